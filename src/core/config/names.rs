@@ -1,0 +1,172 @@
+//! Names that are checked once, where they enter: wards, units, conditions' labels.
+//!
+//! The rules for unit names are systemd's (systemd.unit(5), `unit_name_is_valid`): letters, digits
+//! and `:-_.\@`, at most 255 bytes, a known suffix.
+
+use std::fmt;
+
+/// Longest unit name systemd accepts, in bytes.
+const UNIT_NAME_MAX: usize = 255;
+
+const SUFFIXES: [&str; 11] = [
+    "service", "target", "socket", "mount", "automount", "swap", "timer", "path", "slice", "scope", "device",
+];
+
+/// Why a name was refused; the text continues a sentence: "… is not a unit name: it …".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// Nothing at all.
+    #[error("it is empty")]
+    Empty,
+    /// Longer than [`UNIT_NAME_MAX`].
+    #[error("it is longer than 255 bytes")]
+    TooLong,
+    /// A character systemd does not allow.
+    #[error("only letters, digits and \":-_.\\@\" may stand in it")]
+    Character,
+    /// No or an unknown suffix.
+    #[error("it needs a suffix such as .service or .target")]
+    Suffix,
+    /// `name@.service`: one file for many units.
+    #[error("it is a template; name one instance of it, such as name@instance.service")]
+    Template,
+}
+
+/// The name of a unit, instance included, suffix included.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnitName(String);
+
+impl UnitName {
+    /// Checks `name`.
+    ///
+    /// # Errors
+    /// [`BadName`] tells which rule it breaks.
+    pub fn new(name: &str) -> Result<Self, BadName> {
+        let (stem, suffix) = name.rsplit_once('.').ok_or(if name.is_empty() { BadName::Empty } else { BadName::Suffix })?;
+        if !SUFFIXES.contains(&suffix) {
+            return Err(BadName::Suffix);
+        }
+        check_stem(stem, name.len())?;
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name without its suffix (`%N` in unit files).
+    #[must_use]
+    pub fn stem(&self) -> &str {
+        self.0.rsplit_once('.').map_or(&self.0, |(stem, _)| stem)
+    }
+
+    /// The part before `@`, or the stem where there is none (`%p` in unit files).
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        self.stem().split('@').next().unwrap_or_default()
+    }
+
+    /// The part between `@` and the suffix, empty where there is none (`%i` in unit files).
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        self.stem().split_once('@').map_or("", |(_, instance)| instance)
+    }
+
+    /// Whether it names a service.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        self.0.ends_with(".service")
+    }
+}
+
+impl fmt::Display for UnitName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// The name of a ward: the stem of its file, and of the service it defines.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WardName(String);
+
+impl WardName {
+    /// Checks `name`, which must make a valid name when `.service` is added to it.
+    ///
+    /// # Errors
+    /// [`BadName`] tells which rule it breaks.
+    pub fn new(name: &str) -> Result<Self, BadName> {
+        check_stem(name, name.len() + ".service".len())?;
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The name as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The service a defined ward of this name stands for.
+    #[must_use]
+    pub fn service(&self) -> UnitName {
+        UnitName(format!("{}.service", self.0))
+    }
+}
+
+impl fmt::Display for WardName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+fn check_stem(stem: &str, whole: usize) -> Result<(), BadName> {
+    if stem.is_empty() {
+        return Err(BadName::Empty);
+    }
+    if whole > UNIT_NAME_MAX {
+        return Err(BadName::TooLong);
+    }
+    if stem.starts_with('.') || !stem.chars().all(|c| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c)) {
+        return Err(BadName::Character);
+    }
+    match stem.split_once('@') {
+        Some(("", _)) => Err(BadName::Empty),
+        Some((_, "")) => Err(BadName::Template),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unit_names_follow_systemds_rules() {
+        for good in ["a.service", "fs-nfs2.service", "getty@tty1.service", "dev-disk\\x2d1.device", "a.b.target"] {
+            assert!(UnitName::new(good).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("", BadName::Empty),
+            ("a", BadName::Suffix),
+            ("a.exe", BadName::Suffix),
+            (".service", BadName::Empty),
+            ("a b.service", BadName::Character),
+            ("a/b.service", BadName::Character),
+            ("a\nb.service", BadName::Character),
+            ("a%n.service", BadName::Character),
+            ("getty@.service", BadName::Template),
+            ("@x.service", BadName::Empty),
+        ] {
+            assert_eq!(UnitName::new(bad), Err(why), "{bad:?}");
+        }
+        assert_eq!(UnitName::new(&format!("{}.service", "a".repeat(250))), Err(BadName::TooLong));
+    }
+
+    #[test]
+    fn the_parts_of_a_unit_name_are_those_of_the_specifiers() {
+        let unit = UnitName::new("getty@tty1.service").unwrap();
+        assert_eq!((unit.stem(), unit.prefix(), unit.instance()), ("getty@tty1", "getty", "tty1"));
+        assert_eq!(WardName::new("fs-nfs2").unwrap().service().as_str(), "fs-nfs2.service");
+    }
+}

@@ -1,0 +1,116 @@
+//! The values of `unitward.conf`, defaults filled in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `unitward.conf` as one value.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {
+    /// `[Node]`.
+    pub node: Node,
+    /// `[MQTT]`.
+    pub mqtt: Mqtt,
+    /// `[Reports]`.
+    pub reports: Reports,
+    /// `[Watch] Units=`: patterns of units without a ward whose crashes are reported too.
+    pub watch: Vec<String>,
+}
+
+/// Identity in every report. `None`: the daemon finds it out from the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Node {
+    /// `NodeId=`.
+    pub node_id: Option<String>,
+    /// `LocationId=`.
+    pub location_id: Option<String>,
+    /// `FirmwareVersion=`.
+    pub firmware_version: Option<String>,
+    /// `Model=`.
+    pub model: Option<String>,
+}
+
+/// Where and how reports leave the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mqtt {
+    /// `Broker=`; `None`: no cloud, reports stay local.
+    pub broker: Option<Broker>,
+    /// `ClientId=`; `None`: derived from the node's id.
+    pub client_id: Option<String>,
+    /// `Username=`.
+    pub username: Option<String>,
+    /// `PasswordFile=`.
+    pub password_file: Option<PathBuf>,
+    /// `CAFile=`, for `mqtts://`.
+    pub ca_file: Option<PathBuf>,
+    /// `CertFile=`, for `mqtts://`.
+    pub cert_file: Option<PathBuf>,
+    /// `KeyFile=`, for `mqtts://`.
+    pub key_file: Option<PathBuf>,
+    /// `CrashTopic=`, with `%n` (node id), `%l` (location id) and `%%` still in it.
+    pub crash_topic: String,
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            broker: None,
+            client_id: None,
+            username: None,
+            password_file: None,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            crash_topic: "Crash/Reports".to_owned(),
+        }
+    }
+}
+
+/// Address of the broker, from `mqtt://host:1883` or `mqtts://host:8883`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// Whether the connection is encrypted (`mqtts://`).
+    pub security: Security,
+    /// Host name or address, IPv6 without brackets.
+    pub host: String,
+    /// TCP port, 1883 or 8883 where none was given.
+    pub port: u16,
+}
+
+/// Plain or encrypted transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// `mqtt://`.
+    Plain,
+    /// `mqtts://`.
+    Tls,
+}
+
+/// What is reported and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reports {
+    /// `Crashes=`: report crashes at all.
+    pub crashes: bool,
+    /// `Burst=`: full reports for each ward …
+    pub burst: u32,
+    /// … `BurstIntervalSec=`: in this time; the rest is summed up.
+    pub burst_interval: Duration,
+    /// `BacktraceTimeoutSec=`: how long a dumped core's backtrace is waited for.
+    pub backtrace_timeout: Duration,
+    /// `HistoryMaxUse=`: bound of the history on disk, in bytes.
+    pub history_max_use: u64,
+    /// `HistoryMaxAge=`: age after which history is dropped.
+    pub history_max_age: Duration,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self {
+            crashes: true,
+            burst: 20,
+            burst_interval: Duration::from_secs(60),
+            backtrace_timeout: Duration::from_secs(10),
+            history_max_use: 16 << 20,
+            history_max_age: Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+}

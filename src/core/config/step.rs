@@ -1,0 +1,74 @@
+//! Steps: what a condition does, one action each, with what to do should it fail.
+
+use super::command_line::CommandLine;
+use super::names::UnitName;
+use std::time::Duration;
+
+/// One step with its `Else…` steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What it does.
+    pub action: Action,
+    /// `ElseExecute=`, `ElseWaitFor=`, `ElseSignal=`, `ElseLog=` below it: only if it failed.
+    pub otherwise: Vec<Action>,
+    /// Line in the ward's file, for messages.
+    pub line: usize,
+}
+
+/// The actions of DESIGN's step table that need no registry, heartbeat or stack.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Runs a command and waits for it.
+    Execute(CommandLine),
+    /// Waits for a time or until something is there.
+    WaitFor(Wait),
+    /// `Restart=%n`: where the ward's own restart stands.
+    RestartSelf,
+    /// Restarts another unit if it is active.
+    Restart(UnitName),
+    /// Starts a unit.
+    Start(UnitName),
+    /// Stops a unit.
+    Stop(UnitName),
+    /// Reloads a unit.
+    Reload(UnitName),
+    /// Sends a signal (its name, `SIGHUP`) to a unit's main process.
+    Signal(UnitName, String),
+    /// Writes a line to the journal.
+    Log(String),
+    /// Reboots the host.
+    Reboot(RebootGuard),
+}
+
+/// What a `WaitFor=` step waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// A pause.
+    Pause(Duration),
+    /// Until the thing is there, at most this long.
+    Until(Awaited, Duration),
+}
+
+/// The things that can be waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Awaited {
+    /// `path:/dev/nfs2`: the path exists.
+    Path(String),
+    /// `unit:x.service`: the unit is active.
+    Unit(UnitName),
+    /// `bus:org.x`: the name has an owner on the system bus.
+    Bus(String),
+    /// `tcp:127.0.0.1:111`: a connection is accepted.
+    Tcp(String),
+    /// `unix:/run/x.sock`: a connection is accepted.
+    Unix(String),
+}
+
+/// Whether a reboot may follow close on a boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebootGuard {
+    /// `Reboot=yes`: refused within ten minutes of boot.
+    Patient,
+    /// `Reboot=force`.
+    Force,
+}

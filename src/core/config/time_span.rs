@@ -1,0 +1,65 @@
+//! Time spans as systemd.time(7) writes them: `2s`, `1min 30s`, `500ms`, or a bare number of seconds.
+//!
+//! humantime reads the units; it does not know bare numbers, fractions or `infinity`. Bare numbers and
+//! fractions are added here, `infinity` is refused: nothing in a recovery may last for ever.
+
+use std::time::Duration;
+
+/// Longest span accepted, a year: keeps every sum of spans far from overflow.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// Reads one span.
+///
+/// # Errors
+/// A sentence that says what a span looks like.
+pub fn parse(text: &str) -> Result<Duration, &'static str> {
+    const SHAPE: &str = "expected a time span such as 2s, 500ms or \"1min 30s\", at most a year";
+    let text = text.trim();
+    let span = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| SHAPE)?,
+        Err(_) => humantime::parse_duration(text).map_err(|_| SHAPE)?,
+    };
+    if span > LONGEST { Err(SHAPE) } else { Ok(span) }
+}
+
+/// Writes a span so that both systemd and [`parse`] read it back: `1min 30s`, `100ms`, `0`.
+#[must_use]
+pub fn render(span: Duration) -> String {
+    if span.is_zero() {
+        return "0".to_owned();
+    }
+    let mut words = Vec::new();
+    let mut rest = span.as_micros();
+    for (unit, size) in [("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)] {
+        if rest >= size {
+            words.push(format!("{}{unit}", rest / size));
+            rest %= size;
+        }
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_as_systemd_writes_them() {
+        for (text, millis) in
+            [("2s", 2_000), ("0", 0), ("90", 90_000), ("1.5", 1_500), ("1min 30s", 90_000), ("100ms", 100), ("10min", 600_000), ("2 h", 7_200_000)]
+        {
+            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["", "soon", "-1", "2 parsecs", "infinity", "nan", "1e40", "400d"] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn rendered_spans_are_read_back_unchanged() {
+        for micros in [0, 1, 999, 100_000, 1_000_000, 61_500_000, 3_600_000_000, 5_400_000_001] {
+            let span = Duration::from_micros(micros);
+            assert_eq!(parse(&render(span)), Ok(span), "{}", render(span));
+        }
+    }
+}

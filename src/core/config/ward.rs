@@ -1,0 +1,130 @@
+//! A ward: one guarded service and what is to be done when it dies.
+
+use super::condition::Condition;
+use super::names::{UnitName, WardName};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One `NAME.ward` with its drop-ins merged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ward {
+    /// The file's stem.
+    pub name: WardName,
+    /// The main file, for `SourcePath=` and messages.
+    pub path: PathBuf,
+    /// Whether the ward writes the service itself or guards one that exists.
+    pub form: Form,
+    /// Native lines that pass straight through.
+    pub native: Native,
+    /// `[Ward] Report=`.
+    pub report: ReportOn,
+    /// `[Recovery]`.
+    pub recovery: Recovery,
+    /// The conditions, in the order written.
+    pub conditions: Vec<Condition>,
+}
+
+impl Ward {
+    /// The unit that is guarded.
+    #[must_use]
+    pub fn unit(&self) -> UnitName {
+        match &self.form {
+            Form::Defined => self.name.service(),
+            Form::Adopted(unit) => unit.clone(),
+        }
+    }
+}
+
+/// Where the guarded unit comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// The ward has `[Service] ExecStart=`: the generator writes `NAME.service`.
+    Defined,
+    /// The ward has `[Ward] Unit=`: the generator writes a drop-in for that unit.
+    Adopted(UnitName),
+}
+
+/// The native sections' lines, in order, repeats and resets (empty values) kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Native {
+    /// `[Unit]`.
+    pub unit: Vec<NativeLine>,
+    /// `[Service]`.
+    pub service: Vec<NativeLine>,
+    /// `[Install]`.
+    pub install: Vec<NativeLine>,
+}
+
+/// `KEY=VALUE` of a native section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeLine {
+    /// The key as written.
+    pub key: String,
+    /// The value with its continuation lines joined by spaces, as systemd joins them.
+    pub value: String,
+    /// The file and line it came from.
+    pub at: Place,
+}
+
+/// A line of a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// Line number from 1; 0 means the file as a whole.
+    pub line: usize,
+}
+
+/// Which deaths are reported: `[Ward] Report=`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReportOn {
+    /// Crashes only: signal, core dump, watchdog, OOM kill, time-out, non-zero exit.
+    #[default]
+    Abnormal,
+    /// Clean exits that nobody asked for, too.
+    Death,
+    /// Nothing.
+    No,
+}
+
+/// `[Recovery]`: delay, back-off and death limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// `DelaySec=`: before the first restart.
+    pub delay: Duration,
+    /// `MaxDelaySec=`: where the back-off stops doubling; zero: no back-off.
+    pub max_delay: Duration,
+    /// `ResetAfterSec=`: healthy this long, back-off and count start afresh.
+    pub reset_after: Duration,
+    /// `DeathLimit=`: deaths tolerated …; zero: no limit.
+    pub death_limit: u32,
+    /// … `DeathLimitIntervalSec=` within this time.
+    pub death_limit_interval: Duration,
+    /// `OnLimit=`: what happens at the next death.
+    pub on_limit: OnLimit,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO,
+            max_delay: Duration::from_secs(30),
+            reset_after: Duration::from_secs(600),
+            death_limit: 5,
+            death_limit_interval: Duration::from_secs(60),
+            on_limit: OnLimit::Exclude,
+        }
+    }
+}
+
+/// What reaching the death limit leads to, beside the `[OnLimit]` steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnLimit {
+    /// The unit ends in `failed` and stays there until someone starts it.
+    #[default]
+    Exclude,
+    /// The host reboots, unless it booted less than ten minutes ago.
+    Reboot,
+    /// Nothing but the `[OnLimit]` steps; restarts go on.
+    None,
+}

@@ -1,0 +1,6 @@
+//! The pure floor: no input or output, no clock, no logging, no panic on input.
+
+pub mod config;
+pub mod crash;
+pub mod recovery;
+pub mod unit;
