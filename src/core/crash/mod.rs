@@ -1,0 +1,1 @@
+//! From what systemd says of a unit to a verdict, a reason and the report.

@@ -1,0 +1,1 @@
+//! Limit, back-off and which steps act.

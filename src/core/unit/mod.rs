@@ -1,0 +1,1 @@
+//! From wards to unit files.
