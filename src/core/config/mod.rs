@@ -3,22 +3,33 @@
 //! Reading is total: any text gives a configuration, possibly an empty one, plus problems. What a
 //! mistake costs is decided here and nowhere else (see [`problem::Cost`]).
 
-pub mod command_line;
-pub mod condition;
 pub mod names;
-pub mod problem;
 pub mod settings;
+pub mod ward;
+
+pub mod condition;
 pub mod step;
+
+pub mod command_line;
+pub mod problem;
 pub mod syntax;
 pub mod time_span;
-pub mod ward;
+
+mod circles;
+mod read_condition;
+mod read_keys;
+pub(crate) mod read_native;
+mod read_settings;
+mod read_step;
+mod read_ward;
 
 pub use condition::{Condition, ConditionKind, OnStepFailure};
 pub use names::{UnitName, WardName};
 pub use problem::{Cost, Mistake, Problem};
 pub use settings::Settings;
-pub use ward::{Form, OnLimit, Recovery, ReportOn, Ward};
+pub use ward::{Form, OnLimit, Place, Recovery, ReportOn, Ward};
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Everything that was read: the settings of `unitward.conf` and the usable wards, by name.
@@ -38,3 +49,51 @@ pub struct SourceFile {
     /// Its whole text.
     pub text: String,
 }
+
+/// The files of one ward: its name and its main file and drop-ins, in the order they apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WardFiles {
+    /// The stem of the main file.
+    pub name: String,
+    /// Main file first.
+    pub files: Vec<SourceFile>,
+}
+
+/// Reads everything: the files of `unitward.conf` and of each ward. Total; every mistake is in the list.
+#[must_use]
+pub fn read(settings: &[SourceFile], wards: &[WardFiles]) -> (Config, Vec<Problem>) {
+    let (settings, mut problems) = read_settings::read(settings);
+    let mut config = Config { settings, wards: Vec::new() };
+    let mut guarded: BTreeMap<UnitName, PathBuf> = BTreeMap::new();
+    let mut wards: Vec<_> = wards.iter().collect();
+    wards.sort_by(|a, b| a.name.cmp(&b.name));
+    for WardFiles { name, files } in wards {
+        let path = files.first().map(|file| file.path.clone()).unwrap_or_default();
+        let name = match WardName::new(name) {
+            Ok(name) => name,
+            Err(why) => {
+                let at = Place { path, line: 0 };
+                problems.push(Problem { at, mistake: Mistake::WardName { name: name.clone(), why } });
+                continue;
+            }
+        };
+        let (ward, wrong) = read_ward::read(&name, files);
+        problems.extend(wrong);
+        let Some(ward) = ward else { continue };
+        match guarded.get(&ward.unit()) {
+            Some(other) => {
+                let mistake = Mistake::Twice { unit: ward.unit().to_string(), other: other.display().to_string() };
+                problems.push(Problem { at: Place { path, line: 0 }, mistake });
+            }
+            None => {
+                guarded.insert(ward.unit(), path);
+                config.wards.push(ward);
+            }
+        }
+    }
+    problems.extend(circles::remove(&mut config.wards));
+    (config, problems)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Wards whose steps restart each other in a circle.
+//!
+//! If a restarts b and b restarts a, two deaths at once make each stop the other's recovery, and with
+//! `[OnStart]` the circle turns without end. The condition that closes a circle is taken out.
+
+use super::condition::Condition;
+use super::names::UnitName;
+use super::problem::{Mistake, Problem};
+use super::step::Action;
+use super::ward::{Place, Ward};
+use std::collections::BTreeMap;
+
+/// Removes the conditions that close a circle, walking the wards in their order.
+pub(super) fn remove(wards: &mut [Ward]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for index in 0..wards.len() {
+        while let Some((condition, line, circle)) = first_circle(wards, index) {
+            let removed = wards[index].conditions.remove(condition);
+            let circle = circle.iter().map(UnitName::as_str).collect::<Vec<_>>().join(" → ");
+            let at = Place { path: wards[index].path.clone(), line };
+            problems.push(Problem { at, mistake: Mistake::Loop { section: removed.id, circle } });
+        }
+    }
+    problems
+}
+
+/// The first condition of ward `index` with a step that leads, over this ward and earlier ones, back to it.
+fn first_circle(wards: &[Ward], index: usize) -> Option<(usize, usize, Vec<UnitName>)> {
+    let mut edges: BTreeMap<UnitName, Vec<UnitName>> = BTreeMap::new();
+    for ward in &wards[..index] {
+        let targets = ward.conditions.iter().flat_map(restarts).map(|(unit, _)| unit.clone());
+        edges.entry(ward.unit()).or_default().extend(targets);
+    }
+    let own = wards[index].unit();
+    for (position, condition) in wards[index].conditions.iter().enumerate() {
+        for (target, line) in restarts(condition) {
+            if let Some(mut path) = path_between(&edges, target, &own) {
+                path.insert(0, own.clone());
+                return Some((position, line, path));
+            }
+        }
+    }
+    None
+}
+
+/// Units a condition starts or restarts, with the line of the step.
+fn restarts(condition: &Condition) -> impl Iterator<Item = (&UnitName, usize)> {
+    condition.steps.iter().filter_map(|step| match &step.action {
+        Action::Restart(unit) | Action::Start(unit) => Some((unit, step.line)),
+        _ => None,
+    })
+}
+
+fn path_between(edges: &BTreeMap<UnitName, Vec<UnitName>>, from: &UnitName, to: &UnitName) -> Option<Vec<UnitName>> {
+    let mut came_from: BTreeMap<&UnitName, Option<&UnitName>> = BTreeMap::from([(from, None)]);
+    let mut open = vec![from];
+    while let Some(unit) = open.pop() {
+        if unit == to {
+            let mut path: Vec<_> = std::iter::successors(Some(unit), |at| came_from.get(*at).copied().flatten()).cloned().collect();
+            path.reverse();
+            return Some(path);
+        }
+        for next in edges.get(unit).into_iter().flatten() {
+            if !came_from.contains_key(next) {
+                came_from.insert(next, Some(unit));
+                open.push(next);
+            }
+        }
+    }
+    None
+}

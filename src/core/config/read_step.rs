@@ -1,0 +1,175 @@
+//! From `Keyword=argument` to an [`Action`].
+
+use super::command_line::CommandLine;
+use super::names::UnitName;
+use super::step::{Action, Awaited, RebootGuard, Wait};
+use super::time_span;
+
+/// Keywords of steps.
+pub(super) const STEPS: [&str; 9] = ["Execute", "WaitFor", "Restart", "Start", "Stop", "Reload", "Signal", "Log", "Reboot"];
+
+/// Keywords of steps that act only when the step above failed.
+pub(super) const ELSE_STEPS: [&str; 4] = ["ElseExecute", "ElseWaitFor", "ElseSignal", "ElseLog"];
+
+/// Steps of the vocabulary that need the registry, heartbeats or stacks.
+pub(super) const LATER_STEPS: [&str; 3] = ["Status", "HeartbeatHealthy", "RestartStack"];
+
+/// How long a thing is waited for when no time is given.
+const DEFAULT_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Reads the argument of `keyword`, one of [`STEPS`]; `own` is the ward's unit.
+///
+/// # Errors
+/// What is wrong and what to write instead.
+pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Action, String> {
+    match keyword {
+        "Execute" => CommandLine::parse(argument).map(|command| Action::Execute(command.for_unit(own))),
+        "WaitFor" => read_wait(argument).map(Action::WaitFor),
+        "Restart" if argument == "%n" || argument == own.as_str() => Ok(Action::RestartSelf),
+        "Restart" => other_unit(argument, own).map(Action::Restart),
+        "Start" => other_unit(argument, own).map(Action::Start),
+        "Stop" => other_unit(argument, own).map(Action::Stop),
+        "Reload" => other_unit(argument, own).map(Action::Reload),
+        "Signal" => read_signal(argument, own),
+        "Log" => Ok(Action::Log(argument.to_owned())),
+        "Reboot" => read_reboot(argument),
+        _ => Err("no such step".to_owned()),
+    }
+}
+
+fn read_reboot(argument: &str) -> Result<Action, String> {
+    match argument {
+        "yes" => Ok(Action::Reboot(RebootGuard::Patient)),
+        "force" => Ok(Action::Reboot(RebootGuard::Force)),
+        _ => Err("expected yes, or force to reboot even within ten minutes of boot".into()),
+    }
+}
+
+fn other_unit(argument: &str, own: &UnitName) -> Result<UnitName, String> {
+    let unit = unit(argument)?;
+    if unit == *own || argument == "%n" {
+        return Err("the ward's own unit can only be restarted, by Restart=%n".into());
+    }
+    Ok(unit)
+}
+
+fn unit(argument: &str) -> Result<UnitName, String> {
+    UnitName::new(argument).map_err(|why| format!("{argument:?} is not a unit: {why}"))
+}
+
+fn read_signal(argument: &str, own: &UnitName) -> Result<Action, String> {
+    let (target, signal) =
+        argument.split_once(char::is_whitespace).ok_or("expected a unit and a signal, as in Signal=inetd.service SIGHUP")?;
+    let signal = signal.trim();
+    let name = if signal.starts_with("SIG") { signal.to_owned() } else { format!("SIG{signal}") };
+    if !SIGNALS.contains(&name.as_str()) {
+        return Err(format!("{signal:?} is not a signal; write its name, such as SIGHUP or SIGUSR1"));
+    }
+    let target = if target == "%n" { own.clone() } else { unit(target)? };
+    Ok(Action::Signal(target, name))
+}
+
+/// Signals that can be sent to a service (signal(7)), real-time signals left out.
+const SIGNALS: [&str; 30] = [
+    "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2",
+    "SIGPIPE", "SIGALRM", "SIGTERM", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ",
+    "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS",
+];
+
+fn read_wait(argument: &str) -> Result<Wait, String> {
+    let Some((kind, rest)) = argument.split_once(':') else {
+        return Ok(Wait::Pause(time_span::parse(argument)?));
+    };
+    let (what, limit) = match rest.split_once(char::is_whitespace) {
+        Some((what, limit)) => (what, time_span::parse(limit)?),
+        None => (rest, DEFAULT_WAIT),
+    };
+    let awaited = match kind {
+        "path" if what.starts_with('/') => Awaited::Path(what.to_owned()),
+        "path" => return Err("write an absolute path, as in path:/dev/nfs2 5s".into()),
+        "unit" => Awaited::Unit(unit(what)?),
+        "bus" if is_bus_name(what) => Awaited::Bus(what.to_owned()),
+        "bus" => return Err("write a well-known bus name, as in bus:org.example.Service 5s".into()),
+        "tcp" if is_address(what) => Awaited::Tcp(what.to_owned()),
+        "tcp" => return Err("write a host and a port, as in tcp:127.0.0.1:111 5s".into()),
+        "unix" if what.starts_with('/') || what.starts_with('@') => Awaited::Unix(what.to_owned()),
+        "unix" => return Err("write the socket's absolute path, as in unix:/run/x.sock 5s".into()),
+        "status" => return Err("waiting for a status is not in this version of Unitward".into()),
+        _ => return Err("expected a time, or path:, unit:, bus:, tcp: or unix: with what to wait for and a time".into()),
+    };
+    Ok(Wait::Until(awaited, limit))
+}
+
+/// D-Bus specification, "Valid Names", well-known names.
+fn is_bus_name(name: &str) -> bool {
+    let element = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(|c: char| c.is_ascii_digit())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+    };
+    name.len() <= 255 && name.contains('.') && name.split('.').all(element)
+}
+
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn own() -> UnitName {
+        UnitName::new("a.service").unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_wait_is_read() {
+        let until = |awaited, seconds| Ok(Action::WaitFor(Wait::Until(awaited, Duration::from_secs(seconds))));
+        for (text, expected) in [
+            ("2s", Ok(Action::WaitFor(Wait::Pause(Duration::from_secs(2))))),
+            ("path:/dev/nfs2 7s", until(Awaited::Path("/dev/nfs2".into()), 7)),
+            ("path:/dev/nfs2", until(Awaited::Path("/dev/nfs2".into()), 5)),
+            ("unit:x.service 1min", until(Awaited::Unit(UnitName::new("x.service").unwrap()), 60)),
+            ("bus:org.x 5s", until(Awaited::Bus("org.x".into()), 5)),
+            ("tcp:127.0.0.1:111 5s", until(Awaited::Tcp("127.0.0.1:111".into()), 5)),
+            ("tcp:[::1]:80", until(Awaited::Tcp("[::1]:80".into()), 5)),
+            ("unix:/run/x.sock 5s", until(Awaited::Unix("/run/x.sock".into()), 5)),
+        ] {
+            assert_eq!(read("WaitFor", text, &own()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn restarting_oneself_marks_the_place_of_the_restart() {
+        assert_eq!(read("Restart", "%n", &own()), Ok(Action::RestartSelf));
+        assert_eq!(read("Restart", "a.service", &own()), Ok(Action::RestartSelf));
+        assert_eq!(read("Restart", "b.service", &own()), Ok(Action::Restart(UnitName::new("b.service").unwrap())));
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused_with_advice() {
+        for (keyword, argument) in [
+            ("WaitFor", "soon"),
+            ("WaitFor", "path:dev 5s"),
+            ("WaitFor", "path:/dev soon"),
+            ("WaitFor", "bus:nodots"),
+            ("WaitFor", "bus:a..b"),
+            ("WaitFor", "tcp:host"),
+            ("WaitFor", "tcp:host:0"),
+            ("WaitFor", "unix:x"),
+            ("WaitFor", "status:g/i 5s"),
+            ("WaitFor", "moon:full"),
+            ("Restart", "inetd"),
+            ("Start", "a.service"),
+            ("Stop", "%n"),
+            ("Signal", "a.service"),
+            ("Signal", "a.service SIGNO"),
+            ("Reboot", "perhaps"),
+            ("Execute", "mount"),
+        ] {
+            assert!(read(keyword, argument, &own()).is_err(), "{keyword}={argument}");
+        }
+        assert_eq!(read("Signal", "%n HUP", &own()), Ok(Action::Signal(own(), "SIGHUP".into())));
+    }
+}

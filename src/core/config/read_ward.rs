@@ -1,0 +1,202 @@
+//! From the files of one ward, main file first, to a [`Ward`].
+
+use super::condition::ConditionKind;
+use super::names::{UnitName, WardName};
+use super::problem::{Cost, Mistake, Problem, nearest};
+use super::read_condition::{self, Conditions};
+use super::read_keys::{self, Refusal};
+use super::syntax::{self, Section};
+use super::time_span;
+use super::ward::{Form, Native, NativeLine, OnLimit, Place, Recovery, ReportOn, Ward};
+use super::{SourceFile, read_native};
+
+const WARD: [&str; 2] = ["Unit", "Report"];
+const WARD_LATER: [&str; 2] = ["Stack", "Group"];
+const RECOVERY: [&str; 6] = ["DelaySec", "MaxDelaySec", "ResetAfterSec", "DeathLimit", "DeathLimitIntervalSec", "OnLimit"];
+const NATIVE: [&str; 3] = ["Unit", "Service", "Install"];
+const SECTIONS: [&str; 2] = ["Ward", "Recovery"];
+
+/// What the plain sections of a ward's files say, before it is known whether they make a ward.
+#[derive(Debug, Default)]
+struct Draft {
+    native: Native,
+    unit: Option<(String, Place)>,
+    report: ReportOn,
+    recovery: Recovery,
+    problems: Vec<Problem>,
+}
+
+/// Reads one ward. `None` when a mistake costs the whole of it; the problems say which.
+///
+/// `files` holds the main file first, then the drop-ins in their order.
+#[must_use]
+pub(super) fn read(name: &WardName, files: &[SourceFile]) -> (Option<Ward>, Vec<Problem>) {
+    let Some(main) = files.first() else { return (None, Vec::new()) };
+    let mut draft = Draft::default();
+    let mut sections = Vec::new();
+    for file in files {
+        let (split, wrong) = syntax::split(file);
+        draft.problems.extend(wrong);
+        sections.extend(split);
+    }
+    for section in &sections {
+        draft.plain_section(section);
+    }
+    let form = draft.form(name, main);
+    let own = match &form {
+        Some(Form::Adopted(unit)) => unit.clone(),
+        _ => name.service(),
+    };
+    let mut conditions = Conditions::new(own);
+    for section in &sections {
+        if let Some((kind, label)) = read_condition::kind_of(&section.name) {
+            conditions.add(section, kind, label);
+        }
+    }
+    let (conditions, wrong) = conditions.finish();
+    draft.problems.extend(wrong);
+    draft.problems.extend(read_native::check(&draft.native, form.as_ref()));
+    let lost = draft.problems.iter().any(|p| p.mistake.cost() == Cost::Ward);
+    let ward = form.filter(|_| !lost).map(|form| Ward {
+        name: name.clone(),
+        path: main.path.clone(),
+        form,
+        native: draft.native,
+        report: draft.report,
+        recovery: draft.recovery,
+        conditions,
+    });
+    (ward, draft.problems)
+}
+
+impl Draft {
+    fn plain_section(&mut self, section: &Section) {
+        let word = section.name.split_whitespace().next().unwrap_or_default();
+        match section.name.as_str() {
+            "Unit" => Self::pass_through(&mut self.native.unit, section, &mut self.problems),
+            "Service" => Self::pass_through(&mut self.native.service, section, &mut self.problems),
+            "Install" => Self::pass_through(&mut self.native.install, section, &mut self.problems),
+            "Ward" => {
+                let wrong = read_keys::read(section, &WARD, |key, value| set_ward(&mut self.report, key, value));
+                self.problems.extend(wrong);
+                for entry in section.entries.iter().filter(|entry| entry.key == "Unit") {
+                    self.unit = (!entry.value.is_empty()).then(|| (entry.value.clone(), entry.at.clone()));
+                }
+            }
+            "Recovery" => {
+                let wrong = read_keys::read(section, &RECOVERY, |key, value| set_recovery(&mut self.recovery, key, value));
+                self.problems.extend(wrong);
+            }
+            name if name.starts_with("X-") || read_condition::kind_of(name).is_some() => {}
+            name if read_condition::LATER.contains(&word) => {
+                let what = format!("[{name}]");
+                let left_out = format!("the whole {what} is ignored");
+                self.say(&section.at, Mistake::NotYet { what, left_out, cost: Cost::Condition });
+            }
+            name => {
+                let kinds = ConditionKind::SECTIONS.into_iter().map(|(section, _)| section);
+                let known = NATIVE.into_iter().chain(SECTIONS).chain(kinds).chain(read_condition::LATER);
+                let mistake = Mistake::UnknownSection { section: name.to_owned(), nearest: nearest(word, known) };
+                self.say(&section.at, mistake);
+            }
+        }
+    }
+
+    fn pass_through(lines: &mut Vec<NativeLine>, section: &Section, problems: &mut Vec<Problem>) {
+        lines.extend(section.entries.iter().map(|entry| NativeLine {
+            key: entry.key.clone(),
+            value: entry.value.clone(),
+            at: entry.at.clone(),
+        }));
+        problems.extend(section.strays.iter().map(|(line, found)| {
+            let at = Place { path: section.at.path.clone(), line: *line };
+            let why = "a line of a unit file is Key=Value".to_owned();
+            let key = format!("[{}]", section.name);
+            Problem { at, mistake: Mistake::BadNative { key, value: found.clone(), why } }
+        }));
+    }
+
+    /// Defined or adopted; `None` and a problem when it is neither or both.
+    fn form(&mut self, name: &WardName, main: &SourceFile) -> Option<Form> {
+        let whole = Place { path: main.path.clone(), line: 0 };
+        let defines = read_native::values(&self.native.service, "ExecStart").next().is_some();
+        match (defines, self.unit.take()) {
+            (true, None) => Some(Form::Defined),
+            (false, Some((value, at))) => {
+                let value = if value == "%n" { name.service().to_string() } else { value };
+                match UnitName::new(&value) {
+                    Ok(unit) if unit.is_service() => return Some(Form::Adopted(unit)),
+                    Ok(_) => self.say(&at, Mistake::BadUnit { value, why: "only a .service can be guarded".into() }),
+                    Err(why) => self.say(&at, Mistake::BadUnit { value, why: why.to_string() }),
+                }
+                None
+            }
+            (true, Some((_, at))) => {
+                self.say(&at, Mistake::TwoForms);
+                None
+            }
+            (false, None) => {
+                // A file lost to a worse mistake needs no second message.
+                if !self.problems.iter().any(|p| p.mistake.cost() == Cost::Ward) {
+                    self.say(&whole, Mistake::NoForm);
+                }
+                None
+            }
+        }
+    }
+
+    fn say(&mut self, at: &Place, mistake: Mistake) {
+        self.problems.push(Problem { at: at.clone(), mistake });
+    }
+}
+
+fn set_ward(report: &mut ReportOn, key: &str, value: &str) -> Result<(), Refusal> {
+    match key {
+        "Unit" => Ok(()),
+        "Report" => {
+            *report = match value {
+                "abnormal" | "" => ReportOn::Abnormal,
+                "death" => ReportOn::Death,
+                "no" => ReportOn::No,
+                _ => return Err("expected abnormal, death or no".into()),
+            };
+            Ok(())
+        }
+        later if WARD_LATER.contains(&later) => Err(Refusal::NotYet(format!("{later}="))),
+        _ => Err(Refusal::Unknown),
+    }
+}
+
+fn set_recovery(recovery: &mut Recovery, key: &str, value: &str) -> Result<(), Refusal> {
+    let default = Recovery::default();
+    let span = |default| if value.is_empty() { Ok(default) } else { time_span::parse(value) };
+    match key {
+        "DelaySec" => recovery.delay = span(default.delay)?,
+        "MaxDelaySec" => recovery.max_delay = span(default.max_delay)?,
+        "ResetAfterSec" => recovery.reset_after = span(default.reset_after)?,
+        "DeathLimit" if value.is_empty() => recovery.death_limit = default.death_limit,
+        "DeathLimit" => recovery.death_limit = death_limit(value)?,
+        "DeathLimitIntervalSec" => recovery.death_limit_interval = span(default.death_limit_interval)?,
+        "OnLimit" => {
+            recovery.on_limit = match value {
+                "exclude" | "" => OnLimit::Exclude,
+                "reboot" => OnLimit::Reboot,
+                "none" => OnLimit::None,
+                "restart-stack" => return Err(Refusal::NotYet("OnLimit=restart-stack".into())),
+                _ => return Err("expected exclude, reboot or none".into()),
+            }
+        }
+        "ReadmitAfterSec" if value == "0" => {}
+        "ReadmitAfterSec" => return Err(Refusal::NotYet("ReadmitAfterSec=".into())),
+        _ => return Err(Refusal::Unknown),
+    }
+    Ok(())
+}
+
+/// Deaths are remembered one by one, so their number is bounded.
+const MOST_DEATHS: u32 = 10_000;
+
+fn death_limit(value: &str) -> Result<u32, String> {
+    let limit = value.parse().ok().filter(|limit| *limit <= MOST_DEATHS);
+    limit.ok_or(format!("expected a number of deaths from 0 (no limit) to {MOST_DEATHS}"))
+}
