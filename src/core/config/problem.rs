@@ -128,7 +128,7 @@ pub enum Mistake {
         key: String,
     },
     /// A file that is not text, too large, unsafe or unreadable.
-    #[error("{why}; the file is ignored")]
+    #[error("{why}; the ward or the settings in it are ignored")]
     File {
         /// What is wrong and what to do.
         why: String,

@@ -1,0 +1,229 @@
+//! The series of a ward: what has happened since it was last healthy or started by hand.
+//!
+//! Times are milliseconds of a clock that does not jump (boot time); the caller reads it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What is remembered of a ward from run to run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Series {
+    /// Restarts in a row.
+    pub restarts: u32,
+    /// When the deaths that count towards the limit happened, oldest first.
+    pub deaths: Vec<u64>,
+    /// systemd's `NRestarts` at the last start: it rises if and only if the next start is an automatic one.
+    pub nrestarts: u32,
+    /// Since when the present run is up, its steps included.
+    pub up_since: Option<u64>,
+    /// How the last run ended.
+    pub last_end: LastEnd,
+    /// Conditions with `Once=` that have fired.
+    pub spent: BTreeSet<String>,
+}
+
+/// How a run ended, as far as the next start cares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LastEnd {
+    /// No run has ended yet, or nobody noted how.
+    #[default]
+    Unknown,
+    /// Somebody asked for it.
+    Asked,
+    /// It ended by itself, cleanly.
+    Death,
+    /// It ended by itself, in a crash.
+    AbnormalDeath,
+}
+
+/// Why a start happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Start {
+    /// Somebody asked for it, or the boot did.
+    First,
+    /// An automatic restart after a clean end.
+    AfterDeath,
+    /// An automatic restart after a crash.
+    AfterAbnormalDeath,
+}
+
+impl Start {
+    /// Whether it is an automatic restart.
+    #[must_use]
+    pub fn is_restart(self) -> bool {
+        self != Self::First
+    }
+}
+
+/// When too many deaths are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeathLimit {
+    /// Deaths that are tolerated; zero: any number.
+    pub deaths: u32,
+    /// … within this time.
+    pub within: Duration,
+    /// A run that was up this long begins a new series.
+    pub reset_after: Duration,
+}
+
+/// What a death means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// systemd may restart it.
+    Restart,
+    /// One death too many.
+    LimitReached,
+}
+
+impl Series {
+    /// Notes a start. `nrestarts` is systemd's counter, `None` when it could not be asked.
+    ///
+    /// systemd puts the counter back to 0 at a manual start, but not when somebody stops the unit while it waits
+    /// for its restart; so a counter that has not risen since the last start is no restart either.
+    pub fn start(&mut self, nrestarts: Option<u32>) -> Start {
+        let automatic = match nrestarts {
+            Some(count) => count > 0 && count != self.nrestarts,
+            None => matches!(self.last_end, LastEnd::Death | LastEnd::AbnormalDeath),
+        };
+        self.up_since = None;
+        self.nrestarts = nrestarts.unwrap_or(self.nrestarts);
+        if automatic {
+            self.restarts = self.restarts.saturating_add(1);
+            // An automatic restart follows a death; one that nobody noted is taken for the worse.
+            return if self.last_end == LastEnd::Death { Start::AfterDeath } else { Start::AfterAbnormalDeath };
+        }
+        self.restarts = 0;
+        self.deaths.clear();
+        self.spent.clear();
+        Start::First
+    }
+
+    /// Notes that the run is up, its steps included.
+    pub fn up(&mut self, now: u64) {
+        self.up_since = Some(now);
+    }
+
+    /// Notes an end that was asked for.
+    pub fn asked(&mut self) {
+        self.up_since = None;
+        self.last_end = LastEnd::Asked;
+    }
+
+    /// Notes a death and says whether it was one too many.
+    pub fn death(&mut self, now: u64, end: LastEnd, limit: DeathLimit) -> Verdict {
+        let up = self.up_since.take().map(|since| now.saturating_sub(since));
+        if up.is_some_and(|up| up >= millis(limit.reset_after)) {
+            self.restarts = 0;
+            self.deaths.clear();
+        }
+        self.last_end = end;
+        if limit.deaths == 0 {
+            return Verdict::Restart;
+        }
+        self.deaths.retain(|death| now.saturating_sub(*death) < millis(limit.within));
+        self.deaths.push(now);
+        if self.deaths.len() > limit.deaths as usize {
+            self.deaths.clear();
+            return Verdict::LimitReached;
+        }
+        Verdict::Restart
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: DeathLimit =
+        DeathLimit { deaths: 5, within: Duration::from_secs(60), reset_after: Duration::from_secs(600) };
+
+    fn crash(series: &mut Series, now: u64) -> Verdict {
+        series.death(now, LastEnd::AbnormalDeath, LIMIT)
+    }
+
+    #[test]
+    fn five_deaths_are_tolerated_and_the_sixth_is_too_many() {
+        let mut series = Series::default();
+        let verdicts: Vec<_> = (0..6).map(|n| crash(&mut series, n * 9_000)).collect();
+        assert_eq!(verdicts[..5], [Verdict::Restart; 5]);
+        assert_eq!(verdicts[5], Verdict::LimitReached);
+    }
+
+    #[test]
+    fn deaths_further_apart_than_the_interval_do_not_add_up() {
+        let mut series = Series::default();
+        assert!((0..100).all(|n| crash(&mut series, n * 12_000) == Verdict::Restart));
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let mut series = Series::default();
+        let limit = DeathLimit { deaths: 0, ..LIMIT };
+        assert!((0..100).all(|n| series.death(n, LastEnd::AbnormalDeath, limit) == Verdict::Restart));
+        assert_eq!(series.deaths, [] as [u64; 0], "nothing piles up");
+    }
+
+    #[test]
+    fn a_manual_start_counts_from_zero() {
+        let mut series = Series::default();
+        for n in 0..5 {
+            let _ = crash(&mut series, n);
+            assert_eq!(series.start(Some(u32::try_from(n).unwrap() + 1)), Start::AfterAbnormalDeath);
+        }
+        assert_eq!(series.restarts, 5);
+        series.spent.insert("OnDeath".into());
+        assert_eq!(series.start(Some(0)), Start::First);
+        assert_eq!((series.restarts, series.deaths.len(), series.spent.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn healthy_time_begins_a_new_series() {
+        let mut series = Series::default();
+        for n in 0..5 {
+            let _ = crash(&mut series, n);
+            let _ = series.start(Some(u32::try_from(n).unwrap() + 1));
+        }
+        series.up(1_000);
+        assert_eq!(crash(&mut series, 1_000 + 600_000), Verdict::Restart);
+        assert_eq!((series.restarts, series.deaths.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_counter_that_has_not_risen_is_a_manual_start() {
+        let mut series = Series::default();
+        let _ = series.start(Some(0));
+        let _ = crash(&mut series, 1);
+        assert_eq!(series.start(Some(1)), Start::AfterAbnormalDeath);
+        let _ = crash(&mut series, 2);
+        // Stopped by hand while systemd waited with the restart, then started by hand: the counter stays at 1.
+        assert_eq!(series.start(Some(1)), Start::First);
+    }
+
+    #[test]
+    fn the_kind_of_death_decides_the_kind_of_restart() {
+        for (end, start) in [
+            (LastEnd::Death, Start::AfterDeath),
+            (LastEnd::AbnormalDeath, Start::AfterAbnormalDeath),
+            (LastEnd::Unknown, Start::AfterAbnormalDeath),
+        ] {
+            let mut series = Series { last_end: end, ..Series::default() };
+            assert_eq!(series.start(Some(1)), start);
+        }
+    }
+
+    #[test]
+    fn without_the_counter_the_last_end_decides() {
+        let mut series = Series::default();
+        assert_eq!(series.start(None), Start::First);
+        let _ = crash(&mut series, 1);
+        assert_eq!(series.start(None), Start::AfterAbnormalDeath);
+        series.asked();
+        assert_eq!(series.start(None), Start::First);
+    }
+}
