@@ -7,7 +7,7 @@ use super::step::Step;
 pub struct Condition {
     /// What fires it.
     pub kind: ConditionKind,
-    /// Unique within the ward and fit for a unit name: `OnDeath`, `OnDeath-mounts`, `OnDeath-2`.
+    /// Unique within the ward and fit for a unit name: `OnDeath`, `OnDeath-mounts`, `OnDeath.2`.
     pub id: String,
     /// `DoNow=`: also at a first start.
     pub do_now: bool,

@@ -20,7 +20,7 @@ mod read_condition;
 mod read_keys;
 pub(crate) mod read_native;
 mod read_settings;
-mod read_step;
+pub(crate) mod read_step;
 mod read_ward;
 
 pub use condition::{Condition, ConditionKind, OnStepFailure};

@@ -89,7 +89,8 @@ impl Conditions {
         let before = self.drafts.iter().filter(|draft| draft.condition.kind == kind && draft.label.is_empty()).count();
         let id = match (label, before) {
             ("", 0) => kind.section().to_owned(),
-            ("", before) => format!("{}-{}", kind.section(), before + 1),
+            // A dot, which no name can hold, so that a condition named 2 is another one.
+            ("", before) => format!("{}.{}", kind.section(), before + 1),
             (label, _) => format!("{}-{label}", kind.section()),
         };
         let condition = Condition {

@@ -22,15 +22,31 @@ const DEFAULT_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 /// # Errors
 /// What is wrong and what to write instead.
 pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Action, String> {
+    let named = argument.replace("%n", own.as_str());
     match keyword {
         "Execute" => CommandLine::parse(argument).map(|command| Action::Execute(command.for_unit(own))),
+        "Restart" if named == own.as_str() => Ok(Action::RestartSelf),
+        "Start" | "Stop" | "Reload" if named == own.as_str() => {
+            Err("the ward's own unit can only be restarted, by Restart=%n".into())
+        }
+        "Restart" | "Start" | "Stop" | "Reload" | "Signal" => read_built_in(keyword, &named),
+        _ => read_built_in(keyword, argument),
+    }
+}
+
+/// Reads a step of the helper's own from a generated line, where no `%n` is left.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_built_in(keyword: &str, argument: &str) -> Result<Action, String> {
+    match keyword {
+        "Execute" => Err("a command is run, not read".to_owned()),
+        "Restart" => unit(argument).map(Action::Restart),
+        "Start" => unit(argument).map(Action::Start),
+        "Stop" => unit(argument).map(Action::Stop),
+        "Reload" => unit(argument).map(Action::Reload),
+        "Signal" => signal_parts(argument).and_then(|(target, signal)| Ok(Action::Signal(unit(target)?, signal))),
         "WaitFor" => read_wait(argument).map(Action::WaitFor),
-        "Restart" if argument == "%n" || argument == own.as_str() => Ok(Action::RestartSelf),
-        "Restart" => other_unit(argument, own).map(Action::Restart),
-        "Start" => other_unit(argument, own).map(Action::Start),
-        "Stop" => other_unit(argument, own).map(Action::Stop),
-        "Reload" => other_unit(argument, own).map(Action::Reload),
-        "Signal" => read_signal(argument, own),
         "Log" => Ok(Action::Log(argument.to_owned())),
         "Reboot" => read_reboot(argument),
         _ => Err("no such step".to_owned()),
@@ -45,28 +61,20 @@ fn read_reboot(argument: &str) -> Result<Action, String> {
     }
 }
 
-fn other_unit(argument: &str, own: &UnitName) -> Result<UnitName, String> {
-    let unit = unit(argument)?;
-    if unit == *own || argument == "%n" {
-        return Err("the ward's own unit can only be restarted, by Restart=%n".into());
-    }
-    Ok(unit)
-}
-
 fn unit(argument: &str) -> Result<UnitName, String> {
     UnitName::new(argument).map_err(|why| format!("{argument:?} is not a unit: {why}"))
 }
 
-fn read_signal(argument: &str, own: &UnitName) -> Result<Action, String> {
-    let (target, signal) =
-        argument.split_once(char::is_whitespace).ok_or("expected a unit and a signal, as in Signal=inetd.service SIGHUP")?;
+/// A unit and a signal's full name.
+fn signal_parts(argument: &str) -> Result<(&str, String), String> {
+    let parts = argument.split_once(char::is_whitespace);
+    let (target, signal) = parts.ok_or("expected a unit and a signal, as in Signal=inetd.service SIGHUP")?;
     let signal = signal.trim();
     let name = if signal.starts_with("SIG") { signal.to_owned() } else { format!("SIG{signal}") };
     if !SIGNALS.contains(&name.as_str()) {
         return Err(format!("{signal:?} is not a signal; write its name, such as SIGHUP or SIGUSR1"));
     }
-    let target = if target == "%n" { own.clone() } else { unit(target)? };
-    Ok(Action::Signal(target, name))
+    Ok((target, name))
 }
 
 /// Signals that can be sent to a service (signal(7)), real-time signals left out.

@@ -39,7 +39,7 @@ fn drop_ins_add_override_and_reset() {
     assert_eq!(ward.native.service.iter().map(|l| l.value.as_str()).collect::<Vec<_>>(), ["/bin/a", "X=1", ""]);
     assert_eq!((ward.recovery.death_limit, ward.recovery.delay.as_secs()), (5, 1));
     let seen: Vec<_> = ward.conditions.iter().map(|c| (c.id.as_str(), c.once, c.steps.len())).collect();
-    assert_eq!(seen, [("OnDeath-m", true, 1), ("OnDeath", false, 1), ("OnDeath-2", false, 1)]);
+    assert_eq!(seen, [("OnDeath-m", true, 1), ("OnDeath", false, 1), ("OnDeath.2", false, 1)]);
     assert_eq!(ward.conditions[0].steps[0].action, Action::Log("two".into()));
 }
 

@@ -33,7 +33,7 @@ impl Place {
     /// The kind of condition the id belongs to.
     #[must_use]
     pub fn kind(&self) -> Option<ConditionKind> {
-        let word = self.condition.split('-').next().unwrap_or_default();
+        let word = self.condition.split(['-', '.']).next().unwrap_or_default();
         ConditionKind::SECTIONS.iter().find(|(section, _)| *section == word).map(|(_, kind)| *kind)
     }
 
@@ -80,6 +80,7 @@ mod tests {
         for (condition, fires_at) in [
             ("OnDeath", vec![AfterDeath, AfterAbnormalDeath]),
             ("OnDeath-mounts", vec![AfterDeath, AfterAbnormalDeath]),
+            ("OnDeath.2", vec![AfterDeath, AfterAbnormalDeath]),
             ("OnAbnormalDeath", vec![AfterAbnormalDeath]),
             ("OnStart", vec![First]),
             ("OnRestart", vec![AfterDeath, AfterAbnormalDeath]),

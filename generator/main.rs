@@ -1,0 +1,40 @@
+//! `unitward-generator`: a systemd generator (systemd.generator(7)).
+//!
+//! Arguments → read → plan → write; what each does is the library's. It exits with 0 whatever it meets, because a
+//! mistake in a ward must not make systemd distrust the boot; mistakes go to the kernel log.
+
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use unitward::core::config::Cost;
+use unitward::core::unit;
+use unitward::edge::kmsg::{self, Priority};
+use unitward::edge::{root, unit_files};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    let root = if arguments.next_if(|word| word == "--root").is_some() { arguments.next() } else { Some("/".into()) };
+    match (root, arguments.next()) {
+        (Some(root), Some(directory)) => generate(&PathBuf::from(root), &PathBuf::from(directory)),
+        _ => eprintln!("usage: unitward-generator [--root DIR] NORMAL-DIR [EARLY-DIR LATE-DIR]"),
+    }
+    ExitCode::SUCCESS
+}
+
+/// Reads below `root`, writes into `directory`. The early and the late directory stay empty: a ward's unit overrides
+/// what packages ship and is overridden by the administrator's own.
+fn generate(root: &Path, directory: &Path) {
+    let (config, mut problems) = root::load(root);
+    let (adopted, missing) = unit_files::adopted(root, &config);
+    let (outputs, wrong) = unit::plan(&config, &adopted);
+    problems.extend(missing);
+    problems.extend(wrong);
+    for problem in &problems {
+        let priority = if problem.mistake.cost() == Cost::Nothing { Priority::Notice } else { Priority::Warning };
+        kmsg::log(priority, &problem.to_string());
+    }
+    for (path, error) in write::all(directory, &outputs) {
+        kmsg::log(Priority::Warning, &format!("failed to write {}: {error}", path.display()));
+    }
+}

@@ -1,0 +1,190 @@
+//! The guarded lines: one `Exec…=` value for each step.
+//!
+//! A line reads almost as the ward does: `-+/usr/lib/unitward/unitward-step step WARD CONDITION N WaitFor 2s`.
+//! `-` stands before every line whose failure must not fail the start. `+` (root, outside the sandbox) stands before
+//! every step of ours; an `Execute=` without `+` runs as the service does, and replaces the guard's process, so PID 1
+//! itself notes its status. Where a later line depends on that status, a `collect` line fetches it from PID 1.
+
+use crate::core::config::command_line::{literal, quote};
+use crate::core::config::step::{Action, Awaited, RebootGuard, Step, Wait};
+use crate::core::config::{Condition, ConditionKind, OnStepFailure, Ward, time_span};
+use std::time::Duration;
+
+/// The helper's path on every host.
+pub(super) const HELPER: &str = "/usr/lib/unitward/unitward-step";
+
+/// Where a condition's lines stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Site {
+    /// In the ward's own unit.
+    Ward,
+    /// In a service of the condition's own.
+    OwnService,
+}
+
+/// The lines of one condition, split where the ward's own restart stands.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// Before the restart.
+    pub(super) before: Vec<String>,
+    /// After it.
+    pub(super) after: Vec<String>,
+    /// The longest the waiting steps can take together.
+    pub(super) waits: Duration,
+}
+
+/// Whether a condition runs in a service of its own.
+pub(super) fn stands_alone(condition: &Condition) -> bool {
+    condition.independent || condition.kind == ConditionKind::Limit
+}
+
+/// The service of a condition that stands alone.
+pub(super) fn service_name(ward: &Ward, condition: &Condition) -> String {
+    format!("unitward-{}-{}.service", ward.name, condition.id)
+}
+
+/// A line of ours that runs as root and whose failure is only shown.
+pub(super) fn helper_line(words: &str) -> String {
+    format!("-+{HELPER} {words}")
+}
+
+/// The line that starts an independent condition's service and does not wait for it.
+pub(super) fn launch(ward: &Ward, condition: &Condition) -> String {
+    let flags = if condition.do_now { " --do-now" } else { "" };
+    let (name, service) = (quote(ward.name.as_str()), quote(&service_name(ward, condition)));
+    helper_line(&format!("step {name} {} 0{flags} --no-wait Start {service}", condition.id))
+}
+
+/// All lines of `condition`.
+pub(super) fn lines(ward: &Ward, condition: &Condition, site: Site) -> Lines {
+    let mut lines = Lines::default();
+    let split = condition.steps.iter().position(|step| step.action == Action::RestartSelf);
+    for (index, step) in condition.steps.iter().enumerate() {
+        let target = if split.is_some_and(|at| index < at) { &mut lines.before } else { &mut lines.after };
+        if step.action != Action::RestartSelf {
+            target.extend(Writer { ward, condition, site }.step(index + 1, step));
+            lines.waits += std::iter::once(&step.action).chain(&step.otherwise).map(wait_of).sum::<Duration>();
+        }
+    }
+    lines
+}
+
+struct Writer<'a> {
+    ward: &'a Ward,
+    condition: &'a Condition,
+    site: Site,
+}
+
+impl Writer<'_> {
+    /// The lines of one step: itself, its `Else…` steps, and where needed the fetching of its status.
+    fn step(&self, number: usize, step: &Step) -> Vec<String> {
+        let fails = self.condition.on_step_failure == OnStepFailure::Fail;
+        let has_else = !step.otherwise.is_empty();
+        let mut lines = vec![self.line(&number.to_string(), &step.action, fails && !has_else)];
+        if !runs_as_root(&step.action) && self.status_matters(has_else) {
+            lines.push(self.collect());
+        }
+        for (index, action) in step.otherwise.iter().enumerate() {
+            lines.push(self.line(&format!("{number}.{}", index + 1), action, false));
+        }
+        if fails && has_else && !forgiven(&step.action) {
+            let ward = quote(self.ward.name.as_str());
+            lines.push(format!("+{HELPER} verdict {ward} {} {number}", self.condition.id));
+        }
+        lines
+    }
+
+    fn line(&self, step: &str, action: &Action, fails: bool) -> String {
+        let mut line = String::new();
+        if !fails || forgiven(action) {
+            line.push('-');
+        }
+        if runs_as_root(action) {
+            line.push('+');
+        }
+        line.push_str(&format!("{HELPER} step {} {} {step}", quote(self.ward.name.as_str()), self.condition.id));
+        if self.condition.do_now && self.site == Site::Ward {
+            line.push_str(" --do-now");
+        }
+        if self.condition.on_step_failure == OnStepFailure::Break {
+            line.push_str(" --break");
+        }
+        if self.site == Site::OwnService {
+            line.push_str(" --own-service");
+        }
+        if forgiven(action) {
+            line.push_str(" --ignore-failure");
+        }
+        if matches!(action, Action::Execute(command) if command.privileged) {
+            line.push_str(" --as-root");
+        }
+        line.push(' ');
+        if step.contains('.') {
+            line.push_str("Else");
+        }
+        line.push_str(&words(action));
+        line
+    }
+
+    fn collect(&self) -> String {
+        let unit = match self.site {
+            Site::Ward => self.ward.unit().to_string(),
+            Site::OwnService => service_name(self.ward, self.condition),
+        };
+        helper_line(&format!("collect {} {}", quote(self.ward.name.as_str()), quote(&unit)))
+    }
+
+    /// Whether a later line asks how an `Execute=` that PID 1 watches has ended.
+    fn status_matters(&self, has_else: bool) -> bool {
+        let on_restart = self.condition.kind.is_death() && self.ward.conditions.iter().any(|c| c.kind == ConditionKind::Restart);
+        has_else || self.condition.on_step_failure == OnStepFailure::Break || on_restart
+    }
+}
+
+fn runs_as_root(action: &Action) -> bool {
+    !matches!(action, Action::Execute(command) if !command.privileged)
+}
+
+fn forgiven(action: &Action) -> bool {
+    matches!(action, Action::Execute(command) if command.ignore_failure)
+}
+
+/// A step as the helper reads it: its keyword and argument.
+fn words(action: &Action) -> String {
+    match action {
+        Action::Execute(command) => format!("Execute {}", command.text()),
+        Action::WaitFor(wait) => format!("WaitFor {}", wait_words(wait)),
+        // Never a line of its own; the arm keeps the match whole.
+        Action::RestartSelf => "Restart %n".to_owned(),
+        Action::Restart(unit) => format!("Restart {}", quote(unit.as_str())),
+        Action::Start(unit) => format!("Start {}", quote(unit.as_str())),
+        Action::Stop(unit) => format!("Stop {}", quote(unit.as_str())),
+        Action::Reload(unit) => format!("Reload {}", quote(unit.as_str())),
+        Action::Signal(unit, signal) => format!("Signal {} {signal}", quote(unit.as_str())),
+        Action::Log(text) => format!("Log {}", quote(&literal(text))),
+        Action::Reboot(RebootGuard::Patient) => "Reboot yes".to_owned(),
+        Action::Reboot(RebootGuard::Force) => "Reboot force".to_owned(),
+    }
+}
+
+fn wait_words(wait: &Wait) -> String {
+    let (what, limit) = match wait {
+        Wait::Pause(span) => return time_span::render(*span),
+        Wait::Until(what, limit) => (what, limit),
+    };
+    let what = match what {
+        Awaited::Path(path) => format!("path:{path}"),
+        Awaited::Unit(unit) => format!("unit:{unit}"),
+        Awaited::Bus(name) => format!("bus:{name}"),
+        Awaited::Tcp(address) => format!("tcp:{address}"),
+        Awaited::Unix(path) => format!("unix:{path}"),
+    };
+    format!("{} {}", quote(&literal(&what)), time_span::render(*limit))
+}
+
+fn wait_of(action: &Action) -> Duration {
+    match action {
+        Action::WaitFor(Wait::Pause(span) | Wait::Until(_, span)) => *span,
+        _ => Duration::ZERO,
+    }
+}

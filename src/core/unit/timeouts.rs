@@ -1,0 +1,123 @@
+//! How far systemd's time-outs must grow so that waiting steps and the back-off are not cut short.
+
+use crate::core::config::read_native::value;
+use crate::core::config::ward::NativeLine;
+use crate::core::config::{Form, Mistake, Problem, Ward, time_span};
+use std::time::Duration;
+
+/// systemd's own default for starts and stops (systemd-system.conf(5), `DefaultTimeoutStartSec=`).
+const DEFAULT: Duration = Duration::from_secs(90);
+
+/// A start or stop time-out as a unit gives it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Timeout {
+    /// Not given: systemd's default.
+    #[default]
+    Default,
+    /// A time.
+    After(Duration),
+    /// `infinity`, or 0.
+    Never,
+}
+
+/// What an adopted unit's own files say, as far as the drop-in must know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AdoptedUnit {
+    /// `Type=`.
+    pub kind: Option<String>,
+    /// `Restart=`.
+    pub restart: Option<String>,
+    /// `TimeoutStartSec=` or `TimeoutSec=`.
+    pub start: Timeout,
+    /// `TimeoutStopSec=` or `TimeoutSec=`.
+    pub stop: Timeout,
+}
+
+impl AdoptedUnit {
+    /// From the `[Service]` lines of its files, in the order they apply.
+    #[must_use]
+    pub fn from_lines(service: &[NativeLine]) -> Self {
+        Self {
+            kind: value(service, "Type").map(str::to_owned),
+            restart: value(service, "Restart").map(str::to_owned),
+            start: given(service, "TimeoutStartSec"),
+            stop: given(service, "TimeoutStopSec"),
+        }
+    }
+}
+
+/// Which of the two time-outs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Start,
+    Stop,
+}
+
+impl Phase {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Start => "TimeoutStartSec",
+            Self::Stop => "TimeoutStopSec",
+        }
+    }
+}
+
+/// The setting to write so that `growth` more time is there, and a warning where the ward itself forbids it.
+pub(super) fn grown(
+    ward: &Ward,
+    adopted: Option<&AdoptedUnit>,
+    phase: Phase,
+    growth: Duration,
+) -> (Option<String>, Option<Problem>) {
+    if growth.is_zero() {
+        return (None, None);
+    }
+    let key = phase.key();
+    let own = given(&ward.native.service, key);
+    if own != Timeout::Default {
+        return (None, too_small(ward, key, own, growth));
+    }
+    let kind = value(&ward.native.service, "Type").or(adopted.and_then(|unit| unit.kind.as_deref()));
+    let base = match (&ward.form, adopted) {
+        (Form::Adopted(_), Some(unit)) if phase == Phase::Start => unit.start,
+        (Form::Adopted(_), Some(unit)) => unit.stop,
+        _ => Timeout::Default,
+    };
+    let base = match base {
+        Timeout::Never => return (None, None),
+        // A oneshot's start has no time-out unless one is given (systemd.service(5)).
+        Timeout::Default if kind == Some("oneshot") && phase == Phase::Start => return (None, None),
+        Timeout::Default => DEFAULT,
+        Timeout::After(span) => span,
+    };
+    (Some(format!("{key}={}", time_span::render(base + growth))), None)
+}
+
+fn too_small(ward: &Ward, key: &str, own: Timeout, growth: Duration) -> Option<Problem> {
+    let Timeout::After(span) = own else { return None };
+    let line = ward.native.service.iter().rfind(|line| line.key == key || line.key == "TimeoutSec")?;
+    (span < growth).then(|| {
+        let needed = time_span::render(DEFAULT + growth);
+        let mistake = Mistake::Warning(format!(
+            "{}={} is less than the steps and the back-off may take ({}); take the line out, or write {needed}",
+            line.key,
+            line.value,
+            time_span::render(growth)
+        ));
+        Problem { at: line.at.clone(), mistake }
+    })
+}
+
+/// The last of `key` and `TimeoutSec=`, which sets both.
+fn given(service: &[NativeLine], key: &str) -> Timeout {
+    let last = service.iter().rfind(|line| line.key == key || line.key == "TimeoutSec");
+    match last.map(|line| line.value.as_str()) {
+        None | Some("") => Timeout::Default,
+        Some("infinity") => Timeout::Never,
+        Some(text) => match time_span::parse(text) {
+            Ok(span) if span.is_zero() => Timeout::Never,
+            Ok(span) => Timeout::After(span),
+            Err(_) => Timeout::Default,
+        },
+    }
+}

@@ -1,0 +1,191 @@
+//! The unit of one ward: the service it defines, or the drop-in for the one it adopts.
+
+use super::guard::{self, Lines, Site};
+use super::timeouts::{self, AdoptedUnit, Phase};
+use crate::core::config::command_line::quote;
+use crate::core::config::read_native::value;
+use crate::core::config::ward::NativeLine;
+use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Problem, Ward, time_span};
+use crate::core::recovery::backoff::Backoff;
+use std::fmt::Write as _;
+
+/// The drop-in's name: an administrator's own `override.conf` comes after it and so wins.
+const DROP_IN: &str = "50-unitward.conf";
+
+/// Where the unit goes, relative to the generator's directory.
+pub(super) fn path(ward: &Ward) -> String {
+    match &ward.form {
+        Form::Defined => ward.unit().to_string(),
+        Form::Adopted(unit) => format!("{unit}.d/{DROP_IN}"),
+    }
+}
+
+/// The unit's text, and warnings about the ward.
+pub(super) fn render(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (String, Vec<Problem>) {
+    let sections = Sections::of(ward);
+    let backoff = Backoff { delay: ward.recovery.delay, max_delay: ward.recovery.max_delay };
+    let (start, start_warning) =
+        timeouts::grown(ward, adopted, Phase::Start, sections.start.waits + backoff.longest());
+    let (stop, stop_warning) = timeouts::grown(ward, adopted, Phase::Stop, sections.stop.waits);
+    let mut text = header(ward);
+    text.push_str("[Unit]\n");
+    let _ = writeln!(text, "SourcePath={}", ward.path.display());
+    write_native(&mut text, &ward.native.unit);
+    // The death limit takes the place of systemd's start limit, which counts manual starts too.
+    text.push_str("StartLimitIntervalSec=0\n\n[Service]\n");
+    match ward.form {
+        Form::Defined => {
+            sections.write_first(&mut text);
+            write_native(&mut text, &without_first_resets(&ward.native.service));
+            write_default(&mut text, ward, "Restart", "on-failure");
+            write_default(&mut text, ward, "RestartSec", "0");
+        }
+        Form::Adopted(_) => {
+            write_native(&mut text, &ward.native.service);
+            sections.write_first(&mut text);
+        }
+    }
+    for setting in [start, stop].into_iter().flatten() {
+        let _ = writeln!(text, "{setting}");
+    }
+    sections.write_last(&mut text);
+    if ward.form == Form::Defined && !ward.native.install.is_empty() {
+        text.push_str("\n[Install]\n");
+        write_native(&mut text, &ward.native.install);
+    }
+    let mut problems: Vec<_> = [start_warning, stop_warning].into_iter().flatten().collect();
+    problems.extend(start_limit_warning(ward));
+    (text, problems)
+}
+
+/// The guarded lines of a ward's unit by where they go.
+#[derive(Default)]
+struct Sections {
+    begin: String,
+    start: Lines,
+    end: String,
+    stopped: String,
+    stop: Lines,
+}
+
+impl Sections {
+    fn of(ward: &Ward) -> Self {
+        let mut all = Self { begin: begin(ward), stopped: stopped(ward), ..Self::default() };
+        // [OnRestart] speaks of a restart with all its steps, so its lines come last.
+        let (restart, others): (Vec<_>, Vec<_>) =
+            ward.conditions.iter().partition(|condition| condition.kind == ConditionKind::Restart);
+        for condition in others.into_iter().chain(restart) {
+            match condition.kind {
+                ConditionKind::Limit => {}
+                _ if condition.independent => all.start.after.push(guard::launch(ward, condition)),
+                ConditionKind::Stop => append(&mut all.stop, guard::lines(ward, condition, Site::Ward)),
+                _ => append(&mut all.start, guard::lines(ward, condition, Site::Ward)),
+            }
+        }
+        all.end = end(ward, &all.start);
+        all
+    }
+
+    fn write_first(&self, text: &mut String) {
+        write_lines(text, "ExecStartPre", std::iter::once(&self.begin).chain(&self.start.before));
+        write_lines(text, "ExecStopPost", std::iter::once(&self.stopped));
+    }
+
+    fn write_last(&self, text: &mut String) {
+        write_lines(text, "ExecStartPost", self.start.after.iter().chain(std::iter::once(&self.end)));
+        write_lines(text, "ExecStopPost", self.stop.after.iter());
+    }
+}
+
+fn append(all: &mut Lines, lines: Lines) {
+    all.before.extend(lines.before);
+    all.after.extend(lines.after);
+    all.waits += lines.waits;
+}
+
+fn begin(ward: &Ward) -> String {
+    let recovery = &ward.recovery;
+    let mut words = format!("begin {} {}", quote(ward.name.as_str()), quote(ward.unit().as_str()));
+    for (option, span) in [("delay", recovery.delay), ("max-delay", recovery.max_delay)] {
+        let _ = write!(words, " {}", quote(&format!("--{option}={}", time_span::render(span))));
+    }
+    let once: Vec<_> = ward.conditions.iter().filter(|condition| condition.once).collect();
+    for Condition { id, do_now, .. } in once {
+        let _ = write!(words, " --once={id}{}", if *do_now { ":now" } else { "" });
+    }
+    guard::helper_line(&words)
+}
+
+fn end(ward: &Ward, start: &Lines) -> String {
+    let mut words = format!("end {} {}", quote(ward.name.as_str()), quote(ward.unit().as_str()));
+    // Lines without `+` were watched by PID 1 alone; their results have to be fetched.
+    if start.before.iter().chain(&start.after).any(|line| !line.trim_start_matches('-').starts_with('+')) {
+        words.push_str(" --collect");
+    }
+    guard::helper_line(&words)
+}
+
+fn stopped(ward: &Ward) -> String {
+    let recovery = &ward.recovery;
+    let mut words = format!("stopped {} {}", quote(ward.name.as_str()), quote(ward.unit().as_str()));
+    if recovery.death_limit > 0 {
+        let _ = write!(words, " --death-limit={}", recovery.death_limit);
+        for (option, span) in [("within", recovery.death_limit_interval), ("reset-after", recovery.reset_after)] {
+            let _ = write!(words, " {}", quote(&format!("--{option}={}", time_span::render(span))));
+        }
+        words.push_str(match recovery.on_limit {
+            OnLimit::Exclude => " --on-limit=exclude",
+            OnLimit::Reboot => " --on-limit=reboot",
+            OnLimit::None => " --on-limit=none",
+        });
+        for condition in ward.conditions.iter().filter(|condition| condition.kind == ConditionKind::Limit) {
+            let _ = write!(words, " {}", quote(&format!("--run={}", guard::service_name(ward, condition))));
+        }
+    } else {
+        let _ = write!(words, " {}", quote(&format!("--reset-after={}", time_span::render(recovery.reset_after))));
+    }
+    guard::helper_line(&words)
+}
+
+pub(super) fn header(ward: &Ward) -> String {
+    format!(
+        "# Generated by unitward-generator from {}.\n# Change that file and run \"systemctl daemon-reload\".\n\n",
+        ward.path.display()
+    )
+}
+
+/// The lines without the resets of the two lists ours come first in, and without what those resets take away.
+fn without_first_resets(service: &[NativeLine]) -> Vec<NativeLine> {
+    let last_reset = |key: &str| service.iter().rposition(|line| line.key == key && line.value.is_empty());
+    let (start_pre, stop_post) = (last_reset("ExecStartPre"), last_reset("ExecStopPost"));
+    let stands = |(index, line): &(usize, &NativeLine)| match line.key.as_str() {
+        "ExecStartPre" => start_pre.is_none_or(|reset| *index > reset),
+        "ExecStopPost" => stop_post.is_none_or(|reset| *index > reset),
+        _ => true,
+    };
+    service.iter().enumerate().filter(stands).map(|(_, line)| line.clone()).collect()
+}
+
+pub(super) fn write_native(text: &mut String, lines: &[NativeLine]) {
+    for line in lines {
+        let _ = writeln!(text, "{}={}", line.key, line.value);
+    }
+}
+
+fn write_default(text: &mut String, ward: &Ward, key: &str, default: &str) {
+    if value(&ward.native.service, key).is_none() {
+        let _ = writeln!(text, "{key}={default}");
+    }
+}
+
+pub(super) fn write_lines<'a>(text: &mut String, key: &str, lines: impl Iterator<Item = &'a String>) {
+    for line in lines {
+        let _ = writeln!(text, "{key}={line}");
+    }
+}
+
+fn start_limit_warning(ward: &Ward) -> Option<Problem> {
+    let line = ward.native.unit.iter().find(|line| line.key.starts_with("StartLimit") && line.key != "StartLimitAction")?;
+    let text = format!("{}= has no effect in a ward: DeathLimit= in [Recovery] takes its place", line.key);
+    Some(Problem { at: line.at.clone(), mistake: Mistake::Warning(text) })
+}

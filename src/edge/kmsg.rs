@@ -1,0 +1,34 @@
+//! The generator's log: the kernel's, because nothing else is there when it runs (systemd.generator(7)).
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+/// Longest line the kernel takes in one record, less its own prefix.
+const LONGEST: usize = 900;
+
+/// How much a message matters, as syslog(3) numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// Something was left out.
+    Warning = 4,
+    /// Something is unusual.
+    Notice = 5,
+}
+
+/// Writes one line to the kernel log, or to standard error where there is none, as in a container.
+///
+/// The device is opened for each line: the kernel counts its limit of ten lines in five seconds for each opening, and a
+/// configuration may have more mistakes than that.
+pub fn log(priority: Priority, text: &str) {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut cut = text.len().min(LONGEST);
+    while !text.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    let line = format!("<{}>unitward-generator[{}]: {}\n", priority as u8, std::process::id(), &text[..cut]);
+    let written = OpenOptions::new().write(true).open("/dev/kmsg").and_then(|mut device| device.write_all(line.as_bytes()));
+    if written.is_err() {
+        // Nowhere left to complain to if this fails as well.
+        let _ = writeln!(std::io::stderr(), "unitward-generator: {text}");
+    }
+}

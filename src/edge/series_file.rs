@@ -1,0 +1,104 @@
+//! A ward's [`Series`] on disk: `/run/unitward/wards/WARD/series.json`.
+
+use super::record::WardState;
+use crate::core::recovery::Series;
+use crate::core::recovery::series::LastEnd;
+use serde::{Deserialize, Serialize};
+use std::io;
+
+const FILE: &str = "series.json";
+
+/// The series as stored; milliseconds since boot.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    restarts: u32,
+    deaths: Vec<u64>,
+    nrestarts: u32,
+    up_since: Option<u64>,
+    last_end: StoredEnd,
+    spent: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StoredEnd {
+    Unknown,
+    Asked,
+    Death,
+    AbnormalDeath,
+}
+
+/// The series of a ward; a fresh one when there is none or it is damaged.
+#[must_use]
+pub fn load(state: &WardState) -> Series {
+    let stored = state.read(FILE).ok().and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
+    stored.map(Series::from).unwrap_or_default()
+}
+
+/// Replaces the series of a ward.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn save(state: &WardState, series: &Series) -> io::Result<()> {
+    state.write(FILE, &serde_json::to_vec(&Stored::from(series))?)
+}
+
+impl From<Stored> for Series {
+    fn from(stored: Stored) -> Self {
+        Self {
+            restarts: stored.restarts,
+            deaths: stored.deaths,
+            nrestarts: stored.nrestarts,
+            up_since: stored.up_since,
+            last_end: match stored.last_end {
+                StoredEnd::Unknown => LastEnd::Unknown,
+                StoredEnd::Asked => LastEnd::Asked,
+                StoredEnd::Death => LastEnd::Death,
+                StoredEnd::AbnormalDeath => LastEnd::AbnormalDeath,
+            },
+            spent: stored.spent.into_iter().collect(),
+        }
+    }
+}
+
+impl From<&Series> for Stored {
+    fn from(series: &Series) -> Self {
+        Self {
+            restarts: series.restarts,
+            deaths: series.deaths.clone(),
+            nrestarts: series.nrestarts,
+            up_since: series.up_since,
+            last_end: match series.last_end {
+                LastEnd::Unknown => StoredEnd::Unknown,
+                LastEnd::Asked => StoredEnd::Asked,
+                LastEnd::Death => StoredEnd::Death,
+                LastEnd::AbnormalDeath => StoredEnd::AbnormalDeath,
+            },
+            spent: series.spent.iter().cloned().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_series_is_read_back_and_a_damaged_one_begins_afresh() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "a");
+        assert_eq!(load(&state), Series::default());
+        let series = Series {
+            restarts: 3,
+            deaths: vec![1, 2],
+            nrestarts: 7,
+            up_since: Some(5),
+            last_end: LastEnd::Death,
+            spent: ["OnDeath".to_owned()].into(),
+        };
+        save(&state, &series).unwrap();
+        assert_eq!(load(&state), series);
+        state.write(FILE, b"{\"restarts\":").unwrap();
+        assert_eq!(load(&state), Series::default());
+    }
+}

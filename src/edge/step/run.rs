@@ -1,0 +1,114 @@
+//! One guarded step: does it act in this run, and if so, with what result.
+
+use super::act;
+use super::{bad_line, failed_steps, record_of};
+use crate::core::recovery::gate::{Past, Place};
+use crate::core::recovery::series::Start;
+use crate::edge::clock;
+use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+use std::time::Instant;
+
+/// Exit status systemd gives a command it cannot execute (systemd.exec(5), `EXIT_EXEC`).
+const CANNOT_EXECUTE: u8 = 203;
+
+/// A line as the generator wrote it: `WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`
+#[derive(Debug)]
+pub(super) struct StepLine {
+    pub(super) ward: String,
+    pub(super) place: Place,
+    pub(super) keyword: String,
+    pub(super) arguments: Vec<String>,
+    pub(super) ignore_failure: bool,
+    as_root: bool,
+    own_service: bool,
+    pub(super) no_wait: bool,
+}
+
+impl StepLine {
+    /// Reads the words after `step`.
+    pub(super) fn parse(words: &[String]) -> io::Result<Self> {
+        let [ward, condition, step, rest @ ..] = words else { return Err(bad_line("a step names its ward, condition and number")) };
+        let flags = rest.iter().take_while(|word| word.starts_with("--")).count();
+        let (flags, rest) = rest.split_at(flags);
+        let (keyword, arguments) = rest.split_first().ok_or_else(|| bad_line("the step's keyword is missing"))?;
+        let has = |flag: &str| flags.iter().any(|word| word == flag);
+        Ok(Self {
+            ward: ward.clone(),
+            place: Place {
+                condition: condition.clone(),
+                step: step.clone(),
+                do_now: has("--do-now"),
+                breaks: has("--break"),
+            },
+            keyword: keyword.clone(),
+            arguments: arguments.to_vec(),
+            ignore_failure: has("--ignore-failure"),
+            as_root: has("--as-root"),
+            own_service: has("--own-service"),
+            no_wait: has("--no-wait"),
+        })
+    }
+
+    /// Whether it acts, given what is on record.
+    pub(super) fn acts(&self, record: &RunRecord) -> bool {
+        let start = match record.start {
+            _ if self.own_service => None,
+            StartKind::First => Some(Start::First),
+            StartKind::AfterDeath => Some(Start::AfterDeath),
+            StartKind::AfterAbnormalDeath => Some(Start::AfterAbnormalDeath),
+            StartKind::Condition => None,
+        };
+        let asked_to_stop = record.end.as_ref().is_some_and(|end| end.asked);
+        let failed = failed_steps(record);
+        self.place.acts(Past { start, asked_to_stop, spent: &record.spent, failed: &failed })
+    }
+
+    /// Whether the command takes the guard's place, so that it is the service's own in all but name.
+    pub(super) fn replaces_guard(&self) -> bool {
+        !self.as_root && matches!(self.keyword.as_str(), "Execute" | "ElseExecute")
+    }
+}
+
+/// Runs a step; gives the exit status of the line.
+pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
+    let line = StepLine::parse(words)?;
+    let state = WardState::of(&line.ward);
+    let unit = String::new();
+    let mut record = match state.run(invocation) {
+        Err(error) if !line.own_service => {
+            return Err(io::Error::new(error.kind(), format!("failed to read the run's record: {error}")));
+        }
+        _ => record_of(&state, &line.ward, &unit, invocation, StartKind::Condition),
+    };
+    if !line.acts(&record) {
+        return Ok(0);
+    }
+    if line.replaces_guard() {
+        return Ok(become_command(&line));
+    }
+    let begun = Instant::now();
+    let status = act::act(&line);
+    record.results.push(StepResult {
+        condition: line.place.condition.clone(),
+        step: line.place.step.clone(),
+        action: line.keyword.clone(),
+        argument: line.arguments.join(" "),
+        outcome: if status == 0 || line.ignore_failure { Outcome::Ok } else { Outcome::Failed },
+        status: status.into(),
+        at: clock::since_epoch(),
+        ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+    });
+    state.save_run(&record)?;
+    Ok(status)
+}
+
+/// Replaces this process by the step's command; comes back only if that fails.
+fn become_command(line: &StepLine) -> u8 {
+    let Some((program, arguments)) = line.arguments.split_first() else { return CANNOT_EXECUTE };
+    let error = Command::new(program).args(arguments).exec();
+    tracing::warn!(UNITWARD_WARD = line.ward, UNITWARD_CONDITION = line.place.condition, "Failed to execute {program}: {error}");
+    CANNOT_EXECUTE
+}

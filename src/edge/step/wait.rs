@@ -1,0 +1,133 @@
+//! `WaitFor=`: a pause, or until something is there.
+
+use crate::core::config::step::{Awaited, Wait};
+use crate::core::config::time_span;
+use crate::edge::systemctl;
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Pause between two looks at a file or socket, which cost next to nothing.
+const CHEAP_LOOK: Duration = Duration::from_millis(50);
+
+/// Pause between two looks that run a program.
+const DEAR_LOOK: Duration = Duration::from_millis(200);
+
+/// Longest one connection attempt may take.
+const ONE_CONNECTION: Duration = Duration::from_secs(1);
+
+/// Waits.
+///
+/// # Errors
+/// When the thing awaited is not there in time.
+pub(super) fn wait(wait: &Wait) -> io::Result<()> {
+    let (what, limit) = match wait {
+        Wait::Pause(span) => {
+            std::thread::sleep(*span);
+            return Ok(());
+        }
+        Wait::Until(what, limit) => (what, *limit),
+    };
+    let deadline = Instant::now() + limit;
+    loop {
+        if is_there(what, deadline) {
+            return Ok(());
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let span = time_span::render(limit);
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("not there after {span}")));
+        }
+        std::thread::sleep(pause(what).min(left));
+    }
+}
+
+fn pause(what: &Awaited) -> Duration {
+    match what {
+        Awaited::Unit(_) | Awaited::Bus(_) => DEAR_LOOK,
+        Awaited::Path(_) | Awaited::Tcp(_) | Awaited::Unix(_) => CHEAP_LOOK,
+    }
+}
+
+fn is_there(what: &Awaited, deadline: Instant) -> bool {
+    match what {
+        Awaited::Path(path) => Path::new(path).exists(),
+        Awaited::Unit(unit) => systemctl::output(&["is-active", "--", unit.as_str()]).is_ok(),
+        Awaited::Bus(name) => has_owner(name),
+        Awaited::Tcp(address) => tcp_accepts(address, deadline),
+        Awaited::Unix(path) => unix_accepts(path),
+    }
+}
+
+fn has_owner(name: &str) -> bool {
+    let asked = Command::new("busctl")
+        .args(["--system", "--timeout=2", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus"])
+        .args(["org.freedesktop.DBus", "NameHasOwner", "s", name])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    asked.is_ok_and(|done| done.status.success() && done.stdout.starts_with(b"b true"))
+}
+
+fn tcp_accepts(address: &str, deadline: Instant) -> bool {
+    let Ok(candidates) = address.to_socket_addrs() else { return false };
+    candidates.into_iter().any(|candidate| {
+        let left = deadline.saturating_duration_since(Instant::now()).min(ONE_CONNECTION);
+        !left.is_zero() && TcpStream::connect_timeout(&candidate, left).is_ok()
+    })
+}
+
+/// A listening socket of another type than a stream also counts: it is there and refuses only our kind of connection.
+fn unix_accepts(path: &str) -> bool {
+    let connected = match path.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name).and_then(|address| UnixStream::connect_addr(&address)),
+        None => UnixStream::connect(path),
+    };
+    match connected {
+        Ok(_) => true,
+        Err(error) => error.raw_os_error() == Some(rustix::io::Errno::PROTOTYPE.raw_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
+    fn soon(what: Awaited) -> io::Result<()> {
+        wait(&Wait::Until(what, Duration::from_millis(120)))
+    }
+
+    #[test]
+    fn a_socket_counts_when_it_accepts_not_when_its_file_is_there() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("s").display().to_string();
+        let listener = UnixListener::bind(&path).unwrap();
+        assert!(soon(Awaited::Unix(path.clone())).is_ok());
+        drop(listener);
+        assert!(Path::new(&path).exists(), "the file outlives its socket");
+        assert_eq!(soon(Awaited::Unix(path.clone())).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(soon(Awaited::Path(path)).is_ok());
+    }
+
+    #[test]
+    fn a_port_counts_when_it_accepts() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        assert!(soon(Awaited::Tcp(address.clone())).is_ok());
+        drop(listener);
+        assert!(soon(Awaited::Tcp(address)).is_err());
+    }
+
+    #[test]
+    fn a_missing_path_fails_at_the_time_out() {
+        let begun = Instant::now();
+        assert!(soon(Awaited::Path("/nowhere/at/all".into())).is_err());
+        assert!(begun.elapsed() >= Duration::from_millis(120));
+    }
+}

@@ -1,0 +1,101 @@
+//! PID 1, asked by way of `systemctl`.
+//!
+//! `systemctl` talks to PID 1 over its private socket, so it works early in the boot and while the message bus is
+//! dead or is itself being restarted; a D-Bus library of our own would not, and would be far larger.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::{Command, Stdio};
+
+/// Whether to wait for a job's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Until it is done; fails when the job fails.
+    ForJob,
+    /// Only until it is queued.
+    ForQueue,
+}
+
+/// Properties of a unit as `systemctl show` prints them. Lists such as `ExecStartPost` come as several lines.
+///
+/// # Errors
+/// When `systemctl` cannot be run or refuses.
+pub fn show(unit: &str, properties: &[&str]) -> io::Result<Properties> {
+    let list = format!("--property={}", properties.join(","));
+    let text = output(&["show", "--timestamp=us+utc", &list, "--", unit])?;
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in text.lines() {
+        if let Some((key, value)) = line.split_once('=') {
+            found.entry(key.to_owned()).or_default().push(value.to_owned());
+        }
+    }
+    Ok(Properties(found))
+}
+
+/// What [`show`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Properties(BTreeMap<String, Vec<String>>);
+
+impl Properties {
+    /// The first value of `key`, empty where it has none.
+    #[must_use]
+    pub fn get(&self, key: &str) -> &str {
+        self.all(key).next().unwrap_or_default()
+    }
+
+    /// Every value of `key`.
+    pub fn all(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.0.get(key).into_iter().flatten().map(String::as_str)
+    }
+
+    /// The first value as a number.
+    #[must_use]
+    pub fn number<T: std::str::FromStr>(&self, key: &str) -> Option<T> {
+        self.get(key).parse().ok()
+    }
+}
+
+/// The type of the job queued for `unit` (`start`, `stop`, `restart` …), if there is one.
+///
+/// # Errors
+/// When `systemctl` cannot be run or refuses.
+pub fn job_type(unit: &str) -> io::Result<Option<String>> {
+    let text = output(&["list-jobs", "--plain", "--no-legend", "--full", "--", unit])?;
+    Ok(text.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        (words.next() == Some(unit)).then(|| words.next().unwrap_or_default().to_owned())
+    }))
+}
+
+/// Queues a job: `start`, `stop`, `try-restart` or `reload` of `unit`.
+///
+/// # Errors
+/// When it is refused, or when it was waited for and failed.
+pub fn job(verb: &str, unit: &str, wait: Wait) -> io::Result<()> {
+    let mut arguments = vec![verb];
+    if wait == Wait::ForQueue {
+        arguments.push("--no-block");
+    }
+    arguments.extend(["--", unit]);
+    output(&arguments).map(drop)
+}
+
+/// Runs `systemctl` with `arguments` and gives what it prints.
+///
+/// # Errors
+/// When it cannot be run or ends with a failure; the error holds what it said.
+pub fn output(arguments: &[&str]) -> io::Result<String> {
+    let done = Command::new("systemctl")
+        .args(["--no-pager", "--no-ask-password"])
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .env("SYSTEMD_COLORS", "0")
+        .stdin(Stdio::null())
+        .output()?;
+    if done.status.success() {
+        return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&done.stderr);
+    let said = said.trim().lines().next().unwrap_or("it said nothing").to_owned();
+    Err(io::Error::other(format!("systemctl {}: {said}", arguments.join(" "))))
+}

@@ -1,0 +1,121 @@
+//! Unit files on disk, read without PID 1: is an adopted unit there, and what do its files say.
+//!
+//! The directories are those of systemd.unit(5) that hold files, not what other generators write: these run at the
+//! same time as ours.
+
+use crate::core::config::ward::NativeLine;
+use crate::core::config::{Config, Form, Mistake, Place, Problem, SourceFile, UnitName, syntax};
+use crate::core::unit::{AdoptedUnit, AdoptedUnits};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where unit files stand, the first wins.
+const DIRECTORIES: [&str; 6] = [
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+    "run/systemd/generator.late",
+];
+
+/// What the files of the adopted units say, and a warning for each unit that has none.
+#[must_use]
+pub fn adopted(root: &Path, config: &Config) -> (AdoptedUnits, Vec<Problem>) {
+    let mut units = AdoptedUnits::new();
+    let mut problems = Vec::new();
+    for ward in &config.wards {
+        let Form::Adopted(unit) = &ward.form else { continue };
+        match read(root, unit) {
+            Some(found) => {
+                units.insert(unit.clone(), found);
+            }
+            None => {
+                let text = format!("{unit} has no unit file; the ward takes effect when there is one, check the name in Unit=");
+                let at = Place { path: ward.path.clone(), line: 0 };
+                problems.push(Problem { at, mistake: Mistake::Warning(text) });
+            }
+        }
+    }
+    (units, problems)
+}
+
+/// What the files of one unit say; `None` when it has no main file.
+#[must_use]
+pub fn read(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
+    let names = names_of(unit);
+    let main = names.iter().find_map(|name| first(root, name))?;
+    let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for name in &names {
+        for directory in DIRECTORIES {
+            let listing = fs::read_dir(root.join(directory).join(format!("{name}.d")));
+            for path in listing.into_iter().flatten().flatten().map(|entry| entry.path()) {
+                let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                if file.ends_with(".conf") {
+                    drop_ins.entry(file.to_owned()).or_insert(path);
+                }
+            }
+        }
+    }
+    let lines: Vec<NativeLine> = std::iter::once(&main).chain(drop_ins.values()).flat_map(|path| service_lines(path)).collect();
+    Some(AdoptedUnit::from_lines(&lines))
+}
+
+/// The unit's own name and, for an instance, its template's.
+fn names_of(unit: &UnitName) -> Vec<String> {
+    let mut names = vec![unit.as_str().to_owned()];
+    if !unit.instance().is_empty() {
+        names.push(format!("{}@.service", unit.prefix()));
+    }
+    names
+}
+
+fn first(root: &Path, name: &str) -> Option<PathBuf> {
+    let init_script = root.join("etc/init.d").join(name.trim_end_matches(".service"));
+    let files = DIRECTORIES.iter().map(|directory| root.join(directory).join(name));
+    files.chain([init_script]).find(|path| path.symlink_metadata().is_ok())
+}
+
+/// The `[Service]` lines of a unit file; nothing for what is no such file.
+fn service_lines(path: &Path) -> Vec<NativeLine> {
+    let Ok(text) = fs::read_to_string(path) else { return Vec::new() };
+    let (sections, _) = syntax::split(&SourceFile { path: path.to_owned(), text });
+    let service = sections.into_iter().filter(|section| section.name == "Service");
+    service
+        .flat_map(|section| section.entries)
+        .map(|entry| NativeLine { key: entry.key, value: entry.value, at: entry.at })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::unit::Timeout;
+    use std::time::Duration;
+
+    fn write(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn drop_ins_and_templates_are_read_in_systemds_order() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "usr/lib/systemd/system/web@.service", "[Service]\nType=notify\nTimeoutSec=5\nRestart=no\n");
+        write(root.path(), "etc/systemd/system/web@1.service.d/b.conf", "[Service]\nTimeoutStartSec=infinity\nRestart=always\n");
+        write(root.path(), "usr/lib/systemd/system/web@.service.d/a.conf", "[Service]\nRestart=on-abort\n");
+        let unit = read(root.path(), &UnitName::new("web@1.service").unwrap()).unwrap();
+        assert_eq!(unit.restart.as_deref(), Some("always"));
+        assert_eq!(unit.kind.as_deref(), Some("notify"));
+        assert_eq!((unit.start, unit.stop), (Timeout::Never, Timeout::After(Duration::from_secs(5))));
+    }
+
+    #[test]
+    fn a_unit_without_a_file_is_not_there() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "etc/systemd/system/a.service.d/b.conf", "[Service]\n");
+        assert_eq!(read(root.path(), &UnitName::new("a.service").unwrap()), None);
+    }
+}
