@@ -1,0 +1,197 @@
+//! The process that keeps a host, `tests/host/keep`, and what it and systemd-nspawn say.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::{Arc, Mutex, Once};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A first run makes a tree, from a mirror that may be slow.
+const MAKING: Duration = Duration::from_secs(900);
+/// A boot takes a third of a second on an idle machine.
+const BOOTING: Duration = Duration::from_secs(60);
+/// systemd gives a service 90 s to stop; a test that needs so long is broken.
+const ENDING: Duration = Duration::from_secs(60);
+
+/// The folder of this harness.
+pub(super) fn scripts() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/host"))
+}
+
+/// What is in a host's layer at first.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Bare,
+    Installed,
+}
+
+enum Said {
+    Group(PathBuf),
+    Ended(i32),
+}
+
+/// A host's keeper. The host ends when this value does, or its process.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    process: Child,
+    verbs: Option<ChildStdin>,
+    said: Receiver<Said>,
+    notices: UnixDatagram,
+    console: Arc<Mutex<String>>,
+    group: PathBuf,
+}
+
+impl Keeper {
+    #[track_caller]
+    pub(super) fn start(release: &str, kind: Kind) -> Self {
+        sweep_once();
+        let (notices, address) = notify_socket();
+        let mut process = Command::new(scripts().join("keep"))
+            .arg(release)
+            .arg(match kind {
+                Kind::Bare => "bare",
+                Kind::Installed => "installed",
+            })
+            .env("NOTIFY_SOCKET", address)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A Ctrl-C is for the tests; the keeper cleans up after them.
+            .process_group(0)
+            .spawn()
+            .expect("failed to start tests/host/keep");
+
+        let verbs = process.stdin.take();
+        let said = follow(process.stdout.take().expect("piped"));
+        let console = collect(process.stderr.take().expect("piped"));
+        let mut keeper = Self { process, verbs, said, notices, console, group: PathBuf::new() };
+        match keeper.said.recv_timeout(MAKING) {
+            Ok(Said::Group(group)) => keeper.group = group,
+            _ => keeper.fail("failed to make a host"),
+        }
+        keeper
+    }
+
+    /// Boots, and returns the leader when the host says that it is up.
+    #[track_caller]
+    pub(super) fn power_on(&mut self) -> u32 {
+        self.tell("boot");
+        let deadline = Instant::now() + BOOTING;
+        let mut leader = None;
+        let mut notice = [0; 4096];
+        while Instant::now() < deadline {
+            match self.said.try_recv() {
+                Ok(Said::Ended(code)) => self.fail(&format!("failed to boot a host, systemd-nspawn ended with {code}")),
+                Ok(Said::Group(_)) | Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => self.fail("failed to boot a host, its keeper is gone"),
+            }
+            // The read is bounded, so an error is the bound.
+            let Ok(length) = self.notices.recv(&mut notice) else { continue };
+            let text = String::from_utf8_lossy(&notice[..length]);
+            leader = text.lines().find_map(|line| line.strip_prefix("X_NSPAWN_LEADER_PID=")?.parse().ok()).or(leader);
+            if let (Some(leader), true) = (leader, text.lines().any(|line| line == "READY=1")) {
+                return leader;
+            }
+        }
+        self.fail(&format!("failed to boot a host within {BOOTING:?}"))
+    }
+
+    /// Waits until systemd-nspawn has ended, with this code.
+    #[track_caller]
+    pub(super) fn wait_until_down(&mut self, expected: i32) {
+        match self.said.recv_timeout(ENDING) {
+            Ok(Said::Ended(code)) if code == expected => {}
+            Ok(Said::Ended(code)) => self.fail(&format!("the host ended with {code} instead of {expected}")),
+            Ok(Said::Group(_)) | Err(RecvTimeoutError::Disconnected) => self.fail("the host's keeper is gone"),
+            Err(RecvTimeoutError::Timeout) => self.fail(&format!("the host did not shut down within {ENDING:?}")),
+        }
+    }
+
+    /// Kills all of the host's processes and waits for their end.
+    #[track_caller]
+    pub(super) fn cut(&mut self) {
+        const PID_1_WAS_KILLED: i32 = 1;
+        self.tell("cut");
+        self.wait_until_down(PID_1_WAS_KILLED);
+    }
+
+    /// The file that puts its writer among the host's processes, though not among those its PID 1 knows.
+    pub(super) fn commands(&self) -> PathBuf {
+        self.group.join("commands/cgroup.procs")
+    }
+
+    fn tell(&mut self, verb: &str) {
+        let verbs = self.verbs.as_mut().expect("taken in drop only");
+        writeln!(verbs, "{verb}").expect("failed to tell the host's keeper what to do");
+    }
+
+    #[track_caller]
+    fn fail(&self, message: &str) -> ! {
+        panic!("{message}; its console:\n{}", self.console.lock().expect("the collector does not panic"))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.verbs.take());
+        // The end of its input ends the keeper. There is nobody left to tell about an error.
+        let _ = self.process.wait();
+    }
+}
+
+/// Binds an abstract address, of which nothing stays behind.
+fn notify_socket() -> (UnixDatagram, String) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("unitward-test/{}/{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let address = SocketAddr::from_abstract_name(&name).expect("the name is short");
+    let socket = UnixDatagram::bind_addr(&address).expect("failed to bind the notify socket");
+    socket.set_read_timeout(Some(Duration::from_millis(50))).expect("the time is not zero");
+    (socket, format!("@{name}"))
+}
+
+fn follow(stdout: impl Read + Send + 'static) -> Receiver<Said> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let said = match line.split_once(' ') {
+                Some(("group", path)) => Said::Group(path.into()),
+                Some(("ended", code)) => Said::Ended(code.parse().unwrap_or(-1)),
+                _ => continue,
+            };
+            if sender.send(said).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+fn collect(stderr: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let console = Arc::new(Mutex::new(String::new()));
+    let copy = Arc::clone(&console);
+    thread::spawn(move || {
+        let mut reader = BufReader::new(stderr);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            let Ok(mut text) = copy.lock() else { break };
+            text.push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    });
+    console
+}
+
+/// Removes what an earlier run may have left, before the first host of this one.
+fn sweep_once() {
+    static SWEPT: Once = Once::new();
+    SWEPT.call_once(|| {
+        let status = Command::new(scripts().join("sweep")).status().expect("failed to start tests/host/sweep");
+        assert!(status.success(), "tests/host/sweep failed: {status}");
+    });
+}

@@ -1,0 +1,6 @@
+//! All tests that need a host, in one program: it boots several at once.
+
+#[path = "../host/mod.rs"]
+mod host;
+
+mod harness;
