@@ -1,0 +1,56 @@
+//! `unitward`: the command people type.
+
+mod check;
+mod plan;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Exit status when a problem was found.
+const PROBLEMS: u8 = 1;
+
+/// See what Unitward guards and whether its configuration is sound.
+#[derive(Debug, Parser)]
+#[command(name = "unitward", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check the configuration: prints FILE:LINE: MESSAGE for everything that is wrong.
+    ///
+    /// Ends with 1 when something was left out because of a mistake, with 0 when there are only warnings or nothing.
+    Check {
+        /// Read the configuration and the unit files below this directory.
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+    },
+    /// Print the units that the generator would write.
+    ///
+    /// Problems go to standard error, as `check` prints them, and make it end with 1.
+    Plan {
+        /// Read the configuration and the unit files below this directory.
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+    },
+}
+
+/// Entry point of the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Check { root } => check::check(&root),
+        Command::Plan { root } => plan::plan(&root),
+    };
+    done.unwrap_or_else(|error| {
+        // A reader that has gone away, as in `unitward plan | head`, is no failure.
+        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("unitward: {error:#}");
+        ExitCode::from(2)
+    })
+}

@@ -1,0 +1,3 @@
+//! The top floor: the daemon and the command. Only here is anything asynchronous, interactive or logged.
+
+pub mod cli;
