@@ -3,4 +3,5 @@
 #[path = "../host/mod.rs"]
 mod host;
 
+mod compound;
 mod harness;

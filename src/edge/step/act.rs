@@ -12,9 +12,9 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 
-/// Acts and says in the journal what went wrong.
-pub(super) fn act(line: &StepLine) -> u8 {
-    let done = if line.keyword.ends_with("Execute") { execute(&line.arguments) } else { built_in(line) };
+/// Acts, for the ward whose unit is `own`, and says in the journal what went wrong.
+pub(super) fn act(line: &StepLine, own: &str) -> u8 {
+    let done = if line.keyword.ends_with("Execute") { execute(&line.arguments) } else { built_in(line, own) };
     match done {
         Ok(status) => status,
         Err(error) => {
@@ -41,15 +41,17 @@ fn execute(words: &[String]) -> io::Result<u8> {
     }
 }
 
-fn built_in(line: &StepLine) -> io::Result<u8> {
+fn built_in(line: &StepLine, own: &str) -> io::Result<u8> {
+    let wait = if line.no_wait { Wait::ForQueue } else { Wait::ForJob };
+    let unit_job = |verb, unit: &UnitName| unit_job(verb, unit.as_str(), own, wait);
     let keyword = line.keyword.strip_prefix("Else").unwrap_or(&line.keyword);
     let action = read_step::read_built_in(keyword, &line.arguments.join(" ")).map_err(io::Error::other)?;
     match action {
         Action::WaitFor(what) => wait::wait(&what)?,
-        Action::Restart(unit) => unit_job("try-restart", &unit, line)?,
-        Action::Start(unit) => unit_job("start", &unit, line)?,
-        Action::Stop(unit) => unit_job("stop", &unit, line)?,
-        Action::Reload(unit) => unit_job("try-reload-or-restart", &unit, line)?,
+        Action::Restart(unit) => unit_job("try-restart", &unit)?,
+        Action::Start(unit) => unit_job("start", &unit)?,
+        Action::Stop(unit) => unit_job("stop", &unit)?,
+        Action::Reload(unit) => unit_job("try-reload-or-restart", &unit)?,
         Action::Signal(unit, signal) => {
             let signal = format!("--signal={signal}");
             systemctl::output(&["kill", "--kill-whom=main", &signal, "--", unit.as_str()])?;
@@ -63,21 +65,12 @@ fn built_in(line: &StepLine) -> io::Result<u8> {
     Ok(0)
 }
 
-/// Queues a job and waits for it, unless the unit is ordered after this one: its job would then wait for the very start
-/// this step is part of.
-fn unit_job(verb: &str, unit: &UnitName, line: &StepLine) -> io::Result<()> {
-    let own = own_unit();
-    let behind = systemctl::show(unit.as_str(), &["After"])?;
-    let waits_for_us = own.is_some_and(|own| behind.get("After").split(' ').any(|name| name == own));
-    let wait = if line.no_wait || waits_for_us { Wait::ForQueue } else { Wait::ForJob };
-    systemctl::job(verb, unit.as_str(), wait)
-}
-
-/// The unit this process runs in, by its control group (cgroups(7)): the last part of the path that is a unit's name.
-fn own_unit() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = text.lines().find_map(|line| line.strip_prefix("0::").or(line.split_once("name=systemd:").map(|(_, path)| path)))?;
-    path.split('/').rfind(|part| part.ends_with(".service")).map(str::to_owned)
+/// Queues a job and waits for it, unless the unit is ordered after the ward's own: its job would then wait for the very
+/// start this step is part of.
+fn unit_job(verb: &str, unit: &str, own: &str, wait: Wait) -> io::Result<()> {
+    let behind = systemctl::show(unit, &["After"])?;
+    let waits_for_us = behind.get("After").split(' ').any(|name| name == own);
+    systemctl::job(verb, unit, if waits_for_us { Wait::ForQueue } else { wait })
 }
 
 fn reboot(guard: RebootGuard) -> io::Result<()> {

@@ -76,12 +76,11 @@ impl StepLine {
 pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
     let line = StepLine::parse(words)?;
     let state = WardState::of(&line.ward);
-    let unit = String::new();
     let mut record = match state.run(invocation) {
         Err(error) if !line.own_service => {
             return Err(io::Error::new(error.kind(), format!("failed to read the run's record: {error}")));
         }
-        _ => record_of(&state, &line.ward, &unit, invocation, StartKind::Condition),
+        _ => record_of(&state, &line.ward, "", invocation, StartKind::Condition),
     };
     if !line.acts(&record) {
         return Ok(0);
@@ -90,7 +89,7 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
         return Ok(become_command(&line));
     }
     let begun = Instant::now();
-    let status = act::act(&line);
+    let status = act::act(&line, &record.unit);
     record.results.push(StepResult {
         condition: line.place.condition.clone(),
         step: line.place.step.clone(),
