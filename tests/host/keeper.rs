@@ -6,10 +6,10 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, ChildStdin, Command, Stdio};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Arc, Mutex, Once};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// A first run makes a tree, from a mirror that may be slow.
@@ -43,7 +43,7 @@ pub(super) struct Keeper {
     verbs: Option<ChildStdin>,
     said: Receiver<Said>,
     notices: UnixDatagram,
-    console: Arc<Mutex<String>>,
+    console: Option<JoinHandle<String>>,
     group: PathBuf,
 }
 
@@ -69,7 +69,7 @@ impl Keeper {
 
         let verbs = process.stdin.take();
         let said = follow(process.stdout.take().expect("piped"));
-        let console = collect(process.stderr.take().expect("piped"));
+        let console = Some(collect(process.stderr.take().expect("piped")));
         let mut keeper = Self { process, verbs, said, notices, console, group: PathBuf::new() };
         match keeper.said.recv_timeout(MAKING) {
             Ok(Said::Group(group)) => keeper.group = group,
@@ -131,17 +131,24 @@ impl Keeper {
         writeln!(verbs, "{verb}").expect("failed to tell the host's keeper what to do");
     }
 
+    /// Ends the host, for only then its console is complete.
     #[track_caller]
-    fn fail(&self, message: &str) -> ! {
-        panic!("{message}; its console:\n{}", self.console.lock().expect("the collector does not panic"))
+    fn fail(&mut self, message: &str) -> ! {
+        self.end();
+        let console = self.console.take().map(JoinHandle::join);
+        panic!("{message}; its console:\n{}", console.and_then(Result::ok).unwrap_or_default())
+    }
+
+    fn end(&mut self) {
+        drop(self.verbs.take());
+        // The end of its input ends the keeper. There is nobody to tell about an error.
+        let _ = self.process.wait();
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        drop(self.verbs.take());
-        // The end of its input ends the keeper. There is nobody left to tell about an error.
-        let _ = self.process.wait();
+        self.end();
     }
 }
 
@@ -172,19 +179,13 @@ fn follow(stdout: impl Read + Send + 'static) -> Receiver<Said> {
     receiver
 }
 
-fn collect(stderr: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let console = Arc::new(Mutex::new(String::new()));
-    let copy = Arc::clone(&console);
+fn collect(mut stderr: impl Read + Send + 'static) -> JoinHandle<String> {
     thread::spawn(move || {
-        let mut reader = BufReader::new(stderr);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            let Ok(mut text) = copy.lock() else { break };
-            text.push_str(&String::from_utf8_lossy(&line));
-            line.clear();
-        }
-    });
-    console
+        let mut console = Vec::new();
+        // What could be read until an error is better than nothing.
+        let _ = stderr.read_to_end(&mut console);
+        String::from_utf8_lossy(&console).into_owned()
+    })
 }
 
 /// Removes what an earlier run may have left, before the first host of this one.
