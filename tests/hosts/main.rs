@@ -4,4 +4,6 @@
 mod host;
 
 mod compound;
+mod conditions;
 mod harness;
+mod limit;
