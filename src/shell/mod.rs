@@ -1,3 +1,4 @@
 //! The top floor: the daemon and the command. Only here is anything asynchronous, interactive or logged.
 
 pub mod cli;
+pub mod daemon;

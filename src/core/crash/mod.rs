@@ -1,1 +1,20 @@
 //! From what systemd says of a unit to a verdict, a reason and the report.
+//!
+//! [`tracker`] follows one unit's [`observation`]s and tells the end of each run once; [`verdict`] judges
+//! it, with the run record as second witness; [`reason`] puts the cause into the words of the report;
+//! [`burst`] bounds how many reports a flapping ward makes; [`report`] is what leaves the host.
+
+pub mod burst;
+pub mod exit_status;
+pub mod observation;
+pub mod reason;
+pub mod report;
+pub mod tracker;
+pub mod verdict;
+
+pub use burst::{Admission, Burst, Rate};
+pub use observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
+pub use reason::{Cause, TimeLimits};
+pub use report::Report;
+pub use tracker::{Ended, Evidence, Findings, JobKind, Tracker, Waited};
+pub use verdict::{Death, Testimony, Verdict};

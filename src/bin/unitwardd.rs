@@ -1,0 +1,7 @@
+//! `unitwardd`: the listener and reporter.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    unitward::shell::daemon::main()
+}

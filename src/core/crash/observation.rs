@@ -1,0 +1,215 @@
+//! What systemd shows of one unit at one moment, reduced to what tells how a run went.
+//!
+//! PID 1 announces a change as two signals that follow each other: first the Service interface's
+//! properties, then the Unit interface's, each complete. Together they are one [`Observation`];
+//! a reply to `GetAll` gives the same. Only properties that are in every such signal are in it,
+//! so that an observation never has holes.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The name of one run of a unit: 128 bits, new for each start. The key of every crash.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InvocationId(String);
+
+impl InvocationId {
+    /// Reads the 32 hexadecimal digits systemd prints.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        digits.then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// Reads D-Bus' 16 bytes; a unit that never ran has none or zeroes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() != 16 || bytes.iter().all(|byte| *byte == 0) {
+            return None;
+        }
+        Some(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// The 32 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InvocationId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// Where a unit stands, from `ActiveState` and `SubState`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// `activating`, its auto-restart states excepted.
+    Starting,
+    /// `active`, with whatever the service's type means by it.
+    Running,
+    /// `active/exited`: the processes are gone and the unit stays up by its own wish.
+    Exited,
+    /// `reloading` and `refreshing`.
+    Reloading,
+    /// `deactivating`.
+    Stopping,
+    /// Ended, and systemd has decided to restart it: `auto-restart`, 257's `…-before-auto-restart` and
+    /// `auto-restart-queued`.
+    Restarting,
+    /// Ended: `inactive`, `failed`, `maintenance`.
+    Ended,
+}
+
+impl Stage {
+    /// Reads the two properties. A state unknown here is taken as running: it is none of those in which a
+    /// run is over.
+    #[must_use]
+    pub fn of(active_state: &str, sub_state: &str) -> Self {
+        match (active_state, sub_state) {
+            (_, sub) if sub.contains("auto-restart") => Self::Restarting,
+            ("activating", _) => Self::Starting,
+            ("active", "exited") => Self::Exited,
+            ("reloading" | "refreshing", _) => Self::Reloading,
+            ("deactivating", _) => Self::Stopping,
+            ("inactive" | "failed" | "maintenance", _) => Self::Ended,
+            _ => Self::Running,
+        }
+    }
+}
+
+/// The property `Result`, also `$SERVICE_RESULT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceResult {
+    /// Nothing went wrong yet, or at all.
+    Success,
+    /// A process exited with a status that is not a success.
+    ExitCode,
+    /// A process was killed by a signal.
+    Signal,
+    /// … and dumped core.
+    CoreDump,
+    /// No keep-alive in time.
+    Watchdog,
+    /// Starting, stopping or the whole run took too long.
+    Timeout,
+    /// The kernel or systemd-oomd killed it for its memory.
+    OomKill,
+    /// The start limit refused a start; from 262 on.
+    StartLimitHit,
+    /// `ExecCondition=` said no: skipped, not failed.
+    ExecCondition,
+    /// Any other, `protocol` and `resources` among them.
+    Other(String),
+}
+
+impl ServiceResult {
+    /// Reads systemd's word.
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        match word {
+            "success" => Self::Success,
+            "exit-code" => Self::ExitCode,
+            "signal" => Self::Signal,
+            "core-dump" => Self::CoreDump,
+            "watchdog" => Self::Watchdog,
+            "timeout" => Self::Timeout,
+            "oom-kill" => Self::OomKill,
+            "start-limit-hit" => Self::StartLimitHit,
+            "exec-condition" => Self::ExecCondition,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// How a process ended: `ExecMainCode` with `ExecMainStatus`, or `$EXIT_CODE` with `$EXIT_STATUS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessEnd {
+    /// `CLD_EXITED` (1) with the exit status.
+    Exited(i32),
+    /// `CLD_KILLED` (2) with the signal's number.
+    Killed(i32),
+    /// `CLD_DUMPED` (3) with the signal's number.
+    Dumped(i32),
+}
+
+impl ProcessEnd {
+    /// Reads the two numbers of waitid(2); other codes mean that it has not ended.
+    #[must_use]
+    pub const fn from_wait(code: i32, status: i32) -> Option<Self> {
+        match code {
+            1 => Some(Self::Exited(status)),
+            2 => Some(Self::Killed(status)),
+            3 => Some(Self::Dumped(status)),
+            _ => None,
+        }
+    }
+}
+
+/// The main process: `ExecMainPID` and its companions. All of them are reset when a run begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MainProcess {
+    /// Its id while it lives and after; 0: none was started in this run.
+    pub pid: u32,
+    /// How it ended.
+    pub end: Option<ProcessEnd>,
+    /// When it ended, microseconds since the epoch.
+    pub ended_at: Option<u64>,
+}
+
+/// One moment of one unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// Where it stands.
+    pub stage: Stage,
+    /// The latest run; `None`: it never ran.
+    pub invocation: Option<InvocationId>,
+    /// The job that is queued or running for it.
+    pub job: Option<u32>,
+    /// How the latest run went so far.
+    pub result: ServiceResult,
+    /// Whether the main process or a control process (`ExecStartPre=`, `ExecStopPost=` …) lives.
+    pub life: Life,
+    /// The latest run's main process.
+    pub main: MainProcess,
+    /// `NRestarts`.
+    pub restarts: u32,
+    /// When the state last changed, microseconds since the epoch.
+    pub changed_at: u64,
+    /// The same by the monotonic clock, since boot.
+    pub changed: Duration,
+}
+
+/// Which of a unit's processes systemd is minding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// `MainPID` is not 0.
+    Main,
+    /// Only `ControlPID` is not 0.
+    Control,
+    /// Neither.
+    None,
+}
+
+impl Observation {
+    /// Whether this moment belongs to a run that is over.
+    ///
+    /// The first observation of a new run still carries the state the one before it ended in
+    /// (`failed`, `auto-restart-queued`), because systemd sends what is pending before it changes a
+    /// state; by then it has forked the first process and reset `Result`.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self.stage {
+            Stage::Starting | Stage::Running | Stage::Exited | Stage::Reloading | Stage::Stopping => false,
+            Stage::Restarting | Stage::Ended => self.life == Life::None || self.result != ServiceResult::Success,
+        }
+    }
+
+    /// Whether the run's own work goes on: its main process lives, was not started yet, or has left the
+    /// unit up on purpose.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        self.life == Life::Main || self.main.end.is_none() || self.stage == Stage::Exited
+    }
+}

@@ -1,0 +1,121 @@
+//! Where reports go: the `[MQTT]` section with everything filled in.
+
+use super::super::event::{Incident, IncidentKind};
+use super::super::identity::Identity;
+use super::outbox::Outgoing;
+use crate::core::config::settings::{Mqtt, Security};
+use crate::core::crash::report::{Report, UNKNOWN};
+use std::fmt;
+use std::path::PathBuf;
+
+/// A broker and how to speak with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::shell::daemon) struct Endpoint {
+    pub(super) security: Security,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) client_id: String,
+    pub(super) username: Option<String>,
+    /// Read anew for each connection, so that a changed password needs no reload.
+    pub(super) password_file: Option<PathBuf>,
+    topic: String,
+}
+
+impl Endpoint {
+    /// `None` where no broker is configured.
+    pub(in crate::shell::daemon) fn new(mqtt: &Mqtt, identity: &Identity) -> Option<Self> {
+        let broker = mqtt.broker.as_ref()?;
+        Some(Self {
+            security: broker.security,
+            host: broker.host.clone(),
+            port: broker.port,
+            client_id: mqtt.client_id.clone().unwrap_or_else(|| format!("unitward-{}", identity.node_id)),
+            username: mqtt.username.clone(),
+            password_file: mqtt.password_file.clone(),
+            topic: expand(&mqtt.crash_topic, identity),
+        })
+    }
+
+    /// The message that tells of `incident`.
+    pub(in crate::shell::daemon) fn outgoing(&self, identity: &Identity, incident: &Incident) -> Outgoing {
+        let suffix = match incident.kind {
+            IncidentKind::Crash | IncidentKind::Death => "",
+            IncidentKind::SummedUp => "-more",
+        };
+        let report = Report {
+            node_id: identity.node_id.clone(),
+            location_id: identity.location_id.clone(),
+            firmware_version: identity.firmware_version.clone(),
+            model: identity.model.clone(),
+            pid: incident.pid.map_or_else(|| UNKNOWN.to_owned(), |pid| pid.to_string()),
+            name: incident.name.clone(),
+            reason: incident.reason.clone(),
+            timestamp: incident.at,
+            backtrace: UNKNOWN.to_owned(),
+        };
+        Outgoing {
+            id: format!("{}{suffix}", incident.invocation),
+            topic: self.topic.clone(),
+            payload: report.to_json(),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.security {
+            Security::Plain => "mqtt",
+            Security::Tls => "mqtts",
+        };
+        if self.host.contains(':') {
+            write!(out, "{scheme}://[{}]:{}", self.host, self.port)
+        } else {
+            write!(out, "{scheme}://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Fills in `%n`, `%l` and `%%`. What a topic to publish on may not have becomes `_`: wildcards and control
+/// characters anywhere, and in what is filled in the level separator too, lest a value adds levels.
+fn expand(template: &str, identity: &Identity) -> String {
+    let value = |text: &str| text.replace('/', "_");
+    let mut topic = String::new();
+    let mut chars = template.chars();
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            topic.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('n') => topic.push_str(&value(&identity.node_id)),
+            Some('l') => topic.push_str(&value(&identity.location_id)),
+            Some('%') | None => topic.push('%'),
+            Some(other) => topic.extend(['%', other]),
+        }
+    }
+    topic.replace(|c: char| c == '+' || c == '#' || c.is_control(), "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(template: &str, expect: &str) {
+        let identity = Identity {
+            node_id: "n/1+".into(),
+            location_id: "#l\0".into(),
+            firmware_version: String::new(),
+            model: String::new(),
+        };
+        assert_eq!(expand(template, &identity), expect, "{template}");
+    }
+
+    #[test]
+    fn topics_are_filled_in_and_stay_publishable() {
+        check("Crash/Reports", "Crash/Reports");
+        check("%n/Crash/%l", "n_1_/Crash/_l_");
+        check("100%%/%x/%", "100%/%x/%");
+        check("a/+/#", "a/_/_");
+        check("%%n", "%n");
+    }
+}

@@ -1,0 +1,98 @@
+//! Whom the daemon guards and watches: from the configuration to questions by unit name.
+
+use super::systemd::{UnitAt, WatchList};
+use crate::core::config::{Config, ReportOn};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The wards by unit, and the units without a ward that are watched.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    wards: HashMap<String, Guarded>,
+    /// A ward may name a unit by an alias; systemd speaks of it by its own name: own name → alias.
+    aliases: HashMap<String, String>,
+    patterns: Vec<glob::Pattern>,
+    watch: Arc<WatchList>,
+}
+
+#[derive(Debug)]
+struct Guarded {
+    ward: String,
+    report: ReportOn,
+}
+
+impl Guard {
+    /// Reads the configuration; the patterns that cannot be such come back beside.
+    pub(super) fn new(config: &Config) -> (Self, Vec<String>) {
+        let ward = |ward: &crate::core::config::Ward| {
+            (ward.unit().as_str().to_owned(), Guarded { ward: ward.name.as_str().to_owned(), report: ward.report })
+        };
+        let mut bad = Vec::new();
+        let mut patterns = Vec::new();
+        for text in &config.settings.watch {
+            match glob::Pattern::new(text) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(_) => bad.push(text.clone()),
+            }
+        }
+        let wards = config.wards.iter().map(ward).collect();
+        let mut guard = Self { wards, patterns, ..Self::default() };
+        guard.renew_watch_list();
+        (guard, bad)
+    }
+
+    /// The number of wards.
+    pub(super) fn wards(&self) -> usize {
+        self.wards.len()
+    }
+
+    /// The number of patterns of units without a ward.
+    pub(super) fn patterns(&self) -> usize {
+        self.patterns.len()
+    }
+
+    /// For the bus' reader.
+    pub(super) fn watch_list(&self) -> Arc<WatchList> {
+        Arc::clone(&self.watch)
+    }
+
+    /// The ward that guards this unit.
+    pub(super) fn ward(&self, unit: &str) -> Option<&str> {
+        self.guarded(unit).map(|guarded| guarded.ward.as_str())
+    }
+
+    /// Which ends of this unit are reported.
+    pub(super) fn reports_on(&self, unit: &str) -> ReportOn {
+        self.guarded(unit).map_or(ReportOn::Abnormal, |guarded| guarded.report)
+    }
+
+    /// What a report calls this unit: its ward, or its name without the suffix.
+    pub(super) fn report_name<'n>(&'n self, unit: &'n str) -> &'n str {
+        self.ward(unit).unwrap_or(unit.strip_suffix(".service").unwrap_or(unit))
+    }
+
+    /// The wards' units that are not listed: not loaded, or listed under another name.
+    pub(super) fn not_among(&self, listed: &[UnitAt]) -> Vec<String> {
+        let names: std::collections::HashSet<_> = listed.iter().map(|at| at.unit.as_str()).collect();
+        self.wards.keys().filter(|unit| !names.contains(unit.as_str())).cloned().collect()
+    }
+
+    /// Learns that `asked` is an alias of `own`; `true` when the watch list changed by that.
+    pub(super) fn learn_alias(&mut self, asked: &str, own: &str) -> bool {
+        let news = asked != own && !self.wards.contains_key(own) && !self.aliases.contains_key(own);
+        if news {
+            self.aliases.insert(own.to_owned(), asked.to_owned());
+            self.renew_watch_list();
+        }
+        news
+    }
+
+    fn guarded(&self, unit: &str) -> Option<&Guarded> {
+        self.wards.get(self.aliases.get(unit).map_or(unit, String::as_str))
+    }
+
+    fn renew_watch_list(&mut self) {
+        let units = self.wards.keys().chain(self.aliases.keys()).cloned();
+        self.watch = Arc::new(WatchList::new(units, self.patterns.clone()));
+    }
+}

@@ -1,0 +1,115 @@
+//! Who this host is, in every report: the configuration's word, or what the host says of itself.
+
+use crate::core::config::settings::Node;
+use crate::core::crash::report::UNKNOWN;
+use std::fs;
+use std::path::Path;
+
+/// Our application id. The node id is derived from it and the machine id, so that reports do not give the
+/// machine id away, which is confidential (machine-id(5)). Never to be changed: the cloud knows nodes by
+/// what comes of it. `systemd-id128 machine-id --app-specific=ID` prints the same.
+const APPLICATION: [u8; 16] =
+    [0x3f, 0x6c, 0x1d, 0x0e, 0x5b, 0x84, 0x4a, 0x97, 0x9c, 0x52, 0xe1, 0x7a, 0x20, 0xd8, 0xb6, 0x4f];
+
+/// The four values of a report that tell where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) node_id: String,
+    pub(super) location_id: String,
+    pub(super) firmware_version: String,
+    pub(super) model: String,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self::of(&Node::default(), Path::new("/nonexistent"))
+    }
+}
+
+impl Identity {
+    /// What `node` leaves open is read below `root`.
+    pub(super) fn of(node: &Node, root: &Path) -> Self {
+        let or = |configured: &Option<String>, found: &dyn Fn() -> Option<String>| {
+            configured.clone().or_else(found).unwrap_or_else(|| UNKNOWN.to_owned())
+        };
+        Self {
+            node_id: or(&node.node_id, &|| node_id(&read(root, "etc/machine-id")?)),
+            location_id: or(&node.location_id, &|| None),
+            firmware_version: or(&node.firmware_version, &|| {
+                let text = read(root, "etc/os-release").or_else(|| read(root, "usr/lib/os-release"))?;
+                firmware_version(&text)
+            }),
+            model: or(&node.model, &|| {
+                let sources = ["proc/device-tree/model", "sys/class/dmi/id/product_name"];
+                sources.iter().find_map(|source| read(root, source))
+            }),
+        }
+    }
+}
+
+/// A file's text without the white space and NULs around it; `None` where there is nothing else.
+fn read(root: &Path, file: &str) -> Option<String> {
+    let text = fs::read_to_string(root.join(file)).ok()?;
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// sd_id128_get_machine_app_specific(3): HMAC-SHA256 of the application id, keyed with the machine id, cut
+/// to 128 bits and marked as a version 4 UUID.
+fn node_id(machine_id: &str) -> Option<String> {
+    let machine = u128::from_str_radix(machine_id, 16).ok().filter(|_| machine_id.len() == 32)?;
+    let digest = hmac_sha256::HMAC::mac(APPLICATION, machine.to_be_bytes());
+    let mut id = u128::from_be_bytes(digest[..16].try_into().ok()?);
+    id = id & !(0xf << 76) | (0x4 << 76);
+    id = id & !(0x3 << 62) | (0x2 << 62);
+    Some(format!("{id:032x}"))
+}
+
+/// The most specific version that os-release(5) has.
+fn firmware_version(os_release: &str) -> Option<String> {
+    let value = |key: &str| {
+        let mut line = os_release.lines().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='));
+        let text = line.next_back()?.trim();
+        let text = text.trim_matches(if text.starts_with('\'') { '\'' } else { '"' });
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    ["IMAGE_VERSION", "VERSION_ID", "BUILD_ID", "VERSION"].iter().find_map(|key| value(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_node_id_is_the_one_systemd_derives() {
+        // systemd-id128 machine-id --app-specific=3f6c1d0e5b844a979c52e17a20d8b64f
+        let expect = "7ef7f93b46a1480caf3efd08fc07afd2";
+        assert_eq!(node_id("0123456789abcdef0123456789abcdef").as_deref(), Some(expect));
+        for bad in ["", "uninitialized", "0123", "0123456789abcdef0123456789abcdeg"] {
+            assert_eq!(node_id(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_most_specific_version_counts() {
+        for (text, version) in [
+            ("VERSION_ID=\"12\"\nIMAGE_VERSION=7.0.0\n", Some("7.0.0")),
+            ("NAME=x\nVERSION_ID='13'\n", Some("13")),
+            ("BUILD_ID=rolling", Some("rolling")),
+            ("IMAGE_VERSION=\nVERSION_ID=\"\"\nNAME=x", None),
+        ] {
+            assert_eq!(firmware_version(text).as_deref(), version, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_comes_first_and_unknown_is_said_so() {
+        let place = tempfile::tempdir().unwrap();
+        let node = Node { node_id: Some("n1".into()), ..Node::default() };
+        let unknown = Identity::of(&node, place.path());
+        assert_eq!((unknown.node_id.as_str(), unknown.model.as_str()), ("n1", UNKNOWN));
+        fs::create_dir_all(place.path().join("proc/device-tree")).unwrap();
+        fs::write(place.path().join("proc/device-tree/model"), "Board 3\0").unwrap();
+        assert_eq!(Identity::of(&node, place.path()).model, "Board 3");
+    }
+}

@@ -1,0 +1,52 @@
+//! Where the daemon's log goes: with its fields to the journal when stderr leads there, else as plain lines to stderr.
+
+use std::fmt::{Debug, Write as _};
+use std::io::Write as _;
+use std::os::fd::AsFd;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, registry};
+
+/// Installs the subscriber; a second call is without effect.
+pub(super) fn init() {
+    let journal = stderr_is_journal().then(tracing_journald::layer).and_then(Result::ok);
+    let journal = journal.map(|layer| layer.with_field_prefix(None).with_syslog_identifier("unitwardd".to_owned()));
+    let plain = journal.is_none().then_some(PlainLines);
+    let _ = registry().with(LevelFilter::INFO).with(journal).with(plain).try_init();
+}
+
+/// systemd names the journal's socket in `$JOURNAL_STREAM` (systemd.exec(5)); a redirected stderr differs from it.
+fn stderr_is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Some((device, inode)) = stream.split_once(':') else { return false };
+    rustix::fs::fstat(std::io::stderr().as_fd())
+        .is_ok_and(|stat| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
+}
+
+/// One line for each event, the message alone; systemd's `<N>` prefixes are for those who read pipes.
+struct PlainLines;
+
+impl<S: Subscriber> Layer<S> for PlainLines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = match *event.metadata().level() {
+            Level::ERROR => "error: ".to_owned(),
+            Level::WARN => "warning: ".to_owned(),
+            _ => String::new(),
+        };
+        event.record(&mut Message(&mut line));
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+struct Message<'l>(&'l mut String);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
+}

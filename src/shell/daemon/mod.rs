@@ -1,0 +1,159 @@
+//! `unitwardd`: listens to systemd, judges how runs end, reports what was not asked for.
+//!
+//! One loop: [`next_event`] waits for whatever comes first, [`state::State::step`] decides without
+//! touching anything, [`perform`] acts without waiting. Two tasks beside it keep what may be
+//! slow away from it: [`systemd`] the bus, [`cloud`] the broker. Both are spoken to through bounded
+//! channels, each of which says what happens when it is full.
+//!
+//! The daemon is not needed for any recovery, and holds nothing that others wait for. All it knows it can
+//! ask for again.
+
+mod cloud;
+mod event;
+mod guard;
+mod identity;
+mod log;
+mod messages;
+mod perform;
+mod records;
+mod resync;
+mod state;
+mod systemd;
+
+use anyhow::Context;
+use event::{Action, Event, Now};
+use perform::World;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use state::State;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+const USAGE: &str = "\
+Usage: unitwardd [--help | --version]
+
+Listens to systemd and reports crashes of wards and watched units to the journal
+and over MQTT. Started by unitwardd.service; configured in /etc/unitward, see
+unitward.conf(5). SIGHUP rereads the configuration.
+";
+
+/// The program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (None, None) => {}
+        (Some("--help" | "-h"), None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        (Some("--version"), None) => {
+            println!("unitwardd {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    }
+    log::init();
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs until SIGTERM or SIGINT.
+fn serve() -> anyhow::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")?;
+    runtime.block_on(async {
+        let hangups = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
+        let (stop, shutdown) = watch::channel(false);
+        let mut terminations = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+        let mut interrupts = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminations.recv() => {}
+                _ = interrupts.recv() => {}
+            }
+            stop.send_replace(true);
+        });
+        run(hangups, Shutdown(shutdown)).await;
+        Ok(())
+    })
+}
+
+/// Becomes true once, when the daemon is asked to stop.
+struct Shutdown(watch::Receiver<bool>);
+
+impl Shutdown {
+    /// Returns once; never again after that.
+    async fn requested(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What the loop waits for.
+struct Sources {
+    world: World,
+    hangups: Signal,
+    shutdown: Shutdown,
+}
+
+async fn run(hangups: Signal, shutdown: Shutdown) {
+    let bus = systemd::listen_to_systemd();
+    let cloud = cloud::connect_to_cloud();
+    let world = World { bus, cloud, inbox: std::collections::VecDeque::new() };
+    let mut sources = Sources { world, hangups, shutdown };
+    let mut state = State::new(watchdog_interval(), now());
+    sources.world.perform(Action::LoadConfiguration);
+    while !state.may_end(now()) {
+        let event = next_event(&mut sources, state.deadline()).await;
+        for action in state.step(now(), event) {
+            sources.world.perform(action);
+        }
+    }
+}
+
+/// Waits for whatever comes first; what follows from our own actions before all else.
+async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> Event {
+    let Sources { world, hangups, shutdown } = sources;
+    if let Some(event) = world.inbox.pop_front() {
+        return event;
+    }
+    let tick = async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep(deadline.saturating_sub(now().monotonic)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = shutdown.requested() => Event::Stop,
+        _ = hangups.recv() => Event::Hangup,
+        () = tick => Event::Tick,
+        Ok(()) = world.cloud.status.changed() => Event::Cloud(world.cloud.status.borrow_and_update().clone()),
+        Some(sight) = world.bus.sights.recv() => Event::Bus(sight),
+    }
+}
+
+/// Half of what the service's watchdog allows.
+fn watchdog_interval() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}
+
+fn now() -> Now {
+    let span = |time: Timespec| {
+        let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
+    };
+    let epoch = span(clock_gettime(ClockId::Realtime)).as_millis();
+    Now { monotonic: span(clock_gettime(ClockId::Monotonic)), epoch_ms: u64::try_from(epoch).unwrap_or(u64::MAX) }
+}

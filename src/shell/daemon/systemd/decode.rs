@@ -1,0 +1,143 @@
+//! From D-Bus values to observations. Whatever is missing or of another type makes `None`, never a panic.
+
+use super::Description;
+use crate::core::crash::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
+use crate::core::crash::reason::TimeLimits;
+use crate::core::crash::verdict::{FailedControl, Kind, Nature};
+use std::collections::HashMap;
+use std::time::Duration;
+use zbus::{Structure, Variant};
+
+/// A dictionary of properties as it stands in the message.
+pub(super) type Properties<'m> = HashMap<&'m str, Variant<'m>>;
+
+/// The lists of commands whose failure may be a run's, in the order they run.
+const CONTROL_COMMANDS: [&str; 4] = ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost"];
+
+/// What the Service interface tells; the first half of an observation.
+#[derive(Debug, Clone)]
+pub(super) struct ServicePart {
+    result: ServiceResult,
+    life: Life,
+    main: MainProcess,
+    restarts: u32,
+}
+
+/// Reads the Service interface's half.
+pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
+    let main_pid = number(properties.get("MainPID")?)?;
+    let control_pid = number(properties.get("ControlPID")?)?;
+    let code = integer(properties.get("ExecMainCode")?)?;
+    let status = integer(properties.get("ExecMainStatus")?)?;
+    let ended_at = number(properties.get("ExecMainExitTimestamp")?)?;
+    Some(ServicePart {
+        result: ServiceResult::parse(text(properties.get("Result")?)?),
+        life: match (main_pid, control_pid) {
+            (0, 0) => Life::None,
+            (0, _) => Life::Control,
+            (_, _) => Life::Main,
+        },
+        main: MainProcess {
+            pid: u32::try_from(number(properties.get("ExecMainPID")?)?).ok()?,
+            end: ProcessEnd::from_wait(code, status),
+            ended_at: (ended_at != 0).then_some(ended_at),
+        },
+        restarts: u32::try_from(number(properties.get("NRestarts")?)?).ok()?,
+    })
+}
+
+/// Adds the Unit interface's half.
+pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option<Observation> {
+    let job = match unit.get("Job")? {
+        Variant::Structure(job) => u32::try_from(number(job.fields().first()?)?).ok()?,
+        _ => return None,
+    };
+    Some(Observation {
+        stage: Stage::of(text(unit.get("ActiveState")?)?, text(unit.get("SubState")?)?),
+        invocation: InvocationId::from_bytes(&bytes(unit.get("InvocationID")?)?),
+        job: (job != 0).then_some(job),
+        result: service.result,
+        life: service.life,
+        main: service.main,
+        restarts: service.restarts,
+        changed_at: number(unit.get("StateChangeTimestamp")?)?,
+        changed: Duration::from_micros(number(unit.get("StateChangeTimestampMonotonic")?)?),
+    })
+}
+
+/// Reads the reply to `GetAll` of all interfaces.
+pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
+    let span = |key| {
+        let micros = properties.get(key).and_then(number)?;
+        (micros != 0 && micros != u64::MAX).then(|| Duration::from_micros(micros))
+    };
+    let kind = properties.get("Type").and_then(text).map(|kind| match kind {
+        "oneshot" => Kind::Oneshot,
+        _ => Kind::Lasting,
+    });
+    let limits = TimeLimits {
+        watchdog: span("WatchdogUSec"),
+        start: span("TimeoutStartUSec"),
+        run: span("RuntimeMaxUSec"),
+        stop: span("TimeoutStopUSec"),
+    };
+    let controls = CONTROL_COMMANDS.iter().filter_map(|key| properties.get(key)).flat_map(failed_commands);
+    Some(Description {
+        observation: observation(service_part(properties)?, properties)?,
+        nature: Nature { kind, limits },
+        failed_control: controls.max_by_key(|control| control.at),
+    })
+}
+
+/// The commands of one `Exec…=` list that failed and may not, `a(sasbttttuii)`.
+fn failed_commands(list: &Variant<'_>) -> Vec<FailedControl> {
+    let Variant::Array(commands) = list else { return Vec::new() };
+    let structures = commands.iter().filter_map(|command| match command {
+        Variant::Structure(fields) => Some(fields),
+        _ => None,
+    });
+    structures.filter_map(failed_command).collect()
+}
+
+fn failed_command(command: &Structure<'_>) -> Option<FailedControl> {
+    let fields = command.fields();
+    let failure_is_ignored = matches!(fields.get(2)?, Variant::Bool(true));
+    let at = number(fields.get(5)?)?;
+    let pid = u32::try_from(number(fields.get(7)?)?).ok()?;
+    let end = ProcessEnd::from_wait(integer(fields.get(8)?)?, integer(fields.get(9)?)?)?;
+    let failed = end != ProcessEnd::Exited(0) && !failure_is_ignored;
+    failed.then_some(FailedControl { pid, end, at })
+}
+
+/// Text of a string or an object path.
+pub(super) fn text<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
+    match value {
+        Variant::Str(text) => Some(text.as_str()),
+        Variant::ObjectPath(path) => Some(path.as_str()),
+        _ => None,
+    }
+}
+
+fn number(value: &Variant<'_>) -> Option<u64> {
+    match value {
+        Variant::U32(number) => Some(u64::from(*number)),
+        Variant::U64(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn integer(value: &Variant<'_>) -> Option<i32> {
+    match value {
+        Variant::I32(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn bytes(value: &Variant<'_>) -> Option<Vec<u8>> {
+    let Variant::Array(array) = value else { return None };
+    let byte = |value: &Variant<'_>| match value {
+        Variant::U8(byte) => Some(*byte),
+        _ => None,
+    };
+    array.iter().map(byte).collect()
+}

@@ -1,0 +1,164 @@
+//! From the bus' messages to the few sights that matter. No waiting, no state but what one message
+//! leaves for the next.
+
+use super::decode::{self, Properties, ServicePart};
+use super::{JobAt, MANAGER, Pending, Question, SYSTEMD, Sight, UnitAt, WatchList, label};
+use crate::core::crash::tracker::JobKind;
+use std::sync::Arc;
+use tokio::sync::watch;
+use zbus::message::{Header, Message, Type};
+use zbus::{OwnedObjectPath, Variant};
+
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const UNIT_PATH: &str = "/org/freedesktop/systemd1/unit/";
+
+/// `ListUnits`: name, description, load, active, sub state, followed unit, path, job's id, type and path.
+type ListedUnit = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
+/// Reads one connection's messages in their order.
+pub(super) struct Reducer {
+    pending: Pending,
+    watched: watch::Receiver<Arc<WatchList>>,
+    /// Who owns systemd's name now; replies to us are proof too.
+    manager: Option<String>,
+    /// The Service half that waits for its Unit half: the next message.
+    half: Option<(String, ServicePart)>,
+}
+
+impl Reducer {
+    pub(super) fn new(pending: Pending, watched: watch::Receiver<Arc<WatchList>>) -> Self {
+        Self { pending, watched, manager: None, half: None }
+    }
+
+    /// What `message` shows; anything malformed shows nothing.
+    pub(super) fn reduce(&mut self, message: &Message) -> Option<Sight> {
+        let header = message.header();
+        let sender = header.sender().map_or("", |sender| sender.as_str());
+        match message.message_type() {
+            Type::Signal if sender == "org.freedesktop.DBus" => self.owner_changed(message, &header),
+            Type::Signal if self.manager.as_deref() == Some(sender) => self.signal(message, &header),
+            Type::MethodReturn if sender == "org.freedesktop.DBus" => {
+                self.learn_owner(message);
+                None
+            }
+            Type::MethodReturn => self.reply(message, &header),
+            Type::Error => self.taken(&header).map(Sight::Unanswered),
+            Type::Signal | Type::MethodCall => None,
+        }
+    }
+
+    /// The handshake asks the bus for the owner of systemd's name; its other replies carry no string.
+    fn learn_owner(&mut self, message: &Message) {
+        if let Ok(owner) = message.body().deserialize::<&str>() {
+            self.manager = Some(owner.to_owned());
+        }
+    }
+
+    fn owner_changed(&mut self, message: &Message, header: &Header<'_>) -> Option<Sight> {
+        if header.member()?.as_str() != "NameOwnerChanged" {
+            return None;
+        }
+        let body = message.body();
+        let (name, _, owner) = body.deserialize::<(&str, &str, &str)>().ok()?;
+        if name != SYSTEMD || owner.is_empty() {
+            return None;
+        }
+        self.manager = Some(owner.to_owned());
+        Some(Sight::ManagerReplaced)
+    }
+
+    fn signal(&mut self, message: &Message, header: &Header<'_>) -> Option<Sight> {
+        match (header.interface()?.as_str(), header.member()?.as_str()) {
+            (PROPERTIES, "PropertiesChanged") => self.properties_changed(message, header),
+            (MANAGER, member) => self.manager_signal(message, member),
+            _ => None,
+        }
+    }
+
+    fn properties_changed(&mut self, message: &Message, header: &Header<'_>) -> Option<Sight> {
+        let path = header.path()?.as_str();
+        let unit = label::unescape(path.strip_prefix(UNIT_PATH)?)?;
+        if !self.watched.borrow().covers(&unit) {
+            return None;
+        }
+        let body = message.body();
+        let (interface, properties, _) = body.deserialize::<(&str, Properties<'_>, Vec<&str>)>().ok()?;
+        match interface {
+            "org.freedesktop.systemd1.Service" => {
+                self.half = decode::service_part(&properties).map(|part| (unit, part));
+                None
+            }
+            "org.freedesktop.systemd1.Unit" => {
+                let (_, part) = self.half.take().filter(|(of, _)| *of == unit)?;
+                let observation = decode::observation(part, &properties)?;
+                Some(Sight::Changed(unit, Box::new(observation)))
+            }
+            _ => None,
+        }
+    }
+
+    fn manager_signal(&mut self, message: &Message, member: &str) -> Option<Sight> {
+        let body = message.body();
+        match member {
+            "Reloading" => match body.deserialize::<bool>().ok()? {
+                true => Some(Sight::ReloadBegins),
+                false => Some(Sight::ReloadEnds),
+            },
+            "UnitNew" => {
+                let (unit, path) = body.deserialize::<(String, OwnedObjectPath)>().ok()?;
+                let watched = self.watched.borrow().covers(&unit);
+                watched.then(|| Sight::Appeared(UnitAt { unit, path: path.as_str().to_owned() }))
+            }
+            "JobNew" => {
+                let (id, path, unit) = body.deserialize::<(u32, OwnedObjectPath, String)>().ok()?;
+                let watched = self.watched.borrow().covers(&unit);
+                watched.then(|| Sight::JobQueued(JobAt { unit, id, path: path.as_str().to_owned() }))
+            }
+            _ => None,
+        }
+    }
+
+    fn reply(&mut self, message: &Message, header: &Header<'_>) -> Option<Sight> {
+        let question = self.taken(header)?;
+        let body = message.body();
+        let sight = match &question {
+            Question::Subscribe => return None,
+            Question::Units => body.deserialize::<Vec<ListedUnit>>().ok().map(|units| self.listed(units)),
+            Question::Find(unit) => body.deserialize::<OwnedObjectPath>().ok().and_then(|path| found(unit, &path)),
+            Question::Describe(at) => body
+                .deserialize::<Properties<'_>>()
+                .ok()
+                .and_then(|properties| decode::description(&properties))
+                .map(|description| Sight::Described(at.unit.clone(), Box::new(description))),
+            Question::JobType(at) => body
+                .deserialize::<Variant<'_>>()
+                .ok()
+                .and_then(|value| decode::text(&value).map(job_kind))
+                .map(|kind| Sight::JobKnown(at.clone(), kind)),
+        };
+        Some(sight.unwrap_or(Sight::Unanswered(question)))
+    }
+
+    fn listed(&self, units: Vec<ListedUnit>) -> Sight {
+        let watched = self.watched.borrow();
+        let at = |unit: ListedUnit| UnitAt { unit: unit.0, path: unit.6.as_str().to_owned() };
+        Sight::Listed(units.into_iter().filter(|unit| watched.covers(&unit.0)).map(at).collect())
+    }
+
+    fn taken(&self, header: &Header<'_>) -> Option<Question> {
+        let serial = header.reply_serial()?.get();
+        self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&serial)
+    }
+}
+
+fn found(asked: &str, path: &OwnedObjectPath) -> Option<Sight> {
+    let unit = label::unescape(path.as_str().strip_prefix(UNIT_PATH)?)?;
+    Some(Sight::Found(asked.to_owned(), UnitAt { unit, path: path.as_str().to_owned() }))
+}
+
+fn job_kind(word: &str) -> JobKind {
+    match word {
+        "stop" | "restart" | "try-restart" => JobKind::Stop,
+        _ => JobKind::Other,
+    }
+}
