@@ -3,6 +3,7 @@
 #[path = "../host/mod.rs"]
 mod host;
 
+mod bad_input;
 mod compound;
 mod conditions;
 mod harness;

@@ -1,0 +1,192 @@
+//! Broken ward files: each costs its own ward at most, is named with file, line and advice, and never the boot.
+
+use crate::host::{Access, Host};
+use crate::on_both;
+
+/// What is left of the ward.
+#[derive(Clone, Copy, PartialEq)]
+enum Left {
+    /// No unit is written.
+    Nothing,
+    /// The unit is written, without what was wrong.
+    Unit,
+}
+use Left::{Nothing, Unit};
+
+/// A sound service that a mistake is added to.
+const S: &str = "[Service]\nExecStart=/bin/sleep infinity\n";
+
+/// The text, the line that must be named (0: the file), words of the advice, and what is left.
+fn texts() -> Vec<(String, usize, &'static str, Left)> {
+    let service = |more: &str| format!("{S}{more}");
+    let mut all: Vec<(String, usize, &'static str, Left)> = Vec::new();
+    for (text, line, advice, left) in [
+        ("[Srevice]\nExecStart=/bin/true\n", 1, "did you mean \"Service\"", Nothing),
+        ("[OnDeath]\nLog=x\n", 0, "write ExecStart=", Nothing),
+        ("# nothing but a comment\n", 0, "write ExecStart=", Nothing),
+        ("\n", 0, "write ExecStart=", Nothing),
+        ("ExecStart=/bin/true\n", 1, "before the first [Section]", Nothing),
+        ("[Service]\nExecStart=\n", 0, "write ExecStart=", Nothing),
+        ("[Service]\nExecStart=bin/true\n", 2, "absolute path", Nothing),
+        ("[Service]\nExecStart=/usr/bin/\n", 2, "absolute path", Nothing),
+        ("[Service]\nExecStart=/bin/a\nExecStart=/bin/b\n", 3, "oneshot", Nothing),
+        ("[Service\nExecStart=/bin/true\n", 1, "[Section]", Nothing),
+        ("[Ward]\nUnit=\n", 0, "write ExecStart=", Nothing),
+        ("[Ward]\nUnit=bad name.service\n", 2, "only letters", Nothing),
+        ("[Ward]\nUnit=mosquitto\n", 2, "suffix", Nothing),
+        ("[Ward]\nUnit=mosquitto.socket\n", 2, "only a .service", Nothing),
+        ("[Ward]\nUnit=getty@.service\n", 2, "instance", Nothing),
+        ("[Ward]\nUnit=../../../etc/passwd.service\n", 2, "only letters", Nothing),
+        ("[Ward]\nUnit=not-there.service\n", 0, "check the name", Unit),
+        ("[Ward]\nUnit=guarded.service\n[Service]\nExecStart=/bin/true\n", 2, "keep one", Nothing),
+    ] {
+        all.push((text.to_owned(), line, advice, left));
+    }
+    for (more, line, advice, left) in [
+        ("Restart=sometimes\n", 3, "on-failure", Nothing),
+        ("Type=simpel\n", 3, "forking", Nothing),
+        ("Type=oneshot\nRestart=always\n", 4, "on-failure", Nothing),
+        ("what is this\n", 3, "Key=Value", Nothing),
+        ("ExecStartPre=./relative\n", 3, "absolute path", Nothing),
+        ("[Recovry]\nDeathLimit=1\n", 3, "did you mean \"Recovery\"", Unit),
+        ("[Recovery]\nDeathLimt=1\n", 4, "did you mean \"DeathLimit\"", Unit),
+        ("[Recovery]\nDelaySec=soon\n", 4, "time span", Unit),
+        ("[Recovery]\nDelaySec=-1s\n", 4, "time span", Unit),
+        ("[Recovery]\nMaxDelaySec=infinity\n", 4, "time span", Unit),
+        ("[Recovery]\nResetAfterSec=900000000000000\n", 4, "time span", Unit),
+        ("[Recovery]\nDeathLimit=many\n", 4, "number of deaths", Unit),
+        ("[Recovery]\nDeathLimit=99999999999999999999\n", 4, "number of deaths", Unit),
+        ("[Recovery]\nOnLimit=panic\n", 4, "exclude, reboot or none", Unit),
+        ("[Recovery]\nOnLimit=restart-stack\n", 4, "not in this version", Unit),
+        ("[Recovery]\nReadmitAfterSec=5\n", 4, "not in this version", Unit),
+        ("[Ward]\nReport=perhaps\n", 4, "abnormal, death or no", Unit),
+        ("[Ward]\nStack=opensync\n", 4, "not in this version", Unit),
+        ("[Ward]\nGruop=x\n", 4, "unknown key", Unit),
+        ("[OnDaeth]\nLog=x\n", 3, "did you mean \"OnDeath\"", Unit),
+        ("[OnState up down]\nLog=x\n", 3, "not in this version", Unit),
+        ("[OnDeath]\n", 3, "add one", Unit),
+        ("[OnDeath a/b]\nLog=x\n", 3, "letters", Unit),
+        ("[OnDeath]\nExceute=/bin/true\n", 4, "did you mean \"Execute\"", Unit),
+        ("[OnDeath]\nExecute=true\n", 4, "absolute path", Unit),
+        ("[OnDeath]\nExecute=-\n", 4, "a command is expected", Unit),
+        ("[OnDeath]\nExecute=@/bin/true\n", 4, "only - and +", Unit),
+        ("[OnDeath]\nExecute=/bin/echo 'open\n", 4, "not closed", Unit),
+        ("[OnDeath]\nExecute=/bin/echo 100%\n", 4, "%%", Unit),
+        ("[OnDeath]\nExecute=/bin/echo %Z\n", 4, "%%", Unit),
+        ("[OnDeath]\nExecute=/bin/true ; /bin/touch /tmp/injected\n", 4, "second step", Unit),
+        ("[OnDeath]\nExecute=/bin/echo \\x0aExecStart=/bin/touch\n", 4, "escapes", Unit),
+        ("[OnDeath]\nWaitFor=\n[OnDeath]\nWaitFor=a while\n", 6, "time span", Unit),
+        ("[OnDeath]\nWaitFor=path:relative 1s\n", 4, "absolute path", Unit),
+        ("[OnDeath]\nWaitFor=tcp:nowhere 1s\n", 4, "port", Unit),
+        ("[OnDeath]\nWaitFor=bus:nodot 1s\n", 4, "bus name", Unit),
+        ("[OnDeath]\nWaitFor=status:g/i 1s\n", 4, "not in this version", Unit),
+        ("[OnDeath]\nRestart=inetd\n", 4, "suffix", Unit),
+        ("[OnDeath]\nRestart=a.service b.service\n", 4, "only letters", Unit),
+        ("[OnDeath]\nRestart=%n\nLog=x\nRestart=%n\n", 3, "keep one", Unit),
+        ("[OnStart]\nRestart=%n\n", 3, "[OnDeath]", Unit),
+        ("[OnDeath]\nSignal=x.service SIGNONSENSE\n", 4, "SIGHUP", Unit),
+        ("[OnDeath]\nReboot=maybe\n", 4, "force", Unit),
+        ("[OnDeath]\nElseLog=x\n", 4, "step above", Unit),
+        ("[OnDeath]\nLog=x\nOnStepFailure=explode\n", 5, "continue, break or fail", Unit),
+        ("[OnDeath]\nLog=x\nDoNow=perhaps\n", 5, "yes or no", Unit),
+        ("[OnDeath]\nStatus=g/i 1 text\n", 4, "not in this version", Unit),
+        ("[OnDeath]\nLog=x\nno equals sign here\n", 5, "Key=Value", Unit),
+        ("[Install]\nWantedBy=nonsense\n", 4, "suffix", Unit),
+        ("TimeoutStartSec=1s\n[OnDeath]\nWaitFor=1min\n", 3, "write 3min", Unit),
+    ] {
+        all.push((service(more), line, advice, left));
+    }
+    all
+}
+
+/// Every file that is not text, not safe or not readable. All lost.
+fn odd_files(host: &Host) -> Vec<(&'static str, &'static str)> {
+    let put = |name: &str, bytes: &[u8], mode: u32, uid: u32| {
+        host.write_mode(&format!("/etc/unitward/{name}.ward"), bytes, Access { mode, uid });
+    };
+    put("odd-binary", b"\x7fELF\x02\x01\x01\0\0\0\xff\xfe", 0o644, 0);
+    put("odd-nul", b"[Service]\nExecStart=/bin/true\nX=\0\n", 0o644, 0);
+    put("odd-large", &b"# ten million bytes\n".repeat(500_000), 0o644, 0);
+    put("odd-owner", S.as_bytes(), 0o644, 1000);
+    put("odd-group", S.as_bytes(), 0o664, 0);
+    put("odd-others", S.as_bytes(), 0o646, 0);
+    put("odd name", S.as_bytes(), 0o644, 0);
+    put("odd@", S.as_bytes(), 0o644, 0);
+    host.sh("cd /etc/unitward; mkdir odd-folder.ward; mkfifo odd-pipe.ward; ln -s nowhere odd-link.ward; ln -s odd-loop.ward odd-loop.ward; ln -s /dev/zero odd-device.ward");
+    vec![
+        ("odd-binary", "not"), ("odd-nul", "not text"), ("odd-large", "1 MiB"), ("odd-owner", "chown root"), ("odd-group", "chmod go-w"),
+        ("odd-others", "chmod go-w"), ("odd name", "only letters"), ("odd@", "instance"), ("odd-folder", "not a regular file"),
+        ("odd-pipe", "not a regular file"), ("odd-link", "nowhere"), ("odd-loop", "link"), ("odd-device", "not a regular file"),
+    ]
+}
+
+/// Writes everything broken beside one sound ward; gives file, line and words that `check` must say.
+fn set_up(host: &Host) -> Vec<(String, String, Left)> {
+    host.write("/etc/systemd/system/guarded.service", "[Service]\nExecStart=/bin/sleep infinity\nRestart=on-failure\n");
+    host.write("/etc/unitward/good.ward", &format!("{S}[OnDeath]\nLog=100% of %n \"quoted\" $HOME\nExecute=/bin/touch /run/recovered\n[Install]\nWantedBy=multi-user.target\n"));
+    let mut expected = Vec::new();
+    for (index, (text, line, advice, left)) in texts().into_iter().enumerate() {
+        let name = format!("bad-{index:02}");
+        host.write(&format!("/etc/unitward/{name}.ward"), &text);
+        let place = if line == 0 { String::new() } else { format!("{line}:") };
+        expected.push((format!("/etc/unitward/{name}.ward:{place}"), advice.to_owned(), left));
+    }
+    for (name, advice) in odd_files(host) {
+        expected.push((format!("/etc/unitward/{name}.ward:"), advice.to_owned(), Nothing));
+    }
+    for name in ["twin-a", "twin-b"] {
+        host.write(&format!("/etc/unitward/{name}.ward"), "[Ward]\nUnit=guarded.service\n");
+    }
+    expected.push(("/etc/unitward/twin-b.ward:".into(), "remove one of the two".into(), Nothing));
+    for (name, other) in [("round-a", "round-b"), ("round-b", "round-a")] {
+        host.write(&format!("/etc/unitward/{name}.ward"), &format!("{S}[OnDeath]\nRestart={other}.service\n"));
+    }
+    expected.push(("/etc/unitward/round-b.ward:4:".into(), "circle".into(), Unit));
+    expected
+}
+
+on_both! {
+    fn each_broken_file_costs_its_own_ward_at_most_and_is_named(mut host: Host) {
+        let expected = set_up(&host);
+        assert!(expected.len() >= 60, "{}", expected.len());
+        let reload = host.run(&["systemctl", "daemon-reload"]);
+        assert!(reload.stderr.is_empty(), "{reload:?}");
+        let checked = host.try_run(&["unitward", "check"]);
+        assert_eq!(checked.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        for (place, advice, left) in &expected {
+            let lines: Vec<_> = said.lines().filter(|line| line.starts_with(place.as_str())).collect();
+            assert!(lines.iter().any(|line| line.contains(advice.as_str())), "{place} {advice:?}: {lines:?}\n{said}");
+            let stem = place.split(".ward").next().unwrap().rsplit('/').next().unwrap();
+            let written = host.has(&format!("/run/systemd/generator/{stem}.service")) || host.has("/run/systemd/generator/not-there.service.d/50-unitward.conf") && *place == "/etc/unitward/bad-16.ward:";
+            assert_eq!(written, *left == Unit, "{place}: {lines:?}");
+        }
+        let broken = |line: &str| expected.iter().any(|(place, _, _)| line.starts_with(place.split_inclusive(".ward").next().unwrap()));
+        assert_eq!(said.lines().filter(|line| !broken(line)).collect::<Vec<_>>(), [""; 0], "nothing sound is complained of");
+        host.run(&["systemctl", "start", "good"]);
+        host.reboot();
+        assert_eq!(host.sh("systemctl is-system-running || true"), "running");
+        assert_eq!(host.systemctl_show("good", "ActiveState"), "active");
+        host.sh("systemctl kill --kill-whom=main --signal=KILL good");
+        host.wait_for("the sound ward's recovery", || host.has("/run/recovered").then_some(()));
+        assert!(!host.has("/tmp/injected"));
+    }
+
+    fn nothing_we_write_displeases_systemd_analyze(host: Host) {
+        set_up(&host);
+        host.sh("systemctl daemon-reload; rm -rf /run/systemd/generator/not-there.service.d");
+        let units = host.sh("cd /run/systemd/generator; ls | grep '[.]service$' | tr '\\n' ' '; echo guarded.service");
+        assert!(units.split_whitespace().count() > 40, "{units}");
+        let verified = host.try_run(&["sh", "-c", &format!("SYSTEMD_UNIT_PATH=/run/systemd/generator: systemd-analyze verify --recursive-errors=yes {units} 2>&1")]);
+        let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+        let ours: Vec<_> = said.lines().filter(|line| units.split_whitespace().any(|unit| line.contains(unit)) || line.contains("unitward")).collect();
+        assert_eq!(ours, [""; 0], "{said}");
+    }
+
+    fn an_unreadable_ward_directory_does_not_stop_the_boot(mut host: Host) {
+        host.sh("rm -rf /etc/unitward; ln -s unitward /etc/unitward");
+        host.run(&["systemctl", "daemon-reload"]);
+        host.reboot();
+        assert_eq!(host.sh("systemctl is-system-running || true"), "running");
+    }
+}
