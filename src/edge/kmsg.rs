@@ -26,7 +26,8 @@ pub fn log(priority: Priority, text: &str) {
         cut -= 1;
     }
     let line = format!("<{}>unitward-generator[{}]: {}\n", priority as u8, std::process::id(), &text[..cut]);
-    let written = OpenOptions::new().write(true).open("/dev/kmsg").and_then(|mut device| device.write_all(line.as_bytes()));
+    let written =
+        OpenOptions::new().write(true).open("/dev/kmsg").and_then(|mut device| device.write_all(line.as_bytes()));
     if written.is_err() {
         // Nowhere left to complain to if this fails as well.
         let _ = writeln!(std::io::stderr(), "unitward-generator: {text}");

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod kmsg;
+pub mod parallel;
 pub mod record;
 pub mod root;
 pub mod series_file;

@@ -5,7 +5,8 @@
 //! empty file or a link to `/dev/null` masks. A file is trusted when it belongs to the owner of the root directory
 //! (root on a running host, whoever builds an image elsewhere) and nobody else may write it.
 
-use crate::core::config::{self, Config, Mistake, Place, Problem, SourceFile, WardFiles};
+use super::parallel;
+use crate::core::config::{self, Config, Mistake, Place, Problem, ReadWard, SourceFile, WardFiles};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -28,22 +29,38 @@ pub fn load(root: &Path) -> (Config, Vec<Problem>) {
     let mut reader = Reader::new(root);
     let found = reader.listing();
     let settings = reader.with_drop_ins(&found, SETTINGS);
-    let mut wards = Vec::new();
-    for file in found.keys() {
-        if let Some(name) = file.strip_suffix(".ward") {
-            let files = reader.with_drop_ins(&found, file);
-            if !files.is_empty() {
-                wards.push(WardFiles { name: name.to_owned(), files });
-            }
-        }
+    let names: Vec<&str> = found.keys().filter_map(|file| file.strip_suffix(".ward")).collect();
+    let parts = parallel::chunks(&names, |names| read_wards(root, &found, names));
+    let mut wards = Vec::with_capacity(names.len());
+    for (part, problems) in parts {
+        wards.extend(part);
+        reader.problems.extend(problems);
     }
-    let (config, problems) = config::read(&settings, &wards);
+    let (config, problems) = config::assemble(&settings, wards);
     reader.problems.extend(problems);
     (config, reader.problems)
 }
 
-/// Every entry of the search path by name, each with its path seen from the host, first directory first.
-type Listing = BTreeMap<String, Vec<PathBuf>>;
+fn read_wards(root: &Path, found: &Listing, names: &[&str]) -> (Vec<ReadWard>, Vec<Problem>) {
+    let mut reader = Reader::new(root);
+    let files = |name: &&str| WardFiles {
+        name: (*name).to_owned(),
+        files: reader.with_drop_ins(found, &format!("{name}.ward")),
+    };
+    let wards = names.iter().map(files).filter_map(|files| config::read_ward(&files)).collect();
+    (wards, reader.problems)
+}
+
+/// Every entry of the search path by name, first directory first.
+type Listing = BTreeMap<String, Vec<Found>>;
+
+/// A directory's entry.
+struct Found {
+    /// Seen from the host.
+    path: PathBuf,
+    /// Whether it is a link and has to be followed.
+    is_link: bool,
+}
 
 struct Reader<'a> {
     root: &'a Path,
@@ -59,16 +76,15 @@ impl<'a> Reader<'a> {
     fn listing(&mut self) -> Listing {
         let mut found = Listing::new();
         for directory in SEARCH_PATH {
-            for name in self.entries(Path::new(directory)) {
-                let path = Path::new(directory).join(&name);
-                found.entry(name).or_default().push(path);
+            for (name, entry) in self.entries(Path::new(directory)) {
+                found.entry(name).or_default().push(entry);
             }
         }
         found
     }
 
-    /// The names in a trusted directory; nothing when there is none.
-    fn entries(&mut self, directory: &Path) -> Vec<String> {
+    /// The entries of a trusted directory by name; nothing when there is none.
+    fn entries(&mut self, directory: &Path) -> Vec<(String, Found)> {
         let outside = self.outside(directory);
         let Ok(listing) = fs::read_dir(&outside) else { return Vec::new() };
         if let Some(why) = fs::metadata(&outside).ok().and_then(|data| self.distrust(&data)) {
@@ -76,24 +92,28 @@ impl<'a> Reader<'a> {
             self.refuse(directory, 0, why);
             return Vec::new();
         }
-        listing.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+        let named = |entry: fs::DirEntry| {
+            let name = entry.file_name().into_string().ok()?;
+            let found = Found { path: directory.join(&name), is_link: entry.file_type().ok()?.is_symlink() };
+            Some((name, found))
+        };
+        listing.flatten().filter_map(named).collect()
     }
 
     /// The file of this name that counts and its drop-ins, in the order they apply.
     fn with_drop_ins(&mut self, found: &Listing, name: &str) -> Vec<SourceFile> {
-        let Some(path) = found.get(name).and_then(|paths| paths.first()) else { return Vec::new() };
-        let Some(main) = self.read(path) else { return Vec::new() };
-        let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
+        let Some(main) = found.get(name).and_then(|entries| entries.first()) else { return Vec::new() };
+        let Some(main) = self.read(main) else { return Vec::new() };
+        let mut drop_ins: BTreeMap<String, Found> = BTreeMap::new();
         for directory in found.get(&format!("{name}.d")).into_iter().flatten() {
-            for file in self.entries(directory).into_iter().filter(|file| file.ends_with(".conf")) {
-                let path = directory.join(&file);
-                drop_ins.entry(file).or_insert(path);
+            for (file, entry) in self.entries(&directory.path).into_iter().filter(|(file, _)| file.ends_with(".conf")) {
+                drop_ins.entry(file).or_insert(entry);
             }
         }
         let mut files = vec![main];
         let refused = self.problems.len();
-        for path in drop_ins.values() {
-            files.extend(self.read(path));
+        for entry in drop_ins.values() {
+            files.extend(self.read(entry));
         }
         // A ward without one of its drop-ins is not the ward that was meant.
         if name != SETTINGS && self.problems.len() > refused {
@@ -103,9 +123,10 @@ impl<'a> Reader<'a> {
     }
 
     /// One file's text; `None` when it masks or, with a problem, when it may not or cannot be read.
-    fn read(&mut self, path: &Path) -> Option<SourceFile> {
-        let outside = match self.resolve(path) {
-            Some(outside) if outside == self.outside(Path::new("/dev/null")) => return None,
+    fn read(&mut self, entry: &Found) -> Option<SourceFile> {
+        let path = entry.path.as_path();
+        let outside = match if entry.is_link { self.resolve(path) } else { Some(self.outside(path)) } {
+            Some(outside) if entry.is_link && outside == self.outside(Path::new("/dev/null")) => return None,
             Some(outside) => outside,
             None => {
                 self.refuse(path, 0, "the link leads nowhere".into());
@@ -115,7 +136,7 @@ impl<'a> Reader<'a> {
         match self.read_trusted(&outside) {
             Ok(bytes) if bytes.is_empty() => None,
             Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => Some(SourceFile { path: path.to_owned(), text }),
+                Ok(text) => Some(SourceFile { path: path.into(), text }),
                 Err(error) => {
                     let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
                     let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -134,7 +155,7 @@ impl<'a> Reader<'a> {
         let cannot = |error: std::io::Error| format!("the file cannot be read: {error}");
         // Without blocking: somebody may have put a pipe there.
         let opened = rustix::fs::open(outside, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
-        let mut file = File::from(opened.map_err(|error| cannot(error.into()))?);
+        let file = File::from(opened.map_err(|error| cannot(error.into()))?);
         let data = file.metadata().map_err(cannot)?;
         if !data.is_file() {
             return Err("this is not a regular file".into());
@@ -146,7 +167,8 @@ impl<'a> Reader<'a> {
             return Err(format!("the file has {} bytes, more than the 1 MiB a ward may have", data.len()));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(data.len()).unwrap_or_default() + 1);
-        file.read_to_end(&mut bytes).map_err(cannot)?;
+        // Not File's own read_to_end, which asks for the size once more.
+        file.take(LARGEST).read_to_end(&mut bytes).map_err(cannot)?;
         Ok(bytes)
     }
 
@@ -155,7 +177,8 @@ impl<'a> Reader<'a> {
         if data.uid() != self.owner && data.uid() != 0 {
             return Some(format!("it belongs to user {}; make it root's with chown root", data.uid()));
         }
-        (data.mode() & 0o022 != 0).then(|| "others than its owner may write it; take that away with chmod go-w".to_owned())
+        (data.mode() & 0o022 != 0)
+            .then(|| "others than its owner may write it; take that away with chmod go-w".to_owned())
     }
 
     /// Follows links at `path` inside the root; `None` for a link that leads nowhere or round in a circle.
@@ -178,7 +201,7 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse(&mut self, path: &Path, line: usize, why: String) {
-        self.problems.push(Problem { at: Place { path: path.to_owned(), line }, mistake: Mistake::File { why } });
+        self.problems.push(Problem { at: Place { path: path.into(), line }, mistake: Mistake::File { why } });
     }
 }
 
@@ -201,12 +224,16 @@ mod tests {
 
     fn names(root: &Path) -> (Vec<String>, Vec<String>) {
         let (config, problems) = load(root);
-        (config.wards.iter().map(|w| w.path.display().to_string()).collect(), problems.iter().map(ToString::to_string).collect())
+        (
+            config.wards.iter().map(|w| w.path.display().to_string()).collect(),
+            problems.iter().map(ToString::to_string).collect(),
+        )
     }
 
     #[test]
     fn etc_wins_over_run_and_usr() {
-        let root = tree(&[("usr/lib/unitward/a.ward", WARD), ("run/unitward/a.ward", WARD), ("etc/unitward/a.ward", WARD)]);
+        let root =
+            tree(&[("usr/lib/unitward/a.ward", WARD), ("run/unitward/a.ward", WARD), ("etc/unitward/a.ward", WARD)]);
         assert_eq!(names(root.path()), (vec!["/etc/unitward/a.ward".into()], vec![]));
         fs::remove_file(root.path().join("etc/unitward/a.ward")).unwrap();
         assert_eq!(names(root.path()), (vec!["/run/unitward/a.ward".into()], vec![]));
@@ -214,7 +241,8 @@ mod tests {
 
     #[test]
     fn an_empty_file_and_a_link_to_dev_null_mask() {
-        let root = tree(&[("usr/lib/unitward/a.ward", WARD), ("usr/lib/unitward/b.ward", WARD), ("etc/unitward/a.ward", "")]);
+        let root =
+            tree(&[("usr/lib/unitward/a.ward", WARD), ("usr/lib/unitward/b.ward", WARD), ("etc/unitward/a.ward", "")]);
         symlink("/dev/null", root.path().join("etc/unitward/b.ward")).unwrap();
         assert_eq!(names(root.path()), (vec![], vec![]));
     }
@@ -245,7 +273,14 @@ mod tests {
         symlink("loop.ward", folder.join("loop.ward")).unwrap();
         let (wards, problems) = names(root.path());
         assert_eq!(wards, [""; 0]);
-        let expected = ["a.ward: others", "big.ward: the file has", "binary.ward:2: ", "folder.ward: this is not", "link.ward: the link", "loop.ward: the link"];
+        let expected = [
+            "a.ward: others",
+            "big.ward: the file has",
+            "binary.ward:2: ",
+            "folder.ward: this is not",
+            "link.ward: the link",
+            "loop.ward: the link",
+        ];
         assert_eq!(problems.len(), expected.len(), "{problems:?}");
         for (said, words) in problems.iter().zip(expected) {
             assert!(said.contains(words), "{said}");
@@ -254,7 +289,8 @@ mod tests {
 
     #[test]
     fn an_unsafe_drop_in_costs_its_ward() {
-        let root = tree(&[("etc/unitward/a.ward", WARD), ("etc/unitward/a.ward.d/x.conf", "[Recovery]\nDeathLimit=1\n")]);
+        let root =
+            tree(&[("etc/unitward/a.ward", WARD), ("etc/unitward/a.ward.d/x.conf", "[Recovery]\nDeathLimit=1\n")]);
         let drop_in = root.path().join("etc/unitward/a.ward.d/x.conf");
         fs::set_permissions(drop_in, fs::Permissions::from_mode(0o666)).unwrap();
         let (wards, problems) = names(root.path());

@@ -32,7 +32,9 @@ pub fn adopted(root: &Path, config: &Config) -> (AdoptedUnits, Vec<Problem>) {
                 units.insert(unit.clone(), found);
             }
             None => {
-                let text = format!("{unit} has no unit file; the ward takes effect when there is one, check the name in Unit=");
+                let text = format!(
+                    "{unit} has no unit file; the ward takes effect when there is one, check the name in Unit="
+                );
                 let at = Place { path: ward.path.clone(), line: 0 };
                 problems.push(Problem { at, mistake: Mistake::Warning(text) });
             }
@@ -58,7 +60,8 @@ pub fn read(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
             }
         }
     }
-    let lines: Vec<NativeLine> = std::iter::once(&main).chain(drop_ins.values()).flat_map(|path| service_lines(path)).collect();
+    let lines: Vec<NativeLine> =
+        std::iter::once(&main).chain(drop_ins.values()).flat_map(|path| service_lines(path)).collect();
     Some(AdoptedUnit::from_lines(&lines))
 }
 
@@ -80,7 +83,7 @@ fn first(root: &Path, name: &str) -> Option<PathBuf> {
 /// The `[Service]` lines of a unit file; nothing for what is no such file.
 fn service_lines(path: &Path) -> Vec<NativeLine> {
     let Ok(text) = fs::read_to_string(path) else { return Vec::new() };
-    let (sections, _) = syntax::split(&SourceFile { path: path.to_owned(), text });
+    let (sections, _) = syntax::split(&SourceFile { path: path.into(), text });
     let service = sections.into_iter().filter(|section| section.name == "Service");
     service
         .flat_map(|section| section.entries)
@@ -104,7 +107,11 @@ mod tests {
     fn drop_ins_and_templates_are_read_in_systemds_order() {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), "usr/lib/systemd/system/web@.service", "[Service]\nType=notify\nTimeoutSec=5\nRestart=no\n");
-        write(root.path(), "etc/systemd/system/web@1.service.d/b.conf", "[Service]\nTimeoutStartSec=infinity\nRestart=always\n");
+        write(
+            root.path(),
+            "etc/systemd/system/web@1.service.d/b.conf",
+            "[Service]\nTimeoutStartSec=infinity\nRestart=always\n",
+        );
         write(root.path(), "usr/lib/systemd/system/web@.service.d/a.conf", "[Service]\nRestart=on-abort\n");
         let unit = read(root.path(), &UnitName::new("web@1.service").unwrap()).unwrap();
         assert_eq!(unit.restart.as_deref(), Some("always"));

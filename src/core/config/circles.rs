@@ -10,32 +10,35 @@ use super::step::Action;
 use super::ward::{Place, Ward};
 use std::collections::BTreeMap;
 
+/// Which unit's recovery restarts which units.
+type Edges = BTreeMap<UnitName, Vec<UnitName>>;
+
 /// Removes the conditions that close a circle, walking the wards in their order.
 pub(super) fn remove(wards: &mut [Ward]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for index in 0..wards.len() {
-        while let Some((condition, line, circle)) = first_circle(wards, index) {
-            let removed = wards[index].conditions.remove(condition);
+    let mut edges = Edges::new();
+    for ward in wards {
+        while let Some((condition, line, circle)) = first_circle(ward, &edges) {
+            let removed = ward.conditions.remove(condition);
             let circle = circle.iter().map(UnitName::as_str).collect::<Vec<_>>().join(" → ");
-            let at = Place { path: wards[index].path.clone(), line };
+            let at = Place { path: ward.path.clone(), line };
             problems.push(Problem { at, mistake: Mistake::Loop { section: removed.id, circle } });
+        }
+        let targets: Vec<_> = ward.conditions.iter().flat_map(restarts).map(|(unit, _)| unit.clone()).collect();
+        if !targets.is_empty() {
+            edges.insert(ward.unit(), targets);
         }
     }
     problems
 }
 
-/// The first condition of ward `index` with a step that leads, over this ward and earlier ones, back to it.
-fn first_circle(wards: &[Ward], index: usize) -> Option<(usize, usize, Vec<UnitName>)> {
-    let mut edges: BTreeMap<UnitName, Vec<UnitName>> = BTreeMap::new();
-    for ward in &wards[..index] {
-        let targets = ward.conditions.iter().flat_map(restarts).map(|(unit, _)| unit.clone());
-        edges.entry(ward.unit()).or_default().extend(targets);
-    }
-    let own = wards[index].unit();
-    for (position, condition) in wards[index].conditions.iter().enumerate() {
+/// The first condition of `ward` with a step that leads, over the wards before it, back to it.
+fn first_circle(ward: &Ward, edges: &Edges) -> Option<(usize, usize, Vec<UnitName>)> {
+    let own = ward.unit();
+    for (position, condition) in ward.conditions.iter().enumerate() {
         for (target, line) in restarts(condition) {
-            if let Some(mut path) = path_between(&edges, target, &own) {
-                path.insert(0, own.clone());
+            if let Some(mut path) = path_between(edges, target, &own) {
+                path.insert(0, own);
                 return Some((position, line, path));
             }
         }
@@ -51,12 +54,13 @@ fn restarts(condition: &Condition) -> impl Iterator<Item = (&UnitName, usize)> {
     })
 }
 
-fn path_between(edges: &BTreeMap<UnitName, Vec<UnitName>>, from: &UnitName, to: &UnitName) -> Option<Vec<UnitName>> {
+fn path_between(edges: &Edges, from: &UnitName, to: &UnitName) -> Option<Vec<UnitName>> {
     let mut came_from: BTreeMap<&UnitName, Option<&UnitName>> = BTreeMap::from([(from, None)]);
     let mut open = vec![from];
     while let Some(unit) = open.pop() {
         if unit == to {
-            let mut path: Vec<_> = std::iter::successors(Some(unit), |at| came_from.get(*at).copied().flatten()).cloned().collect();
+            let mut path: Vec<_> =
+                std::iter::successors(Some(unit), |at| came_from.get(*at).copied().flatten()).cloned().collect();
             path.reverse();
             return Some(path);
         }

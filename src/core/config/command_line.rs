@@ -7,6 +7,7 @@
 //! condition's own service has another name.
 
 use super::names::UnitName;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// A command: its prefixes and its words.
@@ -141,10 +142,10 @@ fn hexadecimal(chars: &mut impl Iterator<Item = char>) -> Option<char> {
 
 /// Quotes one word so that systemd reads exactly this word back. Specifiers and `$` stay alive.
 #[must_use]
-pub fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%$~^{}[]()<>|&*?!#".contains(c);
     if !word.is_empty() && word.chars().all(plain) && !word.starts_with('#') {
-        return word.to_owned();
+        return Cow::Borrowed(word);
     }
     let mut out = String::from("\"");
     for c in word.chars() {
@@ -162,7 +163,7 @@ pub fn quote(word: &str) -> String {
         }
     }
     out.push('"');
-    out
+    Cow::Owned(out)
 }
 
 /// Makes `text` literal for a unit file: no specifier and no variable is replaced in it.
@@ -176,14 +177,21 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &[&str]) {
-        assert_eq!(CommandLine::parse(text).map(|c| c.words), Ok(expected.iter().map(|w| (*w).to_owned()).collect()), "{text}");
+        assert_eq!(
+            CommandLine::parse(text).map(|c| c.words),
+            Ok(expected.iter().map(|w| (*w).to_owned()).collect()),
+            "{text}"
+        );
     }
 
     #[test]
     fn words_are_split_as_systemd_splits_them() {
         check("/bin/mount -t nfs 10.0.0.1:/a  /b", &["/bin/mount", "-t", "nfs", "10.0.0.1:/a", "/b"]);
         check("/bin/sh -c 'a; b \"c\"'", &["/bin/sh", "-c", "a; b \"c\""]);
-        check("/bin/echo \"a\\\\b\" \\x41 '' x\\sy $HOME ${X} %n 100%%", &["/bin/echo", "a\\b", "A", "", "x y", "$HOME", "${X}", "%n", "100%%"]);
+        check(
+            "/bin/echo \"a\\\\b\" \\x41 '' x\\sy $HOME ${X} %n 100%%",
+            &["/bin/echo", "a\\b", "A", "", "x y", "$HOME", "${X}", "%n", "100%%"],
+        );
         check("/bin/echo \\; a;b", &["/bin/echo", ";", "a;b"]);
     }
 
@@ -191,7 +199,24 @@ mod tests {
     fn prefixes_are_minus_and_plus_only() {
         let command = CommandLine::parse("-+/bin/true").unwrap();
         assert!(command.ignore_failure && command.privileged);
-        for bad in ["@/bin/true", "!/bin/true", ":/bin/true", "-", "", "mount /a", "./a", "/bin/", "/bin/a ; /bin/b", "/bin/a 'x", "/bin/a \\q", "/bin/a 5%", "/bin/a %Z", "/bin/a \\x0a", "/bin/a \\xzz", "/bin/a \\"] {
+        for bad in [
+            "@/bin/true",
+            "!/bin/true",
+            ":/bin/true",
+            "-",
+            "",
+            "mount /a",
+            "./a",
+            "/bin/",
+            "/bin/a ; /bin/b",
+            "/bin/a 'x",
+            "/bin/a \\q",
+            "/bin/a 5%",
+            "/bin/a %Z",
+            "/bin/a \\x0a",
+            "/bin/a \\xzz",
+            "/bin/a \\",
+        ] {
             assert!(CommandLine::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -30,7 +30,8 @@ pub use settings::Settings;
 pub use ward::{Form, OnLimit, Place, Recovery, ReportOn, Ward};
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Everything that was read: the settings of `unitward.conf` and the usable wards, by name.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,7 +46,7 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
     /// Where it stands on the host, for messages and `SourcePath=`.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Its whole text.
     pub text: String,
 }
@@ -59,25 +60,35 @@ pub struct WardFiles {
     pub files: Vec<SourceFile>,
 }
 
-/// Reads everything: the files of `unitward.conf` and of each ward. Total; every mistake is in the list.
+/// One ward as read: its main file, itself unless a mistake cost it, and the mistakes.
+#[derive(Debug)]
+pub struct ReadWard {
+    path: Arc<Path>,
+    ward: Option<Ward>,
+    problems: Vec<Problem>,
+}
+
+/// Reads one ward by itself. Total; every mistake is in the list.
 #[must_use]
-pub fn read(settings: &[SourceFile], wards: &[WardFiles]) -> (Config, Vec<Problem>) {
+pub fn read_ward(WardFiles { name, files }: &WardFiles) -> Option<ReadWard> {
+    let path = files.first()?.path.clone();
+    let (ward, problems) = match WardName::new(name) {
+        Ok(name) => read_ward::read(&name, files),
+        Err(why) => {
+            let at = Place { path: path.clone(), line: 0 };
+            (None, vec![Problem { at, mistake: Mistake::WardName { name: name.clone(), why } }])
+        }
+    };
+    Some(ReadWard { path, ward, problems })
+}
+
+/// Puts settings and wards, in the order of their names, together: one ward for each unit, no circles.
+#[must_use]
+pub fn assemble(settings: &[SourceFile], wards: Vec<ReadWard>) -> (Config, Vec<Problem>) {
     let (settings, mut problems) = read_settings::read(settings);
-    let mut config = Config { settings, wards: Vec::new() };
-    let mut guarded: BTreeMap<UnitName, PathBuf> = BTreeMap::new();
-    let mut wards: Vec<_> = wards.iter().collect();
-    wards.sort_by(|a, b| a.name.cmp(&b.name));
-    for WardFiles { name, files } in wards {
-        let path = files.first().map(|file| file.path.clone()).unwrap_or_default();
-        let name = match WardName::new(name) {
-            Ok(name) => name,
-            Err(why) => {
-                let at = Place { path, line: 0 };
-                problems.push(Problem { at, mistake: Mistake::WardName { name: name.clone(), why } });
-                continue;
-            }
-        };
-        let (ward, wrong) = read_ward::read(&name, files);
+    let mut config = Config { settings, wards: Vec::with_capacity(wards.len()) };
+    let mut guarded: BTreeMap<UnitName, Arc<Path>> = BTreeMap::new();
+    for ReadWard { path, ward, problems: wrong } in wards {
         problems.extend(wrong);
         let Some(ward) = ward else { continue };
         match guarded.get(&ward.unit()) {

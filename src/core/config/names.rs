@@ -8,9 +8,8 @@ use std::fmt;
 /// Longest unit name systemd accepts, in bytes.
 const UNIT_NAME_MAX: usize = 255;
 
-const SUFFIXES: [&str; 11] = [
-    "service", "target", "socket", "mount", "automount", "swap", "timer", "path", "slice", "scope", "device",
-];
+const SUFFIXES: [&str; 11] =
+    ["service", "target", "socket", "mount", "automount", "swap", "timer", "path", "slice", "scope", "device"];
 
 /// Why a name was refused; the text continues a sentence: "… is not a unit name: it …".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +41,8 @@ impl UnitName {
     /// # Errors
     /// [`BadName`] tells which rule it breaks.
     pub fn new(name: &str) -> Result<Self, BadName> {
-        let (stem, suffix) = name.rsplit_once('.').ok_or(if name.is_empty() { BadName::Empty } else { BadName::Suffix })?;
+        let (stem, suffix) =
+            name.rsplit_once('.').ok_or(if name.is_empty() { BadName::Empty } else { BadName::Suffix })?;
         if !SUFFIXES.contains(&suffix) {
             return Err(BadName::Suffix);
         }

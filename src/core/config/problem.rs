@@ -142,7 +142,9 @@ pub enum Mistake {
         why: super::names::BadName,
     },
     /// A ward that neither defines nor adopts a unit.
-    #[error("the ward guards nothing: write ExecStart= in [Service] to define a service, or Unit= in [Ward] to adopt one; the ward is ignored")]
+    #[error(
+        "the ward guards nothing: write ExecStart= in [Service] to define a service, or Unit= in [Ward] to adopt one; the ward is ignored"
+    )]
     NoForm,
     /// A ward that does both.
     #[error("the ward has both ExecStart= in [Service] and Unit= in [Ward]; keep one of them; the ward is ignored")]
@@ -170,7 +172,9 @@ pub enum Mistake {
         unit: String,
     },
     /// `Restart=` steps that lead back to where they began.
-    #[error("the steps restart each other in a circle: {circle}; a death would go round for ever; the whole [{section}] is ignored")]
+    #[error(
+        "the steps restart each other in a circle: {circle}; a death would go round for ever; the whole [{section}] is ignored"
+    )]
     Loop {
         /// The condition's section.
         section: String,
@@ -250,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_problem_prints_as_path_line_message() {
-        let at = Place { path: "/etc/unitward/a.ward".into(), line: 3 };
+        let at = Place { path: std::path::Path::new("/etc/unitward/a.ward").into(), line: 3 };
         let mistake = Mistake::UnknownKey { section: "Ward".into(), key: "Untit".into(), nearest: Some("Unit".into()) };
         assert_eq!(
             Problem { at, mistake }.to_string(),

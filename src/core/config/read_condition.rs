@@ -120,7 +120,11 @@ impl Conditions {
         } else if read_step::LATER_STEPS.contains(&key) {
             let section = self.drafts[index].header.clone();
             let left_out = format!("the whole [{section}] is ignored");
-            self.breaks(index, entry.at.clone(), Mistake::NotYet { what: format!("{key}="), left_out, cost: Cost::Condition });
+            self.breaks(
+                index,
+                entry.at.clone(),
+                Mistake::NotYet { what: format!("{key}="), left_out, cost: Cost::Condition },
+            );
         } else {
             let words = read_step::STEPS.into_iter().chain(read_step::ELSE_STEPS).chain(KEYS);
             let section = self.drafts[index].header.clone();
@@ -143,7 +147,9 @@ impl Conditions {
         match (is_else, draft.condition.steps.last_mut()) {
             (false, _) => draft.condition.steps.push(Step { action, otherwise: Vec::new(), line: entry.at.line }),
             (true, Some(step)) if step.action != Action::RestartSelf => step.otherwise.push(action),
-            (true, Some(_)) => self.bad_step(index, entry, "the ward's own restart is systemd's; no Else… step can follow it".into()),
+            (true, Some(_)) => {
+                self.bad_step(index, entry, "the ward's own restart is systemd's; no Else… step can follow it".into())
+            }
             (true, None) => self.bad_step(index, entry, "an Else… step needs a step above it".into()),
         }
     }
@@ -179,7 +185,8 @@ impl Conditions {
         } else {
             return;
         };
-        let mistake = Mistake::BadStep { section: header.clone(), key: key.into(), value: value.into(), why: why.into() };
+        let mistake =
+            Mistake::BadStep { section: header.clone(), key: key.into(), value: value.into(), why: why.into() };
         self.breaks(index, at.clone(), mistake);
     }
 

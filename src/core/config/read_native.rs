@@ -46,7 +46,9 @@ pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
     }
     if form == Some(&Form::Defined) {
         let kind = value(&native.service, "Type").unwrap_or("simple");
-        let restart = values(&native.service, "Restart").last().filter(|line| ["always", "on-success"].contains(&line.value.as_str()));
+        let restart = values(&native.service, "Restart")
+            .last()
+            .filter(|line| ["always", "on-success"].contains(&line.value.as_str()));
         if let (true, Some(line)) = (kind == "oneshot", restart) {
             refuse(line, "systemd refuses it with Type=oneshot; write on-failure");
         }

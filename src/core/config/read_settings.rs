@@ -27,8 +27,12 @@ pub(super) fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
             problems.extend(match section.name.as_str() {
                 "Node" => read_keys::read(section, &NODE, |key, value| set_node(&mut settings.node, key, value)),
                 "MQTT" => read_keys::read(section, &MQTT, |key, value| set_mqtt(&mut settings.mqtt, key, value)),
-                "Reports" => read_keys::read(section, &REPORTS, |key, value| set_reports(&mut settings.reports, key, value)),
-                "Watch" => read_keys::read(section, &["Units"], |key, value| set_watch(&mut settings.watch, key, value)),
+                "Reports" => {
+                    read_keys::read(section, &REPORTS, |key, value| set_reports(&mut settings.reports, key, value))
+                }
+                "Watch" => {
+                    read_keys::read(section, &["Units"], |key, value| set_watch(&mut settings.watch, key, value))
+                }
                 name if name.starts_with("X-") => Vec::new(),
                 name => vec![Problem {
                     at: section.at.clone(),
@@ -112,7 +116,10 @@ fn topic(value: &str) -> Result<String, Refusal> {
     }
     let rest = value.replace("%n", "").replace("%l", "").replace("%%", "");
     if rest.contains(['#', '+', '%']) || value.len() > 65_535 {
-        return Err("expected a topic without the wildcards # and +; %n is the node id, %l the location id, %% a percent sign".into());
+        return Err(
+            "expected a topic without the wildcards # and +; %n is the node id, %l the location id, %% a percent sign"
+                .into(),
+        );
     }
     Ok(value.to_owned())
 }
@@ -161,7 +168,8 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> (Settings, Vec<String>) {
-        let (settings, problems) = read(&[SourceFile { path: "unitward.conf".into(), text: text.into() }]);
+        let (settings, problems) =
+            read(&[SourceFile { path: std::path::Path::new("unitward.conf").into(), text: text.into() }]);
         (settings, problems.iter().map(ToString::to_string).collect())
     }
 

@@ -6,7 +6,8 @@ use super::step::{Action, Awaited, RebootGuard, Wait};
 use super::time_span;
 
 /// Keywords of steps.
-pub(super) const STEPS: [&str; 9] = ["Execute", "WaitFor", "Restart", "Start", "Stop", "Reload", "Signal", "Log", "Reboot"];
+pub(super) const STEPS: [&str; 9] =
+    ["Execute", "WaitFor", "Restart", "Start", "Stop", "Reload", "Signal", "Log", "Reboot"];
 
 /// Keywords of steps that act only when the step above failed.
 pub(super) const ELSE_STEPS: [&str; 4] = ["ElseExecute", "ElseWaitFor", "ElseSignal", "ElseLog"];
@@ -79,9 +80,36 @@ fn signal_parts(argument: &str) -> Result<(&str, String), String> {
 
 /// Signals that can be sent to a service (signal(7)), real-time signals left out.
 const SIGNALS: [&str; 30] = [
-    "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2",
-    "SIGPIPE", "SIGALRM", "SIGTERM", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ",
-    "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS",
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
 ];
 
 fn read_wait(argument: &str) -> Result<Wait, String> {
@@ -103,7 +131,9 @@ fn read_wait(argument: &str) -> Result<Wait, String> {
         "unix" if what.starts_with('/') || what.starts_with('@') => Awaited::Unix(what.to_owned()),
         "unix" => return Err("write the socket's absolute path, as in unix:/run/x.sock 5s".into()),
         "status" => return Err("waiting for a status is not in this version of Unitward".into()),
-        _ => return Err("expected a time, or path:, unit:, bus:, tcp: or unix: with what to wait for and a time".into()),
+        _ => {
+            return Err("expected a time, or path:, unit:, bus:, tcp: or unix: with what to wait for and a time".into());
+        }
     };
     Ok(Wait::Until(awaited, limit))
 }

@@ -12,7 +12,8 @@ use super::{SourceFile, read_native};
 
 const WARD: [&str; 2] = ["Unit", "Report"];
 const WARD_LATER: [&str; 2] = ["Stack", "Group"];
-const RECOVERY: [&str; 6] = ["DelaySec", "MaxDelaySec", "ResetAfterSec", "DeathLimit", "DeathLimitIntervalSec", "OnLimit"];
+const RECOVERY: [&str; 6] =
+    ["DelaySec", "MaxDelaySec", "ResetAfterSec", "DeathLimit", "DeathLimitIntervalSec", "OnLimit"];
 const NATIVE: [&str; 3] = ["Unit", "Service", "Install"];
 const SECTIONS: [&str; 2] = ["Ward", "Recovery"];
 
@@ -84,7 +85,8 @@ impl Draft {
                 }
             }
             "Recovery" => {
-                let wrong = read_keys::read(section, &RECOVERY, |key, value| set_recovery(&mut self.recovery, key, value));
+                let wrong =
+                    read_keys::read(section, &RECOVERY, |key, value| set_recovery(&mut self.recovery, key, value));
                 self.problems.extend(wrong);
             }
             name if name.starts_with("X-") || read_condition::kind_of(name).is_some() => {}

@@ -10,9 +10,9 @@
 //! * a line that is no assignment: rust-ini would read on into the next line for its `=`, take a `:` for one, or give
 //!   up on the whole file, so only sound lines reach it and the others become problems.
 
+use super::SourceFile;
 use super::problem::{Mistake, Problem};
 use super::ward::Place;
-use super::SourceFile;
 use ini::{Ini, ParseOption};
 
 /// One section: its header's words, where it stands, its assignments in order.
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &[(&str, usize, &[(&str, &str, usize)])]) {
-        let file = SourceFile { path: "a.ward".into(), text: text.into() };
+        let file = SourceFile { path: std::path::Path::new("a.ward").into(), text: text.into() };
         let (sections, problems) = split(&file);
         assert_eq!(problems, [], "{text:?}");
         let found: Vec<_> = sections
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn strays_are_named_with_their_line_and_cost_no_neighbour() {
         let text = "orphan=1\nnonsense\n[A]\nwhat is this\nk:v\nK=1\n[half\nL=2";
-        let (sections, problems) = split(&SourceFile { path: "a".into(), text: text.into() });
+        let (sections, problems) = split(&SourceFile { path: std::path::Path::new("a").into(), text: text.into() });
         assert_eq!(problems.iter().map(|p| p.at.line).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(sections.len(), 1);
         assert_eq!(sections[0].strays.iter().map(|s| s.0).collect::<Vec<_>>(), [4, 5, 7]);
@@ -232,8 +232,22 @@ mod tests {
 
     #[test]
     fn any_text_is_split_without_panic() {
-        for text in ["", "\\", "\\\n\\\n", "[", "[]", "[a\\]", "=", "[a]\n=", "[a]\nb=\\\\", "[a]\nb=c\\\\\nd=e", "\0", "[a]\n[a]\n[b]\n[a]\nk=1", "[é]\né=1"] {
-            let _ = split(&SourceFile { path: "a".into(), text: text.into() });
+        for text in [
+            "",
+            "\\",
+            "\\\n\\\n",
+            "[",
+            "[]",
+            "[a\\]",
+            "=",
+            "[a]\n=",
+            "[a]\nb=\\\\",
+            "[a]\nb=c\\\\\nd=e",
+            "\0",
+            "[a]\n[a]\n[b]\n[a]\nk=1",
+            "[é]\né=1",
+        ] {
+            let _ = split(&SourceFile { path: std::path::Path::new("a").into(), text: text.into() });
         }
     }
 }

@@ -3,12 +3,22 @@
 use super::*;
 use crate::core::config::step::Action;
 
+fn read(settings: &[SourceFile], wards: &[WardFiles]) -> (Config, Vec<Problem>) {
+    let mut wards = wards.to_vec();
+    wards.sort_by(|a, b| a.name.cmp(&b.name));
+    assemble(settings, wards.iter().filter_map(read_ward).collect())
+}
+
 fn files(name: &str, texts: &[&str]) -> WardFiles {
     let path = |n: usize| match n {
-        0 => format!("{name}.ward").into(),
-        n => format!("{name}.ward.d/{n}.conf").into(),
+        0 => format!("{name}.ward"),
+        n => format!("{name}.ward.d/{n}.conf"),
     };
-    let files = texts.iter().enumerate().map(|(n, text)| SourceFile { path: path(n), text: (*text).to_owned() }).collect();
+    let files = texts
+        .iter()
+        .enumerate()
+        .map(|(n, text)| SourceFile { path: Path::new(&path(n)).into(), text: (*text).to_owned() })
+        .collect();
     WardFiles { name: name.into(), files }
 }
 
@@ -64,7 +74,12 @@ fn check(text: &str, line: usize, words: &[&str], remaining: Option<usize>) {
 
 #[test]
 fn a_bad_key_costs_its_key() {
-    check(&format!("{DEFINED}[Recovery]\nDelaySec=soon\n[OnDeath]\nLog=x"), 4, &["DelaySec", "soon", "time span"], Some(1));
+    check(
+        &format!("{DEFINED}[Recovery]\nDelaySec=soon\n[OnDeath]\nLog=x"),
+        4,
+        &["DelaySec", "soon", "time span"],
+        Some(1),
+    );
     check(&format!("{DEFINED}[Recovery]\nDeathLimt=1"), 4, &["did you mean \"DeathLimit\"?"], Some(0));
     check(&format!("{DEFINED}[Recovry]\nDeathLimit=1"), 3, &["did you mean \"Recovery\"?"], Some(0));
     check(&format!("{DEFINED}[Ward]\nReport=maybe"), 4, &["abnormal, death or no"], Some(0));

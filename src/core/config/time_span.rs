@@ -45,9 +45,16 @@ mod tests {
 
     #[test]
     fn spans_are_read_as_systemd_writes_them() {
-        for (text, millis) in
-            [("2s", 2_000), ("0", 0), ("90", 90_000), ("1.5", 1_500), ("1min 30s", 90_000), ("100ms", 100), ("10min", 600_000), ("2 h", 7_200_000)]
-        {
+        for (text, millis) in [
+            ("2s", 2_000),
+            ("0", 0),
+            ("90", 90_000),
+            ("1.5", 1_500),
+            ("1min 30s", 90_000),
+            ("100ms", 100),
+            ("10min", 600_000),
+            ("2 h", 7_200_000),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for bad in ["", "soon", "-1", "2 parsecs", "infinity", "nan", "1e40", "400d"] {

@@ -2,7 +2,8 @@
 
 use super::condition::Condition;
 use super::names::{UnitName, WardName};
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One `NAME.ward` with its drop-ins merged.
@@ -11,7 +12,7 @@ pub struct Ward {
     /// The file's stem.
     pub name: WardName,
     /// The main file, for `SourcePath=` and messages.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Whether the ward writes the service itself or guards one that exists.
     pub form: Form,
     /// Native lines that pass straight through.
@@ -69,8 +70,8 @@ pub struct NativeLine {
 /// A line of a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The file.
-    pub path: PathBuf,
+    /// The file, shared: every line of it has a place.
+    pub path: Arc<Path>,
     /// Line number from 1; 0 means the file as a whole.
     pub line: usize,
 }

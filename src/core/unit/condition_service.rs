@@ -13,13 +13,28 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// What a command of the ward finds around it, and so finds here too.
 const SURROUNDINGS: [&str; 8] = [
-    "User", "Group", "SupplementaryGroups", "WorkingDirectory", "Environment", "EnvironmentFile", "PassEnvironment", "UMask",
+    "User",
+    "Group",
+    "SupplementaryGroups",
+    "WorkingDirectory",
+    "Environment",
+    "EnvironmentFile",
+    "PassEnvironment",
+    "UMask",
 ];
 
+/// The names of the services of such conditions.
+pub(super) fn names(ward: &Ward) -> impl Iterator<Item = String> {
+    alone(ward).map(move |condition| guard::service_name(ward, condition))
+}
+
 /// One service for each such condition.
-pub(super) fn render(ward: &Ward) -> Vec<Output> {
-    let alone = ward.conditions.iter().filter(|condition| guard::stands_alone(condition));
-    alone.map(|condition| service(ward, condition)).collect()
+pub(super) fn render(ward: &Ward) -> impl Iterator<Item = Output> {
+    alone(ward).map(move |condition| service(ward, condition))
+}
+
+fn alone(ward: &Ward) -> impl Iterator<Item = &Condition> {
+    ward.conditions.iter().filter(|condition| guard::stands_alone(condition))
 }
 
 fn service(ward: &Ward, condition: &Condition) -> Output {

@@ -51,8 +51,8 @@ pub(super) fn helper_line(words: &str) -> String {
 /// The line that starts an independent condition's service and does not wait for it.
 pub(super) fn launch(ward: &Ward, condition: &Condition) -> String {
     let flags = if condition.do_now { " --do-now" } else { "" };
-    let (name, service) = (quote(ward.name.as_str()), quote(&service_name(ward, condition)));
-    helper_line(&format!("step {name} {} 0{flags} --no-wait Start {service}", condition.id))
+    let (name, service) = (quote(ward.name.as_str()), service_name(ward, condition));
+    helper_line(&format!("step {name} {} 0{flags} --no-wait Start {}", condition.id, quote(&service)))
 }
 
 /// All lines of `condition`.
@@ -95,14 +95,14 @@ impl Writer<'_> {
     }
 
     fn line(&self, step: &str, action: &Action, fails: bool) -> String {
-        let mut line = String::new();
+        let mut line = String::with_capacity(160);
         if !fails || forgiven(action) {
             line.push('-');
         }
         if runs_as_root(action) {
             line.push('+');
         }
-        line.push_str(&format!("{HELPER} step {} {} {step}", quote(self.ward.name.as_str()), self.condition.id));
+        line.extend([HELPER, " step ", &quote(self.ward.name.as_str()), " ", &self.condition.id, " ", step]);
         if self.condition.do_now && self.site == Site::Ward {
             line.push_str(" --do-now");
         }
@@ -136,7 +136,8 @@ impl Writer<'_> {
 
     /// Whether a later line asks how an `Execute=` that PID 1 watches has ended.
     fn status_matters(&self, has_else: bool) -> bool {
-        let on_restart = self.condition.kind.is_death() && self.ward.conditions.iter().any(|c| c.kind == ConditionKind::Restart);
+        let on_restart =
+            self.condition.kind.is_death() && self.ward.conditions.iter().any(|c| c.kind == ConditionKind::Restart);
         has_else || self.condition.on_step_failure == OnStepFailure::Break || on_restart
     }
 }

@@ -27,7 +27,10 @@ pub(super) fn links(ward: &Ward) -> (Vec<Output>, Vec<Problem>) {
         }
     };
     for (key, folder) in FOLDERS {
-        each(key, &|other| Output { path: format!("{other}.{folder}/{unit}"), content: Content::Link(format!("../{unit}")) });
+        each(key, &|other| Output {
+            path: format!("{other}.{folder}/{unit}"),
+            content: Content::Link(format!("../{unit}")),
+        });
     }
     if ward.form == Form::Defined {
         each("Alias", &|other| Output { path: other.to_string(), content: Content::Link(unit.to_string()) });

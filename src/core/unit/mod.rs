@@ -42,30 +42,31 @@ pub enum Content {
 /// What is known of adopted units from their own files.
 pub type AdoptedUnits = BTreeMap<UnitName, AdoptedUnit>;
 
-/// Everything to write for `config`, and what cannot be written.
+/// The wards whose files have names of their own, and those that would write what another one writes.
 #[must_use]
-pub fn plan(config: &Config, adopted: &AdoptedUnits) -> (Vec<Output>, Vec<Problem>) {
-    let mut outputs = Vec::new();
-    let mut problems = Vec::new();
+pub fn without_collisions(config: &Config) -> (Vec<&Ward>, Vec<Problem>) {
     let mut taken = BTreeSet::new();
+    let mut problems = Vec::new();
+    let mut wards = Vec::with_capacity(config.wards.len());
     for ward in &config.wards {
-        let (of_ward, wrong) = outputs_of(ward, adopted);
-        problems.extend(wrong);
-        match of_ward.iter().find(|output| taken.contains(&output.path)) {
+        let names: Vec<_> = std::iter::once(ward_unit::path(ward)).chain(condition_service::names(ward)).collect();
+        match names.iter().find(|name| taken.contains(*name)) {
             Some(twice) => {
                 let at = Place { path: ward.path.clone(), line: 0 };
-                problems.push(Problem { at, mistake: Mistake::Collision { unit: twice.path.clone() } });
+                problems.push(Problem { at, mistake: Mistake::Collision { unit: twice.clone() } });
             }
             None => {
-                taken.extend(of_ward.iter().map(|output| output.path.clone()));
-                outputs.extend(of_ward);
+                taken.extend(names);
+                wards.push(ward);
             }
         }
     }
-    (outputs, problems)
+    (wards, problems)
 }
 
-fn outputs_of(ward: &Ward, adopted: &AdoptedUnits) -> (Vec<Output>, Vec<Problem>) {
+/// Everything to write for one ward, and what cannot be written or will not do what it seems to.
+#[must_use]
+pub fn outputs(ward: &Ward, adopted: &AdoptedUnits) -> (Vec<Output>, Vec<Problem>) {
     let (text, mut problems) = ward_unit::render(ward, adopted.get(&ward.unit()));
     let mut outputs = vec![Output { path: ward_unit::path(ward), content: Content::File(text) }];
     outputs.extend(condition_service::render(ward));

@@ -24,10 +24,10 @@ pub(super) fn path(ward: &Ward) -> String {
 pub(super) fn render(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (String, Vec<Problem>) {
     let sections = Sections::of(ward);
     let backoff = Backoff { delay: ward.recovery.delay, max_delay: ward.recovery.max_delay };
-    let (start, start_warning) =
-        timeouts::grown(ward, adopted, Phase::Start, sections.start.waits + backoff.longest());
+    let (start, start_warning) = timeouts::grown(ward, adopted, Phase::Start, sections.start.waits + backoff.longest());
     let (stop, stop_warning) = timeouts::grown(ward, adopted, Phase::Stop, sections.stop.waits);
-    let mut text = header(ward);
+    let mut text = String::with_capacity(4096);
+    text.push_str(&header(ward));
     text.push_str("[Unit]\n");
     let _ = writeln!(text, "SourcePath={}", ward.path.display());
     write_native(&mut text, &ward.native.unit);
@@ -168,7 +168,7 @@ fn without_first_resets(service: &[NativeLine]) -> Vec<NativeLine> {
 
 pub(super) fn write_native(text: &mut String, lines: &[NativeLine]) {
     for line in lines {
-        let _ = writeln!(text, "{}={}", line.key, line.value);
+        text.extend([line.key.as_str(), "=", line.value.as_str(), "\n"]);
     }
 }
 
@@ -180,12 +180,13 @@ fn write_default(text: &mut String, ward: &Ward, key: &str, default: &str) {
 
 pub(super) fn write_lines<'a>(text: &mut String, key: &str, lines: impl Iterator<Item = &'a String>) {
     for line in lines {
-        let _ = writeln!(text, "{key}={line}");
+        text.extend([key, "=", line.as_str(), "\n"]);
     }
 }
 
 fn start_limit_warning(ward: &Ward) -> Option<Problem> {
-    let line = ward.native.unit.iter().find(|line| line.key.starts_with("StartLimit") && line.key != "StartLimitAction")?;
+    let line =
+        ward.native.unit.iter().find(|line| line.key.starts_with("StartLimit") && line.key != "StartLimitAction")?;
     let text = format!("{}= has no effect in a ward: DeathLimit= in [Recovery] takes its place", line.key);
     Some(Problem { at: line.at.clone(), mistake: Mistake::Warning(text) })
 }

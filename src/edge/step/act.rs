@@ -4,10 +4,10 @@ use super::run::StepLine;
 use super::stopped::REBOOT_PAUSE;
 use super::wait;
 use crate::core::config::UnitName;
-use crate::core::config::step::{Action, RebootGuard};
-use crate::edge::systemctl::{self, Wait};
 use crate::core::config::read_step;
+use crate::core::config::step::{Action, RebootGuard};
 use crate::edge::clock;
+use crate::edge::systemctl::{self, Wait};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
@@ -57,7 +57,12 @@ fn built_in(line: &StepLine, own: &str) -> io::Result<u8> {
             systemctl::output(&["kill", "--kill-whom=main", &signal, "--", unit.as_str()])?;
         }
         Action::Log(text) => {
-            tracing::info!(UNITWARD_WARD = line.ward, UNITWARD_CONDITION = line.place.condition, UNITWARD_STEP = line.place.step, "{text}");
+            tracing::info!(
+                UNITWARD_WARD = line.ward,
+                UNITWARD_CONDITION = line.place.condition,
+                UNITWARD_STEP = line.place.step,
+                "{text}"
+            );
         }
         Action::Reboot(guard) => reboot(guard)?,
         Action::Execute(_) | Action::RestartSelf => return Err(io::Error::other("no step of the helper's")),

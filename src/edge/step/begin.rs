@@ -61,7 +61,11 @@ pub(super) fn end(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     if record.start != StartKind::First {
         let failed = super::failed_steps(&record).len();
         let steps = record.results.len();
-        tracing::info!(UNITWARD_WARD = ward, "Restarted {unit}, attempt {}; {steps} steps, {failed} of them failed.", record.restarts);
+        tracing::info!(
+            UNITWARD_WARD = ward,
+            "Restarted {unit}, attempt {}; {steps} steps, {failed} of them failed.",
+            record.restarts
+        );
     }
     Ok(())
 }

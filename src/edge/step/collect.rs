@@ -31,7 +31,8 @@ pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
     for list in LISTS {
         for shown in known.all(list) {
             let Some((line, ended)) = parse(shown) else { continue };
-            let noted = |result: &StepResult| result.condition == line.place.condition && result.step == line.place.step;
+            let noted =
+                |result: &StepResult| result.condition == line.place.condition && result.step == line.place.step;
             if line.ward == record.ward && !record.results.iter().any(noted) && line.acts(record) {
                 record.results.push(result(&line, &ended));
             }
@@ -61,7 +62,8 @@ fn parse(shown: &str) -> Option<(StepLine, Ended)> {
         _ => return None,
     };
     let micros = |key| field(key).and_then(stamp);
-    (line.replaces_guard()).then_some((line, Ended { status, started: micros("start_time=")?, stopped: micros("stop_time=")? }))
+    (line.replaces_guard())
+        .then_some((line, Ended { status, started: micros("start_time=")?, stopped: micros("stop_time=")? }))
 }
 
 /// `[Sat 2026-11-21 02:20:31.123456 UTC]` in microseconds of its day: enough for a span, and for the day's date see [`result`].

@@ -90,5 +90,8 @@ fn failed_steps(record: &RunRecord) -> Vec<(String, String)> {
 
 /// An error that tells the caller of the generated line what is wrong with it.
 fn bad_line(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, format!("{what}; the generated line is damaged, run systemctl daemon-reload"))
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{what}; the generated line is damaged, run systemctl daemon-reload"),
+    )
 }

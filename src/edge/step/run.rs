@@ -30,7 +30,9 @@ pub(super) struct StepLine {
 impl StepLine {
     /// Reads the words after `step`.
     pub(super) fn parse(words: &[String]) -> io::Result<Self> {
-        let [ward, condition, step, rest @ ..] = words else { return Err(bad_line("a step names its ward, condition and number")) };
+        let [ward, condition, step, rest @ ..] = words else {
+            return Err(bad_line("a step names its ward, condition and number"));
+        };
         let flags = rest.iter().take_while(|word| word.starts_with("--")).count();
         let (flags, rest) = rest.split_at(flags);
         let (keyword, arguments) = rest.split_first().ok_or_else(|| bad_line("the step's keyword is missing"))?;
@@ -108,6 +110,10 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
 fn become_command(line: &StepLine) -> u8 {
     let Some((program, arguments)) = line.arguments.split_first() else { return CANNOT_EXECUTE };
     let error = Command::new(program).args(arguments).exec();
-    tracing::warn!(UNITWARD_WARD = line.ward, UNITWARD_CONDITION = line.place.condition, "Failed to execute {program}: {error}");
+    tracing::warn!(
+        UNITWARD_WARD = line.ward,
+        UNITWARD_CONDITION = line.place.condition,
+        "Failed to execute {program}: {error}"
+    );
     CANNOT_EXECUTE
 }

@@ -41,7 +41,8 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
     let variable = |name| std::env::var(name).unwrap_or_default();
-    let told = Told { result: variable("SERVICE_RESULT"), code: variable("EXIT_CODE"), status: variable("EXIT_STATUS") };
+    let told =
+        Told { result: variable("SERVICE_RESULT"), code: variable("EXIT_CODE"), status: variable("EXIT_STATUS") };
     let known = systemctl::show(
         unit,
         &["Job", "Type", "ExecMainPID", "ExecMainExitTimestampMonotonic", "ExecStartPre", "ExecStart", "ExecStartPost"],
@@ -119,13 +120,22 @@ fn give_up(ward: &str, unit: &str, arguments: &Arguments) -> io::Result<()> {
     let within = time_span::render(arguments.span("within")?);
     let mut action = arguments.all("on-limit").next().unwrap_or_default();
     if action == "reboot" && clock::since_boot() < REBOOT_PAUSE {
-        tracing::warn!(UNITWARD_WARD = ward, "Not rebooting for {unit}: the host booted less than 10 minutes ago. Excluding it instead.");
+        tracing::warn!(
+            UNITWARD_WARD = ward,
+            "Not rebooting for {unit}: the host booted less than 10 minutes ago. Excluding it instead."
+        );
         action = "exclude";
     }
     match action {
-        "none" => tracing::warn!(UNITWARD_WARD = ward, "{unit} died more than {limit} times within {within}; restarting it all the same."),
+        "none" => tracing::warn!(
+            UNITWARD_WARD = ward,
+            "{unit} died more than {limit} times within {within}; restarting it all the same."
+        ),
         "reboot" => {
-            tracing::error!(UNITWARD_WARD = ward, "{unit} died more than {limit} times within {within}; rebooting the host.");
+            tracing::error!(
+                UNITWARD_WARD = ward,
+                "{unit} died more than {limit} times within {within}; rebooting the host."
+            );
             systemctl::output(&["--no-block", "reboot"])?;
         }
         _ => {
