@@ -40,7 +40,12 @@ fn generate(root: &Path) -> tempfile::TempDir {
     for directory in &directories {
         fs::create_dir(directory).unwrap();
     }
-    let done = Command::new(env!("CARGO_BIN_EXE_unitward-generator")).arg("--root").arg(root).args(&directories).output().unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_unitward-generator"))
+        .arg("--root")
+        .arg(root)
+        .args(&directories)
+        .output()
+        .unwrap();
     assert!(done.status.success(), "the generator never fails: {done:?}");
     out
 }
@@ -98,7 +103,12 @@ fn two_generators_may_write_into_one_directory_at_once() {
 #[test]
 fn check_says_what_is_wrong_with_the_golden_cases() {
     for case in cases() {
-        let done = Command::new(env!("CARGO_BIN_EXE_unitward")).arg("check").arg("--root").arg(case.join("root")).output().unwrap();
+        let done = Command::new(env!("CARGO_BIN_EXE_unitward"))
+            .arg("check")
+            .arg("--root")
+            .arg(case.join("root"))
+            .output()
+            .unwrap();
         let said = String::from_utf8(done.stdout).unwrap();
         let path = case.join("problems");
         if std::env::var_os("UNITWARD_BLESS").is_some() {
@@ -112,11 +122,17 @@ fn check_says_what_is_wrong_with_the_golden_cases() {
 #[test]
 fn plan_prints_what_the_generator_writes() {
     for case in cases() {
-        let done = Command::new(env!("CARGO_BIN_EXE_unitward")).arg("plan").arg("--root").arg(case.join("root")).output().unwrap();
+        let done = Command::new(env!("CARGO_BIN_EXE_unitward"))
+            .arg("plan")
+            .arg("--root")
+            .arg(case.join("root"))
+            .output()
+            .unwrap();
         let said = String::from_utf8(done.stdout).unwrap();
         for (name, text) in tree(&case.join("expected")) {
             let heading = format!("# /run/systemd/generator/{name}");
-            let shown = if text.starts_with("-> ") { format!("{heading} {text}\n") } else { format!("{heading}\n{text}") };
+            let shown =
+                if text.starts_with("-> ") { format!("{heading} {text}\n") } else { format!("{heading}\n{text}") };
             assert!(said.contains(&shown), "{}: {name}", case.display());
         }
     }

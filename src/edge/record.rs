@@ -8,8 +8,9 @@
 //! writes, everyone reads; a ward keeps its last [`RUNS_KEPT`] records.
 
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::io;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// Where records live. A tmpfs: they are of this boot.
@@ -179,15 +180,33 @@ impl WardState {
 }
 
 /// Writes `bytes` under a temporary name and renames it, so that no reader meets half a file.
+///
+/// The modes are given and not left to the umask, which is the service's: steps that run as the service read here.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension(format!("tmp{}", std::process::id()));
-    let written = fs::write(&temporary, bytes).or_else(|_| {
-        fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-        fs::write(&temporary, bytes)
+    let file = File::create(&temporary).or_else(|_| {
+        make_directories(path.parent().unwrap_or(Path::new("/")))?;
+        File::create(&temporary)
+    });
+    let written = file.and_then(|mut file| {
+        file.set_permissions(Permissions::from_mode(0o644))?;
+        file.write_all(bytes)
     });
     written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
+}
+
+fn make_directories(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    make_directories(path.parent().unwrap_or(Path::new("/")))?;
+    match fs::create_dir(path) {
+        // The line of another unit of this ward's may have come first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755))),
+    }
 }
 
 #[cfg(test)]

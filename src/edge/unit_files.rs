@@ -83,11 +83,12 @@ fn first(root: &Path, name: &str) -> Option<PathBuf> {
 /// The `[Service]` lines of a unit file; nothing for what is no such file.
 fn service_lines(path: &Path) -> Vec<NativeLine> {
     let Ok(text) = fs::read_to_string(path) else { return Vec::new() };
-    let (sections, _) = syntax::split(&SourceFile { path: path.into(), text });
+    let file = SourceFile { path: path.into(), text };
+    let (sections, _) = syntax::split(&file);
     let service = sections.into_iter().filter(|section| section.name == "Service");
     service
         .flat_map(|section| section.entries)
-        .map(|entry| NativeLine { key: entry.key, value: entry.value, at: entry.at })
+        .map(|entry| NativeLine { key: entry.key.to_string(), value: entry.value.to_string(), at: entry.at.clone() })
         .collect()
 }
 

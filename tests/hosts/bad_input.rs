@@ -114,9 +114,19 @@ fn odd_files(host: &Host) -> Vec<(&'static str, &'static str)> {
     put("odd@", S.as_bytes(), 0o644, 0);
     host.sh("cd /etc/unitward; mkdir odd-folder.ward; mkfifo odd-pipe.ward; ln -s nowhere odd-link.ward; ln -s odd-loop.ward odd-loop.ward; ln -s /dev/zero odd-device.ward");
     vec![
-        ("odd-binary", "not"), ("odd-nul", "not text"), ("odd-large", "1 MiB"), ("odd-owner", "chown root"), ("odd-group", "chmod go-w"),
-        ("odd-others", "chmod go-w"), ("odd name", "only letters"), ("odd@", "instance"), ("odd-folder", "not a regular file"),
-        ("odd-pipe", "not a regular file"), ("odd-link", "nowhere"), ("odd-loop", "link"), ("odd-device", "not a regular file"),
+        ("odd-binary", "not"),
+        ("odd-nul", "not text"),
+        ("odd-large", "1 MiB"),
+        ("odd-owner", "chown root"),
+        ("odd-group", "chmod go-w"),
+        ("odd-others", "chmod go-w"),
+        ("odd name", "only letters"),
+        ("odd@", "instance"),
+        ("odd-folder", "not a regular file"),
+        ("odd-pipe", "not a regular file"),
+        ("odd-link", "nowhere"),
+        ("odd-loop", "link"),
+        ("odd-device", "not a regular file"),
     ]
 }
 

@@ -5,7 +5,8 @@ use crate::on_both;
 use std::time::Duration;
 
 /// A stand-in for a command: appends its name and arguments to the log, with the time in milliseconds.
-const STAND_IN: &str = "#!/bin/sh\necho \"$(date +%s%3N) $(basename $0) $*\" >>/var/log/steps\n[ ! -e /run/fail-$(basename $0)-$1 ]\n";
+const STAND_IN: &str =
+    "#!/bin/sh\necho \"$(date +%s%3N) $(basename $0) $*\" >>/var/log/steps\n[ ! -e /run/fail-$(basename $0)-$1 ]\n";
 
 const WARD: &str = "[Unit]\nDescription=NFS client file system\n\n[Service]\nExecStart=/usr/sbin/fs-nfs2\n\n\
     [OnDeath]\nExecute=/usr/local/bin/umount -l /armle-v7\nRestart=%n\nWaitFor=300ms\n\
@@ -26,7 +27,8 @@ fn set_up(host: &Host, more: &str) {
 /// What the stand-ins did since the log was last emptied: times and words, without the first start of inetd.
 fn steps(host: &Host) -> Vec<(u64, String)> {
     let log = if host.has("/var/log/steps") { host.read("/var/log/steps") } else { String::new() };
-    let split = |line: &str| line.split_once(' ').map(|(at, what)| (at.parse().expect("a time"), what.trim().to_owned()));
+    let split =
+        |line: &str| line.split_once(' ').map(|(at, what)| (at.parse().expect("a time"), what.trim().to_owned()));
     log.lines().filter_map(split).collect()
 }
 

@@ -7,7 +7,12 @@ use crate::on_both;
 fn set_up(host: &Host, conditions: &str) {
     host.script("/usr/local/bin/note", "#!/bin/sh\necho \"$*\" >>/var/log/notes\n");
     let conditions = conditions.replace("LOG ", "Execute=/usr/local/bin/note ");
-    host.write("/etc/unitward/web.ward", &format!("[Service]\nExecStart=sleep infinity\nRestart=always\n[Recovery]\nMaxDelaySec=0\nDeathLimit=0\n{conditions}"));
+    host.write(
+        "/etc/unitward/web.ward",
+        &format!(
+            "[Service]\nExecStart=sleep infinity\nRestart=always\n[Recovery]\nMaxDelaySec=0\nDeathLimit=0\n{conditions}"
+        ),
+    );
     host.sh("systemctl daemon-reload; systemctl start web");
 }
 
@@ -24,7 +29,8 @@ fn die(host: &Host, signal: &str) {
     let run = host.systemctl_show("web", "InvocationID");
     host.sh(&format!("systemctl kill --kill-whom=main --signal={signal} web"));
     host.wait_for("the next run", || {
-        (host.systemctl_show("web", "InvocationID") != run && host.systemctl_show("web", "ActiveState") == "active").then_some(())
+        (host.systemctl_show("web", "InvocationID") != run && host.systemctl_show("web", "ActiveState") == "active")
+            .then_some(())
     });
 }
 
@@ -82,7 +88,7 @@ on_both! {
         host.script("/usr/local/bin/who", "#!/bin/sh\necho \"$1 $(id -un) $FLAVOUR\" | tee -a /var/log/notes\n");
         host.write_mode("/var/log/notes", b"", crate::host::Access { mode: 0o666, uid: 0 });
         host.write("/etc/unitward/web.ward",
-            "[Service]\nExecStart=sleep infinity\nUser=nobody\nEnvironment=FLAVOUR=mint\n[Recovery]\nMaxDelaySec=0\n\
+            "[Service]\nExecStart=sleep infinity\nUser=nobody\nUMask=0077\nEnvironment=FLAVOUR=mint\n[Recovery]\nMaxDelaySec=0\n\
              [OnDeath]\nExecute=/usr/local/bin/who plain\nExecute=+/usr/local/bin/who plus\n\
              Execute=/bin/sh -c 'exit 3'\nElseExecute=/usr/local/bin/who else\nElseExecute=+/usr/local/bin/who else-plus\n\
              [OnDeath alone]\nIndependent=yes\nExecute=/usr/local/bin/who alone\n");

@@ -52,18 +52,18 @@ impl Conditions {
     }
 
     /// Adds one section of the given kind and label.
-    pub(super) fn add(&mut self, section: &Section, kind: ConditionKind, label: &str) {
+    pub(super) fn add(&mut self, section: &Section<'_>, kind: ConditionKind, label: &str) {
         let index = self.draft(section, kind, label);
         for entry in &section.entries {
             self.entry(index, entry);
         }
         for (line, found) in &section.strays {
             let at = Place { path: section.at.path.clone(), line: *line };
-            self.breaks(index, at, Mistake::NotAStep { section: section.name.clone(), found: found.clone() });
+            self.breaks(index, at, Mistake::NotAStep { section: section.name.to_string(), found: found.clone() });
         }
         if !label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
             let mistake = Mistake::BadStep {
-                section: section.name.clone(),
+                section: section.name.to_string(),
                 key: kind.section().into(),
                 value: label.into(),
                 why: "only letters, digits, - and _ may stand in a condition's name".into(),
@@ -81,7 +81,7 @@ impl Conditions {
         (whole.map(|draft| draft.condition).collect(), self.problems)
     }
 
-    fn draft(&mut self, section: &Section, kind: ConditionKind, label: &str) -> usize {
+    fn draft(&mut self, section: &Section<'_>, kind: ConditionKind, label: &str) -> usize {
         let named = |draft: &Draft| draft.condition.kind == kind && !label.is_empty() && draft.label == label;
         if let Some(index) = self.drafts.iter().position(named) {
             return index;
@@ -103,13 +103,13 @@ impl Conditions {
             steps: Vec::new(),
             line: section.at.line,
         };
-        let (header, at) = (section.name.clone(), section.at.clone());
+        let (header, at) = (section.name.to_string(), section.at.clone());
         self.drafts.push(Draft { condition, label: label.to_owned(), header, at, cleared: false, broken: false });
         self.drafts.len() - 1
     }
 
-    fn entry(&mut self, index: usize, entry: &Entry) {
-        let key = entry.key.as_str();
+    fn entry(&mut self, index: usize, entry: &Entry<'_>) {
+        let key = entry.key.as_ref();
         if KEYS.contains(&key) {
             let condition = &mut self.drafts[index].condition;
             if let Err(why) = set_key(condition, key, &entry.value) {
@@ -133,7 +133,7 @@ impl Conditions {
         }
     }
 
-    fn step(&mut self, index: usize, entry: &Entry, keyword: &str) {
+    fn step(&mut self, index: usize, entry: &Entry<'_>, keyword: &str) {
         if entry.value.is_empty() {
             return self.clear(index);
         }
@@ -190,9 +190,9 @@ impl Conditions {
         self.breaks(index, at.clone(), mistake);
     }
 
-    fn bad_step(&mut self, index: usize, entry: &Entry, why: String) {
+    fn bad_step(&mut self, index: usize, entry: &Entry<'_>, why: String) {
         let section = self.drafts[index].header.clone();
-        let mistake = Mistake::BadStep { section, key: entry.key.clone(), value: entry.value.clone(), why };
+        let mistake = Mistake::BadStep { section, key: entry.key.to_string(), value: entry.value.to_string(), why };
         self.breaks(index, entry.at.clone(), mistake);
     }
 

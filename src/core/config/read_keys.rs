@@ -28,7 +28,7 @@ impl From<String> for Refusal {
 
 /// Feeds every line of `section` to `set`, which takes key and value, and says what went wrong.
 pub(super) fn read(
-    section: &Section,
+    section: &Section<'_>,
     keys: &[&str],
     mut set: impl FnMut(&str, &str) -> Result<(), Refusal>,
 ) -> Vec<Problem> {
@@ -36,13 +36,13 @@ pub(super) fn read(
     for Entry { key, value, at } in &section.entries {
         let mistake = match set(key, value) {
             Ok(()) => continue,
-            Err(Refusal::Bad(why)) => Mistake::BadValue { key: key.clone(), value: value.clone(), why },
+            Err(Refusal::Bad(why)) => Mistake::BadValue { key: key.to_string(), value: value.to_string(), why },
             Err(Refusal::NotYet(what)) => {
                 Mistake::NotYet { what, left_out: "the line is ignored".into(), cost: Cost::Key }
             }
             Err(Refusal::Unknown) => Mistake::UnknownKey {
-                section: section.name.clone(),
-                key: key.clone(),
+                section: section.name.to_string(),
+                key: key.to_string(),
                 nearest: nearest(key, keys.iter().copied()),
             },
         };

@@ -24,7 +24,7 @@ pub(super) fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
         let (sections, wrong) = syntax::split(file);
         problems.extend(wrong);
         for section in &sections {
-            problems.extend(match section.name.as_str() {
+            problems.extend(match section.name.as_ref() {
                 "Node" => read_keys::read(section, &NODE, |key, value| set_node(&mut settings.node, key, value)),
                 "MQTT" => read_keys::read(section, &MQTT, |key, value| set_mqtt(&mut settings.mqtt, key, value)),
                 "Reports" => {

@@ -71,9 +71,9 @@ pub(super) fn read(name: &WardName, files: &[SourceFile]) -> (Option<Ward>, Vec<
 }
 
 impl Draft {
-    fn plain_section(&mut self, section: &Section) {
+    fn plain_section(&mut self, section: &Section<'_>) {
         let word = section.name.split_whitespace().next().unwrap_or_default();
-        match section.name.as_str() {
+        match section.name.as_ref() {
             "Unit" => Self::pass_through(&mut self.native.unit, section, &mut self.problems),
             "Service" => Self::pass_through(&mut self.native.service, section, &mut self.problems),
             "Install" => Self::pass_through(&mut self.native.install, section, &mut self.problems),
@@ -81,7 +81,7 @@ impl Draft {
                 let wrong = read_keys::read(section, &WARD, |key, value| set_ward(&mut self.report, key, value));
                 self.problems.extend(wrong);
                 for entry in section.entries.iter().filter(|entry| entry.key == "Unit") {
-                    self.unit = (!entry.value.is_empty()).then(|| (entry.value.clone(), entry.at.clone()));
+                    self.unit = (!entry.value.is_empty()).then(|| (entry.value.to_string(), entry.at.clone()));
                 }
             }
             "Recovery" => {
@@ -104,10 +104,10 @@ impl Draft {
         }
     }
 
-    fn pass_through(lines: &mut Vec<NativeLine>, section: &Section, problems: &mut Vec<Problem>) {
+    fn pass_through(lines: &mut Vec<NativeLine>, section: &Section<'_>, problems: &mut Vec<Problem>) {
         lines.extend(section.entries.iter().map(|entry| NativeLine {
-            key: entry.key.clone(),
-            value: entry.value.clone(),
+            key: entry.key.to_string(),
+            value: entry.value.to_string(),
             at: entry.at.clone(),
         }));
         problems.extend(section.strays.iter().map(|(line, found)| {

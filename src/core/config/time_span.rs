@@ -3,6 +3,7 @@
 //! humantime reads the units; it does not know bare numbers, fractions or `infinity`. Bare numbers and
 //! fractions are added here, `infinity` is refused: nothing in a recovery may last for ever.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Longest span accepted, a year: keeps every sum of spans far from overflow.
@@ -28,15 +29,16 @@ pub fn render(span: Duration) -> String {
     if span.is_zero() {
         return "0".to_owned();
     }
-    let mut words = Vec::new();
+    let mut text = String::with_capacity(16);
     let mut rest = span.as_micros();
     for (unit, size) in [("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)] {
         if rest >= size {
-            words.push(format!("{}{unit}", rest / size));
+            let blank = if text.is_empty() { "" } else { " " };
+            let _ = write!(text, "{blank}{}{unit}", rest / size);
             rest %= size;
         }
     }
-    words.join(" ")
+    text
 }
 
 #[cfg(test)]

@@ -45,7 +45,8 @@ impl Place {
             // An Else… step follows the step above it, whatever else holds.
             return failed(&self.condition, above);
         }
-        let broken = self.breaks && past.failed.iter().any(|(condition, step)| *condition == self.condition && !step.contains('.'));
+        let broken = self.breaks
+            && past.failed.iter().any(|(condition, step)| *condition == self.condition && !step.contains('.'));
         self.fires(past) && !broken && !past.spent.contains(&self.condition)
     }
 

@@ -20,9 +20,14 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
     std::fs::read_dir(below).with_context(|| format!("failed to open the root directory {}", below.display()))?;
     let (config, mut problems) = root::load(below);
     let (adopted, missing) = unit_files::adopted(below, &config);
-    let (outputs, wrong) = unit::plan(&config, &adopted);
-    problems.extend(missing);
-    problems.extend(wrong);
+    let (wards, twice) = unit::without_collisions(&config);
+    problems.extend(missing.into_iter().chain(twice));
+    let mut outputs = Vec::new();
+    for ward in wards {
+        let (of_ward, wrong) = unit::outputs(ward, &adopted);
+        outputs.extend(of_ward);
+        problems.extend(wrong);
+    }
     problems.extend(not_restarted(&config, &adopted));
     problems.extend(overridden(below, &config));
     problems.sort_by(|a, b| (&a.at.path, a.at.line).cmp(&(&b.at.path, b.at.line)));
@@ -62,7 +67,7 @@ fn with_prefix(problem: &Problem, prefix: &str) -> String {
 }
 
 fn warning(at: &Path, text: String) -> Problem {
-    Problem { at: Place { path: at.to_owned(), line: 0 }, mistake: Mistake::Warning(text) }
+    Problem { at: Place { path: at.into(), line: 0 }, mistake: Mistake::Warning(text) }
 }
 
 /// Adopted units that systemd will not restart, so that no recovery ever runs.
@@ -72,7 +77,10 @@ fn not_restarted(config: &Config, adopted: &AdoptedUnits) -> Vec<Problem> {
         let own = adopted.get(&ward.unit()).and_then(|unit| unit.restart.as_deref());
         let here = ward.native.service.iter().rfind(|line| line.key == "Restart").map(|line| line.value.as_str());
         if matches!(here.or(own), None | Some("" | "no")) && adopted.contains_key(&ward.unit()) {
-            let text = format!("{} has Restart=no, so nothing restarts it; write Restart=on-failure in [Service] of the ward", ward.unit());
+            let text = format!(
+                "{} has Restart=no, so nothing restarts it; write Restart=on-failure in [Service] of the ward",
+                ward.unit()
+            );
             problems.push(warning(&ward.path, text));
         }
     }
@@ -86,7 +94,10 @@ fn overridden(below: &Path, config: &Config) -> Vec<Problem> {
         for directory in ["etc/systemd/system", "run/systemd/system"] {
             let path = below.join(directory).join(ward.unit().as_str());
             if path.symlink_metadata().is_ok() {
-                let text = format!("/{directory}/{} overrides this ward; remove it, or adopt it with Unit= instead of ExecStart=", ward.unit());
+                let text = format!(
+                    "/{directory}/{} overrides this ward; remove it, or adopt it with Unit= instead of ExecStart=",
+                    ward.unit()
+                );
                 problems.push(warning(&ward.path, text));
             }
         }
