@@ -6,8 +6,8 @@
 mod write;
 
 use std::path::{Path, PathBuf};
-use unitward::core::config::Cost;
-use unitward::core::unit;
+use unitward::core::config::{Cost, Problem, Ward};
+use unitward::core::unit::{self, AdoptedUnits};
 use unitward::edge::kmsg::{self, Priority};
 use unitward::edge::{parallel, root, unit_files};
 use write::Writer;
@@ -31,18 +31,7 @@ fn generate(root: &Path, directory: &Path) {
     let (wards, twice) = unit::without_collisions(&config);
     problems.extend(missing.into_iter().chain(twice));
     // Each ward's text is written and forgotten before the next one is made.
-    let parts = parallel::chunks(&wards, |wards| {
-        let mut writer = Writer::new(directory);
-        let wrong: Vec<_> = wards
-            .iter()
-            .flat_map(|ward| {
-                let (outputs, wrong) = unit::outputs(ward, &adopted);
-                outputs.iter().for_each(|output| writer.write(output));
-                wrong
-            })
-            .collect();
-        (wrong, writer.failed)
-    });
+    let parts = parallel::chunks(&wards, |wards| write_all(directory, wards, &adopted));
     let mut failed = Vec::new();
     for (wrong, unwritten) in parts {
         problems.extend(wrong);
@@ -55,4 +44,21 @@ fn generate(root: &Path, directory: &Path) {
     for (path, error) in failed {
         kmsg::log(Priority::Warning, &format!("failed to write {}: {error}", path.display()));
     }
+}
+
+type Failure = (PathBuf, std::io::Error);
+
+/// Writes the units of `wards`; gives the problems in them and what could not be written.
+fn write_all(directory: &Path, wards: &[&Ward], adopted: &AdoptedUnits) -> (Vec<Problem>, Vec<Failure>) {
+    let mut writer = match Writer::new(directory) {
+        Ok(writer) => writer,
+        Err(error) => return (Vec::new(), vec![(directory.to_owned(), error)]),
+    };
+    let mut problems = Vec::new();
+    for ward in wards {
+        let (outputs, wrong) = unit::outputs(ward, adopted);
+        outputs.iter().for_each(|output| writer.write(output));
+        problems.extend(wrong);
+    }
+    (problems, writer.failed)
 }

@@ -167,8 +167,8 @@ impl<'a> Reader<'a> {
             return Err(format!("the file has {} bytes, more than the 1 MiB a ward may have", data.len()));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(data.len()).unwrap_or_default() + 1);
-        // Not File's own read_to_end, which asks for the size once more.
-        file.take(LARGEST).read_to_end(&mut bytes).map_err(cannot)?;
+        // As much as the size said: without take the end, and the size, would be asked for once more.
+        file.take(data.len()).read_to_end(&mut bytes).map_err(cannot)?;
         Ok(bytes)
     }
 
