@@ -18,3 +18,6 @@ pub use reason::{Cause, TimeLimits};
 pub use report::Report;
 pub use tracker::{Ended, Evidence, Findings, JobKind, Tracker, Waited};
 pub use verdict::{Death, Testimony, Verdict};
+
+#[cfg(test)]
+mod tests;

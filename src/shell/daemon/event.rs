@@ -95,6 +95,8 @@ pub(super) enum Remark {
     ResyncLate,
     /// The configuration in force.
     Guarding(usize, usize),
+    /// The daemon ends with reports that were not acknowledged.
+    LeftBehind(usize),
     /// A pattern in `[Watch] Units=` that cannot be one.
     BadPattern(String),
 }

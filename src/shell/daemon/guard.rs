@@ -56,6 +56,11 @@ impl Guard {
         Arc::clone(&self.watch)
     }
 
+    /// Whether this unit is guarded or watched.
+    pub(super) fn covers(&self, unit: &str) -> bool {
+        self.watch.covers(unit)
+    }
+
     /// The ward that guards this unit.
     pub(super) fn ward(&self, unit: &str) -> Option<&str> {
         self.guarded(unit).map(|guarded| guarded.ward.as_str())

@@ -9,6 +9,7 @@
 //! ask for again.
 
 mod cloud;
+mod ends;
 mod event;
 mod guard;
 mod identity;

@@ -137,6 +137,9 @@ fn say(remark: &Remark) {
         Remark::Guarding(wards, patterns) => {
             info!("Configuration read: {wards} wards, {patterns} patterns of other units to watch.");
         }
+        Remark::LeftBehind(reports) => {
+            warn!(MESSAGE_ID = messages::DROPPED, "Stopping with {reports} reports that the broker has not taken.");
+        }
         Remark::BadPattern(pattern) => {
             warn!(MESSAGE_ID = messages::CONFIGURATION, "Units= has {pattern:?}, which is not a pattern, ignoring.");
         }

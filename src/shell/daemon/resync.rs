@@ -90,14 +90,6 @@ impl Resync {
         self.phase = Phase::Held { until: now + RELOAD_PATIENCE };
     }
 
-    /// A watched unit was loaded. During a reload all are, and all will be asked for after it.
-    pub(super) fn appeared(&self, at: UnitAt) -> Option<Question> {
-        match self.phase {
-            Phase::Held { .. } => None,
-            Phase::Idle | Phase::Listing { .. } | Phase::Describing { .. } => Some(Question::Describe(at)),
-        }
-    }
-
     /// The list has come; `missing` are units to be found by another name.
     pub(super) fn listed(&mut self, units: Vec<UnitAt>, missing: Vec<String>) {
         if let Phase::Listing { until } = self.phase {
@@ -222,13 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn units_that_appear_in_a_reload_are_left_to_the_resync_after_it() {
+    fn a_reload_whose_end_is_missed_does_not_hold_up_for_ever() {
         let mut resync = Resync::default();
         resync.connected();
-        let at = UnitAt::new("a.service");
-        assert!(resync.appeared(at.clone()).is_some());
+        let _ = resync.begin(NOW);
         resync.hold(NOW);
-        assert!(resync.appeared(at).is_none());
-        assert_eq!(resync.begin(NOW), Some(Question::Units));
+        assert_eq!(resync.overdue(NOW + PATIENCE), Progress::Fine);
+        assert_eq!(resync.overdue(NOW + RELOAD_PATIENCE), Progress::Again(Question::Units));
     }
 }

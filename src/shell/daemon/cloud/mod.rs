@@ -80,6 +80,11 @@ impl Status {
         self.link == Link::Closed
     }
 
+    /// Reports that the broker has not acknowledged.
+    pub(super) fn unsent(&self) -> usize {
+        self.waiting
+    }
+
     /// `2 reports sent, 1 waiting; connected to mqtt://broker:1883`.
     pub(super) fn story(&self) -> String {
         let Self { link, sent, waiting, dropped } = self;
@@ -200,7 +205,12 @@ impl Courier {
                     }
                 }
             }
-            Command::Connect(endpoint) if self.endpoint == endpoint => {}
+            Command::Connect(endpoint) if self.endpoint == endpoint => {
+                // Whoever reloads the daemon does not want to wait out the back-off.
+                if matches!(self.phase, Phase::Resting(_)) {
+                    self.try_to_connect();
+                }
+            }
             Command::Connect(endpoint) => {
                 self.outbox.put_back();
                 self.endpoint = endpoint;

@@ -12,7 +12,8 @@ use zbus::{Structure, Variant};
 pub(super) type Properties<'m> = HashMap<&'m str, Variant<'m>>;
 
 /// The lists of commands whose failure may be a run's, in the order they run.
-const CONTROL_COMMANDS: [&str; 4] = ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost"];
+const CONTROL_COMMANDS: [&str; 6] =
+    ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"];
 
 /// What the Service interface tells; the first half of an observation.
 #[derive(Debug, Clone)]

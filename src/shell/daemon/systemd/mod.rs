@@ -14,6 +14,12 @@
 //! is room: the main loop then asks for everything anew. Questions are sent by a second
 //! loop, [`ask`], which may wait without harm.
 //!
+//! # Units come and go
+//!
+//! `UnitNew` is not listened to. It comes for every unit that anybody looks at, and to look at one that is
+//! not loaded any more loads it, which gives a `UnitNew`: two watchers, or one, would go on for ever.
+//! A unit is asked about when it is listed as loaded, or has just been seen running.
+//!
 //! # Trust
 //!
 //! Anyone on the system bus may send a signal to us alone. Only messages from the present
@@ -73,8 +79,6 @@ pub(super) enum Sight {
     ReloadEnds,
     /// A watched unit changed.
     Changed(String, Box<Observation>),
-    /// A watched unit was loaded.
-    Appeared(UnitAt),
     /// A job for a watched unit was queued.
     JobQueued(JobAt),
     /// The reply to [`Question::Units`]: the watched ones of all loaded units.

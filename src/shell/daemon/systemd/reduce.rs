@@ -104,11 +104,6 @@ impl Reducer {
                 true => Some(Sight::ReloadBegins),
                 false => Some(Sight::ReloadEnds),
             },
-            "UnitNew" => {
-                let (unit, path) = body.deserialize::<(String, OwnedObjectPath)>().ok()?;
-                let watched = self.watched.borrow().covers(&unit);
-                watched.then(|| Sight::Appeared(UnitAt { unit, path: path.as_str().to_owned() }))
-            }
             "JobNew" => {
                 let (id, path, unit) = body.deserialize::<(u32, OwnedObjectPath, String)>().ok()?;
                 let watched = self.watched.borrow().covers(&unit);

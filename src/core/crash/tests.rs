@@ -1,0 +1,420 @@
+//! From observations to verdicts: recorded sequences of real hosts, hand-made ones, and what holds for any.
+//!
+//! One line is one observation, as in the recordings:
+//! `UNIT RUN STATE [job=ID] [result=WORD] [main|control] [pid=N] [exited=N|killed=N|dumped=N] [n=RESTARTS] [t=MICROSECONDS]`.
+//! `RUN` is `-` for a unit that never ran.
+
+use super::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
+use super::reason::TimeLimits;
+use super::tracker::{Ended, Evidence, Findings, JobKind, Tracker};
+use super::verdict::{self, FailedControl, Nature, Testimony, Verdict, judge};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+const RECORDED: [(&str, &str); 2] =
+    [(include_str!("recorded/systemd-252.txt"), "252"), (include_str!("recorded/systemd-257.txt"), "257")];
+
+fn run(name: &str) -> InvocationId {
+    InvocationId::parse(&name.repeat(32)[..32]).unwrap_or_else(|| panic!("{name} is not hexadecimal"))
+}
+
+fn observation(line: &str) -> (String, Observation) {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let (active, sub) = words[2].split_once('/').unwrap();
+    let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+    let number = |key: &str| value(key).map(|text| text.parse::<u32>().unwrap());
+    let status = |key: &str| value(key).map(|text| text.parse().unwrap());
+    let end = status("exited")
+        .map(ProcessEnd::Exited)
+        .or(status("killed").map(ProcessEnd::Killed))
+        .or(status("dumped").map(ProcessEnd::Dumped));
+    let time = u64::from(number("t").unwrap_or(0));
+    let now = Observation {
+        stage: Stage::of(active, sub),
+        invocation: (words[1] != "-").then(|| run(words[1])),
+        job: number("job"),
+        result: ServiceResult::parse(value("result").unwrap_or("success")),
+        life: match (words.contains(&"main"), words.contains(&"control")) {
+            (true, _) => Life::Main,
+            (false, true) => Life::Control,
+            (false, false) => Life::None,
+        },
+        main: MainProcess { pid: number("pid").unwrap_or(0), end, ended_at: end.map(|_| time) },
+        restarts: number("n").unwrap_or(0),
+        changed_at: time,
+        changed: Duration::from_micros(time),
+    };
+    (words[0].to_owned(), now)
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// Every end as `UNIT RUN Verdict reason`, without what was asked for.
+fn told(observations: &[(String, Observation)]) -> Vec<String> {
+    let second = Some(Duration::from_secs(1));
+    let limits = TimeLimits { watchdog: second, start: second, run: second, stop: second };
+    let nature = Nature { kind: None, limits };
+    let mut trackers = BTreeMap::new();
+    let mut told = Vec::new();
+    for (unit, now) in observations {
+        let tracker = trackers.entry(unit.clone()).or_insert_with(|| Tracker::new(Duration::ZERO));
+        for ended in tracker.observe(now).ended {
+            let death = judge(&ended, None, (&nature, None));
+            if death.verdict != Verdict::Requested {
+                let run = &ended.invocation.as_str()[..4];
+                told.push(format!("{unit} {run} {:?} {}", death.verdict, death.cause));
+            }
+        }
+    }
+    told
+}
+
+fn check(text: &str, expect: &[&str]) {
+    let observations: Vec<_> = lines(text).map(observation).collect();
+    assert_eq!(told(&observations), expect, "{text}");
+}
+fn recorded(text: &str) -> Vec<(String, Observation)> {
+    lines(text).map(observation).collect()
+}
+
+#[test]
+fn recorded_hosts_give_the_ends_that_were_brought_about() {
+    let common = ["runtime", "oneshotfail", "notifydie", "exit3", "wd", "pre"];
+    for (text, version) in RECORDED {
+        let told = told(&recorded(text));
+        for unit in common {
+            assert_eq!(told.iter().filter(|end| end.split(' ').next() == Some(unit)).count(), 1, "{version} {unit}");
+        }
+        assert!(!told.iter().any(|end| end.starts_with("term3") || end.starts_with("oneshot ")), "{version}");
+    }
+    check(
+        RECORDED[0].0,
+        &[
+            "kill 48e2 Crash SIG 9 (Killed)",
+            "kill f94b Crash SIG 9 (Killed)",
+            "exit3 a2b4 Crash EXIT 3",
+            "203 c999 Crash EXIT 219 (CGROUP)",
+            "wd d9c2 Crash Watchdog timeout (1s)",
+            "starttimeout d91a Crash Start timeout (1s)",
+            "notifydie a2c5 Crash EXIT 4",
+            "fork 967b Crash SIG 9 (Killed)",
+            "pre 4b5b Crash <NA>",
+            "post 670c Crash SIG 9 (Killed)",
+            "post 95fd Crash SIG 9 (Killed)",
+            "direct d7e6 Crash SIG 9 (Killed)",
+            "direct 1929 Crash SIG 9 (Killed)",
+            "clean c627 Death EXIT 0",
+            "oneshotfail 0481 Crash EXIT 7",
+            "loop 75c4 Crash EXIT 5",
+            "loop bc9a Crash EXIT 5",
+            "loop 74a4 Crash EXIT 5",
+            "runtime 7611 Crash Runtime timeout (1s)",
+            "stopto c690 Death EXIT 0",
+        ],
+    );
+    check(
+        RECORDED[1].0,
+        &[
+            "kill a211 Crash SIG 9 (Killed)",
+            "exit3 4329 Crash EXIT 3",
+            "203 6956 Crash EXIT 203 (EXEC)",
+            "wd 41de Crash Watchdog timeout (1s)",
+            "starttimeout 8290 Crash Start timeout (1s)",
+            "notifydie d927 Crash EXIT 4",
+            "fork b0f1 Crash SIG 9 (Killed)",
+            "pre e59d Crash <NA>",
+            "post be4e Crash SIG 9 (Killed)",
+            "post 8004 Crash Start failed (resources)",
+            "direct 1e15 Crash SIG 9 (Killed)",
+            "direct 0f60 Crash SIG 9 (Killed)",
+            "clean f66b Death EXIT 0",
+            "oneshotfail 8a89 Crash EXIT 7",
+            "loop 5de6 Crash EXIT 5",
+            "loop 7ae3 Crash EXIT 5",
+            "loop b62c Crash EXIT 5",
+            "runtime 08ba Crash Runtime timeout (1s)",
+            "stopto 157e Crash Stop timeout (1s)",
+        ],
+    );
+}
+
+#[test]
+fn repeated_signals_change_nothing() {
+    for (text, version) in RECORDED {
+        let once = recorded(text);
+        let thrice: Vec<_> = once.iter().flat_map(|seen| [seen.clone(), seen.clone(), seen.clone()]).collect();
+        assert_eq!(told(&thrice), told(&once), "{version}");
+    }
+}
+
+#[test]
+fn a_lost_signal_costs_at_most_an_end_it_was_the_only_one_to_show() {
+    let who = |end: &String| end.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ");
+    for (text, version) in RECORDED {
+        let all = recorded(text);
+        let expect: HashSet<_> = told(&all).iter().map(who).collect();
+        for lost in 0..all.len() {
+            let mut rest = all.clone();
+            let (unit, gone) = rest.remove(lost);
+            let told: Vec<_> = told(&rest).iter().map(who).collect();
+            let distinct: HashSet<_> = told.iter().cloned().collect();
+            assert_eq!(distinct.len(), told.len(), "{version}: told twice without {gone:?}");
+            assert!(distinct.is_subset(&expect), "{version}: {:?} without {gone:?}", distinct.difference(&expect));
+            let lost_run = format!("{unit} {}", &gone.invocation.as_ref().map_or("", InvocationId::as_str)[..4]);
+            assert!(expect.difference(&distinct).all(|end| *end == lost_run), "{version}: without {gone:?}");
+        }
+    }
+}
+
+#[test]
+fn no_end_is_told_twice_whatever_is_lost() {
+    let mut random: u64 = 42;
+    for (text, _) in RECORDED {
+        let all = recorded(text);
+        for _ in 0..300 {
+            let some: Vec<_> = all
+                .iter()
+                .filter(|_| {
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    random >> 62 == 0
+                })
+                .cloned()
+                .collect();
+            let told = told(&some);
+            let runs: HashSet<_> = told.iter().map(|end| end.split(' ').nth(1)).collect();
+            assert_eq!(runs.len(), told.len());
+        }
+    }
+}
+
+#[test]
+fn what_ended_before_the_watch_began_is_not_told() {
+    for (text, version) in RECORDED {
+        let all = recorded(text);
+        for first in 0..all.len() {
+            let since = all[first].1.changed + Duration::from_micros(1);
+            let mut trackers = BTreeMap::new();
+            let mut told = HashSet::new();
+            for (unit, now) in &all[first..] {
+                let tracker = trackers.entry(unit).or_insert_with(|| Tracker::new(since));
+                for ended in tracker.observe(now).ended {
+                    assert!(now.changed >= since, "{version}: {ended:?}");
+                    assert!(told.insert(ended.invocation), "{version}: twice");
+                }
+            }
+        }
+    }
+}
+
+/// What one more observation tells in each state: `.` nothing, else the first letter of the verdict.
+#[test]
+fn every_state_meets_every_stage() {
+    let states = [
+        ("never seen", ""),
+        ("idle", "u - inactive/dead"),
+        ("ended", "u a active/running main pid=1\nu a failed/failed result=signal pid=1 killed=9"),
+        ("starting", "u a activating/start job=1 main pid=1"),
+        ("running", "u a active/running main pid=1"),
+        ("asked", "u a active/running main pid=1\nu a active/running job=2 main pid=1"),
+        ("stopping", "u a active/running main pid=1\nu a deactivating/stop-sigterm job=2 main pid=1"),
+        ("dying", "u a active/running main pid=1\nu a deactivating/stop-post result=signal control pid=1 killed=9"),
+    ];
+    let stages = [
+        "u a activating/start job=1 main pid=1",
+        "u a active/running main pid=1",
+        "u a active/exited pid=1 exited=0",
+        "u a reloading/reload job=3 main pid=1",
+        "u a deactivating/stop-sigterm job=2 main pid=1",
+        "u a activating/auto-restart result=signal pid=1 killed=9 t=9",
+        "u a failed/failed result=signal pid=1 killed=9 t=9",
+        "u a failed/failed job=2 result=exit-code pid=1 exited=3 t=9",
+        "u a inactive/dead pid=1 exited=0 t=9",
+        "u b active/running main pid=2 n=1 t=9",
+        "u b active/running main pid=2 t=9",
+        "u - inactive/dead",
+    ];
+    let expect = [
+        ".....CCCR...", // never seen: the last clean end may be a oneshot's
+        ".....CCCR...",
+        "............",
+        ".....CCRRCRR",
+        ".....CCRDCRR",
+        ".....CRRRCRR",
+        ".....CRRRRRR",
+        ".....CCCDCCC",
+    ];
+    for ((state, before), expect) in states.iter().zip(expect) {
+        for (stage, expect) in stages.iter().zip(expect.chars()) {
+            let mut tracker = Tracker::new(Duration::ZERO);
+            for line in lines(before) {
+                let _ = tracker.observe(&observation(line).1);
+            }
+            let ended = tracker.observe(&observation(stage).1).ended;
+            let verdicts: String = ended.iter().map(letter).collect();
+            assert_eq!(verdicts, expect.to_string().replace('.', ""), "{state}: {stage}");
+        }
+    }
+}
+
+fn letter(ended: &Ended) -> char {
+    match judge(ended, None, (&Nature::default(), None)).verdict {
+        Verdict::Crash => 'C',
+        Verdict::Death => 'D',
+        Verdict::Requested => 'R',
+    }
+}
+
+#[test]
+fn a_death_limit_that_stops_the_unit_after_its_death_asked_for_nothing() {
+    check(
+        "u a active/running main pid=1
+         u a deactivating/stop-post result=exit-code control pid=1 exited=3
+         u a deactivating/stop-post job=7 result=exit-code control pid=1 exited=3
+         u a failed/failed job=7 result=exit-code pid=1 exited=3",
+        &["u aaaa Crash EXIT 3"],
+    );
+}
+
+#[test]
+fn a_start_job_asks_for_no_end_but_a_stop_during_the_start_does() {
+    check(
+        "u a inactive/dead job=1 main pid=1
+         u a activating/start job=1 main pid=1
+         u a failed/failed job=1 result=exit-code pid=1 exited=4",
+        &["u aaaa Crash EXIT 4"],
+    );
+    check(
+        "u a activating/start job=1 main pid=1
+         u a activating/start job=2 main pid=1
+         u a deactivating/stop-sigterm job=2 main pid=1
+         u a failed/failed job=2 result=exit-code pid=1 exited=4",
+        &[],
+    );
+    // A restart while the start job runs is merged into it and keeps its id.
+    check(
+        "u a activating/start job=1 main pid=1
+         u a deactivating/stop-sigterm job=1 main pid=1
+         u a failed/failed job=1 result=exit-code pid=1 exited=4",
+        &[],
+    );
+}
+
+#[test]
+fn a_service_that_says_it_stops_was_not_asked_until_somebody_does() {
+    let stopping = "u a active/running main pid=1\nu a deactivating/stop-sigterm main pid=1\n";
+    let dead = "u a failed/failed result=exit-code pid=1 exited=3";
+    check(&format!("{stopping}{dead}"), &["u aaaa Crash EXIT 3"]);
+    check(&format!("{stopping}u a deactivating/stop-sigterm job=5 main pid=1\n{dead}"), &[]);
+}
+
+#[test]
+fn a_stop_that_follows_a_reload_of_systemd_at_once_is_a_request() {
+    // Nothing but the last state is shown of a unit that was not announced again yet.
+    check(
+        "u a active/running main pid=1
+         u a failed/failed job=9 result=exit-code pid=1 exited=3
+         u a failed/failed result=exit-code pid=1 exited=3",
+        &[],
+    );
+}
+
+#[test]
+fn a_reload_job_is_no_request() {
+    check(
+        "u a active/running main pid=1
+         u a active/running job=3 main pid=1
+         u a reloading/reload job=3 main pid=1
+         u a failed/failed job=3 result=signal pid=1 killed=11",
+        &["u aaaa Crash SIG 11 (Segmentation fault)"],
+    );
+    let mut tracker = Tracker::new(Duration::ZERO);
+    let mut see = |line: &str, kind: Option<JobKind>| {
+        if let Some(kind) = kind {
+            tracker.learn_job(3, kind);
+        }
+        tracker.observe(&observation(line).1).ended.first().map(|ended| ended.evidence)
+    };
+    assert_eq!(see("u a active/running main pid=1", None), None);
+    assert_eq!(see("u a active/running job=3 main pid=1", None), None);
+    let dead = "u a failed/failed job=3 result=signal pid=1 killed=11";
+    assert_eq!(see("u a active/running job=3 main pid=1", Some(JobKind::Other)), None);
+    assert_eq!(see(dead, None), Some(Evidence::Unasked));
+}
+
+#[test]
+fn runs_that_were_never_seen_are_counted() {
+    let check = |text: &str, expect: (usize, u32)| {
+        let mut tracker = Tracker::new(Duration::ZERO);
+        let findings: Vec<Findings> = lines(text).map(|line| tracker.observe(&observation(line).1)).collect();
+        let ended = findings.iter().map(|found| found.ended.len()).sum();
+        let missed = findings.iter().map(|found| found.missed).sum();
+        assert_eq!((ended, missed), expect, "{text}");
+    };
+    check("u a active/running main pid=1 n=3\nu b active/running main pid=2 n=4", (1, 0));
+    check("u a active/running main pid=1 n=3\nu b active/running main pid=2 n=7", (1, 3));
+    check("u a active/running main pid=1 n=3\nu b active/running main pid=2", (1, 0));
+    check(
+        "u a active/running main pid=1
+         u a failed/failed result=signal pid=1 killed=9
+         u b active/running main pid=2 n=1
+         u b failed/failed result=signal pid=2 killed=9 n=1
+         u c active/running main pid=3 n=4",
+        (2, 2),
+    );
+}
+
+#[test]
+fn a_run_told_by_its_record_is_not_told_again() {
+    let mut tracker = Tracker::new(Duration::ZERO);
+    let _ = tracker.observe(&observation("u a active/running main pid=1").1);
+    assert!(tracker.tell(&run("a")) && !tracker.tell(&run("a")));
+    let after = tracker.observe(&observation("u a failed/failed result=signal pid=1 killed=9").1);
+    assert_eq!(after, Findings::default());
+}
+
+fn ended(text: &str) -> Ended {
+    let mut tracker = Tracker::new(Duration::ZERO);
+    let mut ended: Vec<_> = lines(text).flat_map(|line| tracker.observe(&observation(line).1).ended).collect();
+    ended.pop().unwrap()
+}
+
+#[test]
+fn the_run_record_overrules_the_bus() {
+    let by_bus = ended("u a active/running main pid=7\nu a failed/failed result=exit-code pid=7 exited=3 t=2000000");
+    let mut record = Testimony {
+        evidence: Evidence::Asked,
+        result: ServiceResult::ExitCode,
+        process: Some(ProcessEnd::Exited(3)),
+        pid: None,
+        at: 1_234,
+    };
+    let about = (&Nature::default(), None);
+    assert_eq!(judge(&by_bus, None, about).verdict, Verdict::Crash);
+    assert_eq!(judge(&by_bus, Some(&record), about).verdict, Verdict::Requested);
+    (record.evidence, record.result, record.process) =
+        (Evidence::Unasked, ServiceResult::CoreDump, Some(ProcessEnd::Dumped(11)));
+    let death = judge(&by_bus, Some(&record), about);
+    assert_eq!((death.verdict, death.pid, death.at), (Verdict::Crash, Some(7), Some(1_234)));
+    assert_eq!(death.cause.to_string(), "SIG 11 (Segmentation fault)");
+    assert_eq!(judge(&by_bus, None, about).at, Some(2_000), "milliseconds");
+}
+
+#[test]
+fn a_failed_control_process_is_the_cause_where_no_main_process_failed() {
+    let failed = FailedControl { pid: 9, end: ProcessEnd::Exited(32), at: 1 };
+    for (text, needed, reason) in [
+        ("u a activating/start-pre control\nu a failed/failed result=exit-code", true, "EXIT 32"),
+        (
+            "u a activating/start-post control pid=7 exited=0\nu a failed/failed result=exit-code pid=7 exited=0",
+            true,
+            "EXIT 32",
+        ),
+        ("u a active/running main pid=7\nu a failed/failed result=exit-code pid=7 exited=3", false, "EXIT 3"),
+    ] {
+        let ended = ended(text);
+        assert_eq!(verdict::needs_control(&ended, None), needed, "{text}");
+        assert_eq!(judge(&ended, None, (&Nature::default(), Some(failed))).cause.to_string(), reason, "{text}");
+    }
+}
