@@ -92,7 +92,9 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn generate(root: &Path, out: &Path) -> Duration {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_unitward-generator"));
+    // `make bench` names the one that is packaged, which is linked statically.
+    let packaged = std::env::var("UNITWARD_GENERATOR");
+    let mut command = Command::new(packaged.as_deref().unwrap_or(env!("CARGO_BIN_EXE_unitward-generator")));
     run(command.arg("--root").arg(root).arg(out))
 }
 

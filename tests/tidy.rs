@@ -1,0 +1,108 @@
+//! What the house promises of itself: floors, dependencies, documentation.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &str, suffix: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(at) = open.pop() {
+        for entry in fs::read_dir(&at).unwrap_or_else(|error| panic!("{}: {error}", at.display())) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.to_string_lossy().ends_with(suffix) {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder}");
+    found
+}
+
+fn man(page: &str) -> String {
+    fs::read_to_string(root().join("docs/man").join(page)).unwrap().replace("\\-", "-")
+}
+
+#[test]
+fn imports_go_downward_only() {
+    for (folder, forbidden) in [
+        ("src/core", &["crate::edge", "crate::shell", "std::fs", "std::env", "std::process", "SystemTime::now", "Instant::now", "tracing::"][..]),
+        ("src/edge", &["crate::shell", "tokio", "zbus", "rumqttc"]),
+    ] {
+        for (path, text) in files(folder, ".rs") {
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            for word in forbidden {
+                assert!(!code.contains(word), "{} uses {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_generator_and_the_helper_have_no_runtime_and_no_bus_in_them() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--no-default-features", "--edges=normal", "--prefix=none"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{tree:?}");
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    assert!(tree.contains("serde_json"), "this is the tree: {tree}");
+    for heavy in ["tokio", "zbus", "rumqttc", "clap", "rust-ini"] {
+        assert!(!tree.lines().any(|line| line.split(' ').next() == Some(heavy)), "{heavy} in {tree}");
+    }
+}
+
+#[test]
+fn every_message_has_its_catalog_entry_and_the_other_way_round() {
+    let ids = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_ascii_hexdigit());
+        words.filter(|word| word.len() == 32).map(str::to_owned).collect()
+    };
+    let code = fs::read_to_string(root().join("src/shell/daemon/messages.rs")).unwrap();
+    let catalog = fs::read_to_string(root().join("units/usr/lib/systemd/catalog/unitward.catalog")).unwrap();
+    let headers: String = catalog.lines().filter(|line| line.starts_with("-- ")).collect();
+    assert!(!ids(&code).is_empty());
+    assert_eq!(ids(&code), ids(&headers));
+}
+
+#[test]
+fn every_key_condition_and_step_is_in_its_man_page() {
+    let page = man("unitward.ward.5");
+    for word in [
+        "OnDeath", "OnAbnormalDeath", "OnStart", "OnRestart", "OnStop", "OnLimit", "DoNow", "Once", "Independent", "OnStepFailure", "Execute",
+        "WaitFor", "Restart", "Start", "Stop", "Reload", "Signal", "Log", "Reboot", "ElseExecute", "ElseWaitFor", "ElseSignal", "ElseLog",
+        "DelaySec", "MaxDelaySec", "ResetAfterSec", "DeathLimit", "DeathLimitIntervalSec", "Unit", "Report",
+    ] {
+        assert!(page.contains(&format!("{word}=")) || page.contains(&format!("[{word}")), "{word} in unitward.ward(5)");
+    }
+    let page = man("unitward.conf.5");
+    let example = files("units", "unitward.conf").into_iter().find(|(path, _)| path.ends_with("etc/unitward/unitward.conf"));
+    let (_, example) = example.expect("the example configuration");
+    for word in [
+        "NodeId", "LocationId", "FirmwareVersion", "Model", "Broker", "ClientId", "Username", "PasswordFile", "CAFile", "CertFile", "KeyFile",
+        "CrashTopic", "Crashes", "Burst", "BurstIntervalSec", "BacktraceTimeoutSec", "HistoryMaxUse", "HistoryMaxAge", "Units",
+    ] {
+        assert!(page.contains(&format!("{word}=")), "{word} in unitward.conf(5)");
+        assert!(example.contains(&format!("#{word}=")), "{word} in the example");
+    }
+}
+
+#[test]
+fn every_file_tells_one_story() {
+    for folder in ["src", "generator", "tests", "benches"] {
+        for (path, text) in files(folder, ".rs") {
+            let lines = text.lines().count();
+            assert!(lines <= 400, "{} has {lines} lines", path.display());
+            assert!(text.starts_with("//!"), "{} begins with what it is", path.display());
+        }
+    }
+}
