@@ -11,6 +11,9 @@ use std::time::Duration;
 const AT_ONCE: usize = 32;
 /// How long PID 1 may keep silent before it is asked again.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long after a loss of signals everything is asked for: at most once in this time, however long the
+/// flood lasts.
+const POSTPONEMENT: Duration = Duration::from_secs(1);
 /// How long a reload may take before its end counts as missed.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -29,6 +32,8 @@ enum Phase {
     Idle,
     /// PID 1 reloads; what is asked now is stale at once.
     Held { until: Duration },
+    /// Signals were lost; in a flood more will be, so it is let pass.
+    Postponed { until: Duration },
     /// The list is on its way.
     Listing { until: Duration },
     /// Units are being asked for.
@@ -48,6 +53,8 @@ enum Connection {
 pub(super) enum Progress {
     /// It does, or none is under way.
     Fine,
+    /// What was postponed is due.
+    Due(Question),
     /// PID 1 kept silent for too long; this is to be asked again.
     Again(Question),
 }
@@ -85,6 +92,15 @@ impl Resync {
         Some(Question::Units)
     }
 
+    /// Starts afresh in a while; `false`: that was planned already.
+    pub(super) fn postpone(&mut self, now: Duration) -> bool {
+        let news = !matches!(self.phase, Phase::Postponed { .. });
+        if news {
+            self.phase = Phase::Postponed { until: now + POSTPONEMENT };
+        }
+        news
+    }
+
     /// PID 1 has begun a reload; its end will [`Resync::begin`].
     pub(super) fn hold(&mut self, now: Duration) {
         self.phase = Phase::Held { until: now + RELOAD_PATIENCE };
@@ -111,7 +127,7 @@ impl Resync {
     pub(super) fn described(&mut self, unit: &str) -> bool {
         match &mut self.phase {
             Phase::Describing { asked, .. } => asked.remove(unit),
-            Phase::Idle | Phase::Held { .. } | Phase::Listing { .. } => false,
+            Phase::Idle | Phase::Held { .. } | Phase::Postponed { .. } | Phase::Listing { .. } => false,
         }
     }
 
@@ -144,7 +160,10 @@ impl Resync {
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self.phase {
             Phase::Idle => None,
-            Phase::Held { until } | Phase::Listing { until } | Phase::Describing { until, .. } => Some(until),
+            Phase::Held { until }
+            | Phase::Postponed { until }
+            | Phase::Listing { until }
+            | Phase::Describing { until, .. } => Some(until),
         }
     }
 
@@ -153,7 +172,15 @@ impl Resync {
         if self.deadline().is_none_or(|until| until > now) {
             return Progress::Fine;
         }
-        self.begin(now).map_or(Progress::Fine, Progress::Again)
+        let planned = matches!(self.phase, Phase::Postponed { .. });
+        match self.begin(now) {
+            None => {
+                self.phase = Phase::Idle;
+                Progress::Fine
+            }
+            Some(question) if planned => Progress::Due(question),
+            Some(question) => Progress::Again(question),
+        }
     }
 }
 
@@ -211,6 +238,15 @@ mod tests {
         assert_eq!(resync.overdue(NOW + PATIENCE), Progress::Again(Question::Units));
         assert!(resync.lost() && !resync.lost());
         assert_eq!(resync.deadline(), None, "a lost bus starts anew by itself");
+    }
+
+    #[test]
+    fn a_flood_is_let_pass_before_everything_is_asked_for() {
+        let mut resync = Resync::default();
+        resync.connected();
+        assert!(resync.postpone(NOW) && !resync.postpone(NOW + POSTPONEMENT / 2));
+        assert_eq!(resync.deadline(), Some(NOW + POSTPONEMENT));
+        assert_eq!(resync.overdue(NOW + POSTPONEMENT), Progress::Due(Question::Units));
     }
 
     #[test]

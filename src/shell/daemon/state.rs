@@ -142,7 +142,10 @@ impl State {
                 std::iter::once(Action::Say(Remark::Listening)).chain(self.ask_for_all(now)).collect()
             }
             Sight::Lost(error) => self.resync.lost().then(|| Action::Say(Remark::BusLost(error))).into_iter().collect(),
-            Sight::Overflow => std::iter::once(Action::Say(Remark::Overflow)).chain(self.ask_for_all(now)).collect(),
+            Sight::Overflow => {
+                let news = self.resync.postpone(now.monotonic);
+                news.then_some(Action::Say(Remark::Overflow)).into_iter().collect()
+            }
             Sight::ManagerReplaced => {
                 std::iter::once(Action::Ask(Question::Subscribe)).chain(self.ask_for_all(now)).collect()
             }
@@ -191,6 +194,7 @@ impl State {
         let mut actions = self.ends.overdue(Scene { now, rules: &self.rules });
         match self.resync.overdue(now.monotonic) {
             Progress::Fine => {}
+            Progress::Due(question) => actions.push(Action::Ask(question)),
             Progress::Again(question) => {
                 actions.push(Action::Say(Remark::ResyncLate));
                 actions.push(Action::Ask(question));

@@ -19,6 +19,8 @@ const CONNECT_TIMEOUT: u64 = 10;
 /// Packet ids rumqttc counts through. Far above [`IN_FLIGHT`], so that an id is free again when its turn comes, and far
 /// below its default, for which it sets aside some 13 MB.
 const PACKET_IDS: u16 = 256;
+/// What a packet has beside topic, payload and report id: headers and properties, generously.
+const PACKET_OVERHEAD: usize = 128;
 /// Events that may wait to be looked at. When full, the event loop pauses; nobody else waits for it.
 const EVENTS: usize = 64;
 
@@ -73,7 +75,8 @@ pub(super) struct Connection {
 #[derive(PartialEq, Eq)]
 enum State {
     Connecting,
-    Up,
+    /// … with the largest packet the broker takes, if it said so.
+    Up(Option<u32>),
 }
 
 impl Connection {
@@ -86,14 +89,14 @@ impl Connection {
 
     /// Whether the broker has let us in.
     pub(super) fn is_up(&self) -> bool {
-        self.state == State::Up
+        matches!(self.state, State::Up(_))
     }
 
     /// Waits for the next thing to happen.
     pub(super) async fn progress(&mut self) -> Progress {
         match self.events.recv().await {
-            Some(Ok(Event::Incoming(Packet::ConnAck(_)))) => {
-                self.state = State::Up;
+            Some(Ok(Event::Incoming(Packet::ConnAck(ack)))) => {
+                self.state = State::Up(ack.properties.and_then(|properties| properties.max_packet_size));
                 Progress::Connected
             }
             Some(Ok(Event::Incoming(Packet::PubAck(ack)))) => acknowledgement(&ack),
@@ -101,6 +104,15 @@ impl Connection {
             Some(Ok(Event::Incoming(_) | Event::Outgoing(_))) => Progress::Quiet,
             Some(Err(error)) => Progress::Failed(failure(&error)),
             None => Progress::Failed(Failure::Network("the connection was closed".to_owned())),
+        }
+    }
+
+    /// Whether the broker takes a report of this size. rumqttc would end the connection over one it does not.
+    pub(super) fn takes(&self, report: &Outgoing) -> bool {
+        let size = report.topic.len() + report.payload.len() + report.id.len() + PACKET_OVERHEAD;
+        match self.state {
+            State::Up(Some(largest)) => u32::try_from(size).is_ok_and(|size| size <= largest),
+            State::Up(None) | State::Connecting => true,
         }
     }
 

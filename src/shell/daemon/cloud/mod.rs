@@ -261,6 +261,12 @@ impl Courier {
         self.outbox.put_back();
         let Some(endpoint) = &self.endpoint else { return };
         let cause = failure.to_string();
+        if *failure == Failure::Tls {
+            error!(MESSAGE_ID = messages::DISCONNECTED, UNITWARD_BROKER = %endpoint, "Not connecting to {endpoint}: {cause}");
+            self.said = Some(cause);
+            self.phase = Phase::Idle;
+            return;
+        }
         if self.said.as_ref() != Some(&cause) {
             warn!(
                 MESSAGE_ID = messages::DISCONNECTED,
@@ -281,7 +287,14 @@ impl Courier {
         while connection.is_up()
             && let Some(report) = self.outbox.next()
         {
-            if let Err(failure) = connection.publish(report) {
+            if !connection.takes(report) {
+                if let Some(report) = self.outbox.give_up_last() {
+                    error!(
+                        MESSAGE_ID = messages::DROPPED,
+                        "Report {} is too large for the broker, dropping it.", report.id
+                    );
+                }
+            } else if let Err(failure) = connection.publish(report) {
                 self.fail(&failure);
                 return;
             }
@@ -297,8 +310,8 @@ impl Courier {
             }
             (_, None) => Link::None,
             (Phase::Working(connection), Some(endpoint)) if connection.is_up() => Link::Up(endpoint.to_string()),
-            (Phase::Working(_) | Phase::Idle, Some(endpoint)) => Link::Connecting(endpoint.to_string()),
-            (Phase::Resting(_), Some(endpoint)) => {
+            (Phase::Working(_), Some(endpoint)) => Link::Connecting(endpoint.to_string()),
+            (Phase::Resting(_) | Phase::Idle, Some(endpoint)) => {
                 Link::Down(endpoint.to_string(), self.said.clone().unwrap_or_default())
             }
         };

@@ -78,6 +78,13 @@ impl Outbox {
         Some(report)
     }
 
+    /// What [`Outbox::next`] gave last cannot be published.
+    pub(super) fn give_up_last(&mut self) -> Option<Outgoing> {
+        let flying = self.flying.pop_back()?;
+        self.dropped += 1;
+        Some(flying.report)
+    }
+
     /// The connection is gone: what was on its way waits again, before all else.
     pub(super) fn put_back(&mut self) {
         while let Some(flying) = self.flying.pop_back() {

@@ -219,7 +219,8 @@ fn whatever_may_have_hidden_signals_leads_to_asking_for_all() {
     for sight in [Sight::Overflow, Sight::ManagerReplaced, Sight::ReloadEnds, Sight::Connected] {
         let mut state = ready();
         let text = format!("{sight:?}");
-        let actions = state.step(at(1), Event::Bus(sight));
+        let mut actions = state.step(at(1), Event::Bus(sight));
+        actions.extend(state.step(at(1_001), Event::Tick));
         assert!(actions.iter().any(|action| matches!(action, Action::Ask(Question::Units))), "{text}: {actions:?}");
     }
 }
