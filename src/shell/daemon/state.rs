@@ -153,7 +153,9 @@ impl State {
                 self.resync.hold(now.monotonic);
                 Vec::new()
             }
-            Sight::ReloadEnds => self.ask_for_all(now).into_iter().collect(),
+            // A daemon-reload has the generator read the wards anew, so they are read here too: what is guarded and what is
+            // reported never differ. Once they are read everything is asked for again.
+            Sight::ReloadEnds => vec![Action::LoadConfiguration],
             Sight::Changed(unit, observation) => self.ends.observe(scene, &unit, &observation),
             Sight::JobQueued(at) => self.ends.job_queued(at).into_iter().collect(),
             Sight::JobKnown(at, kind) => {

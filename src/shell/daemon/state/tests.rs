@@ -216,13 +216,24 @@ fn readiness_waits_for_the_bus_and_the_first_resync_only() {
 
 #[test]
 fn whatever_may_have_hidden_signals_leads_to_asking_for_all() {
-    for sight in [Sight::Overflow, Sight::ManagerReplaced, Sight::ReloadEnds, Sight::Connected] {
+    for sight in [Sight::Overflow, Sight::ManagerReplaced, Sight::Connected] {
         let mut state = ready();
         let text = format!("{sight:?}");
         let mut actions = state.step(at(1), Event::Bus(sight));
         actions.extend(state.step(at(1_001), Event::Tick));
         assert!(actions.iter().any(|action| matches!(action, Action::Ask(Question::Units))), "{text}: {actions:?}");
     }
+}
+
+#[test]
+fn a_daemon_reload_reads_the_configuration_again_and_then_asks_for_all() {
+    let mut state = ready();
+    let _ = state.step(at(1), Event::Bus(Sight::ReloadBegins));
+    let actions = state.step(at(2), Event::Bus(Sight::ReloadEnds));
+    assert!(matches!(&actions[..], [Action::LoadConfiguration]), "{actions:?}");
+    let mut actions = state.step(at(3), configured(CONF));
+    actions.extend(state.step(at(1_003), Event::Tick));
+    assert!(actions.iter().any(|action| matches!(action, Action::Ask(Question::Units))), "{actions:?}");
 }
 
 #[test]
@@ -244,7 +255,7 @@ fn the_kind_of_a_job_is_asked_for_only_where_it_matters() {
 #[test]
 fn a_ward_named_by_an_alias_is_known_by_the_units_own_name() {
     let mut state = ready();
-    let _ = state.step(at(1), Event::Bus(Sight::ReloadEnds));
+    let _ = state.step(at(1), Event::Bus(Sight::ManagerReplaced));
     let _ = state.step(at(1), Event::Bus(Sight::Listed(vec![])));
     let actions = state.step(at(2), Event::Bus(Sight::Found("w.service".into(), UnitAt::new("real.service"))));
     assert!(
