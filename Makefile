@@ -32,8 +32,8 @@ build: ## compile the four programs
 test: tools ## everything: format, lints, packages, tests on booted hosts (as root)
 	@trap tests/host/sweep EXIT; $(MAKE) --no-print-directory checks
 
-demo: deb ## boot a host, guard a service, kill it, show the recovery and the report (as root)
-	tests/host/demo
+demo: tools deb ## boot a host, guard a service, kill it, show the recovery and the report (as root)
+	@trap tests/host/sweep EXIT; cargo run --locked --quiet --example demo
 
 bench: build ## measure against what one would use instead
 	UNITWARD_GENERATOR=$(generator) cargo bench --locked $(lean)

@@ -34,7 +34,19 @@ fn man(page: &str) -> String {
 #[test]
 fn imports_go_downward_only() {
     for (folder, forbidden) in [
-        ("src/core", &["crate::edge", "crate::shell", "std::fs", "std::env", "std::process", "SystemTime::now", "Instant::now", "tracing::"][..]),
+        (
+            "src/core",
+            &[
+                "crate::edge",
+                "crate::shell",
+                "std::fs",
+                "std::env",
+                "std::process",
+                "SystemTime::now",
+                "Instant::now",
+                "tracing::",
+            ][..],
+        ),
         ("src/edge", &["crate::shell", "tokio", "zbus", "rumqttc"]),
     ] {
         for (path, text) in files(folder, ".rs") {
@@ -78,18 +90,63 @@ fn every_message_has_its_catalog_entry_and_the_other_way_round() {
 fn every_key_condition_and_step_is_in_its_man_page() {
     let page = man("unitward.ward.5");
     for word in [
-        "OnDeath", "OnAbnormalDeath", "OnStart", "OnRestart", "OnStop", "OnLimit", "DoNow", "Once", "Independent", "OnStepFailure", "Execute",
-        "WaitFor", "Restart", "Start", "Stop", "Reload", "Signal", "Log", "Reboot", "ElseExecute", "ElseWaitFor", "ElseSignal", "ElseLog",
-        "DelaySec", "MaxDelaySec", "ResetAfterSec", "DeathLimit", "DeathLimitIntervalSec", "Unit", "Report",
+        "OnDeath",
+        "OnAbnormalDeath",
+        "OnStart",
+        "OnRestart",
+        "OnStop",
+        "OnLimit",
+        "DoNow",
+        "Once",
+        "Independent",
+        "OnStepFailure",
+        "Execute",
+        "WaitFor",
+        "Restart",
+        "Start",
+        "Stop",
+        "Reload",
+        "Signal",
+        "Log",
+        "Reboot",
+        "ElseExecute",
+        "ElseWaitFor",
+        "ElseSignal",
+        "ElseLog",
+        "DelaySec",
+        "MaxDelaySec",
+        "ResetAfterSec",
+        "DeathLimit",
+        "DeathLimitIntervalSec",
+        "Unit",
+        "Report",
     ] {
         assert!(page.contains(&format!("{word}=")) || page.contains(&format!("[{word}")), "{word} in unitward.ward(5)");
     }
     let page = man("unitward.conf.5");
-    let example = files("units", "unitward.conf").into_iter().find(|(path, _)| path.ends_with("etc/unitward/unitward.conf"));
+    let example =
+        files("units", "unitward.conf").into_iter().find(|(path, _)| path.ends_with("etc/unitward/unitward.conf"));
     let (_, example) = example.expect("the example configuration");
     for word in [
-        "NodeId", "LocationId", "FirmwareVersion", "Model", "Broker", "ClientId", "Username", "PasswordFile", "CAFile", "CertFile", "KeyFile",
-        "CrashTopic", "Crashes", "Burst", "BurstIntervalSec", "BacktraceTimeoutSec", "HistoryMaxUse", "HistoryMaxAge", "Units",
+        "NodeId",
+        "LocationId",
+        "FirmwareVersion",
+        "Model",
+        "Broker",
+        "ClientId",
+        "Username",
+        "PasswordFile",
+        "CAFile",
+        "CertFile",
+        "KeyFile",
+        "CrashTopic",
+        "Crashes",
+        "Burst",
+        "BurstIntervalSec",
+        "BacktraceTimeoutSec",
+        "HistoryMaxUse",
+        "HistoryMaxAge",
+        "Units",
     ] {
         assert!(page.contains(&format!("{word}=")), "{word} in unitward.conf(5)");
         assert!(example.contains(&format!("#{word}=")), "{word} in the example");

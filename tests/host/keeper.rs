@@ -6,9 +6,9 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, ChildStdin, Command, Stdio};
-use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::{Arc, Once, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ const MAKING: Duration = Duration::from_secs(900);
 const BOOTING: Duration = Duration::from_secs(60);
 /// systemd gives a service 90 s to stop; a test that needs so long is broken.
 const ENDING: Duration = Duration::from_secs(60);
+/// How long one look at what may come takes.
+const A_LOOK: Duration = Duration::from_millis(50);
 
 /// The folder of this harness.
 pub(super) fn scripts() -> &'static Path {
@@ -42,7 +44,9 @@ pub(super) struct Keeper {
     process: Child,
     verbs: Option<ChildStdin>,
     said: Receiver<Said>,
-    notices: UnixDatagram,
+    notices: Receiver<String>,
+    /// The listener behind `notices` ends when this does.
+    _listening: Arc<()>,
     console: Option<JoinHandle<String>>,
     group: PathBuf,
 }
@@ -51,7 +55,9 @@ impl Keeper {
     #[track_caller]
     pub(super) fn start(release: &str, kind: Kind) -> Self {
         sweep_once();
-        let (notices, address) = notify_socket();
+        let (socket, address) = notify_socket();
+        let listening = Arc::new(());
+        let notices = listen(socket, Arc::downgrade(&listening));
         let mut process = Command::new(scripts().join("keep"))
             .arg(release)
             .arg(match kind {
@@ -70,7 +76,7 @@ impl Keeper {
         let verbs = process.stdin.take();
         let said = follow(process.stdout.take().expect("piped"));
         let console = Some(collect(process.stderr.take().expect("piped")));
-        let mut keeper = Self { process, verbs, said, notices, console, group: PathBuf::new() };
+        let mut keeper = Self { process, verbs, said, notices, _listening: listening, console, group: PathBuf::new() };
         match keeper.said.recv_timeout(MAKING) {
             Ok(Said::Group(group)) => keeper.group = group,
             _ => keeper.fail("failed to make a host"),
@@ -81,19 +87,18 @@ impl Keeper {
     /// Boots, and returns the leader when the host says that it is up.
     #[track_caller]
     pub(super) fn power_on(&mut self) -> u32 {
+        // What the last boot had still to say.
+        while self.notices.try_recv().is_ok() {}
         self.tell("boot");
         let deadline = Instant::now() + BOOTING;
         let mut leader = None;
-        let mut notice = [0; 4096];
         while Instant::now() < deadline {
             match self.said.try_recv() {
                 Ok(Said::Ended(code)) => self.fail(&format!("failed to boot a host, systemd-nspawn ended with {code}")),
                 Ok(Said::Group(_)) | Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => self.fail("failed to boot a host, its keeper is gone"),
             }
-            // The read is bounded, so an error is the bound.
-            let Ok(length) = self.notices.recv(&mut notice) else { continue };
-            let text = String::from_utf8_lossy(&notice[..length]);
+            let Ok(text) = self.notices.recv_timeout(A_LOOK) else { continue };
             leader = text.lines().find_map(|line| line.strip_prefix("X_NSPAWN_LEADER_PID=")?.parse().ok()).or(leader);
             if let (Some(leader), true) = (leader, text.lines().any(|line| line == "READY=1")) {
                 return leader;
@@ -158,8 +163,23 @@ fn notify_socket() -> (UnixDatagram, String) {
     let name = format!("unitward-test/{}/{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let address = SocketAddr::from_abstract_name(&name).expect("the name is short");
     let socket = UnixDatagram::bind_addr(&address).expect("failed to bind the notify socket");
-    socket.set_read_timeout(Some(Duration::from_millis(50))).expect("the time is not zero");
+    socket.set_read_timeout(Some(A_LOOK)).expect("the time is not zero");
     (socket, format!("@{name}"))
+}
+
+/// Reads notices for as long as the host lives. systemd 257 sends some at every daemon-reload; systemd-nspawn passes them on,
+/// waits when nobody reads them, and the host's PID 1 then waits for systemd-nspawn.
+fn listen(socket: UnixDatagram, wanted: Weak<()>) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut notice = [0; 4096];
+        while wanted.strong_count() > 0 {
+            // The read is bounded, so an error is the bound.
+            let Ok(length) = socket.recv(&mut notice) else { continue };
+            let _ = sender.send(String::from_utf8_lossy(&notice[..length]).into_owned());
+        }
+    });
+    receiver
 }
 
 fn follow(stdout: impl Read + Send + 'static) -> Receiver<Said> {

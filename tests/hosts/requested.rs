@@ -11,7 +11,7 @@ const GRUMPY: &str = "#!/bin/sh\ntrap 'exit 3' TERM\nwhile :; do sleep 0.05; don
 on_both! {
     fn stops_restarts_reloads_and_a_reboot_are_no_crash(mut host: Host) {
         host.script("/usr/sbin/grumpy", GRUMPY);
-        host.write("/etc/systemd/system/plain.service", "[Service]\nExecStart=/usr/sbin/grumpy\nRestart=always\n[Install]\nWantedBy=multi-user.target\n");
+        host.write("/etc/systemd/system/plain.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/usr/sbin/grumpy\nRestart=always\n[Install]\nWantedBy=multi-user.target\n");
         let reports = cloud(&host, "[Watch]\nUnits=plain.service\n");
         guard(&host, "grumpy", "grumpy", "[Service]\nExecStart=/usr/sbin/grumpy\nRestart=always\n[Ward]\nReport=death\n[Install]\nWantedBy=multi-user.target\n");
         host.sh("systemctl enable --now plain");
