@@ -67,7 +67,7 @@ fn thousand(place: &Path) {
 }
 
 /// Runs the two in turn and prints what came out.
-fn compare(name: &str, other: &str, rounds: usize, mut pair: [&mut dyn FnMut() -> Duration; 2]) {
+fn compare(name: &str, other: &str, rounds: usize, pair: [&mut dyn FnMut() -> Duration; 2]) {
     let mut times = [Vec::new(), Vec::new()];
     let mut ratios = Vec::new();
     for round in 0..=rounds {

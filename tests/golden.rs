@@ -1,6 +1,8 @@
 //! Golden trees: a configuration in `tests/golden/CASE/root`, the generator's whole output in `CASE/expected`, what
 //! `unitward check` says of it in `CASE/problems`. `UNITWARD_BLESS=1 cargo test --test golden` rewrites them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! What the house promises of itself: floors, dependencies, documentation.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -123,6 +125,10 @@ fn every_key_condition_and_step_is_in_its_man_page() {
     ] {
         assert!(page.contains(&format!("{word}=")) || page.contains(&format!("[{word}")), "{word} in unitward.ward(5)");
     }
+}
+
+#[test]
+fn every_setting_is_in_its_man_page_and_in_the_example() {
     let page = man("unitward.conf.5");
     let example =
         files("units", "unitward.conf").into_iter().find(|(path, _)| path.ends_with("etc/unitward/unitward.conf"));

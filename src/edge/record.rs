@@ -40,6 +40,23 @@ pub struct RunRecord {
     pub end: Option<End>,
 }
 
+impl RunRecord {
+    /// A run of which nothing but its beginning is known.
+    #[must_use]
+    pub fn new(ward: &str, unit: &str, invocation: &str, start: StartKind) -> Self {
+        Self {
+            ward: ward.to_owned(),
+            unit: unit.to_owned(),
+            invocation: invocation.to_owned(),
+            start,
+            restarts: 0,
+            spent: Vec::new(),
+            results: Vec::new(),
+            end: None,
+        }
+    }
+}
+
 /// Why a run was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -214,16 +231,7 @@ mod tests {
     use super::*;
 
     fn record(invocation: &str) -> RunRecord {
-        RunRecord {
-            ward: "a".into(),
-            unit: "a.service".into(),
-            invocation: invocation.into(),
-            start: StartKind::First,
-            restarts: 0,
-            spent: vec![],
-            results: vec![],
-            end: None,
-        }
+        RunRecord::new("a", "a.service", invocation, StartKind::First)
     }
 
     #[test]

@@ -158,7 +158,10 @@ fn problem(file: &SourceFile, line: usize, mistake: Mistake) -> Problem {
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: &[(&str, usize, &[(&str, &str, usize)])]) {
+    /// A section's name, its line, and its keys and values with theirs.
+    type Expected<'a> = (&'a str, usize, &'a [(&'a str, &'a str, usize)]);
+
+    fn check(text: &str, expected: &[Expected<'_>]) {
         let file = SourceFile { path: std::path::Path::new("a.ward").into(), text: text.into() };
         let (sections, problems) = split(&file);
         assert_eq!(problems, [], "{text:?}");

@@ -1,7 +1,7 @@
 //! The first and the last line of a start: why is this a start, how long must it wait, and: it is up.
 
 use super::arguments::Arguments;
-use super::{collect, record_of};
+use super::collect;
 use crate::core::config::time_span;
 use crate::core::recovery::backoff::Backoff;
 use crate::core::recovery::gate::{Past, Place};
@@ -27,16 +27,7 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
             series.spent.insert(condition.to_owned());
         }
     }
-    let record = RunRecord {
-        ward: ward.to_owned(),
-        unit: unit.to_owned(),
-        invocation: invocation.to_owned(),
-        start: kind(start),
-        restarts: series.restarts,
-        spent,
-        results: Vec::new(),
-        end: None,
-    };
+    let record = RunRecord { restarts: series.restarts, spent, ..RunRecord::new(ward, unit, invocation, kind(start)) };
     state.save_run(&record)?;
     series_file::save(&state, &series)?;
     state.prune_runs()?;
@@ -57,7 +48,7 @@ pub(super) fn end(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let mut series = series_file::load(&state);
     series.up(clock::since_boot());
     series_file::save(&state, &series)?;
-    let record = record_of(&state, ward, unit, invocation, StartKind::First);
+    let record = state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::First));
     if record.start != StartKind::First {
         let failed = super::failed_steps(&record).len();
         let steps = record.results.len();

@@ -1,8 +1,8 @@
 //! Results that PID 1 alone has: of `Execute=` steps that ran as the service, in place of their guard.
 
 use super::arguments::Arguments;
+use super::failed_steps;
 use super::run::StepLine;
-use super::{failed_steps, record_of};
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
 use crate::edge::systemctl::{self, Properties};
 use std::io;
@@ -14,7 +14,8 @@ const LISTS: [&str; 4] = ["ExecStartPre", "ExecStart", "ExecStartPost", "ExecSto
 pub(super) fn collect(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
-    let mut record = record_of(&state, ward, unit, invocation, StartKind::Condition);
+    let mut record =
+        state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::Condition));
     add_results(&mut record, &systemctl::show(unit, &LISTS)?);
     state.save_run(&record)
 }

@@ -12,7 +12,7 @@ mod run;
 mod stopped;
 mod wait;
 
-use crate::edge::record::{RunRecord, StartKind, WardState};
+use crate::edge::record::RunRecord;
 use arguments::Arguments;
 use std::io;
 use std::process::ExitCode;
@@ -66,20 +66,6 @@ fn log_to_journal() {
         // A second subscriber cannot have been set: this is the first thing the program does.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(journal));
     }
-}
-
-/// This run's record, or a new one where none has been begun.
-fn record_of(state: &WardState, ward: &str, unit: &str, invocation: &str, start: StartKind) -> RunRecord {
-    state.run(invocation).unwrap_or_else(|_| RunRecord {
-        ward: ward.to_owned(),
-        unit: unit.to_owned(),
-        invocation: invocation.to_owned(),
-        start,
-        restarts: 0,
-        spent: Vec::new(),
-        results: Vec::new(),
-        end: None,
-    })
 }
 
 /// The steps that failed so far, as the gate asks for them.

@@ -1,7 +1,7 @@
 //! One guarded step: does it act in this run, and if so, with what result.
 
 use super::act;
-use super::{bad_line, failed_steps, record_of};
+use super::{bad_line, failed_steps};
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::series::Start;
 use crate::edge::clock;
@@ -82,7 +82,7 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
         Err(error) if !line.own_service => {
             return Err(io::Error::new(error.kind(), format!("failed to read the run's record: {error}")));
         }
-        _ => record_of(&state, &line.ward, "", invocation, StartKind::Condition),
+        _ => state.run(invocation).unwrap_or_else(|_| RunRecord::new(&line.ward, "", invocation, StartKind::Condition)),
     };
     if !line.acts(&record) {
         return Ok(0);

@@ -5,11 +5,11 @@
 //! `failed` with its true result and takes the automatic restart back.
 
 use super::arguments::Arguments;
-use super::{collect, record_of};
+use super::collect;
 use crate::core::config::time_span;
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{DeathLimit, LastEnd, Verdict};
-use crate::edge::record::{End, StartKind, WardState};
+use crate::edge::record::{End, RunRecord, StartKind, WardState};
 use crate::edge::systemctl::{self, Properties, Wait};
 use crate::edge::{clock, series_file};
 use std::io;
@@ -50,7 +50,7 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
     let kind = kind_of_end(&told, &known, asked(unit, &known)?);
     let mut series = series_file::load(&state);
     let verdict = note(&mut series, kind, arguments)?;
-    let mut record = record_of(&state, ward, unit, invocation, StartKind::First);
+    let mut record = state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::First));
     collect::add_results(&mut record, &known);
     record.end = Some(End {
         asked: kind == Kind::NoDeath,
