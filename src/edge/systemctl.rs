@@ -3,6 +3,7 @@
 //! `systemctl` talks to PID 1 over its private socket, so it works early in the boot and while the message bus is
 //! dead or is itself being restarted; a D-Bus library of our own would not, and would be far larger.
 
+use super::clock;
 use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};
@@ -53,6 +54,14 @@ impl Properties {
     pub fn number<T: std::str::FromStr>(&self, key: &str) -> Option<T> {
         self.get(key).parse().ok()
     }
+}
+
+/// Milliseconds since PID 1 began. In a container the kernel's own clocks count from the machine's boot.
+#[must_use]
+pub fn since_boot() -> u64 {
+    let shown = output(&["show", "--property=UserspaceTimestampMonotonic", "--value"]);
+    let began = shown.ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
+    clock::since_epoch().saturating_sub(clock::epoch_of_monotonic(began))
 }
 
 /// The type of the job queued for `unit` (`start`, `stop`, `restart` …), if there is one.

@@ -6,7 +6,6 @@ use super::wait;
 use crate::core::config::UnitName;
 use crate::core::config::read_step;
 use crate::core::config::step::{Action, RebootGuard};
-use crate::edge::clock;
 use crate::edge::systemctl::{self, Wait};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -79,7 +78,7 @@ fn unit_job(verb: &str, unit: &str, own: &str, wait: Wait) -> io::Result<()> {
 }
 
 fn reboot(guard: RebootGuard) -> io::Result<()> {
-    if guard == RebootGuard::Patient && clock::since_boot() < REBOOT_PAUSE {
+    if guard == RebootGuard::Patient && systemctl::since_boot() < REBOOT_PAUSE {
         return Err(io::Error::other("refused, the host booted less than 10 minutes ago; Reboot=force would not mind"));
     }
     systemctl::output(&["--no-block", "reboot"]).map(drop)

@@ -119,7 +119,7 @@ fn give_up(ward: &str, unit: &str, arguments: &Arguments) -> io::Result<()> {
     let limit = arguments.all("death-limit").next().unwrap_or_default().to_owned();
     let within = time_span::render(arguments.span("within")?);
     let mut action = arguments.all("on-limit").next().unwrap_or_default();
-    if action == "reboot" && clock::since_boot() < REBOOT_PAUSE {
+    if action == "reboot" && systemctl::since_boot() < REBOOT_PAUSE {
         tracing::warn!(
             UNITWARD_WARD = ward,
             "Not rebooting for {unit}: the host booted less than 10 minutes ago. Excluding it instead."
