@@ -11,6 +11,7 @@ mod conditions;
 mod flapping;
 mod harness;
 mod limit;
+mod packages;
 mod reasons;
 mod report;
 mod requested;

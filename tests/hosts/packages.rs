@@ -1,0 +1,66 @@
+//! The Debian package: installed, upgraded, removed and purged under a running ward.
+
+use crate::host::{Access, Host};
+use crate::on_both;
+use std::path::{Path, PathBuf};
+
+/// Where `make deb` leaves it.
+fn package() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/debian");
+    let found = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    found.into_iter().find(|path| path.extension().is_some_and(|e| e == "deb")).expect("run make deb first")
+}
+
+fn with_a_running_ward(host: &Host) -> String {
+    host.write(
+        "/etc/unitward/web.ward",
+        "[Service]\nExecStart=sleep infinity\n[OnDeath]\nExecute=/bin/touch /run/recovered\n",
+    );
+    host.sh("systemctl daemon-reload; systemctl start web");
+    host.systemctl_show("web", "MainPID")
+}
+
+fn reinstall(host: &Host) {
+    host.write_mode("/root/unitward.deb", &std::fs::read(package()).unwrap(), Access { mode: 0o644, uid: 0 });
+    host.run(&["dpkg", "--install", "/root/unitward.deb"]);
+}
+
+on_both! {
+    fn a_new_host_has_a_running_daemon_and_its_files(host: Host) {
+        assert_eq!(host.sh("systemctl is-enabled unitwardd; systemctl is-active unitwardd"), "enabled\nactive");
+        for file in ["/usr/bin/unitward", "/usr/lib/unitward/unitwardd", "/usr/lib/unitward/unitward-step",
+            "/usr/lib/systemd/system-generators/unitward-generator", "/etc/unitward/unitward.conf", "/usr/share/man/man5/unitward.ward.5.gz"] {
+            assert!(host.has(file), "{file}");
+        }
+        assert_eq!(host.sh("unitward check 2>&1"), "0 wards in effect, no problem found.");
+        let exposure = host.sh("systemd-analyze security --no-pager unitwardd.service | tail -1");
+        assert!(exposure.contains("1.") || exposure.contains("0."), "{exposure}");
+    }
+
+    fn an_upgrade_keeps_wards_running_and_guarded(host: Host) {
+        let pid = with_a_running_ward(&host);
+        let daemon = host.systemctl_show("unitwardd", "MainPID");
+        reinstall(&host);
+        assert_eq!(host.systemctl_show("web", "MainPID"), pid, "the ward was not touched");
+        assert_ne!(host.systemctl_show("unitwardd", "MainPID"), daemon, "the daemon is the new one");
+        host.sh(&format!("kill -KILL {pid}"));
+        host.wait_for("the recovery", || host.has("/run/recovered").then_some(()));
+    }
+
+    fn removal_leaves_services_and_purge_leaves_nothing(host: Host) {
+        let pid = with_a_running_ward(&host);
+        host.run(&["dpkg", "--remove", "unitward"]);
+        assert_eq!(host.sh("ls /run/systemd/generator | grep -c web || true"), "0", "no generated unit is left");
+        assert!(host.try_run(&["kill", "-0", &pid]).status.success(), "the service runs on");
+        assert!(host.has("/etc/unitward/web.ward") && host.has("/etc/unitward/unitward.conf"));
+        assert!(!host.try_run(&["systemctl", "is-active", "unitwardd"]).status.success());
+        host.run(&["dpkg", "--purge", "unitward"]);
+        assert_eq!(host.sh("find / -xdev -iname '*unitward*' -not -path '/proc/*' -not -path '/sys/*' -not -path '/var/log/*' -not -path '/var/lib/systemd/*' 2>/dev/null || true"),
+            "/etc/unitward", "only the folder with the administrator's own ward stays");
+        assert_eq!(host.sh("ls /etc/unitward"), "web.ward");
+        reinstall(&host);
+        assert_eq!(host.systemctl_show("web", "MainPID"), pid, "guarded again without a restart");
+        host.sh(&format!("kill -KILL {pid}"));
+        host.wait_for("the recovery", || host.has("/run/recovered").then_some(()));
+    }
+}
