@@ -110,7 +110,7 @@ impl WardName {
     /// The service a defined ward of this name stands for.
     #[must_use]
     pub fn service(&self) -> UnitName {
-        UnitName(format!("{}.service", self.0))
+        UnitName([self.0.as_str(), ".service"].concat())
     }
 }
 

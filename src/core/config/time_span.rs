@@ -3,7 +3,6 @@
 //! humantime reads the units; it does not know bare numbers, fractions or `infinity`. Bare numbers and
 //! fractions are added here, `infinity` is refused: nothing in a recovery may last for ever.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Longest span accepted, a year: keeps every sum of spans far from overflow.
@@ -33,8 +32,9 @@ pub fn render(span: Duration) -> String {
     let mut rest = span.as_micros();
     for (unit, size) in [("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)] {
         if rest >= size {
-            let blank = if text.is_empty() { "" } else { " " };
-            let _ = write!(text, "{blank}{}{unit}", rest / size);
+            text.push_str(if text.is_empty() { "" } else { " " });
+            text.push_str(&(rest / size).to_string());
+            text.push_str(unit);
             rest %= size;
         }
     }

@@ -40,19 +40,49 @@ pub(super) fn stands_alone(condition: &Condition) -> bool {
 
 /// The service of a condition that stands alone.
 pub(super) fn service_name(ward: &Ward, condition: &Condition) -> String {
-    format!("unitward-{}-{}.service", ward.name, condition.id)
+    ["unitward-", ward.name.as_str(), "-", &condition.id, ".service"].concat()
 }
 
-/// A line of ours that runs as root and whose failure is only shown.
-pub(super) fn helper_line(words: &str) -> String {
-    format!("-+{HELPER} {words}")
+/// A line of ours that runs as root and whose failure is only shown, put together word by word.
+///
+/// The boot waits while thousands of these are written, hence no formatting machinery.
+pub(super) struct HelperLine(String);
+
+impl HelperLine {
+    /// `COMMAND WARD WORD`.
+    pub(super) fn new(command: &str, ward: &Ward, word: &str) -> Self {
+        let mut line = String::with_capacity(192);
+        line.extend(["-+", HELPER, " ", command, " ", &quote(ward.name.as_str()), " ", &quote(word)]);
+        Self(line)
+    }
+
+    /// Adds `--NAME=VALUE`.
+    pub(super) fn option(mut self, name: &str, value: &str) -> Self {
+        let word = ["--", name, "=", value].concat();
+        self.0.extend([" ", &quote(&word)]);
+        self
+    }
+
+    /// Adds words that need no quotes.
+    pub(super) fn words(mut self, words: &[&str]) -> Self {
+        for word in words {
+            self.0.extend([" ", word]);
+        }
+        self
+    }
+
+    /// The whole line.
+    pub(super) fn done(self) -> String {
+        self.0
+    }
 }
 
 /// The line that starts an independent condition's service and does not wait for it.
 pub(super) fn launch(ward: &Ward, condition: &Condition) -> String {
-    let flags = if condition.do_now { " --do-now" } else { "" };
-    let (name, service) = (quote(ward.name.as_str()), service_name(ward, condition));
-    helper_line(&format!("step {name} {} 0{flags} --no-wait Start {}", condition.id, quote(&service)))
+    let flags: &[&str] = if condition.do_now { &["--do-now"] } else { &[] };
+    let service = service_name(ward, condition);
+    let line = HelperLine::new("step", ward, &condition.id).words(&["0"]).words(flags);
+    line.words(&["--no-wait", "Start", &quote(&service)]).done()
 }
 
 /// All lines of `condition`.
@@ -131,7 +161,7 @@ impl Writer<'_> {
             Site::Ward => self.ward.unit().to_string(),
             Site::OwnService => service_name(self.ward, self.condition),
         };
-        helper_line(&format!("collect {} {}", quote(self.ward.name.as_str()), quote(&unit)))
+        HelperLine::new("collect", self.ward, &unit).done()
     }
 
     /// Whether a later line asks how an `Execute=` that PID 1 watches has ended.
@@ -153,14 +183,14 @@ fn forgiven(action: &Action) -> bool {
 /// A step as the helper reads it: its keyword and argument.
 fn words(action: &Action) -> String {
     match action {
-        Action::Execute(command) => format!("Execute {}", command.text()),
-        Action::WaitFor(wait) => format!("WaitFor {}", wait_words(wait)),
+        Action::Execute(command) => ["Execute ", &command.text()].concat(),
+        Action::WaitFor(wait) => ["WaitFor ", &wait_words(wait)].concat(),
         // Never a line of its own; the arm keeps the match whole.
         Action::RestartSelf => "Restart %n".to_owned(),
-        Action::Restart(unit) => format!("Restart {}", quote(unit.as_str())),
-        Action::Start(unit) => format!("Start {}", quote(unit.as_str())),
-        Action::Stop(unit) => format!("Stop {}", quote(unit.as_str())),
-        Action::Reload(unit) => format!("Reload {}", quote(unit.as_str())),
+        Action::Restart(unit) => ["Restart ", &*quote(unit.as_str())].concat(),
+        Action::Start(unit) => ["Start ", &*quote(unit.as_str())].concat(),
+        Action::Stop(unit) => ["Stop ", &*quote(unit.as_str())].concat(),
+        Action::Reload(unit) => ["Reload ", &*quote(unit.as_str())].concat(),
         Action::Signal(unit, signal) => format!("Signal {} {signal}", quote(unit.as_str())),
         Action::Log(text) => format!("Log {}", quote(&literal(text))),
         Action::Reboot(RebootGuard::Patient) => "Reboot yes".to_owned(),

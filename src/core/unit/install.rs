@@ -28,8 +28,8 @@ pub(super) fn links(ward: &Ward) -> (Vec<Output>, Vec<Problem>) {
     };
     for (key, folder) in FOLDERS {
         each(key, &|other| Output {
-            path: format!("{other}.{folder}/{unit}"),
-            content: Content::Link(format!("../{unit}")),
+            path: [other.as_str(), ".", folder, "/", unit.as_str()].concat(),
+            content: Content::Link(["../", unit.as_str()].concat()),
         });
     }
     if ward.form == Form::Defined {

@@ -90,7 +90,7 @@ pub(super) fn grown(
         Timeout::Default => DEFAULT,
         Timeout::After(span) => span,
     };
-    (Some(format!("{key}={}", time_span::render(base + growth))), None)
+    (Some([key, "=", &time_span::render(base + growth)].concat()), None)
 }
 
 fn too_small(ward: &Ward, key: &str, own: Timeout, growth: Duration) -> Option<Problem> {

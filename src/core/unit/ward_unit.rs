@@ -1,13 +1,11 @@
 //! The unit of one ward: the service it defines, or the drop-in for the one it adopts.
 
-use super::guard::{self, Lines, Site};
+use super::guard::{self, HelperLine, Lines, Site};
 use super::timeouts::{self, AdoptedUnit, Phase};
-use crate::core::config::command_line::quote;
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Problem, Ward, time_span};
 use crate::core::recovery::backoff::Backoff;
-use std::fmt::Write as _;
 
 /// The drop-in's name: an administrator's own `override.conf` comes after it and so wins.
 const DROP_IN: &str = "50-unitward.conf";
@@ -29,7 +27,7 @@ pub(super) fn render(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (String, Vec
     let mut text = String::with_capacity(4096);
     text.push_str(&header(ward));
     text.push_str("[Unit]\n");
-    let _ = writeln!(text, "SourcePath={}", ward.path.display());
+    text.extend(["SourcePath=", &ward.path.to_string_lossy(), "\n"]);
     write_native(&mut text, &ward.native.unit);
     // The death limit takes the place of systemd's start limit, which counts manual starts too.
     text.push_str("StartLimitIntervalSec=0\n\n[Service]\n");
@@ -46,7 +44,7 @@ pub(super) fn render(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (String, Vec
         }
     }
     for setting in [start, stop].into_iter().flatten() {
-        let _ = writeln!(text, "{setting}");
+        text.extend([&setting, "\n"]);
     }
     sections.write_last(&mut text);
     if ward.form == Form::Defined && !ward.native.install.is_empty() {
@@ -105,53 +103,53 @@ fn append(all: &mut Lines, lines: Lines) {
 
 fn begin(ward: &Ward) -> String {
     let recovery = &ward.recovery;
-    let mut words = format!("begin {} {}", quote(ward.name.as_str()), quote(ward.unit().as_str()));
-    for (option, span) in [("delay", recovery.delay), ("max-delay", recovery.max_delay)] {
-        let _ = write!(words, " {}", quote(&format!("--{option}={}", time_span::render(span))));
+    let mut line = HelperLine::new("begin", ward, ward.unit().as_str())
+        .option("delay", &time_span::render(recovery.delay))
+        .option("max-delay", &time_span::render(recovery.max_delay));
+    for Condition { id, do_now, .. } in ward.conditions.iter().filter(|condition| condition.once) {
+        line = line.option("once", &[id.as_str(), if *do_now { ":now" } else { "" }].concat());
     }
-    let once: Vec<_> = ward.conditions.iter().filter(|condition| condition.once).collect();
-    for Condition { id, do_now, .. } in once {
-        let _ = write!(words, " --once={id}{}", if *do_now { ":now" } else { "" });
-    }
-    guard::helper_line(&words)
+    line.done()
 }
 
 fn end(ward: &Ward, start: &Lines) -> String {
-    let mut words = format!("end {} {}", quote(ward.name.as_str()), quote(ward.unit().as_str()));
+    let line = HelperLine::new("end", ward, ward.unit().as_str());
     // Lines without `+` were watched by PID 1 alone; their results have to be fetched.
-    if start.before.iter().chain(&start.after).any(|line| !line.trim_start_matches('-').starts_with('+')) {
-        words.push_str(" --collect");
+    let as_service = |line: &String| !line.trim_start_matches('-').starts_with('+');
+    if start.before.iter().chain(&start.after).any(as_service) {
+        line.words(&["--collect"]).done()
+    } else {
+        line.done()
     }
-    guard::helper_line(&words)
 }
 
 fn stopped(ward: &Ward) -> String {
     let recovery = &ward.recovery;
-    let mut words = format!("stopped {} {}", quote(ward.name.as_str()), quote(ward.unit().as_str()));
-    if recovery.death_limit > 0 {
-        let _ = write!(words, " --death-limit={}", recovery.death_limit);
-        for (option, span) in [("within", recovery.death_limit_interval), ("reset-after", recovery.reset_after)] {
-            let _ = write!(words, " {}", quote(&format!("--{option}={}", time_span::render(span))));
-        }
-        words.push_str(match recovery.on_limit {
-            OnLimit::Exclude => " --on-limit=exclude",
-            OnLimit::Reboot => " --on-limit=reboot",
-            OnLimit::None => " --on-limit=none",
-        });
-        for condition in ward.conditions.iter().filter(|condition| condition.kind == ConditionKind::Limit) {
-            let _ = write!(words, " {}", quote(&format!("--run={}", guard::service_name(ward, condition))));
-        }
-    } else {
-        let _ = write!(words, " {}", quote(&format!("--reset-after={}", time_span::render(recovery.reset_after))));
+    let reset_after = time_span::render(recovery.reset_after);
+    let line = HelperLine::new("stopped", ward, ward.unit().as_str());
+    if recovery.death_limit == 0 {
+        return line.option("reset-after", &reset_after).done();
     }
-    guard::helper_line(&words)
+    let on_limit = match recovery.on_limit {
+        OnLimit::Exclude => "exclude",
+        OnLimit::Reboot => "reboot",
+        OnLimit::None => "none",
+    };
+    let mut line = line
+        .option("death-limit", &recovery.death_limit.to_string())
+        .option("within", &time_span::render(recovery.death_limit_interval))
+        .option("reset-after", &reset_after)
+        .option("on-limit", on_limit);
+    for condition in ward.conditions.iter().filter(|condition| condition.kind == ConditionKind::Limit) {
+        line = line.option("run", &guard::service_name(ward, condition));
+    }
+    line.done()
 }
 
 pub(super) fn header(ward: &Ward) -> String {
-    format!(
-        "# Generated by unitward-generator from {}.\n# Change that file and run \"systemctl daemon-reload\".\n\n",
-        ward.path.display()
-    )
+    let path = ward.path.to_string_lossy();
+    let advice = ".\n# Change that file and run \"systemctl daemon-reload\".\n\n";
+    ["# Generated by unitward-generator from ", &path, advice].concat()
 }
 
 /// The lines without the resets of the two lists ours come first in, and without what those resets take away.
@@ -174,7 +172,7 @@ pub(super) fn write_native(text: &mut String, lines: &[NativeLine]) {
 
 fn write_default(text: &mut String, ward: &Ward, key: &str, default: &str) {
     if value(&ward.native.service, key).is_none() {
-        let _ = writeln!(text, "{key}={default}");
+        text.extend([key, "=", default, "\n"]);
     }
 }
 
