@@ -6,10 +6,11 @@
 mod write;
 
 use std::path::{Path, PathBuf};
-use unitward::core::config::{Cost, Problem, Ward};
-use unitward::core::unit::{self, AdoptedUnits};
+use unitward::core::config::Cost;
+use unitward::edge::conveyor;
 use unitward::edge::kmsg::{self, Priority};
-use unitward::edge::{parallel, root, unit_files};
+use unitward::edge::planner::Planner;
+use unitward::edge::root;
 use write::Writer;
 
 fn main() {
@@ -25,40 +26,31 @@ fn main() {
 
 /// Reads below `root`, writes into `directory`. The early and the late directory stay empty: a ward's unit overrides
 /// what packages ship and is overridden by the administrator's own.
+///
+/// With many wards one thread reads while another plans and writes; each ward's text is forgotten once written.
 fn generate(root: &Path, directory: &Path) {
-    let (config, mut problems) = root::load(root);
-    let (adopted, missing) = unit_files::adopted(root, &config);
-    let (wards, twice) = unit::without_collisions(&config);
-    problems.extend(missing.into_iter().chain(twice));
-    // Each ward's text is written and forgotten before the next one is made.
-    let parts = parallel::chunks(&wards, |wards| write_all(directory, wards, &adopted));
-    let mut failed = Vec::new();
-    for (wrong, unwritten) in parts {
-        problems.extend(wrong);
-        failed.extend(unwritten);
-    }
-    for problem in &problems {
+    let mut planner = Planner::new(root);
+    let mut writer = match Writer::new(directory) {
+        Ok(writer) => writer,
+        Err(error) => return kmsg::log(Priority::Warning, &format!("failed to open {}: {error}", directory.display())),
+    };
+    let mut unread = Vec::new();
+    let mut problems = Vec::new();
+    conveyor::convey(
+        |hand_over| unread = root::each(root, hand_over).1,
+        |read| {
+            let planned = planner.plan(read);
+            planned.outputs.iter().for_each(|output| writer.write(output));
+            problems.extend(planned.problems);
+            // The other thread made it; taking it apart here would make both wait for one heap. The process ends soon.
+            std::mem::forget(planned.ward);
+        },
+    );
+    for problem in unread.iter().chain(&problems) {
         let priority = if problem.mistake.cost() == Cost::Nothing { Priority::Notice } else { Priority::Warning };
         kmsg::log(priority, &problem.to_string());
     }
-    for (path, error) in failed {
-        kmsg::log(Priority::Warning, &format!("failed to write {}: {error}", path.display()));
+    for (path, error) in writer.failed {
+        kmsg::log(Priority::Warning, &format!("failed to write {}: {error}", directory.join(path).display()));
     }
-}
-
-type Failure = (PathBuf, std::io::Error);
-
-/// Writes the units of `wards`; gives the problems in them and what could not be written.
-fn write_all(directory: &Path, wards: &[&Ward], adopted: &AdoptedUnits) -> (Vec<Problem>, Vec<Failure>) {
-    let mut writer = match Writer::new(directory) {
-        Ok(writer) => writer,
-        Err(error) => return (Vec::new(), vec![(directory.to_owned(), error)]),
-    };
-    let mut problems = Vec::new();
-    for ward in wards {
-        let (outputs, wrong) = unit::outputs(ward, adopted);
-        outputs.iter().for_each(|output| writer.write(output));
-        problems.extend(wrong);
-    }
-    (problems, writer.failed)
 }

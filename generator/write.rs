@@ -10,11 +10,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use unitward::core::unit::{Content, Output};
-
-/// Tells the temporary names of this process's writers apart.
-static WRITERS: AtomicU32 = AtomicU32::new(0);
 
 /// Writes into one directory, one output after the other.
 pub(crate) struct Writer {
@@ -28,11 +24,10 @@ pub(crate) struct Writer {
 impl Writer {
     /// Opens `directory` once; names below it are then looked up in one step each.
     pub(crate) fn new(directory: &Path) -> io::Result<Self> {
-        let number = WRITERS.fetch_add(1, Ordering::Relaxed);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self {
             directory: openat(CWD, directory, flags, Mode::empty())?,
-            temporary: format!(".unitward-{}-{number}", std::process::id()),
+            temporary: format!(".unitward-{}", std::process::id()),
             made: BTreeSet::new(),
             failed: Vec::new(),
         })

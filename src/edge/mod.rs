@@ -1,8 +1,9 @@
 //! The synchronous floor: files, PID 1 by way of `systemctl`, and the program `unitward-step`.
 
 pub mod clock;
+pub mod conveyor;
 pub mod kmsg;
-pub mod parallel;
+pub mod planner;
 pub mod record;
 pub mod root;
 pub mod series_file;

@@ -5,8 +5,7 @@
 //! empty file or a link to `/dev/null` masks. A file is trusted when it belongs to the owner of the root directory
 //! (root on a running host, whoever builds an image elsewhere) and nobody else may write it.
 
-use super::parallel;
-use crate::core::config::{self, Config, Mistake, Place, Problem, ReadWard, SourceFile, WardFiles};
+use crate::core::config::{self, Assembly, Config, Mistake, Place, Problem, ReadWard, Settings, SourceFile, WardFiles};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -26,29 +25,34 @@ const SETTINGS: &str = "unitward.conf";
 /// Reads everything below `root` (`/` on a running host). Total: what cannot be read is among the problems.
 #[must_use]
 pub fn load(root: &Path) -> (Config, Vec<Problem>) {
-    let mut reader = Reader::new(root);
-    let found = reader.listing();
-    let settings = reader.with_drop_ins(&found, SETTINGS);
-    let names: Vec<&str> = found.keys().filter_map(|file| file.strip_suffix(".ward")).collect();
-    let parts = parallel::chunks(&names, |names| read_wards(root, &found, names));
-    let mut wards = Vec::with_capacity(names.len());
-    for (part, problems) in parts {
-        wards.extend(part);
-        reader.problems.extend(problems);
-    }
-    let (config, problems) = config::assemble(&settings, wards);
-    reader.problems.extend(problems);
-    (config, reader.problems)
+    let mut assembly = Assembly::default();
+    let mut wards = Vec::new();
+    let mut wrong = Vec::new();
+    let (settings, mut problems) = each(root, &mut |read| {
+        let (ward, of_ward) = assembly.admit(read);
+        wards.extend(ward);
+        wrong.extend(of_ward);
+    });
+    problems.extend(wrong);
+    (Config { settings, wards }, problems)
 }
 
-fn read_wards(root: &Path, found: &Listing, names: &[&str]) -> (Vec<ReadWard>, Vec<Problem>) {
+/// Reads the settings below `root` and hands over each ward, in the order of their names.
+pub fn each(root: &Path, hand_over: &mut dyn FnMut(ReadWard)) -> (Settings, Vec<Problem>) {
     let mut reader = Reader::new(root);
-    let files = |name: &&str| WardFiles {
-        name: (*name).to_owned(),
-        files: reader.with_drop_ins(found, &format!("{name}.ward")),
-    };
-    let wards = names.iter().map(files).filter_map(|files| config::read_ward(&files)).collect();
-    (wards, reader.problems)
+    let found = reader.listing();
+    let files = reader.with_drop_ins(&found, SETTINGS);
+    for file in found.keys() {
+        if let Some(name) = file.strip_suffix(".ward") {
+            let files = reader.with_drop_ins(&found, file);
+            if let Some(read) = config::read_ward(&WardFiles { name: name.to_owned(), files }) {
+                hand_over(read);
+            }
+        }
+    }
+    let (settings, problems) = config::read_settings(&files);
+    reader.problems.extend(problems);
+    (settings, reader.problems)
 }
 
 /// Every entry of the search path by name, first directory first.

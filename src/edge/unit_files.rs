@@ -4,8 +4,8 @@
 //! same time as ours.
 
 use crate::core::config::ward::NativeLine;
-use crate::core::config::{Config, Form, Mistake, Place, Problem, SourceFile, UnitName, syntax};
-use crate::core::unit::{AdoptedUnit, AdoptedUnits};
+use crate::core::config::{Form, Mistake, Place, Problem, SourceFile, UnitName, Ward, syntax};
+use crate::core::unit::AdoptedUnit;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,27 +20,16 @@ const DIRECTORIES: [&str; 6] = [
     "run/systemd/generator.late",
 ];
 
-/// What the files of the adopted units say, and a warning for each unit that has none.
+/// What the files of the unit that `ward` adopts say, or a warning when it has none.
 #[must_use]
-pub fn adopted(root: &Path, config: &Config) -> (AdoptedUnits, Vec<Problem>) {
-    let mut units = AdoptedUnits::new();
-    let mut problems = Vec::new();
-    for ward in &config.wards {
-        let Form::Adopted(unit) = &ward.form else { continue };
-        match read(root, unit) {
-            Some(found) => {
-                units.insert(unit.clone(), found);
-            }
-            None => {
-                let text = format!(
-                    "{unit} has no unit file; the ward takes effect when there is one, check the name in Unit="
-                );
-                let at = Place { path: ward.path.clone(), line: 0 };
-                problems.push(Problem { at, mistake: Mistake::Warning(text) });
-            }
-        }
-    }
-    (units, problems)
+pub fn adopted(root: &Path, ward: &Ward) -> (Option<AdoptedUnit>, Option<Problem>) {
+    let Form::Adopted(unit) = &ward.form else { return (None, None) };
+    let found = read(root, unit);
+    let missing = found.is_none().then(|| {
+        let text = format!("{unit} has no unit file; the ward takes effect when there is one, check the name in Unit=");
+        Problem { at: Place { path: ward.path.clone(), line: 0 }, mistake: Mistake::Warning(text) }
+    });
+    (found, missing)
 }
 
 /// What the files of one unit say; `None` when it has no main file.

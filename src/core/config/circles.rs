@@ -13,12 +13,17 @@ use std::collections::BTreeMap;
 /// Which unit's recovery restarts which units.
 type Edges = BTreeMap<UnitName, Vec<UnitName>>;
 
-/// Removes the conditions that close a circle, walking the wards in their order.
-pub(super) fn remove(wards: &mut [Ward]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut edges = Edges::new();
-    for ward in wards {
-        while let Some((condition, line, circle)) = first_circle(ward, &edges) {
+/// The restarts of the wards so far.
+#[derive(Debug, Default)]
+pub(super) struct Circles {
+    edges: Edges,
+}
+
+impl Circles {
+    /// Removes the conditions of the next ward that close a circle.
+    pub(super) fn admit(&mut self, ward: &mut Ward) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        while let Some((condition, line, circle)) = first_circle(ward, &self.edges) {
             let removed = ward.conditions.remove(condition);
             let circle = circle.iter().map(UnitName::as_str).collect::<Vec<_>>().join(" → ");
             let at = Place { path: ward.path.clone(), line };
@@ -26,10 +31,10 @@ pub(super) fn remove(wards: &mut [Ward]) -> Vec<Problem> {
         }
         let targets: Vec<_> = ward.conditions.iter().flat_map(restarts).map(|(unit, _)| unit.clone()).collect();
         if !targets.is_empty() {
-            edges.insert(ward.unit(), targets);
+            self.edges.insert(ward.unit(), targets);
         }
+        problems
     }
-    problems
 }
 
 /// The first condition of `ward` with a step that leads, over the wards before it, back to it.

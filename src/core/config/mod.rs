@@ -26,9 +26,11 @@ mod read_ward;
 pub use condition::{Condition, ConditionKind, OnStepFailure};
 pub use names::{UnitName, WardName};
 pub use problem::{Cost, Mistake, Problem};
+pub use read_settings::read as read_settings;
 pub use settings::Settings;
 pub use ward::{Form, OnLimit, Place, Recovery, ReportOn, Ward};
 
+use circles::Circles;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -82,28 +84,28 @@ pub fn read_ward(WardFiles { name, files }: &WardFiles) -> Option<ReadWard> {
     Some(ReadWard { path, ward, problems })
 }
 
-/// Puts settings and wards, in the order of their names, together: one ward for each unit, no circles.
-#[must_use]
-pub fn assemble(settings: &[SourceFile], wards: Vec<ReadWard>) -> (Config, Vec<Problem>) {
-    let (settings, mut problems) = read_settings::read(settings);
-    let mut config = Config { settings, wards: Vec::with_capacity(wards.len()) };
-    let mut guarded: BTreeMap<UnitName, Arc<Path>> = BTreeMap::new();
-    for ReadWard { path, ward, problems: wrong } in wards {
-        problems.extend(wrong);
-        let Some(ward) = ward else { continue };
-        match guarded.get(&ward.unit()) {
-            Some(other) => {
-                let mistake = Mistake::Twice { unit: ward.unit().to_string(), other: other.display().to_string() };
-                problems.push(Problem { at: Place { path, line: 0 }, mistake });
-            }
-            None => {
-                guarded.insert(ward.unit(), path);
-                config.wards.push(ward);
-            }
+/// Puts wards together, one after the other in the order of their names: one for each unit, no circles.
+///
+/// Whatever two wards cannot have both the first one keeps, so a ward is settled as soon as it is admitted.
+#[derive(Debug, Default)]
+pub struct Assembly {
+    guarded: BTreeMap<UnitName, Arc<Path>>,
+    circles: Circles,
+}
+
+impl Assembly {
+    /// Takes the next ward; gives what stands of it and everything that is wrong with it.
+    pub fn admit(&mut self, ReadWard { path, ward, mut problems }: ReadWard) -> (Option<Ward>, Vec<Problem>) {
+        let Some(mut ward) = ward else { return (None, problems) };
+        if let Some(other) = self.guarded.get(&ward.unit()) {
+            let mistake = Mistake::Twice { unit: ward.unit().to_string(), other: other.display().to_string() };
+            problems.push(Problem { at: Place { path, line: 0 }, mistake });
+            return (None, problems);
         }
+        self.guarded.insert(ward.unit(), path);
+        problems.extend(self.circles.admit(&mut ward));
+        (Some(ward), problems)
     }
-    problems.extend(circles::remove(&mut config.wards));
-    (config, problems)
 }
 
 #[cfg(test)]

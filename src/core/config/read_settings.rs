@@ -17,7 +17,7 @@ const REPORTS: [&str; 6] =
 
 /// Reads the files in order, main file first; later values win.
 #[must_use]
-pub(super) fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
+pub fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
     let mut settings = Settings::default();
     let mut problems = Vec::new();
     for file in files {

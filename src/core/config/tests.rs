@@ -3,10 +3,13 @@
 use super::*;
 use crate::core::config::step::Action;
 
-fn read(settings: &[SourceFile], wards: &[WardFiles]) -> (Config, Vec<Problem>) {
-    let mut wards = wards.to_vec();
-    wards.sort_by(|a, b| a.name.cmp(&b.name));
-    assemble(settings, wards.iter().filter_map(read_ward).collect())
+fn read(wards: &[WardFiles]) -> (Vec<Ward>, Vec<Problem>) {
+    let mut sorted = wards.to_vec();
+    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut assembly = Assembly::default();
+    let (wards, problems): (Vec<_>, Vec<_>) =
+        sorted.iter().filter_map(read_ward).map(|read| assembly.admit(read)).unzip();
+    (wards.into_iter().flatten().collect(), problems.concat())
 }
 
 fn files(name: &str, texts: &[&str]) -> WardFiles {
@@ -23,8 +26,8 @@ fn files(name: &str, texts: &[&str]) -> WardFiles {
 }
 
 fn one(texts: &[&str]) -> (Option<Ward>, Vec<String>) {
-    let (config, problems) = read(&[], &[files("a", texts)]);
-    (config.wards.into_iter().next(), problems.iter().map(ToString::to_string).collect())
+    let (wards, problems) = read(&[files("a", texts)]);
+    (wards.into_iter().next(), problems.iter().map(ToString::to_string).collect())
 }
 
 const DEFINED: &str = "[Service]\nExecStart=/bin/a\n";
@@ -136,8 +139,8 @@ fn a_bad_service_costs_the_ward() {
 #[test]
 fn two_wards_for_one_unit_leave_the_first() {
     let texts = ["[Ward]\nUnit=b.service\n"];
-    let (config, problems) = read(&[], &[files("z", &texts), files("c", &texts), files("b", &[DEFINED])]);
-    assert_eq!(config.wards.iter().map(|w| w.name.as_str()).collect::<Vec<_>>(), ["b"]);
+    let (wards, problems) = read(&[files("z", &texts), files("c", &texts), files("b", &[DEFINED])]);
+    assert_eq!(wards.iter().map(|w| w.name.as_str()).collect::<Vec<_>>(), ["b"]);
     assert_eq!(problems.len(), 2);
     assert!(problems[0].to_string().contains("guarded by b.ward already"), "{}", problems[0]);
 }
@@ -145,16 +148,15 @@ fn two_wards_for_one_unit_leave_the_first() {
 #[test]
 fn a_circle_of_restarts_costs_the_condition_that_closes_it() {
     let ward = |other: &str| format!("{DEFINED}[OnDeath]\nRestart={other}.service\n[OnDeath]\nLog=x\n");
-    let (config, problems) =
-        read(&[], &[files("a", &[&ward("b")]), files("b", &[&ward("c")]), files("c", &[&ward("a")])]);
+    let (wards, problems) = read(&[files("a", &[&ward("b")]), files("b", &[&ward("c")]), files("c", &[&ward("a")])]);
     assert_eq!(problems.len(), 1, "{problems:?}");
     let said = problems[0].to_string();
     assert!(said.starts_with("c.ward:4: ") && said.contains("c.service → a.service → b.service → c.service"), "{said}");
-    assert_eq!(config.wards.iter().map(|w| w.conditions.len()).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(wards.iter().map(|w| w.conditions.len()).collect::<Vec<_>>(), [2, 2, 1]);
 }
 
 #[test]
 fn a_name_that_cannot_name_a_unit_is_refused() {
-    let (config, problems) = read(&[], &[files("a b", &[DEFINED]), files("x@", &[DEFINED])]);
-    assert_eq!((config.wards.len(), problems.len()), (0, 2));
+    let (wards, problems) = read(&[files("a b", &[DEFINED]), files("x@", &[DEFINED])]);
+    assert_eq!((wards.len(), problems.len()), (0, 2));
 }

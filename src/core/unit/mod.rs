@@ -18,8 +18,8 @@ mod ward_unit;
 
 pub use timeouts::{AdoptedUnit, Timeout};
 
-use super::config::{Config, Mistake, Place, Problem, UnitName, Ward};
-use std::collections::{BTreeMap, BTreeSet};
+use super::config::{Mistake, Place, Problem, Ward};
+use std::collections::BTreeSet;
 
 /// One thing to write, its path relative to the generator's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,35 +39,30 @@ pub enum Content {
     Link(String),
 }
 
-/// What is known of adopted units from their own files.
-pub type AdoptedUnits = BTreeMap<UnitName, AdoptedUnit>;
+/// The names of everything written so far.
+#[derive(Debug, Default)]
+pub struct Names(BTreeSet<String>);
 
-/// The wards whose files have names of their own, and those that would write what another one writes.
-#[must_use]
-pub fn without_collisions(config: &Config) -> (Vec<&Ward>, Vec<Problem>) {
-    let mut taken = BTreeSet::new();
-    let mut problems = Vec::new();
-    let mut wards = Vec::with_capacity(config.wards.len());
-    for ward in &config.wards {
+impl Names {
+    /// Takes the names of the next ward's units.
+    ///
+    /// # Errors
+    /// The problem, when one of them is taken; nothing of that ward may then be written.
+    pub fn admit(&mut self, ward: &Ward) -> Result<(), Problem> {
         let names: Vec<_> = std::iter::once(ward_unit::path(ward)).chain(condition_service::names(ward)).collect();
-        match names.iter().find(|name| taken.contains(*name)) {
-            Some(twice) => {
-                let at = Place { path: ward.path.clone(), line: 0 };
-                problems.push(Problem { at, mistake: Mistake::Collision { unit: twice.clone() } });
-            }
-            None => {
-                taken.extend(names);
-                wards.push(ward);
-            }
+        if let Some(twice) = names.iter().find(|name| self.0.contains(*name)) {
+            let at = Place { path: ward.path.clone(), line: 0 };
+            return Err(Problem { at, mistake: Mistake::Collision { unit: twice.clone() } });
         }
+        self.0.extend(names);
+        Ok(())
     }
-    (wards, problems)
 }
 
 /// Everything to write for one ward, and what cannot be written or will not do what it seems to.
 #[must_use]
-pub fn outputs(ward: &Ward, adopted: &AdoptedUnits) -> (Vec<Output>, Vec<Problem>) {
-    let (text, mut problems) = ward_unit::render(ward, adopted.get(&ward.unit()));
+pub fn outputs(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (Vec<Output>, Vec<Problem>) {
+    let (text, mut problems) = ward_unit::render(ward, adopted);
     let mut outputs = vec![Output { path: ward_unit::path(ward), content: Content::File(text) }];
     outputs.extend(condition_service::render(ward));
     let (links, wrong) = install::links(ward);
