@@ -107,6 +107,9 @@ pub enum Outcome {
 pub struct End {
     /// Whether a stop or restart was asked for.
     pub asked: bool,
+    /// Not asked for, but no death either: a oneshot that has done its work, or `ExecCondition=` that said no.
+    #[serde(default)]
+    pub finished: bool,
     /// `$SERVICE_RESULT`: `success`, `exit-code`, `signal`, `core-dump`, `watchdog`, `timeout`, `oom-kill` …
     pub result: String,
     /// `$EXIT_CODE`: `exited`, `killed`, `dumped`; empty when the main process never ran.
@@ -163,6 +166,8 @@ impl WardState {
     pub fn prune_runs(&self) -> io::Result<()> {
         let mut runs: Vec<_> = fs::read_dir(self.directory.join("runs"))?
             .flatten()
+            // Another process may be about to rename a file it has just written.
+            .filter(|entry| entry.path().extension().is_some_and(|kind| kind == "json"))
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
             .collect();
         if runs.len() > RUNS_KEPT {

@@ -14,6 +14,8 @@ struct Stored {
     restarts: u32,
     deaths: Vec<u64>,
     nrestarts: u32,
+    #[serde(default)]
+    open: bool,
     up_since: Option<u64>,
     last_end: StoredEnd,
     spent: Vec<String>,
@@ -49,6 +51,7 @@ impl From<Stored> for Series {
             restarts: stored.restarts,
             deaths: stored.deaths,
             nrestarts: stored.nrestarts,
+            open: stored.open,
             up_since: stored.up_since,
             last_end: match stored.last_end {
                 StoredEnd::Unknown => LastEnd::Unknown,
@@ -67,6 +70,7 @@ impl From<&Series> for Stored {
             restarts: series.restarts,
             deaths: series.deaths.clone(),
             nrestarts: series.nrestarts,
+            open: series.open,
             up_since: series.up_since,
             last_end: match series.last_end {
                 LastEnd::Unknown => StoredEnd::Unknown,
@@ -92,6 +96,7 @@ mod tests {
             restarts: 3,
             deaths: vec![1, 2],
             nrestarts: 7,
+            open: true,
             up_since: Some(5),
             last_end: LastEnd::Death,
             spent: ["OnDeath".to_owned()].into(),

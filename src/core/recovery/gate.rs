@@ -33,8 +33,7 @@ impl Place {
     /// The kind of condition the id belongs to.
     #[must_use]
     pub fn kind(&self) -> Option<ConditionKind> {
-        let word = self.condition.split(['-', '.']).next().unwrap_or_default();
-        ConditionKind::SECTIONS.iter().find(|(section, _)| *section == word).map(|(_, kind)| *kind)
+        kind_of(&self.condition)
     }
 
     /// Whether the step acts.
@@ -56,11 +55,20 @@ impl Place {
             Some(ConditionKind::Death) => start.is_restart() || self.do_now,
             Some(ConditionKind::AbnormalDeath) => start == Start::AfterAbnormalDeath || self.do_now,
             Some(ConditionKind::Start) => start == Start::First,
-            Some(ConditionKind::Restart) => start.is_restart() && past.failed.is_empty(),
+            Some(ConditionKind::Restart) => start.is_restart() && !past.failed.iter().any(|(id, _)| !is_restart(id)),
             Some(ConditionKind::Stop) => past.asked_to_stop,
             Some(ConditionKind::Limit) | None => false,
         }
     }
+}
+
+fn kind_of(id: &str) -> Option<ConditionKind> {
+    let word = id.split(['-', '.']).next().unwrap_or_default();
+    ConditionKind::SECTIONS.iter().find(|(section, _)| *section == word).map(|(_, kind)| *kind)
+}
+
+fn is_restart(id: &str) -> bool {
+    kind_of(id) == Some(ConditionKind::Restart)
 }
 
 #[cfg(test)]
@@ -130,6 +138,8 @@ mod tests {
     fn on_restart_needs_every_step_to_have_succeeded() {
         let failed = [("OnDeath".to_owned(), "2".to_owned())];
         assert!(!place("OnRestart", "1").acts(Past { failed: &failed, ..past(Start::AfterDeath) }));
+        let failed = [("OnRestart".to_owned(), "1".to_owned())];
+        assert!(place("OnRestart", "2").acts(Past { failed: &failed, ..past(Start::AfterDeath) }), "its own do not count");
     }
 
     #[test]

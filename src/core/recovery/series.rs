@@ -12,8 +12,11 @@ pub struct Series {
     pub restarts: u32,
     /// When the deaths that count towards the limit happened, oldest first.
     pub deaths: Vec<u64>,
-    /// systemd's `NRestarts` at the last start: it rises if and only if the next start is an automatic one.
+    /// systemd's `NRestarts` when it was last seen, at a start or an end: it changes, and is not 0, if and only if the
+    /// next start is an automatic one.
     pub nrestarts: u32,
+    /// Whether a run has begun whose end nobody has noted.
+    pub open: bool,
     /// Since when the present run is up, its steps included.
     pub up_since: Option<u64>,
     /// How the last run ended.
@@ -80,14 +83,15 @@ pub enum Verdict {
 impl Series {
     /// Notes a start. `nrestarts` is systemd's counter, `None` when it could not be asked.
     ///
-    /// systemd puts the counter back to 0 at a manual start, but not when somebody stops the unit while it waits
-    /// for its restart; so a counter that has not risen since the last start is no restart either.
+    /// systemd puts the counter back to 0 at a manual start and at `reset-failed`, but not when somebody stops the unit
+    /// while it waits for its restart; so a counter that stands where it stood at the last end is no restart either.
     pub fn start(&mut self, nrestarts: Option<u32>) -> Start {
         let automatic = match nrestarts {
             Some(count) => count > 0 && count != self.nrestarts,
             None => matches!(self.last_end, LastEnd::Death | LastEnd::AbnormalDeath),
         };
         self.up_since = None;
+        self.open = true;
         self.nrestarts = nrestarts.unwrap_or(self.nrestarts);
         if automatic {
             self.restarts = self.restarts.saturating_add(1);
@@ -98,6 +102,21 @@ impl Series {
         self.deaths.clear();
         self.spent.clear();
         Start::First
+    }
+
+    /// Whether a start with this counter follows a run that ended without anybody noting it.
+    ///
+    /// The line that notes an end may not have run: systemd skips it when one of an adopted unit's own
+    /// `ExecStopPost=` lines before it fails.
+    #[must_use]
+    pub fn missed_an_end(&self, nrestarts: Option<u32>) -> bool {
+        self.open && nrestarts.is_some_and(|count| count > 0 && count != self.nrestarts)
+    }
+
+    /// Notes systemd's counter at an end.
+    pub fn ended(&mut self, nrestarts: Option<u32>) {
+        self.open = false;
+        self.nrestarts = nrestarts.unwrap_or(self.nrestarts);
     }
 
     /// Notes that the run is up, its steps included.
@@ -203,6 +222,29 @@ mod tests {
         let _ = crash(&mut series, 2);
         // Stopped by hand while systemd waited with the restart, then started by hand: the counter stays at 1.
         assert_eq!(series.start(Some(1)), Start::First);
+    }
+
+    #[test]
+    fn a_counter_put_back_by_reset_failed_does_not_hide_a_restart() {
+        let mut series = Series::default();
+        let _ = series.start(Some(0));
+        let _ = crash(&mut series, 1);
+        series.ended(Some(0));
+        assert_eq!(series.start(Some(1)), Start::AfterAbnormalDeath);
+        // reset-failed while it runs: the counter is 0 again at its next end.
+        let _ = crash(&mut series, 2);
+        series.ended(Some(0));
+        assert_eq!(series.start(Some(1)), Start::AfterAbnormalDeath);
+    }
+
+    #[test]
+    fn an_end_that_nobody_noted_shows_at_the_next_automatic_start() {
+        let mut series = Series::default();
+        let _ = series.start(Some(0));
+        assert!(series.missed_an_end(Some(1)));
+        assert!(!series.missed_an_end(Some(0)), "a manual start tells nothing");
+        series.ended(Some(0));
+        assert!(!series.missed_an_end(Some(1)));
     }
 
     #[test]
