@@ -7,6 +7,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 use unitward::core::config::Cost;
+use unitward::core::unit::Rank;
 use unitward::edge::conveyor;
 use unitward::edge::kmsg::{self, Priority};
 use unitward::edge::planner::Planner;
@@ -16,31 +17,43 @@ use write::Writer;
 fn main() {
     let mut arguments = std::env::args_os().skip(1).peekable();
     let root = if arguments.next_if(|word| word == "--root").is_some() { arguments.next() } else { Some("/".into()) };
-    match (root, arguments.next()) {
-        (Some(root), Some(directory)) => generate(&PathBuf::from(root), &PathBuf::from(directory)),
+    // The early directory, the second, stays empty. Called by hand with one directory, everything goes there.
+    match (root, arguments.next(), arguments.nth(1)) {
+        (Some(root), Some(normal), late) => {
+            let late = late.unwrap_or_else(|| normal.clone());
+            generate(&PathBuf::from(root), &Directories { normal: normal.into(), late: late.into() });
+        }
         _ => eprintln!("usage: unitward-generator [--root DIR] NORMAL-DIR [EARLY-DIR LATE-DIR]"),
     }
     // Without taking the plan apart first: the process's end frees a thousand wards faster.
     std::process::exit(0)
 }
 
-/// Reads below `root`, writes into `directory`. The early and the late directory stay empty: a ward's unit overrides
-/// what packages ship and is overridden by the administrator's own.
+/// Where systemd wants the units.
+struct Directories {
+    normal: PathBuf,
+    late: PathBuf,
+}
+
+/// Reads below `root`, writes into `directories`.
 ///
 /// With many wards one thread reads while another plans and writes; each ward's text is forgotten once written.
-fn generate(root: &Path, directory: &Path) {
+fn generate(root: &Path, directories: &Directories) {
     let mut planner = Planner::new(root);
-    let mut writer = match Writer::new(directory) {
-        Ok(writer) => writer,
-        Err(error) => return kmsg::log(Priority::Warning, &format!("failed to open {}: {error}", directory.display())),
-    };
+    let mut normal = Writer::new(&directories.normal);
+    let mut late = Writer::new(&directories.late);
     let mut unread = Vec::new();
     let mut problems = Vec::new();
     conveyor::convey(
         |hand_over| unread = root::each(root, hand_over).1,
         |read| {
             let planned = planner.plan(read);
-            planned.outputs.iter().for_each(|output| writer.write(output));
+            for output in &planned.outputs {
+                match output.rank {
+                    Rank::Normal => normal.write(output),
+                    Rank::Late => late.write(output),
+                }
+            }
             problems.extend(planned.problems);
             // The other thread made it; taking it apart here would make both wait for one heap. The process ends soon.
             std::mem::forget(planned.ward);
@@ -50,7 +63,7 @@ fn generate(root: &Path, directory: &Path) {
         let priority = if problem.mistake.cost() == Cost::Nothing { Priority::Notice } else { Priority::Warning };
         kmsg::log(priority, &problem.to_string());
     }
-    for (path, error) in writer.failed {
-        kmsg::log(Priority::Warning, &format!("failed to write {}: {error}", directory.join(path).display()));
+    for (path, error) in normal.failed.iter().chain(&late.failed) {
+        kmsg::log(Priority::Warning, &format!("failed to write {}: {error}", path.display()));
     }
 }

@@ -3,8 +3,7 @@
 //! Two runs into one directory at once may happen; both write the same bytes under names of their own and rename
 //! them, so whoever reads meets one or the other.
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, renameat, symlinkat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, mkdirat, openat, renameat, symlinkat, unlinkat};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -13,53 +12,73 @@ use std::path::{Path, PathBuf};
 use unitward::core::unit::{Content, Output};
 
 /// Writes into one directory, one output after the other.
-pub(crate) struct Writer {
-    directory: OwnedFd,
+pub(crate) struct Writer<'a> {
+    path: &'a Path,
+    /// Opened at the first output; names below it are then looked up in one step each.
+    directory: Option<OwnedFd>,
     temporary: String,
     made: BTreeSet<String>,
     /// What could not be written; it does not stop the rest.
     pub(crate) failed: Vec<(PathBuf, io::Error)>,
 }
 
-impl Writer {
-    /// Opens `directory` once; names below it are then looked up in one step each.
-    pub(crate) fn new(directory: &Path) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self {
-            directory: openat(CWD, directory, flags, Mode::empty())?,
-            temporary: format!(".unitward-{}", std::process::id()),
-            made: BTreeSet::new(),
-            failed: Vec::new(),
-        })
+impl<'a> Writer<'a> {
+    pub(crate) fn new(path: &'a Path) -> Self {
+        let temporary = format!(".unitward-{}", std::process::id());
+        Self { path, directory: None, temporary, made: BTreeSet::new(), failed: Vec::new() }
     }
 
     pub(crate) fn write(&mut self, output: &Output) {
+        if let Err(error) = self.try_to_write(output) {
+            self.failed.push((self.path.join(&output.path), error));
+        }
+    }
+
+    fn try_to_write(&mut self, output: &Output) -> io::Result<()> {
+        let directory = match self.directory.take() {
+            Some(directory) => directory,
+            None => openat(CWD, self.path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?,
+        };
         if let Some((folder, _)) = output.path.split_once('/')
             && !self.made.contains(folder)
         {
             // Whether it is there already, or cannot be made, the write below tells.
-            let _ = mkdirat(&self.directory, folder, Mode::from(0o755));
+            let _ = mkdirat(&directory, folder, Mode::from(0o755));
             self.made.insert(folder.to_owned());
         }
-        if let Err(error) = self.put(&output.path, &output.content) {
-            let _ = unlinkat(&self.directory, &self.temporary, AtFlags::empty());
-            self.failed.push((output.path.clone().into(), error));
-        }
+        let done = put(&directory, &self.temporary, output).inspect_err(|_| {
+            let _ = unlinkat(&directory, &self.temporary, AtFlags::empty());
+        });
+        self.directory = Some(directory);
+        done
     }
+}
 
-    fn put(&self, path: &str, content: &Content) -> io::Result<()> {
-        match content {
-            Content::File(text) => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-                let file = openat(&self.directory, &self.temporary, flags, Mode::from(0o644))?;
-                File::from(file).write_all(text.as_bytes())?;
-            }
-            // A new link is there whole or not at all; only one in the place of another needs the detour.
-            Content::Link(target) => match symlinkat(target, &self.directory, path) {
-                Err(Errno::EXIST) => symlinkat(target, &self.directory, &self.temporary)?,
-                done => return Ok(done?),
-            },
-        }
-        Ok(renameat(&self.directory, &self.temporary, &self.directory, path)?)
+/// Puts one output where it belongs, by way of `temporary` where something stands there already.
+fn put(directory: &OwnedFd, temporary: &str, Output { path, content, .. }: &Output) -> io::Result<()> {
+    let there = match content {
+        Content::File(text) => put_nameless(directory, path, text),
+        Content::Link(target) => symlinkat(target, directory, path).map_err(io::Error::from),
+    };
+    if there.is_ok() {
+        return there;
     }
+    // Something stands there already, or this file system wants a name from the beginning.
+    match content {
+        Content::File(text) => {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+            let file = openat(directory, temporary, flags, Mode::from(0o644))?;
+            File::from(file).write_all(text.as_bytes())?;
+        }
+        Content::Link(target) => symlinkat(target, directory, temporary)?,
+    }
+    Ok(renameat(directory, temporary, directory, path)?)
+}
+
+/// Writes a file that gets its name when it is whole: one change of the directory less than renaming.
+fn put_nameless(directory: &OwnedFd, path: &str, text: &str) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let mut file = File::from(openat(directory, ".", flags, Mode::from(0o644))?);
+    file.write_all(text.as_bytes())?;
+    Ok(linkat(&file, "", directory, path, AtFlags::EMPTY_PATH)?)
 }

@@ -139,7 +139,10 @@ mod tests {
         let failed = [("OnDeath".to_owned(), "2".to_owned())];
         assert!(!place("OnRestart", "1").acts(Past { failed: &failed, ..past(Start::AfterDeath) }));
         let failed = [("OnRestart".to_owned(), "1".to_owned())];
-        assert!(place("OnRestart", "2").acts(Past { failed: &failed, ..past(Start::AfterDeath) }), "its own do not count");
+        assert!(
+            place("OnRestart", "2").acts(Past { failed: &failed, ..past(Start::AfterDeath) }),
+            "its own do not count"
+        );
     }
 
     #[test]

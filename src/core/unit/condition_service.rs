@@ -2,7 +2,7 @@
 
 use super::guard::{self, Site};
 use super::ward_unit::{header, write_lines, write_native};
-use super::{Content, Output};
+use super::{Content, Output, Rank};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, Ward, time_span};
 use std::fmt::Write as _;
@@ -47,5 +47,5 @@ fn service(ward: &Ward, condition: &Condition) -> Output {
     write_native(&mut text, &surroundings);
     let _ = writeln!(text, "TimeoutStartSec={}", time_span::render(COMMAND_TIMEOUT + lines.waits));
     write_lines(&mut text, "ExecStart", lines.before.iter().chain(&lines.after));
-    Output { path: guard::service_name(ward, condition), content: Content::File(text) }
+    Output { rank: Rank::Normal, path: guard::service_name(ward, condition), content: Content::File(text) }
 }

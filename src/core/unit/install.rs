@@ -1,6 +1,6 @@
 //! The links that `[Install]` asks for: generated units cannot be enabled, so the generator makes them.
 
-use super::{Content, Output};
+use super::{Content, Output, Rank};
 use crate::core::config::read_native::values;
 use crate::core::config::{Form, Mistake, Problem, UnitName, Ward};
 
@@ -12,29 +12,35 @@ pub(super) fn links(ward: &Ward) -> (Vec<Output>, Vec<Problem>) {
     let unit = ward.unit();
     let mut links = Vec::new();
     let mut problems = Vec::new();
-    let mut each = |key: &str, make: &dyn Fn(UnitName) -> Output| {
-        for line in values(&ward.native.install, key) {
-            for word in line.value.split_whitespace() {
-                match UnitName::new(word) {
-                    Ok(other) => links.push(make(other)),
-                    Err(why) => {
-                        let why = format!("{word:?} is not a unit: {why}");
-                        let mistake = Mistake::BadValue { key: key.to_owned(), value: line.value.clone(), why };
-                        problems.push(Problem { at: line.at.clone(), mistake });
-                    }
-                }
-            }
-        }
-    };
     for (key, folder) in FOLDERS {
-        each(key, &|other| Output {
-            path: [other.as_str(), ".", folder, "/", unit.as_str()].concat(),
-            content: Content::Link(["../", unit.as_str()].concat()),
+        each(ward, key, &mut problems, |other| {
+            let path = [other.as_str(), ".", folder, "/", unit.as_str()].concat();
+            links.push(Output { rank: Rank::Normal, path, content: Content::Link(["../", unit.as_str()].concat()) });
         });
     }
     if ward.form == Form::Defined {
-        each("Alias", &|other| Output { path: other.to_string(), content: Content::Link(unit.to_string()) });
+        each(ward, "Alias", &mut problems, |other| {
+            let content = Content::Link(unit.to_string());
+            links.push(Output { rank: Rank::Late, path: other.to_string(), content });
+        });
     }
     links.dedup();
     (links, problems)
+}
+
+fn each(ward: &Ward, key: &str, problems: &mut Vec<Problem>, mut link: impl FnMut(UnitName)) {
+    for line in values(&ward.native.install, key) {
+        for word in line.value.split_whitespace() {
+            let why = match UnitName::new(word) {
+                Ok(other) if key != "Alias" || other.is_service() => {
+                    link(other);
+                    continue;
+                }
+                Ok(_) => format!("{word:?} is not a .service, as the ward's unit is"),
+                Err(why) => format!("{word:?} is not a unit: {why}"),
+            };
+            let mistake = Mistake::BadValue { key: key.to_owned(), value: line.value.clone(), why };
+            problems.push(Problem { at: line.at.clone(), mistake });
+        }
+    }
 }

@@ -24,10 +24,21 @@ use std::collections::BTreeSet;
 /// One thing to write, its path relative to the generator's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
+    /// Which of the generator's directories.
+    pub rank: Rank,
     /// `fs-nfs2.service`, `multi-user.target.wants/fs-nfs2.service` …
     pub path: String,
     /// What to put there.
     pub content: Content,
+}
+
+/// Which of the generator's directories an [`Output`] goes to (systemd.generator(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// Over what packages ship, under what the administrator writes.
+    Normal,
+    /// Under every other unit of that name: for aliases, which must not take the place of another ward or package.
+    Late,
 }
 
 /// What an [`Output`] is.
@@ -63,7 +74,8 @@ impl Names {
 #[must_use]
 pub fn outputs(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (Vec<Output>, Vec<Problem>) {
     let (text, mut problems) = ward_unit::render(ward, adopted);
-    let mut outputs = vec![Output { path: ward_unit::path(ward), content: Content::File(text) }];
+    let path = ward_unit::path(ward);
+    let mut outputs = vec![Output { rank: Rank::Normal, path, content: Content::File(text) }];
     outputs.extend(condition_service::render(ward));
     let (links, wrong) = install::links(ward);
     outputs.extend(links);

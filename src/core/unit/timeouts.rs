@@ -27,6 +27,8 @@ pub struct AdoptedUnit {
     pub kind: Option<String>,
     /// `Restart=`.
     pub restart: Option<String>,
+    /// Whether `RootDirectory=` or `RootImage=` gives it a root of its own.
+    pub rooted: bool,
     /// `TimeoutStartSec=` or `TimeoutSec=`.
     pub start: Timeout,
     /// `TimeoutStopSec=` or `TimeoutSec=`.
@@ -40,10 +42,16 @@ impl AdoptedUnit {
         Self {
             kind: value(service, "Type").map(str::to_owned),
             restart: value(service, "Restart").map(str::to_owned),
+            rooted: rooted(service),
             start: given(service, "TimeoutStartSec"),
             stop: given(service, "TimeoutStopSec"),
         }
     }
+}
+
+/// Whether the lines give the service a root of its own, in which the helper would not be found.
+pub(super) fn rooted(service: &[NativeLine]) -> bool {
+    ["RootDirectory", "RootImage"].iter().any(|key| value(service, key).is_some())
 }
 
 /// Which of the two time-outs.

@@ -4,7 +4,7 @@ use super::guard::{self, HelperLine, Lines, Site};
 use super::timeouts::{self, AdoptedUnit, Phase};
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
-use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Problem, Ward, time_span};
+use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Place, Problem, Ward, time_span};
 use crate::core::recovery::backoff::Backoff;
 
 /// The drop-in's name: an administrator's own `override.conf` comes after it and so wins.
@@ -34,16 +34,17 @@ pub(super) fn render(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (String, Vec
     match ward.form {
         Form::Defined => {
             sections.write_first(&mut text);
-            write_native(&mut text, &without_first_resets(&ward.native.service));
+            write_native(&mut text, &without_start_limit(&without_first_resets(&ward.native.service)));
             write_default(&mut text, ward, "Restart", "on-failure");
             write_default(&mut text, ward, "RestartSec", "0");
         }
         Form::Adopted(_) => {
-            write_native(&mut text, &ward.native.service);
+            write_native(&mut text, &without_start_limit(&ward.native.service));
             sections.write_first(&mut text);
         }
     }
-    for setting in [start, stop].into_iter().flatten() {
+    let (root, root_warning) = root_of_its_own(ward, adopted);
+    for setting in [start, stop, root].into_iter().flatten() {
         text.extend([&setting, "\n"]);
     }
     sections.write_last(&mut text);
@@ -51,8 +52,8 @@ pub(super) fn render(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (String, Vec
         text.push_str("\n[Install]\n");
         write_native(&mut text, &ward.native.install);
     }
-    let mut problems: Vec<_> = [start_warning, stop_warning].into_iter().flatten().collect();
-    problems.extend(start_limit_warning(ward));
+    let mut problems: Vec<_> = [start_warning, stop_warning, root_warning].into_iter().flatten().collect();
+    problems.extend(start_limit_warnings(ward));
     (text, problems)
 }
 
@@ -103,32 +104,44 @@ fn append(all: &mut Lines, lines: Lines) {
 
 fn begin(ward: &Ward) -> String {
     let recovery = &ward.recovery;
-    let mut line = HelperLine::new("begin", ward, ward.unit().as_str())
+    let line = HelperLine::new("begin", ward, ward.unit().as_str())
         .option("delay", &time_span::render(recovery.delay))
         .option("max-delay", &time_span::render(recovery.max_delay));
-    for Condition { id, do_now, .. } in ward.conditions.iter().filter(|condition| condition.once) {
-        line = line.option("once", &[id.as_str(), if *do_now { ":now" } else { "" }].concat());
-    }
-    line.done()
+    // It stands in for `stopped` where that did not run.
+    let line = limit_options(ward, line);
+    ward.conditions
+        .iter()
+        .filter(|condition| condition.once && condition.kind != ConditionKind::Limit)
+        .fold(line, once_option)
+        .done()
+}
+
+fn once_option(line: HelperLine, condition: &Condition) -> HelperLine {
+    let now = if condition.do_now { ":now" } else { "" };
+    line.option("once", &[condition.id.as_str(), now].concat())
 }
 
 fn end(ward: &Ward, start: &Lines) -> String {
     let line = HelperLine::new("end", ward, ward.unit().as_str());
     // Lines without `+` were watched by PID 1 alone; their results have to be fetched.
     let as_service = |line: &String| !line.trim_start_matches('-').starts_with('+');
-    if start.before.iter().chain(&start.after).any(as_service) {
-        line.words(&["--collect"]).done()
-    } else {
-        line.done()
-    }
+    let collects = start.before.iter().chain(&start.after).any(as_service);
+    let line = if collects { line.words(&["--collect"]) } else { line };
+    let restarts =
+        ward.conditions.iter().filter(|condition| condition.once && condition.kind == ConditionKind::Restart);
+    restarts.fold(line, once_option).done()
 }
 
 fn stopped(ward: &Ward) -> String {
+    limit_options(ward, HelperLine::new("stopped", ward, ward.unit().as_str())).done()
+}
+
+/// The death limit and what follows it.
+fn limit_options(ward: &Ward, line: HelperLine) -> HelperLine {
     let recovery = &ward.recovery;
     let reset_after = time_span::render(recovery.reset_after);
-    let line = HelperLine::new("stopped", ward, ward.unit().as_str());
     if recovery.death_limit == 0 {
-        return line.option("reset-after", &reset_after).done();
+        return line.option("reset-after", &reset_after);
     }
     let on_limit = match recovery.on_limit {
         OnLimit::Exclude => "exclude",
@@ -141,9 +154,10 @@ fn stopped(ward: &Ward) -> String {
         .option("reset-after", &reset_after)
         .option("on-limit", on_limit);
     for condition in ward.conditions.iter().filter(|condition| condition.kind == ConditionKind::Limit) {
-        line = line.option("run", &guard::service_name(ward, condition));
+        let option = if condition.once { "run-once" } else { "run" };
+        line = line.option(option, &guard::service_name(ward, condition));
     }
-    line.done()
+    line
 }
 
 pub(super) fn header(ward: &Ward) -> String {
@@ -164,6 +178,10 @@ fn without_first_resets(service: &[NativeLine]) -> Vec<NativeLine> {
     service.iter().enumerate().filter(stands).map(|(_, line)| line.clone()).collect()
 }
 
+fn without_start_limit(service: &[NativeLine]) -> Vec<NativeLine> {
+    service.iter().filter(|line| !START_LIMIT.contains(&line.key.as_str())).cloned().collect()
+}
+
 pub(super) fn write_native(text: &mut String, lines: &[NativeLine]) {
     for line in lines {
         text.extend([line.key.as_str(), "=", line.value.as_str(), "\n"]);
@@ -182,9 +200,32 @@ pub(super) fn write_lines<'a>(text: &mut String, key: &str, lines: impl Iterator
     }
 }
 
-fn start_limit_warning(ward: &Ward) -> Option<Problem> {
-    let line =
-        ward.native.unit.iter().find(|line| line.key.starts_with("StartLimit") && line.key != "StartLimitAction")?;
-    let text = format!("{}= has no effect in a ward: DeathLimit= in [Recovery] takes its place", line.key);
-    Some(Problem { at: line.at.clone(), mistake: Mistake::Warning(text) })
+/// Settings of systemd's start limit. systemd still takes those of the first group in `[Service]`, where they would come
+/// after, and so undo, what stands in our `[Unit]`.
+const START_LIMIT: [&str; 4] = ["StartLimitInterval", "StartLimitBurst", "StartLimitIntervalSec", "StartLimitAction"];
+
+fn start_limit_warnings(ward: &Ward) -> impl Iterator<Item = Problem> {
+    let lines = ward.native.unit.iter().chain(&ward.native.service);
+    lines.filter(|line| START_LIMIT.contains(&line.key.as_str())).map(|line| {
+        let text = format!("{}= has no effect in a ward: DeathLimit= in [Recovery] takes its place", line.key);
+        Problem { at: line.at.clone(), mistake: Mistake::Warning(text) }
+    })
+}
+
+/// systemd applies a root of its own to `+` lines too. The helper is not in there, and without it there is no limit and no
+/// back-off, so only the main process gets that root.
+fn root_of_its_own(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (Option<String>, Option<Problem>) {
+    let here = timeouts::rooted(&ward.native.service);
+    let decided = ward.native.service.iter().rfind(|line| line.key == "RootDirectoryStartOnly");
+    if !here && !adopted.is_some_and(|unit| unit.rooted) {
+        return (None, None);
+    }
+    let at = decided.map_or(Place { path: ward.path.clone(), line: 0 }, |line| line.at.clone());
+    if decided.is_some_and(|line| ["yes", "true", "on", "1"].contains(&line.value.as_str())) {
+        return (None, None);
+    }
+    let text = "the service has a root directory of its own, where the helper cannot run: RootDirectoryStartOnly=yes is \
+                added, so ExecStartPre= and the like run outside of it";
+    let warning = Problem { at, mistake: Mistake::Warning(text.to_owned()) };
+    (Some("RootDirectoryStartOnly=yes".to_owned()), Some(warning))
 }

@@ -1,11 +1,11 @@
 //! What each step does. Every result is an exit status: 0, or why not.
 
+use super::limit::REBOOT_PAUSE;
 use super::run::StepLine;
-use super::stopped::REBOOT_PAUSE;
 use super::wait;
-use crate::core::config::UnitName;
 use crate::core::config::read_step;
 use crate::core::config::step::{Action, RebootGuard};
+use crate::core::config::{ConditionKind, UnitName};
 use crate::edge::systemctl::{self, Wait};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -42,7 +42,11 @@ fn execute(words: &[String]) -> io::Result<u8> {
 
 fn built_in(line: &StepLine, own: &str) -> io::Result<u8> {
     let wait = if line.no_wait { Wait::ForQueue } else { Wait::ForJob };
-    let unit_job = |verb, unit: &UnitName| unit_job(verb, unit.as_str(), own, wait);
+    let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
+    let unit_job = |verb, unit: &UnitName| {
+        let wait = if waits_for_us(unit.as_str(), own, phase)? { Wait::ForQueue } else { wait };
+        systemctl::job(verb, unit.as_str(), wait)
+    };
     let keyword = line.keyword.strip_prefix("Else").unwrap_or(&line.keyword);
     let action = read_step::read_built_in(keyword, &line.arguments.join(" ")).map_err(io::Error::other)?;
     match action {
@@ -69,12 +73,19 @@ fn built_in(line: &StepLine, own: &str) -> io::Result<u8> {
     Ok(0)
 }
 
-/// Queues a job and waits for it, unless the unit is ordered after the ward's own: its job would then wait for the very
-/// start this step is part of.
-fn unit_job(verb: &str, unit: &str, own: &str, wait: Wait) -> io::Result<()> {
-    let behind = systemctl::show(unit, &["After"])?;
-    let waits_for_us = behind.get("After").split(' ').any(|name| name == own);
-    systemctl::job(verb, unit, if waits_for_us { Wait::ForQueue } else { wait })
+/// Which of its own jobs the ward's unit is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Start,
+    Stop,
+}
+
+/// Whether a job of `unit` would wait for the very start or stop of `own` that this step is part of: then it may be queued
+/// but not waited for. A unit ordered after ours waits for our start; while ours stops, any order between the two does.
+fn waits_for_us(unit: &str, own: &str, phase: Phase) -> io::Result<bool> {
+    let order = systemctl::show(unit, &["After", "Before"])?;
+    let names_us = |key: &str| order.get(key).split(' ').any(|name| name == own);
+    Ok(names_us("After") || (phase == Phase::Stop && names_us("Before")))
 }
 
 fn reboot(guard: RebootGuard) -> io::Result<()> {

@@ -1,69 +1,93 @@
 //! The first and the last line of a start: why is this a start, how long must it wait, and: it is up.
 
 use super::arguments::Arguments;
-use super::collect;
-use crate::core::config::time_span;
+use super::{collect, limit};
+use crate::core::config::{ConditionKind, time_span};
+use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
 use crate::core::recovery::gate::{Past, Place};
-use crate::core::recovery::series::Start;
+use crate::core::recovery::series::{LastEnd, Start, Verdict};
 use crate::edge::record::{RunRecord, StartKind, WardState};
 use crate::edge::{clock, series_file, systemctl};
 use std::io;
 use std::time::Duration;
 
-/// `begin WARD UNIT --delay= --max-delay= --once=CONDITION[:now] …`
+/// `begin WARD UNIT --delay= --max-delay= [the options of stopped] --once=CONDITION[:now] …`
 pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
-    let asked = systemctl::show(unit, &["NRestarts", "TimeoutStartUSec"]).unwrap_or_default();
+    let known = systemctl::show(unit, &["NRestarts", "TimeoutStartUSec"]).unwrap_or_default();
+    let nrestarts = known.number("NRestarts");
     let mut series = series_file::load(&state);
-    let start = series.start(asked.number("NRestarts"));
+    let missed = series.missed_an_end(nrestarts);
+    let one_too_many = missed && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
+    let start = series.start(nrestarts);
+    let spent = spend(&mut series, start, arguments);
+    let record = RunRecord { restarts: series.restarts, spent, ..RunRecord::new(ward, unit, invocation, kind(start)) };
+    let given_up = if one_too_many { limit::give_up(&mut series, arguments) } else { Ok(()) };
+    let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
+    // Old records are in nobody's way for the time being.
+    let _ = state.prune_runs();
+    if start.is_restart() && !one_too_many {
+        // Where nothing can be written systemd's own counter makes the waits grow.
+        let restart = if saved.is_ok() { series.restarts } else { nrestarts.unwrap_or(series.restarts) };
+        let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
+        wait(ward, unit, restart, allowed(backoff.wait(restart), known.get("TimeoutStartUSec")));
+    }
+    saved.and(given_up)
+}
+
+/// Marks the conditions with `Once=` that fire now; gives those that have fired before.
+fn spend(series: &mut Series, start: Start, arguments: &Arguments) -> Vec<String> {
     let mut spent = Vec::new();
     for once in arguments.all("once") {
         let (condition, do_now) = once.strip_suffix(":now").map_or((once, false), |condition| (condition, true));
+        let place = once_place(condition, do_now);
         if series.spent.contains(condition) {
             spent.push(condition.to_owned());
-        } else if fires(condition, do_now, start) {
+        } else if place.kind() != Some(ConditionKind::Restart) && fires(&place, start, &[]) {
             series.spent.insert(condition.to_owned());
         }
     }
-    let record = RunRecord { restarts: series.restarts, spent, ..RunRecord::new(ward, unit, invocation, kind(start)) };
-    state.save_run(&record)?;
-    series_file::save(&state, &series)?;
-    state.prune_runs()?;
-    if start.is_restart() {
-        let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
-        wait(ward, unit, series.restarts, allowed(backoff.wait(series.restarts), asked.get("TimeoutStartUSec")));
-    }
-    Ok(())
+    spent
 }
 
-/// `end WARD UNIT [--collect]`
+/// `end WARD UNIT [--collect] [--once=CONDITION]`
 pub(super) fn end(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     if arguments.has("collect") {
         collect::collect(arguments, invocation)?;
     }
     let state = WardState::of(ward);
+    let record = state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::First));
+    let failed = super::failed_steps(&record);
     let mut series = series_file::load(&state);
     series.up(clock::since_boot());
+    // [OnRestart] fires only now that all other steps are known to have succeeded.
+    let restarted = if record.start == StartKind::First { Start::First } else { Start::AfterDeath };
+    for condition in arguments.all("once").filter(|condition| fires(&once_place(condition, false), restarted, &failed))
+    {
+        series.spent.insert(condition.to_owned());
+    }
     series_file::save(&state, &series)?;
-    let record = state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::First));
     if record.start != StartKind::First {
-        let failed = super::failed_steps(&record).len();
         let steps = record.results.len();
         tracing::info!(
             UNITWARD_WARD = ward,
-            "Restarted {unit}, attempt {}; {steps} steps, {failed} of them failed.",
-            record.restarts
+            "Restarted {unit}, attempt {}; {steps} steps, {} of them failed.",
+            record.restarts,
+            failed.len()
         );
     }
     Ok(())
 }
 
-fn fires(condition: &str, do_now: bool, start: Start) -> bool {
-    let place = Place { condition: condition.to_owned(), step: "0".to_owned(), do_now, breaks: false };
-    place.acts(Past { start: Some(start), asked_to_stop: false, spent: &[], failed: &[] })
+fn once_place(condition: &str, do_now: bool) -> Place {
+    Place { condition: condition.to_owned(), step: "0".to_owned(), do_now, breaks: false }
+}
+
+fn fires(place: &Place, start: Start, failed: &[(String, String)]) -> bool {
+    place.acts(Past { start: Some(start), asked_to_stop: false, spent: &[], failed })
 }
 
 fn kind(start: Start) -> StartKind {

@@ -8,6 +8,7 @@ mod act;
 mod arguments;
 mod begin;
 mod collect;
+mod limit;
 mod run;
 mod stopped;
 mod wait;
