@@ -5,11 +5,12 @@
 //! empty file or a link to `/dev/null` masks. A file is trusted when it belongs to the owner of the root directory
 //! (root on a running host, whoever builds an image elsewhere) and nobody else may write it.
 
+use super::unit_files;
 use crate::core::config::{self, Assembly, Config, Mistake, Place, Problem, ReadWard, Settings, SourceFile, WardFiles};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +46,8 @@ pub fn each(root: &Path, hand_over: &mut dyn FnMut(ReadWard)) -> (Settings, Vec<
     for file in found.keys() {
         if let Some(name) = file.strip_suffix(".ward") {
             let files = reader.with_drop_ins(&found, file);
-            if let Some(read) = config::read_ward(&WardFiles { name: name.to_owned(), files }) {
+            if let Some(mut read) = config::read_ward(&WardFiles { name: name.to_owned(), files }) {
+                read.adopt_by_own_name(|alias| unit_files::own_name(root, alias));
                 hand_over(read);
             }
         }
@@ -74,7 +76,9 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(root: &'a Path) -> Self {
-        Self { root, owner: fs::metadata(root).map_or(0, |data| data.uid()), problems: Vec::new() }
+        // Elsewhere than on the running host whoever builds the image may own it.
+        let owner = if root == Path::new("/") { 0 } else { fs::metadata(root).map_or(0, |data| data.uid()) };
+        Self { root, owner, problems: Vec::new() }
     }
 
     fn listing(&mut self) -> Listing {
@@ -106,52 +110,52 @@ impl<'a> Reader<'a> {
 
     /// The file of this name that counts and its drop-ins, in the order they apply.
     fn with_drop_ins(&mut self, found: &Listing, name: &str) -> Vec<SourceFile> {
-        let Some(main) = found.get(name).and_then(|entries| entries.first()) else { return Vec::new() };
-        let Some(main) = self.read(main) else { return Vec::new() };
+        let settings = name == SETTINGS;
+        let mut files = Vec::new();
+        match found.get(name).and_then(|entries| entries.first()).map(|main| self.read(main)) {
+            Some(Read::Text(main)) => files.push(main),
+            // Drop-ins alone make settings, as they do for systemd itself, but no ward.
+            None if settings => {}
+            None | Some(Read::Masked | Read::Refused) => return files,
+        }
+        let refused = self.problems.len();
         let mut drop_ins: BTreeMap<String, Found> = BTreeMap::new();
-        for directory in found.get(&format!("{name}.d")).into_iter().flatten() {
+        for directory in found.get(&[name, ".d"].concat()).into_iter().flatten() {
             for (file, entry) in self.entries(&directory.path).into_iter().filter(|(file, _)| file.ends_with(".conf")) {
                 drop_ins.entry(file).or_insert(entry);
             }
         }
-        let mut files = vec![main];
-        let refused = self.problems.len();
         for entry in drop_ins.values() {
-            files.extend(self.read(entry));
+            if let Read::Text(file) = self.read(entry) {
+                files.push(file);
+            }
         }
         // A ward without one of its drop-ins is not the ward that was meant.
-        if name != SETTINGS && self.problems.len() > refused {
+        if !settings && self.problems.len() > refused {
             return Vec::new();
         }
         files
     }
 
-    /// One file's text; `None` when it masks or, with a problem, when it may not or cannot be read.
-    fn read(&mut self, entry: &Found) -> Option<SourceFile> {
+    /// One file's text, unless it masks or, with a problem, may not or cannot be read.
+    fn read(&mut self, entry: &Found) -> Read {
         let path = entry.path.as_path();
         let outside = match if entry.is_link { self.resolve(path) } else { Some(self.outside(path)) } {
-            Some(outside) if entry.is_link && outside == self.outside(Path::new("/dev/null")) => return None,
+            Some(outside) if entry.is_link && outside == self.outside(Path::new("/dev/null")) => return Read::Masked,
             Some(outside) => outside,
-            None => {
-                self.refuse(path, 0, "the link leads nowhere".into());
-                return None;
-            }
+            None => return self.refuse(path, 0, "the link leads nowhere".into()),
         };
         match self.read_trusted(&outside) {
-            Ok(bytes) if bytes.is_empty() => None,
+            Ok(bytes) if bytes.is_empty() => Read::Masked,
             Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => Some(SourceFile { path: path.into(), text }),
+                Ok(text) => Read::Text(SourceFile { path: path.into(), text }),
                 Err(error) => {
                     let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
                     let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-                    self.refuse(path, line, "the file is not UTF-8 text".into());
-                    None
+                    self.refuse(path, line, "the file is not UTF-8 text".into())
                 }
             },
-            Err(why) => {
-                self.refuse(path, 0, why);
-                None
-            }
+            Err(why) => self.refuse(path, 0, why),
         }
     }
 
@@ -204,9 +208,19 @@ impl<'a> Reader<'a> {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    fn refuse(&mut self, path: &Path, line: usize, why: String) {
+    fn refuse(&mut self, path: &Path, line: usize, why: String) -> Read {
         self.problems.push(Problem { at: Place { path: path.into(), line }, mistake: Mistake::File { why } });
+        Read::Refused
     }
+}
+
+/// What reading one file came to.
+enum Read {
+    Text(SourceFile),
+    /// Empty, or a link to `/dev/null`: files of this name further down the search path do not count.
+    Masked,
+    /// Not trusted or not readable; the problem is said.
+    Refused,
 }
 
 #[cfg(test)]
@@ -299,6 +313,38 @@ mod tests {
         fs::set_permissions(drop_in, fs::Permissions::from_mode(0o666)).unwrap();
         let (wards, problems) = names(root.path());
         assert_eq!((wards.len(), problems.len()), (0, 1), "{problems:?}");
+    }
+
+    #[test]
+    fn an_unsafe_drop_in_folder_costs_its_ward_too() {
+        let root =
+            tree(&[("etc/unitward/a.ward", WARD), ("etc/unitward/a.ward.d/x.conf", "[Recovery]\nDeathLimit=1\n")]);
+        let folder = root.path().join("etc/unitward/a.ward.d");
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+        let (wards, problems) = names(root.path());
+        assert_eq!((wards.len(), problems.len()), (0, 1), "{problems:?}");
+    }
+
+    #[test]
+    fn drop_ins_alone_make_settings_unless_the_main_file_masks_them() {
+        let root = tree(&[("etc/unitward/unitward.conf.d/x.conf", "[Node]\nNodeId=x\n")]);
+        assert_eq!(load(root.path()).0.settings.node.node_id.as_deref(), Some("x"));
+        fs::write(root.path().join("etc/unitward/unitward.conf"), "").unwrap();
+        assert_eq!(load(root.path()).0.settings.node.node_id, None);
+    }
+
+    #[test]
+    fn an_alias_is_adopted_by_the_units_own_name() {
+        let root = tree(&[
+            ("usr/lib/systemd/system/real.service", "[Service]\n"),
+            ("etc/unitward/a.ward", "[Ward]\nUnit=alias.service\n"),
+            ("etc/unitward/b.ward", "[Ward]\nUnit=real.service\n"),
+        ]);
+        fs::create_dir_all(root.path().join("etc/systemd/system")).unwrap();
+        symlink("/usr/lib/systemd/system/real.service", root.path().join("etc/systemd/system/alias.service")).unwrap();
+        let (config, problems) = load(root.path());
+        assert_eq!(config.wards.iter().map(|w| w.unit().to_string()).collect::<Vec<_>>(), ["real.service"]);
+        assert!(problems[0].to_string().contains("real.service is guarded by /etc/unitward/a.ward"), "{problems:?}");
     }
 
     #[test]

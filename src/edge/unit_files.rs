@@ -32,6 +32,20 @@ pub fn adopted(root: &Path, ward: &Ward) -> (Option<AdoptedUnit>, Option<Problem
     (found, missing)
 }
 
+/// The name a unit calls itself, where `unit` is an alias: a link to a unit file of another name.
+#[must_use]
+pub fn own_name(root: &Path, unit: &UnitName) -> Option<UnitName> {
+    let link =
+        DIRECTORIES.iter().map(|directory| root.join(directory).join(unit.as_str())).find(|path| exists(path))?;
+    let target = fs::read_link(link).ok()?;
+    let own = UnitName::new(target.file_name()?.to_str()?).ok()?;
+    (own != *unit && own.is_service()).then_some(own)
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 /// What the files of one unit say; `None` when it has no main file.
 #[must_use]
 pub fn read(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
@@ -66,7 +80,7 @@ fn names_of(unit: &UnitName) -> Vec<String> {
 fn first(root: &Path, name: &str) -> Option<PathBuf> {
     let init_script = root.join("etc/init.d").join(name.trim_end_matches(".service"));
     let files = DIRECTORIES.iter().map(|directory| root.join(directory).join(name));
-    files.chain([init_script]).find(|path| path.symlink_metadata().is_ok())
+    files.chain([init_script]).find(|path| exists(path))
 }
 
 /// The `[Service]` lines of a unit file; nothing for what is no such file.

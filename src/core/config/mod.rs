@@ -70,6 +70,17 @@ pub struct ReadWard {
     problems: Vec<Problem>,
 }
 
+impl ReadWard {
+    /// Puts the unit's own name in the place of an alias (`sshd.service`), which PID 1 does not call it by.
+    pub fn adopt_by_own_name(&mut self, own_name: impl FnOnce(&UnitName) -> Option<UnitName>) {
+        if let Some(Form::Adopted(unit)) = self.ward.as_mut().map(|ward| &mut ward.form)
+            && let Some(own) = own_name(unit)
+        {
+            *unit = own;
+        }
+    }
+}
+
 /// Reads one ward by itself. Total; every mistake is in the list.
 #[must_use]
 pub fn read_ward(WardFiles { name, files }: &WardFiles) -> Option<ReadWard> {

@@ -15,7 +15,7 @@ pub struct Step {
     pub line: usize,
 }
 
-/// The actions of DESIGN's step table that need no registry, heartbeat or stack.
+/// What a step does: the keys of unitward.ward(5), section STEPS, but for its `Else…` ones.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Runs a command and waits for it.

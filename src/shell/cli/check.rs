@@ -71,11 +71,14 @@ fn warning(at: &Path, text: String) -> Problem {
     Problem { at: Place { path: at.into(), line: 0 }, mistake: Mistake::Warning(text) }
 }
 
-/// An adopted unit that systemd will not restart, so that no recovery ever runs.
+/// A unit that systemd will not restart, so that no recovery ever runs.
 fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
     let here = ward.native.service.iter().rfind(|line| line.key == "Restart").map(|line| line.value.as_str());
-    let stands = here.or(adopted?.restart.as_deref());
-    matches!(stands, None | Some("" | "no")).then(|| {
+    let default = match &ward.form {
+        Form::Defined => Some("on-failure"),
+        Form::Adopted(_) => adopted?.restart.as_deref(),
+    };
+    matches!(here.or(default), None | Some("" | "no")).then(|| {
         let text = format!(
             "{} has Restart=no, so nothing restarts it; write Restart=on-failure in [Service] of the ward",
             ward.unit()
