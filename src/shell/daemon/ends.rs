@@ -3,10 +3,12 @@
 //! A death's way: an observation, of which the [`Tracker`] makes an end; for a ward its run record; where
 //! a control process failed, PID 1's word on which; then the verdict, the burst limit, the journal and the broker.
 //!
-//! Invariant: whatever the witnesses do, an end that was told comes to a verdict, after
-//! [`CONTROL_PATIENCE`] at the latest.
+//! Invariants: whatever the witnesses do, an end that was told comes to a verdict, after
+//! [`CONTROL_PATIENCE`] at the latest. A unit without a ward is known for as long as systemd has it loaded, and
+//! no longer: transient units come and go without number.
 
 use super::cloud::Endpoint;
+use super::departed::Departed;
 use super::event::{Action, Incident, IncidentKind, Now, Remark};
 use super::guard::Guard;
 use super::identity::Identity;
@@ -17,7 +19,7 @@ use crate::core::crash::observation::{InvocationId, Observation};
 use crate::core::crash::reason::summed_up;
 use crate::core::crash::tracker::{Activity, Ended, Evidence, JobKind, Tracker, Waited};
 use crate::core::crash::verdict::{self, FailedControl, Nature, Testimony, Verdict};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// How long PID 1's answer about a failed control process is waited for.
@@ -42,6 +44,7 @@ pub(super) struct Scene<'r> {
 #[derive(Debug)]
 pub(super) struct Ends {
     units: HashMap<String, Unit>,
+    departed: Departed,
     /// Ends that wait for a word about a control process.
     waiting: Vec<Waiting>,
     bursts: HashMap<String, Burst<Incident>>,
@@ -56,6 +59,7 @@ struct Unit {
     tracker: Tracker,
     nature: Nature,
     acquaintance: Acquaintance,
+    standing: Standing,
     /// Ends of which the run record is being read.
     ended: Vec<Ended>,
 }
@@ -67,6 +71,17 @@ enum Acquaintance {
     Stranger,
     /// It is, or is being asked for.
     Known,
+}
+
+/// What was seen of a unit last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    /// Nothing.
+    Unseen,
+    /// A run goes on.
+    AtWork,
+    /// None does; the latest one, if there was any.
+    AtRest(Option<InvocationId>),
 }
 
 /// The end of a run with its witnesses.
@@ -88,7 +103,13 @@ struct Waiting {
 impl Ends {
     /// Nothing was seen before `since`.
     pub(super) fn new(since: Duration) -> Self {
-        Self { units: HashMap::new(), waiting: Vec::new(), bursts: HashMap::new(), since }
+        Self {
+            units: HashMap::new(),
+            departed: Departed::default(),
+            waiting: Vec::new(),
+            bursts: HashMap::new(),
+            since,
+        }
     }
 
     /// The watch changes: forgets whoever is not watched any more.
@@ -107,6 +128,12 @@ impl Ends {
         self.units.keys().filter(|unit| guard.ward(unit).is_none()).count()
     }
 
+    /// How much is remembered, the bounded rest aside.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.units.len() + self.waiting.len() + self.bursts.len()
+    }
+
     /// A unit changed.
     pub(super) fn observe(&mut self, scene: Scene<'_>, name: &str, observation: &Observation) -> Vec<Action> {
         if !scene.rules.guard.covers(name) {
@@ -115,6 +142,7 @@ impl Ends {
         let ward = scene.rules.guard.ward(name);
         let unit = self.unit(name);
         let findings = unit.tracker.observe(observation);
+        unit.standing = Standing::of(observation);
         let mut actions = Vec::new();
         if unit.acquaintance == Acquaintance::Stranger && !observation.is_over() {
             unit.acquaintance = Acquaintance::Known;
@@ -127,6 +155,9 @@ impl Ends {
             });
         }
         for ended in findings.ended {
+            if self.departed.knows(&ended.invocation) {
+                continue;
+            }
             let Some(ward) = ward else {
                 actions.extend(self.take(scene, name, End { ended, testimony: None, control: None }));
                 continue;
@@ -147,6 +178,33 @@ impl Ends {
         (unit.nature, unit.acquaintance) = (description.nature, Acquaintance::Known);
         let mut actions = self.observe(scene, name, &description.observation);
         actions.extend(self.resolve(scene, name, description.failed_control));
+        actions
+    }
+
+    /// systemd has let go of a unit. PID 1 tells a unit's last change before that, and has nothing more to say of it:
+    /// its ends wait for no word about a control process.
+    pub(super) fn removed(&mut self, scene: Scene<'_>, name: &str) -> Vec<Action> {
+        let is_idle = |unit: &Unit| unit.standing != Standing::AtWork && unit.ended.is_empty();
+        if scene.rules.guard.ward(name).is_some() || !self.units.get(name).is_some_and(is_idle) {
+            return Vec::new();
+        }
+        let actions = self.resolve(scene, name, None);
+        self.forget(name);
+        actions
+    }
+
+    /// All watched units that are loaded. Whichever else is known has gone unseen, maybe with its run.
+    pub(super) fn listed(&mut self, scene: Scene<'_>, loaded: &[UnitAt]) -> Vec<Action> {
+        let loaded: HashSet<_> = loaded.iter().map(|at| at.unit.as_str()).collect();
+        let is_gone = |unit: &&String| !loaded.contains(unit.as_str()) && scene.rules.guard.ward(unit).is_none();
+        let gone: Vec<String> = self.units.keys().filter(is_gone).cloned().collect();
+        let mut actions = Vec::new();
+        for name in gone {
+            actions.extend(self.resolve(scene, &name, None));
+            if self.forget(&name) == Some(Standing::AtWork) {
+                actions.push(Action::Say(Remark::Missed(name, 1)));
+            }
+        }
         actions
     }
 
@@ -233,8 +291,18 @@ impl Ends {
             tracker: Tracker::new(since),
             nature: Nature::default(),
             acquaintance: Acquaintance::Stranger,
+            standing: Standing::Unseen,
             ended: Vec::new(),
         })
+    }
+
+    /// Drops a unit; its last run stays known, lest its end is told again.
+    fn forget(&mut self, name: &str) -> Option<Standing> {
+        let standing = self.units.remove(name)?.standing;
+        if let Standing::AtRest(Some(invocation)) = &standing {
+            self.departed.remember(invocation.clone());
+        }
+        Some(standing)
     }
 
     /// An end with all its witnesses but, maybe, the last.
@@ -283,6 +351,12 @@ impl Ends {
             Admission::Full(incident) => report(rules, incident),
             Admission::Held => Vec::new(),
         }
+    }
+}
+
+impl Standing {
+    fn of(observation: &Observation) -> Self {
+        if observation.is_over() { Self::AtRest(observation.invocation.clone()) } else { Self::AtWork }
     }
 }
 

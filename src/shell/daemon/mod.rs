@@ -9,6 +9,7 @@
 //! ask for again.
 
 mod cloud;
+mod departed;
 mod ends;
 mod event;
 mod guard;

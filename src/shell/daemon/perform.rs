@@ -131,7 +131,8 @@ fn say(remark: &Remark) {
             );
         }
         Remark::Missed(unit, runs) => {
-            warn!(MESSAGE_ID = messages::RESYNC, "{runs} runs of {unit} ended unseen and are not reported.");
+            let (runs, verb) = if *runs == 1 { ("1 run".to_owned(), "is") } else { (format!("{runs} runs"), "are") };
+            warn!(MESSAGE_ID = messages::RESYNC, "{runs} of {unit} ended unseen and {verb} not reported.");
         }
         Remark::ResyncLate => warn!("systemd does not answer, asking again."),
         Remark::Guarding(wards, patterns) => {

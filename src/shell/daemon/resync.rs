@@ -106,6 +106,11 @@ impl Resync {
         self.phase = Phase::Held { until: now + RELOAD_PATIENCE };
     }
 
+    /// Whether PID 1 reloads, as far as is known.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.phase, Phase::Held { .. })
+    }
+
     /// The list has come; `missing` are units to be found by another name.
     pub(super) fn listed(&mut self, units: Vec<UnitAt>, missing: Vec<String>) {
         if let Phase::Listing { until } = self.phase {

@@ -157,15 +157,19 @@ impl State {
             // reported never differ. Once they are read everything is asked for again.
             Sight::ReloadEnds => vec![Action::LoadConfiguration],
             Sight::Changed(unit, observation) => self.ends.observe(scene, &unit, &observation),
+            // During a reload every unit goes and comes back.
+            Sight::Removed(_) if self.resync.is_held() => Vec::new(),
+            Sight::Removed(unit) => self.ends.removed(scene, &unit),
             Sight::JobQueued(at) => self.ends.job_queued(at).into_iter().collect(),
             Sight::JobKnown(at, kind) => {
                 self.ends.job_known(&at, kind);
                 Vec::new()
             }
             Sight::Listed(units) => {
+                let actions = self.ends.listed(scene, &units);
                 let missing = self.rules.guard.not_among(&units);
                 self.resync.listed(units, missing);
-                Vec::new()
+                actions
             }
             Sight::Found(asked, at) => {
                 let news = self.rules.guard.learn_alias(&asked, &at.unit);

@@ -18,7 +18,8 @@
 //!
 //! `UnitNew` is not listened to. It comes for every unit that anybody looks at, and to look at one that is
 //! not loaded any more loads it, which gives a `UnitNew`: two watchers, or one, would go on for ever.
-//! A unit is asked about when it is listed as loaded, or has just been seen running.
+//! A unit is asked about when it is listed as loaded, or has just been seen running. `UnitRemoved` is taken in,
+//! so that what has gone can be forgotten; nothing is ever asked because of it.
 //!
 //! # Trust
 //!
@@ -79,6 +80,8 @@ pub(super) enum Sight {
     ReloadEnds,
     /// A watched unit changed.
     Changed(String, Box<Observation>),
+    /// systemd has let go of a watched unit.
+    Removed(String),
     /// A job for a watched unit was queued.
     JobQueued(JobAt),
     /// The reply to [`Question::Units`]: the watched ones of all loaded units.

@@ -104,6 +104,10 @@ impl Reducer {
                 true => Some(Sight::ReloadBegins),
                 false => Some(Sight::ReloadEnds),
             },
+            "UnitRemoved" => {
+                let (unit, _) = body.deserialize::<(String, OwnedObjectPath)>().ok()?;
+                self.watched.borrow().covers(&unit).then_some(Sight::Removed(unit))
+            }
             "JobNew" => {
                 let (id, path, unit) = body.deserialize::<(u32, OwnedObjectPath, String)>().ok()?;
                 let watched = self.watched.borrow().covers(&unit);
