@@ -37,12 +37,31 @@ pub(super) fn read_all(ward: &str) -> Vec<(InvocationId, Testimony)> {
     ends
 }
 
+/// A run that has finished its work was not asked to end, and is no death either: it counts as asked for.
 fn testimony(end: &End) -> Testimony {
     Testimony {
-        evidence: if end.asked { Evidence::Asked } else { Evidence::Unasked },
+        evidence: if end.asked || end.finished { Evidence::Asked } else { Evidence::Unasked },
         result: ServiceResult::parse(&end.result),
         process: process_end(&end.code, &end.status),
         pid: end.pid,
         at: end.at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(asked: bool, finished: bool, evidence: Evidence) {
+        let (result, code, status) = ("success".into(), "exited".into(), "0".into());
+        let end = End { asked, finished, result, code, status, pid: Some(7), at: 5, limit_reached: false };
+        assert_eq!(testimony(&end).evidence, evidence, "{end:?}");
+    }
+
+    #[test]
+    fn neither_what_was_asked_for_nor_finished_work_is_a_death() {
+        check(false, false, Evidence::Unasked);
+        check(true, false, Evidence::Asked);
+        check(false, true, Evidence::Asked);
     }
 }
