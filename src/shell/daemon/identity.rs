@@ -65,15 +65,12 @@ fn node_id(machine_id: &str) -> Option<String> {
     Some(format!("{id:032x}"))
 }
 
-/// The most specific version that os-release(5) has.
+/// The most specific version that os-release(5) has. Of an assignment that comes twice the last one counts, as in
+/// a shell.
 fn firmware_version(os_release: &str) -> Option<String> {
-    let value = |key: &str| {
-        let mut line = os_release.lines().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='));
-        let text = line.next_back()?.trim();
-        let text = text.trim_matches(if text.starts_with('\'') { '\'' } else { '"' });
-        (!text.is_empty()).then(|| text.to_owned())
-    };
-    ["IMAGE_VERSION", "VERSION_ID", "BUILD_ID", "VERSION"].iter().find_map(|key| value(key))
+    let file = ini::Ini::load_from_str(os_release).ok()?;
+    let value = |key| file.general_section().get_all(key).last().filter(|text| !text.is_empty());
+    ["IMAGE_VERSION", "VERSION_ID", "BUILD_ID", "VERSION"].into_iter().find_map(value).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -97,6 +94,11 @@ mod tests {
             ("NAME=x\nVERSION_ID='13'\n", Some("13")),
             ("BUILD_ID=rolling", Some("rolling")),
             ("IMAGE_VERSION=\nVERSION_ID=\"\"\nNAME=x", None),
+            ("# VERSION_ID=1\nVERSION_ID=2\nVERSION_ID=3\n", Some("3")),
+            (
+                "HOME_URL=\"https://x.org/?a=b;c#d\"\nPRETTY_NAME='X: 1 \"Y\"'\nVERSION=\"7 (\\\"big\\\" one)\"",
+                Some("7 (\"big\" one)"),
+            ),
         ] {
             assert_eq!(firmware_version(text).as_deref(), version, "{text:?}");
         }
