@@ -12,7 +12,7 @@ use std::time::Duration;
 /// What happens to the daemon.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The configuration was read, at the start or after [`Event::Hangup`].
+    /// The configuration was read: at the start, after each daemon-reload and after [`Event::Hangup`].
     Configured(Box<Config>, Box<Identity>),
     /// Something on the bus.
     Bus(Sight),

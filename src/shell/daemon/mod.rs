@@ -37,7 +37,8 @@ Usage: unitwardd [--help | --version]
 
 Listens to systemd and reports crashes of wards and watched units to the journal
 and over MQTT. Started by unitwardd.service; configured in /etc/unitward, see
-unitward.conf(5). SIGHUP rereads the configuration.
+unitward.conf(5). SIGHUP rereads the configuration, and so does each
+systemctl daemon-reload.
 ";
 
 /// The program.
