@@ -23,6 +23,7 @@ pub(super) fn act(line: &StepLine, own: &str) -> u8 {
                 UNITWARD_WARD = ward,
                 UNITWARD_CONDITION = condition,
                 UNITWARD_STEP = step,
+                OBJECT_SYSTEMD_UNIT = own,
                 "Step {step} of [{condition}] in ward {ward} failed: {what}: {error}"
             );
             1
@@ -64,6 +65,7 @@ fn built_in(line: &StepLine, own: &str) -> io::Result<u8> {
                 UNITWARD_WARD = line.ward,
                 UNITWARD_CONDITION = line.place.condition,
                 UNITWARD_STEP = line.place.step,
+                OBJECT_SYSTEMD_UNIT = own,
                 "{text}"
             );
         }

@@ -24,17 +24,20 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let start = series.start(nrestarts);
     let spent = spend(&mut series, start, arguments);
     let record = RunRecord { restarts: series.restarts, spent, ..RunRecord::new(ward, unit, invocation, kind(start)) };
-    let given_up = if one_too_many { limit::give_up(&mut series, arguments) } else { Ok(()) };
+    let services = if one_too_many { limit::services(&mut series, arguments) } else { Vec::new() };
     let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs();
-    if start.is_restart() && !one_too_many {
+    if one_too_many {
+        return limit::give_up(&services, arguments).and(saved);
+    }
+    if start.is_restart() {
         // Where nothing can be written systemd's own counter makes the waits grow.
         let restart = if saved.is_ok() { series.restarts } else { nrestarts.unwrap_or(series.restarts) };
         let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
         wait(ward, unit, restart, allowed(backoff.wait(restart), known.get("TimeoutStartUSec")));
     }
-    saved.and(given_up)
+    saved
 }
 
 /// Marks the conditions with `Once=` that fire now; gives those that have fired before.
@@ -58,6 +61,9 @@ pub(super) fn end(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     if arguments.has("collect") {
         collect::collect(arguments, invocation)?;
     }
+    if super::start_has_failed(unit) {
+        return Ok(());
+    }
     let state = WardState::of(ward);
     let record = state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::First));
     let failed = super::failed_steps(&record);
@@ -71,12 +77,16 @@ pub(super) fn end(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     }
     series_file::save(&state, &series)?;
     if record.start != StartKind::First {
-        let steps = record.results.len();
+        let steps = match (record.results.len(), failed.len()) {
+            (0, _) => String::new(),
+            (steps, 0) => format!(", all of its {steps} steps done"),
+            (steps, failed) => format!(", {failed} of its {steps} steps failed"),
+        };
         tracing::info!(
             UNITWARD_WARD = ward,
-            "Restarted {unit}, attempt {}; {steps} steps, {} of them failed.",
-            record.restarts,
-            failed.len()
+            OBJECT_SYSTEMD_UNIT = unit,
+            "Restarted {unit}, attempt {}{steps}.",
+            record.restarts
         );
     }
     Ok(())
@@ -112,7 +122,7 @@ fn wait(ward: &str, unit: &str, restart: u32, wait: Duration) {
         return;
     }
     let span = time_span::render(wait);
-    tracing::info!(UNITWARD_WARD = ward, "Restarting {unit} in {span}, attempt {restart}.");
+    tracing::info!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "Restarting {unit} in {span}, attempt {restart}.");
     std::thread::sleep(wait);
 }
 

@@ -36,13 +36,19 @@ fn tolerated(arguments: &Arguments) -> u32 {
     arguments.all("death-limit").next().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Ends the restarts, or the host, and starts what `[OnLimit]` has to do, whatever becomes of the first.
-pub(super) fn give_up(series: &mut Series, arguments: &Arguments) -> io::Result<()> {
+/// The services of the `[OnLimit]` conditions that fire now; those with `Once=` are marked in `series`, to be saved first.
+pub(super) fn services<'a>(series: &mut Series, arguments: &'a Arguments) -> Vec<&'a str> {
+    let once = arguments.all("run-once").filter(|service| series.spent.insert((*service).to_owned()));
+    arguments.all("run").chain(once).collect()
+}
+
+/// Starts what `[OnLimit]` has to do and ends the restarts, or the host; the one happens whatever becomes of the other.
+///
+/// The end comes last: called while the unit starts it ends this very process.
+pub(super) fn give_up(services: &[&str], arguments: &Arguments) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
-    let ended = end_restarts(ward, unit, arguments);
-    let once: Vec<_> = arguments.all("run-once").filter(|service| series.spent.insert((*service).to_owned())).collect();
-    let started = arguments.all("run").chain(once).map(|service| systemctl::job("start", service, Wait::ForQueue));
-    started.collect::<Vec<_>>().into_iter().fold(ended, io::Result::and)
+    let started: Vec<_> = services.iter().map(|service| systemctl::job("start", service, Wait::ForQueue)).collect();
+    started.into_iter().fold(end_restarts(ward, unit, arguments), io::Result::and)
 }
 
 fn end_restarts(ward: &str, unit: &str, arguments: &Arguments) -> io::Result<()> {
@@ -55,18 +61,25 @@ fn end_restarts(ward: &str, unit: &str, arguments: &Arguments) -> io::Result<()>
     if action == "reboot" && systemctl::since_boot() < REBOOT_PAUSE {
         tracing::warn!(
             UNITWARD_WARD = ward,
+            OBJECT_SYSTEMD_UNIT = unit,
             "Not rebooting for {unit}: the host booted less than 10 minutes ago. Excluding it instead."
         );
         action = "exclude";
     }
     match action {
-        "none" => tracing::warn!(UNITWARD_WARD = ward, "{why}; restarting it all the same."),
+        "none" => {
+            tracing::warn!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; restarting it all the same.")
+        }
         "reboot" => {
-            tracing::error!(UNITWARD_WARD = ward, "{why}; rebooting the host.");
+            tracing::error!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; rebooting the host.");
             systemctl::output(&["--no-block", "reboot"])?;
         }
         _ => {
-            tracing::error!(UNITWARD_WARD = ward, "{why}; leaving it down until \"systemctl start {unit}\".");
+            tracing::error!(
+                UNITWARD_WARD = ward,
+                OBJECT_SYSTEMD_UNIT = unit,
+                "{why}; leaving it down until \"systemctl start {unit}\"."
+            );
             // Whatever requires the unit is left alone, as systemd's own start limit leaves it.
             systemctl::output(&["stop", "--no-block", "--job-mode=ignore-dependencies", "--", unit])?;
         }

@@ -14,6 +14,7 @@ mod stopped;
 mod wait;
 
 use crate::edge::record::RunRecord;
+use crate::edge::systemctl;
 use arguments::Arguments;
 use std::io;
 use std::process::ExitCode;
@@ -67,6 +68,21 @@ fn log_to_journal() {
         // A second subscriber cannot have been set: this is the first thing the program does.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(journal));
     }
+}
+
+/// Whether the unit's present start has come to nothing: somebody asked for a stop, a line timed out, or the main process
+/// died among the steps.
+///
+/// systemd ends the line that runs and then, because the failure of our lines does not count, goes on with the next one;
+/// after a death it goes on with all of them. When PID 1 cannot be asked the start is taken to go on.
+fn start_has_failed(unit: &str) -> bool {
+    let properties = ["SubState", "Type", "ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic"];
+    let shown = systemctl::show(unit, &properties).unwrap_or_default();
+    let at = |key: &str| shown.number::<u64>(key).unwrap_or(0);
+    let (began, ended) = (at(properties[2]), at(properties[3]));
+    let state = shown.get("SubState");
+    let died = state == "start-post" && shown.get("Type") != "oneshot" && ended > 0 && ended >= began;
+    died || state.starts_with("stop") || state.starts_with("final")
 }
 
 /// The steps that failed so far, as the gate asks for them.

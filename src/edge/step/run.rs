@@ -2,6 +2,7 @@
 
 use super::act;
 use super::{bad_line, failed_steps};
+use crate::core::config::ConditionKind;
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::series::Start;
 use crate::edge::clock;
@@ -13,6 +14,9 @@ use std::time::Instant;
 
 /// Exit status systemd gives a command it cannot execute (systemd.exec(5), `EXIT_EXEC`).
 const CANNOT_EXECUTE: u8 = 203;
+
+/// Exit status of a command that SIGKILL ended, as shells number it.
+const KILLED: u8 = 128 + 9;
 
 /// A line as the generator wrote it: `WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`
 #[derive(Debug)]
@@ -87,15 +91,24 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
         }
         _ => state.run(invocation).unwrap_or_else(|_| RunRecord::new(&line.ward, "", invocation, StartKind::Condition)),
     };
-    if !line.acts(&record) {
+    if !line.acts(&record) || is_too_late(&line, &record.unit) {
         return Ok(0);
     }
     if line.replaces_guard() {
-        return Ok(become_command(&line));
+        return Ok(become_command(&line, &record.unit));
     }
     let begun = Instant::now();
+    // Should this process be killed, the step is on record as failed: later steps depend on that.
+    let noted = record.results.len();
+    record.results.push(result(&line, KILLED, begun));
+    let before = state.save_run(&record);
     let status = act::act(&line, &record.unit);
-    record.results.push(StepResult {
+    record.results[noted] = result(&line, status, begun);
+    before.and(state.save_run(&record)).map(|()| status)
+}
+
+fn result(line: &StepLine, status: u8, begun: Instant) -> StepResult {
+    StepResult {
         condition: line.place.condition.clone(),
         step: line.place.step.clone(),
         action: line.keyword.clone(),
@@ -104,18 +117,23 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
         status: status.into(),
         at: clock::since_epoch(),
         ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-    });
-    state.save_run(&record)?;
-    Ok(status)
+    }
+}
+
+/// Whether the start this step is part of has come to nothing.
+fn is_too_late(line: &StepLine, unit: &str) -> bool {
+    let of_a_start = !line.own_service && line.place.kind() != Some(ConditionKind::Stop);
+    of_a_start && super::start_has_failed(unit)
 }
 
 /// Replaces this process by the step's command; comes back only if that fails.
-fn become_command(line: &StepLine) -> u8 {
+fn become_command(line: &StepLine, unit: &str) -> u8 {
     let Some((program, arguments)) = line.arguments.split_first() else { return CANNOT_EXECUTE };
     let error = Command::new(program).args(arguments).exec();
     tracing::warn!(
         UNITWARD_WARD = line.ward,
         UNITWARD_CONDITION = line.place.condition,
+        OBJECT_SYSTEMD_UNIT = unit,
         "Failed to execute {program}: {error}"
     );
     CANNOT_EXECUTE

@@ -74,16 +74,15 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
         at: time_of_death(&known),
         limit_reached: verdict == Verdict::LimitReached,
     });
+    let mut services =
+        if verdict == Verdict::LimitReached { limit::services(&mut series, arguments) } else { Vec::new() };
     // A full disk must not make a limit that is never reached.
     let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
     if saved.is_err() && matches!(kind, Kind::Death | Kind::AbnormalDeath) && verdict == Verdict::Restart {
         verdict = limit::death_by_counter(known.number("NRestarts"), arguments);
+        services = limit::services(&mut series, arguments);
     }
-    if verdict == Verdict::LimitReached {
-        let given_up = limit::give_up(&mut series, arguments);
-        return saved.and_then(|()| series_file::save(&state, &series)).and(given_up);
-    }
-    saved
+    if verdict == Verdict::LimitReached { limit::give_up(&services, arguments).and(saved) } else { saved }
 }
 
 /// Whether a stop or restart is under way that somebody, or the shutdown, asked for.

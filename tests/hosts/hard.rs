@@ -1,0 +1,131 @@
+//! Hard cases: what surrounds the helper fails, and the limit, the back-off and the verdict hold all the same.
+
+use crate::host::Host;
+use crate::on_both;
+use crate::report::{cloud, guard, kill, wait_for_restart};
+use std::time::Duration;
+
+/// Restarts of a unit that dies as soon as it is up must come to an end.
+fn gives_up(host: &Host, unit: &str) -> u32 {
+    host.wait_for("the end of the restarts", || {
+        let state = host.systemctl_show(unit, "ActiveState");
+        matches!(state.as_str(), "failed" | "inactive").then_some(())
+    });
+    host.systemctl_show(unit, "NRestarts").parse().unwrap()
+}
+
+on_both! {
+    fn a_service_in_a_root_of_its_own_has_its_limit(host: Host) {
+        host.sh("mkdir -p /srv/jail; for d in usr bin lib lib64 proc; do mkdir -p /srv/jail/$d; done");
+        host.write("/etc/unitward/jail.ward", "[Service]\nRootDirectory=/srv/jail\nBindReadOnlyPaths=/usr /bin /lib /lib64\nExecStart=/bin/false\nRestart=always\n[Recovery]\nDeathLimit=3\nMaxDelaySec=0\n");
+        host.sh("systemctl daemon-reload; systemctl start --no-block jail");
+        assert_eq!(gives_up(&host, "jail"), 3);
+        assert!(host.sh("unitward check 2>&1").contains("RootDirectoryStartOnly=yes is added"));
+    }
+
+    fn a_full_disk_leaves_the_limit_and_the_back_off_standing(host: Host) {
+        guard(&host, "web", "web", "[Service]\nExecStart=/bin/sleep infinity\n[Recovery]\nDeathLimit=4\nMaxDelaySec=200ms\n");
+        host.sh("mount -t tmpfs -o size=4k full /run/unitward/wards; dd if=/dev/zero of=/run/unitward/wards/fill bs=4k count=1 2>/dev/null || true");
+        for _ in 0..4 {
+            let (_, run) = kill(&host, "web");
+            wait_for_restart(&host, "web", &run);
+        }
+        kill(&host, "web");
+        assert_eq!(gives_up(&host, "web"), 4);
+        let said = host.journal(&["-t", "unitward-step", "-o", "cat"]);
+        assert!(said.contains("No space left") && said.contains("Restarting web.service in 200ms"), "{said}");
+        host.sh("umount /run/unitward/wards; systemctl start web");
+    }
+
+    fn an_adopted_unit_whose_own_exec_stop_post_fails_has_its_limit(host: Host) {
+        host.write("/etc/systemd/system/bad.service", "[Service]\nExecStart=/bin/false\nExecStopPost=/bin/false\nRestart=always\nRestartSec=50ms\n");
+        host.write("/etc/unitward/bad.ward", "[Ward]\nUnit=bad.service\n[Recovery]\nDeathLimit=3\nMaxDelaySec=0\n[OnLimit]\nExecute=/bin/touch /run/given-up\n");
+        host.sh("systemctl daemon-reload; systemctl start --no-block bad");
+        let restarts = gives_up(&host, "bad");
+        assert!((3..=5).contains(&restarts), "{restarts}");
+        host.wait_for("the [OnLimit] steps", || host.has("/run/given-up").then_some(()));
+    }
+
+    fn a_ward_for_an_alias_guards_the_unit_behind_it(host: Host) {
+        host.script("/usr/sbin/grumpy", "#!/bin/sh\ntrap 'exit 3' TERM\nwhile :; do sleep 0.05; done\n");
+        host.write("/etc/systemd/system/real.service", "[Service]\nExecStart=/usr/sbin/grumpy\nRestart=always\n[Install]\nAlias=nick.service\n");
+        host.sh("systemctl enable real");
+        let reports = cloud(&host, "");
+        guard(&host, "nick", "nick", "[Ward]\nUnit=nick.service\n[OnStop]\nExecute=/bin/touch /run/stopped\n");
+        host.sh("systemctl stop nick; systemctl start real; systemctl restart nick; systemctl daemon-reload");
+        assert!(host.has("/run/stopped"));
+        kill(&host, "real");
+        assert_eq!(reports.wait_for_count(1)[0]["reason"], "SIG 9 (Killed)");
+        reports.assert_no_more_within(Duration::from_millis(500));
+    }
+
+    fn a_stop_that_a_start_overtakes_is_no_crash(host: Host) {
+        host.script("/usr/sbin/grumpy", "#!/bin/sh\ntrap 'sleep 0.3; exit 3' TERM\nwhile :; do sleep 0.05; done\n");
+        let reports = cloud(&host, "");
+        guard(&host, "grumpy", "grumpy", "[Service]\nExecStart=/usr/sbin/grumpy\nRestart=always\n");
+        host.sh("systemctl stop --no-block grumpy; systemctl start grumpy");
+        host.wait_for_property("grumpy", "ActiveState", "active");
+        reports.assert_no_more_within(Duration::from_secs(1));
+        kill(&host, "grumpy");
+        assert_eq!(reports.wait_for_count(1)[0]["reason"], "SIG 9 (Killed)");
+    }
+
+    fn on_stop_may_stop_what_the_ward_is_ordered_after(host: Host) {
+        host.write("/etc/systemd/system/db.service", "[Service]\nExecStart=/bin/sleep infinity\n");
+        guard(&host, "web", "db web", "[Unit]\nAfter=db.service\n[Service]\nExecStart=/bin/sleep infinity\n[OnStop]\nStop=db.service\n");
+        let begun = std::time::Instant::now();
+        host.run(&["systemctl", "stop", "web"]);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        host.wait_for_property("db", "ActiveState", "inactive");
+        assert_eq!(host.systemctl_show("web", "ActiveState"), "inactive");
+    }
+
+    fn giving_up_leaves_dependants_alone(host: Host) {
+        host.write("/etc/systemd/system/dep.service", "[Unit]\nRequires=web.service\n[Service]\nExecStart=/bin/sleep infinity\n");
+        guard(&host, "web", "web", "[Service]\nExecStart=/bin/sleep infinity\n[Recovery]\nDeathLimit=1\nMaxDelaySec=0\n");
+        let (_, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
+        host.run(&["systemctl", "start", "dep"]);
+        kill(&host, "web");
+        host.wait_for_property("web", "ActiveState", "failed");
+        assert_eq!(host.systemctl_show("dep", "ActiveState"), "active");
+    }
+
+    fn a_missing_record_never_fails_a_start(host: Host) {
+        guard(&host, "web", "web", "[Service]\nUser=nobody\nInaccessiblePaths=/run/unitward\nExecStart=/bin/sleep infinity\n[OnDeath]\nOnStepFailure=fail\nExecute=/bin/false\n");
+        assert_eq!(host.systemctl_show("web", "ActiveState"), "active");
+        let said = host.journal(&["-u", "web", "-o", "cat"]);
+        assert!(said.contains("skipped step 1 of [OnDeath] in ward web"), "{said}");
+    }
+}
+
+on_both! {
+    fn a_stop_in_the_middle_of_a_recovery_runs_no_further_step(host: Host) {
+        for (name, place) in [("before", "WaitFor=10s\nExecute=/bin/touch /root/before\nRestart=%n\n"), ("after", "WaitFor=10s\nExecute=/bin/touch /root/after\n")] {
+            guard(&host, name, name, &format!("[Service]\nExecStart=/bin/sleep infinity\n[OnDeath]\n{place}"));
+            let pid = host.systemctl_show(name, "MainPID");
+            host.sh(&format!("kill -KILL {pid}"));
+            host.wait_for("the first step", || (host.systemctl_show(name, "ControlPID") != "0" && host.systemctl_show(name, "NRestarts") == "1").then_some(()));
+            host.wait_for("the wait", || host.sh(&format!("cat /proc/$(systemctl show -P ControlPID {name})/cmdline 2>/dev/null | tr '\\0' ' ' || true")).contains("WaitFor").then_some(()));
+            let begun = std::time::Instant::now();
+            host.run(&["systemctl", "stop", name]);
+            assert!(begun.elapsed() < Duration::from_secs(5), "{name}: {:?}", begun.elapsed());
+            assert!(!host.has(&format!("/root/{name}")), "{name}: the next step ran after the stop");
+            assert_eq!(host.systemctl_show(name, "ActiveState"), "inactive");
+        }
+    }
+
+    fn a_killed_step_has_failed(host: Host) {
+        guard(&host, "web", "web", "[Service]\nExecStart=/bin/sleep infinity\n[OnDeath]\nOnStepFailure=break\nWaitFor=path:/nowhere 20s\nElseExecute=/bin/touch /run/else\nExecute=/bin/touch /run/not-after-break\n");
+        kill(&host, "web");
+        let step = host.wait_for("the wait", || {
+            let pid = host.systemctl_show("web", "ControlPID");
+            host.sh(&format!("cat /proc/{pid}/cmdline 2>/dev/null | tr '\\0' ' ' || true")).contains("WaitFor").then_some(pid)
+        });
+        host.sh(&format!("kill -KILL {step}"));
+        host.wait_for_property("web", "ActiveState", "active");
+        assert!(host.has("/run/else") && !host.has("/run/not-after-break"));
+        let said = host.journal(&["-u", "web", "-o", "cat"]);
+        assert!(said.contains("1 of its 2 steps failed"), "{said}");
+    }
+}
