@@ -2,7 +2,8 @@
 //!
 //! * nothing configured, against `/bin/true`: every boot and every daemon-reload pays this;
 //! * 1,000 wards of four steps each, against a program that only writes the same files (this one, called with
-//!   `--write-only`): what is left is reading, parsing and planning.
+//!   `--whole` or `--plain`): what is left is reading, parsing and planning. `--whole` writes each file under another
+//!   name and renames it, so that it appears whole or not at all, as a generator must; `--plain` just writes.
 //!
 //! The two commands of a pair take turns, so a change of the machine's pace meets both. Printed are the medians and the
 //! median of the ratios, a line of JSON each.
@@ -16,10 +17,10 @@ const WARDS: usize = 1_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [flag, blob, directory] = arguments.as_slice()
-        && flag == "--write-only"
+    if let [how, blob, directory] = arguments.as_slice()
+        && let Some(how) = How::of(how)
     {
-        return write_only(Path::new(blob), Path::new(directory));
+        return write_only(how, Path::new(blob), Path::new(directory));
     }
     let place =
         tempfile::Builder::new().prefix("unitward-bench").tempdir_in("/dev/shm").expect("a tmpfs, as /run is one");
@@ -53,17 +54,17 @@ fn thousand(place: &Path) {
     generate(&root, &out);
     write_blob(&out, &blob);
     let this = std::env::current_exe().expect("this program");
-    let write = || {
-        fresh(&out);
-        let begun = Instant::now();
-        run(Command::new(&this).arg("--write-only").arg(&blob).arg(&out));
-        begun.elapsed()
-    };
-    let all = || {
-        fresh(&out);
-        generate(&root, &out)
-    };
-    compare("generator/1000-wards", "write-only", 40, [&mut { all }, &mut { write }]);
+    for (how, other) in [("--whole", "write-only-whole"), ("--plain", "write-only-plain")] {
+        let mut write = || {
+            fresh(&out);
+            run(Command::new(&this).arg(how).arg(&blob).arg(&out))
+        };
+        let mut all = || {
+            fresh(&out);
+            generate(&root, &out)
+        };
+        compare("generator/1000-wards", other, 40, [&mut all, &mut write]);
+    }
 }
 
 /// Runs the two in turn and prints what came out.
@@ -133,8 +134,25 @@ fn write_blob(tree: &Path, blob: &Path) {
     fs::write(blob, text).expect("the blob");
 }
 
-fn write_only(blob: &Path, out: &Path) {
+/// How the other program writes.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    Whole,
+    Plain,
+}
+
+impl How {
+    fn of(flag: &str) -> Option<Self> {
+        [("--whole", Self::Whole), ("--plain", Self::Plain)]
+            .into_iter()
+            .find(|(name, _)| *name == flag)
+            .map(|(_, how)| how)
+    }
+}
+
+fn write_only(how: How, blob: &Path, out: &Path) {
     let text = fs::read_to_string(blob).expect("the blob");
+    let temporary = out.join(".temporary");
     let mut rest = text.as_str();
     while !rest.is_empty() {
         let mut fields = rest.splitn(4, ' ');
@@ -146,7 +164,8 @@ fn write_only(blob: &Path, out: &Path) {
         match kind {
             "d" => fs::create_dir(path).expect("a folder"),
             "l" => std::os::unix::fs::symlink(content_text, path).expect("a link"),
-            _ => fs::write(path, content_text).expect("a file"),
+            _ if how == How::Plain => fs::write(path, content_text).expect("a file"),
+            _ => fs::write(&temporary, content_text).and_then(|()| fs::rename(&temporary, path)).expect("a file"),
         }
         rest = &tail[name + content..];
     }

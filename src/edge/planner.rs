@@ -4,7 +4,7 @@
 
 use super::unit_files;
 use crate::core::config::{Assembly, Problem, ReadWard, Ward};
-use crate::core::unit::{self, AdoptedUnit, Names, Output};
+use crate::core::unit::{self, AdoptedUnit, Names, Output, Rank};
 use std::path::Path;
 
 /// Plans wards below one root.
@@ -43,8 +43,13 @@ impl<'a> Planner<'a> {
             match self.names.admit(&ward) {
                 Ok(()) => {
                     let (adopted, missing) = unit_files::adopted(self.root, &ward);
-                    let (outputs, wrong) = unit::outputs(&ward, adopted.as_ref());
+                    let (mut outputs, wrong) = unit::outputs(&ward, adopted.as_ref());
                     problems.extend(missing.into_iter().chain(wrong));
+                    outputs.retain(|output| {
+                        let taken = output.rank == Rank::Late
+                            && self.names.admit_alias(&ward, output).map_err(|twice| problems.push(twice)).is_err();
+                        !taken
+                    });
                     planned = Planned { ward: Some(ward), adopted, outputs, problems: Vec::new() };
                 }
                 Err(collision) => problems.push(collision),

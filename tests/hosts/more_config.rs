@@ -161,6 +161,16 @@ on_both! {
         }
     }
 
+    fn an_alias_that_two_wards_want_goes_to_the_first_and_the_other_is_told(host: Host) {
+        for name in ["alpha", "beta"] {
+            host.write(&format!("/etc/unitward/{name}.ward"), &format!("{}[Install]\nAlias=shared.service\n", ward(name)));
+        }
+        host.sh("systemctl daemon-reload; systemctl start shared");
+        let told = complaints(&host);
+        assert!(told.contains("/etc/unitward/beta.ward:") && !told.contains("/etc/unitward/alpha.ward:"), "{told}");
+        assert_eq!(host.systemctl_show("shared", "Id"), "alpha.service");
+    }
+
     fn a_wanted_ward_starts_at_boot(mut host: Host) {
         host.write("/etc/unitward/web.ward", &format!("{}[Install]\nWantedBy=multi-user.target\n[OnStart]\nExecute=/bin/touch /var/log/started\n", ward("web")));
         host.write("/etc/unitward/idle.ward", &ward("idle"));
@@ -180,6 +190,13 @@ on_both! {
     fn a_ward_is_required_without_being_enabled(host: Host) {
         be_pulled_in(&host, "RequiredBy");
         assert_eq!(host.systemctl_show("whole.target", "Requires"), "web.service");
+    }
+
+    fn a_ward_is_upheld_without_being_enabled(host: Host) {
+        be_pulled_in(&host, "UpheldBy");
+        assert_eq!(host.systemctl_show("whole.target", "Upholds"), "web.service");
+        host.run(&["systemctl", "stop", "web"]);
+        host.wait_for_property("web", "ActiveState", "active");
     }
 }
 

@@ -47,22 +47,6 @@ on_both! {
         reports.assert_no_more_within(Duration::from_secs(1));
     }
 
-    fn a_broker_that_is_away_gets_the_reports_when_it_is_back(host: Host) {
-        let reports = cloud(&host, "");
-        guard(&host, "web", "web", "[Service]\nExecStart=sleep infinity\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n");
-        drop(reports);
-        host.sh("systemctl stop mosquitto");
-        for _ in 0..3 {
-            let (_, run) = kill(&host, "web");
-            wait_for_restart(&host, "web", &run);
-        }
-        host.sh("systemctl start mosquitto");
-        let reports = host.subscribe("Crash/Reports");
-        let received = host.wait_for_within(Duration::from_secs(90), "the three reports", || Some(reports.messages()).filter(|m| m.len() >= 3));
-        let times: Vec<_> = received.iter().map(|report| report["timestamp"].as_u64()).collect();
-        assert!(times.is_sorted(), "in order: {times:?}");
-    }
-
     fn garbage_in_the_configuration_does_not_kill_the_daemon(host: Host) {
         let reports = cloud(&host, "");
         guard(&host, "web", "web", "[Service]\nExecStart=sleep infinity\n");

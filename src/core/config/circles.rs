@@ -59,7 +59,11 @@ fn restarts(condition: &Condition) -> impl Iterator<Item = (&UnitName, usize)> {
     })
 }
 
+/// The units on the way from one to the other, both included.
 fn path_between(edges: &Edges, from: &UnitName, to: &UnitName) -> Option<Vec<UnitName>> {
+    if from != to && !edges.contains_key(from) {
+        return None;
+    }
     let mut came_from: BTreeMap<&UnitName, Option<&UnitName>> = BTreeMap::from([(from, None)]);
     let mut open = vec![from];
     while let Some(unit) = open.pop() {

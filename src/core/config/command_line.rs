@@ -49,13 +49,18 @@ impl CommandLine {
     /// The words joined again, for messages and records.
     #[must_use]
     pub fn text(&self) -> String {
-        self.words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+        let mut text = String::with_capacity(64);
+        for word in &self.words {
+            text.push_str(if text.is_empty() { "" } else { " " });
+            text.push_str(&quote(word));
+        }
+        text
     }
 
     /// Replaces the specifiers that name the unit.
     #[must_use]
     pub fn for_unit(mut self, unit: &UnitName) -> Self {
-        for word in &mut self.words {
+        for word in self.words.iter_mut().filter(|word| word.contains('%')) {
             *word = expand(word, unit);
         }
         self
@@ -143,8 +148,40 @@ fn hexadecimal(chars: &mut impl Iterator<Item = char>) -> Option<char> {
 /// Quotes one word so that systemd reads exactly this word back. Specifiers and `$` stay alive.
 #[must_use]
 pub fn quote(word: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%$~^{}[]()<>|&*?!#".contains(c);
-    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('#') {
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || byte >= 0x80
+            || matches!(
+                byte,
+                b'-' | b'_'
+                    | b'.'
+                    | b'/'
+                    | b':'
+                    | b'='
+                    | b','
+                    | b'+'
+                    | b'@'
+                    | b'%'
+                    | b'$'
+                    | b'~'
+                    | b'^'
+                    | b'{'
+                    | b'}'
+                    | b'['
+                    | b']'
+                    | b'('
+                    | b')'
+                    | b'<'
+                    | b'>'
+                    | b'|'
+                    | b'&'
+                    | b'*'
+                    | b'?'
+                    | b'!'
+                    | b'#'
+            )
+    };
+    if !word.is_empty() && word.bytes().all(plain) && !word.starts_with('#') {
         return Cow::Borrowed(word);
     }
     let mut out = String::from("\"");

@@ -31,7 +31,7 @@ pub use settings::Settings;
 pub use ward::{Form, OnLimit, Place, Recovery, ReportOn, Ward};
 
 use circles::Circles;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -100,7 +100,7 @@ pub fn read_ward(WardFiles { name, files }: &WardFiles) -> Option<ReadWard> {
 /// Whatever two wards cannot have both the first one keeps, so a ward is settled as soon as it is admitted.
 #[derive(Debug, Default)]
 pub struct Assembly {
-    guarded: BTreeMap<UnitName, Arc<Path>>,
+    guarded: HashMap<UnitName, Arc<Path>>,
     circles: Circles,
 }
 

@@ -3,7 +3,6 @@
 use super::guard::{self, Site};
 use super::ward_unit::{header, write_lines, write_native};
 use super::{Content, Output, Rank};
-use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, Ward, time_span};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -39,12 +38,11 @@ fn alone(ward: &Ward) -> impl Iterator<Item = &Condition> {
 
 fn service(ward: &Ward, condition: &Condition) -> Output {
     let lines = guard::lines(ward, condition, Site::OwnService);
-    let surroundings: Vec<NativeLine> =
-        ward.native.service.iter().filter(|line| SURROUNDINGS.contains(&line.key.as_str())).cloned().collect();
+    let surroundings = ward.native.service.iter().filter(|line| SURROUNDINGS.contains(&line.key.as_str()));
     let mut text = header(ward);
     let _ = writeln!(text, "[Unit]\nDescription=Steps of [{}] in ward {}", condition.id, ward.name);
     let _ = writeln!(text, "SourcePath={}\nStartLimitIntervalSec=0\n\n[Service]\nType=oneshot", ward.path.display());
-    write_native(&mut text, &surroundings);
+    write_native(&mut text, surroundings);
     let _ = writeln!(text, "TimeoutStartSec={}", time_span::render(COMMAND_TIMEOUT + lines.waits));
     write_lines(&mut text, "ExecStart", lines.before.iter().chain(&lines.after));
     Output { rank: Rank::Normal, path: guard::service_name(ward, condition), content: Content::File(text) }

@@ -1,11 +1,12 @@
 //! The links that `[Install]` asks for: generated units cannot be enabled, so the generator makes them.
 
+use super::ward_unit::header;
 use super::{Content, Output, Rank};
 use crate::core::config::read_native::values;
 use crate::core::config::{Form, Mistake, Problem, UnitName, Ward};
 
 /// Keys of `[Install]` and the folders their links stand in.
-const FOLDERS: [(&str, &str); 3] = [("WantedBy", "wants"), ("RequiredBy", "requires"), ("UpheldBy", "upholds")];
+const FOLDERS: [(&str, &str); 2] = [("WantedBy", "wants"), ("RequiredBy", "requires")];
 
 /// The links, and names that cannot be linked to.
 pub(super) fn links(ward: &Ward) -> (Vec<Output>, Vec<Problem>) {
@@ -18,6 +19,12 @@ pub(super) fn links(ward: &Ward) -> (Vec<Output>, Vec<Problem>) {
             links.push(Output { rank: Rank::Normal, path, content: Content::Link(["../", unit.as_str()].concat()) });
         });
     }
+    // systemd 252 knows Upholds= but no folder for it.
+    each(ward, "UpheldBy", &mut problems, |other| {
+        let path = [other.as_str(), ".d/50-unitward-", ward.name.as_str(), ".conf"].concat();
+        let text = [&header(ward), "[Unit]\nUpholds=", unit.as_str(), "\n"].concat();
+        links.push(Output { rank: Rank::Normal, path, content: Content::File(text) });
+    });
     if ward.form == Form::Defined {
         each(ward, "Alias", &mut problems, |other| {
             let content = Content::Link(unit.to_string());

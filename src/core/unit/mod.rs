@@ -19,7 +19,7 @@ mod ward_unit;
 pub use timeouts::{AdoptedUnit, Timeout};
 
 use super::config::{Mistake, Place, Problem, Ward};
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 /// One thing to write, its path relative to the generator's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub enum Content {
 
 /// The names of everything written so far.
 #[derive(Debug, Default)]
-pub struct Names(BTreeSet<String>);
+pub struct Names(HashSet<String>);
 
 impl Names {
     /// Takes the names of the next ward's units.
@@ -67,6 +67,20 @@ impl Names {
         }
         self.0.extend(names);
         Ok(())
+    }
+}
+
+impl Names {
+    /// Takes the name of an alias.
+    ///
+    /// # Errors
+    /// A warning, when an earlier ward has it; the link may then not be written.
+    pub fn admit_alias(&mut self, ward: &Ward, alias: &Output) -> Result<(), Problem> {
+        if self.0.insert(["late/", &alias.path].concat()) {
+            return Ok(());
+        }
+        let text = format!("the alias {} belongs to another ward already and is left out here", alias.path);
+        Err(Problem { at: Place { path: ward.path.clone(), line: 0 }, mistake: Mistake::Warning(text) })
     }
 }
 

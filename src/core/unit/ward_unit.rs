@@ -34,12 +34,12 @@ pub(super) fn render(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (String, Vec
     match ward.form {
         Form::Defined => {
             sections.write_first(&mut text);
-            write_native(&mut text, &without_start_limit(&without_first_resets(&ward.native.service)));
+            write_native(&mut text, without_start_limit(without_first_resets(&ward.native.service)));
             write_default(&mut text, ward, "Restart", "on-failure");
             write_default(&mut text, ward, "RestartSec", "0");
         }
         Form::Adopted(_) => {
-            write_native(&mut text, &without_start_limit(&ward.native.service));
+            write_native(&mut text, without_start_limit(ward.native.service.iter()));
             sections.write_first(&mut text);
         }
     }
@@ -167,22 +167,22 @@ pub(super) fn header(ward: &Ward) -> String {
 }
 
 /// The lines without the resets of the two lists ours come first in, and without what those resets take away.
-fn without_first_resets(service: &[NativeLine]) -> Vec<NativeLine> {
+fn without_first_resets(service: &[NativeLine]) -> impl Iterator<Item = &NativeLine> {
     let last_reset = |key: &str| service.iter().rposition(|line| line.key == key && line.value.is_empty());
     let (start_pre, stop_post) = (last_reset("ExecStartPre"), last_reset("ExecStopPost"));
-    let stands = |(index, line): &(usize, &NativeLine)| match line.key.as_str() {
+    let stands = move |(index, line): &(usize, &NativeLine)| match line.key.as_str() {
         "ExecStartPre" => start_pre.is_none_or(|reset| *index > reset),
         "ExecStopPost" => stop_post.is_none_or(|reset| *index > reset),
         _ => true,
     };
-    service.iter().enumerate().filter(stands).map(|(_, line)| line.clone()).collect()
+    service.iter().enumerate().filter(stands).map(|(_, line)| line)
 }
 
-fn without_start_limit(service: &[NativeLine]) -> Vec<NativeLine> {
-    service.iter().filter(|line| !START_LIMIT.contains(&line.key.as_str())).cloned().collect()
+fn without_start_limit<'a>(service: impl Iterator<Item = &'a NativeLine>) -> impl Iterator<Item = &'a NativeLine> {
+    service.filter(|line| !START_LIMIT.contains(&line.key.as_str()))
 }
 
-pub(super) fn write_native(text: &mut String, lines: &[NativeLine]) {
+pub(super) fn write_native<'a>(text: &mut String, lines: impl IntoIterator<Item = &'a NativeLine>) {
     for line in lines {
         text.extend([line.key.as_str(), "=", line.value.as_str(), "\n"]);
     }
