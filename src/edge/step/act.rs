@@ -1,7 +1,7 @@
 //! What each step does. Every result is an exit status: 0, or why not.
 
 use super::limit::REBOOT_PAUSE;
-use super::run::StepLine;
+use super::line::StepLine;
 use super::wait;
 use crate::core::config::read_step;
 use crate::core::config::step::{Action, RebootGuard};

@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::failed_steps;
-use super::run::StepLine;
+use super::line::StepLine;
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
 use crate::edge::systemctl::{self, Properties};
 use std::io;

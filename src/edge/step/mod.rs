@@ -9,6 +9,7 @@ mod arguments;
 mod begin;
 mod collect;
 mod limit;
+mod line;
 mod run;
 mod stopped;
 mod wait;

@@ -1,10 +1,8 @@
 //! One guarded step: does it act in this run, and if so, with what result.
 
 use super::act;
-use super::{bad_line, failed_steps};
+use super::line::StepLine;
 use crate::core::config::ConditionKind;
-use crate::core::recovery::gate::{Past, Place};
-use crate::core::recovery::series::Start;
 use crate::edge::clock;
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
 use std::io;
@@ -17,66 +15,6 @@ const CANNOT_EXECUTE: u8 = 203;
 
 /// Exit status of a command that SIGKILL ended, as shells number it.
 const KILLED: u8 = 128 + 9;
-
-/// A line as the generator wrote it: `WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`
-#[derive(Debug)]
-pub(super) struct StepLine {
-    pub(super) ward: String,
-    pub(super) place: Place,
-    pub(super) keyword: String,
-    pub(super) arguments: Vec<String>,
-    pub(super) ignore_failure: bool,
-    as_root: bool,
-    own_service: bool,
-    pub(super) no_wait: bool,
-}
-
-impl StepLine {
-    /// Reads the words after `step`.
-    pub(super) fn parse(words: &[String]) -> io::Result<Self> {
-        let [ward, condition, step, rest @ ..] = words else {
-            return Err(bad_line("a step names its ward, condition and number"));
-        };
-        let flags = rest.iter().take_while(|word| word.starts_with("--")).count();
-        let (flags, rest) = rest.split_at(flags);
-        let (keyword, arguments) = rest.split_first().ok_or_else(|| bad_line("the step's keyword is missing"))?;
-        let has = |flag: &str| flags.iter().any(|word| word == flag);
-        Ok(Self {
-            ward: ward.clone(),
-            place: Place {
-                condition: condition.clone(),
-                step: step.clone(),
-                do_now: has("--do-now"),
-                breaks: has("--break"),
-            },
-            keyword: keyword.clone(),
-            arguments: arguments.to_vec(),
-            ignore_failure: has("--ignore-failure"),
-            as_root: has("--as-root"),
-            own_service: has("--own-service"),
-            no_wait: has("--no-wait"),
-        })
-    }
-
-    /// Whether it acts, given what is on record.
-    pub(super) fn acts(&self, record: &RunRecord) -> bool {
-        let start = match record.start {
-            _ if self.own_service => None,
-            StartKind::First => Some(Start::First),
-            StartKind::AfterDeath => Some(Start::AfterDeath),
-            StartKind::AfterAbnormalDeath => Some(Start::AfterAbnormalDeath),
-            StartKind::Condition => None,
-        };
-        let asked_to_stop = record.end.as_ref().is_some_and(|end| end.asked);
-        let failed = failed_steps(record);
-        self.place.acts(Past { start, asked_to_stop, spent: &record.spent, failed: &failed })
-    }
-
-    /// Whether the command takes the guard's place, so that it is the service's own in all but name.
-    pub(super) fn replaces_guard(&self) -> bool {
-        !self.as_root && matches!(self.keyword.as_str(), "Execute" | "ElseExecute")
-    }
-}
 
 /// Runs a step; gives the exit status of the line.
 pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
@@ -104,7 +42,15 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
     let before = state.save_run(&record);
     let status = act::act(&line, &record.unit);
     record.results[noted] = result(&line, status, begun);
-    before.and(state.save_run(&record)).map(|()| status)
+    if let Err(error) = before.and(state.save_run(&record)) {
+        let step = &line.place.step;
+        tracing::warn!(
+            UNITWARD_WARD = line.ward,
+            "Failed to note the result of step {step} of ward {}: {error}",
+            line.ward
+        );
+    }
+    Ok(status)
 }
 
 fn result(line: &StepLine, status: u8, begun: Instant) -> StepResult {

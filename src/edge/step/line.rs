@@ -1,0 +1,67 @@
+//! A guarded line's words, as the generator wrote them and as PID 1 shows them again.
+
+use super::{bad_line, failed_steps};
+use crate::core::recovery::gate::{Past, Place};
+use crate::core::recovery::series::Start;
+use crate::edge::record::{RunRecord, StartKind};
+use std::io;
+
+/// A line as the generator wrote it: `WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`
+#[derive(Debug)]
+pub(super) struct StepLine {
+    pub(super) ward: String,
+    pub(super) place: Place,
+    pub(super) keyword: String,
+    pub(super) arguments: Vec<String>,
+    pub(super) ignore_failure: bool,
+    as_root: bool,
+    pub(super) own_service: bool,
+    pub(super) no_wait: bool,
+}
+
+impl StepLine {
+    /// Reads the words after `step`.
+    pub(super) fn parse(words: &[String]) -> io::Result<Self> {
+        let [ward, condition, step, rest @ ..] = words else {
+            return Err(bad_line("a step names its ward, condition and number"));
+        };
+        let flags = rest.iter().take_while(|word| word.starts_with("--")).count();
+        let (flags, rest) = rest.split_at(flags);
+        let (keyword, arguments) = rest.split_first().ok_or_else(|| bad_line("the step's keyword is missing"))?;
+        let has = |flag: &str| flags.iter().any(|word| word == flag);
+        Ok(Self {
+            ward: ward.clone(),
+            place: Place {
+                condition: condition.clone(),
+                step: step.clone(),
+                do_now: has("--do-now"),
+                breaks: has("--break"),
+            },
+            keyword: keyword.clone(),
+            arguments: arguments.to_vec(),
+            ignore_failure: has("--ignore-failure"),
+            as_root: has("--as-root"),
+            own_service: has("--own-service"),
+            no_wait: has("--no-wait"),
+        })
+    }
+
+    /// Whether it acts, given what is on record.
+    pub(super) fn acts(&self, record: &RunRecord) -> bool {
+        let start = match record.start {
+            _ if self.own_service => None,
+            StartKind::First => Some(Start::First),
+            StartKind::AfterDeath => Some(Start::AfterDeath),
+            StartKind::AfterAbnormalDeath => Some(Start::AfterAbnormalDeath),
+            StartKind::Condition => None,
+        };
+        let asked_to_stop = record.end.as_ref().is_some_and(|end| end.asked);
+        let failed = failed_steps(record);
+        self.place.acts(Past { start, asked_to_stop, spent: &record.spent, failed: &failed })
+    }
+
+    /// Whether the command takes the guard's place, so that it is the service's own in all but name.
+    pub(super) fn replaces_guard(&self) -> bool {
+        !self.as_root && matches!(self.keyword.as_str(), "Execute" | "ElseExecute")
+    }
+}
