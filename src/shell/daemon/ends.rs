@@ -14,6 +14,7 @@ use super::guard::Guard;
 use super::identity::Identity;
 use super::systemd::{Description, JobAt, Question, UnitAt};
 use crate::core::config::{ReportOn, Settings};
+use crate::core::crash::Cause;
 use crate::core::crash::burst::{Admission, Burst, Rate};
 use crate::core::crash::observation::{InvocationId, Observation};
 use crate::core::crash::reason::summed_up;
@@ -307,12 +308,19 @@ impl Ends {
 
     /// An end with all its witnesses but, maybe, the last.
     fn take(&mut self, scene: Scene<'_>, name: &str, end: End) -> Vec<Action> {
-        if !verdict::needs_control(&end.ended, end.testimony.as_ref()) {
+        if !verdict::needs_control(&end.ended, end.testimony.as_ref()) && !self.lacks_a_limit(name, &end) {
             return self.decide(scene, name, &end);
         }
         let until = scene.now.monotonic + CONTROL_PATIENCE;
         self.waiting.push(Waiting { unit: name.to_owned(), end, until });
         vec![Action::Ask(Question::Describe(UnitAt::new(name)))]
+    }
+
+    /// Whether a time limit struck that PID 1 has not told us: its answer about a unit may have been lost to a reload.
+    fn lacks_a_limit(&self, name: &str, end: &End) -> bool {
+        let nature = self.units.get(name).map(|unit| unit.nature).unwrap_or_default();
+        let cause = verdict::judge(&end.ended, end.testimony.as_ref(), (&nature, None)).cause;
+        matches!(cause, Cause::Watchdog(None) | Cause::Timeout(_, None))
     }
 
     /// The last witness has spoken, or will not: decides on the ends of this unit that waited.
