@@ -27,7 +27,8 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
             eprintln!("unitward-step: skipped {place}: failed to read the run's record: {error}");
             return Ok(0);
         }
-        _ => state.run(invocation).unwrap_or_else(|_| RunRecord::new(&line.ward, "", invocation, StartKind::Condition)),
+        Err(_) => RunRecord::new(&line.ward, "", invocation, StartKind::Condition),
+        Ok(record) => record,
     };
     if !line.acts(&record) || is_too_late(&line, &record.unit) {
         return Ok(0);
