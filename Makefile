@@ -6,10 +6,11 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
 version := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
-package := target/debian/unitward_$(version)_$(shell dpkg --print-architecture).deb
+# Lists all packages of a build; written when they are there.
+packages := target/debian/unitward_$(version)_$(shell dpkg --print-architecture).changes
 
-# What a package is made of. Directories are listed too: they change when a file comes or goes.
-ingredients := Cargo.toml Cargo.lock LICENSE Makefile README.md debian docs examples generator src units
+# What the packages are made of. Directories are listed too: they change when a file comes or goes.
+ingredients := Cargo.toml Cargo.lock LICENSE Makefile README.md debian docs examples generator libunitward src units
 sources := $(shell find $(ingredients) 2>/dev/null)
 
 # What runs at boot and in recoveries is built without the daemon's dependencies, in a place of its own.
@@ -20,14 +21,33 @@ lean := --no-default-features --target-dir $(CARGO_TARGET_DIR)/lean
 rust_host := $(shell rustc -vV | sed -n 's/^host: //p')
 generator := $(CARGO_TARGET_DIR)/lean/$(rust_host)/release/unitward-generator
 
-apt_packages := build-essential debhelper lintian
+# Debian's build says where libraries are and how the C compiler is to be called.
+DEB_HOST_MULTIARCH ?= $(shell dpkg-architecture --query DEB_HOST_MULTIARCH)
+CFLAGS ?= -O2 -g
+libraries := $(DESTDIR)/usr/lib/$(DEB_HOST_MULTIARCH)
 
-.PHONY: build test demo bench deb install clean help tools checks
+# Frames are found by unwind tables. The library's own calls are bound when it is loaded: a lookup in the middle of a call would
+# need some of the few KiB of stack that the call asks for.
+library := $(CARGO_TARGET_DIR)/libunitward/libunitward.so.0
+library_cflags := -std=c11 -fPIC -funwind-tables -Wall -Wextra -Wpedantic -Wconversion
+library_ldflags := -shared -Wl,-soname,libunitward.so.0 -Wl,--version-script=libunitward/libunitward.map -Wl,-z,defs -Wl,-z,now
 
-build: ## compile the four programs
+apt_packages := build-essential debhelper gdb libsqlite3-dev lintian pkg-config strace
+
+# Tests on hosts wait most of their time: for back-offs, boots, brokers that do not answer.
+test_threads ?= 4
+
+.PHONY: build library test demo bench deb install clean help tools checks
+
+build: library ## compile the four programs and the library
 	cargo build --release --locked $(lean) --bin unitward-step
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked $(lean) --target $(rust_host) --bin unitward-generator
 	cargo build --release --locked --bin unitwardd --bin unitward
+
+# Two small files: quicker compiled than looked after, since the flags count too.
+library:
+	mkdir -p $(dir $(library))
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(library_cflags) $(LDFLAGS) $(library_ldflags) -o $(library) libunitward/*.c -lgcc_s
 
 test: tools ## everything: format, lints, packages, tests on booted hosts (as root)
 	@trap tests/host/sweep EXIT; $(MAKE) --no-print-directory checks
@@ -38,13 +58,18 @@ demo: tools deb ## boot a host, guard a service, kill it, show the recovery and 
 bench: build ## measure against what one would use instead
 	UNITWARD_GENERATOR=$(generator) cargo bench --locked $(lean)
 
-deb: $(package) ## Debian package, in target/debian
+deb: $(packages) ## Debian packages, in target/debian
 
 install: ## install what `make build` made, below DESTDIR
 	install -D --target-directory=$(DESTDIR)/usr/lib/systemd/system-generators $(generator)
 	install -D --target-directory=$(DESTDIR)/usr/lib/unitward $(CARGO_TARGET_DIR)/lean/release/unitward-step \
 		$(CARGO_TARGET_DIR)/release/unitwardd
 	install -D --target-directory=$(DESTDIR)/usr/bin $(CARGO_TARGET_DIR)/release/unitward
+	install -D --mode=0644 --target-directory=$(libraries) $(library)
+	ln -sf libunitward.so.0 $(libraries)/libunitward.so
+	install -D --mode=0644 --target-directory=$(DESTDIR)/usr/include libunitward/unitward.h
+	mkdir -p $(libraries)/pkgconfig
+	sed 's/@version@/$(version)/; s/@multiarch@/$(DEB_HOST_MULTIARCH)/' libunitward/unitward.pc.in >$(libraries)/pkgconfig/unitward.pc
 	cd units && find . -type f -exec install -D --mode=0644 {} $(abspath $(DESTDIR))/{} \;
 	for page in docs/man/*; do \
 		install -D --mode=0644 --target-directory=$(DESTDIR)/usr/share/man/man$${page##*.} $$page || exit; \
@@ -57,7 +82,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 # debhelper works in a copy, so that nothing appears in the tree. Files keep their times, so that cargo finds its work done.
-$(package): $(sources)
+$(packages): $(sources)
 	rm -rf target/debian
 	mkdir -p target/debian/unitward
 	cp -a $(ingredients) target/debian/unitward
@@ -69,8 +94,9 @@ checks: deb
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
-	lintian --fail-on error,warning --info target/debian/*.changes
-	cargo test --locked
+	$(MAKE) --no-print-directory library CFLAGS='-O2 -Werror' CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/checks
+	lintian --fail-on error,warning --info $(packages)
+	RUST_TEST_THREADS=$(test_threads) cargo test --locked
 
 # Quick when all of it is there.
 tools:

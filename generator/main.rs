@@ -7,11 +7,11 @@ mod write;
 
 use std::path::{Path, PathBuf};
 use unitward::core::config::Cost;
-use unitward::core::unit::Rank;
+use unitward::core::unit::{Output, Rank};
 use unitward::edge::conveyor;
 use unitward::edge::kmsg::{self, Priority};
 use unitward::edge::planner::Planner;
-use unitward::edge::root;
+use unitward::edge::root::Files;
 use write::Writer;
 
 fn main() {
@@ -39,26 +39,35 @@ struct Directories {
 ///
 /// With many wards one thread reads while another plans and writes; each ward's text is forgotten once written.
 fn generate(root: &Path, directories: &Directories) {
-    let mut planner = Planner::new(root);
+    let mut files = Files::list(root);
+    let stacks = files.stacks();
+    let mut planner = Planner::new(root, &stacks);
     let mut normal = Writer::new(&directories.normal);
     let mut late = Writer::new(&directories.late);
-    let mut unread = Vec::new();
+    let mut write = |outputs: &[Output]| {
+        for output in outputs {
+            match output.rank {
+                Rank::Normal => normal.write(output),
+                Rank::Late => late.write(output),
+            }
+        }
+    };
     let mut problems = Vec::new();
     conveyor::convey(
-        |hand_over| unread = root::each(root, hand_over).1,
+        |hand_over| files.wards(&stacks, hand_over),
         |read| {
             let planned = planner.plan(read);
-            for output in &planned.outputs {
-                match output.rank {
-                    Rank::Normal => normal.write(output),
-                    Rank::Late => late.write(output),
-                }
-            }
+            write(&planned.outputs);
             problems.extend(planned.problems);
             // The other thread made it; taking it apart here would make both wait for one heap. The process ends soon.
             std::mem::forget(planned.ward);
         },
     );
+    for stack in planner.stacks() {
+        write(&stack.outputs);
+        problems.extend(stack.problem);
+    }
+    let (_, unread) = files.settings();
     for problem in unread.iter().chain(&problems) {
         let priority = if problem.mistake.cost() == Cost::Nothing { Priority::Notice } else { Priority::Warning };
         kmsg::log(priority, &problem.to_string());

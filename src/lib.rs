@@ -9,7 +9,8 @@
 //!   `recovery` decides limit, back-off and which steps act, `crash` turns what systemd says into
 //!   verdicts and reports.
 //! * [`edge`]: synchronous input and output. `root` reads the configuration below one root
-//!   directory, `systemctl` asks PID 1, `record` keeps the run records, `step` is `unitward-step`.
+//!   directory, `systemctl` asks PID 1, `record` keeps the run records, `recoveries` ties them together,
+//!   `journal` reads what happened while nobody listened, `step` is `unitward-step`.
 //! * `shell` (feature `full`): `daemon` is `unitwardd`, `cli` is `unitward`.
 //!
 //! # Invariants

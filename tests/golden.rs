@@ -148,3 +148,18 @@ fn plan_prints_what_the_generator_writes() {
         }
     }
 }
+
+#[cfg(feature = "full")]
+#[test]
+fn the_examples_are_sound() {
+    let examples = tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"));
+    let root = tempfile::tempdir().unwrap();
+    copy(&examples, &root.path().join("etc/unitward"));
+    let done =
+        Command::new(env!("CARGO_BIN_EXE_unitward")).arg("check").arg("--root").arg(root.path()).output().unwrap();
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(done.status.success(), "{said}");
+    // The units they adopt, and a broker, are the reader's.
+    let others = |line: &&str| !line.contains("has no unit file") && !line.contains("there is no Broker=");
+    assert_eq!(said.lines().filter(others).collect::<Vec<_>>(), [""; 0]);
+}

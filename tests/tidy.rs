@@ -76,16 +76,25 @@ fn the_generator_and_the_helper_have_no_runtime_and_no_bus_in_them() {
 }
 
 #[test]
-fn every_message_has_its_catalog_entry_and_the_other_way_round() {
+fn every_message_is_in_its_man_page_and_in_the_catalog_and_the_other_way_round() {
     let ids = |text: &str| -> BTreeSet<String> {
         let words = text.split(|c: char| !c.is_ascii_hexdigit());
         words.filter(|word| word.len() == 32).map(str::to_owned).collect()
     };
-    let code = fs::read_to_string(root().join("src/shell/daemon/messages.rs")).unwrap();
     let catalog = fs::read_to_string(root().join("units/usr/lib/systemd/catalog/unitward.catalog")).unwrap();
     let headers: String = catalog.lines().filter(|line| line.starts_with("-- ")).collect();
-    assert!(!ids(&code).is_empty());
-    assert_eq!(ids(&code), ids(&headers));
+    let mut all = BTreeSet::new();
+    for (file, page) in [
+        ("src/shell/daemon/messages.rs", "unitwardd.8"),
+        ("src/edge/full_restart/messages.rs", "unitward.1"),
+        ("src/edge/step/messages.rs", "unitward-step.8"),
+    ] {
+        let code = ids(&fs::read_to_string(root().join(file)).unwrap());
+        assert!(!code.is_empty(), "{file}");
+        assert!(code.is_subset(&ids(&man(page))), "{file} in {page}");
+        all.extend(code);
+    }
+    assert_eq!(all, ids(&headers));
 }
 
 #[test]
@@ -110,6 +119,7 @@ fn every_key_condition_and_step_is_in_its_man_page() {
         "Reload",
         "Signal",
         "Log",
+        "RestartStack",
         "Reboot",
         "ElseExecute",
         "ElseWaitFor",
@@ -121,10 +131,22 @@ fn every_key_condition_and_step_is_in_its_man_page() {
         "DeathLimit",
         "DeathLimitIntervalSec",
         "Unit",
+        "Stack",
         "Report",
     ] {
         assert!(page.contains(&format!("{word}=")) || page.contains(&format!("[{word}")), "{word} in unitward.ward(5)");
     }
+}
+
+#[test]
+fn every_key_of_a_stack_is_in_its_man_page_and_no_other() {
+    let code = fs::read_to_string(root().join("src/core/config/read_stack.rs")).unwrap();
+    let keys = code.split_once("const KEYS").and_then(|(_, rest)| rest.split_once(';')).unwrap().1;
+    let keys = keys.split(';').next().unwrap().split('"').skip(1).step_by(2);
+    let page = man("unitward.stack.5");
+    let section = page.split_once(".Sh [Stack] SECTION").unwrap().1.split_once(".Sh ").unwrap().0;
+    let described = section.lines().filter_map(|line| line.strip_prefix(".It Li ")?.split_once('='));
+    assert_eq!(described.map(|(key, _)| key).collect::<Vec<_>>(), keys.collect::<Vec<_>>());
 }
 
 #[test]
@@ -146,7 +168,9 @@ fn every_setting_is_in_its_man_page_and_in_the_example() {
         "CertFile",
         "KeyFile",
         "CrashTopic",
+        "RecoveryTopic",
         "Crashes",
+        "Recoveries",
         "Burst",
         "BurstIntervalSec",
         "BacktraceTimeoutSec",

@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod crash;
+pub mod full_restart;
 pub mod recovery;
 pub mod unit;

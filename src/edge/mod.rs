@@ -1,12 +1,25 @@
 //! The synchronous floor: files, PID 1 by way of `systemctl`, and the program `unitward-step`.
 
+pub mod boot;
 pub mod clock;
 pub mod conveyor;
+#[cfg(feature = "full")]
+pub mod coredump;
+pub mod full_restart;
+#[cfg(feature = "full")]
+pub mod history;
+#[cfg(feature = "full")]
+pub mod journal;
 pub mod kmsg;
+pub(crate) mod log;
 pub mod planner;
 pub mod record;
+pub mod recoveries;
+pub(crate) mod replace;
 pub mod root;
 pub mod series_file;
 pub mod step;
+#[cfg(feature = "full")]
+pub mod symbols;
 pub mod systemctl;
 pub mod unit_files;

@@ -1,18 +1,29 @@
-//! Ward by ward, in the order of their names: what of it stands beside the wards before it, and what to write for it.
+//! Ward by ward, in the order of their names: what of it stands beside the wards before it, and what to write for it. Then
+//! the stacks, for only then all members are known.
 //!
 //! The generator and `unitward check` both go through here, so what one says the other does.
 
 use super::unit_files;
-use crate::core::config::{Assembly, Problem, ReadWard, Ward};
-use crate::core::unit::{self, AdoptedUnit, Names, Output, Rank};
+use crate::core::config::{Assembly, DescribedStack, Problem, ReadWard, Stacks, UnitName, Ward};
+use crate::core::unit::{self, AdoptedUnit, Beside, Names, Output, Rank};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Plans wards below one root.
+/// Plans wards and stacks below one root.
 #[derive(Debug)]
 pub struct Planner<'a> {
     root: &'a Path,
+    stacks: Vec<Gathering<'a>>,
     assembly: Assembly,
     names: Names,
+}
+
+/// A stack and the members it has so far.
+#[derive(Debug)]
+struct Gathering<'a> {
+    described: &'a DescribedStack,
+    unit: UnitName,
+    members: BTreeSet<UnitName>,
 }
 
 /// What becomes of one ward.
@@ -28,11 +39,33 @@ pub struct Planned {
     pub problems: Vec<Problem>,
 }
 
+/// What becomes of one stack.
+#[derive(Debug)]
+pub struct PlannedStack<'a> {
+    /// The stack and where it is described.
+    pub described: &'a DescribedStack,
+    /// The units of its members, in the order of their names.
+    pub members: Vec<UnitName>,
+    /// What to write for it.
+    pub outputs: Vec<Output>,
+    /// What is wrong with it.
+    pub problem: Option<Problem>,
+}
+
 impl<'a> Planner<'a> {
     /// A planner that has seen no ward yet.
     #[must_use]
-    pub fn new(root: &'a Path) -> Self {
-        Self { root, assembly: Assembly::default(), names: Names::default() }
+    pub fn new(root: &'a Path, stacks: &'a Stacks) -> Self {
+        let gathering = |described: &'a DescribedStack| {
+            let unit = described.stack.unit();
+            Gathering { described, unit, members: BTreeSet::new() }
+        };
+        Self {
+            root,
+            stacks: stacks.described().iter().map(gathering).collect(),
+            assembly: Assembly::beside(stacks),
+            names: Names::default(),
+        }
     }
 
     /// Plans the next ward.
@@ -43,7 +76,8 @@ impl<'a> Planner<'a> {
             match self.names.admit(&ward) {
                 Ok(()) => {
                     let (adopted, missing) = unit_files::adopted(self.root, &ward);
-                    let (mut outputs, wrong) = unit::outputs(&ward, adopted.as_ref());
+                    let stack = self.join(&ward);
+                    let (mut outputs, wrong) = unit::outputs(&ward, Beside { adopted: adopted.as_ref(), stack });
                     problems.extend(missing.into_iter().chain(wrong));
                     outputs.retain(|output| {
                         let taken = output.rank == Rank::Late
@@ -56,5 +90,25 @@ impl<'a> Planner<'a> {
             }
         }
         Planned { problems, ..planned }
+    }
+
+    /// Adds the ward to its stack, and gives the stack's unit.
+    fn join(&mut self, ward: &Ward) -> Option<&UnitName> {
+        let name = ward.stack.as_ref()?;
+        let stack = self.stacks.iter_mut().find(|stack| stack.described.stack.name == *name)?;
+        stack.members.insert(ward.unit());
+        Some(&stack.unit)
+    }
+
+    /// Plans the stacks, once all wards are planned.
+    #[must_use]
+    pub fn stacks(self) -> Vec<PlannedStack<'a>> {
+        let Self { root, stacks, .. } = self;
+        let plan = |Gathering { described, members, .. }: Gathering<'a>| {
+            let members: Vec<_> = members.into_iter().collect();
+            let outputs = unit::stack_outputs(&described.stack, &members);
+            PlannedStack { described, members, outputs, problem: unit_files::missing(root, &described.stack) }
+        };
+        stacks.into_iter().map(plan).collect()
     }
 }

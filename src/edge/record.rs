@@ -7,10 +7,10 @@
 //! Invariants: a file is replaced whole (temporary name, rename), never edited in place; only root
 //! writes, everyone reads; a ward keeps its last [`RUNS_KEPT`] records.
 
+use super::replace::{Durability, replace};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where records live. A tmpfs: they are of this boot.
@@ -32,10 +32,16 @@ pub struct RunRecord {
     pub start: StartKind,
     /// Restarts in a row, this one included, since the ward was last healthy; 0 for a first start.
     pub restarts: u32,
+    /// The run whose death this start answers; `None` for a first start, and where nobody noted that death.
+    #[serde(default)]
+    pub follows: Option<String>,
     /// Conditions with `Once=` that have fired in an earlier run and so keep still.
     pub spent: Vec<String>,
-    /// What the steps did, in the order they ended.
+    /// What the steps did, in the order they ran.
     pub results: Vec<StepResult>,
+    /// When the run was up, its steps included; `None` until then.
+    #[serde(default)]
+    pub up: Option<Up>,
     /// How the run ended; `None` while it goes on.
     pub end: Option<End>,
 }
@@ -50,8 +56,10 @@ impl RunRecord {
             invocation: invocation.to_owned(),
             start,
             restarts: 0,
+            follows: None,
             spent: Vec::new(),
             results: Vec::new(),
+            up: None,
             end: None,
         }
     }
@@ -69,6 +77,15 @@ pub enum StartKind {
     AfterAbnormalDeath,
     /// Not a run of the ward's unit but of a condition's own service.
     Condition,
+}
+
+/// When a run was up, milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Up {
+    /// When its main process was started.
+    pub main: u64,
+    /// When all steps of the start were done.
+    pub at: u64,
 }
 
 /// What one step did.
@@ -122,6 +139,36 @@ pub struct End {
     pub at: u64,
     /// Whether this death went over the death limit.
     pub limit_reached: bool,
+    /// What the death limit led to; `None`: it was not reached, or systemd restarts the unit all the same.
+    #[serde(default)]
+    pub given_up: Option<GivenUp>,
+    /// Which time limit struck, where the result is a time-out.
+    #[serde(default)]
+    pub timed_out: Option<TimedOut>,
+}
+
+/// What the death limit led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GivenUp {
+    /// The unit stays down; also where a reboot was refused.
+    Exclude,
+    /// The ward's stack is restarted.
+    RestartStack,
+    /// The host reboots.
+    Reboot,
+}
+
+/// A time limit of systemd's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimedOut {
+    /// `TimeoutStartSec=`.
+    Start,
+    /// `RuntimeMaxSec=`.
+    Run,
+    /// `TimeoutStopSec=`.
+    Stop,
 }
 
 /// The records of one ward.
@@ -151,12 +198,19 @@ impl WardState {
         Ok(serde_json::from_slice(&fs::read(self.run_path(invocation))?)?)
     }
 
+    /// The run that died last, as far as its record is kept.
+    #[must_use]
+    pub fn latest_death(&self) -> Option<RunRecord> {
+        let died = |record: &RunRecord| record.end.as_ref().filter(|end| !end.asked && !end.finished).map(|end| end.at);
+        runs_in(&self.directory).filter(|record| died(record).is_some()).max_by_key(died)
+    }
+
     /// Writes a run's record.
     ///
     /// # Errors
     /// When the directory cannot be made or the file not written.
     pub fn save_run(&self, record: &RunRecord) -> io::Result<()> {
-        replace(&self.run_path(&record.invocation), &serde_json::to_vec(record)?)
+        replace(&self.run_path(&record.invocation), &serde_json::to_vec(record)?, Durability::Process)
     }
 
     /// Removes all but the newest [`RUNS_KEPT`] records.
@@ -193,7 +247,7 @@ impl WardState {
     /// # Errors
     /// When the directory cannot be made or the file not written.
     pub fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
-        replace(&self.directory.join(file), bytes)
+        replace(&self.directory.join(file), bytes, Durability::Process)
     }
 
     fn run_path(&self, invocation: &str) -> PathBuf {
@@ -201,34 +255,23 @@ impl WardState {
     }
 }
 
-/// Writes `bytes` under a temporary name and renames it, so that no reader meets half a file.
-///
-/// The modes are given and not left to the umask, which is the service's: steps that run as the service read here.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension(format!("tmp{}", std::process::id()));
-    let file = File::create(&temporary).or_else(|_| {
-        make_directories(path.parent().unwrap_or(Path::new("/")))?;
-        File::create(&temporary)
-    });
-    let written = file.and_then(|mut file| {
-        file.set_permissions(Permissions::from_mode(0o644))?;
-        file.write_all(bytes)
-    });
-    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
+/// The records of all wards. Damaged ones are left out.
+#[must_use]
+pub fn all() -> Vec<RunRecord> {
+    all_below(Path::new(STATE_DIRECTORY))
 }
 
-fn make_directories(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    make_directories(path.parent().unwrap_or(Path::new("/")))?;
-    match fs::create_dir(path) {
-        // The line of another unit of this ward's may have come first.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755))),
-    }
+fn all_below(states: &Path) -> Vec<RunRecord> {
+    entries(states).flat_map(|ward| runs_in(&ward)).collect()
+}
+
+fn runs_in(ward: &Path) -> impl Iterator<Item = RunRecord> + use<> {
+    let records = entries(&ward.join("runs")).filter(|path| path.extension().is_some_and(|kind| kind == "json"));
+    records.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+}
+
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 #[cfg(test)]
@@ -246,6 +289,31 @@ mod tests {
         assert_eq!(state.run("i").unwrap_err().kind(), io::ErrorKind::NotFound);
         state.save_run(&record("i")).unwrap();
         assert_eq!(state.run("i").unwrap(), record("i"));
+    }
+
+    #[test]
+    fn the_latest_death_is_the_last_end_that_nobody_asked_for() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "a");
+        assert_eq!(state.latest_death(), None);
+        let end = |at, asked| End {
+            asked,
+            finished: false,
+            result: "signal".into(),
+            code: "killed".into(),
+            status: "KILL".into(),
+            pid: None,
+            at,
+            limit_reached: false,
+            given_up: None,
+            timed_out: None,
+        };
+        for (run, end) in
+            [("1", Some(end(5, false))), ("2", Some(end(7, false))), ("3", Some(end(9, true))), ("4", None)]
+        {
+            state.save_run(&RunRecord { end, ..record(run) }).unwrap();
+        }
+        assert_eq!(state.latest_death().map(|record| record.invocation), Some("2".to_owned()));
     }
 
     #[test]

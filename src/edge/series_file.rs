@@ -18,6 +18,8 @@ struct Stored {
     open: bool,
     up_since: Option<u64>,
     last_end: StoredEnd,
+    #[serde(default)]
+    died_in: Option<String>,
     spent: Vec<String>,
 }
 
@@ -59,6 +61,7 @@ impl From<Stored> for Series {
                 StoredEnd::Death => LastEnd::Death,
                 StoredEnd::AbnormalDeath => LastEnd::AbnormalDeath,
             },
+            died_in: stored.died_in,
             spent: stored.spent.into_iter().collect(),
         }
     }
@@ -78,6 +81,7 @@ impl From<&Series> for Stored {
                 LastEnd::Death => StoredEnd::Death,
                 LastEnd::AbnormalDeath => StoredEnd::AbnormalDeath,
             },
+            died_in: series.died_in.clone(),
             spent: series.spent.iter().cloned().collect(),
         }
     }
@@ -99,6 +103,7 @@ mod tests {
             open: true,
             up_since: Some(5),
             last_end: LastEnd::Death,
+            died_in: Some("0123456789abcdef0123456789abcdef".into()),
             spent: ["OnDeath".to_owned()].into(),
         };
         save(&state, &series).unwrap();

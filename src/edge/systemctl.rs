@@ -23,14 +23,18 @@ pub enum Wait {
 /// When `systemctl` cannot be run or refuses.
 pub fn show(unit: &str, properties: &[&str]) -> io::Result<Properties> {
     let list = format!("--property={}", properties.join(","));
-    let text = output(&["show", "--timestamp=us+utc", &list, "--", unit])?;
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for line in text.lines() {
-        if let Some((key, value)) = line.split_once('=') {
-            found.entry(key.to_owned()).or_default().push(value.to_owned());
-        }
-    }
-    Ok(Properties(found))
+    Ok(Properties::parse(&output(&["show", "--timestamp=us+utc", &list, "--", unit])?))
+}
+
+/// The same of several units, in their order.
+///
+/// # Errors
+/// As [`show`], and when there are not as many answers as units.
+pub fn show_all(units: &[&str], properties: &[&str]) -> io::Result<Vec<Properties>> {
+    let list = format!("--property={}", properties.join(","));
+    let shown = output(&[&["show", "--timestamp=us+utc", &list, "--"], units].concat())?;
+    let found: Vec<_> = shown.trim_end().split("\n\n").map(Properties::parse).collect();
+    if found.len() == units.len() { Ok(found) } else { Err(io::Error::other("systemctl show left units out")) }
 }
 
 /// What [`show`] found.
@@ -38,6 +42,16 @@ pub fn show(unit: &str, properties: &[&str]) -> io::Result<Properties> {
 pub struct Properties(BTreeMap<String, Vec<String>>);
 
 impl Properties {
+    /// Reads `KEY=VALUE` lines.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
+            found.entry(key.to_owned()).or_default().push(value.to_owned());
+        }
+        Self(found)
+    }
+
     /// The first value of `key`, empty where it has none.
     #[must_use]
     pub fn get(&self, key: &str) -> &str {
@@ -62,6 +76,12 @@ pub fn since_boot() -> u64 {
     let shown = output(&["show", "--property=UserspaceTimestampMonotonic", "--value"]);
     let began = shown.ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
     clock::since_epoch().saturating_sub(clock::epoch_of_monotonic(began))
+}
+
+/// Whether the host is shutting down.
+#[must_use]
+pub fn is_going_down() -> bool {
+    output(&["show", "--property=SystemState", "--value"]).is_ok_and(|state| state.trim() == "stopping")
 }
 
 /// The type of the job queued for `unit` (`start`, `stop`, `restart` …), if there is one.

@@ -4,7 +4,7 @@
 //! same time as ours.
 
 use crate::core::config::ward::NativeLine;
-use crate::core::config::{Form, Mistake, Place, Problem, SourceFile, UnitName, Ward, syntax};
+use crate::core::config::{Form, Mistake, Place, Problem, SourceFile, Stack, UnitName, Ward, syntax};
 use crate::core::unit::AdoptedUnit;
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,6 +32,17 @@ pub fn adopted(root: &Path, ward: &Ward) -> (Option<AdoptedUnit>, Option<Problem
     (found, missing)
 }
 
+/// A warning when the unit that `stack` adopts has no file.
+#[must_use]
+pub fn missing(root: &Path, stack: &Stack) -> Option<Problem> {
+    let Form::Adopted(unit) = &stack.form else { return None };
+    read(root, unit).is_none().then(|| {
+        let text =
+            format!("{unit} has no unit file; the stack takes effect when there is one, check the name in Unit=");
+        Problem { at: Place { path: stack.path.clone(), line: 0 }, mistake: Mistake::Warning(text) }
+    })
+}
+
 /// The name a unit calls itself, where `unit` is an alias: a link to a unit file of another name.
 #[must_use]
 pub fn own_name(root: &Path, unit: &UnitName) -> Option<UnitName> {
@@ -39,7 +50,31 @@ pub fn own_name(root: &Path, unit: &UnitName) -> Option<UnitName> {
         DIRECTORIES.iter().map(|directory| root.join(directory).join(unit.as_str())).find(|path| exists(path))?;
     let target = fs::read_link(link).ok()?;
     let own = UnitName::new(target.file_name()?.to_str()?).ok()?;
-    (own != *unit && own.is_service()).then_some(own)
+    (own != *unit && own.suffix() == unit.suffix()).then_some(own)
+}
+
+/// Where the unit file stands, seen from the host; `None` when there is none. One that masks is none.
+#[must_use]
+pub fn file_of(root: &Path, unit: &UnitName) -> Option<PathBuf> {
+    let mut files = files(unit);
+    files.find(|path| exists(&root.join(path)) && !masks(&root.join(path))).map(|path| Path::new("/").join(path))
+}
+
+/// What masks the unit, seen from the host; `None` when nothing does.
+#[must_use]
+pub fn mask_of(root: &Path, unit: &UnitName) -> Option<PathBuf> {
+    let first = files(unit).find(|path| exists(&root.join(path)))?;
+    masks(&root.join(&first)).then(|| Path::new("/").join(first))
+}
+
+/// Where its file may stand, below the root.
+fn files(unit: &UnitName) -> impl Iterator<Item = PathBuf> {
+    DIRECTORIES.iter().map(|directory| Path::new(directory).join(unit.as_str()))
+}
+
+/// `systemctl mask` puts such a link there (systemd.unit(5)).
+fn masks(path: &Path) -> bool {
+    fs::read_link(path).is_ok_and(|target| target == Path::new("/dev/null"))
 }
 
 fn exists(path: &Path) -> bool {
@@ -72,7 +107,7 @@ pub fn read(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
 fn names_of(unit: &UnitName) -> Vec<String> {
     let mut names = vec![unit.as_str().to_owned()];
     if !unit.instance().is_empty() {
-        names.push(format!("{}@.service", unit.prefix()));
+        names.push(format!("{}@.{}", unit.prefix(), unit.suffix()));
     }
     names
 }
@@ -121,6 +156,21 @@ mod tests {
         assert_eq!(unit.restart.as_deref(), Some("always"));
         assert_eq!(unit.kind.as_deref(), Some("notify"));
         assert_eq!((unit.start, unit.stop), (Timeout::Never, Timeout::After(Duration::from_secs(5))));
+    }
+
+    #[test]
+    fn a_mask_hides_a_unit_and_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let target = UnitName::new("a.target").unwrap();
+        let found = |root: &Path| [file_of(root, &target), mask_of(root, &target)].map(|path| path.is_some());
+        assert_eq!(found(root.path()), [false, false]);
+        write(root.path(), "usr/lib/systemd/system/a.target", "[Unit]\n");
+        assert_eq!(found(root.path()), [true, false]);
+        write(root.path(), "etc/systemd/system/b.target", "[Unit]\n");
+        std::os::unix::fs::symlink("/dev/null", root.path().join("etc/systemd/system/a.target")).unwrap();
+        assert_eq!(found(root.path()), [true, true]);
+        fs::remove_file(root.path().join("usr/lib/systemd/system/a.target")).unwrap();
+        assert_eq!(found(root.path()), [false, true]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! `make demo`: the main job on a booted host, visible. The packages are installed, a service is guarded, dies, is
-//! recovered step by step, and an MQTT subscriber receives the report.
+//! recovered step by step, and an MQTT subscriber receives the report; then a stack is restarted as a whole.
 
 #[path = "mod.rs"]
 mod host;
@@ -33,6 +33,7 @@ fn main() {
     stand_ins(&host);
     guard(&host);
     let reports = host.subscribe("Crash/Reports");
+    let recoveries = host.subscribe("Crash/Recoveries");
     let pid = host.systemctl_show("fs-nfs2", "MainPID");
     say("The service dies: kill -KILL, three seconds of recovery by PID 1");
     host.sh(&format!(
@@ -46,6 +47,11 @@ fn main() {
     let message = reports.received().remove(0);
     print(message.payload());
     print(&format!("(QoS {}, report-id {})", message.qos(), message.user_property("report-id").unwrap_or("none")));
+    say("And on Crash/Recoveries, when the last step was done");
+    recoveries.wait_for_count(1);
+    print(recoveries.received()[0].payload());
+    say("unitward reports");
+    print(&host.sh("unitward reports 2>&1"));
     say("systemctl status fs-nfs2");
     print(&host.sh("systemctl status --no-pager --lines=0 fs-nfs2"));
     say("journalctl -u fs-nfs2: the report and the recovery");
@@ -54,7 +60,29 @@ fn main() {
     host.run(&["systemctl", "stop", "fs-nfs2"]);
     reports.assert_no_more_within(std::time::Duration::from_secs(1));
     print(&host.sh("systemctl show unitwardd -P StatusText"));
+    restart_a_stack(&host);
     say(&format!("Done in {:.1} s", begun.elapsed().as_secs_f64()));
+}
+
+/// Two managers that only work together, restarted together by a script.
+fn restart_a_stack(host: &Host) {
+    let reports = host.subscribe("Crash/Reports");
+    say("A stack: two managers that are restarted together, by a script that has lost the cloud");
+    host.write("/etc/unitward/opensync.stack", "[Stack]\nName=OpenSync\n");
+    for manager in ["cm", "wm"] {
+        let ward = "[Service]\nExecStart=/usr/bin/sleep infinity\n\n[Ward]\nStack=opensync\n";
+        host.write(&format!("/etc/unitward/{manager}.ward"), ward);
+    }
+    host.script("/usr/local/bin/cloud-is-gone", "#!/bin/sh\nunitward restart-stack opensync --wait\n");
+    host.sh("systemctl daemon-reload; systemctl start opensync.target");
+    let pids = || host.sh("systemctl show cm wm -P MainPID | paste -sd' '");
+    let before = pids();
+    print(&host.sh("/usr/local/bin/cloud-is-gone 2>&1"));
+    print(&format!("processes before and after: {before}, {}", pids()));
+    say("One report, like a crash's, with who did it");
+    reports.wait_for_count(1);
+    print(reports.received()[0].payload());
+    print(&host.sh("unitward reports 2>&1"));
 }
 
 /// Commands that only say when they ran, in place of a file server and its mounts.

@@ -34,6 +34,8 @@ mod command;
 mod cores;
 mod journal;
 mod keeper;
+mod link;
+mod process;
 mod subscriber;
 mod wait;
 
@@ -43,6 +45,8 @@ use keeper::{Keeper, Kind};
 
 pub(crate) use command::Access;
 pub(crate) use cores::CoreGuard;
+pub(crate) use link::Link;
+pub(crate) use process::Tracer;
 pub(crate) use subscriber::{Message, Subscriber};
 
 /// The Debian versions that are supported.
@@ -111,9 +115,15 @@ impl Host {
     /// Units may have failed afterwards: it is up to the test to look at [`Host::failed_units`].
     #[track_caller]
     pub(crate) fn reboot(&mut self) {
-        const REBOOT_REQUESTED: i32 = 133;
         // The host may be gone before the command is over, so the outcome of the command says nothing.
         self.try_run(&["systemctl", "--no-block", "reboot"]);
+        self.comes_back();
+    }
+
+    /// Waits for the end of a reboot that somebody inside has asked for.
+    #[track_caller]
+    pub(crate) fn comes_back(&mut self) {
+        const REBOOT_REQUESTED: i32 = 133;
         self.keeper.wait_until_down(REBOOT_REQUESTED);
         self.power_on();
     }

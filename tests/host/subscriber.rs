@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
@@ -17,17 +17,20 @@ const UNTIL_END_OF_INPUT: &str = "\"$@\" & read -r _; kill $!; wait";
 
 /// A message as mosquitto_sub describes it.
 #[derive(Clone, Debug)]
-pub(crate) struct Message(Value);
+pub(crate) struct Message {
+    description: Value,
+    heard: SystemTime,
+}
 
 impl Message {
     /// The topic it came on.
     pub(crate) fn topic(&self) -> &str {
-        self.0["topic"].as_str().unwrap_or_default()
+        self.description["topic"].as_str().unwrap_or_default()
     }
 
     /// The payload as text.
     pub(crate) fn payload(&self) -> &str {
-        self.0["payload"].as_str().unwrap_or_default()
+        self.description["payload"].as_str().unwrap_or_default()
     }
 
     /// The payload as JSON.
@@ -38,17 +41,22 @@ impl Message {
 
     /// Whether the broker had kept it before the subscription.
     pub(crate) fn is_retained(&self) -> bool {
-        self.0["retain"] == 1
+        self.description["retain"] == 1
     }
 
     /// The quality of service it came with.
     pub(crate) fn qos(&self) -> u64 {
-        self.0["qos"].as_u64().unwrap_or_default()
+        self.description["qos"].as_u64().unwrap_or_default()
     }
 
     /// The MQTT 5 properties: `content-type`, `user-properties` and so on.
     pub(crate) fn properties(&self) -> &Value {
-        &self.0["properties"]
+        &self.description["properties"]
+    }
+
+    /// When it was heard here.
+    pub(crate) fn heard(&self) -> SystemTime {
+        self.heard
     }
 
     /// The first user property of this name.
@@ -75,7 +83,23 @@ impl Host {
     /// Subscribes to a topic of the host's own broker. The broker has acknowledged the subscription when this returns.
     #[track_caller]
     pub(crate) fn subscribe(&self, topic: &str) -> Subscriber {
-        let subscriber = Subscriber::start(self, topic);
+        self.subscribe_with(&["-q", "2", "-t", topic])
+    }
+
+    /// Subscribes as a client whose session the broker keeps: what comes while the connection is down is delivered when it
+    /// is up again. It connects again by itself. QoS 1, as reports have.
+    ///
+    /// Whether the session outlives the broker's own end is a matter of the broker's persistence.
+    #[track_caller]
+    pub(crate) fn subscribe_durably(&self, client: &str, topics: &[&str]) -> Subscriber {
+        let topics = topics.iter().flat_map(|topic| ["-t", topic]);
+        let session = ["-c", "-i", client, "-q", "1"];
+        self.subscribe_with(&session.into_iter().chain(topics).collect::<Vec<_>>())
+    }
+
+    #[track_caller]
+    fn subscribe_with(&self, arguments: &[&str]) -> Subscriber {
+        let subscriber = Subscriber::start(self, arguments);
         self.wait_for("the broker's acknowledgement of a subscription", || {
             let heard = subscriber.heard();
             heard.iter().any(|heard| matches!(heard, Heard::Acknowledged)).then_some(())
@@ -85,11 +109,11 @@ impl Host {
 }
 
 impl Subscriber {
-    fn start(host: &Host, topic: &str) -> Self {
+    fn start(host: &Host, arguments: &[&str]) -> Self {
         // --debug tells of the acknowledgement. The payload comes as a JSON string, whatever it is.
-        let listen = ["mosquitto_sub", "--debug", "-V", "5", "-q", "2", "-F", "%j", "-t", topic];
+        let listen = ["stdbuf", "--output=L", "mosquitto_sub", "--debug", "-V", "5", "-F", "%j"];
         let mut process = host
-            .inside(&[&["sh", "-c", UNTIL_END_OF_INPUT, "sh", "stdbuf", "--output=L"][..], &listen].concat())
+            .inside(&[&["sh", "-c", UNTIL_END_OF_INPUT, "sh"][..], &listen, arguments].concat())
             .stdin(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -115,6 +139,12 @@ impl Subscriber {
         messages.collect()
     }
 
+    /// How many messages there are so far; cheaper than [`Subscriber::received`].
+    pub(crate) fn count(&self) -> usize {
+        let heard = self.heard.lock().expect("the collector does not panic");
+        heard.iter().filter(|heard| matches!(heard, Heard::Message(_))).count()
+    }
+
     /// The messages' payloads so far, as JSON.
     #[track_caller]
     pub(crate) fn messages(&self) -> Vec<Value> {
@@ -128,7 +158,7 @@ impl Subscriber {
     /// When they have not come after 20 s.
     #[track_caller]
     pub(crate) fn wait_for_count(&self, count: usize) -> Vec<Value> {
-        let enough = wait_within(BOUND, || (self.received().len() >= count).then_some(()));
+        let enough = wait_within(BOUND, || (self.count() >= count).then_some(()));
         assert!(enough.is_some(), "waited {BOUND:?} in vain for {count} messages: {:#?}", self.heard());
         self.messages()
     }
@@ -139,9 +169,22 @@ impl Subscriber {
         let before = self.received().len();
         let end = Instant::now() + time;
         while Instant::now() < end {
-            let received = self.received();
-            assert!(received.len() == before, "there should be no message after the first {before}: {received:#?}");
+            if self.count() != before {
+                let more = &self.received()[before..];
+                panic!("there should be no message after the first {before}: {more:#?}");
+            }
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until no message has come for this time.
+    pub(crate) fn wait_for_silence(&self, time: Duration) {
+        let (mut count, mut since) = (self.count(), Instant::now());
+        while since.elapsed() < time {
+            thread::sleep(Duration::from_millis(10));
+            if self.count() != count {
+                (count, since) = (self.count(), Instant::now());
+            }
         }
     }
 
@@ -163,7 +206,7 @@ fn parse(line: String) -> Heard {
         return Heard::Acknowledged;
     }
     match serde_json::from_str(&line) {
-        Ok(description @ Value::Object(_)) => Heard::Message(Message(description)),
+        Ok(description @ Value::Object(_)) => Heard::Message(Message { description, heard: SystemTime::now() }),
         _ => Heard::Other(line),
     }
 }

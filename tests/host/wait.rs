@@ -30,6 +30,11 @@ impl Host {
         wait_within(bound, probe).unwrap_or_else(|| panic!("waited {bound:?} in vain for {what}"))
     }
 
+    /// Whether the probe has a value within the bound.
+    pub(crate) fn comes_true_within<T>(&self, bound: Duration, probe: impl FnMut() -> Option<T>) -> bool {
+        wait_within(bound, probe).is_some()
+    }
+
     /// Waits until a unit's property has a value.
     #[track_caller]
     pub(crate) fn wait_for_property(&self, unit: &str, property: &str, value: &str) {

@@ -5,20 +5,45 @@
 #[path = "../host/mod.rs"]
 mod host;
 
+#[cfg(feature = "full")]
+mod backtraces;
+mod bad_broker;
 mod bad_input;
+mod broker;
+mod brokers;
+mod burst;
+mod by_hand;
+mod certificates;
 mod compound;
 mod conditions;
+mod daemon_down;
+mod development;
 mod flapping;
+mod full_disk;
 mod hard;
 mod harness;
 mod limit;
+mod long_absence;
 mod more_config;
 mod more_daemon;
 mod more_limit;
+mod more_reasons;
 mod more_reports;
 mod packages;
 mod reasons;
+mod recovery;
+mod recovery_records;
 mod report;
 mod requested;
+mod restarter;
+mod restarter_killed;
+mod restarter_trouble;
+mod stack_library;
+mod stack_trouble;
+mod stacks;
+mod storm;
 mod telldus;
+mod torture;
 mod without_daemon;
+#[cfg(feature = "full")]
+mod witness;

@@ -1,5 +1,6 @@
 //! How many reports there are, and what becomes of them with a broker that refuses, is away or hangs.
 
+use crate::brokers::told;
 use crate::host::{Access, Host};
 use crate::on_both;
 use crate::report::{cloud, guard, kill, wait_for_restart};
@@ -8,8 +9,6 @@ use std::time::Duration;
 
 /// A ward `web` that may die as often as it likes.
 const TOUGH: &str = "[Service]\nExecStart=sleep infinity\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n";
-/// `MESSAGE_ID=` of "not connected".
-const DISCONNECTED: &str = "MESSAGE_ID=e96d0b31f2c84a579b08d5167ae423cc";
 /// Enough for the daemon's back-off to come round a few times.
 const SEVERAL_TRIES: Duration = Duration::from_secs(60);
 
@@ -43,9 +42,7 @@ fn tries(host: &Host) -> usize {
 
 /// What the present run of the daemon said about the broker being away.
 fn disconnections(host: &Host) -> Vec<String> {
-    let run = format!("_SYSTEMD_INVOCATION_ID={}", host.systemctl_show("unitwardd", "InvocationID"));
-    let entries = host.journal_json(&[&run, DISCONNECTED]);
-    entries.iter().map(|entry| entry["MESSAGE"].as_str().unwrap_or_default().to_owned()).collect()
+    told(host).into_iter().map(|(_, text)| text).collect()
 }
 
 fn die(host: &Host, times: usize) -> Vec<String> {
@@ -139,7 +136,7 @@ on_both! {
         let reports = cloud(&host, GATEWAY);
         guard(&host, "web", "web", TOUGH);
         let killed = die(&host, 1);
-        wait_for_status(&host, "1 waiting; not connected to mqtt://127.0.0.1:1884: failed to read the password file: /etc/unitward/broker.password");
+        wait_for_status(&host, "1 waiting; not connected to mqtt://127.0.0.1:1884: failed to read PasswordFile=/etc/unitward/broker.password");
         for _ in 0..3 { host.run(&["systemctl", "reload", "unitwardd"]); }
         assert_eq!(disconnections(&host).len(), 1, "{:?}", disconnections(&host));
         set_password(&host, "open-sesame");

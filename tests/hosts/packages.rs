@@ -1,15 +1,8 @@
-//! The Debian package: installed, upgraded, removed and purged under a running ward.
+//! The Debian packages: installed, upgraded, removed and purged under a running ward.
 
+use crate::development::{self, package};
 use crate::host::{Access, Host};
 use crate::on_both;
-use std::path::{Path, PathBuf};
-
-/// Where `make deb` leaves it.
-fn package() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/debian");
-    let found = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
-    found.into_iter().find(|path| path.extension().is_some_and(|e| e == "deb")).expect("run make deb first")
-}
 
 fn with_a_running_ward(host: &Host) -> String {
     host.write(
@@ -21,7 +14,7 @@ fn with_a_running_ward(host: &Host) -> String {
 }
 
 fn reinstall(host: &Host) {
-    host.write_mode("/root/unitward.deb", &std::fs::read(package()).unwrap(), Access { mode: 0o644, uid: 0 });
+    host.write_mode("/root/unitward.deb", &std::fs::read(package("unitward")).unwrap(), Access { mode: 0o644, uid: 0 });
     host.run(&["dpkg", "--install", "/root/unitward.deb"]);
 }
 
@@ -54,7 +47,7 @@ on_both! {
         assert!(host.try_run(&["kill", "-0", &pid]).status.success(), "the service runs on");
         assert!(host.has("/etc/unitward/web.ward") && host.has("/etc/unitward/unitward.conf"));
         assert!(!host.try_run(&["systemctl", "is-active", "unitwardd"]).status.success());
-        host.run(&["dpkg", "--purge", "unitward"]);
+        host.run(&["dpkg", "--purge", "unitward", "libunitward0"]);
         assert_eq!(host.sh("find / -xdev -iname '*unitward*' -not -path '/proc/*' -not -path '/sys/*' -not -path '/var/log/*' -not -path '/var/lib/systemd/*' 2>/dev/null || true"),
             "/etc/unitward", "only the folder with the administrator's own ward stays");
         assert_eq!(host.sh("ls /etc/unitward"), "web.ward");
@@ -62,5 +55,18 @@ on_both! {
         assert_eq!(host.systemctl_show("web", "MainPID"), pid, "guarded again without a restart");
         host.sh(&format!("kill -KILL {pid}"));
         host.wait_for("the recovery", || host.has("/run/recovered").then_some(()));
+    }
+
+    fn the_library_and_the_rest_do_without_each_other(host: Host) {
+        let installed = host.sh("dpkg-query --show --showformat '${Package} ${Status}\\n' '*unitward*'");
+        assert_eq!(installed, "libunitward0 install ok installed\nunitward install ok installed");
+        development::install(&host, "ask.c", "/opt/ask");
+        assert_eq!(host.sh("/opt/ask opensync; /opt/ask ../x"), "-2\n-22");
+        host.run(&["dpkg", "--purge", "unitward"]);
+        assert_eq!(host.sh("/opt/ask opensync"), "-2");
+        reinstall(&host);
+        host.run(&["dpkg", "--purge", "libunitward0"]);
+        assert!(!host.try_run(&["/opt/ask", "opensync"]).status.success());
+        assert_eq!(host.sh("systemctl is-active unitwardd; unitward check 2>&1"), "active\n0 wards in effect, no problem found.");
     }
 }

@@ -3,14 +3,20 @@
 use crate::host::{Host, Subscriber};
 use serde_json::Value;
 
-/// Points the daemon at the host's own broker, with `more` settings, and listens for its reports.
+/// Points the daemon at the host's own broker, with `more` settings, and listens for its reports of crashes. Recoveries are
+/// not sent, so that there is one report for each crash, wherever they are counted.
 pub(crate) fn cloud(host: &Host, more: &str) -> Subscriber {
+    let reports = host.subscribe("Crash/Reports");
+    point_at_broker(host, &format!("{more}\n[Reports]\nRecoveries=no\n"));
+    reports
+}
+
+/// The same with recoveries and without a subscriber.
+pub(crate) fn point_at_broker(host: &Host, more: &str) {
     let node = "[Node]\nNodeId=ABCDEF1234\nLocationId=12345667898090\nFirmwareVersion=7.0.0\nModel=OS123\n";
     host.write("/etc/unitward/unitward.conf", &format!("{node}[MQTT]\nBroker=mqtt://127.0.0.1:1883\n{more}"));
-    let reports = host.subscribe("Crash/Reports");
     host.run(&["systemctl", "daemon-reload"]);
     host.run(&["systemctl", "restart", "unitwardd"]);
-    reports
 }
 
 /// A ward written, read by systemd and by the daemon, and its unit started.
@@ -41,4 +47,36 @@ pub(crate) fn keys(payload: &str) -> Vec<String> {
     let mut keys: Vec<_> = whole.as_object().expect("an object").keys().cloned().collect();
     keys.sort_by_key(|key| payload.find(&format!("\"{key}\":")));
     keys
+}
+
+/// What the host itself knows of its deaths: `unitward reports --json`, or why there is none.
+pub(crate) fn told(host: &Host) -> Result<Vec<Value>, String> {
+    let output = host.try_run(&["unitward", "reports", "--json"]);
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim_end().to_owned());
+    }
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    lines.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))).collect()
+}
+
+/// The daemon's share of the memory, in KiB.
+pub(crate) fn pss(host: &Host) -> u64 {
+    memory(host, "Pss")
+}
+
+/// The part of it that belongs to no file, in KiB. Unlike the rest it does not change with how many hosts run this program at
+/// the same time and share its pages.
+pub(crate) fn anonymous(host: &Host) -> u64 {
+    memory(host, "Pss_Anon")
+}
+
+fn memory(host: &Host, kind: &str) -> u64 {
+    let pid = host.systemctl_show("unitwardd", "MainPID");
+    host.sh(&format!("sed -n 's/^{kind}: *\\([0-9]*\\) kB/\\1/p' /proc/{pid}/smaps_rollup")).parse().expect("a number")
+}
+
+/// The `report-id`s received so far, in their order.
+pub(crate) fn ids(reports: &Subscriber) -> Vec<String> {
+    let received = reports.received();
+    received.iter().map(|message| message.user_property("report-id").expect("a report has an id").to_owned()).collect()
 }

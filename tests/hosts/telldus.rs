@@ -44,7 +44,7 @@ on_both! {
         let _reports = cloud(&host, "");
         guard(&host, "web", "web", "[Service]\nExecStart=sleep infinity\n");
         let (pid, run) = kill(&host, "web");
-        let entry = host.wait_for("the journal's entry", || host.journal_json(&["-t", "unitwardd", "UNITWARD_WARD=web"]).pop());
+        let entry = host.wait_for("the journal's entry", || host.journal_json(&["-t", "unitwardd", "UNITWARD_WARD=web", "MESSAGE_ID=8d2b6f0a5c7e4f3f9a1d64e0b7c35281"]).pop());
         for (field, value) in [("UNITWARD_REASON", "SIG 9 (Killed)"), ("UNITWARD_PID", pid.as_str()), ("UNITWARD_INVOCATION_ID", run.as_str())] {
             assert_eq!(entry[field], value, "{entry}");
         }
@@ -56,7 +56,7 @@ on_both! {
         guard(&host, "web", "web", "[Service]\nExecStart=sleep infinity\n");
         host.run(&["systemctl", "reload", "unitwardd"]);
         kill(&host, "web");
-        host.wait_for("the journal's entry", || host.journal_json(&["-t", "unitwardd", "UNITWARD_WARD=web"]).pop());
+        host.wait_for("the journal's entry", || host.journal_json(&["-t", "unitwardd", "UNITWARD_WARD=web", "MESSAGE_ID=8d2b6f0a5c7e4f3f9a1d64e0b7c35281"]).pop());
         assert_eq!(host.systemctl_show("unitwardd", "ActiveState"), "active");
     }
 

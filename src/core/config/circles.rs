@@ -2,13 +2,17 @@
 //!
 //! If a restarts b and b restarts a, two deaths at once make each stop the other's recovery, and with
 //! `[OnStart]` the circle turns without end. The condition that closes a circle is taken out.
+//!
+//! A full restart of a stack starts its members for the first time. A death may ask for one, since the members' ends
+//! in it are nobody's deaths; a first start may not where it comes round to a member: it would ask again and again.
 
-use super::condition::Condition;
-use super::names::UnitName;
+use super::Stacks;
+use super::condition::{Condition, ConditionKind};
+use super::names::{StackName, UnitName};
 use super::problem::{Mistake, Problem};
 use super::step::Action;
 use super::ward::{Place, Ward};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Which unit's recovery restarts which units.
 type Edges = BTreeMap<UnitName, Vec<UnitName>>;
@@ -17,46 +21,67 @@ type Edges = BTreeMap<UnitName, Vec<UnitName>>;
 #[derive(Debug, Default)]
 pub(super) struct Circles {
     edges: Edges,
+    /// The units that stand for the stacks.
+    stacks: HashMap<StackName, UnitName>,
 }
 
 impl Circles {
+    /// For wards beside these stacks.
+    pub(super) fn beside(stacks: &Stacks) -> Self {
+        let stacks = stacks.iter().map(|stack| (stack.name.clone(), stack.unit())).collect();
+        Self { edges: Edges::new(), stacks }
+    }
+
     /// Removes the conditions of the next ward that close a circle.
     pub(super) fn admit(&mut self, ward: &mut Ward) -> Vec<Problem> {
         let mut problems = Vec::new();
-        while let Some((condition, line, circle)) = first_circle(ward, &self.edges) {
+        if let Some(stack) = ward.stack.as_ref().and_then(|name| self.stacks.get(name)) {
+            self.edges.entry(stack.clone()).or_default().push(ward.unit());
+        }
+        while let Some((condition, line, circle)) = self.first_circle(ward) {
             let removed = ward.conditions.remove(condition);
             let circle = circle.iter().map(UnitName::as_str).collect::<Vec<_>>().join(" → ");
             let at = Place { path: ward.path.clone(), line };
             problems.push(Problem { at, mistake: Mistake::Loop { section: removed.id, circle } });
         }
-        let targets: Vec<_> = ward.conditions.iter().flat_map(restarts).map(|(unit, _)| unit.clone()).collect();
+        let targets: Vec<_> = ward
+            .conditions
+            .iter()
+            .flat_map(|condition| self.restarts(condition))
+            .map(|(unit, _)| unit.clone())
+            .collect();
         if !targets.is_empty() {
             self.edges.insert(ward.unit(), targets);
         }
         problems
     }
-}
 
-/// The first condition of `ward` with a step that leads, over the wards before it, back to it.
-fn first_circle(ward: &Ward, edges: &Edges) -> Option<(usize, usize, Vec<UnitName>)> {
-    let own = ward.unit();
-    for (position, condition) in ward.conditions.iter().enumerate() {
-        for (target, line) in restarts(condition) {
-            if let Some(mut path) = path_between(edges, target, &own) {
-                path.insert(0, own);
-                return Some((position, line, path));
+    /// The first condition of `ward` with a step that leads, over the wards before it, back to it.
+    fn first_circle(&self, ward: &Ward) -> Option<(usize, usize, Vec<UnitName>)> {
+        let own = ward.unit();
+        for (position, condition) in ward.conditions.iter().enumerate() {
+            for (target, line) in self.restarts(condition) {
+                if let Some(mut path) = path_between(&self.edges, target, &own) {
+                    path.insert(0, own);
+                    return Some((position, line, path));
+                }
             }
         }
+        None
     }
-    None
-}
 
-/// Units a condition starts or restarts, with the line of the step.
-fn restarts(condition: &Condition) -> impl Iterator<Item = (&UnitName, usize)> {
-    condition.steps.iter().filter_map(|step| match &step.action {
-        Action::Restart(unit) | Action::Start(unit) => Some((unit, step.line)),
-        _ => None,
-    })
+    /// Units a condition starts or restarts, with the line of the step.
+    fn restarts<'a>(&'a self, condition: &'a Condition) -> impl Iterator<Item = (&'a UnitName, usize)> {
+        // What brings the stack back at its own start or stop goes round; after a death it ends with the death.
+        let at_first_start = matches!(condition.kind, ConditionKind::Start | ConditionKind::Stop) || condition.do_now;
+        condition.steps.iter().filter_map(move |step| match &step.action {
+            // The start of a stack's unit starts no member that is up.
+            Action::Start(unit) if self.stacks.values().any(|stack| stack == unit) => None,
+            Action::Restart(unit) | Action::Start(unit) => Some((unit, step.line)),
+            Action::RestartStack(stack) if at_first_start => Some((self.stacks.get(stack)?, step.line)),
+            _ => None,
+        })
+    }
 }
 
 /// The units on the way from one to the other, both included.

@@ -5,6 +5,8 @@
 
 pub mod names;
 pub mod settings;
+pub mod stack;
+pub mod stacks;
 pub mod ward;
 
 pub mod condition;
@@ -18,16 +20,20 @@ pub mod time_span;
 mod circles;
 mod read_condition;
 mod read_keys;
+mod read_mqtt;
 pub(crate) mod read_native;
 mod read_settings;
+mod read_stack;
 pub(crate) mod read_step;
 mod read_ward;
 
 pub use condition::{Condition, ConditionKind, OnStepFailure};
-pub use names::{UnitName, WardName};
+pub use names::{StackName, UnitName, WardName};
 pub use problem::{Cost, Mistake, Problem};
 pub use read_settings::read as read_settings;
 pub use settings::Settings;
+pub use stack::Stack;
+pub use stacks::{DescribedStack, ReadStack, Stacks, read_stack};
 pub use ward::{Form, OnLimit, Place, Recovery, ReportOn, Ward};
 
 use circles::Circles;
@@ -42,6 +48,8 @@ pub struct Config {
     pub settings: Settings,
     /// The wards, sorted by name, at most one for each unit.
     pub wards: Vec<Ward>,
+    /// The stacks, sorted by name, at most one for each unit.
+    pub stacks: Vec<Stack>,
 }
 
 /// One file of a configuration, as text: the main file or a drop-in.
@@ -53,9 +61,9 @@ pub struct SourceFile {
     pub text: String,
 }
 
-/// The files of one ward: its name and its main file and drop-ins, in the order they apply.
+/// The files of one ward or stack: its name and its main file and drop-ins, in the order they apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WardFiles {
+pub struct SourceFiles {
     /// The stem of the main file.
     pub name: String,
     /// Main file first.
@@ -73,20 +81,18 @@ pub struct ReadWard {
 impl ReadWard {
     /// Puts the unit's own name in the place of an alias (`sshd.service`), which PID 1 does not call it by.
     pub fn adopt_by_own_name(&mut self, own_name: impl FnOnce(&UnitName) -> Option<UnitName>) {
-        if let Some(Form::Adopted(unit)) = self.ward.as_mut().map(|ward| &mut ward.form)
-            && let Some(own) = own_name(unit)
-        {
-            *unit = own;
+        if let Some(ward) = &mut self.ward {
+            ward.form.adopt_by_own_name(own_name);
         }
     }
 }
 
-/// Reads one ward by itself. Total; every mistake is in the list.
+/// Reads one ward by itself, which may name any of `stacks`. Total; every mistake is in the list.
 #[must_use]
-pub fn read_ward(WardFiles { name, files }: &WardFiles) -> Option<ReadWard> {
+pub fn read_ward(SourceFiles { name, files }: &SourceFiles, stacks: &Stacks) -> Option<ReadWard> {
     let path = files.first()?.path.clone();
     let (ward, problems) = match WardName::new(name) {
-        Ok(name) => read_ward::read(&name, files),
+        Ok(name) => read_ward::read(&name, files, stacks),
         Err(why) => {
             let at = Place { path: path.clone(), line: 0 };
             (None, vec![Problem { at, mistake: Mistake::WardName { name: name.clone(), why } }])
@@ -95,25 +101,44 @@ pub fn read_ward(WardFiles { name, files }: &WardFiles) -> Option<ReadWard> {
     Some(ReadWard { path, ward, problems })
 }
 
-/// Puts wards together, one after the other in the order of their names: one for each unit, no circles.
+/// Puts wards together, one after the other in the order of their names: one for each unit, none for a stack's, no circles.
 ///
 /// Whatever two wards cannot have both the first one keeps, so a ward is settled as soon as it is admitted.
 #[derive(Debug, Default)]
 pub struct Assembly {
     guarded: HashMap<UnitName, Arc<Path>>,
+    stacks: HashMap<UnitName, Arc<Path>>,
     circles: Circles,
 }
 
 impl Assembly {
+    /// For wards beside these stacks.
+    #[must_use]
+    pub fn beside(stacks: &Stacks) -> Self {
+        Self {
+            guarded: HashMap::new(),
+            stacks: stacks.iter().map(|stack| (stack.unit(), stack.path.clone())).collect(),
+            circles: Circles::beside(stacks),
+        }
+    }
+
     /// Takes the next ward; gives what stands of it and everything that is wrong with it.
     pub fn admit(&mut self, ReadWard { path, ward, mut problems }: ReadWard) -> (Option<Ward>, Vec<Problem>) {
         let Some(mut ward) = ward else { return (None, problems) };
-        if let Some(other) = self.guarded.get(&ward.unit()) {
-            let mistake = Mistake::Twice { unit: ward.unit().to_string(), other: other.display().to_string() };
+        let unit = ward.unit();
+        let guarded = self
+            .guarded
+            .get(&unit)
+            .map(|other| Mistake::Twice { unit: unit.to_string(), other: other.display().to_string() });
+        let of_stack = || {
+            let stack = self.stacks.get(&unit)?.display().to_string();
+            Some(Mistake::WardOfStack { unit: unit.to_string(), stack })
+        };
+        if let Some(mistake) = guarded.or_else(of_stack) {
             problems.push(Problem { at: Place { path, line: 0 }, mistake });
             return (None, problems);
         }
-        self.guarded.insert(ward.unit(), path);
+        self.guarded.insert(unit, path);
         problems.extend(self.circles.admit(&mut ward));
         (Some(ward), problems)
     }

@@ -1,4 +1,4 @@
-//! Names that are checked once, where they enter: wards, units, conditions' labels.
+//! Names that are checked once, where they enter: wards, stacks, units, conditions' labels.
 //!
 //! The rules for unit names are systemd's (systemd.unit(5), `unit_name_is_valid`): letters, digits
 //! and `:-_.\@`, at most 255 bytes, a known suffix.
@@ -7,6 +7,9 @@ use std::fmt;
 
 /// Longest unit name systemd accepts, in bytes.
 const UNIT_NAME_MAX: usize = 255;
+
+/// Longest name of a stack, in bytes: unix(7) has 107 for a path, and `/run/unitward/stacks/` takes 21 of them.
+const STACK_NAME_MAX: usize = 86;
 
 const SUFFIXES: [&str; 11] =
     ["service", "target", "socket", "mount", "automount", "swap", "timer", "path", "slice", "scope", "device"];
@@ -29,6 +32,12 @@ pub enum BadName {
     /// `name@.service`: one file for many units.
     #[error("it is a template; name one instance of it, such as name@instance.service")]
     Template,
+    /// Longer than the path of a stack's socket has room for.
+    #[error("it is longer than 86 bytes, and a socket has no room for more")]
+    TooLongForSocket,
+    /// An `@` where none can be.
+    #[error("no \"@\" may stand in it")]
+    Instance,
 }
 
 /// The name of a unit, instance included, suffix included.
@@ -62,6 +71,12 @@ impl UnitName {
         self.0.rsplit_once('.').map_or(&self.0, |(stem, _)| stem)
     }
 
+    /// What follows the last dot: the unit's type.
+    #[must_use]
+    pub fn suffix(&self) -> &str {
+        self.0.rsplit_once('.').map_or("", |(_, suffix)| suffix)
+    }
+
     /// The part before `@`, or the stem where there is none (`%p` in unit files).
     #[must_use]
     pub fn prefix(&self) -> &str {
@@ -78,6 +93,12 @@ impl UnitName {
     #[must_use]
     pub fn is_service(&self) -> bool {
         self.0.ends_with(".service")
+    }
+
+    /// Whether it names a target.
+    #[must_use]
+    pub fn is_target(&self) -> bool {
+        self.0.ends_with(".target")
     }
 }
 
@@ -115,6 +136,46 @@ impl WardName {
 }
 
 impl fmt::Display for WardName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// The name of a stack: the stem of its file, and of the target it defines. It is the instance of
+/// `unitward-stack@NAME.service` too, so no `@` may stand in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StackName(String);
+
+impl StackName {
+    /// Checks `name`.
+    ///
+    /// # Errors
+    /// [`BadName`] tells which rule it breaks.
+    pub fn new(name: &str) -> Result<Self, BadName> {
+        if name.contains('@') {
+            return Err(BadName::Instance);
+        }
+        if name.len() > STACK_NAME_MAX {
+            return Err(BadName::TooLongForSocket);
+        }
+        check_stem(name, name.len())?;
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The name as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The target a stack of this name stands for.
+    #[must_use]
+    pub fn target(&self) -> UnitName {
+        UnitName([self.0.as_str(), ".target"].concat())
+    }
+}
+
+impl fmt::Display for StackName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
     }
@@ -167,6 +228,9 @@ mod tests {
     fn the_parts_of_a_unit_name_are_those_of_the_specifiers() {
         let unit = UnitName::new("getty@tty1.service").unwrap();
         assert_eq!((unit.stem(), unit.prefix(), unit.instance()), ("getty@tty1", "getty", "tty1"));
+        assert!(StackName::new(&"s".repeat(86)).is_ok());
+        assert_eq!(StackName::new(&"s".repeat(87)), Err(BadName::TooLongForSocket));
+        assert_eq!(StackName::new("a@b"), Err(BadName::Instance));
         assert_eq!(WardName::new("fs-nfs2").unwrap().service().as_str(), "fs-nfs2.service");
     }
 }

@@ -24,7 +24,7 @@ pub enum Cost {
     Key,
     /// The condition: half a recovery is worse than none.
     Condition,
-    /// The ward, or the whole of `unitward.conf`.
+    /// The ward, the stack, or the whole of `unitward.conf`.
     Ward,
 }
 
@@ -128,7 +128,7 @@ pub enum Mistake {
         key: String,
     },
     /// A file that is not text, too large, unsafe or unreadable.
-    #[error("{why}; the ward or the settings in it are ignored")]
+    #[error("{why}; the ward, the stack or the settings in it are ignored")]
     File {
         /// What is wrong and what to do.
         why: String,
@@ -165,6 +165,58 @@ pub enum Mistake {
         /// The ward that keeps it.
         other: String,
     },
+    /// A ward for the unit of a stack.
+    #[error(
+        "{unit} is the unit of the stack in {stack}, whose end is nobody's death; name another unit in one of the two; this ward is ignored"
+    )]
+    WardOfStack {
+        /// The unit.
+        unit: String,
+        /// The stack's main file.
+        stack: String,
+    },
+    /// `[Ward] Stack=` that names none.
+    #[error("there is no stack {name:?}{}; the ward is guarded without one", or_write(.nearest, .name))]
+    NoStack {
+        /// As written.
+        name: String,
+        /// The nearest one there is.
+        nearest: Option<String>,
+    },
+    /// A stack's name that cannot name a unit.
+    #[error("{name:?} cannot name a stack: {why}; rename the file")]
+    StackName {
+        /// The file's stem.
+        name: String,
+        /// The rule it breaks.
+        why: super::names::BadName,
+    },
+    /// `[Stack] Unit=` that cannot be adopted.
+    #[error("Unit={value:?} cannot be adopted: {why}; the stack is ignored")]
+    BadStackUnit {
+        /// As written.
+        value: String,
+        /// The rule it breaks and what to write.
+        why: String,
+    },
+    /// A stack that would take the place of a target that is there.
+    #[error(
+        "{target} exists already, in {file}; write Unit={target} in [Stack] to adopt it, or rename the stack; the stack is ignored"
+    )]
+    TargetExists {
+        /// The target.
+        target: String,
+        /// Its unit file.
+        file: String,
+    },
+    /// Two stacks for one unit.
+    #[error("{unit} is the unit of {other} already; remove one of the two; this stack is ignored")]
+    StackTwice {
+        /// The unit.
+        unit: String,
+        /// The stack that keeps it.
+        other: String,
+    },
     /// Two generated files of one name.
     #[error("the unit {unit} would be written twice; rename the condition or the ward; this ward is ignored")]
     Collision {
@@ -196,7 +248,8 @@ impl Mistake {
             | Self::UnknownKey { .. }
             | Self::BadValue { .. }
             | Self::NotALine { .. }
-            | Self::OutsideSection { .. } => Cost::Key,
+            | Self::OutsideSection { .. }
+            | Self::NoStack { .. } => Cost::Key,
             Self::UnknownStep { .. }
             | Self::BadStep { .. }
             | Self::NoSteps { .. }
@@ -210,6 +263,11 @@ impl Mistake {
             | Self::TwoForms
             | Self::BadUnit { .. }
             | Self::Twice { .. }
+            | Self::WardOfStack { .. }
+            | Self::StackName { .. }
+            | Self::BadStackUnit { .. }
+            | Self::TargetExists { .. }
+            | Self::StackTwice { .. }
             | Self::Collision { .. } => Cost::Ward,
         }
     }
@@ -238,6 +296,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|word| format!(", did you mean {word:?}?")).unwrap_or_default()
+}
+
+fn or_write(nearest: &Option<String>, stack: &str) -> String {
+    if nearest.is_some() { did_you_mean(nearest) } else { format!(", write {stack}.stack") }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! example, continues the condition of that name. An empty step assignment clears the steps given so far
 //! under the same header. Anything wrong in a condition costs the whole of it.
 
+use super::Stacks;
 use super::condition::{Condition, ConditionKind, OnStepFailure};
 use super::names::UnitName;
 use super::problem::{Cost, Mistake, Problem, nearest};
@@ -21,8 +22,9 @@ pub(super) const LATER: [&str; 6] =
 
 /// Collects a ward's conditions, section by section.
 #[derive(Debug)]
-pub(super) struct Conditions {
+pub(super) struct Conditions<'a> {
     own: UnitName,
+    stacks: &'a Stacks,
     drafts: Vec<Draft>,
     problems: Vec<Problem>,
 }
@@ -45,10 +47,10 @@ pub(super) fn kind_of(header: &str) -> Option<(ConditionKind, &str)> {
     Some((*kind, label.trim()))
 }
 
-impl Conditions {
-    /// For the ward that guards `own`.
-    pub(super) fn new(own: UnitName) -> Self {
-        Self { own, drafts: Vec::new(), problems: Vec::new() }
+impl<'a> Conditions<'a> {
+    /// For the ward that guards `own`, beside `stacks`.
+    pub(super) fn new(own: UnitName, stacks: &'a Stacks) -> Self {
+        Self { own, stacks, drafts: Vec::new(), problems: Vec::new() }
     }
 
     /// Adds one section of the given kind and label.
@@ -138,6 +140,13 @@ impl Conditions {
             return self.clear(index);
         }
         let action = match read_step::read(keyword, &entry.value, &self.own) {
+            Ok(Action::RestartStack(name)) if self.stacks.get(&name).is_none() => {
+                let advice = match self.stacks.nearest(name.as_str()) {
+                    Some(nearest) => format!("did you mean {nearest:?}?"),
+                    None => format!("write {name}.stack"),
+                };
+                return self.bad_step(index, entry, format!("there is no such stack, {advice}"));
+            }
             Ok(action) => action,
             Err(why) => return self.bad_step(index, entry, why),
         };

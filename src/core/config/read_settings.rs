@@ -3,30 +3,29 @@
 use super::SourceFile;
 use super::problem::{Mistake, Problem, nearest};
 use super::read_keys::{self, Refusal, boolean};
-use super::settings::{Broker, Mqtt, Node, Reports, Security, Settings};
+use super::read_mqtt::MqttReader;
+use super::settings::{Node, Reports, Settings};
 use super::syntax;
 use super::time_span;
-use std::path::PathBuf;
 
 const SECTIONS: [&str; 4] = ["Node", "MQTT", "Reports", "Watch"];
 const NODE: [&str; 4] = ["NodeId", "LocationId", "FirmwareVersion", "Model"];
-const MQTT: [&str; 8] =
-    ["Broker", "ClientId", "Username", "PasswordFile", "CAFile", "CertFile", "KeyFile", "CrashTopic"];
-const REPORTS: [&str; 6] =
-    ["Crashes", "Burst", "BurstIntervalSec", "BacktraceTimeoutSec", "HistoryMaxUse", "HistoryMaxAge"];
+const REPORTS: [&str; 7] =
+    ["Crashes", "Recoveries", "Burst", "BurstIntervalSec", "BacktraceTimeoutSec", "HistoryMaxUse", "HistoryMaxAge"];
 
 /// Reads the files in order, main file first; later values win.
 #[must_use]
 pub fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
     let mut settings = Settings::default();
     let mut problems = Vec::new();
+    let mut mqtt = MqttReader::default();
     for file in files {
         let (sections, wrong) = syntax::split(file);
         problems.extend(wrong);
         for section in &sections {
             problems.extend(match section.name.as_ref() {
                 "Node" => read_keys::read(section, &NODE, |key, value| set_node(&mut settings.node, key, value)),
-                "MQTT" => read_keys::read(section, &MQTT, |key, value| set_mqtt(&mut settings.mqtt, key, value)),
+                "MQTT" => mqtt.read(section),
                 "Reports" => {
                     read_keys::read(section, &REPORTS, |key, value| set_reports(&mut settings.reports, key, value))
                 }
@@ -41,6 +40,9 @@ pub fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
             });
         }
     }
+    let (mqtt, wrong) = mqtt.finish();
+    settings.mqtt = mqtt;
+    problems.extend(wrong);
     (settings, problems)
 }
 
@@ -56,26 +58,12 @@ fn set_node(node: &mut Node, key: &str, value: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn set_mqtt(mqtt: &mut Mqtt, key: &str, value: &str) -> Result<(), Refusal> {
-    match key {
-        "Broker" => mqtt.broker = if value.is_empty() { None } else { Some(broker(value)?) },
-        "ClientId" => mqtt.client_id = text(value),
-        "Username" => mqtt.username = text(value),
-        "PasswordFile" => mqtt.password_file = path(value)?,
-        "CAFile" => mqtt.ca_file = path(value)?,
-        "CertFile" => mqtt.cert_file = path(value)?,
-        "KeyFile" => mqtt.key_file = path(value)?,
-        "CrashTopic" => mqtt.crash_topic = topic(value)?,
-        _ => return Err(Refusal::Unknown),
-    }
-    Ok(())
-}
-
 fn set_reports(reports: &mut Reports, key: &str, value: &str) -> Result<(), Refusal> {
     let default = Reports::default();
     let span = |default| if value.is_empty() { Ok(default) } else { time_span::parse(value) };
     match key {
         "Crashes" => reports.crashes = if value.is_empty() { default.crashes } else { boolean(value)? },
+        "Recoveries" => reports.recoveries = if value.is_empty() { default.recoveries } else { boolean(value)? },
         "Burst" if value.is_empty() => reports.burst = default.burst,
         "Burst" => reports.burst = value.parse().map_err(|_| "expected a number of reports, 0 or more")?,
         "BurstIntervalSec" => reports.burst_interval = span(default.burst_interval)?,
@@ -99,54 +87,6 @@ fn set_watch(watch: &mut Vec<String>, key: &str, value: &str) -> Result<(), Refu
 
 fn text(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
-}
-
-fn path(value: &str) -> Result<Option<PathBuf>, Refusal> {
-    match value {
-        "" => Ok(None),
-        value if value.starts_with('/') => Ok(Some(value.into())),
-        _ => Err("expected an absolute path".into()),
-    }
-}
-
-/// A topic reports are published to: not empty, no wildcard, only the specifiers this product has.
-fn topic(value: &str) -> Result<String, Refusal> {
-    if value.is_empty() {
-        return Ok(Mqtt::default().crash_topic);
-    }
-    let rest = value.replace("%n", "").replace("%l", "").replace("%%", "");
-    if rest.contains(['#', '+', '%']) || value.len() > 65_535 {
-        return Err(
-            "expected a topic without the wildcards # and +; %n is the node id, %l the location id, %% a percent sign"
-                .into(),
-        );
-    }
-    Ok(value.to_owned())
-}
-
-fn broker(value: &str) -> Result<Broker, Refusal> {
-    const SHAPE: &str = "expected mqtt://HOST:1883 or mqtts://HOST:8883";
-    let (scheme, rest) = value.split_once("://").ok_or(SHAPE)?;
-    let (security, default_port) = match scheme {
-        "mqtt" => (Security::Plain, 1883),
-        "mqtts" => (Security::Tls, 8883),
-        _ => return Err(SHAPE.into()),
-    };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    if rest.contains('@') {
-        return Err("the login does not belong in the address; write Username= and PasswordFile=".into());
-    }
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) => {
-            (host, port.parse().ok().filter(|port| *port > 0).ok_or(SHAPE)?)
-        }
-        _ => (rest, default_port),
-    };
-    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    if host.is_empty() || !host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:%".contains(c)) {
-        return Err(SHAPE.into());
-    }
-    Ok(Broker { security, host: host.to_owned(), port })
 }
 
 /// A size as systemd writes it: a number of bytes, or with K, M, G, T to the base 1024.
@@ -181,32 +121,16 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let (settings, problems) = check(
-            "[Node]\nNodeId=n\nLocationId=l\nFirmwareVersion=1\nModel=m\n[MQTT]\nBroker=mqtt://broker\nClientId=c\nUsername=u\n\
-             PasswordFile=/p\nCAFile=/a\nCertFile=/b\nKeyFile=/k\nCrashTopic=x/%n/%l\n[Reports]\nCrashes=no\nBurst=1000\n\
+            "[Node]\nNodeId=n\nLocationId=l\nFirmwareVersion=1\nModel=m\n[MQTT]\nBroker=mqtts://broker\nClientId=c\nUsername=u\n\
+             PasswordFile=/p\nCAFile=/a\nCertFile=/b\nKeyFile=/k\nCrashTopic=x/%n/%l\nRecoveryTopic=y\n[Reports]\nCrashes=no\nBurst=1000\n\
              BurstIntervalSec=2min\nBacktraceTimeoutSec=1\nHistoryMaxUse=1G\nHistoryMaxAge=1d\n[Watch]\nUnits=a.service b*\nUnits=c\n",
         );
         assert_eq!(problems, [""; 0]);
-        assert_eq!(settings.mqtt.broker, Some(Broker { security: Security::Plain, host: "broker".into(), port: 1883 }));
-        assert_eq!(settings.mqtt.crash_topic, "x/%n/%l");
+        assert_eq!(settings.mqtt.broker.map(|broker| broker.port), Some(8883));
+        assert_eq!((settings.mqtt.crash_topic.as_str(), settings.mqtt.recovery_topic.as_str()), ("x/%n/%l", "y"));
         assert!(!settings.reports.crashes);
         assert_eq!((settings.reports.burst, settings.reports.history_max_use), (1000, 1 << 30));
         assert_eq!(settings.watch, ["a.service", "b*", "c"]);
-    }
-
-    #[test]
-    fn broker_addresses_are_read_whole() {
-        for (text, host, port) in [
-            ("mqtt://10.0.0.1:1884", "10.0.0.1", 1884),
-            ("mqtts://cloud.example/", "cloud.example", 8883),
-            ("mqtt://[fd00::1]:99", "fd00::1", 99),
-            ("mqtt://[fd00::1]", "fd00::1", 1883),
-        ] {
-            let broker = broker(text).ok().unwrap();
-            assert_eq!((broker.host.as_str(), broker.port), (host, port), "{text}");
-        }
-        for bad in ["broker", "http://x", "mqtt://", "mqtt://h:0", "mqtt://h:x", "mqtt://u:p@h", "mqtt://a b"] {
-            assert!(broker(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -1,19 +1,19 @@
 //! From `Keyword=argument` to an [`Action`].
 
 use super::command_line::CommandLine;
-use super::names::UnitName;
+use super::names::{StackName, UnitName};
 use super::step::{Action, Awaited, RebootGuard, Wait};
 use super::time_span;
 
 /// Keywords of steps.
-pub(super) const STEPS: [&str; 9] =
-    ["Execute", "WaitFor", "Restart", "Start", "Stop", "Reload", "Signal", "Log", "Reboot"];
+pub(super) const STEPS: [&str; 10] =
+    ["Execute", "WaitFor", "Restart", "Start", "Stop", "Reload", "Signal", "Log", "RestartStack", "Reboot"];
 
 /// Keywords of steps that act only when the step above failed.
 pub(super) const ELSE_STEPS: [&str; 4] = ["ElseExecute", "ElseWaitFor", "ElseSignal", "ElseLog"];
 
-/// Steps of the vocabulary that need the registry, heartbeats or stacks.
-pub(super) const LATER_STEPS: [&str; 3] = ["Status", "HeartbeatHealthy", "RestartStack"];
+/// Steps of the vocabulary that need the registry or heartbeats.
+pub(super) const LATER_STEPS: [&str; 2] = ["Status", "HeartbeatHealthy"];
 
 /// How long a thing is waited for when no time is given.
 const DEFAULT_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -49,6 +49,7 @@ pub(crate) fn read_built_in(keyword: &str, argument: &str) -> Result<Action, Str
         "Signal" => signal_parts(argument).and_then(|(target, signal)| Ok(Action::Signal(unit(target)?, signal))),
         "WaitFor" => read_wait(argument).map(Action::WaitFor),
         "Log" => Ok(Action::Log(argument.to_owned())),
+        "RestartStack" => stack(argument).map(Action::RestartStack),
         "Reboot" => read_reboot(argument),
         _ => Err("no such step".to_owned()),
     }
@@ -64,6 +65,10 @@ fn read_reboot(argument: &str) -> Result<Action, String> {
 
 fn unit(argument: &str) -> Result<UnitName, String> {
     UnitName::new(argument).map_err(|why| format!("{argument:?} is not a unit: {why}"))
+}
+
+fn stack(argument: &str) -> Result<StackName, String> {
+    StackName::new(argument).map_err(|why| format!("{argument:?} cannot name a stack: {why}"))
 }
 
 /// A unit and a signal's full name.
@@ -203,6 +208,8 @@ mod tests {
             ("Stop", "%n"),
             ("Signal", "a.service"),
             ("Signal", "a.service SIGNO"),
+            ("RestartStack", "open sync"),
+            ("RestartStack", "open@sync"),
             ("Reboot", "perhaps"),
             ("Execute", "mount"),
         ] {

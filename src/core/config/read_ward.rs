@@ -1,17 +1,17 @@
 //! From the files of one ward, main file first, to a [`Ward`].
 
 use super::condition::ConditionKind;
-use super::names::{UnitName, WardName};
+use super::names::{StackName, UnitName, WardName};
 use super::problem::{Cost, Mistake, Problem, nearest};
 use super::read_condition::{self, Conditions};
 use super::read_keys::{self, Refusal};
 use super::syntax::{self, Section};
 use super::time_span;
 use super::ward::{Form, Native, NativeLine, OnLimit, Place, Recovery, ReportOn, Ward};
-use super::{SourceFile, read_native};
+use super::{SourceFile, Stacks, read_native};
 
-const WARD: [&str; 2] = ["Unit", "Report"];
-const WARD_LATER: [&str; 2] = ["Stack", "Group"];
+const WARD: [&str; 3] = ["Unit", "Stack", "Report"];
+const WARD_LATER: [&str; 1] = ["Group"];
 const RECOVERY: [&str; 6] =
     ["DelaySec", "MaxDelaySec", "ResetAfterSec", "DeathLimit", "DeathLimitIntervalSec", "OnLimit"];
 const NATIVE: [&str; 3] = ["Unit", "Service", "Install"];
@@ -22,16 +22,19 @@ const SECTIONS: [&str; 2] = ["Ward", "Recovery"];
 struct Draft {
     native: Native,
     unit: Option<(String, Place)>,
+    stack: Option<(String, Place)>,
     report: ReportOn,
     recovery: Recovery,
+    /// Where `OnLimit=` stands.
+    on_limit: Option<Place>,
     problems: Vec<Problem>,
 }
 
 /// Reads one ward. `None` when a mistake costs the whole of it; the problems say which.
 ///
-/// `files` holds the main file first, then the drop-ins in their order.
+/// `files` holds the main file first, then the drop-ins in their order; `stacks` are those there are.
 #[must_use]
-pub(super) fn read(name: &WardName, files: &[SourceFile]) -> (Option<Ward>, Vec<Problem>) {
+pub(super) fn read(name: &WardName, files: &[SourceFile], stacks: &Stacks) -> (Option<Ward>, Vec<Problem>) {
     let Some(main) = files.first() else { return (None, Vec::new()) };
     let mut draft = Draft::default();
     let mut sections = Vec::new();
@@ -44,11 +47,12 @@ pub(super) fn read(name: &WardName, files: &[SourceFile]) -> (Option<Ward>, Vec<
         draft.plain_section(section);
     }
     let form = draft.form(name, main);
+    let stack = draft.stack(stacks);
     let own = match &form {
         Some(Form::Adopted(unit)) => unit.clone(),
         _ => name.service(),
     };
-    let mut conditions = Conditions::new(own);
+    let mut conditions = Conditions::new(own, stacks);
     for section in &sections {
         if let Some((kind, label)) = read_condition::kind_of(&section.name) {
             conditions.add(section, kind, label);
@@ -63,6 +67,7 @@ pub(super) fn read(name: &WardName, files: &[SourceFile]) -> (Option<Ward>, Vec<
         path: main.path.clone(),
         form,
         native: draft.native,
+        stack,
         report: draft.report,
         recovery: draft.recovery,
         conditions,
@@ -80,14 +85,21 @@ impl Draft {
             "Ward" => {
                 let wrong = read_keys::read(section, &WARD, |key, value| set_ward(&mut self.report, key, value));
                 self.problems.extend(wrong);
-                for entry in section.entries.iter().filter(|entry| entry.key == "Unit") {
-                    self.unit = (!entry.value.is_empty()).then(|| (entry.value.to_string(), entry.at.clone()));
+                for entry in &section.entries {
+                    let given = || (!entry.value.is_empty()).then(|| (entry.value.to_string(), entry.at.clone()));
+                    match entry.key.as_ref() {
+                        "Unit" => self.unit = given(),
+                        "Stack" => self.stack = given(),
+                        _ => {}
+                    }
                 }
             }
             "Recovery" => {
                 let wrong =
                     read_keys::read(section, &RECOVERY, |key, value| set_recovery(&mut self.recovery, key, value));
                 self.problems.extend(wrong);
+                let on_limit = section.entries.iter().rfind(|entry| entry.key == "OnLimit");
+                self.on_limit = on_limit.map(|entry| entry.at.clone()).or(self.on_limit.take());
             }
             name if name.starts_with("X-") || read_condition::kind_of(name).is_some() => {}
             name if read_condition::LATER.contains(&word) => {
@@ -147,6 +159,24 @@ impl Draft {
         }
     }
 
+    /// The stack it belongs to. What takes one is taken back where there is none.
+    fn stack(&mut self, stacks: &Stacks) -> Option<StackName> {
+        let stack = self.stack.take().and_then(|(value, at)| {
+            let found = StackName::new(&value).ok().filter(|name| stacks.get(name).is_some());
+            if found.is_none() {
+                self.say(&at, Mistake::NoStack { nearest: stacks.nearest(&value), name: value });
+            }
+            found
+        });
+        if let (None, OnLimit::RestartStack, Some(at)) = (&stack, self.recovery.on_limit, self.on_limit.take()) {
+            self.recovery.on_limit = OnLimit::default();
+            let (key, value) = ("OnLimit".to_owned(), "restart-stack".to_owned());
+            let why = "the ward belongs to no stack; name one with Stack= in [Ward]".to_owned();
+            self.say(&at, Mistake::BadValue { key, value, why });
+        }
+        stack
+    }
+
     fn say(&mut self, at: &Place, mistake: Mistake) {
         self.problems.push(Problem { at: at.clone(), mistake });
     }
@@ -154,7 +184,7 @@ impl Draft {
 
 fn set_ward(report: &mut ReportOn, key: &str, value: &str) -> Result<(), Refusal> {
     match key {
-        "Unit" => Ok(()),
+        "Unit" | "Stack" => Ok(()),
         "Report" => {
             *report = match value {
                 "abnormal" | "" => ReportOn::Abnormal,
@@ -184,8 +214,8 @@ fn set_recovery(recovery: &mut Recovery, key: &str, value: &str) -> Result<(), R
                 "exclude" | "" => OnLimit::Exclude,
                 "reboot" => OnLimit::Reboot,
                 "none" => OnLimit::None,
-                "restart-stack" => return Err(Refusal::NotYet("OnLimit=restart-stack".into())),
-                _ => return Err("expected exclude, reboot or none".into()),
+                "restart-stack" => OnLimit::RestartStack,
+                _ => return Err("expected exclude, restart-stack, reboot or none".into()),
             }
         }
         "ReadmitAfterSec" if value == "0" => {}

@@ -34,33 +34,36 @@ pub struct Node {
 pub struct Mqtt {
     /// `Broker=`; `None`: no cloud, reports stay local.
     pub broker: Option<Broker>,
+    /// Whether `Broker=` names one, be it by mistake: then reports wait until the mistake is mended.
+    pub wants_broker: bool,
     /// `ClientId=`; `None`: derived from the node's id.
     pub client_id: Option<String>,
     /// `Username=`.
     pub username: Option<String>,
     /// `PasswordFile=`.
-    pub password_file: Option<PathBuf>,
-    /// `CAFile=`, for `mqtts://`.
-    pub ca_file: Option<PathBuf>,
-    /// `CertFile=`, for `mqtts://`.
-    pub cert_file: Option<PathBuf>,
-    /// `KeyFile=`, for `mqtts://`.
-    pub key_file: Option<PathBuf>,
+    pub password_file: Option<FileAt>,
+    /// `CAFile=`, for `mqtts://`; `None`: the host's own authorities.
+    pub ca_file: Option<FileAt>,
+    /// `CertFile=` and `KeyFile=`, for `mqtts://`.
+    pub client_certificate: Option<ClientCertificate>,
     /// `CrashTopic=`, with `%n` (node id), `%l` (location id) and `%%` still in it.
     pub crash_topic: String,
+    /// `RecoveryTopic=`, likewise.
+    pub recovery_topic: String,
 }
 
 impl Default for Mqtt {
     fn default() -> Self {
         Self {
             broker: None,
+            wants_broker: false,
             client_id: None,
             username: None,
             password_file: None,
             ca_file: None,
-            cert_file: None,
-            key_file: None,
+            client_certificate: None,
             crash_topic: "Crash/Reports".to_owned(),
+            recovery_topic: "Crash/Recoveries".to_owned(),
         }
     }
 }
@@ -85,11 +88,31 @@ pub enum Security {
     Tls,
 }
 
+/// Where a file is that the daemon reads when it connects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileAt {
+    /// At this absolute path.
+    Path(PathBuf),
+    /// In the service's credentials (systemd.exec(5), `LoadCredential=`), under this name.
+    Credential(String),
+}
+
+/// What the host shows to a broker that asks who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// `CertFile=`, with the certificates that lead to its authority.
+    pub certificate: FileAt,
+    /// `KeyFile=`.
+    pub key: FileAt,
+}
+
 /// What is reported and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reports {
     /// `Crashes=`: report crashes at all.
     pub crashes: bool,
+    /// `Recoveries=`: publish recoveries.
+    pub recoveries: bool,
     /// `Burst=`: full reports for each ward …
     pub burst: u32,
     /// … `BurstIntervalSec=`: in this time; the rest is summed up.
@@ -106,6 +129,7 @@ impl Default for Reports {
     fn default() -> Self {
         Self {
             crashes: true,
+            recoveries: true,
             burst: 20,
             burst_interval: Duration::from_secs(60),
             backtrace_timeout: Duration::from_secs(10),

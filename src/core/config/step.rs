@@ -1,7 +1,7 @@
 //! Steps: what a condition does, one action each, with what to do should it fail.
 
 use super::command_line::CommandLine;
-use super::names::UnitName;
+use super::names::{StackName, UnitName};
 use std::time::Duration;
 
 /// One step with its `Else…` steps.
@@ -36,6 +36,8 @@ pub enum Action {
     Signal(UnitName, String),
     /// Writes a line to the journal.
     Log(String),
+    /// Restarts a whole stack.
+    RestartStack(StackName),
     /// Reboots the host.
     Reboot(RebootGuard),
 }

@@ -1,18 +1,24 @@
 //! Wards from text to value: what each mistake costs, and that it costs no more.
 
+mod stacks;
+
 use super::*;
 use crate::core::config::step::Action;
 
-fn read(wards: &[WardFiles]) -> (Vec<Ward>, Vec<Problem>) {
+fn read(wards: &[SourceFiles]) -> (Vec<Ward>, Vec<Problem>) {
+    read_beside(&Stacks::default(), wards)
+}
+
+fn read_beside(stacks: &Stacks, wards: &[SourceFiles]) -> (Vec<Ward>, Vec<Problem>) {
     let mut sorted = wards.to_vec();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut assembly = Assembly::default();
+    let mut assembly = Assembly::beside(stacks);
     let (wards, problems): (Vec<_>, Vec<_>) =
-        sorted.iter().filter_map(read_ward).map(|read| assembly.admit(read)).unzip();
+        sorted.iter().filter_map(|files| read_ward(files, stacks)).map(|read| assembly.admit(read)).unzip();
     (wards.into_iter().flatten().collect(), problems.concat())
 }
 
-fn files(name: &str, texts: &[&str]) -> WardFiles {
+fn files(name: &str, texts: &[&str]) -> SourceFiles {
     let path = |n: usize| match n {
         0 => format!("{name}.ward"),
         n => format!("{name}.ward.d/{n}.conf"),
@@ -22,7 +28,7 @@ fn files(name: &str, texts: &[&str]) -> WardFiles {
         .enumerate()
         .map(|(n, text)| SourceFile { path: Path::new(&path(n)).into(), text: (*text).to_owned() })
         .collect();
-    WardFiles { name: name.into(), files }
+    SourceFiles { name: name.into(), files }
 }
 
 fn one(texts: &[&str]) -> (Option<Ward>, Vec<String>) {
@@ -86,8 +92,10 @@ fn a_bad_key_costs_its_key() {
     check(&format!("{DEFINED}[Recovery]\nDeathLimt=1"), 4, &["did you mean \"DeathLimit\"?"], Some(0));
     check(&format!("{DEFINED}[Recovry]\nDeathLimit=1"), 3, &["did you mean \"Recovery\"?"], Some(0));
     check(&format!("{DEFINED}[Ward]\nReport=maybe"), 4, &["abnormal, death or no"], Some(0));
-    check(&format!("{DEFINED}[Ward]\nStack=x"), 4, &["Stack=", "not in this version"], Some(0));
-    check(&format!("{DEFINED}[Recovery]\nOnLimit=restart-stack"), 4, &["not in this version"], Some(0));
+    check(&format!("{DEFINED}[Ward]\nGroup=x"), 4, &["Group=", "not in this version"], Some(0));
+    check(&format!("{DEFINED}[Ward]\nStack=x"), 4, &["there is no stack \"x\", write x.stack"], Some(0));
+    check(&format!("{DEFINED}[Recovery]\nOnLimit=restart-stack"), 4, &["belongs to no stack", "Stack="], Some(0));
+    check(&format!("{DEFINED}[Recovery]\nOnLimit=give-up"), 4, &["exclude, restart-stack, reboot or none"], Some(0));
     check(&format!("{DEFINED}[Recovery]\nDeathLimit=-1"), 4, &["number of deaths"], Some(0));
 }
 
@@ -108,6 +116,8 @@ fn a_bad_step_costs_its_condition() {
         ("[OnDeath]\nElseLog=x", 4, "step above"),
         ("[OnDeath]\nRestart=%n\nElseLog=x", 5, "Else"),
         ("[OnDeath]\nStatus=g/i 1 x", 4, "not in this version"),
+        ("[OnDeath]\nRestartStack=x", 4, "there is no such stack, write x.stack"),
+        ("[OnDeath]\nRestartStack=x y", 4, "cannot name a stack"),
         ("[OnDeath]\nOnStepFailure=panic\nLog=x", 4, "continue, break or fail"),
         ("[OnDeath]\nOnce=maybe\nLog=x", 4, "yes or no"),
         ("[OnDeath]", 3, "no step"),

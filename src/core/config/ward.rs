@@ -1,7 +1,7 @@
 //! A ward: one guarded service and what is to be done when it dies.
 
 use super::condition::Condition;
-use super::names::{UnitName, WardName};
+use super::names::{StackName, UnitName, WardName};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,8 @@ pub struct Ward {
     pub form: Form,
     /// Native lines that pass straight through.
     pub native: Native,
+    /// `[Ward] Stack=`.
+    pub stack: Option<StackName>,
     /// `[Ward] Report=`.
     pub report: ReportOn,
     /// `[Recovery]`.
@@ -43,6 +45,17 @@ pub enum Form {
     Defined,
     /// The ward has `[Ward] Unit=`: the generator writes a drop-in for that unit.
     Adopted(UnitName),
+}
+
+impl Form {
+    /// Puts the unit's own name in the place of an alias.
+    pub(super) fn adopt_by_own_name(&mut self, own_name: impl FnOnce(&UnitName) -> Option<UnitName>) {
+        if let Self::Adopted(unit) = self
+            && let Some(own) = own_name(unit)
+        {
+            *unit = own;
+        }
+    }
 }
 
 /// The native sections' lines, in order, repeats and resets (empty values) kept.
@@ -124,6 +137,8 @@ pub enum OnLimit {
     /// The unit ends in `failed` and stays there until someone starts it.
     #[default]
     Exclude,
+    /// The ward's stack is restarted; only where [`Ward::stack`] names one.
+    RestartStack,
     /// The host reboots, unless it booted less than ten minutes ago.
     Reboot,
     /// Nothing but the `[OnLimit]` steps; restarts go on.

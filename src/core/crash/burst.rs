@@ -80,6 +80,20 @@ impl<T> Burst<T> {
         if self.ends()? > now { None } else { self.close() }
     }
 
+    /// Goes on with what another clock counted; unless an interval runs already, it ends then.
+    pub fn take_over(&mut self, other: Self, ends: Duration) {
+        let Some(other) = other.interval else { return };
+        self.interval = Some(match self.interval.take() {
+            None => Interval { ends, ..other },
+            Some(own) => Interval {
+                ends: own.ends,
+                full: own.full.saturating_add(other.full),
+                held: own.held.saturating_add(other.held),
+                last: own.last.or(other.last),
+            },
+        });
+    }
+
     /// Ends the interval early, so that nothing held back is lost.
     pub fn close(&mut self) -> Option<(T, u32)> {
         let interval = self.interval.take()?;
@@ -116,6 +130,21 @@ mod tests {
         assert_eq!(burst.admit(RATE, at(0), 1), Admission::Full(1));
         assert_eq!(burst.due(at(60)), None);
         assert_eq!(burst.ends(), None);
+    }
+
+    #[test]
+    fn counts_by_two_clocks_become_one() {
+        let mut other = Burst::new();
+        assert_eq!(other.admit(RATE, at(1_000), 1), Admission::Full(1));
+        let mut burst = Burst::new();
+        burst.take_over(other.clone(), at(20));
+        assert_eq!(burst.admit(RATE, at(8), 2), Admission::Full(2));
+        assert_eq!(burst.admit(RATE, at(9), 3), Admission::Held);
+        assert_eq!(burst.clone().due(at(20)), Some((3, 1)), "the interval is the other's");
+        assert_eq!(other.admit(RATE, at(1_001), 4), Admission::Full(4));
+        assert_eq!(other.admit(RATE, at(1_002), 5), Admission::Held);
+        burst.take_over(other, at(30));
+        assert_eq!(burst.due(at(20)), Some((3, 2)), "the interval is its own");
     }
 
     #[test]

@@ -13,11 +13,12 @@ use std::time::Duration;
 pub struct InvocationId(String);
 
 impl InvocationId {
-    /// Reads the 32 hexadecimal digits systemd prints.
+    /// Reads the 32 hexadecimal digits systemd prints; a unit that never ran has none or zeroes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        digits.then(|| Self(text.to_ascii_lowercase()))
+        let ran = text.bytes().any(|byte| byte != b'0');
+        (digits && ran).then(|| Self(text.to_ascii_lowercase()))
     }
 
     /// Reads D-Bus' 16 bytes; a unit that never ran has none or zeroes.
@@ -175,6 +176,8 @@ pub struct Observation {
     pub main: MainProcess,
     /// `NRestarts`.
     pub restarts: u32,
+    /// When the unit last left `active`, microseconds since the epoch; 0: never.
+    pub left_active: u64,
     /// When the state last changed, microseconds since the epoch.
     pub changed_at: u64,
     /// The same by the monotonic clock, since boot.
@@ -204,6 +207,15 @@ impl Observation {
             Stage::Starting | Stage::Running | Stage::Exited | Stage::Reloading | Stage::Stopping => false,
             Stage::Restarting | Stage::Ended => self.life == Life::None || self.result != ServiceResult::Success,
         }
+    }
+
+    /// Whether the unit left `active` because its main process had ended, and not to be stopped: a stop that was wanted by then
+    /// had not begun. A unit that stays up without its process leaves at some later time.
+    #[must_use]
+    pub fn died_before_a_stop(&self) -> bool {
+        const AT_ONCE: u64 = 1_000_000;
+        let is_it = |died| 0 < died && died <= self.left_active && self.left_active - died < AT_ONCE;
+        self.main.ended_at.is_some_and(is_it)
     }
 
     /// Whether the run's own work goes on: its main process lives, was not started yet, or has left the

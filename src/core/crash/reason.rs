@@ -54,6 +54,8 @@ impl Cause {
             | ServiceResult::Other(_) => match (process, result) {
                 (Some(end), _) => Self::Process(end),
                 (None, ServiceResult::Other(word)) => Self::Failed(word.clone()),
+                // The journal does not say with which status a process ended cleanly.
+                (None, ServiceResult::Success) => Self::Process(ProcessEnd::Exited(0)),
                 (None, _) => Self::Unknown,
             },
         }
@@ -145,6 +147,7 @@ mod tests {
         check("timeout", Some(ProcessEnd::Killed(15)), run, "Runtime timeout");
         check("oom-kill", Some(ProcessEnd::Killed(9)), run, "Out of memory");
         check("protocol", Some(ProcessEnd::Exited(0)), run, "EXIT 0");
+        check("success", None, run, "EXIT 0");
         check("resources", None, run, "Start failed (resources)");
         check("exit-code", None, run, "<NA>");
     }

@@ -8,7 +8,7 @@ mod recordings;
 
 use super::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
 use super::reason::TimeLimits;
-use super::tracker::{Ended, Evidence, Findings, JobKind, Tracker};
+use super::tracker::{Ended, Evidence, Findings, JobKind, Tracker, Waited};
 use super::verdict::{self, FailedControl, Nature, Testimony, Verdict, judge};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,6 +40,7 @@ fn observation(line: &str) -> (String, Observation) {
         },
         main: MainProcess { pid: number("pid").unwrap_or(0), end, ended_at: end.map(|_| time) },
         restarts: number("n").unwrap_or(0),
+        left_active: 0,
         changed_at: time,
         changed: Duration::from_micros(time),
     };
@@ -255,6 +256,7 @@ fn the_run_record_overrules_the_bus() {
         process: Some(ProcessEnd::Exited(3)),
         pid: None,
         at: 1_234,
+        waited: None,
     };
     let about = (&Nature::default(), None);
     assert_eq!(judge(&by_bus, None, about).verdict, Verdict::Crash);
@@ -265,6 +267,10 @@ fn the_run_record_overrules_the_bus() {
     assert_eq!((death.verdict, death.pid, death.at), (Verdict::Crash, Some(7), Some(1_234)));
     assert_eq!(death.cause.to_string(), "SIG 11 (Segmentation fault)");
     assert_eq!(judge(&by_bus, None, about).at, Some(2_000), "milliseconds");
+    record.result = ServiceResult::Timeout;
+    assert_eq!(judge(&by_bus, Some(&record), about).cause.to_string(), "Runtime timeout");
+    record.waited = Some(Waited::Start);
+    assert_eq!(judge(&by_bus, Some(&record), about).cause.to_string(), "Start timeout");
 }
 
 #[test]
@@ -283,4 +289,45 @@ fn a_failed_control_process_is_the_cause_where_no_main_process_failed() {
         assert_eq!(verdict::needs_control(&ended, None), needed, "{text}");
         assert_eq!(judge(&ended, None, (&Nature::default(), Some(failed))).cause.to_string(), reason, "{text}");
     }
+}
+
+#[test]
+fn who_died_before_the_stop_had_begun_was_not_asked() {
+    let seen = |died: u64, left: u64| Observation {
+        stage: Stage::Ended,
+        invocation: InvocationId::parse(&"a".repeat(32)),
+        job: Some(9),
+        result: ServiceResult::ExitCode,
+        life: Life::None,
+        main: MainProcess { pid: 1, end: Some(ProcessEnd::Exited(3)), ended_at: Some(died) },
+        restarts: 0,
+        left_active: left,
+        changed_at: left,
+        changed: Duration::from_secs(100),
+    };
+    let running = Observation {
+        stage: Stage::Running,
+        result: ServiceResult::Success,
+        life: Life::Main,
+        main: MainProcess { pid: 1, ..MainProcess::default() },
+        ..seen(0, 0)
+    };
+    for (died, left, evidence) in [
+        (5_000_000, 5_000_100, Evidence::Unasked),
+        (5_000_000, 4_999_000, Evidence::Asked),
+        (5_000_000, 9_000_000, Evidence::Asked),
+        (5_000_000, 0, Evidence::Asked),
+    ] {
+        let mut tracker = Tracker::new(Duration::ZERO);
+        let _ = tracker.observe(&running);
+        let findings = tracker.observe(&seen(died, left));
+        assert_eq!(findings.ended[0].evidence, evidence, "died {died}, left {left}");
+    }
+}
+
+#[test]
+fn a_run_that_never_was_has_no_name() {
+    assert_eq!(InvocationId::parse(&"0".repeat(32)), None);
+    assert_eq!(InvocationId::from_bytes(&[0; 16]), None);
+    assert!(InvocationId::parse("00000000000000000000000000000001").is_some());
 }

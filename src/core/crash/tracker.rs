@@ -269,7 +269,7 @@ impl Tracker {
             }
             return (Phase::Ending { run, evidence }, None);
         }
-        if now.stage == Stage::Restarting {
+        if now.stage == Stage::Restarting || (run.activity == Activity::Seen && now.died_before_a_stop()) {
             evidence = Evidence::Unasked;
         }
         let end = self.end_of(&run, evidence, Some(now.clone()));

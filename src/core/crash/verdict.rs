@@ -7,7 +7,7 @@
 use super::exit_status::signal_number;
 use super::observation::{ProcessEnd, ServiceResult};
 use super::reason::{Cause, TimeLimits};
-use super::tracker::{Activity, Ended, Evidence};
+use super::tracker::{Activity, Ended, Evidence, Waited};
 
 /// What the end of a run was.
 #[must_use]
@@ -35,6 +35,8 @@ pub struct Testimony {
     pub pid: Option<u32>,
     /// When it ended, milliseconds since the epoch.
     pub at: u64,
+    /// In which phase a time limit struck, where the result is a time-out and the witness knows.
+    pub waited: Option<Waited>,
 }
 
 /// A run's end, judged.
@@ -46,6 +48,8 @@ pub struct Death {
     pub cause: Cause,
     /// The process that died.
     pub pid: Option<u32>,
+    /// How it ended, where it ever ran.
+    pub process: Option<ProcessEnd>,
     /// When, milliseconds since the epoch; `None`: not seen.
     pub at: Option<u64>,
 }
@@ -102,13 +106,15 @@ pub fn judge(ended: &Ended, testimony: Option<&Testimony>, about: (&Nature, Opti
     let at = seen.map(|last| last.main.ended_at.unwrap_or(last.changed_at) / 1000);
     let unharmed = process.is_none_or(|end| end == ProcessEnd::Exited(0));
     let control = control.filter(|_| unharmed);
+    let waited = testimony.and_then(|end| end.waited).unwrap_or(ended.waited);
     let cause = result.map_or(Cause::Unknown, |result| {
-        Cause::new(result, control.map(|failed| failed.end).or(process), (ended.waited, &nature.limits))
+        Cause::new(result, control.map(|failed| failed.end).or(process), (waited, &nature.limits))
     });
     Death {
         verdict: verdict(result, evidence, (nature, ended.activity)),
         cause,
         pid: control.map(|failed| failed.pid).or(main_pid),
+        process: control.map(|failed| failed.end).or(process),
         at: testimony.map(|end| end.at).or(at),
     }
 }

@@ -21,6 +21,8 @@ pub struct Series {
     pub up_since: Option<u64>,
     /// How the last run ended.
     pub last_end: LastEnd,
+    /// The run whose death the next start will answer, if that start is an automatic one.
+    pub died_in: Option<String>,
     /// Conditions with `Once=` that have fired.
     pub spent: BTreeSet<String>,
 }
@@ -85,23 +87,33 @@ impl Series {
     ///
     /// systemd puts the counter back to 0 at a manual start and at `reset-failed`, but not when somebody stops the unit
     /// while it waits for its restart; so a counter that stands where it stood at the last end is no restart either.
+    ///
+    /// After an end that was asked for no start answers a death, whoever makes it: the full restart of a stack may kill a process,
+    /// and systemd restarts it.
     pub fn start(&mut self, nrestarts: Option<u32>) -> Start {
         let automatic = match nrestarts {
-            Some(count) => count > 0 && count != self.nrestarts,
+            Some(count) => count > 0 && count != self.nrestarts && self.last_end != LastEnd::Asked,
             None => matches!(self.last_end, LastEnd::Death | LastEnd::AbnormalDeath),
         };
+        // It is for this start alone: should the end of this run go unnoted, the next one must not be taken for asked.
+        let last_end = std::mem::take(&mut self.last_end);
         self.up_since = None;
         self.open = true;
         self.nrestarts = nrestarts.unwrap_or(self.nrestarts);
         if automatic {
             self.restarts = self.restarts.saturating_add(1);
             // An automatic restart follows a death; one that nobody noted is taken for the worse.
-            return if self.last_end == LastEnd::Death { Start::AfterDeath } else { Start::AfterAbnormalDeath };
+            return if last_end == LastEnd::Death { Start::AfterDeath } else { Start::AfterAbnormalDeath };
         }
         self.restarts = 0;
         self.deaths.clear();
         self.spent.clear();
         Start::First
+    }
+
+    /// The run whose death this start answers; `missed`: that death's end was noted by nobody, so the run is not known.
+    pub fn answers(&mut self, start: Start, missed: bool) -> Option<String> {
+        self.died_in.take().filter(|_| start.is_restart() && !missed)
     }
 
     /// Whether a start with this counter follows a run that ended without anybody noting it.
@@ -248,6 +260,17 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_answers_the_death_that_was_noted_last() {
+        let died_in = |id: &str| Series { died_in: Some(id.to_owned()), ..Series::default() };
+        assert_eq!(died_in("a").answers(Start::AfterDeath, false), Some("a".to_owned()));
+        assert_eq!(died_in("a").answers(Start::First, false), None, "somebody asked for this start");
+        assert_eq!(died_in("a").answers(Start::AfterAbnormalDeath, true), None, "the death was a later run's");
+        let mut series = died_in("a");
+        let _ = series.answers(Start::First, false);
+        assert_eq!(series.died_in, None, "a death is answered once");
+    }
+
+    #[test]
     fn the_kind_of_death_decides_the_kind_of_restart() {
         for (end, start) in [
             (LastEnd::Death, Start::AfterDeath),
@@ -257,6 +280,19 @@ mod tests {
             let mut series = Series { last_end: end, ..Series::default() };
             assert_eq!(series.start(Some(1)), start);
         }
+    }
+
+    #[test]
+    fn an_automatic_start_after_an_end_that_was_asked_for_begins_afresh() {
+        let mut series = Series::default();
+        let _ = series.start(Some(0));
+        let _ = crash(&mut series, 1);
+        assert_eq!(series.start(Some(1)), Start::AfterAbnormalDeath);
+        series.asked();
+        series.ended(Some(1));
+        assert_eq!(series.start(Some(2)), Start::First, "the full restart of its stack has killed it");
+        assert_eq!((series.restarts, series.deaths.len()), (0, 0));
+        assert_eq!(series.start(Some(3)), Start::AfterAbnormalDeath, "an end that nobody noted is a death");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The service of a condition that is not part of a start: `unitward-WARD-CONDITION.service`.
 
 use super::guard::{self, Site};
-use super::ward_unit::{header, write_lines, write_native};
-use super::{Content, Output, Rank};
+use super::ward_unit::{write_lines, write_native};
+use super::{Content, Output, Rank, header};
 use crate::core::config::{Condition, Ward, time_span};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -39,7 +39,7 @@ fn alone(ward: &Ward) -> impl Iterator<Item = &Condition> {
 fn service(ward: &Ward, condition: &Condition) -> Output {
     let lines = guard::lines(ward, condition, Site::OwnService);
     let surroundings = ward.native.service.iter().filter(|line| SURROUNDINGS.contains(&line.key.as_str()));
-    let mut text = header(ward);
+    let mut text = header(&ward.path);
     let _ = writeln!(text, "[Unit]\nDescription=Steps of [{}] in ward {}", condition.id, ward.name);
     let _ = writeln!(text, "SourcePath={}\nStartLimitIntervalSec=0\n\n[Service]\nType=oneshot", ward.path.display());
     write_native(&mut text, surroundings);

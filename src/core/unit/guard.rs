@@ -11,7 +11,7 @@ use crate::core::config::{Condition, ConditionKind, OnStepFailure, Ward, time_sp
 use std::time::Duration;
 
 /// The helper's path on every host.
-pub(super) const HELPER: &str = "/usr/lib/unitward/unitward-step";
+pub const HELPER: &str = "/usr/lib/unitward/unitward-step";
 
 /// Where a condition's lines stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +193,7 @@ fn words(action: &Action) -> String {
         Action::Reload(unit) => ["Reload ", &*quote(unit.as_str())].concat(),
         Action::Signal(unit, signal) => format!("Signal {} {signal}", quote(unit.as_str())),
         Action::Log(text) => format!("Log {}", quote(&literal(text))),
+        Action::RestartStack(stack) => ["RestartStack ", &*quote(stack.as_str())].concat(),
         Action::Reboot(RebootGuard::Patient) => "Reboot yes".to_owned(),
         Action::Reboot(RebootGuard::Force) => "Reboot force".to_owned(),
     }

@@ -1,7 +1,6 @@
 //! The links that `[Install]` asks for: generated units cannot be enabled, so the generator makes them.
 
-use super::ward_unit::header;
-use super::{Content, Output, Rank};
+use super::{Content, Output, Rank, header};
 use crate::core::config::read_native::values;
 use crate::core::config::{Form, Mistake, Problem, UnitName, Ward};
 
@@ -22,7 +21,7 @@ pub(super) fn links(ward: &Ward) -> (Vec<Output>, Vec<Problem>) {
     // systemd 252 knows Upholds= but no folder for it.
     each(ward, "UpheldBy", &mut problems, |other| {
         let path = [other.as_str(), ".d/50-unitward-", ward.name.as_str(), ".conf"].concat();
-        let text = [&header(ward), "[Unit]\nUpholds=", unit.as_str(), "\n"].concat();
+        let text = [&header(&ward.path), "[Unit]\nUpholds=", unit.as_str(), "\n"].concat();
         links.push(Output { rank: Rank::Normal, path, content: Content::File(text) });
     });
     if ward.form == Form::Defined {

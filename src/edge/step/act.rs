@@ -2,18 +2,21 @@
 
 use super::limit::REBOOT_PAUSE;
 use super::line::StepLine;
+use super::stack::{self, Death};
 use super::wait;
 use crate::core::config::read_step;
 use crate::core::config::step::{Action, RebootGuard};
-use crate::core::config::{ConditionKind, UnitName};
+use crate::core::config::{ConditionKind, StackName, UnitName};
+use crate::edge::record::{RunRecord, WardState};
 use crate::edge::systemctl::{self, Wait};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 
-/// Acts, for the ward whose unit is `own`, and says in the journal what went wrong.
-pub(super) fn act(line: &StepLine, own: &str) -> u8 {
-    let done = if line.keyword.ends_with("Execute") { execute(&line.arguments) } else { built_in(line, own) };
+/// Acts, in the run of which this is the record, and says in the journal what went wrong.
+pub(super) fn act(line: &StepLine, record: &RunRecord) -> u8 {
+    let own = record.unit.as_str();
+    let done = if line.keyword.ends_with("Execute") { execute(&line.arguments) } else { built_in(line, record) };
     match done {
         Ok(status) => status,
         Err(error) => {
@@ -41,7 +44,8 @@ fn execute(words: &[String]) -> io::Result<u8> {
     }
 }
 
-fn built_in(line: &StepLine, own: &str) -> io::Result<u8> {
+fn built_in(line: &StepLine, record: &RunRecord) -> io::Result<u8> {
+    let own = record.unit.as_str();
     let wait = if line.no_wait { Wait::ForQueue } else { Wait::ForJob };
     let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
     let unit_job = |verb, unit: &UnitName| {
@@ -69,6 +73,7 @@ fn built_in(line: &StepLine, own: &str) -> io::Result<u8> {
                 "{text}"
             );
         }
+        Action::RestartStack(stack) => restart_stack(&stack, line, record)?,
         Action::Reboot(guard) => reboot(guard)?,
         Action::Execute(_) | Action::RestartSelf => return Err(io::Error::other("no step of the helper's")),
     }
@@ -88,6 +93,19 @@ fn waits_for_us(unit: &str, own: &str, phase: Phase) -> io::Result<bool> {
     let order = systemctl::show(unit, &["After", "Before"])?;
     let names_us = |key: &str| order.get(key).split(' ').any(|name| name == own);
     Ok(names_us("After") || (phase == Phase::Stop && names_us("Before")))
+}
+
+/// Asks for a full restart in the name of the ward, for the death that this step answers.
+fn restart_stack(stack: &StackName, line: &StepLine, record: &RunRecord) -> io::Result<()> {
+    let caller = format!("{} ({})", line.ward, line.place.condition);
+    // The service of a condition runs for itself; what it answers is the ward's latest death.
+    let latest = if line.own_service { WardState::of(&line.ward).latest_death() } else { None };
+    let death = match (&record.follows, &latest) {
+        (Some(run), _) => Some(Death { unit: &record.unit, invocation: run }),
+        (None, Some(died)) => Some(Death { unit: &died.unit, invocation: &died.invocation }),
+        (None, None) => None,
+    };
+    stack::restart(stack, caller, death)
 }
 
 fn reboot(guard: RebootGuard) -> io::Result<()> {

@@ -1,13 +1,14 @@
 //! The first and the last line of a start: why is this a start, how long must it wait, and: it is up.
 
 use super::arguments::Arguments;
-use super::{collect, limit};
+use super::limit::Site;
+use super::{collect, limit, tell};
 use crate::core::config::{ConditionKind, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::series::{LastEnd, Start, Verdict};
-use crate::edge::record::{RunRecord, StartKind, WardState};
+use crate::edge::record::{RunRecord, StartKind, Up, WardState};
 use crate::edge::{clock, series_file, systemctl};
 use std::io;
 use std::time::Duration;
@@ -16,20 +17,25 @@ use std::time::Duration;
 pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
-    let known = systemctl::show(unit, &["NRestarts", "TimeoutStartUSec"]).unwrap_or_default();
+    let known = systemctl::show(unit, &["Id", "NRestarts", "TimeoutStartUSec"]).unwrap_or_default();
     let nrestarts = known.number("NRestarts");
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
     let one_too_many = missed && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
     let start = series.start(nrestarts);
     let spent = spend(&mut series, start, arguments);
-    let record = RunRecord { restarts: series.restarts, spent, ..RunRecord::new(ward, unit, invocation, kind(start)) };
+    let record = RunRecord {
+        restarts: series.restarts,
+        follows: series.answers(start, missed),
+        spent,
+        ..RunRecord::new(ward, super::name(unit, &known), invocation, kind(start))
+    };
     let services = if one_too_many { limit::services(&mut series, arguments) } else { Vec::new() };
     let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs();
     if one_too_many {
-        return limit::give_up(&services, arguments).and(saved);
+        return limit::carry_out(&limit::decide(arguments)?, &services, arguments, Site::Starting).and(saved);
     }
     if start.is_restart() {
         // Where nothing can be written systemd's own counter makes the waits grow.
@@ -58,14 +64,18 @@ fn spend(series: &mut Series, start: Start, arguments: &Arguments) -> Vec<String
 /// `end WARD UNIT [--collect] [--once=CONDITION]`
 pub(super) fn end(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
-    if arguments.has("collect") {
-        collect::collect(arguments, invocation)?;
-    }
-    if super::start_has_failed(unit) {
+    let lists: &[&str] = if arguments.has("collect") { &collect::LISTS } else { &[] };
+    let known = systemctl::show(unit, &[&["Id", "NRestarts"], &super::STATE_OF_START[..], lists].concat());
+    let known = known.unwrap_or_default();
+    if super::start_has_failed(&known) {
         return Ok(());
     }
     let state = WardState::of(ward);
-    let record = state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::First));
+    let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (invocation, &known)));
+    collect::add_results(&mut record, &known);
+    let at = clock::since_epoch();
+    let main = known.number(super::MAIN_STARTED).filter(|micros| *micros > 0);
+    record.up = Some(Up { main: main.map_or(at, clock::epoch_of_monotonic), at });
     let failed = super::failed_steps(&record);
     let mut series = series_file::load(&state);
     series.up(clock::since_boot());
@@ -75,21 +85,10 @@ pub(super) fn end(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     {
         series.spent.insert(condition.to_owned());
     }
-    series_file::save(&state, &series)?;
     if record.start != StartKind::First {
-        let steps = match (record.results.len(), failed.len()) {
-            (0, _) => String::new(),
-            (steps, 0) => format!(", all of its {steps} steps done"),
-            (steps, failed) => format!(", {failed} of its {steps} steps failed"),
-        };
-        tracing::info!(
-            UNITWARD_WARD = ward,
-            OBJECT_SYSTEMD_UNIT = unit,
-            "Restarted {unit}, attempt {}{steps}.",
-            record.restarts
-        );
+        tell::restarted(&record, failed.len());
     }
-    Ok(())
+    state.save_run(&record).and(series_file::save(&state, &series))
 }
 
 fn once_place(condition: &str, do_now: bool) -> Place {

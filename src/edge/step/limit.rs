@@ -1,10 +1,13 @@
 //! The death limit: its numbers in a line's options, and what follows when it is reached.
 
 use super::arguments::Arguments;
-use crate::core::config::time_span;
+use super::bad_line;
+use super::stack::{self, Death};
+use crate::core::config::{StackName, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{DeathLimit, LastEnd, Verdict};
 use crate::edge::clock;
+use crate::edge::record::GivenUp;
 use crate::edge::systemctl::{self, Wait};
 use std::io;
 
@@ -42,47 +45,140 @@ pub(super) fn services<'a>(series: &mut Series, arguments: &'a Arguments) -> Vec
     arguments.all("run").chain(once).collect()
 }
 
+/// What is done about one death too many.
+#[derive(Debug)]
+pub(super) struct Decision {
+    next: Next,
+    why: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Next {
+    /// `OnLimit=none`.
+    RestartAllTheSame,
+    Exclude,
+    RestartStack(StackName),
+    /// A reboot was asked for, too soon after boot.
+    ExcludeInsteadOfReboot,
+    Reboot,
+}
+
+impl Decision {
+    /// How the record says it.
+    pub(super) fn given_up(&self) -> Option<GivenUp> {
+        match &self.next {
+            Next::RestartAllTheSame => None,
+            Next::Exclude | Next::ExcludeInsteadOfReboot => Some(GivenUp::Exclude),
+            Next::RestartStack(_) => Some(GivenUp::RestartStack),
+            Next::Reboot => Some(GivenUp::Reboot),
+        }
+    }
+}
+
+/// Decides it, so that it can be noted before it is done.
+pub(super) fn decide(arguments: &Arguments) -> io::Result<Decision> {
+    let (_, unit) = arguments.ward_and_unit()?;
+    let within = time_span::render(arguments.span("within")?);
+    let next = match arguments.all("on-limit").next() {
+        Some("none") => Next::RestartAllTheSame,
+        Some("restart-stack") => Next::RestartStack(own_stack(arguments)?),
+        Some("reboot") if systemctl::since_boot() < REBOOT_PAUSE => Next::ExcludeInsteadOfReboot,
+        Some("reboot") => Next::Reboot,
+        _ => Next::Exclude,
+    };
+    Ok(Decision { next, why: format!("{unit} died more than {} times within {within}", tolerated(arguments)) })
+}
+
+fn own_stack(arguments: &Arguments) -> io::Result<StackName> {
+    let name = arguments.all("stack").next().ok_or_else(|| bad_line("the stack is missing"))?;
+    StackName::new(name).map_err(|why| bad_line(&why.to_string()))
+}
+
+/// Who carries it out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Site<'a> {
+    /// The line that notes the end, of this death.
+    Ended(Death<'a>),
+    /// The first line of the next start, because nobody noted the end.
+    Starting,
+}
+
 /// Starts what `[OnLimit]` has to do and ends the restarts, or the host; the one happens whatever becomes of the other.
 ///
 /// The end comes last: called while the unit starts it ends this very process.
-pub(super) fn give_up(services: &[&str], arguments: &Arguments) -> io::Result<()> {
-    let (ward, unit) = arguments.ward_and_unit()?;
+pub(super) fn carry_out(
+    decision: &Decision,
+    services: &[&str],
+    arguments: &Arguments,
+    site: Site<'_>,
+) -> io::Result<()> {
     let started: Vec<_> = services.iter().map(|service| systemctl::job("start", service, Wait::ForQueue)).collect();
-    started.into_iter().fold(end_restarts(ward, unit, arguments), io::Result::and)
+    started.into_iter().fold(end_restarts(decision, arguments, site), io::Result::and)
 }
 
-fn end_restarts(ward: &str, unit: &str, arguments: &Arguments) -> io::Result<()> {
-    let why = format!(
-        "{unit} died more than {} times within {}",
-        tolerated(arguments),
-        time_span::render(arguments.span("within")?)
-    );
-    let mut action = arguments.all("on-limit").next().unwrap_or_default();
-    if action == "reboot" && systemctl::since_boot() < REBOOT_PAUSE {
-        tracing::warn!(
+fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> io::Result<()> {
+    let (ward, unit) = arguments.ward_and_unit()?;
+    let why = &decision.why;
+    match &decision.next {
+        Next::RestartAllTheSame => {
+            tracing::warn!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; restarting it all the same.");
+            return Ok(());
+        }
+        Next::Reboot => {
+            tracing::error!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; rebooting the host.");
+            return systemctl::output(&["--no-block", "reboot"]).map(drop);
+        }
+        Next::RestartStack(stack) => {
+            tracing::error!(
+                UNITWARD_WARD = ward,
+                UNITWARD_STACK = stack.as_str(),
+                OBJECT_SYSTEMD_UNIT = unit,
+                "{why}; restarting stack {stack}."
+            );
+            return restart_stack(stack, arguments, site);
+        }
+        Next::ExcludeInsteadOfReboot => tracing::warn!(
             UNITWARD_WARD = ward,
             OBJECT_SYSTEMD_UNIT = unit,
             "Not rebooting for {unit}: the host booted less than 10 minutes ago. Excluding it instead."
-        );
-        action = "exclude";
+        ),
+        Next::Exclude => {}
     }
-    match action {
-        "none" => {
-            tracing::warn!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; restarting it all the same.")
-        }
-        "reboot" => {
-            tracing::error!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; rebooting the host.");
-            systemctl::output(&["--no-block", "reboot"])?;
-        }
-        _ => {
-            tracing::error!(
-                UNITWARD_WARD = ward,
-                OBJECT_SYSTEMD_UNIT = unit,
-                "{why}; leaving it down until \"systemctl start {unit}\"."
-            );
-            // Whatever requires the unit is left alone, as systemd's own start limit leaves it.
-            systemctl::output(&["stop", "--no-block", "--job-mode=ignore-dependencies", "--", unit])?;
-        }
+    tracing::error!(
+        UNITWARD_WARD = ward,
+        OBJECT_SYSTEMD_UNIT = unit,
+        "{why}; leaving it down until \"systemctl start {unit}\"."
+    );
+    stop(unit)
+}
+
+/// Has the unit end in `failed`, for good. Whatever requires it is left alone, as systemd's own start limit leaves it.
+fn stop(unit: &str) -> io::Result<()> {
+    systemctl::output(&["stop", "--no-block", "--job-mode=ignore-dependencies", "--", unit]).map(drop)
+}
+
+/// Ends the unit's restarts and asks for the full restart of its stack, which then starts it anew.
+///
+/// The end comes first: later it would take back the start that the full restart has queued. But called while the unit starts it
+/// ends this very process, and the full restart ends that start anyway.
+fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io::Result<()> {
+    let (ward, unit) = arguments.ward_and_unit()?;
+    let within = arguments.span("within")?.as_secs_f64();
+    let deaths = tolerated(arguments);
+    let caller = format!("{ward} ({deaths} death{} in {within} s)", if deaths == 1 { "" } else { "s" });
+    let (stopped, asked) = match site {
+        Site::Ended(death) => (stop(unit), stack::restart(stack, caller, Some(death))),
+        Site::Starting => (Ok(()), stack::restart(stack, caller, None)),
+    };
+    let Err(error) = asked else { return stopped };
+    tracing::error!(
+        UNITWARD_WARD = ward,
+        UNITWARD_STACK = stack.as_str(),
+        OBJECT_SYSTEMD_UNIT = unit,
+        "Failed to have stack {stack} restarted: {error}; leaving {unit} down until \"systemctl start {unit}\"."
+    );
+    match site {
+        Site::Ended(_) => stopped,
+        Site::Starting => stop(unit),
     }
-    Ok(())
 }

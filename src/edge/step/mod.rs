@@ -10,16 +10,19 @@ mod begin;
 mod collect;
 mod limit;
 mod line;
+pub mod messages;
 mod run;
+mod stack;
 mod stopped;
+mod tell;
 mod wait;
 
-use crate::edge::record::RunRecord;
-use crate::edge::systemctl;
+use crate::edge::log;
+use crate::edge::record::{RunRecord, StartKind};
+use crate::edge::systemctl::Properties;
 use arguments::Arguments;
 use std::io;
 use std::process::ExitCode;
-use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Exit status for a call that nobody but a person at a terminal can have made (sysexits.h, `EX_USAGE`).
 const USAGE: u8 = 64;
@@ -27,7 +30,7 @@ const USAGE: u8 = 64;
 /// Entry point of the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    log_to_journal();
+    log::to_journal("unitward-step");
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let invocation = std::env::var("INVOCATION_ID").unwrap_or_default();
     let Some((command, rest)) = arguments.split_first() else { return usage() };
@@ -62,25 +65,21 @@ fn usage() -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// Our own words go to the journal and never to standard output, which is the service's: it may be a file or a socket.
-fn log_to_journal() {
-    if let Ok(journal) = tracing_journald::layer() {
-        let journal = journal.with_field_prefix(None).with_syslog_identifier("unitward-step".to_owned());
-        // A second subscriber cannot have been set: this is the first thing the program does.
-        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(journal));
-    }
-}
+/// When PID 1 started the main process, and when it saw it end.
+const MAIN_STARTED: &str = "ExecMainStartTimestampMonotonic";
+const MAIN_ENDED: &str = "ExecMainExitTimestampMonotonic";
+
+/// What [`start_has_failed`] must know.
+const STATE_OF_START: [&str; 4] = ["SubState", "Type", MAIN_STARTED, MAIN_ENDED];
 
 /// Whether the unit's present start has come to nothing: somebody asked for a stop, a line timed out, or the main process
 /// died among the steps.
 ///
 /// systemd ends the line that runs and then, because the failure of our lines does not count, goes on with the next one;
-/// after a death it goes on with all of them. When PID 1 cannot be asked the start is taken to go on.
-fn start_has_failed(unit: &str) -> bool {
-    let properties = ["SubState", "Type", "ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic"];
-    let shown = systemctl::show(unit, &properties).unwrap_or_default();
+/// after a death it goes on with all of them. When PID 1 could not be asked the start is taken to go on.
+fn start_has_failed(shown: &Properties) -> bool {
     let at = |key: &str| shown.number::<u64>(key).unwrap_or(0);
-    let (began, ended) = (at(properties[2]), at(properties[3]));
+    let (began, ended) = (at(MAIN_STARTED), at(MAIN_ENDED));
     let state = shown.get("SubState");
     let died = state == "start-post" && shown.get("Type") != "oneshot" && ended > 0 && ended >= began;
     died || state.starts_with("stop") || state.starts_with("final")
@@ -90,6 +89,18 @@ fn start_has_failed(unit: &str) -> bool {
 fn failed_steps(record: &RunRecord) -> Vec<(String, String)> {
     let failed = record.results.iter().filter(|result| result.outcome == crate::edge::record::Outcome::Failed);
     failed.map(|result| (result.condition.clone(), result.step.clone())).collect()
+}
+
+/// The record of a run whose beginning could not be written down: PID 1's own counter says what kind of start it was.
+fn lost(ward: &str, unit: &str, (invocation, known): (&str, &Properties)) -> RunRecord {
+    let restarts = known.number("NRestarts").unwrap_or(0);
+    let start = if restarts > 0 { StartKind::AfterAbnormalDeath } else { StartKind::First };
+    RunRecord { restarts, ..RunRecord::new(ward, name(unit, known), invocation, start) }
+}
+
+/// What systemd calls the unit: a line may name it by an alias.
+fn name<'n>(unit: &'n str, known: &'n Properties) -> &'n str {
+    Some(known.get("Id")).filter(|id| !id.is_empty()).unwrap_or(unit)
 }
 
 /// An error that tells the caller of the generated line what is wrong with it.

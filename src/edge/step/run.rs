@@ -3,8 +3,8 @@
 use super::act;
 use super::line::StepLine;
 use crate::core::config::ConditionKind;
-use crate::edge::clock;
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
+use crate::edge::{clock, systemctl};
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -41,7 +41,7 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
     let noted = record.results.len();
     record.results.push(result(&line, KILLED, begun));
     let before = state.save_run(&record);
-    let status = act::act(&line, &record.unit);
+    let status = act::act(&line, &record);
     record.results[noted] = result(&line, status, begun);
     if let Err(error) = before.and(state.save_run(&record)) {
         let step = &line.place.step;
@@ -70,7 +70,7 @@ fn result(line: &StepLine, status: u8, begun: Instant) -> StepResult {
 /// Whether the start this step is part of has come to nothing.
 fn is_too_late(line: &StepLine, unit: &str) -> bool {
     let of_a_start = !line.own_service && line.place.kind() != Some(ConditionKind::Stop);
-    of_a_start && super::start_has_failed(unit)
+    of_a_start && super::start_has_failed(&systemctl::show(unit, &super::STATE_OF_START).unwrap_or_default())
 }
 
 /// Replaces this process by the step's command; comes back only if that fails.

@@ -5,10 +5,12 @@
 //! stop queued from here ends the unit in `failed` with its true result and takes the automatic restart back.
 
 use super::arguments::Arguments;
-use super::{collect, limit};
+use super::limit::{Decision, Site};
+use super::stack::{self, Death};
+use super::{collect, limit, tell};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{LastEnd, Verdict};
-use crate::edge::record::{End, RunRecord, StartKind, WardState};
+use crate::edge::record::{End, TimedOut, WardState};
 use crate::edge::systemctl::{self, Properties};
 use crate::edge::{clock, series_file};
 use std::io;
@@ -37,6 +39,31 @@ struct Told {
     status: String,
 }
 
+/// When what happened to the unit last, by PID 1's monotonic clock in microseconds; 0: never.
+#[derive(Debug, Clone, Copy)]
+struct Stamps {
+    /// It left `inactive`: the run began.
+    began: u64,
+    /// It became `active`.
+    up: u64,
+    /// It left `active`.
+    left: u64,
+    /// Its main process ended.
+    died: u64,
+}
+
+impl Stamps {
+    fn of(known: &Properties) -> Self {
+        let at = |key: &str| known.number(key).unwrap_or(0);
+        Self {
+            began: at("InactiveExitTimestampMonotonic"),
+            up: at("ActiveEnterTimestampMonotonic"),
+            left: at("ActiveExitTimestampMonotonic"),
+            died: at("ExecMainExitTimestampMonotonic"),
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -50,7 +77,13 @@ enum Kind {
     AbnormalDeath,
 }
 
-/// `stopped WARD UNIT [--death-limit= --within= --on-limit= --run=… --run-once=…] --reset-after=`
+impl Kind {
+    fn is_death(self) -> bool {
+        matches!(self, Self::Death | Self::AbnormalDeath)
+    }
+}
+
+/// `stopped WARD UNIT [--stack=] [--death-limit= --within= --on-limit= --run=… --run-once=…] --reset-after=`
 pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
@@ -58,12 +91,23 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
     let told =
         Told { result: variable("SERVICE_RESULT"), code: variable("EXIT_CODE"), status: variable("EXIT_STATUS") };
     let known = systemctl::show(unit, &ASKED)?;
-    let kind = kind_of_end(&told, &known, asked(&told, &known)?);
+    let asked = asked(&told, &known)? || was_restarted_with_its_stack(&told, arguments, &known);
+    let kind = kind_of_end(&told, &known, asked);
     let mut series = series_file::load(&state);
     let mut verdict = note(&mut series, kind, arguments)?;
     series.ended(known.number("NRestarts"));
-    let mut record = state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::First));
+    series.died_in = kind.is_death().then(|| invocation.to_owned());
+    let mut services = services(verdict, &mut series, arguments);
+    let mut saved = series_file::save(&state, &series);
+    // A full disk must not make a limit that is never reached.
+    if saved.is_err() && kind.is_death() && verdict == Verdict::Restart {
+        verdict = limit::death_by_counter(known.number("NRestarts"), arguments);
+        services = self::services(verdict, &mut series, arguments);
+    }
+    let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()?;
+    let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (invocation, &known)));
     collect::add_results(&mut record, &known);
+    let timed_out = timed_out(&told, &known, kind);
     record.end = Some(End {
         asked: kind == Kind::Asked,
         finished: kind == Kind::Finished,
@@ -72,17 +116,36 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
         status: told.status,
         pid: known.number("ExecMainPID").filter(|pid| *pid > 0),
         at: time_of_death(&known),
-        limit_reached: verdict == Verdict::LimitReached,
+        limit_reached: decision.is_some(),
+        given_up: decision.as_ref().and_then(Decision::given_up),
+        timed_out,
     });
-    let mut services =
-        if verdict == Verdict::LimitReached { limit::services(&mut series, arguments) } else { Vec::new() };
-    // A full disk must not make a limit that is never reached.
-    let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
-    if saved.is_err() && matches!(kind, Kind::Death | Kind::AbnormalDeath) && verdict == Verdict::Restart {
-        verdict = limit::death_by_counter(known.number("NRestarts"), arguments);
-        services = limit::services(&mut series, arguments);
+    tell::ended(&record);
+    saved = saved.and(state.save_run(&record));
+    let death = Death { unit: super::name(unit, &known), invocation };
+    let carry_out = |decision| limit::carry_out(&decision, &services, arguments, Site::Ended(death));
+    decision.map_or(Ok(()), carry_out).and(saved)
+}
+
+/// What `[OnLimit]` starts, if the limit was reached.
+fn services<'a>(verdict: Verdict, series: &mut Series, arguments: &'a Arguments) -> Vec<&'a str> {
+    if verdict == Verdict::LimitReached { limit::services(series, arguments) } else { Vec::new() }
+}
+
+/// Which time limit struck. A unit that had been up and whose main process ended before it was stopped was only waited
+/// for: for other processes, or for `ExecStop=`.
+fn timed_out(told: &Told, known: &Properties, kind: Kind) -> Option<TimedOut> {
+    let Stamps { began, up, left, died } = Stamps::of(known);
+    if told.result != "timeout" {
+        return None;
     }
-    if verdict == Verdict::LimitReached { limit::give_up(&services, arguments).and(saved) } else { saved }
+    let died_first = died > 0 && died <= left;
+    Some(match kind {
+        Kind::Asked => TimedOut::Stop,
+        _ if up < began => TimedOut::Start,
+        _ if died_first => TimedOut::Stop,
+        Kind::Finished | Kind::Death | Kind::AbnormalDeath => TimedOut::Run,
+    })
 }
 
 /// Whether a stop or restart is under way that somebody, or the shutdown, asked for.
@@ -92,17 +155,45 @@ fn asked(told: &Told, known: &Properties) -> io::Result<bool> {
     }
     let kind = systemctl::job_type(known.get("Id"))?;
     Ok(match kind.as_deref() {
-        Some("stop" | "restart" | "try-restart") => true,
+        Some("stop" | "restart" | "try-restart") => !died_before_the_stop(known) && !died_in_a_start(told, known),
         _ => a_stop_was_overtaken(told, known),
     })
+}
+
+/// Whether a full restart of the ward's stack has ended this run, by whatever means but those by which processes die of their
+/// own faults.
+fn was_restarted_with_its_stack(told: &Told, arguments: &Arguments, known: &Properties) -> bool {
+    const FAULTS: [&str; 7] = ["SEGV", "ABRT", "BUS", "ILL", "FPE", "SYS", "TRAP"];
+    if matches!(told.result.as_str(), "core-dump" | "watchdog" | "oom-kill") || FAULTS.contains(&told.status.as_str()) {
+        return false;
+    }
+    let Stamps { began, died, .. } = Stamps::of(known);
+    arguments.all("stack").any(|stack| stack::has_ended(stack, began, died))
+}
+
+/// Whether the stop that is wanted now came too late: the unit left `active` because its main process had ended, and not to be
+/// stopped. At a shutdown the stop of a unit waits for those that come after it, and the unit may crash meanwhile.
+///
+/// A unit that stays up after its process has ended leaves `active` at some later time.
+fn died_before_the_stop(known: &Properties) -> bool {
+    const AT_ONCE: u64 = 1_000_000;
+    let Stamps { began, up, left, died } = Stamps::of(known);
+    0 < began && began <= up && up <= died && died <= left && left - died < AT_ONCE
+}
+
+/// Whether the host goes down, the unit had not come up, and its main process ended in a way that no stop's signal causes. No
+/// time tells there which came first; but at a shutdown the stop is wanted of every unit, also of one that has just crashed.
+fn died_in_a_start(told: &Told, known: &Properties) -> bool {
+    let Stamps { began, up, .. } = Stamps::of(known);
+    let failed = matches!(told.result.as_str(), "signal" | "exit-code" | "core-dump");
+    let stopped = told.code == "killed" && matches!(told.status.as_str(), "TERM" | "INT" | "HUP" | "PIPE");
+    up < began && failed && !stopped && systemctl::is_going_down()
 }
 
 /// Whether the unit was being stopped before its main process ended, though the stop job is no more: a start has taken its
 /// place. systemd's own reasons to stop a unit name themselves in the result.
 fn a_stop_was_overtaken(told: &Told, known: &Properties) -> bool {
-    let at = |key: &str| known.number::<u64>(key).unwrap_or(0);
-    let (began, up) = (at("InactiveExitTimestampMonotonic"), at("ActiveEnterTimestampMonotonic"));
-    let (left, died) = (at("ActiveExitTimestampMonotonic"), at("ExecMainExitTimestampMonotonic"));
+    let Stamps { began, up, left, died } = Stamps::of(known);
     let of_itself = matches!(told.result.as_str(), "watchdog" | "timeout" | "oom-kill" | "resources" | "protocol");
     !of_itself && began > 0 && began <= up && up <= left && left < died
 }
@@ -131,8 +222,35 @@ fn note(series: &mut Series, kind: Kind, arguments: &Arguments) -> io::Result<Ve
 
 /// When the main process ended, as PID 1 saw it; now, where it never ran.
 fn time_of_death(known: &Properties) -> u64 {
-    match known.number::<u64>("ExecMainExitTimestampMonotonic") {
-        Some(micros) if micros > 0 => clock::epoch_of_monotonic(micros),
-        _ => clock::since_epoch(),
+    match Stamps::of(known).died {
+        0 => clock::since_epoch(),
+        died => clock::epoch_of_monotonic(died),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_out_is_that_of_the_phase_it_struck_in() {
+        let stamps = |began: u64, up: u64, left: u64, died: u64| {
+            Properties::parse(&format!(
+                "InactiveExitTimestampMonotonic={began}\nActiveEnterTimestampMonotonic={up}\n\
+                 ActiveExitTimestampMonotonic={left}\nExecMainExitTimestampMonotonic={died}"
+            ))
+        };
+        let check = |known: Properties, kind: Kind, expect: TimedOut| {
+            let told = |result: &str| Told { result: result.into(), code: "killed".into(), status: "TERM".into() };
+            assert_eq!(timed_out(&told("timeout"), &known, kind), Some(expect), "{known:?}");
+            assert_eq!(timed_out(&told("signal"), &known, kind), None);
+        };
+        check(stamps(50, 0, 0, 60), Kind::AbnormalDeath, TimedOut::Start);
+        check(stamps(50, 10, 20, 60), Kind::AbnormalDeath, TimedOut::Start);
+        check(stamps(50, 51, 60, 61), Kind::AbnormalDeath, TimedOut::Run);
+        check(stamps(50, 51, 60, 0), Kind::AbnormalDeath, TimedOut::Run);
+        check(stamps(50, 51, 60, 60), Kind::AbnormalDeath, TimedOut::Stop);
+        check(stamps(50, 51, 60, 61), Kind::Asked, TimedOut::Stop);
+        check(stamps(50, 0, 0, 61), Kind::Asked, TimedOut::Stop);
     }
 }

@@ -1,9 +1,11 @@
 //! `unitward check`: everything that is wrong, one line each.
 
+mod stacks;
+
 use crate::core::config::{Cost, Form, Mistake, Place, Problem, Ward};
 use crate::core::unit::{AdoptedUnit, Output};
 use crate::edge::planner::{Planned, Planner};
-use crate::edge::root;
+use crate::edge::root::Files;
 use anyhow::Context as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -12,6 +14,7 @@ use std::process::ExitCode;
 /// What was read and planned below a root, with all that is wrong.
 pub(super) struct Checked {
     pub(super) wards: usize,
+    pub(super) stacks: usize,
     pub(super) outputs: Vec<Output>,
     pub(super) problems: Vec<Problem>,
 }
@@ -19,9 +22,11 @@ pub(super) struct Checked {
 /// Reads and plans as the generator does, and looks at what only shows beside the host's own units.
 pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
     std::fs::read_dir(below).with_context(|| format!("failed to open the root directory {}", below.display()))?;
-    let mut checked = Checked { wards: 0, outputs: Vec::new(), problems: Vec::new() };
-    let mut planner = Planner::new(below);
-    let (_, problems) = root::each(below, &mut |read| {
+    let mut files = Files::list(below);
+    let stacks = files.stacks();
+    let mut checked = Checked { wards: 0, stacks: 0, outputs: Vec::new(), problems: Vec::new() };
+    let mut planner = Planner::new(below, &stacks);
+    files.wards(&stacks, &mut |read| {
         let Planned { ward, adopted, outputs, problems } = planner.plan(read);
         checked.wards += usize::from(ward.is_some());
         checked.outputs.extend(outputs);
@@ -31,7 +36,14 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
             checked.problems.extend(overridden(below, &ward));
         }
     });
+    let (settings, problems) = files.settings();
     checked.problems.extend(problems);
+    for stack in planner.stacks() {
+        checked.stacks += 1;
+        checked.problems.extend(stacks::warnings(below, &stack, &settings));
+        checked.problems.extend(stack.problem);
+        checked.outputs.extend(stack.outputs);
+    }
     checked.problems.sort_by(|a, b| (&a.at.path, a.at.line).cmp(&(&b.at.path, b.at.line)));
     Ok(checked)
 }
@@ -43,19 +55,20 @@ pub(super) fn is_sound(problems: &[Problem]) -> bool {
 
 /// Runs the command.
 pub(super) fn check(below: &Path) -> anyhow::Result<ExitCode> {
-    let Checked { wards, problems, .. } = read(below)?;
+    let Checked { wards, stacks, problems, .. } = read(below)?;
     let mut out = std::io::stdout().lock();
     for problem in &problems {
         let prefix = if problem.mistake.cost() == Cost::Nothing { "warning: " } else { "" };
         writeln!(out, "{}", with_prefix(problem, prefix))?;
     }
-    let plural = if wards == 1 { "" } else { "s" };
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let stacks = if stacks == 0 { String::new() } else { [" and ", &count(stacks, "stack")].concat() };
     let verdict = match problems.len() {
         0 => "no problem found".to_owned(),
         1 => "1 problem found".to_owned(),
         count => format!("{count} problems found"),
     };
-    eprintln!("{wards} ward{plural} in effect, {verdict}.");
+    eprintln!("{}{stacks} in effect, {verdict}.", count(wards, "ward"));
     Ok(if is_sound(&problems) { ExitCode::SUCCESS } else { ExitCode::from(super::PROBLEMS) })
 }
 

@@ -2,6 +2,8 @@
 
 mod check;
 mod plan;
+mod reports;
+mod restart_stack;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -10,7 +12,7 @@ use std::process::ExitCode;
 /// Exit status when a problem was found.
 const PROBLEMS: u8 = 1;
 
-/// See what Unitward guards and whether its configuration is sound.
+/// See what Unitward guards, whether its configuration is sound, and what happened.
 #[derive(Debug, Parser)]
 #[command(name = "unitward", version, arg_required_else_help = true)]
 struct Arguments {
@@ -36,6 +38,13 @@ enum Command {
         #[arg(long, value_name = "DIR", default_value = "/")]
         root: PathBuf,
     },
+    /// List the deaths of guarded services, with their reports and recoveries.
+    Reports(reports::Arguments),
+    /// Restart a whole stack: ask for its full restart, which is reported.
+    ///
+    /// Ends with 0 as soon as the restart is under way, with --wait when all members are back; with 1 when it is refused or has
+    /// failed. Root may ask, and processes of the stack itself.
+    RestartStack(restart_stack::Arguments),
 }
 
 /// Entry point of the program.
@@ -44,6 +53,8 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check { root } => check::check(&root),
         Command::Plan { root } => plan::plan(&root),
+        Command::Reports(arguments) => reports::reports(&arguments),
+        Command::RestartStack(arguments) => restart_stack::restart_stack(&arguments),
     };
     done.unwrap_or_else(|error| {
         // A reader that has gone away, as in `unitward plan | head`, is no failure.

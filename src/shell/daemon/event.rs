@@ -1,11 +1,17 @@
 //! The daemon's vocabulary: all that can happen to it, and all that it can do.
 
-use super::cloud::{Endpoint, Outgoing, Status as CloudStatus};
+use super::archive::{Order, Tale};
+use super::cloud::{Command, News, Status as CloudStatus};
+use super::cores::Found;
 use super::identity::Identity;
+use super::incident::Incident;
 use super::systemd::{Question, Sight, WatchList};
 use crate::core::config::Config;
 use crate::core::crash::observation::InvocationId;
 use crate::core::crash::verdict::Testimony;
+use crate::core::recovery::account::Account;
+use crate::edge::history::entry::{Key, StoredReport};
+use crate::edge::recoveries::Chain;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +24,12 @@ pub(super) enum Event {
     Bus(Sight),
     /// A run record that was asked for was read, or there is none.
     Record(Witness),
-    /// All records of a ward that tell an end, oldest first.
-    Records(String, Vec<(InvocationId, Testimony)>),
+    /// The archive told something.
+    Archive(Tale),
+    /// The courier to the broker told something.
+    Courier(News),
+    /// A core was found that somebody waits for.
+    Core(Found),
     /// The state of the connection to the broker changed.
     Cloud(CloudStatus),
     /// The time [`super::state::State::deadline`] named has come.
@@ -30,12 +40,15 @@ pub(super) enum Event {
     Stop,
 }
 
-/// The answer to [`Action::ReadRecord`].
+/// What a run record tells: the answer to [`Action::ReadRecord`].
 #[derive(Debug)]
 pub(super) struct Witness {
     pub(super) unit: String,
     pub(super) invocation: InvocationId,
+    /// How the run ended, if it has and the record knows.
     pub(super) testimony: Option<Testimony>,
+    /// The recoveries that came to their end with this run.
+    pub(super) recoveries: Vec<Chain>,
 }
 
 /// What the daemon does to the world.
@@ -49,16 +62,18 @@ pub(super) enum Action {
     Ask(Question),
     /// Reads one run record; gives [`Event::Record`].
     ReadRecord { unit: String, ward: String, invocation: InvocationId },
-    /// Reads all run records of a ward; gives [`Event::Records`].
-    ReadRecords { unit: String, ward: String },
+    /// Asks the archive.
+    Order(Order),
     /// Writes an incident to the journal.
     Journal(Box<Incident>),
-    /// Hands a report to the connection to the broker.
-    Publish(Box<Outgoing>),
-    /// Tells the connection to the broker where to go; `None`: nowhere.
-    Connect(Option<Box<Endpoint>>),
-    /// Asks the connection to the broker to end when all is sent.
-    Drain,
+    /// Writes the end of a recovery to the journal.
+    JournalRecovery(Box<(Key, Account)>),
+    /// Hands a report to the courier.
+    Publish(Box<StoredReport>),
+    /// Tells the courier something else.
+    Tell(Command),
+    /// Looks for the core of a process that died; gives [`Event::Core`] if there is one.
+    SeekCore { key: Key, pid: Option<u32>, at: u64, patience: Duration },
     /// Tells systemd how the daemon is.
     Notify(Notice),
     /// Says something in the log.
@@ -89,42 +104,24 @@ pub(super) enum Remark {
     BusLost(String),
     /// Signals were dropped or may have been missed.
     Overflow,
-    /// Runs of a unit came and went unseen.
-    Missed(String, u32),
+    /// The books could not be read in time.
+    RecallLate,
+    /// There is more in the journal than could be read in time.
+    RecallUnfinished,
+    /// So many ends stand in the journal that the oldest were left out.
+    TooMany(usize),
+    /// The journal cannot be read.
+    NoJournal(String),
     /// PID 1 did not answer a resync in time.
     ResyncLate,
     /// The configuration in force.
     Guarding(usize, usize),
     /// The daemon ends with reports that were not acknowledged.
-    LeftBehind(usize),
+    LeftBehind(u64),
+    /// A stack was restarted by hand while its inhibit file is there.
+    Inhibited(String),
     /// A pattern in `[Watch] Units=` that cannot be one.
     BadPattern(String),
-}
-
-/// One report in the making, and after.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Incident {
-    /// The unit that died.
-    pub(super) unit: String,
-    /// The ward's name, or the unit's without suffix.
-    pub(super) name: String,
-    pub(super) invocation: InvocationId,
-    pub(super) kind: IncidentKind,
-    pub(super) pid: Option<u32>,
-    pub(super) reason: String,
-    /// Milliseconds since the epoch.
-    pub(super) at: u64,
-}
-
-/// What an incident tells of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum IncidentKind {
-    /// A crash.
-    Crash,
-    /// A clean end nobody asked for.
-    Death,
-    /// Crashes beyond the burst limit.
-    SummedUp,
 }
 
 /// The time of an event.

@@ -3,7 +3,9 @@
 use super::systemd::{UnitAt, WatchList};
 use crate::core::config::{Config, ReportOn};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The wards by unit, and the units without a ward that are watched.
 #[derive(Debug, Default)]
@@ -11,6 +13,8 @@ pub(super) struct Guard {
     wards: HashMap<String, Guarded>,
     /// A ward may name a unit by an alias; systemd speaks of it by its own name: own name → alias.
     aliases: HashMap<String, String>,
+    /// The stacks by their unit.
+    stacks: HashMap<String, Stacked>,
     patterns: Vec<glob::Pattern>,
     watch: Arc<WatchList>,
 }
@@ -19,6 +23,19 @@ pub(super) struct Guard {
 struct Guarded {
     ward: String,
     report: ReportOn,
+}
+
+/// A stack, as far as reports go.
+#[derive(Debug)]
+pub(super) struct Stacked {
+    /// The file's stem.
+    pub(super) name: String,
+    /// What reports call it.
+    pub(super) identifier: String,
+    pub(super) report: bool,
+    /// How long a full restart may take.
+    pub(super) timeout: Duration,
+    inhibit_file: Option<PathBuf>,
 }
 
 impl Guard {
@@ -36,9 +53,25 @@ impl Guard {
             }
         }
         let wards = config.wards.iter().map(ward).collect();
-        let mut guard = Self { wards, patterns, ..Self::default() };
+        let stacked = |stack: &crate::core::config::Stack| Stacked {
+            name: stack.name.as_str().to_owned(),
+            identifier: stack.identifier.clone(),
+            report: stack.report,
+            timeout: stack.timeout,
+            inhibit_file: stack.inhibit_file.clone(),
+        };
+        let stacks = config.stacks.iter().map(|stack| (stack.unit().as_str().to_owned(), stacked(stack))).collect();
+        let mut guard = Self { wards, stacks, patterns, ..Self::default() };
         guard.renew_watch_list();
         (guard, bad)
+    }
+
+    /// Takes over what was learned of aliases, as far as it still holds.
+    pub(super) fn inherit(&mut self, earlier: Self) {
+        let known = earlier.aliases.into_iter();
+        self.aliases =
+            known.filter(|(own, asked)| self.wards.contains_key(asked) && !self.wards.contains_key(own)).collect();
+        self.renew_watch_list();
     }
 
     /// The number of wards.
@@ -64,6 +97,22 @@ impl Guard {
     /// The ward that guards this unit.
     pub(super) fn ward(&self, unit: &str) -> Option<&str> {
         self.guarded(unit).map(|guarded| guarded.ward.as_str())
+    }
+
+    /// The stack that this unit stands for.
+    pub(super) fn stack(&self, unit: &str) -> Option<&Stacked> {
+        self.stacks.get(unit)
+    }
+
+    /// The files that inhibit full restarts, each with the stack's unit.
+    pub(super) fn inhibit_files(&self) -> Vec<(String, PathBuf)> {
+        let file = |(unit, stack): (&String, &Stacked)| Some((unit.clone(), stack.inhibit_file.clone()?));
+        self.stacks.iter().filter_map(file).collect()
+    }
+
+    /// The units that stand for stacks.
+    pub(super) fn stacks(&self) -> impl Iterator<Item = &str> {
+        self.stacks.keys().map(String::as_str)
     }
 
     /// Which ends of this unit are reported.
@@ -98,6 +147,7 @@ impl Guard {
 
     fn renew_watch_list(&mut self) {
         let units = self.wards.keys().chain(self.aliases.keys()).cloned();
-        self.watch = Arc::new(WatchList::new(units, self.patterns.clone()));
+        let stacks = self.stacks.keys().cloned();
+        self.watch = Arc::new(WatchList::new(units, stacks, self.patterns.clone()));
     }
 }

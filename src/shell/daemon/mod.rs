@@ -1,24 +1,32 @@
 //! `unitwardd`: listens to systemd, judges how runs end, reports what was not asked for.
 //!
 //! One loop: [`next_event`] waits for whatever comes first, [`state::State::step`] decides without
-//! touching anything, [`perform`] acts without waiting. Two tasks beside it keep what may be
-//! slow away from it: [`systemd`] the bus, [`cloud`] the broker. Both are spoken to through bounded
+//! touching anything, [`perform`] acts without waiting. What may be slow is kept away from it: [`systemd`] is at the bus,
+//! [`cloud`] at the broker, [`archive`] at the disk, and [`cores`] looks for backtraces. They are spoken to through bounded
 //! channels, each of which says what happens when it is full.
 //!
 //! The daemon is not needed for any recovery, and holds nothing that others wait for. All it knows it can
 //! ask for again.
 
+mod archive;
 mod cloud;
-mod departed;
+mod cores;
+mod desk;
 mod ends;
 mod event;
 mod guard;
 mod identity;
+mod incident;
 mod log;
 mod messages;
 mod perform;
+mod recall;
+mod recent;
 mod records;
 mod resync;
+mod rules;
+mod say;
+mod stacks;
 mod state;
 mod systemd;
 
@@ -27,6 +35,7 @@ use event::{Action, Event, Now};
 use perform::World;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use state::State;
+use std::collections::{BTreeSet, VecDeque};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -86,9 +95,11 @@ fn serve() -> anyhow::Result<()> {
             }
             stop.send_replace(true);
         });
-        run(hangups, Shutdown(shutdown)).await;
-        Ok(())
-    })
+        run(hangups, Shutdown(shutdown)).await
+    })?;
+    // A name server that does not answer, or a file system that hangs, holds up a thread; nobody waits for it any more.
+    runtime.shutdown_background();
+    Ok(())
 }
 
 /// Becomes true once, when the daemon is asked to stop.
@@ -110,12 +121,15 @@ struct Sources {
     shutdown: Shutdown,
 }
 
-async fn run(hangups: Signal, shutdown: Shutdown) {
+async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
+    let archive = archive::Archive::open().context("failed to start the archive's thread")?;
     let bus = systemd::listen_to_systemd();
     let cloud = cloud::connect_to_cloud();
-    let world = World { bus, cloud, inbox: std::collections::VecDeque::new() };
+    let cores = cores::look_for_cores();
+    let (behind, undelivered, inbox) = (BTreeSet::new(), VecDeque::new(), VecDeque::new());
+    let world = World { bus, cloud, archive, cores, behind, undelivered, stuck: false, inbox };
     let mut sources = Sources { world, hangups, shutdown };
-    let mut state = State::new(watchdog_interval(), now());
+    let mut state = State::new(crate::edge::boot::id(), watchdog_interval(), now());
     sources.world.perform(Action::LoadConfiguration);
     while !state.may_end(now()) {
         let event = next_event(&mut sources, state.deadline()).await;
@@ -123,6 +137,7 @@ async fn run(hangups: Signal, shutdown: Shutdown) {
             sources.world.perform(action);
         }
     }
+    Ok(())
 }
 
 /// Waits for whatever comes first; what follows from our own actions before all else.
@@ -137,13 +152,26 @@ async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> Event 
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
-        biased;
-        () = shutdown.requested() => Event::Stop,
-        _ = hangups.recv() => Event::Hangup,
-        () = tick => Event::Tick,
-        Ok(()) = world.cloud.status.changed() => Event::Cloud(world.cloud.status.borrow_and_update().clone()),
-        Some(sight) = world.bus.sights.recv() => Event::Bus(sight),
+    tokio::pin!(tick);
+    loop {
+        let owes = world.owes();
+        let event = tokio::select! {
+            biased;
+            () = shutdown.requested() => Some(Event::Stop),
+            _ = hangups.recv() => Some(Event::Hangup),
+            () = &mut tick => Some(Event::Tick),
+            // There is room for what could not be delivered.
+            Ok(_) = world.cloud.commands.reserve(), if owes => None,
+            Some(news) = world.cloud.news.recv() => Some(Event::Courier(news)),
+            Some(tale) = world.archive.tales.recv() => Some(Event::Archive(tale)),
+            Some(found) = world.cores.found.recv() => Some(Event::Core(found)),
+            Ok(()) = world.cloud.status.changed() => Some(Event::Cloud(world.cloud.status.borrow_and_update().clone())),
+            Some(sight) = world.bus.sights.recv() => Some(Event::Bus(sight)),
+        };
+        match event {
+            Some(event) => return event,
+            None => world.deliver(),
+        }
     }
 }
 

@@ -1,17 +1,20 @@
 //! The daemon's hands: the only place where an action touches the world. Nothing in it waits.
 
+use super::archive::{Archive, Order};
 use super::cloud::{Cloud, Command};
-use super::event::{Action, Event, Incident, IncidentKind, Notice, Remark, Witness};
+use super::cores::{Cores, Seek};
+use super::event::{Action, Event, Notice};
 use super::identity::Identity;
 use super::messages;
 use super::records;
+use super::say;
 use super::systemd::{Bus, Question};
-use crate::core::config::{Config, Problem};
+use crate::core::config::Config;
 use sd_notify::NotifyState;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
-use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tokio::sync::mpsc::error::TrySendError;
+use tracing::{error, warn};
 
 /// The running host.
 const ROOT: &str = "/";
@@ -20,6 +23,14 @@ const ROOT: &str = "/";
 pub(super) struct World {
     pub(super) bus: Bus,
     pub(super) cloud: Cloud,
+    pub(super) archive: Archive,
+    pub(super) cores: Cores,
+    /// Lanes with reports that the courier had no room for.
+    pub(super) behind: BTreeSet<String>,
+    /// What the courier is to be told when it has room.
+    pub(super) undelivered: VecDeque<Command>,
+    /// Whether the archive was found to be stuck, and has not moved since.
+    pub(super) stuck: bool,
     /// What actions gave rise to; taken before anything else.
     pub(super) inbox: VecDeque<Event>,
 }
@@ -37,73 +48,98 @@ impl World {
             }
             Action::Ask(question) => self.ask(question),
             Action::ReadRecord { unit, ward, invocation } => {
-                let testimony = records::read(&ward, &invocation).unwrap_or_else(|error| {
+                let witness = records::read(unit.clone(), &ward, invocation.clone()).unwrap_or_else(|error| {
                     warn!("Failed to read the record of run {invocation} of ward {ward}, ignoring: {error}");
-                    None
+                    records::silence(unit, invocation)
                 });
-                self.inbox.push_back(Event::Record(Witness { unit, invocation, testimony }));
+                self.inbox.push_back(Event::Record(witness));
             }
-            Action::ReadRecords { unit, ward } => {
-                self.inbox.push_back(Event::Records(unit, records::read_all(&ward)));
+            Action::Order(order) => self.order(order),
+            Action::Journal(incident) => say::incident(&incident),
+            Action::JournalRecovery(recovery) => say::recovery(&recovery.0, &recovery.1),
+            Action::Publish(report) => {
+                let lane = report.lane.clone();
+                if !self.command(Command::Publish(report)) {
+                    self.behind.insert(lane);
+                }
             }
-            Action::Journal(incident) => journal(&incident),
-            Action::Publish(report) => self.command(Command::Publish(report)),
-            Action::Connect(endpoint) => self.command(Command::Connect(endpoint)),
-            Action::Drain => self.command(Command::Drain),
+            Action::Tell(command) => self.tell(command),
+            Action::SeekCore { key, pid, at, patience } => {
+                let until = tokio::time::Instant::now() + patience;
+                let seek = Seek { unit: key.unit, invocation: key.invocation, pid, at, until };
+                if self.cores.seeks.try_send(seek).is_err() {
+                    warn!("Too many backtraces are being looked for, reporting without.");
+                }
+            }
             Action::Notify(notice) => notify(&notice),
-            Action::Say(remark) => say(&remark),
+            Action::Say(remark) => say::remark(&remark),
         }
     }
 
     /// A question that finds no room is lost; the resync notices, and asks again.
     fn ask(&self, question: Question) {
-        if let Err(mpsc::error::TrySendError::Full(question)) = self.bus.questions.try_send(question) {
+        if let Err(TrySendError::Full(question)) = self.bus.questions.try_send(question) {
             warn!("Too many questions to systemd are waiting, skipping {question:?}.");
         }
     }
 
-    fn command(&self, command: Command) {
-        if self.cloud.commands.try_send(command).is_err() {
-            error!(MESSAGE_ID = messages::DROPPED, "Dropped a report: the connection to the broker is stuck.");
+    /// `false`: there was no room. A report is in the history then, and its lane is told when there is room again.
+    fn command(&mut self, command: Command) -> bool {
+        self.deliver();
+        self.undelivered.is_empty() && self.cloud.commands.try_send(command).is_ok()
+    }
+
+    /// Tells the courier what only we know; it waits for room if need be. There are only so many of these: an answer for each
+    /// question, one broker, one end.
+    fn tell(&mut self, command: Command) {
+        if matches!(command, Command::Connect(_)) {
+            self.undelivered.retain(|earlier| !matches!(earlier, Command::Connect(_)));
         }
+        self.undelivered.push_back(command);
+        self.deliver();
+    }
+
+    /// Whether the courier is still to be told something.
+    pub(super) fn owes(&self) -> bool {
+        !self.undelivered.is_empty() || !self.behind.is_empty()
+    }
+
+    /// Hands over what found no room, as far as there is some now.
+    pub(super) fn deliver(&mut self) {
+        while let Some(command) = self.undelivered.pop_front() {
+            if let Err(TrySendError::Full(command) | TrySendError::Closed(command)) =
+                self.cloud.commands.try_send(command)
+            {
+                self.undelivered.push_front(command);
+                return;
+            }
+        }
+        if self.behind.is_empty() {
+            return;
+        }
+        let lanes = std::mem::take(&mut self.behind).into_iter().collect();
+        if let Err(TrySendError::Full(Command::Behind(lanes))) = self.cloud.commands.try_send(Command::Behind(lanes)) {
+            self.behind.extend(lanes);
+        }
+    }
+
+    /// A death that finds no room stands in the books; it is found there when the daemon looks into them next. A question
+    /// that finds none comes again by itself: the courier asks anew when there is no answer.
+    fn order(&mut self, order: Order) {
+        let stuck = !self.archive.ask(order);
+        if stuck && !self.stuck {
+            error!(MESSAGE_ID = messages::HISTORY, "The disk is stuck, the history cannot keep up.");
+        }
+        self.stuck = stuck;
     }
 }
 
 /// Reads the configuration below `root` and says what is wrong in it.
 fn load_configuration(root: &Path) -> (Config, Identity) {
     let (config, problems) = crate::edge::root::load(root);
-    problems.iter().for_each(say_problem);
+    problems.iter().for_each(say::problem);
     let identity = Identity::of(&config.settings.node, root);
     (config, identity)
-}
-
-fn say_problem(problem: &Problem) {
-    warn!(MESSAGE_ID = messages::CONFIGURATION, "{problem}");
-}
-
-/// Writes one incident to the journal.
-///
-/// `OBJECT_SYSTEMD_UNIT=` is what `systemctl status UNIT` and `journalctl -u UNIT` look for in entries that
-/// root writes about a unit from outside of it.
-fn journal(incident: &Incident) {
-    let Incident { unit, name, invocation, kind, pid, reason, at } = incident;
-    let pid = pid.map(|pid| pid.to_string()).unwrap_or_default();
-    let process = if pid.is_empty() { String::new() } else { format!(" (process {pid})") };
-    let (id, text) = match kind {
-        IncidentKind::Crash => (messages::CRASH, format!("{unit} crashed{process}: {reason}")),
-        IncidentKind::Death => (messages::DEATH, format!("{unit} ended unasked{process}: {reason}")),
-        IncidentKind::SummedUp => (messages::SUMMED_UP, format!("{unit} keeps crashing: {reason}")),
-    };
-    warn!(
-        MESSAGE_ID = id,
-        OBJECT_SYSTEMD_UNIT = unit.as_str(),
-        UNITWARD_WARD = name.as_str(),
-        UNITWARD_REASON = reason.as_str(),
-        UNITWARD_PID = pid.as_str(),
-        UNITWARD_INVOCATION_ID = invocation.as_str(),
-        UNITWARD_TIMESTAMP = at,
-        "{text}"
-    );
 }
 
 /// Failing to reach systemd's socket has no remedy; without systemd there is none, and all is well.
@@ -118,31 +154,4 @@ fn notify(notice: &Notice) {
         Notice::Watchdog => sd_notify::notify(&[NotifyState::Watchdog]),
         Notice::Status(text) => sd_notify::notify(&[NotifyState::Status(text)]),
     };
-}
-
-fn say(remark: &Remark) {
-    match remark {
-        Remark::Listening => info!("Listening to systemd."),
-        Remark::BusLost(error) => warn!("Lost the connection to systemd, trying again: {error}"),
-        Remark::Overflow => {
-            warn!(
-                MESSAGE_ID = messages::RESYNC,
-                "More changes of units than could be taken in, asking for all units anew."
-            );
-        }
-        Remark::Missed(unit, runs) => {
-            let (runs, verb) = if *runs == 1 { ("1 run".to_owned(), "is") } else { (format!("{runs} runs"), "are") };
-            warn!(MESSAGE_ID = messages::RESYNC, "{runs} of {unit} ended unseen and {verb} not reported.");
-        }
-        Remark::ResyncLate => warn!("systemd does not answer, asking again."),
-        Remark::Guarding(wards, patterns) => {
-            info!("Configuration read: {wards} wards, {patterns} patterns of other units to watch.");
-        }
-        Remark::LeftBehind(reports) => {
-            warn!(MESSAGE_ID = messages::DROPPED, "Stopping with {reports} reports that the broker has not taken.");
-        }
-        Remark::BadPattern(pattern) => {
-            warn!(MESSAGE_ID = messages::CONFIGURATION, "Units= has {pattern:?}, which is not a pattern, ignoring.");
-        }
-    }
 }

@@ -1,51 +1,60 @@
 //! Run records as witnesses: `unitward-step`'s words in the terms of the verdict.
 
+use super::event::Witness;
+use crate::core::crash::Cause;
 use crate::core::crash::observation::{InvocationId, ServiceResult};
-use crate::core::crash::tracker::Evidence;
+use crate::core::crash::reason::TimeLimits;
+use crate::core::crash::tracker::{Evidence, Waited};
 use crate::core::crash::verdict::{Testimony, process_end};
-use crate::edge::record::{End, STATE_DIRECTORY, WardState};
-use std::fs;
+use crate::core::recovery::account::Died;
+use crate::edge::record::{End, TimedOut, WardState};
+use crate::edge::recoveries::{self, Chain};
 use std::io;
-use std::path::Path;
 
-/// What the record of one run says about its end; `None` where there is no record, or it has no end.
+/// What the record of one run of `unit` says; nothing where there is no record.
 ///
 /// # Errors
 /// When there is a record and it cannot be read.
-pub(super) fn read(ward: &str, invocation: &InvocationId) -> io::Result<Option<Testimony>> {
-    match WardState::of(ward).run(invocation.as_str()) {
-        Ok(record) => Ok(record.end.as_ref().map(testimony)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+pub(super) fn read(unit: String, ward: &str, invocation: InvocationId) -> io::Result<Witness> {
+    let state = WardState::of(ward);
+    match state.run(invocation.as_str()) {
+        Ok(record) => {
+            let recoveries = recoveries::chains(&record, &|earlier| state.run(earlier).ok());
+            Ok(Witness { unit, invocation, testimony: record.end.as_ref().map(testimony), recoveries })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(silence(unit, invocation)),
         Err(error) => Err(error),
     }
 }
 
-/// All ends that a ward's records tell, oldest first. Damaged records tell none.
-pub(super) fn read_all(ward: &str) -> Vec<(InvocationId, Testimony)> {
-    let Ok(directory) = fs::read_dir(Path::new(STATE_DIRECTORY).join(ward).join("runs")) else { return Vec::new() };
-    let invocations = directory.flatten().filter_map(|entry| {
-        let name = entry.file_name();
-        InvocationId::parse(name.to_str()?.strip_suffix(".json")?)
-    });
-    let mut ends: Vec<_> = invocations
-        .filter_map(|invocation| {
-            let testimony = read(ward, &invocation).ok()??;
-            Some((invocation, testimony))
-        })
-        .collect();
-    ends.sort_by_key(|(_, testimony)| testimony.at);
-    ends
+/// The answer where there is no record.
+pub(super) fn silence(unit: String, invocation: InvocationId) -> Witness {
+    Witness { unit, invocation, testimony: None, recoveries: Vec::new() }
 }
 
+/// How a run ended.
+///
 /// A run that has finished its work was not asked to end, and is no death either: it counts as asked for.
-fn testimony(end: &End) -> Testimony {
+pub(super) fn testimony(end: &End) -> Testimony {
     Testimony {
         evidence: if end.asked || end.finished { Evidence::Asked } else { Evidence::Unasked },
         result: ServiceResult::parse(&end.result),
         process: process_end(&end.code, &end.status),
         pid: end.pid,
         at: end.at,
+        waited: end.timed_out.map(|limit| match limit {
+            TimedOut::Start => Waited::Start,
+            TimedOut::Run => Waited::Run,
+            TimedOut::Stop => Waited::Stop,
+        }),
     }
+}
+
+/// What a recovery began with.
+pub(super) fn died(chain: &Chain, limits: &TimeLimits) -> Option<Died> {
+    let Testimony { result, process, at, waited, .. } = testimony(&chain.died);
+    let cause = Cause::new(&result, process, (waited.unwrap_or(Waited::Run), limits));
+    Some(Died { invocation: InvocationId::parse(&chain.invocation)?, reason: cause.to_string(), at })
 }
 
 #[cfg(test)]
@@ -54,7 +63,9 @@ mod tests {
 
     fn check(asked: bool, finished: bool, evidence: Evidence) {
         let (result, code, status) = ("success".into(), "exited".into(), "0".into());
-        let end = End { asked, finished, result, code, status, pid: Some(7), at: 5, limit_reached: false };
+        let (limit_reached, given_up, timed_out) = (false, None, None);
+        let end =
+            End { asked, finished, result, code, status, pid: Some(7), at: 5, limit_reached, given_up, timed_out };
         assert_eq!(testimony(&end).evidence, evidence, "{end:?}");
     }
 

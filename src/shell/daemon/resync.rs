@@ -22,7 +22,16 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 pub(super) struct Resync {
     phase: Phase,
     connection: Connection,
-    completed: bool,
+    completed: Completed,
+}
+
+/// Whether all there was to ask was answered.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Completed {
+    #[default]
+    Never,
+    JustNow,
+    Before,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +89,16 @@ impl Resync {
 
     /// Whether all there was to ask was answered once.
     pub(super) fn is_complete(&self) -> bool {
-        self.completed
+        self.completed != Completed::Never
+    }
+
+    /// Whether that happened since this was asked last.
+    pub(super) fn has_just_completed(&mut self) -> bool {
+        let news = self.completed == Completed::JustNow;
+        if news {
+            self.completed = Completed::Before;
+        }
+        news
     }
 
     /// Starts afresh.
@@ -128,11 +146,10 @@ impl Resync {
         }
     }
 
-    /// A unit was described; `true`: for this resync.
-    pub(super) fn described(&mut self, unit: &str) -> bool {
-        match &mut self.phase {
-            Phase::Describing { asked, .. } => asked.remove(unit),
-            Phase::Idle | Phase::Held { .. } | Phase::Postponed { .. } | Phase::Listing { .. } => false,
+    /// A unit was described.
+    pub(super) fn described(&mut self, unit: &str) {
+        if let Phase::Describing { asked, .. } = &mut self.phase {
+            asked.remove(unit);
         }
     }
 
@@ -156,7 +173,7 @@ impl Resync {
         }
         if asked.is_empty() {
             self.phase = Phase::Idle;
-            self.completed = true;
+            self.completed = Completed::JustNow;
         }
         questions
     }
@@ -194,7 +211,8 @@ fn subject(question: &Question) -> Option<&str> {
     match question {
         Question::Find(unit) => Some(unit),
         Question::Describe(at) => Some(&at.unit),
-        Question::Subscribe | Question::Units | Question::JobType(_) => None,
+        // Nobody waits for a stack's unit: whatever is not known of it is no restart.
+        Question::Subscribe | Question::Units | Question::Stack(_) | Question::JobType(_) => None,
     }
 }
 
@@ -222,7 +240,7 @@ mod tests {
             assert!(questions.len() <= AT_ONCE);
             for question in &questions {
                 match question {
-                    Question::Describe(at) => assert!(resync.described(&at.unit)),
+                    Question::Describe(at) => resync.described(&at.unit),
                     other => resync.unanswered(other),
                 }
             }

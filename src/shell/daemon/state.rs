@@ -3,14 +3,19 @@
 //! [`State::step`] is pure: an event and the time go in, actions come out. It reads no clock, touches no
 //! file and waits for nothing; [`super::perform`] does.
 
-use super::cloud::{self, Endpoint};
-use super::ends::{Ends, Rules, Scene};
+use super::archive::{Order, Recollection, Tale};
+use super::cloud::{self, Command, Endpoint, News};
+use super::ends::Ends;
 use super::event::{Action, Event, Notice, Now, Remark};
 use super::guard::Guard;
 use super::identity::Identity;
 use super::resync::{Progress, Resync};
-use super::systemd::{Question, Sight};
+use super::rules::{Rules, Scene};
+use super::stacks::{self, Stacks};
+use super::systemd::{Question, Sight, StackSeen, UnitAt};
 use crate::core::config::Config;
+use crate::edge::history::entry::Change;
+use crate::edge::history::{Bounds, Tallies};
 use std::time::Duration;
 
 /// How long reports may take to leave once the daemon was asked to stop.
@@ -21,9 +26,11 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct State {
     rules: Rules,
     ends: Ends,
+    stacks: Stacks,
     resync: Resync,
     phase: Phase,
     cloud: cloud::Status,
+    tallies: Tallies,
     /// How often `WATCHDOG=1` is due, and when next.
     watchdog: Option<(Duration, Duration)>,
     status: String,
@@ -43,14 +50,16 @@ enum Phase {
 }
 
 impl State {
-    /// A daemon that knows nothing yet; `watchdog` is how often it must say that it lives.
-    pub(super) fn new(watchdog: Option<Duration>, now: Now) -> Self {
+    /// A daemon that knows nothing yet, in this boot as far as it can see; `watchdog` is how often it must say that it lives.
+    pub(super) fn new(boot: String, watchdog: Option<Duration>, now: Now) -> Self {
         Self {
-            rules: Rules::default(),
-            ends: Ends::new(now.monotonic),
+            rules: Rules { boot, ..Rules::default() },
+            ends: Ends::new(now),
+            stacks: Stacks::default(),
             resync: Resync::default(),
             phase: Phase::Starting,
             cloud: cloud::Status::default(),
+            tallies: Tallies::default(),
             watchdog: watchdog.map(|interval| (interval, now.monotonic + interval)),
             status: String::new(),
         }
@@ -80,8 +89,10 @@ impl State {
         let mut actions = match event {
             Event::Configured(config, identity) => self.configure(now, &config, *identity),
             Event::Bus(sight) => self.see(now, sight),
-            Event::Record(witness) => self.ends.hear(scene, &witness.unit, (&witness.invocation, witness.testimony)),
-            Event::Records(unit, ends) => self.ends.hear_all(scene, &unit, ends),
+            Event::Record(witness) => self.ends.hear(scene, witness),
+            Event::Archive(tale) => self.learn(now, tale),
+            Event::Courier(news) => vec![courier_news(now, news)],
+            Event::Core(found) => self.ends.desk.core_found(scene, &found),
             Event::Cloud(status) => {
                 self.cloud = status;
                 Vec::new()
@@ -92,18 +103,27 @@ impl State {
         };
         actions.extend(self.overdue(now));
         actions.extend(self.resync.next(now.monotonic).into_iter().map(Action::Ask));
+        if self.resync.has_just_completed() {
+            self.ends.recall.want_now();
+        }
+        actions.extend(self.ends.recall.next(now.monotonic).then_some(Action::Order(Order::Recall)));
         actions.extend(self.news());
         actions
     }
 
     fn configure(&mut self, now: Now, config: &Config, identity: Identity) -> Vec<Action> {
-        let (guard, bad_patterns) = Guard::new(config);
+        let (mut guard, bad_patterns) = Guard::new(config);
+        guard.inherit(std::mem::take(&mut self.rules.guard));
         let mut actions: Vec<_> = bad_patterns.into_iter().map(|bad| Action::Say(Remark::BadPattern(bad))).collect();
         actions.push(Action::Say(Remark::Guarding(guard.wards(), guard.patterns())));
         actions.push(Action::Watch(guard.watch_list()));
         let endpoint = Endpoint::new(&config.settings.mqtt, &identity);
-        actions.push(Action::Connect(endpoint.map(Box::new)));
-        self.rules = Rules { settings: config.settings.clone(), identity, guard };
+        actions.push(Action::Tell(Command::Connect(endpoint.map(Box::new))));
+        let reports = &config.settings.reports;
+        let bounds = Bounds { max_use: reports.history_max_use, max_age: reports.history_max_age };
+        actions.push(Action::Order(Order::Rebound(bounds)));
+        let boot = std::mem::take(&mut self.rules.boot);
+        self.rules = Rules { settings: config.settings.clone(), identity, guard, boot };
         self.ends.rules_changed(Scene { now, rules: &self.rules });
         if self.phase == Phase::Reloading {
             self.phase = Phase::Running;
@@ -129,8 +149,8 @@ impl State {
         }
         self.phase = Phase::Stopping(now.monotonic + STOP_PATIENCE);
         let mut actions = vec![Action::Notify(Notice::Stopping)];
-        actions.extend(self.ends.flush(&self.rules));
-        actions.push(Action::Drain);
+        actions.extend(self.ends.desk.flush(&self.rules));
+        actions.push(Action::Tell(Command::Drain));
         actions
     }
 
@@ -143,6 +163,7 @@ impl State {
             }
             Sight::Lost(error) => self.resync.lost().then(|| Action::Say(Remark::BusLost(error))).into_iter().collect(),
             Sight::Overflow => {
+                self.ends.recall.expect(now.monotonic);
                 let news = self.resync.postpone(now.monotonic);
                 news.then_some(Action::Say(Remark::Overflow)).into_iter().collect()
             }
@@ -156,7 +177,18 @@ impl State {
             // A daemon-reload has the generator read the wards anew, so they are read here too: what is guarded and what is
             // reported never differ. Once they are read everything is asked for again.
             Sight::ReloadEnds => vec![Action::LoadConfiguration],
-            Sight::Changed(unit, observation) => self.ends.observe(scene, &unit, &observation),
+            Sight::Changed(unit, observation) => {
+                if scene.rules.guard.stack(&unit).is_some() {
+                    self.stacks.observe(&unit, &StackSeen::of(&observation));
+                }
+                self.ends.observe(scene, &unit, &observation)
+            }
+            Sight::StackChanged(unit, seen) => {
+                self.stacks.observe(&unit, &seen);
+                Vec::new()
+            }
+            Sight::JobDone(unit, result) => self.stacks.job_done(scene, &unit, &result).into_iter().collect(),
+            Sight::Restarter => vec![stacks::look(&self.rules)],
             // During a reload every unit goes and comes back.
             Sight::Removed(_) if self.resync.is_held() => Vec::new(),
             Sight::Removed(unit) => self.ends.removed(scene, &unit),
@@ -165,22 +197,15 @@ impl State {
                 self.ends.job_known(&at, kind);
                 Vec::new()
             }
-            Sight::Listed(units) => {
-                let actions = self.ends.listed(scene, &units);
-                let missing = self.rules.guard.not_among(&units);
-                self.resync.listed(units, missing);
-                actions
-            }
+            Sight::Listed(units) => self.listed(now, units),
             Sight::Found(asked, at) => {
                 let news = self.rules.guard.learn_alias(&asked, &at.unit);
                 self.resync.found(&asked, at);
                 news.then(|| Action::Watch(self.rules.guard.watch_list())).into_iter().collect()
             }
             Sight::Described(unit, description) => {
-                let mut actions = self.ends.describe(scene, &unit, &description);
-                if let (true, Some(ward)) = (self.resync.described(&unit), self.rules.guard.ward(&unit)) {
-                    actions.push(Action::ReadRecords { ward: ward.to_owned(), unit });
-                }
+                let actions = self.ends.describe(scene, &unit, &description);
+                self.resync.described(&unit);
                 actions
             }
             Sight::Unanswered(question) => {
@@ -190,8 +215,67 @@ impl State {
         }
     }
 
+    fn listed(&mut self, now: Now, units: Vec<UnitAt>) -> Vec<Action> {
+        let mut actions = self.ends.listed(Scene { now, rules: &self.rules }, &units);
+        let stacks = self.rules.guard.stacks().map(|unit| Question::Stack(UnitAt::new(unit)));
+        actions.extend(stacks.map(Action::Ask));
+        if self.rules.guard.stacks().next().is_some() {
+            // The news of a restarter may have gone by unheard.
+            actions.push(stacks::look(&self.rules));
+        }
+        let missing = self.rules.guard.not_among(&units);
+        self.resync.listed(units, missing);
+        actions
+    }
+
+    /// What the archive tells.
+    fn learn(&mut self, now: Now, tale: Tale) -> Vec<Action> {
+        match tale {
+            Tale::Opened { next_seq, lanes, unfinished } => {
+                let scene = Scene { now, rules: &self.rules };
+                self.ends.recall.opened();
+                if let Some(next_seq) = next_seq {
+                    self.ends.desk.number_from(next_seq);
+                }
+                let behind = Action::Tell(Command::Behind(lanes));
+                let resumed = self.ends.desk.resume(scene, unfinished);
+                std::iter::once(behind).chain(resumed).chain([stacks::look(&self.rules)]).collect()
+            }
+            Tale::Fetched { lane, after, limit, reports } => {
+                vec![Action::Tell(Command::Loaded { lane, after, reports, limit })]
+            }
+            Tale::Recalled(recollection) => {
+                let Recollection { memories, restarts, boot, cursor, left_out, unfinished, trouble } = *recollection;
+                self.rules.boot = boot;
+                let scene = Scene { now, rules: &self.rules };
+                let mut actions: Vec<_> = trouble.into_iter().map(|why| Action::Say(Remark::NoJournal(why))).collect();
+                if left_out > 0 {
+                    actions.push(Action::Say(Remark::TooMany(left_out)));
+                }
+                actions.extend(self.ends.recollect(scene, memories));
+                actions.extend(self.stacks.recall(scene, restarts));
+                if unfinished {
+                    actions.push(Action::Say(Remark::RecallUnfinished));
+                    self.ends.recall.missed(now.monotonic);
+                }
+                // Only now that all of it is on its way to the disk need it not be read again.
+                actions.extend(cursor.map(|cursor| Action::Order(Order::Store(vec![Change::Cursor(cursor)]))));
+                actions
+            }
+            Tale::Restarts(notes) => {
+                let scene = Scene { now, rules: &self.rules };
+                self.stacks.hear((scene, &mut self.ends.desk), notes)
+            }
+            Tale::Tallied(tallies) => {
+                self.tallies = tallies;
+                Vec::new()
+            }
+        }
+    }
+
     fn ask_for_all(&mut self, now: Now) -> Option<Action> {
         self.ends.natures_may_have_changed();
+        self.ends.recall.expect(now.monotonic);
         self.resync.begin(now.monotonic).map(Action::Ask)
     }
 
@@ -214,9 +298,9 @@ impl State {
         }
         if let Phase::Stopping(until) = self.phase
             && until <= now.monotonic
-            && self.cloud.unsent() > 0
+            && self.tallies.waiting > 0
         {
-            actions.push(Action::Say(Remark::LeftBehind(self.cloud.unsent())));
+            actions.push(Action::Say(Remark::LeftBehind(self.tallies.waiting)));
         }
         actions
     }
@@ -224,7 +308,7 @@ impl State {
     /// What systemd is to be told after this step.
     fn news(&mut self) -> Vec<Action> {
         let mut actions = Vec::new();
-        if self.phase == Phase::Starting && self.resync.is_complete() {
+        if self.phase == Phase::Starting && self.resync.is_complete() && self.ends.recall.is_complete() {
             self.phase = Phase::Running;
             actions.push(Action::Notify(Notice::Ready));
         }
@@ -241,9 +325,23 @@ impl State {
         let others = self.ends.without_ward(&self.rules.guard);
         let wards = self.rules.guard.wards();
         let ear = if self.resync.is_connected() { "" } else { "; not connected to systemd" };
-        let cloud = self.cloud.story();
+        let nowhere = match (&self.rules.settings.mqtt.broker, self.rules.has_cloud()) {
+            (None, true) => "Broker= cannot be understood, reports wait",
+            (None, false) | (Some(_), _) => "no broker, reports stay local",
+        };
+        let cloud = self.cloud.story(self.tallies.waiting, nowhere);
         format!("Guarding {wards} ward{}, watching {others} unit{}; {cloud}{ear}", plural(wards), plural(others))
     }
+}
+
+/// What the courier tells is for the history.
+fn courier_news(now: Now, news: News) -> Action {
+    let at = now.epoch_ms;
+    Action::Order(match news {
+        News::Sent(seq) => Order::Store(vec![Change::Sent { seq, at }]),
+        News::Refused(seq, why) => Order::Store(vec![Change::Refused { seq, at, why }]),
+        News::Wanted { lane, after, limit } => Order::Fetch { lane, after, limit },
+    })
 }
 
 fn plural(number: usize) -> &'static str {

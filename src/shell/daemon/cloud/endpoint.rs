@@ -1,12 +1,9 @@
 //! Where reports go: the `[MQTT]` section with everything filled in.
 
-use super::super::event::{Incident, IncidentKind};
 use super::super::identity::Identity;
-use super::outbox::Outgoing;
-use crate::core::config::settings::{Mqtt, Security};
-use crate::core::crash::report::{Report, UNKNOWN};
+use crate::core::config::settings::{ClientCertificate, FileAt, Mqtt, Security};
+use crate::edge::history::entry::Channel;
 use std::fmt;
-use std::path::PathBuf;
 
 /// A broker and how to speak with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +13,11 @@ pub(in crate::shell::daemon) struct Endpoint {
     pub(super) port: u16,
     pub(super) client_id: String,
     pub(super) username: Option<String>,
-    /// Read anew for each connection, so that a changed password needs no reload.
-    pub(super) password_file: Option<PathBuf>,
-    topic: String,
+    pub(super) password_file: Option<FileAt>,
+    pub(super) ca_file: Option<FileAt>,
+    pub(super) client_certificate: Option<ClientCertificate>,
+    crash_topic: String,
+    recovery_topic: String,
 }
 
 impl Endpoint {
@@ -32,31 +31,18 @@ impl Endpoint {
             client_id: mqtt.client_id.clone().unwrap_or_else(|| format!("unitward-{}", identity.node_id)),
             username: mqtt.username.clone(),
             password_file: mqtt.password_file.clone(),
-            topic: expand(&mqtt.crash_topic, identity),
+            ca_file: mqtt.ca_file.clone(),
+            client_certificate: mqtt.client_certificate.clone(),
+            crash_topic: expand(&mqtt.crash_topic, identity),
+            recovery_topic: expand(&mqtt.recovery_topic, identity),
         })
     }
 
-    /// The message that tells of `incident`.
-    pub(in crate::shell::daemon) fn outgoing(&self, identity: &Identity, incident: &Incident) -> Outgoing {
-        let suffix = match incident.kind {
-            IncidentKind::Crash | IncidentKind::Death => "",
-            IncidentKind::SummedUp => "-more",
-        };
-        let report = Report {
-            node_id: identity.node_id.clone(),
-            location_id: identity.location_id.clone(),
-            firmware_version: identity.firmware_version.clone(),
-            model: identity.model.clone(),
-            pid: incident.pid.map_or_else(|| UNKNOWN.to_owned(), |pid| pid.to_string()),
-            name: incident.name.clone(),
-            reason: incident.reason.clone(),
-            timestamp: incident.at,
-            backtrace: UNKNOWN.to_owned(),
-        };
-        Outgoing {
-            id: format!("{}{suffix}", incident.invocation),
-            topic: self.topic.clone(),
-            payload: report.to_json(),
+    /// Where reports of this kind are published.
+    pub(super) fn topic(&self, channel: Channel) -> &str {
+        match channel {
+            Channel::Crash => &self.crash_topic,
+            Channel::Recovery => &self.recovery_topic,
         }
     }
 }

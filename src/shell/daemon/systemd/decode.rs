@@ -1,6 +1,6 @@
 //! From D-Bus values to observations. Whatever is missing or of another type makes `None`, never a panic.
 
-use super::Description;
+use super::{Description, StackSeen};
 use crate::core::crash::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
 use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::verdict::{FailedControl, Kind, Nature};
@@ -49,21 +49,35 @@ pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
 
 /// Adds the Unit interface's half.
 pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option<Observation> {
-    let job = match unit.get("Job")? {
-        Variant::Structure(job) => u32::try_from(number(job.fields().first()?)?).ok()?,
-        _ => return None,
-    };
     Some(Observation {
         stage: Stage::of(text(unit.get("ActiveState")?)?, text(unit.get("SubState")?)?),
         invocation: InvocationId::from_bytes(&bytes(unit.get("InvocationID")?)?),
-        job: (job != 0).then_some(job),
+        job: job(unit)?,
         result: service.result,
         life: service.life,
         main: service.main,
         restarts: service.restarts,
+        left_active: number(unit.get("ActiveExitTimestamp")?)?,
         changed_at: number(unit.get("StateChangeTimestamp")?)?,
         changed: Duration::from_micros(number(unit.get("StateChangeTimestampMonotonic")?)?),
     })
+}
+
+/// The Unit interface's half of a stack's unit.
+pub(super) fn stack_seen(unit: &Properties<'_>) -> Option<StackSeen> {
+    Some(StackSeen {
+        is_up: matches!(text(unit.get("ActiveState")?)?, "active" | "reloading" | "refreshing"),
+        run: InvocationId::from_bytes(&bytes(unit.get("InvocationID")?)?),
+        job: job(unit)?,
+        left_active: number(unit.get("ActiveExitTimestamp")?)?,
+    })
+}
+
+/// The job that is queued or running, if there is one.
+fn job(unit: &Properties<'_>) -> Option<Option<u32>> {
+    let Variant::Structure(job) = unit.get("Job")? else { return None };
+    let id = u32::try_from(number(job.fields().first()?)?).ok()?;
+    Some((id != 0).then_some(id))
 }
 
 /// Reads the reply to `GetAll` of all interfaces.

@@ -40,7 +40,7 @@ use tokio::sync::{mpsc, watch};
 use zbus::message::Message;
 use zbus::{Connection, MessageStream};
 
-use crate::core::crash::observation::Observation;
+use crate::core::crash::observation::{InvocationId, Observation, Stage};
 use crate::core::crash::tracker::JobKind;
 use crate::core::crash::verdict::{FailedControl, Nature};
 
@@ -84,6 +84,12 @@ pub(super) enum Sight {
     Removed(String),
     /// A job for a watched unit was queued.
     JobQueued(JobAt),
+    /// A job of a stack's unit came to its end, with this result.
+    JobDone(String, String),
+    /// A stack's unit changed, or it was asked about.
+    StackChanged(String, StackSeen),
+    /// The service that restarts a stack has news.
+    Restarter,
     /// The reply to [`Question::Units`]: the watched ones of all loaded units.
     Listed(Vec<UnitAt>),
     /// The reply to [`Question::Find`]: where the unit is, under its own name.
@@ -107,8 +113,33 @@ pub(super) enum Question {
     Find(String),
     /// All properties of a unit.
     Describe(UnitAt),
+    /// Where a stack's unit stands.
+    Stack(UnitAt),
     /// What a job does.
     JobType(JobAt),
+}
+
+/// Where a stack's unit stands; a target has no more to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StackSeen {
+    pub(super) is_up: bool,
+    pub(super) run: Option<InvocationId>,
+    pub(super) job: Option<u32>,
+    /// When it last left `active`, microseconds since the epoch.
+    pub(super) left_active: u64,
+}
+
+impl StackSeen {
+    /// The same of a service that is watched for its own sake.
+    pub(super) fn of(observation: &Observation) -> Self {
+        let Observation { stage, invocation, job, left_active, .. } = observation;
+        Self {
+            is_up: matches!(stage, Stage::Running | Stage::Exited | Stage::Reloading),
+            run: invocation.clone(),
+            job: *job,
+            left_active: *left_active,
+        }
+    }
 }
 
 /// A unit and its object's path.
@@ -146,22 +177,37 @@ pub(super) struct Description {
 #[derive(Debug, Default)]
 pub(super) struct WatchList {
     units: std::collections::HashSet<String>,
+    /// The units that stand for stacks.
+    stacks: std::collections::HashSet<String>,
     patterns: Vec<glob::Pattern>,
 }
 
+/// What the services that restart stacks are called: `unitward-stack@NAME.service`.
+const RESTARTER: &str = "unitward-stack@";
+
 impl WatchList {
-    pub(super) fn new(units: impl IntoIterator<Item = String>, patterns: Vec<glob::Pattern>) -> Self {
-        Self { units: units.into_iter().collect(), patterns }
+    pub(super) fn new(
+        units: impl IntoIterator<Item = String>,
+        stacks: impl IntoIterator<Item = String>,
+        patterns: Vec<glob::Pattern>,
+    ) -> Self {
+        Self { units: units.into_iter().collect(), stacks: stacks.into_iter().collect(), patterns }
     }
 
-    /// Whether a unit of this name is watched. The services of a ward's conditions are not: what
-    /// fails in them is told by their ward.
+    /// Whether this unit stands for a stack.
+    pub(super) fn is_stack(&self, unit: &str) -> bool {
+        self.stacks.contains(unit)
+    }
+
+    /// Whether a unit of this name is watched. The services of a ward's conditions and those that
+    /// restart stacks are not: what fails in them is told by their ward, and in the stack's report.
     pub(super) fn covers(&self, unit: &str) -> bool {
         if self.units.contains(unit) {
             return true;
         }
-        let condition = unit.strip_prefix("unitward-").is_some_and(|rest| rest.contains("-On"));
-        unit.ends_with(".service") && !condition && self.patterns.iter().any(|pattern| pattern.matches(unit))
+        let ours =
+            unit.strip_prefix("unitward-").is_some_and(|rest| rest.contains("-On") || rest.starts_with("stack@"));
+        unit.ends_with(".service") && !ours && self.patterns.iter().any(|pattern| pattern.matches(unit))
     }
 }
 
@@ -288,7 +334,9 @@ async fn ask(connection: &Connection, pending: &Pending, question: Question) -> 
         Question::Subscribe => call(MANAGER_PATH.to_owned(), "Subscribe").interface(MANAGER).build(&())?,
         Question::Units => call(MANAGER_PATH.to_owned(), "ListUnits").interface(MANAGER).build(&())?,
         Question::Find(unit) => call(MANAGER_PATH.to_owned(), "GetUnit").interface(MANAGER).build(&unit)?,
-        Question::Describe(at) => call(at.path.clone(), "GetAll").interface(PROPERTIES).build(&"")?,
+        Question::Describe(at) | Question::Stack(at) => {
+            call(at.path.clone(), "GetAll").interface(PROPERTIES).build(&"")?
+        }
         Question::JobType(at) => {
             let arguments = ("org.freedesktop.systemd1.Job", "JobType");
             call(at.path.clone(), "Get").interface(PROPERTIES).build(&arguments)?

@@ -2,7 +2,7 @@
 //! leaves for the next.
 
 use super::decode::{self, Properties, ServicePart};
-use super::{JobAt, MANAGER, Pending, Question, SYSTEMD, Sight, UnitAt, WatchList, label};
+use super::{JobAt, MANAGER, Pending, Question, RESTARTER, SYSTEMD, Sight, UnitAt, WatchList, label};
 use crate::core::crash::tracker::JobKind;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -78,8 +78,11 @@ impl Reducer {
     fn properties_changed(&mut self, message: &Message, header: &Header<'_>) -> Option<Sight> {
         let path = header.path()?.as_str();
         let unit = label::unescape(path.strip_prefix(UNIT_PATH)?)?;
+        if unit.starts_with(RESTARTER) {
+            return Some(Sight::Restarter);
+        }
         if !self.watched.borrow().covers(&unit) {
-            return None;
+            return self.stack_changed(message, unit);
         }
         let body = message.body();
         let (interface, properties, _) = body.deserialize::<(&str, Properties<'_>, Vec<&str>)>().ok()?;
@@ -95,6 +98,17 @@ impl Reducer {
             }
             _ => None,
         }
+    }
+
+    /// Half of the signals are enough: a stack's unit need be no service.
+    fn stack_changed(&self, message: &Message, unit: String) -> Option<Sight> {
+        if !self.watched.borrow().is_stack(&unit) {
+            return None;
+        }
+        let body = message.body();
+        let (interface, properties, _) = body.deserialize::<(&str, Properties<'_>, Vec<&str>)>().ok()?;
+        let seen = (interface == "org.freedesktop.systemd1.Unit").then(|| decode::stack_seen(&properties))??;
+        Some(Sight::StackChanged(unit, seen))
     }
 
     fn manager_signal(&mut self, message: &Message, member: &str) -> Option<Sight> {
@@ -113,6 +127,10 @@ impl Reducer {
                 let watched = self.watched.borrow().covers(&unit);
                 watched.then(|| Sight::JobQueued(JobAt { unit, id, path: path.as_str().to_owned() }))
             }
+            "JobRemoved" => {
+                let (_, _, unit, result) = body.deserialize::<(u32, OwnedObjectPath, String, String)>().ok()?;
+                self.watched.borrow().is_stack(&unit).then_some(Sight::JobDone(unit, result))
+            }
             _ => None,
         }
     }
@@ -129,6 +147,11 @@ impl Reducer {
                 .ok()
                 .and_then(|properties| decode::description(&properties))
                 .map(|description| Sight::Described(at.unit.clone(), Box::new(description))),
+            Question::Stack(at) => body
+                .deserialize::<Properties<'_>>()
+                .ok()
+                .and_then(|properties| decode::stack_seen(&properties))
+                .map(|seen| Sight::StackChanged(at.unit.clone(), seen)),
             Question::JobType(at) => body
                 .deserialize::<Variant<'_>>()
                 .ok()

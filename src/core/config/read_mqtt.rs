@@ -1,0 +1,221 @@
+//! From the `[MQTT]` sections of `unitward.conf` and its drop-ins to [`Mqtt`].
+//!
+//! Keys that only make sense together are looked at when all files are read, for a drop-in may give what the main file
+//! lacks. Files are named here, never opened: they may come and go while the daemon runs.
+
+use super::problem::{Mistake, Problem};
+use super::read_keys::{self, Refusal};
+use super::settings::{Broker, ClientCertificate, FileAt, Mqtt, Security};
+use super::syntax::Section;
+use super::ward::Place;
+use std::collections::HashMap;
+
+const KEYS: [&str; 9] =
+    ["Broker", "ClientId", "Username", "PasswordFile", "CAFile", "CertFile", "KeyFile", "CrashTopic", "RecoveryTopic"];
+
+/// What the sections said so far.
+#[derive(Debug, Default)]
+pub(super) struct MqttReader {
+    mqtt: Mqtt,
+    certificate: Option<FileAt>,
+    key: Option<FileAt>,
+    /// Where each key was written last, and its value.
+    written: HashMap<String, (Place, String)>,
+}
+
+impl MqttReader {
+    /// Takes in one section.
+    pub(super) fn read(&mut self, section: &Section<'_>) -> Vec<Problem> {
+        for entry in &section.entries {
+            self.written.insert(entry.key.to_string(), (entry.at.clone(), entry.value.to_string()));
+        }
+        read_keys::read(section, &KEYS, |key, value| self.set(key, value))
+    }
+
+    /// All sections are read.
+    pub(super) fn finish(mut self) -> (Mqtt, Vec<Problem>) {
+        let mut problems = Vec::new();
+        match (self.certificate.take(), self.key.take()) {
+            (Some(certificate), Some(key)) => {
+                self.mqtt.client_certificate = Some(ClientCertificate { certificate, key });
+            }
+            (Some(_), None) => problems.extend(self.alone("CertFile", "KeyFile")),
+            (None, Some(_)) => problems.extend(self.alone("KeyFile", "CertFile")),
+            (None, None) => {}
+        }
+        if self.mqtt.broker.as_ref().is_some_and(|broker| broker.security == Security::Plain) {
+            let why = "has no effect with mqtt://; write Broker=mqtts://HOST for TLS";
+            if self.mqtt.ca_file.is_some() {
+                problems.extend(self.warning("CAFile", why));
+            }
+            if self.mqtt.client_certificate.is_some() {
+                problems.extend(self.warning("CertFile", why));
+            }
+        }
+        if self.mqtt.password_file.is_some() && self.mqtt.username.is_none() {
+            problems.extend(self.warning("PasswordFile", "has no effect without Username="));
+        }
+        (self.mqtt, problems)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), Refusal> {
+        let default = Mqtt::default();
+        match key {
+            "Broker" => {
+                self.mqtt.wants_broker = !value.is_empty();
+                self.mqtt.broker = if value.is_empty() { None } else { Some(broker(value)?) };
+            }
+            "ClientId" => self.mqtt.client_id = text(value),
+            "Username" => self.mqtt.username = text(value),
+            "PasswordFile" => self.mqtt.password_file = file(value)?,
+            "CAFile" => self.mqtt.ca_file = file(value)?,
+            "CertFile" => self.certificate = file(value)?,
+            "KeyFile" => self.key = file(value)?,
+            "CrashTopic" => self.mqtt.crash_topic = topic(value)?.unwrap_or(default.crash_topic),
+            "RecoveryTopic" => self.mqtt.recovery_topic = topic(value)?.unwrap_or(default.recovery_topic),
+            _ => return Err(Refusal::Unknown),
+        }
+        Ok(())
+    }
+
+    fn alone(&self, key: &str, missing: &str) -> Option<Problem> {
+        let (at, value) = self.written.get(key)?.clone();
+        let why = format!("{missing}= is missing beside it");
+        Some(Problem { at, mistake: Mistake::BadValue { key: key.to_owned(), value, why } })
+    }
+
+    fn warning(&self, key: &str, why: &str) -> Option<Problem> {
+        let (at, _) = self.written.get(key)?.clone();
+        Some(Problem { at, mistake: Mistake::Warning(format!("{key}= {why}")) })
+    }
+}
+
+fn text(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// An absolute path, or the name of a credential: what systemd takes for one, so one component of a path in ASCII.
+fn file(value: &str) -> Result<Option<FileAt>, Refusal> {
+    let is_name = value.len() <= 255 && value != "." && value != ".." && value.chars().all(|c| c.is_ascii_graphic());
+    match value {
+        "" => Ok(None),
+        value if value.starts_with('/') => Ok(Some(FileAt::Path(value.into()))),
+        value if is_name && !value.contains(['/', ':']) => Ok(Some(FileAt::Credential(value.to_owned()))),
+        _ => Err("expected an absolute path, or the name of a credential of unitwardd.service".into()),
+    }
+}
+
+/// A topic to publish on: no wildcard, only the specifiers this product has. `None`: the default.
+fn topic(value: &str) -> Result<Option<String>, Refusal> {
+    let rest = value.replace("%n", "").replace("%l", "").replace("%%", "");
+    if rest.contains(['#', '+', '%']) || value.len() > 65_535 {
+        return Err(
+            "expected a topic without the wildcards # and +; %n is the node id, %l the location id, %% a percent sign"
+                .into(),
+        );
+    }
+    Ok(text(value))
+}
+
+fn broker(value: &str) -> Result<Broker, Refusal> {
+    const SHAPE: &str = "expected mqtt://HOST:1883 or mqtts://HOST:8883";
+    let (scheme, rest) = value.split_once("://").ok_or(SHAPE)?;
+    let (security, default_port) = match scheme {
+        "mqtt" => (Security::Plain, 1883),
+        "mqtts" => (Security::Tls, 8883),
+        _ => return Err(SHAPE.into()),
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.contains('@') {
+        return Err("the login does not belong in the address; write Username= and PasswordFile=".into());
+    }
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) => {
+            (host, port.parse().ok().filter(|port| *port > 0).ok_or(SHAPE)?)
+        }
+        _ => (rest, default_port),
+    };
+    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    if host.is_empty() || !host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:%".contains(c)) {
+        return Err(SHAPE.into());
+    }
+    Ok(Broker { security, host: host.to_owned(), port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{SourceFile, read_settings};
+    use super::*;
+
+    /// The settings that these lines of `[MQTT]` make, and the problems without their place.
+    fn check(lines: &str) -> (Mqtt, Vec<String>) {
+        let text = format!("[MQTT]\n{lines}");
+        let file = SourceFile { path: std::path::Path::new("f").into(), text };
+        let (settings, problems) = read_settings(&[file]);
+        (settings.mqtt, problems.iter().map(|problem| problem.to_string().split_off(2)).collect())
+    }
+
+    #[test]
+    fn broker_addresses_are_read_whole() {
+        for (text, host, port) in [
+            ("mqtt://10.0.0.1:1884", "10.0.0.1", 1884),
+            ("mqtts://cloud.example/", "cloud.example", 8883),
+            ("mqtt://[fd00::1]:99", "fd00::1", 99),
+            ("mqtt://[fd00::1]", "fd00::1", 1883),
+        ] {
+            let broker = broker(text).ok().unwrap();
+            assert_eq!((broker.host.as_str(), broker.port), (host, port), "{text}");
+        }
+        for bad in ["broker", "http://x", "mqtt://", "mqtt://h:0", "mqtt://h:x", "mqtt://u:p@h", "mqtt://a b"] {
+            assert!(broker(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_an_absolute_path_or_a_credential() {
+        for (text, expect) in [
+            ("/etc/unitward/password", Some(FileAt::Path("/etc/unitward/password".into()))),
+            ("broker.password", Some(FileAt::Credential("broker.password".into()))),
+            ("", None),
+        ] {
+            assert_eq!(check(&format!("Username=u\nPasswordFile={text}\n")).0.password_file, expect, "{text}");
+        }
+        for bad in ["a/b", "./a", "../a", "..", "two words", "na\u{ef}ve", "a:b"] {
+            let (mqtt, problems) = check(&format!("CAFile={bad}\n"));
+            assert_eq!(mqtt.ca_file, None, "{bad}");
+            let expect = format!(
+                "2: CAFile={bad:?} is not valid: expected an absolute path, or the name of a credential of \
+                 unitwardd.service; the default applies"
+            );
+            assert_eq!(problems, [expect]);
+        }
+    }
+
+    #[test]
+    fn keys_that_need_each_other_are_found_wherever_they_stand() {
+        let (mqtt, problems) = check("Broker=mqtts://h\nCertFile=/c\nCAFile=/a\nUsername=u\n[MQTT]\nKeyFile=key\n");
+        assert_eq!(problems, [""; 0]);
+        let (certificate, key) = (FileAt::Path("/c".into()), FileAt::Credential("key".into()));
+        assert_eq!(mqtt.client_certificate, Some(ClientCertificate { certificate, key }));
+        for (lines, expect) in [
+            ("CertFile=/c\n", r#"2: CertFile="/c" is not valid: KeyFile= is missing beside it; the default applies"#),
+            ("\nKeyFile=k\n", r#"3: KeyFile="k" is not valid: CertFile= is missing beside it; the default applies"#),
+            (
+                "Broker=mqtt://h\nCAFile=/a\n",
+                "3: CAFile= has no effect with mqtt://; write Broker=mqtts://HOST for TLS",
+            ),
+            ("PasswordFile=/p\n", "2: PasswordFile= has no effect without Username="),
+        ] {
+            let (mqtt, problems) = check(lines);
+            assert_eq!((mqtt.client_certificate, problems), (None, vec![expect.to_owned()]), "{lines}");
+        }
+    }
+
+    #[test]
+    fn topics_have_their_defaults_back_when_emptied() {
+        let (mqtt, problems) = check("CrashTopic=a/%n\nRecoveryTopic=b/%l\nCrashTopic=\n");
+        assert_eq!((mqtt.crash_topic.as_str(), mqtt.recovery_topic.as_str()), ("Crash/Reports", "b/%l"));
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(check("RecoveryTopic=a/#\n").1.len(), 1);
+    }
+}

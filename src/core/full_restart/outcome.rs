@@ -1,0 +1,277 @@
+//! How a full restart went: looks at its units, and the words for what is wrong.
+//!
+//! A member is back if it runs in another run than before, or has done its work, or its condition says that it has none. Words
+//! continue a sentence: "OpenSync restart by X failed: cm.service did not come back (EXIT 203 (EXEC))".
+
+use crate::core::config::time_span;
+use crate::core::crash::observation::{ProcessEnd, ServiceResult, Stage};
+use crate::core::crash::reason::{Cause, TimeLimits};
+use crate::core::crash::tracker::Waited;
+use std::time::Duration;
+
+/// Troubles that are told one by one; of the others only the number.
+const TOLD: usize = 4;
+
+/// One unit at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Its name.
+    pub unit: String,
+    /// Whether systemd has it.
+    pub load: Load,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Its latest run; `None`: it never ran.
+    pub run: Option<String>,
+    /// Whether a job is queued or under way for it.
+    pub job: Job,
+    /// Whether it is of the type that ends when its work is done.
+    pub work: Work,
+    /// How its latest run went so far.
+    pub result: ServiceResult,
+    /// How its latest main process ended.
+    pub process: Option<ProcessEnd>,
+    /// Its time limits.
+    pub limits: TimeLimits,
+}
+
+/// Whether systemd has a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Load {
+    /// It does.
+    Loaded,
+    /// It does not, and why: `not-found`, `masked`, `bad-setting` …
+    Missing(String),
+}
+
+/// Whether a unit has a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// None.
+    None,
+    /// One that is not done.
+    Pending,
+}
+
+/// What a unit does once it was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// It stays up.
+    Lasting,
+    /// It ends when it is done.
+    Oneshot,
+    /// Nothing: a condition of its own says so, since the restart began.
+    Skipped,
+}
+
+/// What became of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is as it should be.
+    Back,
+    /// It is on its way: it "is still starting".
+    OnItsWay(&'static str),
+    /// It died since and is restarted by systemd: it "keeps dying (EXIT 1)".
+    Dying(String),
+    /// It is not back: it "did not come back (EXIT 1)".
+    Missing(String),
+}
+
+/// Which unit a [`Look`] is at, with its run before the restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'r> {
+    /// A member; `None`: it did not run.
+    Member(Option<&'r str>),
+    /// The unit that stands for the stack; `None`: it did not run, or need not be restarted, as a script may leave it alone.
+    Whole(Option<&'r str>),
+}
+
+impl Look {
+    /// What became of it.
+    #[must_use]
+    pub fn fate(&self, part: Part<'_>) -> Fate {
+        if let Load::Missing(why) = &self.load {
+            return Fate::Missing(format!("did not come back ({why})"));
+        }
+        match (self.stage, self.job) {
+            (Stage::Starting, _) => Fate::OnItsWay("is still starting"),
+            (Stage::Stopping, _) => Fate::OnItsWay("is still stopping"),
+            (Stage::Restarting, _) => Fate::Dying(format!("keeps dying{}", self.why())),
+            (_, Job::Pending) => Fate::OnItsWay("still waits to be restarted"),
+            (Stage::Running | Stage::Exited | Stage::Reloading, Job::None) => self.fate_of_a_running(part),
+            (Stage::Ended, Job::None) => self.fate_of_an_ended(part),
+        }
+    }
+
+    fn fate_of_a_running(&self, part: Part<'_>) -> Fate {
+        match part {
+            Part::Member(Some(before)) | Part::Whole(Some(before)) if self.run.as_deref() == Some(before) => {
+                Fate::Missing("was not restarted".to_owned())
+            }
+            Part::Member(_) | Part::Whole(_) => Fate::Back,
+        }
+    }
+
+    fn fate_of_an_ended(&self, part: Part<'_>) -> Fate {
+        let well = self.result == ServiceResult::Success;
+        let (ran_before, anew) = match part {
+            Part::Member(before) => (before.is_some(), self.run.is_some() && self.run.as_deref() != before),
+            Part::Whole(_) => (true, true),
+        };
+        match self.work {
+            Work::Skipped => Fate::Back,
+            _ if self.result == ServiceResult::ExecCondition => Fate::Back,
+            Work::Oneshot if well && (anew || !ran_before) => Fate::Back,
+            // It was down before, and nobody has started it: no part of this restart.
+            Work::Lasting if well && !ran_before && self.process.is_none() => Fate::Back,
+            Work::Oneshot | Work::Lasting => Fate::Missing(format!("did not come back{}", self.why())),
+        }
+    }
+
+    /// ` (EXIT 203 (EXEC))`, where something is known.
+    fn why(&self) -> String {
+        let cause = Cause::new(&self.result, self.process, (Waited::Start, &self.limits));
+        match (&cause, &self.result) {
+            (Cause::Unknown, _) | (Cause::Process(ProcessEnd::Exited(0)), ServiceResult::Success)
+                if self.process.is_none() =>
+            {
+                String::new()
+            }
+            _ => format!(" ({cause})"),
+        }
+    }
+}
+
+/// The words for a member whose old run would not end.
+#[must_use]
+pub fn had_to_be_killed(unit: &str, limit: Option<Duration>) -> String {
+    match limit {
+        Some(limit) => format!("{unit} had to be killed, it ignored SIGTERM for {}", time_span::render(limit)),
+        None => format!("{unit} had to be killed, it ignored SIGTERM"),
+    }
+}
+
+/// The words for a restart that lasts too long.
+#[must_use]
+pub fn not_over(limit: Duration) -> String {
+    format!("it was not over after {}", time_span::render(limit))
+}
+
+/// The words for a restart script that did not end well.
+#[must_use]
+pub fn script_ended(end: ProcessEnd) -> String {
+    match end {
+        ProcessEnd::Exited(status) => format!("the restart script ended with status {status}"),
+        ProcessEnd::Killed(_) | ProcessEnd::Dumped(_) => {
+            format!("the restart script died: {}", Cause::Process(end))
+        }
+    }
+}
+
+/// The words for a restart script that had to be ended.
+#[must_use]
+pub fn script_killed(limit: Duration) -> String {
+    format!("the restart script was killed after {}", time_span::render(limit))
+}
+
+/// All troubles in one.
+#[must_use]
+pub fn together(troubles: &[String]) -> String {
+    let told = troubles.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match troubles.len().saturating_sub(TOLD) {
+        0 => told,
+        more => format!("{told}, and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: Part<'_> = Part::Member(Some("old"));
+    const DOWN: Part<'_> = Part::Member(None);
+
+    fn look(stage: Stage) -> Look {
+        Look {
+            unit: "cm.service".into(),
+            load: Load::Loaded,
+            stage,
+            run: Some("new".into()),
+            job: Job::None,
+            work: Work::Lasting,
+            result: ServiceResult::Success,
+            process: None,
+            limits: TimeLimits { start: Some(Duration::from_secs(90)), ..TimeLimits::default() },
+        }
+    }
+
+    fn failed(result: &str, process: Option<ProcessEnd>) -> Look {
+        Look { result: ServiceResult::parse(result), process, ..look(Stage::Ended) }
+    }
+
+    #[test]
+    fn who_runs_in_another_run_is_back() {
+        for stage in [Stage::Running, Stage::Exited, Stage::Reloading] {
+            assert_eq!(look(stage).fate(OLD), Fate::Back, "{stage:?}");
+            assert_eq!(look(stage).fate(DOWN), Fate::Back, "{stage:?}");
+            assert_eq!(look(stage).fate(Part::Member(Some("new"))), Fate::Missing("was not restarted".into()));
+            assert_eq!(look(stage).fate(Part::Whole(None)), Fate::Back, "a script need not touch it");
+            assert_ne!(look(stage).fate(Part::Whole(Some("new"))), Fate::Back);
+        }
+    }
+
+    #[test]
+    fn who_has_nothing_to_do_any_more_is_back() {
+        let oneshot = Look { work: Work::Oneshot, ..look(Stage::Ended) };
+        assert_eq!(oneshot.fate(OLD), Fate::Back);
+        assert_eq!(Look { run: None, ..oneshot.clone() }.fate(DOWN), Fate::Back);
+        assert_eq!(oneshot.fate(Part::Member(Some("new"))), Fate::Missing("did not come back".into()));
+        assert_eq!(Look { work: Work::Skipped, ..look(Stage::Ended) }.fate(OLD), Fate::Back);
+        assert_eq!(failed("exec-condition", Some(ProcessEnd::Exited(1))).fate(OLD), Fate::Back);
+        assert_eq!(look(Stage::Ended).fate(DOWN), Fate::Back, "it was down and still is");
+    }
+
+    #[test]
+    fn who_is_on_its_way_is_waited_for() {
+        let pending = Look { job: Job::Pending, ..look(Stage::Running) };
+        for (look, words) in [
+            (look(Stage::Starting), "is still starting"),
+            (look(Stage::Stopping), "is still stopping"),
+            (pending, "still waits to be restarted"),
+        ] {
+            assert_eq!(look.fate(OLD), Fate::OnItsWay(words));
+        }
+        let dying = Look { stage: Stage::Restarting, ..failed("signal", Some(ProcessEnd::Killed(11))) };
+        assert_eq!(dying.fate(OLD), Fate::Dying("keeps dying (SIG 11 (Segmentation fault))".into()));
+    }
+
+    #[test]
+    fn who_is_not_back_has_its_cause_told() {
+        let missing = |look: Look, words: &str| assert_eq!(look.fate(OLD), Fate::Missing(words.into()), "{look:?}");
+        missing(failed("exit-code", Some(ProcessEnd::Exited(203))), "did not come back (EXIT 203 (EXEC))");
+        missing(failed("success", Some(ProcessEnd::Exited(0))), "did not come back (EXIT 0)");
+        missing(failed("timeout", Some(ProcessEnd::Killed(15))), "did not come back (Start timeout (90s))");
+        missing(failed("resources", None), "did not come back (Start failed (resources))");
+        missing(failed("exit-code", None), "did not come back");
+        missing(look(Stage::Ended), "did not come back");
+        missing(Look { load: Load::Missing("masked".into()), ..look(Stage::Ended) }, "did not come back (masked)");
+        let whole = failed("exit-code", Some(ProcessEnd::Exited(1)));
+        assert_eq!(whole.fate(Part::Whole(None)), Fate::Missing("did not come back (EXIT 1)".into()));
+    }
+
+    #[test]
+    fn troubles_are_told_in_one_sentence_of_bounded_length() {
+        let minutes = Duration::from_secs(300);
+        assert_eq!(
+            had_to_be_killed("web.service", Some(Duration::from_secs(90))),
+            "web.service had to be killed, it ignored SIGTERM for 1min 30s"
+        );
+        assert_eq!(not_over(minutes), "it was not over after 5min");
+        assert_eq!(script_ended(ProcessEnd::Exited(1)), "the restart script ended with status 1");
+        assert_eq!(script_ended(ProcessEnd::Killed(9)), "the restart script died: SIG 9 (Killed)");
+        assert_eq!(script_killed(minutes), "the restart script was killed after 5min");
+        let troubles: Vec<_> = (1..=6).map(|number| format!("{number}.service did not come back")).collect();
+        assert_eq!(together(&troubles[..1]), "1.service did not come back");
+        assert!(together(&troubles).ends_with("4.service did not come back, and 2 more"));
+    }
+}

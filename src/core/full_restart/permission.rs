@@ -1,0 +1,96 @@
+//! Who may ask for a full restart: root, and the stack's own processes.
+//!
+//! A process is the stack's if its control group is that of a member's unit or of the stack's own; only PID 1 and root put
+//! processes into control groups of services.
+
+/// Whether a process of this user, in this unit, may ask. `own` are the units of the stack.
+#[must_use]
+pub fn may_ask<'u>(uid: u32, unit: Option<&str>, own: impl IntoIterator<Item = &'u str>) -> bool {
+    uid == 0 || unit.is_some_and(|unit| own.into_iter().any(|known| known == unit))
+}
+
+/// The unit in the text of `/proc/PID/cgroup`; `first` is the same text of PID 1, which tells where systemd's own tree of
+/// groups begins.
+///
+/// With the unified hierarchy the line with the number 0 names it; where systemd uses its own legacy one that line is
+/// missing or names the root, and the line `name=systemd` does.
+#[must_use]
+pub fn unit_of(cgroup: &str, first: &str) -> Option<String> {
+    let in_hierarchy = |prefix: &str| {
+        let path = |text: &str| text.lines().find_map(|line| path_in(line, prefix)).map(str::to_owned);
+        let base = path(first).unwrap_or_default();
+        let base = base.strip_suffix("/init.scope").unwrap_or(&base);
+        let path = path(cgroup)?;
+        path.strip_prefix(base).filter(|below| below.starts_with('/')).and_then(unit_in_path).map(str::to_owned)
+    };
+    in_hierarchy("").or_else(|| in_hierarchy("name=systemd"))
+}
+
+/// The path of a line `NUMBER:CONTROLLERS:PATH` with these controllers.
+fn path_in<'l>(line: &'l str, controllers: &str) -> Option<&'l str> {
+    let (_, rest) = line.split_once(':')?;
+    rest.strip_prefix(controllers)?.strip_prefix(':')
+}
+
+/// The first group below the slices. systemd puts `_` before names that the kernel might use itself.
+fn unit_in_path(path: &str) -> Option<&str> {
+    let unit = path.split('/').find(|group| !group.is_empty() && !group.ends_with(".slice"))?;
+    let unit = unit.strip_prefix('_').unwrap_or(unit);
+    (unit.ends_with(".service") || unit.ends_with(".scope")).then_some(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_is_found_in_every_hierarchy() {
+        let init = "0::/init.scope\n";
+        for (cgroup, first, unit) in [
+            ("0::/system.slice/cm.service\n", init, Some("cm.service")),
+            ("0::/system.slice/system-web.slice/web@1.service/worker\n", init, Some("web@1.service")),
+            (
+                "0::/user.slice/user-1000.slice/user@1000.service/app.slice/cm.service\n",
+                init,
+                Some("user@1000.service"),
+            ),
+            ("0::/user.slice/user-0.slice/session-3.scope\n", init, Some("session-3.scope")),
+            ("0::/system.slice/_cpu.service\n", init, Some("cpu.service")),
+            ("0::/init.scope\n", init, Some("init.scope")),
+            ("0::/\n", init, None),
+            ("0::/kubepods/x\n", init, None),
+            ("", init, None),
+            // Legacy and hybrid: systemd's own hierarchy has the unit.
+            (
+                "12:pids:/system.slice/other.service\n1:name=systemd:/system.slice/cm.service\n0::/\n",
+                "1:name=systemd:/init.scope\n0::/\n",
+                Some("cm.service"),
+            ),
+            // A container whose groups are shown from the machine's root.
+            (
+                "1:name=systemd:/\n0::/machine/payload/system.slice/cm.service\n",
+                "1:name=systemd:/\n0::/machine/payload/init.scope\n",
+                Some("cm.service"),
+            ),
+            // From outside of the container nothing is a unit of its.
+            ("0::/../system.slice/cm.service\n", "0::/machine/init.scope\n", None),
+        ] {
+            assert_eq!(unit_of(cgroup, first).as_deref(), unit, "{cgroup:?} {first:?}");
+        }
+    }
+
+    #[test]
+    fn root_and_the_stacks_own_may_ask_and_nobody_else() {
+        let own = ["opensync.target", "cm.service", "dm.service"];
+        for (uid, unit, expect) in [
+            (0, None, true),
+            (0, Some("ssh.service"), true),
+            (65_534, Some("cm.service"), true),
+            (65_534, Some("ssh.service"), false),
+            (1_000, Some("cm.service.service"), false),
+            (1_000, None, false),
+        ] {
+            assert_eq!(may_ask(uid, unit, own), expect, "{uid} {unit:?}");
+        }
+    }
+}

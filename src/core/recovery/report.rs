@@ -1,0 +1,117 @@
+//! The recovery record as it leaves the host: ten keys in this order.
+
+use super::account::{Account, Outcome, StepDone, StepOutcome};
+use serde::Serialize;
+
+/// An [`Account`] on its way out. The order of the fields is the order of the keys.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RecoveryReport<'a> {
+    node_id: &'a str,
+    ward: &'a str,
+    invocation: &'a str,
+    reason: &'a str,
+    timestamp: u64,
+    steps: Vec<StepReport<'a>>,
+    outcome: &'static str,
+    restarts: u32,
+    downtime_ms: Option<u64>,
+    recovery_ms: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct StepReport<'a> {
+    condition: &'a str,
+    step: &'a str,
+    argument: &'a str,
+    result: &'static str,
+    ms: u64,
+}
+
+impl Outcome {
+    /// Its word in the record.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Recovered => "recovered",
+            Self::StepFailed => "step-failed",
+            Self::Excluded => "excluded",
+            Self::StackRestarted => "stack-restarted",
+            Self::Rebooting => "rebooting",
+        }
+    }
+}
+
+impl Account {
+    /// The bytes that are published, as the node `node_id` says them.
+    #[must_use]
+    pub fn to_json(&self, node_id: &str) -> Vec<u8> {
+        let report = RecoveryReport {
+            node_id,
+            ward: &self.ward,
+            invocation: self.invocation.as_str(),
+            reason: &self.reason,
+            timestamp: self.timestamp,
+            steps: self.steps.iter().map(StepReport::from).collect(),
+            outcome: self.outcome.word(),
+            restarts: self.restarts,
+            downtime_ms: self.downtime_ms,
+            recovery_ms: self.recovery_ms,
+        };
+        serde_json::to_vec(&report).expect("strings, integers and a list of them always have a JSON form")
+    }
+}
+
+impl<'a> From<&'a StepDone> for StepReport<'a> {
+    fn from(done: &'a StepDone) -> Self {
+        let result = match done.result {
+            StepOutcome::Ok => "ok",
+            StepOutcome::Failed => "failed",
+        };
+        Self { condition: &done.condition, step: &done.step, argument: &done.argument, result, ms: done.ms }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::crash::observation::InvocationId;
+
+    fn account() -> Account {
+        Account {
+            ward: "fs-nfs2".into(),
+            invocation: InvocationId::parse("0123456789abcdef0123456789abcdef").unwrap(),
+            reason: "SIG 9 (Killed)".into(),
+            timestamp: 1_738_838_543_963,
+            steps: vec![StepDone {
+                condition: "OnDeath".into(),
+                step: "Execute".into(),
+                argument: "/usr/bin/mount \"a\"".into(),
+                result: StepOutcome::Ok,
+                ms: 41,
+            }],
+            outcome: Outcome::Recovered,
+            restarts: 1,
+            downtime_ms: Some(184),
+            recovery_ms: Some(4_312),
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_those_the_cloud_expects() {
+        let expect = concat!(
+            r#"{"nodeId":"ABCDEF1234","ward":"fs-nfs2","invocation":"0123456789abcdef0123456789abcdef","#,
+            r#""reason":"SIG 9 (Killed)","timestamp":1738838543963,"steps":[{"condition":"OnDeath","#,
+            r#""step":"Execute","argument":"/usr/bin/mount \"a\"","result":"ok","ms":41}],"#,
+            r#""outcome":"recovered","restarts":1,"downtimeMs":184,"recoveryMs":4312}"#
+        );
+        assert_eq!(String::from_utf8(account().to_json("ABCDEF1234")).unwrap(), expect);
+    }
+
+    #[test]
+    fn who_never_came_up_has_no_times() {
+        let down = Account { outcome: Outcome::Excluded, downtime_ms: None, recovery_ms: None, ..account() };
+        let text = String::from_utf8(down.to_json("n")).unwrap();
+        assert!(text.ends_with(r#""outcome":"excluded","restarts":1,"downtimeMs":null,"recoveryMs":null}"#), "{text}");
+    }
+}

@@ -1,0 +1,239 @@
+//! Core dumps as systemd-coredump tells of them in the journal.
+//!
+//! # Whom to believe
+//!
+//! Any process may write an entry with any field, so long as the field's name does not begin with an underscore: those
+//! journald adds, from what the kernel says of the writer. Neither `_UID` nor `_EXE` will do on its own. systemd-coredump drops
+//! its rights to those of the process that crashed, or to the user `systemd-coredump` where that is root or a system user; and
+//! it is often gone before journald has looked, which leaves no more than `_UID`, `_GID` and `_PID`. Therefore an entry
+//! counts if either holds:
+//!
+//! * `_SYSTEMD_UNIT` is an instance of `systemd-coredump@.service`: only root can make one,
+//! * `_UID` is the user `systemd-coredump`: nothing else runs as it.
+//!
+//! What is lost: the core of a process of an ordinary user, if journald was too busy to look in time.
+//!
+//! `COREDUMP_UNIT` is the unit whose control group the process was in. Its environment is the process's own word, but
+//! can only name another run of the same unit. A process of a user's service manager has `user@UID.service` there and a run that
+//! is none of that unit's, so it matches nothing.
+
+mod core_file;
+
+use super::symbols::{self, BuildIds, Marks};
+use crate::core::crash::backtrace::{Frame, frames, render};
+use crate::core::crash::memory_map::MemoryMap;
+use crate::core::crash::observation::InvocationId;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What journalctl(1) is to select.
+pub const MATCH: &str = "MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1";
+
+/// The fields [`Core::parse`] reads, for `--output-fields=`. An entry may hold the whole core beside them.
+pub const FIELDS: &str = "MESSAGE,COREDUMP_UNIT,COREDUMP_PID,COREDUMP_SIGNAL,COREDUMP_TIMESTAMP,COREDUMP_ENVIRON,\
+    COREDUMP_PROC_MAPS,COREDUMP_PACKAGE_JSON,COREDUMP_FILENAME,COREDUMP_ROOT,COREDUMP_CONTAINER_CMDLINE,MESSAGE_ID,_SYSTEMD_UNIT,_UID";
+
+/// The folder that journald keeps this host's entries in, for `--directory=`: in `/run` while it does not write to the disk.
+///
+/// Beside it there may be folders of containers and other machines; who writes those is not to be believed.
+#[must_use]
+pub fn journal_directory(root: &Path) -> Option<PathBuf> {
+    let machine = fs::read_to_string(root.join("etc/machine-id")).ok()?;
+    let places = ["run/log/journal", "var/log/journal"].map(|place| root.join(place).join(machine.trim()));
+    places.into_iter().find(|place| place.join("system.journal").exists())
+}
+
+/// systemd-coredump on this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dumper {
+    uid: Option<u32>,
+}
+
+/// One core dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Core {
+    /// The boot it happened in: 32 hexadecimal digits.
+    pub boot: String,
+    /// The unit the process belonged to.
+    pub unit: String,
+    /// The run of the unit, by the process's environment; some programs empty that.
+    pub invocation: Option<InvocationId>,
+    /// The process.
+    pub pid: u32,
+    /// The signal that ended it.
+    pub signal: i32,
+    /// When, milliseconds since the epoch. The kernel tells it in whole seconds.
+    pub at_ms: u64,
+    message: String,
+    maps: String,
+    packages: String,
+    /// The core itself, where it was kept.
+    file: String,
+    filesystem: Filesystem,
+}
+
+/// Where the paths of the process lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filesystem {
+    /// To the host's files.
+    Host,
+    /// Elsewhere: a container, `RootDirectory=` or chroot.
+    Other,
+}
+
+impl Dumper {
+    /// Looks up the user in `/etc/passwd` below `root`.
+    #[must_use]
+    pub fn of(root: &Path) -> Self {
+        let users = fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
+        let uid = users.lines().find_map(|line| {
+            let mut words = line.strip_prefix("systemd-coredump:")?.split(':').skip(1);
+            words.next()?.parse().ok()
+        });
+        Self { uid }
+    }
+
+    fn wrote(self, entry: &Entry) -> bool {
+        let unit = &entry.writer_unit.0;
+        let is_instance = unit.starts_with("systemd-coredump@") && unit.ends_with(".service");
+        is_instance || self.uid.is_some_and(|uid| entry.writer_uid.number() == Some(uid))
+    }
+}
+
+impl Core {
+    /// Reads one line of `journalctl --output=json --all`. `None` for what is no entry of `dumper`'s about a unit's process.
+    #[must_use]
+    pub fn parse(line: &str, dumper: Dumper) -> Option<Self> {
+        let entry: Entry = serde_json::from_str(line).ok()?;
+        let is_core = MATCH.split_once('=').is_some_and(|(_, id)| id == entry.message_id.0);
+        if !is_core || !dumper.wrote(&entry) || entry.unit.0.is_empty() {
+            return None;
+        }
+        let run = entry.environment.0.lines().find_map(|line| line.strip_prefix("INVOCATION_ID="));
+        let host = entry.container.is_none() && matches!(entry.root.0.as_str(), "" | "/");
+        Some(Self {
+            boot: entry.boot.0,
+            unit: entry.unit.0,
+            invocation: run.and_then(InvocationId::parse),
+            pid: entry.pid.number()?,
+            signal: entry.signal.number()?,
+            at_ms: entry.timestamp.number::<u64>()? / 1000,
+            message: entry.message.0,
+            maps: entry.maps.0,
+            packages: entry.packages.0,
+            file: entry.file.0,
+            filesystem: if host { Filesystem::Host } else { Filesystem::Other },
+        })
+    }
+
+    /// The frames of the thread that crashed, as a report has them, with symbols from the objects below `root`. `None` where
+    /// systemd-coredump could not read the stack.
+    #[must_use]
+    pub fn backtrace(&self, root: &Path) -> Option<String> {
+        let frames = self.frames(root);
+        let symbols = match self.filesystem {
+            Filesystem::Host => {
+                let marks = Marks { build_ids: build_ids(&self.packages), at_ms: self.at_ms };
+                symbols::look_up(root, &frames, &marks)
+            }
+            Filesystem::Other => symbols::as_said(&frames),
+        };
+        (!frames.is_empty()).then(|| render(&frames, &symbols))
+    }
+
+    fn frames(&self, root: &Path) -> Vec<Frame> {
+        let map = MemoryMap::parse(&self.maps);
+        let first = frames(&self.message, &map);
+        if self.file.is_empty() || first.iter().all(|frame| frame.object.is_some()) {
+            return first;
+        }
+        frames(&self.message, &map.with(core_file::mapped_files(root, &self.file)))
+    }
+
+    /// About as much memory as it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.message.len() + self.maps.len() + self.packages.len()
+    }
+}
+
+/// `{"libgcc_s.so.1":{"name":"gcc-14","buildId":"12ed…"},"elfType":"coredump"}`. Only objects that carry the name of their package are
+/// in it.
+fn build_ids(packages: &str) -> BuildIds {
+    let packages: BTreeMap<String, serde_json::Value> = serde_json::from_str(packages).unwrap_or_default();
+    let id = |(module, about): (String, serde_json::Value)| Some((module, about.get("buildId")?.as_str()?.to_owned()));
+    packages.into_iter().filter_map(id).collect()
+}
+
+/// The fields as journalctl writes them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    #[serde(rename = "MESSAGE")]
+    message: Text,
+    #[serde(rename = "MESSAGE_ID")]
+    message_id: Text,
+    #[serde(rename = "COREDUMP_UNIT")]
+    unit: Text,
+    #[serde(rename = "COREDUMP_PID")]
+    pid: Text,
+    #[serde(rename = "COREDUMP_SIGNAL")]
+    signal: Text,
+    #[serde(rename = "COREDUMP_TIMESTAMP")]
+    timestamp: Text,
+    #[serde(rename = "COREDUMP_ENVIRON")]
+    environment: Text,
+    #[serde(rename = "COREDUMP_PROC_MAPS")]
+    maps: Text,
+    #[serde(rename = "COREDUMP_PACKAGE_JSON")]
+    packages: Text,
+    #[serde(rename = "COREDUMP_FILENAME")]
+    file: Text,
+    #[serde(rename = "COREDUMP_ROOT")]
+    root: Text,
+    #[serde(rename = "COREDUMP_CONTAINER_CMDLINE")]
+    container: Option<Text>,
+    #[serde(rename = "_BOOT_ID")]
+    boot: Text,
+    #[serde(rename = "_SYSTEMD_UNIT")]
+    writer_unit: Text,
+    #[serde(rename = "_UID")]
+    writer_uid: Text,
+}
+
+/// A field's value; empty where the entry has no such field, or journalctl found it too long.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "Option<Value>")]
+struct Text(String);
+
+/// A value as journalctl writes it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Printable(String),
+    Bytes(Vec<u8>),
+    /// Of a field that the entry has several times.
+    Several(Vec<Option<Value>>),
+}
+
+impl From<Option<Value>> for Text {
+    fn from(value: Option<Value>) -> Self {
+        match value {
+            Some(Value::Printable(text)) => Self(text),
+            Some(Value::Bytes(bytes)) => Self(String::from_utf8_lossy(&bytes).into_owned()),
+            Some(Value::Several(values)) => Self::from(values.into_iter().flatten().next()),
+            None => Self::default(),
+        }
+    }
+}
+
+impl Text {
+    fn number<T: std::str::FromStr>(&self) -> Option<T> {
+        self.0.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! The files a process had mapped, from the note `NT_FILE` that the kernel writes at the beginning of a core.
+//!
+//! Only so much of the core is read as it takes to get there, a fraction even of the compressed ones.
+//!
+//! What it does not read: cores compressed by other means than zstd, which systemd prefers, and those kept in the journal.
+
+use crate::core::crash::memory_map::MappedFile;
+use crate::edge::symbols::open;
+use object::endian::{Endian, Endianness};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{FileKind, elf};
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+/// How much of a core is read at first and, if the notes are not whole, in the end, in bytes. They come after a table of all
+/// mappings, of which a process may have 65530 and more.
+const PIECES: [u64; 3] = [64 << 10, 1 << 20, 16 << 20];
+
+/// The files, from a core below `root`; none where they cannot be read.
+pub(super) fn mapped_files(root: &Path, core: &str) -> Vec<MappedFile> {
+    let Some(file) = open(root, core).map(BufReader::new) else { return Vec::new() };
+    if !core.ends_with(".zst") {
+        return files_of(file);
+    }
+    ruzstd::decoding::StreamingDecoder::new(file).map(files_of).unwrap_or_default()
+}
+
+fn files_of(mut core: impl Read) -> Vec<MappedFile> {
+    let mut head = Vec::new();
+    for size in PIECES {
+        let more = size - head.len() as u64;
+        // A core that is cut short still may have its beginning.
+        let _ = core.by_ref().take(more).read_to_end(&mut head);
+        let files = match FileKind::parse(&*head) {
+            Ok(FileKind::Elf32) => files_in::<elf::FileHeader32<Endianness>>(&head),
+            Ok(FileKind::Elf64) => files_in::<elf::FileHeader64<Endianness>>(&head),
+            Ok(_) | Err(_) => None,
+        };
+        if let Some(files) = files {
+            return files;
+        }
+    }
+    Vec::new()
+}
+
+/// `None` where `head` does not reach far enough.
+fn files_in<Elf: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<Vec<MappedFile>> {
+    let header = Elf::parse(head).ok()?;
+    let endian = header.endian().ok()?;
+    let segments = header.program_headers(endian, head).ok()?;
+    let notes = segments.iter().find_map(|segment| segment.notes(endian, head).transpose())?.ok()?;
+    let mut notes = notes.filter_map(Result::ok);
+    let note = notes.find(|note| note.n_type(endian) == elf::NT_FILE && note.name() == elf::ELF_NOTE_CORE)?;
+    let width = if header.is_type_64() { Width::Eight } else { Width::Four };
+    files_of_note(Words { bytes: note.desc(), endian, width })
+}
+
+/// Numbers of the size that addresses have in a core, one after the other.
+struct Words<'a> {
+    bytes: &'a [u8],
+    endian: Endianness,
+    width: Width,
+}
+
+/// That size in bytes.
+#[derive(Clone, Copy)]
+enum Width {
+    Four,
+    Eight,
+}
+
+impl Words<'_> {
+    fn next(&mut self) -> Option<u64> {
+        let (word, rest) = match self.width {
+            Width::Four => {
+                let (word, rest) = self.bytes.split_first_chunk()?;
+                (self.endian.read_u32(*word).into(), rest)
+            }
+            Width::Eight => {
+                let (word, rest) = self.bytes.split_first_chunk()?;
+                (self.endian.read_u64(*word), rest)
+            }
+        };
+        self.bytes = rest;
+        Some(word)
+    }
+}
+
+/// Reads the note: how many there are, the size of a page, for each the first address, the one behind it and the page in its
+/// file, and then the paths, each with a NUL behind it.
+fn files_of_note(mut words: Words<'_>) -> Option<Vec<MappedFile>> {
+    let (count, page) = (words.next()?, words.next()?);
+    let mut places = Vec::new();
+    for _ in 0..count {
+        let (start, end, pages) = (words.next()?, words.next()?, words.next()?);
+        places.push((start..end, pages.saturating_mul(page)));
+    }
+    let paths = words.bytes.split(|byte| *byte == 0).map(|path| String::from_utf8_lossy(path).into_owned());
+    let file = |((addresses, offset), path)| MappedFile { addresses, offset, path };
+    Some(places.into_iter().zip(paths).map(file).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Asks for the full restart of a stack, at the stack's socket.
+//!
+//! Nothing here waits longer than it was told to: not for room in the socket's queue, nor for the answer.
+
+use super::super::systemctl::{self, Wait};
+use crate::core::config::{StackName, time_span};
+use crate::core::full_restart::request::{Answer, Request, SOCKETS};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long the beginning of a restart is waited for. The restarter answers within half of it, whatever happens.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Pause between two tries to connect.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long systemd may take to listen where it was asked to.
+const TO_LISTEN: Duration = Duration::from_secs(2);
+
+/// An answer is a line of less.
+const LONGEST_ANSWER: u64 = 4096;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens.
+    #[error(
+        "nothing takes requests for stack {0}: run \"systemctl daemon-reload\" and \
+         \"systemctl start unitward-stack@{0}.socket\""
+    )]
+    Nobody(StackName),
+    /// It lasts too long.
+    #[error("there was no answer within {}", time_span::render(*.0))]
+    Late(Duration),
+    /// The connection ended without one.
+    #[error(
+        "the connection was closed without an answer; \"systemctl status unitward-stack@{0}.service\" may tell why"
+    )]
+    Silent(StackName),
+    /// A call failed.
+    #[error("failed to talk to {SOCKETS}/{0}: {1}")]
+    Socket(StackName, io::Error),
+}
+
+/// Asks, and waits for the answer so long.
+///
+/// Root has systemd listen there first, where it does not yet: a stack that was configured since the boot may have a socket
+/// unit that nobody has started. When the restarter is killed before it has answered it is asked once more: the next one goes on
+/// with the restart, or makes it.
+///
+/// # Errors
+/// When there is no answer; what it says is no error.
+pub fn ask(stack: &StackName, request: &Request, patience: Duration) -> Result<Answer, AskError> {
+    let deadline = Instant::now() + patience;
+    let path = Path::new(SOCKETS).join(stack.as_str());
+    let once = || {
+        let connection = match connect_by(&path, deadline) {
+            Err(error) if is_nobody(&error) && rustix::process::geteuid().is_root() => listen(stack, &path, deadline),
+            connected => connected,
+        };
+        connection.and_then(|connection| converse(connection, request, deadline))
+    };
+    let answer = match once() {
+        Err(error) if is_silence(&error) => once(),
+        answered => answered,
+    };
+    answer.map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => AskError::Nobody(stack.clone()),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => AskError::Late(patience),
+        _ if is_silence(&error) => AskError::Silent(stack.clone()),
+        _ => AskError::Socket(stack.clone(), error),
+    })
+}
+
+fn is_silence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}
+
+fn is_nobody(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+}
+
+/// Has systemd listen.
+fn listen(stack: &StackName, path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+    let deadline = deadline.min(Instant::now() + TO_LISTEN);
+    let socket = format!("unitward-stack@{stack}.socket");
+    systemctl::job("start", &socket, Wait::ForQueue).map_err(|_| io::Error::from(ErrorKind::NotFound))?;
+    loop {
+        match connect_by(path, deadline) {
+            Err(error) if is_nobody(&error) && Instant::now() < deadline => std::thread::sleep(PAUSE),
+            connected => return connected,
+        }
+    }
+}
+
+/// Connects. Without room in the queue it is tried again: a connection that blocks would know no bound.
+fn connect_by(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    loop {
+        match connect(&socket, &address) {
+            Ok(()) => break,
+            Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let connection = UnixStream::from(socket);
+    connection.set_nonblocking(false)?;
+    Ok(connection)
+}
+
+fn converse(mut connection: UnixStream, request: &Request, deadline: Instant) -> io::Result<Answer> {
+    connection.set_write_timeout(Some(left(deadline)?))?;
+    // Who refuses may do so before all was read; what it says is there all the same.
+    let written = connection.write_all(request.to_text().as_bytes());
+    let written = written.and_then(|()| connection.shutdown(Shutdown::Write));
+    let mut line = Vec::new();
+    let read = loop {
+        connection.set_read_timeout(Some(left(deadline)?))?;
+        let mut part = [0; 512];
+        match connection.read(&mut part) {
+            Ok(0) => break Ok(()),
+            Ok(count) => line.extend_from_slice(&part[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => break Err(error),
+        }
+        if line.ends_with(b"\n") || line.len() as u64 > LONGEST_ANSWER {
+            break Ok(());
+        }
+    };
+    let answer = Answer::parse(&String::from_utf8_lossy(&line));
+    answer.map_or_else(|| Err(written.and(read).err().unwrap_or(ErrorKind::UnexpectedEof.into())), Ok)
+}
+
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::full_restart::request::AnswerWhen;
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    const SOON: Duration = Duration::from_millis(200);
+
+    fn request() -> Request {
+        let backtrace = "1 > 0x2: g 0 /y\n".repeat(9_000);
+        Request { caller: "f".into(), cause: None, answer: AnswerWhen::Begun, backtrace: Some(backtrace) }
+    }
+
+    /// Asks whoever behaves like this.
+    fn check(behave: impl FnOnce(UnixStream) + Send + 'static) -> io::Result<Answer> {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = thread::spawn(move || behave(listener.accept().unwrap().0));
+        let deadline = Instant::now() + SOON;
+        let answer = connect_by(&path, deadline).and_then(|connection| converse(connection, &request(), deadline));
+        server.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn the_answer_is_read_even_if_nobody_read_the_request() {
+        let refused = check(|mut connection| connection.write_all(b"13 no\n").unwrap());
+        assert_eq!(refused.unwrap(), Answer { errno: 13, words: "no".into() });
+        let heard = check(|mut connection| {
+            let mut text = Vec::new();
+            connection.read_to_end(&mut text).unwrap();
+            connection.write_all(format!("0 {}\n", text.len()).as_bytes()).unwrap();
+        });
+        assert_eq!(heard.unwrap().words, request().to_text().len().to_string());
+    }
+
+    #[test]
+    fn who_says_nothing_or_hangs_up_is_found_out_in_time() {
+        let hung_up = check(|mut connection| {
+            connection.read_to_end(&mut Vec::new()).unwrap();
+        });
+        assert_eq!(hung_up.unwrap_err().kind(), ErrorKind::UnexpectedEof);
+        let silent = check(|connection| {
+            thread::sleep(SOON * 2);
+            drop(connection);
+        });
+        assert!(matches!(silent.unwrap_err().kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+    }
+
+    #[test]
+    fn a_full_queue_is_waited_for_no_longer_than_told() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("s");
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None).unwrap();
+        rustix::net::bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&socket, 0).unwrap();
+        let _first = connect_by(&path, Instant::now() + SOON).unwrap();
+        let begun = Instant::now();
+        let second = connect_by(&path, begun + SOON).unwrap_err();
+        assert_eq!(second.kind(), ErrorKind::WouldBlock);
+        assert!(begun.elapsed() < SOON * 5);
+        assert_eq!(connect_by(&place.path().join("none"), begun).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,166 @@
+//! Names the functions that a caller could not name itself.
+//!
+//! A program sees of itself only the functions it exports; the symbol tables of its objects' files know the others as well. They
+//! can be read for as long as the caller waits for its answer. The caller is root or a member, but what it says is only words: a
+//! frame is looked up where the kernel says that the process has mapped an object of that name, and if one does not fit, none
+//! is. A restart waits for names no longer than [`PATIENCE`].
+
+use crate::core::crash::backtrace::{self, Frame, Symbol};
+use crate::core::crash::memory_map::MemoryMap;
+use crate::edge::clock;
+use crate::edge::symbols::{self, Marks, demangle};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+/// How long names are looked for.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// What a caller writes where it knows no name.
+const UNKNOWN: &str = "(null)";
+
+/// The backtrace with all names that could be found in time, those of C++ and Rust as people write them.
+#[must_use]
+pub fn named(backtrace: &str, pid: u32) -> String {
+    let (sender, receiver) = channel();
+    let text = backtrace.to_owned();
+    let looking = thread::Builder::new().name("symbols".to_owned()).spawn(move || {
+        let map = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+        let root = PathBuf::from(format!("/proc/{pid}/root"));
+        // Nobody listens any more when it took too long.
+        let _ = sender.send(named_by(&text, &MemoryMap::parse(&map), &root));
+    });
+    let found = looking.ok().and_then(|_| receiver.recv_timeout(PATIENCE).ok());
+    found.unwrap_or_else(|| backtrace.to_owned())
+}
+
+fn named_by(backtrace: &str, map: &MemoryMap, root: &Path) -> String {
+    let lines: Vec<_> = backtrace.lines().map(|text| (text, Line::parse(text))).collect();
+    let frames = frames(lines.iter().filter_map(|(_, line)| line.as_ref()), map);
+    let marks = Marks { at_ms: clock::since_epoch(), ..Marks::default() };
+    let mut symbols = frames.map(|frames| symbols::look_up(root, &frames, &marks)).unwrap_or_default().into_iter();
+    let mut named = String::with_capacity(backtrace.len() * 2);
+    for (text, line) in &lines {
+        // All lines that are frames have a symbol at the same place.
+        let symbol = line.as_ref().and_then(|_| symbols.next().flatten());
+        match line.as_ref().and_then(|line| line.with(symbol)) {
+            Some(line) => named.push_str(&line),
+            None => named.push_str(text),
+        }
+        named.push('\n');
+    }
+    named
+}
+
+/// A line `3 > 0x2bdd4: NAME OFFSET OBJECT`.
+struct Line<'l> {
+    head: &'l str,
+    address: u64,
+    name: &'l str,
+    offset: &'l str,
+    object: &'l str,
+}
+
+impl<'l> Line<'l> {
+    fn parse(text: &'l str) -> Option<Self> {
+        let (head, rest) = text.split_once(": ")?;
+        let (_, address) = head.rsplit_once("0x")?;
+        let mut words = rest.splitn(3, ' ');
+        Some(Self {
+            head,
+            address: u64::from_str_radix(address, 16).ok()?,
+            name: words.next()?,
+            offset: words.next()?,
+            object: words.next()?,
+        })
+    }
+
+    /// The line with a name in it; `None`: it stays as it is.
+    fn with(&self, symbol: Option<Symbol>) -> Option<String> {
+        let Self { head, name, offset, object, .. } = self;
+        match symbol {
+            Some(symbol) if *name == UNKNOWN => {
+                let frame = Frame { object: Some((*object).to_owned()), ..self.frame() };
+                let line = backtrace::render(&[frame], &[Some(symbol)]);
+                let (_, named) = line.trim_end().split_once(": ")?;
+                Some(format!("{head}: {named}"))
+            }
+            _ if name.starts_with("_Z") || name.starts_with("_R") => {
+                Some(format!("{head}: {} {offset} {object}", demangle(name)))
+            }
+            _ => None,
+        }
+    }
+
+    /// All addresses are those behind a call, that of the innermost frame too.
+    fn frame(&self) -> Frame {
+        let instruction = self.address.saturating_sub(1);
+        Frame { address: self.address, instruction, function: None, module: None, object: None, spot: None }
+    }
+}
+
+/// The frames where the process has them; `None` if it is not the one whose frames these are.
+fn frames<'l>(lines: impl Iterator<Item = &'l Line<'l>>, map: &MemoryMap) -> Option<Vec<Frame>> {
+    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut frames = Vec::new();
+    for line in lines {
+        let frame = line.frame();
+        let place = map.place(frame.instruction);
+        // It names an object as it was asked for, the kernel as it was found: the folders may differ.
+        if place.as_ref().is_none_or(|place| file(&place.object) != file(line.object)) && line.object != UNKNOWN {
+            return None;
+        }
+        let place = place.filter(|_| line.name == UNKNOWN);
+        frames.push(Frame {
+            object: place.as_ref().map(|place| place.object.clone()),
+            spot: place.and_then(|place| place.spot),
+            ..frame
+        });
+    }
+    Some(frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hint::black_box;
+
+    #[inline(never)]
+    fn nobody_exports_this(number: u32) -> u32 {
+        black_box(number) + 1
+    }
+
+    /// This very program, and the address behind the first instruction of that function.
+    fn here() -> (String, u64) {
+        let function: fn(u32) -> u32 = nobody_exports_this;
+        let program = fs::read_link("/proc/self/exe").unwrap().display().to_string();
+        (program, function as usize as u64 + 1)
+    }
+
+    #[test]
+    fn a_function_that_is_not_exported_is_named() {
+        let (program, address) = here();
+        let file = program.rsplit('/').next().unwrap();
+        let text =
+            format!("0 > {address:#x}: (null) 0 {program}\n 1 > {address:#x}: _ZN1a1bEv 0x7 /elsewhere/{file}\n");
+        let found = named(&text, std::process::id());
+        let lines: Vec<_> = found.lines().collect();
+        assert!(lines[0].starts_with(&format!("0 > {address:#x}: ")), "{found}");
+        assert!(lines[0].ends_with(&format!("::nobody_exports_this 0x1 {program}")), "{found}");
+        assert_eq!(lines[1], format!(" 1 > {address:#x}: a::b() 0x7 /elsewhere/{file}"));
+        assert_eq!(lines.len(), 2);
+    }
+
+    #[test]
+    fn frames_of_another_process_get_no_names() {
+        let (program, address) = here();
+        let text = format!("0 > {address:#x}: (null) 0 {program}\n 1 > 0x10: (null) 0 /usr/bin/cm\n");
+        assert_eq!(named(&text, std::process::id()), text);
+        for text in ["", "what ever\n", "0 > 0x1: f 0x2\n", "0 > 0xzz: (null) 0 /x\n", "0 > 0x1: (null) 0 (null)\n"] {
+            assert_eq!(named(text, std::process::id()), text);
+        }
+        assert_eq!(named("0 > 0x1: (null) 0 /x\n", 0), "0 > 0x1: (null) 0 /x\n");
+    }
+}

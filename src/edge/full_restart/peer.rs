@@ -1,0 +1,109 @@
+//! Who is at the other end of a connection.
+
+use crate::core::full_restart::permission;
+use crate::core::full_restart::request::printable;
+use rustix::net::sockopt::socket_peercred;
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixStream;
+
+/// The longest name of a program in bytes; one that is no text gets longer than the kernel has it.
+const NAME: usize = 64;
+
+/// A process that has connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its id.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+    /// The unit it belongs to, where it could be told.
+    pub unit: Option<String>,
+    /// Its program's name, as the kernel has it, without what could forge a line: a process calls itself whatever it likes.
+    pub program: String,
+    /// Whether it still is there.
+    pub life: Life,
+}
+
+/// Whether a process that has connected still is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It is.
+    Alive,
+    /// It is not, or another process has its id.
+    Gone,
+}
+
+/// The process at the other end.
+///
+/// The kernel notes id and user when a connection is made. By now another process may have the id; one of another user's is
+/// not taken for it. Closing the gap takes SO_PEERPIDFD (Linux 6.5, not Debian 12's), for which rustix has no safe call yet; until then
+/// somebody who runs processes as a member's user, and gets the id of one of theirs to be that of a member's, may ask as it may.
+///
+/// # Errors
+/// As getsockopt(2), and for a process in a PID namespace that cannot be seen from here: it has no id.
+pub fn of(connection: &UnixStream) -> io::Result<Peer> {
+    let known = socket_peercred(connection)?;
+    let pid = u32::try_from(rustix::process::Pid::as_raw(Some(known.pid))).unwrap_or(0);
+    let uid = known.uid.as_raw();
+    let life = if user_of(pid) == Some(uid) { Life::Alive } else { Life::Gone };
+    let (unit, program) = match life {
+        Life::Alive => (unit_of(pid), name(&fs::read(format!("/proc/{pid}/comm")).unwrap_or_default())),
+        Life::Gone => (None, String::new()),
+    };
+    Ok(Peer { pid, uid, unit, program, life })
+}
+
+/// A program's name. The kernel has 15 bytes for it, and ends it with a newline.
+fn name(comm: &[u8]) -> String {
+    let comm = String::from_utf8_lossy(comm);
+    printable(comm.strip_suffix('\n').unwrap_or(&comm), NAME)
+}
+
+/// The unit a process belongs to.
+#[must_use]
+pub fn unit_of(pid: u32) -> Option<String> {
+    let groups = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup"));
+    permission::unit_of(&groups(pid).ok()?, &groups(1).unwrap_or_default())
+}
+
+/// The run a unit is in, its InvocationID; `None`: it is in none. systemd notes it for the journal's sake, where it can be read
+/// without asking anybody.
+#[must_use]
+pub fn run_of(unit: &str) -> Option<String> {
+    fs::read_link(format!("/run/systemd/units/invocation:{unit}")).ok()?.to_str().map(str::to_owned)
+}
+
+/// The user a process acts as.
+fn user_of(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    // Real, effective, saved and that of file accesses.
+    users.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_known_by_its_process_and_its_user() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let peer = of(&ours).unwrap();
+        assert_eq!((peer.pid, peer.uid), (std::process::id(), rustix::process::geteuid().as_raw()));
+        assert_eq!(peer.life, Life::Alive);
+        assert!(!peer.program.is_empty());
+    }
+    #[test]
+    fn a_name_cannot_forge_a_line() {
+        for (comm, expect) in [
+            (&b"cm\n"[..], "cm"),
+            (b"a\nb\x1b[2J\n", "a?b?[2J"),
+            (b"\xff\n\n", "\u{fffd}?"),
+            (b"", ""),
+            (b"web 2\n", "web 2"),
+        ] {
+            assert_eq!(name(comm), expect);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A damaged file: set aside under another name, and whatever can be read of it carried over into a new one.
+//!
+//! Rows are read one by one in the order of their numbers, over the gaps that cannot be read. A row that no longer passes
+//! the checks is left behind.
+//!
+//! Invariants: the new file is whole, and called `.ready`, before anything of the damaged one is moved; whoever opens the
+//! history first finishes an exchange that was begun, so a power cut loses nothing; at most one file is kept aside; the
+//! time it takes is bounded by the size of the file.
+
+use super::error::{Cause, HistoryError};
+use super::{SetAside, mend, row, schema};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, params_from_iter};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What SQLite puts beside a database.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// What the new file is called once it is whole.
+const READY: &str = ".ready";
+/// Numbers tried one by one when a row cannot be read, before larger steps are taken: more than lie in a page.
+const ONE_BY_ONE: u32 = 256;
+/// Numbers tried in vain in one table before it is given up.
+const FAILURES: u32 = 20_000;
+/// No row has a number as high as this.
+const MOST: i64 = 1 << 53;
+/// Tables in the order in which rows refer to each other, with the column that numbers them.
+const TABLES: [(&str, &str); 7] = [
+    ("deaths", "id"),
+    ("reports", "seq"),
+    ("payloads", "seq"),
+    ("recoveries", "death"),
+    ("restarts", "death"),
+    ("dropped", "id"),
+    ("ledger", "one"),
+];
+
+/// Puts a new file in the place of the damaged one, with whatever could be carried over.
+pub(super) fn replace(path: &Path, now_ms: u64, why: &Cause) -> Result<SetAside, HistoryError> {
+    let fresh = beside(path, ".salvaged");
+    let salvaged = salvage(path, &fresh).inspect_err(|_| drop(clear(&fresh)))?;
+    let ready = beside(path, READY);
+    let named = fs::rename(&fresh, &ready).and_then(|()| sync_directory(path));
+    named.map_err(|source| HistoryError::new(Cause::File { path: ready, source }, path))?;
+    let to = exchange(path, now_ms)?;
+    Ok(SetAside { to, why: why.to_string(), salvaged })
+}
+
+/// Ends an exchange that a power cut or a failure has ended; `None`: there is none.
+pub(super) fn finish(path: &Path, now_ms: u64) -> Result<Option<PathBuf>, HistoryError> {
+    let ready = beside(path, READY);
+    match ready.try_exists() {
+        Ok(true) => exchange(path, now_ms).map(Some),
+        Ok(false) => Ok(None),
+        Err(source) => Err(HistoryError::new(Cause::File { path: ready, source }, path)),
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Moves the damaged file away and the new one to its place; tells where the damaged one is now.
+fn exchange(path: &Path, now_ms: u64) -> Result<PathBuf, HistoryError> {
+    let to = beside(path, &format!(".damaged-{now_ms}"));
+    let moved = move_away(path, &to).and_then(|()| fs::rename(beside(path, READY), path));
+    let moved = moved.and_then(|()| sync_directory(path));
+    moved.map_err(|source| HistoryError::new(Cause::File { path: to.clone(), source }, path))?;
+    Ok(to)
+}
+
+fn move_away(path: &Path, to: &Path) -> io::Result<()> {
+    remove_older(path)?;
+    // They go first: with a new database they would be taken for its own.
+    for companion in COMPANIONS {
+        ignore_missing(fs::rename(beside(path, companion), beside(to, companion)))?;
+    }
+    // Two names, so that there is never none; where a file cannot have two, a moment without.
+    fs::hard_link(path, to).or_else(|_| ignore_missing(fs::rename(path, to)))
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Deletes a new file that has not become one.
+fn clear(fresh: &Path) -> io::Result<()> {
+    COMPANIONS.iter().chain(&[""]).try_for_each(|suffix| ignore_missing(fs::remove_file(beside(fresh, suffix))))
+}
+
+/// Deletes what was set aside before.
+fn remove_older(path: &Path) -> io::Result<()> {
+    let mut prefix: OsString = path.file_name().unwrap_or_default().to_owned();
+    prefix.push(".damaged-");
+    for entry in fs::read_dir(path.parent().unwrap_or(Path::new(".")))? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// Makes the new file; tells how many deaths are in it.
+fn salvage(path: &Path, fresh: &Path) -> Result<u64, HistoryError> {
+    let wrong = |error: rusqlite::Error| HistoryError::new(error, path);
+    let migrated = |error: rusqlite_migration::Error| HistoryError::new(error, path);
+    clear(fresh).map_err(|source| HistoryError::new(Cause::File { path: fresh.to_owned(), source }, path))?;
+    let damaged = Damaged::open(path);
+    let mut db = schema::begin(fresh)?;
+    // Rows are of the version that wrote them.
+    let version = damaged.as_ref().map_or(schema::LATEST, Damaged::version);
+    schema::MIGRATIONS.to_version(&mut db, version).map_err(migrated)?;
+    if let Some(damaged) = &damaged {
+        let work = db.transaction().map_err(wrong)?;
+        TABLES.iter().try_for_each(|table| damaged.copy(table, &work)).map_err(wrong)?;
+        work.commit().map_err(wrong)?;
+    }
+    schema::MIGRATIONS.to_latest(&mut db).map_err(migrated)?;
+    let work = db.transaction().map_err(wrong)?;
+    mend::mend(&work).map_err(wrong)?;
+    let salvaged = work.query_row("SELECT count(*) FROM deaths", [], |found| row::unsigned(found, 0)).map_err(wrong)?;
+    work.commit().map_err(wrong)?;
+    Ok(salvaged)
+}
+
+/// The damaged file, open for reading.
+struct Damaged(Connection);
+
+impl Damaged {
+    /// `None`: not even its list of tables can be read.
+    fn open(path: &Path) -> Option<Self> {
+        // Not read-only: the log's index may have to be made anew.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).ok()?;
+        schema::keep_as_is(&db);
+        // It then reads a file that is shorter than it should be, and over lines of the schema that make no sense.
+        db.pragma_update(None, "writable_schema", true).ok()?;
+        db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).ok()?;
+        Some(Self(db))
+    }
+
+    fn version(&self) -> usize {
+        let found = self.0.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+        let found = found.ok().and_then(|found| usize::try_from(found).ok());
+        found.filter(|found| (1..=schema::LATEST).contains(found)).unwrap_or(schema::LATEST)
+    }
+
+    /// Copies all rows of a table that can be read and that pass the checks.
+    fn copy(&self, table: &(&str, &str), into: &Connection) -> rusqlite::Result<()> {
+        // A number that is damaged leads past all that follow it; these are met on the way back.
+        let last = self.walk(table, (Way::Up, 0), into)?;
+        self.walk(table, (Way::Down, last + 1), into).map(drop)
+    }
+
+    /// Copies rows in one direction; tells the number of the last.
+    fn walk(&self, &(table, number): &(&str, &str), from: (Way, i64), into: &Connection) -> rusqlite::Result<i64> {
+        let (way, mut at) = from;
+        let mut last = at;
+        let order = match way {
+            Way::Up => format!("> ?1 ORDER BY {number}"),
+            Way::Down => format!("< ?1 ORDER BY {number} DESC"),
+        };
+        let query = format!("SELECT {number}, * FROM {table} WHERE {number} {order} LIMIT 1");
+        let Ok(mut next) = self.0.prepare(&query) else { return Ok(last) };
+        let places = vec!["?"; next.column_count() - 1].join(", ");
+        let mut insert = into.prepare(&format!("INSERT OR REPLACE INTO {table} VALUES ({places})"))?;
+        let (mut missed, mut failures) = (0, 0);
+        while failures < FAILURES {
+            match read_next(&mut next, at) {
+                Ok(None) => break,
+                // In a damaged file even the order may be wrong.
+                Ok(Some((number, values))) if way.leads_from(at, number) => {
+                    store(&mut insert, values)?;
+                    (at, last, missed) = (number, number, 0);
+                }
+                Ok(Some(_)) | Err(_) => {
+                    (missed, failures) = (missed + 1, failures + 1);
+                    let step = 1_i64 << u32::saturating_sub(missed, ONE_BY_ONE).min(53);
+                    at = way.step(at, step);
+                    if !(0..=MOST).contains(&at) {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(last)
+    }
+}
+
+/// The order in which a table is read.
+#[derive(Clone, Copy)]
+enum Way {
+    Up,
+    Down,
+}
+
+impl Way {
+    const fn step(self, from: i64, by: i64) -> i64 {
+        match self {
+            Self::Up => from + by,
+            Self::Down => from - by,
+        }
+    }
+
+    fn leads_from(self, from: i64, to: i64) -> bool {
+        match self {
+            Self::Up => (from + 1..MOST).contains(&to),
+            Self::Down => (1..from).contains(&to),
+        }
+    }
+}
+
+fn read_next(next: &mut Statement<'_>, after: i64) -> rusqlite::Result<Option<(i64, Vec<Value>)>> {
+    let columns = next.column_count();
+    let mut rows = next.query([after])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let values: rusqlite::Result<Vec<Value>> = (1..columns).map(|column| row.get_ref(column).map(lossy)).collect();
+    Ok(Some((row.get(0)?, values?)))
+}
+
+/// The value, with text that is text.
+fn lossy(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    }
+}
+
+/// Puts a row in, unless it does not pass the checks.
+fn store(insert: &mut Statement<'_>, values: Vec<Value>) -> rusqlite::Result<()> {
+    match insert.execute(params_from_iter(values)) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(()),
+        other => other.map(drop),
+    }
+}

@@ -1,0 +1,202 @@
+//! The journal as a witness of what happened while nobody listened.
+//!
+//! Two kinds of entries are read. `unitward-step` writes each run's whole record at its end, and PID 1 tells of the end of
+//! every run of every unit. Only entries whose trusted fields name their author count: see [`entry`].
+//!
+//! Invariants: read by `journalctl`, line by line, in bounded time and memory; what finds no room is counted. Whatever
+//! became of the entry that a cursor names, or of files, there is a result.
+//!
+//! journalctl of systemd 252 leaves out an entry after `--after-cursor=` where other matches are given, hence `--cursor=`.
+
+mod child;
+mod entry;
+
+pub use crate::core::crash::witness::JournalEnd;
+
+use super::record::RunRecord;
+use super::step::messages;
+use crate::core::crash::observation::InvocationId;
+use crate::core::crash::witness::{TargetRestart, Witness};
+use child::{Fields, journalctl};
+use entry::Author;
+use std::collections::{HashSet, VecDeque};
+use std::io;
+
+/// Records of runs that are kept …
+const RUNS_KEPT: usize = 20_000;
+
+/// … and how large they may be together, in bytes of JSON.
+const RUNS_SIZE: usize = 16 << 20;
+
+/// Runs back in which an earlier record of the same run is looked for, which the later one replaces.
+const SAME_RUN: usize = 256;
+
+/// How much is read of what was before the cursor, to learn which stops were under way.
+const LOOK_BACK: &str = "--lines=2000";
+
+/// What the journal tells.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// What `unitward-step` wrote: the latest record of each run, oldest first.
+    pub runs: Vec<JournalRun>,
+    /// Ends of runs of all units, oldest first.
+    pub ends: Vec<JournalEnd>,
+    /// Restarts of targets that were made by hand, oldest first.
+    pub restarts: Vec<TargetRestart>,
+    /// Older ends that found no room.
+    pub left_out: usize,
+    /// Whether time ran out before all was read: there is more behind `cursor`.
+    pub unfinished: bool,
+    /// Where the next scan goes on; `None`: the journal is empty.
+    pub cursor: Option<String>,
+    /// The present boot, as the newest entry has it.
+    pub boot: Option<String>,
+}
+
+/// A run's record out of the journal.
+#[derive(Debug)]
+pub struct JournalRun {
+    /// The boot it is of: 32 hexadecimal digits.
+    pub boot: String,
+    /// The latest that was written.
+    pub record: RunRecord,
+    /// Where the first one stands that was read, comparable with [`JournalEnd::place`].
+    pub first: u64,
+    /// Where the latest stands.
+    pub last: u64,
+}
+
+/// The cursor of the newest entry; `None`: there is none.
+///
+/// # Errors
+/// When `journalctl` cannot be run or fails.
+pub fn tail() -> io::Result<Option<String>> {
+    let mut newest = None;
+    journalctl(&["--lines=1".to_owned()], &mut |fields| newest = fields.cursor().map(str::to_owned))?;
+    Ok(newest)
+}
+
+/// Everything after the entry that `after` names; `None`: of this boot.
+///
+/// # Errors
+/// When `journalctl` cannot be run or fails.
+pub fn scan(after: Option<&str>) -> io::Result<Scan> {
+    child::sync();
+    // Not an error yet: where nothing can be read the scan itself says so.
+    let newest = tail().unwrap_or_default();
+    let mut reader = Reader { after: after.map(str::to_owned), ..Reader::default() };
+    let place = match after {
+        Some(cursor) => {
+            reader.look_back(cursor);
+            format!("--cursor={cursor}")
+        }
+        // By the newest entry: what /proc says of the boot is another's where a sandbox has hidden a container's own.
+        None => match newest.as_deref().and_then(child::boot_of) {
+            Some(boot) => format!("--boot={boot}"),
+            None => "--boot".to_owned(),
+        },
+    };
+    let is_late = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+    let mut read = reader.read(place);
+    if let (Some(cursor), Err(error), None) = (after, &read, &reader.last)
+        && !is_late(error)
+    {
+        read = reader.read(format!("--since={}", child::time_of(cursor)));
+    }
+    // Whatever was read counts; the next scan goes on from there.
+    let unfinished = match read {
+        Err(error) if reader.last.is_none() => return Err(error),
+        Err(error) => is_late(&error),
+        Ok(()) => false,
+    };
+    Ok(Scan { unfinished, ..reader.finish(newest) })
+}
+
+/// What was read so far.
+#[derive(Debug, Default)]
+struct Reader {
+    after: Option<String>,
+    /// Runs of stacks' units that end because somebody asked for it.
+    asked_for: HashSet<InvocationId>,
+    witness: Witness,
+    runs: VecDeque<Run>,
+    /// Size of all runs.
+    size: usize,
+    last: Option<String>,
+}
+
+/// A record with its size.
+#[derive(Debug)]
+struct Run {
+    told: JournalRun,
+    author: Author,
+    size: usize,
+}
+
+impl Reader {
+    /// Which stops had begun at the cursor, and were not over.
+    fn look_back(&mut self, cursor: &str) {
+        let Some(boot) = child::boot_of(cursor) else { return };
+        let arguments =
+            [&format!("--cursor={cursor}"), "--reverse", LOOK_BACK, "--", "_PID=1", &format!("_BOOT_ID={boot}")];
+        let arguments: Vec<String> = arguments.map(str::to_owned).into_iter().chain(entry::begins()).collect();
+        let mut begun = Vec::new();
+        // Without it the scan is nearly as good.
+        let _ = journalctl(&arguments, &mut |fields| begun.extend(entry::fact(&fields)));
+        begun.into_iter().rev().for_each(|fact| self.witness.take(fact));
+    }
+
+    fn read(&mut self, place: String) -> io::Result<()> {
+        let arguments: Vec<String> = std::iter::once(place).chain(entry::matches()).collect();
+        journalctl(&arguments, &mut |fields| self.take(&fields))
+    }
+
+    fn take(&mut self, fields: &Fields) {
+        let Some(cursor) = fields.cursor().filter(|cursor| self.after.as_deref() != Some(cursor)) else { return };
+        self.last = Some(cursor.to_owned());
+        self.asked_for.extend(entry::asked_for(fields));
+        if let Some(fact) = entry::fact(fields) {
+            self.witness.take(fact);
+        }
+        if let Some((boot, record, author)) = entry::run(fields) {
+            let place = self.witness.pass();
+            let told = JournalRun { boot, record, first: place, last: place };
+            self.keep(Run { told, author, size: fields.get(entry::RUN).map_or(0, str::len) });
+        }
+    }
+
+    fn finish(mut self, newest: Option<String>) -> Scan {
+        let mut restarts = self.witness.take_restarts();
+        restarts.retain(|restart| !self.asked_for.contains(&restart.ended));
+        let (ends, left_out) = self.witness.finish();
+        let told: HashSet<_> = ends.iter().map(|end| (end.unit.as_str(), end.invocation.as_str())).collect();
+        let is_believed = |run: &Run| {
+            let record = &run.told.record;
+            run.author == Author::Helper || told.contains(&(record.unit.as_str(), record.invocation.as_str()))
+        };
+        let runs = self.runs.into_iter().filter(is_believed).map(|run| run.told).collect();
+        let boot = newest.as_deref().and_then(child::boot_of).map(str::to_owned);
+        let cursor = self.last.or(newest).or(self.after);
+        Scan { runs, ends, restarts, left_out, unfinished: false, cursor, boot }
+    }
+
+    fn keep(&mut self, mut run: Run) {
+        let from = self.runs.len().saturating_sub(SAME_RUN);
+        let is_same = |known: &Run| {
+            known.told.record.invocation == run.told.record.invocation && known.told.boot == run.told.boot
+        };
+        let earlier = self.runs.range(from..).position(is_same);
+        if let Some(earlier) = earlier.and_then(|at| self.runs.remove(from + at)) {
+            self.size -= earlier.size;
+            run.told.first = earlier.told.first;
+        }
+        self.size += run.size;
+        self.runs.push_back(run);
+        while self.runs.len() > RUNS_KEPT || self.size > RUNS_SIZE {
+            self.size -= self.runs.pop_front().map_or(0, |oldest| oldest.size);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

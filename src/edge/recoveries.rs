@@ -1,0 +1,232 @@
+//! From run records to recoveries: follows the trail from the run that ended one back to the death that began it.
+//!
+//! Each record of an automatic restart names the run whose death it answers. Records may be missing (only the newest are
+//! kept) or damaged (they come from files and from the journal): the trail then begins where it breaks off, it is never
+//! longer than [`LONGEST`], and no run is visited twice.
+
+use super::record::{self, End, RunRecord, StepResult};
+use crate::core::recovery::account::{Attempt, Ended, GivenUp, StepDone, StepOutcome, UpTimes};
+use std::collections::HashSet;
+
+/// Restarts of one recovery that are followed back. A ward without a death limit may need any number.
+const LONGEST: usize = 1_000;
+
+/// A recovery as the records tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// The InvocationID of the run whose death began it.
+    pub invocation: String,
+    /// How that run ended.
+    pub died: End,
+    /// The restarts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// The recovery that came to its end with this run, the later one where there are two; `None`: this run ended none.
+#[must_use]
+pub fn chain(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Chain> {
+    chains(record, lookup).pop()
+}
+
+/// All recoveries that came to their end with this run, at most two: it was up after a restart, and its own death was
+/// one too many.
+#[must_use]
+pub fn chains(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Vec<Chain> {
+    let recovered = (record.up.is_some()).then(|| trail(record, lookup, Ended::Up)).flatten();
+    let given_up = record.end.as_ref().and_then(|end| end.given_up).and_then(|given_up| {
+        let ended = Ended::GivenUp(given_up.into());
+        if begins_one(record) { began(record, Vec::new(), ended) } else { trail(record, lookup, ended) }
+    });
+    recovered.into_iter().chain(given_up).collect()
+}
+
+/// Whether the death of this run began a recovery, and did not merely prolong one.
+fn begins_one(record: &RunRecord) -> bool {
+    record.up.is_some() || record.follows.is_none()
+}
+
+/// The recovery whose last restart is `last`.
+fn trail(last: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ended: Ended) -> Option<Chain> {
+    let mut attempts = vec![attempt(last)];
+    let mut visited = HashSet::from([last.invocation.clone()]);
+    let mut before = lookup(last.follows.as_ref()?)?;
+    while !begins_one(&before) && attempts.len() < LONGEST && visited.insert(before.invocation.clone()) {
+        let Some(earlier) = before.follows.as_ref().and_then(|run| lookup(run)).filter(|run| run.end.is_some()) else {
+            break;
+        };
+        attempts.push(attempt(&before));
+        before = earlier;
+    }
+    attempts.reverse();
+    began(&before, attempts, ended)
+}
+
+fn began(by: &RunRecord, attempts: Vec<Attempt>, ended: Ended) -> Option<Chain> {
+    let died = by.end.clone().filter(|end| !end.asked && !end.finished)?;
+    Some(Chain { invocation: by.invocation.clone(), died, attempts, ended })
+}
+
+fn attempt(record: &RunRecord) -> Attempt {
+    // Step 0 is no step of the ward's: it starts the service of a condition with Independent=.
+    let steps = record.results.iter().filter(|result| result.step != "0").map(StepDone::from).collect();
+    Attempt { steps, up: record.up.map(|up| UpTimes { main: up.main, at: up.at }) }
+}
+
+impl From<&StepResult> for StepDone {
+    fn from(result: &StepResult) -> Self {
+        Self {
+            condition: result.condition.clone(),
+            step: result.action.clone(),
+            argument: result.argument.clone(),
+            result: match result.outcome {
+                record::Outcome::Ok => StepOutcome::Ok,
+                record::Outcome::Failed => StepOutcome::Failed,
+            },
+            ms: result.ms,
+        }
+    }
+}
+
+impl From<record::GivenUp> for GivenUp {
+    fn from(given_up: record::GivenUp) -> Self {
+        match given_up {
+            record::GivenUp::Exclude => Self::Exclude,
+            record::GivenUp::RestartStack => Self::RestartStack,
+            record::GivenUp::Reboot => Self::Reboot,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::record::{Outcome, StartKind, Up};
+
+    /// A run `id` that follows `follows`, with one step whose argument is its id.
+    fn run(id: &str, follows: Option<&str>) -> RunRecord {
+        let start = if follows.is_some() { StartKind::AfterAbnormalDeath } else { StartKind::First };
+        let result = |step: &str| StepResult {
+            condition: "OnDeath".into(),
+            step: step.into(),
+            action: "Execute".into(),
+            argument: id.into(),
+            outcome: Outcome::Ok,
+            status: 0,
+            at: 0,
+            ms: 1,
+        };
+        RunRecord {
+            follows: follows.map(str::to_owned),
+            results: vec![result("1"), result("0")],
+            ..RunRecord::new("web", "web.service", id, start)
+        }
+    }
+
+    fn up(run: RunRecord) -> RunRecord {
+        RunRecord { up: Some(Up { main: 1, at: 2 }), ..run }
+    }
+
+    fn died(run: RunRecord, given_up: Option<record::GivenUp>) -> RunRecord {
+        let end = End {
+            asked: false,
+            finished: false,
+            result: "signal".into(),
+            code: "killed".into(),
+            status: "KILL".into(),
+            pid: Some(7),
+            at: 5,
+            limit_reached: given_up.is_some(),
+            given_up,
+            timed_out: None,
+        };
+        RunRecord { end: Some(end), ..run }
+    }
+
+    /// What `last` ended, as "the first death: its restarts: how it ended".
+    fn check(last: &RunRecord, others: &[RunRecord], expect: &[&str]) {
+        let lookup = |id: &str| others.iter().chain([last]).find(|run| run.invocation == id).cloned();
+        let told: Vec<_> = chains(last, &lookup)
+            .iter()
+            .map(|chain| {
+                let steps = chain.attempts.iter().map(|attempt| {
+                    assert_eq!(attempt.steps.len(), 1, "the launch of a service beside is no step");
+                    attempt.steps[0].argument.as_str()
+                });
+                format!("{}: {}: {:?}", chain.invocation, steps.collect::<Vec<_>>().join(" "), chain.ended)
+            })
+            .collect();
+        assert_eq!(told, expect);
+        assert_eq!(
+            chain(last, &lookup).map(|chain| chain.ended),
+            chains(last, &lookup).last().map(|chain| chain.ended)
+        );
+    }
+
+    #[test]
+    fn a_run_that_is_up_after_a_death_ends_a_recovery() {
+        check(&up(run("b", Some("a"))), &[died(up(run("a", None)), None)], &["a: b: Up"]);
+    }
+
+    #[test]
+    fn restarts_that_failed_lie_between_the_death_and_the_end() {
+        let others = [
+            died(up(run("a", Some("z"))), None),
+            died(run("b", Some("a")), None),
+            died(run("c", Some("b")), None),
+            died(up(run("z", None)), None),
+        ];
+        check(&up(run("d", Some("c"))), &others, &["a: b c d: Up"]);
+    }
+
+    #[test]
+    fn a_first_start_that_failed_begins_a_recovery() {
+        check(&up(run("b", Some("a"))), &[died(run("a", None), None)], &["a: b: Up"]);
+    }
+
+    #[test]
+    fn a_death_that_was_one_too_many_ends_its_own_recovery() {
+        let exclude = Some(record::GivenUp::Exclude);
+        check(&died(up(run("a", None)), exclude), &[], &["a: : GivenUp(Exclude)"]);
+        check(&died(run("a", None), exclude), &[], &["a: : GivenUp(Exclude)"]);
+        let others = [died(up(run("a", None)), None)];
+        check(&died(run("b", Some("a")), exclude), &others, &["a: b: GivenUp(Exclude)"]);
+        check(&died(up(run("b", Some("a"))), exclude), &others, &["a: b: Up", "b: : GivenUp(Exclude)"]);
+    }
+
+    #[test]
+    fn what_is_still_going_on_was_asked_for_or_began_by_hand_ends_none() {
+        let others = [died(up(run("a", None)), None)];
+        check(&run("b", Some("a")), &others, &[]);
+        check(&died(run("b", Some("a")), None), &others, &[]);
+        check(&up(run("a", None)), &[], &[]);
+        let mut asked = others;
+        asked[0].end.as_mut().unwrap().asked = true;
+        check(&up(run("b", Some("a"))), &asked, &[]);
+    }
+
+    #[test]
+    fn a_trail_that_breaks_off_begins_where_it_does() {
+        check(&up(run("c", Some("b"))), &[died(run("b", Some("a")), None)], &["b: c: Up"]);
+        check(&up(run("c", Some("b"))), &[], &[]);
+        let unended = [died(run("b", Some("a")), None), run("a", Some("z"))];
+        check(&up(run("c", Some("b"))), &unended, &["b: c: Up"]);
+    }
+
+    #[test]
+    fn a_circle_comes_to_an_end() {
+        let others = [died(run("a", Some("b")), None), died(run("b", Some("a")), None)];
+        let lookup = |id: &str| others.iter().find(|run| run.invocation == id).cloned();
+        let told = chain(&up(run("c", Some("b"))), &lookup).unwrap();
+        assert!(told.attempts.len() <= 3, "{told:?}");
+    }
+
+    #[test]
+    fn no_trail_is_longer_than_it_may_be() {
+        let number = |id: &str| id.parse::<usize>().unwrap();
+        let lookup = |id: &str| Some(died(run(id, Some(&(number(id) + 1).to_string())), None));
+        let told = chain(&up(run("0", Some("1"))), &lookup).unwrap();
+        assert_eq!(told.attempts.len(), LONGEST);
+    }
+}

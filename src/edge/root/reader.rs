@@ -1,0 +1,182 @@
+//! Reads configuration files as a careful administrator would: which directory wins, what masks, whom to trust.
+
+use super::{LARGEST, SEARCH_PATH, SETTINGS};
+use crate::core::config::{Mistake, Place, Problem, SourceFile};
+use rustix::fs::{Mode, OFlags};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Every entry of the search path by name, first directory first.
+pub(super) type Listing = BTreeMap<String, Vec<Found>>;
+
+/// A directory's entry.
+pub(super) struct Found {
+    /// Seen from the host.
+    path: PathBuf,
+    /// Whether it is a link and has to be followed.
+    is_link: bool,
+}
+
+/// Reads files below one root and notes what is wrong with them.
+pub(super) struct Reader<'a> {
+    pub(super) root: &'a Path,
+    owner: u32,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(root: &'a Path) -> Self {
+        // Elsewhere than on the running host whoever builds the image may own it.
+        let owner = if root == Path::new("/") { 0 } else { fs::metadata(root).map_or(0, |data| data.uid()) };
+        Self { root, owner, problems: Vec::new() }
+    }
+
+    pub(super) fn listing(&mut self) -> Listing {
+        let mut found = Listing::new();
+        for directory in SEARCH_PATH {
+            for (name, entry) in self.entries(Path::new(directory)) {
+                found.entry(name).or_default().push(entry);
+            }
+        }
+        found
+    }
+
+    /// The entries of a trusted directory by name; nothing when there is none.
+    fn entries(&mut self, directory: &Path) -> Vec<(String, Found)> {
+        let outside = self.outside(directory);
+        let Ok(listing) = fs::read_dir(&outside) else { return Vec::new() };
+        if let Some(why) = fs::metadata(&outside).ok().and_then(|data| self.distrust(&data)) {
+            let why = format!("{why}, so what is in it is not trusted");
+            self.refuse(directory, 0, why);
+            return Vec::new();
+        }
+        let named = |entry: fs::DirEntry| {
+            let name = entry.file_name().into_string().ok()?;
+            let found = Found { path: directory.join(&name), is_link: entry.file_type().ok()?.is_symlink() };
+            Some((name, found))
+        };
+        listing.flatten().filter_map(named).collect()
+    }
+
+    /// The file of this name that counts and its drop-ins, in the order they apply.
+    pub(super) fn with_drop_ins(&mut self, found: &Listing, name: &str) -> Vec<SourceFile> {
+        let settings = name == SETTINGS;
+        let mut files = Vec::new();
+        match found.get(name).and_then(|entries| entries.first()).map(|main| self.read(main)) {
+            Some(Read::Text(main)) => files.push(main),
+            // Drop-ins alone make settings, as they do for systemd itself, but no ward and no stack.
+            None if settings => {}
+            None | Some(Read::Masked | Read::Refused) => return files,
+        }
+        let refused = self.problems.len();
+        let mut drop_ins: BTreeMap<String, Found> = BTreeMap::new();
+        for directory in found.get(&[name, ".d"].concat()).into_iter().flatten() {
+            for (file, entry) in self.entries(&directory.path).into_iter().filter(|(file, _)| file.ends_with(".conf")) {
+                drop_ins.entry(file).or_insert(entry);
+            }
+        }
+        for entry in drop_ins.values() {
+            if let Read::Text(file) = self.read(entry) {
+                files.push(file);
+            }
+        }
+        // A ward without one of its drop-ins is not the ward that was meant.
+        if !settings && self.problems.len() > refused {
+            return Vec::new();
+        }
+        files
+    }
+
+    /// One file's text, unless it masks or, with a problem, may not or cannot be read.
+    fn read(&mut self, entry: &Found) -> Read {
+        let path = entry.path.as_path();
+        let outside = match if entry.is_link { resolve(self.root, path) } else { Some(self.outside(path)) } {
+            Some(outside) if entry.is_link && outside == self.outside(Path::new("/dev/null")) => return Read::Masked,
+            Some(outside) => outside,
+            None => return self.refuse(path, 0, "the link leads nowhere".into()),
+        };
+        match self.read_trusted(&outside) {
+            Ok(bytes) if bytes.is_empty() => Read::Masked,
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Read::Text(SourceFile { path: path.into(), text }),
+                Err(error) => {
+                    let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                    let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+                    self.refuse(path, line, "the file is not UTF-8 text".into())
+                }
+            },
+            Err(why) => self.refuse(path, 0, why),
+        }
+    }
+
+    fn read_trusted(&self, outside: &Path) -> Result<Vec<u8>, String> {
+        let cannot = |error: std::io::Error| format!("the file cannot be read: {error}");
+        // Without blocking: somebody may have put a pipe there.
+        let opened = rustix::fs::open(outside, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
+        let file = File::from(opened.map_err(|error| cannot(error.into()))?);
+        let data = file.metadata().map_err(cannot)?;
+        if !data.is_file() {
+            return Err("this is not a regular file".into());
+        }
+        if let Some(why) = self.distrust(&data) {
+            return Err(why);
+        }
+        if data.len() > LARGEST {
+            return Err(format!("the file has {} bytes, more than the 1 MiB it may have", data.len()));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(data.len()).unwrap_or_default() + 1);
+        // As much as the size said: without take the end, and the size, would be asked for once more.
+        file.take(data.len()).read_to_end(&mut bytes).map_err(cannot)?;
+        Ok(bytes)
+    }
+
+    /// Why it is not trusted, and how to mend it.
+    fn distrust(&self, data: &fs::Metadata) -> Option<String> {
+        if data.uid() != self.owner && data.uid() != 0 {
+            return Some(format!("it belongs to user {}; make it root's with chown root", data.uid()));
+        }
+        (data.mode() & 0o022 != 0)
+            .then(|| "others than its owner may write it; take that away with chmod go-w".to_owned())
+    }
+
+    fn outside(&self, path: &Path) -> PathBuf {
+        outside(self.root, path)
+    }
+
+    fn refuse(&mut self, path: &Path, line: usize, why: String) -> Read {
+        self.problems.push(Problem { at: Place { path: path.into(), line }, mistake: Mistake::File { why } });
+        Read::Refused
+    }
+}
+
+/// Follows links at `path` inside `root`; `None` for a link that leads nowhere or round in a circle.
+#[must_use]
+pub fn resolve(root: &Path, path: &Path) -> Option<PathBuf> {
+    let mut inside = path.to_owned();
+    for _ in 0..40 {
+        match fs::read_link(outside(root, &inside)) {
+            Ok(target) => inside = inside.parent().unwrap_or(Path::new("/")).join(target),
+            Err(_) => {
+                let outside = outside(root, &inside);
+                return (inside == Path::new("/dev/null") || outside.symlink_metadata().is_ok()).then_some(outside);
+            }
+        }
+    }
+    None
+}
+
+fn outside(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// What reading one file came to.
+enum Read {
+    Text(SourceFile),
+    /// Empty, or a link to `/dev/null`: files of this name further down the search path do not count.
+    Masked,
+    /// Not trusted or not readable; the problem is said.
+    Refused,
+}

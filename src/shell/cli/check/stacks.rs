@@ -1,0 +1,53 @@
+//! What is written well in a stack and yet will not do what it seems to.
+
+use super::warning;
+use crate::core::config::{Mistake, Problem, Settings, Stack};
+use crate::edge::planner::PlannedStack;
+use crate::edge::{root, unit_files};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+/// The warnings about one stack.
+pub(super) fn warnings(below: &Path, planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
+    let stack = &planned.described.stack;
+    let mut warnings = unsent(planned, settings);
+    if planned.members.is_empty() {
+        let text = format!("no ward belongs to this stack; write Stack={} in [Ward] of its members", stack.name);
+        warnings.push(warning(&stack.path, text));
+    }
+    warnings.extend(script(below, stack));
+    warnings.extend(unit_files::mask_of(below, &stack.unit()).map(|mask| {
+        let text = format!("{} masks the stack's unit; it works again after systemctl unmask", mask.display());
+        warning(&stack.path, text)
+    }));
+    warnings
+}
+
+/// Two switches elsewhere must be on for a report to leave the host. Each that is not is named.
+fn unsent(planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
+    let mut off = Vec::new();
+    if !settings.mqtt.wants_broker {
+        off.push("there is no Broker= in [MQTT] of unitward.conf; name one there");
+    }
+    if !settings.reports.crashes {
+        off.push("Crashes=no stands in [Reports] of unitward.conf; write Crashes=yes there");
+    }
+    off.retain(|_| planned.described.stack.report);
+    let warning = |why| Problem {
+        at: planned.described.at.clone(),
+        mistake: Mistake::Warning(format!("reports of full restarts cannot be sent: {why}, or write Report=no here")),
+    };
+    off.into_iter().map(warning).collect()
+}
+
+/// A script that cannot be run.
+fn script(below: &Path, stack: &Stack) -> Option<Problem> {
+    let program = stack.restart_script.as_ref()?.words.first()?;
+    let found = root::resolve(below, Path::new(program)).and_then(|path| path.metadata().ok());
+    let why = match found {
+        None => "does not exist",
+        Some(data) if !data.is_file() || data.permissions().mode() & 0o111 == 0 => "is not executable",
+        Some(_) => return None,
+    };
+    Some(warning(&stack.path, format!("{program} {why}, so no full restart can succeed; correct RestartScript=")))
+}

@@ -1,0 +1,195 @@
+//! `unitward restart-stack`: asks for a full restart. With `--serve` it is the program that makes them.
+
+use crate::core::config::problem::nearest;
+use crate::core::config::{Stack, StackName, time_span};
+use crate::core::full_restart::program::Program;
+use crate::core::full_restart::reception::errno;
+use crate::core::full_restart::request::{Answer, AnswerWhen, LONGEST, Request, SOCKETS};
+use crate::edge::full_restart::ask::{PATIENCE, ask};
+use crate::edge::root::Files;
+use crate::shell::restarter;
+use anyhow::Context as _;
+use clap::Args;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What is waited for the end of one beyond its own time limit.
+const MORE: Duration = Duration::from_secs(30);
+
+/// Programs that only run another one, which are looked behind.
+const DEEPEST: usize = 4;
+
+/// The command's arguments.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The stack: the stem of its file.
+    #[arg(value_name = "NAME")]
+    stack: String,
+    /// Who asks, in the report; the program that has called this one where it is not given.
+    #[arg(long, value_name = "CALLER")]
+    caller: Option<String>,
+    /// A file with the caller's backtrace, one frame a line; "-" is standard input.
+    #[arg(long, value_name = "FILE")]
+    backtrace: Option<PathBuf>,
+    /// Wait until the restart is over.
+    #[arg(long)]
+    wait: bool,
+    /// Take requests on the socket that standard input is: what unitward-stack@.service runs.
+    #[arg(long, hide = true, conflicts_with_all = ["caller", "backtrace", "wait"])]
+    serve: bool,
+}
+
+/// Runs the command.
+pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let name = match StackName::new(&arguments.stack) {
+        Ok(name) => name,
+        Err(why) => return Ok(refuse(&format!("{:?} cannot name a stack: {why}", arguments.stack))),
+    };
+    if arguments.serve {
+        return Ok(restarter::serve(&name));
+    }
+    let stacks = Files::list(Path::new("/")).stacks().into_vec();
+    let stack = stacks.iter().find(|stack| stack.name == name);
+    if stack.is_none() && !Path::new(SOCKETS).join(name.as_str()).exists() {
+        return Ok(refuse(&no_such_stack(&name, &stacks)));
+    }
+    let caller = arguments.caller.clone().unwrap_or_else(calling_program);
+    anyhow::ensure!(!caller.trim().is_empty(), "--caller= names nobody");
+    let request = Request {
+        caller,
+        cause: None,
+        answer: if arguments.wait { AnswerWhen::Over } else { AnswerWhen::Begun },
+        backtrace: arguments.backtrace.as_deref().map(read_backtrace).transpose()?,
+    };
+    let patience = match request.answer {
+        AnswerWhen::Begun => PATIENCE,
+        AnswerWhen::Over => stack.map_or(Stack::TIMEOUT, |stack| stack.timeout) + MORE,
+    };
+    let begun = Instant::now();
+    let answer = while_waiting(&name, arguments.wait, || ask(&name, &request, patience));
+    Ok(match answer {
+        Ok(answer) => tell(&name, &answer, arguments.wait.then(|| begun.elapsed())),
+        Err(error) => refuse(&format!("Failed to restart {name}: {error}.")),
+    })
+}
+
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::from(super::PROBLEMS)
+}
+
+/// Says how it went; `took` is for those who have waited for the end.
+fn tell(name: &StackName, answer: &Answer, took: Option<Duration>) -> ExitCode {
+    let span = |took: Duration| time_span::render(Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(0)));
+    match (answer.errno, took) {
+        (0, Some(took)) => println!("Done in {}: {}.", span(took), answer.words),
+        (0, None) => println!("Restarting {name}."),
+        // The script runs, or systemd is busy; for who does not want to wait that is enough.
+        (errno::INPROGRESS, None) => println!("Restarting {name}; {}.", answer.words),
+        _ => return refuse(&format!("Failed to restart {name}: {}.", answer.words)),
+    }
+    ExitCode::SUCCESS
+}
+
+fn no_such_stack(name: &StackName, stacks: &[Stack]) -> String {
+    let names = || stacks.iter().map(|stack| stack.name.as_str());
+    match nearest(name.as_str(), names()) {
+        Some(other) => format!("There is no stack {name}, did you mean {other}?"),
+        None if stacks.is_empty() => format!("There is no stack {name}, nor any other: see unitward.stack(5)."),
+        None => format!("There is no stack {name}, only {}.", names().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Waits for the answer; on a terminal the time that passes is shown to who waits for the end.
+fn while_waiting<T>(name: &StackName, wait: bool, ask: impl FnOnce() -> T) -> T {
+    if !wait || !io::stderr().is_terminal() {
+        return ask();
+    }
+    let (done, ended) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let begun = Instant::now();
+            while ended.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+                // A terminal that has gone away changes nothing.
+                let _ = write!(io::stderr(), "\rRestarting {name}, {} s ", begun.elapsed().as_secs());
+            }
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        });
+        let answer = ask();
+        drop(done);
+        answer
+    })
+}
+
+fn read_backtrace(path: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    let most = LONGEST as u64;
+    if path == Path::new("-") {
+        io::stdin().take(most).read_to_end(&mut bytes).context("failed to read standard input")?;
+    } else {
+        let file = File::open(path).with_context(|| format!("failed to open {}", path.display()))?;
+        file.take(most).read_to_end(&mut bytes).with_context(|| format!("failed to read {}", path.display()))?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The name of the program that has called this one.
+fn calling_program() -> String {
+    let mut pid = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    for _ in 0..DEEPEST {
+        let Some(process) = pid else { break };
+        let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        let arguments = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        let arguments: Vec<_> = String::from_utf8_lossy(&arguments).split_terminator('\0').map(str::to_owned).collect();
+        let program = Program { name: name.trim_end(), arguments: &arguments };
+        if !program.is_a_changer() {
+            return Some(program.called()).filter(|name| !name.is_empty()).unwrap_or_else(|| "unitward".to_owned());
+        }
+        pid = parent_of(process);
+    }
+    "unitward".to_owned()
+}
+
+/// The fourth field of `/proc/PID/stat`; the second is a name in brackets, in which anything may stand.
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_name_is_answered_with_the_right_one() {
+        let stack = |name: &str| Stack {
+            name: StackName::new(name).unwrap(),
+            path: Path::new("/x").into(),
+            identifier: name.to_owned(),
+            form: crate::core::config::Form::Defined,
+            inhibit_file: None,
+            restart_script: None,
+            timeout: Stack::TIMEOUT,
+            report: true,
+        };
+        let check = |name: &str, stacks: &[&str], words: &str| {
+            let stacks: Vec<_> = stacks.iter().map(|name| stack(name)).collect();
+            assert_eq!(no_such_stack(&StackName::new(name).unwrap(), &stacks), words);
+        };
+        check("opensinc", &["opensync", "shop"], "There is no stack opensinc, did you mean opensync?");
+        check("x", &["opensync", "shop"], "There is no stack x, only opensync, shop.");
+        check("x", &[], "There is no stack x, nor any other: see unitward.stack(5).");
+    }
+
+    #[test]
+    fn a_parent_is_found() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(parent_of(own), rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()));
+    }
+}

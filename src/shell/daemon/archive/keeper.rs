@@ -1,0 +1,359 @@
+//! The keeper of the history: the archive's thread, order by order.
+
+use super::backlog::Backlog;
+use super::recollect::{self, Recollection};
+use super::search::Search;
+use super::{Notes, Order, Tale, restarts};
+use crate::edge::history::entry::{Change, StoredReport};
+use crate::edge::history::read::Reader;
+use crate::edge::history::{Bounds, Cause, Dropped, History, HistoryError, Known, Opened, Refused};
+use crate::shell::daemon::messages;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+/// Orders stored together at most.
+const TOGETHER: usize = 512;
+/// How long after a failure the disk is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+/// How often the numbers are told at most.
+const TALLY: Duration = Duration::from_millis(500);
+
+/// The thread's state.
+pub(super) struct Keeper {
+    file: PathBuf,
+    tales: mpsc::Sender<Tale>,
+    bounds: Option<Bounds>,
+    pub(super) history: Option<History>,
+    /// Which file it is, lest one that was removed be written for ever.
+    inode: Option<u64>,
+    pub(super) cursor: Option<String>,
+    life: Life,
+    pub(super) backlog: Backlog,
+    pub(super) retry: Option<Instant>,
+    /// The trouble that was said and is not over.
+    pub(super) trouble: Option<String>,
+    /// Changes lost from the backlog.
+    lost: u64,
+    tally: Tally,
+    pub(super) search: Search,
+}
+
+/// Whether the history was open before in this life of the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// It was not: what it holds is of earlier lives.
+    Unopened,
+    /// It was: what is unfinished in it is at the desk.
+    Opened,
+}
+
+/// When the numbers are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tally {
+    /// Nothing changed since they were told.
+    Told,
+    /// They are due at this time.
+    Due(Instant),
+}
+
+impl Keeper {
+    pub(super) fn new(file: PathBuf, tales: mpsc::Sender<Tale>, search: Search) -> Self {
+        Self {
+            file,
+            tales,
+            bounds: None,
+            history: None,
+            inode: None,
+            cursor: None,
+            life: Life::Unopened,
+            backlog: Backlog::default(),
+            retry: None,
+            trouble: None,
+            lost: 0,
+            tally: Tally::Told,
+            search,
+        }
+    }
+
+    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        loop {
+            let first = match self.pause() {
+                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(pause) => orders.recv_timeout(pause),
+            };
+            match first {
+                Ok(first) => self.obey(first, orders),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.retry.is_some_and(|at| at <= Instant::now()) {
+                self.store(Vec::new());
+            }
+            self.tell_tallies();
+        }
+        if !self.backlog.is_empty() {
+            self.store(Vec::new());
+        }
+    }
+
+    /// How long there is nothing to be done without an order.
+    fn pause(&self) -> Option<Duration> {
+        let tally = match self.tally {
+            Tally::Told => None,
+            Tally::Due(at) => Some(at),
+        };
+        let next = self.retry.into_iter().chain(tally).min();
+        next.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Does what was asked, and what was asked meanwhile; stores together what may be stored together.
+    fn obey(&mut self, first: Order, orders: &Receiver<Order>) {
+        let mut changes = Vec::new();
+        for order in std::iter::once(first).chain(std::iter::from_fn(|| orders.try_recv().ok()).take(TOGETHER)) {
+            match order {
+                Order::Store(more) => changes.extend(more),
+                other => {
+                    self.store(std::mem::take(&mut changes));
+                    self.answer(other);
+                }
+            }
+        }
+        self.store(changes);
+    }
+
+    pub(super) fn answer(&mut self, order: Order) {
+        match order {
+            Order::Store(changes) => self.store(changes),
+            Order::Rebound(bounds) => self.rebound(bounds),
+            Order::Fetch { lane, after, limit } => {
+                let reports = self.waiting(&lane, after, limit);
+                self.tell(Tale::Fetched { lane, after, limit, reports });
+            }
+            Order::Restarts(files) => {
+                let records = self.look_up(restarts::open);
+                self.tell(Tale::Restarts(Notes { records, inhibited: restarts::inhibited(files) }));
+            }
+            Order::Recall => {
+                if self.cursor.is_none() {
+                    self.cursor = self.look_up(|known| known?.cursor().ok().flatten());
+                }
+                if let Err(error) = self.search.begin(self.cursor.as_deref()) {
+                    self.recalled(Recollection::failed(format!("failed to start a thread: {error}")));
+                }
+            }
+            Order::Gathered(recollection) => self.recalled(*recollection),
+        }
+    }
+
+    /// Tells what the books tell and the history does not.
+    fn recalled(&mut self, mut recollection: Recollection) {
+        let told = &mut recollection;
+        // Telling twice is better than not telling: the cloud knows twins by their id.
+        let _ = self.look_up(|known| known.map(|known| recollect::forget_the_known(known, told)));
+        if let Some(cursor) = &recollection.cursor {
+            self.cursor = Some(cursor.clone());
+        }
+        self.tell(Tale::Recalled(Box::new(recollection)));
+        if self.search.done() {
+            self.answer(Order::Recall);
+        }
+    }
+
+    /// Asks what is known; while the history cannot be opened, it may still be there to be read.
+    fn look_up<T>(&self, ask: impl FnOnce(Option<Known<'_>>) -> T) -> T {
+        match &self.history {
+            Some(history) => ask(Some(history.known())),
+            None => {
+                let past = Reader::open(&self.file).ok().flatten();
+                ask(past.as_ref().map(Reader::known))
+            }
+        }
+    }
+
+    fn rebound(&mut self, bounds: Bounds) {
+        let first = self.bounds.replace(bounds).is_none();
+        if let Some(history) = &mut self.history {
+            history.rebound(bounds);
+        }
+        if first && !self.open() {
+            self.tell(Tale::Opened { next_seq: None, lanes: Vec::new(), unfinished: Vec::new() });
+        }
+    }
+
+    /// Opens the history and tells what of earlier lives is in it.
+    fn open(&mut self) -> bool {
+        self.history = None;
+        let Some(bounds) = self.bounds else { return false };
+        let opened = match History::open(&self.file, bounds, now_ms()) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.fail(&error);
+                return false;
+            }
+        };
+        let Opened { history, next_seq, cursor, lanes, mut unfinished, set_aside } = opened;
+        if let Some(aside) = set_aside {
+            error!(
+                MESSAGE_ID = messages::HISTORY,
+                "The history {} is damaged ({}); it is {} now, and {} entries of it were saved.",
+                self.file.display(),
+                aside.why,
+                aside.to.display(),
+                aside.salvaged
+            );
+        }
+        self.history = Some(history);
+        self.inode = inode_of(&self.file);
+        self.retry = None;
+        self.cursor = self.cursor.take().or(cursor);
+        self.tally = Tally::Due(Instant::now());
+        if std::mem::replace(&mut self.life, Life::Opened) == Life::Opened {
+            unfinished.clear();
+        }
+        self.tell(Tale::Opened { next_seq: Some(next_seq), lanes, unfinished });
+        true
+    }
+
+    /// Stores what waits and this.
+    pub(super) fn store(&mut self, changes: Vec<Change>) {
+        if changes.is_empty() && self.backlog.is_empty() {
+            self.retry = None;
+            if self.history.is_none() && self.bounds.is_some() {
+                self.open();
+            }
+            return;
+        }
+        self.lost += self.backlog.keep(changes) as u64;
+        if self.retry.is_some_and(|at| at > Instant::now()) {
+            return;
+        }
+        let changes = self.backlog.take();
+        match self.apply(&changes) {
+            Some(dropped) => self.stored(dropped),
+            None => self.lost += self.backlog.keep(changes) as u64,
+        }
+    }
+
+    /// Applies a batch, to a new history if need be; what is wrong is said when it fails.
+    fn apply(&mut self, changes: &[Change]) -> Option<Dropped> {
+        if self.history.is_some() && self.inode != inode_of(&self.file) {
+            error!(
+                MESSAGE_ID = messages::HISTORY,
+                "The history {} was removed or replaced while it was in use, beginning a new one.",
+                self.file.display()
+            );
+            self.history = None;
+        }
+        if self.history.is_none() && !self.open() {
+            return None;
+        }
+        let mut done = self.history.as_mut()?.apply(now_ms(), changes);
+        if let Err(HistoryError::Damaged(_)) = &done
+            && self.open()
+        {
+            done = self.history.as_mut()?.apply(now_ms(), changes);
+        }
+        if let Some(Refused { changes, why }) = self.history.as_mut()?.take_refused() {
+            error!(
+                MESSAGE_ID = messages::HISTORY,
+                "Left out {changes} change{} that the history does not take: {why}",
+                if changes == 1 { "" } else { "s" }
+            );
+        }
+        done.inspect_err(|error| self.fail(error)).ok()
+    }
+
+    fn stored(&mut self, dropped: Dropped) {
+        self.retry = None;
+        if self.trouble.take().is_some() {
+            let lost = std::mem::take(&mut self.lost);
+            let lost = if lost == 0 { String::new() } else { format!("; {lost} changes were lost meanwhile") };
+            info!(MESSAGE_ID = messages::HISTORY, "The history can be written again{lost}.");
+        }
+        if dropped.unsent > 0 {
+            warn!(
+                MESSAGE_ID = messages::DROPPED,
+                "Dropped the {} oldest reports that the broker has not taken: the history has reached HistoryMaxUse=.",
+                dropped.unsent
+            );
+        }
+        if self.tally == Tally::Told {
+            self.tally = Tally::Due(Instant::now() + TALLY);
+        }
+    }
+
+    /// Says what is wrong, once, and tries again later.
+    fn fail(&mut self, error: &HistoryError) {
+        self.retry = Some(Instant::now() + RETRY);
+        let trouble = match error {
+            HistoryError::Full(Cause::Reader) => "The history cannot grow while a program reads it".to_owned(),
+            HistoryError::Full(_) => "The disk is full".to_owned(),
+            HistoryError::Damaged(_) | HistoryError::Other(_) => {
+                format!("Failed to use the history {}: {}", self.file.display(), causes(error).join(": "))
+            }
+        };
+        if self.trouble.as_ref() != Some(&trouble) {
+            error!(
+                MESSAGE_ID = messages::HISTORY,
+                "{trouble}; reports are sent all the same, and kept in memory until they can be stored."
+            );
+            self.trouble = Some(trouble);
+        }
+    }
+
+    /// The next waiting reports of a lane, on disk and behind that in the backlog.
+    ///
+    /// A history that cannot be read is opened anew, which tells the lanes that have waiting reports: so an answer with too
+    /// few is not the last one.
+    fn waiting(&mut self, lane: &str, after: u64, limit: usize) -> Vec<StoredReport> {
+        let settled = self.backlog.settled();
+        let stored = self.history.as_ref().map(|history| history.waiting(lane, after, limit + settled.len()));
+        let mut reports = match stored {
+            Some(Ok(reports)) => reports,
+            Some(Err(error)) => {
+                warn!(MESSAGE_ID = messages::HISTORY, "Failed to read the history, opening it anew: {error}");
+                self.open();
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        reports.retain(|report| !settled.contains(&report.seq));
+        reports.extend(self.backlog.waiting(lane, after));
+        reports.truncate(limit);
+        reports
+    }
+
+    fn tell_tallies(&mut self) {
+        if !matches!(self.tally, Tally::Due(at) if at <= Instant::now()) {
+            return;
+        }
+        self.tally = Tally::Told;
+        let Some(history) = &self.history else { return };
+        if let Ok(mut tallies) = history.tallies() {
+            tallies.waiting += self.backlog.unsent();
+            self.tell(Tale::Tallied(tallies));
+        }
+    }
+
+    /// The main loop is gone when this fails, and so will this thread be.
+    fn tell(&self, tale: Tale) {
+        let _ = self.tales.blocking_send(tale);
+    }
+}
+
+fn inode_of(file: &Path) -> Option<u64> {
+    std::fs::symlink_metadata(file).ok().map(|metadata| metadata.ino())
+}
+
+/// An error and what has led to it.
+fn causes(error: &HistoryError) -> Vec<String> {
+    anyhow::Chain::new(error).map(ToString::to_string).collect()
+}
+
+fn now_ms() -> u64 {
+    crate::edge::clock::since_epoch()
+}

@@ -1,0 +1,222 @@
+//! The books: what run records and the journal know and the history does not.
+//!
+//! Three accounts of one end may be found: the run record below `/run`, which is of this boot; the copy of it that
+//! `unitward-step` put into the journal; and PID 1's own messages. The first that is there in this order is believed, because
+//! it is the more exact one. What comes out is in the order of the journal, which holds also where the clock was set back; what
+//! only the run records tell is of this boot, and comes after that in the order of its time.
+
+use super::super::records;
+use crate::core::crash::observation::InvocationId;
+use crate::core::crash::tracker::{Activity, Evidence};
+use crate::core::crash::verdict::Testimony;
+use crate::core::crash::witness::TargetRestart;
+use crate::core::recovery::account::Ended;
+use crate::edge::history::entry::{Key, Witness};
+use crate::edge::history::{HistoryError, Known};
+use crate::edge::journal::{self, JournalRun, Scan};
+use crate::edge::record::{self, RunRecord};
+use crate::edge::recoveries::{self, Chain};
+use std::collections::{BTreeMap, HashSet};
+
+/// What the books tell.
+#[derive(Debug, Default)]
+pub(in crate::shell::daemon) struct Recollection {
+    /// What the books tell, and at last only what the history does not have; oldest first.
+    pub(in crate::shell::daemon) memories: Vec<Memory>,
+    /// Restarts of targets, likewise; each by the run that ended, with its time.
+    pub(in crate::shell::daemon) restarts: Vec<(Key, u64)>,
+    /// The present boot.
+    pub(in crate::shell::daemon) boot: String,
+    /// Up to where the journal was read.
+    pub(in crate::shell::daemon) cursor: Option<String>,
+    /// Ends that the journal has and that were too many to look at.
+    pub(in crate::shell::daemon) left_out: usize,
+    /// Whether time ran out before all of the journal was read: there is more behind `cursor`.
+    pub(in crate::shell::daemon) unfinished: bool,
+    /// Why the journal could not be read.
+    pub(in crate::shell::daemon) trouble: Option<String>,
+}
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(in crate::shell::daemon) enum Memory {
+    /// A run ended.
+    End(Recalled),
+    /// A recovery from this death came to its end.
+    Recovery(Key, Chain),
+}
+
+/// The end of a run that nobody had asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::shell::daemon) struct Recalled {
+    pub(in crate::shell::daemon) key: Key,
+    pub(in crate::shell::daemon) testimony: Testimony,
+    /// Whether it was ever up; a oneshot is not.
+    pub(in crate::shell::daemon) activity: Activity,
+    pub(in crate::shell::daemon) witness: Witness,
+}
+
+/// Where a thing stands in the order of things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// There in the journal.
+    Journal(u64),
+    /// In the run records alone, at this time.
+    Records(u64),
+}
+
+/// All accounts of one run.
+#[derive(Debug, Default)]
+struct Accounts {
+    record: Option<(RunRecord, Witness)>,
+    journal: Option<(Testimony, Activity)>,
+    /// Where the journal begins to tell of it, which is not before it was up.
+    up: Option<u64>,
+    /// Where the journal tells of its end.
+    end: Option<u64>,
+}
+
+impl Recollection {
+    /// Nothing, for this reason.
+    pub(super) fn failed(why: String) -> Self {
+        Self { boot: crate::edge::boot::id(), trouble: Some(why), ..Self::default() }
+    }
+}
+
+/// Looks into the books from `cursor` on; takes minutes where the journal is large.
+pub(super) fn gather(cursor: Option<&str>) -> Recollection {
+    let (scan, trouble) = match journal::scan(cursor) {
+        Ok(scan) => (scan, None),
+        Err(error) => (Scan::default(), Some(error.to_string())),
+    };
+    let (cursor, left_out, unfinished) = (scan.cursor.clone(), scan.left_out, scan.unfinished);
+    let boot = scan.boot.clone().unwrap_or_else(crate::edge::boot::id);
+    let key = |restart: &TargetRestart| {
+        let TargetRestart { boot, unit, ended, .. } = restart.clone();
+        Key { boot, unit, invocation: ended }
+    };
+    let restarts = scan.restarts.iter().map(|restart| (key(restart), restart.at)).collect();
+    let memories = remember(&side_by_side(scan, (&boot, record::all())));
+    Recollection { memories, restarts, boot, cursor, left_out, unfinished, trouble }
+}
+
+/// Puts the accounts of each run side by side.
+fn side_by_side(scan: Scan, (present, records): (&str, Vec<RunRecord>)) -> BTreeMap<Key, Accounts> {
+    let mut runs: BTreeMap<Key, Accounts> = BTreeMap::new();
+    for JournalRun { boot, record, first, last } in scan.runs {
+        if let Some(invocation) = InvocationId::parse(&record.invocation) {
+            let accounts = runs.entry(Key { boot, unit: record.unit.clone(), invocation }).or_default();
+            (accounts.up, accounts.end) = (Some(first), record.end.as_ref().map(|_| last));
+            accounts.record = Some((record, Witness::Journal));
+        }
+    }
+    for end in scan.ends {
+        let accounts = runs.entry(Key { boot: end.boot, unit: end.unit, invocation: end.invocation }).or_default();
+        accounts.end = Some(end.place);
+        accounts.journal = Some((end.testimony, end.activity));
+    }
+    for record in records {
+        if let Some(invocation) = InvocationId::parse(&record.invocation) {
+            let key = Key { boot: present.to_owned(), unit: record.unit.clone(), invocation };
+            runs.entry(key).or_default().record = Some((record, Witness::Record));
+        }
+    }
+    runs
+}
+
+/// The deaths and recoveries among the runs, in their order.
+fn remember(runs: &BTreeMap<Key, Accounts>) -> Vec<Memory> {
+    let mut memories = Vec::new();
+    for (key, accounts) in runs {
+        let end = accounts.ending().filter(|(testimony, ..)| testimony.evidence == Evidence::Unasked);
+        if let Some((testimony, activity, witness)) = end {
+            let place = Place::of(accounts.end, testimony.at);
+            memories.push((
+                place,
+                testimony.at,
+                Memory::End(Recalled { key: key.clone(), testimony, activity, witness }),
+            ));
+        }
+        let lookup = |invocation: &str| {
+            let invocation = InvocationId::parse(invocation)?;
+            let accounts = runs.get(&Key { invocation, ..key.clone() })?;
+            accounts.record.as_ref().map(|(record, _)| record.clone())
+        };
+        let record = accounts.record.as_ref().map(|(record, _)| record);
+        for chain in record.map(|record| recoveries::chains(record, &lookup)).unwrap_or_default() {
+            let (place, at) = accounts.over(&chain);
+            if let Some(invocation) = InvocationId::parse(&chain.invocation) {
+                memories.push((place, at, Memory::Recovery(Key { invocation, ..key.clone() }, chain)));
+            }
+        }
+    }
+    // Where two have one place the death stands first, and stays there.
+    memories.sort_by_key(|(place, at, _)| (*place, *at));
+    memories.into_iter().map(|(.., memory)| memory).collect()
+}
+
+impl Place {
+    fn of(journal: Option<u64>, at: u64) -> Self {
+        journal.map_or(Self::Records(at), Self::Journal)
+    }
+}
+
+impl Accounts {
+    /// How the run ended, by the best account of it.
+    fn ending(&self) -> Option<(Testimony, Activity, Witness)> {
+        let noted = self
+            .record
+            .as_ref()
+            .and_then(|(record, witness)| Some((records::testimony(record.end.as_ref()?), Activity::Seen, *witness)));
+        noted.or_else(|| {
+            let (testimony, activity) = self.journal.clone()?;
+            Some((testimony, activity, Witness::Journal))
+        })
+    }
+
+    /// Where and when a recovery was over that came to its end with this run: when it was up, or with its end.
+    fn over(&self, chain: &Chain) -> (Place, u64) {
+        let (place, at) = match chain.ended {
+            Ended::Up => (self.up.or(self.end), chain.attempts.last().and_then(|attempt| attempt.up).map(|up| up.at)),
+            Ended::GivenUp(_) => (self.end, self.ending().map(|(testimony, ..)| testimony.at)),
+        };
+        let at = at.unwrap_or(chain.died.at);
+        (Place::of(place, at), at)
+    }
+}
+
+/// Leaves out what the history has.
+///
+/// # Errors
+/// It cannot be read; nothing is left out then.
+pub(super) fn forget_the_known(history: Known<'_>, told: &mut Recollection) -> Result<(), HistoryError> {
+    let Recollection { memories, restarts, .. } = told;
+    let ended = restarts.iter().map(|(key, _)| key.clone()).collect();
+    let unknown_restarts: HashSet<Key> = history.unknown_restarts(ended)?.into_iter().collect();
+    restarts.retain(|(key, _)| unknown_restarts.contains(key));
+    let ends = memories.iter().filter_map(|memory| match memory {
+        Memory::End(recalled) => Some(recalled.key.clone()),
+        Memory::Recovery(..) => None,
+    });
+    let unknown_deaths: HashSet<Key> = history.unknown_deaths(ends.collect())?.into_iter().collect();
+    let recovered = memories.iter().filter_map(Memory::recovered);
+    let unknown_recoveries: HashSet<Key> = history.unknown_recoveries(recovered.collect())?.into_iter().collect();
+    memories.retain(|memory| match memory {
+        Memory::End(recalled) => unknown_deaths.contains(&recalled.key),
+        Memory::Recovery(..) => memory.recovered().is_some_and(|key| unknown_recoveries.contains(&key)),
+    });
+    Ok(())
+}
+
+impl Memory {
+    /// The death that was recovered from.
+    fn recovered(&self) -> Option<Key> {
+        match self {
+            Self::End(_) => None,
+            Self::Recovery(key, _) => Some(key.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,363 @@
+//! The courier's task: one loop that takes commands, follows the connection and tells what came of it.
+//!
+//! # Why a connection is thrown away on any error
+//!
+//! rumqttc 0.25 can keep a session across reconnects, but stalls for good when a packet id collides while
+//! the session is lost (rumqtt#1056, #1014), and the message at hand is gone. So client and event
+//! loop are dropped together on the first error, a new pair is made, and the outbox, which
+//! forgets a report only on its PUBACK, publishes again all that is unacknowledged.
+//!
+//! # What counts as working
+//!
+//! Being let in proves nothing: a broker may hang up at once, or over the first report. A connection has proved itself when
+//! the broker has acknowledged a report, or after a minute. Until then the rests between the tries grow, and the same
+//! trouble is not said again.
+
+use super::backoff::Backoff;
+use super::connection::Connection;
+use super::dialect::{Dialect, Entry, Retry};
+use super::failure::Failure;
+use super::journal::Journal;
+use super::letter::{Letter, Scale};
+use super::mqtt::Progress;
+use super::outbox::{Blame, Outbox, Portion};
+use super::{Command, Endpoint, Link, News, Status};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+/// A connection that lasted this long works, even when there was nothing to send.
+const STEADY: Duration = Duration::from_secs(60);
+/// How long an acknowledgement may take. Pings do not show a broker that takes reports and says nothing of them.
+const ACKNOWLEDGEMENT: Duration = Duration::from_secs(60);
+/// News that wait here when the main loop does not take them. When so many do, nothing more is handed over.
+const UNTOLD: usize = 256;
+
+/// The task's state.
+pub(super) struct Courier {
+    endpoint: Option<Box<Endpoint>>,
+    outbox: Outbox,
+    phase: Phase,
+    dialect: Dialect,
+    backoff: Backoff,
+    journal: Journal,
+    scale: Scale,
+    news: mpsc::Sender<News>,
+    untold: VecDeque<News>,
+    status: watch::Sender<Status>,
+    ending: Ending,
+}
+
+enum Phase {
+    /// There is nowhere to go.
+    Idle,
+    /// The next try is at this time.
+    Resting(Instant),
+    /// A connection is being made or is there.
+    Working(Box<Work>),
+}
+
+struct Work {
+    connection: Connection,
+    /// When the connection will have proved itself by its mere age; `None`: it has not begun, or has proved itself.
+    steady: Option<Instant>,
+    /// Until then the next acknowledgement must be there.
+    patience: Option<Instant>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Never,
+    WhenDrained,
+}
+
+enum Happening {
+    Command(Option<Command>),
+    Progress(Progress),
+    Told(bool),
+    /// The time that [`Courier::deadline`] named has come.
+    Time,
+}
+
+impl Courier {
+    /// A courier that knows no broker yet.
+    pub(super) fn new(news: mpsc::Sender<News>, status: watch::Sender<Status>) -> Self {
+        let (outbox, dialect, backoff) = (Outbox::default(), Dialect::default(), Backoff::default());
+        Self {
+            endpoint: None,
+            outbox,
+            phase: Phase::Idle,
+            dialect,
+            backoff,
+            journal: Journal::default(),
+            scale: Scale::default(),
+            news,
+            untold: VecDeque::new(),
+            status,
+            ending: Ending::Never,
+        }
+    }
+
+    /// Works until nobody is there any more to give commands or to hear news.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            match self.next(&mut commands).await {
+                Happening::Command(None) | Happening::Told(false) => return,
+                Happening::Command(Some(command)) => self.obey(command),
+                Happening::Progress(progress) => self.follow(progress),
+                Happening::Told(true) => {}
+                Happening::Time => self.look_at_the_clock(),
+            }
+            self.hand_over();
+            self.ask();
+            self.publish_status();
+        }
+    }
+
+    async fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Happening {
+        let deadline = self.deadline();
+        let time = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let Self { phase, news, untold, .. } = self;
+        let full = untold.len() >= UNTOLD;
+        let progress = async {
+            match phase {
+                Phase::Working(work) if !full => work.connection.progress().await,
+                Phase::Idle | Phase::Resting(_) | Phase::Working(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            permit = news.reserve(), if !untold.is_empty() => Happening::Told(match (permit, untold.pop_front()) {
+                (Ok(permit), Some(first)) => {
+                    permit.send(first);
+                    true
+                }
+                (permit, _) => permit.is_ok(),
+            }),
+            command = commands.recv() => Happening::Command(command),
+            progress = progress => Happening::Progress(progress),
+            () = time => Happening::Time,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Idle => None,
+            Phase::Resting(until) => Some(*until),
+            Phase::Working(work) if work.connection.is_up() => {
+                let room = self.untold.len() < UNTOLD;
+                let parked = self.outbox.deadline().filter(|_| room && self.outbox.flying() == 0);
+                let question = self.outbox.question_deadline().filter(|_| room && self.ending == Ending::Never);
+                [work.steady, work.patience, parked, question].into_iter().flatten().min()
+            }
+            Phase::Working(_) => None,
+        }
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let now = Instant::now();
+        let passed = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+        match &self.phase {
+            Phase::Idle => {}
+            Phase::Resting(until) if *until <= now => self.connect(),
+            Phase::Resting(_) => {}
+            Phase::Working(work) if passed(work.patience) => self.fail(&Failure::NoAnswer),
+            Phase::Working(work) if passed(work.steady) => self.prove(),
+            Phase::Working(_) => {}
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Publish(report) => self.outbox.publish(*report),
+            Command::Behind(lanes) => lanes.iter().for_each(|lane| self.outbox.behind(lane)),
+            Command::Loaded { lane, after, reports, limit } => {
+                self.outbox.loaded(&lane, Portion { after, limit }, reports);
+            }
+            Command::Connect(endpoint) if self.endpoint == endpoint => {
+                // Whoever reloads the daemon does not want to wait out a rest.
+                self.outbox.trust(Instant::now());
+                if matches!(self.phase, Phase::Resting(_)) {
+                    self.connect();
+                }
+            }
+            Command::Connect(endpoint) => self.turn_to(endpoint),
+            Command::Drain => self.ending = Ending::WhenDrained,
+        }
+    }
+
+    /// Begins anew with another broker.
+    fn turn_to(&mut self, endpoint: Option<Box<Endpoint>>) {
+        let now = Instant::now();
+        self.outbox.lost(now, Blame::Nobody);
+        self.outbox.trust(now);
+        self.endpoint = endpoint;
+        (self.dialect, self.backoff) = (Dialect::default(), Backoff::default());
+        self.journal = Journal::default();
+        self.scale = Scale::default();
+        self.connect();
+    }
+
+    fn connect(&mut self) {
+        self.phase = match &self.endpoint {
+            None => Phase::Idle,
+            Some(endpoint) => {
+                let connection = Connection::open(endpoint, self.dialect.version());
+                Phase::Working(Box::new(Work { connection, steady: None, patience: None }))
+            }
+        };
+    }
+
+    fn follow(&mut self, progress: Progress) {
+        match progress {
+            Progress::Connected(_) => self.be_let_in(),
+            Progress::Numbered(packet) => self.outbox.numbered(packet),
+            Progress::Acknowledged(packet) => {
+                if let Some(report) = self.outbox.acknowledged(packet, Instant::now()) {
+                    self.untold.push_back(News::Sent(report.seq));
+                }
+                self.be_patient();
+                self.prove();
+            }
+            Progress::Refused(packet, why) => {
+                if let Some(report) = self.outbox.refused(packet) {
+                    self.journal.refused(&report, &why);
+                    self.untold.push_back(News::Refused(report.seq, why));
+                }
+                self.be_patient();
+            }
+            Progress::Declined(packet, why) => {
+                if let (Some(channel), Some(endpoint)) = (self.outbox.declined(packet, Instant::now()), &self.endpoint)
+                {
+                    self.journal.declined(endpoint, endpoint.topic(channel), &why);
+                }
+                self.be_patient();
+            }
+            Progress::Quiet => {}
+            Progress::Failed(failure) => self.fail(&failure),
+        }
+    }
+
+    fn be_let_in(&mut self) {
+        if self.dialect.let_in() == Entry::TryOther {
+            return self.connect();
+        }
+        if let (Phase::Working(work), Some(endpoint)) = (&mut self.phase, &self.endpoint) {
+            work.steady = Some(Instant::now() + STEADY);
+            self.journal.let_in(endpoint, work.connection.version());
+        }
+    }
+
+    /// The connection works.
+    fn prove(&mut self) {
+        if let (Phase::Working(work), Some(endpoint)) = (&mut self.phase, &self.endpoint)
+            && work.steady.take().is_some()
+        {
+            self.backoff = Backoff::default();
+            self.journal.proved(endpoint);
+        }
+    }
+
+    /// Waits for the next acknowledgement, if one is due, from now on.
+    fn be_patient(&mut self) {
+        if let Phase::Working(work) = &mut self.phase {
+            work.patience = (self.outbox.flying() > 0).then(|| Instant::now() + ACKNOWLEDGEMENT);
+        }
+    }
+
+    /// Throws the connection away, and rests.
+    fn fail(&mut self, failure: &Failure) {
+        let now = Instant::now();
+        let up = matches!(&self.phase, Phase::Working(work) if work.connection.is_up());
+        let blame = self.blame(failure);
+        if let Some(parked) = self.outbox.lost(now, blame) {
+            self.journal.parked(parked);
+        }
+        let retry = if up { Retry::Later } else { self.dialect.not_let_in(failure) };
+        if retry == Retry::AtOnce {
+            return self.connect();
+        }
+        if let Some(endpoint) = &self.endpoint {
+            self.journal.failed(endpoint, failure);
+        }
+        self.phase = Phase::Resting(now + self.backoff.next());
+    }
+
+    /// Where the broker calls the only report on its way too large, it is known what to do about it.
+    fn blame(&mut self, failure: &Failure) -> Blame {
+        match self.outbox.only_one().filter(|_| *failure == Failure::Oversized) {
+            Some(report) => {
+                self.scale.too_large(report);
+                Blame::Nobody
+            }
+            None => failure.blame(),
+        }
+    }
+
+    /// Hands over what may be on its way now.
+    fn hand_over(&mut self) {
+        let (Phase::Working(work), Some(endpoint)) = (&mut self.phase, &self.endpoint) else { return };
+        let now = Instant::now();
+        while work.connection.is_up()
+            && self.untold.len() < UNTOLD
+            && let Some(report) = self.outbox.next(now)
+        {
+            let letter = Letter { topic: endpoint.topic(report.channel), id: &report.id, payload: &report.payload };
+            let Some(payload) = self.scale.payload(report, work.connection.largest(letter)) else {
+                let why = "it is larger than the broker takes";
+                if let Some(report) = self.outbox.give_up_last() {
+                    self.journal.refused(&report, why);
+                    self.untold.push_back(News::Refused(report.seq, why.to_owned()));
+                }
+                continue;
+            };
+            if payload.len() < report.payload.len() {
+                self.journal.shortened(endpoint, report, payload.len());
+            }
+            if let Err(failure) = work.connection.publish(Letter { payload: &payload, ..letter }) {
+                return self.fail(&failure);
+            }
+            work.patience = work.patience.or(Some(now + ACKNOWLEDGEMENT));
+        }
+    }
+
+    /// Asks for what waits on disk, while it can be sent: without a broker memory is kept for what is new.
+    fn ask(&mut self) {
+        let (up, now) = (matches!(&self.phase, Phase::Working(work) if work.connection.is_up()), Instant::now());
+        while up
+            && self.ending == Ending::Never
+            && self.untold.len() < UNTOLD
+            && let Some(question) = self.outbox.wanted(now)
+        {
+            self.untold.push_back(question);
+        }
+    }
+
+    fn publish_status(&mut self) {
+        let drained = (self.outbox.is_drained() && self.untold.is_empty()) || self.endpoint.is_none();
+        let link = match (&self.phase, &self.endpoint) {
+            _ if self.ending == Ending::WhenDrained && drained => {
+                self.phase = Phase::Idle;
+                Link::Closed
+            }
+            (_, None) => Link::None,
+            (Phase::Working(work), Some(endpoint)) if work.connection.is_up() => Link::Up(endpoint.to_string()),
+            (Phase::Working(_), Some(endpoint)) => Link::Connecting(endpoint.to_string()),
+            (Phase::Resting(_) | Phase::Idle, Some(endpoint)) => {
+                Link::Down(endpoint.to_string(), self.journal.latest().to_owned())
+            }
+        };
+        let sent = self.outbox.sent();
+        self.status.send_if_modified(|status| {
+            let news = Status { link, sent };
+            let changed = *status != news;
+            *status = news;
+            changed
+        });
+    }
+}

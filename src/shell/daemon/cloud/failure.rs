@@ -1,0 +1,251 @@
+//! Why there is no connection, in words that a person can act on.
+//!
+//! The words are the identity of a cause: the same words are said once. Each class has a MESSAGE_ID of its own, so that a
+//! fleet can tell an expired certificate from a cable that is not plugged in.
+
+use super::super::messages;
+use super::outbox::Blame;
+use crate::core::config::settings::Security;
+use rustls::{AlertDescription, CertificateError};
+use std::io;
+
+/// The causes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    /// The TCP connection was refused.
+    #[error("nobody listens there (connection refused)")]
+    NoListener,
+    /// The host name does not resolve.
+    #[error("the host name is not known: {0}")]
+    UnknownHost(String),
+    /// Nothing came back.
+    #[error("the broker did not answer in time")]
+    NoAnswer,
+    /// The connection was closed where an answer to the greeting was due.
+    #[error("the broker hung up instead of answering{}", hint(*.0))]
+    Mute(Security),
+    /// The connection was closed.
+    #[error("the broker closed the connection")]
+    HungUp,
+    /// What came is no MQTT.
+    #[error("the broker's answer is not understood: {0}")]
+    Garbage(String),
+    /// Whatever else can happen to a connection.
+    #[error("{0}")]
+    Network(String),
+
+    /// The certificate's authority is none of those trusted.
+    #[error("the broker's certificate is from an authority that is not trusted here (check CAFile=)")]
+    UnknownAuthority,
+    /// The certificate's time is over.
+    #[error("the broker's certificate has expired (check the clock of this host, too)")]
+    Expired,
+    /// The certificate's time is still to come.
+    #[error("the broker's certificate is not valid yet (check the clock of this host)")]
+    NotYetValid,
+    /// The certificate is another host's.
+    #[error("the broker's certificate is not for the host in Broker={0}")]
+    WrongName(String),
+    /// The certificate has another fault.
+    #[error("the broker's certificate is not accepted: {0}")]
+    BadCertificate(String),
+    /// There is no TLS where TLS was expected.
+    #[error("no TLS is spoken there: {0} (plain MQTT wants mqtt://)")]
+    NoTls(String),
+    /// The broker wants to see a certificate, or not the one it saw.
+    #[error("the broker refuses us without a valid client certificate, it says {0} (check CertFile= and KeyFile=)")]
+    ClientCertificate(String),
+    /// The handshake failed otherwise.
+    #[error("the TLS handshake failed: {0}")]
+    Tls(String),
+
+    /// The broker knows no such login.
+    #[error("the broker refuses us: bad user name or password (check Username= and PasswordFile=)")]
+    Login,
+    /// The broker does not want us; some say so of a bad password too.
+    #[error("the broker refuses us: not authorized (check Username= and PasswordFile=)")]
+    NotAuthorized,
+    /// The broker does not want what we publish.
+    #[error("the broker refuses our reports: {0} (check its access rules)")]
+    Unauthorized(String),
+    /// The broker does not speak the version of MQTT it was spoken to in.
+    #[error("the broker speaks neither MQTT 5 nor MQTT 3.1.1")]
+    Version,
+    /// The broker's own word, or its reason for hanging up.
+    #[error("the broker refuses us: {0}")]
+    Refused(String),
+    /// A report was larger than the broker takes.
+    #[error("the broker refuses a report as too large")]
+    Oversized,
+    /// A file of the configuration cannot be used.
+    #[error("failed to read {0}")]
+    File(String),
+}
+
+impl Failure {
+    /// The class, for the journal.
+    pub(super) const fn message_id(&self) -> &'static str {
+        match self {
+            Self::NoListener => messages::NO_LISTENER,
+            Self::UnknownHost(_) => messages::UNKNOWN_HOST,
+            Self::NoAnswer => messages::NO_ANSWER,
+            Self::UnknownAuthority => messages::TLS_AUTHORITY,
+            Self::Expired | Self::NotYetValid => messages::TLS_EXPIRED,
+            Self::WrongName(_) => messages::TLS_NAME,
+            Self::NoTls(_) => messages::TLS_MISSING,
+            Self::ClientCertificate(_) => messages::TLS_CLIENT,
+            Self::BadCertificate(_) | Self::Tls(_) => messages::TLS_FAILED,
+            Self::Login => messages::LOGIN,
+            Self::NotAuthorized | Self::Unauthorized(_) => messages::NOT_AUTHORIZED,
+            Self::Oversized => messages::OVERSIZED,
+            Self::File(_) => messages::FILE,
+            Self::Mute(_) | Self::HungUp | Self::Garbage(_) | Self::Network(_) | Self::Version | Self::Refused(_) => {
+                messages::DISCONNECTED
+            }
+        }
+    }
+
+    /// Whether a report on its way may be the cause.
+    pub(super) const fn blame(&self) -> Blame {
+        match self {
+            Self::HungUp | Self::NoAnswer | Self::Garbage(_) | Self::Oversized | Self::Unauthorized(_) => {
+                Blame::OnTheirWay
+            }
+            _ => Blame::Nobody,
+        }
+    }
+
+    /// An error of the socket, or of TLS above it.
+    pub(super) fn of_io(error: &io::Error) -> Self {
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Self::of_tls(tls);
+        }
+        let text = error.to_string();
+        // The standard library has no kind of its own for what getaddrinfo(3) says.
+        if let Some(why) = text.strip_prefix("failed to lookup address information: ") {
+            return Self::UnknownHost(why.to_owned());
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::NoListener,
+            io::ErrorKind::TimedOut => Self::NoAnswer,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => Self::HungUp,
+            _ => Self::Network(text),
+        }
+    }
+
+    /// An error from the handshake.
+    pub(super) fn of_handshake(error: &rumqttc::TlsError) -> Self {
+        match error {
+            rumqttc::TlsError::Io(error) => match Self::of_io(error) {
+                Self::HungUp => Self::NoTls("the broker hung up during the handshake".to_owned()),
+                failure => failure,
+            },
+            rumqttc::TlsError::TLS(error) => Self::of_tls(error),
+            rumqttc::TlsError::DNSName(_) => Self::Tls("the host in Broker= is no name for a certificate".to_owned()),
+            other => Self::Tls(other.to_string()),
+        }
+    }
+
+    fn of_tls(error: &rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(error) => Self::of_certificate(error),
+            rustls::Error::InvalidMessage(_) => Self::NoTls("what answers does not make sense".to_owned()),
+            rustls::Error::AlertReceived(alert) => match alert {
+                AlertDescription::CertificateRequired
+                | AlertDescription::BadCertificate
+                | AlertDescription::UnsupportedCertificate
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnknownCA
+                | AlertDescription::AccessDenied => Self::ClientCertificate(format!("{alert:?}")),
+                // In TLS 1.2 this is all that is said to whom no certificate is shown.
+                AlertDescription::HandshakeFailure => {
+                    Self::Tls("the broker says HandshakeFailure (does it want CertFile= and KeyFile=?)".to_owned())
+                }
+                alert => Self::Tls(format!("the broker says {alert:?}")),
+            },
+            error => Self::Tls(error.to_string()),
+        }
+    }
+
+    fn of_certificate(error: &CertificateError) -> Self {
+        match error {
+            // An authority that was made anew has the name of the old one, and another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownAuthority,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+            CertificateError::NotValidForName => Self::WrongName(String::new()),
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
+                let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
+                Self::WrongName(format!(", but for {names}"))
+            }
+            other => Self::BadCertificate(other.to_string()),
+        }
+    }
+}
+
+/// rustls writes the names of a certificate as `DnsName("host")` and `IpAddress(10.0.0.1)`.
+fn bare(name: &str) -> &str {
+    name.split_once('(').map_or(name, |(_, name)| name).trim_end_matches(')').trim_matches('"')
+}
+
+const fn hint(security: Security) -> &'static str {
+    match security {
+        Security::Plain => " (a port for TLS wants mqtts://)",
+        Security::Tls => " (does it want CertFile= and KeyFile=?)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::ToSocketAddrs;
+
+    #[test]
+    fn a_name_that_does_not_resolve_is_told_from_other_errors() {
+        let error = ("host.invalid", 1883).to_socket_addrs().expect_err("RFC 6761 says that there is none");
+        assert!(matches!(Failure::of_io(&error), Failure::UnknownHost(_)), "{error:?}");
+    }
+
+    #[test]
+    fn what_tls_says_is_found_inside_the_error_of_the_socket() {
+        let alert = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
+        let error = io::Error::new(io::ErrorKind::InvalidData, alert);
+        assert_eq!(Failure::of_io(&error), Failure::ClientCertificate("CertificateRequired".into()));
+        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        let error = rumqttc::TlsError::Io(io::Error::new(io::ErrorKind::InvalidData, expired));
+        assert_eq!(Failure::of_handshake(&error), Failure::Expired);
+        let error = rumqttc::TlsError::Io(io::ErrorKind::UnexpectedEof.into());
+        assert!(matches!(Failure::of_handshake(&error), Failure::NoTls(_)));
+    }
+
+    #[test]
+    fn a_certificate_for_others_is_told_with_their_names() {
+        let expected = rustls::pki_types::ServerName::try_from("broker").unwrap();
+        for (presented, expect) in [
+            (vec!["DnsName(\"a.example\")".to_owned(), "IpAddress(10.0.0.1)".to_owned()], "a.example, 10.0.0.1"),
+            (vec![], "no name at all"),
+        ] {
+            let error = CertificateError::NotValidForNameContext { expected: expected.clone(), presented };
+            assert_eq!(Failure::of_certificate(&error), Failure::WrongName(format!(", but for {expect}")));
+        }
+    }
+
+    #[test]
+    fn only_what_a_report_can_cause_is_blamed_on_one() {
+        for (failure, blame) in [
+            (Failure::HungUp, Blame::OnTheirWay),
+            (Failure::Oversized, Blame::OnTheirWay),
+            (Failure::Refused("it is shutting down".into()), Blame::Nobody),
+            (Failure::Unauthorized("NotAuthorized".into()), Blame::OnTheirWay),
+            (Failure::Network("No route to host".into()), Blame::Nobody),
+        ] {
+            assert_eq!(failure.blame(), blame, "{failure}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Finds the backtraces of runs that ended with a core dump, in the journal.
+//!
+//! systemd-coredump tells of a dump some time after the process is gone, up to minutes for a large one. The main loop hands
+//! over a [`Seek`] for each such run and takes each [`Found`]; how long it waits is its own affair. While seeks are open, one
+//! `journalctl --follow` runs, from a little before the oldest of them on, so that it does not matter whether the entry came
+//! before the seek, or in an earlier boot. With no seek open there is no process and no work.
+//!
+//! A seek that finds nothing in its time ends without an answer. So do all that are open when `journalctl` fails; that is said once.
+//!
+//! What may be slow, reading entries and objects, is done in threads of the runtime's pool. Bounds: the length of a
+//! line, the entries remembered for seeks to come, both channels. A full channel of seeks means a crash without a backtrace.
+
+mod follow;
+
+use crate::core::crash::observation::InvocationId;
+use crate::edge::coredump::{Core, Dumper};
+use follow::Journal;
+use std::collections::VecDeque;
+use std::path::Path;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::warn;
+
+/// The running host.
+const ROOT: &str = "/";
+
+/// Seeks that may wait to be taken, and as many may be open; systemd-coredump takes no more than 16 dumps at a time.
+const SEEKS: usize = 256;
+
+/// Answers that may wait for the main loop.
+const FOUND: usize = 16;
+
+/// Entries that no seek wanted yet, in bytes: a death may become known after its entry.
+const REMEMBERED: usize = 8 << 20;
+
+/// How long before a death its entry may have been written, in milliseconds: the process is gone when systemd-coredump has
+/// done its work, and then PID 1 has to notice. Half of it is for deaths that are not told in their order.
+const EARLIER: u64 = 30_000;
+
+/// How long before a death the dump may have begun, in milliseconds. The process is there until all of it is
+/// written.
+const DUMP_TIME: u64 = 5 * 60 * 1000;
+
+/// How far the clock of the kernel, which tells whole seconds, may seem to be ahead, in milliseconds.
+const SLACK: u64 = 2000;
+
+/// Asks for the backtrace of a run that dumped core.
+#[derive(Debug, Clone)]
+pub(super) struct Seek {
+    /// The unit.
+    pub(super) unit: String,
+    /// The run.
+    pub(super) invocation: InvocationId,
+    /// The process, where it is known: a worker's dump is not the main process's.
+    pub(super) pid: Option<u32>,
+    /// When it died, milliseconds since the epoch.
+    pub(super) at: u64,
+    /// When nobody waits for it any more.
+    pub(super) until: Instant,
+}
+
+/// The answer to a [`Seek`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The unit, as in the seek.
+    pub(super) unit: String,
+    /// The run, as in the seek.
+    pub(super) invocation: InvocationId,
+    /// The process that dumped.
+    pub(super) pid: u32,
+    /// The report's lines; `None`: the entry has no stack.
+    pub(super) backtrace: Option<String>,
+}
+
+/// The main loop's end.
+pub(super) struct Cores {
+    pub(super) seeks: mpsc::Sender<Seek>,
+    pub(super) found: mpsc::Receiver<Found>,
+}
+
+/// Starts the task; it ends when the returned value is dropped.
+pub(super) fn look_for_cores() -> Cores {
+    let (seeks, asked) = mpsc::channel(SEEKS);
+    let (answers, found) = mpsc::channel(FOUND);
+    let search = Search { open: Vec::new(), seen: Seen::default(), asked, answers, failing: false };
+    tokio::spawn(search.run());
+    Cores { seeks, found }
+}
+
+/// The task's state.
+struct Search {
+    open: Vec<Seek>,
+    seen: Seen,
+    asked: mpsc::Receiver<Seek>,
+    answers: mpsc::Sender<Found>,
+    /// `journalctl` failed the last time: that has been said.
+    failing: bool,
+}
+
+/// Why the journal is followed no longer.
+enum Pause {
+    /// No seek is open.
+    Idle,
+    /// A seek is for a time before that at which it began.
+    Earlier,
+    /// It cannot be followed.
+    Failed(String),
+    /// The main loop is gone.
+    End,
+}
+
+impl Search {
+    async fn run(mut self) {
+        while let Some(seek) = self.asked.recv().await {
+            self.open.push(seek);
+            loop {
+                let pause = self.follow().await;
+                self.seen = Seen::default();
+                match pause {
+                    Pause::Earlier => {}
+                    Pause::Idle => break,
+                    Pause::End => return,
+                    Pause::Failed(why) => {
+                        if !std::mem::replace(&mut self.failing, true) {
+                            warn!("Failed to look for core dumps in the journal, reporting without backtraces: {why}");
+                        }
+                        self.open.clear();
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Follows the journal from the oldest open seek on.
+    async fn follow(&mut self) -> Pause {
+        while let Ok(seek) = self.asked.try_recv() {
+            self.open.push(seek);
+        }
+        let Some(oldest) = self.open.iter().map(|seek| seek.at).min() else { return Pause::Idle };
+        let dumper = Dumper::of(Path::new(ROOT));
+        let mut journal = match Journal::follow(Path::new(ROOT), oldest.saturating_sub(EARLIER) / 1000) {
+            Ok(journal) => journal,
+            Err(error) => return Pause::Failed(format!("journalctl does not start: {error}")),
+        };
+        loop {
+            self.open.retain(|seek| seek.until > Instant::now());
+            let Some(until) = self.open.iter().map(|seek| seek.until).min() else { return Pause::Idle };
+            tokio::select! {
+                biased;
+                () = sleep_until(until) => {}
+                asked = self.asked.recv() => match asked {
+                    None => return Pause::End,
+                    Some(seek) if seek.at.saturating_add(EARLIER / 2) < oldest => {
+                        self.open.push(seek);
+                        return Pause::Earlier;
+                    }
+                    Some(seek) => self.ask(seek).await,
+                },
+                line = journal.next() => match line {
+                    Ok(Some(line)) => self.read(line, dumper).await,
+                    Ok(None) => return Pause::Failed(journal.last_words().await),
+                    Err(error) => return Pause::Failed(format!("journalctl cannot be read: {error}")),
+                },
+            }
+        }
+    }
+
+    /// Answers a seek from what was read already, or keeps it open.
+    async fn ask(&mut self, seek: Seek) {
+        match self.seen.take(|core| is_about(core, &seek)) {
+            Some(core) => self.answer(seek, core).await,
+            None if self.open.len() < SEEKS => self.open.push(seek),
+            None => {}
+        }
+    }
+
+    /// Answers the seek that a line is about, or keeps what it says for one to come.
+    async fn read(&mut self, line: String, dumper: Dumper) {
+        self.failing = false;
+        let Ok(Some(core)) = spawn_blocking(move || Core::parse(&line, dumper)).await else { return };
+        match self.open.iter().position(|seek| is_about(&core, seek)) {
+            Some(place) => {
+                let seek = self.open.swap_remove(place);
+                self.answer(seek, core).await;
+            }
+            None => self.seen.keep(core),
+        }
+    }
+
+    /// Nobody waits for an answer that comes too late.
+    async fn answer(&self, seek: Seek, core: Core) {
+        let Seek { unit, invocation, until, .. } = seek;
+        let pid = core.pid;
+        let backtrace = spawn_blocking(move || core.backtrace(Path::new(ROOT)));
+        let Ok(backtrace) = timeout_at(until, backtrace).await else { return };
+        let found = Found { unit, invocation, pid, backtrace: backtrace.ok().flatten() };
+        let _ = timeout_at(until, self.answers.send(found)).await;
+    }
+}
+
+/// Whether a core dump is that of the run that is sought. Where the environment does not tell the run, unit, process and time
+/// do.
+fn is_about(core: &Core, seek: &Seek) -> bool {
+    let Seek { unit, invocation, pid, at, until: _ } = seek;
+    let in_time = core.at_ms <= at.saturating_add(SLACK) && *at <= core.at_ms + DUMP_TIME;
+    core.unit == *unit
+        && match (&core.invocation, pid) {
+            (Some(run), Some(pid)) => run == invocation && core.pid == *pid,
+            (Some(run), None) => run == invocation,
+            (None, Some(pid)) => core.pid == *pid && in_time,
+            (None, None) => false,
+        }
+}
+
+/// Entries that no seek was about, the latest of them.
+#[derive(Default)]
+struct Seen {
+    cores: VecDeque<Core>,
+    size: usize,
+}
+
+impl Seen {
+    fn keep(&mut self, core: Core) {
+        self.size += core.size();
+        self.cores.push_back(core);
+        while self.size > REMEMBERED {
+            let Some(oldest) = self.cores.pop_front() else { return };
+            self.size -= oldest.size();
+        }
+    }
+
+    fn take(&mut self, wanted: impl Fn(&Core) -> bool) -> Option<Core> {
+        let core = self.cores.remove(self.cores.iter().position(wanted)?)?;
+        self.size -= core.size();
+        Some(core)
+    }
+}
+
+#[cfg(test)]
+mod tests;

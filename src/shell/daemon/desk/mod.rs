@@ -1,0 +1,360 @@
+//! The desk: from a death that was judged to what is stored, said and sent of it.
+//!
+//! Every death is stored at once, whatever else becomes of it. Then the ward's switches and the burst limit decide whether it
+//! has a report of its own; a process that dumped core is given [`BacktraceTimeoutSec=`] for its backtrace; and what is told
+//! of one ward is told in order.
+//!
+//! Invariants: a death is either reported, or counted in a report that sums up, or the configuration says that nobody wants
+//! to hear of it; which of these stands in the history before or together with the report.
+//!
+//! [`BacktraceTimeoutSec=`]: crate::core::config::settings::Reports::backtrace_timeout
+
+mod lane;
+
+use super::archive::Order;
+use super::event::{Action, Now};
+use super::incident::{Incident, IncidentKind};
+use super::recent::Recent;
+use super::rules::{Rules, Scene};
+use crate::core::crash::burst::{Admission, Rate};
+use crate::core::crash::reason::summed_up;
+use crate::core::recovery::account::Account;
+use crate::edge::history::entry::{Change, Channel, Fate, Key, StoredDeath, StoredRecovery, StoredReport};
+use lane::{Item, Lane, Recovery, Wait};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// A death as judged, with whether a core may be found.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) incident: Incident,
+    pub(super) core: Core,
+    pub(super) tense: Tense,
+}
+
+/// When a death is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tense {
+    /// When it happens.
+    Present,
+    /// Afterwards, out of the books: the burst limit counts by the deaths' own times.
+    Past,
+}
+
+/// Whether the process that died dumped core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Core {
+    /// It did.
+    Dumped,
+    /// It did not.
+    None,
+}
+
+/// What waits to be told.
+#[derive(Debug)]
+pub(super) struct Desk {
+    lanes: HashMap<String, Lane>,
+    /// The next report's place in the order of all.
+    next_seq: u64,
+    numbering: Numbering,
+    /// Runs whose deaths had no report of their own: their recoveries are not sent either.
+    quiet: Recent,
+}
+
+/// Where the numbers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbering {
+    /// From the clock, and none was given yet.
+    Open,
+    /// They go on from the last one given.
+    Fixed,
+}
+
+/// Whether a death's row is in the history already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Row {
+    Stored,
+    New,
+}
+
+impl Desk {
+    /// Nothing was reported yet in this life of the daemon.
+    ///
+    /// Until the history has said where its numbers end, and should it never say so, the clock stands in for it: in
+    /// microseconds it is above any number that was counted.
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            lanes: HashMap::new(),
+            next_seq: now.epoch_ms * 1_000,
+            numbering: Numbering::Open,
+            quiet: Recent::default(),
+        }
+    }
+
+    /// Where the history's numbers end. Once one was given they only grow.
+    pub(super) fn number_from(&mut self, next_seq: u64) {
+        self.next_seq = match std::mem::replace(&mut self.numbering, Numbering::Fixed) {
+            Numbering::Open => next_seq,
+            Numbering::Fixed => self.next_seq.max(next_seq),
+        };
+    }
+
+    /// Takes up the work where the daemon's last life left it.
+    pub(super) fn resume(&mut self, scene: Scene<'_>, unfinished: Vec<StoredDeath>) -> Vec<Action> {
+        let (held, open): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|death| death.fate == Fate::Held);
+        let mut actions = Vec::new();
+        for death in open {
+            let incident = Incident::of(death);
+            actions.extend(self.await_core(scene, incident, Row::Stored));
+        }
+        let mut summaries: BTreeMap<String, (Incident, u32)> = BTreeMap::new();
+        for death in held {
+            let incident = Incident::of(death);
+            let more = summaries.get(&incident.name).map_or(0, |(_, more)| *more);
+            summaries.insert(incident.name.clone(), (incident, more + 1));
+        }
+        for held in summaries.into_values() {
+            actions.extend(self.sum_up(scene.rules, held));
+        }
+        actions
+    }
+
+    /// One death.
+    pub(super) fn receive(&mut self, scene: Scene<'_>, judged: Judged) -> Vec<Action> {
+        let Scene { now, rules } = scene;
+        let Judged { incident, core, tense } = judged;
+        if !rules.wants(&incident.key.unit, incident.kind) {
+            return self.keep_quiet(&incident, Fate::Silent);
+        }
+        let rate = rate(rules);
+        let name = incident.lane();
+        let lane = self.lanes.entry(name.clone()).or_default();
+        let (burst, at) = lane.count_for((tense, incident.at), now, rate);
+        let before = burst.due(at);
+        let admission = burst.admit(rate, at, incident.clone());
+        let mut actions: Vec<_> = before.into_iter().flat_map(|held| self.sum_up(rules, held)).collect();
+        actions.extend(match admission {
+            Admission::Held => self.keep_quiet(&incident, Fate::Held),
+            Admission::Full(incident) => self.admit(scene, incident, core),
+        });
+        if self.lanes.get(&name).is_some_and(Lane::is_idle) {
+            self.lanes.remove(&name);
+        }
+        actions
+    }
+
+    /// Something more about an incident that was received before: it has no row of its own, and no part in the burst. Where
+    /// nobody was told of that, nobody is told of this.
+    pub(super) fn follow_up(&mut self, scene: Scene<'_>, incident: Incident) -> Vec<Action> {
+        let Key { unit, invocation, .. } = &incident.key;
+        if self.quiet.knows(invocation) || !scene.rules.wants(unit, incident.kind) {
+            return Vec::new();
+        }
+        let lane = self.lanes.entry(incident.lane()).or_default();
+        if lane.is_free() {
+            return self.report(scene.rules, incident, Row::Stored);
+        }
+        lane.push(Item::Death(Box::new(incident), Wait::Turn));
+        Vec::new()
+    }
+
+    /// A death that has a report of its own.
+    fn admit(&mut self, scene: Scene<'_>, incident: Incident, core: Core) -> Vec<Action> {
+        if core == Core::Dumped && !scene.rules.settings.reports.backtrace_timeout.is_zero() {
+            return self.await_core(scene, incident, Row::New);
+        }
+        let lane = self.lanes.entry(incident.lane()).or_default();
+        if lane.is_free() {
+            return self.report(scene.rules, incident, Row::New);
+        }
+        let stored = store_death(&incident, Fate::Open);
+        lane.push(Item::Death(Box::new(incident), Wait::Turn));
+        vec![stored]
+    }
+
+    /// All that is told afterwards was told.
+    pub(super) fn past_is_over(&mut self, scene: Scene<'_>) -> Vec<Action> {
+        let rate = rate(scene.rules);
+        let held: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.past_is_over(scene.now, rate)).collect();
+        let actions = held.into_iter().flat_map(|held| self.sum_up(scene.rules, held)).collect();
+        self.lanes.retain(|_, lane| !lane.is_idle());
+        actions
+    }
+
+    /// The end of a recovery from this death.
+    ///
+    /// It is stored at once, and told in its turn.
+    pub(super) fn recovered(&mut self, scene: Scene<'_>, death: Key, account: Account) -> Vec<Action> {
+        let record = account.to_json(&scene.rules.identity.node_id);
+        let recovery = StoredRecovery {
+            death: death.clone(),
+            ward: account.ward.clone(),
+            outcome: account.outcome.word().to_owned(),
+            at: match (account.recovery_ms, account.restarts) {
+                (Some(whole), _) => account.timestamp + whole,
+                (None, 0) => account.timestamp,
+                (None, _) => scene.now.epoch_ms,
+            },
+            record: String::from_utf8_lossy(&record).into_owned(),
+        };
+        let stored = Action::Order(Order::Store(vec![Change::Recovery(Box::new(recovery))]));
+        let lane = self.lanes.entry(account.ward.clone()).or_default();
+        lane.push(Item::Recovery(Box::new(Recovery { death, account, record })));
+        std::iter::once(stored).chain(self.release(scene.rules, scene.now)).collect()
+    }
+
+    /// A core was found.
+    pub(super) fn core_found(&mut self, scene: Scene<'_>, found: &super::cores::Found) -> Vec<Action> {
+        for lane in self.lanes.values_mut() {
+            lane.core_found(&found.invocation, found.pid, found.backtrace.as_deref());
+        }
+        self.release(scene.rules, scene.now)
+    }
+
+    /// When [`Desk::overdue`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.lanes.values().filter_map(Lane::deadline).min()
+    }
+
+    /// Whatever the time has come for.
+    pub(super) fn overdue(&mut self, scene: Scene<'_>) -> Vec<Action> {
+        let Scene { now, rules } = scene;
+        if self.deadline().is_none_or(|at| at > now.monotonic) {
+            return Vec::new();
+        }
+        let mut actions = self.release(rules, now);
+        let due: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.burst.due(now.monotonic)).collect();
+        actions.extend(due.into_iter().flat_map(|held| self.sum_up(rules, held)));
+        self.lanes.retain(|_, lane| !lane.is_idle());
+        actions
+    }
+
+    /// Says at once whatever was being held back. What waits for a backtrace, and what is to be said after it, is in the
+    /// history, and waits there.
+    pub(super) fn flush(&mut self, rules: &Rules) -> Vec<Action> {
+        let free = self.lanes.values_mut().filter(|lane| lane.is_free());
+        let held: Vec<_> = free.filter_map(|lane| lane.burst.close()).collect();
+        held.into_iter().flat_map(|held| self.sum_up(rules, held)).collect()
+    }
+
+    /// How many lanes there is something to remember of.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.lanes.len()
+    }
+
+    fn keep_quiet(&mut self, incident: &Incident, fate: Fate) -> Vec<Action> {
+        self.quiet.remember(incident.key.invocation.clone());
+        vec![store_death(incident, fate)]
+    }
+
+    fn await_core(&mut self, scene: Scene<'_>, incident: Incident, row: Row) -> Vec<Action> {
+        let patience = scene.rules.settings.reports.backtrace_timeout;
+        let (key, pid, at) = (incident.key.clone(), incident.pid, incident.at);
+        let stored = (row == Row::New).then(|| store_death(&incident, Fate::Open));
+        let wait = Wait::Core(scene.now.monotonic + patience);
+        self.lanes.entry(incident.lane()).or_default().push(Item::Death(Box::new(incident), wait));
+        stored.into_iter().chain([Action::SeekCore { key, pid, at, patience }]).collect()
+    }
+
+    /// Tells whatever need not wait any more.
+    fn release(&mut self, rules: &Rules, now: Now) -> Vec<Action> {
+        let mut items = Vec::new();
+        for lane in self.lanes.values_mut() {
+            while let Some(item) = lane.pop(now.monotonic) {
+                items.push(item);
+            }
+        }
+        self.lanes.retain(|_, lane| !lane.is_idle());
+        let tell = |item| match item {
+            Item::Death(incident, _) => self.report(rules, *incident, Row::Stored),
+            Item::Summary(incident, more) => self.summary(rules, (*incident, more)),
+            Item::Recovery(recovery) => self.report_recovery(rules, *recovery),
+        };
+        items.into_iter().flat_map(tell).collect()
+    }
+
+    /// Says it locally and, where there is a broker, to the cloud.
+    fn report(&mut self, rules: &Rules, incident: Incident, row: Row) -> Vec<Action> {
+        let fate = if rules.has_cloud() { Fate::Reported } else { Fate::Local };
+        let change = match row {
+            Row::New => Change::Death(Box::new(incident.stored(fate))),
+            Row::Stored => Change::Fate {
+                key: incident.key.clone(),
+                fate,
+                backtrace: incident.backtrace.clone(),
+                pid: incident.pid,
+            },
+        };
+        self.send(rules, incident, change)
+    }
+
+    /// A summary, in its turn: it stands for deaths that came after those that still wait.
+    fn sum_up(&mut self, rules: &Rules, (incident, more): (Incident, u32)) -> Vec<Action> {
+        match self.lanes.get_mut(&incident.lane()) {
+            Some(lane) if !lane.is_free() => {
+                lane.push(Item::Summary(Box::new(incident), more));
+                Vec::new()
+            }
+            Some(_) | None => self.summary(rules, (incident, more)),
+        }
+    }
+
+    fn summary(&mut self, rules: &Rules, (mut incident, more): (Incident, u32)) -> Vec<Action> {
+        incident.reason = summed_up(&incident.reason, more, rules.settings.reports.burst_interval);
+        incident.kind = IncidentKind::SummedUp;
+        let unit = incident.key.unit.clone();
+        self.send(rules, incident, Change::SummedUp { unit })
+    }
+
+    fn send(&mut self, rules: &Rules, incident: Incident, change: Change) -> Vec<Action> {
+        if !rules.has_cloud() {
+            return vec![Action::Journal(Box::new(incident)), Action::Order(Order::Store(vec![change]))];
+        }
+        let report = incident.report(&rules.identity, self.take_seq());
+        let changes = vec![change, Change::Report(Box::new(report.clone()))];
+        vec![
+            Action::Publish(Box::new(report)),
+            Action::Journal(Box::new(incident)),
+            Action::Order(Order::Store(changes)),
+        ]
+    }
+
+    /// The record of a recovery follows the report of its death: it is sent if that was.
+    fn report_recovery(&mut self, rules: &Rules, recovery: Recovery) -> Vec<Action> {
+        let Recovery { death, account, record } = recovery;
+        if !rules.wants(&death.unit, IncidentKind::Crash) || self.quiet.knows(&death.invocation) {
+            return Vec::new();
+        }
+        let journal = Action::JournalRecovery(Box::new((death.clone(), account.clone())));
+        if !rules.has_cloud() || !rules.settings.reports.recoveries {
+            return vec![journal];
+        }
+        let report = StoredReport {
+            seq: self.take_seq(),
+            id: format!("{}-recovery", death.invocation),
+            payload: record,
+            lane: account.ward,
+            channel: Channel::Recovery,
+            death,
+        };
+        let stored = Change::Report(Box::new(report.clone()));
+        vec![Action::Publish(Box::new(report)), journal, Action::Order(Order::Store(vec![stored]))]
+    }
+
+    fn take_seq(&mut self) -> u64 {
+        let seq = self.next_seq;
+        self.numbering = Numbering::Fixed;
+        self.next_seq += 1;
+        seq
+    }
+}
+
+/// The burst limit in force.
+fn rate(rules: &Rules) -> Rate {
+    Rate { burst: rules.settings.reports.burst, interval: rules.settings.reports.burst_interval }
+}
+
+fn store_death(incident: &Incident, fate: Fate) -> Action {
+    Action::Order(Order::Store(vec![Change::Death(Box::new(incident.stored(fate)))]))
+}

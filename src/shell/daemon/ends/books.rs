@@ -1,0 +1,167 @@
+//! Ends and recoveries out of the books, and those of the bus that have to wait for them.
+//!
+//! Invariants: what is held back is told after what happened before it; a recovery is told after its death.
+
+use super::end::{End, Held, Source};
+use super::{Ends, Scene};
+use crate::core::crash::tracker::{Ended, Waited};
+use crate::core::recovery::account::account;
+use crate::edge::history::entry::Key;
+use crate::edge::recoveries::Chain;
+use crate::shell::daemon::archive::{Memory, Recalled};
+use crate::shell::daemon::event::Action;
+use crate::shell::daemon::records;
+use std::collections::HashSet;
+
+impl Ends {
+    /// What the books tell: what the history does not have, oldest first. What the bus told in the meantime comes after it.
+    pub(in crate::shell::daemon) fn recollect(&mut self, scene: Scene<'_>, memories: Vec<Memory>) -> Vec<Action> {
+        self.recall.done();
+        let mut actions = Vec::new();
+        for memory in memories {
+            match memory {
+                Memory::End(recalled) => {
+                    let unit = recalled.key.unit.clone();
+                    if let Some(mut end) = self.held_end(&recalled.key) {
+                        // The bus told it too, but it happened here.
+                        end.source = Source::Late;
+                        if end.ended.last.is_none() {
+                            end.testimony = end.testimony.or(Some(recalled.testimony));
+                        }
+                        actions.extend(self.decide(scene, &unit, end));
+                    } else if scene.rules.guard.covers(&unit) && self.is_news(scene, &recalled) {
+                        actions.extend(self.recall_end(scene, recalled));
+                    }
+                }
+                Memory::Recovery(key, chain) => {
+                    if scene.rules.guard.ward(&key.unit).is_some() {
+                        actions.extend(self.settle(scene, &key.unit, (key.boot, chain)));
+                    }
+                }
+            }
+        }
+        actions.extend(self.desk.past_is_over(scene));
+        let unseen = if self.recall.is_wanted() { self.keep_the_unseen() } else { Vec::new() };
+        if !unseen.is_empty() {
+            // What comes after them goes on waiting.
+            self.recall.expect(scene.now.monotonic);
+        }
+        actions.extend(self.let_go(scene));
+        self.held.extend(unseen);
+        actions
+    }
+
+    /// Takes out the ends that nobody saw, with what is held of the same units behind them: the books that were just read may
+    /// have been opened before. But each only once, or a unit that flaps would never be told of.
+    fn keep_the_unseen(&mut self) -> Vec<(String, Held)> {
+        let mut units = HashSet::new();
+        let (kept, held) = std::mem::take(&mut self.held).into_iter().partition(|(unit, held)| {
+            let unseen = |end: &End| end.source == Source::Bus && end.ended.last.is_none() && end.testimony.is_none();
+            if matches!(held, Held::End(end) if unseen(end)) {
+                units.insert(unit.clone());
+            }
+            units.contains(unit)
+        });
+        self.held = held;
+        let once = |(unit, held)| match held {
+            Held::End(end) => (unit, Held::End(Box::new(End { source: Source::Unseen, ..*end }))),
+            Held::Recovery(..) => (unit, held),
+        };
+        let kept: Vec<_> = kept;
+        kept.into_iter().map(once).collect()
+    }
+
+    /// The end of this run, if it was held back.
+    fn held_end(&mut self, key: &Key) -> Option<End> {
+        let is_it = |(name, held): &(String, Held)| match held {
+            Held::End(end) => *name == key.unit && end.ended.invocation == key.invocation,
+            Held::Recovery(..) => false,
+        };
+        let index = self.held.iter().position(is_it)?;
+        match self.held.remove(index).1 {
+            Held::End(end) => Some(*end),
+            Held::Recovery(..) => None,
+        }
+    }
+
+    fn recall_end(&mut self, scene: Scene<'_>, recalled: Recalled) -> Vec<Action> {
+        let Recalled { key, testimony, activity, witness } = recalled;
+        let ended = Ended {
+            invocation: key.invocation,
+            evidence: testimony.evidence,
+            waited: testimony.waited.unwrap_or(Waited::Run),
+            activity,
+            last: None,
+        };
+        let source = Source::Books(key.boot, witness);
+        self.decide(scene, &key.unit, End { ended, testimony: Some(testimony), control: None, source })
+    }
+
+    /// The end of a recovery.
+    pub(super) fn settle(&mut self, scene: Scene<'_>, name: &str, (boot, chain): (String, Chain)) -> Vec<Action> {
+        if self.recall.holds() || self.is_undecided(name, &chain.invocation) {
+            self.held.push((name.to_owned(), Held::Recovery(boot, Box::new(chain))));
+            return Vec::new();
+        }
+        let limits = self.units.get(name).map(|unit| unit.nature.limits).unwrap_or_default();
+        let Some(died) = records::died(&chain, &limits) else { return Vec::new() };
+        if self.settled.knows(&died.invocation) {
+            return Vec::new();
+        }
+        self.settled.remember(died.invocation.clone());
+        let key = Key { boot, unit: name.to_owned(), invocation: died.invocation.clone() };
+        let account = account(scene.rules.guard.report_name(name), died, &chain.attempts, chain.ended);
+        self.desk.recovered(scene, key, account)
+    }
+
+    /// Whether the end of this run waits for a witness: a recovery is not told before its death.
+    fn is_undecided(&self, name: &str, invocation: &str) -> bool {
+        let read = self
+            .units
+            .get(name)
+            .is_some_and(|unit| unit.ended.iter().any(|ended| ended.invocation.as_str() == invocation));
+        read || self
+            .waiting
+            .iter()
+            .any(|waiting| waiting.unit == name && waiting.end.ended.invocation.as_str() == invocation)
+    }
+
+    /// The recoveries of a unit that waited for a word on their deaths.
+    pub(super) fn settle_late(&mut self, scene: Scene<'_>, name: &str) -> Vec<Action> {
+        if self.recall.holds() {
+            return Vec::new();
+        }
+        let is_one = |(unit, held): &(String, Held)| unit == name && matches!(held, Held::Recovery(..));
+        let (late, held) = std::mem::take(&mut self.held).into_iter().partition(is_one);
+        self.held = held;
+        self.let_go_of(scene, late)
+    }
+
+    /// Decides on the ends that were held back.
+    pub(super) fn let_go(&mut self, scene: Scene<'_>) -> Vec<Action> {
+        let held = std::mem::take(&mut self.held);
+        self.let_go_of(scene, held)
+    }
+
+    fn let_go_of(&mut self, scene: Scene<'_>, held: Vec<(String, Held)>) -> Vec<Action> {
+        let settle = |(name, held): (String, Held)| match held {
+            Held::End(end) => self.decide(scene, &name, End { source: Source::Late, ..*end }),
+            Held::Recovery(boot, chain) => self.settle(scene, &name, (boot, *chain)),
+        };
+        held.into_iter().flat_map(settle).collect()
+    }
+
+    /// Whether nobody has told this end before.
+    fn is_news(&mut self, scene: Scene<'_>, recalled: &Recalled) -> bool {
+        let Key { boot, unit, invocation } = &recalled.key;
+        if *boot != scene.rules.boot {
+            return true;
+        }
+        if scene.rules.guard.ward(unit).is_some() || self.units.contains_key(unit) {
+            return self.unit(unit).tracker.tell(invocation);
+        }
+        let news = !self.departed.knows(invocation);
+        self.departed.remember(invocation.clone());
+        news
+    }
+}

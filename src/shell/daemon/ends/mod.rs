@@ -1,0 +1,312 @@
+//! From what is seen of units to a judgement on their ends.
+//!
+//! A death's way: an observation, of which the [`Tracker`] makes an end, or the books, which tell of ends that no signal
+//! told; for a ward its run record; where a control process failed, PID 1's word on which; then the verdict, and the
+//! [`Desk`].
+//!
+//! Invariants: whatever the witnesses do, an end that was told comes to a verdict, after
+//! [`CONTROL_PATIENCE`] and the patience of [`Recall`] at the latest. A unit without a ward is known for as long as systemd has
+//! it loaded, and no longer: transient units come and go without number.
+
+mod books;
+mod end;
+mod unit;
+
+use super::desk::{Core, Desk, Judged, Tense};
+use super::event::{Action, Now, Remark, Witness};
+use super::guard::Guard;
+use super::incident::{Incident, IncidentKind};
+use super::recall::Recall;
+use super::recent::Recent;
+use super::rules::Scene;
+use super::systemd::{Description, JobAt, Question, UnitAt};
+use crate::core::crash::Cause;
+use crate::core::crash::observation::{Observation, ProcessEnd, Stage};
+use crate::core::crash::tracker::JobKind;
+use crate::core::crash::verdict::{self, FailedControl, Verdict};
+use crate::edge::history::entry::{self, Key};
+use end::{End, Held, Source, Waiting};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+use unit::{Acquaintance, Standing, Unit};
+
+/// How long PID 1's answer about a failed control process is waited for.
+pub(super) const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The watched units and their ends that are not dealt with yet.
+#[derive(Debug)]
+pub(super) struct Ends {
+    units: HashMap<String, Unit>,
+    /// Runs of units that systemd has let go.
+    departed: Recent,
+    /// Runs whose recovery was told.
+    settled: Recent,
+    /// Ends that wait for a word about a control process.
+    waiting: Vec<Waiting>,
+    /// Ends that wait for what happened before them to be recalled.
+    held: Vec<(String, Held)>,
+    /// When the books are looked into.
+    pub(super) recall: Recall,
+    pub(super) desk: Desk,
+    /// From when on a unit that is met for the first time counts: the latest time at which the watch
+    /// became wider.
+    since: Duration,
+}
+
+impl Ends {
+    /// Nothing was seen before now.
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            units: HashMap::new(),
+            departed: Recent::default(),
+            settled: Recent::default(),
+            waiting: Vec::new(),
+            held: Vec::new(),
+            recall: Recall::new(now.monotonic),
+            desk: Desk::new(now),
+            since: now.monotonic,
+        }
+    }
+
+    /// The watch changes: forgets whoever is not watched any more.
+    pub(super) fn rules_changed(&mut self, scene: Scene<'_>) {
+        self.since = scene.now.monotonic;
+        self.units.retain(|unit, _| scene.rules.guard.covers(unit));
+    }
+
+    /// After a reload of systemd a unit's file may say something else.
+    pub(super) fn natures_may_have_changed(&mut self) {
+        self.units.values_mut().for_each(|unit| unit.acquaintance = Acquaintance::Stranger);
+    }
+
+    /// The watched units that have no ward.
+    pub(super) fn without_ward(&self, guard: &Guard) -> usize {
+        self.units.keys().filter(|unit| guard.ward(unit).is_none()).count()
+    }
+
+    /// How much is remembered, the bounded rest aside.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.units.len() + self.waiting.len() + self.held.len() + self.desk.size()
+    }
+
+    /// A unit changed.
+    pub(super) fn observe(&mut self, scene: Scene<'_>, name: &str, observation: &Observation) -> Vec<Action> {
+        if !scene.rules.guard.covers(name) {
+            return Vec::new();
+        }
+        let ward = scene.rules.guard.ward(name);
+        let unit = self.unit(name);
+        let findings = unit.tracker.observe(observation);
+        if unit.standing == Standing::Unseen && is_up(observation) {
+            // Whatever it had recovered from when it was met is for the books, which know whether that was told.
+            unit.up.clone_from(&observation.invocation);
+        }
+        unit.standing = Standing::of(observation);
+        let mut actions = Vec::new();
+        if unit.acquaintance == Acquaintance::Stranger && !observation.is_over() {
+            unit.acquaintance = Acquaintance::Known;
+            actions.push(Action::Ask(Question::Describe(UnitAt::new(name))));
+        }
+        if findings.missed > 0 {
+            self.recall.missed(scene.now.monotonic);
+        }
+        for ended in findings.ended {
+            if self.departed.knows(&ended.invocation) {
+                continue;
+            }
+            let Some(ward) = ward else {
+                let end = End { ended, testimony: None, control: None, source: Source::Bus };
+                actions.extend(self.take(scene, name, end));
+                continue;
+            };
+            let (unit, ward, invocation) = (name.to_owned(), ward.to_owned(), ended.invocation.clone());
+            self.unit(name).ended.push(ended);
+            actions.push(Action::ReadRecord { unit, ward, invocation });
+        }
+        actions.extend(ward.and_then(|ward| self.back_again(name, ward, observation)));
+        actions
+    }
+
+    /// PID 1's full answer about a unit.
+    pub(super) fn describe(&mut self, scene: Scene<'_>, name: &str, description: &Description) -> Vec<Action> {
+        if !scene.rules.guard.covers(name) {
+            return Vec::new();
+        }
+        let unit = self.unit(name);
+        (unit.nature, unit.acquaintance) = (description.nature, Acquaintance::Known);
+        let mut actions = self.observe(scene, name, &description.observation);
+        actions.extend(self.resolve(scene, name, description.failed_control));
+        actions
+    }
+
+    /// systemd has let go of a unit. PID 1 tells a unit's last change before that, and has nothing more to say of it:
+    /// its ends wait for no word about a control process.
+    pub(super) fn removed(&mut self, scene: Scene<'_>, name: &str) -> Vec<Action> {
+        if scene.rules.guard.ward(name).is_some() || !self.units.get(name).is_some_and(Unit::is_idle) {
+            return Vec::new();
+        }
+        let actions = self.resolve(scene, name, None);
+        self.forget(name);
+        actions
+    }
+
+    /// All watched units that are loaded. Whichever else is known has gone unseen; the books may know more of it.
+    pub(super) fn listed(&mut self, scene: Scene<'_>, loaded: &[UnitAt]) -> Vec<Action> {
+        let loaded: HashSet<_> = loaded.iter().map(|at| at.unit.as_str()).collect();
+        let is_gone = |unit: &&String| !loaded.contains(unit.as_str()) && scene.rules.guard.ward(unit).is_none();
+        let gone: Vec<String> = self.units.keys().filter(is_gone).cloned().collect();
+        let mut actions = Vec::new();
+        for name in gone {
+            actions.extend(self.resolve(scene, &name, None));
+            self.forget(&name);
+        }
+        actions
+    }
+
+    /// A job was queued for a unit; asks for its kind where that matters.
+    pub(super) fn job_queued(&self, at: JobAt) -> Option<Action> {
+        let matters = self.units.get(&at.unit).is_some_and(|unit| unit.tracker.cares_for_jobs());
+        matters.then(|| Action::Ask(Question::JobType(at)))
+    }
+
+    /// The kind of a job.
+    pub(super) fn job_known(&mut self, at: &JobAt, kind: JobKind) {
+        if let Some(unit) = self.units.get_mut(&at.unit) {
+            unit.tracker.learn_job(at.id, kind);
+        }
+    }
+
+    /// A run record that was asked for.
+    pub(super) fn hear(&mut self, scene: Scene<'_>, witness: Witness) -> Vec<Action> {
+        let Witness { unit: name, invocation, testimony, recoveries } = witness;
+        let Some(unit) = self.units.get_mut(&name) else { return Vec::new() };
+        let index = unit.ended.iter().position(|ended| ended.invocation == invocation);
+        let ended = index.map(|index| unit.ended.remove(index));
+        let end = ended.map(|ended| End { ended, testimony, control: None, source: Source::Bus });
+        let mut actions = end.map(|end| self.take(scene, &name, end)).unwrap_or_default();
+        actions.extend(self.settle_late(scene, &name));
+        for chain in recoveries {
+            actions.extend(self.settle(scene, &name, (scene.rules.boot.clone(), chain)));
+        }
+        actions
+    }
+
+    /// When [`Ends::overdue`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let waits = self.waiting.iter().map(|waiting| waiting.until);
+        waits.chain(self.desk.deadline()).chain(self.recall.deadline()).min()
+    }
+
+    /// Whatever the time has come for.
+    pub(super) fn overdue(&mut self, scene: Scene<'_>) -> Vec<Action> {
+        let now = scene.now.monotonic;
+        let late = self.waiting.iter().filter(|waiting| waiting.until <= now);
+        let units: Vec<String> = late.map(|waiting| waiting.unit.clone()).collect();
+        let mut actions: Vec<Action> = units.iter().flat_map(|unit| self.resolve(scene, unit, None)).collect();
+        if self.recall.overdue(now) {
+            actions.push(Action::Say(Remark::RecallLate));
+            actions.extend(self.let_go(scene));
+        }
+        actions.extend(self.desk.overdue(scene));
+        actions
+    }
+
+    fn unit(&mut self, name: &str) -> &mut Unit {
+        let since = self.since;
+        self.units.entry(name.to_owned()).or_insert_with(|| Unit::new(since))
+    }
+
+    /// Drops a unit; its last run stays known, lest its end is told again.
+    fn forget(&mut self, name: &str) {
+        if let Some(Unit { standing: Standing::AtRest(Some(invocation)), .. }) = self.units.remove(name) {
+            self.departed.remember(invocation);
+        }
+    }
+
+    /// Asks for the record of a run that is up after a restart: a recovery may have come to its end.
+    fn back_again(&mut self, name: &str, ward: &str, observation: &Observation) -> Option<Action> {
+        let is_back = is_up(observation) && observation.restarts > 0;
+        let invocation = observation.invocation.clone().filter(|_| is_back)?;
+        let unit = self.unit(name);
+        if unit.up.as_ref() == Some(&invocation) {
+            return None;
+        }
+        unit.up = Some(invocation.clone());
+        Some(Action::ReadRecord { unit: name.to_owned(), ward: ward.to_owned(), invocation })
+    }
+
+    /// An end with all its witnesses but, maybe, the last.
+    fn take(&mut self, scene: Scene<'_>, name: &str, end: End) -> Vec<Action> {
+        if !verdict::needs_control(&end.ended, end.testimony.as_ref()) && !self.lacks_a_limit(name, &end) {
+            return self.decide(scene, name, end);
+        }
+        let until = scene.now.monotonic + CONTROL_PATIENCE;
+        self.waiting.push(Waiting { unit: name.to_owned(), end, until });
+        vec![Action::Ask(Question::Describe(UnitAt::new(name)))]
+    }
+
+    /// Whether a time limit struck that PID 1 has not told us: its answer about a unit may have been lost to a reload.
+    fn lacks_a_limit(&self, name: &str, end: &End) -> bool {
+        let nature = self.units.get(name).map(|unit| unit.nature).unwrap_or_default();
+        let cause = verdict::judge(&end.ended, end.testimony.as_ref(), (&nature, None)).cause;
+        matches!(cause, Cause::Watchdog(None) | Cause::Timeout(_, None))
+    }
+
+    /// The last witness has spoken, or will not: decides on the ends of this unit that waited.
+    fn resolve(&mut self, scene: Scene<'_>, name: &str, control: Option<FailedControl>) -> Vec<Action> {
+        let (mine, others) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.unit == name);
+        self.waiting = others;
+        let mine: Vec<Waiting> = mine;
+        let decide = |waiting: Waiting| self.decide(scene, name, End { control, ..waiting.end });
+        let mut actions: Vec<_> = mine.into_iter().flat_map(decide).collect();
+        actions.extend(self.settle_late(scene, name));
+        actions
+    }
+
+    /// Judges an end, or holds it back while the books are being read.
+    fn decide(&mut self, scene: Scene<'_>, name: &str, end: End) -> Vec<Action> {
+        if end.source == Source::Bus {
+            // Of an end that nobody saw the books know more.
+            if end.ended.last.is_none() && end.testimony.is_none() {
+                self.recall.missed(scene.now.monotonic);
+            }
+            if self.recall.holds() {
+                self.held.push((name.to_owned(), Held::End(Box::new(end))));
+                return Vec::new();
+            }
+        }
+        let Scene { now, rules } = scene;
+        let nature = self.units.get(name).map(|unit| unit.nature).unwrap_or_default();
+        let death = verdict::judge(&end.ended, end.testimony.as_ref(), (&nature, end.control));
+        let kind = match death.verdict {
+            Verdict::Crash => IncidentKind::Crash,
+            // Services without a ward that end cleanly by themselves do so all the time, and nobody wants to know.
+            Verdict::Death if rules.guard.ward(name).is_some() => IncidentKind::Death,
+            Verdict::Death | Verdict::Requested => return Vec::new(),
+        };
+        let (boot, witness, tense) = match end.source {
+            Source::Bus | Source::Unseen | Source::Late => (rules.boot.clone(), entry::Witness::Bus, Tense::Present),
+            Source::Books(boot, witness) => (boot, witness, Tense::Past),
+        };
+        let incident = Incident {
+            key: Key { boot, unit: name.to_owned(), invocation: end.ended.invocation },
+            name: rules.guard.report_name(name).to_owned(),
+            kind,
+            pid: death.pid,
+            reason: death.cause.to_string(),
+            at: death.at.unwrap_or(now.epoch_ms),
+            backtrace: None,
+            witness,
+        };
+        let core = match death.process {
+            Some(ProcessEnd::Dumped(_)) => Core::Dumped,
+            Some(ProcessEnd::Exited(_) | ProcessEnd::Killed(_)) | None => Core::None,
+        };
+        self.desk.receive(scene, Judged { incident, core, tense })
+    }
+}
+
+fn is_up(observation: &Observation) -> bool {
+    matches!(observation.stage, Stage::Running | Stage::Exited)
+}

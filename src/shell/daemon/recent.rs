@@ -1,0 +1,53 @@
+//! Runs that were dealt with lately: a bounded memory, lest one thing is told twice.
+//!
+//! Of units that systemd has let go it is all that is kept. A unit that was let go and is loaded again has no InvocationID, so
+//! in the ordinary case nobody asks here. A reload of systemd whose beginning was missed looks as if all units went and came
+//! back, with the ids they had; then their ends must not be told again. Of recoveries it keeps which were told, for the
+//! bus and the books may tell of the same one.
+
+use crate::core::crash::observation::InvocationId;
+use std::collections::VecDeque;
+
+/// Runs remembered: more than a host has units that are loaded and do not run, and some 80 KB.
+const KEPT: usize = 1_024;
+
+/// A bounded memory; the oldest run is forgotten first.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    runs: VecDeque<InvocationId>,
+}
+
+impl Recent {
+    /// Remembers a run.
+    pub(super) fn remember(&mut self, invocation: InvocationId) {
+        if self.knows(&invocation) {
+            return;
+        }
+        if self.runs.len() == KEPT {
+            self.runs.pop_front();
+        }
+        self.runs.push_back(invocation);
+    }
+
+    /// Whether this run was dealt with.
+    pub(super) fn knows(&self, invocation: &InvocationId) -> bool {
+        self.runs.contains(invocation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_runs_are_remembered_and_no_more_than_fit() {
+        let run = |number: usize| InvocationId::parse(&format!("{number:032x}")).unwrap();
+        let mut recent = Recent::default();
+        for number in 1..=KEPT + 10 {
+            recent.remember(run(number));
+            recent.remember(run(number));
+        }
+        assert_eq!(recent.runs.len(), KEPT);
+        assert!(!recent.knows(&run(10)) && recent.knows(&run(11)) && recent.knows(&run(KEPT + 10)));
+    }
+}

@@ -1,0 +1,106 @@
+//! What the daemon writes to the journal: incidents, recoveries, and how it fares itself.
+
+use super::event::Remark;
+use super::incident::{Incident, IncidentKind};
+use super::messages;
+use crate::core::config::Problem;
+use crate::core::recovery::account::{Account, Outcome};
+use crate::edge::history::entry::Key;
+use tracing::{info, warn};
+
+/// A mistake in the configuration.
+pub(super) fn problem(problem: &Problem) {
+    warn!(MESSAGE_ID = messages::CONFIGURATION, "{problem}");
+}
+
+/// Writes one incident to the journal.
+///
+/// `OBJECT_SYSTEMD_UNIT=` is what `systemctl status UNIT` and `journalctl -u UNIT` look for in entries that
+/// root writes about a unit from outside of it.
+pub(super) fn incident(incident: &Incident) {
+    let Incident { key, name, kind, pid, reason, at, backtrace, .. } = incident;
+    let unit = &key.unit;
+    let pid = pid.map(|pid| pid.to_string()).unwrap_or_default();
+    let process = if pid.is_empty() { String::new() } else { format!(" (process {pid})") };
+    let (id, text) = match kind {
+        IncidentKind::Crash => (messages::CRASH, format!("{unit} crashed{process}: {reason}")),
+        IncidentKind::Death => (messages::DEATH, format!("{unit} ended unasked{process}: {reason}")),
+        IncidentKind::SummedUp => (messages::SUMMED_UP, format!("{unit} keeps crashing: {reason}")),
+        IncidentKind::FullRestart => (messages::FULL_RESTART, format!("{unit}: {reason}")),
+        IncidentKind::RestartTrouble => (messages::RESTART_TROUBLE, format!("{unit}: {reason}")),
+    };
+    warn!(
+        MESSAGE_ID = id,
+        OBJECT_SYSTEMD_UNIT = unit.as_str(),
+        UNITWARD_WARD = name.as_str(),
+        UNITWARD_REASON = reason.as_str(),
+        UNITWARD_PID = pid.as_str(),
+        UNITWARD_INVOCATION_ID = key.invocation.as_str(),
+        UNITWARD_TIMESTAMP = at,
+        UNITWARD_BACKTRACE = backtrace.as_deref().unwrap_or_default(),
+        "{text}"
+    );
+}
+
+/// Writes the end of a recovery to the journal.
+pub(super) fn recovery(death: &Key, account: &Account) {
+    let (unit, reason, outcome) = (&death.unit, &account.reason, account.outcome.word());
+    let restarts =
+        if account.restarts == 1 { "1 restart".to_owned() } else { format!("{} restarts", account.restarts) };
+    let text = match (account.downtime_ms, account.recovery_ms) {
+        (Some(down), Some(whole)) => {
+            let steps = if account.outcome == Outcome::StepFailed { ", but a step failed" } else { "" };
+            format!("Recovered {unit} from {reason}{steps}: down for {down} ms, done after {whole} ms, {restarts}.")
+        }
+        _ => format!("Gave up {unit} after {reason} and {restarts}: {outcome}."),
+    };
+    info!(
+        MESSAGE_ID = messages::RECOVERY,
+        OBJECT_SYSTEMD_UNIT = death.unit.as_str(),
+        UNITWARD_WARD = account.ward.as_str(),
+        UNITWARD_REASON = account.reason.as_str(),
+        UNITWARD_INVOCATION_ID = death.invocation.as_str(),
+        UNITWARD_OUTCOME = outcome,
+        UNITWARD_DOWNTIME_MS = account.downtime_ms,
+        UNITWARD_RECOVERY_MS = account.recovery_ms,
+        "{text}"
+    );
+}
+
+/// Something decided in the state.
+pub(super) fn remark(remark: &Remark) {
+    match remark {
+        Remark::Listening => info!("Listening to systemd."),
+        Remark::BusLost(error) => warn!("Lost the connection to systemd, trying again: {error}"),
+        Remark::Overflow => {
+            warn!(
+                MESSAGE_ID = messages::RESYNC,
+                "More changes of units than could be taken in, asking for all units anew."
+            );
+        }
+        Remark::RecallLate => warn!("What happened before is not known in time, going on without it."),
+        Remark::RecallUnfinished => info!("The journal takes long to read, reading the rest of it next."),
+        Remark::TooMany(ends) => {
+            warn!(
+                MESSAGE_ID = messages::RESYNC,
+                "The journal tells of more ends than can be taken in, the {ends} oldest are left out."
+            );
+        }
+        Remark::NoJournal(why) => {
+            warn!("Failed to read the journal, crashes that no signal and no run record told are not known: {why}");
+        }
+        Remark::ResyncLate => warn!("systemd does not answer, asking again."),
+        Remark::Guarding(wards, patterns) => {
+            info!("Configuration read: {wards} wards, {patterns} patterns of other units to watch.");
+        }
+        Remark::LeftBehind(reports) => {
+            info!("Stopping with {reports} reports that the broker has not taken; they wait in the history.");
+        }
+        Remark::Inhibited(unit) => {
+            info!("{unit} was restarted by hand while its InhibitFile= exists, not reporting it.")
+        }
+        Remark::BadPattern(pattern) => {
+            warn!(MESSAGE_ID = messages::CONFIGURATION, "Units= has {pattern:?}, which is not a pattern, ignoring.");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Full restarts of stacks: those that were asked for, out of their records, and those made by hand, out of PID 1's jobs.
+//!
+//! A restart by hand is one job that found the stack's unit up and left it up in another run. A stop and a start are two
+//! jobs, a crash leaves the unit down without any. Before it is told the records are looked at: whoever restarts a stack for
+//! a caller makes the same job, and has noted before which run it ends.
+//!
+//! Invariants: a restart is told once, and its end once, in this life of the daemon; what the history knows is not told
+//! again.
+
+use super::archive::{Notes, Order};
+use super::desk::{Core, Desk, Judged, Tense};
+use super::event::{Action, Remark};
+use super::incident::{Incident, IncidentKind};
+use super::recent::Recent;
+use super::rules::{Rules, Scene};
+use super::systemd::StackSeen;
+use crate::core::crash::observation::InvocationId;
+use crate::core::full_restart::request::Cause;
+use crate::core::full_restart::{self, BY_HAND, RestartOutcome};
+use crate::edge::full_restart::record::{RestartEnd, RestartRecord};
+use crate::edge::history::entry::{Change, Key, RestartKnown, StoredRestart, StoredRestartEnd, Witness};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// A record is under way for this much longer than the restart may take at most; then nobody will complete it.
+const GRACE: Duration = Duration::from_secs(60);
+/// Restarts older than this were not told when they happened.
+const PRESENT: u64 = 5_000;
+
+/// What is known of the stacks' units and of their restarts.
+#[derive(Debug, Default)]
+pub(super) struct Stacks {
+    units: HashMap<String, Standing>,
+    /// Restarts that nobody has explained yet.
+    suspects: Vec<Suspect>,
+    /// Runs of stacks' units that a record explains the end of.
+    explained: Recent,
+    /// Restarts that were told, by their ids.
+    told: Recent,
+    /// Restarts whose end was.
+    over: Recent,
+}
+
+/// A stack's unit.
+#[derive(Debug, Default)]
+struct Standing {
+    /// The run that is up.
+    up: Option<InvocationId>,
+    /// The run that was up when there was no job last.
+    settled: Option<InvocationId>,
+    /// When it last left `active`, milliseconds since the epoch.
+    left: u64,
+}
+
+/// A restart that was seen.
+#[derive(Debug)]
+struct Suspect {
+    /// The stack's unit and the run of it that ended.
+    key: Key,
+    at: u64,
+    witness: Witness,
+}
+
+impl Stacks {
+    /// A stack's unit changed.
+    pub(super) fn observe(&mut self, unit: &str, seen: &StackSeen) {
+        let standing = self.units.entry(unit.to_owned()).or_default();
+        standing.up = seen.run.clone().filter(|_| seen.is_up);
+        if seen.job.is_none() {
+            standing.settled.clone_from(&standing.up);
+        }
+        standing.left = seen.left_active / 1_000;
+    }
+
+    /// A job of a stack's unit came to its end.
+    pub(super) fn job_done(&mut self, scene: Scene<'_>, unit: &str, result: &str) -> Option<Action> {
+        let standing = self.units.get_mut(unit)?;
+        let before = std::mem::replace(&mut standing.settled, standing.up.clone());
+        let (Some(ended), Some(up)) = (before, &standing.up) else { return None };
+        if ended == *up || result != "done" {
+            return None;
+        }
+        let key = Key { boot: scene.rules.boot.clone(), unit: unit.to_owned(), invocation: ended };
+        self.suspects.push(Suspect { key, at: standing.left, witness: Witness::Bus });
+        Some(look(scene.rules))
+    }
+
+    /// Restarts that the journal tells of.
+    pub(super) fn recall(&mut self, scene: Scene<'_>, restarts: Vec<(Key, u64)>) -> Option<Action> {
+        let ours = restarts.into_iter().filter(|(key, _)| scene.rules.guard.stack(&key.unit).is_some());
+        let before = self.suspects.len();
+        self.suspects.extend(ours.map(|(key, at)| Suspect { key, at, witness: Witness::Journal }));
+        (self.suspects.len() > before).then(|| look(scene.rules))
+    }
+
+    /// The records that there are, each with what the history knows of it.
+    pub(super) fn hear(
+        &mut self,
+        (scene, desk): (Scene<'_>, &mut Desk),
+        Notes { records, inhibited }: Notes,
+    ) -> Vec<Action> {
+        let mut under_way = Vec::new();
+        let mut actions = Vec::new();
+        let mut completed = false;
+        for (record, known) in records {
+            if let Some(ended) = record.ended.as_deref().and_then(InvocationId::parse) {
+                self.explained.remember(ended);
+            }
+            if is_under_way(scene, &record) {
+                under_way.push(record.unit.clone());
+            }
+            // What the history has whole is not among them.
+            let Some(id) = InvocationId::parse(&record.id).filter(|_| known != RestartKnown::Over) else { continue };
+            let key = Key { boot: record.boot.clone(), unit: record.unit.clone(), invocation: id };
+            actions.extend(self.tell((scene, desk), (&key, &record), known));
+            if let Some(end) = &record.end
+                && !self.over.knows(&key.invocation)
+            {
+                self.over.remember(key.invocation.clone());
+                actions.extend(tell_end((scene, desk), (key, &record), end));
+                completed = true;
+            }
+        }
+        // With all of them in the history these records are not needed any more.
+        actions.extend(completed.then(|| look(scene.rules)));
+        for suspect in std::mem::take(&mut self.suspects) {
+            if self.explained.knows(&suspect.key.invocation) || under_way.contains(&suspect.key.unit) {
+                continue;
+            }
+            if inhibited.contains(&suspect.key.unit) {
+                actions.push(Action::Say(Remark::Inhibited(suspect.key.unit)));
+            } else {
+                actions.extend(self.tell_by_hand((scene, desk), suspect));
+            }
+        }
+        actions.extend(desk.past_is_over(scene));
+        actions
+    }
+
+    /// Tells of a restart, unless that was done.
+    fn tell(
+        &mut self,
+        (scene, desk): (Scene<'_>, &mut Desk),
+        (key, record): (&Key, &RestartRecord),
+        known: RestartKnown,
+    ) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if known == RestartKnown::No && !self.told.knows(&key.invocation) {
+            self.told.remember(key.invocation.clone());
+            let reason = full_restart::restarted(&record.name, &record.caller);
+            actions.extend(receive((scene, desk), incident(key, record, (IncidentKind::FullRestart, reason))));
+        }
+        // Also where the death's row was stored and this was not: the daemon may have been killed in between.
+        actions.push(store(vec![Change::Restart(Box::new(stored(key, record)))]));
+        actions
+    }
+
+    /// A restart that nobody but systemd was asked for. It is known by the run it ended, and it is over.
+    fn tell_by_hand(&mut self, (scene, desk): (Scene<'_>, &mut Desk), suspect: Suspect) -> Vec<Action> {
+        let Suspect { key, at, witness } = suspect;
+        let Some(stack) = scene.rules.guard.stack(&key.unit) else { return Vec::new() };
+        if self.told.knows(&key.invocation) {
+            return Vec::new();
+        }
+        self.told.remember(key.invocation.clone());
+        let incident = Incident {
+            key: key.clone(),
+            name: stack.identifier.clone(),
+            kind: IncidentKind::FullRestart,
+            pid: None,
+            reason: full_restart::restarted(&stack.identifier, BY_HAND),
+            at,
+            backtrace: None,
+            witness,
+        };
+        let restart = StoredRestart {
+            death: key.clone(),
+            stack: stack.name.clone(),
+            caller: BY_HAND.to_owned(),
+            ended: Some(key.invocation.clone()),
+            cause: None,
+        };
+        // PID 1's own job was done; when exactly, the journal does not tell.
+        let at = if witness == Witness::Bus { scene.now.epoch_ms } else { at };
+        let end = StoredRestartEnd { at, outcome: RestartOutcome::Restarted, trouble: String::new() };
+        let mut actions = receive((scene, desk), incident);
+        actions.push(store(vec![Change::Restart(Box::new(restart)), Change::RestartOver { death: key, end }]));
+        actions
+    }
+}
+
+/// Tells how a restart went.
+fn tell_end(
+    (scene, desk): (Scene<'_>, &mut Desk),
+    (key, record): (Key, &RestartRecord),
+    end: &RestartEnd,
+) -> Vec<Action> {
+    let trouble = match end.outcome {
+        RestartOutcome::Failed => Some(full_restart::failed(&record.name, &record.caller, &end.trouble)),
+        RestartOutcome::Restarted if end.trouble.is_empty() => None,
+        RestartOutcome::Restarted => Some(full_restart::troubled(&record.name, &record.caller, &end.trouble)),
+    };
+    let told = trouble.map(|reason| {
+        let incident = Incident { at: end.at, ..incident(&key, record, (IncidentKind::RestartTrouble, reason)) };
+        desk.follow_up(scene, incident)
+    });
+    let mut actions = told.unwrap_or_default();
+    let end = StoredRestartEnd { at: end.at, outcome: end.outcome, trouble: end.trouble.clone() };
+    actions.push(store(vec![Change::RestartOver { death: key, end }]));
+    actions
+}
+
+/// Whether whoever wrote the record may still be at it.
+fn is_under_way(scene: Scene<'_>, record: &RestartRecord) -> bool {
+    let Some(stack) = scene.rules.guard.stack(&record.unit) else { return false };
+    let age = Duration::from_millis(scene.now.epoch_ms.saturating_sub(record.at));
+    record.end.is_none() && record.boot == scene.rules.boot && age < stack.timeout + GRACE
+}
+
+fn incident(key: &Key, record: &RestartRecord, (kind, reason): (IncidentKind, String)) -> Incident {
+    Incident {
+        key: key.clone(),
+        name: record.name.clone(),
+        kind,
+        pid: None,
+        reason,
+        at: record.at,
+        backtrace: record.backtrace.clone(),
+        witness: Witness::Record,
+    }
+}
+
+fn stored(key: &Key, record: &RestartRecord) -> StoredRestart {
+    let cause = record.cause.as_ref().and_then(|cause| {
+        Some(Cause { unit: cause.unit.clone(), invocation: InvocationId::parse(&cause.invocation)? })
+    });
+    let ended = record.ended.as_deref().and_then(InvocationId::parse);
+    StoredRestart { death: key.clone(), stack: record.stack.clone(), caller: record.caller.clone(), ended, cause }
+}
+
+fn receive((scene, desk): (Scene<'_>, &mut Desk), incident: Incident) -> Vec<Action> {
+    let age = scene.now.epoch_ms.saturating_sub(incident.at);
+    let tense = if age < PRESENT { Tense::Present } else { Tense::Past };
+    desk.receive(scene, Judged { incident, core: Core::None, tense })
+}
+
+fn store(changes: Vec<Change>) -> Action {
+    Action::Order(Order::Store(changes))
+}
+
+/// Has the records read.
+pub(super) fn look(rules: &Rules) -> Action {
+    Action::Order(Order::Restarts(rules.guard.inhibit_files()))
+}

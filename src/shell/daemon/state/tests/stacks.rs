@@ -1,0 +1,231 @@
+//! Full restarts: out of records, and out of PID 1's jobs.
+
+use super::super::super::archive::Notes;
+use super::*;
+use crate::core::config::{Form, Stack, StackName};
+use crate::core::full_restart::RestartOutcome;
+use crate::edge::full_restart::record::{Asker, DeathRef, RestartEnd, RestartRecord};
+use crate::edge::history::entry::{Key, RestartKnown};
+
+const UNIT: &str = "os.target";
+
+/// A ready daemon with a stack, whose unit is up in run 1.
+fn guarding(report: bool) -> State {
+    let mut state = ready();
+    let mut config = config(CONF);
+    config.stacks.push(Stack {
+        name: StackName::new("os").unwrap(),
+        path: std::path::Path::new("/etc/unitward/os.stack").into(),
+        identifier: "OpenSync".into(),
+        form: Form::Defined,
+        inhibit_file: Some("/run/no-restart".into()),
+        restart_script: None,
+        timeout: Stack::TIMEOUT,
+        report,
+    });
+    let _ = state.step(at(1), Event::Configured(Box::new(config), Box::default()));
+    let actions = state.step(at(1), Event::Bus(Sight::Listed(vec![])));
+    let asked = |action: &Action| matches!(action, Action::Ask(Question::Stack(at)) if at.unit == UNIT);
+    assert!(actions.iter().any(asked), "{actions:?}");
+    let _ = state.step(at(1), Event::Bus(Sight::Unanswered(Question::Find("w.service".into()))));
+    let _ = state.step(at(1), recalled(vec![]));
+    assert!(told(&mut state, &[up(1)]).is_empty());
+    state
+}
+
+fn stack(is_up: bool, number: u32, job: Option<u32>) -> Event {
+    let seen = StackSeen { is_up, run: Some(run(number)), job, left_active: 1_700_000_001_000_000 };
+    Event::Bus(Sight::StackChanged(UNIT.into(), seen))
+}
+
+fn up(number: u32) -> Event {
+    stack(true, number, None)
+}
+
+fn down(number: u32, job: u32) -> Event {
+    stack(false, number, Some(job))
+}
+
+fn done() -> Event {
+    Event::Bus(Sight::JobDone(UNIT.into(), "done".into()))
+}
+
+/// What is reported of these events; the archive has no records.
+fn told(state: &mut State, events: &[Event]) -> Vec<String> {
+    let mut all = Vec::new();
+    for event in events {
+        let event = match event {
+            Event::Bus(Sight::StackChanged(unit, seen)) => Event::Bus(Sight::StackChanged(unit.clone(), seen.clone())),
+            Event::Bus(Sight::JobDone(unit, result)) => Event::Bus(Sight::JobDone(unit.clone(), result.clone())),
+            other => panic!("{other:?}"),
+        };
+        let actions = state.step(at(1_000), event);
+        if actions.iter().any(|action| matches!(action, Action::Order(Order::Restarts(_)))) {
+            all.extend(reports(&state.step(at(1_000), records(vec![]))));
+        }
+        all.extend(reports(&actions));
+    }
+    all
+}
+
+fn records(records: Vec<(RestartRecord, RestartKnown)>) -> Event {
+    Event::Archive(Tale::Restarts(Notes { records, inhibited: vec![] }))
+}
+
+fn record(ended: u32) -> RestartRecord {
+    RestartRecord {
+        id: run(0xf00).to_string(),
+        stack: "os".into(),
+        name: "OpenSync".into(),
+        unit: UNIT.into(),
+        boot: boot(),
+        ended: Some(run(ended).to_string()),
+        members: vec![],
+        caller: "cm2_trigger_restart_managers".into(),
+        backtrace: Some("0 > 0x1: f 0x2 /usr/bin/cm\n".into()),
+        cause: Some(DeathRef { unit: "w.service".into(), invocation: run(7).to_string() }),
+        by: Asker { pid: 7, uid: 0, unit: None },
+        at: at(900).epoch_ms,
+        joined: vec![],
+        end: None,
+    }
+}
+
+fn over(outcome: RestartOutcome, trouble: &str) -> RestartRecord {
+    RestartRecord { end: Some(RestartEnd { outcome, trouble: trouble.into(), at: at(2_000).epoch_ms }), ..record(1) }
+}
+
+#[test]
+fn a_restart_by_hand_is_told_and_known_by_the_run_it_ended() {
+    let by_hand = ["OpenSync OpenSync restarted by systemctl"];
+    let mut state = guarding(true);
+    assert_eq!(told(&mut state, &[down(1, 5), stack(true, 2, Some(5)), done(), up(2)]), by_hand);
+    // One whose units stop at once shows no state between.
+    let _ = state.step(at(1_000), stack(true, 3, Some(6)));
+    let _ = state.step(at(1_000), done());
+    let actions = state.step(at(1_001), records(vec![]));
+    assert_eq!(reports(&actions), by_hand);
+    assert_eq!(incident(&actions).key.invocation, run(2));
+}
+
+#[test]
+fn stops_starts_crashes_and_jobs_that_change_nothing_are_no_restarts() {
+    let crashed = Event::Bus(Sight::StackChanged(
+        UNIT.into(),
+        StackSeen { is_up: false, run: Some(run(1)), job: None, left_active: 0 },
+    ));
+    let failed = Event::Bus(Sight::JobDone(UNIT.into(), "failed".into()));
+    for events in [
+        vec![down(1, 5), done(), stack(true, 2, Some(6)), done(), up(2)],
+        vec![down(1, 5), done()],
+        vec![stack(true, 1, Some(5)), done(), up(1)],
+        vec![crashed, stack(true, 2, Some(5)), done(), up(2)],
+        vec![down(1, 5), failed],
+    ] {
+        assert_eq!(told(&mut guarding(true), &events), [""; 0], "{events:?}");
+    }
+}
+
+#[test]
+fn a_restart_that_somebody_asked_for_is_told_once_with_its_caller() {
+    let mut state = guarding(true);
+    let actions = state.step(at(1_000), records(vec![(record(1), RestartKnown::No)]));
+    assert_eq!(reports(&actions), ["OpenSync OpenSync restarted by cm2_trigger_restart_managers"]);
+    let said = incident(&actions);
+    assert_eq!((said.pid, said.at, said.key.invocation.clone()), (None, at(900).epoch_ms, run(0xf00)));
+    assert!(said.backtrace.is_some());
+    let linked = |action: &Action| match action {
+        Action::Order(Order::Store(changes)) => match &changes[..] {
+            [Change::Restart(restart)] => restart.cause.clone(),
+            _ => None,
+        },
+        _ => None,
+    };
+    assert_eq!(actions.iter().find_map(linked).map(|cause| cause.invocation), Some(run(7)));
+    assert!(reports(&state.step(at(1_001), records(vec![(record(1), RestartKnown::Begun)]))).is_empty());
+    // The job that it made is not one by hand, also when the record is gone by then.
+    assert_eq!(told(&mut state, &[down(1, 5), stack(true, 2, Some(5)), done(), up(2)]), [""; 0]);
+    let ended = over(RestartOutcome::Restarted, "");
+    let actions = state.step(at(2_000), records(vec![(ended.clone(), RestartKnown::Begun)]));
+    assert!(reports(&actions).is_empty(), "all went well: {actions:?}");
+    assert!(
+        actions.iter().any(|action| matches!(action, Action::Order(Order::Restarts(_)))),
+        "to be removed: {actions:?}"
+    );
+    assert!(reports(&state.step(at(2_001), records(vec![(ended, RestartKnown::Begun)]))).is_empty());
+}
+
+#[test]
+fn a_restart_that_went_wrong_is_told_again() {
+    for (outcome, text) in [
+        (RestartOutcome::Failed, "OpenSync restart by cm2_trigger_restart_managers failed: x"),
+        (RestartOutcome::Restarted, "OpenSync restarted by cm2_trigger_restart_managers, but x"),
+    ] {
+        let mut state = guarding(true);
+        let actions = state.step(at(2_000), records(vec![(over(outcome, "x"), RestartKnown::No)]));
+        let told = reports(&actions);
+        assert_eq!(told, ["OpenSync OpenSync restarted by cm2_trigger_restart_managers", &format!("OpenSync {text}")]);
+        let ids = actions.iter().filter_map(|action| match action {
+            Action::Publish(report) => Some(report.id.clone()),
+            _ => None,
+        });
+        assert_eq!(ids.collect::<Vec<_>>(), [run(0xf00).to_string(), format!("{}-over", run(0xf00))]);
+    }
+}
+
+#[test]
+fn a_stack_that_is_not_to_be_reported_is_not() {
+    let mut state = guarding(false);
+    let failed = over(RestartOutcome::Failed, "x");
+    assert!(reports(&state.step(at(2_000), records(vec![(failed, RestartKnown::No)]))).is_empty());
+    assert!(told(&mut state, &[down(2, 5), stack(true, 3, Some(5)), done(), up(3)]).is_empty());
+}
+
+#[test]
+fn what_nobody_completes_does_not_hide_a_later_restart_by_hand() {
+    let restart = |state: &mut State, now: u64| {
+        let open = || records(vec![(record(9), RestartKnown::Begun)]);
+        for event in [up(1), down(1, 5), stack(true, 2, Some(5)), done()] {
+            let _ = state.step(at(now), event);
+        }
+        reports(&state.step(at(now), open()))
+    };
+    assert_eq!(restart(&mut guarding(true), 10_000), [""; 0], "the script of the one under way did it");
+    assert_eq!(restart(&mut guarding(true), 400_000), ["OpenSync OpenSync restarted by systemctl"]);
+}
+
+#[test]
+fn a_restart_by_hand_that_only_the_journal_tells_is_told_with_its_time() {
+    let journal = |unit: &str| {
+        let key = Key { boot: "earlier".into(), unit: unit.into(), invocation: run(77) };
+        let restarts = vec![(key, at(500).epoch_ms)];
+        Event::Archive(Tale::Recalled(Box::new(Recollection { restarts, boot: boot(), ..Recollection::default() })))
+    };
+    let asks = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Order(Order::Restarts(_))));
+    let mut state = guarding(true);
+    assert!(!asks(&state.step(at(60_000), journal("other.target"))));
+    assert!(asks(&state.step(at(60_000), journal(UNIT))));
+    let actions = state.step(at(60_001), records(vec![]));
+    assert_eq!(reports(&actions), ["OpenSync OpenSync restarted by systemctl"]);
+    let said = incident(&actions);
+    assert_eq!((said.at, said.key.boot.as_str()), (at(500).epoch_ms, "earlier"));
+    let _ = state.step(at(60_002), journal(UNIT));
+    assert!(reports(&state.step(at(60_003), records(vec![]))).is_empty());
+}
+
+#[test]
+fn a_restart_by_hand_is_not_reported_while_the_inhibit_file_is_there() {
+    let mut state = guarding(true);
+    for event in [down(1, 5), stack(true, 2, Some(5))] {
+        let _ = state.step(at(1_000), event);
+    }
+    let actions = state.step(at(1_000), done());
+    let files = |action: &Action| match action {
+        Action::Order(Order::Restarts(files)) => Some(files.clone()),
+        _ => None,
+    };
+    assert_eq!(actions.iter().find_map(files), Some(vec![(UNIT.to_owned(), "/run/no-restart".into())]));
+    let notes = Notes { records: vec![], inhibited: vec![UNIT.into()] };
+    let actions = state.step(at(1_001), Event::Archive(Tale::Restarts(notes)));
+    assert!(matches!(&actions[..], [Action::Say(Remark::Inhibited(unit))] if unit == UNIT), "{actions:?}");
+}

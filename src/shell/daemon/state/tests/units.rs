@@ -1,0 +1,83 @@
+//! Units that come and go: what is remembered of them, and for how long.
+
+use super::*;
+
+fn removed(unit: &str) -> Event {
+    Event::Bus(Sight::Removed(unit.to_owned()))
+}
+
+/// Whether the daemon knows any unit without a ward, as its status tells.
+fn watches_none(state: &State) -> bool {
+    state.ends.without_ward(&state.rules.guard) == 0
+}
+
+#[test]
+fn transient_units_without_number_leave_nothing_behind() {
+    let mut state = ready();
+    let mut told = 0;
+    for number in 1..=10_000 {
+        let (now, unit) = (at(u64::from(number) * 100), format!("x-run-u{number}.service"));
+        let _ = state.step(now, changed(&unit, seen(number, Stage::Running)));
+        told += reports(&state.step(now, changed(&unit, seen(number, Stage::Ended)))).len();
+        assert!(reports(&state.step(now, removed(&unit))).is_empty());
+        assert!(watches_none(&state), "{unit}");
+    }
+    assert_eq!(told, 10_000);
+    let _ = state.step(at(2_000_000), Event::Tick);
+    assert_eq!((state.deadline(), state.ends.size()), (None, 0));
+}
+
+#[test]
+fn what_is_not_listed_any_more_is_forgotten_and_looked_for_in_the_books() {
+    let mut state = ready();
+    for number in 1..=1_000 {
+        let stage = if number == 7 { Stage::Running } else { Stage::Ended };
+        let _ = state.step(at(1), changed(&format!("x{number}.service"), seen(number, stage)));
+    }
+    let _ = state.step(at(2), Event::Bus(Sight::ManagerReplaced));
+    let actions = state.step(at(3), Event::Bus(Sight::Listed(vec![UnitAt::new("x1.service")])));
+    assert!(reports(&actions).is_empty());
+    assert_eq!(state.ends.without_ward(&state.rules.guard), 1);
+}
+
+#[test]
+fn a_unit_that_goes_and_comes_back_with_an_old_run_is_not_told_twice() {
+    let mut state = ready();
+    let _ = state.step(at(1), changed("x.service", seen(1, Stage::Running)));
+    assert_eq!(reports(&state.step(at(2), changed("x.service", seen(1, Stage::Ended)))), ["x EXIT 3"]);
+    let _ = state.step(at(3), removed("x.service"));
+    assert!(watches_none(&state));
+    assert!(reports(&state.step(at(4), described("x.service", seen(1, Stage::Ended), None))).is_empty());
+    let _ = state.step(at(5), changed("x.service", seen(2, Stage::Running)));
+    assert_eq!(reports(&state.step(at(6), changed("x.service", seen(2, Stage::Ended)))), ["x EXIT 3"]);
+}
+
+#[test]
+fn a_unit_stays_known_while_it_runs_while_systemd_reloads_and_while_it_has_a_ward() {
+    let mut state = ready();
+    let _ = state.step(at(1), changed("x.service", seen(1, Stage::Running)));
+    let _ = state.step(at(2), removed("x.service"));
+    assert!(!watches_none(&state), "it runs");
+    let _ = state.step(at(3), changed("x.service", seen(1, Stage::Ended)));
+    let _ = state.step(at(4), Event::Bus(Sight::ReloadBegins));
+    let _ = state.step(at(5), removed("x.service"));
+    assert!(!watches_none(&state), "systemd reloads");
+    let _ = state.step(at(6), changed("w.service", seen(2, Stage::Running)));
+    let _ = state.step(at(6), changed("w.service", seen(2, Stage::Ended)));
+    let _ = state.step(at(7), record(None));
+    let _ = state.step(at(8), Event::Bus(Sight::ReloadEnds));
+    let _ = state.step(at(8), configured(CONF));
+    let _ = state.step(at(9), removed("w.service"));
+    let actions = state.step(at(10), changed("w.service", seen(2, Stage::Ended)));
+    assert!(!actions.iter().any(|action| matches!(action, Action::ReadRecord { .. })), "{actions:?}");
+}
+
+#[test]
+fn a_failed_start_of_a_unit_that_has_gone_waits_for_no_word() {
+    let mut failed = seen(1, Stage::Ended);
+    failed.main = MainProcess::default();
+    let mut state = ready();
+    assert!(reports(&state.step(at(1), changed("x.service", failed))).is_empty());
+    assert_eq!(reports(&state.step(at(2), removed("x.service"))), ["x <NA>"]);
+    assert!(watches_none(&state));
+}

@@ -1,0 +1,296 @@
+//! The callers' connections: from the queue of the socket to an answer.
+//!
+//! Nobody can hold up anybody: nothing here blocks, who may not ask is answered before it has said a word, and who may has
+//! [`TO_SAY`] for it. What is read of one caller is bounded, and so is the number of those who are read. One call takes one
+//! connection: how many are taken before others are heard is the caller's to bound, since the queue may never get empty.
+
+use crate::core::full_restart::reception::{CallerId, errno};
+use crate::core::full_restart::request::{Answer, LONGEST};
+use crate::edge::full_restart::peer::{self, Peer};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{Duration, Instant};
+
+/// How long a caller may take to say what it wants.
+const TO_SAY: Duration = Duration::from_secs(2);
+
+/// Connections that are read at the same time; the others wait in the socket's queue.
+const MOST_READ: usize = 64;
+
+/// Refused ones that are still listened to: who is refused in the middle of a sentence would not get the answer.
+const MOST_DISMISSED: usize = 64;
+
+/// Connections that are taken for one that counts: others have ended in the queue, or cannot be told who they are.
+const TRIES: u32 = 8;
+
+/// The pause after a connection could not be taken: the host has no descriptors left.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Connections {
+    listener: UnixListener,
+    reading: BTreeMap<CallerId, Reading>,
+    waiting: BTreeMap<CallerId, UnixStream>,
+    dismissed: VecDeque<(UnixStream, Instant)>,
+    last: u64,
+}
+
+/// One that is read.
+#[derive(Debug)]
+struct Reading {
+    stream: UnixStream,
+    peer: Peer,
+    bytes: Vec<u8>,
+    until: Instant,
+}
+
+/// What became of one that was read.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It has said all it wants to.
+    Said(CallerId, Peer, Vec<u8>),
+    /// It said nothing.
+    Left(CallerId),
+    /// It did not come to an end in time, and is to be answered.
+    BrokeOff(CallerId),
+}
+
+impl Connections {
+    /// Takes over the socket.
+    pub(super) fn new(listener: UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let (reading, waiting) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { listener, reading, waiting, dismissed: VecDeque::new(), last: 0 })
+    }
+
+    /// Waits until there is something to read, the bell rings, or so long.
+    pub(super) fn wait(&self, bell: &UnixStream, at_most: Option<Duration>) {
+        let now = Instant::now();
+        let ends = self.reading.values().map(|reading| reading.until);
+        let ends = ends.chain(self.dismissed.iter().map(|(_, until)| *until));
+        let limit = ends.map(|end| end.saturating_duration_since(now)).chain(at_most).min();
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        let mut watched = vec![PollFd::new(bell, PollFlags::IN)];
+        if self.has_room() {
+            watched.push(PollFd::new(&self.listener, PollFlags::IN));
+        }
+        let streams = self.reading.values().map(|reading| &reading.stream);
+        let streams = streams.chain(self.dismissed.iter().map(|(stream, _)| stream));
+        watched.extend(streams.map(|stream| PollFd::new(stream, PollFlags::IN)));
+        // An interrupted wait is a short one.
+        let _ = poll(&mut watched, limit.as_ref());
+    }
+
+    fn has_room(&self) -> bool {
+        self.reading.len() < MOST_READ
+    }
+
+    /// The next one in the queue.
+    pub(super) fn accept(&mut self) -> Option<(CallerId, Peer)> {
+        for _ in 0..TRIES {
+            if !self.has_room() {
+                return None;
+            }
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(_) => {
+                    std::thread::sleep(PAUSE);
+                    return None;
+                }
+            };
+            let Ok(peer) = stream.set_nonblocking(true).and_then(|()| peer::of(&stream)) else {
+                let words = "it cannot be told who asks".to_owned();
+                let _ = (&stream).write_all(Answer { errno: errno::ACCES, words }.to_line().as_bytes());
+                continue;
+            };
+            self.last += 1;
+            let caller = CallerId(self.last);
+            let until = Instant::now() + TO_SAY;
+            self.reading.insert(caller, Reading { stream, peer: peer.clone(), bytes: Vec::new(), until });
+            return Some((caller, peer));
+        }
+        None
+    }
+
+    /// Reads whatever is there.
+    pub(super) fn read(&mut self) -> Vec<News> {
+        let now = Instant::now();
+        self.dismissed.retain_mut(|(stream, until)| *until > now && is_talking(stream));
+        let ends = self.reading.iter_mut().filter_map(|(caller, reading)| Some((*caller, reading.read(now)?)));
+        let ends: Vec<_> = ends.collect();
+        ends.into_iter().filter_map(|(caller, end)| self.done(caller, end)).collect()
+    }
+
+    fn done(&mut self, caller: CallerId, end: End) -> Option<News> {
+        let Reading { stream, peer, bytes, .. } = self.reading.remove(&caller)?;
+        if bytes.is_empty() {
+            return Some(News::Left(caller));
+        }
+        self.waiting.insert(caller, stream);
+        Some(match end {
+            End::Said => News::Said(caller, peer, bytes),
+            End::Late => News::BrokeOff(caller),
+        })
+    }
+
+    /// Answers one that has said what it wants, and parts. Whether it is still there to hear it is its own business.
+    pub(super) fn answer(&mut self, caller: CallerId, answer: &Answer) {
+        if let Some(mut stream) = self.waiting.remove(&caller) {
+            let _ = stream.write_all(answer.to_line().as_bytes());
+        }
+    }
+
+    /// Answers one before it has said what it wants.
+    pub(super) fn dismiss(&mut self, caller: CallerId, answer: &Answer) {
+        let Some(Reading { mut stream, until, .. }) = self.reading.remove(&caller) else { return };
+        let _ = stream.write_all(answer.to_line().as_bytes());
+        let _ = stream.shutdown(Shutdown::Write);
+        if self.dismissed.len() >= MOST_DISMISSED {
+            self.dismissed.pop_front();
+        }
+        self.dismissed.push_back((stream, until));
+    }
+
+    /// Parts with one without a word.
+    pub(super) fn drop_silently(&mut self, caller: CallerId) {
+        self.reading.remove(&caller);
+    }
+}
+
+/// How the reading of one ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It has said all, or too much.
+    Said,
+    /// Its time is over.
+    Late,
+}
+
+impl Reading {
+    /// Reads on; `None`: there may be more.
+    fn read(&mut self, now: Instant) -> Option<End> {
+        let mut part = [0; 4096];
+        while self.bytes.len() <= LONGEST {
+            match self.stream.read(&mut part) {
+                Ok(0) => return Some(End::Said),
+                Ok(count) => self.bytes.extend_from_slice(&part[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return (self.until <= now).then_some(End::Late),
+                // Whoever has reset the connection waits for no answer.
+                Err(_) => return Some(End::Late),
+            }
+        }
+        Some(End::Said)
+    }
+}
+
+/// Whether a refused one may still say something, which nobody reads.
+fn is_talking(stream: &mut UnixStream) -> bool {
+    let mut part = [0; 4096];
+    // Bounded, lest one that talks without end holds up all others.
+    for _ in 0..16 {
+        match stream.read(&mut part) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => return matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_work() -> (Connections, std::path::PathBuf, tempfile::TempDir) {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("s");
+        (Connections::new(UnixListener::bind(&path).unwrap()).unwrap(), path, place)
+    }
+
+    #[test]
+    fn a_caller_is_heard_to_its_end_and_answered() {
+        let (mut connections, path, _place) = at_work();
+        let mut client = UnixStream::connect(&path).unwrap();
+        let (caller, peer) = connections.accept().unwrap();
+        assert_eq!(peer.pid, std::process::id());
+        client.write_all(b"half").unwrap();
+        assert!(connections.read().is_empty(), "there may be more");
+        client.write_all(b" and half").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let news = connections.read();
+        assert!(matches!(&news[..], [News::Said(who, _, text)] if *who == caller && text == b"half and half"));
+        connections.answer(caller, &Answer { errno: 0, words: "well".into() });
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "0 well\n");
+    }
+
+    #[test]
+    fn who_says_nothing_or_too_much_is_done_with() {
+        let (mut connections, path, _place) = at_work();
+        drop(UnixStream::connect(&path).unwrap());
+        let (silent, _) = connections.accept().unwrap();
+        assert!(matches!(connections.read()[..], [News::Left(caller)] if caller == silent));
+        let mut talker = UnixStream::connect(&path).unwrap();
+        talker.set_nonblocking(true).unwrap();
+        let (endless, _) = connections.accept().unwrap();
+        let mut said = Vec::new();
+        while said.is_empty() {
+            let _ = talker.write(&[b'x'; 4096]);
+            said = connections.read();
+        }
+        assert!(matches!(&said[..], [News::Said(caller, _, text)] if *caller == endless && text.len() > LONGEST));
+    }
+
+    #[test]
+    fn a_slow_caller_has_its_time_and_no_more() {
+        let (mut connections, path, _place) = at_work();
+        let mut client = UnixStream::connect(&path).unwrap();
+        let (caller, _) = connections.accept().unwrap();
+        client.write_all(b"unfinished").unwrap();
+        assert!(connections.read().is_empty());
+        connections.reading.get_mut(&caller).unwrap().until = Instant::now();
+        assert!(matches!(connections.read()[..], [News::BrokeOff(who)] if who == caller));
+        connections.answer(caller, &Answer { errno: 22, words: "late".into() });
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "22 late\n");
+    }
+
+    #[test]
+    fn the_refused_take_no_place_and_get_their_answer() {
+        let (mut connections, path, _place) = at_work();
+        let mut clients: Vec<_> = (0..MOST_DISMISSED + 9).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        for _ in &clients {
+            let (caller, _) = connections.accept().unwrap();
+            connections.dismiss(caller, &Answer { errno: 13, words: "no".into() });
+        }
+        assert!(connections.accept().is_none() && connections.has_room());
+        assert_eq!(connections.dismissed.len(), MOST_DISMISSED);
+        for client in &mut clients {
+            let mut text = String::new();
+            client.read_to_string(&mut text).unwrap();
+            assert_eq!(text, "13 no\n");
+        }
+        drop(clients);
+        assert!(connections.read().is_empty() && connections.dismissed.is_empty());
+    }
+
+    #[test]
+    fn only_so_many_are_read_at_a_time() {
+        let (mut connections, path, _place) = at_work();
+        let clients: Vec<_> = (0..=MOST_READ).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        let accepted = std::iter::from_fn(|| connections.accept()).count();
+        assert_eq!(accepted, MOST_READ);
+        drop(clients);
+        assert_eq!(connections.read().len(), MOST_READ);
+        assert!(connections.accept().is_some());
+    }
+}

@@ -1,0 +1,151 @@
+//! How a stack is restarted: by systemd or by the stack's own script, from the beginning or from where another left off.
+
+use super::{Course, Failure};
+use crate::core::crash::observation::{ProcessEnd, Stage};
+use crate::core::full_restart::outcome::{self, Job};
+use crate::core::full_restart::reception::{Event, errno};
+use crate::edge::clock;
+use crate::edge::full_restart::{look, peer, underway};
+use crate::shell::restarter::process::{Ended, Process};
+use std::time::{Duration, Instant};
+
+/// The first pause before systemd is asked again whether it has taken the restart up, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
+
+/// Looks that may fail before it counts as unknown whether the restart has happened: PID 1 may be busy.
+const LOOKS: u32 = 6;
+
+impl Course {
+    /// Restarts, and waits for the end.
+    pub(super) fn restart(&mut self) -> Result<(), Failure> {
+        self.since = clock::monotonic();
+        self.note(None);
+        let script = self.charge.stack.restart_script.clone();
+        let (started, program) = match &script {
+            Some(script) => (Process::script(script, self.underway.as_ref()), script.text()),
+            None => (Process::systemctl(&self.charge.stack.unit()), "systemctl".to_owned()),
+        };
+        let process = started.map_err(|error| Failure::NotBegun(format!("failed to run {program}: {error}")))?;
+        self.note(process.id());
+        if script.is_some() { self.follow_script(process) } else { self.follow_job(process) }
+    }
+
+    /// Waits for systemd to take the restart up, and for its end.
+    fn follow_job(&self, mut process: Process) -> Result<(), Failure> {
+        let unit = self.charge.stack.unit();
+        let (mut pause, longest) = PAUSES;
+        let mut queued = false;
+        let ended = loop {
+            let Ok(left) = self.left() else {
+                process.kill();
+                return Err(Failure::Late);
+            };
+            if let Some(ended) = process.wait(if queued { left } else { pause.min(left) }) {
+                break ended;
+            }
+            if !queued && self.has_job() {
+                queued = true;
+                self.told.tell(Event::Begun);
+            }
+            pause = (pause * 2).min(longest);
+        };
+        match ended {
+            Ended { how: None | Some(ProcessEnd::Exited(0)), .. } => Ok(()),
+            // That is how systemctl begins when nothing was queued.
+            Ended { said, .. } if said.starts_with("Failed to ") => {
+                Err(Failure::NotBegun(refusal(&said, unit.as_str())))
+            }
+            // A job of some unit has failed, or systemd was executed anew and nobody waits any more. The units will tell.
+            Ended { .. } => self.follow_unit(),
+        }
+    }
+
+    /// Waits for the end of a script, or ends it.
+    fn follow_script(&self, mut process: Process) -> Result<(), Failure> {
+        let ended = self.left().ok().and_then(|left| process.wait(left));
+        match ended {
+            Some(Ended { how: None | Some(ProcessEnd::Exited(0)), .. }) => Ok(()),
+            Some(Ended { how: Some(end), .. }) => Err(Failure::Script(errno::IO, outcome::script_ended(end))),
+            None => {
+                process.end_group();
+                Err(Failure::Script(errno::TIMEDOUT, outcome::script_killed(self.charge.stack.timeout)))
+            }
+        }
+    }
+
+    fn left(&self) -> Result<Duration, Failure> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(Failure::Late) } else { Ok(left) }
+    }
+
+    /// Whether systemd has something to do for the stack's unit.
+    fn has_job(&self) -> bool {
+        let looks = look::at(&[self.charge.stack.unit().as_str()], self.since).unwrap_or_default();
+        looks.first().is_some_and(|look| look.job == Job::Pending)
+    }
+
+    /// Finds out how far an earlier restarter has come, and does the rest.
+    pub(super) fn take_over(&mut self) -> Result<(), Failure> {
+        let note = underway::last_note(&self.record.stack).filter(|note| note.id == self.record.id);
+        self.since = note.as_ref().map_or(self.since, |note| note.since);
+        let by = note.and_then(|note| note.by);
+        let own = format!("unitward-stack@{}.service", self.record.stack);
+        let is_ours = |pid: &u32| peer::unit_of(*pid).as_deref() == Some(&own);
+        let process = by.filter(is_ours).and_then(Process::left_over);
+        let script = self.charge.stack.restart_script.is_some();
+        match process {
+            Some(process) if script => self.follow_script(process),
+            Some(process) => {
+                self.follow_job(process)?;
+                self.follow_unit()
+            }
+            // It was run, and nobody knows how it ended; the members will tell.
+            None if script && by.is_some() => Ok(()),
+            None if !script && self.has_happened() => self.follow_unit(),
+            None => self.restart(),
+        }
+    }
+
+    /// Whether systemd has restarted the stack, or is about to.
+    fn has_happened(&self) -> bool {
+        let looks = (0..LOOKS).find_map(|_| self.look().map_err(|_| std::thread::sleep(PAUSES.1)).ok());
+        // Where systemd tells nothing at all a restart too many is better than none.
+        looks.unwrap_or_default().first().is_some_and(|look| match &self.record.ended {
+            _ if look.job == Job::Pending => true,
+            Some(ended) => look.run.as_ref() != Some(ended),
+            None => look.stage != Stage::Ended,
+        })
+    }
+
+    /// Waits until systemd is done with the stack's unit, where no process tells.
+    fn follow_unit(&self) -> Result<(), Failure> {
+        self.told.tell(Event::Begun);
+        let (mut pause, longest) = PAUSES;
+        while self.has_job() {
+            std::thread::sleep(pause.min(self.left()?));
+            pause = (pause * 2).min(longest);
+        }
+        Ok(())
+    }
+}
+
+/// systemctl's words without those that say what was wanted.
+fn refusal(said: &str, unit: &str) -> String {
+    let why = said.strip_prefix(&format!("Failed to restart {unit}: ")).unwrap_or(said);
+    format!("systemd refused it: {}", why.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_without_what_was_wanted() {
+        for (said, told) in [
+            ("Failed to restart x.target: Unit x.target not found.", "systemd refused it: Unit x.target not found"),
+            ("Failed to connect to bus: No such file", "systemd refused it: Failed to connect to bus: No such file"),
+        ] {
+            assert_eq!(refusal(said, "x.target"), told);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What came of a restart: an errno, and words for what is wrong.
+
+use super::{Control, Course};
+use crate::core::full_restart::outcome::{self, Look};
+use crate::core::full_restart::reception::{Event, errno};
+use crate::core::full_restart::watch::{Before, Conclusion, Next, Watch};
+use crate::edge::full_restart::charge::MemberWard;
+use crate::edge::record::{TimedOut, WardState};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// The pause after systemd would not tell.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long units are watched after a script that has failed. Who asked learns of it within five seconds, or is told that it is not
+/// known yet.
+const TO_SETTLE: Duration = Duration::from_secs(3);
+
+impl Course {
+    /// Watches the units until it is known what became of them.
+    pub(super) fn watch(&mut self) -> (i32, String) {
+        self.told.tell(Event::Started);
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match self.follow(left) {
+            Ok((conclusion, watch)) => self.verdict(&conclusion, watch.looks()),
+            Err(error) => (errno::IO, format!("it is not known what became of its units: {error}")),
+        }
+    }
+
+    /// Waits for what a failed script has set going, so that it still counts as this restart's doing: PID 1 may not have seen yet
+    /// who was killed.
+    pub(super) fn settle(&mut self) {
+        // What came of it makes no difference any more.
+        let _ = self.follow(TO_SETTLE);
+    }
+
+    /// Watches the units until they stay as they are, at most so long.
+    fn follow(&mut self, at_most: Duration) -> io::Result<(Conclusion, Watch)> {
+        let members = self.charge.members.iter().map(|member| Before::Member(self.run_before(member)));
+        let by_systemd = self.charge.stack.restart_script.is_none();
+        let whole = Before::Whole(self.record.ended.clone().filter(|_| by_systemd));
+        let units = [whole].into_iter().chain(members).collect();
+        let begun = Instant::now();
+        let mut watch = Watch::new(units, Duration::ZERO, at_most);
+        loop {
+            let pause = match self.look().map(|looks| watch.take(begun.elapsed(), looks)) {
+                Ok(Next::Known(conclusion)) => return Ok((conclusion, watch)),
+                Ok(Next::Look(pause)) => pause,
+                Err(error) if begun.elapsed() >= at_most => return Err(error),
+                Err(_) => PAUSE,
+            };
+            if self.take_messages(pause) == Some(Control::Hurry) {
+                return Ok((watch.hurried(begun.elapsed()), watch));
+            }
+        }
+    }
+
+    fn run_before(&self, member: &MemberWard) -> Option<String> {
+        let before = self.record.members.iter().find(|before| before.unit == member.unit.as_str());
+        before.and_then(|before| before.run.clone())
+    }
+
+    fn verdict(&self, Conclusion { troubles, late }: &Conclusion, looks: &[Look]) -> (i32, String) {
+        let killed = self.had_to_be_killed(looks);
+        if !late.is_empty() {
+            let not_over = outcome::not_over(self.charge.stack.timeout);
+            let all = [&late[..], troubles, &killed].concat();
+            return (errno::TIMEDOUT, format!("{not_over}: {}", outcome::together(&all)));
+        }
+        let errno = if troubles.is_empty() { 0 } else { errno::IO };
+        (errno, outcome::together(&[&troubles[..], &killed].concat()))
+    }
+
+    /// Members whose old run did not end when it was told to.
+    fn had_to_be_killed(&self, looks: &[Look]) -> Vec<String> {
+        // The first look is at the stack's own unit.
+        let members = self.charge.members.iter().zip(looks.iter().skip(1));
+        let killed = members.filter(|(member, _)| {
+            let state = WardState::of(member.ward.as_str());
+            let record = self.run_before(member).and_then(|run| state.run(&run).ok());
+            record.and_then(|record| record.end).is_some_and(|end| end.timed_out == Some(TimedOut::Stop))
+        });
+        killed.map(|(member, look)| outcome::had_to_be_killed(member.unit.as_str(), look.limits.stop)).collect()
+    }
+}

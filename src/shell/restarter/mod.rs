@@ -1,0 +1,383 @@
+//! The restarter: `unitward restart-stack --serve NAME`, the program of `unitward-stack@NAME.service`.
+//!
+//! systemd starts it when somebody connects to the stack's socket. One loop hears callers and the course of a restart,
+//! [`crate::core::full_restart::reception`] decides who is answered what, and [`course`] restarts in a thread of its own. The
+//! loop never blocks, and no queue keeps it: it takes so many callers, hears them, and looks what else has happened. It is killed
+//! at any time without harm: the next one reads the record and goes on.
+//!
+//! What it does not do: report. unitwardd reads the records, whenever it runs.
+
+mod bell;
+mod connections;
+mod course;
+mod leftovers;
+mod process;
+mod say;
+mod wish;
+
+use crate::core::config::StackName;
+use crate::core::full_restart::reception::{Action, CallerId, Event, MOST_WAITING, Reception, Standing, errno};
+use crate::core::full_restart::request::{Answer, Request};
+use crate::edge::full_restart::charge::Charge;
+use crate::edge::full_restart::peer::{self, Life, Peer};
+use crate::edge::full_restart::record::RestartRecord;
+use crate::edge::log;
+use anyhow::Context as _;
+use bell::{Hearer, Ringer};
+use connections::{Connections, News};
+use course::{Control, Order};
+use leftovers::Leftovers;
+use sd_notify::NotifyState;
+use std::collections::BTreeMap;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+use wish::Wish;
+
+/// How long the configuration is believed. Whoever may not ask must not have it read at every try.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// Connections that are taken before those are heard that were taken already: somebody may connect faster than we can answer.
+const AT_A_TIME: usize = 32;
+
+/// Connections that are taken when a restart is over, for they have come before: as many as the kernel keeps in a queue.
+const QUEUED: usize = 4096;
+
+/// Serves one stack, on the socket that standard input is.
+pub(super) fn serve(stack: &StackName) -> ExitCode {
+    log::to_journal("unitward");
+    match Restarter::new(stack.clone()) {
+        Ok(mut restarter) => {
+            restarter.run();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(UNITWARD_STACK = stack.as_str(), "{error:#}");
+            eprintln!("unitward: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Restarter {
+    stack: StackName,
+    connections: Connections,
+    reception: Reception<Wish>,
+    refusals: say::Refusals,
+    charge: Option<(Instant, Option<Arc<Charge>>)>,
+    told: Ringer,
+    heard: Hearer,
+    /// The restart under way.
+    course: Option<Underway>,
+    started: Instant,
+}
+
+/// A restart under way, or one that is asked for and may turn out to be inhibited.
+struct Underway {
+    control: Sender<Control>,
+    charge: Arc<Charge>,
+    /// Who has asked for it before it was known that it happens, the first of them first.
+    callers: Vec<String>,
+    /// The members' runs when it became known that it happens; empty before.
+    runs: BTreeMap<String, Option<String>>,
+    certain: bool,
+}
+
+impl Underway {
+    /// Whether this unit is in another run by now.
+    fn has_renewed(&self, unit: &str) -> bool {
+        self.runs.get(unit).is_some_and(|run| *run != peer::run_of(unit))
+    }
+}
+
+/// Whether the loop goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    Yes,
+    No,
+}
+
+impl Restarter {
+    fn new(stack: StackName) -> anyhow::Result<Self> {
+        let input = std::io::stdin().as_fd().try_clone_to_owned().context("failed to take over the socket")?;
+        let is_listening = rustix::net::sockopt::socket_acceptconn(&input).unwrap_or(false);
+        anyhow::ensure!(is_listening, "standard input is no socket; unitward-stack@{stack}.socket starts this program");
+        Self::at(UnixListener::from(input), stack)
+    }
+
+    /// Serves whoever connects here.
+    fn at(listener: UnixListener, stack: StackName) -> anyhow::Result<Self> {
+        let (told, heard) = bell::pair().context("failed to make a pair of sockets")?;
+        Ok(Self {
+            connections: Connections::new(listener).context("failed to take over the socket")?,
+            reception: Reception::new(Duration::ZERO),
+            refusals: say::Refusals::new(),
+            charge: None,
+            told,
+            heard,
+            course: None,
+            started: Instant::now(),
+            stack,
+        })
+    }
+
+    fn run(&mut self) {
+        let ready = format!("Ready for requests to restart {}.", self.stack);
+        let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
+        self.resume();
+        while self.turn() == Stay::Yes {
+            let limit = self.reception.deadline().map(|deadline| deadline.saturating_sub(self.now()));
+            self.connections.wait(self.heard.bell(), limit);
+        }
+        self.refusals.sum_up(&self.stack);
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    }
+
+    /// Takes all that has happened.
+    fn turn(&mut self) -> Stay {
+        while let Some(event) = self.heard.next() {
+            match &event {
+                Event::Begun | Event::Started => self.is_certain(),
+                Event::Over(_) => {
+                    self.greet_the_queue();
+                    self.course = None;
+                }
+                Event::Inhibited(why) => {
+                    self.greet_the_queue();
+                    if let Some(course) = self.course.take() {
+                        say::inhibited(&course.charge.stack, &course.callers, why);
+                    }
+                }
+                Event::Arrived(..) | Event::Asked(..) | Event::Left(_) | Event::Refused | Event::Tick => {}
+            }
+            self.step(event);
+        }
+        self.greet();
+        self.listen();
+        self.step(Event::Tick)
+    }
+
+    /// Takes in all who stand in the queue, for they have come before the restart was over; but nobody who goes on coming.
+    fn greet_the_queue(&mut self) {
+        for _ in 0..QUEUED / AT_A_TIME {
+            let count = self.greet();
+            self.listen();
+            if count == 0 {
+                break;
+            }
+        }
+    }
+
+    /// Takes in who has connected, not more of them than can be heard soon; gives their number.
+    fn greet(&mut self) -> usize {
+        for count in 0..AT_A_TIME {
+            let Some((caller, peer)) = self.connections.accept() else { return count };
+            self.receive(caller, &peer);
+        }
+        AT_A_TIME
+    }
+
+    /// Decides whether one who has connected may ask.
+    fn receive(&mut self, caller: CallerId, peer: &Peer) {
+        match self.charge() {
+            None => {
+                let words = format!("there is no stack {} in the configuration", self.stack);
+                self.connections.dismiss(caller, &Answer { errno: errno::NOENT, words });
+            }
+            Some(charge) if charge.admits(peer) => {
+                let standing = match peer.unit.as_deref().filter(|unit| charge.has(unit)) {
+                    Some(unit) if self.course.as_ref().is_some_and(|course| course.has_renewed(unit)) => {
+                        Standing::NewMember
+                    }
+                    Some(_) => Standing::Member,
+                    None => Standing::Outsider,
+                };
+                self.step(Event::Arrived(caller, standing));
+            }
+            // It cannot be told any more who it was; it may well be a member that the restart has ended.
+            Some(_) if peer.life == Life::Gone => self.connections.drop_silently(caller),
+            Some(_) => {
+                self.step(Event::Refused);
+                self.refusals.refused(&self.stack, peer);
+                let words = format!("only root and members of {} may ask for its restart", self.stack);
+                self.connections.dismiss(caller, &Answer { errno: errno::ACCES, words });
+            }
+        }
+    }
+
+    /// Hears what those have to say who were taken in.
+    fn listen(&mut self) {
+        for news in self.connections.read() {
+            match news {
+                News::Said(caller, peer, text) => self.hear(caller, peer, &text),
+                News::Left(caller) => {
+                    self.step(Event::Left(caller));
+                }
+                News::BrokeOff(caller) => {
+                    self.step(Event::Left(caller));
+                    let words = "the request did not come to its end in time".to_owned();
+                    self.connections.answer(caller, &Answer { errno: errno::INVAL, words });
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, caller: CallerId, peer: Peer, text: &[u8]) {
+        match (Request::parse(text), self.charge()) {
+            (Ok(request), Some(charge)) => {
+                let when = request.answer;
+                self.step(Event::Asked(caller, when, Wish::new(request, peer, charge)));
+            }
+            (Ok(_), None) => {
+                self.step(Event::Left(caller));
+                let words = format!("there is no stack {} in the configuration", self.stack);
+                self.connections.answer(caller, &Answer { errno: errno::NOENT, words });
+            }
+            (Err(why), _) => {
+                self.step(Event::Left(caller));
+                let words = format!("that is no request: {why}");
+                self.connections.answer(caller, &Answer { errno: errno::INVAL, words });
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event<Wish>) -> Stay {
+        let mut stay = Stay::Yes;
+        for action in self.reception.step(self.now(), event) {
+            match action {
+                Action::Restart(wish) => {
+                    self.begin(wish.charge.clone(), wish.record(), course::run);
+                }
+                Action::Join(wish) => self.join(wish.request.caller),
+                Action::Hurry => self.control(Control::Hurry),
+                Action::Answer(caller, answer) => self.connections.answer(caller, &answer),
+                Action::Leave => stay = Stay::No,
+            }
+        }
+        stay
+    }
+
+    fn begin(&mut self, charge: Arc<Charge>, record: RestartRecord, course: fn(Order)) {
+        let (control, controlled) = channel();
+        let callers = vec![record.caller.clone()];
+        self.course =
+            Some(Underway { control, charge: charge.clone(), callers, runs: BTreeMap::new(), certain: false });
+        let begun = self.told.again().and_then(|told| {
+            let order = Order { charge, record, control: controlled, told };
+            thread::Builder::new().name("restart".to_owned()).spawn(move || course(order))
+        });
+        if let Err(error) = begun {
+            tracing::error!("Failed to restart {}: no thread could be started: {error}", self.stack);
+            self.told
+                .tell(Event::Over(Answer { errno: errno::IO, words: format!("no thread could be started: {error}") }));
+        }
+    }
+
+    /// Tells the restart under way. One that has just ended needs to know no more.
+    fn control(&self, control: Control) {
+        if let Some(course) = &self.course {
+            let _ = course.control.send(control);
+        }
+    }
+
+    /// One more has asked for it. While it is not known whether it happens, nothing is said of that.
+    fn join(&mut self, caller: String) {
+        match &mut self.course {
+            // Of so many only the number is of interest.
+            Some(course) if !course.certain && course.callers.len() < MOST_WAITING => {
+                course.callers.push(caller.clone())
+            }
+            Some(course) if !course.certain => {}
+            _ => say::joined(&self.stack, &caller),
+        }
+        self.control(Control::Joined(caller));
+    }
+
+    fn is_certain(&mut self) {
+        let Some(course) = self.course.as_mut().filter(|course| !course.certain) else { return };
+        course.certain = true;
+        let units = course.charge.members.iter().map(|member| member.unit.as_str());
+        course.runs = units.map(|unit| (unit.to_owned(), peer::run_of(unit))).collect();
+        for caller in course.callers.drain(..).skip(1) {
+            say::joined(&self.stack, &caller);
+        }
+    }
+
+    /// The stack and its members as the configuration has them now, or had them a moment ago.
+    fn charge(&mut self) -> Option<Arc<Charge>> {
+        if let Some((read, charge)) = &self.charge
+            && read.elapsed() < BELIEVED
+        {
+            return charge.clone();
+        }
+        let charge = Charge::load(Path::new("/"), &self.stack).map(Arc::new);
+        self.charge = Some((Instant::now(), charge.clone()));
+        charge
+    }
+
+    /// Goes on with what an earlier process has begun, and completes what nobody goes on with.
+    fn resume(&mut self) {
+        let charge = self.charge();
+        let leftovers = Leftovers::find(&self.stack, charge.as_ref().map(|charge| charge.stack.timeout));
+        leftovers.complete();
+        if let (Some(charge), Some(record)) = (charge, leftovers.to_resume) {
+            self.reception = Reception::resumed();
+            self.begin(charge, record, course::resume);
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::os::unix::net::UnixStream;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn who_connects_without_end_holds_up_neither_a_turn_nor_the_end_of_a_restart() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("s");
+        let stack = StackName::new("no-such-stack").unwrap();
+        let mut restarter = Restarter::at(UnixListener::bind(&path).unwrap(), stack).unwrap();
+        let over = AtomicBool::new(false);
+        let flood = || {
+            while !over.load(Ordering::Relaxed) {
+                UnixStream::connect(&path).unwrap();
+            }
+        };
+        let (answer, took) = thread::scope(|scope| {
+            scope.spawn(flood);
+            scope.spawn(flood);
+            let begun = Instant::now();
+            let mut caller = UnixStream::connect(&path).unwrap();
+            caller.set_nonblocking(true).unwrap();
+            let mut answer = [0; 64];
+            let count = loop {
+                assert_eq!(restarter.turn(), Stay::Yes);
+                match caller.read(&mut answer) {
+                    Ok(count) => break count,
+                    Err(_) if begun.elapsed() > Duration::from_secs(20) => break 0,
+                    Err(_) => {}
+                }
+            };
+            restarter.greet_the_queue();
+            let took = begun.elapsed();
+            over.store(true, Ordering::Relaxed);
+            // One of them may wait for room.
+            restarter.greet_the_queue();
+            (String::from_utf8_lossy(&answer[..count]).into_owned(), took)
+        });
+        assert!(answer.starts_with("2 there is no stack"), "{answer}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
+    }
+}

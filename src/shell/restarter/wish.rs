@@ -1,0 +1,68 @@
+//! A request with all that is known of who made it, and the record it becomes.
+
+use crate::core::full_restart::request::Request;
+use crate::edge::full_restart::charge::Charge;
+use crate::edge::full_restart::peer::Peer;
+use crate::edge::full_restart::record::{Asker, DeathRef, RestartRecord};
+use crate::edge::{boot, clock};
+use std::fs;
+use std::sync::Arc;
+
+/// A wish for a full restart.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) request: Request,
+    pub(super) peer: Peer,
+    /// The stack and its members when it came.
+    pub(super) charge: Arc<Charge>,
+    /// When it came, milliseconds since the epoch.
+    pub(super) at: u64,
+}
+
+impl Wish {
+    pub(super) fn new(request: Request, peer: Peer, charge: Arc<Charge>) -> Self {
+        Self { request, peer, charge, at: clock::since_epoch() }
+    }
+
+    /// The record of the restart, before anything was looked at.
+    pub(super) fn record(&self) -> RestartRecord {
+        let Self { request, peer, charge, at } = self;
+        // A member could lay its own death on another's account.
+        let cause = request.cause.as_ref().filter(|_| peer.uid == 0);
+        RestartRecord {
+            id: new_id(),
+            stack: charge.stack.name.to_string(),
+            name: charge.stack.identifier.clone(),
+            unit: charge.stack.unit().to_string(),
+            boot: boot::id(),
+            ended: None,
+            members: Vec::new(),
+            caller: request.caller.clone(),
+            backtrace: request.backtrace.clone(),
+            cause: cause.map(|cause| DeathRef { unit: cause.unit.clone(), invocation: cause.invocation.to_string() }),
+            by: Asker { pid: peer.pid, uid: peer.uid, unit: peer.unit.clone() },
+            at: *at,
+            joined: Vec::new(),
+            end: None,
+        }
+    }
+}
+
+/// 32 hexadecimal digits that were never there before; the time, where the kernel has none to give.
+fn new_id() -> String {
+    let random = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
+    let digits: String = random.chars().filter(char::is_ascii_hexdigit).collect();
+    if digits.len() == 32 { digits } else { format!("{:032x}", clock::micros_since_epoch()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_restart_has_an_id_of_its_own() {
+        let (one, other) = (new_id(), new_id());
+        assert!(one.len() == 32 && one.bytes().all(|digit| digit.is_ascii_hexdigit()), "{one}");
+        assert_ne!(one, other);
+    }
+}
