@@ -163,6 +163,19 @@ on_both! {
         assert_eq!(scan(&host, Some(&before.cursor)).of("slow.service"), [format!("{run} asked ExitCode Some(Exited(3))")]);
     }
 
+    fn a_death_that_was_half_told_at_the_cursor_is_found_after_a_power_cut(mut host: Bare) {
+        put_reader(&host);
+        host.write("/etc/systemd/system/slow.service", "[Service]\nExecStart=sleep infinity\nExecStopPost=sleep infinity\n");
+        host.sh("systemctl start slow");
+        let (_, run) = kill(&host, "slow");
+        host.wait_for_property("slow", "SubState", "stop-post");
+        let before = scan(&host, None);
+        assert_eq!(before.of("slow.service"), [""; 0], "it is not over");
+        host.sh("journalctl --sync");
+        host.power_cut();
+        assert_eq!(scan(&host, Some(&before.cursor)).of("slow.service"), [format!("{run} {KILLED}")]);
+    }
+
     fn the_first_entry_after_the_cursor_is_not_left_out(host: Bare) {
         put_reader(&host);
         host.write("/etc/systemd/system/web.service", "[Service]\nExecStart=sleep infinity\n");

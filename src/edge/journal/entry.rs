@@ -40,13 +40,13 @@ pub(super) fn matches() -> impl Iterator<Item = String> {
     let dumps = [id(facts::CORE_DUMP), "+".to_owned()];
     let ours = [id(messages::ENDED), id(messages::RESTARTED), "_UID=0".to_owned(), "+".to_owned()];
     let asked = [id(restarts::RESTARTING), "_UID=0".to_owned(), "+".to_owned()];
-    let of_pid_1 = facts::OF_PID_1.into_iter().map(id).chain(["_PID=1".to_owned()]);
-    ["--".to_owned()].into_iter().chain(shutdown).chain(dumps).chain(ours).chain(asked).chain(of_pid_1)
+    let rest = of_pid_1().chain(["_PID=1".to_owned()]);
+    ["--".to_owned()].into_iter().chain(shutdown).chain(dumps).chain(ours).chain(asked).chain(rest)
 }
 
-/// Those that select what tells of the beginning of a start or stop.
-pub(super) fn begins() -> impl Iterator<Item = String> {
-    facts::BEGINS.into_iter().map(id)
+/// Those that select what PID 1 tells of a run.
+pub(super) fn of_pid_1() -> impl Iterator<Item = String> {
+    facts::OF_PID_1.into_iter().map(id)
 }
 
 fn id(message: &str) -> String {

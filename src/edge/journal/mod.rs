@@ -134,16 +134,18 @@ struct Run {
 }
 
 impl Reader {
-    /// Which stops had begun at the cursor, and were not over.
+    /// What had begun at the cursor and was not over: a stop that was asked for, or a death of which PID 1 had told only
+    /// that the process is gone when the power was cut.
     fn look_back(&mut self, cursor: &str) {
         let Some(boot) = child::boot_of(cursor) else { return };
         let arguments =
             [&format!("--cursor={cursor}"), "--reverse", LOOK_BACK, "--", "_PID=1", &format!("_BOOT_ID={boot}")];
-        let arguments: Vec<String> = arguments.map(str::to_owned).into_iter().chain(entry::begins()).collect();
+        let arguments: Vec<String> = arguments.map(str::to_owned).into_iter().chain(entry::of_pid_1()).collect();
         let mut begun = Vec::new();
         // Without it the scan is nearly as good.
         let _ = journalctl(&arguments, &mut |fields| begun.extend(entry::fact(&fields)));
         begun.into_iter().rev().for_each(|fact| self.witness.take(fact));
+        self.witness.begin_here();
     }
 
     fn read(&mut self, place: String) -> io::Result<()> {

@@ -10,9 +10,6 @@ use crate::core::crash::verdict::process_end;
 pub const OF_PID_1: [&str; 9] =
     [STARTING, STARTED, STOPPING, STOPPED, PROCESS_EXIT, FAILED, SUCCEEDED, SKIPPED, RESTART_SCHEDULED];
 
-/// Those that tell of a beginning, and so what goes on at some later time.
-pub const BEGINS: [&str; 4] = [STARTING, STARTED, STOPPING, STOPPED];
-
 /// "Starting x.service...": a start job has begun that takes its time.
 const STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
 /// "Started x.service.", "Finished x.service.": a start job is done.

@@ -147,6 +147,13 @@ impl Witness {
         std::mem::take(&mut self.restarts).into()
     }
 
+    /// What was over by now has been told before; what goes on counts.
+    pub fn begin_here(&mut self) {
+        self.ends.clear();
+        self.left_out = 0;
+        self.restarts.clear();
+    }
+
     /// The next place in the journal, also for an entry that is not for the witness.
     pub fn pass(&mut self) -> u64 {
         self.place += 1;

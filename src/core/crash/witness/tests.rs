@@ -179,6 +179,22 @@ fn one_run_has_one_end_and_a_beginning_alone_has_none() {
 }
 
 #[test]
+fn what_began_before_the_witness_was_asked_and_was_cut_off_after_it_is_told_once() {
+    let mut witness = Witness::default();
+    let over = |event| Entry {
+        fact: Fact::Run { unit: "over.service".into(), invocation: run(2), event },
+        ..happened(RunEvent::Started)
+    };
+    [over(KILLED), over(FAILED), happened(RunEvent::Starting), happened(KILLED)]
+        .into_iter()
+        .for_each(|entry| witness.take(entry));
+    witness.begin_here();
+    witness.take(over(FAILED));
+    witness.take(Entry { boot: "b".into(), ..fact(Fact::ComeUp) });
+    assert_eq!(witness.finish().0.iter().map(words).collect::<Vec<_>>(), ["u Unasked Signal killed 9 never up"]);
+}
+
+#[test]
 fn memory_is_bounded_and_the_newest_ends_are_kept() {
     let mut witness = Witness::default();
     for number in 1..=ENDS_KEPT + 10 {
