@@ -1,0 +1,63 @@
+//! The answers of the desk: what `unitward list`, `status`, `tree`, `timeline` and `reports` tell, and what
+//! `org.unitward1` answers on the bus. One code for both, so that one says what the other says.
+//!
+//! Who may read the history, root, is answered by the command itself, whether the daemon runs or not; everybody else asks
+//! the daemon on the bus ([`ask`]), which runs the same code.
+//!
+//! An answer is a JSON document, as `--json` prints it; its shape is documented in unitward(1) and kept by fixtures. Commands
+//! that print tables read the document back.
+
+mod ask;
+pub(super) mod list;
+pub(super) mod reports;
+pub(super) mod status;
+pub(super) mod timeline;
+pub(super) mod tree;
+
+pub(super) use ask::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, WARDS_INTERFACE, ask};
+
+use timeline::Which;
+use zbus::Connection;
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Question {
+    /// All wards, one line each: `Wards.List`.
+    List,
+    /// Everything about one ward: `Wards.Status`.
+    Status(String),
+    /// Wards, conditions and steps with their counters, of all wards or one: `Wards.Tree`; empty: all.
+    Tree(String),
+    /// The course of recoveries: `Manager.Timeline`.
+    Timeline(Which),
+    /// Deaths with their reports and recoveries: `Manager.Reports`.
+    Reports(reports::Wanted),
+    /// One of these: `Manager.Report`.
+    Report(String),
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The document, JSON. Of reports: one document a line.
+    Document(String),
+    /// A sentence that says why there is none and what to do: no such ward, nothing is known of that id.
+    Refused(String),
+}
+
+/// Answers a question on the spot: reads configuration, run records and history, and asks PID 1.
+///
+/// Blocks for as long as the files take to be read. `bus` is a connection to the system bus.
+///
+/// # Errors
+/// PID 1 does not answer, or a file cannot be read.
+pub(super) async fn answer(bus: &Connection, question: &Question) -> anyhow::Result<Answer> {
+    match question {
+        Question::List => list::answer(bus).await,
+        Question::Status(ward) => status::answer(bus, ward).await,
+        Question::Tree(ward) => tree::answer(bus, ward).await,
+        Question::Timeline(which) => timeline::answer(which),
+        Question::Reports(wanted) => reports::answer(wanted),
+        Question::Report(id) => reports::answer_one(id),
+    }
+}
