@@ -280,8 +280,9 @@ on_both! {
         }
         host.write("/run/hold", "");
         kill();
-        kill();
+        let last = kill();
         host.wait_for_property("web", "ActiveState", "failed");
+        assert_eq!(run_of(&host, "web", &last)["end"]["given_up"], "exclude", "that is what it came to");
         let said = host.wait_for("a word", || Some(host.journal(&["-o", "cat", "-t", "unitward-step"])).filter(|said| said.contains("Failed to have")));
         assert!(said.contains("Shop is not restarted while /run/hold exists; leaving web.service down until"), "{said}");
         assert_eq!(records(&host).len(), 2);

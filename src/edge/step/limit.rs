@@ -103,6 +103,15 @@ pub(super) enum Site<'a> {
     Starting,
 }
 
+/// What a decision came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// What was decided.
+    AsDecided,
+    /// The full restart was refused or has failed: the unit stays down.
+    ToExclusion,
+}
+
 /// Starts what `[OnLimit]` has to do and ends the restarts, or the host; the one happens whatever becomes of the other.
 ///
 /// The end comes last: called while the unit starts it ends this very process.
@@ -111,22 +120,23 @@ pub(super) fn carry_out(
     services: &[&str],
     arguments: &Arguments,
     site: Site<'_>,
-) -> io::Result<()> {
+) -> io::Result<Came> {
     let started: Vec<_> = services.iter().map(|service| systemctl::job("start", service, Wait::ForQueue)).collect();
-    started.into_iter().fold(end_restarts(decision, arguments, site), io::Result::and)
+    let came = end_restarts(decision, arguments, site);
+    started.into_iter().fold(Ok(()), io::Result::and).and(came)
 }
 
-fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> io::Result<()> {
+fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> io::Result<Came> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let why = &decision.why;
     match &decision.next {
         Next::RestartAllTheSame => {
             tracing::warn!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; restarting it all the same.");
-            return Ok(());
+            return Ok(Came::AsDecided);
         }
         Next::Reboot => {
             tracing::error!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; rebooting the host.");
-            return systemctl::output(&["--no-block", "reboot"]).map(drop);
+            return systemctl::output(&["--no-block", "reboot"]).map(|_| Came::AsDecided);
         }
         Next::RestartStack(stack) => {
             tracing::error!(
@@ -149,7 +159,7 @@ fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> i
         OBJECT_SYSTEMD_UNIT = unit,
         "{why}; leaving it down until \"systemctl start {unit}\"."
     );
-    stop(unit)
+    stop(unit).map(|()| Came::AsDecided)
 }
 
 /// Has the unit end in `failed`, for good. Whatever requires it is left alone, as systemd's own start limit leaves it.
@@ -161,7 +171,7 @@ fn stop(unit: &str) -> io::Result<()> {
 ///
 /// The end comes first: later it would take back the start that the full restart has queued. But called while the unit starts it
 /// ends this very process, and the full restart ends that start anyway.
-fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io::Result<()> {
+fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io::Result<Came> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let within = arguments.span("within")?.as_secs_f64();
     let deaths = tolerated(arguments);
@@ -170,15 +180,16 @@ fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io
         Site::Ended(death) => (stop(unit), stack::restart(stack, caller, Some(death))),
         Site::Starting => (Ok(()), stack::restart(stack, caller, None)),
     };
-    let Err(error) = asked else { return stopped };
+    let Err(error) = asked else { return stopped.map(|()| Came::AsDecided) };
     tracing::error!(
         UNITWARD_WARD = ward,
         UNITWARD_STACK = stack.as_str(),
         OBJECT_SYSTEMD_UNIT = unit,
         "Failed to have stack {stack} restarted: {error}; leaving {unit} down until \"systemctl start {unit}\"."
     );
-    match site {
+    let stopped = match site {
         Site::Ended(_) => stopped,
         Site::Starting => stop(unit),
-    }
+    };
+    stopped.map(|()| Came::ToExclusion)
 }

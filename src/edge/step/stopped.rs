@@ -5,12 +5,12 @@
 //! stop queued from here ends the unit in `failed` with its true result and takes the automatic restart back.
 
 use super::arguments::Arguments;
-use super::limit::{Decision, Site};
+use super::limit::{Came, Decision, Site};
 use super::stack::{self, Death};
 use super::{collect, limit, tell};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{LastEnd, Verdict};
-use crate::edge::record::{End, TimedOut, WardState};
+use crate::edge::record::{End, GivenUp, TimedOut, WardState};
 use crate::edge::systemctl::{self, Properties};
 use crate::edge::{clock, series_file};
 use std::io;
@@ -123,8 +123,14 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
     tell::ended(&record);
     saved = saved.and(state.save_run(&record));
     let death = Death { unit: super::name(unit, &known), invocation };
-    let carry_out = |decision| limit::carry_out(&decision, &services, arguments, Site::Ended(death));
-    decision.map_or(Ok(()), carry_out).and(saved)
+    let Some(decision) = decision else { return saved };
+    if limit::carry_out(&decision, &services, arguments, Site::Ended(death))? == Came::ToExclusion
+        && let Some(end) = &mut record.end
+    {
+        end.given_up = Some(GivenUp::Exclude);
+        saved = state.save_run(&record);
+    }
+    saved
 }
 
 /// What `[OnLimit]` starts, if the limit was reached.
