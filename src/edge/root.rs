@@ -7,10 +7,10 @@
 
 mod reader;
 
-pub use reader::resolve;
+pub use reader::{below, resolve};
 
 use super::unit_files;
-use crate::core::config::{self, Assembly, Config, Problem, ReadWard, Settings, SourceFiles, Stacks};
+use crate::core::config::{self, Assembly, Config, Problem, ReadWard, Settings, SourceFile, SourceFiles, Stacks};
 use reader::{Listing, Reader};
 use std::path::Path;
 
@@ -87,11 +87,18 @@ impl<'a> Files<'a> {
 
     /// Reads the settings, and gives everything that was wrong with the files so far but for the wards' own mistakes.
     #[must_use]
-    pub fn settings(mut self) -> (Settings, Vec<Problem>) {
+    pub fn settings(self) -> (Settings, Vec<Problem>) {
+        let (settings, _, problems) = self.settings_and_files();
+        (settings, problems)
+    }
+
+    /// The same with the files that the settings stand in.
+    #[must_use]
+    pub fn settings_and_files(mut self) -> (Settings, Vec<SourceFile>, Vec<Problem>) {
         let files = self.reader.with_drop_ins(&self.found, SETTINGS);
         let (settings, problems) = config::read_settings(&files);
         self.reader.problems.extend(problems);
-        (settings, self.reader.problems)
+        (settings, files, self.reader.problems)
     }
 }
 

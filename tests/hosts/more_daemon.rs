@@ -76,7 +76,7 @@ on_both! {
         host.write("/etc/unitward/broken.ward", "[Service]\nExecStart=sleep infinity\n[OnDeath]\nFly=away\n");
         host.run(&["systemctl", "reload", "unitwardd"]);
         let told = problems(&host);
-        for place in ["/etc/unitward/unitward.conf.d/50-node.conf:4: ", "/etc/unitward/unitward.conf.d/50-node.conf:5: ", "/etc/unitward/broken.ward:4: "] {
+        for place in ["/etc/unitward/unitward.conf.d/50-node.conf:4:", "/etc/unitward/unitward.conf.d/50-node.conf:5:", "/etc/unitward/broken.ward:4:"] {
             assert_eq!(told.iter().filter(|line| line.contains(place)).count(), 1, "{place} in {told:?}");
         }
         assert_eq!(told.len(), 3, "{told:?}");

@@ -54,7 +54,7 @@ on_both! {
         host.write("/etc/unitward/unitward.conf.d/x.conf", "[MQTT]\nBroker=\u{7}nonsense\n[Reports]\nBurst=many\n");
         host.sh("systemctl daemon-reload; systemctl reload unitwardd");
         let said = host.journal(&["-u", "unitwardd", "-o", "cat"]);
-        assert!(said.contains("/etc/unitward/broken.ward:2: ") && said.contains("x.conf:4: "), "{said}");
+        assert!(said.contains("/etc/unitward/broken.ward:2:") && said.contains("x.conf:4:"), "{said}");
         kill(&host, "web");
         assert_eq!(reports.wait_for_count(1)[0]["name"], "web");
         assert_eq!(host.systemctl_show("unitwardd", "NRestarts"), "0");

@@ -9,9 +9,10 @@
 use super::Stacks;
 use super::condition::{Condition, ConditionKind};
 use super::names::{StackName, UnitName};
+use super::place::Place;
 use super::problem::{Mistake, Problem};
 use super::step::Action;
-use super::ward::{Place, Ward};
+use super::ward::Ward;
 use std::collections::{BTreeMap, HashMap};
 
 /// Which unit's recovery restarts which units.
@@ -38,10 +39,9 @@ impl Circles {
         if let Some(stack) = ward.stack.as_ref().and_then(|name| self.stacks.get(name)) {
             self.edges.entry(stack.clone()).or_default().push(ward.unit());
         }
-        while let Some((condition, line, circle)) = self.first_circle(ward) {
+        while let Some((condition, at, circle)) = self.first_circle(ward) {
             let removed = ward.conditions.remove(condition);
             let circle = circle.iter().map(UnitName::as_str).collect::<Vec<_>>().join(" → ");
-            let at = Place { path: ward.path.clone(), line };
             problems.push(Problem { at, mistake: Mistake::Loop { section: removed.id, circle } });
         }
         let targets: Vec<_> = ward
@@ -57,28 +57,28 @@ impl Circles {
     }
 
     /// The first condition of `ward` with a step that leads, over the wards before it, back to it.
-    fn first_circle(&self, ward: &Ward) -> Option<(usize, usize, Vec<UnitName>)> {
+    fn first_circle(&self, ward: &Ward) -> Option<(usize, Place, Vec<UnitName>)> {
         let own = ward.unit();
         for (position, condition) in ward.conditions.iter().enumerate() {
-            for (target, line) in self.restarts(condition) {
+            for (target, at) in self.restarts(condition) {
                 if let Some(mut path) = path_between(&self.edges, target, &own) {
                     path.insert(0, own);
-                    return Some((position, line, path));
+                    return Some((position, at.clone(), path));
                 }
             }
         }
         None
     }
 
-    /// Units a condition starts or restarts, with the line of the step.
-    fn restarts<'a>(&'a self, condition: &'a Condition) -> impl Iterator<Item = (&'a UnitName, usize)> {
+    /// Units a condition starts or restarts, with the place where the step names them.
+    fn restarts<'a>(&'a self, condition: &'a Condition) -> impl Iterator<Item = (&'a UnitName, &'a Place)> {
         // What brings the stack back at its own start or stop goes round; after a death it ends with the death.
         let at_first_start = matches!(condition.kind, ConditionKind::Start | ConditionKind::Stop) || condition.do_now;
         condition.steps.iter().filter_map(move |step| match &step.action {
             // The start of a stack's unit starts no member that is up.
             Action::Start(unit) if self.stacks.values().any(|stack| stack == unit) => None,
-            Action::Restart(unit) | Action::Start(unit) => Some((unit, step.line)),
-            Action::RestartStack(stack) if at_first_start => Some((self.stacks.get(stack)?, step.line)),
+            Action::Restart(unit) | Action::Start(unit) => Some((unit, &step.at)),
+            Action::RestartStack(stack) if at_first_start => Some((self.stacks.get(stack)?, &step.at)),
             _ => None,
         })
     }

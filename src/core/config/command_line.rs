@@ -7,6 +7,7 @@
 //! condition's own service has another name.
 
 use super::names::UnitName;
+use super::wrong::{Wrong, offset_in};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -26,23 +27,30 @@ impl CommandLine {
     ///
     /// # Errors
     /// What is wrong and what to write instead.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, Wrong> {
         let rest = text.trim_start_matches(['-', '+', '@', ':', '!', '|']);
         let prefixes = &text[..text.len() - rest.len()];
-        if let Some(other) = prefixes.chars().find(|c| !"-+".contains(*c)) {
-            return Err(format!("the prefix {other:?} is not possible here, only - and +"));
+        if let Some((offset, other)) = prefixes.char_indices().find(|(_, c)| !"-+".contains(*c)) {
+            let why = format!("the prefix {other:?} is not possible here, only - and +; take it out");
+            return Err(Wrong { offset, ..why.into() });
         }
-        let words = split_words(rest)?;
+        let words = split_words(rest).map_err(|wrong| wrong.moved(prefixes.len()))?;
+        let wrong = |why: String| Wrong { offset: prefixes.len(), ..why.into() };
         let Some(program) = words.first() else {
-            return Err("a command is expected".into());
+            return Err(wrong("a command is expected, as in /usr/bin/true".into()));
         };
         if !program.starts_with('/') {
-            return Err(format!("write the absolute path of {program:?}, as in /usr/bin/{program}"));
+            let name = program.rsplit('/').next().unwrap_or_default();
+            return Err(wrong(format!("write the absolute path of {program:?}, as in /usr/bin/{name}")));
         }
         if program.ends_with('/') {
-            return Err(format!("{program:?} is a folder, not a program"));
+            return Err(wrong(format!("{program:?} is a folder, not a program; write the program's own path")));
         }
-        check_specifiers(&words)?;
+        check_specifiers(rest).map_err(|wrong| wrong.moved(prefixes.len()))?;
+        // One more look, for \x25 is a percent sign too.
+        for word in &words {
+            check_specifiers(word).map_err(|Wrong { why, .. }| wrong(why))?;
+        }
         Ok(Self { ignore_failure: prefixes.contains('-'), privileged: prefixes.contains('+'), words })
     }
 
@@ -70,13 +78,13 @@ impl CommandLine {
 /// Specifiers systemd 252 knows (systemd.unit(5)); any other makes it drop the line.
 const SPECIFIERS: &str = "aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY%";
 
-fn check_specifiers(words: &[String]) -> Result<(), String> {
-    for word in words {
-        let mut chars = word.chars();
-        while let Some(c) = chars.next() {
-            if c == '%' && !chars.next().is_some_and(|letter| SPECIFIERS.contains(letter)) {
-                return Err(format!("systemd knows no such specifier in {word:?}; write %% for a percent sign"));
-            }
+fn check_specifiers(text: &str) -> Result<(), Wrong> {
+    let mut chars = text.char_indices();
+    while let Some((offset, c)) = chars.next() {
+        if c == '%' && !chars.next().is_some_and(|(_, letter)| SPECIFIERS.contains(letter)) {
+            let specifier = text[offset..].chars().take(2).collect::<String>();
+            let why = format!("systemd knows no such specifier as {:?}; write %% for a percent sign", specifier.trim());
+            return Err(Wrong { offset, ..why.into() });
         }
     }
     Ok(())
@@ -100,45 +108,54 @@ fn expand(word: &str, unit: &UnitName) -> String {
 }
 
 /// Splits a command into words: blanks separate, `"` and `'` hold together, `\` escapes as in C.
-fn split_words(text: &str) -> Result<Vec<String>, String> {
+fn split_words(text: &str) -> Result<Vec<String>, Wrong> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
-    let mut quote: Option<char> = None;
-    let mut chars = text.chars().peekable();
+    let mut quote: Option<(char, usize)> = None;
+    let mut chars = text.chars();
     while let Some(c) = chars.next() {
+        let offset = offset_in(text, chars.as_str()) - c.len_utf8();
         match (c, quote) {
-            ('\\', _) => word.get_or_insert_default().push(unescape(&mut chars)?),
-            (c, Some(open)) if c == open => quote = None,
+            ('\\', _) => {
+                let escaped = unescape(&mut chars).ok_or_else(|| Wrong { offset, ..Wrong::from(ESCAPES) })?;
+                word.get_or_insert_default().push(escaped);
+            }
+            (c, Some((open, _))) if c == open => quote = None,
             (c, Some(_)) => word.get_or_insert_default().push(c),
             ('"' | '\'', None) => {
-                quote = Some(c);
+                quote = Some((c, offset));
                 word.get_or_insert_default();
             }
             (c, None) if c.is_whitespace() => words.extend(word.take()),
-            (';', None) if word.is_none() && chars.peek().is_none_or(|next| next.is_whitespace()) => {
-                return Err("\";\" would begin a second command; write a second step, or \\; for the character".into());
+            (';', None) if word.is_none() && chars.clone().next().is_none_or(char::is_whitespace) => {
+                let why = "\";\" would begin a second command; write a second step, or \\; for the character";
+                return Err(Wrong { offset, ..why.into() });
             }
             (c, None) => word.get_or_insert_default().push(c),
         }
     }
-    if quote.is_some() {
-        return Err("a quote is not closed".into());
+    if let Some((open, offset)) = quote {
+        let why = format!(
+            "the quote that begins here is not closed; write {open} where it ends, or \\{open} for the character"
+        );
+        return Err(Wrong { offset, ..why.into() });
     }
     words.extend(word);
     Ok(words)
 }
 
 /// What follows a backslash. Control characters have no business in a command line, so their escapes are refused.
-fn unescape(chars: &mut impl Iterator<Item = char>) -> Result<char, String> {
-    let escaped = match chars.next() {
-        Some('s') => Some(' '),
-        Some('t') => Some('\t'),
-        Some('x') => hexadecimal(chars).filter(|c| c.is_ascii() && !c.is_control()),
-        Some(c @ ('\\' | '"' | '\'' | ';' | ' ')) => Some(c),
+fn unescape(chars: &mut impl Iterator<Item = char>) -> Option<char> {
+    match chars.next()? {
+        's' => Some(' '),
+        't' => Some('\t'),
+        'x' => hexadecimal(chars).filter(|c| c.is_ascii() && !c.is_control()),
+        c @ ('\\' | '"' | '\'' | ';' | ' ') => Some(c),
         _ => None,
-    };
-    escaped.ok_or_else(|| "\"\\\" escapes as in C; write \\\\ for the character itself".to_owned())
+    }
 }
+
+const ESCAPES: &str = "\"\\\" escapes as in C; write \\\\ for the character itself";
 
 fn hexadecimal(chars: &mut impl Iterator<Item = char>) -> Option<char> {
     let high = chars.next()?.to_digit(16)?;

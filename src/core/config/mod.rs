@@ -13,9 +13,11 @@ pub mod condition;
 pub mod step;
 
 pub mod command_line;
+pub mod place;
 pub mod problem;
 pub mod syntax;
 pub mod time_span;
+pub mod wrong;
 
 mod circles;
 mod read_condition;
@@ -29,12 +31,14 @@ mod read_ward;
 
 pub use condition::{Condition, ConditionKind, OnStepFailure};
 pub use names::{StackName, UnitName, WardName};
+pub use place::Place;
 pub use problem::{Cost, Mistake, Problem};
 pub use read_settings::read as read_settings;
 pub use settings::Settings;
 pub use stack::Stack;
 pub use stacks::{DescribedStack, ReadStack, Stacks, read_stack};
-pub use ward::{Form, OnLimit, Place, Recovery, ReportOn, Ward};
+pub use ward::{Form, OnLimit, Recovery, ReportOn, Ward};
+pub use wrong::{Wrong, most_like, nearest};
 
 use circles::Circles;
 use std::collections::HashMap;
@@ -70,10 +74,9 @@ pub struct SourceFiles {
     pub files: Vec<SourceFile>,
 }
 
-/// One ward as read: its main file, itself unless a mistake cost it, and the mistakes.
+/// One ward as read: itself unless a mistake cost it, and the mistakes.
 #[derive(Debug)]
 pub struct ReadWard {
-    path: Arc<Path>,
     ward: Option<Ward>,
     problems: Vec<Problem>,
 }
@@ -94,11 +97,11 @@ pub fn read_ward(SourceFiles { name, files }: &SourceFiles, stacks: &Stacks) -> 
     let (ward, problems) = match WardName::new(name) {
         Ok(name) => read_ward::read(&name, files, stacks),
         Err(why) => {
-            let at = Place { path: path.clone(), line: 0 };
+            let at = Place::whole(path.clone());
             (None, vec![Problem { at, mistake: Mistake::WardName { name: name.clone(), why } }])
         }
     };
-    Some(ReadWard { path, ward, problems })
+    Some(ReadWard { ward, problems })
 }
 
 /// Puts wards together, one after the other in the order of their names: one for each unit, none for a stack's, no circles.
@@ -123,7 +126,7 @@ impl Assembly {
     }
 
     /// Takes the next ward; gives what stands of it and everything that is wrong with it.
-    pub fn admit(&mut self, ReadWard { path, ward, mut problems }: ReadWard) -> (Option<Ward>, Vec<Problem>) {
+    pub fn admit(&mut self, ReadWard { ward, mut problems }: ReadWard) -> (Option<Ward>, Vec<Problem>) {
         let Some(mut ward) = ward else { return (None, problems) };
         let unit = ward.unit();
         let guarded = self
@@ -135,10 +138,10 @@ impl Assembly {
             Some(Mistake::WardOfStack { unit: unit.to_string(), stack })
         };
         if let Some(mistake) = guarded.or_else(of_stack) {
-            problems.push(Problem { at: Place { path, line: 0 }, mistake });
+            problems.push(Problem { at: ward.unit_at, mistake });
             return (None, problems);
         }
-        self.guarded.insert(unit, path);
+        self.guarded.insert(unit, ward.path.clone());
         problems.extend(self.circles.admit(&mut ward));
         (Some(ward), problems)
     }

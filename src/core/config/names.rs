@@ -3,6 +3,7 @@
 //! The rules for unit names are systemd's (systemd.unit(5), `unit_name_is_valid`): letters, digits
 //! and `:-_.\@`, at most 255 bytes, a known suffix.
 
+use super::wrong::{Wrong, nearest};
 use std::fmt;
 
 /// Longest unit name systemd accepts, in bytes.
@@ -57,6 +58,17 @@ impl UnitName {
         }
         check_stem(stem, name.len())?;
         Ok(Self(name.to_owned()))
+    }
+
+    /// The same for what somebody wrote: with the name that may have been meant.
+    ///
+    /// # Errors
+    /// What is wrong and what to write instead.
+    pub fn read(name: &str) -> Result<Self, Wrong> {
+        Self::new(name).map_err(|why| {
+            let nearest = (why == BadName::Suffix).then(|| with_suffix(name)).flatten();
+            Wrong { nearest, ..Wrong::from(format!("{name:?} is not a unit: {why}")) }
+        })
     }
 
     /// The whole name.
@@ -181,6 +193,14 @@ impl fmt::Display for StackName {
     }
 }
 
+/// The name with the suffix that it may have been meant to have.
+fn with_suffix(name: &str) -> Option<String> {
+    let meant = name.rsplit_once('.').and_then(|(stem, suffix)| Some((stem, nearest(suffix, SUFFIXES)?)));
+    let (stem, suffix) = meant.unwrap_or((name, "service".to_owned()));
+    let name = [stem, ".", &suffix].concat();
+    UnitName::new(&name).is_ok().then_some(name)
+}
+
 fn check_stem(stem: &str, whole: usize) -> Result<(), BadName> {
     if stem.is_empty() {
         return Err(BadName::Empty);
@@ -222,6 +242,19 @@ mod tests {
             assert_eq!(UnitName::new(bad), Err(why), "{bad:?}");
         }
         assert_eq!(UnitName::new(&format!("{}.service", "a".repeat(250))), Err(BadName::TooLong));
+    }
+
+    #[test]
+    fn a_name_without_its_suffix_is_completed() {
+        for (name, meant) in [
+            ("inetd", Some("inetd.service")),
+            ("inetd.servcie", Some("inetd.service")),
+            ("net.taget", Some("net.target")),
+            ("org.example", Some("org.example.service")),
+            ("a b", None),
+        ] {
+            assert_eq!(UnitName::read(name).unwrap_err().nearest.as_deref(), meant, "{name}");
+        }
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! What can be wrong in the configuration, what each mistake costs, and how it is said.
 //!
-//! Every problem prints as one line, `path:line: message`, that ends with what to do or what was
+//! Every problem prints as one line, `path:line:column: message`, that ends with what to do or what was
 //! left out. The kernel log, the journal and `unitward check` all print this same line.
 
-use super::ward::Place;
+use super::place::Place;
+use super::wrong::{Wrong, did_you_mean};
 use std::fmt;
 
 /// One mistake and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// File and line.
+    /// File, line and column.
     pub at: Place,
     /// What is wrong.
     pub mistake: Mistake,
@@ -60,17 +61,27 @@ pub enum Mistake {
         nearest: Option<String>,
     },
     /// A value that does not fit its key.
-    #[error("{key}={value:?} is not valid: {why}; the default applies")]
+    #[error("{key}={value:?} is not valid: {wrong}; the default applies")]
     BadValue {
         /// The key.
         key: String,
         /// As written.
         value: String,
         /// What is expected.
-        why: String,
+        wrong: Wrong,
+    },
+    /// One of several words of a value.
+    #[error("{word:?} in {key}= is not valid: {wrong}; the word is ignored")]
+    BadWord {
+        /// The key.
+        key: String,
+        /// The word.
+        word: String,
+        /// What is expected.
+        wrong: Wrong,
     },
     /// A step, or a key of a condition, that makes no sense.
-    #[error("{key}={value:?} is not valid: {why}; the whole [{section}] is ignored")]
+    #[error("{key}={value:?} is not valid: {wrong}; the whole [{section}] is ignored")]
     BadStep {
         /// The condition's section.
         section: String,
@@ -79,7 +90,15 @@ pub enum Mistake {
         /// As written.
         value: String,
         /// What is wrong and what to write.
-        why: String,
+        wrong: Wrong,
+    },
+    /// A condition's own name.
+    #[error("[{section}] is not valid: {why}; the whole [{section}] is ignored")]
+    ConditionName {
+        /// The condition's section.
+        section: String,
+        /// What is wrong and what to write.
+        why: &'static str,
     },
     /// A condition without any step.
     #[error("[{section}] has no step; add one, such as Execute= or WaitFor=")]
@@ -98,7 +117,7 @@ pub enum Mistake {
         cost: Cost,
     },
     /// A line that is neither a section, an assignment, a comment nor empty.
-    #[error("expected [Section], Key=Value or a comment, found {found:?}; the line is ignored")]
+    #[error("expected [Section], Key=Value or # and a comment, found {found:?}; the line is ignored")]
     NotALine {
         /// The beginning of the line.
         found: String,
@@ -111,18 +130,26 @@ pub enum Mistake {
         /// The beginning of the line.
         found: String,
     },
-    /// The same in a native `[Service]`, where systemd itself would go on without the line.
-    #[error("{key}={value:?} is not valid: {why}; the ward is ignored")]
+    /// The same in a native section, where systemd itself would go on without the line.
+    #[error("expected Key=Value in [{section}], as in a unit file, found {found:?}; the ward is ignored")]
+    NotANativeLine {
+        /// The section.
+        section: String,
+        /// The beginning of the line.
+        found: String,
+    },
+    /// A value of a native section, likewise.
+    #[error("{key}={value:?} is not valid: {wrong}; the ward is ignored")]
     BadNative {
         /// The key.
         key: String,
         /// As written.
         value: String,
         /// What is wrong and what to write.
-        why: String,
+        wrong: Wrong,
     },
     /// An assignment before the first section.
-    #[error("{key:?} stands before the first [Section]; the line is ignored")]
+    #[error("{key:?} stands before the first [Section]; write the section's name above it; the line is ignored")]
     OutsideSection {
         /// The key.
         key: String,
@@ -150,12 +177,12 @@ pub enum Mistake {
     #[error("the ward has both ExecStart= in [Service] and Unit= in [Ward]; keep one of them; the ward is ignored")]
     TwoForms,
     /// `[Ward] Unit=` that cannot be adopted.
-    #[error("Unit={value:?} cannot be adopted: {why}; the ward is ignored")]
+    #[error("Unit={value:?} cannot be adopted: {wrong}; the ward is ignored")]
     BadUnit {
         /// As written.
         value: String,
         /// The rule it breaks and what to write.
-        why: String,
+        wrong: Wrong,
     },
     /// Two wards for one unit.
     #[error("{unit} is guarded by {other} already; remove one of the two; this ward is ignored")]
@@ -192,12 +219,12 @@ pub enum Mistake {
         why: super::names::BadName,
     },
     /// `[Stack] Unit=` that cannot be adopted.
-    #[error("Unit={value:?} cannot be adopted: {why}; the stack is ignored")]
+    #[error("Unit={value:?} cannot be adopted: {wrong}; the stack is ignored")]
     BadStackUnit {
         /// As written.
         value: String,
         /// The rule it breaks and what to write.
-        why: String,
+        wrong: Wrong,
     },
     /// A stack that would take the place of a target that is there.
     #[error(
@@ -225,7 +252,7 @@ pub enum Mistake {
     },
     /// `Restart=` steps that lead back to where they began.
     #[error(
-        "the steps restart each other in a circle: {circle}; a death would go round for ever; the whole [{section}] is ignored"
+        "the steps restart each other in a circle: {circle}; a death would go round for ever; take this step out, or one of the others; the whole [{section}] is ignored"
     )]
     Loop {
         /// The condition's section.
@@ -233,7 +260,61 @@ pub enum Mistake {
         /// The units in order, the first repeated at the end.
         circle: String,
     },
-    /// Everything that leaves the configuration as it is.
+    /// A unit that is named and is not there.
+    #[error("{key}= names {unit}, which has no unit file{}; {advice}", did_you_mean(.nearest))]
+    NoUnit {
+        /// The key that names it.
+        key: String,
+        /// As written.
+        unit: String,
+        /// The nearest unit there is.
+        nearest: Option<String>,
+        /// What comes of it and what to do.
+        advice: &'static str,
+    },
+    /// A program that cannot be run.
+    #[error("{program} {why}, so {key}= cannot run it{}; correct the path, or install it", did_you_mean(.nearest))]
+    NoProgram {
+        /// The key that names it.
+        key: String,
+        /// As written.
+        program: String,
+        /// What is wrong with it.
+        why: &'static str,
+        /// Where a program of that name is.
+        nearest: Option<String>,
+    },
+    /// A key of a native section that systemd does not know.
+    #[error("{who} knows no key {key:?} in [{section}]{}; it goes on without the line", did_you_mean(.nearest))]
+    UnknownNative {
+        /// Which systemd.
+        who: String,
+        /// The section.
+        section: String,
+        /// As written.
+        key: String,
+        /// The nearest one it knows.
+        nearest: Option<String>,
+    },
+    /// A key of ours in a native section.
+    #[error("{key}= belongs in [{home}]; systemd does not know it in [{section}] and goes on without the line")]
+    Misplaced {
+        /// The section.
+        section: &'static str,
+        /// As written.
+        key: String,
+        /// Where it belongs.
+        home: &'static str,
+    },
+    /// A file that nobody reads.
+    #[error("nobody reads this file: {why}{}", did_you_mean(.nearest))]
+    Unread {
+        /// Why, and what to do.
+        why: String,
+        /// The name it may have been meant to have.
+        nearest: Option<String>,
+    },
+    /// Everything else that leaves the configuration as it is.
     #[error("{0}")]
     Warning(String),
 }
@@ -243,20 +324,28 @@ impl Mistake {
     #[must_use]
     pub fn cost(&self) -> Cost {
         match self {
-            Self::Warning(_) => Cost::Nothing,
+            Self::Warning(_)
+            | Self::NoUnit { .. }
+            | Self::NoProgram { .. }
+            | Self::UnknownNative { .. }
+            | Self::Misplaced { .. }
+            | Self::Unread { .. } => Cost::Nothing,
             Self::UnknownSection { .. }
             | Self::UnknownKey { .. }
             | Self::BadValue { .. }
+            | Self::BadWord { .. }
             | Self::NotALine { .. }
             | Self::OutsideSection { .. }
             | Self::NoStack { .. } => Cost::Key,
             Self::UnknownStep { .. }
             | Self::BadStep { .. }
+            | Self::ConditionName { .. }
             | Self::NoSteps { .. }
             | Self::NotAStep { .. }
             | Self::Loop { .. } => Cost::Condition,
             Self::NotYet { cost, .. } => *cost,
             Self::BadNative { .. }
+            | Self::NotANativeLine { .. }
             | Self::File { .. }
             | Self::WardName { .. }
             | Self::NoForm
@@ -271,31 +360,34 @@ impl Mistake {
             | Self::Collision { .. } => Cost::Ward,
         }
     }
+
+    /// The nearest valid word, where one is like the wrong one.
+    #[must_use]
+    pub fn nearest(&self) -> Option<&str> {
+        match self {
+            Self::UnknownSection { nearest, .. }
+            | Self::UnknownKey { nearest, .. }
+            | Self::UnknownStep { nearest, .. }
+            | Self::NoStack { nearest, .. }
+            | Self::NoUnit { nearest, .. }
+            | Self::NoProgram { nearest, .. }
+            | Self::UnknownNative { nearest, .. }
+            | Self::Unread { nearest, .. } => nearest.as_deref(),
+            Self::BadValue { wrong, .. }
+            | Self::BadWord { wrong, .. }
+            | Self::BadStep { wrong, .. }
+            | Self::BadNative { wrong, .. }
+            | Self::BadUnit { wrong, .. }
+            | Self::BadStackUnit { wrong, .. } => wrong.nearest.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:", self.at.path.display())?;
-        if self.at.line > 0 {
-            write!(out, "{}:", self.at.line)?;
-        }
-        write!(out, " {}", self.mistake)
+        write!(out, "{} {}", self.at, self.mistake)
     }
-}
-
-/// The candidate most like `word`, if any is like it at all.
-#[must_use]
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate.to_owned())
-}
-
-fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|word| format!(", did you mean {word:?}?")).unwrap_or_default()
 }
 
 fn or_write(nearest: &Option<String>, stack: &str) -> String {
@@ -307,20 +399,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_word_is_found_despite_case_and_slips() {
-        let keys = ["Execute", "WaitFor", "Restart", "Log"];
-        assert_eq!(nearest("Exceute", keys).as_deref(), Some("Execute"));
-        assert_eq!(nearest("waitfor", keys).as_deref(), Some("WaitFor"));
-        assert_eq!(nearest("Zzz", keys), None);
-    }
-
-    #[test]
-    fn a_problem_prints_as_path_line_message() {
-        let at = Place { path: std::path::Path::new("/etc/unitward/a.ward").into(), line: 3 };
+    fn a_problem_prints_as_path_line_column_message() {
+        let at = Place { path: std::path::Path::new("/etc/unitward/a.ward").into(), line: 3, column: 7 };
         let mistake = Mistake::UnknownKey { section: "Ward".into(), key: "Untit".into(), nearest: Some("Unit".into()) };
         assert_eq!(
             Problem { at, mistake }.to_string(),
-            "/etc/unitward/a.ward:3: unknown key \"Untit\" in [Ward], did you mean \"Unit\"?; the line is ignored"
+            "/etc/unitward/a.ward:3:7: unknown key \"Untit\" in [Ward], did you mean \"Unit\"?; the line is ignored"
         );
     }
 }

@@ -7,11 +7,12 @@
 use super::Stacks;
 use super::condition::{Condition, ConditionKind, OnStepFailure};
 use super::names::UnitName;
-use super::problem::{Cost, Mistake, Problem, nearest};
+use super::place::Place;
+use super::problem::{Cost, Mistake, Problem};
 use super::read_step;
-use super::step::{Action, Step};
+use super::step::{Action, Otherwise, Step};
 use super::syntax::{Entry, Section};
-use super::ward::Place;
+use super::wrong::{Wrong, nearest, offset_in};
 
 /// Keys of a condition beside its steps.
 const KEYS: [&str; 4] = ["DoNow", "Once", "Independent", "OnStepFailure"];
@@ -35,6 +36,8 @@ struct Draft {
     label: String,
     header: String,
     at: Place,
+    /// Where its plain keys stand.
+    keys: Vec<(String, Place)>,
     /// Cleared by an empty assignment and not filled since: gone without a word.
     cleared: bool,
     broken: bool,
@@ -59,18 +62,15 @@ impl<'a> Conditions<'a> {
         for entry in &section.entries {
             self.entry(index, entry);
         }
-        for (line, found) in &section.strays {
-            let at = Place { path: section.at.path.clone(), line: *line };
-            self.breaks(index, at, Mistake::NotAStep { section: section.name.to_string(), found: found.clone() });
+        for stray in &section.strays {
+            let (section, found) = (section.name.to_string(), stray.found.clone());
+            self.breaks(index, stray.at.clone(), Mistake::NotAStep { section, found });
         }
         if !label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
-            let mistake = Mistake::BadStep {
-                section: section.name.to_string(),
-                key: kind.section().into(),
-                value: label.into(),
-                why: "only letters, digits, - and _ may stand in a condition's name".into(),
-            };
-            self.breaks(index, section.at.clone(), mistake);
+            let before = &section.name[..offset_in(&section.name, label)];
+            let at = Place { column: section.at.column + before.chars().count(), ..section.at.clone() };
+            let why = "only letters, digits, - and _ may stand in a condition's name; write another, or none";
+            self.breaks(index, at, Mistake::ConditionName { section: section.name.to_string(), why });
         }
     }
 
@@ -106,16 +106,25 @@ impl<'a> Conditions<'a> {
             line: section.at.line,
         };
         let (header, at) = (section.name.to_string(), section.at.clone());
-        self.drafts.push(Draft { condition, label: label.to_owned(), header, at, cleared: false, broken: false });
+        self.drafts.push(Draft {
+            condition,
+            label: label.to_owned(),
+            header,
+            at,
+            keys: Vec::new(),
+            cleared: false,
+            broken: false,
+        });
         self.drafts.len() - 1
     }
 
     fn entry(&mut self, index: usize, entry: &Entry<'_>) {
         let key = entry.key.as_ref();
         if KEYS.contains(&key) {
-            let condition = &mut self.drafts[index].condition;
-            if let Err(why) = set_key(condition, key, &entry.value) {
-                self.bad_step(index, entry, why);
+            let draft = &mut self.drafts[index];
+            draft.keys.push((key.to_owned(), entry.at.clone()));
+            if let Err(wrong) = set_key(&mut draft.condition, key, &entry.value) {
+                self.bad_step(index, entry, wrong);
             }
         } else if let Some(plain) = step_keyword(key) {
             self.step(index, entry, plain);
@@ -141,25 +150,32 @@ impl<'a> Conditions<'a> {
         }
         let action = match read_step::read(keyword, &entry.value, &self.own) {
             Ok(Action::RestartStack(name)) if self.stacks.get(&name).is_none() => {
-                let advice = match self.stacks.nearest(name.as_str()) {
-                    Some(nearest) => format!("did you mean {nearest:?}?"),
-                    None => format!("write {name}.stack"),
+                let wrong = match self.stacks.nearest(name.as_str()) {
+                    nearest @ Some(_) => Wrong { nearest, ..Wrong::from("there is no such stack") },
+                    None => format!("there is no such stack, write {name}.stack").into(),
                 };
-                return self.bad_step(index, entry, format!("there is no such stack, {advice}"));
+                return self.bad_step(index, entry, wrong);
             }
             Ok(action) => action,
-            Err(why) => return self.bad_step(index, entry, why),
+            Err(wrong) => return self.bad_step(index, entry, wrong),
         };
+        let at = entry.place_of(0);
         let is_else = entry.key.starts_with("Else");
         let draft = &mut self.drafts[index];
         draft.cleared = false;
         match (is_else, draft.condition.steps.last_mut()) {
-            (false, _) => draft.condition.steps.push(Step { action, otherwise: Vec::new(), line: entry.at.line }),
-            (true, Some(step)) if step.action != Action::RestartSelf => step.otherwise.push(action),
+            (false, _) => draft.condition.steps.push(Step { action, otherwise: Vec::new(), at }),
+            (true, Some(step)) if step.action != Action::RestartSelf => step.otherwise.push(Otherwise { action, at }),
             (true, Some(_)) => {
-                self.bad_step(index, entry, "the ward's own restart is systemd's; no Else… step can follow it".into())
+                let why =
+                    "the ward's own restart is systemd's; no Else… step can follow it, move it below another step";
+                self.breaks_key(index, entry, why.into());
             }
-            (true, None) => self.bad_step(index, entry, "an Else… step needs a step above it".into()),
+            (true, None) => self.breaks_key(
+                index,
+                entry,
+                "an Else… step acts when the step above it failed; write that above it".into(),
+            ),
         }
     }
 
@@ -177,31 +193,51 @@ impl<'a> Conditions<'a> {
         if *cleared || *broken {
             return;
         }
-        let restarts = condition.steps.iter().filter(|s| s.action == Action::RestartSelf).count();
-        let start = !matches!(condition.kind, ConditionKind::Stop | ConditionKind::Limit);
-        let (key, value, why) = if condition.steps.is_empty() {
+        if condition.steps.is_empty() {
             return self.breaks(index, at.clone(), Mistake::NoSteps { section: header.clone() });
-        } else if restarts > 0 && !condition.kind.is_death() {
-            ("Restart", "%n", "the ward's own restart has its place in [OnDeath] and [OnAbnormalDeath] only")
-        } else if restarts > 1 {
-            ("Restart", "%n", "the ward restarts once; keep one of these lines")
-        } else if restarts > 0 && condition.independent {
-            ("Independent", "yes", "an independent condition runs beside the restart; take Restart=%n out of it")
-        } else if condition.do_now && !condition.kind.is_death() {
-            ("DoNow", "yes", "it belongs in [OnDeath] and [OnAbnormalDeath]; other conditions need no such exception")
-        } else if condition.independent && !start && condition.kind == ConditionKind::Stop {
-            ("Independent", "yes", "a stop does not wait for a start; leave it out")
-        } else {
-            return;
+        }
+        let mut restarts =
+            condition.steps.iter().filter(|step| step.action == Action::RestartSelf).map(|step| &step.at);
+        let (first, second) = (restarts.next(), restarts.next());
+        let key_at = |key: &str| self.drafts[index].keys.iter().rfind(|(known, _)| known == key).map(|(_, at)| at);
+        let (key, value, at, why) = match (first, second) {
+            (Some(at), _) if !condition.kind.is_death() => (
+                "Restart",
+                "%n",
+                Some(at),
+                "the ward's own restart has its place in [OnDeath] and [OnAbnormalDeath] only; take the line out",
+            ),
+            (_, at @ Some(_)) => ("Restart", "%n", at, "the ward restarts once; keep one of these lines"),
+            (at @ Some(_), None) if condition.independent => {
+                ("Restart", "%n", at, "an independent condition runs beside the restart; take the line out")
+            }
+            _ if condition.do_now && !condition.kind.is_death() => (
+                "DoNow",
+                "yes",
+                key_at("DoNow"),
+                "it belongs in [OnDeath] and [OnAbnormalDeath]; other conditions need no such exception, take the line out",
+            ),
+            _ if condition.independent && condition.kind == ConditionKind::Stop => {
+                ("Independent", "yes", key_at("Independent"), "a stop does not wait for a start; take the line out")
+            }
+            _ => return,
         };
-        let mistake =
-            Mistake::BadStep { section: header.clone(), key: key.into(), value: value.into(), why: why.into() };
-        self.breaks(index, at.clone(), mistake);
+        let at = at.unwrap_or(&self.drafts[index].at).clone();
+        let (section, wrong) = (header.clone(), Wrong::from(why));
+        self.breaks(index, at, Mistake::BadStep { section, key: key.into(), value: value.into(), wrong });
     }
 
-    fn bad_step(&mut self, index: usize, entry: &Entry<'_>, why: String) {
+    fn bad_step(&mut self, index: usize, entry: &Entry<'_>, wrong: Wrong) {
         let section = self.drafts[index].header.clone();
-        let mistake = Mistake::BadStep { section, key: entry.key.to_string(), value: entry.value.to_string(), why };
+        let at = entry.place_of(wrong.offset);
+        let mistake = Mistake::BadStep { section, key: entry.key.to_string(), value: entry.value.to_string(), wrong };
+        self.breaks(index, at, mistake);
+    }
+
+    /// A step that is right by itself and wrong where it stands.
+    fn breaks_key(&mut self, index: usize, entry: &Entry<'_>, wrong: Wrong) {
+        let section = self.drafts[index].header.clone();
+        let mistake = Mistake::BadStep { section, key: entry.key.to_string(), value: entry.value.to_string(), wrong };
         self.breaks(index, entry.at.clone(), mistake);
     }
 
@@ -219,7 +255,7 @@ fn step_keyword(key: &str) -> Option<&str> {
     read_step::STEPS.contains(&key).then_some(key)
 }
 
-fn set_key(condition: &mut Condition, key: &str, value: &str) -> Result<(), String> {
+fn set_key(condition: &mut Condition, key: &str, value: &str) -> Result<(), Wrong> {
     match key {
         "DoNow" => condition.do_now = super::read_keys::boolean(value)?,
         "Once" => condition.once = super::read_keys::boolean(value)?,
@@ -229,7 +265,7 @@ fn set_key(condition: &mut Condition, key: &str, value: &str) -> Result<(), Stri
                 "continue" | "" => OnStepFailure::Continue,
                 "break" => OnStepFailure::Break,
                 "fail" => OnStepFailure::Fail,
-                _ => return Err("expected continue, break or fail".into()),
+                _ => return Err(Wrong::none_of(value, ["continue", "break", "fail"])),
             }
         }
     }

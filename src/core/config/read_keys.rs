@@ -1,13 +1,13 @@
 //! Sections that hold plain keys: each key once or more, the last value stands, an empty one resets it.
 
-use super::problem::{Cost, Mistake, Problem, nearest};
+use super::problem::{Cost, Mistake, Problem};
 use super::syntax::{Entry, Section};
-use super::ward::Place;
+use super::wrong::{Wrong, nearest};
 
 /// Why a value was refused; [`Mistake::NotYet`] for values of a later version.
 pub(super) enum Refusal {
     /// It does not fit.
-    Bad(String),
+    Bad(Wrong),
     /// It is a key or value this version does not do.
     NotYet(String),
     /// The key is not one of this section.
@@ -16,13 +16,19 @@ pub(super) enum Refusal {
 
 impl From<&str> for Refusal {
     fn from(why: &str) -> Self {
-        Self::Bad(why.to_owned())
+        Self::Bad(why.into())
     }
 }
 
 impl From<String> for Refusal {
     fn from(why: String) -> Self {
-        Self::Bad(why)
+        Self::Bad(why.into())
+    }
+}
+
+impl From<Wrong> for Refusal {
+    fn from(wrong: Wrong) -> Self {
+        Self::Bad(wrong)
     }
 }
 
@@ -33,10 +39,15 @@ pub(super) fn read(
     mut set: impl FnMut(&str, &str) -> Result<(), Refusal>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for Entry { key, value, at } in &section.entries {
+    for entry @ Entry { key, value, at, .. } in &section.entries {
         let mistake = match set(key, value) {
             Ok(()) => continue,
-            Err(Refusal::Bad(why)) => Mistake::BadValue { key: key.to_string(), value: value.to_string(), why },
+            Err(Refusal::Bad(wrong)) => {
+                let at = entry.place_of(wrong.offset);
+                let mistake = Mistake::BadValue { key: key.to_string(), value: value.to_string(), wrong };
+                problems.push(Problem { at, mistake });
+                continue;
+            }
             Err(Refusal::NotYet(what)) => {
                 Mistake::NotYet { what, left_out: "the line is ignored".into(), cost: Cost::Key }
             }
@@ -48,21 +59,23 @@ pub(super) fn read(
         };
         problems.push(Problem { at: at.clone(), mistake });
     }
-    problems.extend(section.strays.iter().map(|(line, found)| Problem {
-        at: Place { path: section.at.path.clone(), line: *line },
-        mistake: Mistake::NotALine { found: found.clone() },
-    }));
+    problems.extend(
+        section
+            .strays
+            .iter()
+            .map(|stray| Problem { at: stray.at.clone(), mistake: Mistake::NotALine { found: stray.found.clone() } }),
+    );
     problems
 }
 
 /// A boolean as systemd reads it (systemd.syntax(7)).
 ///
 /// # Errors
-/// A sentence that says what is expected.
-pub(super) fn boolean(value: &str) -> Result<bool, String> {
+/// What is expected.
+pub(super) fn boolean(value: &str) -> Result<bool, Wrong> {
     match value.to_ascii_lowercase().as_str() {
         "1" | "yes" | "true" | "on" | "y" | "t" => Ok(true),
         "0" | "no" | "false" | "off" | "n" | "f" | "" => Ok(false),
-        _ => Err("expected yes or no".into()),
+        _ => Err(Wrong::none_of(value, ["yes", "no"])),
     }
 }

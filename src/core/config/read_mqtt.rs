@@ -3,11 +3,12 @@
 //! Keys that only make sense together are looked at when all files are read, for a drop-in may give what the main file
 //! lacks. Files are named here, never opened: they may come and go while the daemon runs.
 
+use super::place::Place;
 use super::problem::{Mistake, Problem};
 use super::read_keys::{self, Refusal};
 use super::settings::{Broker, ClientCertificate, FileAt, Mqtt, Security};
 use super::syntax::Section;
-use super::ward::Place;
+use super::wrong::Wrong;
 use std::collections::HashMap;
 
 const KEYS: [&str; 9] =
@@ -19,7 +20,7 @@ pub(super) struct MqttReader {
     mqtt: Mqtt,
     certificate: Option<FileAt>,
     key: Option<FileAt>,
-    /// Where each key was written last, and its value.
+    /// Where each key's value was written last, and the value.
     written: HashMap<String, (Place, String)>,
 }
 
@@ -27,7 +28,7 @@ impl MqttReader {
     /// Takes in one section.
     pub(super) fn read(&mut self, section: &Section<'_>) -> Vec<Problem> {
         for entry in &section.entries {
-            self.written.insert(entry.key.to_string(), (entry.at.clone(), entry.value.to_string()));
+            self.written.insert(entry.key.to_string(), (entry.place_of(0), entry.value.to_string()));
         }
         read_keys::read(section, &KEYS, |key, value| self.set(key, value))
     }
@@ -53,7 +54,9 @@ impl MqttReader {
             }
         }
         if self.mqtt.password_file.is_some() && self.mqtt.username.is_none() {
-            problems.extend(self.warning("PasswordFile", "has no effect without Username="));
+            problems.extend(
+                self.warning("PasswordFile", "has no effect without Username=; write that too, or take this line out"),
+            );
         }
         (self.mqtt, problems)
     }
@@ -80,8 +83,8 @@ impl MqttReader {
 
     fn alone(&self, key: &str, missing: &str) -> Option<Problem> {
         let (at, value) = self.written.get(key)?.clone();
-        let why = format!("{missing}= is missing beside it");
-        Some(Problem { at, mistake: Mistake::BadValue { key: key.to_owned(), value, why } })
+        let wrong = Wrong::from(format!("{missing}= is missing beside it; write that too, or take this line out"));
+        Some(Problem { at, mistake: Mistake::BadValue { key: key.to_owned(), value, wrong } })
     }
 
     fn warning(&self, key: &str, why: &str) -> Option<Problem> {
@@ -117,13 +120,19 @@ fn topic(value: &str) -> Result<Option<String>, Refusal> {
     Ok(text(value))
 }
 
-fn broker(value: &str) -> Result<Broker, Refusal> {
+fn broker(value: &str) -> Result<Broker, Wrong> {
     const SHAPE: &str = "expected mqtt://HOST:1883 or mqtts://HOST:8883";
-    let (scheme, rest) = value.split_once("://").ok_or(SHAPE)?;
+    let Some((scheme, rest)) = value.split_once("://") else {
+        let meant = ["mqtt://", value].concat();
+        let fits = !value.contains('/') && broker(&meant).is_ok();
+        return Err(Wrong { nearest: fits.then_some(meant), ..SHAPE.into() });
+    };
     let (security, default_port) = match scheme {
         "mqtt" => (Security::Plain, 1883),
         "mqtts" => (Security::Tls, 8883),
-        _ => return Err(SHAPE.into()),
+        "tcp" => return Err(Wrong { nearest: Some(["mqtt://", rest].concat()), ..SHAPE.into() }),
+        "ssl" | "tls" => return Err(Wrong { nearest: Some(["mqtts://", rest].concat()), ..SHAPE.into() }),
+        _ => return Err(Wrong::from(SHAPE).near(scheme, ["mqtt", "mqtts"])),
     };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.contains('@') {
@@ -184,7 +193,7 @@ mod tests {
             let (mqtt, problems) = check(&format!("CAFile={bad}\n"));
             assert_eq!(mqtt.ca_file, None, "{bad}");
             let expect = format!(
-                "2: CAFile={bad:?} is not valid: expected an absolute path, or the name of a credential of \
+                "2:8: CAFile={bad:?} is not valid: expected an absolute path, or the name of a credential of \
                  unitwardd.service; the default applies"
             );
             assert_eq!(problems, [expect]);
@@ -198,13 +207,22 @@ mod tests {
         let (certificate, key) = (FileAt::Path("/c".into()), FileAt::Credential("key".into()));
         assert_eq!(mqtt.client_certificate, Some(ClientCertificate { certificate, key }));
         for (lines, expect) in [
-            ("CertFile=/c\n", r#"2: CertFile="/c" is not valid: KeyFile= is missing beside it; the default applies"#),
-            ("\nKeyFile=k\n", r#"3: KeyFile="k" is not valid: CertFile= is missing beside it; the default applies"#),
+            (
+                "CertFile=/c\n",
+                r#"2:10: CertFile="/c" is not valid: KeyFile= is missing beside it; write that too, or take this line out; the default applies"#,
+            ),
+            (
+                "\nKeyFile=k\n",
+                r#"3:9: KeyFile="k" is not valid: CertFile= is missing beside it; write that too, or take this line out; the default applies"#,
+            ),
             (
                 "Broker=mqtt://h\nCAFile=/a\n",
-                "3: CAFile= has no effect with mqtt://; write Broker=mqtts://HOST for TLS",
+                "3:8: CAFile= has no effect with mqtt://; write Broker=mqtts://HOST for TLS",
             ),
-            ("PasswordFile=/p\n", "2: PasswordFile= has no effect without Username="),
+            (
+                "PasswordFile=/p\n",
+                "2:14: PasswordFile= has no effect without Username=; write that too, or take this line out",
+            ),
         ] {
             let (mqtt, problems) = check(lines);
             assert_eq!((mqtt.client_certificate, problems), (None, vec![expect.to_owned()]), "{lines}");

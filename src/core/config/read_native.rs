@@ -4,7 +4,9 @@
 //! starts but does not restart for example, so the few keys recovery stands on are checked here.
 
 use super::problem::{Mistake, Problem};
+use super::read_ward;
 use super::ward::{Form, Native, NativeLine};
+use super::wrong::Wrong;
 
 const TYPES: [&str; 8] = ["simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"];
 const RESTARTS: [&str; 7] = ["no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"];
@@ -23,23 +25,24 @@ pub(crate) fn value<'a>(lines: &'a [NativeLine], key: &'a str) -> Option<&'a str
     values(lines, key).last().map(|line| line.value.as_str())
 }
 
-/// Everything in the native sections that costs the ward.
+/// Everything in the native sections that costs the ward, and what belongs in other sections.
 pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut refuse = |line: &NativeLine, why: &str| {
-        let mistake = Mistake::BadNative { key: line.key.clone(), value: line.value.clone(), why: why.to_owned() };
-        problems.push(Problem { at: line.at.clone(), mistake });
+    let mut problems: Vec<_> = misplaced("Unit", &native.unit).chain(misplaced("Service", &native.service)).collect();
+    let mut refuse = |line: &NativeLine, wrong: Wrong| {
+        let at = line.place_of(wrong.offset);
+        let mistake = Mistake::BadNative { key: line.key.clone(), value: line.value.clone(), wrong };
+        problems.push(Problem { at, mistake });
     };
     for line in &native.service {
         match line.key.as_str() {
             "Type" if !line.value.is_empty() && !TYPES.contains(&line.value.as_str()) => {
-                refuse(line, &format!("expected one of {}", TYPES.join(", ")));
+                refuse(line, Wrong::none_of(&line.value, TYPES));
             }
             "Restart" if !line.value.is_empty() && !RESTARTS.contains(&line.value.as_str()) => {
-                refuse(line, &format!("expected one of {}", RESTARTS.join(", ")));
+                refuse(line, Wrong::none_of(&line.value, RESTARTS));
             }
             key if COMMANDS.contains(&key) && !line.value.is_empty() && !is_command(&line.value) => {
-                refuse(line, "expected a program, best with its absolute path");
+                refuse(line, Wrong::from("expected a program, best with its absolute path, as in /usr/bin/true"));
             }
             _ => {}
         }
@@ -50,14 +53,30 @@ pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
             .last()
             .filter(|line| ["always", "on-success"].contains(&line.value.as_str()));
         if let (true, Some(line)) = (kind == "oneshot", restart) {
-            refuse(line, "systemd refuses it with Type=oneshot; write on-failure");
+            refuse(line, Wrong::from("systemd refuses it with Type=oneshot; write on-failure"));
         }
         let starts: Vec<_> = values(&native.service, "ExecStart").collect();
         if let (true, Some(line)) = (kind != "oneshot" && starts.len() > 1, starts.last()) {
-            refuse(line, "only Type=oneshot may have more than one");
+            refuse(line, Wrong::from("only Type=oneshot may have more than one; take this line out"));
         }
     }
     problems
+}
+
+/// Keys of ours that systemd would go on without.
+fn misplaced<'a>(section: &'static str, lines: &'a [NativeLine]) -> impl Iterator<Item = Problem> + 'a {
+    lines.iter().filter_map(move |line| {
+        let key = line.key.as_str();
+        let home = match key {
+            _ if read_ward::WARD.contains(&key) => "Ward",
+            _ if read_ward::RECOVERY.contains(&key) => "Recovery",
+            "Execute" | "WaitFor" | "Start" | "Stop" | "Reload" | "Signal" | "Log" | "RestartStack" | "Reboot" => {
+                "OnDeath"
+            }
+            _ => return None,
+        };
+        Some(Problem { at: line.at.clone(), mistake: Mistake::Misplaced { section, key: line.key.clone(), home } })
+    })
 }
 
 /// Whether systemd could run it: a path without a trailing slash, or a bare name it looks up.

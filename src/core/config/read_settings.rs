@@ -1,12 +1,13 @@
 //! From `unitward.conf` and its drop-ins to [`Settings`].
 
 use super::SourceFile;
-use super::problem::{Mistake, Problem, nearest};
+use super::problem::{Mistake, Problem};
 use super::read_keys::{self, Refusal, boolean};
 use super::read_mqtt::MqttReader;
 use super::settings::{Node, Reports, Settings};
 use super::syntax;
 use super::time_span;
+use super::wrong::nearest;
 
 const SECTIONS: [&str; 4] = ["Node", "MQTT", "Reports", "Watch"];
 const NODE: [&str; 4] = ["NodeId", "LocationId", "FirmwareVersion", "Model"];
@@ -65,7 +66,9 @@ fn set_reports(reports: &mut Reports, key: &str, value: &str) -> Result<(), Refu
         "Crashes" => reports.crashes = if value.is_empty() { default.crashes } else { boolean(value)? },
         "Recoveries" => reports.recoveries = if value.is_empty() { default.recoveries } else { boolean(value)? },
         "Burst" if value.is_empty() => reports.burst = default.burst,
-        "Burst" => reports.burst = value.parse().map_err(|_| "expected a number of reports, 0 or more")?,
+        "Burst" => {
+            reports.burst = value.parse().map_err(|_| "expected a number of reports, 0 or more, as in Burst=20")?
+        }
         "BurstIntervalSec" => reports.burst_interval = span(default.burst_interval)?,
         "BacktraceTimeoutSec" => reports.backtrace_timeout = span(default.backtrace_timeout)?,
         "HistoryMaxUse" if value.is_empty() => reports.history_max_use = default.history_max_use,
@@ -91,7 +94,7 @@ fn text(value: &str) -> Option<String> {
 
 /// A size as systemd writes it: a number of bytes, or with K, M, G, T to the base 1024.
 fn bytes(value: &str) -> Result<u64, Refusal> {
-    const SHAPE: &str = "expected a size such as 16M";
+    const SHAPE: &str = "expected a size in bytes, or with K, M, G or T, as in 16M";
     let (number, factor) = match value.chars().last().map(|c| c.to_ascii_uppercase()) {
         Some('K') => (&value[..value.len() - 1], 1 << 10),
         Some('M') => (&value[..value.len() - 1], 1 << 20),
@@ -139,7 +142,7 @@ mod tests {
         assert_eq!(settings.reports.burst, 3);
         assert_eq!(settings.mqtt.crash_topic, "Crash/Reports");
         assert_eq!(problems.len(), 4);
-        assert!(problems[0].starts_with("unitward.conf:2: Burst=\"lots\" is not valid"), "{}", problems[0]);
+        assert!(problems[0].starts_with("unitward.conf:2:7: Burst=\"lots\" is not valid"), "{}", problems[0]);
         assert!(problems[1].contains("did you mean \"Burst\"?"), "{}", problems[1]);
         assert!(problems[2].contains("did you mean \"MQTT\"?"), "{}", problems[2]);
         assert!(problems[3].starts_with("unitward.conf:7:"), "{}", problems[3]);

@@ -5,10 +5,12 @@
 
 use super::command_line::CommandLine;
 use super::names::{StackName, UnitName};
-use super::problem::{Mistake, Problem, nearest};
+use super::place::Place;
+use super::problem::{Mistake, Problem};
 use super::read_keys::{self, Refusal, boolean};
 use super::syntax::{self, Entry, Section};
-use super::ward::{Form, Place};
+use super::ward::{Form, NativeLine};
+use super::wrong::{Wrong, nearest};
 use super::{SourceFile, Stack, time_span};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +25,7 @@ struct Draft {
     identifier: Option<String>,
     unit: Option<(String, Place)>,
     inhibit_file: Option<PathBuf>,
-    restart_script: Option<(String, Place)>,
+    restart_script: Option<NativeLine>,
     timeout: Duration,
     report: bool,
     /// What messages about its reports name: the line of `Report=`, else the section's.
@@ -35,7 +37,7 @@ struct Draft {
 /// problems say which.
 pub(super) fn read(name: &StackName, files: &[SourceFile]) -> Option<(Option<Stack>, Place, Vec<Problem>)> {
     let path = files.first()?.path.clone();
-    let mut draft = Draft::new(Place { path: path.clone(), line: 0 });
+    let mut draft = Draft::new(Place::whole(path.clone()));
     for file in files {
         let (sections, wrong) = syntax::split(file);
         draft.problems.extend(wrong);
@@ -85,11 +87,11 @@ impl Draft {
                 if self.at.line == 0 {
                     self.at = section.at.clone();
                 }
-                for Entry { key, value, at } in &section.entries {
-                    let given = (!value.is_empty()).then(|| (value.to_string(), at.clone()));
+                for entry @ Entry { key, value, at, .. } in &section.entries {
+                    let given = !value.is_empty();
                     match key.as_ref() {
-                        "Unit" => self.unit = given,
-                        "RestartScript" => self.restart_script = given,
+                        "Unit" => self.unit = given.then(|| (value.to_string(), entry.place_of(0))),
+                        "RestartScript" => self.restart_script = given.then(|| NativeLine::from(entry)),
                         "Report" => self.at = at.clone(),
                         _ => {}
                     }
@@ -127,21 +129,22 @@ impl Draft {
     /// Defined or adopted; `None` and a problem when `Unit=` names nothing that can stand for a stack.
     fn form(&mut self) -> Option<Form> {
         let Some((value, at)) = self.unit.take() else { return Some(Form::Defined) };
-        let why = match UnitName::new(&value) {
+        let wrong = match UnitName::read(&value) {
             Ok(unit) if unit.is_target() || unit.is_service() => return Some(Form::Adopted(unit)),
-            Ok(_) => "only a .target or a .service can stand for a stack".to_owned(),
-            Err(why) => why.to_string(),
+            Ok(_) => Wrong::from("only a .target or a .service can stand for a stack"),
+            Err(wrong) => wrong,
         };
-        self.problems.push(Problem { at, mistake: Mistake::BadStackUnit { value, why } });
+        self.problems.push(Problem { at, mistake: Mistake::BadStackUnit { value, wrong } });
         None
     }
 
     fn script(&mut self, unit: &UnitName) -> Option<CommandLine> {
-        let (value, at) = self.restart_script.take()?;
-        let script = script(&value, unit);
+        let line = self.restart_script.take()?;
+        let script = script(&line.value, unit);
         script
-            .map_err(|why| {
-                let mistake = Mistake::BadValue { key: "RestartScript".to_owned(), value, why };
+            .map_err(|wrong| {
+                let at = line.place_of(wrong.offset);
+                let mistake = Mistake::BadValue { key: line.key, value: line.value, wrong };
                 self.problems.push(Problem { at, mistake });
             })
             .ok()
@@ -149,7 +152,7 @@ impl Draft {
 }
 
 /// The command whose words are run as they are.
-fn script(text: &str, unit: &UnitName) -> Result<CommandLine, String> {
+fn script(text: &str, unit: &UnitName) -> Result<CommandLine, Wrong> {
     if text.starts_with(['-', '+', '@', ':', '!', '|']) {
         return Err(
             "no prefix is possible here: it runs as root, and its failure is reported; begin with the path".into()
@@ -158,7 +161,9 @@ fn script(text: &str, unit: &UnitName) -> Result<CommandLine, String> {
     let mut command = CommandLine::parse(text)?.for_unit(unit);
     for word in &mut command.words {
         *word = literal(word).ok_or_else(|| {
-            format!("nothing is there that would replace {word:?}; write the value itself, %% for % and $$ for $")
+            let why =
+                format!("nothing is there that would replace {word:?}; write the value itself, %% for % and $$ for $");
+            Wrong { offset: text.find(word.as_str()).unwrap_or(0), ..Wrong::from(why) }
         })?;
     }
     Ok(command)
@@ -255,7 +260,7 @@ mod tests {
     fn check(line: &str, words: &[&str], left: bool) {
         let (stack, _, problems) = read_texts(&[&format!("[Stack]\nName=OpenSync\n{line}\n")]);
         assert_eq!(problems.len(), 1, "{line}: {problems:?}");
-        assert!(problems[0].starts_with("opensync.stack:3: "), "{line}: {problems:?}");
+        assert!(problems[0].starts_with("opensync.stack:3:"), "{line}: {problems:?}");
         for word in words {
             assert!(problems[0].contains(word), "{line}: {word} in {problems:?}");
         }
@@ -270,7 +275,7 @@ mod tests {
             ("Nmae=x", &["did you mean \"Name\"?"][..]),
             ("InhibitFile=fatal", &["absolute path"]),
             ("TimeoutSec=0", &["TimeoutSec", "5min"]),
-            ("TimeoutSec=infinity", &["time span"]),
+            ("TimeoutSec=infinity", &["for ever"]),
             ("Report=maybe", &["yes or no"]),
             ("RestartScript=-/bin/x", &["no prefix", "runs as root"]),
             ("RestartScript=+/bin/x", &["no prefix"]),

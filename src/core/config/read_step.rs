@@ -4,6 +4,7 @@ use super::command_line::CommandLine;
 use super::names::{StackName, UnitName};
 use super::step::{Action, Awaited, RebootGuard, Wait};
 use super::time_span;
+use super::wrong::{Wrong, offset_in};
 
 /// Keywords of steps.
 pub(super) const STEPS: [&str; 10] =
@@ -22,15 +23,20 @@ const DEFAULT_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 ///
 /// # Errors
 /// What is wrong and what to write instead.
-pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Action, String> {
+pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Action, Wrong> {
     let named = argument.replace("%n", own.as_str());
+    // What is wrong after the name stands as far from the end as before the name was put in.
+    let back = |wrong: Wrong| match (argument.len() + wrong.offset).checked_sub(named.len()) {
+        Some(offset) if wrong.offset > 0 => Wrong { offset, ..wrong },
+        _ => Wrong { offset: 0, ..wrong },
+    };
     match keyword {
         "Execute" => CommandLine::parse(argument).map(|command| Action::Execute(command.for_unit(own))),
         "Restart" if named == own.as_str() => Ok(Action::RestartSelf),
         "Start" | "Stop" | "Reload" if named == own.as_str() => {
             Err("the ward's own unit can only be restarted, by Restart=%n".into())
         }
-        "Restart" | "Start" | "Stop" | "Reload" | "Signal" => read_built_in(keyword, &named),
+        "Restart" | "Start" | "Stop" | "Reload" | "Signal" => read_built_in(keyword, &named).map_err(back),
         _ => read_built_in(keyword, argument),
     }
 }
@@ -39,9 +45,9 @@ pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Acti
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) fn read_built_in(keyword: &str, argument: &str) -> Result<Action, String> {
+pub(crate) fn read_built_in(keyword: &str, argument: &str) -> Result<Action, Wrong> {
     match keyword {
-        "Execute" => Err("a command is run, not read".to_owned()),
+        "Execute" => Err("a command is run, not read".into()),
         "Restart" => unit(argument).map(Action::Restart),
         "Start" => unit(argument).map(Action::Start),
         "Stop" => unit(argument).map(Action::Stop),
@@ -51,34 +57,38 @@ pub(crate) fn read_built_in(keyword: &str, argument: &str) -> Result<Action, Str
         "Log" => Ok(Action::Log(argument.to_owned())),
         "RestartStack" => stack(argument).map(Action::RestartStack),
         "Reboot" => read_reboot(argument),
-        _ => Err("no such step".to_owned()),
+        _ => Err("no such step".into()),
     }
 }
 
-fn read_reboot(argument: &str) -> Result<Action, String> {
+fn read_reboot(argument: &str) -> Result<Action, Wrong> {
     match argument {
         "yes" => Ok(Action::Reboot(RebootGuard::Patient)),
         "force" => Ok(Action::Reboot(RebootGuard::Force)),
-        _ => Err("expected yes, or force to reboot even within ten minutes of boot".into()),
+        _ => {
+            let why = "expected yes, or force to reboot even within ten minutes of boot";
+            Err(Wrong::from(why).near(argument, ["yes", "force"]))
+        }
     }
 }
 
-fn unit(argument: &str) -> Result<UnitName, String> {
-    UnitName::new(argument).map_err(|why| format!("{argument:?} is not a unit: {why}"))
+fn unit(argument: &str) -> Result<UnitName, Wrong> {
+    UnitName::read(argument)
 }
 
-fn stack(argument: &str) -> Result<StackName, String> {
-    StackName::new(argument).map_err(|why| format!("{argument:?} cannot name a stack: {why}"))
+fn stack(argument: &str) -> Result<StackName, Wrong> {
+    StackName::new(argument).map_err(|why| format!("{argument:?} cannot name a stack: {why}").into())
 }
 
 /// A unit and a signal's full name.
-fn signal_parts(argument: &str) -> Result<(&str, String), String> {
+fn signal_parts(argument: &str) -> Result<(&str, String), Wrong> {
     let parts = argument.split_once(char::is_whitespace);
     let (target, signal) = parts.ok_or("expected a unit and a signal, as in Signal=inetd.service SIGHUP")?;
     let signal = signal.trim();
     let name = if signal.starts_with("SIG") { signal.to_owned() } else { format!("SIG{signal}") };
     if !SIGNALS.contains(&name.as_str()) {
-        return Err(format!("{signal:?} is not a signal; write its name, such as SIGHUP or SIGUSR1"));
+        let why = format!("{signal:?} is not a signal; write its name, such as SIGHUP or SIGUSR1");
+        return Err(Wrong { offset: offset_in(argument, signal), ..Wrong::from(why).near(&name, SIGNALS) });
     }
     Ok((target, name))
 }
@@ -117,27 +127,32 @@ const SIGNALS: [&str; 30] = [
     "SIGSYS",
 ];
 
-fn read_wait(argument: &str) -> Result<Wait, String> {
+fn read_wait(argument: &str) -> Result<Wait, Wrong> {
     let Some((kind, rest)) = argument.split_once(':') else {
         return Ok(Wait::Pause(time_span::parse(argument)?));
     };
     let (what, limit) = match rest.split_once(char::is_whitespace) {
-        Some((what, limit)) => (what, time_span::parse(limit)?),
+        Some((what, limit)) => {
+            let limit = limit.trim_start();
+            (what, time_span::parse(limit).map_err(|wrong| wrong.moved(offset_in(argument, limit)))?)
+        }
         None => (rest, DEFAULT_WAIT),
     };
+    let at = offset_in(argument, what);
     let awaited = match kind {
         "path" if what.starts_with('/') => Awaited::Path(what.to_owned()),
-        "path" => return Err("write an absolute path, as in path:/dev/nfs2 5s".into()),
-        "unit" => Awaited::Unit(unit(what)?),
+        "path" => return Err(Wrong::from("write an absolute path, as in path:/dev/nfs2 5s").moved(at)),
+        "unit" => Awaited::Unit(unit(what).map_err(|wrong| wrong.moved(at))?),
         "bus" if is_bus_name(what) => Awaited::Bus(what.to_owned()),
-        "bus" => return Err("write a well-known bus name, as in bus:org.example.Service 5s".into()),
+        "bus" => return Err(Wrong::from("write a well-known bus name, as in bus:org.example.Service 5s").moved(at)),
         "tcp" if is_address(what) => Awaited::Tcp(what.to_owned()),
-        "tcp" => return Err("write a host and a port, as in tcp:127.0.0.1:111 5s".into()),
+        "tcp" => return Err(Wrong::from("write a host and a port, as in tcp:127.0.0.1:111 5s").moved(at)),
         "unix" if what.starts_with('/') || what.starts_with('@') => Awaited::Unix(what.to_owned()),
-        "unix" => return Err("write the socket's absolute path, as in unix:/run/x.sock 5s".into()),
+        "unix" => return Err(Wrong::from("write the socket's absolute path, as in unix:/run/x.sock 5s").moved(at)),
         "status" => return Err("waiting for a status is not in this version of Unitward".into()),
         _ => {
-            return Err("expected a time, or path:, unit:, bus:, tcp: or unix: with what to wait for and a time".into());
+            let why = "expected a time, or path:, unit:, bus:, tcp: or unix: with what to wait for and a time";
+            return Err(Wrong::from(why).near(&[kind, ":"].concat(), ["path:", "unit:", "bus:", "tcp:", "unix:"]));
         }
     };
     Ok(Wait::Until(awaited, limit))

@@ -2,17 +2,19 @@
 
 use super::condition::ConditionKind;
 use super::names::{StackName, UnitName, WardName};
-use super::problem::{Cost, Mistake, Problem, nearest};
+use super::place::Place;
+use super::problem::{Cost, Mistake, Problem};
 use super::read_condition::{self, Conditions};
 use super::read_keys::{self, Refusal};
 use super::syntax::{self, Section};
 use super::time_span;
-use super::ward::{Form, Native, NativeLine, OnLimit, Place, Recovery, ReportOn, Ward};
+use super::ward::{Form, Native, NativeLine, OnLimit, Recovery, ReportOn, Ward};
+use super::wrong::{Wrong, nearest};
 use super::{SourceFile, Stacks, read_native};
 
-const WARD: [&str; 3] = ["Unit", "Stack", "Report"];
+pub(super) const WARD: [&str; 3] = ["Unit", "Stack", "Report"];
 const WARD_LATER: [&str; 1] = ["Group"];
-const RECOVERY: [&str; 6] =
+pub(super) const RECOVERY: [&str; 6] =
     ["DelaySec", "MaxDelaySec", "ResetAfterSec", "DeathLimit", "DeathLimitIntervalSec", "OnLimit"];
 const NATIVE: [&str; 3] = ["Unit", "Service", "Install"];
 const SECTIONS: [&str; 2] = ["Ward", "Recovery"];
@@ -25,7 +27,7 @@ struct Draft {
     stack: Option<(String, Place)>,
     report: ReportOn,
     recovery: Recovery,
-    /// Where `OnLimit=` stands.
+    /// Where the value of `OnLimit=` stands.
     on_limit: Option<Place>,
     problems: Vec<Problem>,
 }
@@ -46,6 +48,7 @@ pub(super) fn read(name: &WardName, files: &[SourceFile], stacks: &Stacks) -> (O
     for section in &sections {
         draft.plain_section(section);
     }
+    let unit_at = draft.unit.as_ref().map_or_else(|| Place::whole(main.path.clone()), |(_, at)| at.clone());
     let form = draft.form(name, main);
     let stack = draft.stack(stacks);
     let own = match &form {
@@ -67,6 +70,7 @@ pub(super) fn read(name: &WardName, files: &[SourceFile], stacks: &Stacks) -> (O
         path: main.path.clone(),
         form,
         native: draft.native,
+        unit_at,
         stack,
         report: draft.report,
         recovery: draft.recovery,
@@ -86,7 +90,7 @@ impl Draft {
                 let wrong = read_keys::read(section, &WARD, |key, value| set_ward(&mut self.report, key, value));
                 self.problems.extend(wrong);
                 for entry in &section.entries {
-                    let given = || (!entry.value.is_empty()).then(|| (entry.value.to_string(), entry.at.clone()));
+                    let given = || (!entry.value.is_empty()).then(|| (entry.value.to_string(), entry.place_of(0)));
                     match entry.key.as_ref() {
                         "Unit" => self.unit = given(),
                         "Stack" => self.stack = given(),
@@ -99,7 +103,7 @@ impl Draft {
                     read_keys::read(section, &RECOVERY, |key, value| set_recovery(&mut self.recovery, key, value));
                 self.problems.extend(wrong);
                 let on_limit = section.entries.iter().rfind(|entry| entry.key == "OnLimit");
-                self.on_limit = on_limit.map(|entry| entry.at.clone()).or(self.on_limit.take());
+                self.on_limit = on_limit.map(|entry| entry.place_of(0)).or(self.on_limit.take());
             }
             name if name.starts_with("X-") || read_condition::kind_of(name).is_some() => {}
             name if read_condition::LATER.contains(&word) => {
@@ -117,32 +121,30 @@ impl Draft {
     }
 
     fn pass_through(lines: &mut Vec<NativeLine>, section: &Section<'_>, problems: &mut Vec<Problem>) {
-        lines.extend(section.entries.iter().map(|entry| NativeLine {
-            key: entry.key.to_string(),
-            value: entry.value.to_string(),
-            at: entry.at.clone(),
-        }));
-        problems.extend(section.strays.iter().map(|(line, found)| {
-            let at = Place { path: section.at.path.clone(), line: *line };
-            let why = "a line of a unit file is Key=Value".to_owned();
-            let key = format!("[{}]", section.name);
-            Problem { at, mistake: Mistake::BadNative { key, value: found.clone(), why } }
+        lines.extend(section.entries.iter().map(NativeLine::from));
+        problems.extend(section.strays.iter().map(|stray| {
+            let (section, found) = (section.name.to_string(), stray.found.clone());
+            Problem { at: stray.at.clone(), mistake: Mistake::NotANativeLine { section, found } }
         }));
     }
 
     /// Defined or adopted; `None` and a problem when it is neither or both.
     fn form(&mut self, name: &WardName, main: &SourceFile) -> Option<Form> {
-        let whole = Place { path: main.path.clone(), line: 0 };
+        let whole = Place::whole(main.path.clone());
         let defines = read_native::values(&self.native.service, "ExecStart").next().is_some();
         match (defines, self.unit.take()) {
             (true, None) => Some(Form::Defined),
             (false, Some((value, at))) => {
                 let value = if value == "%n" { name.service().to_string() } else { value };
-                match UnitName::new(&value) {
+                let wrong = match UnitName::read(&value) {
                     Ok(unit) if unit.is_service() => return Some(Form::Adopted(unit)),
-                    Ok(_) => self.say(&at, Mistake::BadUnit { value, why: "only a .service can be guarded".into() }),
-                    Err(why) => self.say(&at, Mistake::BadUnit { value, why: why.to_string() }),
-                }
+                    Ok(unit) => {
+                        let nearest = Some(format!("{}.service", unit.stem()));
+                        Wrong { nearest, ..Wrong::from("only a .service can be guarded") }
+                    }
+                    Err(wrong) => wrong,
+                };
+                self.say(&at, Mistake::BadUnit { value, wrong });
                 None
             }
             (true, Some((_, at))) => {
@@ -171,8 +173,8 @@ impl Draft {
         if let (None, OnLimit::RestartStack, Some(at)) = (&stack, self.recovery.on_limit, self.on_limit.take()) {
             self.recovery.on_limit = OnLimit::default();
             let (key, value) = ("OnLimit".to_owned(), "restart-stack".to_owned());
-            let why = "the ward belongs to no stack; name one with Stack= in [Ward]".to_owned();
-            self.say(&at, Mistake::BadValue { key, value, why });
+            let wrong = Wrong::from("the ward belongs to no stack; name one with Stack= in [Ward]");
+            self.say(&at, Mistake::BadValue { key, value, wrong });
         }
         stack
     }
@@ -190,7 +192,7 @@ fn set_ward(report: &mut ReportOn, key: &str, value: &str) -> Result<(), Refusal
                 "abnormal" | "" => ReportOn::Abnormal,
                 "death" => ReportOn::Death,
                 "no" => ReportOn::No,
-                _ => return Err("expected abnormal, death or no".into()),
+                _ => return Err(Wrong::none_of(value, ["abnormal", "death", "no"]).into()),
             };
             Ok(())
         }
@@ -215,7 +217,7 @@ fn set_recovery(recovery: &mut Recovery, key: &str, value: &str) -> Result<(), R
                 "reboot" => OnLimit::Reboot,
                 "none" => OnLimit::None,
                 "restart-stack" => OnLimit::RestartStack,
-                _ => return Err("expected exclude, restart-stack, reboot or none".into()),
+                _ => return Err(Wrong::none_of(value, ["exclude", "restart-stack", "reboot", "none"]).into()),
             }
         }
         "ReadmitAfterSec" if value == "0" => {}

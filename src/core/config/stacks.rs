@@ -3,8 +3,10 @@
 //! They are settled before the first ward is read, so that a ward that names a stack can be told whether there is one.
 
 use super::names::{StackName, UnitName};
-use super::problem::{Mistake, Problem, nearest};
-use super::ward::{Form, Place};
+use super::place::Place;
+use super::problem::{Mistake, Problem};
+use super::ward::Form;
+use super::wrong::nearest;
 use super::{SourceFiles, Stack};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +37,7 @@ impl ReadStack {
             return;
         };
         let mistake = Mistake::TargetExists { target: target.to_string(), file: file.display().to_string() };
-        self.problems.push(Problem { at: Place { path: self.path.clone(), line: 0 }, mistake });
+        self.problems.push(Problem { at: Place::whole(self.path.clone()), mistake });
     }
 }
 
@@ -49,7 +51,7 @@ pub fn read_stack(SourceFiles { name, files }: &SourceFiles) -> Option<ReadStack
             Some(ReadStack { path, stack, at, problems })
         }
         Err(why) => {
-            let at = Place { path: path.clone(), line: 0 };
+            let at = Place::whole(path.clone());
             let mistake = Mistake::StackName { name: name.clone(), why };
             Some(ReadStack { path, stack: None, at: at.clone(), problems: vec![Problem { at, mistake }] })
         }
@@ -82,7 +84,7 @@ impl Stacks {
                 Some(other) => {
                     let other = other.stack.path.display().to_string();
                     let mistake = Mistake::StackTwice { unit: unit.to_string(), other };
-                    problems.push(Problem { at: Place { path, line: 0 }, mistake });
+                    problems.push(Problem { at: Place::whole(path), mistake });
                 }
                 None => settled.0.push(DescribedStack { stack, at }),
             }

@@ -2,6 +2,7 @@
 
 use super::command_line::CommandLine;
 use super::names::{StackName, UnitName};
+use super::place::Place;
 use std::time::Duration;
 
 /// One step with its `Else…` steps.
@@ -10,9 +11,18 @@ pub struct Step {
     /// What it does.
     pub action: Action,
     /// `ElseExecute=`, `ElseWaitFor=`, `ElseSignal=`, `ElseLog=` below it: only if it failed.
-    pub otherwise: Vec<Action>,
-    /// Line in the ward's file, for messages.
-    pub line: usize,
+    pub otherwise: Vec<Otherwise>,
+    /// Where its argument stands, for messages.
+    pub at: Place,
+}
+
+/// An `Else…` step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Otherwise {
+    /// What it does.
+    pub action: Action,
+    /// Where its argument stands.
+    pub at: Place,
 }
 
 /// What a step does: the keys of unitward.ward(5), section STEPS, but for its `Else…` ones.

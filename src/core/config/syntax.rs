@@ -1,4 +1,4 @@
-//! Splits a file into sections and assignments, with the line each stands on.
+//! Splits a file into sections and assignments, with the line and the column each stands at.
 //!
 //! The dialect is systemd.syntax(7). rust-ini, which reads `/etc/os-release` for us, cannot carry it:
 //!
@@ -10,8 +10,8 @@
 //! With all that done around it, it split what was split already and took a quarter of the generator's instructions.
 
 use super::SourceFile;
+use super::place::{Piece, Place, Written};
 use super::problem::{Mistake, Problem};
-use super::ward::Place;
 use std::borrow::Cow;
 
 /// One section: its header's words, where it stands, its assignments in order.
@@ -19,12 +19,12 @@ use std::borrow::Cow;
 pub struct Section<'a> {
     /// The text between the brackets.
     pub name: Cow<'a, str>,
-    /// The header's place.
+    /// Where the name begins.
     pub at: Place,
     /// The assignments.
     pub entries: Vec<Entry<'a>>,
     /// Lines that are no assignments; what they cost depends on the section.
-    pub strays: Vec<(usize, String)>,
+    pub strays: Vec<Stray>,
 }
 
 /// `Key=Value`.
@@ -34,8 +34,27 @@ pub struct Entry<'a> {
     pub key: Cow<'a, str>,
     /// Right of it, trimmed; continuation lines joined by a space.
     pub value: Cow<'a, str>,
+    /// Where the key begins.
+    pub at: Place,
+    /// Where the value is written.
+    pub written: Written,
+}
+
+impl Entry<'_> {
+    /// The place of what stands `offset` bytes into the value.
+    #[must_use]
+    pub fn place_of(&self, offset: usize) -> Place {
+        self.written.place_of(&self.at.path, &self.value, offset)
+    }
+}
+
+/// A line of a section that is no assignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
     /// Where it begins.
     pub at: Place,
+    /// Its beginning.
+    pub found: String,
 }
 
 /// Longest piece of a file that a message repeats, in characters.
@@ -45,30 +64,41 @@ const QUOTED: usize = 60;
 #[must_use]
 pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
     let mut problems = Vec::new();
-    if let Some(at) = file.text.find('\0') {
-        let line = file.text[..at].matches('\n').count() + 1;
-        problems.push(problem(file, line, Mistake::File { why: "the file holds a NUL byte and is not text".into() }));
+    let place = |line, column| Place { path: file.path.clone(), line, column };
+    if let Some(nul) = file.text.find('\0') {
+        let line = file.text[..nul].matches('\n').count() + 1;
+        let column = file.text[..nul].lines().last().filter(|_| !file.text[..nul].ends_with('\n'));
+        let at = place(line, column.map_or(1, |before| before.chars().count() + 1));
+        let why = "the file holds a NUL byte and is not text; write it anew as text".into();
+        problems.push(Problem { at, mistake: Mistake::File { why } });
         return (Vec::new(), problems);
     }
     let mut sections: Vec<Section<'_>> = Vec::with_capacity(8);
-    for (number, line) in logical_lines(&file.text) {
-        let at = Place { path: file.path.clone(), line: number };
-        match (shape(&line), sections.last_mut()) {
+    for Line { number, column, text, pieces } in logical_lines(&file.text) {
+        match (shape(&text), sections.last_mut()) {
             (Shape::Header, _) => {
-                let name = part(line, |line| line[1..line.len() - 1].trim());
+                let at = place(number, column + 1 + indent(&text[1..]));
+                let name = part(text, |line| line[1..line.len() - 1].trim());
                 sections.push(Section { name, at, entries: Vec::with_capacity(8), strays: Vec::new() });
             }
             (Shape::Assignment { equals }, Some(section)) => {
-                let key = part(line.clone(), |line| line[..equals].trim());
-                let value = part(line, |line| line[equals + 1..].trim());
-                section.entries.push(Entry { key, value, at });
+                let begin = equals + 1 + (text.len() - equals - 1 - text[equals + 1..].trim_start().len());
+                let written = Written::new((number, column), &text, begin, pieces);
+                let at = place(number, column);
+                let key = part(text.clone(), |line| line[..equals].trim());
+                let value = part(text, |line| &line[begin..]);
+                section.entries.push(Entry { key, value, at, written });
             }
             (Shape::Assignment { equals }, None) => {
-                problems.push(problem(file, number, Mistake::OutsideSection { key: shorten(line[..equals].trim()) }));
+                let mistake = Mistake::OutsideSection { key: shorten(text[..equals].trim()) };
+                problems.push(Problem { at: place(number, column), mistake });
             }
-            (Shape::Neither, Some(section)) => section.strays.push((number, shorten(&line))),
+            (Shape::Neither, Some(section)) => {
+                section.strays.push(Stray { at: place(number, column), found: shorten(&text) });
+            }
             (Shape::Neither, None) => {
-                problems.push(problem(file, number, Mistake::NotALine { found: shorten(&line) }));
+                let mistake = Mistake::NotALine { found: shorten(&text) };
+                problems.push(Problem { at: place(number, column), mistake });
             }
         }
     }
@@ -109,10 +139,38 @@ fn is_key(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// Joins continued lines, drops comments and empty lines; each with the number of its first line.
-fn logical_lines(text: &str) -> Vec<(usize, Cow<'_, str>)> {
+/// A line as systemd reads it: continued lines joined.
+struct Line<'a> {
+    /// The number of its first line in the file.
+    number: usize,
+    /// Where it begins there, in characters from 1.
+    column: usize,
+    text: Cow<'a, str>,
+    /// Where each of the joined lines begins; none for a line that stands alone.
+    pieces: Vec<Piece>,
+}
+
+impl Line<'_> {
+    /// Without blanks around a text that was joined.
+    fn trimmed(mut self) -> Self {
+        if let Cow::Owned(whole) = &mut self.text {
+            let lost = whole.len() - whole.trim_start().len();
+            *whole = whole.trim().to_owned();
+            for piece in &mut self.pieces {
+                piece.begin = piece.begin.saturating_sub(lost);
+            }
+            if let Some(first) = self.pieces.iter().rfind(|piece| piece.begin == 0) {
+                (self.number, self.column) = (first.line, first.column);
+            }
+        }
+        self
+    }
+}
+
+/// Joins continued lines, drops comments and empty lines.
+fn logical_lines(text: &str) -> Vec<Line<'_>> {
     let mut lines = Vec::with_capacity(32);
-    let mut open: Option<(usize, String)> = None;
+    let mut open: Option<(String, Vec<Piece>)> = None;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, raw) in text.lines().enumerate() {
         let line = raw.trim();
@@ -120,24 +178,39 @@ fn logical_lines(text: &str) -> Vec<(usize, Cow<'_, str>)> {
         if line.starts_with(['#', ';']) || (line.is_empty() && open.is_none()) {
             continue;
         }
-        let begun = open.take();
-        match (continued(line), begun) {
-            (None, None) => lines.push((index + 1, Cow::Borrowed(line))),
-            (None, Some((number, whole))) => lines.push((number, Cow::Owned(whole + line))),
-            (Some(part), begun) => {
-                let (number, whole) = begun.unwrap_or((index + 1, String::new()));
-                open = Some((number, whole + part + " "));
+        let (number, column) = (index + 1, indent(raw) + 1);
+        match (continued(line), open.take()) {
+            (None, None) => {
+                lines.push(Line { number, column, text: Cow::Borrowed(line), pieces: Vec::new() });
+            }
+            (part, begun) => {
+                let (mut whole, mut pieces) = begun.unwrap_or_default();
+                pieces.push(Piece { begin: whole.len(), line: number, column });
+                whole.push_str(part.unwrap_or(line));
+                match part {
+                    None => lines.push(joined(whole, pieces)),
+                    Some(_) => {
+                        whole.push(' ');
+                        open = Some((whole, pieces));
+                    }
+                }
             }
         }
     }
-    lines.extend(open.map(|(number, whole)| (number, Cow::Owned(whole))));
-    for (_, line) in &mut lines {
-        if let Cow::Owned(whole) = line {
-            *whole = whole.trim().to_owned();
-        }
-    }
-    lines.retain(|(_, line)| !line.is_empty());
+    lines.extend(open.map(|(whole, pieces)| joined(whole, pieces)));
+    lines.retain(|line| !line.text.is_empty());
     lines
+}
+
+fn joined<'a>(whole: String, pieces: Vec<Piece>) -> Line<'a> {
+    let (number, column) = pieces.first().map_or((0, 0), |first| (first.line, first.column));
+    Line { number, column, text: Cow::Owned(whole), pieces }.trimmed()
+}
+
+/// How many characters a line is indented by.
+fn indent(line: &str) -> usize {
+    let blank = line.len() - line.trim_start().len();
+    line[..blank].chars().count()
 }
 
 /// The line without its `\` if that one continues it; an even number of them stands for themselves.
@@ -148,10 +221,6 @@ fn continued(line: &str) -> Option<&str> {
 
 fn shorten(text: &str) -> String {
     text.chars().take(QUOTED).collect::<String>()
-}
-
-fn problem(file: &SourceFile, line: usize, mistake: Mistake) -> Problem {
-    Problem { at: Place { path: file.path.clone(), line }, mistake }
 }
 
 #[cfg(test)]
@@ -211,7 +280,7 @@ mod tests {
         let (sections, problems) = split(&file);
         assert_eq!(problems.iter().map(|p| p.at.line).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(sections.len(), 1);
-        assert_eq!(sections[0].strays.iter().map(|s| s.0).collect::<Vec<_>>(), [4, 5, 7]);
+        assert_eq!(sections[0].strays.iter().map(|s| s.at.line).collect::<Vec<_>>(), [4, 5, 7]);
         assert_eq!(sections[0].entries.iter().map(|e| e.at.line).collect::<Vec<_>>(), [6, 8]);
     }
 

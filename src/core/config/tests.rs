@@ -73,7 +73,7 @@ fn a_cleared_condition_is_gone_without_a_word() {
 fn check(text: &str, line: usize, words: &[&str], remaining: Option<usize>) {
     let (ward, problems) = one(&[text]);
     assert_eq!(problems.len(), 1, "{text}: {problems:?}");
-    let place = if line == 0 { "a.ward: ".to_owned() } else { format!("a.ward:{line}: ") };
+    let place = if line == 0 { "a.ward: ".to_owned() } else { format!("a.ward:{line}:") };
     assert!(problems[0].starts_with(&place), "{text}: {problems:?}");
     for word in words {
         assert!(problems[0].contains(word), "{text}: {word} in {problems:?}");
@@ -109,10 +109,10 @@ fn a_bad_step_costs_its_condition() {
         ("[OnDeath]\nLog=x\nnot a line", 5, "Key=Value"),
         ("[OnDeath]\nWaitFor=soon", 4, "time span"),
         ("[OnDeath]\nRestart=inetd", 4, "suffix"),
-        ("[OnDeath]\nRestart=%n\nRestart=%n", 3, "restarts once"),
-        ("[OnDeath]\nIndependent=yes\nRestart=%n\nLog=x", 3, "beside the restart"),
-        ("[OnStart]\nRestart=%n", 3, "[OnDeath]"),
-        ("[OnStart]\nDoNow=yes\nLog=x", 3, "[OnDeath]"),
+        ("[OnDeath]\nRestart=%n\nRestart=%n", 5, "restarts once"),
+        ("[OnDeath]\nIndependent=yes\nRestart=%n\nLog=x", 5, "beside the restart"),
+        ("[OnStart]\nRestart=%n", 4, "[OnDeath]"),
+        ("[OnStart]\nDoNow=yes\nLog=x", 4, "[OnDeath]"),
         ("[OnDeath]\nElseLog=x", 4, "step above"),
         ("[OnDeath]\nRestart=%n\nElseLog=x", 5, "Else"),
         ("[OnDeath]\nStatus=g/i 1 x", 4, "not in this version"),
@@ -123,7 +123,7 @@ fn a_bad_step_costs_its_condition() {
         ("[OnDeath]", 3, "no step"),
         ("[OnDeath a/b]\nLog=x", 3, "letters"),
         ("[OnState a b]\nLog=x", 3, "not in this version"),
-        ("[OnStop]\nIndependent=yes\nLog=x", 3, "leave it out"),
+        ("[OnStop]\nIndependent=yes\nLog=x", 4, "take the line out"),
     ] {
         check(&format!("{DEFINED}{section}\n[OnStop]\nLog=still here\n"), line, &[word], Some(1));
     }
@@ -161,7 +161,10 @@ fn a_circle_of_restarts_costs_the_condition_that_closes_it() {
     let (wards, problems) = read(&[files("a", &[&ward("b")]), files("b", &[&ward("c")]), files("c", &[&ward("a")])]);
     assert_eq!(problems.len(), 1, "{problems:?}");
     let said = problems[0].to_string();
-    assert!(said.starts_with("c.ward:4: ") && said.contains("c.service → a.service → b.service → c.service"), "{said}");
+    assert!(
+        said.starts_with("c.ward:4:9: ") && said.contains("c.service → a.service → b.service → c.service"),
+        "{said}"
+    );
     assert_eq!(wards.iter().map(|w| w.conditions.len()).collect::<Vec<_>>(), [2, 2, 1]);
 }
 

@@ -3,6 +3,7 @@
 //! humantime reads the units; it does not know bare numbers, fractions or `infinity`. Bare numbers and
 //! fractions are added here, `infinity` is refused: nothing in a recovery may last for ever.
 
+use super::wrong::{Wrong, offset_in};
 use std::time::Duration;
 
 /// Longest span accepted, a year: keeps every sum of spans far from overflow.
@@ -11,15 +12,35 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Reads one span.
 ///
 /// # Errors
-/// A sentence that says what a span looks like.
-pub fn parse(text: &str) -> Result<Duration, &'static str> {
-    const SHAPE: &str = "expected a time span such as 2s, 500ms or \"1min 30s\", at most a year";
+/// What a span looks like.
+pub fn parse(text: &str) -> Result<Duration, Wrong> {
     let text = text.trim();
     let span = match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| SHAPE)?,
-        Err(_) => humantime::parse_duration(text).map_err(|_| SHAPE)?,
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => humantime::parse_duration(text).ok(),
     };
-    if span > LONGEST { Err(SHAPE) } else { Ok(span) }
+    span.filter(|span| *span <= LONGEST).ok_or_else(|| wrong(text))
+}
+
+/// Units of time that a message may offer.
+const UNITS: [&str; 12] =
+    ["us", "ms", "s", "sec", "seconds", "min", "minutes", "h", "hours", "days", "weeks", "months"];
+
+/// What of it is no span.
+fn wrong(text: &str) -> Wrong {
+    const SHAPE: &str = "expected a time span such as 2s, 500ms or \"1min 30s\", at most a year";
+    if text == "infinity" {
+        return Wrong::from("nothing in a recovery may last for ever; write a time span such as 2s, at most a year");
+    }
+    let mut words = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    let begins_with_number = text.starts_with(|c: char| c.is_ascii_digit());
+    match words.find(|word| humantime::parse_duration(&["1", word].concat()).is_err()) {
+        Some(word) if begins_with_number => {
+            let why = format!("{word:?} is no unit of time; write us, ms, s, min, h or d, as in 10s or \"1min 30s\"");
+            Wrong { offset: offset_in(text, word), ..Wrong::from(why).near(word, UNITS) }
+        }
+        _ => Wrong::from(SHAPE),
+    }
 }
 
 /// Writes a span so that both systemd and [`parse`] read it back: `1min 30s`, `100ms`, `0`.
@@ -61,6 +82,21 @@ mod tests {
         }
         for bad in ["", "soon", "-1", "2 parsecs", "infinity", "nan", "1e40", "400d"] {
             assert!(parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_unit_of_time_that_there_is_not_is_named_with_the_nearest() {
+        for (text, offset, words) in [
+            ("10 parsecs", 3, "\"parsecs\" is no unit of time; write us, ms, s, min, h or d"),
+            ("1min 30secnds", 7, "did you mean \"seconds\"?"),
+            ("5minuts", 1, "did you mean \"minutes\"?"),
+            ("soon", 0, "expected a time span"),
+            ("infinity", 0, "for ever"),
+        ] {
+            let wrong = parse(text).unwrap_err();
+            assert_eq!(wrong.offset, offset, "{text}");
+            assert!(wrong.to_string().contains(words), "{wrong}");
         }
     }
 

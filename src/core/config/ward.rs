@@ -2,6 +2,8 @@
 
 use super::condition::Condition;
 use super::names::{StackName, UnitName, WardName};
+use super::place::{Place, Written};
+use super::syntax::Entry;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,8 @@ pub struct Ward {
     pub form: Form,
     /// Native lines that pass straight through.
     pub native: Native,
+    /// Where it says which unit that is: at `Unit=`, or by the file's name.
+    pub unit_at: Place,
     /// `[Ward] Stack=`.
     pub stack: Option<StackName>,
     /// `[Ward] Report=`.
@@ -76,17 +80,29 @@ pub struct NativeLine {
     pub key: String,
     /// The value with its continuation lines joined by spaces, as systemd joins them.
     pub value: String,
-    /// The file and line it came from.
+    /// Where the key stands.
     pub at: Place,
+    /// Where the value is written.
+    pub written: Written,
 }
 
-/// A line of a configuration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file, shared: every line of it has a place.
-    pub path: Arc<Path>,
-    /// Line number from 1; 0 means the file as a whole.
-    pub line: usize,
+impl NativeLine {
+    /// The place of what stands `offset` bytes into the value.
+    #[must_use]
+    pub fn place_of(&self, offset: usize) -> Place {
+        self.written.place_of(&self.at.path, &self.value, offset)
+    }
+}
+
+impl From<&Entry<'_>> for NativeLine {
+    fn from(entry: &Entry<'_>) -> Self {
+        Self {
+            key: entry.key.to_string(),
+            value: entry.value.to_string(),
+            at: entry.at.clone(),
+            written: entry.written.clone(),
+        }
+    }
 }
 
 /// Which deaths are reported: `[Ward] Report=`.

@@ -93,7 +93,8 @@ pub(super) fn lines(ward: &Ward, condition: &Condition, site: Site) -> Lines {
         let target = if split.is_some_and(|at| index < at) { &mut lines.before } else { &mut lines.after };
         if step.action != Action::RestartSelf {
             target.extend(Writer { ward, condition, site }.step(index + 1, step));
-            lines.waits += std::iter::once(&step.action).chain(&step.otherwise).map(wait_of).sum::<Duration>();
+            lines.waits += wait_of(&step.action)
+                + step.otherwise.iter().map(|otherwise| wait_of(&otherwise.action)).sum::<Duration>();
         }
     }
     lines
@@ -114,8 +115,8 @@ impl Writer<'_> {
         if !runs_as_root(&step.action) && self.status_matters(has_else) {
             lines.push(self.collect());
         }
-        for (index, action) in step.otherwise.iter().enumerate() {
-            lines.push(self.line(&format!("{number}.{}", index + 1), action, false));
+        for (index, otherwise) in step.otherwise.iter().enumerate() {
+            lines.push(self.line(&format!("{number}.{}", index + 1), &otherwise.action, false));
         }
         if fails && has_else && !forgiven(&step.action) {
             let ward = quote(self.ward.name.as_str());

@@ -2,7 +2,8 @@
 
 use super::{Content, Output, Rank, header};
 use crate::core::config::read_native::values;
-use crate::core::config::{Form, Mistake, Problem, UnitName, Ward};
+use crate::core::config::wrong::offset_in;
+use crate::core::config::{Form, Mistake, Problem, UnitName, Ward, Wrong};
 
 /// Keys of `[Install]` and the folders their links stand in.
 const FOLDERS: [(&str, &str); 2] = [("WantedBy", "wants"), ("RequiredBy", "requires")];
@@ -37,16 +38,16 @@ pub(super) fn links(ward: &Ward) -> (Vec<Output>, Vec<Problem>) {
 fn each(ward: &Ward, key: &str, problems: &mut Vec<Problem>, mut link: impl FnMut(UnitName)) {
     for line in values(&ward.native.install, key) {
         for word in line.value.split_whitespace() {
-            let why = match UnitName::new(word) {
+            let wrong = match UnitName::read(word) {
                 Ok(other) if key != "Alias" || other.is_service() => {
                     link(other);
                     continue;
                 }
-                Ok(_) => format!("{word:?} is not a .service, as the ward's unit is"),
-                Err(why) => format!("{word:?} is not a unit: {why}"),
+                Ok(_) => Wrong::from("an alias needs the suffix of the ward's unit, .service"),
+                Err(wrong) => wrong,
             };
-            let mistake = Mistake::BadValue { key: key.to_owned(), value: line.value.clone(), why };
-            problems.push(Problem { at: line.at.clone(), mistake });
+            let mistake = Mistake::BadWord { key: key.to_owned(), word: word.to_owned(), wrong };
+            problems.push(Problem { at: line.place_of(offset_in(&line.value, word)), mistake });
         }
     }
 }

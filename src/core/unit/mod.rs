@@ -68,7 +68,7 @@ impl Names {
     pub fn admit(&mut self, ward: &Ward) -> Result<(), Problem> {
         let names: Vec<_> = std::iter::once(ward_unit::path(ward)).chain(condition_service::names(ward)).collect();
         if let Some(twice) = names.iter().find(|name| self.0.contains(*name)) {
-            let at = Place { path: ward.path.clone(), line: 0 };
+            let at = Place::whole(ward.path.clone());
             return Err(Problem { at, mistake: Mistake::Collision { unit: twice.clone() } });
         }
         self.0.extend(names);
@@ -86,7 +86,7 @@ impl Names {
             return Ok(());
         }
         let text = format!("the alias {} belongs to another ward already and is left out here", alias.path);
-        Err(Problem { at: Place { path: ward.path.clone(), line: 0 }, mistake: Mistake::Warning(text) })
+        Err(Problem { at: Place::whole(ward.path.clone()), mistake: Mistake::Warning(text) })
     }
 }
 

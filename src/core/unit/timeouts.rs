@@ -112,7 +112,7 @@ fn too_small(ward: &Ward, key: &str, own: Timeout, growth: Duration) -> Option<P
             line.value,
             time_span::render(growth)
         ));
-        Problem { at: line.at.clone(), mistake }
+        Problem { at: line.place_of(0), mistake }
     })
 }
 

@@ -225,7 +225,7 @@ fn root_of_its_own(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (Option<String
     if !here && !adopted.is_some_and(|unit| unit.rooted) {
         return (None, None);
     }
-    let at = decided.map_or(Place { path: ward.path.clone(), line: 0 }, |line| line.at.clone());
+    let at = decided.map_or(Place::whole(ward.path.clone()), |line| line.place_of(0));
     if decided.is_some_and(|line| ["yes", "true", "on", "1"].contains(&line.value.as_str())) {
         return (None, None);
     }

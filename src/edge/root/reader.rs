@@ -4,8 +4,9 @@ use super::{LARGEST, SEARCH_PATH, SETTINGS};
 use crate::core::config::{Mistake, Place, Problem, SourceFile};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -46,11 +47,24 @@ impl<'a> Reader<'a> {
 
     /// The entries of a trusted directory by name; nothing when there is none.
     fn entries(&mut self, directory: &Path) -> Vec<(String, Found)> {
-        let outside = self.outside(directory);
-        let Ok(listing) = fs::read_dir(&outside) else { return Vec::new() };
+        let Some(outside) = resolve(self.root, directory) else {
+            if self.outside(directory).symlink_metadata().is_ok() {
+                self.refuse(directory, "the link leads nowhere; point it at a directory, or remove it".into());
+            }
+            return Vec::new();
+        };
+        let listing = match fs::read_dir(&outside) {
+            Ok(listing) => listing,
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    self.refuse(directory, format!("the directory cannot be read: {}", reason(&error)));
+                }
+                return Vec::new();
+            }
+        };
         if let Some(why) = fs::metadata(&outside).ok().and_then(|data| self.distrust(&data)) {
             let why = format!("{why}, so what is in it is not trusted");
-            self.refuse(directory, 0, why);
+            self.refuse(directory, why);
             return Vec::new();
         }
         let named = |entry: fs::DirEntry| {
@@ -96,7 +110,7 @@ impl<'a> Reader<'a> {
         let outside = match if entry.is_link { resolve(self.root, path) } else { Some(self.outside(path)) } {
             Some(outside) if entry.is_link && outside == self.outside(Path::new("/dev/null")) => return Read::Masked,
             Some(outside) => outside,
-            None => return self.refuse(path, 0, "the link leads nowhere".into()),
+            None => return self.refuse(path, "the link leads nowhere; point it at a file, or remove it".into()),
         };
         match self.read_trusted(&outside) {
             Ok(bytes) if bytes.is_empty() => Read::Masked,
@@ -104,22 +118,24 @@ impl<'a> Reader<'a> {
                 Ok(text) => Read::Text(SourceFile { path: path.into(), text }),
                 Err(error) => {
                     let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                    let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-                    self.refuse(path, line, "the file is not UTF-8 text".into())
+                    let at = end_of(path, &String::from_utf8_lossy(good));
+                    let why = "the file is not UTF-8 text; write it anew as UTF-8".into();
+                    self.problems.push(Problem { at, mistake: Mistake::File { why } });
+                    Read::Refused
                 }
             },
-            Err(why) => self.refuse(path, 0, why),
+            Err(why) => self.refuse(path, why),
         }
     }
 
     fn read_trusted(&self, outside: &Path) -> Result<Vec<u8>, String> {
-        let cannot = |error: std::io::Error| format!("the file cannot be read: {error}");
+        let cannot = |error: io::Error| format!("the file cannot be read: {}", reason(&error));
         // Without blocking: somebody may have put a pipe there.
         let opened = rustix::fs::open(outside, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
         let file = File::from(opened.map_err(|error| cannot(error.into()))?);
         let data = file.metadata().map_err(cannot)?;
         if !data.is_file() {
-            return Err("this is not a regular file".into());
+            return Err("this is not a regular file; put one in its place".into());
         }
         if let Some(why) = self.distrust(&data) {
             return Err(why);
@@ -143,29 +159,87 @@ impl<'a> Reader<'a> {
     }
 
     fn outside(&self, path: &Path) -> PathBuf {
-        outside(self.root, path)
+        below(self.root, path)
     }
 
-    fn refuse(&mut self, path: &Path, line: usize, why: String) -> Read {
-        self.problems.push(Problem { at: Place { path: path.into(), line }, mistake: Mistake::File { why } });
+    fn refuse(&mut self, path: &Path, why: String) -> Read {
+        self.problems.push(Problem { at: Place::whole(path.into()), mistake: Mistake::File { why } });
         Read::Refused
     }
+}
+
+/// What went wrong, and what to do about it.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::PermissionDenied => "only others may; run this as root".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Where the file goes on after `text`, its beginning.
+fn end_of(path: &Path, text: &str) -> Place {
+    let before = text.rsplit('\n').next().unwrap_or_default();
+    Place { path: path.into(), line: text.matches('\n').count() + 1, column: before.chars().count() + 1 }
 }
 
 /// Follows links at `path` inside `root`; `None` for a link that leads nowhere or round in a circle.
 #[must_use]
 pub fn resolve(root: &Path, path: &Path) -> Option<PathBuf> {
+    let inside = if root == Path::new("/") { follow(path)? } else { walk(root, path)? };
+    let outside = outside(root, &inside);
+    (inside == Path::new("/dev/null") || outside.symlink_metadata().is_ok()).then_some(outside)
+}
+
+/// Where `path`, seen from the host, stands: links on the way are followed inside `root`, the last name is taken as it is.
+#[must_use]
+pub fn below(root: &Path, path: &Path) -> PathBuf {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if root != Path::new("/") => {
+            outside(root, &walk(root, parent).unwrap_or_else(|| parent.to_owned())).join(name)
+        }
+        _ => outside(root, path),
+    }
+}
+
+/// Most links followed for one path, as in the kernel (path_resolution(7)).
+const LINKS: usize = 40;
+
+/// Follows links at `path` itself. On the running host the kernel follows those on the way.
+fn follow(path: &Path) -> Option<PathBuf> {
     let mut inside = path.to_owned();
-    for _ in 0..40 {
-        match fs::read_link(outside(root, &inside)) {
+    for _ in 0..LINKS {
+        match fs::read_link(&inside) {
             Ok(target) => inside = inside.parent().unwrap_or(Path::new("/")).join(target),
-            Err(_) => {
-                let outside = outside(root, &inside);
-                return (inside == Path::new("/dev/null") || outside.symlink_metadata().is_ok()).then_some(outside);
-            }
+            Err(_) => return Some(inside),
         }
     }
     None
+}
+
+/// Follows every link on the way, absolute ones from `root`.
+fn walk(root: &Path, path: &Path) -> Option<PathBuf> {
+    let mut inside = PathBuf::from("/");
+    let names = |path: &Path| path.iter().rev().map(OsStr::to_owned).collect::<Vec<_>>();
+    let (mut rest, mut links) = (names(path), 0);
+    while let Some(name) = rest.pop() {
+        match name.to_str() {
+            Some("/" | ".") => continue,
+            Some("..") => {
+                inside.pop();
+                continue;
+            }
+            _ => inside.push(name),
+        }
+        if let Ok(target) = fs::read_link(outside(root, &inside)) {
+            links += 1;
+            if links > LINKS {
+                return None;
+            }
+            inside = if target.is_absolute() { PathBuf::from("/") } else { inside.parent()?.to_owned() };
+            rest.extend(names(&target));
+        }
+    }
+    Some(inside)
 }
 
 fn outside(root: &Path, path: &Path) -> PathBuf {

@@ -69,7 +69,7 @@ fn unsafe_and_unreadable_files_are_refused_with_advice() {
     let expected = [
         "a.ward: others",
         "big.ward: the file has",
-        "binary.ward:2: ",
+        "binary.ward:2:1: ",
         "folder.ward: this is not",
         "link.ward: the link",
         "loop.ward: the link",
@@ -167,7 +167,7 @@ fn an_unsafe_drop_in_costs_its_stack_and_leaves_its_members_guarded() {
     assert_eq!((config.stacks.len(), config.wards.len()), (0, 1));
     let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
     assert!(said.len() == 2 && said[0].contains("x.conf: others"), "{said:?}");
-    assert!(said[1].contains("/etc/unitward/m.ward:3: there is no stack \"a\""), "{said:?}");
+    assert!(said[1].contains("/etc/unitward/m.ward:3:7: there is no stack \"a\""), "{said:?}");
 }
 
 #[test]

@@ -50,6 +50,8 @@ impl Arguments {
 
     /// A time span, zero where it is not given.
     pub(super) fn span(&self, key: &str) -> io::Result<Duration> {
-        self.all(key).next().map_or(Ok(Duration::ZERO), |text| time_span::parse(text).map_err(bad_line))
+        self.all(key)
+            .next()
+            .map_or(Ok(Duration::ZERO), |text| time_span::parse(text).map_err(|wrong| bad_line(&wrong.why)))
     }
 }

@@ -1,15 +1,41 @@
 //! `unitward check`: everything that is wrong, one line each.
+//!
+//! What the files say by themselves is wrong for the generator too; here they are also held against what stands beside
+//! them: the host's unit files, programs, keys and certificates, and what its systemd understands. All of that is warnings:
+//! it may be there by the time it is needed.
 
+mod broker;
+mod json;
+mod mentions;
+mod native;
 mod stacks;
+mod undone;
+mod unread;
 
 use crate::core::config::{Cost, Form, Mistake, Place, Problem, Ward};
 use crate::core::unit::{AdoptedUnit, Output};
 use crate::edge::planner::{Planned, Planner};
 use crate::edge::root::Files;
+use crate::edge::unit_files;
 use anyhow::Context as _;
+use mentions::Mentions;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// What `unitward check` is told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Read the configuration and the unit files below this directory.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+    /// End with 1 on warnings too.
+    #[arg(long)]
+    strict: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
 
 /// What was read and planned below a root, with all that is wrong.
 pub(super) struct Checked {
@@ -17,6 +43,8 @@ pub(super) struct Checked {
     pub(super) stacks: usize,
     pub(super) outputs: Vec<Output>,
     pub(super) problems: Vec<Problem>,
+    /// The wards in effect and where in `outputs` the unit of each is.
+    guarded: Vec<(Ward, usize)>,
 }
 
 /// Reads and plans as the generator does, and looks at what only shows beside the host's own units.
@@ -24,27 +52,35 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
     std::fs::read_dir(below).with_context(|| format!("failed to open the root directory {}", below.display()))?;
     let mut files = Files::list(below);
     let stacks = files.stacks();
-    let mut checked = Checked { wards: 0, stacks: 0, outputs: Vec::new(), problems: Vec::new() };
+    let mut checked = Checked { wards: 0, stacks: 0, outputs: Vec::new(), problems: Vec::new(), guarded: Vec::new() };
     let mut planner = Planner::new(below, &stacks);
     files.wards(&stacks, &mut |read| {
         let Planned { ward, adopted, outputs, problems } = planner.plan(read);
         checked.wards += usize::from(ward.is_some());
-        checked.outputs.extend(outputs);
         checked.problems.extend(problems);
         if let Some(ward) = ward {
-            checked.problems.extend(not_restarted(&ward, adopted.as_ref()));
-            checked.problems.extend(overridden(below, &ward));
+            checked.problems.extend(hidden(below, &ward).or_else(|| not_restarted(&ward, adopted.as_ref())));
+            checked.problems.extend(undone::warnings(below, &ward, &outputs));
+            checked.guarded.push((ward, checked.outputs.len()));
         }
+        checked.outputs.extend(outputs);
     });
-    let (settings, problems) = files.settings();
+    let (settings, sources, problems) = files.settings_and_files();
     checked.problems.extend(problems);
+    checked.problems.extend(broker::warnings(below, &sources));
     for stack in planner.stacks() {
         checked.stacks += 1;
         checked.problems.extend(stacks::warnings(below, &stack, &settings));
         checked.problems.extend(stack.problem);
         checked.outputs.extend(stack.outputs);
     }
-    checked.problems.sort_by(|a, b| (&a.at.path, a.at.line).cmp(&(&b.at.path, b.at.line)));
+    if unit_files::has_system(below) {
+        let mentions = Mentions::new(below, &checked.outputs);
+        mentions.name_nearest(&mut checked.problems);
+        checked.problems.extend(checked.guarded.iter().flat_map(|(ward, _)| mentions.warnings(ward)));
+    }
+    checked.problems.extend(unread::warnings(below));
+    checked.problems.sort_by(|a, b| a.at.cmp(&b.at));
     Ok(checked)
 }
 
@@ -54,60 +90,82 @@ pub(super) fn is_sound(problems: &[Problem]) -> bool {
 }
 
 /// Runs the command.
-pub(super) fn check(below: &Path) -> anyhow::Result<ExitCode> {
-    let Checked { wards, stacks, problems, .. } = read(below)?;
+pub(super) fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let below = arguments.root.as_path();
+    let mut checked = read(below)?;
+    if !unit_files::has_system(below) {
+        eprintln!("No system is installed below {}: units and programs were not looked for.", below.display());
+    }
+    match native::warnings(below, &checked) {
+        Ok(warnings) => {
+            let known = |warning: &Problem| checked.problems.iter().any(|problem| problem.at == warning.at);
+            let new: Vec<_> = warnings.into_iter().filter(|warning| !known(warning)).collect();
+            checked.problems.extend(new);
+            checked.problems.sort_by(|a, b| a.at.cmp(&b.at));
+        }
+        Err(why) => eprintln!("Native sections were not shown to systemd: {why}."),
+    }
+    let sound = is_sound(&checked.problems);
+    if arguments.json {
+        json::print(&checked)?;
+    } else {
+        print(&checked)?;
+    }
+    let passes = if arguments.strict { checked.problems.is_empty() } else { sound };
+    Ok(if passes { ExitCode::SUCCESS } else { ExitCode::from(super::PROBLEMS) })
+}
+
+fn print(Checked { wards, stacks, problems, .. }: &Checked) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    for problem in &problems {
-        let prefix = if problem.mistake.cost() == Cost::Nothing { "warning: " } else { "" };
-        writeln!(out, "{}", with_prefix(problem, prefix))?;
+    for Problem { at, mistake } in problems {
+        let prefix = if mistake.cost() == Cost::Nothing { "warning: " } else { "" };
+        writeln!(out, "{at} {prefix}{mistake}")?;
     }
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let stacks = if stacks == 0 { String::new() } else { [" and ", &count(stacks, "stack")].concat() };
+    let stacks = if *stacks == 0 { String::new() } else { [" and ", &count(*stacks, "stack")].concat() };
     let verdict = match problems.len() {
         0 => "no problem found".to_owned(),
         1 => "1 problem found".to_owned(),
         count => format!("{count} problems found"),
     };
-    eprintln!("{}{stacks} in effect, {verdict}.", count(wards, "ward"));
-    Ok(if is_sound(&problems) { ExitCode::SUCCESS } else { ExitCode::from(super::PROBLEMS) })
-}
-
-/// `path:line: PREFIXmessage`.
-fn with_prefix(problem: &Problem, prefix: &str) -> String {
-    let line = problem.to_string();
-    let message = problem.mistake.to_string();
-    let place = line.strip_suffix(&message).unwrap_or_default();
-    format!("{place}{prefix}{message}")
+    eprintln!("{}{stacks} in effect, {verdict}.", count(*wards, "ward"));
+    Ok(())
 }
 
 fn warning(at: &Path, text: String) -> Problem {
-    Problem { at: Place { path: at.into(), line: 0 }, mistake: Mistake::Warning(text) }
+    Problem { at: Place::whole(at.into()), mistake: Mistake::Warning(text) }
 }
 
 /// A unit that systemd will not restart, so that no recovery ever runs.
 fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
-    let here = ward.native.service.iter().rfind(|line| line.key == "Restart").map(|line| line.value.as_str());
+    let here = ward.native.service.iter().rfind(|line| line.key == "Restart");
     let default = match &ward.form {
         Form::Defined => Some("on-failure"),
         Form::Adopted(_) => adopted?.restart.as_deref(),
     };
-    matches!(here.or(default), None | Some("" | "no")).then(|| {
+    matches!(here.map(|line| line.value.as_str()).or(default), None | Some("" | "no")).then(|| {
         let text = format!(
             "{} has Restart=no, so nothing restarts it; write Restart=on-failure in [Service] of the ward",
             ward.unit()
         );
-        warning(&ward.path, text)
+        let at = here.map_or_else(|| ward.unit_at.clone(), |line| line.place_of(0));
+        Problem { at, mistake: Mistake::Warning(text) }
     })
 }
 
-/// A defined ward whose unit an administrator's file of the same name overrides.
-fn overridden(below: &Path, ward: &Ward) -> Option<Problem> {
+/// A unit that is masked, or one of a defined ward that an administrator's file of the same name overrides.
+fn hidden(below: &Path, ward: &Ward) -> Option<Problem> {
     let unit = ward.unit();
-    let stands = |directory: &&str| below.join(directory).join(unit.as_str()).symlink_metadata().is_ok();
-    let directory = ["etc/systemd/system", "run/systemd/system"].into_iter().find(stands)?;
-    (ward.form == Form::Defined).then(|| {
+    if let Some(mask) = unit_files::mask_of(below, &unit) {
+        let mask = mask.display();
+        let text = format!("{mask} masks {unit}; the ward works after systemctl unmask {unit}");
+        return Some(Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) });
+    }
+    let file = unit_files::file_of(below, &unit).filter(|_| ward.form == Form::Defined)?;
+    // Only these come before what generators write (systemd.generator(7)).
+    ["/etc/systemd/system", "/run/systemd/system"].iter().any(|directory| file.starts_with(directory)).then(|| {
         let text =
-            format!("/{directory}/{unit} overrides this ward; remove it, or adopt it with Unit= instead of ExecStart=");
+            format!("{} overrides this ward; remove it, or adopt it with Unit= instead of ExecStart=", file.display());
         warning(&ward.path, text)
     })
 }

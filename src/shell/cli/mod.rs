@@ -22,14 +22,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check the configuration: prints FILE:LINE: MESSAGE for everything that is wrong.
+    /// Check the configuration: prints FILE:LINE:COLUMN: MESSAGE for everything that is wrong.
     ///
-    /// Ends with 1 when something was left out because of a mistake, with 0 when there are only warnings or nothing.
-    Check {
-        /// Read the configuration and the unit files below this directory.
-        #[arg(long, value_name = "DIR", default_value = "/")]
-        root: PathBuf,
-    },
+    /// Ends with 1 when something was left out because of a mistake, with 0 when there are only warnings or nothing, with 2 when
+    /// it could not check at all.
+    Check(check::Arguments),
     /// Print the units that the generator would write.
     ///
     /// Problems go to standard error, as `check` prints them, and make it end with 1.
@@ -51,7 +48,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Check { root } => check::check(&root),
+        Command::Check(arguments) => check::check(&arguments),
         Command::Plan { root } => plan::plan(&root),
         Command::Reports(arguments) => reports::reports(&arguments),
         Command::RestartStack(arguments) => restart_stack::restart_stack(&arguments),

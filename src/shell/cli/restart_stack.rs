@@ -1,6 +1,6 @@
 //! `unitward restart-stack`: asks for a full restart. With `--serve` it is the program that makes them.
 
-use crate::core::config::problem::nearest;
+use crate::core::config::nearest;
 use crate::core::config::{Stack, StackName, time_span};
 use crate::core::full_restart::program::Program;
 use crate::core::full_restart::reception::errno;

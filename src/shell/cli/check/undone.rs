@@ -1,0 +1,48 @@
+//! Drop-ins of the administrator that take away what the generator writes.
+//!
+//! systemd reads drop-ins in the order of their names and after the unit itself, so one that resets a list, or gives a
+//! time-out, undoes what stands before it.
+
+use crate::core::config::ward::NativeLine;
+use crate::core::config::{Form, Mistake, Problem, Ward};
+use crate::core::unit::{Content, Output};
+use crate::edge::unit_files;
+use std::path::Path;
+
+/// The generator's own drop-in.
+const OURS: &str = "50-unitward.conf";
+
+/// Lists that our lines stand in.
+const LISTS: [&str; 3] = ["ExecStartPre", "ExecStartPost", "ExecStopPost"];
+
+/// The lines of drop-ins that undo the unit of `ward`, whose first output it is.
+pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Problem> {
+    let Some(Content::File(ours)) = outputs.first().map(|output| &output.content) else { return Vec::new() };
+    // A drop-in for a unit of ours always comes after it.
+    let after = (ward.form != Form::Defined).then_some(OURS);
+    let written = |key: &str| ours.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let undone = |(section, line): (String, NativeLine)| {
+        let key = line.key.as_str();
+        let text = match (section.as_str(), key) {
+            ("Service", _) if LISTS.contains(&key) && line.value.is_empty() => format!(
+                "this takes away the {key}= lines of {}, without which no recovery runs; take the line out{}",
+                ward.path.display(),
+                if after.is_some() { ", or name the file so that it sorts before 50-unitward.conf" } else { "" },
+            ),
+            ("Service", "TimeoutStartSec" | "TimeoutStopSec") => {
+                let needed = written(key).filter(|needed| *needed != line.value)?;
+                let source = ward.path.display();
+                format!("this takes the place of {key}={needed}, which the steps in {source} need; write {needed}")
+            }
+            ("Unit" | "Service", "StartLimitIntervalSec" | "StartLimitInterval")
+                if !["0", ""].contains(&&*line.value) =>
+            {
+                let source = ward.path.display();
+                format!("this puts systemd's start limit back beside DeathLimit= in {source}; take the line out")
+            }
+            _ => return None,
+        };
+        Some(Problem { at: line.at, mistake: Mistake::Warning(text) })
+    };
+    unit_files::drop_in_lines(root, &ward.unit(), after).into_iter().filter_map(undone).collect()
+}
