@@ -126,7 +126,8 @@ fn step_told(condition: &Condition, (step, turns): (String, u64), counted: &Fire
 
 /// The run in which the condition is at work now, so that steps without a result are yet to come.
 fn pending<'a>(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &'a Book) -> Option<&'a RunRecord> {
-    let fired = |run: &&RunRecord| run.results.iter().any(|result| result.condition == condition.id && result.step != "0");
+    let fired =
+        |run: &&RunRecord| run.results.iter().any(|result| result.condition == condition.id && result.step != "0");
     if stands_alone(condition) {
         let at_work = scene.unit_called(&service_name(ward, condition)).is_changing();
         return book.runs.iter().find(|run| run.start == StartKind::Condition && fired(run)).filter(|_| at_work);

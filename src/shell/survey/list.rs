@@ -100,3 +100,20 @@ pub(super) fn daemon_told(unit: &UnitSeen, status: Option<String>, memory: &Memo
     };
     Daemon { state: unit_state(unit, false), status, reports_waiting, history_problem }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::survey::sample;
+
+    #[test]
+    fn the_document_stays_as_it_is() {
+        let daemon = Daemon {
+            state: State::Running,
+            status: Some("Connected to mqtt://127.0.0.1:1883, 5 reports sent.".to_owned()),
+            reports_waiting: Some(2),
+            history_problem: None,
+        };
+        sample::check("list.json", &list(&sample::scene(), daemon));
+    }
+}

@@ -23,9 +23,13 @@ pub(super) mod timeline;
 pub(super) mod tree;
 
 pub(super) use acts::{ConditionTold, Counters, StepTold};
+pub(super) use ask::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, WARDS_INTERFACE, ask};
+#[cfg(test)]
+pub(super) use line::ExclusionTold;
 pub(super) use line::{DeathTold, Line, State, StepAt};
 pub(super) use memory::CrashTold;
-pub(super) use ask::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, WARDS_INTERFACE, ask};
+#[cfg(test)]
+pub(super) use outlook::Outlook;
 
 use timeline::Which;
 use zbus::Connection;

@@ -34,7 +34,8 @@ pub(super) struct UnitSeen {
     /// When it last changed its state, milliseconds since the epoch; where it was asked for.
     pub(super) changed: Option<u64>,
     pub(super) details: Option<Details>,
-    path: String,
+    /// Of its object on the bus.
+    pub(super) path: String,
 }
 
 /// The rest, where it was asked for.
@@ -91,7 +92,8 @@ pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> a
     for (unit, reply) in units.iter_mut().zip(replies) {
         let body = reply.body();
         let properties: Properties<'_> = body.deserialize().context("failed to read a unit's properties")?;
-        unit.changed = properties.get("StateChangeTimestamp").and_then(number).filter(|at| *at > 0).map(|at| at / 1_000);
+        unit.changed =
+            properties.get("StateChangeTimestamp").and_then(number).filter(|at| *at > 0).map(|at| at / 1_000);
         unit.details = Some(details(&properties));
     }
     Ok(())

@@ -2,8 +2,8 @@
 
 use super::pid1::{Details, UnitSeen};
 use super::scene::{Book, Scene};
-use crate::core::config::{Config, SourceFile, SourceFiles, Stacks, Ward, read_stack, read_ward};
 use crate::core::config::{Assembly, ReadWard};
+use crate::core::config::{Config, SourceFile, SourceFiles, Stacks, Ward, read_stack, read_ward};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::LastEnd;
 use crate::edge::exclusion::{By, Exclusion};
@@ -27,7 +27,8 @@ fn stacks() -> Stacks {
 
 /// A ward of this text, which may name the stack `opensync`.
 pub(super) fn ward(name: &str, text: &str) -> Ward {
-    let text = if text.contains("Unit=") { text.to_owned() } else { format!("[Service]\nExecStart=/usr/sbin/{name}\n{text}") };
+    let text =
+        if text.contains("Unit=") { text.to_owned() } else { format!("[Service]\nExecStart=/usr/sbin/{name}\n{text}") };
     let stacks = stacks();
     let read: ReadWard = read_ward(&files(name, ("ward", &text)), &stacks).unwrap();
     let (ward, problems) = Assembly::beside(&stacks).admit(read);
@@ -92,8 +93,14 @@ pub(super) fn scene() -> Scene {
     let last = RunRecord { end: Some(ended), ..run(&worker, (9, StartKind::AfterAbnormalDeath)) };
     let why = "its death limit was reached".to_owned();
     let exclusion = Some(Exclusion { at: NOW - 3_600_000, by: By::Limit, why });
-    scene.place(("worker.service", unit("loaded", "failed", "failed")), Some(("worker", Book { exclusion, ..book(vec![last]) })));
-    scene.place(("opensync.target", UnitSeen { changed: Some(NOW - 7_200_000), ..unit("loaded", "active", "active") }), None);
+    scene.place(
+        ("worker.service", unit("loaded", "failed", "failed")),
+        Some(("worker", Book { exclusion, ..book(vec![last]) })),
+    );
+    scene.place(
+        ("opensync.target", UnitSeen { changed: Some(NOW - 7_200_000), ..unit("loaded", "active", "active") }),
+        None,
+    );
     scene.place(("unitwardd.service", unit("loaded", "active", "running")), None);
     scene
 }
@@ -144,4 +151,19 @@ fn place_nfs(scene: &mut Scene) {
         ..unit("loaded", "active", "running")
     };
     scene.place(("fs-nfs2.service", seen), Some(("fs-nfs2", Book { series, ..book(vec![up, failed, first]) })));
+}
+
+/// Compares a document with the one that is kept, as text; `UNITWARD_BLESS=1` writes it anew. What is kept can be read back.
+pub(super) fn check<D: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
+    file: &str,
+    document: &D,
+) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shell/survey/fixtures").join(file);
+    let text = serde_json::to_string_pretty(document).unwrap() + "\n";
+    if std::env::var_os("UNITWARD_BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, kept, "{}", path.display());
+    assert_eq!(serde_json::from_str::<D>(&kept).unwrap(), *document);
 }

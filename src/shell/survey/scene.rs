@@ -39,8 +39,8 @@ pub(super) struct Scene {
     pub(super) problems: Vec<Problem>,
     /// The units for which the generator would write something else than what it has written.
     pub(super) stale: HashSet<UnitName>,
-    units: HashMap<String, UnitSeen>,
-    books: HashMap<String, Book>,
+    pub(super) units: HashMap<String, UnitSeen>,
+    pub(super) books: HashMap<String, Book>,
 }
 
 /// What the records tell of a ward.
@@ -138,11 +138,18 @@ impl Scene {
 
     /// Asks for the times that no record knows.
     async fn date(&mut self, bus: &Connection) {
-        let known: HashSet<String> = self.config.wards.iter().filter_map(|ward| {
-            let (unit, latest) = (self.unit(&ward.unit()), self.books.get(ward.name.as_str())?.latest()?);
-            super::line::since_by_record(unit, latest).map(|_| ward.unit().to_string())
-        }).collect();
-        let wanted = |(name, unit): (&String, &mut UnitSeen)| unit.changed.is_none() && !known.contains(name) && unit.load != "not-found";
+        let known: HashSet<String> = self
+            .config
+            .wards
+            .iter()
+            .filter_map(|ward| {
+                let (unit, latest) = (self.unit(&ward.unit()), self.books.get(ward.name.as_str())?.latest()?);
+                super::line::since_by_record(unit, latest).map(|_| ward.unit().to_string())
+            })
+            .collect();
+        let wanted = |(name, unit): (&String, &mut UnitSeen)| {
+            unit.changed.is_none() && !known.contains(name) && unit.load != "not-found"
+        };
         let mut undated: Vec<&mut UnitSeen> =
             self.units.iter_mut().filter_map(|(name, unit)| wanted((name, unit)).then_some(unit)).collect();
         pid1::date(bus, &mut undated).await;

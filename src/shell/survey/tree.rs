@@ -29,12 +29,12 @@ pub(in crate::shell) struct StackBranch {
 
 /// A ward and its conditions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct WardBranch {
     pub(in crate::shell) name: String,
     pub(in crate::shell) unit: String,
     pub(in crate::shell) state: State,
-    #[serde(flatten)]
-    pub(in crate::shell) counters: Counters,
+    pub(in crate::shell) since_boot: Counters,
     pub(in crate::shell) conditions: Vec<ConditionTold>,
 }
 
@@ -77,7 +77,26 @@ fn ward_branch(scene: &Scene, ward: &Ward) -> WardBranch {
         name: stood.name,
         unit: stood.unit,
         state: stood.state,
-        counters: counters(&scene.book(ward).totals),
+        since_boot: counters(&scene.book(ward).totals),
         conditions: conditions(scene, ward),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::survey::sample;
+
+    #[test]
+    fn the_document_stays_as_it_is() {
+        let scene = sample::scene();
+        sample::check("tree.json", &tree(&scene, &Chosen::All));
+        let names = |chosen: &Chosen| {
+            let tree = tree(&scene, chosen);
+            let stacked = tree.stacks.into_iter().flat_map(|stack| stack.wards);
+            stacked.chain(tree.wards).map(|ward| ward.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&Chosen::Ward("fs-nfs2".into())), ["fs-nfs2"]);
+        assert_eq!(names(&Chosen::Stack("opensync".into())), ["fs-nfs2"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The few rows that a status shows.
 
-use super::{Reader, RESTARTS_SINCE, Told, version};
+use super::{RESTARTS_SINCE, Reader, Told, version};
 use crate::edge::history::HistoryError;
 use crate::edge::history::row;
 use rusqlite::params;
@@ -38,7 +38,10 @@ impl Reader {
     ///
     /// The file cannot be read.
     pub fn waiting(&self) -> Result<u64, HistoryError> {
-        self.judged(self.connection.query_row("SELECT count(*) FROM reports WHERE state = 0", [], |found| row::unsigned(found, 0)))
+        self.judged(
+            self.connection
+                .query_row("SELECT count(*) FROM reports WHERE state = 0", [], |found| row::unsigned(found, 0)),
+        )
     }
 
     /// How many of them are of this ward.
