@@ -5,7 +5,11 @@
 //! record. The daemon reads it as the second witness beside D-Bus.
 //!
 //! Invariants: a file is replaced whole (temporary name, rename), never edited in place; only root
-//! writes, everyone reads; a ward keeps its last [`RUNS_KEPT`] records.
+//! writes, everyone reads; a ward keeps its last [`RUNS_KEPT`] records, and what older ones counted in its [`Totals`].
+
+mod totals;
+
+pub use totals::{Fired, StepTotals, Totals};
 
 use super::replace::{Durability, replace};
 use serde::{Deserialize, Serialize};
@@ -205,6 +209,13 @@ impl WardState {
         runs_in(&self.directory).filter(|record| died(record).is_some()).max_by_key(died)
     }
 
+    /// The run that ended last, in whatever way, as far as its record is kept.
+    #[must_use]
+    pub fn latest_end(&self) -> Option<RunRecord> {
+        let ended = |record: &RunRecord| record.end.as_ref().map(|end| end.at);
+        runs_in(&self.directory).filter(|record| record.end.is_some()).max_by_key(ended)
+    }
+
     /// Writes a run's record.
     ///
     /// # Errors
@@ -213,25 +224,22 @@ impl WardState {
         replace(&self.run_path(&record.invocation), &serde_json::to_vec(record)?, Durability::Process)
     }
 
-    /// Removes all but the newest [`RUNS_KEPT`] records.
-    ///
-    /// # Errors
-    /// When the directory cannot be read.
-    pub fn prune_runs(&self) -> io::Result<()> {
+    /// The records, newest first, each read when it is asked for. Damaged ones are left out.
+    pub fn newest_runs(&self) -> impl Iterator<Item = RunRecord> + use<> {
+        let newest = self.listed().unwrap_or_default().into_iter().rev();
+        newest.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+    }
+
+    /// The files of the records, in the order in which they were written last.
+    fn listed(&self) -> io::Result<Vec<PathBuf>> {
         let mut runs: Vec<_> = fs::read_dir(self.directory.join("runs"))?
             .flatten()
             // Another process may be about to rename a file it has just written.
             .filter(|entry| entry.path().extension().is_some_and(|kind| kind == "json"))
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
             .collect();
-        if runs.len() > RUNS_KEPT {
-            runs.sort_unstable();
-            let surplus = runs.len() - RUNS_KEPT;
-            for (_, path) in runs.into_iter().take(surplus) {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
+        runs.sort_unstable();
+        Ok(runs.into_iter().map(|(_, path)| path).collect())
     }
 
     /// A state file beside the runs, as its text.
@@ -248,6 +256,14 @@ impl WardState {
     /// When the directory cannot be made or the file not written.
     pub fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
         replace(&self.directory.join(file), bytes, Durability::Process)
+    }
+
+    /// Removes a state file beside the runs.
+    ///
+    /// # Errors
+    /// As [`fs::remove_file`].
+    pub fn remove(&self, file: &str) -> io::Result<()> {
+        fs::remove_file(self.directory.join(file))
     }
 
     fn run_path(&self, invocation: &str) -> PathBuf {
@@ -314,18 +330,5 @@ mod tests {
             state.save_run(&RunRecord { end, ..record(run) }).unwrap();
         }
         assert_eq!(state.latest_death().map(|record| record.invocation), Some("2".to_owned()));
-    }
-
-    #[test]
-    fn only_the_newest_runs_are_kept() {
-        let place = tempfile::tempdir().unwrap();
-        let state = WardState::below(place.path(), "a");
-        for n in 0..RUNS_KEPT + 3 {
-            state.save_run(&record(&format!("{n:03}"))).unwrap();
-        }
-        state.prune_runs().unwrap();
-        let left = fs::read_dir(place.path().join("a/runs")).unwrap().count();
-        assert_eq!(left, RUNS_KEPT);
-        assert!(state.run(&format!("{:03}", RUNS_KEPT + 2)).is_ok(), "the newest stays");
     }
 }

@@ -30,6 +30,14 @@ impl Backoff {
         grown.min(self.max_delay).max(self.delay)
     }
 
+    /// The same, kept well below the time-out under which systemd runs the start: a setting of the administrator's may have made
+    /// it smaller than the generator knew, and a start that times out would count as one more death. `None`: no time-out.
+    #[must_use]
+    pub fn wait_below(self, restart: u32, timeout: Option<Duration>) -> Duration {
+        let wait = self.wait(restart);
+        timeout.filter(|timeout| !timeout.is_zero()).map_or(wait, |timeout| wait.min(timeout.mul_f64(0.8)))
+    }
+
     /// The longest wait there can be.
     #[must_use]
     pub fn longest(self) -> Duration {
@@ -73,5 +81,14 @@ mod tests {
         }
         assert_eq!(Backoff { delay: Duration::ZERO, max_delay: Duration::MAX }.wait(0), Duration::ZERO);
         let _ = Backoff { delay: Duration::from_secs(1), max_delay: Duration::MAX }.wait(u32::MAX);
+    }
+
+    #[test]
+    fn the_wait_stays_below_the_start_time_out() {
+        let backoff = Backoff { delay: Duration::from_secs(30), max_delay: Duration::ZERO };
+        for (timeout, seconds) in [(Some(90), 30), (Some(10), 8), (Some(0), 30), (None, 30)] {
+            let wait = backoff.wait_below(1, timeout.map(Duration::from_secs));
+            assert_eq!(wait, Duration::from_secs(seconds), "{timeout:?}");
+        }
     }
 }

@@ -144,22 +144,38 @@ impl Series {
 
     /// Notes a death and says whether it was one too many.
     pub fn death(&mut self, now: u64, end: LastEnd, limit: DeathLimit) -> Verdict {
-        let up = self.up_since.take().map(|since| now.saturating_sub(since));
-        if up.is_some_and(|up| up >= millis(limit.reset_after)) {
-            self.restarts = 0;
-            self.deaths.clear();
-        }
+        self.forget(now, limit);
+        self.up_since = None;
         self.last_end = end;
         if limit.deaths == 0 {
             return Verdict::Restart;
         }
-        self.deaths.retain(|death| now.saturating_sub(*death) < millis(limit.within));
         self.deaths.push(now);
         if self.deaths.len() > limit.deaths as usize {
             self.deaths.clear();
             return Verdict::LimitReached;
         }
         Verdict::Restart
+    }
+
+    /// Forgets what does not count any more for a death now.
+    pub fn forget(&mut self, now: u64, limit: DeathLimit) {
+        let up = self.up_since.map(|since| now.saturating_sub(since));
+        if up.is_some_and(|up| up >= millis(limit.reset_after)) {
+            self.restarts = 0;
+            self.deaths.clear();
+        }
+        if limit.deaths > 0 {
+            self.deaths.retain(|death| now.saturating_sub(*death) < millis(limit.within));
+        }
+    }
+
+    /// How many deaths from now on, all at once, are one too many; `None`: no number is.
+    #[must_use]
+    pub fn deaths_left(&self, now: u64, limit: DeathLimit) -> Option<usize> {
+        let mut counted = self.clone();
+        counted.forget(now, limit);
+        (limit.deaths > 0).then(|| (limit.deaths as usize).saturating_sub(counted.deaths.len()) + 1)
     }
 }
 
@@ -223,6 +239,20 @@ mod tests {
         series.up(1_000);
         assert_eq!(crash(&mut series, 1_000 + 600_000), Verdict::Restart);
         assert_eq!((series.restarts, series.deaths.len()), (0, 1));
+    }
+
+    #[test]
+    fn the_deaths_that_are_left_are_those_after_which_the_limit_is_reached() {
+        let mut series = Series::default();
+        for (now, up) in [(0, None), (1_000, None), (2_000, Some(1_500)), (61_000, None), (800_000, Some(70_000))] {
+            series.up_since = up;
+            let left = series.deaths_left(now, LIMIT).unwrap();
+            let mut probe = series.clone();
+            let tolerated = (1..).take_while(|_| crash(&mut probe, now) == Verdict::Restart).count();
+            assert_eq!(left, tolerated + 1, "at {now}");
+            let _ = crash(&mut series, now);
+        }
+        assert_eq!(series.deaths_left(0, DeathLimit { deaths: 0, ..LIMIT }), None);
     }
 
     #[test]

@@ -34,12 +34,14 @@ pub(super) struct Lines {
 }
 
 /// Whether a condition runs in a service of its own.
-pub(super) fn stands_alone(condition: &Condition) -> bool {
+#[must_use]
+pub fn stands_alone(condition: &Condition) -> bool {
     condition.independent || condition.kind == ConditionKind::Limit
 }
 
 /// The service of a condition that stands alone.
-pub(super) fn service_name(ward: &Ward, condition: &Condition) -> String {
+#[must_use]
+pub fn service_name(ward: &Ward, condition: &Condition) -> String {
     ["unitward-", ward.name.as_str(), "-", &condition.id, ".service"].concat()
 }
 
@@ -182,7 +184,8 @@ fn forgiven(action: &Action) -> bool {
 }
 
 /// A step as the helper reads it: its keyword and argument.
-fn words(action: &Action) -> String {
+#[must_use]
+pub fn words(action: &Action) -> String {
     match action {
         Action::Execute(command) => ["Execute ", &command.text()].concat(),
         Action::WaitFor(wait) => ["WaitFor ", &wait_words(wait)].concat(),

@@ -19,7 +19,7 @@ mod stack_unit;
 mod timeouts;
 mod ward_unit;
 
-pub use guard::HELPER;
+pub use guard::{HELPER, service_name, stands_alone, words};
 pub use stack_unit::outputs as stack_outputs;
 pub use timeouts::{AdoptedUnit, Timeout};
 

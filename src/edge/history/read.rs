@@ -6,6 +6,8 @@
 //! A file without a log belongs to nobody, and is read as it lies there, also from a read-only disk. One with a log on a
 //! read-only disk is copied, since SQLite needs room beside it.
 
+mod desk;
+
 use super::entry::{StoredDeath, StoredRecovery, StoredRestart, StoredRestartEnd};
 use super::error::{Cause, HistoryError};
 use super::row::{self, DEATH, REFUSED, WAITING, packed};

@@ -41,7 +41,9 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
         // Where nothing can be written systemd's own counter makes the waits grow.
         let restart = if saved.is_ok() { series.restarts } else { nrestarts.unwrap_or(series.restarts) };
         let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
-        wait(ward, unit, restart, allowed(backoff.wait(restart), known.get("TimeoutStartUSec")));
+        // What is no time span is "infinity", or nothing was said.
+        let timeout = time_span::parse(known.get("TimeoutStartUSec")).ok();
+        wait(ward, unit, restart, backoff.wait_below(restart, timeout));
     }
     saved
 }
@@ -107,15 +109,6 @@ fn kind(start: Start) -> StartKind {
     }
 }
 
-/// The wait, kept well below the time-out under which systemd runs this line: a setting of the administrator's may
-/// have made it smaller than the generator knew, and a start that times out would count as one more death.
-fn allowed(wait: Duration, timeout: &str) -> Duration {
-    match time_span::parse(timeout) {
-        Ok(timeout) if !timeout.is_zero() => wait.min(timeout.mul_f64(0.8)),
-        _ => wait,
-    }
-}
-
 fn wait(ward: &str, unit: &str, restart: u32, wait: Duration) {
     if wait.is_zero() {
         return;
@@ -123,17 +116,4 @@ fn wait(ward: &str, unit: &str, restart: u32, wait: Duration) {
     let span = time_span::render(wait);
     tracing::info!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "Restarting {unit} in {span}, attempt {restart}.");
     std::thread::sleep(wait);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_stays_below_the_start_time_out() {
-        let wait = Duration::from_secs(30);
-        for (timeout, seconds) in [("1min 30s", 30), ("10s", 8), ("infinity", 30), ("", 30)] {
-            assert_eq!(allowed(wait, timeout), Duration::from_secs(seconds), "{timeout}");
-        }
-    }
 }

@@ -1,10 +1,15 @@
 //! `unitward`: the command people type.
 
 mod check;
+mod desk;
+mod list;
 mod plan;
 mod reports;
 mod restart_stack;
+mod status;
+mod tree;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +40,12 @@ enum Command {
         #[arg(long, value_name = "DIR", default_value = "/")]
         root: PathBuf,
     },
+    /// List the wards and stacks: where each stands, since when, how often it died and why last.
+    List(list::Arguments),
+    /// Tell everything about one ward, or one stack.
+    Status(status::Arguments),
+    /// Show stacks, wards, conditions and steps, and what became of each since boot.
+    Tree(tree::Arguments),
     /// List the deaths of guarded services, with their reports and recoveries.
     Reports(reports::Arguments),
     /// Restart a whole stack: ask for its full restart, which is reported.
@@ -50,6 +61,9 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(arguments) => check::check(&arguments),
         Command::Plan { root } => plan::plan(&root),
+        Command::List(arguments) => list::list(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Tree(arguments) => tree::tree(&arguments),
         Command::Reports(arguments) => reports::reports(&arguments),
         Command::RestartStack(arguments) => restart_stack::restart_stack(&arguments),
     };
@@ -61,4 +75,15 @@ pub fn main() -> ExitCode {
         eprintln!("unitward: {error:#}");
         ExitCode::from(2)
     })
+}
+
+/// Says why not.
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::from(PROBLEMS)
+}
+
+/// What runs commands that talk to the bus.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")
 }

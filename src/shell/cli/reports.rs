@@ -6,7 +6,9 @@
 mod account;
 mod detail;
 mod since;
-mod table;
+pub(super) mod table;
+
+pub(super) use account::visible;
 
 use crate::edge::history::read::{Reader, Told, Wanted};
 use crate::edge::history::{Cause, HistoryError};

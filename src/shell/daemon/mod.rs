@@ -22,13 +22,13 @@ mod messages;
 mod perform;
 mod recall;
 mod recent;
-mod records;
+pub(super) mod records;
 mod resync;
 mod rules;
 mod say;
 mod stacks;
 mod state;
-mod systemd;
+pub(super) mod systemd;
 
 use anyhow::Context;
 use event::{Action, Event, Now};

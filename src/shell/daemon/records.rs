@@ -35,7 +35,7 @@ pub(super) fn silence(unit: String, invocation: InvocationId) -> Witness {
 /// How a run ended.
 ///
 /// A run that has finished its work was not asked to end, and is no death either: it counts as asked for.
-pub(super) fn testimony(end: &End) -> Testimony {
+pub(in crate::shell) fn testimony(end: &End) -> Testimony {
     Testimony {
         evidence: if end.asked || end.finished { Evidence::Asked } else { Evidence::Unasked },
         result: ServiceResult::parse(&end.result),
@@ -51,7 +51,7 @@ pub(super) fn testimony(end: &End) -> Testimony {
 }
 
 /// What a recovery began with.
-pub(super) fn died(chain: &Chain, limits: &TimeLimits) -> Option<Died> {
+pub(in crate::shell) fn died(chain: &Chain, limits: &TimeLimits) -> Option<Died> {
     let Testimony { result, process, at, waited, .. } = testimony(&chain.died);
     let cause = Cause::new(&result, process, (waited.unwrap_or(Waited::Run), limits));
     Some(Died { invocation: InvocationId::parse(&chain.invocation)?, reason: cause.to_string(), at })

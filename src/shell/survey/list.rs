@@ -1,9 +1,119 @@
 //! The document of `unitward list`.
 
 use super::Answer;
+use super::line::{Line, State, line};
+use super::memory::{self, Memory};
+use super::pid1::{self, UnitSeen};
+use super::scene::{Chosen, DAEMON, Depth, Scene};
+use crate::core::config::Stack;
+use serde::{Deserialize, Serialize};
 use zbus::Connection;
 
+/// The document. The order of the fields is the order of the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::shell) struct List {
+    /// When this was so, milliseconds since the epoch.
+    pub(in crate::shell) timestamp: u64,
+    pub(in crate::shell) wards: Vec<Line>,
+    pub(in crate::shell) stacks: Vec<StackLine>,
+    pub(in crate::shell) daemon: Daemon,
+}
+
+/// One stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::shell) struct StackLine {
+    pub(in crate::shell) name: String,
+    /// What reports call it.
+    pub(in crate::shell) identifier: String,
+    pub(in crate::shell) unit: String,
+    /// `running`, `stopped` … as of a ward.
+    pub(in crate::shell) state: State,
+    pub(in crate::shell) since: Option<u64>,
+    pub(in crate::shell) needs_reload: bool,
+    pub(in crate::shell) members: Vec<String>,
+    /// Members that are running or have done their work.
+    pub(in crate::shell) up: u64,
+}
+
+/// How the reporter does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::shell) struct Daemon {
+    /// As of a ward.
+    pub(in crate::shell) state: State,
+    /// Its own words: whether it is connected, what waits.
+    pub(in crate::shell) status: Option<String>,
+    /// Reports that the broker does not have yet.
+    pub(in crate::shell) reports_waiting: Option<u64>,
+    /// Why the history cannot be read.
+    pub(in crate::shell) history_problem: Option<String>,
+}
+
 /// Answers it.
-pub(super) async fn answer(_bus: &Connection) -> anyhow::Result<Answer> {
-    anyhow::bail!("not there yet")
+pub(super) async fn answer(bus: &Connection) -> anyhow::Result<Answer> {
+    let mut scene = Scene::read();
+    scene.look(bus, (Depth::Line, &Chosen::All)).await?;
+    let daemon = scene.unit_called(DAEMON);
+    let status = if daemon.is_down() { None } else { pid1::status_text(bus, daemon).await };
+    let list = list(&scene, daemon_told(daemon, status, &memory::open()));
+    Ok(Answer::Document(serde_json::to_string(&list)?))
+}
+
+fn list(scene: &Scene, daemon: Daemon) -> List {
+    let wards = scene.config.wards.iter().map(|ward| line(scene, ward)).collect();
+    let stacks = scene.config.stacks.iter().map(|stack| stack_line(scene, stack)).collect();
+    List { timestamp: scene.epoch, wards, stacks, daemon }
+}
+
+/// Where a stack stands.
+pub(super) fn stack_line(scene: &Scene, stack: &Stack) -> StackLine {
+    let unit = scene.unit(&stack.unit());
+    let members: Vec<Line> = scene.members(stack).map(|ward| line(scene, ward)).collect();
+    let is_up = |member: &&Line| matches!(member.state, State::Running | State::Done);
+    let needs_reload = scene.stale.contains(&stack.unit());
+    StackLine {
+        name: stack.name.to_string(),
+        identifier: stack.identifier.clone(),
+        unit: stack.unit().to_string(),
+        state: unit_state(unit, needs_reload),
+        since: unit.changed,
+        needs_reload,
+        up: members.iter().filter(is_up).count() as u64,
+        members: members.into_iter().map(|member| member.name).collect(),
+    }
+}
+
+/// The word for a unit that is no ward's.
+fn unit_state(unit: &UnitSeen, needs_reload: bool) -> State {
+    super::line::state(unit, &super::scene::Book::default(), needs_reload)
+}
+
+/// How the daemon does.
+pub(super) fn daemon_told(unit: &UnitSeen, status: Option<String>, memory: &Memory) -> Daemon {
+    let (reports_waiting, history_problem) = match memory {
+        Ok(reader) => match reader.waiting() {
+            Ok(count) => (Some(count), None),
+            Err(error) => (None, Some(error.to_string())),
+        },
+        Err(why) => (None, Some(why.clone())),
+    };
+    Daemon { state: unit_state(unit, false), status, reports_waiting, history_problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::survey::sample;
+
+    #[test]
+    fn the_document_stays_as_it_is() {
+        let daemon = Daemon {
+            state: State::Running,
+            status: Some("Connected to mqtt://127.0.0.1:1883, 5 reports sent.".to_owned()),
+            reports_waiting: Some(2),
+            history_problem: None,
+        };
+        sample::check("list.json", &list(&sample::scene(), daemon));
+    }
 }

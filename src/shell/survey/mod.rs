@@ -7,14 +7,29 @@
 //! An answer is a JSON document, as `--json` prints it; its shape is documented in unitward(1) and kept by fixtures. Commands
 //! that print tables read the document back.
 
+mod acts;
 mod ask;
+mod line;
 pub(super) mod list;
+mod memory;
+mod outlook;
+mod pid1;
 pub(super) mod reports;
+#[cfg(test)]
+mod sample;
+mod scene;
 pub(super) mod status;
 pub(super) mod timeline;
 pub(super) mod tree;
 
+pub(super) use acts::{ConditionTold, Counters, StepTold};
 pub(super) use ask::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, WARDS_INTERFACE, ask};
+#[cfg(test)]
+pub(super) use line::ExclusionTold;
+pub(super) use line::{DeathTold, Line, State, StepAt};
+pub(super) use memory::CrashTold;
+#[cfg(test)]
+pub(super) use outlook::Outlook;
 
 use timeline::Which;
 use zbus::Connection;

@@ -1,9 +1,358 @@
-//! The document of `unitward status`.
+//! The document of `unitward status`: everything about one ward, or about one stack.
 
 use super::Answer;
+use super::acts::{ConditionTold, Counters, conditions, counters};
+use super::line::{DeathTold, Line, line, reason};
+use super::list::{StackLine, stack_line};
+use super::memory::{self, CrashTold, Memory, RecoveryTold};
+use super::outlook::{Outlook, millis, on_limit, outlook};
+use super::pid1::Details;
+use super::scene::{Book, Chosen, Depth, Scene};
+use crate::core::config::{Problem, Stack, Ward};
+use crate::core::full_restart::RestartOutcome;
+use crate::core::recovery::account;
+use crate::edge::history::read::Told;
+use crate::edge::record::RunRecord;
+use crate::edge::recoveries;
+use crate::shell::daemon::records::died;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
 use zbus::Connection;
 
+/// Deaths and full restarts that are told of.
+const TOLD: usize = 3;
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub(in crate::shell) enum Status {
+    Ward(Box<WardStatus>),
+    Stack(Box<StackStatus>),
+}
+
+/// Of a ward. The order of the fields is the order of the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::shell) struct WardStatus {
+    pub(in crate::shell) timestamp: u64,
+    #[serde(flatten)]
+    pub(in crate::shell) line: Line,
+    pub(in crate::shell) description: Option<String>,
+    /// The ward's own file.
+    pub(in crate::shell) file: String,
+    pub(in crate::shell) unit_files: Vec<String>,
+    pub(in crate::shell) unit_file_state: Option<String>,
+    pub(in crate::shell) load_state: String,
+    pub(in crate::shell) load_error: Option<String>,
+    pub(in crate::shell) active_state: String,
+    pub(in crate::shell) sub_state: String,
+    pub(in crate::shell) pid: Option<u32>,
+    pub(in crate::shell) status: Option<String>,
+    pub(in crate::shell) recovery: Settings,
+    /// What the next crash leads to; `None` while nothing of it runs.
+    pub(in crate::shell) next: Option<Outlook>,
+    pub(in crate::shell) since_boot: Counters,
+    pub(in crate::shell) conditions: Vec<ConditionTold>,
+    /// Newest first.
+    pub(in crate::shell) crashes: Vec<CrashTold>,
+    pub(in crate::shell) last_recovery: Option<RecoveryTold>,
+    pub(in crate::shell) reports_waiting: Option<u64>,
+    pub(in crate::shell) history_problem: Option<String>,
+    pub(in crate::shell) problems: Vec<String>,
+    /// Whether a stack has the same name.
+    pub(in crate::shell) is_also_stack: bool,
+}
+
+/// What the ward and its unit say about restarts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::shell) struct Settings {
+    /// The unit's `Restart=`.
+    pub(in crate::shell) restart: Option<String>,
+    /// The unit's `RestartSec=`.
+    pub(in crate::shell) restart_ms: Option<u64>,
+    pub(in crate::shell) delay_ms: u64,
+    pub(in crate::shell) max_delay_ms: u64,
+    pub(in crate::shell) reset_after_ms: u64,
+    /// `exclude`, `restart-stack`, `reboot` or `none`.
+    pub(in crate::shell) on_limit: String,
+}
+
+/// Of a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::shell) struct StackStatus {
+    pub(in crate::shell) timestamp: u64,
+    #[serde(flatten)]
+    pub(in crate::shell) line: StackLine,
+    pub(in crate::shell) description: Option<String>,
+    pub(in crate::shell) file: String,
+    pub(in crate::shell) wards: Vec<Line>,
+    /// Newest first.
+    pub(in crate::shell) full_restarts: Vec<RestartTold>,
+    pub(in crate::shell) history_problem: Option<String>,
+    pub(in crate::shell) problems: Vec<String>,
+}
+
+/// A full restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::shell) struct RestartTold {
+    pub(in crate::shell) timestamp: u64,
+    pub(in crate::shell) caller: String,
+    /// `restarted` or `failed`; `None` while it is under way, or where nobody lived to tell.
+    pub(in crate::shell) outcome: Option<String>,
+    pub(in crate::shell) trouble: Option<String>,
+}
+
 /// Answers it.
-pub(super) async fn answer(_bus: &Connection, _ward: &str) -> anyhow::Result<Answer> {
-    anyhow::bail!("not there yet")
+pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answer> {
+    let mut scene = Scene::read();
+    let chosen = match Chosen::find(&scene.config, name) {
+        Ok(chosen) => chosen,
+        Err(why) => return Ok(Answer::Refused(why)),
+    };
+    scene.look(bus, (Depth::Whole, &chosen)).await?;
+    let memory = memory::open();
+    let ward = scene.config.wards.iter().find(|ward| matches!(chosen, Chosen::Ward(_)) && chosen.has_ward(ward));
+    let status = match (ward, scene.config.stacks.iter().find(|stack| chosen.has_stack(stack))) {
+        (Some(ward), _) => Status::Ward(Box::new(of_ward(&scene, ward, &remembered(&memory, ward)))),
+        (None, Some(stack)) => Status::Stack(Box::new(of_stack(&scene, stack, &memory))),
+        (None, None) => anyhow::bail!("failed to find {name:?} again"),
+    };
+    Ok(Answer::Document(serde_json::to_string(&status)?))
+}
+
+/// What the history told of a ward.
+#[derive(Debug, Default)]
+struct Remembered {
+    deaths: Vec<Told>,
+    waiting: Option<u64>,
+    problem: Option<String>,
+}
+
+fn remembered(memory: &Memory, ward: &Ward) -> Remembered {
+    let read = |name: &str| {
+        let reader = memory.as_ref().map_err(Clone::clone)?;
+        let deaths = reader.last_deaths(name, TOLD as u32).map_err(|error| error.to_string())?;
+        let waiting = reader.waiting_of(name).map_err(|error| error.to_string())?;
+        Ok((deaths, waiting))
+    };
+    match read(ward.name.as_str()) {
+        Ok((deaths, waiting)) => Remembered { deaths, waiting: Some(waiting), problem: None },
+        Err(problem) => Remembered { problem: Some(problem), ..Remembered::default() },
+    }
+}
+
+fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
+    let (unit, book) = (scene.unit(&ward.unit()), scene.book(ward));
+    let unknown = Details::default();
+    let details = unit.details.as_ref().unwrap_or(&unknown);
+    let known = |word: &str| Some(word.to_owned()).filter(|word| !word.is_empty());
+    let recovery = &ward.recovery;
+    WardStatus {
+        timestamp: scene.epoch,
+        line: line(scene, ward),
+        description: known(&unit.description).filter(|text| *text != ward.unit().as_str()),
+        file: ward.path.display().to_string(),
+        unit_files: details.files.clone(),
+        unit_file_state: known(&details.file_state),
+        load_state: unit.load.clone(),
+        load_error: details.load_error.clone().filter(|_| unit.load != "loaded"),
+        active_state: unit.active.clone(),
+        sub_state: unit.sub.clone(),
+        pid: details.pid,
+        status: known(&details.status_text),
+        recovery: Settings {
+            restart: known(&details.restart),
+            restart_ms: unit.details.as_ref().map(|details| millis(details.restart_delay)),
+            delay_ms: millis(recovery.delay),
+            max_delay_ms: millis(recovery.max_delay),
+            reset_after_ms: millis(recovery.reset_after),
+            on_limit: on_limit(recovery.on_limit).to_owned(),
+        },
+        next: (!unit.is_down()).then(|| outlook(ward, &book.series, (scene.boot, details))),
+        since_boot: counters(&book.totals),
+        conditions: conditions(scene, ward),
+        crashes: crashes(&history.deaths, book, details),
+        last_recovery: last_recovery(&history.deaths, (ward, book), details),
+        reports_waiting: history.waiting,
+        history_problem: history.problem.clone(),
+        problems: problems(&scene.problems, &ward.path),
+        is_also_stack: scene.config.stacks.iter().any(|stack| stack.name.as_str() == ward.name.as_str()),
+    }
+}
+
+/// The last deaths, from the history and from the records of those it does not know.
+fn crashes(history: &[Told], book: &Book, details: &Details) -> Vec<CrashTold> {
+    let mut all: Vec<CrashTold> = history.iter().filter(|told| told.restart.is_none()).map(memory::crash).collect();
+    let kept = book.runs.iter().filter_map(|run| recorded(run, details));
+    let news: Vec<_> =
+        kept.filter(|crash| all.iter().all(|known| known.death.invocation != crash.death.invocation)).collect();
+    all.extend(news);
+    all.sort_by_key(|crash| std::cmp::Reverse(crash.death.timestamp));
+    all.truncate(TOLD);
+    all
+}
+
+fn recorded(run: &RunRecord, details: &Details) -> Option<CrashTold> {
+    let end = run.end.as_ref().filter(|end| end.is_death())?;
+    Some(CrashTold {
+        death: DeathTold {
+            timestamp: end.at,
+            reason: reason(end, &details.limits),
+            invocation: run.invocation.clone(),
+        },
+        severity: if end.result == "success" { "death" } else { "crash" }.to_owned(),
+        pid: end.pid,
+        report: None,
+        frames: Vec::new(),
+        more_frames: 0,
+    })
+}
+
+/// The recovery that came to its end last: the records know it whether a daemon runs or not, the history has those before.
+fn last_recovery(history: &[Told], (ward, book): (&Ward, &Book), details: &Details) -> Option<RecoveryTold> {
+    let lookup = |run: &str| book.runs.iter().find(|known| known.invocation == run).cloned();
+    let recorded = book.runs.iter().find_map(|run| {
+        let chain = recoveries::chain(run, &lookup)?;
+        let account = account(ward.name.as_str(), died(&chain, &details.limits)?, &chain.attempts, chain.ended);
+        let given_up = run.end.as_ref().map_or(account.timestamp, |end| end.at);
+        Some(RecoveryTold {
+            timestamp: account.recovery_ms.map_or(given_up, |ms| account.timestamp.saturating_add(ms)),
+            outcome: account.outcome.word().to_owned(),
+            restarts: Some(account.restarts.into()),
+            downtime_ms: account.downtime_ms,
+            recovery_ms: account.recovery_ms,
+        })
+    });
+    recorded.or_else(|| history.iter().rev().find_map(|told| told.recovery.as_ref()).map(memory::recovery))
+}
+
+fn of_stack(scene: &Scene, stack: &Stack, memory: &Memory) -> StackStatus {
+    let told = memory
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|reader| reader.last_restarts(stack.name.as_str(), TOLD as u32).map_err(|error| error.to_string()));
+    let (restarts, history_problem) = match told {
+        Ok(told) => (told, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let unit = scene.unit(&stack.unit());
+    StackStatus {
+        timestamp: scene.epoch,
+        line: stack_line(scene, stack),
+        description: Some(unit.description.clone()).filter(|text| !text.is_empty() && text != stack.unit().as_str()),
+        file: stack.path.display().to_string(),
+        wards: scene.members(stack).map(|ward| line(scene, ward)).collect(),
+        full_restarts: restarts.iter().rev().filter_map(restart_told).collect(),
+        history_problem,
+        problems: problems(&scene.problems, &stack.path),
+    }
+}
+
+fn restart_told(told: &Told) -> Option<RestartTold> {
+    let restart = told.restart.as_ref()?;
+    Some(RestartTold {
+        timestamp: told.death.at,
+        caller: restart.restart.caller.clone(),
+        outcome: restart.end.as_ref().map(|end| match end.outcome {
+            RestartOutcome::Restarted => "restarted".to_owned(),
+            RestartOutcome::Failed => "failed".to_owned(),
+        }),
+        trouble: restart.end.as_ref().map(|end| end.trouble.clone()).filter(|trouble| !trouble.is_empty()),
+    })
+}
+
+/// What is wrong in a file and its drop-ins.
+fn problems(problems: &[Problem], file: &Path) -> Vec<String> {
+    let drop_ins = format!("{}.d", file.file_name().unwrap_or_default().to_string_lossy());
+    let of_file = |path: &Path| {
+        path == file || path.parent().and_then(Path::file_name).is_some_and(|folder| *folder == *drop_ins)
+    };
+    problems.iter().filter(|problem| of_file(&problem.at.path)).map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::crash::observation::InvocationId;
+    use crate::edge::history::entry::{
+        Fate, Key, Severity, StoredDeath, StoredRecovery, StoredRestart, StoredRestartEnd, Witness,
+    };
+    use crate::edge::history::read::{Delivery, DeliveryState, ToldRestart};
+    use crate::shell::survey::sample::{self, NOW};
+
+    /// Death `number` as the history tells it, so many milliseconds ago.
+    fn told(number: u64, ago: u64) -> Told {
+        let invocation = InvocationId::parse(&format!("{number:032x}")).unwrap();
+        let key = Key { boot: "b".repeat(32), unit: "fs-nfs2.service".into(), invocation };
+        let frames: Vec<_> = (0..6).map(|n| format!("{n} > 0x{n}000: f{n} 0x34 /usr/sbin/fs-nfs2\n")).collect();
+        let death = StoredDeath {
+            key,
+            name: "fs-nfs2".into(),
+            severity: Severity::Crash,
+            pid: Some(4711),
+            reason: "SIG 11 (Segmentation fault)".into(),
+            at: NOW - ago,
+            backtrace: Some(frames.join(" ")),
+            witness: Witness::Bus,
+            fate: Fate::Reported,
+        };
+        let report = Some(Delivery { id: "r".into(), state: DeliveryState::Sent { at: NOW } });
+        Told { id: 1, death, report, recovery: None, recovery_report: None, restart: None, led_to: None }
+    }
+
+    #[test]
+    fn the_document_of_a_ward_stays_as_it_is() {
+        let scene = sample::scene();
+        let history = Remembered { deaths: vec![told(2, 60_500)], waiting: Some(1), problem: None };
+        let mut status = of_ward(&scene, &scene.config.wards[0], &history);
+        status.problems.push("/etc/unitward/fs-nfs2.ward:3: unknown key".to_owned());
+        sample::check("status-ward.json", &Status::Ward(Box::new(status)));
+    }
+
+    #[test]
+    fn without_a_history_the_records_tell_what_they_know() {
+        let scene = sample::scene();
+        let unknown = Remembered { problem: Some("it is damaged".into()), ..Remembered::default() };
+        let status = of_ward(&scene, &scene.config.wards[0], &unknown);
+        let ids: Vec<_> = status.crashes.iter().map(|crash| crash.death.invocation.trim_start_matches('0')).collect();
+        assert_eq!(ids, ["2", "1"]);
+        assert_eq!(status.last_recovery.map(|recovery| recovery.outcome), Some("step-failed".to_owned()));
+        assert_eq!((status.reports_waiting, status.history_problem.as_deref()), (None, Some("it is damaged")));
+        let worker = of_ward(&scene, &scene.config.wards[3], &unknown);
+        assert_eq!(worker.next, None, "it is down");
+        assert_eq!(worker.last_recovery.map(|recovery| recovery.outcome), None, "its beginning is not on record");
+    }
+
+    #[test]
+    fn a_recovery_of_an_earlier_boot_is_the_historys_to_tell() {
+        let scene = sample::scene();
+        let death = told(7, 9_000_000);
+        let record = r#"{"restarts":1,"downtimeMs":184,"recoveryMs":4312}"#.to_owned();
+        let key = death.death.key.clone();
+        let recovery =
+            StoredRecovery { death: key, ward: "worker".into(), outcome: "recovered".into(), at: NOW - 1, record };
+        let history = Remembered { deaths: vec![Told { recovery: Some(recovery), ..death }], ..Remembered::default() };
+        let recovery = of_ward(&scene, &scene.config.wards[3], &history).last_recovery.unwrap();
+        assert_eq!((recovery.restarts, recovery.downtime_ms, recovery.recovery_ms), (Some(1), Some(184), Some(4312)));
+    }
+
+    #[test]
+    fn the_document_of_a_stack_stays_as_it_is() {
+        let scene = sample::scene();
+        let mut status = of_stack(&scene, &scene.config.stacks[0], &Err("there is none yet".into()));
+        let death = told(8, 7_200_000);
+        let restart = StoredRestart {
+            death: death.death.key.clone(),
+            stack: "opensync".into(),
+            caller: "cm2_trigger_restart_managers".into(),
+            ended: None,
+            cause: None,
+        };
+        let end = StoredRestartEnd { at: NOW, outcome: RestartOutcome::Failed, trouble: "wm did not come up".into() };
+        let restart = Some(ToldRestart { restart, end: Some(end) });
+        status.full_restarts.extend(restart_told(&Told { restart, ..death }));
+        sample::check("status-stack.json", &Status::Stack(Box::new(status)));
+    }
 }

@@ -1,9 +1,102 @@
-//! The document of `unitward tree`.
+//! The document of `unitward tree`: stacks, their wards, conditions, steps, with what became of them since boot.
 
 use super::Answer;
+use super::acts::{ConditionTold, Counters, conditions, counters};
+use super::line::{State, line};
+use super::list::stack_line;
+use super::scene::{Chosen, Depth, Scene};
+use crate::core::config::Ward;
+use serde::{Deserialize, Serialize};
 use zbus::Connection;
 
+/// The document. The order of the fields is the order of the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::shell) struct Tree {
+    pub(in crate::shell) timestamp: u64,
+    pub(in crate::shell) stacks: Vec<StackBranch>,
+    /// Wards that belong to no stack that is shown.
+    pub(in crate::shell) wards: Vec<WardBranch>,
+}
+
+/// A stack and its members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::shell) struct StackBranch {
+    pub(in crate::shell) name: String,
+    pub(in crate::shell) unit: String,
+    pub(in crate::shell) state: State,
+    pub(in crate::shell) wards: Vec<WardBranch>,
+}
+
+/// A ward and its conditions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::shell) struct WardBranch {
+    pub(in crate::shell) name: String,
+    pub(in crate::shell) unit: String,
+    pub(in crate::shell) state: State,
+    pub(in crate::shell) since_boot: Counters,
+    pub(in crate::shell) conditions: Vec<ConditionTold>,
+}
+
 /// Answers it.
-pub(super) async fn answer(_bus: &Connection, _ward: &str) -> anyhow::Result<Answer> {
-    anyhow::bail!("not there yet")
+pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answer> {
+    let mut scene = Scene::read();
+    let chosen = match name {
+        "" => Chosen::All,
+        name => match Chosen::find(&scene.config, name) {
+            Ok(chosen) => chosen,
+            Err(why) => return Ok(Answer::Refused(why)),
+        },
+    };
+    scene.look(bus, (Depth::Counters, &chosen)).await?;
+    Ok(Answer::Document(serde_json::to_string(&tree(&scene, &chosen))?))
+}
+
+fn tree(scene: &Scene, chosen: &Chosen) -> Tree {
+    let branch = |ward: &Ward| ward_branch(scene, ward);
+    let chosen_stacks: Vec<_> = scene.config.stacks.iter().filter(|stack| chosen.has_stack(stack)).collect();
+    let stacks = chosen_stacks.iter().map(|stack| {
+        let stood = stack_line(scene, stack);
+        let wards = scene.members(stack).map(branch).collect();
+        StackBranch { name: stood.name, unit: stood.unit, state: stood.state, wards }
+    });
+    let alone = |ward: &&Ward| {
+        let is_member = chosen_stacks.iter().any(|stack| ward.stack.as_ref() == Some(&stack.name));
+        chosen.has_ward(ward) && !is_member
+    };
+    Tree {
+        timestamp: scene.epoch,
+        stacks: stacks.collect(),
+        wards: scene.config.wards.iter().filter(alone).map(branch).collect(),
+    }
+}
+
+fn ward_branch(scene: &Scene, ward: &Ward) -> WardBranch {
+    let stood = line(scene, ward);
+    WardBranch {
+        name: stood.name,
+        unit: stood.unit,
+        state: stood.state,
+        since_boot: counters(&scene.book(ward).totals),
+        conditions: conditions(scene, ward),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::survey::sample;
+
+    #[test]
+    fn the_document_stays_as_it_is() {
+        let scene = sample::scene();
+        sample::check("tree.json", &tree(&scene, &Chosen::All));
+        let names = |chosen: &Chosen| {
+            let tree = tree(&scene, chosen);
+            let stacked = tree.stacks.into_iter().flat_map(|stack| stack.wards);
+            stacked.chain(tree.wards).map(|ward| ward.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&Chosen::Ward("fs-nfs2".into())), ["fs-nfs2"]);
+        assert_eq!(names(&Chosen::Stack("opensync".into())), ["fs-nfs2"]);
+    }
 }

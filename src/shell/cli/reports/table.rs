@@ -16,11 +16,11 @@ const HEADER: [&str; 7] = ["TIME", "ID", "WARD", "REASON", "PID", "REPORT", "REC
 /// Digits of an InvocationID that tell one from the other on a host.
 const DIGITS: usize = 8;
 /// What stands where nothing is known.
-const NOTHING: &str = "-";
+pub(in crate::shell::cli) const NOTHING: &str = "-";
 
 /// Whether lines are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Paint {
+pub(in crate::shell::cli) enum Paint {
     Plain,
     Ansi,
 }
@@ -65,7 +65,8 @@ impl Table {
 }
 
 impl Paint {
-    fn line(self, text: &str, colour: &str) -> String {
+    /// A line in this colour, the parameters of ANSI's "select graphic rendition".
+    pub(in crate::shell::cli) fn line(self, text: &str, colour: &str) -> String {
         match self {
             Self::Ansi if !colour.is_empty() => format!("\x1b[{colour}m{text}\x1b[0m\n"),
             Self::Ansi | Self::Plain => format!("{text}\n"),
@@ -73,8 +74,8 @@ impl Paint {
     }
 }
 
-/// Bold, as the parameters of ANSI's "select graphic rendition".
-const HEADING: &str = "1";
+/// Bold.
+pub(in crate::shell::cli) const HEADING: &str = "1";
 
 /// Red where something is lost for good, yellow where something is still to come.
 fn colour(told: &Told) -> &'static str {
@@ -115,13 +116,13 @@ fn recovered(recovery: &StoredRecovery) -> String {
 }
 
 /// Local time with milliseconds.
-pub(super) fn time(ms: u64, zone: &TimeZone) -> String {
+pub(in crate::shell::cli) fn time(ms: u64, zone: &TimeZone) -> String {
     let stamp = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     stamp.map_or_else(|| NOTHING.to_owned(), |stamp| stamp.to_zoned(zone.clone()).strftime("%F %T%.3f").to_string())
 }
 
 /// `4s 312ms`.
-pub(super) fn span(ms: u64) -> String {
+pub(in crate::shell::cli) fn span(ms: u64) -> String {
     humantime::format_duration(Duration::from_millis(ms)).to_string()
 }
 
@@ -150,6 +151,6 @@ pub(super) fn sum(found: &[Told], stored: Tallies) -> String {
 }
 
 /// `1 death`, `2 deaths`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
+pub(in crate::shell::cli) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

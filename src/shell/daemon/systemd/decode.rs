@@ -9,7 +9,7 @@ use std::time::Duration;
 use zbus::{Structure, Variant};
 
 /// A dictionary of properties as it stands in the message.
-pub(super) type Properties<'m> = HashMap<&'m str, Variant<'m>>;
+pub(in crate::shell) type Properties<'m> = HashMap<&'m str, Variant<'m>>;
 
 /// The lists of commands whose failure may be a run's, in the order they run.
 const CONTROL_COMMANDS: [&str; 6] =
@@ -125,7 +125,7 @@ fn failed_command(command: &Structure<'_>) -> Option<FailedControl> {
 }
 
 /// Text of a string or an object path.
-pub(super) fn text<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
+pub(in crate::shell) fn text<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
     match value {
         Variant::Str(text) => Some(text.as_str()),
         Variant::ObjectPath(path) => Some(path.as_str()),
@@ -133,7 +133,7 @@ pub(super) fn text<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
     }
 }
 
-fn number(value: &Variant<'_>) -> Option<u64> {
+pub(in crate::shell) fn number(value: &Variant<'_>) -> Option<u64> {
     match value {
         Variant::U32(number) => Some(u64::from(*number)),
         Variant::U64(number) => Some(*number),

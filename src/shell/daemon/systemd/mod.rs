@@ -26,7 +26,7 @@
 //! Anyone on the system bus may send a signal to us alone. Only messages from the present
 //! owner of `org.freedesktop.systemd1` count, and ownership is believed of the bus itself only.
 
-mod decode;
+pub(in crate::shell) mod decode;
 mod label;
 mod reduce;
 

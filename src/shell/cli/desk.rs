@@ -1,0 +1,151 @@
+//! What `list`, `status` and `tree` have in common: the question, the document, and how it comes to the terminal.
+
+#[cfg(test)]
+pub(super) mod fixture;
+
+use super::reports::table::{NOTHING, Paint};
+use crate::core::config::time_span;
+use crate::shell::survey::{Answer, Question, State, StepAt, ask};
+use anyhow::Context as _;
+use serde::de::DeserializeOwned;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How a document is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As it is.
+    Json,
+    /// For people.
+    Text(Sheet),
+}
+
+/// What text is printed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sheet {
+    pub(super) paint: Paint,
+    /// Columns, on a terminal.
+    pub(super) width: Option<usize>,
+}
+
+impl Form {
+    /// What the option says.
+    pub(super) fn new(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text(Sheet::of_stdout()) }
+    }
+}
+
+impl Sheet {
+    fn of_stdout() -> Self {
+        let out = io::stdout();
+        if !out.is_terminal() {
+            return Self { paint: Paint::Plain, width: None };
+        }
+        // Who asks for no colour gets none (no-color.org).
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|word| !word.is_empty());
+        let width = rustix::termios::tcgetwinsize(&out).ok().map(|size| size.ws_col.into()).filter(|width| *width > 0);
+        Self { paint: if plain { Paint::Plain } else { Paint::Ansi }, width }
+    }
+
+    /// One line, cut where the terminal ends.
+    pub(super) fn line(self, text: &str, colour: &str) -> String {
+        let text = text.trim_end();
+        match self.width {
+            Some(width) if text.chars().count() > width => {
+                let cut: String = text.chars().take(width.saturating_sub(1)).collect();
+                self.paint.line(&format!("{cut}…"), colour)
+            }
+            _ => self.paint.line(text, colour),
+        }
+    }
+}
+
+/// Asks, and prints the document: as it is, or as the text that `render` makes of it. What `render` leaves beside the text
+/// goes to standard error.
+pub(super) fn answer<D: DeserializeOwned>(
+    question: &Question,
+    form: Form,
+    render: impl FnOnce(&D, Sheet) -> (String, String),
+) -> anyhow::Result<ExitCode> {
+    let document = match super::runtime()?.block_on(ask(question))? {
+        Answer::Document(document) => document,
+        Answer::Refused(why) => return Ok(super::refuse(&why)),
+    };
+    let mut out = io::stdout().lock();
+    match form {
+        Form::Json => writeln!(out, "{document}")?,
+        Form::Text(sheet) => {
+            let read = serde_json::from_str(&document).context("failed to read the answer: the daemon is of another version, \"systemctl restart unitwardd\" mends that")?;
+            let (text, beside) = render(&read, sheet);
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+            eprint!("{beside}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `3min ago`, in one unit; `-` where it is not known.
+pub(super) fn ago(at: Option<u64>, now: u64) -> String {
+    let Some(at) = at else { return NOTHING.to_owned() };
+    format!("{} ago", coarse(now.saturating_sub(at)))
+}
+
+/// `3min`, in one unit.
+pub(super) fn coarse(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}min", seconds / 60),
+        3_600..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// A span to its last millisecond, as systemd writes one: `1min 400ms`.
+pub(super) fn span(ms: u64) -> String {
+    if ms == 0 { "0ms".to_owned() } else { time_span::render(Duration::from_millis(ms)) }
+}
+
+/// Red where somebody has to do something, yellow where something is under way.
+pub(super) const fn colour(state: State) -> &'static str {
+    match state {
+        State::Failed | State::Excluded | State::Missing | State::Broken => "31",
+        State::Starting | State::Restarting | State::Recovering | State::Stopping | State::NotLoaded => "33",
+        State::Running | State::Done | State::Stopped | State::Masked => "",
+    }
+}
+
+/// `step 2 of 4: Execute`.
+pub(super) fn step(step: &StepAt) -> String {
+    format!("step {} of {}: {}", step.step, step.of, step.action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_one_unit() {
+        let check = |ms: u64, expect: &str| assert_eq!(coarse(ms), expect, "{ms}");
+        check(0, "0s");
+        check(59_999, "59s");
+        check(60_000, "1min");
+        check(3_599_000, "59min");
+        check(3_600_000, "1h");
+        check(47 * 3_600_000, "47h");
+        check(48 * 3_600_000, "2d");
+        assert_eq!([ago(None, 5), ago(Some(9), 5), ago(Some(0), 5_000)], ["-", "0s ago", "5s ago"]);
+    }
+
+    #[test]
+    fn a_terminal_gets_no_more_than_it_has_room_for() {
+        let sheet = |width| Sheet { paint: Paint::Plain, width };
+        assert_eq!(sheet(None).line("äbcdef  ", "31"), "äbcdef\n");
+        assert_eq!(sheet(Some(6)).line("äbcdef", "31"), "äbcdef\n");
+        assert_eq!(sheet(Some(5)).line("äbcdef", "31"), "äbcd…\n");
+        let painted = Sheet { paint: Paint::Ansi, width: Some(3) };
+        assert_eq!(painted.line("abcdef", "31"), "\u{1b}[31mab…\u{1b}[0m\n");
+    }
+}

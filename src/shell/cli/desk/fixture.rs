@@ -1,0 +1,19 @@
+//! Texts for people, compared with those that are kept.
+
+use std::path::Path;
+
+/// A document that the survey keeps.
+pub(in crate::shell::cli) fn document<D: serde::de::DeserializeOwned>(file: &str) -> D {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shell/survey/fixtures").join(file);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Compares; `UNITWARD_BLESS=1` writes anew.
+pub(in crate::shell::cli) fn check(file: &str, (text, beside): (String, String)) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shell/cli/fixtures").join(file);
+    let text = format!("{text}-- standard error\n{beside}");
+    if std::env::var_os("UNITWARD_BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap(), "{}", path.display());
+}

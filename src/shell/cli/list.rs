@@ -1,0 +1,219 @@
+//! `unitward list`: where every ward and stack stands, one line each.
+
+use super::desk::{self, Form, Sheet, ago, coarse, colour};
+use super::reports::table::{HEADING, NOTHING, counted};
+use super::reports::visible;
+use crate::shell::survey::list::{Daemon, List, StackLine};
+use crate::shell::survey::{DeathTold, Line, Question, State};
+use clap::Args;
+use comfy_table::{Table, TableStyle};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// The command's arguments.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(super) fn list(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    desk::answer(&Question::List, Form::new(arguments.json), |list: &List, sheet| (text(list, sheet), sum(list)))
+}
+
+fn text(list: &List, sheet: Sheet) -> String {
+    let now = list.timestamp;
+    let stacked = list.wards.iter().any(|ward| ward.stack.is_some());
+    let mut text = wards(&list.wards, (now, stacked), sheet);
+    if !list.stacks.is_empty() {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let cells = list.stacks.iter().map(|stack| stack_cells(stack, now));
+        let colours = list.stacks.iter().map(|stack| colour(stack.state));
+        let header = ["STACK", "STATE", "SINCE", "UP", "MEMBERS"].map(str::to_owned);
+        text.push_str(&columns((header.into(), cells.collect()), colours, sheet));
+    }
+    text
+}
+
+/// The lines of these wards, a header above them.
+pub(super) fn wards(wards: &[Line], (now, stacked): (u64, bool), sheet: Sheet) -> String {
+    if wards.is_empty() {
+        return String::new();
+    }
+    let stack: &[&str] = if stacked { &["STACK"] } else { &[] };
+    let header = [&["WARD", "STATE", "SINCE", "DEATHS"], stack, &["LAST DEATH"]].concat();
+    let cells = wards.iter().map(|ward| ward_cells(ward, (now, stacked))).collect();
+    let colours = wards.iter().map(|ward| match colour(ward.state) {
+        "" if ward.needs_reload => "33",
+        colour => colour,
+    });
+    columns((header.into_iter().map(str::to_owned).collect(), cells), colours, sheet)
+}
+
+/// Columns two blanks apart.
+fn columns<'a>(
+    (header, rows): (Vec<String>, Vec<Vec<String>>),
+    colours: impl Iterator<Item = &'a str>,
+    sheet: Sheet,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new());
+    table.set_header(header);
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines = table.lines().zip(std::iter::once(HEADING).chain(colours));
+    lines.map(|(line, colour)| sheet.line(&line, colour)).collect()
+}
+
+fn ward_cells(ward: &Line, (now, stacked): (u64, bool)) -> Vec<String> {
+    let mut cells = vec![name(ward), state(ward, now), ago(ward.since, now), deaths(ward)];
+    if stacked {
+        cells.push(ward.stack.as_deref().map_or_else(|| NOTHING.to_owned(), visible));
+    }
+    cells.push(ward.last_death.as_ref().map_or_else(|| NOTHING.to_owned(), |death| last(death, now)));
+    cells
+}
+
+/// `web`, `telldus (telldusd.service)`.
+pub(super) fn name(ward: &Line) -> String {
+    if ward.unit.strip_suffix(".service") == Some(ward.name.as_str()) {
+        return visible(&ward.name);
+    }
+    visible(&format!("{} ({})", ward.name, ward.unit))
+}
+
+/// The state in words: `recovering (step 2 of 4: Execute)`.
+pub(super) fn state(ward: &Line, now: u64) -> String {
+    let more = match ward.state {
+        State::Restarting => ward.until.map(|until| format!("in {}", wait(until.saturating_sub(now)))),
+        State::Excluded => ward.exclusion.as_ref().map(|exclusion| format!("by {}", exclusion.by)),
+        _ => ward.step.as_ref().map(desk::step),
+    };
+    let word = more.map_or_else(|| ward.state.word().to_owned(), |more| format!("{} ({more})", ward.state.word()));
+    if ward.needs_reload && ward.state != State::NotLoaded { format!("{word}, changed") } else { word }
+}
+
+/// A wait that goes by while it is read.
+fn wait(ms: u64) -> String {
+    if ms < 1_000 { "less than 1s".to_owned() } else { coarse(ms) }
+}
+
+/// Those that count now, of how many.
+fn deaths(ward: &Line) -> String {
+    ward.death_limit.map_or_else(|| NOTHING.to_owned(), |limit| format!("{}/{limit}", ward.deaths))
+}
+
+fn last(death: &DeathTold, now: u64) -> String {
+    let reason = death.reason.as_deref().map_or_else(|| "unknown".to_owned(), visible);
+    format!("{reason}, {}", ago(Some(death.timestamp), now))
+}
+
+fn stack_cells(stack: &StackLine, now: u64) -> Vec<String> {
+    let word = stack.state.word();
+    let state =
+        if stack.needs_reload && stack.state != State::NotLoaded { format!("{word}, changed") } else { word.into() };
+    let up = format!("{}/{}", stack.up, stack.members.len());
+    vec![visible(&stack.name), state, ago(stack.since, now), up, visible(&stack.members.join(", "))]
+}
+
+/// The lines below: how many stand how, what is to be done, and how the daemon does.
+fn sum(list: &List) -> String {
+    let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+    for ward in &list.wards {
+        *states.entry(ward.state.word()).or_default() += 1;
+    }
+    let mut text = if list.wards.is_empty() {
+        "There are no wards: unitward.ward(5) says how one is written.".to_owned()
+    } else {
+        let each: Vec<_> = states.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        format!("{}: {}.", counted(list.wards.len(), "ward"), each.join(", "))
+    };
+    if !list.stacks.is_empty() {
+        text.push_str(&format!(" {}.", counted(list.stacks.len(), "stack")));
+    }
+    text.push('\n');
+    let changed = list.wards.iter().filter(|ward| ward.needs_reload).count();
+    if changed + list.stacks.iter().filter(|stack| stack.needs_reload).count() > 0 {
+        text.push_str("systemd has not read what has changed in the configuration: run systemctl daemon-reload.\n");
+    }
+    text.push_str(&daemon(&list.daemon));
+    text
+}
+
+/// How the daemon does, in a line.
+fn daemon(daemon: &Daemon) -> String {
+    let mut text = match (daemon.state, &daemon.status) {
+        (State::Running, Some(status)) => format!("unitwardd: {}", visible(status.trim_end_matches('.'))),
+        (State::Running, None) => "unitwardd runs".to_owned(),
+        (state, _) => format!("unitwardd does not run ({}), nothing is reported", state.word()),
+    };
+    text.push('.');
+    if let Some(waiting) = daemon.reports_waiting.filter(|waiting| *waiting > 0) {
+        text.push_str(&format!(" {} waiting.", counted(usize::try_from(waiting).unwrap_or(usize::MAX), "report")));
+    }
+    if let Some(problem) = &daemon.history_problem {
+        text.push_str(&format!(" No history: {}.", visible(problem)));
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::cli::desk::fixture;
+    use crate::shell::cli::reports::table::Paint;
+    use crate::shell::survey::{ExclusionTold, StepAt};
+
+    const PLAIN: Sheet = Sheet { paint: Paint::Plain, width: None };
+
+    #[test]
+    fn the_list_is_aligned_and_says_what_is_to_be_done() {
+        let list: List = fixture::document("list.json");
+        fixture::check("list.txt", (text(&list, PLAIN), sum(&list)));
+        let narrow = text(&list, Sheet { paint: Paint::Ansi, width: Some(60) });
+        fixture::check("list-narrow.txt", (narrow, String::new()));
+    }
+
+    #[test]
+    fn without_wards_it_says_how_one_is_written() {
+        let mut list: List = fixture::document("list.json");
+        list.wards.clear();
+        list.stacks.clear();
+        list.daemon = Daemon {
+            state: State::Stopped,
+            status: None,
+            reports_waiting: None,
+            history_problem: Some("it is damaged".into()),
+        };
+        fixture::check("list-empty.txt", (text(&list, PLAIN), sum(&list)));
+    }
+
+    #[test]
+    fn a_state_tells_what_it_waits_for() {
+        let list: List = fixture::document("list.json");
+        let (now, any) = (list.timestamp, &list.wards[0]);
+        let check = |ward: Line, expect: &str| assert_eq!(super::state(&ward, now), expect);
+        let step = StepAt {
+            condition: "OnDeath".into(),
+            step: "2".into(),
+            of: 4,
+            action: "Execute".into(),
+            argument: "/bin/mount".into(),
+            since: now,
+        };
+        let by_hand = ExclusionTold { timestamp: now, by: "hand".into(), why: None };
+        check(Line { needs_reload: true, ..any.clone() }, "running, changed");
+        check(Line { state: State::Restarting, until: Some(now + 3_200), ..any.clone() }, "restarting (in 3s)");
+        check(Line { state: State::Restarting, until: Some(now), ..any.clone() }, "restarting (in less than 1s)");
+        check(Line { state: State::Recovering, step: Some(step), ..any.clone() }, "recovering (step 2 of 4: Execute)");
+        check(Line { state: State::Recovering, ..any.clone() }, "recovering");
+        check(Line { state: State::Excluded, exclusion: Some(by_hand), ..any.clone() }, "excluded (by hand)");
+    }
+}

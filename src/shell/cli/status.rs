@@ -1,0 +1,315 @@
+//! `unitward status`: everything about one ward, or one stack.
+
+use super::desk::{self, Form, Sheet, ago, colour, span, step};
+use super::list::{state, wards};
+use super::reports::table::{counted, time};
+use super::reports::visible;
+use super::tree::{condition, counters, draw};
+use crate::shell::survey::status::{RestartTold, StackStatus, Status, WardStatus};
+use crate::shell::survey::{CrashTold, Question, State};
+use clap::Args;
+use jiff::tz::TimeZone;
+use std::process::ExitCode;
+
+/// Columns before the colons.
+const INDENT: usize = 13;
+
+/// The command's arguments.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The ward, or its unit, or a stack.
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(super) fn status(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let question = Question::Status(arguments.name.clone());
+    let zone = TimeZone::system();
+    desk::answer(&question, Form::new(arguments.json), |status: &Status, sheet| match status {
+        Status::Ward(ward) => (of_ward(ward, (sheet, &zone)), hint(ward)),
+        Status::Stack(stack) => (of_stack(stack, (sheet, &zone)), String::new()),
+    })
+}
+
+fn hint(ward: &WardStatus) -> String {
+    if !ward.is_also_stack {
+        return String::new();
+    }
+    format!("There is also a stack {}: \"unitward status {}.target\" tells of it.\n", ward.line.name, ward.line.name)
+}
+
+/// Lines of a key and a value, and blocks.
+struct Page<'a> {
+    sheet: Sheet,
+    zone: &'a TimeZone,
+    now: u64,
+    text: String,
+}
+
+impl Page<'_> {
+    fn line(&mut self, key: &str, value: &str) {
+        self.painted((key, value), "");
+    }
+
+    fn painted(&mut self, (key, value): (&str, &str), colour: &str) {
+        let colon = if key.is_empty() { ' ' } else { ':' };
+        let line = format!("{key:>INDENT$}{colon} {}", visible(value));
+        self.text.push_str(&self.sheet.paint.line(&line, colour));
+    }
+
+    /// Several values below each other.
+    fn lines(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
+        let mut key = key;
+        for value in values {
+            self.line(key, &value);
+            key = "";
+        }
+    }
+
+    /// `2025-02-06 10:42:23.968, 3min ago`.
+    fn at(&self, at: u64) -> String {
+        format!("{}, {}", time(at, self.zone), ago(Some(at), self.now))
+    }
+
+    fn since(&self, at: Option<u64>) -> String {
+        at.map_or_else(String::new, |at| format!(" since {}", self.at(at)))
+    }
+}
+
+fn of_ward(ward: &WardStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
+    let mut page = Page { sheet, zone, now: ward.timestamp, text: String::new() };
+    let description = ward.description.as_ref().map_or_else(String::new, |text| format!(" - {text}"));
+    page.painted(("Ward", &format!("{}{description}", ward.line.name)), "1");
+    place(&mut page, ward);
+    standing(&mut page, ward);
+    outlook(&mut page, ward);
+    for (key, told) in
+        ward.conditions.iter().enumerate().map(|(n, told)| (if n == 0 { "Conditions" } else { "" }, told))
+    {
+        let plain = Sheet { width: None, ..sheet };
+        let tree = draw(&condition(told, ward.timestamp), plain);
+        let mut key = key;
+        for line in tree.lines() {
+            let colon = if key.is_empty() { ' ' } else { ':' };
+            page.text.push_str(&format!("{key:>INDENT$}{colon} {line}\n"));
+            key = "";
+        }
+    }
+    past(&mut page, ward);
+    page.lines("Problems", ward.problems.iter().cloned());
+    page.text
+}
+
+/// Where its files are.
+fn place(page: &mut Page<'_>, ward: &WardStatus) {
+    let mut unit = ward.line.unit.clone();
+    let known: Vec<&str> =
+        ward.unit_files.first().into_iter().chain(&ward.unit_file_state).map(String::as_str).collect();
+    if !known.is_empty() {
+        unit.push_str(&format!(" ({})", known.join("; ")));
+    }
+    page.line("Unit", &unit);
+    page.lines("", ward.unit_files.iter().skip(1).map(|file| format!("with {file}")));
+    page.line("File", &ward.file);
+    if let Some(stack) = &ward.line.stack {
+        page.line("Stack", stack);
+    }
+    if let Some(error) = &ward.load_error {
+        page.painted(("Not loaded", error), "31");
+    }
+}
+
+/// Where it stands, and how one gets it from there.
+fn standing(page: &mut Page<'_>, ward: &WardStatus) {
+    let line = &ward.line;
+    let since = page.since(line.since);
+    page.painted(("State", &format!("{}{since}", state(line, ward.timestamp))), colour(line.state));
+    if let Some(at) = &line.step {
+        let so_far = span(ward.timestamp.saturating_sub(at.since));
+        page.line("Step", &format!("[{}] {}={}, for {so_far} so far", at.condition, step(at), at.argument));
+    }
+    if let Some(advice) = advice(ward) {
+        page.line("", &advice);
+    }
+    if line.needs_reload && line.state != State::NotLoaded {
+        page.line("", "systemd has not read what has changed: run systemctl daemon-reload");
+    }
+    if let Some(pid) = ward.pid {
+        page.line("Main PID", &pid.to_string());
+    }
+    if let Some(status) = &ward.status {
+        page.line("Status", status);
+    }
+}
+
+/// What to do about it.
+fn advice(ward: &WardStatus) -> Option<String> {
+    let (name, unit) = (&ward.line.name, &ward.line.unit);
+    let by = ward.line.exclusion.as_ref();
+    Some(match ward.line.state {
+        State::Excluded => {
+            let why = by.and_then(|by| by.why.as_deref()).map_or_else(String::new, |why| format!("{why}; "));
+            format!("{why}\"unitward readmit {name}\" takes it back")
+        }
+        State::Masked => format!("\"systemctl unmask {unit}\" lets it be started"),
+        State::Missing => format!("no unit file for {unit}: install what has one, or correct Unit= in the ward"),
+        State::NotLoaded => "run systemctl daemon-reload".to_owned(),
+        State::Failed => format!("\"systemctl start {unit}\" starts it; \"journalctl -u {unit}\" shows what it said"),
+        _ => return None,
+    })
+}
+
+/// What is set, and what the next crash leads to.
+fn outlook(page: &mut Page<'_>, ward: &WardStatus) {
+    let set = &ward.recovery;
+    let mut restart = set.restart.as_deref().map_or_else(String::new, |word| format!("Restart={word}, "));
+    match set.restart_ms {
+        Some(ms) if ms > 0 => restart.push_str(&format!("RestartSec={}, ", span(ms))),
+        _ => {}
+    }
+    let backoff = match (set.delay_ms, set.max_delay_ms) {
+        (0, 0) => "no back-off".to_owned(),
+        (delay, 0) => format!("each after {}", span(delay)),
+        (0, max) => format!("first at once, then back-off from 100ms to {}", span(max)),
+        (delay, max) => format!("back-off from {} to {}", span(delay), span(max.max(delay))),
+    };
+    page.line("Recovery", &format!("{restart}{backoff}, afresh after {} without a death", span(set.reset_after_ms)));
+    let within = ward.line.death_limit_interval_ms.map(span).unwrap_or_default();
+    let limit = ward
+        .line
+        .death_limit
+        .map_or_else(|| "no limit".to_owned(), |limit| format!("{} of {limit} within {within}", ward.line.deaths));
+    page.line("Deaths", &format!("{limit}; since boot {}", counters(&ward.since_boot)));
+    let Some(next) = &ward.next else { return };
+    let mut text = match (next.restarts, next.after_ms) {
+        (true, Some(0) | None) => "a crash restarts it at once".to_owned(),
+        (true, Some(ms)) => format!("a crash restarts it after {}", span(ms)),
+        (false, _) if next.deaths_left == Some(1) => format!("the next death {}", consequence(&next.then)),
+        (false, _) => "systemd does not restart it".to_owned(),
+    };
+    match next.deaths_left {
+        Some(left) if left > 1 || next.restarts => {
+            let deaths = if left == 1 { "1 more death".to_owned() } else { format!("{left} more deaths") };
+            let verb = if left == 1 { consequence(&next.then).to_owned() } else { plural(&next.then).to_owned() };
+            text.push_str(&format!("; {deaths} within {within} {verb}"));
+        }
+        _ => {}
+    }
+    page.line("Next", &text);
+}
+
+/// What the death limit does, after "the next death".
+fn consequence(then: &str) -> &'static str {
+    match then {
+        "exclude" => "excludes it",
+        "restart-stack" => "restarts its stack",
+        "reboot" => "reboots the host",
+        _ => "reaches its limit, which changes nothing",
+    }
+}
+
+/// The same after "3 more deaths".
+fn plural(then: &str) -> &'static str {
+    match then {
+        "exclude" => "exclude it",
+        "restart-stack" => "restart its stack",
+        "reboot" => "reboot the host",
+        _ => "reach its limit, which changes nothing",
+    }
+}
+
+/// Deaths, the last recovery, and what waits.
+fn past(page: &mut Page<'_>, ward: &WardStatus) {
+    let mut key = "Last deaths";
+    for crash in &ward.crashes {
+        death(page, key, crash);
+        key = "";
+    }
+    if let Some(recovery) = &ward.last_recovery {
+        let mut text = format!("{} {}", recovery.outcome, page.at(recovery.timestamp));
+        if let Some(restarts) = recovery.restarts {
+            text.push_str(&format!("; {}", counted(usize::try_from(restarts).unwrap_or(usize::MAX), "restart")));
+        }
+        if let Some(ms) = recovery.downtime_ms {
+            text.push_str(&format!(", {} down", span(ms)));
+        }
+        if let Some(ms) = recovery.recovery_ms {
+            text.push_str(&format!(", {} to the last step", span(ms)));
+        }
+        page.line("Last recovery", &text);
+    }
+    if let Some(waiting) = ward.reports_waiting.filter(|waiting| *waiting > 0) {
+        page.line("Reports", &format!("{waiting} waiting for the broker"));
+    }
+    if let Some(problem) = &ward.history_problem {
+        page.line("History", problem);
+    }
+}
+
+fn death(page: &mut Page<'_>, key: &str, crash: &CrashTold) {
+    let reason = crash.death.reason.as_deref().unwrap_or("unknown");
+    let pid = crash.pid.map_or_else(String::new, |pid| format!(", PID {pid}"));
+    let report =
+        crash.report.as_ref().map_or_else(String::new, |report| format!(", report {}", report.replace('-', " ")));
+    let digits: String = crash.death.invocation.chars().take(8).collect();
+    let at = page.at(crash.death.timestamp);
+    page.line(key, &format!("{at}: {reason}{pid}{report}, ID {digits}"));
+    page.lines("", crash.frames.iter().map(|frame| format!("    {frame}")));
+    if crash.more_frames > 0 {
+        let more = usize::try_from(crash.more_frames).unwrap_or(usize::MAX);
+        page.line(
+            "",
+            &format!("    and {}: unitward reports show {digits}", counted(more, "frame").replace(' ', " more ")),
+        );
+    }
+}
+
+fn of_stack(stack: &StackStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
+    let mut page = Page { sheet, zone, now: stack.timestamp, text: String::new() };
+    let line = &stack.line;
+    let description = stack.description.as_ref().map_or_else(String::new, |text| format!(" - {text}"));
+    page.painted(("Stack", &format!("{}{description}", line.name)), "1");
+    page.line("Unit", &line.unit);
+    page.line("File", &stack.file);
+    if line.identifier != line.name {
+        page.line("Reported as", &line.identifier);
+    }
+    let since = page.since(line.since);
+    page.painted(("State", &format!("{}{since}", line.state.word())), colour(line.state));
+    if line.needs_reload {
+        page.line("", "systemd has not read what has changed: run systemctl daemon-reload");
+    }
+    page.line("Members", &format!("{} of {} up", line.up, line.members.len()));
+    let mut key = "Restarted";
+    for restart in &stack.full_restarts {
+        let text = restarted(&page, restart);
+        page.line(key, &text);
+        key = "";
+    }
+    if stack.full_restarts.is_empty() && stack.history_problem.is_none() {
+        page.line(key, "never as a whole, as far as the history goes");
+    }
+    if let Some(problem) = &stack.history_problem {
+        page.line("History", problem);
+    }
+    page.lines("Problems", stack.problems.iter().cloned());
+    let members = wards(&stack.wards, (stack.timestamp, false), sheet);
+    if !members.is_empty() {
+        page.text.push('\n');
+        page.text.push_str(&members);
+    }
+    page.text
+}
+
+fn restarted(page: &Page<'_>, restart: &RestartTold) -> String {
+    let outcome = restart.outcome.as_deref().unwrap_or("outcome not known");
+    let trouble = restart.trouble.as_ref().map_or_else(String::new, |trouble| format!(" ({trouble})"));
+    format!("{}: by {}, {outcome}{trouble}", page.at(restart.timestamp), restart.caller)
+}
+
+#[cfg(test)]
+mod tests;

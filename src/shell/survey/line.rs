@@ -1,0 +1,261 @@
+//! Where a ward stands: one line of the list, the head of its status.
+
+use super::outlook::{backoff, limit, millis};
+use super::pid1::{Details, UnitSeen};
+use super::scene::{Book, Scene};
+use crate::core::config::step::Action;
+use crate::core::config::{Condition, Ward};
+use crate::core::crash::Cause;
+use crate::core::crash::reason::TimeLimits;
+use crate::core::crash::report::UNKNOWN;
+use crate::core::crash::tracker::Waited;
+use crate::core::unit::words;
+use crate::edge::record::{End, RunRecord, StartKind};
+use crate::shell::daemon::records::testimony;
+use serde::{Deserialize, Serialize};
+
+/// One ward. The order of the fields is the order of the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::shell) struct Line {
+    pub(in crate::shell) name: String,
+    pub(in crate::shell) unit: String,
+    pub(in crate::shell) stack: Option<String>,
+    pub(in crate::shell) state: State,
+    /// Milliseconds since the epoch, as all times.
+    pub(in crate::shell) since: Option<u64>,
+    /// When the wait before the restart ends.
+    pub(in crate::shell) until: Option<u64>,
+    pub(in crate::shell) step: Option<StepAt>,
+    pub(in crate::shell) needs_reload: bool,
+    pub(in crate::shell) exclusion: Option<ExclusionTold>,
+    /// Deaths that count towards the limit now.
+    pub(in crate::shell) deaths: u64,
+    /// `None`: no limit.
+    pub(in crate::shell) death_limit: Option<u32>,
+    pub(in crate::shell) death_limit_interval_ms: Option<u64>,
+    pub(in crate::shell) last_death: Option<DeathTold>,
+}
+
+/// The word for where a ward stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::shell) enum State {
+    /// It is up.
+    Running,
+    /// It has done its work.
+    Done,
+    /// It starts because somebody asked for it.
+    Starting,
+    /// It died and waits for its restart.
+    Restarting,
+    /// It died and its restart is under way.
+    Recovering,
+    /// It is being stopped.
+    Stopping,
+    /// It is down because somebody asked for it, or was never up.
+    Stopped,
+    /// It is down because systemd does not restart it.
+    Failed,
+    /// It is kept down.
+    Excluded,
+    /// Its unit is masked.
+    Masked,
+    /// There is no unit file for the unit it adopts.
+    Missing,
+    /// systemd has not read the ward yet.
+    NotLoaded,
+    /// systemd cannot read the unit.
+    Broken,
+}
+
+impl State {
+    /// The word.
+    pub(in crate::shell) const fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Starting => "starting",
+            Self::Restarting => "restarting",
+            Self::Recovering => "recovering",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Excluded => "excluded",
+            Self::Masked => "masked",
+            Self::Missing => "missing",
+            Self::NotLoaded => "not loaded",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// A step that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::shell) struct StepAt {
+    pub(in crate::shell) condition: String,
+    pub(in crate::shell) step: String,
+    /// Steps of the condition.
+    pub(in crate::shell) of: u64,
+    pub(in crate::shell) action: String,
+    pub(in crate::shell) argument: String,
+    pub(in crate::shell) since: u64,
+}
+
+/// Why a ward is kept down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::shell) struct ExclusionTold {
+    pub(in crate::shell) timestamp: u64,
+    /// `hand` or `limit`.
+    pub(in crate::shell) by: String,
+    pub(in crate::shell) why: Option<String>,
+}
+
+/// A death.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::shell) struct DeathTold {
+    pub(in crate::shell) timestamp: u64,
+    pub(in crate::shell) reason: Option<String>,
+    pub(in crate::shell) invocation: String,
+}
+
+/// Tells where a ward stands.
+pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
+    let (unit, book) = (scene.unit(&ward.unit()), scene.book(ward));
+    let needs_reload = scene.stale.contains(&ward.unit());
+    let state = state(unit, book, needs_reload);
+    let (until, step) = match (state, unit.details.as_ref()) {
+        (State::Restarting, Some(details)) => (until((ward, book), (unit, details)), None),
+        (State::Recovering | State::Starting | State::Stopping, Some(details)) => (None, step(ward, details)),
+        _ => (None, None),
+    };
+    let recovery = &ward.recovery;
+    let mut counted = book.series.clone();
+    counted.forget(scene.boot, limit(recovery));
+    let is_limited = recovery.death_limit > 0;
+    Line {
+        name: ward.name.to_string(),
+        unit: ward.unit().to_string(),
+        stack: ward.stack.as_ref().map(ToString::to_string),
+        state,
+        since: since(unit, book, state),
+        until,
+        step,
+        needs_reload,
+        exclusion: book.exclusion.as_ref().map(|exclusion| ExclusionTold {
+            timestamp: exclusion.at,
+            by: exclusion.by.word().to_owned(),
+            why: Some(exclusion.why.clone()).filter(|why| !why.is_empty()),
+        }),
+        deaths: if is_limited { counted.deaths.len() as u64 } else { 0 },
+        death_limit: is_limited.then_some(recovery.death_limit),
+        death_limit_interval_ms: is_limited.then(|| millis(recovery.death_limit_interval)),
+        last_death: last_death(book, unit.details.as_ref()),
+    }
+}
+
+/// The word for where a unit stands.
+pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
+    let restarts = book.latest().is_some_and(|run| run.start != StartKind::First && run.end.is_none());
+    match (unit.active.as_str(), unit.sub.as_str()) {
+        ("active", "exited") => return State::Done,
+        ("active" | "reloading" | "refreshing", _) => return State::Running,
+        ("activating", sub) if sub.starts_with("auto-restart") => return State::Restarting,
+        ("activating", _) if waits(unit) && restarts => return State::Restarting,
+        ("activating", _) if restarts => return State::Recovering,
+        ("activating", _) => return State::Starting,
+        ("deactivating", _) => return State::Stopping,
+        _ => {}
+    }
+    match unit.load.as_str() {
+        "masked" => return State::Masked,
+        "loaded" => {}
+        "not-found" | "" if needs_reload => return State::NotLoaded,
+        "not-found" | "" => return State::Missing,
+        _ => return State::Broken,
+    }
+    let finished = book.latest().and_then(|run| run.end.as_ref()).is_some_and(|end| end.finished);
+    match unit.active.as_str() {
+        _ if unit.job.as_deref() == Some("start") => State::Starting,
+        _ if book.exclusion.is_some() => State::Excluded,
+        "failed" => State::Failed,
+        _ if finished => State::Done,
+        _ => State::Stopped,
+    }
+}
+
+/// Whether the line runs in which a restart waits.
+fn waits(unit: &UnitSeen) -> bool {
+    let line = unit.details.as_ref().and_then(|details| details.line.as_ref());
+    line.is_some_and(|(words, _)| words.get(1).is_some_and(|word| word == "begin"))
+}
+
+/// When the wait before a restart ends.
+fn until((ward, book): (&Ward, &Book), (unit, details): (&UnitSeen, &Details)) -> Option<u64> {
+    if !waits(unit) {
+        return unit.changed.map(|changed| changed.saturating_add(millis(details.restart_delay)));
+    }
+    let wait = backoff(&ward.recovery).wait_below(book.series.restarts, details.start_timeout);
+    details.line.as_ref().map(|(_, began)| began.saturating_add(millis(wait)))
+}
+
+/// The step whose line runs: `… step WARD CONDITION STEP …`.
+fn step(ward: &Ward, details: &Details) -> Option<StepAt> {
+    let (line, since) = details.line.as_ref()?;
+    let [_, command, _, condition, step, ..] = line.as_slice() else { return None };
+    let condition = ward.conditions.iter().find(|known| known.id == *condition).filter(|_| command == "step")?;
+    let (action, argument) = wording(condition, step)?;
+    let of = condition.steps.len() as u64;
+    Some(StepAt { condition: condition.id.clone(), step: step.clone(), of, action, argument, since: *since })
+}
+
+/// A step's key and value, nearly as the ward's file has them.
+pub(super) fn wording(condition: &Condition, step: &str) -> Option<(String, String)> {
+    let (number, below) = step.split_once('.').map_or((step, None), |(number, below)| (number, Some(below)));
+    let above = condition.steps.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
+    let action = match below {
+        None => &above.action,
+        Some(below) => above.otherwise.get(below.parse::<usize>().ok()?.checked_sub(1)?)?,
+    };
+    let words = words(action);
+    let (key, value) = words.split_once(' ').unwrap_or((&words, ""));
+    let value = if let Action::Log(text) = action { text.as_str() } else { value };
+    Some((format!("{}{key}", if below.is_some() { "Else" } else { "" }), value.to_owned()))
+}
+
+fn since(unit: &UnitSeen, book: &Book, state: State) -> Option<u64> {
+    match state {
+        State::Restarting | State::Recovering => {
+            book.runs.iter().filter_map(|run| run.end.as_ref()).find(|end| end.is_death()).map(|end| end.at)
+        }
+        State::Excluded => book.exclusion.as_ref().map(|exclusion| exclusion.at),
+        _ => None,
+    }
+    .or_else(|| book.latest().and_then(|run| since_by_record(unit, run)))
+    .or(unit.changed)
+}
+
+/// Since when a unit is where it is, if the record of its latest run knows.
+pub(super) fn since_by_record(unit: &UnitSeen, latest: &RunRecord) -> Option<u64> {
+    match (unit.active.as_str(), &latest.up, &latest.end) {
+        ("active", Some(up), None) => Some(up.at),
+        ("inactive" | "failed", _, Some(end)) => Some(end.at),
+        _ => None,
+    }
+}
+
+fn last_death(book: &Book, details: Option<&Details>) -> Option<DeathTold> {
+    let kept = book.runs.iter().filter_map(|run| Some((&run.invocation, run.end.as_ref()?)));
+    let gone = book.totals.last_death.iter().map(|(run, end)| (run, end));
+    let (invocation, end) = kept.chain(gone).filter(|(_, end)| end.is_death()).max_by_key(|(_, end)| end.at)?;
+    let limits = details.map(|details| details.limits).unwrap_or_default();
+    Some(DeathTold { timestamp: end.at, reason: reason(end, &limits), invocation: invocation.clone() })
+}
+
+/// Why a run ended, in the words of its report.
+pub(super) fn reason(end: &End, limits: &TimeLimits) -> Option<String> {
+    let told = testimony(end);
+    let cause = Cause::new(&told.result, told.process, (told.waited.unwrap_or(Waited::Run), limits));
+    Some(cause.to_string()).filter(|reason| reason != UNKNOWN)
+}

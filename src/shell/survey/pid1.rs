@@ -1,0 +1,181 @@
+//! What PID 1 says of units, in few calls: the states of all of them by one, and in full only those that are asked for,
+//! side by side. Looking loads units that are not; systemd lets go of them again.
+
+use crate::core::crash::reason::TimeLimits;
+use crate::shell::daemon::systemd::decode::{Properties, number, text};
+use anyhow::{Context as _, bail};
+use futures_util::future::{join_all, try_join_all};
+use std::time::Duration;
+use zbus::message::Message;
+use zbus::{Connection, OwnedObjectPath, Variant};
+
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+const PATH: &str = "/org/freedesktop/systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// How long PID 1 may take for one question. It is silent for seconds while it reloads many units.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Name, description, load, active and sub state, followed unit, path, and the job's id, type and path.
+type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
+/// Where a unit stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct UnitSeen {
+    pub(super) description: String,
+    pub(super) load: String,
+    pub(super) active: String,
+    pub(super) sub: String,
+    /// The type of the job that is queued or runs.
+    pub(super) job: Option<String>,
+    /// When it last changed its state, milliseconds since the epoch; where it was asked for.
+    pub(super) changed: Option<u64>,
+    pub(super) details: Option<Details>,
+    /// Of its object on the bus.
+    pub(super) path: String,
+}
+
+/// The rest, where it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Details {
+    pub(super) pid: Option<u32>,
+    /// Its file and drop-ins.
+    pub(super) files: Vec<String>,
+    /// `enabled`, `generated` …
+    pub(super) file_state: String,
+    pub(super) load_error: Option<String>,
+    /// `Restart=`.
+    pub(super) restart: String,
+    pub(super) restart_delay: Duration,
+    pub(super) start_timeout: Option<Duration>,
+    pub(super) limits: TimeLimits,
+    /// The command of `ExecStartPre=` or `ExecStartPost=` that runs, its words, and since when in milliseconds.
+    pub(super) line: Option<(Vec<String>, u64)>,
+    pub(super) status_text: String,
+}
+
+impl UnitSeen {
+    /// Whether nothing of it runs and no restart is waited for.
+    pub(super) fn is_down(&self) -> bool {
+        !matches!(self.active.as_str(), "active" | "reloading" | "refreshing" | "activating" | "deactivating")
+    }
+
+    /// Whether it is on its way.
+    pub(super) fn is_changing(&self) -> bool {
+        matches!(self.active.as_str(), "activating" | "deactivating")
+    }
+}
+
+/// The states of these units, in their order.
+pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<Vec<UnitSeen>> {
+    let reply = call(bus, (PATH, MANAGER, "ListUnitsByNames"), &names).await?;
+    let listed: Vec<Listed> = reply.body().deserialize().context("failed to read systemd's list of units")?;
+    if listed.len() != names.len() {
+        bail!("systemd told of {} units and was asked for {}", listed.len(), names.len());
+    }
+    Ok(listed.into_iter().map(seen).collect())
+}
+
+fn seen((_, description, load, active, sub, _, path, job, job_type, _): Listed) -> UnitSeen {
+    let job = (job != 0).then_some(job_type);
+    let path = path.as_str().to_owned();
+    UnitSeen { description, load, active, sub, job, path, changed: None, details: None }
+}
+
+/// Asks for all that is known of these units.
+pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> anyhow::Result<()> {
+    let asked = units.iter().map(|unit| call(bus, (&unit.path, PROPERTIES, "GetAll"), &""));
+    let replies = try_join_all(asked).await?;
+    for (unit, reply) in units.iter_mut().zip(replies) {
+        let body = reply.body();
+        let properties: Properties<'_> = body.deserialize().context("failed to read a unit's properties")?;
+        unit.changed =
+            properties.get("StateChangeTimestamp").and_then(number).filter(|at| *at > 0).map(|at| at / 1_000);
+        unit.details = Some(details(&properties));
+    }
+    Ok(())
+}
+
+/// Asks when these units changed their states last. One that is gone meanwhile stays without.
+pub(super) async fn date(bus: &Connection, units: &mut [&mut UnitSeen]) {
+    let asked = units.iter().map(|unit| call(bus, (&unit.path, PROPERTIES, "Get"), &(UNIT, "StateChangeTimestamp")));
+    let replies = join_all(asked).await;
+    for (unit, reply) in units.iter_mut().zip(replies) {
+        let at = reply.ok().and_then(|reply| match reply.body().deserialize::<Variant<'_>>() {
+            Ok(value) => number(&value),
+            Err(_) => None,
+        });
+        unit.changed = at.filter(|at| *at > 0).map(|at| at / 1_000);
+    }
+}
+
+/// What a service says of itself: its `STATUS=`.
+pub(super) async fn status_text(bus: &Connection, unit: &UnitSeen) -> Option<String> {
+    let reply = call(bus, (&unit.path, PROPERTIES, "Get"), &(SERVICE, "StatusText")).await.ok()?;
+    let body = reply.body();
+    let value: Variant<'_> = body.deserialize().ok()?;
+    text(&value).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+async fn call<B>(bus: &Connection, (path, interface, method): (&str, &str, &str), body: &B) -> anyhow::Result<Message>
+where
+    B: serde::Serialize + zbus::DynamicType,
+{
+    let called = bus.call_method(Some(SYSTEMD), path, Some(interface), method, body);
+    match tokio::time::timeout(PATIENCE, called).await {
+        Ok(reply) => reply.context("failed to ask systemd"),
+        Err(_) => bail!("failed to ask systemd: it did not answer within {} s", PATIENCE.as_secs()),
+    }
+}
+
+fn details(properties: &Properties<'_>) -> Details {
+    let word = |key: &str| properties.get(key).and_then(text).unwrap_or_default().to_owned();
+    let span = |key: &str| {
+        let micros = properties.get(key).and_then(number)?;
+        (micros != 0 && micros != u64::MAX).then(|| Duration::from_micros(micros))
+    };
+    let main = std::iter::once(word("FragmentPath")).filter(|path| !path.is_empty());
+    let start_timeout = span("TimeoutStartUSec");
+    Details {
+        pid: properties.get("MainPID").and_then(number).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
+        files: main.chain(properties.get("DropInPaths").map(words).unwrap_or_default()).collect(),
+        file_state: word("UnitFileState"),
+        load_error: properties.get("LoadError").and_then(load_error),
+        restart: word("Restart"),
+        restart_delay: span("RestartUSec").unwrap_or_default(),
+        start_timeout,
+        limits: TimeLimits {
+            watchdog: span("WatchdogUSec"),
+            start: start_timeout,
+            run: span("RuntimeMaxUSec"),
+            stop: span("TimeoutStopUSec"),
+        },
+        line: ["ExecStartPre", "ExecStartPost"].iter().filter_map(|key| properties.get(key)).find_map(running),
+        status_text: word("StatusText"),
+    }
+}
+
+fn words(list: &Variant<'_>) -> Vec<String> {
+    let Variant::Array(list) = list else { return Vec::new() };
+    list.iter().filter_map(text).map(str::to_owned).collect()
+}
+
+/// Error name and text, `(ss)`; empty where the unit could be loaded.
+fn load_error(error: &Variant<'_>) -> Option<String> {
+    let Variant::Structure(error) = error else { return None };
+    error.fields().get(1).and_then(text).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// The one of a list of commands, `a(sasbttttuii)`, that has begun and not ended.
+fn running(list: &Variant<'_>) -> Option<(Vec<String>, u64)> {
+    let Variant::Array(commands) = list else { return None };
+    commands.iter().find_map(|command| {
+        let Variant::Structure(command) = command else { return None };
+        let fields = command.fields();
+        let (began, ended) = (number(fields.get(3)?)?, number(fields.get(5)?)?);
+        (began > 0 && ended == 0).then(|| Some((words(fields.get(1)?), began / 1_000)))?
+    })
+}

@@ -1,0 +1,264 @@
+//! What the answers about wards and stacks are made from: configuration, what PID 1 says and the run records, each read once.
+
+use super::pid1::{self, UnitSeen};
+use crate::core::config::{Config, Problem, Stack, UnitName, Ward};
+use crate::core::recovery::Series;
+use crate::core::unit::{Content, Output, Rank, service_name, stands_alone};
+use crate::edge::exclusion::{self, Exclusion, Standing};
+use crate::edge::planner::Planner;
+use crate::edge::record::{RunRecord, StartKind, Totals, WardState};
+use crate::edge::root::Files;
+use crate::edge::{clock, series_file};
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+use zbus::Connection;
+
+/// The daemon's unit.
+pub(super) const DAEMON: &str = "unitwardd.service";
+
+/// What is looked at, and how closely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Where everything stands.
+    Line,
+    /// All counters, too.
+    Counters,
+    /// And all that PID 1 knows of the units.
+    Whole,
+}
+
+/// Everything, at one moment.
+#[derive(Debug, Default)]
+pub(super) struct Scene {
+    /// Milliseconds since the epoch.
+    pub(super) epoch: u64,
+    /// Milliseconds since boot, the clock of a series.
+    pub(super) boot: u64,
+    pub(super) config: Config,
+    pub(super) problems: Vec<Problem>,
+    /// The units for which the generator would write something else than what it has written.
+    pub(super) stale: HashSet<UnitName>,
+    pub(super) units: HashMap<String, UnitSeen>,
+    pub(super) books: HashMap<String, Book>,
+}
+
+/// What the records tell of a ward.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    pub(super) totals: Totals,
+    /// Newest first; for a line only so many as it needs.
+    pub(super) runs: Vec<RunRecord>,
+    pub(super) series: Series,
+    pub(super) exclusion: Option<Exclusion>,
+}
+
+impl Book {
+    pub(super) fn read(state: &WardState, (depth, standing): (Depth, Standing)) -> Self {
+        let (totals, runs) = if depth == Depth::Line { glance(state) } else { state.sum() };
+        Self { totals, runs, series: series_file::load(state), exclusion: exclusion::of(state, standing) }
+    }
+
+    /// The run of the ward's unit that was begun last.
+    pub(super) fn latest(&self) -> Option<&RunRecord> {
+        self.runs.iter().find(|run| run.start != StartKind::Condition)
+    }
+}
+
+/// The records down to the last death, and what is left of those that are gone.
+fn glance(state: &WardState) -> (Totals, Vec<RunRecord>) {
+    let mut runs = Vec::new();
+    for run in state.newest_runs() {
+        let died = run.end.as_ref().is_some_and(|end| end.is_death());
+        runs.push(run);
+        if died {
+            return (Totals::default(), runs);
+        }
+    }
+    (state.totals(), runs)
+}
+
+impl Scene {
+    /// Reads the configuration below `/`.
+    pub(super) fn read() -> Self {
+        let root = Path::new("/");
+        let mut files = Files::list(root);
+        let stacks = files.stacks();
+        let mut scene = Self { epoch: clock::since_epoch(), boot: clock::since_boot(), ..Self::default() };
+        let mut planner = Planner::new(root, &stacks);
+        files.wards(&stacks, &mut |read| {
+            let planned = planner.plan(read);
+            scene.problems.extend(planned.problems);
+            if let Some(ward) = planned.ward {
+                if !planned.outputs.iter().all(is_written) {
+                    scene.stale.insert(ward.unit());
+                }
+                scene.config.wards.push(ward);
+            }
+        });
+        for stack in planner.stacks() {
+            scene.problems.extend(stack.problem);
+            if !stack.outputs.iter().all(is_written) {
+                scene.stale.insert(stack.described.stack.unit());
+            }
+        }
+        let (settings, problems) = files.settings();
+        scene.problems.extend(problems);
+        scene.config.settings = settings;
+        scene.config.stacks = stacks.into_vec();
+        scene
+    }
+
+    /// Looks at these wards and stacks, and at the daemon.
+    ///
+    /// # Errors
+    /// PID 1 does not answer.
+    pub(super) async fn look(&mut self, bus: &Connection, (depth, chosen): (Depth, &Chosen)) -> anyhow::Result<()> {
+        let wards: Vec<&Ward> = self.config.wards.iter().filter(|ward| chosen.has_ward(ward)).collect();
+        let stacks = self.config.stacks.iter().filter(|stack| chosen.has_stack(stack));
+        let mut names: Vec<String> = wards.iter().map(|ward| ward.unit().to_string()).collect();
+        names.extend(stacks.map(|stack| stack.unit().to_string()));
+        if depth != Depth::Line {
+            names.extend(wards.iter().flat_map(|ward| services(ward)));
+        }
+        names.push(DAEMON.to_owned());
+        names.dedup();
+        let mut units = pid1::list(bus, &names).await?;
+        let wanted = |unit: &&mut UnitSeen| depth == Depth::Whole || unit.is_changing();
+        pid1::describe(bus, &mut units.iter_mut().filter(wanted).collect::<Vec<_>>()).await?;
+        self.units = names.into_iter().zip(units).collect();
+        for ward in wards {
+            let standing = if self.unit(&ward.unit()).is_down() { Standing::Down } else { Standing::Up };
+            let book = Book::read(&WardState::of(ward.name.as_str()), (depth, standing));
+            self.books.insert(ward.name.to_string(), book);
+        }
+        self.date(bus).await;
+        Ok(())
+    }
+
+    /// Asks for the times that no record knows.
+    async fn date(&mut self, bus: &Connection) {
+        let known: HashSet<String> = self
+            .config
+            .wards
+            .iter()
+            .filter_map(|ward| {
+                let (unit, latest) = (self.unit(&ward.unit()), self.books.get(ward.name.as_str())?.latest()?);
+                super::line::since_by_record(unit, latest).map(|_| ward.unit().to_string())
+            })
+            .collect();
+        let wanted = |(name, unit): (&String, &mut UnitSeen)| {
+            unit.changed.is_none() && !known.contains(name) && unit.load != "not-found"
+        };
+        let mut undated: Vec<&mut UnitSeen> =
+            self.units.iter_mut().filter_map(|(name, unit)| wanted((name, unit)).then_some(unit)).collect();
+        pid1::date(bus, &mut undated).await;
+    }
+
+    /// Where a unit stands; one that was not asked for is not loaded.
+    pub(super) fn unit(&self, name: &UnitName) -> &UnitSeen {
+        self.unit_called(name.as_str())
+    }
+
+    /// The same by its bare name.
+    pub(super) fn unit_called(&self, name: &str) -> &UnitSeen {
+        static NONE: std::sync::LazyLock<UnitSeen> = std::sync::LazyLock::new(UnitSeen::default);
+        self.units.get(name).unwrap_or(&NONE)
+    }
+
+    /// What the records tell of a ward.
+    pub(super) fn book(&self, ward: &Ward) -> &Book {
+        static NONE: std::sync::LazyLock<Book> = std::sync::LazyLock::new(Book::default);
+        self.books.get(ward.name.as_str()).unwrap_or(&NONE)
+    }
+
+    /// The members of a stack.
+    pub(super) fn members<'a>(&'a self, stack: &'a Stack) -> impl Iterator<Item = &'a Ward> {
+        self.config.wards.iter().filter(move |ward| ward.stack.as_ref() == Some(&stack.name))
+    }
+
+    /// Puts a unit and a ward's records in place, as [`Scene::look`] does.
+    #[cfg(test)]
+    pub(super) fn place(&mut self, unit: (&str, UnitSeen), book: Option<(&str, Book)>) {
+        self.units.insert(unit.0.to_owned(), unit.1);
+        self.books.extend(book.map(|(ward, book)| (ward.to_owned(), book)));
+    }
+}
+
+/// Which wards and stacks are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Chosen {
+    All,
+    /// One ward, by its name.
+    Ward(String),
+    /// One stack and its members, by its name.
+    Stack(String),
+}
+
+impl Chosen {
+    pub(super) fn has_ward(&self, ward: &Ward) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ward(name) => ward.name.as_str() == name,
+            Self::Stack(name) => ward.stack.as_ref().is_some_and(|stack| stack.as_str() == name),
+        }
+    }
+
+    pub(super) fn has_stack(&self, stack: &Stack) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ward(_) => false,
+            Self::Stack(name) => stack.name.as_str() == name,
+        }
+    }
+
+    /// What somebody means by a name: a ward, a ward's unit, a stack or a stack's unit.
+    ///
+    /// # Errors
+    /// Nothing is called so; the sentence says what is called nearly so.
+    pub(super) fn find(config: &Config, name: &str) -> Result<Self, String> {
+        let (wards, stacks) = (&config.wards, &config.stacks);
+        let is = |unit: &UnitName| unit.as_str() == name || unit.as_str().strip_suffix(".service") == Some(name);
+        if let Some(ward) = wards.iter().find(|ward| ward.name.as_str() == name) {
+            return Ok(Self::Ward(ward.name.to_string()));
+        }
+        if let Some(stack) = stacks.iter().find(|stack| stack.name.as_str() == name || stack.unit().as_str() == name) {
+            return Ok(Self::Stack(stack.name.to_string()));
+        }
+        match wards.iter().find(|ward| is(&ward.unit())) {
+            Some(ward) => Ok(Self::Ward(ward.name.to_string())),
+            None => Err(unknown(config, name)),
+        }
+    }
+}
+
+fn unknown(config: &Config, name: &str) -> String {
+    let named = config.wards.iter().map(|ward| ward.name.as_str());
+    let candidates = named.chain(config.stacks.iter().map(|stack| stack.name.as_str()));
+    match crate::core::config::problem::nearest(name, candidates) {
+        Some(other) => format!("There is no ward or stack {name:?}, did you mean {other:?}?"),
+        None if config.wards.is_empty() && config.stacks.is_empty() => {
+            format!("There is no ward {name:?}, nor any other: unitward.ward(5) says how one is written.")
+        }
+        None => format!("There is no ward or stack {name:?}; \"unitward list\" shows those there are."),
+    }
+}
+
+/// The services of the ward's conditions.
+fn services(ward: &Ward) -> impl Iterator<Item = String> {
+    let alone = ward.conditions.iter().filter(|condition| stands_alone(condition));
+    alone.map(move |condition| service_name(ward, condition))
+}
+
+/// Whether the generator has written this, as it is.
+fn is_written(output: &Output) -> bool {
+    let directory = match output.rank {
+        Rank::Normal => "/run/systemd/generator",
+        Rank::Late => "/run/systemd/generator.late",
+    };
+    let path = Path::new(directory).join(&output.path);
+    match &output.content {
+        Content::File(text) => fs::read(path).is_ok_and(|written| written == text.as_bytes()),
+        Content::Link(target) => fs::read_link(path).is_ok_and(|written| written == Path::new(target)),
+    }
+}
