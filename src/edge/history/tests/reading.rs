@@ -126,7 +126,7 @@ fn what_is_wanted_is_found() {
 fn a_newer_or_damaged_history_is_told_and_left_alone() {
     let place = Place::new();
     let history = place.open().history;
-    history.connection.pragma_update(None, "user_version", 3).unwrap();
+    history.connection.pragma_update(None, "user_version", 4).unwrap();
     drop(history);
     let error = Reader::open(&place.path()).unwrap_err();
     assert!(matches!(error, HistoryError::Other(Cause::Newer { found: 3, .. })), "{error:?}");
