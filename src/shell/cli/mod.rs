@@ -4,6 +4,7 @@ mod check;
 mod plan;
 mod reports;
 mod restart_stack;
+mod timeline;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ enum Command {
     /// Ends with 0 as soon as the restart is under way, with --wait when all members are back; with 1 when it is refused or has
     /// failed. Root may ask, and processes of the stack itself.
     RestartStack(restart_stack::Arguments),
+    /// Show what happened when in a recovery, or in all since a time.
+    Timeline(timeline::Arguments),
 }
 
 /// Entry point of the program.
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Plan { root } => plan::plan(&root),
         Command::Reports(arguments) => reports::reports(&arguments),
         Command::RestartStack(arguments) => restart_stack::restart_stack(&arguments),
+        Command::Timeline(arguments) => timeline::timeline(&arguments),
     };
     done.unwrap_or_else(|error| {
         // A reader that has gone away, as in `unitward plan | head`, is no failure.

@@ -129,7 +129,7 @@ fn a_newer_or_damaged_history_is_told_and_left_alone() {
     history.connection.pragma_update(None, "user_version", 4).unwrap();
     drop(history);
     let error = Reader::open(&place.path()).unwrap_err();
-    assert!(matches!(error, HistoryError::Other(Cause::Newer { found: 3, .. })), "{error:?}");
+    assert!(matches!(error, HistoryError::Other(Cause::Newer { found: 4, .. })), "{error:?}");
     let garbage = [7; 9000];
     fs::write(place.path(), garbage).unwrap();
     let error = Reader::open(&place.path()).unwrap_err();

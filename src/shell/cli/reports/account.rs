@@ -249,6 +249,6 @@ impl Became {
 }
 
 /// Text that does nothing to a terminal.
-pub(super) fn visible(text: &str) -> String {
+pub(in crate::shell::cli) fn visible(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }

@@ -115,7 +115,7 @@ fn recovered(recovery: &StoredRecovery) -> String {
 }
 
 /// Local time with milliseconds.
-pub(super) fn time(ms: u64, zone: &TimeZone) -> String {
+pub(in crate::shell::cli) fn time(ms: u64, zone: &TimeZone) -> String {
     let stamp = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     stamp.map_or_else(|| NOTHING.to_owned(), |stamp| stamp.to_zoned(zone.clone()).strftime("%F %T%.3f").to_string())
 }
