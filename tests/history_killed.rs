@@ -88,6 +88,7 @@ fn batch(turn: u64) -> Vec<Change> {
         outcome: "recovered".into(),
         at,
         record: record(crash),
+        course: None,
     };
     let before = key(open.saturating_sub(3));
     vec![

@@ -36,6 +36,13 @@ pub struct RunRecord {
     pub start: StartKind,
     /// Restarts in a row, this one included, since the ward was last healthy; 0 for a first start.
     pub restarts: u32,
+    /// When its first line ran, milliseconds since the epoch; `None` in records of older versions.
+    #[serde(default)]
+    pub begun: Option<u64>,
+    /// How long the back-off was that this start waits, milliseconds; `None` where it did not wait, and in records of older
+    /// versions.
+    #[serde(default)]
+    pub backoff_ms: Option<u64>,
     /// The run whose death this start answers; `None` for a first start, and where nobody noted that death.
     #[serde(default)]
     pub follows: Option<String>,
@@ -60,6 +67,8 @@ impl RunRecord {
             invocation: invocation.to_owned(),
             start,
             restarts: 0,
+            begun: None,
+            backoff_ms: None,
             follows: None,
             spent: Vec::new(),
             results: Vec::new(),
@@ -216,6 +225,20 @@ impl WardState {
         runs_in(&self.directory).filter(|record| record.end.is_some()).max_by_key(ended)
     }
 
+    /// The run whose record was written last.
+    #[must_use]
+    pub fn latest_run(&self) -> Option<RunRecord> {
+        let written = |path: PathBuf| Some((fs::metadata(&path).ok()?.modified().ok()?, path));
+        let (_, path) = paths_in(&self.directory).filter_map(written).max()?;
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
+    }
+
+    /// All runs that are kept. Damaged records are left out.
+    #[must_use]
+    pub fn runs(&self) -> Vec<RunRecord> {
+        runs_in(&self.directory).collect()
+    }
+
     /// Writes a run's record.
     ///
     /// # Errors
@@ -281,9 +304,19 @@ fn all_below(states: &Path) -> Vec<RunRecord> {
     entries(states).flat_map(|ward| runs_in(&ward)).collect()
 }
 
+/// The names of the wards that have records.
+#[must_use]
+pub fn wards() -> Vec<String> {
+    let name = |path: PathBuf| Some(path.file_name()?.to_str()?.to_owned());
+    entries(Path::new(STATE_DIRECTORY)).filter_map(name).collect()
+}
+
 fn runs_in(ward: &Path) -> impl Iterator<Item = RunRecord> + use<> {
-    let records = entries(&ward.join("runs")).filter(|path| path.extension().is_some_and(|kind| kind == "json"));
-    records.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+    paths_in(ward).filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+}
+
+fn paths_in(ward: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    entries(&ward.join("runs")).filter(|path| path.extension().is_some_and(|kind| kind == "json"))
 }
 
 fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {

@@ -42,6 +42,33 @@ pub fn chains(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) ->
     recovered.into_iter().chain(given_up).collect()
 }
 
+/// A recovery that is still going on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderWay {
+    /// The InvocationID of the run whose death began it.
+    pub invocation: String,
+    /// How that run ended.
+    pub died: End,
+    /// The restarts so far, oldest first; the last one may be going on.
+    pub attempts: Vec<Attempt>,
+}
+
+/// The recovery of which this run, a ward's latest, is a part, unless it has come to its end. Whether systemd is going to start the
+/// unit again after a death is not for records to say.
+#[must_use]
+pub fn under_way(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<UnderWay> {
+    // How it ends is not known yet: any end does.
+    let chain = match &latest.end {
+        None if latest.up.is_some() => None,
+        None => trail(latest, lookup, Ended::Up),
+        Some(end) if end.given_up.is_some() => None,
+        Some(_) if begins_one(latest) => began(latest, Vec::new(), Ended::Up),
+        Some(end) if end.asked || end.finished => None,
+        Some(_) => trail(latest, lookup, Ended::Up),
+    };
+    chain.map(|Chain { invocation, died, attempts, ended: _ }| UnderWay { invocation, died, attempts })
+}
+
 /// Whether the death of this run began a recovery, and did not merely prolong one.
 fn begins_one(record: &RunRecord) -> bool {
     record.up.is_some() || record.follows.is_none()
@@ -71,7 +98,13 @@ fn began(by: &RunRecord, attempts: Vec<Attempt>, ended: Ended) -> Option<Chain> 
 fn attempt(record: &RunRecord) -> Attempt {
     // Step 0 is no step of the ward's: it starts the service of a condition with Independent=.
     let steps = record.results.iter().filter(|result| result.step != "0").map(StepDone::from).collect();
-    Attempt { steps, up: record.up.map(|up| UpTimes { main: up.main, at: up.at }) }
+    Attempt {
+        begun: record.begun,
+        backoff_ms: record.backoff_ms.unwrap_or(0),
+        steps,
+        up: record.up.map(|up| UpTimes { main: up.main, at: up.at }),
+        failed_at: record.end.as_ref().filter(|_| record.up.is_none()).map(|end| end.at),
+    }
 }
 
 impl From<&StepResult> for StepDone {
@@ -85,6 +118,7 @@ impl From<&StepResult> for StepDone {
                 record::Outcome::Failed => StepOutcome::Failed,
             },
             ms: result.ms,
+            at: result.at,
         }
     }
 }
@@ -204,6 +238,26 @@ mod tests {
         let mut asked = others;
         asked[0].end.as_mut().unwrap().asked = true;
         check(&up(run("b", Some("a"))), &asked, &[]);
+    }
+
+    #[test]
+    fn a_recovery_is_under_way_until_a_run_is_up_or_given_up() {
+        let others = [died(up(run("a", None)), None), died(run("b", Some("a")), None)];
+        let lookup = |id: &str| others.iter().find(|run| run.invocation == id).cloned();
+        let check = |latest: &RunRecord, expect: Option<(&str, usize)>| {
+            let told = under_way(latest, &lookup).map(|told| (told.invocation, told.attempts.len()));
+            assert_eq!(told, expect.map(|(run, attempts)| (run.to_owned(), attempts)), "{latest:?}");
+        };
+        check(&others[0], Some(("a", 0)));
+        check(&run("b", Some("a")), Some(("a", 1)));
+        check(&others[1], Some(("a", 1)));
+        check(&run("c", Some("b")), Some(("a", 2)));
+        check(&up(run("c", Some("b"))), None);
+        check(&died(run("c", Some("b")), Some(record::GivenUp::Exclude)), None);
+        check(&run("c", None), None);
+        let mut asked = died(run("c", Some("b")), None);
+        asked.end.as_mut().unwrap().asked = true;
+        check(&asked, None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! Not part of it: what runs beside the start, that is conditions with `Independent=` and `[OnLimit]`. Their services
 //! may go on for as long as they like after the ward is back.
 
+use super::course::Attempts;
 use crate::core::crash::observation::InvocationId;
 
 /// The death that began it.
@@ -22,10 +23,16 @@ pub struct Died {
 /// One automatic restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempt {
+    /// When its first line ran, milliseconds since the epoch; `None`: nobody noted it.
+    pub begun: Option<u64>,
+    /// How long it waited before all else, milliseconds; 0: it did not.
+    pub backoff_ms: u64,
     /// Its steps, in the order they ran.
     pub steps: Vec<StepDone>,
     /// When it was up; `None`: it never was.
     pub up: Option<UpTimes>,
+    /// When it ended, if it failed, milliseconds since the epoch.
+    pub failed_at: Option<u64>,
 }
 
 /// What one step did.
@@ -41,6 +48,8 @@ pub struct StepDone {
     pub result: StepOutcome,
     /// How long it took, milliseconds.
     pub ms: u64,
+    /// When it ended, milliseconds since the epoch.
+    pub at: u64,
 }
 
 /// Whether a step did what it should.
@@ -117,6 +126,8 @@ pub struct Account {
     pub downtime_ms: Option<u64>,
     /// From the death until the last step was done; `None`: as above.
     pub recovery_ms: Option<u64>,
+    /// When what of it happened. It is kept on this host and not published.
+    pub course: Attempts,
 }
 
 /// Draws up the account of a recovery; `attempts` are its restarts, oldest first.
@@ -141,6 +152,7 @@ pub fn account(ward: &str, died: Died, attempts: &[Attempt], ended: Ended) -> Ac
         restarts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
         downtime_ms: up.map(|up| since(up.main)),
         recovery_ms: up.map(|up| since(up.at)),
+        course: Attempts::of(attempts),
         invocation: died.invocation,
         reason: died.reason,
     }
@@ -156,15 +168,23 @@ mod tests {
     }
 
     fn step(argument: &str, result: StepOutcome) -> StepDone {
-        StepDone { condition: "OnDeath".into(), step: "Execute".into(), argument: argument.into(), result, ms: 1 }
+        StepDone {
+            condition: "OnDeath".into(),
+            step: "Execute".into(),
+            argument: argument.into(),
+            result,
+            ms: 1,
+            at: 0,
+        }
     }
 
     fn failed_start() -> Attempt {
-        Attempt { steps: vec![step("/first", StepOutcome::Failed)], up: None }
+        Attempt { steps: vec![step("/first", StepOutcome::Failed)], ..Attempt::default() }
     }
 
     fn start_at(main: u64, result: StepOutcome) -> Attempt {
-        Attempt { steps: vec![step("/last", result)], up: Some(UpTimes { main, at: main + 500 }) }
+        let up = Some(UpTimes { main, at: main + 500 });
+        Attempt { steps: vec![step("/last", result)], up, ..Attempt::default() }
     }
 
     fn check(attempts: &[Attempt], ended: Ended, expect: (Outcome, u32, Option<u64>, Option<u64>)) {

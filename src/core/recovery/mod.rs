@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod backoff;
+pub mod course;
 pub mod gate;
 pub mod report;
 pub mod series;

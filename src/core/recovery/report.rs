@@ -76,6 +76,7 @@ impl<'a> From<&'a StepDone> for StepReport<'a> {
 mod tests {
     use super::*;
     use crate::core::crash::observation::InvocationId;
+    use crate::core::recovery::course::Attempts;
 
     fn account() -> Account {
         Account {
@@ -89,11 +90,13 @@ mod tests {
                 argument: "/usr/bin/mount \"a\"".into(),
                 result: StepOutcome::Ok,
                 ms: 41,
+                at: 0,
             }],
             outcome: Outcome::Recovered,
             restarts: 1,
             downtime_ms: Some(184),
             recovery_ms: Some(4_312),
+            course: Attempts::default(),
         }
     }
 

@@ -139,8 +139,9 @@ fn settle(db: &Connection, seq: u64, end: (i64, u64, Option<&String>)) -> Result
 fn insert_recovery(db: &Connection, recovery: &StoredRecovery) -> Result<()> {
     let Some(death) = find(db, &recovery.death)? else { return Ok(()) };
     let rows = db.execute(
-        "INSERT INTO recoveries (death, ward, outcome, at, record) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
-        params![death, recovery.ward, recovery.outcome, number(recovery.at), recovery.record],
+        "INSERT INTO recoveries (death, ward, outcome, at, record, course) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO NOTHING",
+        params![death, recovery.ward, recovery.outcome, number(recovery.at), recovery.record, recovery.course],
     )?;
     if rows == 0 {
         return Ok(());

@@ -116,15 +116,12 @@ fn salvage(path: &Path, fresh: &Path) -> Result<u64, HistoryError> {
     clear(fresh).map_err(|source| HistoryError::new(Cause::File { path: fresh.to_owned(), source }, path))?;
     let damaged = Damaged::open(path);
     let mut db = schema::begin(fresh)?;
-    // Rows are of the version that wrote them.
-    let version = damaged.as_ref().map_or(schema::LATEST, Damaged::version);
-    schema::MIGRATIONS.to_version(&mut db, version).map_err(migrated)?;
+    schema::MIGRATIONS.to_latest(&mut db).map_err(migrated)?;
     if let Some(damaged) = &damaged {
         let work = db.transaction().map_err(wrong)?;
         TABLES.iter().try_for_each(|table| damaged.copy(table, &work)).map_err(wrong)?;
         work.commit().map_err(wrong)?;
     }
-    schema::MIGRATIONS.to_latest(&mut db).map_err(migrated)?;
     let work = db.transaction().map_err(wrong)?;
     mend::mend(&work).map_err(wrong)?;
     let salvaged = work.query_row("SELECT count(*) FROM deaths", [], |found| row::unsigned(found, 0)).map_err(wrong)?;
@@ -148,12 +145,6 @@ impl Damaged {
         Some(Self(db))
     }
 
-    fn version(&self) -> usize {
-        let found = self.0.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-        let found = found.ok().and_then(|found| usize::try_from(found).ok());
-        found.filter(|found| (1..=schema::LATEST).contains(found)).unwrap_or(schema::LATEST)
-    }
-
     /// Copies all rows of a table that can be read and that pass the checks.
     fn copy(&self, table: &(&str, &str), into: &Connection) -> rusqlite::Result<()> {
         // A number that is damaged leads past all that follow it; these are met on the way back.
@@ -169,10 +160,14 @@ impl Damaged {
             Way::Up => format!("> ?1 ORDER BY {number}"),
             Way::Down => format!("< ?1 ORDER BY {number} DESC"),
         };
-        let query = format!("SELECT {number}, * FROM {table} WHERE {number} {order} LIMIT 1");
+        // What the file says of its own version may be damaged too: each version has the columns of those before it.
+        let theirs = columns(&self.0, table).unwrap_or_default();
+        let shared: Vec<_> = columns(into, table)?.into_iter().filter(|column| theirs.contains(column)).collect();
+        let columns = shared.join(", ");
+        let query = format!("SELECT {number}, {columns} FROM {table} WHERE {number} {order} LIMIT 1");
         let Ok(mut next) = self.0.prepare(&query) else { return Ok(last) };
-        let places = vec!["?"; next.column_count() - 1].join(", ");
-        let mut insert = into.prepare(&format!("INSERT OR REPLACE INTO {table} VALUES ({places})"))?;
+        let places = vec!["?"; shared.len()].join(", ");
+        let mut insert = into.prepare(&format!("INSERT OR REPLACE INTO {table} ({columns}) VALUES ({places})"))?;
         let (mut missed, mut failures) = (0, 0);
         while failures < FAILURES {
             match read_next(&mut next, at) {
@@ -217,6 +212,11 @@ impl Way {
             Self::Down => (1..from).contains(&to),
         }
     }
+}
+
+fn columns(db: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let all = db.prepare(&format!("SELECT * FROM {table}"))?;
+    Ok(all.column_names().into_iter().map(str::to_owned).collect())
 }
 
 fn read_next(next: &mut Statement<'_>, after: i64) -> rusqlite::Result<Option<(i64, Vec<Value>)>> {

@@ -114,6 +114,8 @@ pub struct StoredRecovery {
     pub at: u64,
     /// The recovery record as published, JSON.
     pub record: String,
+    /// When what of it happened, JSON of [`crate::core::recovery::course`]; `None`: an older version stored it.
+    pub course: Option<String>,
 }
 
 /// What is known of a full restart beside its row among the deaths.

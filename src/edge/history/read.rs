@@ -116,9 +116,11 @@ impl Drop for Source {
 
 /// The first version that has full restarts.
 const RESTARTS_SINCE: i64 = 2;
+/// The first version that has the times of a recovery.
+const COURSES_SINCE: i64 = 3;
 
 /// Deaths with their recovery and the last report of each kind. A file of an older version, which only the daemon may
-/// change, has no full restarts.
+/// change, has no full restarts or no times of recoveries.
 fn told(condition: &str, version: i64) -> String {
     let restarts = if version < RESTARTS_SINCE {
         "(SELECT NULL death, NULL stack, NULL caller, NULL ended, NULL cause_unit, NULL cause_invocation, NULL over, NULL outcome,
@@ -126,17 +128,18 @@ fn told(condition: &str, version: i64) -> String {
     } else {
         "restarts"
     };
+    let course = if version < COURSES_SINCE { "NULL" } else { "v.course" };
     let last = |channel: u8| format!("(SELECT max(seq) FROM reports WHERE death = d.id AND channel = {channel})");
     let (crash, recovery) = (last(0), last(1));
     format!(
-        "SELECT {DEATH}, d.id, c.id, c.state, c.settled, c.why, o.id, o.state, o.settled, o.why, v.ward, v.outcome, v.at, v.record,
+        "SELECT {DEATH}, d.id, c.id, c.state, c.settled, c.why, o.id, o.state, o.settled, o.why, v.ward, v.outcome, v.at, v.record, {course},
                 s.stack, s.caller, s.ended, s.cause_unit, s.cause_invocation, s.over, s.outcome, s.trouble,
                 (SELECT max(l.invocation) FROM {restarts} x JOIN deaths l ON l.id = x.death
                  WHERE x.cause_invocation = d.invocation AND x.cause_unit = d.unit AND l.boot = d.boot)
          FROM deaths d LEFT JOIN reports c ON c.seq = {crash} LEFT JOIN reports o ON o.seq = {recovery}
               LEFT JOIN recoveries v ON v.death = d.id
               LEFT JOIN {restarts} s ON s.death = d.id
-         WHERE {condition} ORDER BY d.at, d.id"
+         WHERE {condition}"
     )
 }
 
@@ -196,7 +199,7 @@ impl Reader {
     ///
     /// The file cannot be read.
     pub fn deaths(&self, wanted: &Wanted) -> Result<Vec<Told>, HistoryError> {
-        let condition = "d.id > ?1 AND d.at >= ?2 AND (?3 IS NULL OR d.name = ?3)";
+        let condition = "d.id > ?1 AND d.at >= ?2 AND (?3 IS NULL OR d.name = ?3) ORDER BY d.at, d.id";
         self.all(condition, params![wanted.after, row::number(wanted.since), wanted.name])
     }
 
@@ -207,8 +210,20 @@ impl Reader {
     /// The file cannot be read.
     pub fn find(&self, id: &str) -> Result<Vec<Told>, HistoryError> {
         let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| format!("{}*", id.to_ascii_uppercase()));
-        let condition = "hex(d.invocation) GLOB ?1 OR d.id IN (SELECT death FROM reports WHERE id = ?2)";
+        let condition =
+            "hex(d.invocation) GLOB ?1 OR d.id IN (SELECT death FROM reports WHERE id = ?2) ORDER BY d.at, d.id";
         self.all(condition, params![digits, packed(id)])
+    }
+
+    /// The latest death that was recovered from, or full restart; of this ward, unit or stack, where one is named.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn latest_course(&self, name: Option<&str>) -> Result<Option<Told>, HistoryError> {
+        let condition = "(v.death IS NOT NULL OR s.death IS NOT NULL)
+             AND (?1 IS NULL OR d.name = ?1 OR d.unit = ?1 OR s.stack = ?1) ORDER BY d.at DESC, d.id DESC LIMIT 1";
+        Ok(self.all(condition, params![name])?.pop())
     }
 
     /// Counts what is stored.
@@ -260,13 +275,13 @@ fn one(found: &Row<'_>) -> SqlResult<Told> {
     let death = row::death(found)?;
     let recovered = row::optional_text(found, 20)?.is_some();
     let recovery = recovered.then(|| row::recovery(found, 20, death.key.clone())).transpose()?;
-    let restarted = row::optional_text(found, 24)?.is_some();
-    let restart = restarted.then(|| row::restart(found, 24, death.key.clone())).transpose()?;
+    let restarted = row::optional_text(found, 25)?.is_some();
+    let restart = restarted.then(|| row::restart(found, 25, death.key.clone())).transpose()?;
     let restart = match restart {
-        Some(restart) => Some(ToldRestart { restart, end: row::restart_end(found, 29)? }),
+        Some(restart) => Some(ToldRestart { restart, end: row::restart_end(found, 30)? }),
         None => None,
     };
-    let led_to = found.get_ref(32)?.as_bytes_or_null()?.and_then(InvocationId::from_bytes);
+    let led_to = found.get_ref(33)?.as_bytes_or_null()?.and_then(InvocationId::from_bytes);
     Ok(Told {
         restart,
         led_to,

@@ -138,7 +138,7 @@ pub(super) fn report(row: &Row<'_>) -> Result<StoredReport> {
     })
 }
 
-/// A recovery of the death `death`, from `ward, outcome, at, record` at column `from` on.
+/// A recovery of the death `death`, from `ward, outcome, at, record, course` at column `from` on.
 pub(super) fn recovery(row: &Row<'_>, from: usize, death: Key) -> Result<StoredRecovery> {
     Ok(StoredRecovery {
         death,
@@ -146,6 +146,7 @@ pub(super) fn recovery(row: &Row<'_>, from: usize, death: Key) -> Result<StoredR
         outcome: text(row, from + 1)?,
         at: unsigned(row, from + 2)?,
         record: text(row, from + 3)?,
+        course: optional_text(row, from + 4)?,
     })
 }
 

@@ -90,6 +90,7 @@ pub(super) fn recovery(number: u64) -> Change {
         outcome: "recovered".into(),
         at: NOW + number + 4312,
         record: record(number),
+        course: None,
     }))
 }
 

@@ -24,26 +24,34 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let one_too_many = missed && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
     let start = series.start(nrestarts);
     let spent = spend(&mut series, start, arguments);
-    let record = RunRecord {
+    let mut record = RunRecord {
         restarts: series.restarts,
+        begun: Some(clock::since_epoch()),
         follows: series.answers(start, missed),
         spent,
         ..RunRecord::new(ward, super::name(unit, &known), invocation, kind(start))
     };
     let services = if one_too_many { limit::services(&mut series, arguments) } else { Vec::new() };
+    let waits = |restart| -> io::Result<Duration> {
+        let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
+        // What is no time span is "infinity", or nothing was said.
+        let timeout = time_span::parse(known.get("TimeoutStartUSec")).ok();
+        Ok(backoff.wait_below(restart, timeout))
+    };
+    let is_restart = start.is_restart() && !one_too_many;
+    if is_restart {
+        record.backoff_ms = Some(waits(series.restarts)?).filter(|wait| !wait.is_zero()).map(millis);
+    }
     let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs();
     if one_too_many {
         return limit::carry_out(&limit::decide(arguments)?, &services, arguments, Site::Starting).and(saved);
     }
-    if start.is_restart() {
+    if is_restart {
         // Where nothing can be written systemd's own counter makes the waits grow.
         let restart = if saved.is_ok() { series.restarts } else { nrestarts.unwrap_or(series.restarts) };
-        let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
-        // What is no time span is "infinity", or nothing was said.
-        let timeout = time_span::parse(known.get("TimeoutStartUSec")).ok();
-        wait(ward, unit, restart, backoff.wait_below(restart, timeout));
+        wait(ward, unit, restart, waits(restart)?);
     }
     saved
 }
@@ -107,6 +115,10 @@ fn kind(start: Start) -> StartKind {
         Start::AfterDeath => StartKind::AfterDeath,
         Start::AfterAbnormalDeath => StartKind::AfterAbnormalDeath,
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn wait(ward: &str, unit: &str, restart: u32, wait: Duration) {

@@ -7,6 +7,7 @@ mod plan;
 mod reports;
 mod restart_stack;
 mod status;
+mod timeline;
 mod tree;
 
 use anyhow::Context as _;
@@ -53,6 +54,8 @@ enum Command {
     /// Ends with 0 as soon as the restart is under way, with --wait when all members are back; with 1 when it is refused or has
     /// failed. Root may ask, and processes of the stack itself.
     RestartStack(restart_stack::Arguments),
+    /// Show what happened when in a recovery, or in all since a time.
+    Timeline(timeline::Arguments),
 }
 
 /// Entry point of the program.
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Tree(arguments) => tree::tree(&arguments),
         Command::Reports(arguments) => reports::reports(&arguments),
         Command::RestartStack(arguments) => restart_stack::restart_stack(&arguments),
+        Command::Timeline(arguments) => timeline::timeline(&arguments),
     };
     done.unwrap_or_else(|error| {
         // A reader that has gone away, as in `unitward plan | head`, is no failure.

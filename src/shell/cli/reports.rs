@@ -5,10 +5,11 @@
 
 mod account;
 mod detail;
-mod since;
+pub(super) mod since;
 pub(super) mod table;
 
 pub(super) use account::visible;
+pub(super) use table::time;
 
 use crate::edge::history::read::{Reader, Told, Wanted};
 use crate::edge::history::{Cause, HistoryError};

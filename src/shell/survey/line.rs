@@ -216,7 +216,7 @@ pub(super) fn wording(condition: &Condition, step: &str) -> Option<(String, Stri
     let above = condition.steps.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
     let action = match below {
         None => &above.action,
-        Some(below) => above.otherwise.get(below.parse::<usize>().ok()?.checked_sub(1)?)?,
+        Some(below) => &above.otherwise.get(below.parse::<usize>().ok()?.checked_sub(1)?)?.action,
     };
     let words = words(action);
     let (key, value) = words.split_once(' ').unwrap_or((&words, ""));

@@ -235,7 +235,7 @@ impl Chosen {
 fn unknown(config: &Config, name: &str) -> String {
     let named = config.wards.iter().map(|ward| ward.name.as_str());
     let candidates = named.chain(config.stacks.iter().map(|stack| stack.name.as_str()));
-    match crate::core::config::problem::nearest(name, candidates) {
+    match crate::core::config::nearest(name, candidates) {
         Some(other) => format!("There is no ward or stack {name:?}, did you mean {other:?}?"),
         None if config.wards.is_empty() && config.stacks.is_empty() => {
             format!("There is no ward {name:?}, nor any other: unitward.ward(5) says how one is written.")

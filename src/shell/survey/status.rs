@@ -332,7 +332,7 @@ mod tests {
         let record = r#"{"restarts":1,"downtimeMs":184,"recoveryMs":4312}"#.to_owned();
         let key = death.death.key.clone();
         let recovery =
-            StoredRecovery { death: key, ward: "worker".into(), outcome: "recovered".into(), at: NOW - 1, record };
+            StoredRecovery { death: key, ward: "worker".into(), outcome: "recovered".into(), at: NOW - 1, course: None, record };
         let history = Remembered { deaths: vec![Told { recovery: Some(recovery), ..death }], ..Remembered::default() };
         let recovery = of_ward(&scene, &scene.config.wards[3], &history).last_recovery.unwrap();
         assert_eq!((recovery.restarts, recovery.downtime_ms, recovery.recovery_ms), (Some(1), Some(184), Some(4312)));

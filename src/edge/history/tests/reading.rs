@@ -126,10 +126,10 @@ fn what_is_wanted_is_found() {
 fn a_newer_or_damaged_history_is_told_and_left_alone() {
     let place = Place::new();
     let history = place.open().history;
-    history.connection.pragma_update(None, "user_version", 3).unwrap();
+    history.connection.pragma_update(None, "user_version", 4).unwrap();
     drop(history);
     let error = Reader::open(&place.path()).unwrap_err();
-    assert!(matches!(error, HistoryError::Other(Cause::Newer { found: 3, .. })), "{error:?}");
+    assert!(matches!(error, HistoryError::Other(Cause::Newer { found: 4, .. })), "{error:?}");
     let garbage = [7; 9000];
     fs::write(place.path(), garbage).unwrap();
     let error = Reader::open(&place.path()).unwrap_err();

@@ -41,6 +41,39 @@ fn a_history_of_version_2_is_read_whole() {
 }
 
 #[test]
+fn a_history_of_version_3_is_read_whole() {
+    let place = made_by(concat!(
+        include_str!("../fixtures/version-1.sql"),
+        include_str!("../fixtures/version-2.sql"),
+        include_str!("../fixtures/version-3.sql")
+    ));
+    let courses = |place: &Place| -> Vec<Option<String>> {
+        let reader = read::Reader::open(&place.path()).unwrap().unwrap();
+        let found = reader.deaths(&read::Wanted::default()).unwrap();
+        found.into_iter().filter_map(|told| told.recovery).map(|recovery| recovery.course).collect()
+    };
+    let expect = [
+        None,
+        Some(
+            r#"{"first":[{"begun":1738838544000,"steps":[1738838544100],"main":1738838544149,"up":1738838548277}]}"#
+                .to_owned(),
+        ),
+    ];
+    assert_eq!(courses(&place), expect);
+    drop(place.open());
+    assert_eq!(courses(&place), expect);
+}
+
+#[test]
+fn a_reader_does_without_the_times_that_version_2_did_not_keep() {
+    let place = made_by(concat!(include_str!("../fixtures/version-1.sql"), include_str!("../fixtures/version-2.sql")));
+    let reader = read::Reader::open(&place.path()).unwrap().unwrap();
+    let found = reader.deaths(&read::Wanted::default()).unwrap();
+    let recoveries: Vec<_> = found.into_iter().filter_map(|told| told.recovery).collect();
+    assert!(recoveries.len() == 2 && recoveries.iter().all(|recovery| recovery.course.is_none()), "{recoveries:?}");
+}
+
+#[test]
 fn the_steps_from_version_to_version_are_sound() {
     schema::MIGRATIONS.validate().unwrap();
 }
@@ -50,7 +83,7 @@ fn a_history_of_a_newer_version_is_left_as_it_is() {
     let place = Place::new();
     let mut history = place.open().history;
     history.apply(NOW, &[death(1, Fate::Silent)]).unwrap();
-    history.connection.pragma_update(None, "user_version", 3).unwrap();
+    history.connection.pragma_update(None, "user_version", 4).unwrap();
     // With a log beside it, as after a power cut.
     let files = || ["", "-wal"].map(|suffix| fs::read(format!("{}{suffix}", place.path().display())).unwrap());
     schema::keep_as_is(&history.connection);
@@ -59,7 +92,7 @@ fn a_history_of_a_newer_version_is_left_as_it_is() {
     let error = History::open(&place.path(), BOUNDS, NOW).unwrap_err();
     let HistoryError::Other(why) = error else { panic!("{error:?}") };
     let expect = format!(
-        "{} was written by a newer version (schema 3, this one knows 2); it is left as it is",
+        "{} was written by a newer version (schema 4, this one knows 3); it is left as it is",
         place.path().display()
     );
     assert_eq!(why.to_string(), expect);

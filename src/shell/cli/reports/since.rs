@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use std::process::{Command, Stdio};
 
 /// Milliseconds since the epoch.
-pub(super) fn since(text: &str) -> anyhow::Result<u64> {
+pub(in crate::shell::cli) fn since(text: &str) -> anyhow::Result<u64> {
     let mut asked = Command::new("systemd-analyze");
     asked.args(["timestamp", "--", text]).env("LC_ALL", "C").stdin(Stdio::null());
     let answer = asked.output().context("failed to run systemd-analyze, which reads the time of --since")?;

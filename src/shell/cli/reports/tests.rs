@@ -78,6 +78,7 @@ fn recovery(number: u64, outcome: &str) -> Change {
         outcome: outcome.into(),
         at: NOW + number * 1000 + 4312,
         record: if outcome == "recovered" { RECORD.into() } else { "{}".into() },
+        course: None,
     }))
 }
 

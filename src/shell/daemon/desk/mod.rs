@@ -196,6 +196,7 @@ impl Desk {
                 (None, _) => scene.now.epoch_ms,
             },
             record: String::from_utf8_lossy(&record).into_owned(),
+            course: Some(account.course.to_json()),
         };
         let stored = Action::Order(Order::Store(vec![Change::Recovery(Box::new(recovery))]));
         let lane = self.lanes.entry(account.ward.clone()).or_default();

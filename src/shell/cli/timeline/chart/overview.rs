@@ -1,0 +1,81 @@
+//! All since a time: a lane for each ward and stack, with a bar for each of its recoveries.
+
+use super::{Bar, Chart, Clock, Kind, Lane, Rank, counted, listed, span};
+use crate::shell::cli::reports::{time, visible};
+use crate::shell::cli::timeline::scale::{Ms, Scale};
+use crate::shell::survey::timeline::{Document, FullRestart, Recovery};
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+
+/// The drawing. Times on its axis are milliseconds since the epoch.
+pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Chart {
+    let mut bars: BTreeMap<(Family, String), Vec<Bar>> = BTreeMap::new();
+    for restart in &document.full_restarts {
+        bars.entry((Family::Stack, visible(&restart.stack))).or_default().extend(restart_bar(restart, document.now));
+    }
+    for recovery in &document.recoveries {
+        bars.entry((Family::Ward, visible(&recovery.ward))).or_default().extend(recovery_bars(recovery, document.now));
+    }
+    let lanes: Vec<_> = bars.into_iter().map(|((_, label), bars)| Lane { label, rank: Rank::Unit, bars }).collect();
+    // A long time in which nothing happened is not drawn.
+    let first = lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.from).min().unwrap_or(since);
+    let last = lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.to).max().unwrap_or(document.now);
+    let margin = (last.saturating_sub(first) / 40).max(20);
+    let wards = lanes.len() - stacks(document);
+    let down: Ms = document.recoveries.iter().filter_map(|recovery| recovery.downtime_ms).sum();
+    let restarts = u64::try_from(document.full_restarts.len()).unwrap_or(u64::MAX);
+    let count = match document.recoveries.len() {
+        1 => "1 recovery".to_owned(),
+        count => format!("{count} recoveries"),
+    };
+    Chart {
+        title: format!("{count} of {} since {}", counted(wards as u64, "ward"), time(since, zone)),
+        summary: listed([
+            Some(format!("down for {} altogether", span(down))).filter(|_| down > 0),
+            Some(counted(restarts, "full restart")).filter(|_| restarts > 0),
+        ]),
+        notes: Vec::new(),
+        lanes,
+        moments: Vec::new(),
+        scale: Scale::even(first.saturating_sub(margin), last + margin),
+        clock: Clock::OfDay,
+    }
+}
+
+/// Stacks come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Family {
+    Stack,
+    Ward,
+}
+
+fn stacks(document: &Document) -> usize {
+    let mut names: Vec<_> = document.full_restarts.iter().map(|restart| &restart.stack).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len()
+}
+
+fn restart_bar(restart: &FullRestart, now: u64) -> Vec<Bar> {
+    let to = restart.end_ms.map_or(now, |end| restart.timestamp + end);
+    let kind = if restart.outcome.as_deref() == Some("failed") { Kind::StartFailed } else { Kind::Starting };
+    vec![Bar { from: restart.timestamp, to, kind, label: String::new() }]
+}
+
+/// Down, and then what its steps still took; given up, it is a failure.
+fn recovery_bars(recovery: &Recovery, now: u64) -> Vec<Bar> {
+    let at = |ms: Ms| recovery.timestamp + ms;
+    let bar = |from, to, kind| Bar { from, to, kind, label: String::new() };
+    match (recovery.downtime_ms, recovery.recovery_ms) {
+        (Some(down), Some(whole)) => {
+            let kind = if recovery.outcome == "step-failed" { Kind::Failed } else { Kind::Done };
+            let steps = (whole > down).then(|| bar(at(down), at(whole), kind));
+            std::iter::once(bar(at(0), at(down), Kind::Down)).chain(steps).collect()
+        }
+        _ => {
+            let to = recovery.end_ms.map_or(now, at);
+            let kind = if recovery.end_ms.is_some() { Kind::StartFailed } else { Kind::Down };
+            vec![bar(at(0), to, kind)]
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The picture, in the manner of `systemd-analyze plot`: no script, no font of its own, readable on paper and without colours, since
+//! bars differ by pattern too and say what they are.
+
+mod labels;
+mod pen;
+
+use super::chart::{Bar, Chart, Clock, Kind, Lane, Moment, Rank, span};
+use super::scale::Ms;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use labels::Spot;
+use pen::{Ink, Pen};
+
+/// Pixels of the whole.
+const WIDTH: f64 = 1160.0;
+/// Where lanes begin, right of their labels.
+const LEFT: f64 = 400.0;
+/// Where they end.
+const RIGHT: f64 = 1060.0;
+const MARGIN: f64 = 20.0;
+/// From one lane to the next.
+const LANE: f64 = 24.0;
+/// The height of a bar.
+const BAR: f64 = 16.0;
+/// However short, a bar is seen.
+const NARROWEST: f64 = 3.0;
+/// Between the labels of two ticks, as a part of the axis.
+const TICK_GAP: f64 = 0.09;
+const GREY: &str = "#666666";
+
+/// The picture of a drawing.
+pub(super) fn svg(chart: &Chart, zone: &TimeZone) -> String {
+    let heads = heads(&chart.moments, chart);
+    let rows = heads.iter().map(|head| head.row + 1).max().unwrap_or(0);
+    let notes = 62.0 + 16.0 * count(chart.notes.len());
+    let axis = notes + 14.0 + 15.0 * count(rows) + 16.0;
+    let bottom = axis + LANE * count(chart.lanes.len()) + 6.0;
+    let legend = legend(chart);
+    let height = bottom + 34.0 + 20.0 * count(legend.iter().map(|entry| entry.row + 1).max().unwrap_or(0));
+    let mut pen = Pen::begin(WIDTH, height, &chart.title);
+    pen.text((MARGIN, 30.0), &labels::cut(&chart.title, WIDTH - 2.0 * MARGIN, labels::TITLE), Ink::Title);
+    pen.text((MARGIN, 50.0), &chart.summary, Ink::Plain);
+    let stretched = "The time axis is stretched where much happens: read times from its ticks and the bars.";
+    for (number, note) in chart.notes.iter().enumerate() {
+        pen.text((MARGIN, 68.0 + 16.0 * count(number)), note, Ink::Small);
+    }
+    let ticks = ticks(chart, zone);
+    for (at, _) in &ticks {
+        let x = place(chart, *at);
+        pen.line((x, axis), (x, bottom), "#d0d0d0", "");
+    }
+    pen.line((LEFT, axis), (RIGHT, axis), GREY, "");
+    for head in &heads {
+        let x = place(chart, head.at);
+        let y = notes + 12.0 + 15.0 * count(head.row);
+        pen.line((x, y + 3.0), (x, bottom), "#000000", "4 3");
+        pen.anchored((head.x, y), &head.label, Ink::Outlined, head.spot);
+    }
+    for (at, label) in &ticks {
+        pen.anchored((place(chart, *at), axis - 4.0), label, Ink::Tick, Spot::Middle);
+    }
+    for (number, lane) in chart.lanes.iter().enumerate() {
+        draw_lane(&mut pen, chart, lane, axis + LANE * count(number) + 6.0);
+    }
+    if chart.scale.is_stretched() {
+        pen.text((MARGIN, bottom + 20.0), stretched, Ink::Small);
+    }
+    for entry in &legend {
+        let y = bottom + 30.0 + 20.0 * count(entry.row);
+        pen.bar((entry.x, y), (26.0, 12.0), entry.kind, entry.kind.words());
+        pen.text((entry.x + 32.0, y + 10.0), entry.kind.words(), Ink::Small);
+    }
+    pen.end()
+}
+
+/// A small number.
+#[allow(clippy::cast_precision_loss, reason = "a picture has few rows")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
+
+fn place(chart: &Chart, at: Ms) -> f64 {
+    LEFT + (RIGHT - LEFT) * chart.scale.place(at)
+}
+
+/// Where the axis has ticks, and what they say.
+fn ticks(chart: &Chart, zone: &TimeZone) -> Vec<(Ms, String)> {
+    let zero = match chart.clock {
+        Clock::Since => 0,
+        Clock::OfDay => -offset(chart.lanes.first(), zone),
+    };
+    let ticks = chart.scale.ticks(TICK_GAP, zero);
+    // Days have no time of their own to tell.
+    let days = ticks.windows(2).all(|pair| pair[1] - pair[0] >= 86_400_000) && ticks.len() > 1;
+    let label = |at| match chart.clock {
+        Clock::Since => span(at),
+        Clock::OfDay => of_day(at, zone, if days { "%F" } else { "%T%.f" }),
+    };
+    ticks.into_iter().map(|at| (at, label(at))).collect()
+}
+
+/// How far the zone is ahead, in milliseconds.
+fn offset(first: Option<&Lane>, zone: &TimeZone) -> i64 {
+    let at = first.and_then(|lane| lane.bars.first()).map_or(0, |bar| bar.from);
+    let stamp = i64::try_from(at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
+    stamp.map_or(0, |stamp| i64::from(zone.to_offset(stamp).seconds()) * 1_000)
+}
+
+fn of_day(at: Ms, zone: &TimeZone, form: &str) -> String {
+    let stamp = i64::try_from(at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
+    stamp.map_or_else(String::new, |stamp| stamp.to_zoned(zone.clone()).strftime(form).to_string())
+}
+
+fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
+    let (indent, ink) = match lane.rank {
+        Rank::Unit => (0.0, Ink::Bold),
+        Rank::Part => (14.0, Ink::Plain),
+        Rank::Step => (28.0, Ink::Plain),
+    };
+    let room = LEFT - MARGIN - indent - 12.0;
+    pen.text((MARGIN + indent, y + 12.0), &labels::cut_inside(&lane.label, room, labels::PLAIN), ink);
+    let mut drawn = Vec::new();
+    for bar in &lane.bars {
+        let (from, to) = (place(chart, bar.from), place(chart, bar.to));
+        let width = (to - from).max(NARROWEST);
+        let from = from.min(RIGHT - width);
+        pen.bar((from, y), (width, BAR), bar.kind, &told(lane, bar));
+        drawn.push((from, from + width));
+    }
+    if chart.clock == Clock::Since {
+        for label in labels::beside(lane, &drawn, (LEFT, WIDTH - MARGIN)) {
+            let ink = match label.on {
+                Some(Kind::Done) => Ink::Light,
+                Some(Kind::Down | Kind::Starting | Kind::Dependant | Kind::Running) => Ink::Small,
+                Some(Kind::Backoff | Kind::StartFailed | Kind::Failed | Kind::Untimed) | None => Ink::Outlined,
+            };
+            pen.anchored((label.x, y + 12.0), &label.text, ink, label.spot);
+        }
+    }
+}
+
+/// What a viewer shows of a bar that the mouse is over.
+fn told(lane: &Lane, bar: &Bar) -> String {
+    format!("{}: {}, {}", lane.label, bar.kind.words(), span(bar.to.saturating_sub(bar.from)))
+}
+
+/// A moment's label and the row it stands in.
+struct Head {
+    at: Ms,
+    x: f64,
+    row: usize,
+    spot: Spot,
+    label: String,
+}
+
+/// Labels of moments, in as many rows as keep them apart.
+fn heads(moments: &[Moment], chart: &Chart) -> Vec<Head> {
+    let mut ends: Vec<f64> = Vec::new();
+    let mut heads = Vec::new();
+    for moment in moments {
+        let label = match moment.at {
+            0 => moment.label.clone(),
+            at => format!("{}, {}", moment.label, span(at)),
+        };
+        let (x, width) = (place(chart, moment.at), labels::width(&label, labels::SMALL));
+        let spot = if x + width > WIDTH - MARGIN { Spot::Before } else { Spot::After };
+        let (from, to) = if spot == Spot::After { (x, x + width) } else { (x - width, x) };
+        let row = ends.iter().position(|end| *end + 8.0 < from).unwrap_or(ends.len());
+        if row == ends.len() {
+            ends.push(to);
+        } else {
+            ends[row] = to;
+        }
+        let x = if spot == Spot::After { x + 3.0 } else { x - 3.0 };
+        heads.push(Head { at: moment.at, x, row, spot, label });
+    }
+    heads
+}
+
+/// An entry of the legend.
+struct Entry {
+    kind: Kind,
+    x: f64,
+    row: usize,
+}
+
+/// The kinds that are drawn, in rows.
+fn legend(chart: &Chart) -> Vec<Entry> {
+    let drawn = |kind: &Kind| chart.lanes.iter().flat_map(|lane| &lane.bars).any(|bar| bar.kind == *kind);
+    let (mut x, mut row) = (MARGIN, 0);
+    let mut entries = Vec::new();
+    for kind in Kind::ALL.into_iter().filter(drawn) {
+        let width = 32.0 + labels::width(kind.words(), labels::SMALL) + 24.0;
+        if x + width > WIDTH {
+            (x, row) = (MARGIN, row + 1);
+        }
+        entries.push(Entry { kind, x, row });
+        x += width;
+    }
+    entries
+}

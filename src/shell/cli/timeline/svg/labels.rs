@@ -1,0 +1,124 @@
+//! Where words have room. How wide a letter is depends on the viewer's font; these are the widths of a wide one.
+
+use crate::shell::cli::timeline::chart::{Kind, Lane, span};
+
+/// Pixels of a letter in a title.
+pub(super) const TITLE: f64 = 10.2;
+/// … in a lane's label.
+pub(super) const PLAIN: f64 = 7.0;
+/// … beside a bar.
+pub(super) const SMALL: f64 = 6.3;
+
+/// On which side of its place a label stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spot {
+    Before,
+    Middle,
+    After,
+}
+
+/// A label of a lane's bars.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Label {
+    pub(super) x: f64,
+    pub(super) spot: Spot,
+    pub(super) text: String,
+    /// The bar it stands on.
+    pub(super) on: Option<Kind>,
+}
+
+/// How wide a text is at most.
+pub(super) fn width(text: &str, letter: f64) -> f64 {
+    // Letters of East Asia are twice as wide.
+    let letters: u32 = text.chars().map(|c| if c > '\u{2e80}' { 2 } else { 1 }).sum();
+    f64::from(letters) * letter
+}
+
+/// The text, shortened where it has no room.
+pub(super) fn cut(text: &str, room: f64, letter: f64) -> String {
+    if width(text, letter) <= room {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        if width(&kept, letter) + 3.0 * letter > room {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.trim_end().to_owned() + "\u{2026}"
+}
+
+/// The text, shortened in its middle where it has no room: commands differ in their last words.
+pub(super) fn cut_inside(text: &str, room: f64, letter: f64) -> String {
+    if width(text, letter) <= room {
+        return text.to_owned();
+    }
+    let begin = cut(text, room * 0.6, letter);
+    let mut end: Vec<char> = Vec::new();
+    for c in text.chars().rev() {
+        if width(&begin, letter) + width(&end.iter().collect::<String>(), letter) + 2.0 * letter > room {
+            break;
+        }
+        end.push(c);
+    }
+    begin + end.into_iter().rev().collect::<String>().trim_start()
+}
+
+/// The labels of a lane whose bars lie here: in the bars that have room, the others together to the right of all, or the left.
+pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], (left, right): (f64, f64)) -> Vec<Label> {
+    let mut labels = Vec::new();
+    let mut homeless = Vec::new();
+    let said = |label: &str, ms| if label.is_empty() { span(ms) } else { format!("{label} {}", span(ms)) };
+    for (bar, (from, to)) in lane.bars.iter().zip(drawn) {
+        let text = if bar.kind == Kind::Running { bar.label.clone() } else { said(&bar.label, bar.to - bar.from) };
+        if width(&text, SMALL) + 6.0 <= to - from {
+            labels.push(Label { x: (from + to) / 2.0, spot: Spot::Middle, text, on: Some(bar.kind) });
+        } else if bar.kind != Kind::Running {
+            homeless.push(text);
+        }
+    }
+    let text = homeless.join(", ");
+    let (Some((first, _)), Some((_, last))) = (drawn.first(), drawn.last()) else { return labels };
+    let room = width(&text, SMALL) + 6.0;
+    if !text.is_empty() && last + room <= right {
+        labels.push(Label { x: last + 5.0, spot: Spot::After, text, on: None });
+    } else if !text.is_empty() && first - room >= left {
+        labels.push(Label { x: first - 5.0, spot: Spot::Before, text, on: None });
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::cli::timeline::chart::{Bar, Rank};
+
+    fn lane(bars: &[(u64, u64)]) -> Lane {
+        let bar = |&(from, to): &(u64, u64)| Bar { from, to, kind: Kind::Done, label: String::new() };
+        Lane { label: "x".into(), rank: Rank::Part, bars: bars.iter().map(bar).collect() }
+    }
+
+    fn check(drawn: &[(f64, f64)], expect: &[(&str, Spot)]) {
+        let bars: Vec<_> = drawn.iter().map(|_| (0, 4_312)).collect();
+        let told = beside(&lane(&bars), drawn, (300.0, 1_000.0));
+        assert_eq!(told.iter().map(|label| (label.text.as_str(), label.spot)).collect::<Vec<_>>(), expect);
+    }
+
+    #[test]
+    fn a_label_stands_where_there_is_room() {
+        check(&[(400.0, 500.0)], &[("4.312s", Spot::Middle)]);
+        check(&[(400.0, 410.0)], &[("4.312s", Spot::After)]);
+        check(&[(985.0, 999.0)], &[("4.312s", Spot::Before)]);
+        check(&[(400.0, 404.0), (404.0, 990.0)], &[("4.312s", Spot::Middle), ("4.312s", Spot::Before)]);
+        check(&[(301.0, 304.0), (304.0, 990.0)], &[("4.312s", Spot::Middle)]);
+    }
+
+    #[test]
+    fn what_has_no_room_is_shortened() {
+        assert_eq!(cut("abcdef", 60.0, 10.0), "abcdef");
+        assert_eq!(cut("abcdefg", 60.0, 10.0), "abcd\u{2026}");
+        assert_eq!(cut_inside("abcdefghijklmnopqrst", 100.0, 10.0), "abcd\u{2026}qrst");
+        assert_eq!(cut_inside("abcdef", 60.0, 10.0), "abcdef");
+    }
+}

@@ -1,0 +1,163 @@
+//! Elements of SVG. Whatever a name holds, the text is valid XML: what XML has no way to write is replaced.
+
+use super::labels::Spot;
+use crate::shell::cli::timeline::chart::Kind;
+use quick_xml::Writer;
+use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
+
+/// How a text looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ink {
+    Title,
+    Bold,
+    Plain,
+    Small,
+    Tick,
+    /// On a dark bar.
+    Light,
+    /// On what would make it hard to read.
+    Outlined,
+}
+
+/// Bars that colours alone would not tell apart are hatched. The colours are those of Okabe and Ito, which all eyes tell apart.
+const STYLE: &str = "text{font-family:sans-serif;font-size:12px;fill:#000}\
+.title{font-size:18px;font-weight:bold}.bold{font-weight:bold}.small,.light,.outlined,.tick{font-size:11px}\
+.outlined,.tick{paint-order:stroke;stroke:#fff;stroke-width:3px}.tick{fill:#444}.light{fill:#fff}";
+
+/// A picture being drawn.
+pub(super) struct Pen(Writer<Vec<u8>>);
+
+impl Pen {
+    /// Begins a picture of this size.
+    pub(super) fn begin(width: f64, height: f64, title: &str) -> Self {
+        let mut pen = Self(Writer::new_with_indent(Vec::new(), b' ', 1));
+        let (width, height) = (number(width), number(height));
+        let view = format!("0 0 {width} {height}");
+        let root =
+            [("xmlns", "http://www.w3.org/2000/svg"), ("width", &width), ("height", &height), ("viewBox", &view)];
+        pen.event(Event::Start(BytesStart::new("svg").with_attributes(root)));
+        pen.element("title", &[], title);
+        pen.element("style", &[], STYLE);
+        pen.open("defs", &[]);
+        pen.hatch("failed", ("#d55e00", "M0,8 L8,0 M-2,2 L2,-2 M6,10 L10,6"));
+        pen.hatch("cross", ("#d55e00", "M0,0 L8,8 M0,8 L8,0"));
+        pen.hatch("waiting", ("#888888", "M4,0 L4,8"));
+        pen.close("defs");
+        pen.empty("rect", &[("width", &width), ("height", &height), ("fill", "#ffffff")]);
+        pen
+    }
+
+    /// The picture's text.
+    pub(super) fn end(mut self) -> String {
+        self.close("svg");
+        let mut text = String::from_utf8(self.0.into_inner()).expect("only strings were written");
+        text.push('\n');
+        text
+    }
+
+    /// A line of text from here on.
+    pub(super) fn text(&mut self, at: (f64, f64), text: &str, ink: Ink) {
+        self.anchored(at, text, ink, Spot::After);
+    }
+
+    /// A line of text before, around or after this place.
+    pub(super) fn anchored(&mut self, (x, y): (f64, f64), text: &str, ink: Ink, spot: Spot) {
+        let class = match ink {
+            Ink::Title => "title",
+            Ink::Bold => "bold",
+            Ink::Plain => "plain",
+            Ink::Small => "small",
+            Ink::Tick => "tick",
+            Ink::Light => "light",
+            Ink::Outlined => "outlined",
+        };
+        let anchor = match spot {
+            Spot::Before => "end",
+            Spot::Middle => "middle",
+            Spot::After => "start",
+        };
+        let (x, y) = (number(x), number(y));
+        self.element("text", &[("x", &x), ("y", &y), ("class", class), ("text-anchor", anchor)], text);
+    }
+
+    /// A straight line, dashed where dashes are given.
+    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, dashes: &str) {
+        let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(number);
+        let mut attributes = vec![("x1", x1.as_str()), ("y1", &y1), ("x2", &x2), ("y2", &y2), ("stroke", colour)];
+        if !dashes.is_empty() {
+            attributes.push(("stroke-dasharray", dashes));
+        }
+        self.empty("line", &attributes);
+    }
+
+    /// A bar with what it says to a mouse.
+    pub(super) fn bar(&mut self, at: (f64, f64), size: (f64, f64), kind: Kind, told: &str) {
+        let [x, y, width, height] = [at.0, at.1, size.0, size.1].map(number);
+        let (fill, stroke) = colours(kind);
+        let mut attributes = vec![("x", x.as_str()), ("y", &y), ("width", &width), ("height", &height)];
+        attributes.extend([("fill", fill), ("stroke", stroke)]);
+        if kind == Kind::Untimed {
+            attributes.push(("stroke-dasharray", "3 2"));
+        }
+        self.open("rect", &attributes);
+        self.element("title", &[], told);
+        self.close("rect");
+    }
+
+    fn hatch(&mut self, id: &str, (colour, path): (&str, &str)) {
+        let size = [("id", id), ("width", "8"), ("height", "8"), ("patternUnits", "userSpaceOnUse")];
+        self.open("pattern", &size);
+        self.empty("rect", &[("width", "8"), ("height", "8"), ("fill", "#ffffff")]);
+        self.empty("path", &[("d", path), ("stroke", colour), ("stroke-width", "1.5")]);
+        self.close("pattern");
+    }
+
+    fn element(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
+        self.open(name, attributes);
+        self.event(Event::Text(BytesText::new(&writable(text))));
+        self.close(name);
+    }
+
+    fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) {
+        self.event(Event::Empty(BytesStart::new(name).with_attributes(attributes.iter().copied())));
+    }
+
+    fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
+        self.event(Event::Start(BytesStart::new(name).with_attributes(attributes.iter().copied())));
+    }
+
+    fn close(&mut self, name: &str) {
+        self.event(Event::End(BytesEnd::new(name)));
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        self.0.write_event(event).expect("memory takes everything");
+    }
+}
+
+/// Fill and outline.
+const fn colours(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Down => ("#d55e00", "#8c3e00"),
+        Kind::Backoff => ("url(#waiting)", "#888888"),
+        Kind::Starting => ("#d6ebf7", "#0072b2"),
+        Kind::StartFailed => ("url(#failed)", "#d55e00"),
+        Kind::Done => ("#0072b2", "#004b75"),
+        Kind::Failed => ("url(#cross)", "#8c3e00"),
+        Kind::Untimed => ("#ffffff", "#0072b2"),
+        Kind::Dependant => ("#cc79a7", "#8a3f67"),
+        Kind::Running => ("#7fceb8", "#009e73"),
+    }
+}
+
+/// Pixels with one digit after the point at most.
+fn number(pixels: f64) -> String {
+    let text = format!("{pixels:.1}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// Text without what XML 1.0 cannot hold.
+fn writable(text: &str) -> String {
+    let is_writable = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    text.chars().map(|c| if is_writable(c) { c } else { '\u{fffd}' }).collect()
+}
