@@ -1,11 +1,12 @@
 //! `unitward`: the command people type.
 
 mod check;
+mod complete;
 mod plan;
 mod reports;
 mod restart_stack;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -47,9 +48,16 @@ enum Command {
     RestartStack(restart_stack::Arguments),
 }
 
+/// The command line as it is defined: what its man page and the completions must tell of.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Arguments::command()
+}
+
 /// Entry point of the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    complete::answer(definition);
     let done = match Arguments::parse().command {
         Command::Check { root } => check::check(&root),
         Command::Plan { root } => plan::plan(&root),
