@@ -116,7 +116,7 @@ checks: deb
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	$(MAKE) --no-print-directory library CFLAGS='-O2 -Werror' CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/checks
-	lintian --fail-on error,warning --info $(packages)
+	lintian --pedantic --display-info --fail-on error,warning,info,pedantic --info $(packages)
 	RUST_TEST_THREADS=$(test_threads) cargo test --locked
 
 # Quick when all of it is there.
