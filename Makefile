@@ -16,6 +16,12 @@ sources := $(shell find $(ingredients) 2>/dev/null)
 # What runs at boot and in recoveries is built without the daemon's dependencies, in a place of its own.
 lean := --no-default-features --target-dir $(CARGO_TARGET_DIR)/lean
 
+# Where the build was made is nobody's business, and would make each build another one.
+cargo_home := $(or $(CARGO_HOME),$(HOME)/.cargo)
+remapped := --remap-path-prefix=$(cargo_home)=/cargo --remap-path-prefix=$(CARGO_TARGET_DIR)=/target \
+	--remap-path-prefix=$(CURDIR)=/unitward
+build bench: export RUSTFLAGS := $(remapped)
+
 # The generator is linked statically: every boot and every daemon-reload waits for it, and a third of its time was the
 # dynamic linker's. A target must be named for that, or procedural macros would have to be static too.
 rust_host := $(shell rustc -vV | sed -n 's/^host: //p')
@@ -32,16 +38,16 @@ library := $(CARGO_TARGET_DIR)/libunitward/libunitward.so.0
 library_cflags := -std=c11 -fPIC -funwind-tables -Wall -Wextra -Wpedantic -Wconversion
 library_ldflags := -shared -Wl,-soname,libunitward.so.0 -Wl,--version-script=libunitward/libunitward.map -Wl,-z,defs -Wl,-z,now
 
-apt_packages := build-essential debhelper gdb libsqlite3-dev lintian pkg-config strace
+apt_packages := build-essential debhelper fish gdb libsqlite3-dev lintian mandoc pkg-config strace zsh
 
 # Tests on hosts wait most of their time: for back-offs, boots, brokers that do not answer.
 test_threads ?= 4
 
-.PHONY: build library test demo bench deb install clean help tools checks
+.PHONY: build library test demo bench deb upgrade reproducible install clean help tools checks
 
 build: library ## compile the four programs and the library
 	cargo build --release --locked $(lean) --bin unitward-step
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked $(lean) --target $(rust_host) --bin unitward-generator
+	RUSTFLAGS="$(remapped) -C target-feature=+crt-static" cargo build --release --locked $(lean) --target $(rust_host) --bin unitward-generator
 	cargo build --release --locked --bin unitwardd --bin unitward
 
 # Two small files: quicker compiled than looked after, since the flags count too.
@@ -60,6 +66,14 @@ bench: build ## measure against what one would use instead
 
 deb: $(packages) ## Debian packages, in target/debian
 
+upgrade: tools deb ## upgrade hosts from an older commit, by itself the last one with another version: make upgrade from=COMMIT
+	debian/previous $(from)
+	@trap tests/host/sweep EXIT; UNITWARD_TEST_PREVIOUS=$(CURDIR)/target/previous \
+		cargo test --locked --test hosts -- --ignored upgrade::an_upgrade_from_an_older_version
+
+reproducible: ## build the packages twice, as differently as may be, and compare them (takes minutes)
+	debian/reproducible
+
 install: ## install what `make build` made, below DESTDIR
 	install -D --target-directory=$(DESTDIR)/usr/lib/systemd/system-generators $(generator)
 	install -D --target-directory=$(DESTDIR)/usr/lib/unitward $(CARGO_TARGET_DIR)/lean/release/unitward-step \
@@ -71,6 +85,13 @@ install: ## install what `make build` made, below DESTDIR
 	mkdir -p $(libraries)/pkgconfig
 	sed 's/@version@/$(version)/; s/@multiarch@/$(DEB_HOST_MULTIARCH)/' libunitward/unitward.pc.in >$(libraries)/pkgconfig/unitward.pc
 	cd units && find . -type f -exec install -D --mode=0644 {} $(abspath $(DESTDIR))/{} \;
+# zsh reads its file at the first TAB, and wants an answer to that already.
+	for shell in bash:bash-completion/completions/unitward zsh:zsh/vendor-completions/_unitward fish:fish/vendor_completions.d/unitward.fish; do \
+		file=$(DESTDIR)/usr/share/$${shell#*:}; \
+		mkdir -p $${file%/*}; \
+		UNITWARD_COMPLETE=$${shell%%:*} $(CARGO_TARGET_DIR)/release/unitward >$$file || exit; \
+	done
+	echo '[[ $$funcstack[1] != _unitward ]] || _clap_dynamic_completer_unitward "$$@"' >>$(DESTDIR)/usr/share/zsh/vendor-completions/_unitward
 	for page in docs/man/*; do \
 		install -D --mode=0644 --target-directory=$(DESTDIR)/usr/share/man/man$${page##*.} $$page || exit; \
 	done
@@ -95,7 +116,7 @@ checks: deb
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	$(MAKE) --no-print-directory library CFLAGS='-O2 -Werror' CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/checks
-	lintian --fail-on error,warning --info $(packages)
+	lintian --pedantic --display-info --fail-on error,warning,info,pedantic --info $(packages)
 	RUST_TEST_THREADS=$(test_threads) cargo test --locked
 
 # Quick when all of it is there.

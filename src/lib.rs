@@ -1,24 +1,92 @@
 //! Unitward makes a systemd host heal itself and tells the cloud what happened.
 //!
-//! # The house
+//! `README.md` says what it is for, the man pages and `docs/manual` how it is used, `docs/design.md` how it works. This page is the map
+//! of the house: where to find a thing, and where to put one.
 //!
-//! Three floors; imports go downward only, `tests/tidy.rs` holds the line.
+//! # Floors
 //!
-//! * [`core`]: pure. Values in, values out; no input or output, no clock, no logging.
-//!   `config` turns files' text into wards and problems, `unit` turns wards into unit files,
-//!   `recovery` decides limit, back-off and which steps act, `crash` turns what systemd says into
-//!   verdicts and reports.
-//! * [`edge`]: synchronous input and output. `root` reads the configuration below one root
-//!   directory, `systemctl` asks PID 1, `record` keeps the run records, `recoveries` ties them together,
-//!   `journal` reads what happened while nobody listened, `step` is `unitward-step`.
-//! * `shell` (feature `full`): `daemon` is `unitwardd`, `cli` is `unitward`.
+//! Three, and imports go downward only.
+//!
+//! | floor | does | must not |
+//! |---|---|---|
+//! | [`core`] | decides: values in, values out | read, write, ask the clock, log |
+//! | [`edge`] | reads and writes, one thing after the other | know D-Bus, MQTT or an asynchronous runtime |
+//! | `shell` (feature `full`) | runs the daemon and the command | decide what a value alone can decide |
+//!
+//! The programs are three lines each over one entry point: `generator/main.rs`, [`edge::step`] (`unitward-step`), `shell::daemon`
+//! (`unitwardd`), `shell::cli` (`unitward`). The C library is `libunitward/`, and the other end of its line is `shell::restarter`.
+//!
+//! # Rooms
+//!
+//! In [`core`]:
+//! * `config`: from the text of the files to wards, stacks, settings and the list of what is wrong.
+//! * `crash`: from what systemd says of a run to a verdict, a reason and a report.
+//! * `full_restart`: who may restart a stack, who is answered what, how it went.
+//! * `recovery`: the limit, the back-off, which steps act, and the account of a recovery.
+//! * `unit`: from wards and stacks to the unit files that are generated.
+//!
+//! In [`edge`]:
+//! * `boot`: which boot this is.
+//! * `clock`: the two clocks a recovery needs.
+//! * `conveyor`: one thread makes things and another takes them.
+//! * `coredump`: core dumps, as systemd-coredump tells of them.
+//! * `full_restart`: asking for one, who asks, and its record on disk.
+//! * `history`: every death, report and recovery, in SQLite.
+//! * `journal`: what PID 1 and the helper wrote while nobody listened.
+//! * `kmsg`: the kernel's log, which is the generator's.
+//! * `log`: the journal, for those who do recoveries.
+//! * `planner`: ward by ward, what is to be written.
+//! * `record`: the run record, a file for each run of a ward.
+//! * `recoveries`: from run records back to the death a recovery began with.
+//! * `replace`: a file is replaced whole.
+//! * `root`: which files there are below one root, and which of them are trusted.
+//! * `series_file`: what carries over from run to run.
+//! * `step`: `unitward-step`, which PID 1 runs in the lines of generated units.
+//! * `symbols`: the functions of a backtrace.
+//! * `systemctl`: PID 1, asked without a bus daemon.
+//! * `unit_files`: other people's units, as they are on disk.
+//!
+//! In `shell`:
+//! * `cli`: `unitward`, a file for each command.
+//! * `daemon`: `unitwardd`.
+//! * `restarter`: the service behind a stack's socket, which restarts it.
+//! * `survey`: the answers that the command prints and the bus gives, from one code.
+//!
+//! In `shell::daemon`, whose loop takes one event, asks `state` what is to be done, and lets `perform` do it:
+//! * `archive`: the thread that keeps the history, and the one that looks into the books.
+//! * `cloud`: the courier, at the broker.
+//! * `cores`: backtraces, looked for beside the loop.
+//! * `desk`: from a death to what is stored, said and sent of it.
+//! * `ends`: from what is seen of units to a judgement on their ends.
+//! * `event`: all that can happen, and all that can be done.
+//! * `guard`: whom the daemon guards.
+//! * `identity`: who this host is.
+//! * `incident`: a death on its way to a report.
+//! * `log`: where the daemon's words go.
+//! * `messages`: their MESSAGE_IDs.
+//! * `perform`: the only place where an action touches the world.
+//! * `recall`: when to look into the books.
+//! * `recent`: what was dealt with lately.
+//! * `records`: run records as witnesses.
+//! * `resync`: asking PID 1 for everything.
+//! * `rules`: the configuration in force.
+//! * `say`: what is written to the journal.
+//! * `stacks`: full restarts, out of records and out of jobs.
+//! * `state`: what the daemon knows, and the one function that changes it.
+//! * `systemd`: the ear at PID 1.
 //!
 //! # Invariants
 //!
-//! * The recovery is run by PID 1 out of generated units; nothing in it needs the daemon.
-//! * The generator and `unitward-step` are built without the feature `full`: no asynchronous
-//!   runtime and no D-Bus library in them.
+//! * PID 1 runs the recovery out of generated units; nothing in it needs the daemon, or a bus.
+//! * The generator and `unitward-step` are built without the feature `full`: no asynchronous runtime and no D-Bus library in them.
+//! * The generator ends with 0 and writes only where it is told. Same input, same bytes.
+//! * No configured text can add a line, a directive or a command to a generated unit.
 //! * A mistake in the configuration costs the smallest whole it makes meaningless and is always said.
+//! * Nothing that an administrator asked for is a death. One run, at most one crash.
+//! * A crash is reported until the broker has acknowledged it, whoever is killed in between.
+//!
+//! `tests/tidy.rs` holds the floors, the dependencies, the sizes and this map; `tests/golden` the generated units; `tests/hosts` what
+//! is promised to users, on booted hosts.
 
 pub mod core;
 pub mod edge;

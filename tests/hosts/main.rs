@@ -5,6 +5,9 @@
 #[path = "../host/mod.rs"]
 mod host;
 
+#[path = "../page/mod.rs"]
+mod page;
+
 #[cfg(feature = "full")]
 mod backtraces;
 mod bad_broker;
@@ -14,6 +17,7 @@ mod brokers;
 mod burst;
 mod by_hand;
 mod certificates;
+mod completions;
 mod compound;
 mod conditions;
 mod daemon_down;
@@ -24,6 +28,7 @@ mod hard;
 mod harness;
 mod limit;
 mod long_absence;
+mod manual;
 mod more_config;
 mod more_daemon;
 mod more_limit;
@@ -44,6 +49,7 @@ mod stacks;
 mod storm;
 mod telldus;
 mod torture;
+mod upgrade;
 mod without_daemon;
 #[cfg(feature = "full")]
 mod witness;

@@ -1,6 +1,7 @@
 //! `unitward`: the command people type.
 
 mod check;
+mod complete;
 mod desk;
 mod list;
 mod plan;
@@ -11,7 +12,7 @@ mod timeline;
 mod tree;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,9 +59,16 @@ enum Command {
     Timeline(timeline::Arguments),
 }
 
+/// The command line as it is defined: what its man page and the completions must tell of.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Arguments::command()
+}
+
 /// Entry point of the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    complete::answer(definition);
     let done = match Arguments::parse().command {
         Command::Check(arguments) => check::check(&arguments),
         Command::Plan { root } => plan::plan(&root),

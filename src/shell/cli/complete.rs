@@ -1,0 +1,57 @@
+//! Completion in bash, zsh and fish.
+//!
+//! The shells' scripts only ask this program at each TAB what may follow, so commands, options and names of wards and stacks
+//! come from one place, the definition of the command line. A value called `NAME` in it is a ward's or a stack's name; whoever
+//! adds a command gets its completion without a word here.
+//!
+//! It decides nothing about what a command accepts.
+
+use crate::edge::root;
+use clap::builder::ValueHint;
+use clap::{Arg, Command};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::{Bash, CompleteEnv, Fish, Shells, Zsh};
+use std::path::Path;
+
+/// With a shell's name in it the program answers that shell instead of doing what it is told.
+const ASKED_BY: &str = "UNITWARD_COMPLETE";
+
+/// Answers a shell and ends, if one asks.
+pub(super) fn answer(definition: fn() -> Command) {
+    let shells: [&dyn clap_complete::env::EnvCompleter; 3] = [&Bash, &Zsh, &Fish];
+    CompleteEnv::with_factory(|| with_names(definition()))
+        .var(ASKED_BY)
+        .completer("unitward")
+        .shells(Shells(&shells))
+        .complete();
+}
+
+/// Tells what the values of all commands are.
+fn with_names(command: Command) -> Command {
+    let which = if command.get_name() == "restart-stack" { stacks } else { wards_and_stacks };
+    command.mut_args(|argument| with_values(argument, which)).mut_subcommands(with_names)
+}
+
+fn with_values(argument: Arg, which: fn() -> Vec<CompletionCandidate>) -> Arg {
+    let calls = argument.get_value_names().unwrap_or_default().iter();
+    let called: Vec<_> = calls.flat_map(|name| name.split('|')).map(str::to_owned).collect();
+    let is = |wanted: &str| called.iter().any(|name| name == wanted);
+    if is("NAME") {
+        argument.add(ArgValueCandidates::new(which))
+    } else if is("DIR") {
+        argument.value_hint(ValueHint::DirPath)
+    } else {
+        argument
+    }
+}
+
+fn wards_and_stacks() -> Vec<CompletionCandidate> {
+    let (config, _) = root::load(Path::new("/"));
+    let wards = config.wards.iter().map(|ward| ward.name.as_str());
+    wards.chain(config.stacks.iter().map(|stack| stack.name.as_str())).map(CompletionCandidate::new).collect()
+}
+
+fn stacks() -> Vec<CompletionCandidate> {
+    let stacks = root::Files::list(Path::new("/")).stacks().into_vec();
+    stacks.iter().map(|stack| CompletionCandidate::new(stack.name.as_str())).collect()
+}
