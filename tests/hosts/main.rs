@@ -44,6 +44,8 @@ mod stacks;
 mod storm;
 mod telldus;
 mod torture;
+mod views;
+mod views_bench;
 mod without_daemon;
 #[cfg(feature = "full")]
 mod witness;
