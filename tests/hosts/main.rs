@@ -50,6 +50,8 @@ mod storm;
 mod telldus;
 mod torture;
 mod upgrade;
+mod views;
+mod views_bench;
 mod without_daemon;
 #[cfg(feature = "full")]
 mod witness;

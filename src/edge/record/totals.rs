@@ -279,12 +279,14 @@ mod tests {
         assert_eq!(state.sum(), (Totals::default(), Vec::new()));
         state.write(FILE, b"{\"deaths\":").unwrap();
         fs::create_dir_all(place.path().join("a/runs")).unwrap();
-        fs::write(place.path().join("a/runs/garbage.json"), "{").unwrap();
+        let garbage = place.path().join("a/runs/garbage.json");
+        fs::write(&garbage, "{").unwrap();
+        File::options().write(true).open(&garbage).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         let deaths = RUNS_KEPT as u64;
         (0..deaths).for_each(|n| state.save_run(&run(n)).unwrap());
         state.prune_runs().unwrap();
         check(&state.sum().0, deaths);
-        assert!(!place.path().join("a/runs/garbage.json").exists());
+        assert!(!garbage.exists());
     }
 
     #[test]

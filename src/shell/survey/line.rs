@@ -259,3 +259,6 @@ pub(super) fn reason(end: &End, limits: &TimeLimits) -> Option<String> {
     let cause = Cause::new(&told.result, told.process, (told.waited.unwrap_or(Waited::Run), limits));
     Some(cause.to_string()).filter(|reason| reason != UNKNOWN)
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,7 @@ pub(super) struct Details {
     pub(super) restart_delay: Duration,
     pub(super) start_timeout: Option<Duration>,
     pub(super) limits: TimeLimits,
-    /// The command of `ExecStartPre=` or `ExecStartPost=` that runs, its words, and since when in milliseconds.
+    /// The command of `ExecStartPre=`, `ExecStartPost=` or `ExecStopPost=` that runs, its words, and since when in milliseconds.
     pub(super) line: Option<(Vec<String>, u64)>,
     pub(super) status_text: String,
 }
@@ -153,7 +153,10 @@ fn details(properties: &Properties<'_>) -> Details {
             run: span("RuntimeMaxUSec"),
             stop: span("TimeoutStopUSec"),
         },
-        line: ["ExecStartPre", "ExecStartPost"].iter().filter_map(|key| properties.get(key)).find_map(running),
+        line: ["ExecStartPre", "ExecStartPost", "ExecStopPost"]
+            .iter()
+            .filter_map(|key| properties.get(key))
+            .find_map(running),
         status_text: word("StatusText"),
     }
 }

@@ -167,3 +167,29 @@ pub(super) fn check<D: serde::Serialize + serde::de::DeserializeOwned + PartialE
     assert_eq!(text, kept, "{}", path.display());
     assert_eq!(serde_json::from_str::<D>(&kept).unwrap(), *document);
 }
+
+/// Every key of these documents is described in the manual.
+#[test]
+fn every_key_is_in_the_man_page() {
+    fn keys(value: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
+                found.insert(key.clone());
+                keys(value, found);
+            }),
+            serde_json::Value::Array(list) => list.iter().for_each(|value| keys(value, found)),
+            _ => {}
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/man/unitward.1")).unwrap();
+    let section = page.split_once(".Sh JSON OF LIST, STATUS AND TREE").unwrap().1.split_once(".Sh ").unwrap().0;
+    let described: Vec<&str> = section.split_whitespace().collect();
+    let mut found = std::collections::BTreeSet::new();
+    for file in ["list.json", "status-ward.json", "status-stack.json", "tree.json"] {
+        let text = std::fs::read_to_string(root.join("src/shell/survey/fixtures").join(file)).unwrap();
+        keys(&serde_json::from_str(&text).unwrap(), &mut found);
+    }
+    let missing: Vec<_> = found.iter().filter(|key| !described.contains(&key.as_str())).collect();
+    assert_eq!(missing, [] as [&String; 0]);
+}

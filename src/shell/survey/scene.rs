@@ -122,7 +122,6 @@ impl Scene {
             names.extend(wards.iter().flat_map(|ward| services(ward)));
         }
         names.push(DAEMON.to_owned());
-        names.dedup();
         let mut units = pid1::list(bus, &names).await?;
         let wanted = |unit: &&mut UnitSeen| depth == Depth::Whole || unit.is_changing();
         pid1::describe(bus, &mut units.iter_mut().filter(wanted).collect::<Vec<_>>()).await?;
@@ -138,21 +137,20 @@ impl Scene {
 
     /// Asks for the times that no record knows.
     async fn date(&mut self, bus: &Connection) {
-        let known: HashSet<String> = self
-            .config
-            .wards
-            .iter()
-            .filter_map(|ward| {
-                let (unit, latest) = (self.unit(&ward.unit()), self.books.get(ward.name.as_str())?.latest()?);
-                super::line::since_by_record(unit, latest).map(|_| ward.unit().to_string())
-            })
-            .collect();
-        let wanted = |(name, unit): (&String, &mut UnitSeen)| {
-            unit.changed.is_none() && !known.contains(name) && unit.load != "not-found"
+        let Self { config, units, books, .. } = self;
+        let is_known = |ward: &Ward| {
+            let latest = books.get(ward.name.as_str()).and_then(Book::latest);
+            let unit = units.get(ward.unit().as_str());
+            latest.zip(unit).is_some_and(|(latest, unit)| super::line::since_by_record(unit, latest).is_some())
         };
-        let mut undated: Vec<&mut UnitSeen> =
-            self.units.iter_mut().filter_map(|(name, unit)| wanted((name, unit)).then_some(unit)).collect();
-        pid1::date(bus, &mut undated).await;
+        let wards = config.wards.iter().filter(|ward| !is_known(ward)).map(Ward::unit);
+        let stacks = config.stacks.iter().map(Stack::unit);
+        let unknown: HashSet<String> = wards.chain(stacks).map(|unit| unit.to_string()).collect();
+        let undated = units.iter_mut().filter(|(name, unit)| {
+            let is_wanted = unit.changed.is_none() && unit.load != "not-found";
+            is_wanted && unknown.contains(*name)
+        });
+        pid1::date(bus, &mut undated.map(|(_, unit)| unit).collect::<Vec<_>>()).await;
     }
 
     /// Where a unit stands; one that was not asked for is not loaded.

@@ -1,0 +1,114 @@
+//! What a unit's states, its records and its exclusion make of a ward.
+
+use super::*;
+use crate::edge::exclusion::{By, Exclusion};
+use crate::shell::survey::sample::{self, NOW, died, run, unit};
+use std::time::Duration;
+
+const TEXT: &str = "[Recovery]\nDelaySec=10s\n[OnDeath]\nRestart=%n\nExecute=/bin/mount /a\n[OnStop]\nLog=bye\n";
+
+/// `load active sub`, and the line that runs.
+fn seen(words: &str, line: &str) -> UnitSeen {
+    let words: Vec<&str> = words.split(' ').collect();
+    let line = (!line.is_empty()).then(|| (line.split(' ').map(str::to_owned).collect(), NOW - 1_000));
+    let details = Details { line, restart_delay: Duration::from_secs(5), ..Details::default() };
+    UnitSeen { details: Some(details), changed: Some(NOW - 2_000), ..unit(words[0], words[1], words[2]) }
+}
+
+fn stands(unit: UnitSeen, book: Book, stale: bool) -> Line {
+    let mut scene = sample::scene();
+    let ward = sample::ward("web", TEXT);
+    if stale {
+        scene.stale.insert(ward.unit());
+    }
+    scene.place(("web.service", unit), Some(("web", book)));
+    line(&scene, &ward)
+}
+
+/// A book whose latest run began like this, after one that died 3 s ago.
+fn after(start: StartKind) -> Book {
+    let ward = sample::ward("web", TEXT);
+    let before = RunRecord { end: Some(died(3_000)), ..run(&ward, (1, StartKind::First)) };
+    let mut book = sample::book(vec![run(&ward, (2, start)), before]);
+    book.series.restarts = 1;
+    book
+}
+
+#[test]
+fn every_state_of_a_unit_has_its_word() {
+    let check = |words: &str, expect: State| {
+        assert_eq!(stands(seen(words, ""), Book::default(), false).state, expect, "{words}");
+    };
+    check("loaded active running", State::Running);
+    check("loaded active exited", State::Done);
+    check("loaded reloading reload", State::Running);
+    check("loaded activating start", State::Starting);
+    check("loaded activating auto-restart", State::Restarting);
+    check("loaded activating auto-restart-queued", State::Restarting);
+    check("loaded deactivating stop-sigterm", State::Stopping);
+    check("loaded inactive dead", State::Stopped);
+    check("loaded failed failed", State::Failed);
+    check("masked inactive dead", State::Masked);
+    check("masked active running", State::Running);
+    check("not-found inactive dead", State::Missing);
+    check("bad-setting inactive dead", State::Broken);
+    check("error inactive dead", State::Broken);
+}
+
+#[test]
+fn what_systemd_has_not_read_is_not_loaded() {
+    let unread = stands(seen("not-found inactive dead", ""), Book::default(), true);
+    assert_eq!((unread.state, unread.needs_reload), (State::NotLoaded, true));
+    let old = stands(seen("loaded active running", ""), Book::default(), true);
+    assert_eq!((old.state, old.needs_reload), (State::Running, true));
+}
+
+#[test]
+fn a_restart_waits_and_then_recovers() {
+    let helper = "/usr/lib/unitward/unitward-step";
+    let begin = seen("loaded activating start-pre", &format!("{helper} begin web web.service"));
+    let waits = stands(begin.clone(), after(StartKind::AfterAbnormalDeath), false);
+    assert_eq!((waits.state, waits.since, waits.until), (State::Restarting, Some(NOW - 3_000), Some(NOW + 9_000)));
+    assert_eq!(stands(begin, after(StartKind::First), false).state, State::Starting);
+    let own = stands(seen("loaded activating auto-restart", ""), after(StartKind::First), false);
+    assert_eq!((own.state, own.until), (State::Restarting, Some(NOW + 3_000)));
+    let mounts = format!("{helper} step web OnDeath 2 Execute /bin/mount /a");
+    let recovers = stands(seen("loaded activating start-post", &mounts), after(StartKind::AfterAbnormalDeath), false);
+    assert_eq!((recovers.state, recovers.since, recovers.until), (State::Recovering, Some(NOW - 3_000), None));
+    let step = recovers.step.unwrap();
+    assert_eq!(
+        (step.step.as_str(), step.of, step.action.as_str(), step.argument.as_str()),
+        ("2", 2, "Execute", "/bin/mount /a")
+    );
+    let stops = stands(
+        seen("loaded deactivating stop-post", &format!("{helper} step web OnStop 1 Log bye")),
+        Book::default(),
+        false,
+    );
+    assert_eq!((stops.state, stops.step.map(|step| step.argument)), (State::Stopping, Some("bye".to_owned())));
+}
+
+#[test]
+fn a_record_knows_better_since_when_than_a_unit_that_changes_often() {
+    let up = |at| Some(crate::edge::record::Up { main: at, at });
+    let book = |end| {
+        let ward = sample::ward("web", TEXT);
+        sample::book(vec![RunRecord { up: up(NOW - 9_000), end, ..run(&ward, (1, StartKind::First)) }])
+    };
+    assert_eq!(stands(seen("loaded active running", ""), book(None), false).since, Some(NOW - 9_000));
+    assert_eq!(stands(seen("loaded active running", ""), book(Some(died(5_000))), false).since, Some(NOW - 2_000));
+    assert_eq!(stands(seen("loaded inactive dead", ""), book(Some(died(5_000))), false).since, Some(NOW - 5_000));
+}
+
+#[test]
+fn excluded_is_who_is_down_and_marked_and_done_who_has_finished() {
+    let exclusion = Some(Exclusion { at: NOW - 7_000, by: By::Hand, why: String::new() });
+    let excluded = stands(seen("loaded inactive dead", ""), Book { exclusion, ..Book::default() }, false);
+    assert_eq!((excluded.state, excluded.since), (State::Excluded, Some(NOW - 7_000)));
+    assert_eq!(excluded.exclusion.unwrap().why, None);
+    let ward = sample::ward("web", TEXT);
+    let end = Some(End { finished: true, result: "success".into(), ..died(5_000) });
+    let finished = sample::book(vec![RunRecord { end, ..run(&ward, (1, StartKind::First)) }]);
+    let done = stands(seen("loaded inactive dead", ""), finished, false);
+    assert_eq!((done.state, done.last_death), (State::Done, None));
+}
