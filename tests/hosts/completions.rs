@@ -1,7 +1,10 @@
 //! Completions as the shells use them.
 
+use crate::development::package;
 use crate::host::Host;
 use crate::on_both;
+use std::env;
+use std::process::Command;
 
 /// What TAB offers after these words in bash, by way of the file that bash-completion loads.
 #[track_caller]
@@ -37,13 +40,39 @@ on_both! {
         assert_eq!(offered(&host, "unitward reports --ward w"), ["web"]);
         assert_eq!(offered(&host, "unitward check --root /etc/unit"), ["/etc/unitward/"]);
     }
+}
 
-    fn each_shell_has_its_file_and_asks_the_program(host: Host) {
-        host.sh("bash -n /usr/share/bash-completion/completions/unitward");
-        for (shell, file) in [("zsh", "/usr/share/zsh/vendor-completions/_unitward"), ("fish", "/usr/share/fish/vendor_completions.d/unitward.fish")] {
-            let text = host.read(file);
-            assert!(text.contains(&format!("UNITWARD_COMPLETE={shell} unitward -- ")) || text.contains(&format!("UNITWARD_COMPLETE=\"{shell}\"")), "{text}");
-        }
-        assert!(host.read("/usr/share/zsh/vendor-completions/_unitward").starts_with("#compdef unitward\n"));
-    }
+/// What a script of another shell prints, with the package unpacked and its programs found. Hosts have neither shell.
+fn said(shell: &str, script: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let unpacked =
+        Command::new("dpkg-deb").arg("--extract").arg(package("unitward")).arg(folder.path()).status().unwrap();
+    assert!(unpacked.success());
+    let path = format!("{}:{}", folder.path().join("usr/bin").display(), env::var("PATH").expect("there is one"));
+    let mut command = Command::new(shell);
+    command.args(["-c", script]).current_dir(folder.path()).env("PATH", path).env("HOME", folder.path());
+    let output = command.output().unwrap_or_else(|error| panic!("{shell} is missing, make tools installs it: {error}"));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{shell}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn zsh_answers_already_the_first_tab() {
+    let file = "usr/share/zsh/vendor-completions/_unitward";
+    // What zsh's own completion functions would give, in as many words.
+    let shell = "compdef() {}; _describe() { print -rl -- ${(P)@[-1]} }; fpath=(usr/share/zsh/vendor-completions); autoload _unitward";
+    let answer = said("zsh", &format!("zsh -n {file}; {shell}; words=(unitward restart); CURRENT=2; _unitward"));
+    assert!(answer.starts_with("restart-stack:"), "{answer}");
+    assert!(said("zsh", &format!("head -1 {file}")).starts_with("#compdef unitward"));
+}
+
+#[test]
+fn fish_knows_commands_and_options() {
+    let file = "usr/share/fish/vendor_completions.d/unitward.fish";
+    let answer = said(
+        "fish",
+        &format!("fish -n {file}; source {file}; complete -C 'unitward che'; complete -C 'unitward check --ro'"),
+    );
+    let first: Vec<_> = answer.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    assert_eq!(first, ["check", "--root"], "{answer}");
 }
