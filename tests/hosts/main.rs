@@ -30,6 +30,7 @@ mod more_limit;
 mod more_reasons;
 mod more_reports;
 mod packages;
+mod plan;
 mod reasons;
 mod recovery;
 mod recovery_records;
@@ -43,6 +44,7 @@ mod stack_trouble;
 mod stacks;
 mod storm;
 mod telldus;
+mod timeline;
 mod torture;
 mod without_daemon;
 #[cfg(feature = "full")]

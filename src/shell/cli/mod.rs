@@ -34,11 +34,7 @@ enum Command {
     /// Print the units that the generator would write.
     ///
     /// Problems go to standard error, as `check` prints them, and make it end with 1.
-    Plan {
-        /// Read the configuration and the unit files below this directory.
-        #[arg(long, value_name = "DIR", default_value = "/")]
-        root: PathBuf,
-    },
+    Plan(plan::Arguments),
     /// List the deaths of guarded services, with their reports and recoveries.
     Reports(reports::Arguments),
     /// Restart a whole stack: ask for its full restart, which is reported.
@@ -55,7 +51,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check { root } => check::check(&root),
-        Command::Plan { root } => plan::plan(&root),
+        Command::Plan(arguments) => plan::plan(&arguments),
         Command::Reports(arguments) => reports::reports(&arguments),
         Command::RestartStack(arguments) => restart_stack::restart_stack(&arguments),
         Command::Timeline(arguments) => timeline::timeline(&arguments),
