@@ -13,7 +13,6 @@ mod tree;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Exit status when a problem was found.
@@ -37,11 +36,7 @@ enum Command {
     /// Print the units that the generator would write.
     ///
     /// Problems go to standard error, as `check` prints them, and make it end with 1.
-    Plan {
-        /// Read the configuration and the unit files below this directory.
-        #[arg(long, value_name = "DIR", default_value = "/")]
-        root: PathBuf,
-    },
+    Plan(plan::Arguments),
     /// List the wards and stacks: where each stands, since when, how often it died and why last.
     List(list::Arguments),
     /// Tell everything about one ward, or one stack.
@@ -71,7 +66,7 @@ pub fn main() -> ExitCode {
     complete::answer(definition);
     let done = match Arguments::parse().command {
         Command::Check(arguments) => check::check(&arguments),
-        Command::Plan { root } => plan::plan(&root),
+        Command::Plan(arguments) => plan::plan(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Tree(arguments) => tree::tree(&arguments),

@@ -1,10 +1,28 @@
-//! `unitward plan`: what the generator would write.
+//! `unitward plan`: what the generator would write; how that differs from what it wrote; what it means when a ward dies.
+
+mod difference;
+mod explain;
 
 use super::check;
 use crate::core::unit::{Content, Rank};
+use clap::Args;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// The command's arguments.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Print only how that differs from what the generator wrote at the last daemon-reload. Ends with 1 where it does.
+    #[arg(long, conflicts_with = "explain")]
+    diff: bool,
+    /// Tell in words what will happen when this ward dies: its name, or its unit's.
+    #[arg(long, value_name = "NAME")]
+    explain: Option<String>,
+    /// Read the configuration and the unit files below this directory.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+}
 
 /// Where systemd lets generators write, for the headings.
 fn directory(rank: Rank) -> &'static str {
@@ -15,7 +33,15 @@ fn directory(rank: Rank) -> &'static str {
 }
 
 /// Runs the command.
-pub(super) fn plan(below: &Path) -> anyhow::Result<ExitCode> {
+pub(super) fn plan(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    match &arguments.explain {
+        Some(name) => explain::explain(&arguments.root, name),
+        None if arguments.diff => difference::difference(&arguments.root),
+        None => whole(&arguments.root),
+    }
+}
+
+fn whole(below: &Path) -> anyhow::Result<ExitCode> {
     let checked = check::read(below)?;
     let mut out = std::io::stdout().lock();
     for output in &checked.outputs {

@@ -331,8 +331,14 @@ mod tests {
         let death = told(7, 9_000_000);
         let record = r#"{"restarts":1,"downtimeMs":184,"recoveryMs":4312}"#.to_owned();
         let key = death.death.key.clone();
-        let recovery =
-            StoredRecovery { death: key, ward: "worker".into(), outcome: "recovered".into(), at: NOW - 1, course: None, record };
+        let recovery = StoredRecovery {
+            death: key,
+            ward: "worker".into(),
+            outcome: "recovered".into(),
+            at: NOW - 1,
+            course: None,
+            record,
+        };
         let history = Remembered { deaths: vec![Told { recovery: Some(recovery), ..death }], ..Remembered::default() };
         let recovery = of_ward(&scene, &scene.config.wards[3], &history).last_recovery.unwrap();
         assert_eq!((recovery.restarts, recovery.downtime_ms, recovery.recovery_ms), (Some(1), Some(184), Some(4312)));

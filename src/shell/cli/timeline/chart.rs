@@ -89,11 +89,17 @@ pub(super) enum Kind {
     Dependant,
     /// The main process runs.
     Running,
+    /// A whole recovery, one of many.
+    Recovered,
+    /// One that came to no good end.
+    GivenUp,
+    /// A full restart, one of many.
+    FullRestart,
 }
 
 impl Kind {
     /// All of them, in the order of the legend.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Down,
         Self::Backoff,
         Self::Starting,
@@ -103,6 +109,9 @@ impl Kind {
         Self::Untimed,
         Self::Dependant,
         Self::Running,
+        Self::FullRestart,
+        Self::Recovered,
+        Self::GivenUp,
     ];
 
     /// Its words in the legend.
@@ -117,6 +126,9 @@ impl Kind {
             Self::Untimed => "step, time not known",
             Self::Dependant => "dependant",
             Self::Running => "running",
+            Self::Recovered => "recovered",
+            Self::GivenUp => "given up, or failed",
+            Self::FullRestart => "full restart",
         }
     }
 
@@ -125,9 +137,9 @@ impl Kind {
         match self {
             Self::Down => '#',
             Self::Backoff => '.',
-            Self::Starting => '>',
-            Self::StartFailed | Self::Failed => 'x',
-            Self::Done => '=',
+            Self::Starting | Self::FullRestart => '>',
+            Self::StartFailed | Self::Failed | Self::GivenUp => 'x',
+            Self::Done | Self::Recovered => '=',
             Self::Untimed => '?',
             Self::Dependant => '~',
             Self::Running => '-',

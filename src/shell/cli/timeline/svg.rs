@@ -132,6 +132,7 @@ fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
             let ink = match label.on {
                 Some(Kind::Done) => Ink::Light,
                 Some(Kind::Down | Kind::Starting | Kind::Dependant | Kind::Running) => Ink::Small,
+                Some(Kind::Recovered | Kind::GivenUp | Kind::FullRestart) => Ink::Small,
                 Some(Kind::Backoff | Kind::StartFailed | Kind::Failed | Kind::Untimed) | None => Ink::Outlined,
             };
             pen.anchored((label.x, y + 12.0), &label.text, ink, label.spot);

@@ -58,24 +58,18 @@ fn stacks(document: &Document) -> usize {
 
 fn restart_bar(restart: &FullRestart, now: u64) -> Vec<Bar> {
     let to = restart.end_ms.map_or(now, |end| restart.timestamp + end);
-    let kind = if restart.outcome.as_deref() == Some("failed") { Kind::StartFailed } else { Kind::Starting };
+    let kind = if restart.outcome.as_deref() == Some("failed") { Kind::GivenUp } else { Kind::FullRestart };
     vec![Bar { from: restart.timestamp, to, kind, label: String::new() }]
 }
 
-/// Down, and then what its steps still took; given up, it is a failure.
+/// One bar for the whole: how it came out matters more than its parts.
 fn recovery_bars(recovery: &Recovery, now: u64) -> Vec<Bar> {
-    let at = |ms: Ms| recovery.timestamp + ms;
-    let bar = |from, to, kind| Bar { from, to, kind, label: String::new() };
-    match (recovery.downtime_ms, recovery.recovery_ms) {
-        (Some(down), Some(whole)) => {
-            let kind = if recovery.outcome == "step-failed" { Kind::Failed } else { Kind::Done };
-            let steps = (whole > down).then(|| bar(at(down), at(whole), kind));
-            std::iter::once(bar(at(0), at(down), Kind::Down)).chain(steps).collect()
-        }
-        _ => {
-            let to = recovery.end_ms.map_or(now, at);
-            let kind = if recovery.end_ms.is_some() { Kind::StartFailed } else { Kind::Down };
-            vec![bar(at(0), to, kind)]
-        }
-    }
+    let to = recovery.end_ms.map_or(now, |end| recovery.timestamp + end);
+    let kind = match recovery.outcome.as_str() {
+        "recovered" => Kind::Recovered,
+        "step-failed" => Kind::Failed,
+        "under-way" => Kind::Backoff,
+        _ => Kind::GivenUp,
+    };
+    vec![Bar { from: recovery.timestamp, to, kind, label: String::new() }]
 }

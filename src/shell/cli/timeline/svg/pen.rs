@@ -147,6 +147,9 @@ const fn colours(kind: Kind) -> (&'static str, &'static str) {
         Kind::Untimed => ("#ffffff", "#0072b2"),
         Kind::Dependant => ("#cc79a7", "#8a3f67"),
         Kind::Running => ("#7fceb8", "#009e73"),
+        Kind::Recovered => ("#009e73", "#00664b"),
+        Kind::GivenUp => ("#d55e00", "#8c3e00"),
+        Kind::FullRestart => ("#d6ebf7", "#0072b2"),
     }
 }
 

@@ -1,0 +1,121 @@
+//! What will happen when a ward dies, in words: from the model alone, in the order in which it happens.
+//!
+//! Invariants: it says what the units that are generated from the same model do; who reads it needs to know nothing but systemd.
+
+mod limit;
+mod restart;
+mod steps;
+mod told;
+
+use super::config::{Settings, Stack, UnitName, Ward};
+use super::unit::AdoptedUnit;
+
+/// What is known of the ward and what is around it.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The ward.
+    pub ward: &'a Ward,
+    /// What the files of the unit it adopts say.
+    pub adopted: Option<&'a AdoptedUnit>,
+    /// Its stack, with the units of all members.
+    pub stack: Option<(&'a Stack, &'a [UnitName])>,
+    /// `unitward.conf`.
+    pub settings: &'a Settings,
+}
+
+/// Sentences about one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What they are about.
+    pub heading: String,
+    /// The sentences, in the order of time where there is one.
+    pub lines: Vec<Line>,
+}
+
+/// A sentence or two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// By itself.
+    Plain(String),
+    /// One of several that happen one after the other.
+    Numbered(String),
+    /// About the one above it.
+    Below(String),
+}
+
+/// Explains it.
+#[must_use]
+pub fn explain(subject: Subject<'_>) -> Vec<Part> {
+    let parts = [
+        restart::noticed(subject),
+        restart::comes_back(subject),
+        restart::waits(subject),
+        steps::recovery(subject),
+        steps::failures(subject),
+        limit::too_often(subject),
+        steps::other_times(subject.ward),
+        steps::touched(subject),
+        told::told(subject),
+    ];
+    parts.into_iter().filter(|part| !part.lines.is_empty()).collect()
+}
+
+/// The parts as text, in lines of at most `width` columns.
+#[must_use]
+pub fn text(parts: &[Part], width: usize) -> String {
+    let mut text = String::new();
+    for part in parts {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.extend([&part.heading, "\n"]);
+        let mut number = 0;
+        for line in &part.lines {
+            let (first, rest, sentence) = match line {
+                Line::Plain(sentence) => ("  ".to_owned(), "  ", sentence),
+                Line::Numbered(sentence) => {
+                    number += 1;
+                    (format!("{number:>4}. "), "      ", sentence)
+                }
+                Line::Below(sentence) => ("      ".to_owned(), "      ", sentence),
+            };
+            wrap(&mut text, (&first, rest), (sentence, width));
+        }
+    }
+    text
+}
+
+fn wrap(text: &mut String, (first, rest): (&str, &str), (sentence, width): (&str, usize)) {
+    let mut line = first.to_owned();
+    let mut is_empty = true;
+    for word in sentence.split(' ').filter(|word| !word.is_empty()) {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > width {
+            text.extend([line.trim_end(), "\n"]);
+            rest.clone_into(&mut line);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    text.extend([line.trim_end(), "\n"]);
+}
+
+/// The value of a key in the ward's `[Service]`, the last one given.
+fn native<'a>(ward: &'a Ward, key: &'static str) -> Option<&'a str> {
+    super::config::read_native::value(&ward.native.service, key)
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! How a death is noticed, whether systemd starts the unit again, and when.
+
+use super::{Line, Part, Subject, listed, native};
+use crate::core::config::{Form, time_span};
+use crate::core::recovery::backoff::Backoff;
+use std::time::Duration;
+
+/// Restarts in a row whose waits are told one by one.
+const TOLD: u32 = 24;
+
+/// How it is noticed.
+pub(super) fn noticed(subject: Subject<'_>) -> Part {
+    let ward = subject.ward;
+    let unit = ward.unit();
+    let mut lines = vec![Line::Plain(format!(
+        "systemd notices at once when the main process of {unit} ends. An end that somebody asks for, with systemctl or by a \
+         shutdown, is no death."
+    ))];
+    if kind(subject) == Some("oneshot") {
+        lines.push(Line::Plain(
+            "It is a oneshot: to end with success means that its work is done, and is no death.".into(),
+        ));
+    }
+    if let Some(span) = native(ward, "WatchdogSec").filter(|span| *span != "0") {
+        lines
+            .push(Line::Plain(format!("When it has sent no sign of life for {span}, systemd kills it: WatchdogSec=.")));
+    }
+    Part { heading: format!("When {unit} dies, ward {} ({})", ward.name, ward.path.display()), lines }
+}
+
+fn kind(subject: Subject<'_>) -> Option<&str> {
+    native(subject.ward, "Type").or(subject.adopted.and_then(|unit| unit.kind.as_deref()))
+}
+
+/// The `Restart=` that is in effect.
+pub(super) fn policy(subject: Subject<'_>) -> &str {
+    let own = native(subject.ward, "Restart");
+    let default = match subject.ward.form {
+        Form::Defined => "on-failure",
+        Form::Adopted(_) => subject.adopted.and_then(|unit| unit.restart.as_deref()).unwrap_or("no"),
+    };
+    own.unwrap_or(default)
+}
+
+/// Whether systemd ever starts it again.
+pub(super) fn is_restarted(subject: Subject<'_>) -> bool {
+    !matches!(policy(subject), "no" | "")
+}
+
+/// Whether systemd starts it again after a crash, and after a clean end.
+fn verdicts(policy: &str) -> [(&'static str, &'static str); 2] {
+    const CRASH: &str = "After a crash (a signal, a core dump, the watchdog, a time-out, an exit status other than 0)";
+    const CLEAN: &str = "After a clean end (exit status 0, or SIGHUP, SIGINT, SIGTERM or SIGPIPE)";
+    let [crash, clean] = match policy {
+        "always" => ["it is started again", "it is started again"],
+        "on-failure" => ["it is started again", "it stays down"],
+        "on-success" => ["it stays down", "it is started again"],
+        "on-abnormal" => ["it is started again, but not after an exit status", "it stays down"],
+        "on-abort" => ["it is started again only if a signal or core dump ended it", "it stays down"],
+        "on-watchdog" => ["it is started again only if the watchdog ended it", "it stays down"],
+        _ => ["it stays down", "it stays down"],
+    };
+    [(CRASH, crash), (CLEAN, clean)]
+}
+
+/// Whether it comes back.
+pub(super) fn comes_back(subject: Subject<'_>) -> Part {
+    let policy = policy(subject);
+    let mut lines: Vec<_> =
+        verdicts(policy).into_iter().map(|(after, what)| Line::Plain(format!("{after} {what}."))).collect();
+    if !is_restarted(subject) {
+        let advice = "No recovery ever runs: write Restart=on-failure in [Service] of the ward.";
+        lines = vec![Line::Plain(format!("Nothing starts it again: Restart=no. {advice}"))];
+    }
+    for key in ["RestartPreventExitStatus", "RestartForceExitStatus", "SuccessExitStatus"] {
+        lines.extend(native(subject.ward, key).map(|value| Line::Plain(format!("{key}={value} makes exceptions."))));
+    }
+    Part { heading: format!("Whether it comes back: Restart={policy}"), lines }
+}
+
+/// How long it waits.
+pub(super) fn waits(subject: Subject<'_>) -> Part {
+    let (ward, recovery) = (subject.ward, &subject.ward.recovery);
+    let heading = "How long it waits".to_owned();
+    if !is_restarted(subject) {
+        return Part { heading, lines: Vec::new() };
+    }
+    let own = native(ward, "RestartSec");
+    let systemd = match (own, &ward.form) {
+        (Some(value), _) => format!("systemd itself waits {value} first: RestartSec=."),
+        (None, Form::Defined) => "systemd itself adds no wait: RestartSec=0.".to_owned(),
+        (None, Form::Adopted(_)) => {
+            "systemd itself waits as long as RestartSec= of the unit says, 100ms if it says nothing.".to_owned()
+        }
+    };
+    let backoff = Backoff { delay: recovery.delay, max_delay: recovery.max_delay };
+    let mut lines = vec![Line::Plain(series(backoff)), Line::Plain(systemd)];
+    let reset = time_span::render(recovery.reset_after);
+    lines.push(Line::Plain(format!(
+        "Once it has been up for {reset}, the count begins again. A start by hand begins it too."
+    )));
+    Part { heading, lines }
+}
+
+/// The waits in a row, as far as they grow.
+fn series(backoff: Backoff) -> String {
+    let longest = backoff.wait(u32::MAX);
+    let said = |wait: Duration| if wait.is_zero() { "no time".to_owned() } else { time_span::render(wait) };
+    if backoff.wait(1) == longest {
+        return format!("Every restart waits {}.", said(longest));
+    }
+    let waits: Vec<_> = (1..=TOLD).map(|restart| backoff.wait(restart)).take_while(|wait| *wait < longest).collect();
+    let grown: Vec<String> = waits.iter().skip(1).map(|wait| said(*wait)).collect();
+    let first = format!("The first restart waits {}", said(backoff.wait(1)));
+    if grown.is_empty() {
+        return format!("{first}, each one that follows {}.", said(longest));
+    }
+    format!("{first}, those that follow {}, then {} each.", listed(&grown), said(longest))
+}

@@ -1,0 +1,193 @@
+//! What is done: before the restart, after it, if a step fails; and at other times.
+
+use super::{Line, Part, Subject, listed, restart};
+use crate::core::config::step::{Action, Awaited, RebootGuard, Step, Wait};
+use crate::core::config::{Condition, ConditionKind, OnStepFailure, Ward, time_span};
+
+/// The recovery itself, step by step.
+pub(super) fn recovery(subject: Subject<'_>) -> Part {
+    let ward = subject.ward;
+    let heading = "What is done then, in this order".to_owned();
+    if !restart::is_restarted(subject) {
+        return Part { heading, lines: Vec::new() };
+    }
+    let mut lines = Vec::new();
+    let in_line = |condition: &&Condition| !condition.independent;
+    let deaths = || ward.conditions.iter().filter(in_line).filter(|condition| condition.kind.is_death());
+    for condition in deaths() {
+        lines.extend(condition.steps[..split(condition)].iter().flat_map(|step| told(condition, step)));
+    }
+    let unit = ward.unit();
+    lines.push(Line::Numbered(format!("{unit} is started again.")));
+    for condition in deaths() {
+        let after = condition.steps[split(condition)..].iter().filter(|step| step.action != Action::RestartSelf);
+        lines.extend(after.flat_map(|step| told(condition, step)));
+    }
+    for condition in ward.conditions.iter().filter(in_line).filter(|condition| condition.kind == ConditionKind::Restart)
+    {
+        lines.push(Line::Numbered(format!("If all that succeeded, [{}] follows.", name(condition))));
+        lines.extend(condition.steps.iter().flat_map(|step| told(condition, step)));
+    }
+    lines.push(Line::Numbered(format!("{unit} counts as up again, and the recovery as over.")));
+    for condition in ward.conditions.iter().filter(|condition| condition.independent && fires(condition)) {
+        lines.push(Line::Plain(format!(
+            "Beside all that, in a service of its own that holds nothing up, [{}] runs once the main process is started:",
+            name(condition)
+        )));
+        lines.extend(condition.steps.iter().flat_map(|step| below(condition, step)));
+    }
+    Part { heading, lines }
+}
+
+/// Whether it has to do with a death.
+fn fires(condition: &Condition) -> bool {
+    condition.kind.is_death() || condition.kind == ConditionKind::Restart
+}
+
+/// How many of its steps come before the restart.
+fn split(condition: &Condition) -> usize {
+    condition.steps.iter().position(|step| step.action == Action::RestartSelf).unwrap_or(0)
+}
+
+/// `OnDeath mounts`.
+fn name(condition: &Condition) -> &str {
+    &condition.id
+}
+
+fn told(condition: &Condition, step: &Step) -> Vec<Line> {
+    let only = match condition.kind {
+        ConditionKind::AbnormalDeath => " after a crash only,",
+        _ => "",
+    };
+    let once = if condition.once { " once until the next start by hand," } else { "" };
+    let mut lines = vec![Line::Numbered(format!("[{}]{only}{once} {}", name(condition), sentence(&step.action)))];
+    lines.extend(otherwise(step));
+    lines
+}
+
+/// A step below the line that names its condition.
+fn below(condition: &Condition, step: &Step) -> Vec<Line> {
+    let own_service = condition.independent || condition.kind == ConditionKind::Limit;
+    let plain = |action: &Action| match action {
+        // In a service of its own nothing is set that would make it anybody else's.
+        Action::Execute(command) if own_service => format!("runs {} as root, and waits for it.", command.text()),
+        action => sentence(action),
+    };
+    let failed = step.otherwise.iter().map(|below| Line::Below(format!("If that fails: {}", plain(&below.action))));
+    std::iter::once(Line::Below(plain(&step.action))).chain(failed).collect()
+}
+
+fn otherwise(step: &Step) -> impl Iterator<Item = Line> {
+    step.otherwise.iter().map(|below| Line::Below(format!("If that fails: {}", sentence(&below.action))))
+}
+
+/// What a step does, without a subject.
+fn sentence(action: &Action) -> String {
+    match action {
+        Action::Execute(command) => {
+            let who = if command.privileged { "as root, outside the service's sandbox" } else { "as the service" };
+            let forgiven = if command.ignore_failure { " Its failure does not matter." } else { "" };
+            format!("runs {} {who}, and waits for it.{forgiven}", command.text())
+        }
+        Action::WaitFor(Wait::Pause(span)) => format!("waits {}.", time_span::render(*span)),
+        Action::WaitFor(Wait::Until(what, limit)) => {
+            format!(
+                "waits until {}, at most {}; it fails if that is not enough.",
+                awaited(what),
+                time_span::render(*limit)
+            )
+        }
+        Action::RestartSelf => "restarts the unit itself.".to_owned(),
+        Action::Restart(unit) => format!("restarts {unit}, if it is active."),
+        Action::Start(unit) => format!("starts {unit}."),
+        Action::Stop(unit) => format!("stops {unit}."),
+        Action::Reload(unit) => format!("has {unit} reload its configuration, if it is active."),
+        Action::Signal(unit, signal) => format!("sends {signal} to the main process of {unit}."),
+        Action::Log(text) => format!("writes \"{text}\" to the journal."),
+        Action::RestartStack(stack) => format!("asks for a full restart of stack {stack}."),
+        Action::Reboot(RebootGuard::Patient) => "reboots the host, unless it booted less than 10min ago.".to_owned(),
+        Action::Reboot(RebootGuard::Force) => "reboots the host.".to_owned(),
+    }
+}
+
+fn awaited(what: &Awaited) -> String {
+    match what {
+        Awaited::Path(path) => format!("{path} is there"),
+        Awaited::Unit(unit) => format!("{unit} is active"),
+        Awaited::Bus(name) => format!("{name} is on the system bus"),
+        Awaited::Tcp(address) => format!("{address} accepts a connection"),
+        Awaited::Unix(path) => format!("{path} accepts a connection"),
+    }
+}
+
+/// What follows when a step fails.
+pub(super) fn failures(subject: Subject<'_>) -> Part {
+    let conditions = subject.ward.conditions.iter().filter(|_| restart::is_restarted(subject));
+    let acting = |condition: &&Condition| condition.steps.iter().any(|step| step.action != Action::RestartSelf);
+    let line = |condition: &Condition| {
+        let what = match condition.on_step_failure {
+            OnStepFailure::Continue => "the next step runs all the same.",
+            OnStepFailure::Break => "the rest of it is skipped, and the unit is started all the same.",
+            OnStepFailure::Fail => "the start fails: that counts as one more death, and Restart= decides what follows.",
+        };
+        Line::Plain(format!("[{}]: {what}", name(condition)))
+    };
+    let mut lines: Vec<_> = conditions.filter(|condition| fires(condition)).filter(acting).map(line).collect();
+    if !lines.is_empty() {
+        let record = "The record of the recovery then says \"step-failed\", if the last restart had such a step.";
+        lines.push(Line::Plain(record.to_owned()));
+    }
+    Part { heading: "If a step fails".to_owned(), lines }
+}
+
+/// The conditions that have nothing to do with a restart.
+pub(super) fn other_times(ward: &Ward) -> Part {
+    let mut lines = Vec::new();
+    for condition in &ward.conditions {
+        let when = match condition.kind {
+            ConditionKind::Start => "at a start that is no automatic restart",
+            ConditionKind::Stop => "after a stop that was asked for",
+            _ if condition.do_now => "at a first start too, because of DoNow=",
+            _ => continue,
+        };
+        lines.push(Line::Plain(format!("[{}] {when}:", name(condition))));
+        let steps = condition.steps.iter().filter(|step| step.action != Action::RestartSelf);
+        lines.extend(steps.flat_map(|step| below(condition, step)));
+    }
+    Part { heading: "At other times".to_owned(), lines }
+}
+
+/// The lines of a condition's steps, below what introduces them.
+pub(super) fn all_below(condition: &Condition) -> impl Iterator<Item = Line> {
+    condition.steps.iter().flat_map(|step| below(condition, step))
+}
+
+/// The other units that feel it.
+pub(super) fn touched(subject: Subject<'_>) -> Part {
+    let own = subject.ward.unit();
+    let mut units: Vec<String> = Vec::new();
+    let steps =
+        subject.ward.conditions.iter().filter(|condition| fires(condition)).flat_map(|condition| &condition.steps);
+    for action in
+        steps.flat_map(|step| std::iter::once(&step.action).chain(step.otherwise.iter().map(|below| &below.action)))
+    {
+        if let Action::Restart(unit)
+        | Action::Start(unit)
+        | Action::Stop(unit)
+        | Action::Reload(unit)
+        | Action::Signal(unit, _) = action
+            && *unit != own
+            && !units.contains(&unit.to_string())
+        {
+            units.push(unit.to_string());
+        }
+    }
+    let mut lines = Vec::new();
+    if !units.is_empty() {
+        lines.push(Line::Plain(format!("Steps touch {}.", listed(&units))));
+    }
+    lines.push(Line::Plain(format!(
+        "systemd stops and starts whatever is bound to {own} with BindsTo=, PartOf= or Requires= as it always does."
+    )));
+    Part { heading: "Other units".to_owned(), lines }
+}

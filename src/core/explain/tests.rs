@@ -1,0 +1,138 @@
+//! Wards and what is said of them, kept as fixtures; `UNITWARD_BLESS=1 cargo test --lib explain` rewrites them.
+
+use super::*;
+use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, read_settings, read_stack, read_ward};
+use std::path::Path;
+
+fn source(name: &str, text: &str) -> SourceFiles {
+    let path = Path::new("/etc/unitward").join(name).into();
+    let stem = name.rsplit_once('.').unwrap().0;
+    SourceFiles { name: stem.to_owned(), files: vec![SourceFile { path, text: text.to_owned() }] }
+}
+
+const STACK: &str = "[Stack]\nName=OpenSync\nInhibitFile=/run/upgrading\n";
+const CLOUD: &str = "[MQTT]\nBroker=mqtt://cloud:1883\n";
+
+fn explained(ward: &str, adopted: Option<&AdoptedUnit>, settings: &str) -> String {
+    let read = read_stack(&source("opensync.stack", STACK)).expect("a stack");
+    let (stacks, _) = Stacks::settle([read]);
+    let read = read_ward(&source("web.ward", ward), &stacks).unwrap();
+    let (ward, problems) = Assembly::beside(&stacks).admit(read);
+    let ward = ward.unwrap_or_else(|| panic!("{problems:?}"));
+    let members = ["cm.service", "dm.service", "web.service"].map(|name| UnitName::new(name).unwrap());
+    let stack = ward.stack.as_ref().and_then(|name| stacks.iter().find(|stack| stack.name == *name));
+    let (settings, _) = read_settings(&source("unitward.conf", settings).files);
+    let stack = stack.map(|stack| (stack, members.as_slice()));
+    text(&explain(Subject { ward: &ward, adopted, stack, settings: &settings }), 80)
+}
+
+fn adopted(restart: Option<&str>) -> AdoptedUnit {
+    AdoptedUnit { restart: restart.map(str::to_owned), ..AdoptedUnit::default() }
+}
+
+fn check(name: &str, said: &str) {
+    let path = format!("{}/src/core/explain/fixtures/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UNITWARD_BLESS").is_some() {
+        std::fs::write(&path, said).unwrap();
+    }
+    assert!(said.lines().all(|line| line.chars().count() <= 80 || !line.trim().contains(' ')), "{said}");
+    assert_eq!(said, std::fs::read_to_string(&path).unwrap(), "{path}");
+}
+
+const SERVICE: &str = "[Service]\nExecStart=/usr/sbin/web\n";
+
+#[test]
+fn a_plain_service() {
+    check("plain", &explained(SERVICE, None, ""));
+}
+
+#[test]
+fn the_compound_restart_of_the_manual() {
+    let steps = "[OnDeath]\nExecute=/usr/bin/umount -l /armle-v7\nRestart=%n\nWaitFor=path:/dev/nfs2 2s\n\
+        Execute=+/usr/bin/mount -t nfs 10.12.1.115:/armle-v7 /armle-v7\nElseLog=could not mount /armle-v7\nWaitFor=2s\n\
+        Execute=-/usr/bin/mount -t nfs 10.12.1.115:/web /web\nRestart=inetd.service\n";
+    check("compound", &explained(&format!("{SERVICE}{steps}"), None, CLOUD));
+}
+
+#[test]
+fn an_adopted_unit_that_comes_back_always() {
+    let ward = "[Ward]\nUnit=telldusd.service\nReport=death\n[Recovery]\nDelaySec=1s\nMaxDelaySec=8s\n";
+    check("adopted", &explained(ward, Some(&adopted(Some("always"))), CLOUD));
+}
+
+#[test]
+fn an_adopted_unit_that_nothing_restarts() {
+    check("not-restarted", &explained("[Ward]\nUnit=telldusd.service\n", Some(&adopted(None)), ""));
+}
+
+#[test]
+fn a_member_of_a_stack_that_restarts_it() {
+    let ward = format!("{SERVICE}[Ward]\nStack=opensync\n[Recovery]\nDeathLimit=3\nOnLimit=restart-stack\n");
+    check("stack-member", &explained(&ward, None, CLOUD));
+}
+
+#[test]
+fn every_condition() {
+    let ward = "[Service]\nExecStart=/usr/sbin/web\nType=notify\nWatchdogSec=30s\nRestart=always\nRestartSec=2s\n\
+        [OnDeath]\nDoNow=yes\nLog=one\nRestart=%n\nStart=a.service\n[OnDeath side]\nIndependent=yes\nExecute=/bin/side\n\
+        [OnAbnormalDeath]\nOnStepFailure=break\nStop=b.service\n[OnRestart]\nOnce=yes\nOnStepFailure=fail\nReload=c.service\n\
+        [OnStart]\nSignal=d.service SIGHUP\n[OnStop]\nWaitFor=unix:/run/x.sock 3s\n[OnLimit]\nReboot=yes\n";
+    check("every-condition", &explained(ward, None, ""));
+}
+
+#[test]
+fn limits_of_every_kind() {
+    let said = |keys: &str| {
+        let all = explained(&format!("{SERVICE}[Recovery]\n{keys}"), None, "");
+        let at = all.find("If it dies too often").unwrap();
+        all[at..].lines().skip(1).take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(said("DeathLimit=0\n"), "There is no limit: it is restarted for ever.");
+    assert!(
+        said("DeathLimit=1\nOnLimit=none\n")
+            .starts_with("1 death within 1min are borne. At the next one within 1min it is")
+    );
+    assert!(said("OnLimit=reboot\n").contains("the host reboots, unless it booted less than 10min ago"));
+    assert!(said("").contains("5 deaths within 1min are borne") && said("").contains("systemctl start web.service"));
+}
+
+#[test]
+fn waits_are_those_of_the_back_off() {
+    let said = |keys: &str| {
+        let all = explained(&format!("{SERVICE}[Recovery]\n{keys}"), None, "");
+        let at = all.find("How long it waits").unwrap();
+        let lines = all[at..].lines().skip(1).map(str::trim);
+        lines.take_while(|line| !line.starts_with("systemd itself")).collect::<Vec<_>>().join(" ")
+    };
+    let all = "The first restart waits no time, those that follow 100ms, 200ms, 400ms, 800ms, 1s 600ms, 3s 200ms, 6s 400ms, \
+               12s 800ms and 25s 600ms, then 30s each.";
+    assert_eq!(said(""), all);
+    assert_eq!(said("MaxDelaySec=0\n"), "Every restart waits no time.");
+    assert_eq!(said("DelaySec=5s\nMaxDelaySec=0\n"), "Every restart waits 5s.");
+    assert_eq!(said("DelaySec=4s\nMaxDelaySec=5s\n"), "The first restart waits 4s, each one that follows 5s.");
+}
+
+#[test]
+fn every_restart_policy_says_what_it_does() {
+    let said = |policy: &str| explained(&format!("{SERVICE}Restart={policy}\n"), None, "");
+    for (policy, word) in [
+        ("always", "SIGPIPE) it is started again"),
+        ("on-failure", "SIGPIPE) it stays down"),
+        ("on-success", "other than 0) it stays down"),
+        ("on-abnormal", "but not after an exit status"),
+        ("on-abort", "only if a signal or core dump"),
+        ("on-watchdog", "only if the watchdog ended it"),
+        ("no", "Nothing starts it again"),
+    ] {
+        let said = said(policy).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(word), "{policy}: {said}");
+    }
+}
+
+#[test]
+fn what_is_not_reported_is_said() {
+    let quiet = explained(&format!("{SERVICE}[Ward]\nReport=no\n"), None, CLOUD);
+    assert!(quiet.contains("No death of it is reported (Report=no)") && !quiet.contains("Reports go"), "{quiet}");
+    let off = explained(SERVICE, None, "[Reports]\nCrashes=no\n");
+    assert!(off.contains("Crashes=no in unitward.conf: nothing is reported at all."), "{off}");
+}
