@@ -14,6 +14,7 @@ mod brokers;
 mod burst;
 mod by_hand;
 mod certificates;
+mod check;
 mod compound;
 mod conditions;
 mod daemon_down;
