@@ -107,7 +107,7 @@ impl<'a> Planner<'a> {
         let plan = |Gathering { described, members, .. }: Gathering<'a>| {
             let members: Vec<_> = members.into_iter().collect();
             let outputs = unit::stack_outputs(&described.stack, &members);
-            PlannedStack { described, members, outputs, problem: unit_files::missing(root, &described.stack) }
+            PlannedStack { described, members, outputs, problem: unit_files::missing(root, described) }
         };
         stacks.into_iter().map(plan).collect()
     }

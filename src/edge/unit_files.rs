@@ -5,7 +5,7 @@
 
 use super::root::{below, resolve};
 use crate::core::config::ward::NativeLine;
-use crate::core::config::{Form, Mistake, Place, Problem, SourceFile, Stack, UnitName, Ward, syntax};
+use crate::core::config::{DescribedStack, Form, Mistake, Problem, SourceFile, UnitName, Ward, syntax};
 use crate::core::unit::AdoptedUnit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,13 +33,13 @@ pub fn adopted(root: &Path, ward: &Ward) -> (Option<AdoptedUnit>, Option<Problem
     (found, missing)
 }
 
-/// A warning when the unit that `stack` adopts has no file.
+/// A warning when the unit that a stack adopts has no file.
 #[must_use]
-pub fn missing(root: &Path, stack: &Stack) -> Option<Problem> {
-    let Form::Adopted(unit) = &stack.form else { return None };
+pub fn missing(root: &Path, described: &DescribedStack) -> Option<Problem> {
+    let Form::Adopted(unit) = &described.stack.form else { return None };
     read(root, unit).is_none().then(|| {
         let advice = "the stack takes effect when there is one; check the name";
-        Problem { at: Place::whole(stack.path.clone()), mistake: no_unit(unit, advice) }
+        Problem { at: described.places.unit.clone(), mistake: no_unit(unit, advice) }
     })
 }
 

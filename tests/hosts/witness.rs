@@ -152,13 +152,14 @@ on_both! {
 
     fn a_stop_that_had_begun_before_the_cursor_was_asked_for(host: Bare) {
         put_reader(&host);
-        host.write("/etc/systemd/system/slow.service", "[Service]\nExecStart=/bin/sh -c 'trap \"exit 3\" TERM; while :; do sleep 0.05; done'\nExecStop=sleep 1\n");
+        host.write("/etc/systemd/system/slow.service", "[Service]\nExecStart=/bin/sh -c 'trap \"exit 3\" TERM; while :; do sleep 0.05; done'\nExecStop=/bin/sh -c 'until test -e /run/go; do sleep 0.05; done'\n");
         host.sh("systemctl start slow; systemctl stop --no-block slow");
         host.wait_for_property("slow", "SubState", "stop");
         let run = host.systemctl_show("slow", "InvocationID");
         host.sh("echo something else | systemd-cat");
         let before = scan(&host, None);
         assert_eq!(before.of("slow.service"), [""; 0]);
+        host.write("/run/go", "");
         host.wait_for_property("slow", "ActiveState", "failed");
         assert_eq!(scan(&host, Some(&before.cursor)).of("slow.service"), [format!("{run} asked ExitCode Some(Exited(3))")]);
     }

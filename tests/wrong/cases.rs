@@ -70,6 +70,9 @@ pub(crate) const CASES: &[Case] = &[
     ward!("StartLimitBurst=3\n", "3:1", ["has no effect in a ward", "DeathLimit= in [Recovery]"], "StartLimitBurst" => "[Recovery]\nDeathLimit"),
     ward!("Restart=no\n", "3:9", ["nothing restarts it", "write Restart=on-failure"], "no\n" => "on-failure\n"),
     ward!("TimeoutStartSec=5s\n[OnDeath]\nWaitFor=1min\n", "3:17", ["less than the steps", "write 3min"], "5s" => "3min"),
+    ward!("[Recovery]\nRestart=always\n", "4:1", ["Restart= belongs in [Service], not in [Recovery]"], "[Recovery]\n" => ""),
+    ward!("[Ward]\nDeathLimit=3\n", "4:1", ["DeathLimit= belongs in [Recovery]"], "[Ward]" => "[Recovery]"),
+    file!("unitward/unitward.conf", "[Node]\nBroker=mqtt://h\n", "2:1:", ["Broker= belongs in [MQTT]"], "Node" => "MQTT"),
     // Commands.
     ward!("[OnDeath]\nExecute=mount /a\n", "4:9", ["absolute path", "as in /usr/bin/mount"], "mount /a" => "/usr/bin/mount /a"),
     ward!("[OnDeath]\nExecute=/usr/bin/mount /a ; /usr/bin/true\n", "4:27", ["second command", "write a second step"], " ; " => "\nExecute="),

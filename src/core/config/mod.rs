@@ -13,6 +13,7 @@ pub mod condition;
 pub mod step;
 
 pub mod command_line;
+pub mod mistake;
 pub mod place;
 pub mod problem;
 pub mod syntax;

@@ -68,6 +68,21 @@ pub(super) fn read(
     problems
 }
 
+/// Says of unknown keys that are known elsewhere where that is; `home` tells the section.
+pub(super) fn sent_home(problems: Vec<Problem>, home: impl Fn(&str) -> Option<&'static str>) -> Vec<Problem> {
+    let send = |problem: Problem| match problem.mistake {
+        Mistake::UnknownKey { section, key, nearest } => {
+            let mistake = match home(&key) {
+                Some(home) => Mistake::WrongSection { section, key, home },
+                None => Mistake::UnknownKey { section, key, nearest },
+            };
+            Problem { mistake, ..problem }
+        }
+        mistake => Problem { mistake, ..problem },
+    };
+    problems.into_iter().map(send).collect()
+}
+
 /// A boolean as systemd reads it (systemd.syntax(7)).
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use super::syntax::Section;
 use super::wrong::Wrong;
 use std::collections::HashMap;
 
-const KEYS: [&str; 9] =
+pub(super) const KEYS: [&str; 9] =
     ["Broker", "ClientId", "Username", "PasswordFile", "CAFile", "CertFile", "KeyFile", "CrashTopic", "RecoveryTopic"];
 
 /// What the sections said so far.

@@ -66,16 +66,32 @@ pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
 /// Keys of ours that systemd would go on without.
 fn misplaced<'a>(section: &'static str, lines: &'a [NativeLine]) -> impl Iterator<Item = Problem> + 'a {
     lines.iter().filter_map(move |line| {
-        let key = line.key.as_str();
-        let home = match key {
-            _ if read_ward::WARD.contains(&key) => "Ward",
-            _ if read_ward::RECOVERY.contains(&key) => "Recovery",
-            "Execute" | "WaitFor" | "Start" | "Stop" | "Reload" | "Signal" | "Log" | "RestartStack" | "Reboot" => {
-                "OnDeath"
-            }
-            _ => return None,
-        };
+        let home = our_home(&line.key)?;
         Some(Problem { at: line.at.clone(), mistake: Mistake::Misplaced { section, key: line.key.clone(), home } })
+    })
+}
+
+/// The section of ours that has this key.
+fn our_home(key: &str) -> Option<&'static str> {
+    match key {
+        _ if read_ward::WARD.contains(&key) => Some("Ward"),
+        _ if read_ward::RECOVERY.contains(&key) => Some("Recovery"),
+        "Execute" | "WaitFor" | "Start" | "Stop" | "Reload" | "Signal" | "Log" | "RestartStack" | "Reboot" => {
+            Some("OnDeath")
+        }
+        _ => None,
+    }
+}
+
+/// The section that has this key, native ones too as far as people put their keys elsewhere.
+pub(super) fn home_of(key: &str) -> Option<&'static str> {
+    our_home(key).or_else(|| match key {
+        "Type" | "Restart" | "RestartSec" | "User" | "Group" | "Environment" | "WatchdogSec" | "TimeoutStartSec"
+        | "TimeoutStopSec" | "TimeoutSec" => Some("Service"),
+        _ if COMMANDS.contains(&key) => Some("Service"),
+        "Description" | "After" | "Before" | "Wants" | "Requires" | "BindsTo" | "PartOf" => Some("Unit"),
+        "WantedBy" | "RequiredBy" | "UpheldBy" | "Alias" => Some("Install"),
+        _ => None,
     })
 }
 

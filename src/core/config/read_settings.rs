@@ -3,7 +3,7 @@
 use super::SourceFile;
 use super::problem::{Mistake, Problem};
 use super::read_keys::{self, Refusal, boolean};
-use super::read_mqtt::MqttReader;
+use super::read_mqtt::{self, MqttReader};
 use super::settings::{Node, Reports, Settings};
 use super::syntax;
 use super::time_span;
@@ -24,7 +24,7 @@ pub fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
         let (sections, wrong) = syntax::split(file);
         problems.extend(wrong);
         for section in &sections {
-            problems.extend(match section.name.as_ref() {
+            let wrong = match section.name.as_ref() {
                 "Node" => read_keys::read(section, &NODE, |key, value| set_node(&mut settings.node, key, value)),
                 "MQTT" => mqtt.read(section),
                 "Reports" => {
@@ -38,13 +38,25 @@ pub fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
                     at: section.at.clone(),
                     mistake: Mistake::UnknownSection { section: name.to_owned(), nearest: nearest(name, SECTIONS) },
                 }],
-            });
+            };
+            problems.extend(read_keys::sent_home(wrong, home_of));
         }
     }
     let (mqtt, wrong) = mqtt.finish();
     settings.mqtt = mqtt;
     problems.extend(wrong);
     (settings, problems)
+}
+
+/// The section that has this key.
+fn home_of(key: &str) -> Option<&'static str> {
+    match key {
+        _ if NODE.contains(&key) => Some("Node"),
+        _ if read_mqtt::KEYS.contains(&key) => Some("MQTT"),
+        _ if REPORTS.contains(&key) => Some("Reports"),
+        "Units" => Some("Watch"),
+        _ => None,
+    }
 }
 
 fn set_node(node: &mut Node, key: &str, value: &str) -> Result<(), Refusal> {

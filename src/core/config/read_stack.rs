@@ -8,6 +8,7 @@ use super::names::{StackName, UnitName};
 use super::place::Place;
 use super::problem::{Mistake, Problem};
 use super::read_keys::{self, Refusal, boolean};
+use super::stacks::Places;
 use super::syntax::{self, Entry, Section};
 use super::ward::{Form, NativeLine};
 use super::wrong::{Wrong, nearest};
@@ -28,16 +29,15 @@ struct Draft {
     restart_script: Option<NativeLine>,
     timeout: Duration,
     report: bool,
-    /// What messages about its reports name: the line of `Report=`, else the section's.
-    at: Place,
+    places: Places,
     problems: Vec<Problem>,
 }
 
-/// Reads one stack and the line that messages about its reports name. `None` when a mistake costs the whole of it; the
+/// Reads one stack and the places of its keys. `None` when a mistake costs the whole of it; the
 /// problems say which.
-pub(super) fn read(name: &StackName, files: &[SourceFile]) -> Option<(Option<Stack>, Place, Vec<Problem>)> {
+pub(super) fn read(name: &StackName, files: &[SourceFile]) -> Option<(Option<Stack>, Places, Vec<Problem>)> {
     let path = files.first()?.path.clone();
-    let mut draft = Draft::new(Place::whole(path.clone()));
+    let mut draft = Draft::new(&Place::whole(path.clone()));
     for file in files {
         let (sections, wrong) = syntax::split(file);
         draft.problems.extend(wrong);
@@ -62,11 +62,11 @@ pub(super) fn read(name: &StackName, files: &[SourceFile]) -> Option<(Option<Sta
         timeout: draft.timeout,
         report: draft.report,
     });
-    Some((stack, draft.at, draft.problems))
+    Some((stack, draft.places, draft.problems))
 }
 
 impl Draft {
-    fn new(at: Place) -> Self {
+    fn new(whole: &Place) -> Self {
         Self {
             identifier: None,
             unit: None,
@@ -74,7 +74,7 @@ impl Draft {
             restart_script: None,
             timeout: Stack::TIMEOUT,
             report: true,
-            at,
+            places: Places { report: whole.clone(), unit: whole.clone(), script: whole.clone() },
             problems: Vec::new(),
         }
     }
@@ -84,15 +84,21 @@ impl Draft {
             "Stack" => {
                 let wrong = read_keys::read(section, &KEYS, |key, value| self.set(key, value));
                 self.problems.extend(wrong);
-                if self.at.line == 0 {
-                    self.at = section.at.clone();
+                if self.places.report.line == 0 {
+                    self.places.report = section.at.clone();
                 }
                 for entry @ Entry { key, value, at, .. } in &section.entries {
                     let given = !value.is_empty();
                     match key.as_ref() {
-                        "Unit" => self.unit = given.then(|| (value.to_string(), entry.place_of(0))),
-                        "RestartScript" => self.restart_script = given.then(|| NativeLine::from(entry)),
-                        "Report" => self.at = at.clone(),
+                        "Unit" => {
+                            self.unit = given.then(|| (value.to_string(), entry.place_of(0)));
+                            self.places.unit = entry.place_of(0);
+                        }
+                        "RestartScript" => {
+                            self.restart_script = given.then(|| NativeLine::from(entry));
+                            self.places.script = entry.place_of(0);
+                        }
+                        "Report" => self.places.report = at.clone(),
                         _ => {}
                     }
                 }
@@ -192,8 +198,8 @@ mod tests {
         let file = |(path, text): (&&str, &&str)| SourceFile { path: Path::new(path).into(), text: (*text).to_owned() };
         let files: Vec<_> = paths.iter().zip(texts).map(file).collect();
         let name = StackName::new("opensync").unwrap();
-        let (stack, at, problems) = read(&name, &files).unwrap();
-        (stack, at, problems.iter().map(ToString::to_string).collect())
+        let (stack, places, problems) = read(&name, &files).unwrap();
+        (stack, places.report, problems.iter().map(ToString::to_string).collect())
     }
 
     fn good(texts: &[&str]) -> Stack {

@@ -88,7 +88,7 @@ impl Draft {
             "Install" => Self::pass_through(&mut self.native.install, section, &mut self.problems),
             "Ward" => {
                 let wrong = read_keys::read(section, &WARD, |key, value| set_ward(&mut self.report, key, value));
-                self.problems.extend(wrong);
+                self.problems.extend(read_keys::sent_home(wrong, read_native::home_of));
                 for entry in &section.entries {
                     let given = || (!entry.value.is_empty()).then(|| (entry.value.to_string(), entry.place_of(0)));
                     match entry.key.as_ref() {
@@ -101,7 +101,7 @@ impl Draft {
             "Recovery" => {
                 let wrong =
                     read_keys::read(section, &RECOVERY, |key, value| set_recovery(&mut self.recovery, key, value));
-                self.problems.extend(wrong);
+                self.problems.extend(read_keys::sent_home(wrong, read_native::home_of));
                 let on_limit = section.entries.iter().rfind(|entry| entry.key == "OnLimit");
                 self.on_limit = on_limit.map(|entry| entry.place_of(0)).or(self.on_limit.take());
             }

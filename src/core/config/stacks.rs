@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub struct ReadStack {
     path: Arc<Path>,
     stack: Option<Stack>,
-    at: Place,
+    places: Places,
     problems: Vec<Problem>,
 }
 
@@ -47,13 +47,14 @@ pub fn read_stack(SourceFiles { name, files }: &SourceFiles) -> Option<ReadStack
     let path = files.first()?.path.clone();
     match StackName::new(name) {
         Ok(name) => {
-            let (stack, at, problems) = super::read_stack::read(&name, files)?;
-            Some(ReadStack { path, stack, at, problems })
+            let (stack, places, problems) = super::read_stack::read(&name, files)?;
+            Some(ReadStack { path, stack, places, problems })
         }
         Err(why) => {
             let at = Place::whole(path.clone());
             let mistake = Mistake::StackName { name: name.clone(), why };
-            Some(ReadStack { path, stack: None, at: at.clone(), problems: vec![Problem { at, mistake }] })
+            let places = Places { report: at.clone(), unit: at.clone(), script: at.clone() };
+            Some(ReadStack { path, stack: None, places, problems: vec![Problem { at, mistake }] })
         }
     }
 }
@@ -67,8 +68,19 @@ pub struct Stacks(Vec<DescribedStack>);
 pub struct DescribedStack {
     /// The stack.
     pub stack: Stack,
-    /// The line that messages about its reports name.
-    pub at: Place,
+    /// Where its keys stand.
+    pub places: Places,
+}
+
+/// Where the keys of a stack stand that messages name.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The line of `Report=`, else the section's.
+    pub report: Place,
+    /// The value of `Unit=`, else the file.
+    pub unit: Place,
+    /// The value of `RestartScript=`, else the file.
+    pub script: Place,
 }
 
 impl Stacks {
@@ -76,7 +88,7 @@ impl Stacks {
     pub fn settle(read: impl IntoIterator<Item = ReadStack>) -> (Self, Vec<Problem>) {
         let mut settled = Self::default();
         let mut problems = Vec::new();
-        for ReadStack { path, stack, at, problems: wrong } in read {
+        for ReadStack { stack, places, problems: wrong, .. } in read {
             problems.extend(wrong);
             let Some(stack) = stack else { continue };
             let unit = stack.unit();
@@ -84,9 +96,9 @@ impl Stacks {
                 Some(other) => {
                     let other = other.stack.path.display().to_string();
                     let mistake = Mistake::StackTwice { unit: unit.to_string(), other };
-                    problems.push(Problem { at: Place::whole(path), mistake });
+                    problems.push(Problem { at: places.unit, mistake });
                 }
-                None => settled.0.push(DescribedStack { stack, at }),
+                None => settled.0.push(DescribedStack { stack, places }),
             }
         }
         (settled, problems)

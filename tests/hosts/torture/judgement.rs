@@ -17,9 +17,11 @@ const SLACK: Duration = Duration::from_secs(2);
 /// Runs that are looked up in the journal, one by one; with more complaints than that nobody reads them.
 const LOOKED_UP: usize = 40;
 
-/// `MESSAGE_ID=` of systemd: a unit is being stopped; a process has ended; a unit has failed.
+/// `MESSAGE_ID=` of systemd: a unit is being stopped; a process has ended; a unit has ended well; it is stopped; it has failed.
 const STOPPING: &str = "de5b426a63be47a7b6ac3eaac82e2f6f";
 const PROCESS_EXIT: &str = "98e322203f7a4ed290d09fe03c09fe15";
+const SUCCEEDED: &str = "7ad2d189f7e94e70a38c781354912448";
+const STOPPED: &str = "9d1aaa27d60140bd96365438aad20286";
 const FAILED: &str = "d9b373ed55a64feb8242e02dbe79a49c";
 
 /// Waits until everything is told, and gives the complaints.
@@ -77,11 +79,20 @@ fn missing(world: &World, died: &[Death], reports: &[Report]) -> Vec<String> {
     let missing: Vec<_> = died.iter().filter(|death| !told.contains(death.invocation.as_str())).collect();
     let accused = missing.iter().take(LOOKED_UP).filter_map(|death| {
         let entries = of_run(&world.host, &death.invocation);
-        (!was_being_stopped(&entries) && !was_cut_off(world, death, &entries))
+        (!was_being_stopped(&entries) && !went_down_with_the_host(world, death, &entries) && !was_cut_off(world, death, &entries))
             .then(|| format!("not told, died at {:.3}: {death:?}; {}", since(world, death.at), in_short(&entries)))
     });
     let rest = missing.len().saturating_sub(LOOKED_UP);
     accused.chain((rest > 0).then(|| format!("not told: {rest} more"))).collect()
+}
+
+/// A clean end while the host was going down, where PID 1 told only afterwards that it had wanted the unit stopped: nobody can say
+/// which came first.
+fn went_down_with_the_host(world: &World, death: &Death, entries: &[Value]) -> bool {
+    let at = UNIX_EPOCH + Duration::from_millis(death.at);
+    let mut reboots = world.disturbances.iter().filter(|disturbance| disturbance.deed == Deed::Reboot);
+    let last: Vec<_> = entries.iter().rev().take(2).map(|entry| &entry["MESSAGE_ID"]).collect();
+    reboots.any(|reboot| at > reboot.began && at < reboot.mended) && last == [STOPPED, SUCCEEDED]
 }
 
 fn was_cut_off(world: &World, death: &Death, entries: &[Value]) -> bool {

@@ -35,7 +35,7 @@ fn two_stacks_for_one_unit_leave_the_first() {
     let (stacks, problems) = stacks(&[("a", adopts), ("b", "[Stack]\n"), ("c", adopts), ("d", "[Stack]\n")]);
     assert_eq!(stacks.iter().map(|stack| stack.name.as_str()).collect::<Vec<_>>(), ["a", "d"]);
     assert_eq!(problems.len(), 2, "{problems:?}");
-    for (problem, file) in problems.iter().zip(["b.stack: ", "c.stack: "]) {
+    for (problem, file) in problems.iter().zip(["b.stack: ", "c.stack:2:6: "]) {
         assert!(problem.starts_with(file) && problem.contains("b.target is the unit of a.stack already"), "{problem}");
     }
 }

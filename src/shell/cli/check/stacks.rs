@@ -1,7 +1,7 @@
 //! What is written well in a stack and yet will not do what it seems to.
 
 use super::warning;
-use crate::core::config::{Mistake, Problem, Settings, Stack};
+use crate::core::config::{DescribedStack, Mistake, Place, Problem, Settings, Stack};
 use crate::edge::planner::PlannedStack;
 use crate::edge::{root, unit_files};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,16 +9,18 @@ use std::path::Path;
 
 /// The warnings about one stack.
 pub(super) fn warnings(below: &Path, planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
-    let stack = &planned.described.stack;
+    let DescribedStack { stack, places } = planned.described;
     let mut warnings = unsent(planned, settings);
     if planned.members.is_empty() {
         let text = format!("no ward belongs to this stack; write Stack={} in [Ward] of its members", stack.name);
         warnings.push(warning(&stack.path, text));
     }
-    warnings.extend(script(below, stack));
+    warnings.extend(script(below, stack, &places.script));
     warnings.extend(unit_files::mask_of(below, &stack.unit()).map(|mask| {
-        let text = format!("{} masks the stack's unit; it works again after systemctl unmask", mask.display());
-        warning(&stack.path, text)
+        let unit = stack.unit();
+        let text =
+            format!("{} masks {unit}, the stack's unit; it works again after systemctl unmask {unit}", mask.display());
+        Problem { at: places.unit.clone(), mistake: Mistake::Warning(text) }
     }));
     warnings
 }
@@ -34,14 +36,14 @@ fn unsent(planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
     }
     off.retain(|_| planned.described.stack.report);
     let warning = |why| Problem {
-        at: planned.described.at.clone(),
+        at: planned.described.places.report.clone(),
         mistake: Mistake::Warning(format!("reports of full restarts cannot be sent: {why}, or write Report=no here")),
     };
     off.into_iter().map(warning).collect()
 }
 
 /// A script that cannot be run.
-fn script(below: &Path, stack: &Stack) -> Option<Problem> {
+fn script(below: &Path, stack: &Stack, at: &Place) -> Option<Problem> {
     let program = stack.restart_script.as_ref()?.words.first()?;
     let found = root::resolve(below, Path::new(program)).and_then(|path| path.metadata().ok());
     let why = match found {
@@ -49,5 +51,6 @@ fn script(below: &Path, stack: &Stack) -> Option<Problem> {
         Some(data) if !data.is_file() || data.permissions().mode() & 0o111 == 0 => "is not executable",
         Some(_) => return None,
     };
-    Some(warning(&stack.path, format!("{program} {why}, so no full restart can succeed; correct RestartScript=")))
+    let text = format!("{program} {why}, so no full restart can succeed; correct RestartScript=");
+    Some(Problem { at: at.clone(), mistake: Mistake::Warning(text) })
 }

@@ -1,0 +1,93 @@
+//! `unitward check` beside a running systemd, and for somebody who is not root.
+
+use crate::host::{Access, Host};
+use crate::on_both;
+use std::process::Output;
+use std::time::Instant;
+
+const SOUND: &str = "[Service]\nExecStart=/bin/sleep infinity\n";
+
+/// The lines of a check, and what it said beside them.
+fn lines(done: &Output) -> (Vec<String>, String) {
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    (text.lines().map(str::to_owned).collect(), String::from_utf8_lossy(&done.stderr).into_owned())
+}
+
+/// A check by somebody who may do nothing.
+fn as_nobody(host: &Host, options: &[&str]) -> Output {
+    host.try_run(
+        &[&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "unitward", "check"], options].concat(),
+    )
+}
+
+on_both! {
+    fn systemd_itself_judges_native_sections(host: Host) {
+        let version = host.sh("systemctl --version | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p'");
+        host.write("/etc/systemd/system/old.service", "[Service]\nExecStart=/bin/sleep infinity\nRestart=always\nOwnNonsense=1\n");
+        host.write("/etc/unitward/new.ward", &format!("[Unit]\nAfterr=network.target\n{SOUND}RestartSteps=3\nMemoryMaxx=1G\n  CPUWeight = lots\n"));
+        host.write("/etc/unitward/old.ward", "[Ward]\nUnit=old.service\n[Service]\n");
+        host.write("/etc/unitward/old.ward.d/a.conf", "[Service]\nNice=5\nNise=5\n");
+        let done = host.try_run(&["unitward", "check"]);
+        let (said, beside) = lines(&done);
+        println!("{}\n{beside}", said.join("\n"));
+        let steps = format!("/etc/unitward/new.ward:5:1: warning: systemd {version} knows no key \"RestartSteps\" in [Service]");
+        assert_eq!(said.iter().any(|line| line.starts_with(&steps)), version == "252", "{said:?}");
+        for (place, words) in [
+            ("new.ward:2:1: ", "knows no key \"Afterr\" in [Unit], did you mean \"After\"?; it goes on without the line"),
+            ("new.ward:6:1: ", "did you mean \"MemoryMax\"?"),
+            ("new.ward:7:15: ", "CPUWeight=lots"),
+            ("old.ward.d/a.conf:3:1: ", "did you mean \"Nice\"?"),
+        ] {
+            let found = said.iter().any(|line| line.starts_with(&format!("/etc/unitward/{place}warning: ")) && line.contains(words));
+            assert!(found, "{place} {words} in {said:?}");
+        }
+        assert_eq!(said.len(), 4 + usize::from(version == "252"), "{said:?}");
+        assert_eq!(done.status.code(), Some(0), "warnings leave everything in effect");
+        assert_eq!(host.try_run(&["unitward", "check", "--strict"]).status.code(), Some(1));
+        assert_eq!(lines(&as_nobody(&host, &[])).0, said, "nobody in particular sees the same");
+        let elsewhere = lines(&host.try_run(&["unitward", "check", "--root", "/etc/.."]));
+        assert!(!elsewhere.0.iter().any(|line| line.contains("knows no key")), "{elsewhere:?}");
+        assert!(elsewhere.1.contains("were not shown to systemd"), "{elsewhere:?}");
+        assert_eq!(host.sh("ls -A /tmp | grep unitward-check || true"), "", "nothing is left behind");
+    }
+
+    fn two_hundred_wards_are_checked_at_once(host: Host) {
+        host.sh(&format!("mkdir -p /etc/unitward; for n in $(seq 200); do printf '{}[OnDeath]\\nExecute=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/unitward/w$n.ward; done", SOUND.replace('\n', "\\n")));
+        let begin = Instant::now();
+        let done = host.try_run(&["unitward", "check", "--strict"]);
+        let took = begin.elapsed();
+        println!("200 wards: {took:?}");
+        assert_eq!((lines(&done).0, done.status.code()), (Vec::new(), Some(0)));
+        assert!(lines(&done).1.contains("200 wards in effect, no problem found."), "{done:?}");
+        assert!(took.as_secs() < 10, "{took:?}");
+    }
+
+    fn whoever_may_not_read_a_file_is_told_so(host: Host) {
+        host.write_mode("/etc/unitward/secret.ward", SOUND.as_bytes(), Access { mode: 0o600, uid: 0 });
+        host.write_mode("/etc/unitward/password", b"secret\n", Access { mode: 0o600, uid: 0 });
+        host.write("/etc/unitward/unitward.conf", "[MQTT]\nBroker=mqtt://127.0.0.1\nUsername=u\nPasswordFile=/etc/unitward/password\n");
+        let done = as_nobody(&host, &["--json"]);
+        let document: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        assert_eq!((&document["wards"], &document["sound"], done.status.code()), (&0.into(), &false.into(), Some(1)));
+        let problems = document["problems"].as_array().unwrap();
+        assert_eq!(problems.len(), 1, "{document}");
+        assert_eq!((&problems[0]["file"], &problems[0]["costs"]), (&"/etc/unitward/secret.ward".into(), &"ward".into()));
+        assert!(problems[0]["message"].as_str().unwrap().contains("run this as root"), "{document}");
+        host.sh("chmod 700 /etc/unitward");
+        let (said, _) = lines(&as_nobody(&host, &[]));
+        assert!(said.len() == 1 && said[0].starts_with("/etc/unitward: the directory cannot be read"), "{said:?}");
+        let done = host.try_run(&["unitward", "check", "--strict"]);
+        assert_eq!((lines(&done).0, done.status.code()), (Vec::new(), Some(0)));
+    }
+
+    fn the_generator_says_what_check_says(host: Host) {
+        host.write("/etc/unitward/a.ward", &format!("{SOUND}TimeoutStartSec=5s\n[OnDeath]\nWaitFor=1min\n[OnStop]\nExecute=/bin/true \\\n  a 100%\n[Recovery]\nOnLimit=exlude\n"));
+        let (said, _) = lines(&host.try_run(&["unitward", "check"]));
+        assert_eq!(said.len(), 3, "{said:?}");
+        let written = host.sh("mkdir /tmp/units; /usr/lib/systemd/system-generators/unitward-generator /tmp/units 2>&1; journalctl -b --no-pager -o cat || true; dmesg || true");
+        for line in &said {
+            let line = line.replace(": warning: ", ": ");
+            assert!(written.contains(&line), "{line} in {written}");
+        }
+    }
+}
