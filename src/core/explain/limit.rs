@@ -34,7 +34,7 @@ pub(super) fn too_often(subject: Subject<'_>) -> Part {
         vec![Line::Plain(format!("{times} within {within} are borne. At the next one within {within} {what}"))];
     for condition in ward.conditions.iter().filter(|condition| condition.kind == ConditionKind::Limit) {
         lines.push(Line::Plain(format!("[{}] then runs in a service of its own:", condition.id)));
-        lines.extend(steps::all_below(condition));
+        lines.extend(steps::all_below(ward, condition));
     }
     Part { heading, lines }
 }

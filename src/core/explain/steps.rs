@@ -1,6 +1,6 @@
 //! What is done: before the restart, after it, if a step fails; and at other times.
 
-use super::{Line, Part, Subject, listed, restart};
+use super::{Line, Part, Subject, listed, native, restart};
 use crate::core::config::step::{Action, Awaited, RebootGuard, Step, Wait};
 use crate::core::config::{Condition, ConditionKind, OnStepFailure, Ward, time_span};
 
@@ -34,7 +34,7 @@ pub(super) fn recovery(subject: Subject<'_>) -> Part {
             "Beside all that, in a service of its own that holds nothing up, [{}] runs once the main process is started:",
             name(condition)
         )));
-        lines.extend(condition.steps.iter().flat_map(|step| below(condition, step)));
+        lines.extend(condition.steps.iter().flat_map(|step| below(ward, condition, step)));
     }
     Part { heading, lines }
 }
@@ -66,11 +66,14 @@ fn told(condition: &Condition, step: &Step) -> Vec<Line> {
 }
 
 /// A step below the line that names its condition.
-fn below(condition: &Condition, step: &Step) -> Vec<Line> {
+fn below(ward: &Ward, condition: &Condition, step: &Step) -> Vec<Line> {
     let own_service = condition.independent || condition.kind == ConditionKind::Limit;
     let plain = |action: &Action| match action {
-        // In a service of its own nothing is set that would make it anybody else's.
-        Action::Execute(command) if own_service => format!("runs {} as root, and waits for it.", command.text()),
+        // The sandbox is the ward's unit's alone, and of the rest only what the ward itself says is taken over.
+        Action::Execute(command) if own_service => {
+            let user = native(ward, "User").filter(|_| !command.privileged).unwrap_or("root");
+            format!("runs {} as {user}, and waits for it.", command.text())
+        }
         action => sentence(action),
     };
     let failed = step.otherwise.iter().map(|below| Line::Below(format!("If that fails: {}", plain(&below.action))));
@@ -152,14 +155,14 @@ pub(super) fn other_times(ward: &Ward) -> Part {
         };
         lines.push(Line::Plain(format!("[{}] {when}:", name(condition))));
         let steps = condition.steps.iter().filter(|step| step.action != Action::RestartSelf);
-        lines.extend(steps.flat_map(|step| below(condition, step)));
+        lines.extend(steps.flat_map(|step| below(ward, condition, step)));
     }
     Part { heading: "At other times".to_owned(), lines }
 }
 
 /// The lines of a condition's steps, below what introduces them.
-pub(super) fn all_below(condition: &Condition) -> impl Iterator<Item = Line> {
-    condition.steps.iter().flat_map(|step| below(condition, step))
+pub(super) fn all_below(ward: &Ward, condition: &Condition) -> impl Iterator<Item = Line> {
+    condition.steps.iter().flat_map(|step| below(ward, condition, step))
 }
 
 /// The other units that feel it.

@@ -47,17 +47,17 @@ pub(super) fn svg(chart: &Chart, zone: &TimeZone) -> String {
     let ticks = ticks(chart, zone);
     for (at, _) in &ticks {
         let x = place(chart, *at);
-        pen.line((x, axis), (x, bottom), "#d0d0d0", "");
+        pen.line(((x, axis), (x, bottom)), "#d0d0d0", "");
     }
-    pen.line((LEFT, axis), (RIGHT, axis), GREY, "");
+    pen.line(((LEFT, axis), (RIGHT, axis)), GREY, "");
     for head in &heads {
         let x = place(chart, head.at);
         let y = notes + 12.0 + 15.0 * count(head.row);
-        pen.line((x, y + 3.0), (x, bottom), "#000000", "4 3");
-        pen.anchored((head.x, y), &head.label, Ink::Outlined, head.spot);
+        pen.line(((x, y + 3.0), (x, bottom)), "#000000", "4 3");
+        pen.anchored((head.x, y), &head.label, (Ink::Outlined, head.spot));
     }
     for (at, label) in &ticks {
-        pen.anchored((place(chart, *at), axis - 4.0), label, Ink::Tick, Spot::Middle);
+        pen.anchored((place(chart, *at), axis - 4.0), label, (Ink::Tick, Spot::Middle));
     }
     for (number, lane) in chart.lanes.iter().enumerate() {
         draw_lane(&mut pen, chart, lane, axis + LANE * count(number) + 6.0);
@@ -67,7 +67,7 @@ pub(super) fn svg(chart: &Chart, zone: &TimeZone) -> String {
     }
     for entry in &legend {
         let y = bottom + 30.0 + 20.0 * count(entry.row);
-        pen.bar((entry.x, y), (26.0, 12.0), entry.kind, entry.kind.words());
+        pen.bar(((entry.x, y), (26.0, 12.0)), entry.kind, entry.kind.words());
         pen.text((entry.x + 32.0, y + 10.0), entry.kind.words(), Ink::Small);
     }
     pen.end()
@@ -124,7 +124,7 @@ fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
         let (from, to) = (place(chart, bar.from), place(chart, bar.to));
         let width = (to - from).max(NARROWEST);
         let from = from.min(RIGHT - width);
-        pen.bar((from, y), (width, BAR), bar.kind, &told(lane, bar));
+        pen.bar(((from, y), (width, BAR)), bar.kind, &told(lane, bar));
         drawn.push((from, from + width));
     }
     if chart.clock == Clock::Since {
@@ -135,7 +135,7 @@ fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
                 Some(Kind::Recovered | Kind::GivenUp | Kind::FullRestart) => Ink::Small,
                 Some(Kind::Backoff | Kind::StartFailed | Kind::Failed | Kind::Untimed) | None => Ink::Outlined,
             };
-            pen.anchored((label.x, y + 12.0), &label.text, ink, label.spot);
+            pen.anchored((label.x, y + 12.0), &label.text, (ink, label.spot));
         }
     }
 }

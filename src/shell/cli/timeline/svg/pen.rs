@@ -57,11 +57,11 @@ impl Pen {
 
     /// A line of text from here on.
     pub(super) fn text(&mut self, at: (f64, f64), text: &str, ink: Ink) {
-        self.anchored(at, text, ink, Spot::After);
+        self.anchored(at, text, (ink, Spot::After));
     }
 
     /// A line of text before, around or after this place.
-    pub(super) fn anchored(&mut self, (x, y): (f64, f64), text: &str, ink: Ink, spot: Spot) {
+    pub(super) fn anchored(&mut self, (x, y): (f64, f64), text: &str, (ink, spot): (Ink, Spot)) {
         let class = match ink {
             Ink::Title => "title",
             Ink::Bold => "bold",
@@ -81,7 +81,7 @@ impl Pen {
     }
 
     /// A straight line, dashed where dashes are given.
-    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, dashes: &str) {
+    pub(super) fn line(&mut self, (from, to): ((f64, f64), (f64, f64)), colour: &str, dashes: &str) {
         let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(number);
         let mut attributes = vec![("x1", x1.as_str()), ("y1", &y1), ("x2", &x2), ("y2", &y2), ("stroke", colour)];
         if !dashes.is_empty() {
@@ -91,7 +91,7 @@ impl Pen {
     }
 
     /// A bar with what it says to a mouse.
-    pub(super) fn bar(&mut self, at: (f64, f64), size: (f64, f64), kind: Kind, told: &str) {
+    pub(super) fn bar(&mut self, (at, size): ((f64, f64), (f64, f64)), kind: Kind, told: &str) {
         let [x, y, width, height] = [at.0, at.1, size.0, size.1].map(number);
         let (fill, stroke) = colours(kind);
         let mut attributes = vec![("x", x.as_str()), ("y", &y), ("width", &width), ("height", &height)];
