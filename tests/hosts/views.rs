@@ -42,7 +42,6 @@ fn show(host: &Host, command: &[&str]) -> String {
 /// A ward in each state.
 fn all_states(host: &Host) {
     let ward = |name: &str, text: &str| host.write(&format!("/etc/unitward/{name}.ward"), text);
-    let unit = |name: &str| host.write(&format!("/etc/systemd/system/{name}.service"), LASTING);
     host.write("/etc/unitward/shop.stack", "[Stack]\n");
     ward("up", &format!("[Unit]\nDescription=Runs\n{LASTING}[Ward]\nStack=shop\n"));
     ward("waits", &format!("{LASTING}[Recovery]\nDelaySec=30s\n"));
@@ -56,12 +55,12 @@ fn all_states(host: &Host) {
     ward("once", "[Service]\nType=oneshot\nExecStart=/bin/true\n");
     ward("fails", "[Service]\nExecStart=/bin/sh -c 'exit 4'\nRestart=no\n");
     ward("adopts-nothing", "[Ward]\nUnit=nothing-here.service\n");
-    unit("hidden");
+    host.write("/usr/lib/systemd/system/hidden.service", LASTING);
     ward("hidden", "[Ward]\nUnit=hidden.service\n");
     host.write("/etc/systemd/system/many@.service", LASTING);
     ward("third", "[Ward]\nUnit=many@3.service\n");
     ward(r"a\x2db", LASTING);
-    host.sh("systemctl mask --runtime hidden 2>/dev/null || ln -sf /dev/null /etc/systemd/system/hidden.service; systemctl daemon-reload");
+    host.sh("systemctl mask hidden 2>/dev/null; systemctl daemon-reload");
     host.sh("systemctl start up waits steps runs once many@3 'a\\x2db.service'; systemctl start --no-block gone fails");
     for unit in ["waits", "steps", "runs"] {
         kill(host, unit);
@@ -189,9 +188,10 @@ on_both! {
         assert_eq!(said(&host, &["status", "web"]).0, 0);
         host.run(&["systemctl", "stop", "unitwardd"]);
         for (damage, word) in [
+            // The version of the schema stands in the file's header.
+            (r"printf '\0\0\0\143' | dd of=reports.db bs=1 seek=60 conv=notrunc status=none", "newer version"),
             ("dd if=/dev/urandom of=reports.db bs=4k count=9 conv=notrunc status=none; rm -f reports.db-wal", "damaged"),
             ("rm -f reports.db*", "no history yet"),
-            ("sqlite3=; printf x >reports.db", "damaged"),
         ] {
             host.sh(&format!("cd /var/lib/unitward; {damage}"));
             let (status, text, beside) = said(&host, &["status", "web"]);
