@@ -81,12 +81,12 @@ impl<'a> Planner<'a> {
                     problems.extend(missing.into_iter().chain(wrong));
                     outputs.retain(|output| {
                         let taken = output.rank == Rank::Late
-                            && self.names.admit_alias(&ward, output).map_err(|twice| problems.push(twice)).is_err();
+                            && self.names.admit_alias(&ward, output).map_err(|twice| problems.push(*twice)).is_err();
                         !taken
                     });
                     planned = Planned { ward: Some(ward), adopted, outputs, problems: Vec::new() };
                 }
-                Err(collision) => problems.push(collision),
+                Err(collision) => problems.push(*collision),
             }
         }
         Planned { problems, ..planned }

@@ -65,11 +65,11 @@ impl Names {
     ///
     /// # Errors
     /// The problem, when one of them is taken; nothing of that ward may then be written.
-    pub fn admit(&mut self, ward: &Ward) -> Result<(), Problem> {
+    pub fn admit(&mut self, ward: &Ward) -> Result<(), Box<Problem>> {
         let names: Vec<_> = std::iter::once(ward_unit::path(ward)).chain(condition_service::names(ward)).collect();
         if let Some(twice) = names.iter().find(|name| self.0.contains(*name)) {
             let at = Place::whole(ward.path.clone());
-            return Err(Problem { at, mistake: Mistake::Collision { unit: twice.clone() } });
+            return Err(Box::new(Problem { at, mistake: Mistake::Collision { unit: twice.clone() } }));
         }
         self.0.extend(names);
         Ok(())
@@ -81,12 +81,12 @@ impl Names {
     ///
     /// # Errors
     /// A warning, when an earlier ward has it; the link may then not be written.
-    pub fn admit_alias(&mut self, ward: &Ward, alias: &Output) -> Result<(), Problem> {
+    pub fn admit_alias(&mut self, ward: &Ward, alias: &Output) -> Result<(), Box<Problem>> {
         if self.0.insert(["late/", &alias.path].concat()) {
             return Ok(());
         }
         let text = format!("the alias {} belongs to another ward already and is left out here", alias.path);
-        Err(Problem { at: Place::whole(ward.path.clone()), mistake: Mistake::Warning(text) })
+        Err(Box::new(Problem { at: Place::whole(ward.path.clone()), mistake: Mistake::Warning(text) }))
     }
 }
 

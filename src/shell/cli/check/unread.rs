@@ -81,7 +81,7 @@ fn meant(below: &Path, path: &Path, name: &str) -> Option<Problem> {
         name.to_ascii_lowercase().contains(&[**ending, "."].concat()) || kept && name.contains(**ending)
     };
     if READ.iter().find(inside).is_some() {
-        return Some(unread(path, format!("its name does not end in .ward or .stack; rename it, or remove it")));
+        return Some(unread(path, "its name does not end in .ward or .stack; rename it, or remove it".to_owned()));
     }
     let in_etc = path.starts_with("/etc");
     let ending = match first_section(&outside).filter(|_| in_etc)?.as_str() {
