@@ -22,7 +22,6 @@ fn offered(host: &Host, words: &str) -> Vec<String> {
 }
 
 on_both! {
-    #[cfg(feature = "full")]
     fn bash_knows_every_command_every_option_and_every_name(host: Host) {
         let definition = unitward::shell::cli::definition();
         let commands = offered(&host, "unitward ");

@@ -17,6 +17,7 @@ mod brokers;
 mod burst;
 mod by_hand;
 mod certificates;
+#[cfg(feature = "full")]
 mod check;
 mod completions;
 mod compound;
