@@ -5,6 +5,7 @@ pub mod clock;
 pub mod conveyor;
 #[cfg(feature = "full")]
 pub mod coredump;
+pub mod exclusion;
 pub mod full_restart;
 #[cfg(feature = "full")]
 pub mod history;

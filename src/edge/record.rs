@@ -205,6 +205,13 @@ impl WardState {
         runs_in(&self.directory).filter(|record| died(record).is_some()).max_by_key(died)
     }
 
+    /// The run that ended last, in whatever way, as far as its record is kept.
+    #[must_use]
+    pub fn latest_end(&self) -> Option<RunRecord> {
+        let ended = |record: &RunRecord| record.end.as_ref().map(|end| end.at);
+        runs_in(&self.directory).filter(|record| record.end.is_some()).max_by_key(ended)
+    }
+
     /// Writes a run's record.
     ///
     /// # Errors
@@ -248,6 +255,14 @@ impl WardState {
     /// When the directory cannot be made or the file not written.
     pub fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
         replace(&self.directory.join(file), bytes, Durability::Process)
+    }
+
+    /// Removes a state file beside the runs.
+    ///
+    /// # Errors
+    /// As [`fs::remove_file`].
+    pub fn remove(&self, file: &str) -> io::Result<()> {
+        fs::remove_file(self.directory.join(file))
     }
 
     fn run_path(&self, invocation: &str) -> PathBuf {
