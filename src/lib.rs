@@ -11,7 +11,8 @@
 //! * [`edge`]: synchronous input and output. `root` reads the configuration below one root
 //!   directory, `systemctl` asks PID 1, `record` keeps the run records, `recoveries` ties them together,
 //!   `journal` reads what happened while nobody listened, `step` is `unitward-step`.
-//! * `shell` (feature `full`): `daemon` is `unitwardd`, `cli` is `unitward`.
+//! * `shell` (feature `full`): `daemon` is `unitwardd`, `cli` is `unitward`, `survey` answers what both are asked, and
+//!   `news` is what the one tells the other on the bus.
 //!
 //! # Invariants
 //!

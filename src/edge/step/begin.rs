@@ -2,14 +2,14 @@
 
 use super::arguments::Arguments;
 use super::limit::Site;
-use super::{collect, limit, tell};
+use super::{collect, limit, messages, tell};
 use crate::core::config::{ConditionKind, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::series::{LastEnd, Start, Verdict};
 use crate::edge::record::{RunRecord, StartKind, Up, WardState};
-use crate::edge::{clock, series_file, systemctl};
+use crate::edge::{clock, exclusion, series_file, systemctl};
 use std::io;
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
         ..RunRecord::new(ward, super::name(unit, &known), invocation, kind(start))
     };
     let services = if one_too_many { limit::services(&mut series, arguments) } else { Vec::new() };
+    if start == Start::First {
+        readmit(&state, (ward, super::name(unit, &known)));
+    }
     let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs();
@@ -44,6 +47,20 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
         wait(ward, unit, restart, allowed(backoff.wait(restart), known.get("TimeoutStartUSec")));
     }
     saved
+}
+
+/// Whoever has this start made wants the ward back: ends an exclusion by hand.
+fn readmit(state: &WardState, (ward, unit): (&str, &str)) {
+    match exclusion::remove(state) {
+        Ok(None) => {}
+        Ok(Some(_)) => tracing::info!(
+            MESSAGE_ID = messages::READMITTED,
+            UNITWARD_WARD = ward,
+            OBJECT_SYSTEMD_UNIT = unit,
+            "{unit} is started, so ward {ward} is excluded no more."
+        ),
+        Err(error) => tracing::warn!(UNITWARD_WARD = ward, "Failed to end the exclusion of ward {ward}: {error}"),
+    }
 }
 
 /// Marks the conditions with `Once=` that fire now; gives those that have fired before.

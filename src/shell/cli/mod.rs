@@ -1,10 +1,14 @@
 //! `unitward`: the command people type.
 
 mod check;
+mod exclude;
+mod monitor;
 mod plan;
+mod progress;
 mod reports;
 mod restart_stack;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +44,14 @@ enum Command {
     },
     /// List the deaths of guarded services, with their reports and recoveries.
     Reports(reports::Arguments),
+    /// Print what happens as it happens: deaths, recoveries, exclusions, full restarts.
+    ///
+    /// Goes on until it is interrupted.
+    Monitor(monitor::Arguments),
+    /// Keep a ward down: stop its unit, and mark it as excluded until it is readmitted or started by hand.
+    Exclude(exclude::Exclude),
+    /// Take an excluded ward back: forget its deaths and start its unit.
+    Readmit(exclude::Readmit),
     /// Restart a whole stack: ask for its full restart, which is reported.
     ///
     /// Ends with 0 as soon as the restart is under way, with --wait when all members are back; with 1 when it is refused or has
@@ -54,6 +66,9 @@ pub fn main() -> ExitCode {
         Command::Check { root } => check::check(&root),
         Command::Plan { root } => plan::plan(&root),
         Command::Reports(arguments) => reports::reports(&arguments),
+        Command::Monitor(arguments) => monitor::monitor(&arguments),
+        Command::Exclude(arguments) => exclude::exclude(&arguments),
+        Command::Readmit(arguments) => exclude::readmit(&arguments),
         Command::RestartStack(arguments) => restart_stack::restart_stack(&arguments),
     };
     done.unwrap_or_else(|error| {
@@ -64,4 +79,15 @@ pub fn main() -> ExitCode {
         eprintln!("unitward: {error:#}");
         ExitCode::from(2)
     })
+}
+
+/// Says why not.
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::from(PROBLEMS)
+}
+
+/// What runs commands that talk to the bus.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")
 }

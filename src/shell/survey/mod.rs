@@ -14,7 +14,7 @@ pub(super) mod status;
 pub(super) mod timeline;
 pub(super) mod tree;
 
-pub(super) use ask::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, WARDS_INTERFACE, ask};
+pub(super) use ask::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, REFUSED, WARDS_INTERFACE, ask, refusal};
 
 use timeline::Which;
 use zbus::Connection;
