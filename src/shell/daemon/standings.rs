@@ -35,8 +35,12 @@ impl Standings {
     pub(super) fn observe(&mut self, scene: Scene<'_>, unit: &str, state: UnitState) -> Vec<Action> {
         let Some(ward) = scene.rules.guard.ward(unit) else { return Vec::new() };
         let before = self.states.insert(unit.to_owned(), state.clone());
+        // A job that is queued is a change too, though the unit is where it was: the stop of an exclusion must not end it.
+        if before.as_ref() == Some(&state) {
+            return Vec::new();
+        }
         let readmitted = state.is_a_start() && self.excluded.remove(ward);
-        if before.as_ref().is_none_or(|before| *before == state) {
+        if before.is_none() {
             return Vec::new();
         }
         let mut actions = Vec::new();

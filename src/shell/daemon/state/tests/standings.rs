@@ -64,6 +64,7 @@ fn a_start_that_nobody_ruled_readmits_but_an_automatic_restart_does_not() {
     let mut state = ready();
     let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));
     let _ = state.step(at(2), exclude());
+    assert!(told(&state.step(at(2), changed("w.service", seen(1, Stage::Running)))).is_empty(), "the stop is queued");
     let actions = state.step(at(3), changed("w.service", seen(1, Stage::Restarting)));
     assert_eq!(told(&actions), ["state w activating/auto-restart"]);
     let actions = state.step(at(4), changed("w.service", seen(2, Stage::Starting)));
