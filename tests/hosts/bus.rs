@@ -153,13 +153,19 @@ on_both! {
         assert_eq!((&excluded["why"], &excluded["dead_service"]), (&"SIG 9 (Killed)".into(), &"web".into()));
         host.run(&["systemctl", "start", "web"]);
         wait_for_event(&host, "readmitted", &[("ward", "web"), ("by", "start")]);
+        host.run(&["unitward", "exclude", "web", "--reason=why"]);
+        wait_for_event(&host, "excluded", &[("ward", "web"), ("by", "hand"), ("why", "why")]);
+        host.run(&["systemctl", "start", "web"]);
+        host.wait_for("the second readmission", || {
+            (heard(&host).iter().filter(|event| event["event"] == "readmitted").count() == 2).then_some(())
+        });
         host.run(&["systemctl", "start", "opensync.target"]);
         host.run(&["unitward", "restart-stack", "opensync", "--caller=cm", "--wait"]);
         let restart = wait_for_event(&host, "full-restart", &[("stack", "opensync"), ("caller", "cm")]);
         assert_eq!(restart["reason"], "OpenSync restarted by cm");
         wait_for_event(&host, "full-restart-over", &[("stack", "opensync"), ("outcome", "restarted")]);
         let told = |name: &str| heard(&host).iter().filter(|event| event["event"] == name).count();
-        assert_eq!((told("death"), told("excluded"), told("readmitted"), told("full-restart")), (2, 1, 1, 1), "each once");
+        assert_eq!((told("death"), told("excluded"), told("readmitted"), told("full-restart")), (2, 2, 2, 1), "each once");
     }
 
     fn whoever_listens_outlives_the_daemon_and_the_bus(host: Host) {
