@@ -21,6 +21,7 @@
 //! In [`core`]:
 //! * `config`: from the text of the files to wards, stacks, settings and the list of what is wrong.
 //! * `crash`: from what systemd says of a run to a verdict, a reason and a report.
+//! * `explain`: what will happen when a ward dies, in words.
 //! * `full_restart`: who may restart a stack, who is answered what, how it went.
 //! * `recovery`: the limit, the back-off, which steps act, and the account of a recovery.
 //! * `unit`: from wards and stacks to the unit files that are generated.
@@ -30,6 +31,7 @@
 //! * `clock`: the two clocks a recovery needs.
 //! * `conveyor`: one thread makes things and another takes them.
 //! * `coredump`: core dumps, as systemd-coredump tells of them.
+//! * `exclusion`: which wards are kept down, and why.
 //! * `full_restart`: asking for one, who asks, and its record on disk.
 //! * `history`: every death, report and recovery, in SQLite.
 //! * `journal`: what PID 1 and the helper wrote while nobody listened.
@@ -49,11 +51,14 @@
 //! In `shell`:
 //! * `cli`: `unitward`, a file for each command.
 //! * `daemon`: `unitwardd`.
+//! * `news`: what the daemon tells on the bus, and `unitward monitor` prints.
 //! * `restarter`: the service behind a stack's socket, which restarts it.
 //! * `survey`: the answers that the command prints and the bus gives, from one code.
 //!
 //! In `shell::daemon`, whose loop takes one event, asks `state` what is to be done, and lets `perform` do it:
+//! * `answer`: the answer to one question of the bus, in a process of its own.
 //! * `archive`: the thread that keeps the history, and the one that looks into the books.
+//! * `bus`: the service `org.unitward1`.
 //! * `cloud`: the courier, at the broker.
 //! * `cores`: backtraces, looked for beside the loop.
 //! * `desk`: from a death to what is stored, said and sent of it.
@@ -72,6 +77,7 @@
 //! * `rules`: the configuration in force.
 //! * `say`: what is written to the journal.
 //! * `stacks`: full restarts, out of records and out of jobs.
+//! * `standings`: where each ward stands, for those who listen.
 //! * `state`: what the daemon knows, and the one function that changes it.
 //! * `systemd`: the ear at PID 1.
 //!

@@ -2,5 +2,6 @@
 
 pub mod cli;
 pub mod daemon;
+mod news;
 mod restarter;
 mod survey;

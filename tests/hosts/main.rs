@@ -15,6 +15,9 @@ mod bad_input;
 mod broker;
 mod brokers;
 mod burst;
+mod bus;
+#[cfg(feature = "full")]
+mod bus_flood;
 mod by_hand;
 mod certificates;
 #[cfg(feature = "full")]
@@ -24,6 +27,7 @@ mod compound;
 mod conditions;
 mod daemon_down;
 mod development;
+mod exclusion;
 mod flapping;
 mod full_disk;
 mod hard;

@@ -23,6 +23,17 @@ pub enum RestartOutcome {
     Failed,
 }
 
+impl RestartOutcome {
+    /// The word for it, in JSON and on the bus.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Restarted => "restarted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The reason of a report: `OpenSync restarted by cm2_trigger_restart_managers`.
 #[must_use]
 pub fn restarted(name: &str, caller: &str) -> String {

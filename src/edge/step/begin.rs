@@ -2,14 +2,14 @@
 
 use super::arguments::Arguments;
 use super::limit::Site;
-use super::{collect, limit, tell};
+use super::{collect, limit, messages, tell};
 use crate::core::config::{ConditionKind, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::series::{LastEnd, Start, Verdict};
 use crate::edge::record::{RunRecord, StartKind, Up, WardState};
-use crate::edge::{clock, series_file, systemctl};
+use crate::edge::{clock, exclusion, series_file, systemctl};
 use std::io;
 use std::time::Duration;
 
@@ -42,6 +42,9 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     if is_restart {
         record.backoff_ms = Some(waits(series.restarts)?).filter(|wait| !wait.is_zero()).map(millis);
     }
+    if start == Start::First {
+        readmit(&state, (ward, super::name(unit, &known)));
+    }
     let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs();
@@ -54,6 +57,20 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
         wait(ward, unit, restart, waits(restart)?);
     }
     saved
+}
+
+/// Whoever has this start made wants the ward back: ends an exclusion by hand.
+fn readmit(state: &WardState, (ward, unit): (&str, &str)) {
+    match exclusion::remove(state) {
+        Ok(None) => {}
+        Ok(Some(_)) => tracing::info!(
+            MESSAGE_ID = messages::READMITTED,
+            UNITWARD_WARD = ward,
+            OBJECT_SYSTEMD_UNIT = unit,
+            "{unit} is started, so ward {ward} is excluded no more."
+        ),
+        Err(error) => tracing::warn!(UNITWARD_WARD = ward, "Failed to end the exclusion of ward {ward}: {error}"),
+    }
 }
 
 /// Marks the conditions with `Once=` that fire now; gives those that have fired before.

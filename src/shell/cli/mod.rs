@@ -3,8 +3,11 @@
 mod check;
 mod complete;
 mod desk;
+mod exclude;
 mod list;
+mod monitor;
 mod plan;
+mod progress;
 mod reports;
 mod restart_stack;
 mod status;
@@ -45,6 +48,14 @@ enum Command {
     Tree(tree::Arguments),
     /// List the deaths of guarded services, with their reports and recoveries.
     Reports(reports::Arguments),
+    /// Print what happens as it happens: deaths, recoveries, exclusions, full restarts.
+    ///
+    /// Goes on until it is interrupted.
+    Monitor(monitor::Arguments),
+    /// Keep a ward down: stop its unit, and mark it as excluded until it is readmitted or started by hand.
+    Exclude(exclude::Exclude),
+    /// Take an excluded ward back: forget its deaths and start its unit.
+    Readmit(exclude::Readmit),
     /// Restart a whole stack: ask for its full restart, which is reported.
     ///
     /// Ends with 0 as soon as the restart is under way, with --wait when all members are back; with 1 when it is refused or has
@@ -71,6 +82,9 @@ pub fn main() -> ExitCode {
         Command::Status(arguments) => status::status(&arguments),
         Command::Tree(arguments) => tree::tree(&arguments),
         Command::Reports(arguments) => reports::reports(&arguments),
+        Command::Monitor(arguments) => monitor::monitor(&arguments),
+        Command::Exclude(arguments) => exclude::exclude(&arguments),
+        Command::Readmit(arguments) => exclude::readmit(&arguments),
         Command::RestartStack(arguments) => restart_stack::restart_stack(&arguments),
         Command::Timeline(arguments) => timeline::timeline(&arguments),
     };

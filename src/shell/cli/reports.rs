@@ -1,34 +1,35 @@
 //! `unitward reports`: what happened, what was reported of it, and how it was recovered from.
 //!
-//! It reads the history beside the daemon, which need not run. A list is read as a whole before any of it is printed, so
-//! that a pager left open holds nothing up.
+//! Root reads the history beside the daemon, which need not run; for everybody else the daemon reads it. A list is read as a
+//! whole before any of it is printed, so that a pager left open holds nothing up.
 
-mod account;
 mod detail;
 pub(super) mod since;
 pub(super) mod table;
 
-pub(super) use account::visible;
 pub(super) use table::time;
 
-use crate::edge::history::read::{Reader, Told, Wanted};
-use crate::edge::history::{Cause, HistoryError};
-use account::Account;
+use crate::edge::history::Tallies;
+use crate::edge::history::read::{Reader, Wanted};
+use crate::shell::survey::reports::document::Document;
+use crate::shell::survey::reports::{open, pick};
+use crate::shell::survey::{Answer, Question, ask};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
-use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use table::{Paint, Table};
 
-/// How often a follower looks.
+/// How often a follower looks into the history.
 const TICK: Duration = Duration::from_millis(250);
-/// Ticks for which the history may be unreadable, as while a damaged one is replaced, before a follower gives up.
-const TICKS_IN_VAIN: u32 = 40;
-/// Digits of an ID that are taken for one.
-const FEWEST_DIGITS: usize = 4;
+/// How often it asks the daemon.
+const TICK_OF_DAEMON: Duration = Duration::from_secs(1);
+/// For how long a follower may look in vain, as while a damaged history is replaced or the daemon is restarted, before it
+/// gives up.
+const IN_VAIN: Duration = Duration::from_secs(30);
 
 /// The command's arguments.
 #[derive(Debug, Args)]
@@ -61,8 +62,8 @@ struct Common {
     #[arg(long)]
     json: bool,
     /// Read the history below this directory.
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    root: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -85,107 +86,127 @@ pub(super) fn reports(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The history, or why there is nothing to read.
-fn open(root: &Path) -> anyhow::Result<Result<Reader, String>> {
-    let path = root.join("var/lib/unitward/reports.db");
-    let shown = path.display();
-    Ok(match Reader::open(&path) {
-        Ok(Some(reader)) => Ok(reader),
-        Ok(None) => Err(format!("There is no history yet: unitwardd begins {shown} when it starts.")),
-        Err(HistoryError::Damaged(_)) => {
-            Err(format!("{shown} is damaged. unitwardd saves what can be read of it when it starts."))
-        }
-        Err(HistoryError::Other(Cause::File { source, .. })) if source.kind() == ErrorKind::PermissionDenied => {
-            Err(format!("Only root may read {shown}."))
-        }
-        Err(HistoryError::Other(why @ Cause::Newer { .. })) => Err(format!("{why}.")),
-        Err(error) => return Err(error).with_context(|| format!("failed to read {shown}")),
-    })
+/// Where deaths are learned from.
+enum Source {
+    /// The history itself; with its version when it was read last.
+    History(Box<Reader>, i64),
+    /// The daemon.
+    Daemon(tokio::runtime::Runtime),
 }
 
-fn refuse(why: &str) -> ExitCode {
-    eprintln!("{why}");
-    ExitCode::from(super::PROBLEMS)
+impl Source {
+    /// Whoever names a directory reads what is there; else root reads, and others ask. Or the sentence that says why not.
+    fn of(common: &Common) -> anyhow::Result<Result<Self, String>> {
+        if common.root.is_none() && !rustix::process::geteuid().is_root() {
+            return Ok(Ok(Self::Daemon(super::runtime()?)));
+        }
+        let root = common.root.as_deref().unwrap_or(Path::new("/"));
+        Ok(open(root)?.map(|reader| Self::History(Box::new(reader), -1)))
+    }
+
+    /// The deaths that are wanted, or why there are none.
+    fn deaths(&mut self, wanted: &Wanted) -> anyhow::Result<Result<Vec<Document>, String>> {
+        match self {
+            Self::History(reader, seen) => {
+                *seen = reader.version()?;
+                Ok(Ok(reader.deaths(wanted)?.iter().map(Document::new).collect()))
+            }
+            Self::Daemon(runtime) => match runtime.block_on(ask(&Question::Reports(wanted.clone())))? {
+                Answer::Document(lines) => {
+                    let documents = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+                    documents.context("failed to read unitwardd's answer").map(Ok)
+                }
+                Answer::Refused(why) => Ok(Err(why)),
+            },
+        }
+    }
+
+    /// The same after a while, none where nothing can have changed.
+    fn news(&mut self, wanted: &Wanted) -> anyhow::Result<Result<Vec<Document>, String>> {
+        match self {
+            Self::History(reader, seen) => {
+                std::thread::sleep(TICK);
+                if reader.version()? == *seen {
+                    return Ok(Ok(Vec::new()));
+                }
+            }
+            Self::Daemon(_) => std::thread::sleep(TICK_OF_DAEMON),
+        }
+        self.deaths(wanted)
+    }
+
+    fn tallies(&self) -> anyhow::Result<Option<Tallies>> {
+        match self {
+            Self::History(reader, _) => Ok(Some(reader.tallies()?)),
+            Self::Daemon(_) => Ok(None),
+        }
+    }
 }
 
 fn list(arguments: &List) -> anyhow::Result<ExitCode> {
     let since = arguments.since.as_deref().map(since::since).transpose()?.unwrap_or(0);
-    let mut reader = match open(&arguments.common.root)? {
-        Ok(reader) => reader,
-        Err(why) => return Ok(refuse(&why)),
+    let mut source = match Source::of(&arguments.common)? {
+        Ok(source) => source,
+        Err(why) => return Ok(super::refuse(&why)),
     };
     let mut wanted = Wanted { after: 0, since, name: arguments.ward.clone() };
     let mut view = View::new(&arguments.common);
-    let version = reader.version()?;
-    let found = reader.deaths(&wanted)?;
+    let found = match source.deaths(&wanted)? {
+        Ok(found) => found,
+        Err(why) => return Ok(super::refuse(&why)),
+    };
     view.print(&found, &mut io::stdout().lock())?;
     if arguments.follow {
         wanted.after = last(&found, 0);
-        return follow(reader, (wanted, version), view);
+        return follow(source, wanted, view);
     }
     if let Form::Table(_) = view.form {
-        eprintln!("{}", table::sum(&found, reader.tallies()?));
+        eprintln!("{}", table::sum(&found, source.tallies()?));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn last(found: &[Told], before: i64) -> i64 {
-    found.iter().map(|told| told.id).max().unwrap_or(before)
+fn last(found: &[Document], before: i64) -> i64 {
+    found.iter().map(|told| told.sequence).max().unwrap_or(before)
 }
 
 /// Prints what comes, until the reader of the output has gone.
-fn follow(mut reader: Reader, from: (Wanted, i64), mut view: View) -> anyhow::Result<ExitCode> {
-    let (mut wanted, mut seen) = from;
-    let mut in_vain = 0;
+fn follow(mut source: Source, mut wanted: Wanted, mut view: View) -> anyhow::Result<ExitCode> {
+    let mut heard = Instant::now();
     loop {
-        std::thread::sleep(TICK);
-        let news = reader.version().and_then(|version| {
-            let news = if version == seen { Vec::new() } else { reader.deaths(&wanted)? };
-            seen = version;
-            Ok(news)
-        });
-        match news {
-            Ok(news) => {
-                in_vain = 0;
+        match source.news(&wanted) {
+            Ok(Ok(news)) => {
+                heard = Instant::now();
                 wanted.after = last(&news, wanted.after);
                 view.print(&news, &mut io::stdout().lock())?;
             }
-            Err(_) if in_vain < TICKS_IN_VAIN => in_vain += 1,
-            Err(error) => return Err(error.into()),
+            Ok(Err(_)) | Err(_) if heard.elapsed() < IN_VAIN => {}
+            Ok(Err(why)) => return Ok(super::refuse(&why)),
+            Err(error) => return Err(error),
         }
     }
 }
 
 fn show(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
-    let reader = match open(&common.root)? {
-        Ok(reader) => reader,
-        Err(why) => return Ok(refuse(&why)),
+    let told = match Source::of(common)? {
+        Ok(Source::History(reader, _)) => pick(reader.find(id)?, id).map(|told| Document::new(&told)),
+        Ok(Source::Daemon(runtime)) => match runtime.block_on(ask(&Question::Report(id.to_owned())))? {
+            Answer::Document(text) => Ok(serde_json::from_str(&text).context("failed to read unitwardd's answer")?),
+            Answer::Refused(why) => Err(why),
+        },
+        Err(why) => Err(why),
     };
-    match pick(reader.find(id)?, id) {
+    match told {
         Ok(told) => {
             let mut out = io::stdout().lock();
             match View::new(common).form {
-                Form::Json => writeln!(out, "{}", Account::new(&told).to_json())?,
+                Form::Json => writeln!(out, "{}", told.to_json())?,
                 Form::Table(_) => out.write_all(detail::detail(&told, &TimeZone::system()).as_bytes())?,
             }
             out.flush()?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(why) => Ok(refuse(&why)),
-    }
-}
-
-/// The one death that is meant, or what to do.
-fn pick(mut found: Vec<Told>, id: &str) -> Result<Told, String> {
-    let advice = "\"unitward reports\" lists what is known";
-    let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if digits && id.len() < FEWEST_DIGITS {
-        return Err(format!("\"{id}\" is too short: give at least {FEWEST_DIGITS} digits; {advice}."));
-    }
-    match (found.pop(), found.len()) {
-        (None, _) => Err(format!("Nothing is known of \"{}\"; {advice}.", account::visible(id))),
-        (Some(told), 0) => Ok(told),
-        (Some(_), others) => Err(format!("{} deaths begin with \"{id}\": give more digits; {advice}.", others + 1)),
+        Err(why) => Ok(super::refuse(&why)),
     }
 }
 
@@ -208,11 +229,11 @@ impl View {
         Self { form, zone: TimeZone::system() }
     }
 
-    fn print(&mut self, found: &[Told], out: &mut impl Write) -> io::Result<()> {
+    fn print(&mut self, found: &[Document], out: &mut impl Write) -> io::Result<()> {
         match &mut self.form {
             Form::Json => {
                 for told in found {
-                    writeln!(out, "{}", Account::new(told).to_json())?;
+                    writeln!(out, "{}", told.to_json())?;
                 }
             }
             Form::Table(table) => out.write_all(table.lines(found, &self.zone).as_bytes())?,

@@ -1,5 +1,7 @@
 //! `unitward restart-stack`: asks for a full restart. With `--serve` it is the program that makes them.
 
+use super::progress::while_waiting;
+use super::refuse;
 use crate::core::config::nearest;
 use crate::core::config::{Stack, StackName, time_span};
 use crate::core::full_restart::program::Program;
@@ -11,11 +13,9 @@ use crate::shell::restarter;
 use anyhow::Context as _;
 use clap::Args;
 use std::fs::{self, File};
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What is waited for the end of one beyond its own time limit.
@@ -71,16 +71,12 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         AnswerWhen::Over => stack.map_or(Stack::TIMEOUT, |stack| stack.timeout) + MORE,
     };
     let begun = Instant::now();
-    let answer = while_waiting(&name, arguments.wait, || ask(&name, &request, patience));
+    let asked = || ask(&name, &request, patience);
+    let answer = if arguments.wait { while_waiting(&format!("Restarting {name}"), asked) } else { asked() };
     Ok(match answer {
         Ok(answer) => tell(&name, &answer, arguments.wait.then(|| begun.elapsed())),
         Err(error) => refuse(&format!("Failed to restart {name}: {error}.")),
     })
-}
-
-fn refuse(why: &str) -> ExitCode {
-    eprintln!("{why}");
-    ExitCode::from(super::PROBLEMS)
 }
 
 /// Says how it went; `took` is for those who have waited for the end.
@@ -103,27 +99,6 @@ fn no_such_stack(name: &StackName, stacks: &[Stack]) -> String {
         None if stacks.is_empty() => format!("There is no stack {name}, nor any other: see unitward.stack(5)."),
         None => format!("There is no stack {name}, only {}.", names().collect::<Vec<_>>().join(", ")),
     }
-}
-
-/// Waits for the answer; on a terminal the time that passes is shown to who waits for the end.
-fn while_waiting<T>(name: &StackName, wait: bool, ask: impl FnOnce() -> T) -> T {
-    if !wait || !io::stderr().is_terminal() {
-        return ask();
-    }
-    let (done, ended) = channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let begun = Instant::now();
-            while ended.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
-                // A terminal that has gone away changes nothing.
-                let _ = write!(io::stderr(), "\rRestarting {name}, {} s ", begun.elapsed().as_secs());
-            }
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        });
-        let answer = ask();
-        drop(done);
-        answer
-    })
 }
 
 fn read_backtrace(path: &Path) -> anyhow::Result<String> {

@@ -1,6 +1,7 @@
 //! The daemon's vocabulary: all that can happen to it, and all that it can do.
 
 use super::archive::{Order, Tale};
+use super::bus::{Facts, Ruling};
 use super::cloud::{Command, News, Status as CloudStatus};
 use super::cores::Found;
 use super::identity::Identity;
@@ -12,6 +13,7 @@ use crate::core::crash::verdict::Testimony;
 use crate::core::recovery::account::Account;
 use crate::edge::history::entry::{Key, StoredReport};
 use crate::edge::recoveries::Chain;
+use crate::shell::news::News as BusNews;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +21,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) enum Event {
     /// The configuration was read: at the start, after each daemon-reload and after [`Event::Hangup`].
-    Configured(Box<Config>, Box<Identity>),
+    ///
+    /// With the wards that were excluded at that moment if their units were down.
+    Configured(Box<Config>, Box<Identity>, Vec<String>),
     /// Something on the bus.
     Bus(Sight),
     /// A run record that was asked for was read, or there is none.
@@ -32,6 +36,8 @@ pub(super) enum Event {
     Core(Found),
     /// The state of the connection to the broker changed.
     Cloud(CloudStatus),
+    /// Root has excluded or readmitted a ward.
+    Ruled(Ruling),
     /// The time [`super::state::State::deadline`] named has come.
     Tick,
     /// SIGHUP.
@@ -76,6 +82,10 @@ pub(super) enum Action {
     SeekCore { key: Key, pid: Option<u32>, at: u64, patience: Duration },
     /// Tells systemd how the daemon is.
     Notify(Notice),
+    /// Tells the bus what has happened.
+    Announce(Box<BusNews>),
+    /// Tells the service on the bus how things stand.
+    Know(Box<Facts>),
     /// Says something in the log.
     Say(Remark),
 }
@@ -120,6 +130,10 @@ pub(super) enum Remark {
     LeftBehind(u64),
     /// A stack was restarted by hand while its inhibit file is there.
     Inhibited(String),
+    /// Root excludes this ward, for this reason.
+    Excluded(String, String),
+    /// Root readmits this ward.
+    Readmitted(String),
     /// A pattern in `[Watch] Units=` that cannot be one.
     BadPattern(String),
 }

@@ -2,7 +2,7 @@
 
 use super::systemd::{UnitAt, WatchList};
 use crate::core::config::{Config, ReportOn};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Guard {
     wards: HashMap<String, Guarded>,
+    /// The wards' units, by the wards' names.
+    units: Arc<BTreeMap<String, String>>,
     /// A ward may name a unit by an alias; systemd speaks of it by its own name: own name → alias.
     aliases: HashMap<String, String>,
     /// The stacks by their unit.
@@ -53,6 +55,8 @@ impl Guard {
             }
         }
         let wards = config.wards.iter().map(ward).collect();
+        let named = config.wards.iter().map(|ward| (ward.name.as_str().to_owned(), ward.unit().as_str().to_owned()));
+        let units = Arc::new(named.collect());
         let stacked = |stack: &crate::core::config::Stack| Stacked {
             name: stack.name.as_str().to_owned(),
             identifier: stack.identifier.clone(),
@@ -61,7 +65,7 @@ impl Guard {
             inhibit_file: stack.inhibit_file.clone(),
         };
         let stacks = config.stacks.iter().map(|stack| (stack.unit().as_str().to_owned(), stacked(stack))).collect();
-        let mut guard = Self { wards, stacks, patterns, ..Self::default() };
+        let mut guard = Self { wards, units, stacks, patterns, ..Self::default() };
         guard.renew_watch_list();
         (guard, bad)
     }
@@ -77,6 +81,11 @@ impl Guard {
     /// The number of wards.
     pub(super) fn wards(&self) -> usize {
         self.wards.len()
+    }
+
+    /// The wards' units, by the wards' names.
+    pub(super) fn units(&self) -> &Arc<BTreeMap<String, String>> {
+        &self.units
     }
 
     /// The number of patterns of units without a ward.

@@ -3,12 +3,14 @@
 //! One loop: [`next_event`] waits for whatever comes first, [`state::State::step`] decides without
 //! touching anything, [`perform`] acts without waiting. What may be slow is kept away from it: [`systemd`] is at the bus,
 //! [`cloud`] at the broker, [`archive`] at the disk, and [`cores`] looks for backtraces. They are spoken to through bounded
-//! channels, each of which says what happens when it is full.
+//! channels, each of which says what happens when it is full. [`bus`] answers those who ask on the bus, and tells them.
 //!
 //! The daemon is not needed for any recovery, and holds nothing that others wait for. All it knows it can
 //! ask for again.
 
+mod answer;
 mod archive;
+mod bus;
 mod cloud;
 mod cores;
 mod desk;
@@ -27,6 +29,7 @@ mod resync;
 mod rules;
 mod say;
 mod stacks;
+mod standings;
 mod state;
 pub(super) mod systemd;
 
@@ -54,7 +57,11 @@ systemctl daemon-reload.
 #[must_use]
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    match (arguments.next().as_deref(), arguments.next()) {
+    let first = arguments.next();
+    if first.as_deref() == Some(answer::OPTION) {
+        return answer::respond(&arguments.collect::<Vec<_>>());
+    }
+    match (first.as_deref(), arguments.next()) {
         (None, None) => {}
         (Some("--help" | "-h"), None) => {
             print!("{USAGE}");
@@ -126,8 +133,9 @@ async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
     let bus = systemd::listen_to_systemd();
     let cloud = cloud::connect_to_cloud();
     let cores = cores::look_for_cores();
+    let service = bus::serve();
     let (behind, undelivered, inbox) = (BTreeSet::new(), VecDeque::new(), VecDeque::new());
-    let world = World { bus, cloud, archive, cores, behind, undelivered, stuck: false, inbox };
+    let world = World { bus, service, cloud, archive, cores, behind, undelivered, hurried: false, stuck: false, inbox };
     let mut sources = Sources { world, hangups, shutdown };
     let mut state = State::new(crate::edge::boot::id(), watchdog_interval(), now());
     sources.world.perform(Action::LoadConfiguration);
@@ -160,6 +168,7 @@ async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> Event 
             () = shutdown.requested() => Some(Event::Stop),
             _ = hangups.recv() => Some(Event::Hangup),
             () = &mut tick => Some(Event::Tick),
+            Some(ruling) = world.service.rulings.recv() => Some(Event::Ruled(ruling)),
             // There is room for what could not be delivered.
             Ok(_) = world.cloud.commands.reserve(), if owes => None,
             Some(news) = world.cloud.news.recv() => Some(Event::Courier(news)),

@@ -1,6 +1,7 @@
 //! The daemon's hands: the only place where an action touches the world. Nothing in it waits.
 
 use super::archive::{Archive, Order};
+use super::bus::Service;
 use super::cloud::{Cloud, Command};
 use super::cores::{Cores, Seek};
 use super::event::{Action, Event, Notice};
@@ -10,6 +11,9 @@ use super::records;
 use super::say;
 use super::systemd::{Bus, Question};
 use crate::core::config::Config;
+use crate::edge::exclusion;
+use crate::edge::record::WardState;
+use crate::shell::news::News;
 use sd_notify::NotifyState;
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
@@ -22,6 +26,7 @@ const ROOT: &str = "/";
 /// Everything the daemon acts on.
 pub(super) struct World {
     pub(super) bus: Bus,
+    pub(super) service: Service,
     pub(super) cloud: Cloud,
     pub(super) archive: Archive,
     pub(super) cores: Cores,
@@ -29,6 +34,8 @@ pub(super) struct World {
     pub(super) behind: BTreeSet<String>,
     /// What the courier is to be told when it has room.
     pub(super) undelivered: VecDeque<Command>,
+    /// Whether the last news found no room.
+    pub(super) hurried: bool,
     /// Whether the archive was found to be stuck, and has not moved since.
     pub(super) stuck: bool,
     /// What actions gave rise to; taken before anything else.
@@ -41,7 +48,10 @@ impl World {
         match action {
             Action::LoadConfiguration => {
                 let (config, identity) = load_configuration(Path::new(ROOT));
-                self.inbox.push_back(Event::Configured(Box::new(config), Box::new(identity)));
+                let names = config.wards.iter().map(|ward| ward.name.as_str());
+                let excluded = names.filter(|ward| exclusion::load(&WardState::of(ward)).is_some());
+                let excluded = excluded.map(str::to_owned).collect();
+                self.inbox.push_back(Event::Configured(Box::new(config), Box::new(identity), excluded));
             }
             Action::Watch(list) => {
                 self.bus.watched.send_replace(list);
@@ -72,8 +82,21 @@ impl World {
                 }
             }
             Action::Notify(notice) => notify(&notice),
+            Action::Announce(news) => self.announce(*news),
+            Action::Know(facts) => {
+                self.service.facts.send_replace(*facts);
+            }
             Action::Say(remark) => say::remark(&remark),
         }
+    }
+
+    /// News that find no room are left out; a flood of them is said once.
+    fn announce(&mut self, news: News) {
+        let left_out = self.service.news.try_send(news).is_err();
+        if left_out && !self.hurried {
+            warn!("More news than the bus can be told, leaving some out.");
+        }
+        self.hurried = left_out;
     }
 
     /// A question that finds no room is lost; the resync notices, and asks again.

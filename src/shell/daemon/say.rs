@@ -99,6 +99,21 @@ pub(super) fn remark(remark: &Remark) {
         Remark::Inhibited(unit) => {
             info!("{unit} was restarted by hand while its InhibitFile= exists, not reporting it.")
         }
+        Remark::Excluded(ward, why) => {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            info!(
+                MESSAGE_ID = messages::EXCLUDED,
+                UNITWARD_WARD = ward.as_str(),
+                "Ward {ward} is excluded, by hand{why}."
+            );
+        }
+        Remark::Readmitted(ward) => {
+            info!(
+                MESSAGE_ID = messages::READMITTED,
+                UNITWARD_WARD = ward.as_str(),
+                "Ward {ward} is readmitted, by hand."
+            );
+        }
         Remark::BadPattern(pattern) => {
             warn!(MESSAGE_ID = messages::CONFIGURATION, "Units= has {pattern:?}, which is not a pattern, ignoring.");
         }

@@ -13,12 +13,14 @@ use super::event::{Action, Remark};
 use super::incident::{Incident, IncidentKind};
 use super::recent::Recent;
 use super::rules::{Rules, Scene};
+use super::standings::announce;
 use super::systemd::StackSeen;
 use crate::core::crash::observation::InvocationId;
 use crate::core::full_restart::request::Cause;
 use crate::core::full_restart::{self, BY_HAND, RestartOutcome};
 use crate::edge::full_restart::record::{RestartEnd, RestartRecord};
 use crate::edge::history::entry::{Change, Key, RestartKnown, StoredRestart, StoredRestartEnd, Witness};
+use crate::shell::news::{self, News};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -148,6 +150,7 @@ impl Stacks {
         if known == RestartKnown::No && !self.told.knows(&key.invocation) {
             self.told.remember(key.invocation.clone());
             let reason = full_restart::restarted(&record.name, &record.caller);
+            actions.push(begun(&record.stack, &record.caller, (reason.clone(), record.at)));
             actions.extend(receive((scene, desk), incident(key, record, (IncidentKind::FullRestart, reason))));
         }
         // Also where the death's row was stored and this was not: the daemon may have been killed in between.
@@ -180,10 +183,12 @@ impl Stacks {
             ended: Some(key.invocation.clone()),
             cause: None,
         };
+        let mut actions = vec![begun(&stack.name, BY_HAND, (incident.reason.clone(), at))];
+        actions.push(over(&stack.name, RestartOutcome::Restarted, ""));
         // PID 1's own job was done; when exactly, the journal does not tell.
         let at = if witness == Witness::Bus { scene.now.epoch_ms } else { at };
         let end = StoredRestartEnd { at, outcome: RestartOutcome::Restarted, trouble: String::new() };
-        let mut actions = receive((scene, desk), incident);
+        actions.extend(receive((scene, desk), incident));
         actions.push(store(vec![Change::Restart(Box::new(restart)), Change::RestartOver { death: key, end }]));
         actions
     }
@@ -204,10 +209,23 @@ fn tell_end(
         let incident = Incident { at: end.at, ..incident(&key, record, (IncidentKind::RestartTrouble, reason)) };
         desk.follow_up(scene, incident)
     });
-    let mut actions = told.unwrap_or_default();
+    let mut actions = vec![over(&record.stack, end.outcome, &end.trouble)];
+    actions.extend(told.unwrap_or_default());
     let end = StoredRestartEnd { at: end.at, outcome: end.outcome, trouble: end.trouble.clone() };
     actions.push(store(vec![Change::RestartOver { death: key, end }]));
     actions
+}
+
+/// What the bus is told of a restart.
+fn begun(stack: &str, caller: &str, (reason, at): (String, u64)) -> Action {
+    let (stack, caller) = (stack.to_owned(), caller.to_owned());
+    announce(News::FullRestart(news::FullRestart { stack, caller, reason, at }))
+}
+
+/// What the bus is told of its end.
+fn over(stack: &str, outcome: RestartOutcome, trouble: &str) -> Action {
+    let (outcome, trouble) = (outcome.word().to_owned(), trouble.to_owned());
+    announce(News::FullRestartOver(news::FullRestartOver { stack: stack.to_owned(), outcome, trouble }))
 }
 
 /// Whether whoever wrote the record may still be at it.

@@ -4,6 +4,7 @@
 //! file and waits for nothing; [`super::perform`] does.
 
 use super::archive::{Order, Recollection, Tale};
+use super::bus::Facts;
 use super::cloud::{self, Command, Endpoint, News};
 use super::ends::Ends;
 use super::event::{Action, Event, Notice, Now, Remark};
@@ -16,6 +17,7 @@ use super::systemd::{Question, Sight, StackSeen, UnitAt};
 use crate::core::config::Config;
 use crate::edge::history::entry::Change;
 use crate::edge::history::{Bounds, Tallies};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long reports may take to leave once the daemon was asked to stop.
@@ -34,6 +36,8 @@ pub(super) struct State {
     /// How often `WATCHDOG=1` is due, and when next.
     watchdog: Option<(Duration, Duration)>,
     status: String,
+    /// What the service on the bus was told.
+    facts: Facts,
 }
 
 /// How far the daemon's own life has gone.
@@ -62,6 +66,7 @@ impl State {
             tallies: Tallies::default(),
             watchdog: watchdog.map(|interval| (interval, now.monotonic + interval)),
             status: String::new(),
+            facts: Facts::default(),
         }
     }
 
@@ -87,7 +92,11 @@ impl State {
     pub(super) fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
         let scene = Scene { now, rules: &self.rules };
         let mut actions = match event {
-            Event::Configured(config, identity) => self.configure(now, &config, *identity),
+            Event::Configured(config, identity, excluded) => {
+                let actions = self.configure(now, &config, *identity);
+                self.ends.standings.configured(Scene { now, rules: &self.rules }, excluded);
+                actions
+            }
             Event::Bus(sight) => self.see(now, sight),
             Event::Record(witness) => self.ends.hear(scene, witness),
             Event::Archive(tale) => self.learn(now, tale),
@@ -97,6 +106,7 @@ impl State {
                 self.cloud = status;
                 Vec::new()
             }
+            Event::Ruled(ruling) => self.ends.standings.ruled(ruling),
             Event::Tick => Vec::new(),
             Event::Hangup => self.reload(),
             Event::Stop => self.stop(now),
@@ -177,11 +187,12 @@ impl State {
             // A daemon-reload has the generator read the wards anew, so they are read here too: what is guarded and what is
             // reported never differ. Once they are read everything is asked for again.
             Sight::ReloadEnds => vec![Action::LoadConfiguration],
-            Sight::Changed(unit, observation) => {
+            Sight::Changed(unit, observation, state) => {
                 if scene.rules.guard.stack(&unit).is_some() {
                     self.stacks.observe(&unit, &StackSeen::of(&observation));
                 }
-                self.ends.observe(scene, &unit, &observation)
+                let told = self.ends.standings.observe(scene, &unit, state);
+                self.ends.observe(scene, &unit, &observation).into_iter().chain(told).collect()
             }
             Sight::StackChanged(unit, seen) => {
                 self.stacks.observe(&unit, &seen);
@@ -204,9 +215,10 @@ impl State {
                 news.then(|| Action::Watch(self.rules.guard.watch_list())).into_iter().collect()
             }
             Sight::Described(unit, description) => {
+                let told = self.ends.standings.observe(scene, &unit, description.state.clone());
                 let actions = self.ends.describe(scene, &unit, &description);
                 self.resync.described(&unit);
-                actions
+                actions.into_iter().chain(told).collect()
             }
             Sight::Unanswered(question) => {
                 self.resync.unanswered(&question);
@@ -317,6 +329,16 @@ impl State {
             self.status.clone_from(&status);
             actions.push(Action::Notify(Notice::Status(status)));
         }
+        let facts = Facts {
+            node_id: self.rules.identity.node_id.clone(),
+            cloud: self.cloud.words(self.nowhere()),
+            pending_reports: self.tallies.waiting,
+            wards: Arc::clone(self.rules.guard.units()),
+        };
+        if facts != self.facts {
+            self.facts.clone_from(&facts);
+            actions.push(Action::Know(Box::new(facts)));
+        }
         actions
     }
 
@@ -325,12 +347,16 @@ impl State {
         let others = self.ends.without_ward(&self.rules.guard);
         let wards = self.rules.guard.wards();
         let ear = if self.resync.is_connected() { "" } else { "; not connected to systemd" };
-        let nowhere = match (&self.rules.settings.mqtt.broker, self.rules.has_cloud()) {
+        let cloud = self.cloud.story(self.tallies.waiting, self.nowhere());
+        format!("Guarding {wards} ward{}, watching {others} unit{}; {cloud}{ear}", plural(wards), plural(others))
+    }
+
+    /// How it is without a connection to a broker.
+    fn nowhere(&self) -> &'static str {
+        match (&self.rules.settings.mqtt.broker, self.rules.has_cloud()) {
             (None, true) => "Broker= cannot be understood, reports wait",
             (None, false) | (Some(_), _) => "no broker, reports stay local",
-        };
-        let cloud = self.cloud.story(self.tallies.waiting, nowhere);
-        format!("Guarding {wards} ward{}, watching {others} unit{}; {cloud}{ear}", plural(wards), plural(others))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::timeline::Which;
 use super::{Answer, Question, answer};
 use anyhow::Context as _;
-use zbus::Connection;
+use zbus::{Connection, fdo};
 
 /// The daemon's name on the system bus.
 pub(in crate::shell) const BUS_NAME: &str = "org.unitward1";
@@ -53,13 +53,28 @@ async fn reports(bus: &Connection, wanted: &super::reports::Wanted) -> anyhow::R
 fn read(reply: zbus::Result<zbus::Message>) -> anyhow::Result<Answer> {
     match reply {
         Ok(reply) => Ok(Answer::Document(reply.body().deserialize().context("failed to read unitwardd's answer")?)),
-        Err(zbus::Error::MethodError(name, why, _)) if name.as_str() == REFUSED => {
-            Ok(Answer::Refused(why.unwrap_or_default()))
-        }
-        Err(zbus::Error::MethodError(name, ..)) if name.as_str().ends_with(".ServiceUnknown") => Ok(Answer::Refused(
-            "unitwardd, which answers for everybody but root, does not run: \"systemctl start unitwardd\" starts it."
-                .to_owned(),
-        )),
-        Err(error) => Err(error).context("failed to ask unitwardd"),
+        Err(error) => match refusal(error, "answers for everybody but root") {
+            Ok(why) => Ok(Answer::Refused(why)),
+            Err(error) => Err(error).context("failed to ask unitwardd"),
+        },
+    }
+}
+
+/// The sentence with which the daemon refuses; it, where it does not run, is described by what it is needed for.
+///
+/// # Errors
+/// The same error, where it is none that people can do anything about.
+pub(in crate::shell) fn refusal(error: zbus::Error, needed: &str) -> Result<String, zbus::Error> {
+    match error {
+        zbus::Error::MethodError(name, why, _) if name.as_str() == REFUSED => Ok(why.unwrap_or_default()),
+        zbus::Error::FDO(error) => match *error {
+            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
+                Ok(format!("unitwardd, which {needed}, does not run: \"systemctl start unitwardd\" starts it."))
+            }
+            fdo::Error::AccessDenied(why) | fdo::Error::LimitsExceeded(why) | fdo::Error::Failed(why) => Ok(why),
+            fdo::Error::NoReply(_) => Ok("unitwardd has ended before it could answer: ask again.".to_owned()),
+            error => Err(zbus::Error::FDO(Box::new(error))),
+        },
+        error => Err(error),
     }
 }

@@ -1,14 +1,83 @@
 //! The documents of `unitward reports`.
 
+pub(in crate::shell) mod document;
+
 use super::Answer;
+use crate::edge::history::read::{Reader, Told};
+use crate::edge::history::{Cause, HistoryError};
+use anyhow::Context as _;
+use document::Document;
+use std::io::ErrorKind;
+use std::path::Path;
+
 pub(in crate::shell) use crate::edge::history::read::Wanted;
 
+/// Where the history is, below a root directory.
+const FILE: &str = "var/lib/unitward/reports.db";
+/// Digits of an ID that are taken for one.
+const FEWEST_DIGITS: usize = 4;
+
+/// The history, or why there is nothing to read.
+///
+/// # Errors
+/// It cannot be read, and no sentence says why.
+pub(in crate::shell) fn open(root: &Path) -> anyhow::Result<Result<Reader, String>> {
+    let path = root.join(FILE);
+    let shown = path.display();
+    Ok(match Reader::open(&path) {
+        Ok(Some(reader)) => Ok(reader),
+        Ok(None) => Err(format!("There is no history yet: unitwardd begins {shown} when it starts.")),
+        Err(HistoryError::Damaged(_)) => {
+            Err(format!("{shown} is damaged. unitwardd saves what can be read of it when it starts."))
+        }
+        Err(HistoryError::Other(Cause::File { source, .. })) if source.kind() == ErrorKind::PermissionDenied => Err(
+            format!("Only its owner may read {shown}. Without --root= unitwardd is asked, which answers everybody."),
+        ),
+        Err(HistoryError::Other(why @ Cause::Newer { .. })) => Err(format!("{why}.")),
+        Err(error) => return Err(error).with_context(|| format!("failed to read {shown}")),
+    })
+}
+
 /// Answers with the deaths that are wanted, one document a line, in the order of their times.
-pub(super) fn answer(_wanted: &Wanted) -> anyhow::Result<Answer> {
-    anyhow::bail!("not there yet")
+pub(super) fn answer(wanted: &Wanted) -> anyhow::Result<Answer> {
+    let reader = match open(Path::new("/"))? {
+        Ok(reader) => reader,
+        Err(why) => return Ok(Answer::Refused(why)),
+    };
+    let lines = reader.deaths(wanted)?.into_iter().map(|told| Document::new(&told).to_json() + "\n");
+    Ok(Answer::Document(lines.collect()))
 }
 
 /// Answers with one of them, by its ID or the first digits of it.
-pub(super) fn answer_one(_id: &str) -> anyhow::Result<Answer> {
-    anyhow::bail!("not there yet")
+pub(super) fn answer_one(id: &str) -> anyhow::Result<Answer> {
+    let reader = match open(Path::new("/"))? {
+        Ok(reader) => reader,
+        Err(why) => return Ok(Answer::Refused(why)),
+    };
+    Ok(match pick(reader.find(id)?, id) {
+        Ok(told) => Answer::Document(Document::new(&told).to_json()),
+        Err(why) => Answer::Refused(why),
+    })
+}
+
+/// The one death that is meant, or what to do.
+///
+/// # Errors
+/// A sentence, where there is none or are several.
+pub(in crate::shell) fn pick(mut found: Vec<Told>, id: &str) -> Result<Told, String> {
+    let advice = "\"unitward reports\" lists what is known";
+    let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if digits && id.len() < FEWEST_DIGITS {
+        return Err(format!("\"{id}\" is too short: give at least {FEWEST_DIGITS} digits; {advice}."));
+    }
+    match (found.pop(), found.len()) {
+        (None, _) => Err(format!("Nothing is known of \"{}\"; {advice}.", visible(id))),
+        (Some(told), 0) => Ok(told),
+        (Some(_), others) => Err(format!("{} deaths begin with \"{id}\": give more digits; {advice}.", others + 1)),
+    }
+}
+
+/// Text that does nothing to a terminal.
+pub(in crate::shell) fn visible(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }

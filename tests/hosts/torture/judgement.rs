@@ -79,8 +79,10 @@ fn missing(world: &World, died: &[Death], reports: &[Report]) -> Vec<String> {
     let missing: Vec<_> = died.iter().filter(|death| !told.contains(death.invocation.as_str())).collect();
     let accused = missing.iter().take(LOOKED_UP).filter_map(|death| {
         let entries = of_run(&world.host, &death.invocation);
-        (!was_being_stopped(&entries) && !went_down_with_the_host(world, death, &entries) && !was_cut_off(world, death, &entries))
-            .then(|| format!("not told, died at {:.3}: {death:?}; {}", since(world, death.at), in_short(&entries)))
+        (!was_being_stopped(&entries)
+            && !went_down_with_the_host(world, death, &entries)
+            && !was_cut_off(world, death, &entries))
+        .then(|| format!("not told, died at {:.3}: {death:?}; {}", since(world, death.at), in_short(&entries)))
     });
     let rest = missing.len().saturating_sub(LOOKED_UP);
     accused.chain((rest > 0).then(|| format!("not told: {rest} more"))).collect()

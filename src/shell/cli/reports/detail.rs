@@ -1,10 +1,8 @@
 //! Everything about one death, for people.
 
-use super::account::{Became, Record, Step, outcome, visible};
 use super::table::{counted, span, time};
-use crate::core::crash::report::UNKNOWN;
-use crate::edge::history::entry::{StoredRecovery, Witness};
-use crate::edge::history::read::{Delivery, DeliveryState, Told, ToldRestart};
+use crate::shell::survey::reports::document::{Became, Document, FullRestart, Recovery, Step, Way};
+use crate::shell::survey::reports::visible;
 use comfy_table::{Table, TableStyle};
 use jiff::tz::TimeZone;
 
@@ -12,25 +10,24 @@ use jiff::tz::TimeZone;
 const INDENT: usize = 12;
 
 /// The text.
-pub(super) fn detail(told: &Told, zone: &TimeZone) -> String {
-    let death = &told.death;
+pub(super) fn detail(told: &Document, zone: &TimeZone) -> String {
     let mut text = Text(String::new());
-    text.line(if told.restart.is_some() { "Stack" } else { "Ward" }, &death.name);
-    text.line("Unit", &death.key.unit);
-    text.line("Time", &time(death.at, zone));
-    text.line("Reason", if death.reason == UNKNOWN { "unknown" } else { &death.reason });
-    if told.restart.is_none() {
-        text.line("PID", &death.pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()));
+    text.line(if told.full_restart.is_some() { "Stack" } else { "Ward" }, &told.ward);
+    text.line("Unit", &told.unit);
+    text.line("Time", &time(told.timestamp, zone));
+    text.line("Reason", told.reason.as_deref().unwrap_or("unknown"));
+    if told.full_restart.is_none() {
+        text.line("PID", &told.pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()));
     }
-    text.line("Invocation", death.key.invocation.as_str());
-    text.line("Boot", &death.key.boot);
-    text.line("Witness", witness(death.witness));
+    text.line("Invocation", &told.invocation);
+    text.line("Boot", &told.boot);
+    text.line("Witness", witness(&told.witness));
     text.line("Report", &report(told, zone));
-    match death.backtrace.as_deref().filter(|backtrace| *backtrace != UNKNOWN) {
+    match told.backtrace.as_deref() {
         Some(backtrace) => text.block("Backtrace", backtrace.lines().map(str::trim).map(visible)),
         None => text.line("Backtrace", "none"),
     }
-    if let Some(restart) = &told.restart {
+    if let Some(restart) = &told.full_restart {
         restarted(&mut text, restart, zone);
         return text.0;
     }
@@ -38,45 +35,43 @@ pub(super) fn detail(told: &Told, zone: &TimeZone) -> String {
         text.line("Led to", &format!("full restart {id}"));
     }
     match &told.recovery {
-        Some(recovery) => recovered(&mut text, recovery, (told.recovery_report.as_ref(), zone)),
+        Some(recovery) => recovered(&mut text, recovery, zone),
         None => text.line("Recovery", "none is known"),
     }
     text.0
 }
 
-fn restarted(text: &mut Text, ToldRestart { restart, end }: &ToldRestart, zone: &TimeZone) {
+fn restarted(text: &mut Text, restart: &FullRestart, zone: &TimeZone) {
     text.line("Caller", &restart.caller);
     if let Some(cause) = &restart.cause {
         text.line("Because of", &format!("death {} of {}", cause.invocation, cause.unit));
     }
-    match end {
-        None => text.line("Outcome", "not known: under way, or nobody lived to tell"),
-        Some(end) => {
-            text.line("Outcome", &format!("{} {}", outcome(end.outcome), time(end.at, zone)));
-            if !end.trouble.is_empty() {
-                text.line("", &end.trouble);
-            }
-        }
+    let (Some(outcome), Some(at)) = (&restart.outcome, restart.timestamp) else {
+        text.line("Outcome", "not known: under way, or nobody lived to tell");
+        return;
+    };
+    text.line("Outcome", &format!("{outcome} {}", time(at, zone)));
+    if let Some(trouble) = &restart.trouble {
+        text.line("", trouble);
     }
 }
 
-fn recovered(text: &mut Text, recovery: &StoredRecovery, told: (Option<&Delivery>, &TimeZone)) {
-    let record = Record::read(&recovery.record);
-    let mut line = format!("{} {}", recovery.outcome, time(recovery.at, told.1));
-    if let Some(restarts) = record.restarts {
+fn recovered(text: &mut Text, recovery: &Recovery, zone: &TimeZone) {
+    let mut line = format!("{} {}", recovery.outcome, time(recovery.timestamp, zone));
+    if let Some(restarts) = recovery.restarts {
         line.push_str(&format!(", {}", counted(usize::try_from(restarts).unwrap_or(usize::MAX), "restart")));
     }
-    if let Some(ms) = record.downtime_ms {
+    if let Some(ms) = recovery.downtime_ms {
         line.push_str(&format!(", {} down", span(ms)));
     }
-    if let Some(ms) = record.recovery_ms {
+    if let Some(ms) = recovery.recovery_ms {
         line.push_str(&format!(", {} to the last step", span(ms)));
     }
     text.line("Recovery", &line);
-    if let Some(delivery) = told.0 {
-        text.line("", &format!("report {}", delivered(delivery, told.1)));
+    if let Some(delivered) = delivered(&recovery.way, zone) {
+        text.line("", &format!("report {delivered}"));
     }
-    text.block("Steps", steps(&record.steps));
+    text.block("Steps", steps(&recovery.steps));
 }
 
 /// The steps in columns.
@@ -95,31 +90,32 @@ fn steps(steps: &[Step]) -> impl Iterator<Item = String> {
     lines.into_iter()
 }
 
-fn report(told: &Told, zone: &TimeZone) -> String {
-    let word = Became::of(told).map_or("nothing is left of it", Became::word);
-    match &told.report {
+fn report(told: &Document, zone: &TimeZone) -> String {
+    let word = told.report.map_or("nothing is left of it", Became::word);
+    match delivered(&told.way, zone) {
         None => word.to_owned(),
-        Some(delivery) if Became::of(told) == Some(Became::delivered(delivery)) => delivered(delivery, zone),
-        Some(delivery) => format!("{word}, {}", delivered(delivery, zone)),
+        Some(delivered) if told.report == told.way.became() => delivered,
+        Some(delivered) => format!("{word}, {delivered}"),
     }
 }
 
-/// `sent 2025-02-06 10:42:23.968, report-id …`.
-fn delivered(delivery: &Delivery, zone: &TimeZone) -> String {
-    let word = Became::delivered(delivery).word();
-    let state = match &delivery.state {
-        DeliveryState::Waiting => word.to_owned(),
-        DeliveryState::Sent { at } => format!("{word} {}", time(*at, zone)),
-        DeliveryState::Refused { at, why } => format!("{word} {} ({why})", time(*at, zone)),
+/// `sent 2025-02-06 10:42:23.968, report-id …`; nothing where there is no report.
+fn delivered(way: &Way, zone: &TimeZone) -> Option<String> {
+    let (word, id) = (way.became()?.word(), way.report_id.as_ref()?);
+    let state = match (way.report_timestamp, &way.refusal) {
+        (None, _) => word.to_owned(),
+        (Some(at), None) => format!("{word} {}", time(at, zone)),
+        (Some(at), Some(why)) => format!("{word} {} ({why})", time(at, zone)),
     };
-    format!("{state}, report-id {}", delivery.id)
+    Some(format!("{state}, report-id {id}"))
 }
 
-fn witness(witness: Witness) -> &'static str {
+fn witness(witness: &str) -> &str {
     match witness {
-        Witness::Bus => "systemd's signal on D-Bus",
-        Witness::Record => "the run record",
-        Witness::Journal => "the journal",
+        "bus" => "systemd's signal on D-Bus",
+        "record" => "the run record",
+        "journal" => "the journal",
+        other => other,
     }
 }
 

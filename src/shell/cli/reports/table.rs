@@ -2,11 +2,9 @@
 //!
 //! A follower's later lines keep to the columns of those before, and only grow wider.
 
-use super::account::{Became, Record, outcome, visible};
-use crate::core::crash::report::UNKNOWN;
 use crate::edge::history::Tallies;
-use crate::edge::history::entry::StoredRecovery;
-use crate::edge::history::read::Told;
+use crate::shell::survey::reports::document::{Became, Document, Recovery};
+use crate::shell::survey::reports::visible;
 use comfy_table::{ColumnConstraint, TableStyle, Width};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -37,7 +35,7 @@ impl Table {
     }
 
     /// The lines of these deaths; the first ones have a header above them.
-    pub(super) fn lines(&mut self, found: &[Told], zone: &TimeZone) -> String {
+    pub(super) fn lines(&mut self, found: &[Document], zone: &TimeZone) -> String {
         if found.is_empty() {
             return String::new();
         }
@@ -78,9 +76,9 @@ impl Paint {
 pub(in crate::shell::cli) const HEADING: &str = "1";
 
 /// Red where something is lost for good, yellow where something is still to come.
-fn colour(told: &Told) -> &'static str {
+fn colour(told: &Document) -> &'static str {
     let outcome = told.recovery.as_ref().map(|recovery| recovery.outcome.as_str()).or(went(told));
-    match Became::of(told) {
+    match told.report {
         Some(Became::Refused) => "31",
         _ if matches!(outcome, Some("step-failed" | "excluded" | "failed")) => "31",
         Some(Became::Waiting | Became::Held) => "33",
@@ -88,28 +86,27 @@ fn colour(told: &Told) -> &'static str {
     }
 }
 
-fn cells(told: &Told, zone: &TimeZone) -> [String; 7] {
-    let death = &told.death;
+fn cells(told: &Document, zone: &TimeZone) -> [String; 7] {
     [
-        time(death.at, zone),
-        death.key.invocation.as_str()[..DIGITS].to_owned(),
-        visible(&death.name),
-        if death.reason == UNKNOWN { NOTHING.to_owned() } else { visible(&death.reason) },
-        death.pid.map_or_else(|| NOTHING.to_owned(), |pid| pid.to_string()),
-        Became::of(told).map_or(NOTHING, Became::word).to_owned(),
+        time(told.timestamp, zone),
+        told.invocation.chars().take(DIGITS).collect(),
+        visible(&told.ward),
+        told.reason.as_deref().map_or_else(|| NOTHING.to_owned(), visible),
+        told.pid.map_or_else(|| NOTHING.to_owned(), |pid| pid.to_string()),
+        told.report.map_or(NOTHING, Became::word).to_owned(),
         told.recovery.as_ref().map_or_else(|| went(told).unwrap_or(NOTHING).to_owned(), recovered),
     ]
 }
 
 /// How a full restart went.
-fn went(told: &Told) -> Option<&'static str> {
-    told.restart.as_ref()?.end.as_ref().map(|end| outcome(end.outcome))
+fn went(told: &Document) -> Option<&str> {
+    told.full_restart.as_ref()?.outcome.as_deref()
 }
 
 /// `recovered, 184ms down`.
-fn recovered(recovery: &StoredRecovery) -> String {
+fn recovered(recovery: &Recovery) -> String {
     let outcome = visible(&recovery.outcome);
-    match Record::read(&recovery.record).downtime_ms {
+    match recovery.downtime_ms {
         Some(ms) => format!("{outcome}, {} down", span(ms)),
         None => outcome,
     }
@@ -126,11 +123,11 @@ pub(in crate::shell::cli) fn span(ms: u64) -> String {
     humantime::format_duration(Duration::from_millis(ms)).to_string()
 }
 
-/// The line below the table: `12 deaths, 10 reports sent, 2 waiting.`
-pub(super) fn sum(found: &[Told], stored: Tallies) -> String {
-    let became = |wanted: Became| found.iter().filter(|told| Became::of(told) == Some(wanted)).count();
+/// The line below the table: `12 deaths, 10 reports sent, 2 waiting.` Without the history at hand nothing is known of drops.
+pub(super) fn sum(found: &[Document], stored: Option<Tallies>) -> String {
+    let became = |wanted: Became| found.iter().filter(|told| told.report == Some(wanted)).count();
     let (sent, waiting, refused) = (became(Became::Sent), became(Became::Waiting), became(Became::Refused));
-    let restarts = found.iter().filter(|told| told.restart.is_some()).count();
+    let restarts = found.iter().filter(|told| told.full_restart.is_some()).count();
     let mut line = counted(found.len() - restarts, "death");
     if restarts > 0 {
         line.push_str(&format!(", {}", counted(restarts, "full restart")));
@@ -140,7 +137,7 @@ pub(super) fn sum(found: &[Told], stored: Tallies) -> String {
         line.push_str(&format!(", {refused} refused"));
     }
     line.push('.');
-    let Tallies { dropped_sent, dropped_unsent, .. } = stored;
+    let Tallies { dropped_sent, dropped_unsent, .. } = stored.unwrap_or_default();
     if dropped_sent + dropped_unsent > 0 {
         let dropped = format!(" Dropped for HistoryMaxUse= so far: {}", dropped_sent + dropped_unsent);
         line.push_str(&dropped);

@@ -113,13 +113,17 @@ impl Status {
         self.link == Link::Closed
     }
 
+    /// `connected to mqtt://broker:1883`; `nowhere` says how it is without a broker.
+    pub(super) fn words(&self, nowhere: &str) -> String {
+        if self.link == Link::None { nowhere.to_owned() } else { self.link.to_string() }
+    }
+
     /// `2 reports sent, 1 waiting; connected to mqtt://broker:1883`.
     ///
     /// `nowhere` says how it is without a broker.
     pub(super) fn story(&self, waiting: u64, nowhere: &str) -> String {
-        let Self { link, sent } = self;
-        let link = if *link == Link::None { nowhere.to_owned() } else { link.to_string() };
-        let sent = if *sent == 1 { "1 report sent".to_owned() } else { format!("{sent} reports sent") };
+        let (link, sent) = (self.words(nowhere), self.sent);
+        let sent = if sent == 1 { "1 report sent".to_owned() } else { format!("{sent} reports sent") };
         format!("{sent}, {waiting} waiting; {link}")
     }
 }

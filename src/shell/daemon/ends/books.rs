@@ -3,14 +3,17 @@
 //! Invariants: what is held back is told after what happened before it; a recovery is told after its death.
 
 use super::end::{End, Held, Source};
+use super::unit::Standing;
 use super::{Ends, Scene};
 use crate::core::crash::tracker::{Ended, Waited};
-use crate::core::recovery::account::account;
+use crate::core::recovery::account::{Account, Outcome, account};
 use crate::edge::history::entry::Key;
 use crate::edge::recoveries::Chain;
 use crate::shell::daemon::archive::{Memory, Recalled};
 use crate::shell::daemon::event::Action;
 use crate::shell::daemon::records;
+use crate::shell::daemon::standings::announce;
+use crate::shell::news::{self, News};
 use std::collections::HashSet;
 
 impl Ends {
@@ -111,7 +114,13 @@ impl Ends {
         self.settled.remember(died.invocation.clone());
         let key = Key { boot, unit: name.to_owned(), invocation: died.invocation.clone() };
         let account = account(scene.rules.guard.report_name(name), died, &chain.attempts, chain.ended);
-        self.desk.recovered(scene, key, account)
+        let mut actions = vec![announce(told(&account))];
+        let is_down = !self.units.get(name).is_some_and(|unit| unit.standing == Standing::AtWork);
+        if account.outcome == Outcome::Excluded && is_down && key.boot == scene.rules.boot {
+            actions.push(self.standings.given_up(&account));
+        }
+        actions.extend(self.desk.recovered(scene, key, account));
+        actions
     }
 
     /// Whether the end of this run waits for a witness: a recovery is not told before its death.
@@ -164,4 +173,16 @@ impl Ends {
         self.departed.remember(invocation.clone());
         news
     }
+}
+
+/// What the bus is told of a recovery.
+fn told(account: &Account) -> News {
+    News::Recovery(news::Recovery {
+        ward: account.ward.clone(),
+        invocation: account.invocation.to_string(),
+        outcome: account.outcome.word().to_owned(),
+        restarts: account.restarts,
+        downtime_ms: account.downtime_ms.unwrap_or(0),
+        recovery_ms: account.recovery_ms.unwrap_or(0),
+    })
 }

@@ -19,12 +19,14 @@ use super::incident::{Incident, IncidentKind};
 use super::recall::Recall;
 use super::recent::Recent;
 use super::rules::Scene;
+use super::standings::{Standings, announce};
 use super::systemd::{Description, JobAt, Question, UnitAt};
 use crate::core::crash::Cause;
 use crate::core::crash::observation::{Observation, ProcessEnd, Stage};
 use crate::core::crash::tracker::JobKind;
 use crate::core::crash::verdict::{self, FailedControl, Verdict};
 use crate::edge::history::entry::{self, Key};
+use crate::shell::news::{self, News};
 use end::{End, Held, Source, Waiting};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -48,6 +50,7 @@ pub(super) struct Ends {
     /// When the books are looked into.
     pub(super) recall: Recall,
     pub(super) desk: Desk,
+    pub(super) standings: Standings,
     /// From when on a unit that is met for the first time counts: the latest time at which the watch
     /// became wider.
     since: Duration,
@@ -64,6 +67,7 @@ impl Ends {
             held: Vec::new(),
             recall: Recall::new(now.monotonic),
             desk: Desk::new(now),
+            standings: Standings::default(),
             since: now.monotonic,
         }
     }
@@ -303,7 +307,16 @@ impl Ends {
             Some(ProcessEnd::Dumped(_)) => Core::Dumped,
             Some(ProcessEnd::Exited(_) | ProcessEnd::Killed(_)) | None => Core::None,
         };
-        self.desk.receive(scene, Judged { incident, core, tense })
+        let told = announce(News::Death(news::Death {
+            ward: incident.name.clone(),
+            unit: name.to_owned(),
+            invocation: incident.key.invocation.to_string(),
+            reason: incident.reason.clone(),
+            pid: incident.pid.unwrap_or(0),
+            at: incident.at,
+            crash: incident.kind == IncidentKind::Crash,
+        }));
+        std::iter::once(told).chain(self.desk.receive(scene, Judged { incident, core, tense })).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! From D-Bus values to observations. Whatever is missing or of another type makes `None`, never a panic.
 
-use super::{Description, StackSeen};
+use super::{Description, StackSeen, UnitState};
 use crate::core::crash::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
 use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::verdict::{FailedControl, Kind, Nature};
@@ -63,6 +63,12 @@ pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option
     })
 }
 
+/// The state's two words.
+pub(super) fn state(unit: &Properties<'_>) -> Option<UnitState> {
+    let word = |key| unit.get(key).and_then(text).map(str::to_owned);
+    Some(UnitState { active: word("ActiveState")?, sub: word("SubState")? })
+}
+
 /// The Unit interface's half of a stack's unit.
 pub(super) fn stack_seen(unit: &Properties<'_>) -> Option<StackSeen> {
     Some(StackSeen {
@@ -99,6 +105,7 @@ pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
     let controls = CONTROL_COMMANDS.iter().filter_map(|key| properties.get(key)).flat_map(failed_commands);
     Some(Description {
         observation: observation(service_part(properties)?, properties)?,
+        state: state(properties)?,
         nature: Nature { kind, limits },
         failed_control: controls.max_by_key(|control| control.at),
     })

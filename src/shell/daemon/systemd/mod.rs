@@ -79,7 +79,7 @@ pub(super) enum Sight {
     /// `Reloading(false)`.
     ReloadEnds,
     /// A watched unit changed.
-    Changed(String, Box<Observation>),
+    Changed(String, Box<Observation>, UnitState),
     /// systemd has let go of a watched unit.
     Removed(String),
     /// A job for a watched unit was queued.
@@ -142,6 +142,25 @@ impl StackSeen {
     }
 }
 
+/// A unit's state in systemd's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct UnitState {
+    /// `ActiveState`.
+    pub(super) active: String,
+    /// `SubState`.
+    pub(super) sub: String,
+}
+
+impl UnitState {
+    /// Whether a run goes on or begins, and none is only waited for.
+    pub(super) fn is_a_start(&self) -> bool {
+        matches!(
+            Stage::of(&self.active, &self.sub),
+            Stage::Starting | Stage::Running | Stage::Exited | Stage::Reloading
+        )
+    }
+}
+
 /// A unit and its object's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UnitAt {
@@ -168,6 +187,7 @@ pub(super) struct JobAt {
 #[derive(Debug)]
 pub(super) struct Description {
     pub(super) observation: Observation,
+    pub(super) state: UnitState,
     pub(super) nature: Nature,
     /// The latest control process that failed.
     pub(super) failed_control: Option<FailedControl>,

@@ -94,7 +94,7 @@ impl Reducer {
             "org.freedesktop.systemd1.Unit" => {
                 let (_, part) = self.half.take().filter(|(of, _)| *of == unit)?;
                 let observation = decode::observation(part, &properties)?;
-                Some(Sight::Changed(unit, Box::new(observation)))
+                Some(Sight::Changed(unit, Box::new(observation), decode::state(&properties)?))
             }
             _ => None,
         }

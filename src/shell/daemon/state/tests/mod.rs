@@ -2,12 +2,13 @@
 
 mod books;
 mod stacks;
+mod standings;
 mod units;
 
 use super::super::archive::Memory;
 use super::super::event::Witness;
 use super::super::incident::IncidentKind;
-use super::super::systemd::{Description, JobAt, UnitAt};
+use super::super::systemd::{Description, JobAt, UnitAt, UnitState};
 use super::*;
 use crate::core::crash::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
 use crate::core::crash::tracker::{Evidence, JobKind};
@@ -22,7 +23,7 @@ fn at(millis: u64) -> Now {
 }
 
 fn configured(conf: &str) -> Event {
-    Event::Configured(Box::new(config(conf)), Box::default())
+    Event::Configured(Box::new(config(conf)), Box::default(), Vec::new())
 }
 
 fn config(conf: &str) -> Config {
@@ -61,12 +62,28 @@ fn seen(number: u32, stage: Stage) -> Observation {
     }
 }
 
+/// In systemd's words.
+fn state(observation: &Observation) -> UnitState {
+    let (active, sub) = match observation.stage {
+        Stage::Starting => ("activating", "start"),
+        Stage::Running => ("active", "running"),
+        Stage::Exited => ("active", "exited"),
+        Stage::Reloading => ("reloading", "reload"),
+        Stage::Stopping => ("deactivating", "stop"),
+        Stage::Restarting => ("activating", "auto-restart"),
+        Stage::Ended => ("failed", "failed"),
+    };
+    UnitState { active: active.to_owned(), sub: sub.to_owned() }
+}
+
 fn changed(unit: &str, observation: Observation) -> Event {
-    Event::Bus(Sight::Changed(unit.to_owned(), Box::new(observation)))
+    let state = state(&observation);
+    Event::Bus(Sight::Changed(unit.to_owned(), Box::new(observation), state))
 }
 
 fn described(unit: &str, observation: Observation, failed_control: Option<FailedControl>) -> Event {
-    let description = Description { observation, nature: Nature::default(), failed_control };
+    let state = state(&observation);
+    let description = Description { observation, state, nature: Nature::default(), failed_control };
     Event::Bus(Sight::Described(unit.to_owned(), Box::new(description)))
 }
 

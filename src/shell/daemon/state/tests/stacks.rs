@@ -23,7 +23,7 @@ fn guarding(report: bool) -> State {
         timeout: Stack::TIMEOUT,
         report,
     });
-    let _ = state.step(at(1), Event::Configured(Box::new(config), Box::default()));
+    let _ = state.step(at(1), Event::Configured(Box::new(config), Box::default(), Vec::new()));
     let actions = state.step(at(1), Event::Bus(Sight::Listed(vec![])));
     let asked = |action: &Action| matches!(action, Action::Ask(Question::Stack(at)) if at.unit == UNIT);
     assert!(actions.iter().any(asked), "{actions:?}");

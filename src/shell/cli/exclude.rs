@@ -1,0 +1,187 @@
+//! `unitward exclude` and `readmit`: has the daemon do it, waits for what comes of it, and says so.
+
+use super::progress::while_waiting;
+use super::refuse;
+use crate::edge::systemctl;
+use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, refusal};
+use anyhow::Context as _;
+use clap::Args;
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use zbus::{Connection, DynamicType};
+
+/// How long a unit's way up or down is waited for: longer than systemd's own default time-outs.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often it is looked at meanwhile.
+const TICK: Duration = Duration::from_millis(200);
+/// A run that has lasted this long is up: many a service is `active` before it has read its configuration.
+const LASTING: Duration = Duration::from_secs(1);
+
+/// The arguments of `exclude`.
+#[derive(Debug, Args)]
+pub(super) struct Exclude {
+    /// The ward: the stem of its file.
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Why, for whoever lists the wards.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+}
+
+/// The arguments of `readmit`.
+#[derive(Debug, Args)]
+pub(super) struct Readmit {
+    /// The ward: the stem of its file.
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+/// What became of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Became {
+    Up,
+    /// It has ended as it should: a oneshot does.
+    Done,
+    Failed,
+}
+
+/// Runs `unitward exclude`.
+pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
+    let name = arguments.name.as_str();
+    let changed = match rule(("Exclude", "exclude"), name, &(name, arguments.reason.as_str()))? {
+        Ok(changed) => changed,
+        Err(why) => return Ok(refuse(&why)),
+    };
+    if !changed {
+        println!("{name} is excluded already.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let unit = unit_of(name)?;
+    let stopped = while_waiting(&format!("Stopping {unit}"), || {
+        wait(|| Ok(matches!(state(&unit)?.as_str(), "inactive" | "failed").then_some(())))
+    })?;
+    let how = if stopped.is_some() { "is down" } else { "is still being stopped" };
+    println!("{name} is excluded: {unit} {how} until \"unitward readmit {name}\", or whatever else starts it.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `unitward readmit`.
+pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
+    let name = arguments.name.as_str();
+    let changed = match rule(("Readmit", "readmit"), name, &name)? {
+        Ok(changed) => changed,
+        Err(why) => return Ok(refuse(&why)),
+    };
+    let unit = unit_of(name)?;
+    if !changed {
+        println!("{name} is not excluded: {unit} is {}, there is nothing to be done.", state(&unit)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut lasting = Lasting::default();
+    let became =
+        while_waiting(&format!("Starting {unit}"), || wait(|| Ok(lasting.look(&systemctl::show(&unit, &SHOWN)?))))?;
+    let advice = format!("\"systemctl status {unit}\" shows why");
+    Ok(match became {
+        Some(Became::Up) => said(&format!("{name} is readmitted: {unit} is up.")),
+        Some(Became::Done) => said(&format!("{name} is readmitted: {unit} has run and is done.")),
+        Some(Became::Failed) => refuse(&format!("{name} is readmitted, but {unit} has failed: {advice}.")),
+        None => refuse(&format!("{name} is readmitted, but {unit} is not up yet: {advice}.")),
+    })
+}
+
+fn said(text: &str) -> ExitCode {
+    println!("{text}");
+    ExitCode::SUCCESS
+}
+
+/// Has the daemon rule over a ward, `(method, verb)`: whether anything was to be done, or the sentence that refuses.
+fn rule(
+    (method, verb): (&str, &str),
+    name: &str,
+    body: &(impl serde::Serialize + DynamicType),
+) -> anyhow::Result<Result<bool, String>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(Err(format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\".")));
+    }
+    let reply = super::runtime()?.block_on(async {
+        let bus = Connection::system().await.context("failed to connect to the system bus")?;
+        anyhow::Ok(bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await)
+    })?;
+    match reply {
+        Ok(reply) => Ok(Ok(reply.body().deserialize().context("failed to read unitwardd's answer")?)),
+        Err(error) => refusal(error, &format!("would {verb} {name}")).map(Err).context("failed to ask unitwardd"),
+    }
+}
+
+fn unit_of(name: &str) -> anyhow::Result<String> {
+    let (config, _) = crate::edge::root::load(Path::new("/"));
+    let ward = config.wards.iter().find(|ward| ward.name.as_str() == name);
+    let ward = ward.with_context(|| format!("failed to find {name} in the configuration: it was changed just now"))?;
+    Ok(ward.unit().as_str().to_owned())
+}
+
+/// What is asked of systemd.
+const SHOWN: [&str; 3] = ["ActiveState", "InvocationID", "Result"];
+
+fn state(unit: &str) -> anyhow::Result<String> {
+    Ok(systemctl::show(unit, &SHOWN).context("failed to ask systemd")?.get("ActiveState").to_owned())
+}
+
+/// Looks until there is something, or patience has run out.
+fn wait<T>(mut look: impl FnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<Option<T>> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let found = look()?;
+        if found.is_some() || Instant::now() >= until {
+            return Ok(found);
+        }
+        sleep(TICK);
+    }
+}
+
+/// The run that is up, and since when it was seen.
+#[derive(Debug, Default)]
+struct Lasting(Option<(String, Instant)>);
+
+impl Lasting {
+    /// What has become of the unit, once that is certain.
+    fn look(&mut self, shown: &systemctl::Properties) -> Option<Became> {
+        let run = shown.get("InvocationID");
+        match (shown.get("ActiveState"), &self.0) {
+            ("active" | "reloading", Some((seen, since))) if seen == run => {
+                (since.elapsed() >= LASTING).then_some(Became::Up)
+            }
+            ("active" | "reloading", _) => {
+                self.0 = Some((run.to_owned(), Instant::now()));
+                None
+            }
+            ("failed", _) => Some(Became::Failed),
+            ("inactive", _) => Some(if shown.get("Result") == "success" { Became::Done } else { Became::Failed }),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_up_when_one_run_has_lasted() {
+        let shown = |state: &str, run: &str, result: &str| {
+            systemctl::Properties::parse(&format!("ActiveState={state}\nInvocationID={run}\nResult={result}"))
+        };
+        let mut lasting = Lasting::default();
+        assert_eq!(lasting.look(&shown("activating", "a", "success")), None);
+        assert_eq!(lasting.look(&shown("active", "a", "success")), None);
+        lasting.0.as_mut().unwrap().1 -= LASTING;
+        assert_eq!(lasting.look(&shown("active", "b", "success")), None, "another run");
+        lasting.0.as_mut().unwrap().1 -= LASTING;
+        assert_eq!(lasting.look(&shown("active", "b", "success")), Some(Became::Up));
+        assert_eq!(lasting.look(&shown("failed", "b", "exit-code")), Some(Became::Failed));
+        assert_eq!(lasting.look(&shown("inactive", "b", "success")), Some(Became::Done));
+        assert_eq!(lasting.look(&shown("inactive", "b", "exit-code")), Some(Became::Failed));
+    }
+}

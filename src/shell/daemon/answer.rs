@@ -1,0 +1,103 @@
+//! A question answered by a process of its own: `unitwardd --answer WORD ARGUMENT…`, which the daemon runs for whoever asks on
+//! the bus.
+//!
+//! So an answer cannot hold up the daemon, whatever disk it waits for, nor leave anything behind in its memory; one that takes
+//! too long is killed. There is another reason: closing a file drops the locks that a process has on it (fcntl(2)), those of
+//! SQLite too, so whoever writes the history must not look at its file in any other way.
+
+use crate::shell::survey::reports::Wanted;
+use crate::shell::survey::timeline::Which;
+use crate::shell::survey::{Answer, Question, answer};
+use anyhow::Context as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+use zbus::Connection;
+
+/// The first argument of the process.
+pub(super) const OPTION: &str = "--answer";
+/// Exit status: standard output has the sentence that refuses.
+pub(super) const REFUSED: i32 = 3;
+
+/// The question as arguments.
+pub(super) fn words(question: &Question) -> Vec<String> {
+    let words = |word: &str, more: &[&str]| std::iter::once(&word).chain(more).map(|text| (*text).to_owned()).collect();
+    match question {
+        Question::List => words("list", &[]),
+        Question::Status(ward) => words("status", &[ward]),
+        Question::Tree(ward) => words("tree", &[ward]),
+        Question::Timeline(Which(which)) => words("timeline", &[which]),
+        Question::Report(id) => words("report", &[id]),
+        Question::Reports(Wanted { after, since, name }) => {
+            words("reports", &[&after.to_string(), &since.to_string(), name.as_deref().unwrap_or_default()])
+        }
+    }
+}
+
+/// The arguments as a question.
+fn question(words: &[String]) -> Option<Question> {
+    let (word, rest) = words.split_first()?;
+    Some(match (word.as_str(), rest) {
+        ("list", []) => Question::List,
+        ("status", [ward]) => Question::Status(ward.clone()),
+        ("tree", [ward]) => Question::Tree(ward.clone()),
+        ("timeline", [which]) => Question::Timeline(Which(which.clone())),
+        ("report", [id]) => Question::Report(id.clone()),
+        ("reports", [after, since, name]) => Question::Reports(Wanted {
+            after: after.parse().ok()?,
+            since: since.parse().ok()?,
+            name: Some(name.clone()).filter(|name| !name.is_empty()),
+        }),
+        _ => return None,
+    })
+}
+
+/// Answers on standard output.
+pub(super) fn respond(words: &[String]) -> ExitCode {
+    match found(words) {
+        Ok(Answer::Document(text)) => print(&text, ExitCode::SUCCESS),
+        Ok(Answer::Refused(why)) => print(&why, ExitCode::from(u8::try_from(REFUSED).expect("it is small"))),
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn found(words: &[String]) -> anyhow::Result<Answer> {
+    let question = question(words).context("failed to understand the question: it is none of the daemon's")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")?;
+    runtime.block_on(async {
+        let bus = Connection::system().await.context("failed to connect to the system bus")?;
+        answer(&bus, &question).await
+    })
+}
+
+/// Whoever asked may have gone away meanwhile.
+fn print(text: &str, status: ExitCode) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok() { status } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_question_is_understood_by_the_process_that_answers_it() {
+        let wanted =
+            |name: Option<&str>| Question::Reports(Wanted { after: 3, since: 9, name: name.map(str::to_owned) });
+        for asked in [
+            Question::List,
+            Question::Status("web".into()),
+            Question::Tree(String::new()),
+            Question::Timeline(Which("@7".into())),
+            Question::Report("--help".into()),
+            wanted(None),
+            wanted(Some("a b\n")),
+        ] {
+            assert_eq!(question(&words(&asked)), Some(asked));
+        }
+        assert_eq!(question(&["list".to_owned(), "more".to_owned()]), None);
+        assert_eq!(question(&[]), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! The interface `org.unitward1.Wards`: what concerns wards.
+
+#![expect(clippy::too_many_arguments, reason = "the arguments of methods and signals are the interface")]
+
+use super::clerks::Clerks;
+use super::refusal::Refusal;
+use super::rule::Ruler;
+use crate::shell::survey::Question;
+use std::sync::Arc;
+use zbus::Connection;
+use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+
+/// Answers for wards, and rules over them. Its signals stand here for the introspection, too.
+pub(super) struct Wards {
+    pub(super) clerks: Arc<Clerks>,
+    pub(super) ruler: Ruler,
+}
+
+/// The caller's connection. The bus itself fills it in.
+pub(super) fn caller<'h>(call: &'h Header<'_>) -> &'h str {
+    call.sender().map_or("", |name| name.as_str())
+}
+
+#[zbus::interface(name = "org.unitward1.Wards", introspection_docs = false)]
+impl Wards {
+    #[zbus(out_args("document"))]
+    async fn list(&self, #[zbus(header)] call: Header<'_>) -> Result<String, Refusal> {
+        self.clerks.answer(caller(&call), Question::List).await
+    }
+
+    #[zbus(out_args("document"))]
+    async fn status(&self, name: String, #[zbus(header)] call: Header<'_>) -> Result<String, Refusal> {
+        self.clerks.answer(caller(&call), Question::Status(name)).await
+    }
+
+    #[zbus(out_args("document"))]
+    async fn tree(&self, name: String, #[zbus(header)] call: Header<'_>) -> Result<String, Refusal> {
+        self.clerks.answer(caller(&call), Question::Tree(name)).await
+    }
+
+    #[zbus(out_args("changed"))]
+    async fn exclude(
+        &self,
+        name: String,
+        why: String,
+        #[zbus(header)] call: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<bool, Refusal> {
+        self.ruler.exclude((bus, caller(&call)), &name, &why).await
+    }
+
+    #[zbus(out_args("changed"))]
+    async fn readmit(
+        &self,
+        name: String,
+        #[zbus(header)] call: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<bool, Refusal> {
+        self.ruler.readmit((bus, caller(&call)), &name).await
+    }
+
+    #[zbus(signal)]
+    async fn death(
+        emitter: &SignalEmitter<'_>,
+        ward: &str,
+        unit: &str,
+        invocation: &str,
+        reason: &str,
+        pid: u32,
+        at: u64,
+        crash: bool,
+    ) -> zbus::Result<()>;
+
+    #[zbus(signal)]
+    async fn recovery(
+        emitter: &SignalEmitter<'_>,
+        ward: &str,
+        invocation: &str,
+        outcome: &str,
+        restarts: u32,
+        downtime_ms: u64,
+        recovery_ms: u64,
+    ) -> zbus::Result<()>;
+
+    #[zbus(signal)]
+    async fn excluded(emitter: &SignalEmitter<'_>, ward: &str, by: &str, why: &str) -> zbus::Result<()>;
+
+    #[zbus(signal)]
+    async fn readmitted(emitter: &SignalEmitter<'_>, ward: &str, by: &str) -> zbus::Result<()>;
+
+    #[zbus(signal)]
+    async fn state_changed(
+        emitter: &SignalEmitter<'_>,
+        ward: &str,
+        unit: &str,
+        state: &str,
+        substate: &str,
+    ) -> zbus::Result<()>;
+}

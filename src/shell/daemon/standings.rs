@@ -1,0 +1,91 @@
+//! How the wards stand, for those who listen on the bus: the states of their units, and which of them are excluded.
+//!
+//! Invariants: a state is told when it changes, not when it is seen for the first time; an exclusion that was told ends with one
+//! readmission, whoever is behind it.
+
+use super::bus::Ruling;
+use super::event::{Action, Remark};
+use super::rules::Scene;
+use super::systemd::UnitState;
+use crate::core::recovery::account::Account;
+use crate::edge::exclusion::By;
+use crate::shell::news::{self, News};
+use std::collections::{BTreeSet, HashMap};
+
+/// How a readmission is called that nobody has asked for by that name.
+const BY_START: &str = "start";
+
+/// What was seen and told.
+#[derive(Debug, Default)]
+pub(super) struct Standings {
+    /// By unit.
+    states: HashMap<String, UnitState>,
+    excluded: BTreeSet<String>,
+}
+
+impl Standings {
+    /// The configuration was read: forgets whoever is not guarded any more, and learns who was excluded before.
+    pub(super) fn configured(&mut self, scene: Scene<'_>, excluded: Vec<String>) {
+        self.states.retain(|unit, _| scene.rules.guard.ward(unit).is_some());
+        self.excluded.extend(excluded);
+        self.excluded.retain(|ward| scene.rules.guard.units().contains_key(ward));
+    }
+
+    /// A unit was seen in this state.
+    pub(super) fn observe(&mut self, scene: Scene<'_>, unit: &str, state: UnitState) -> Vec<Action> {
+        let Some(ward) = scene.rules.guard.ward(unit) else { return Vec::new() };
+        let before = self.states.insert(unit.to_owned(), state.clone());
+        // A job that is queued is a change too, though the unit is where it was: the stop of an exclusion must not end it.
+        if before.as_ref() == Some(&state) {
+            return Vec::new();
+        }
+        let readmitted = state.is_a_start() && self.excluded.remove(ward);
+        if before.is_none() {
+            return Vec::new();
+        }
+        let mut actions = Vec::new();
+        if readmitted {
+            actions.push(readmission(ward, BY_START));
+        }
+        actions.push(announce(News::StateChanged(news::StateChanged {
+            ward: ward.to_owned(),
+            unit: unit.to_owned(),
+            state: state.active,
+            substate: state.sub,
+        })));
+        actions
+    }
+
+    /// Root has ruled over a ward.
+    pub(super) fn ruled(&mut self, ruling: Ruling) -> Vec<Action> {
+        match ruling {
+            Ruling::Exclude { ward, why } => {
+                let told = Action::Say(Remark::Excluded(ward.clone(), why.clone()));
+                vec![self.exclude(ward, (By::Hand, why)), told]
+            }
+            Ruling::Readmit { ward } => {
+                self.excluded.remove(&ward);
+                vec![readmission(&ward, By::Hand.word()), Action::Say(Remark::Readmitted(ward))]
+            }
+        }
+    }
+
+    /// A recovery has ended with the death limit.
+    pub(super) fn given_up(&mut self, account: &Account) -> Action {
+        self.exclude(account.ward.clone(), (By::Limit, account.reason.clone()))
+    }
+
+    fn exclude(&mut self, ward: String, (by, why): (By, String)) -> Action {
+        self.excluded.insert(ward.clone());
+        announce(News::Excluded(news::Excluded { ward, by: by.word().to_owned(), why }))
+    }
+}
+
+fn readmission(ward: &str, by: &str) -> Action {
+    announce(News::Readmitted(news::Readmitted { ward: ward.to_owned(), by: by.to_owned() }))
+}
+
+/// Has the bus told.
+pub(super) fn announce(news: News) -> Action {
+    Action::Announce(Box::new(news))
+}

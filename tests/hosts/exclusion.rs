@@ -1,0 +1,153 @@
+//! Wards excluded and readmitted by hand, in whatever state they are.
+
+use crate::host::Host;
+use crate::on_both;
+use crate::report::{guard, kill, told, wait_for_restart};
+
+const WEB: &str = "[Service]\nExecStart=sleep infinity\n";
+const MARK: &str = "/run/unitward/wards/web/excluded.json";
+
+/// What a command says, on both outputs, and its exit status.
+fn say(host: &Host, command: &str) -> (i32, String) {
+    let output = host.try_run(&["sh", "-c", &format!("{command} 2>&1")]);
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+#[track_caller]
+fn exclude(host: &Host) {
+    let (code, said) = say(host, "unitward exclude web --reason 'it eats the disk'");
+    let sentence = "web is excluded: web.service is down until \"unitward readmit web\", or whatever else starts it.";
+    assert_eq!((code, said.as_str()), (0, sentence));
+    assert!(matches!(host.systemctl_show("web", "ActiveState").as_str(), "inactive" | "failed"));
+    let mark = host.read(MARK);
+    assert!(mark.contains("\"by\":\"hand\"") && mark.contains("it eats the disk"), "{mark}");
+}
+
+#[track_caller]
+fn readmit(host: &Host) {
+    assert_eq!(say(host, "unitward readmit web"), (0, "web is readmitted: web.service is up.".to_owned()));
+    assert_eq!(host.systemctl_show("web", "ActiveState"), "active");
+    assert!(!host.has(MARK));
+}
+
+on_both! {
+    fn a_ward_that_is_up_is_stopped_without_a_crash_and_taken_back(host: Host) {
+        guard(&host, "web", "web", WEB);
+        exclude(&host);
+        assert_eq!(say(&host, "unitward exclude web"), (0, "web is excluded already.".to_owned()));
+        host.wait_for("the entry", || {
+            let entry = host.sh("journalctl --quiet -o cat MESSAGE_ID=5b0e1c7f2a9d4f63b8e4d0c96a1f7352");
+            (entry == "Ward web is excluded, by hand: it eats the disk.").then_some(())
+        });
+        readmit(&host);
+        let sound = "web is not excluded: web.service is active, there is nothing to be done.";
+        assert_eq!(say(&host, "unitward readmit web"), (0, sound.to_owned()));
+        assert!(host.sh("journalctl -o cat MESSAGE_ID=c2f68a04d91b4e75a3b7e85f0d2c9146").contains("Ward web is readmitted, by hand."));
+        assert_eq!(told(&host).map(|told| told.len()), Ok(0), "no death");
+        let (_, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
+    }
+
+    fn any_start_that_somebody_asks_for_readmits(host: Host) {
+        guard(&host, "web", "web", WEB);
+        exclude(&host);
+        host.run(&["systemctl", "start", "web"]);
+        assert!(!host.has(MARK));
+        assert!(host.sh("journalctl -o cat MESSAGE_ID=7d94e3b06c1f4a82952be0f7d36c8a15").contains("ward web is excluded no more"));
+        exclude(&host);
+        host.write("/etc/systemd/system/front.service", "[Unit]\nWants=web.service\n[Service]\nExecStart=sleep infinity\n");
+        host.sh("systemctl daemon-reload; systemctl start front");
+        host.wait_for_property("web", "ActiveState", "active");
+        assert!(!host.has(MARK));
+    }
+
+    fn a_ward_in_its_back_off_is_not_restarted(host: Host) {
+        guard(&host, "web", "web", &format!("{WEB}[Recovery]\nDelaySec=60s\n"));
+        kill(&host, "web");
+        host.wait_for_property("web", "ActiveState", "activating");
+        exclude(&host);
+        assert_eq!(host.sh("systemctl list-jobs --no-legend"), "");
+        readmit(&host);
+        assert!(!host.read("/run/unitward/wards/web/series.json").contains("died_in\":\""));
+    }
+
+    fn a_ward_at_its_death_limit_is_excluded_and_taken_back(host: Host) {
+        guard(&host, "web", "web", &format!("{WEB}[Recovery]\nDeathLimit=1\n"));
+        let (_, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
+        kill(&host, "web");
+        host.wait_for_property("web", "ActiveState", "failed");
+        assert_eq!(say(&host, "unitward exclude web"), (0, "web is excluded already.".to_owned()));
+        assert!(!host.has(MARK), "the record says it");
+        readmit(&host);
+        let (_, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
+    }
+
+    fn a_ward_that_fails_again_is_said_to(host: Host) {
+        guard(&host, "web", "web", "[Service]\nExecStart=sh -c 'test ! -e /run/broken && exec sleep infinity'\n[Recovery]\nDeathLimit=2\nMaxDelaySec=0\n");
+        exclude(&host);
+        host.write("/run/broken", "");
+        let (code, said) = say(&host, "unitward readmit web");
+        assert_eq!((code, said.as_str()), (1, "web is readmitted, but web.service has failed: \"systemctl status web.service\" shows why."));
+    }
+
+    fn an_adopted_unit_and_a_member_of_a_stack(host: Host) {
+        host.write("/etc/systemd/system/telldusd.service", "[Service]\nExecStart=sleep infinity\nRestart=always\n");
+        host.write("/etc/unitward/web.ward", "[Ward]\nUnit=telldusd.service\nStack=opensync\n");
+        host.write("/etc/unitward/opensync.stack", "[Stack]\nName=OpenSync\n");
+        host.sh("systemctl daemon-reload; systemctl start opensync.target");
+        host.wait_for_property("telldusd", "ActiveState", "active");
+        host.run(&["unitward", "exclude", "web"]);
+        assert_eq!(host.systemctl_show("telldusd", "ActiveState"), "inactive");
+        assert_eq!(host.systemctl_show("opensync.target", "ActiveState"), "active", "the others stay");
+        host.run(&["unitward", "restart-stack", "opensync", "--wait"]);
+        host.wait_for_property("telldusd", "ActiveState", "active");
+        assert!(!host.has(MARK), "its stack has taken it back");
+    }
+
+    fn a_oneshot_that_remains_and_one_that_does_not(host: Host) {
+        guard(&host, "web", "web", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\n");
+        exclude(&host);
+        readmit(&host);
+        guard(&host, "once", "once", "[Service]\nType=oneshot\nExecStart=true\n");
+        host.run(&["unitward", "exclude", "once"]);
+        assert_eq!(say(&host, "unitward readmit once"), (0, "once is readmitted: once.service has run and is done.".to_owned()));
+        assert!(!host.has("/run/unitward/wards/once/excluded.json"));
+    }
+
+    fn a_masked_unit_stays_excluded_and_says_what_to_do(host: Host) {
+        host.write("/etc/systemd/system/telldusd.service", "[Service]\nExecStart=sleep infinity\n");
+        host.sh("systemctl mask --runtime telldusd");
+        host.write("/etc/unitward/web.ward", "[Ward]\nUnit=own.service\n");
+        host.write("/etc/systemd/system/own.service", "[Service]\nExecStart=sleep infinity\nRestart=always\n");
+        host.sh("systemctl daemon-reload; systemctl start own; unitward exclude web; rm /etc/systemd/system/own.service; systemctl mask own");
+        let (code, said) = say(&host, "unitward readmit web");
+        assert_eq!((code, said.as_str()), (1, "own.service is masked: \"systemctl unmask own.service\" allows it to start again."));
+        assert!(host.has(MARK));
+    }
+
+    fn who_cannot_be_helped_is_told_what_to_do(host: Host) {
+        guard(&host, "web", "web", WEB);
+        for verb in ["exclude", "readmit"] {
+            let (code, said) = say(&host, &format!("unitward {verb} webb"));
+            assert_eq!((code, said.as_str()), (1, "There is no ward webb, did you mean web?"));
+            let (code, said) = say(&host, &format!("runuser -u nobody -- unitward {verb} web"));
+            assert_eq!((code, said), (1, format!("Only root may {verb} a ward: try \"sudo unitward {verb} web\".")));
+        }
+        host.run(&["systemctl", "stop", "unitwardd"]);
+        let (code, said) = say(&host, "unitward exclude web");
+        assert_eq!((code, said.as_str()), (1, "unitwardd, which would exclude web, does not run: \"systemctl start unitwardd\" starts it."));
+        assert_eq!(host.systemctl_show("web", "ActiveState"), "active");
+    }
+
+    fn an_exclusion_outlives_the_daemon(host: Host) {
+        guard(&host, "web", "web", WEB);
+        exclude(&host);
+        host.run(&["systemctl", "restart", "unitwardd"]);
+        host.wait_for("the service", || {
+            (say(&host, "unitward exclude web") == (0, "web is excluded already.".to_owned())).then_some(())
+        });
+        readmit(&host);
+    }
+}
