@@ -79,6 +79,9 @@ impl CommandLine {
 const SPECIFIERS: &str = "aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY%";
 
 fn check_specifiers(text: &str) -> Result<(), Wrong> {
+    if !text.contains('%') {
+        return Ok(());
+    }
     let mut chars = text.char_indices();
     while let Some((offset, c)) = chars.next() {
         if c == '%' && !chars.next().is_some_and(|(_, letter)| SPECIFIERS.contains(letter)) {

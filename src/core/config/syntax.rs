@@ -12,6 +12,7 @@
 use super::SourceFile;
 use super::place::{Piece, Place, Written};
 use super::problem::{Mistake, Problem};
+use super::wrong::offset_in;
 use std::borrow::Cow;
 
 /// One section: its header's words, where it stands, its assignments in order.
@@ -77,12 +78,12 @@ pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
     for Line { number, column, text, pieces } in logical_lines(&file.text) {
         match (shape(&text), sections.last_mut()) {
             (Shape::Header, _) => {
-                let at = place(number, column + 1 + indent(&text[1..]));
+                let at = place(number, column + 1 + text[1..].chars().take_while(|c| c.is_whitespace()).count());
                 let name = part(text, |line| line[1..line.len() - 1].trim());
                 sections.push(Section { name, at, entries: Vec::with_capacity(8), strays: Vec::new() });
             }
             (Shape::Assignment { equals }, Some(section)) => {
-                let begin = equals + 1 + (text.len() - equals - 1 - text[equals + 1..].trim_start().len());
+                let begin = offset_in(&text, text[equals + 1..].trim_start());
                 let written = Written::new((number, column), &text, begin, pieces);
                 let at = place(number, column);
                 let key = part(text.clone(), |line| line[..equals].trim());
@@ -178,7 +179,7 @@ fn logical_lines(text: &str) -> Vec<Line<'_>> {
         if line.starts_with(['#', ';']) || (line.is_empty() && open.is_none()) {
             continue;
         }
-        let (number, column) = (index + 1, indent(raw) + 1);
+        let (number, column) = (index + 1, raw[..offset_in(raw, line)].chars().count() + 1);
         match (continued(line), open.take()) {
             (None, None) => {
                 lines.push(Line { number, column, text: Cow::Borrowed(line), pieces: Vec::new() });
@@ -205,12 +206,6 @@ fn logical_lines(text: &str) -> Vec<Line<'_>> {
 fn joined<'a>(whole: String, pieces: Vec<Piece>) -> Line<'a> {
     let (number, column) = pieces.first().map_or((0, 0), |first| (first.line, first.column));
     Line { number, column, text: Cow::Owned(whole), pieces }.trimmed()
-}
-
-/// How many characters a line is indented by.
-fn indent(line: &str) -> usize {
-    let blank = line.len() - line.trim_start().len();
-    line[..blank].chars().count()
 }
 
 /// The line without its `\` if that one continues it; an even number of them stands for themselves.

@@ -17,6 +17,8 @@ pub(super) type Listing = BTreeMap<String, Vec<Found>>;
 pub(super) struct Found {
     /// Seen from the host.
     path: PathBuf,
+    /// Seen from here.
+    outside: PathBuf,
     /// Whether it is a link and has to be followed.
     is_link: bool,
 }
@@ -48,7 +50,7 @@ impl<'a> Reader<'a> {
     /// The entries of a trusted directory by name; nothing when there is none.
     fn entries(&mut self, directory: &Path) -> Vec<(String, Found)> {
         let Some(outside) = resolve(self.root, directory) else {
-            if self.outside(directory).symlink_metadata().is_ok() {
+            if below(self.root, directory).symlink_metadata().is_ok() {
                 self.refuse(directory, "the link leads nowhere; point it at a directory, or remove it".into());
             }
             return Vec::new();
@@ -69,7 +71,8 @@ impl<'a> Reader<'a> {
         }
         let named = |entry: fs::DirEntry| {
             let name = entry.file_name().into_string().ok()?;
-            let found = Found { path: directory.join(&name), is_link: entry.file_type().ok()?.is_symlink() };
+            let is_link = entry.file_type().ok()?.is_symlink();
+            let found = Found { path: directory.join(&name), outside: entry.path(), is_link };
             Some((name, found))
         };
         listing.flatten().filter_map(named).collect()
@@ -107,8 +110,8 @@ impl<'a> Reader<'a> {
     /// One file's text, unless it masks or, with a problem, may not or cannot be read.
     fn read(&mut self, entry: &Found) -> Read {
         let path = entry.path.as_path();
-        let outside = match if entry.is_link { resolve(self.root, path) } else { Some(self.outside(path)) } {
-            Some(outside) if entry.is_link && outside == self.outside(Path::new("/dev/null")) => return Read::Masked,
+        let outside = match if entry.is_link { resolve(self.root, path) } else { Some(entry.outside.clone()) } {
+            Some(found) if entry.is_link && found == outside(self.root, Path::new("/dev/null")) => return Read::Masked,
             Some(outside) => outside,
             None => return self.refuse(path, "the link leads nowhere; point it at a file, or remove it".into()),
         };
@@ -156,10 +159,6 @@ impl<'a> Reader<'a> {
         }
         (data.mode() & 0o022 != 0)
             .then(|| "others than its owner may write it; take that away with chmod go-w".to_owned())
-    }
-
-    fn outside(&self, path: &Path) -> PathBuf {
-        below(self.root, path)
     }
 
     fn refuse(&mut self, path: &Path, why: String) -> Read {
