@@ -104,7 +104,7 @@ on_both! {
         assert!((1_000..6_000).contains(&ms(&recovery["downtimeMs"])), "{recovery}");
         assert!(ms(&recovery["recoveryMs"]) >= ms(&recovery["downtimeMs"]) + 480, "{recovery}");
         assert_eq!(host.systemctl_show("helper.service", "ActiveState"), "active");
-        let (text, status) = plan(&host, &["--explain", "wbe"]);
+        let (text, status) = plan(&host, &["--explain", "webb"]);
         assert!(status == Some(1) && text.contains("did you mean \"web\"?"), "{text}");
     }
 }
