@@ -1,4 +1,4 @@
-//! Wards and what is said of them, kept as fixtures; `UNITWARD_BLESS=1 cargo test --lib explain` rewrites them.
+//! Wards and what is said of them, kept as fixtures.
 
 use super::*;
 use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, read_settings, read_stack, read_ward};
@@ -30,20 +30,16 @@ fn adopted(restart: Option<&str>) -> AdoptedUnit {
     AdoptedUnit { restart: restart.map(str::to_owned), ..AdoptedUnit::default() }
 }
 
-fn check(name: &str, said: &str) {
-    let path = format!("{}/src/core/explain/fixtures/{name}.txt", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("UNITWARD_BLESS").is_some() {
-        std::fs::write(&path, said).unwrap();
-    }
+fn check(said: &str, expect: &str) {
     assert!(said.lines().all(|line| line.chars().count() <= 80 || !line.trim().contains(' ')), "{said}");
-    assert_eq!(said, std::fs::read_to_string(&path).unwrap(), "{path}");
+    assert_eq!(said, expect, "{said}");
 }
 
 const SERVICE: &str = "[Service]\nExecStart=/usr/sbin/web\n";
 
 #[test]
 fn a_plain_service() {
-    check("plain", &explained(SERVICE, None, ""));
+    check(&explained(SERVICE, None, ""), include_str!("fixtures/plain.txt"));
 }
 
 #[test]
@@ -51,24 +47,27 @@ fn the_compound_restart_of_the_manual() {
     let steps = "[OnDeath]\nExecute=/usr/bin/umount -l /armle-v7\nRestart=%n\nWaitFor=path:/dev/nfs2 2s\n\
         Execute=+/usr/bin/mount -t nfs 10.12.1.115:/armle-v7 /armle-v7\nElseLog=could not mount /armle-v7\nWaitFor=2s\n\
         Execute=-/usr/bin/mount -t nfs 10.12.1.115:/web /web\nRestart=inetd.service\n";
-    check("compound", &explained(&format!("{SERVICE}{steps}"), None, CLOUD));
+    check(&explained(&format!("{SERVICE}{steps}"), None, CLOUD), include_str!("fixtures/compound.txt"));
 }
 
 #[test]
 fn an_adopted_unit_that_comes_back_always() {
     let ward = "[Ward]\nUnit=telldusd.service\nReport=death\n[Recovery]\nDelaySec=1s\nMaxDelaySec=8s\n";
-    check("adopted", &explained(ward, Some(&adopted(Some("always"))), CLOUD));
+    check(&explained(ward, Some(&adopted(Some("always"))), CLOUD), include_str!("fixtures/adopted.txt"));
 }
 
 #[test]
 fn an_adopted_unit_that_nothing_restarts() {
-    check("not-restarted", &explained("[Ward]\nUnit=telldusd.service\n", Some(&adopted(None)), ""));
+    check(
+        &explained("[Ward]\nUnit=telldusd.service\n", Some(&adopted(None)), ""),
+        include_str!("fixtures/not-restarted.txt"),
+    );
 }
 
 #[test]
 fn a_member_of_a_stack_that_restarts_it() {
     let ward = format!("{SERVICE}[Ward]\nStack=opensync\n[Recovery]\nDeathLimit=3\nOnLimit=restart-stack\n");
-    check("stack-member", &explained(&ward, None, CLOUD));
+    check(&explained(&ward, None, CLOUD), include_str!("fixtures/stack-member.txt"));
 }
 
 #[test]
@@ -77,7 +76,7 @@ fn every_condition() {
         [OnDeath]\nDoNow=yes\nLog=one\nRestart=%n\nStart=a.service\n[OnDeath side]\nIndependent=yes\nExecute=/bin/side\n\
         [OnAbnormalDeath]\nOnStepFailure=break\nStop=b.service\n[OnRestart]\nOnce=yes\nOnStepFailure=fail\nReload=c.service\n\
         [OnStart]\nSignal=d.service SIGHUP\n[OnStop]\nWaitFor=unix:/run/x.sock 3s\n[OnLimit]\nReboot=yes\n";
-    check("every-condition", &explained(ward, None, ""));
+    check(&explained(ward, None, ""), include_str!("fixtures/every-condition.txt"));
 }
 
 #[test]

@@ -17,7 +17,13 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
     for recovery in &document.recoveries {
         bars.entry((Family::Ward, visible(&recovery.ward))).or_default().extend(recovery_bars(recovery, document.now));
     }
-    let lanes: Vec<_> = bars.into_iter().map(|((_, label), bars)| Lane { label, rank: Rank::Unit, bars }).collect();
+    let label = |name: String, count: usize| if count > 1 { format!("{name} ({count})") } else { name };
+    let lane = |((_, name), bars): ((Family, String), Vec<Bar>)| Lane {
+        label: label(name, bars.len()),
+        rank: Rank::Unit,
+        bars,
+    };
+    let lanes: Vec<_> = bars.into_iter().map(lane).collect();
     // A long time in which nothing happened is not drawn.
     let first = lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.from).min().unwrap_or(since);
     let last = lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.to).max().unwrap_or(document.now);
