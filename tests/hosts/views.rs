@@ -98,18 +98,18 @@ on_both! {
         let table = show(&host, &["list"]);
         assert!(table.contains("third (many@3.service)") && !table.contains('\u{1b}'), "{table}");
         assert!(table.contains("recovering (step 2 of 3: WaitFor)"), "{table}");
-        host.run(&["systemctl", "start", "gone"]);
         for ward in ["up", "waits", "steps", "gone", "quiet", "adopts-nothing", "fresh", "hidden", "shop", "many@3.service", r"a\x2db"] {
             let (status, text, beside) = said(&host, &["status", ward]);
             println!("{text}{beside}");
             assert_eq!(status, 0, "{beside}");
         }
         show(&host, &["tree"]);
-        // As in a terminal of 80 columns.
-        let narrow = host.sh("script -qec 'stty cols 80; unitward list' /dev/null </dev/null || true");
+        let narrow = host.sh("script -qec 'stty cols 80; unitward list 2>/dev/null' /dev/null </dev/null");
         println!("{narrow}");
-        let plain = |line: &str| line.replace("\u{1b}[", "").chars().count();
-        assert!(narrow.lines().filter(|line| line.contains("running")).all(|line| plain(line) <= 90), "{narrow}");
+        assert!(narrow.contains("\u{1b}[31m"), "{narrow}");
+        let plain = |line: &str| line.replace("\u{1b}[31m", "").replace("\u{1b}[33m", "").replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+        assert!(narrow.lines().all(|line| plain(line.trim_end()).chars().count() <= 80), "{narrow}");
+        assert!(narrow.contains("DEATHS"), "{narrow}");
     }
 
     fn a_stopped_ward_and_one_that_is_started_again_are_no_longer_what_they_were(host: Host) {
@@ -178,8 +178,8 @@ on_both! {
         assert_eq!((status, text.as_str()), (1, ""));
         assert!(beside.contains("nor any other"), "{beside}");
         guard(&host, "web", "web", LASTING);
-        kill(&host, "web");
-        host.wait_for("the restart", || (host.systemctl_show("web", "NRestarts") == "1").then_some(()));
+        let (_, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
         let (status, _, beside) = said(&host, &["status", "wep"]);
         assert_eq!((status, beside.as_str()), (1, "There is no ward or stack \"wep\", did you mean \"web\"?\n"));
         host.sh("for file in /run/unitward/wards/web/runs/*.json /run/unitward/wards/web/series.json; do echo '{\"' >$file; done; echo x >/run/unitward/wards/web/totals.json");

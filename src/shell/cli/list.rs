@@ -1,7 +1,7 @@
 //! `unitward list`: where every ward and stack stands, one line each.
 
 use super::desk::{self, Form, Sheet, ago, coarse, colour};
-use super::reports::table::{HEADING, NOTHING, counted};
+use super::reports::table::{HEADING, NOTHING, Paint, counted};
 use crate::shell::survey::list::{Daemon, List, StackLine};
 use crate::shell::survey::reports::visible;
 use crate::shell::survey::{DeathTold, Line, Question, State};
@@ -39,6 +39,14 @@ fn text(list: &List, sheet: Sheet) -> String {
     text
 }
 
+/// How much of a ward its line shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    Full,
+    /// Without its unit and what its state waits for: where the terminal has no room for them.
+    Brief,
+}
+
 /// The lines of these wards, a header above them.
 pub(super) fn wards(wards: &[Line], (now, stacked): (u64, bool), sheet: Sheet) -> String {
     if wards.is_empty() {
@@ -46,12 +54,17 @@ pub(super) fn wards(wards: &[Line], (now, stacked): (u64, bool), sheet: Sheet) -
     }
     let stack: &[&str] = if stacked { &["STACK"] } else { &[] };
     let header = [&["WARD", "STATE", "SINCE", "DEATHS"], stack, &["LAST DEATH"]].concat();
-    let cells = wards.iter().map(|ward| ward_cells(ward, (now, stacked))).collect();
-    let colours = wards.iter().map(|ward| match colour(ward.state) {
-        "" if ward.needs_reload => "33",
-        colour => colour,
-    });
-    columns((header.into_iter().map(str::to_owned).collect(), cells), colours, sheet)
+    let lines = |detail: Detail, sheet: Sheet| {
+        let cells = wards.iter().map(|ward| ward_cells(ward, (now, stacked), detail)).collect();
+        let colours = wards.iter().map(|ward| match colour(ward.state) {
+            "" if ward.needs_reload => "33",
+            colour => colour,
+        });
+        columns((header.iter().map(ToString::to_string).collect(), cells), colours, sheet)
+    };
+    let whole = lines(Detail::Full, Sheet { paint: Paint::Plain, width: None });
+    let fits = sheet.width.is_none_or(|width| whole.lines().all(|line| line.chars().count() <= width));
+    lines(if fits { Detail::Full } else { Detail::Brief }, sheet)
 }
 
 /// Columns two blanks apart.
@@ -71,8 +84,12 @@ fn columns<'a>(
     lines.map(|(line, colour)| sheet.line(&line, colour)).collect()
 }
 
-fn ward_cells(ward: &Line, (now, stacked): (u64, bool)) -> Vec<String> {
-    let mut cells = vec![name(ward), state(ward, now), ago(ward.since, now), deaths(ward)];
+fn ward_cells(ward: &Line, (now, stacked): (u64, bool), detail: Detail) -> Vec<String> {
+    let (name, state) = match detail {
+        Detail::Full => (name(ward), state(ward, now)),
+        Detail::Brief => (visible(&ward.name), changed(ward, ward.state.word().to_owned())),
+    };
+    let mut cells = vec![name, state, ago(ward.since, now), deaths(ward)];
     if stacked {
         cells.push(ward.stack.as_deref().map_or_else(|| NOTHING.to_owned(), visible));
     }
@@ -96,6 +113,10 @@ pub(super) fn state(ward: &Line, now: u64) -> String {
         _ => ward.step.as_ref().map(desk::step),
     };
     let word = more.map_or_else(|| ward.state.word().to_owned(), |more| format!("{} ({more})", ward.state.word()));
+    changed(ward, word)
+}
+
+fn changed(ward: &Line, word: String) -> String {
     if ward.needs_reload && ward.state != State::NotLoaded { format!("{word}, changed") } else { word }
 }
 
@@ -168,7 +189,6 @@ fn daemon(daemon: &Daemon) -> String {
 mod tests {
     use super::*;
     use crate::shell::cli::desk::fixture;
-    use crate::shell::cli::reports::table::Paint;
     use crate::shell::survey::{ExclusionTold, StepAt};
 
     const PLAIN: Sheet = Sheet { paint: Paint::Plain, width: None };

@@ -94,7 +94,7 @@ pub(super) fn daemon_told(unit: &UnitSeen, status: Option<String>, memory: &Memo
     let (reports_waiting, history_problem) = match memory {
         Ok(reader) => match reader.waiting() {
             Ok(count) => (Some(count), None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => (None, Some(memory::whole(error))),
         },
         Err(why) => (None, Some(why.clone())),
     };

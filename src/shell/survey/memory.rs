@@ -27,8 +27,14 @@ pub(super) fn open() -> Memory {
         Err(HistoryError::Other(Cause::File { source, .. })) if source.kind() == ErrorKind::PermissionDenied => {
             Err(format!("only root may read {HISTORY}"))
         }
-        Err(error) => Err(error.to_string()),
+        Err(HistoryError::Other(why @ Cause::Newer { .. })) => Err(why.to_string()),
+        Err(error) => Err(whole(error)),
     }
+}
+
+/// What went wrong, and why.
+pub(super) fn whole(error: HistoryError) -> String {
+    format!("{:#}", anyhow::Error::from(error))
 }
 
 /// A death as a status tells it.

@@ -133,8 +133,8 @@ struct Remembered {
 fn remembered(memory: &Memory, ward: &Ward) -> Remembered {
     let read = |name: &str| {
         let reader = memory.as_ref().map_err(Clone::clone)?;
-        let deaths = reader.last_deaths(name, TOLD as u32).map_err(|error| error.to_string())?;
-        let waiting = reader.waiting_of(name).map_err(|error| error.to_string())?;
+        let deaths = reader.last_deaths(name, TOLD as u32).map_err(memory::whole)?;
+        let waiting = reader.waiting_of(name).map_err(memory::whole)?;
         Ok((deaths, waiting))
     };
     match read(ward.name.as_str()) {
@@ -232,7 +232,7 @@ fn of_stack(scene: &Scene, stack: &Stack, memory: &Memory) -> StackStatus {
     let told = memory
         .as_ref()
         .map_err(Clone::clone)
-        .and_then(|reader| reader.last_restarts(stack.name.as_str(), TOLD as u32).map_err(|error| error.to_string()));
+        .and_then(|reader| reader.last_restarts(stack.name.as_str(), TOLD as u32).map_err(memory::whole));
     let (restarts, history_problem) = match told {
         Ok(told) => (told, None),
         Err(why) => (Vec::new(), Some(why)),
