@@ -103,7 +103,8 @@ on_both! {
             println!("{text}{beside}");
             assert_eq!(status, 0, "{beside}");
         }
-        show(&host, &["tree"]);
+        let tree = show(&host, &["tree"]);
+        assert!(tree.contains("2 WaitFor=path:/run/never 1h: running\n"), "{tree}");
         let narrow = host.sh("script -qec 'stty cols 80; unitward list 2>/dev/null' /dev/null </dev/null");
         println!("{narrow}");
         assert!(narrow.contains("\u{1b}[31m"), "{narrow}");

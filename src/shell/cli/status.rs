@@ -173,9 +173,9 @@ fn outlook(page: &mut Page<'_>, ward: &WardStatus) {
     }
     let backoff = match (set.delay_ms, set.max_delay_ms) {
         (0, 0) => "no back-off".to_owned(),
-        (delay, 0) => format!("each after {}", span(delay)),
+        (delay, max) if max <= delay => format!("each after {}", span(delay)),
         (0, max) => format!("first at once, then back-off from 100ms to {}", span(max)),
-        (delay, max) => format!("back-off from {} to {}", span(delay), span(max.max(delay))),
+        (delay, max) => format!("back-off from {} to {}", span(delay), span(max)),
     };
     page.line("Recovery", &format!("{restart}{backoff}, afresh after {} without a death", span(set.reset_after_ms)));
     let within = ward.line.death_limit_interval_ms.map(span).unwrap_or_default();

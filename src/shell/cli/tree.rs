@@ -135,6 +135,9 @@ fn became(told: &StepTold, now: u64) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
+    if told.running {
+        parts.insert(0, "running".to_owned());
+    }
     if parts.is_empty() {
         return "never ran".to_owned();
     }

@@ -8,6 +8,9 @@ use crate::core::unit::{service_name, stands_alone};
 use crate::edge::record::{Fired, Outcome, RunRecord, StartKind, StepTotals, Totals};
 use serde::{Deserialize, Serialize};
 
+/// The status under which a step that runs is on record: 128 and SIGKILL.
+const UNENDED: i32 = 128 + 9;
+
 /// What a ward's runs came to since boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::shell) struct Counters {
@@ -44,6 +47,8 @@ pub(in crate::shell) struct StepTold {
     pub(in crate::shell) failed: u64,
     /// How often its turn came and it did not act.
     pub(in crate::shell) skipped: u64,
+    /// Whether it is at work now.
+    pub(in crate::shell) running: bool,
     pub(in crate::shell) last: Option<StepDone>,
 }
 
@@ -90,9 +95,29 @@ fn told(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> C
         let below = (1..=step.otherwise.len()).map(|below| (format!("{number}.{below}"), failed));
         steps.extend(below.filter_map(|of| step_told(condition, of, counted)));
     }
+    if let Some(step) = at_work(scene, (ward, condition)).and_then(|at| steps.iter_mut().find(|told| told.step == at)) {
+        run(step);
+    }
     let spent = book.series.spent.iter().any(|spent| *spent == condition.id || *spent == service_name(ward, condition));
     let kind = condition.kind.section().to_owned();
     ConditionTold { id: condition.id.clone(), kind, fired, spent: condition.once && spent, steps }
+}
+
+/// The number of the condition's step that runs.
+fn at_work<'a>(scene: &'a Scene, (ward, condition): (&Ward, &Condition)) -> Option<&'a str> {
+    let alone = stands_alone(condition);
+    let unit = if alone { scene.unit_called(&service_name(ward, condition)) } else { scene.unit(&ward.unit()) };
+    let (of, step, _) = unit.step().filter(|_| unit.is_changing())?;
+    (of == condition.id).then_some(step)
+}
+
+/// Marks a step as running. Until it ends its record has it as killed, should that happen.
+fn run(told: &mut StepTold) {
+    told.running = true;
+    if told.last.as_ref().is_some_and(|last| last.status == UNENDED) {
+        told.failed = told.failed.saturating_sub(1);
+        told.last = None;
+    }
 }
 
 /// How often the ward's own restart stood in this condition.
@@ -105,7 +130,7 @@ fn restarts(condition: &Condition, totals: &Totals) -> u64 {
 }
 
 fn restart((action, argument): (String, String), (step, done): (String, u64)) -> StepTold {
-    StepTold { step, action, argument, done, failed: 0, skipped: 0, last: None }
+    StepTold { step, action, argument, done, failed: 0, skipped: 0, running: false, last: None }
 }
 
 /// A step whose turn came so often; what was counted of another one that stood here before is not its.
@@ -121,7 +146,7 @@ fn step_told(condition: &Condition, (step, turns): (String, u64), counted: &Fire
         ms: last.ms,
     });
     let skipped = turns.saturating_sub(totals.done + totals.failed);
-    Some(StepTold { step, action, argument, done: totals.done, failed: totals.failed, skipped, last })
+    Some(StepTold { step, action, argument, done: totals.done, failed: totals.failed, skipped, running: false, last })
 }
 
 /// The run in which the condition is at work now, so that steps without a result are yet to come.
@@ -143,6 +168,8 @@ fn acted(run: &RunRecord, condition: &str, step: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::record::StepResult;
+    use crate::shell::survey::pid1::{Details, UnitSeen};
     use crate::shell::survey::sample::{self, step};
 
     const TEXT: &str = "[OnDeath]\nExecute=/bin/a\nRestart=%n\nWaitFor=1s\nLog=x\n";
@@ -166,6 +193,21 @@ mod tests {
     fn restart(ward: &Ward) -> RunRecord {
         let results = vec![step("1", "Execute", Outcome::Failed)];
         RunRecord { results, ..sample::run(ward, (2, StartKind::AfterAbnormalDeath)) }
+    }
+
+    #[test]
+    fn a_step_that_runs_has_not_failed() {
+        let mut scene = sample::scene();
+        let ward = sample::ward("web", TEXT);
+        let killed = StepResult { status: UNENDED, ..step("3", "WaitFor", Outcome::Failed) };
+        let run = RunRecord { results: vec![step("1", "Execute", Outcome::Ok), killed], ..restart(&ward) };
+        let words = "unitward-step step web OnDeath 3 WaitFor 1s".split(' ').map(str::to_owned).collect();
+        let details = Some(Details { line: Some((words, 1)), ..Details::default() });
+        let unit = UnitSeen { details, ..sample::unit("loaded", "activating", "start-post") };
+        scene.place(("web.service", unit), Some(("web", sample::book(vec![run]))));
+        let told = &conditions(&scene, &ward)[0].steps;
+        assert_eq!((told[2].running, told[2].failed, told[2].last.as_ref()), (true, 0, None));
+        assert_eq!([told[0].running, told[3].running, told[3].skipped > 0], [false; 3]);
     }
 
     #[test]

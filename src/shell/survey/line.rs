@@ -127,7 +127,7 @@ pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
     let state = state(unit, book, needs_reload);
     let (until, step) = match (state, unit.details.as_ref()) {
         (State::Restarting, Some(details)) => (until((ward, book), (unit, details)), None),
-        (State::Recovering | State::Starting | State::Stopping, Some(details)) => (None, step(ward, details)),
+        (State::Recovering | State::Starting | State::Stopping, Some(_)) => (None, step(ward, unit)),
         _ => (None, None),
     };
     let recovery = &ward.recovery;
@@ -200,14 +200,13 @@ fn until((ward, book): (&Ward, &Book), (unit, details): (&UnitSeen, &Details)) -
     details.line.as_ref().map(|(_, began)| began.saturating_add(millis(wait)))
 }
 
-/// The step whose line runs: `… step WARD CONDITION STEP …`.
-fn step(ward: &Ward, details: &Details) -> Option<StepAt> {
-    let (line, since) = details.line.as_ref()?;
-    let [_, command, _, condition, step, ..] = line.as_slice() else { return None };
-    let condition = ward.conditions.iter().find(|known| known.id == *condition).filter(|_| command == "step")?;
+/// The step that runs.
+fn step(ward: &Ward, unit: &UnitSeen) -> Option<StepAt> {
+    let (condition, step, since) = unit.step()?;
+    let condition = ward.conditions.iter().find(|known| known.id == condition)?;
     let (action, argument) = wording(condition, step)?;
     let of = condition.steps.len() as u64;
-    Some(StepAt { condition: condition.id.clone(), step: step.clone(), of, action, argument, since: *since })
+    Some(StepAt { condition: condition.id.clone(), step: step.to_owned(), of, action, argument, since })
 }
 
 /// A step's key and value, nearly as the ward's file has them.

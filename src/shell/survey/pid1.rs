@@ -16,6 +16,9 @@ const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
+/// Where lines of ours stand. The main process, which lasts, comes last.
+const LINES: [&str; 4] = ["ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecStart"];
+
 /// How long PID 1 may take for one question. It is silent for seconds while it reloads many units.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -52,7 +55,7 @@ pub(super) struct Details {
     pub(super) restart_delay: Duration,
     pub(super) start_timeout: Option<Duration>,
     pub(super) limits: TimeLimits,
-    /// The command of `ExecStartPre=`, `ExecStartPost=` or `ExecStopPost=` that runs, its words, and since when in milliseconds.
+    /// The command that runs, its words, and since when in milliseconds.
     pub(super) line: Option<(Vec<String>, u64)>,
     pub(super) status_text: String,
 }
@@ -61,6 +64,13 @@ impl UnitSeen {
     /// Whether nothing of it runs and no restart is waited for.
     pub(super) fn is_down(&self) -> bool {
         !matches!(self.active.as_str(), "active" | "reloading" | "refreshing" | "activating" | "deactivating")
+    }
+
+    /// The condition and the number of the step whose line runs: `… step WARD CONDITION STEP …`.
+    pub(super) fn step(&self) -> Option<(&str, &str, u64)> {
+        let (words, since) = self.details.as_ref()?.line.as_ref()?;
+        let [_, command, _, condition, step, ..] = words.as_slice() else { return None };
+        (command == "step").then_some((condition, step, *since))
     }
 
     /// Whether it is on its way.
@@ -153,10 +163,7 @@ fn details(properties: &Properties<'_>) -> Details {
             run: span("RuntimeMaxUSec"),
             stop: span("TimeoutStopUSec"),
         },
-        line: ["ExecStartPre", "ExecStartPost", "ExecStopPost"]
-            .iter()
-            .filter_map(|key| properties.get(key))
-            .find_map(running),
+        line: LINES.iter().filter_map(|key| properties.get(key)).find_map(running),
         status_text: word("StatusText"),
     }
 }
