@@ -29,7 +29,7 @@ fn man(page: &str) -> String {
 }
 
 fn words(text: &str) -> BTreeSet<&str> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect()
+    text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).collect()
 }
 
 /// The part of the synopsis that is a command's: from its line on to the next `.Nm`.
