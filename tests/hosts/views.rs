@@ -164,6 +164,7 @@ on_both! {
         guard(&host, "flap", "--no-block flap", "[Service]\nExecStart=/usr/sbin/flap\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n[OnDeath]\nLog=again\nRestart=%n\n");
         host.wait_for_within(Duration::from_secs(400), "all deaths", || (host.read("/var/log/flap").len() >= 1000).then_some(()));
         host.wait_for_property("flap", "NRestarts", "1000");
+        host.wait_for_property("flap", "ActiveState", "active");
         let flap = json(&host, &["tree", "flap"])["wards"][0].clone();
         assert_eq!(flap["sinceBoot"], serde_json::json!({"starts": 1, "restarts": 1000, "deaths": 1000, "crashes": 1000}));
         assert_eq!((&flap["conditions"][0]["fired"], &flap["conditions"][0]["steps"][0]["done"]), (&1000.into(), &1000.into()));
