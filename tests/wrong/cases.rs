@@ -95,6 +95,7 @@ pub(crate) const CASES: &[Case] = &[
     ward!("[OnDeath]\nSignal=inetd.service SIGHPU\n", "4:22", ["did you mean \"SIGHUP\"?"], "SIGHPU" => "SIGHUP"),
     ward!("[OnDeath]\nWaitFor=tcp:nowhere 1s\n", "4:13", ["a host and a port", "as in tcp:127.0.0.1:111"], "nowhere" => "127.0.0.1:111"),
     ward!("[Install]\nWantedBy=network.target multi-usr.target\n", "4:25", ["not started with it", "did you mean \"multi-user.target\"?"], "multi-usr" => "multi-user"),
+    ward!("[Install]\nWantedBy=multi-user.target user.target\n", "4:28", ["not started with it", "not started with it"], " user.target" => ""),
     file!("unitward/t.ward", "[Ward]\nUnit=telldusd\n", "2:6:", ["suffix", "did you mean \"telldusd.service\"?"], "telldusd" => "telldusd.service"),
     file!("unitward/t.ward", "[Ward]\nUnit=telldusd.service\n[Service]\nExecStart=/usr/bin/true\n", "2:6:", ["both", "keep one"], "ExecStart=/usr/bin/true\n" => ""),
     file!("unitward/i.ward", "[Ward]\nUnit=idle.service\n", "2:6:", ["Restart=no", "write Restart=on-failure in [Service]"], "service\n" => "service\n[Service]\nRestart=on-failure\n"),

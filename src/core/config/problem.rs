@@ -29,6 +29,15 @@ pub enum Cost {
     Ward,
 }
 
+impl Problem {
+    /// The line as `unitward check` prints it, which says whether it is a warning only.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let prefix = if self.mistake.cost() == Cost::Nothing { "warning: " } else { "" };
+        format!("{} {prefix}{}", self.at, self.mistake)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} {}", self.at, self.mistake)

@@ -117,9 +117,8 @@ pub(super) fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 fn print(Checked { wards, stacks, problems, .. }: &Checked) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    for Problem { at, mistake } in problems {
-        let prefix = if mistake.cost() == Cost::Nothing { "warning: " } else { "" };
-        writeln!(out, "{at} {prefix}{mistake}")?;
+    for problem in problems {
+        writeln!(out, "{}", problem.sentence())?;
     }
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let stacks = if *stacks == 0 { String::new() } else { [" and ", &count(*stacks, "stack")].concat() };

@@ -36,10 +36,14 @@ pub(super) fn status(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn hint(ward: &WardStatus) -> String {
-    if !ward.is_also_stack {
-        return String::new();
-    }
-    format!("There is also a stack {}: \"unitward status {}.target\" tells of it.\n", ward.line.name, ward.line.name)
+    let of = |unit: &String| {
+        format!(
+            "There is also a stack {}: \"unitward status {}\" tells of it.\n",
+            visible(&ward.line.name),
+            visible(unit)
+        )
+    };
+    ward.stack_of_same_name.as_ref().map(of).unwrap_or_default()
 }
 
 /// Lines of a key and a value, and blocks.

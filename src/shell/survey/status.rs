@@ -59,8 +59,8 @@ pub(in crate::shell) struct WardStatus {
     pub(in crate::shell) reports_waiting: Option<u64>,
     pub(in crate::shell) history_problem: Option<String>,
     pub(in crate::shell) problems: Vec<String>,
-    /// Whether a stack has the same name.
-    pub(in crate::shell) is_also_stack: bool,
+    /// The unit of the stack that has the same name, by which that can be asked about.
+    pub(in crate::shell) stack_of_same_name: Option<String>,
 }
 
 /// What the ward and its unit say about restarts.
@@ -149,6 +149,7 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
     let details = unit.details.as_ref().unwrap_or(&unknown);
     let known = |word: &str| Some(word.to_owned()).filter(|word| !word.is_empty());
     let recovery = &ward.recovery;
+    let namesake = scene.config.stacks.iter().find(|stack| stack.name.as_str() == ward.name.as_str());
     WardStatus {
         timestamp: scene.epoch,
         line: line(scene, ward),
@@ -178,7 +179,7 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
         reports_waiting: history.waiting,
         history_problem: history.problem.clone(),
         problems: problems(&scene.problems, &ward.path),
-        is_also_stack: scene.config.stacks.iter().any(|stack| stack.name.as_str() == ward.name.as_str()),
+        stack_of_same_name: namesake.map(|stack| stack.unit().to_string()),
     }
 }
 
@@ -269,7 +270,7 @@ fn problems(problems: &[Problem], file: &Path) -> Vec<String> {
     let of_file = |path: &Path| {
         path == file || path.parent().and_then(Path::file_name).is_some_and(|folder| *folder == *drop_ins)
     };
-    problems.iter().filter(|problem| of_file(&problem.at.path)).map(ToString::to_string).collect()
+    problems.iter().filter(|problem| of_file(&problem.at.path)).map(Problem::sentence).collect()
 }
 
 #[cfg(test)]
@@ -307,7 +308,7 @@ mod tests {
         let scene = sample::scene();
         let history = Remembered { deaths: vec![told(2, 60_500)], waiting: Some(1), problem: None };
         let mut status = of_ward(&scene, &scene.config.wards[0], &history);
-        status.problems.push("/etc/unitward/fs-nfs2.ward:3: unknown key".to_owned());
+        status.problems.push("/etc/unitward/fs-nfs2.ward:3:1: unknown key".to_owned());
         sample::check("status-ward.json", &Status::Ward(Box::new(status)));
     }
 

@@ -2,6 +2,7 @@
 
 use crate::core::config::read_native::values;
 use crate::core::config::step::{Action, Awaited, Wait};
+use crate::core::config::wrong::offset_in;
 use crate::core::config::{Mistake, Place, Problem, UnitName, Ward, most_like};
 use crate::core::unit::{Content, Output};
 use crate::edge::{root, unit_files};
@@ -46,7 +47,7 @@ impl<'a> Mentions<'a> {
             for line in values(&ward.native.install, key) {
                 for word in line.value.split_whitespace() {
                     let Ok(unit) = UnitName::new(word) else { continue };
-                    let at = line.place_of(line.value.find(word).unwrap_or(0));
+                    let at = line.place_of(offset_in(&line.value, word));
                     let advice = "the ward is not started with it; correct the name";
                     problems.extend(self.unit(&unit, (key, advice), at));
                 }

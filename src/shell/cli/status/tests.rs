@@ -32,8 +32,8 @@ fn a_stack_is_told_with_its_members() {
 
 #[test]
 fn a_ward_that_shares_its_name_with_a_stack_says_so() {
-    let ward = WardStatus { is_also_stack: true, ..ward() };
-    assert_eq!(hint(&ward), "There is also a stack fs-nfs2: \"unitward status fs-nfs2.target\" tells of it.\n");
+    let ward = WardStatus { stack_of_same_name: Some("managers.target".into()), ..ward() };
+    assert_eq!(hint(&ward), "There is also a stack fs-nfs2: \"unitward status managers.target\" tells of it.\n");
 }
 
 #[test]
