@@ -140,7 +140,7 @@ on_both! {
         host.write("/var/log/flap", "");
         host.run(&["systemctl", "stop", "unitwardd"]);
         guard(&host, "flap", "--no-block flap", "[Service]\nExecStart=/usr/sbin/flap\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n");
-        host.wait_for_within(Duration::from_secs(60), "all deaths", || (host.read("/var/log/flap").lines().count() >= DEATHS).then_some(()));
+        host.wait_for_within(Duration::from_secs(180), "all deaths", || (host.read("/var/log/flap").lines().count() >= DEATHS).then_some(()));
         host.wait_for_property("flap", "ActiveState", "active");
         host.run(&["systemctl", "start", "unitwardd"]);
         reports.wait_for_count(DEATHS);

@@ -18,7 +18,7 @@ on_both! {
             host.write(&format!("/etc/unitward/{name}.ward"), &format!("[Service]\nExecStart=/usr/sbin/flap {name}\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n"));
         }
         host.sh("systemctl daemon-reload; systemctl start --no-block flap-a flap-b flap-c");
-        host.wait_for_within(Duration::from_secs(60), "all deaths", || {
+        host.wait_for_within(Duration::from_secs(180), "all deaths", || {
             (host.sh("cat /var/log/flap-* | wc -l").trim() == (3 * DEATHS).to_string()).then_some(())
         });
         let received = reports.wait_for_count(3 * DEATHS);
