@@ -172,6 +172,12 @@ pub(crate) const CASES: &[Case] = &[
         mend: Mend::Remove("systemd/system/telldusd.service"),
     },
     Case {
+        files: &[WEB, ("/usr/lib/systemd/system/web.service", "[Service]\nExecStart=/usr/bin/true\n")],
+        at: "unitward/web.ward:",
+        says: &["replaces /usr/lib/systemd/system/web.service", "Unit=web.service", "rename the ward"],
+        mend: Mend::Rename("unitward/web.ward", "unitward/shop.ward"),
+    },
+    Case {
         files: &[WEB, ("systemd/system/web.service", "[Service]\nExecStart=/usr/bin/true\n")],
         at: "unitward/web.ward:",
         says: &["/etc/systemd/system/web.service overrides this ward", "remove it"],

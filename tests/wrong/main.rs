@@ -46,7 +46,8 @@ fn host(case: &Case) -> tempfile::TempDir {
     }
     put(root.path(), "usr/bin/script", "#!/bin/sh\n", 0o644);
     for (path, text) in case.files {
-        put(root.path(), &format!("etc/{path}"), text, 0o644);
+        let place = path.strip_prefix('/').map_or_else(|| format!("etc/{path}"), str::to_owned);
+        put(root.path(), &place, text, 0o644);
     }
     root
 }

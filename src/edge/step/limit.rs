@@ -86,7 +86,11 @@ pub(super) fn decide(arguments: &Arguments) -> io::Result<Decision> {
         Some("reboot") => Next::Reboot,
         _ => Next::Exclude,
     };
-    Ok(Decision { next, why: format!("{unit} died more than {} times within {within}", tolerated(arguments)) })
+    let borne = match tolerated(arguments) {
+        1 => "once".to_owned(),
+        deaths => format!("{deaths} times"),
+    };
+    Ok(Decision { next, why: format!("{unit} died more than {borne} within {within}") })
 }
 
 fn own_stack(arguments: &Arguments) -> io::Result<StackName> {

@@ -152,7 +152,7 @@ fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> 
     })
 }
 
-/// A unit that is masked, or one of a defined ward that an administrator's file of the same name overrides.
+/// A unit that is masked, or one of a defined ward beside which another file of the same name stands.
 fn hidden(below: &Path, ward: &Ward) -> Option<Problem> {
     let unit = ward.unit();
     if let Some(mask) = unit_files::mask_of(below, &unit) {
@@ -161,10 +161,17 @@ fn hidden(below: &Path, ward: &Ward) -> Option<Problem> {
         return Some(Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) });
     }
     let file = unit_files::file_of(below, &unit).filter(|_| ward.form == Form::Defined)?;
+    let stands_in = |directories: &[&str]| directories.iter().any(|directory| file.starts_with(directory));
     // Only these come before what generators write (systemd.generator(7)).
-    ["/etc/systemd/system", "/run/systemd/system"].iter().any(|directory| file.starts_with(directory)).then(|| {
-        let text =
-            format!("{} overrides this ward; remove it, or adopt it with Unit= instead of ExecStart=", file.display());
-        warning(&ward.path, text)
-    })
+    let text = if stands_in(&["/etc/systemd/system", "/run/systemd/system"]) {
+        format!("{} overrides this ward; remove it, or adopt it with Unit= instead of ExecStart=", file.display())
+    } else if stands_in(&["/usr", "/lib"]) {
+        let file = file.display();
+        format!(
+            "this ward replaces {file}; to guard that service write Unit={unit} in [Ward] instead of ExecStart=, else rename the ward"
+        )
+    } else {
+        return None;
+    };
+    Some(warning(&ward.path, text))
 }

@@ -53,7 +53,7 @@ fn whole(below: &Path) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     for problem in &checked.problems {
-        eprintln!("{problem}");
+        eprintln!("{}", problem.sentence());
     }
     Ok(if check::is_sound(&checked.problems) { ExitCode::SUCCESS } else { ExitCode::from(super::PROBLEMS) })
 }

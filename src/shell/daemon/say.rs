@@ -91,7 +91,7 @@ pub(super) fn remark(remark: &Remark) {
         }
         Remark::ResyncLate => warn!("systemd does not answer, asking again."),
         Remark::Guarding(wards, patterns) => {
-            info!("Configuration read: {wards} wards, {patterns} patterns of other units to watch.");
+            info!("Configuration read: wards: {wards}, patterns of other units to watch: {patterns}.");
         }
         Remark::LeftBehind(reports) => {
             info!("Stopping with {reports} reports that the broker has not taken; they wait in the history.");
