@@ -18,6 +18,9 @@ pub(super) const OPTION: &str = "--answer";
 /// Exit status: standard output has the sentence that refuses.
 pub(super) const REFUSED: i32 = 3;
 
+/// What the kernel takes away first, as in proc_pid_oom_score_adj(5).
+const EXPENDABLE: &str = "1000";
+
 /// The question as arguments.
 pub(super) fn words(question: &Question) -> Vec<String> {
     let words = |word: &str, more: &[&str]| std::iter::once(&word).chain(more).map(|text| (*text).to_owned()).collect();
@@ -53,6 +56,9 @@ fn question(words: &[String]) -> Option<Question> {
 
 /// Answers on standard output.
 pub(super) fn respond(words: &[String]) -> ExitCode {
+    // Anybody may ask, so where memory is short this goes, and neither the daemon nor what the host is for. A kernel that
+    // does not take it changes nothing about the answer.
+    let _ = std::fs::write("/proc/self/oom_score_adj", EXPENDABLE);
     match found(words) {
         Ok(Answer::Document(text)) => print(&text, ExitCode::SUCCESS),
         Ok(Answer::Refused(why)) => print(&why, ExitCode::from(u8::try_from(REFUSED).expect("it is small"))),

@@ -60,10 +60,9 @@ impl Sources {
     /// The latest, of this ward, unit or stack where one is named.
     pub(super) fn latest(&mut self, name: Option<&str>) -> anyhow::Result<Option<Document>> {
         let stored = self.reader.as_ref().map(|reader| reader.latest_course(name)).transpose()?.flatten();
-        let wards = match name {
-            Some(name) => vec![name.strip_suffix(".service").unwrap_or(name).to_owned()],
-            None => record::wards(),
-        };
+        let of = name.map(|name| name.strip_suffix(".service").unwrap_or(name));
+        // What somebody asks for is compared with what there is, never a path.
+        let wards: Vec<_> = record::wards().into_iter().filter(|ward| of.is_none_or(|of| of == ward)).collect();
         let fresh = wards.iter().flat_map(|ward| recorded(ward)).max_by_key(|recovery| recovery.timestamp);
         Ok(match (stored, fresh) {
             (Some(told), Some(recovery)) if told.death.at >= recovery.timestamp => Some(gather(&[told])),
