@@ -13,6 +13,7 @@ mod subject;
 pub(in crate::shell) use document::{Attempt, Document, FullRestart, Member, Recovery, Step, Times};
 
 use super::Answer;
+use super::reports::FEWEST_DIGITS;
 use crate::core::config::Config;
 use crate::edge::{clock, root};
 use sources::Sources;
@@ -23,9 +24,6 @@ use subject::Subject;
 /// milliseconds since the epoch for all since then, with a space and a name for those of one ward; empty: the latest of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::shell) struct Which(pub(in crate::shell) String);
-
-/// Digits of an ID that are taken for one.
-const FEWEST_DIGITS: usize = 4;
 
 /// What is asked.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,14 +5,10 @@ use super::subject::Subject;
 use super::{course, members, records};
 use crate::core::config::{Config, Ward};
 use crate::edge::history::read::{Reader, Told};
-use crate::edge::history::{Cause as Wrong, HistoryError};
 use crate::edge::record::{self, WardState};
-use anyhow::Context as _;
+use crate::shell::survey::reports::open_if_any;
 use std::collections::HashSet;
 use std::path::Path;
-
-/// The history's file.
-const HISTORY: &str = "/var/lib/unitward/reports.db";
 
 /// The history, where there is one.
 pub(super) struct Sources {
@@ -20,16 +16,9 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Opens the history; or says why it cannot be read.
+    /// Opens the history; or says why it cannot be read. Before there is one, the records have it all.
     pub(super) fn open() -> anyhow::Result<Result<Self, String>> {
-        Ok(match Reader::open(Path::new(HISTORY)) {
-            Ok(reader) => Ok(Self { reader }),
-            Err(HistoryError::Damaged(_)) => {
-                Err(format!("{HISTORY} is damaged. unitwardd saves what can be read of it when it starts."))
-            }
-            Err(HistoryError::Other(why @ Wrong::Newer { .. })) => Err(format!("{why}.")),
-            Err(error) => return Err(error).with_context(|| format!("failed to read {HISTORY}")),
-        })
+        Ok(open_if_any(Path::new("/"))?.map(|reader| Self { reader }))
     }
 
     /// All since then of what is named.
