@@ -11,7 +11,6 @@ use crate::shell::survey::{Answer, Question, answer};
 use anyhow::Context as _;
 use std::io::Write as _;
 use std::process::ExitCode;
-use zbus::Connection;
 
 /// The first argument of the process.
 pub(super) const OPTION: &str = "--answer";
@@ -72,10 +71,7 @@ pub(super) fn respond(words: &[String]) -> ExitCode {
 fn found(words: &[String]) -> anyhow::Result<Answer> {
     let question = question(words).context("failed to understand the question: it is none of the daemon's")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")?;
-    runtime.block_on(async {
-        let bus = Connection::system().await.context("failed to connect to the system bus")?;
-        answer(&bus, &question).await
-    })
+    runtime.block_on(answer(&question))
 }
 
 /// Whoever asked may have gone away meanwhile.
