@@ -40,7 +40,7 @@ mod tests {
         let pipe = runs.join("pipe.json");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
         File::create(runs.join("large.json")).unwrap().set_len(LARGEST + 1).unwrap();
-        assert_eq!(state.runs(), [kept.clone()]);
+        assert_eq!(state.runs(), std::slice::from_ref(&kept));
         assert_eq!(state.newest_runs().collect::<Vec<_>>(), [kept]);
         let whys = ["zero", "pipe", "large"].map(|run| state.run(run).unwrap_err().to_string());
         assert_eq!(whys[1..], ["this is not a regular file", "the file is too large for a state file"]);
