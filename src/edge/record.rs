@@ -7,10 +7,12 @@
 //! Invariants: a file is replaced whole (temporary name, rename), never edited in place; only root
 //! writes, everyone reads; a ward keeps its last [`RUNS_KEPT`] records, and what older ones counted in its [`Totals`].
 
+mod contents;
 mod totals;
 
 pub use totals::{Fired, StepTotals, Totals};
 
+use self::contents::contents;
 use super::replace::{Durability, replace};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -22,6 +24,9 @@ pub const STATE_DIRECTORY: &str = "/run/unitward/wards";
 
 /// Records kept for each ward: bounds what a flapping ward can fill while no daemon reads.
 pub const RUNS_KEPT: usize = 64;
+
+/// In place of a name that leads elsewhere: no path may have it, so nothing is found there and nothing can be made.
+const NOWHERE: &str = "\0";
 
 /// One run of a ward's unit, an InvocationID.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +196,7 @@ pub struct WardState {
 }
 
 impl WardState {
-    /// The state of `ward` below [`STATE_DIRECTORY`].
+    /// The state of `ward` below [`STATE_DIRECTORY`]. Of a name that leads elsewhere, such as `../x`, there is none.
     #[must_use]
     pub fn of(ward: &str) -> Self {
         Self::below(Path::new(STATE_DIRECTORY), ward)
@@ -200,7 +205,8 @@ impl WardState {
     /// The state of `ward` below another directory, for tests.
     #[must_use]
     pub fn below(states: &Path, ward: &str) -> Self {
-        Self { directory: states.join(ward) }
+        let stays = Path::new(ward).file_name().is_some_and(|name| name == ward);
+        Self { directory: states.join(if stays { ward } else { NOWHERE }) }
     }
 
     /// The run with this InvocationID.
@@ -208,7 +214,7 @@ impl WardState {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when there is none, [`io::ErrorKind::InvalidData`] when the file is damaged.
     pub fn run(&self, invocation: &str) -> io::Result<RunRecord> {
-        Ok(serde_json::from_slice(&fs::read(self.run_path(invocation))?)?)
+        Ok(serde_json::from_slice(&contents(&self.run_path(invocation))?)?)
     }
 
     /// The run that died last, as far as its record is kept.
@@ -230,7 +236,7 @@ impl WardState {
     pub fn latest_run(&self) -> Option<RunRecord> {
         let written = |path: PathBuf| Some((fs::metadata(&path).ok()?.modified().ok()?, path));
         let (_, path) = paths_in(&self.directory).filter_map(written).max()?;
-        serde_json::from_slice(&fs::read(path).ok()?).ok()
+        serde_json::from_slice(&contents(&path).ok()?).ok()
     }
 
     /// All runs that are kept. Damaged records are left out.
@@ -250,7 +256,7 @@ impl WardState {
     /// The records, newest first, each read when it is asked for. Damaged ones are left out.
     pub fn newest_runs(&self) -> impl Iterator<Item = RunRecord> + use<> {
         let newest = self.listed().unwrap_or_default().into_iter().rev();
-        newest.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+        newest.filter_map(|path| serde_json::from_slice(&contents(&path).ok()?).ok())
     }
 
     /// The files of the records, in the order in which they were written last.
@@ -268,9 +274,9 @@ impl WardState {
     /// A state file beside the runs, as its text.
     ///
     /// # Errors
-    /// As [`fs::read`].
+    /// As [`fs::read`], and when it is no regular file or larger than any of ours.
     pub fn read(&self, file: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.directory.join(file))
+        contents(&self.directory.join(file))
     }
 
     /// Replaces a state file beside the runs.
@@ -312,7 +318,7 @@ pub fn wards() -> Vec<String> {
 }
 
 fn runs_in(ward: &Path) -> impl Iterator<Item = RunRecord> + use<> {
-    paths_in(ward).filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+    paths_in(ward).filter_map(|path| serde_json::from_slice(&contents(&path).ok()?).ok())
 }
 
 fn paths_in(ward: &Path) -> impl Iterator<Item = PathBuf> + use<> {
@@ -338,6 +344,25 @@ mod tests {
         assert_eq!(state.run("i").unwrap_err().kind(), io::ErrorKind::NotFound);
         state.save_run(&record("i")).unwrap();
         assert_eq!(state.run("i").unwrap(), record("i"));
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_has_no_state() {
+        let place = tempfile::tempdir().unwrap();
+        let states = place.path().join("states");
+        let elsewhere = place.path().join("evil");
+        WardState::below(place.path(), "evil").save_run(&record("i")).unwrap();
+        WardState::below(&states, "a").save_run(&record("i")).unwrap();
+        for name in ["../evil", elsewhere.to_str().unwrap(), "", ".", "..", "a/", "a/../../evil", "a\0"] {
+            let state = WardState::below(&states, name);
+            assert_eq!(
+                (state.runs(), state.latest_run(), state.newest_runs().next()),
+                (Vec::new(), None, None),
+                "{name}"
+            );
+            assert!(state.run("i").is_err() && state.save_run(&record("j")).is_err(), "{name}");
+        }
+        assert_eq!(WardState::below(&states, "a").runs(), [record("i")]);
     }
 
     #[test]

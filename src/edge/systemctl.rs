@@ -4,9 +4,15 @@
 //! dead or is itself being restarted; a D-Bus library of our own would not, and would be far larger.
 
 use super::clock;
+use crate::core::config::time_span;
+use crate::core::crash::reason::TimeLimits;
 use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// What [`Properties::time_limits`] reads.
+pub const TIME_LIMITS: [&str; 4] = ["WatchdogUSec", "TimeoutStartUSec", "RuntimeMaxUSec", "TimeoutStopUSec"];
 
 /// Whether to wait for a job's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +67,14 @@ impl Properties {
     /// Every value of `key`.
     pub fn all(&self, key: &str) -> impl Iterator<Item = &str> {
         self.0.get(key).into_iter().flatten().map(String::as_str)
+    }
+
+    /// A service's time limits, where [`TIME_LIMITS`] were asked for.
+    #[must_use]
+    pub fn time_limits(&self) -> TimeLimits {
+        let span = |key: &str| time_span::parse(self.get(key)).ok().filter(|span: &Duration| !span.is_zero());
+        let [watchdog, start, run, stop] = TIME_LIMITS.map(span);
+        TimeLimits { watchdog, start, run, stop }
     }
 
     /// The first value as a number.

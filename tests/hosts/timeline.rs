@@ -131,6 +131,59 @@ on_both! {
         assert!(unknown.status.code() == Some(1) && said.contains("did you mean \"gone\"?"), "{said}");
     }
 
+    fn a_ward_is_meant_by_its_unit_and_a_stack_by_its_name_since_a_time_too(host: Host) {
+        host.write("/etc/systemd/system/telldusd.service", HELPER);
+        guard(&host, "tellstick", "telldusd.service", "[Ward]\nUnit=telldusd.service\n");
+        let (_, run) = kill(&host, "telldusd.service");
+        wait_for_restart(&host, "telldusd.service", &run);
+        stored(&host, "tellstick", &run);
+        for name in ["tellstick", "telldusd.service", "telldusd"] {
+            for arguments in [name.to_owned(), format!("{name} --since -1h")] {
+                let told = timeline(&host, &arguments);
+                assert_eq!(told["recoveries"][0]["invocation"], *run, "{arguments}: {told}");
+            }
+        }
+        host.write("/etc/unitward/os.stack", "[Stack]\nName=OpenSync\n");
+        guard(&host, "cm", "cm.service", "[Service]\nExecStart=/usr/bin/sleep infinity\n[Ward]\nStack=os\n");
+        host.sh("systemctl start os.target; systemctl restart unitwardd; unitward restart-stack os --caller test --wait");
+        for name in ["os", "os.target", "OpenSync"] {
+            host.wait_for(name, || {
+                let output = host.try_run(&["unitward", "timeline", "--json", name, "--since=-1h"]);
+                let told: Value = serde_json::from_slice(&output.stdout).ok()?;
+                (told["fullRestarts"][0]["name"] == "OpenSync").then_some(())
+            });
+        }
+        let unknown = host.try_run(&["unitward", "timeline", "tellstcik", "--since=-1h"]);
+        let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+        assert!(unknown.status.code() == Some(1) && said.contains("did you mean \"tellstick\"?"), "{said}");
+    }
+
+    fn a_name_that_is_a_path_leads_nowhere(host: Host) {
+        guard(&host, "web", "web.service", "[Service]\nExecStart=/usr/bin/sleep infinity\n");
+        recover(&host, "web");
+        let end = r#"{"asked":false,"result":"signal","code":"killed","status":"KILL","pid":7,"at":5,"limit_reached":true,"given_up":"exclude"}"#;
+        let record = format!(
+            r#"{{"ward":"evil","unit":"evil.service","invocation":"{}","start":"first","restarts":0,"spent":[],"results":[],"end":{end}}}"#,
+            "e".repeat(32)
+        );
+        // One has what would be told, one never ends, one is waited for for ever.
+        host.sh("mkdir -p -m 1777 /run/lock");
+        host.write("/run/record", &record);
+        for (name, make) in [("told", "cp /run/record".to_owned()), ("zero", "ln -s /dev/zero".to_owned()), ("pipe", "mkfifo".to_owned())] {
+            let runs = format!("/run/lock/{name}/runs");
+            host.sh(&format!("runuser -u nobody -- sh -c 'mkdir -p {runs}'; runuser -u nobody -- {make} {runs}/x.json"));
+            for path in [format!("/run/lock/{name}"), format!("../../lock/{name}"), format!("../../lock/{name}.service")] {
+                for which in [path.clone(), format!("@0 {path}")] {
+                    let call = "busctl --system call org.unitward1 /org/unitward1 org.unitward1.Manager Timeline s";
+                    let asked = host.try_run(&["runuser", "-u", "nobody", "--", "sh", "-c", &format!("{call} '{which}' 2>&1")]);
+                    let said = String::from_utf8_lossy(&asked.stdout);
+                    assert!(!asked.status.success() && said.contains("There is no ward"), "{which}: {said}");
+                }
+            }
+        }
+        assert_eq!(host.systemctl_show("unitwardd", "NRestarts"), "0");
+    }
+
     fn a_full_restart_is_drawn_with_its_members(host: Host) {
         host.write("/etc/unitward/os.stack", "[Stack]\nName=OpenSync\n");
         for member in ["cm", "dm"] {

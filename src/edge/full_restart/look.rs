@@ -1,12 +1,9 @@
 //! Looks at the units of a stack, by way of `systemctl`.
 
-use crate::core::config::time_span;
 use crate::core::crash::observation::{ProcessEnd, ServiceResult, Stage};
-use crate::core::crash::reason::TimeLimits;
 use crate::core::full_restart::outcome::{Job, Load, Look, Work};
 use crate::edge::systemctl::{self, Properties};
 use std::io;
-use std::time::Duration;
 
 /// What is asked of PID 1.
 const ASKED: [&str; 16] = [
@@ -60,23 +57,14 @@ fn look(unit: &str, known: &Properties, since: u64) -> Look {
         work,
         result: ServiceResult::parse(result),
         process: ProcessEnd::from_wait(number("ExecMainCode"), number("ExecMainStatus")),
-        limits: limits(known),
-    }
-}
-
-fn limits(known: &Properties) -> TimeLimits {
-    let span = |key: &str| time_span::parse(known.get(key)).ok().filter(|span: &Duration| !span.is_zero());
-    TimeLimits {
-        watchdog: span("WatchdogUSec"),
-        start: span("TimeoutStartUSec"),
-        run: span("RuntimeMaxUSec"),
-        stop: span("TimeoutStopUSec"),
+        limits: known.time_limits(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn what_systemctl_shows_is_read() {

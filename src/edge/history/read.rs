@@ -6,7 +6,10 @@
 //! A file without a log belongs to nobody, and is read as it lies there, also from a read-only disk. One with a log on a
 //! read-only disk is copied, since SQLite needs room beside it.
 
+mod courses;
 mod desk;
+
+pub use courses::Whose;
 
 use super::entry::{StoredDeath, StoredRecovery, StoredRestart, StoredRestartEnd};
 use super::error::{Cause, HistoryError};
@@ -213,17 +216,6 @@ impl Reader {
         let condition =
             "hex(d.invocation) GLOB ?1 OR d.id IN (SELECT death FROM reports WHERE id = ?2) ORDER BY d.at, d.id";
         self.all(condition, params![digits, packed(id)])
-    }
-
-    /// The latest death that was recovered from, or full restart; of this ward, unit or stack, where one is named.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read.
-    pub fn latest_course(&self, name: Option<&str>) -> Result<Option<Told>, HistoryError> {
-        let condition = "(v.death IS NOT NULL OR s.death IS NOT NULL)
-             AND (?1 IS NULL OR d.name = ?1 OR d.unit = ?1 OR s.stack = ?1) ORDER BY d.at DESC, d.id DESC LIMIT 1";
-        Ok(self.all(condition, params![name])?.pop())
     }
 
     /// Counts what is stored.

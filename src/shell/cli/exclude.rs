@@ -3,14 +3,14 @@
 use super::progress::while_waiting;
 use super::refuse;
 use crate::edge::systemctl;
-use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, refusal};
+use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect, refusal};
 use anyhow::Context as _;
 use clap::Args;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use zbus::{Connection, DynamicType};
+use zbus::DynamicType;
 
 /// How long a unit's way up or down is waited for: longer than systemd's own default time-outs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -106,7 +106,7 @@ fn rule(
         return Ok(Err(format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\".")));
     }
     let reply = super::runtime()?.block_on(async {
-        let bus = Connection::system().await.context("failed to connect to the system bus")?;
+        let bus = connect().await?;
         anyhow::Ok(bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await)
     })?;
     match reply {

@@ -36,14 +36,9 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn timeline(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let question = Question::Timeline(which(arguments)?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let answer = runtime.context("failed to begin to ask")?.block_on(ask(&question))?;
-    let told = match answer {
+    let told = match super::runtime()?.block_on(ask(&question))? {
         Answer::Document(told) => told,
-        Answer::Refused(why) => {
-            eprintln!("{why}");
-            return Ok(ExitCode::from(super::PROBLEMS));
-        }
+        Answer::Refused(why) => return Ok(super::refuse(&why)),
     };
     if arguments.json {
         return print(&format!("{told}\n"));

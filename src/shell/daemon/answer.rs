@@ -11,12 +11,14 @@ use crate::shell::survey::{Answer, Question, answer};
 use anyhow::Context as _;
 use std::io::Write as _;
 use std::process::ExitCode;
-use zbus::Connection;
 
 /// The first argument of the process.
 pub(super) const OPTION: &str = "--answer";
 /// Exit status: standard output has the sentence that refuses.
 pub(super) const REFUSED: i32 = 3;
+
+/// What the kernel takes away first, as in proc_pid_oom_score_adj(5).
+const EXPENDABLE: &str = "1000";
 
 /// The question as arguments.
 pub(super) fn words(question: &Question) -> Vec<String> {
@@ -53,6 +55,9 @@ fn question(words: &[String]) -> Option<Question> {
 
 /// Answers on standard output.
 pub(super) fn respond(words: &[String]) -> ExitCode {
+    // Anybody may ask, so where memory is short this goes, and neither the daemon nor what the host is for. A kernel that
+    // does not take it changes nothing about the answer.
+    let _ = std::fs::write("/proc/self/oom_score_adj", EXPENDABLE);
     match found(words) {
         Ok(Answer::Document(text)) => print(&text, ExitCode::SUCCESS),
         Ok(Answer::Refused(why)) => print(&why, ExitCode::from(u8::try_from(REFUSED).expect("it is small"))),
@@ -66,10 +71,7 @@ pub(super) fn respond(words: &[String]) -> ExitCode {
 fn found(words: &[String]) -> anyhow::Result<Answer> {
     let question = question(words).context("failed to understand the question: it is none of the daemon's")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")?;
-    runtime.block_on(async {
-        let bus = Connection::system().await.context("failed to connect to the system bus")?;
-        answer(&bus, &question).await
-    })
+    runtime.block_on(answer(&question))
 }
 
 /// Whoever asked may have gone away meanwhile.

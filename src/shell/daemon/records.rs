@@ -8,7 +8,7 @@ use crate::core::crash::tracker::{Evidence, Waited};
 use crate::core::crash::verdict::{Testimony, process_end};
 use crate::core::recovery::account::Died;
 use crate::edge::record::{End, TimedOut, WardState};
-use crate::edge::recoveries::{self, Chain};
+use crate::edge::recoveries;
 use std::io;
 
 /// What the record of one run of `unit` says; nothing where there is no record.
@@ -50,11 +50,16 @@ pub(in crate::shell) fn testimony(end: &End) -> Testimony {
     }
 }
 
-/// What a recovery began with.
-pub(in crate::shell) fn died(chain: &Chain, limits: &TimeLimits) -> Option<Died> {
-    let Testimony { result, process, at, waited, .. } = testimony(&chain.died);
-    let cause = Cause::new(&result, process, (waited.unwrap_or(Waited::Run), limits));
-    Some(Died { invocation: InvocationId::parse(&chain.invocation)?, reason: cause.to_string(), at })
+/// Why a run ended.
+pub(in crate::shell) fn cause(end: &End, limits: &TimeLimits) -> Cause {
+    let Testimony { result, process, waited, .. } = testimony(end);
+    Cause::new(&result, process, (waited.unwrap_or(Waited::Run), limits))
+}
+
+/// The death that a recovery began with: whose end it was, and how the unit's time limits read.
+pub(in crate::shell) fn died((invocation, end): (&str, &End), limits: &TimeLimits) -> Option<Died> {
+    let reason = cause(end, limits).to_string();
+    Some(Died { invocation: InvocationId::parse(invocation)?, reason, at: end.at })
 }
 
 #[cfg(test)]

@@ -3,7 +3,12 @@
 use super::timeline::Which;
 use super::{Answer, Question, answer};
 use anyhow::Context as _;
-use zbus::{Connection, fdo};
+use std::io::ErrorKind;
+use std::time::Duration;
+use zbus::{Connection, connection, fdo};
+
+/// How long a call may take: longer than the daemon lets anybody wait for an answer, and than PID 1 is silent while it reloads.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The daemon's name on the system bus.
 pub(in crate::shell) const BUS_NAME: &str = "org.unitward1";
@@ -22,8 +27,19 @@ pub(in crate::shell) const REFUSED: &str = "org.unitward1.Error.Refused";
 /// # Errors
 /// There is no bus, the daemon does not run, or what [`answer`] fails with.
 pub(in crate::shell) async fn ask(question: &Question) -> anyhow::Result<Answer> {
-    let bus = Connection::system().await.context("failed to connect to the system bus")?;
-    if rustix::process::geteuid().is_root() { answer(&bus, question).await } else { ask_daemon(&bus, question).await }
+    if rustix::process::geteuid().is_root() {
+        answer(question).await
+    } else {
+        ask_daemon(&connect().await?, question).await
+    }
+}
+
+/// A connection to the system bus on which nothing is waited for without end.
+///
+/// # Errors
+/// There is no bus.
+pub(in crate::shell) async fn connect() -> anyhow::Result<Connection> {
+    connection::Builder::system().method_timeout(PATIENCE).build().await.context("failed to connect to the system bus")
 }
 
 async fn ask_daemon(bus: &Connection, question: &Question) -> anyhow::Result<Answer> {
@@ -75,6 +91,24 @@ pub(in crate::shell) fn refusal(error: zbus::Error, needed: &str) -> Result<Stri
             fdo::Error::NoReply(_) => Ok("unitwardd has ended before it could answer: ask again.".to_owned()),
             error => Err(zbus::Error::FDO(Box::new(error))),
         },
+        zbus::Error::InputOutput(error) if error.kind() == ErrorKind::TimedOut => {
+            Ok("unitwardd does not answer: \"systemctl status unitwardd\" shows why, \"systemctl restart unitwardd\" helps."
+                .to_owned())
+        }
         error => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_hangs_is_told_of_in_a_sentence() {
+        let error = std::io::Error::from(ErrorKind::TimedOut);
+        let said = refusal(zbus::Error::InputOutput(error.into()), "answers").unwrap();
+        assert!(said.starts_with("unitwardd does not answer: "), "{said}");
+        let other = std::io::Error::from(ErrorKind::BrokenPipe);
+        assert!(refusal(zbus::Error::InputOutput(other.into()), "answers").is_err());
     }
 }

@@ -5,13 +5,11 @@ use super::pid1::{Details, UnitSeen};
 use super::scene::{Book, Scene};
 use crate::core::config::step::Action;
 use crate::core::config::{Condition, Ward};
-use crate::core::crash::Cause;
 use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::report::UNKNOWN;
-use crate::core::crash::tracker::Waited;
 use crate::core::unit::words;
 use crate::edge::record::{End, RunRecord, StartKind};
-use crate::shell::daemon::records::testimony;
+use crate::shell::daemon::records::cause;
 use serde::{Deserialize, Serialize};
 
 /// One ward. The order of the fields is the order of the keys.
@@ -254,9 +252,7 @@ fn last_death(book: &Book, details: Option<&Details>) -> Option<DeathTold> {
 
 /// Why a run ended, in the words of its report.
 pub(super) fn reason(end: &End, limits: &TimeLimits) -> Option<String> {
-    let told = testimony(end);
-    let cause = Cause::new(&told.result, told.process, (told.waited.unwrap_or(Waited::Run), limits));
-    Some(cause.to_string()).filter(|reason| reason != UNKNOWN)
+    Some(cause(end, limits).to_string()).filter(|reason| reason != UNKNOWN)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(super) mod timeline;
 pub(super) mod tree;
 
 pub(super) use acts::{ConditionTold, Counters, StepTold};
-pub(super) use ask::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, REFUSED, WARDS_INTERFACE, ask, refusal};
+pub(super) use ask::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, REFUSED, WARDS_INTERFACE, ask, connect, refusal};
 #[cfg(test)]
 pub(super) use line::ExclusionTold;
 pub(super) use line::{DeathTold, Line, State, StepAt};
@@ -32,7 +32,6 @@ pub(super) use memory::CrashTold;
 pub(super) use outlook::Outlook;
 
 use timeline::Which;
-use zbus::Connection;
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,15 +61,15 @@ pub(super) enum Answer {
 
 /// Answers a question on the spot: reads configuration, run records and history, and asks PID 1.
 ///
-/// Blocks for as long as the files take to be read. `bus` is a connection to the system bus.
+/// Blocks for as long as the files take to be read. Only what PID 1 is asked for needs the system bus.
 ///
 /// # Errors
 /// PID 1 does not answer, or a file cannot be read.
-pub(super) async fn answer(bus: &Connection, question: &Question) -> anyhow::Result<Answer> {
+pub(super) async fn answer(question: &Question) -> anyhow::Result<Answer> {
     match question {
-        Question::List => list::answer(bus).await,
-        Question::Status(ward) => status::answer(bus, ward).await,
-        Question::Tree(ward) => tree::answer(bus, ward).await,
+        Question::List => list::answer(&connect().await?).await,
+        Question::Status(ward) => status::answer(&connect().await?, ward).await,
+        Question::Tree(ward) => tree::answer(&connect().await?, ward).await,
         Question::Timeline(which) => timeline::answer(which),
         Question::Reports(wanted) => reports::answer(wanted),
         Question::Report(id) => reports::answer_one(id),

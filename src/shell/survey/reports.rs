@@ -15,18 +15,26 @@ pub(in crate::shell) use crate::edge::history::read::Wanted;
 /// Where the history is, below a root directory.
 const FILE: &str = "var/lib/unitward/reports.db";
 /// Digits of an ID that are taken for one.
-const FEWEST_DIGITS: usize = 4;
+pub(super) const FEWEST_DIGITS: usize = 4;
 
 /// The history, or why there is nothing to read.
 ///
 /// # Errors
 /// It cannot be read, and no sentence says why.
 pub(in crate::shell) fn open(root: &Path) -> anyhow::Result<Result<Reader, String>> {
+    let none = || format!("There is no history yet: unitwardd begins {} when it starts.", root.join(FILE).display());
+    Ok(open_if_any(root)?.and_then(|reader| reader.ok_or_else(none)))
+}
+
+/// The history, if it has begun, or why it cannot be read.
+///
+/// # Errors
+/// It cannot be read, and no sentence says why.
+pub(super) fn open_if_any(root: &Path) -> anyhow::Result<Result<Option<Reader>, String>> {
     let path = root.join(FILE);
     let shown = path.display();
     Ok(match Reader::open(&path) {
-        Ok(Some(reader)) => Ok(reader),
-        Ok(None) => Err(format!("There is no history yet: unitwardd begins {shown} when it starts.")),
+        Ok(reader) => Ok(reader),
         Err(HistoryError::Damaged(_)) => {
             Err(format!("{shown} is damaged. unitwardd saves what can be read of it when it starts."))
         }

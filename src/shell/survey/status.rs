@@ -216,7 +216,8 @@ fn last_recovery(history: &[Told], (ward, book): (&Ward, &Book), details: &Detai
     let lookup = |run: &str| book.runs.iter().find(|known| known.invocation == run).cloned();
     let recorded = book.runs.iter().find_map(|run| {
         let chain = recoveries::chain(run, &lookup)?;
-        let account = account(ward.name.as_str(), died(&chain, &details.limits)?, &chain.attempts, chain.ended);
+        let died = died((&chain.invocation, &chain.died), &details.limits)?;
+        let account = account(ward.name.as_str(), died, &chain.attempts, chain.ended);
         let given_up = run.end.as_ref().map_or(account.timestamp, |end| end.at);
         Some(RecoveryTold {
             timestamp: account.recovery_ms.map_or(given_up, |ms| account.timestamp.saturating_add(ms)),

@@ -6,21 +6,24 @@
 mod course;
 mod document;
 mod members;
+mod records;
 mod sources;
+mod subject;
 
 pub(in crate::shell) use document::{Attempt, Document, FullRestart, Member, Recovery, Step, Times};
 
 use super::Answer;
-use crate::edge::clock;
+use super::reports::FEWEST_DIGITS;
+use crate::core::config::Config;
+use crate::edge::{clock, root};
 use sources::Sources;
+use std::path::Path;
+use subject::Subject;
 
 /// Which recoveries: a ward's, unit's or stack's name for the latest of it, the ID of a death for the one that it began, or `@` and
 /// milliseconds since the epoch for all since then, with a space and a name for those of one ward; empty: the latest of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::shell) struct Which(pub(in crate::shell) String);
-
-/// Digits of an ID that are taken for one.
-const FEWEST_DIGITS: usize = 4;
 
 /// What is asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,31 +53,47 @@ pub(super) fn answer(which: &Which) -> anyhow::Result<Answer> {
         Ok(sources) => sources,
         Err(why) => return Ok(Answer::Refused(why)),
     };
-    let mut document = match wanted {
-        Wanted::Since(since, name) => sources.since(since, name)?,
-        Wanted::Latest(name) => match find(&mut sources, name)? {
-            Ok(found) => found,
-            Err(why) => return Ok(Answer::Refused(why)),
-        },
+    let (config, _) = root::load(Path::new("/"));
+    let found = match wanted {
+        Wanted::Since(since, name) => all(&mut sources, (since, name), &config)?,
+        Wanted::Latest(name) => find(&mut sources, name, &config)?,
+    };
+    let mut document = match found {
+        Ok(found) => found,
+        Err(why) => return Ok(Answer::Refused(why)),
     };
     document.now = now;
-    sources.add_members(&mut document);
+    Sources::add_members(&config, &mut document);
     Ok(Answer::Document(document.to_json()))
 }
 
+/// All since then, of a name where there is one; or that nothing ever had this name.
+fn all(
+    sources: &mut Sources,
+    (since, name): (u64, Option<&str>),
+    config: &Config,
+) -> anyhow::Result<Result<Document, String>> {
+    let subject = Subject::of(config, name);
+    let found = sources.since(since, &subject)?;
+    if found.is_empty() && matches!(subject, Subject::Other(_)) && sources.latest(&subject)?.is_none() {
+        return Ok(Err(subject.nothing(config)));
+    }
+    Ok(Ok(found))
+}
+
 /// The latest of a name, or the one of an ID; or why there is none.
-fn find(sources: &mut Sources, name: Option<&str>) -> anyhow::Result<Result<Document, String>> {
-    if let Some(found) = sources.latest(name)? {
+fn find(sources: &mut Sources, name: Option<&str>, config: &Config) -> anyhow::Result<Result<Document, String>> {
+    let subject = Subject::of(config, name);
+    if let Some(found) = sources.latest(&subject)? {
         return Ok(Ok(found));
     }
-    let Some(name) = name else {
-        return Ok(Err("Nothing has had to recover yet.".to_owned()));
-    };
-    let is_id = name.len() >= FEWEST_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_id && let Some(found) = sources.with_id(name)? {
+    let is_id = |name: &str| name.len() >= FEWEST_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(id) = name.filter(|name| is_id(name))
+        && let Some(found) = sources.with_id(id)?
+    {
         return Ok(found);
     }
-    Ok(Err(sources.unknown(name)))
+    Ok(Err(subject.nothing(config)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The history read beside the daemon and without it.
 
 use super::*;
-use crate::edge::history::read::{Reader, Told, Wanted};
+use crate::edge::history::read::{Reader, Told, Wanted, Whose};
 
 fn reader(place: &Place) -> Reader {
     Reader::open(&place.path()).unwrap().expect("a history")
@@ -120,6 +120,30 @@ fn what_is_wanted_is_found() {
     assert_eq!(find(&format!("{:032x}", 3)), [1]);
     assert_eq!(find("*"), [0; 0]);
     assert_eq!(find("reports"), [0; 0]);
+}
+
+#[test]
+fn courses_are_found_by_name_unit_and_stack() {
+    let place = Place::new();
+    let mut history = place.open().history;
+    let restart = StoredRestart { death: key(2), stack: "os".into(), caller: "f".into(), ended: None, cause: None };
+    let changes = [death(1, Fate::Silent), recovery(1), death(2, Fate::Silent), Change::Restart(Box::new(restart))];
+    history.apply(NOW, &[death(0, Fate::Silent)]).unwrap();
+    history.apply(NOW, &changes).unwrap();
+    drop(history);
+    let reader = reader(&place);
+    let check = |name: &str, unit: &str, expect: &[u64]| {
+        let whose = Whose { name: name.into(), unit: unit.into() };
+        assert_eq!(numbers(&reader.courses(0, Some(&whose)).unwrap()), expect, "{name} {unit}");
+        let latest = reader.latest_course(Some(&whose)).unwrap();
+        assert_eq!(latest.map(|told| told.death.at - NOW).as_ref(), expect.last(), "{name} {unit}");
+    };
+    check("os", "os.target", &[2]);
+    check("fs-nfs2", "x.service", &[1, 2]);
+    check("adopting", "fs-nfs2.service", &[1, 2]);
+    check("other", "other.service", &[]);
+    assert_eq!(numbers(&reader.courses(0, None).unwrap()), [1, 2], "a death that nothing recovered from is none");
+    assert_eq!(numbers(&reader.courses(NOW + 2, None).unwrap()), [2]);
 }
 
 #[test]

@@ -91,6 +91,14 @@ fn four_failed_attempts() -> Document {
     one(recovery(attempts))
 }
 
+/// The clock was set back by a minute during the second start.
+fn clock_set_back() -> Document {
+    let restart = |at: u64| step((at, 640), ("Restart", "inetd.service"), "ok");
+    let first =
+        Attempt { begin_ms: Some(12), failed_ms: Some(61_700), steps: vec![restart(61_000)], ..Attempt::default() };
+    one(recovery(vec![first, Attempt { steps: vec![restart(2_300)], ..up(61_800, 2_100, 3_000) }]))
+}
+
 fn excluded() -> Document {
     let attempts = vec![Attempt { begin_ms: Some(11), failed_ms: Some(48), ..Attempt::default() }];
     one(Recovery { outcome: "excluded".into(), end_ms: Some(48), ..recovery(attempts) })
@@ -194,6 +202,11 @@ fn a_recovery_with_twelve_steps_one_of_them_failed() {
 #[test]
 fn a_recovery_that_took_five_restarts() {
     check("five-restarts", &four_failed_attempts());
+}
+
+#[test]
+fn a_recovery_during_which_the_clock_was_set_back() {
+    check("clock-set-back", &clock_set_back());
 }
 
 #[test]

@@ -67,10 +67,11 @@ fn rows(chart: &Chart) -> Vec<Row<'_>> {
 
 fn of_lane(lane: &Lane) -> Row<'_> {
     let told: Vec<&Bar> = lane.bars.iter().filter(|bar| bar.kind != Kind::Running).collect();
-    let (from, to) = (told.first().map(|bar| bar.from), told.last().map(|bar| bar.to));
+    // Where the clock was set back, the last bar is not the latest.
+    let (from, to) = (told.iter().map(|bar| bar.from).min(), told.iter().map(|bar| bar.to).max());
     // How long the whole took stands beside it; of several parts, how long the first took.
     let said = |(place, bar): (usize, &&Bar)| match (place, told.len()) {
-        (0, 2..) => format!("{} {}", bar.label, span(bar.to - bar.from)),
+        (0, 2..) => format!("{} {}", bar.label, span(bar.to.saturating_sub(bar.from))),
         _ => bar.label.clone(),
     };
     let said: Vec<_> = told.iter().enumerate().map(said).filter(|word| !word.is_empty()).collect();
@@ -81,7 +82,13 @@ fn of_lane(lane: &Lane) -> Row<'_> {
         Rank::Step => "  ",
     };
     let words = [indent, &lane.label, colon, &said.join(", ")].concat();
-    Row { at: from, took: from.zip(to).map(|(from, to)| to - from), words, bars: &lane.bars, moment: None }
+    Row {
+        at: from,
+        took: from.zip(to).map(|(from, to)| to.saturating_sub(from)),
+        words,
+        bars: &lane.bars,
+        moment: None,
+    }
 }
 
 impl Row<'_> {

@@ -107,7 +107,7 @@ impl Ends {
             return Vec::new();
         }
         let limits = self.units.get(name).map(|unit| unit.nature.limits).unwrap_or_default();
-        let Some(died) = records::died(&chain, &limits) else { return Vec::new() };
+        let Some(died) = records::died((&chain.invocation, &chain.died), &limits) else { return Vec::new() };
         if self.settled.knows(&died.invocation) {
             return Vec::new();
         }

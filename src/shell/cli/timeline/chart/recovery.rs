@@ -16,7 +16,7 @@ pub(super) fn chart(recovery: &Recovery, (now, zone): (u64, &TimeZone)) -> Chart
     let last = recovery.end_ms.unwrap_or(now).max(last_of(recovery)).max(1);
     let is_up = recovery.recovery_ms.is_some();
     // Room in which to see that it runs again.
-    let to = if is_up { last + (last / AFTERMATH).max(1) } else { last };
+    let to = if is_up { last.saturating_add((last / AFTERMATH).max(1)) } else { last };
     let mut lanes = vec![own_lane(recovery, to)];
     for (number, attempt) in recovery.attempts.iter().enumerate() {
         lanes.extend(attempt_lanes(recovery, (number, attempt), last));
@@ -66,7 +66,7 @@ fn counted_attempts(recovery: &Recovery) -> String {
 /// The last moment of which anything is told.
 fn last_of(recovery: &Recovery) -> Ms {
     let of_attempt = |attempt: &Attempt| {
-        let steps = attempt.steps.iter().filter_map(|step| Some(step.begin_ms? + step.ms)).max();
+        let steps = attempt.steps.iter().filter_map(|step| Some(step.begin_ms?.saturating_add(step.ms))).max();
         let own = [attempt.begin_ms, attempt.main_ms, attempt.up_ms, attempt.failed_ms];
         own.into_iter().flatten().chain(steps).max().unwrap_or(0)
     };
@@ -98,7 +98,7 @@ fn attempt_lanes(recovery: &Recovery, (number, attempt): (usize, &Attempt), last
     let mut at = 0;
     for step in &attempt.steps {
         let from = step.begin_ms.unwrap_or(at);
-        at = from + step.ms;
+        at = from.saturating_add(step.ms);
         let kind = match step.result.as_str() {
             "failed" => Kind::Failed,
             _ if step.begin_ms.is_none() => Kind::Untimed,
@@ -115,7 +115,7 @@ fn attempt_bars(attempt: &Attempt, last: Ms) -> Vec<Bar> {
     let earliest = [attempt.steps.first().and_then(|step| step.begin_ms), attempt.main_ms, attempt.failed_ms];
     let Some(begin) = attempt.begin_ms.or_else(|| earliest.into_iter().flatten().min()) else { return Vec::new() };
     let end = attempt.up_ms.or(attempt.failed_ms).unwrap_or(last).max(begin);
-    let started = (begin + attempt.backoff_ms).min(end);
+    let started = begin.saturating_add(attempt.backoff_ms).min(end);
     let kind = if attempt.failed_ms.is_some() { Kind::StartFailed } else { Kind::Starting };
     let word = match kind {
         Kind::StartFailed => "failed",
@@ -140,7 +140,7 @@ fn dependants(recovery: &Recovery) -> Vec<Lane> {
             continue;
         };
         let unit = visible(step.argument.split(' ').next().unwrap_or_default());
-        let done = bar(from, from + step.ms, Kind::Dependant, &verb.to_lowercase());
+        let done = bar(from, from.saturating_add(step.ms), Kind::Dependant, &verb.to_lowercase());
         match lanes.iter_mut().find(|lane| lane.label == unit) {
             Some(lane) => lane.bars.push(done),
             None => lanes.push(Lane { label: unit, rank: Rank::Unit, bars: vec![done] }),

@@ -71,7 +71,11 @@ pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], (left, right): (f64, f64
     let mut homeless = Vec::new();
     let said = |label: &str, ms| if label.is_empty() { span(ms) } else { format!("{label} {}", span(ms)) };
     for (bar, (from, to)) in lane.bars.iter().zip(drawn) {
-        let text = if bar.kind == Kind::Running { bar.label.clone() } else { said(&bar.label, bar.to - bar.from) };
+        let text = if bar.kind == Kind::Running {
+            bar.label.clone()
+        } else {
+            said(&bar.label, bar.to.saturating_sub(bar.from))
+        };
         if width(&text, SMALL) + 6.0 <= to - from {
             labels.push(Label { x: (from + to) / 2.0, spot: Spot::Middle, text, on: Some(bar.kind) });
         } else if bar.kind != Kind::Running {

@@ -1,0 +1,49 @@
+//! What a state file holds. Whatever else lies in its place is neither waited for nor read without end.
+
+use rustix::fs::{Mode, OFlags, open};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// Largest state file that is read, in bytes: many times what the steps of the largest ward make.
+const LARGEST: u64 = 16 << 20;
+
+/// The bytes of a state file.
+///
+/// # Errors
+/// It cannot be opened, is no regular file, such as a pipe or a link to a device, or is larger than any of ours.
+pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    let wrong = |why| io::Error::new(io::ErrorKind::InvalidData, why);
+    if !file.metadata()?.is_file() {
+        return Err(wrong("this is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST { Err(wrong("the file is too large for a state file")) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::record::{RunRecord, StartKind, WardState};
+
+    #[test]
+    fn only_regular_files_of_some_size_are_read() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "a");
+        let kept = RunRecord::new("a", "a.service", "i", StartKind::First);
+        state.save_run(&kept).unwrap();
+        let runs = place.path().join("a/runs");
+        std::os::unix::fs::symlink("/dev/zero", runs.join("zero.json")).unwrap();
+        let pipe = runs.join("pipe.json");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
+        File::create(runs.join("large.json")).unwrap().set_len(LARGEST + 1).unwrap();
+        assert_eq!(state.runs(), std::slice::from_ref(&kept));
+        assert_eq!(state.newest_runs().collect::<Vec<_>>(), [kept]);
+        let whys = ["zero", "pipe", "large"].map(|run| state.run(run).unwrap_err().to_string());
+        assert_eq!(whys[1..], ["this is not a regular file", "the file is too large for a state file"]);
+        assert!(whys[0].contains("symbolic link"), "{whys:?}");
+    }
+}

@@ -1,0 +1,115 @@
+//! What somebody means by the name in a question.
+
+use crate::core::config::{Config, nearest};
+use crate::edge::history::read::Whose;
+use crate::shell::survey::scene::Chosen;
+
+/// What a name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// There is no name: everything.
+    All,
+    /// A ward there is, by its name and its unit's.
+    Ward(String, String),
+    /// A stack there is, by its name and its unit's.
+    Stack(String, String),
+    /// Nothing of today's configuration. It may be known from before, or be an ID.
+    Other(String),
+}
+
+impl Subject {
+    pub(super) fn of(config: &Config, name: Option<&str>) -> Self {
+        let Some(name) = name else { return Self::All };
+        let chosen = Chosen::find(config, name);
+        let Ok(chosen) = chosen else { return Self::Other(name.to_owned()) };
+        let mut wards = config.wards.iter().filter(|ward| chosen.has_ward(ward));
+        let mut stacks = config.stacks.iter().filter(|stack| chosen.has_stack(stack));
+        match (stacks.next(), wards.next()) {
+            (Some(stack), _) => Self::Stack(stack.name.to_string(), stack.unit().to_string()),
+            (None, Some(ward)) => Self::Ward(ward.name.to_string(), ward.unit().to_string()),
+            (None, None) => Self::Other(name.to_owned()),
+        }
+    }
+
+    /// Whose courses the history is asked for; `None`: everybody's.
+    pub(super) fn whose(&self) -> Option<Whose> {
+        let whose = |name: &str, unit: &str| Some(Whose { name: name.to_owned(), unit: unit.to_owned() });
+        match self {
+            Self::All => None,
+            Self::Ward(name, unit) | Self::Stack(name, unit) => whose(name, unit),
+            Self::Other(name) => whose(name, name),
+        }
+    }
+
+    /// Whether this ward's records belong to it.
+    pub(super) fn has_records_of(&self, ward: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ward(name, _) => name == ward,
+            Self::Stack(..) => false,
+            Self::Other(name) => name.strip_suffix(".service").unwrap_or(name) == ward,
+        }
+    }
+
+    /// Why nothing is told of it.
+    pub(super) fn nothing(&self, config: &Config) -> String {
+        let name = match self {
+            Self::All => return "Nothing has had to recover yet.".to_owned(),
+            Self::Ward(name, _) => return format!("{name} has not had to recover yet."),
+            Self::Stack(name, _) => return format!("Stack {name} has not been restarted yet."),
+            Self::Other(name) => name,
+        };
+        let wards = config.wards.iter().map(|ward| ward.name.as_str());
+        let end = match nearest(name, wards.chain(config.stacks.iter().map(|stack| stack.name.as_str()))) {
+            Some(meant) => format!(", did you mean \"{meant}\"?"),
+            None => ".".to_owned(),
+        };
+        format!("There is no ward and no death called {name:?}{end} \"unitward reports\" lists what is known.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::survey::sample;
+
+    /// `name` means this, and these wards' records are its.
+    fn check(name: &str, expect: &Subject, records: &[&str]) {
+        let subject = Subject::of(&sample::scene().config, Some(name));
+        assert_eq!(subject, *expect, "{name}");
+        let all = ["telldus", "telldusd", "fs-nfs2", "gone", "../gone"];
+        assert_eq!(all.into_iter().filter(|ward| subject.has_records_of(ward)).collect::<Vec<_>>(), records, "{name}");
+    }
+
+    #[test]
+    fn a_ward_is_meant_by_its_name_and_by_its_unit_with_and_without_suffix() {
+        let ward = Subject::Ward("telldus".into(), "telldusd.service".into());
+        for name in ["telldus", "telldusd.service", "telldusd"] {
+            check(name, &ward, &["telldus"]);
+        }
+    }
+
+    #[test]
+    fn a_stack_has_no_records_and_what_is_gone_may_have() {
+        check("opensync", &Subject::Stack("opensync".into(), "opensync.target".into()), &[]);
+        check("opensync.target", &Subject::Stack("opensync".into(), "opensync.target".into()), &[]);
+        check("gone", &Subject::Other("gone".into()), &["gone"]);
+        check("gone.service", &Subject::Other("gone.service".into()), &["gone"]);
+        assert!(Subject::of(&sample::scene().config, None).has_records_of("gone"));
+    }
+
+    #[test]
+    fn whoever_is_unknown_is_told_who_is_meant() {
+        let config = sample::scene().config;
+        let said = Subject::Other("fs-nfs3".into()).nothing(&config);
+        assert!(
+            said.starts_with("There is no ward and no death called \"fs-nfs3\", did you mean \"fs-nfs2\"?"),
+            "{said}"
+        );
+        assert!(
+            Subject::Other("zzzzzzzz".into())
+                .nothing(&config)
+                .starts_with("There is no ward and no death called \"zzzzzzzz\". ")
+        );
+    }
+}
