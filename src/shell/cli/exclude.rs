@@ -10,10 +10,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use zbus::{Connection, DynamicType};
+use zbus::DynamicType;
+use zbus::connection::Builder;
 
 /// How long a unit's way up or down is waited for: longer than systemd's own default time-outs.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the daemon may take to answer: longer than systemd may take to answer the daemon, several times.
+const ANSWER: Duration = Duration::from_secs(60);
 /// How often it is looked at meanwhile.
 const TICK: Duration = Duration::from_millis(200);
 /// A run that has lasted this long is up: many a service is `active` before it has read its configuration.
@@ -22,7 +25,7 @@ const LASTING: Duration = Duration::from_secs(1);
 /// The arguments of `exclude`.
 #[derive(Debug, Args)]
 pub(super) struct Exclude {
-    /// The ward: the stem of its file.
+    /// The ward: the stem of its file, or its unit.
     #[arg(value_name = "NAME")]
     name: String,
     /// Why, for whoever lists the wards.
@@ -33,7 +36,7 @@ pub(super) struct Exclude {
 /// The arguments of `readmit`.
 #[derive(Debug, Args)]
 pub(super) struct Readmit {
-    /// The ward: the stem of its file.
+    /// The ward: the stem of its file, or its unit.
     #[arg(value_name = "NAME")]
     name: String,
 }
@@ -49,16 +52,16 @@ enum Became {
 
 /// Runs `unitward exclude`.
 pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
-    let name = arguments.name.as_str();
-    let changed = match rule(("Exclude", "exclude"), name, &(name, arguments.reason.as_str()))? {
+    let called = arguments.name.as_str();
+    let changed = match rule(("Exclude", "exclude"), called, &(called, arguments.reason.as_str()))? {
         Ok(changed) => changed,
         Err(why) => return Ok(refuse(&why)),
     };
+    let (name, unit) = find(called)?;
     if !changed {
         println!("{name} is excluded already.");
         return Ok(ExitCode::SUCCESS);
     }
-    let unit = unit_of(name)?;
     let stopped = while_waiting(&format!("Stopping {unit}"), || {
         wait(|| Ok(matches!(state(&unit)?.as_str(), "inactive" | "failed").then_some(())))
     })?;
@@ -69,12 +72,12 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
 
 /// Runs `unitward readmit`.
 pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
-    let name = arguments.name.as_str();
-    let changed = match rule(("Readmit", "readmit"), name, &name)? {
+    let called = arguments.name.as_str();
+    let changed = match rule(("Readmit", "readmit"), called, &called)? {
         Ok(changed) => changed,
         Err(why) => return Ok(refuse(&why)),
     };
-    let unit = unit_of(name)?;
+    let (name, unit) = find(called)?;
     if !changed {
         println!("{name} is not excluded: {unit} is {}, there is nothing to be done.", state(&unit)?);
         return Ok(ExitCode::SUCCESS);
@@ -106,7 +109,8 @@ fn rule(
         return Ok(Err(format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\".")));
     }
     let reply = super::runtime()?.block_on(async {
-        let bus = Connection::system().await.context("failed to connect to the system bus")?;
+        let bus = Builder::system().method_timeout(ANSWER).build().await;
+        let bus = bus.context("failed to connect to the system bus")?;
         anyhow::Ok(bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await)
     })?;
     match reply {
@@ -115,11 +119,14 @@ fn rule(
     }
 }
 
-fn unit_of(name: &str) -> anyhow::Result<String> {
+/// The ward of this name, or of this unit, and its unit, as the daemon finds it.
+fn find(name: &str) -> anyhow::Result<(String, String)> {
     let (config, _) = crate::edge::root::load(Path::new("/"));
+    let is = |unit: &str| unit == name || unit.strip_suffix(".service") == Some(name);
     let ward = config.wards.iter().find(|ward| ward.name.as_str() == name);
+    let ward = ward.or_else(|| config.wards.iter().find(|ward| is(ward.unit().as_str())));
     let ward = ward.with_context(|| format!("failed to find {name} in the configuration: it was changed just now"))?;
-    Ok(ward.unit().as_str().to_owned())
+    Ok((ward.name.to_string(), ward.unit().as_str().to_owned()))
 }
 
 /// What is asked of systemd.
