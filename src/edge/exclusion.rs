@@ -4,7 +4,7 @@
 //! record of the run that ended last says so, no mark is needed. Any start of the unit ends an exclusion: `unitward-step`
 //! removes the mark at the first start it sees, and a unit that is up is not excluded whatever stands here.
 
-use super::record::{GivenUp, WardState};
+use super::record::{GivenUp, RunRecord, StartKind, WardState};
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -113,16 +113,19 @@ pub fn remove(state: &WardState) -> io::Result<Option<Exclusion>> {
     }
 }
 
-/// The death limit excludes with the end of a run; a run that came after it has readmitted the ward.
+/// The death limit excludes with the end of a run; a run that came after it has readmitted the ward, though it may go on.
 fn by_limit(state: &WardState) -> Option<Exclusion> {
-    let end = state.latest_end()?.end?;
-    (end.given_up == Some(GivenUp::Exclude)).then(|| Exclusion { at: end.at, by: By::Limit, why: BY_LIMIT.to_owned() })
+    let runs = state.runs();
+    let end = runs.iter().filter_map(|run| run.end.as_ref()).max_by_key(|end| end.at)?;
+    let is_later = |run: &RunRecord| run.start != StartKind::Condition && run.begun.is_some_and(|begun| begun > end.at);
+    let holds = end.given_up == Some(GivenUp::Exclude) && !runs.iter().any(is_later);
+    holds.then(|| Exclusion { at: end.at, by: By::Limit, why: BY_LIMIT.to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::record::{End, RunRecord, StartKind};
+    use crate::edge::record::End;
 
     fn state(place: &tempfile::TempDir) -> WardState {
         WardState::below(place.path(), "a")
@@ -176,6 +179,11 @@ mod tests {
         let exclusion = of(&state, Standing::Down).unwrap();
         assert_eq!((exclusion.at, exclusion.by), (5, By::Limit));
         assert_eq!(of(&state, Standing::Up), None);
+        let later = |name, start| RunRecord { begun: Some(8), ..RunRecord::new("a", "a.service", name, start) };
+        state.save_run(&later("services", StartKind::Condition)).unwrap();
+        assert!(of(&state, Standing::Down).is_some(), "what [OnLimit] starts is no run of the unit");
+        state.save_run(&later("2", StartKind::First)).unwrap();
+        assert_eq!(of(&state, Standing::Down), None, "somebody has started it, and it has not ended");
         ended(&state, "2", (9, None));
         assert_eq!(of(&state, Standing::Down), None, "somebody has started it, and stopped it again");
         ended(&state, "3", (12, Some(GivenUp::RestartStack)));

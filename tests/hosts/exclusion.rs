@@ -106,6 +106,38 @@ on_both! {
         assert!(!host.has(MARK), "its stack has taken it back");
     }
 
+    fn a_unit_stands_for_its_ward(host: Host) {
+        host.write("/etc/systemd/system/telldusd.service", "[Service]\nExecStart=sleep infinity\nRestart=always\n");
+        host.write("/etc/unitward/web.ward", "[Ward]\nUnit=telldusd.service\n");
+        host.sh("systemctl daemon-reload; systemctl start telldusd");
+        let down = "web is excluded: telldusd.service is down until \"unitward readmit web\", or whatever else starts it.";
+        assert_eq!(say(&host, "unitward exclude telldusd"), (0, down.to_owned()));
+        assert!(host.has(MARK));
+        let up = "web is readmitted: telldusd.service is up.";
+        assert_eq!(say(&host, "unitward readmit telldusd.service"), (0, up.to_owned()));
+        assert!(!host.has(MARK));
+    }
+
+    fn a_unit_that_must_not_be_stopped_or_started_by_hand_stays_as_it_is(host: Host) {
+        let unit = |refuse: &str| {
+            host.write("/etc/systemd/system/own.service", &format!("[Unit]\n{refuse}\n[Service]\nExecStart=sleep infinity\nRestart=always\n"));
+            host.run(&["systemctl", "daemon-reload"]);
+        };
+        host.write("/etc/unitward/web.ward", "[Ward]\nUnit=own.service\n");
+        unit("RefuseManualStop=yes");
+        host.run(&["systemctl", "start", "own"]);
+        let (code, said) = say(&host, "unitward exclude web");
+        assert!(code == 1 && said.contains("web is not excluded: own.service could not be stopped: "), "{code} {said}");
+        assert_eq!((host.systemctl_show("own", "ActiveState").as_str(), host.has(MARK)), ("active", false));
+        unit("RefuseManualStart=yes");
+        host.run(&["unitward", "exclude", "web"]);
+        let (code, said) = say(&host, "unitward readmit web");
+        assert!(code == 1 && said.contains("web stays excluded: own.service could not be started: "), "{code} {said}");
+        assert!(host.has(MARK));
+        let told = host.sh("journalctl --quiet -o cat MESSAGE_ID=5b0e1c7f2a9d4f63b8e4d0c96a1f7352 MESSAGE_ID=c2f68a04d91b4e75a3b7e85f0d2c9146");
+        assert_eq!(told, "Ward web is excluded, by hand.", "what was refused is not told");
+    }
+
     fn a_oneshot_that_remains_and_one_that_does_not(host: Host) {
         guard(&host, "web", "web", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\n");
         exclude(&host);

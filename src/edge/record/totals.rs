@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 const FILE: &str = "totals.json";
 const LOCK: &str = "totals.lock";
@@ -142,23 +143,24 @@ impl WardState {
         parse(self.read(FILE).ok().as_deref())
     }
 
-    /// Removes all but the newest [`RUNS_KEPT`] records, once they are counted.
+    /// Removes all but the newest [`RUNS_KEPT`] records, once they are counted; never that of the run `own`, whatever the clock
+    /// says.
     ///
     /// # Errors
     /// When a directory cannot be read, or the totals cannot be written: the records go all the same, for whatever flaps must
     /// not fill the memory.
-    pub fn prune_runs(&self) -> io::Result<()> {
+    pub fn prune_runs(&self, own: &str) -> io::Result<()> {
         if self.listed()?.len() <= RUNS_KEPT {
             return Ok(());
         }
         let path = self.directory.join(LOCK);
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        // Where there is no room for a lock, there must be some again.
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).ok();
+        if lock.as_ref().is_some_and(|lock| flock(lock, FlockOperation::NonBlockingLockExclusive).is_err()) {
             // Somebody else is at it.
             return Ok(());
         }
-        let mut surplus = self.listed()?;
-        surplus.truncate(surplus.len().saturating_sub(RUNS_KEPT));
+        let surplus = self.surplus(own)?;
         let mut totals = self.totals();
         let before = std::mem::take(&mut totals.counted);
         for path in surplus.iter().filter(|path| !before.contains(&stem(path))) {
@@ -172,6 +174,18 @@ impl WardState {
         surplus.iter().try_for_each(fs::remove_file)?;
         // What has gone may have made room.
         saved.or_else(|_| self.write(FILE, &text))
+    }
+
+    /// The records to remove. What was written in the future was written before the clock was set back: it is the oldest.
+    fn surplus(&self, own: &str) -> io::Result<Vec<PathBuf>> {
+        let mut listed = self.listed()?;
+        let surplus = listed.len().saturating_sub(RUNS_KEPT);
+        let now = SystemTime::now();
+        let written = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified());
+        listed.sort_by_cached_key(|path| written(path).is_ok_and(|at| at <= now));
+        listed.retain(|path| stem(path) != own);
+        listed.truncate(surplus);
+        Ok(listed)
     }
 }
 
@@ -187,6 +201,7 @@ fn stem(path: &Path) -> String {
 mod tests {
     use super::*;
     use std::fs::File;
+    use std::time::Duration;
 
     fn end(at: u64, result: &str) -> End {
         End {
@@ -246,7 +261,7 @@ mod tests {
         let (place, state) = place();
         for n in 0..1_000 {
             state.save_run(&run(n)).unwrap();
-            state.prune_runs().unwrap();
+            state.prune_runs(&run(n).invocation).unwrap();
             if n % 97 == 50 {
                 check(&state.sum().0, n + 1);
             }
@@ -262,13 +277,13 @@ mod tests {
         let (_place, state) = place();
         let deaths = RUNS_KEPT as u64 + 3;
         (0..deaths).for_each(|n| state.save_run(&run(n)).unwrap());
-        state.prune_runs().unwrap();
+        state.prune_runs("").unwrap();
         // As if it had been killed before the last one was removed, which then is the oldest again.
         state.save_run(&run(2)).unwrap();
         let file = File::options().write(true).open(state.run_path("0002")).unwrap();
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
         check(&state.sum().0, deaths);
-        state.prune_runs().unwrap();
+        state.prune_runs("").unwrap();
         check(&state.sum().0, deaths);
         assert_eq!(state.run("0002").unwrap_err().kind(), io::ErrorKind::NotFound);
     }
@@ -284,7 +299,7 @@ mod tests {
         File::options().write(true).open(&garbage).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         let deaths = RUNS_KEPT as u64;
         (0..deaths).for_each(|n| state.save_run(&run(n)).unwrap());
-        state.prune_runs().unwrap();
+        state.prune_runs("").unwrap();
         check(&state.sum().0, deaths);
         assert!(!garbage.exists());
     }
@@ -296,11 +311,44 @@ mod tests {
         (0..deaths).for_each(|n| state.save_run(&run(n)).unwrap());
         let lock = File::create(place.path().join("a").join(LOCK)).unwrap();
         flock(&lock, FlockOperation::LockExclusive).unwrap();
-        state.prune_runs().unwrap();
+        state.prune_runs("").unwrap();
         assert!(state.run("0000").is_ok());
         drop(lock);
-        state.prune_runs().unwrap();
+        state.prune_runs("").unwrap();
         assert!(state.run("0000").is_err());
         check(&state.sum().0, deaths);
+    }
+
+    #[test]
+    fn records_from_before_the_clock_was_set_back_go_first_and_ones_own_never() {
+        let (_place, state) = place();
+        let date = |n: u64, at: SystemTime| {
+            let file = File::options().write(true).open(state.run_path(&run(n).invocation)).unwrap();
+            file.set_modified(at).unwrap();
+        };
+        let deaths = RUNS_KEPT as u64 + 2;
+        let future = SystemTime::now() + Duration::from_secs(86_400);
+        (0..deaths).for_each(|n| state.save_run(&run(n)).unwrap());
+        (0..deaths - 2).for_each(|n| date(n, future + Duration::from_secs(n)));
+        date(deaths - 1, SystemTime::UNIX_EPOCH);
+        state.prune_runs(&run(deaths - 1).invocation).unwrap();
+        let there: Vec<_> = [0, 1, 2, deaths - 2, deaths - 1].map(|n| state.run(&run(n).invocation).is_ok()).into();
+        assert_eq!(there, [false, false, true, true, true]);
+        // Everything else is newer than one's own.
+        state.save_run(&run(0)).unwrap();
+        (2..deaths - 1).for_each(|n| date(n, SystemTime::UNIX_EPOCH + Duration::from_secs(n)));
+        state.prune_runs(&run(deaths - 1).invocation).unwrap();
+        assert!(state.run(&run(deaths - 1).invocation).is_ok());
+        assert_eq!(state.runs().len(), RUNS_KEPT);
+    }
+
+    #[test]
+    fn records_go_although_no_lock_can_be_made() {
+        let (place, state) = place();
+        (0..RUNS_KEPT as u64 + 3).for_each(|n| state.save_run(&run(n)).unwrap());
+        fs::create_dir(place.path().join("a").join(LOCK)).unwrap();
+        state.prune_runs("").unwrap();
+        assert_eq!(state.runs().len(), RUNS_KEPT);
+        check(&state.sum().0, RUNS_KEPT as u64 + 3);
     }
 }

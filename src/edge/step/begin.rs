@@ -47,7 +47,7 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     }
     let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
-    let _ = state.prune_runs();
+    let _ = state.prune_runs(invocation);
     if one_too_many {
         return limit::carry_out(&limit::decide(arguments)?, &services, arguments, Site::Starting).and(saved);
     }

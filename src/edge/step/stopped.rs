@@ -120,17 +120,26 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
         given_up: decision.as_ref().and_then(Decision::given_up),
         timed_out,
     });
-    tell::ended(&record);
+    // Whether the stack is restarted is known only when it was asked for. The record is saved before all the same, for whoever is
+    // asked may end this very process.
+    let is_open = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::RestartStack);
+    if !is_open {
+        tell::ended(&record);
+    }
     saved = saved.and(state.save_run(&record));
     let death = Death { unit: super::name(unit, &known), invocation };
     let Some(decision) = decision else { return saved };
-    if limit::carry_out(&decision, &services, arguments, Site::Ended(death))? == Came::ToExclusion
+    let came = limit::carry_out(&decision, &services, arguments, Site::Ended(death));
+    if matches!(came, Ok(Came::ToExclusion))
         && let Some(end) = &mut record.end
     {
         end.given_up = Some(GivenUp::Exclude);
         saved = state.save_run(&record);
     }
-    saved
+    if is_open {
+        tell::ended(&record);
+    }
+    came.and(saved)
 }
 
 /// What `[OnLimit]` starts, if the limit was reached.

@@ -28,7 +28,11 @@ pub(super) fn answer(definition: fn() -> Command) {
 
 /// Tells what the values of all commands are.
 fn with_names(command: Command) -> Command {
-    let which = if command.get_name() == "restart-stack" { stacks } else { wards_and_stacks };
+    let which = match command.get_name() {
+        "restart-stack" => stacks,
+        "exclude" | "readmit" => wards,
+        _ => wards_and_stacks,
+    };
     command.mut_args(|argument| with_values(argument, which)).mut_subcommands(with_names)
 }
 
@@ -49,6 +53,11 @@ fn wards_and_stacks() -> Vec<CompletionCandidate> {
     let (config, _) = root::load(Path::new("/"));
     let wards = config.wards.iter().map(|ward| ward.name.as_str());
     wards.chain(config.stacks.iter().map(|stack| stack.name.as_str())).map(CompletionCandidate::new).collect()
+}
+
+fn wards() -> Vec<CompletionCandidate> {
+    let (config, _) = root::load(Path::new("/"));
+    config.wards.iter().map(|ward| CompletionCandidate::new(ward.name.as_str())).collect()
 }
 
 fn stacks() -> Vec<CompletionCandidate> {

@@ -22,7 +22,7 @@ const LASTING: Duration = Duration::from_secs(1);
 /// The arguments of `exclude`.
 #[derive(Debug, Args)]
 pub(super) struct Exclude {
-    /// The ward: the stem of its file.
+    /// The ward: the stem of its file, or its unit.
     #[arg(value_name = "NAME")]
     name: String,
     /// Why, for whoever lists the wards.
@@ -33,7 +33,7 @@ pub(super) struct Exclude {
 /// The arguments of `readmit`.
 #[derive(Debug, Args)]
 pub(super) struct Readmit {
-    /// The ward: the stem of its file.
+    /// The ward: the stem of its file, or its unit.
     #[arg(value_name = "NAME")]
     name: String,
 }
@@ -49,16 +49,16 @@ enum Became {
 
 /// Runs `unitward exclude`.
 pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
-    let name = arguments.name.as_str();
-    let changed = match rule(("Exclude", "exclude"), name, &(name, arguments.reason.as_str()))? {
+    let called = arguments.name.as_str();
+    let changed = match rule(("Exclude", "exclude"), called, &(called, arguments.reason.as_str()))? {
         Ok(changed) => changed,
         Err(why) => return Ok(refuse(&why)),
     };
+    let (name, unit) = find(called)?;
     if !changed {
         println!("{name} is excluded already.");
         return Ok(ExitCode::SUCCESS);
     }
-    let unit = unit_of(name)?;
     let stopped = while_waiting(&format!("Stopping {unit}"), || {
         wait(|| Ok(matches!(state(&unit)?.as_str(), "inactive" | "failed").then_some(())))
     })?;
@@ -69,12 +69,12 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
 
 /// Runs `unitward readmit`.
 pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
-    let name = arguments.name.as_str();
-    let changed = match rule(("Readmit", "readmit"), name, &name)? {
+    let called = arguments.name.as_str();
+    let changed = match rule(("Readmit", "readmit"), called, &called)? {
         Ok(changed) => changed,
         Err(why) => return Ok(refuse(&why)),
     };
-    let unit = unit_of(name)?;
+    let (name, unit) = find(called)?;
     if !changed {
         println!("{name} is not excluded: {unit} is {}, there is nothing to be done.", state(&unit)?);
         return Ok(ExitCode::SUCCESS);
@@ -115,11 +115,14 @@ fn rule(
     }
 }
 
-fn unit_of(name: &str) -> anyhow::Result<String> {
+/// The ward of this name, or of this unit, and its unit, as the daemon finds it.
+fn find(name: &str) -> anyhow::Result<(String, String)> {
     let (config, _) = crate::edge::root::load(Path::new("/"));
+    let is = |unit: &str| unit == name || unit.strip_suffix(".service") == Some(name);
     let ward = config.wards.iter().find(|ward| ward.name.as_str() == name);
+    let ward = ward.or_else(|| config.wards.iter().find(|ward| is(ward.unit().as_str())));
     let ward = ward.with_context(|| format!("failed to find {name} in the configuration: it was changed just now"))?;
-    Ok(ward.unit().as_str().to_owned())
+    Ok((ward.name.to_string(), ward.unit().as_str().to_owned()))
 }
 
 /// What is asked of systemd.

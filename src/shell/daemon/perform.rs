@@ -11,7 +11,7 @@ use super::records;
 use super::say;
 use super::systemd::{Bus, Question};
 use crate::core::config::Config;
-use crate::edge::exclusion;
+use crate::edge::exclusion::{self, Standing};
 use crate::edge::record::WardState;
 use crate::shell::news::News;
 use sd_notify::NotifyState;
@@ -49,7 +49,8 @@ impl World {
             Action::LoadConfiguration => {
                 let (config, identity) = load_configuration(Path::new(ROOT));
                 let names = config.wards.iter().map(|ward| ward.name.as_str());
-                let excluded = names.filter(|ward| exclusion::load(&WardState::of(ward)).is_some());
+                // Nobody knows yet how their units stand; a start that was written down has ended an exclusion.
+                let excluded = names.filter(|ward| exclusion::of(&WardState::of(ward), Standing::Down).is_some());
                 let excluded = excluded.map(str::to_owned).collect();
                 self.inbox.push_back(Event::Configured(Box::new(config), Box::new(identity), excluded));
             }

@@ -63,8 +63,15 @@ impl Standings {
                 let told = Action::Say(Remark::Excluded(ward.clone(), why.clone()));
                 vec![self.exclude(ward, (By::Hand, why)), told]
             }
-            Ruling::Readmit { ward } => {
+            Ruling::Readmitting { ward } => {
                 self.excluded.remove(&ward);
+                Vec::new()
+            }
+            Ruling::StillExcluded { ward } => {
+                self.excluded.insert(ward);
+                Vec::new()
+            }
+            Ruling::Readmit { ward } => {
                 vec![readmission(&ward, By::Hand.word()), Action::Say(Remark::Readmitted(ward))]
             }
         }

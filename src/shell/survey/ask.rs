@@ -8,7 +8,7 @@ use std::time::Duration;
 use zbus::{Connection, connection, fdo};
 
 /// How long a call may take: longer than the daemon lets anybody wait for an answer, and than PID 1 is silent while it reloads.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The daemon's name on the system bus.
 pub(in crate::shell) const BUS_NAME: &str = "org.unitward1";

@@ -1,9 +1,13 @@
 //! Who answers questions for the bus: a few processes at a time, and a bounded number of callers that wait for them.
 //!
-//! An unprivileged flood finds the places taken, and is refused at once. Whoever holds a connection has so many places of all;
-//! root needs none, for its commands answer by themselves.
+//! An unprivileged flood finds the places taken, and is refused at once. A user has so many places of all, on however many
+//! connections; root needs none, for its commands answer by themselves.
+//!
+//! A process that does not end in time is killed and keeps its turn until it is gone: one that hangs in the kernel does not
+//! hear of it, and must not be followed by another.
 
 use super::refusal::Refusal;
+use super::rule::user_of;
 use crate::shell::daemon::answer::{self, OPTION};
 use crate::shell::survey::Question;
 use std::collections::HashMap;
@@ -11,15 +15,18 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
-use tokio::sync::Semaphore;
+use tokio::process::{Child, Command};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use zbus::Connection;
 
 /// Processes at a time: a disk that hangs costs no more than these.
 const AT_ONCE: usize = 2;
 /// Questions under way or waiting, of all callers.
 const PLACES: usize = 64;
-/// … and of one connection.
+/// … and of one user.
 const PLACES_OF_ONE: usize = 8;
+/// Connections whose users are remembered. The bus never gives a connection's name to another.
+const USERS_KNOWN: usize = 1_024;
 /// How long one waits for its turn, and how long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest argument of a question, in bytes: longer than any name that there may be.
@@ -27,46 +34,70 @@ const LONGEST_ARGUMENT: usize = 512;
 /// Largest answer, in bytes. The bus takes 32 MB at most, and holds them in its memory for a caller that does not read.
 const LARGEST: u64 = 8 << 20;
 
+const TOO_LARGE: &str =
+    "The answer is too large: ask for less of it, of reports with \"--since=yesterday\" or \"--ward=NAME\".";
+
 /// The desk's places.
 #[derive(Debug)]
 pub(super) struct Clerks {
-    free: Semaphore,
+    free: Arc<Semaphore>,
+    /// The users behind connections.
+    users: Mutex<HashMap<String, u32>>,
     places: Arc<Mutex<Places>>,
 }
 
 #[derive(Debug, Default)]
 struct Places {
     taken: usize,
-    by_caller: HashMap<String, usize>,
+    by_user: HashMap<u32, usize>,
 }
 
 /// A place, given back with the value.
 struct Place {
     places: Arc<Mutex<Places>>,
-    caller: String,
+    user: u32,
 }
 
 impl Default for Clerks {
     fn default() -> Self {
-        Self { free: Semaphore::new(AT_ONCE), places: Arc::default() }
+        Self { free: Arc::new(Semaphore::new(AT_ONCE)), users: Mutex::default(), places: Arc::default() }
     }
 }
 
 impl Clerks {
     /// Answers a caller, known by its connection's name.
-    pub(super) async fn answer(&self, caller: &str, question: Question) -> Result<String, Refusal> {
+    pub(super) async fn answer(
+        &self,
+        (bus, caller): (&Connection, &str),
+        question: Question,
+    ) -> Result<String, Refusal> {
         let words = answer::words(&question);
         if words.iter().any(|word| word.len() > LONGEST_ARGUMENT || word.contains('\0')) {
             return Err(Refusal::Refused("There is nothing of such a name.".to_owned()));
         }
-        let _place = take(&self.places, caller)?;
-        let turn = tokio::time::timeout(PATIENCE, self.free.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(busy()) };
-        tokio::time::timeout(PATIENCE, run(&words)).await.unwrap_or_else(|_| {
-            Err(Refusal::Failed(
-                "There was no answer in time: the disk or systemd is slow, ask again later.".to_owned(),
-            ))
-        })
+        let user = self.user((bus, caller)).await?;
+        let _place = take(&self.places, user)?;
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(busy()) };
+        let process = start(&words).map_err(|error| failed(&error))?;
+        let (answer, answered) = oneshot::channel();
+        tokio::spawn(attend((process, PATIENCE), turn, answer));
+        answered.await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn user(&self, (bus, caller): (&Connection, &str)) -> Result<u32, Refusal> {
+        let known = || self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = known().get(caller).copied() {
+            return Ok(user);
+        }
+        let asked = user_of(bus, caller).await;
+        let user = asked.map_err(|error| Refusal::Failed(format!("Failed to ask the bus who asks: {error}.")))?;
+        let mut users = known();
+        if users.len() >= USERS_KNOWN {
+            users.clear();
+        }
+        users.insert(caller.to_owned(), user);
+        Ok(user)
     }
 }
 
@@ -74,41 +105,48 @@ fn busy() -> Refusal {
     Refusal::LimitsExceeded("Too many questions wait for an answer: ask again later.".to_owned())
 }
 
-fn take(places: &Arc<Mutex<Places>>, caller: &str) -> Result<Place, Refusal> {
+fn late() -> Refusal {
+    Refusal::Failed("There was no answer in time: the disk or systemd is slow, ask again later.".to_owned())
+}
+
+fn failed(error: &std::io::Error) -> Refusal {
+    Refusal::Failed(format!("Failed to run the process that answers: {error}."))
+}
+
+fn take(places: &Arc<Mutex<Places>>, user: u32) -> Result<Place, Refusal> {
     let mut all = places.lock().unwrap_or_else(PoisonError::into_inner);
-    let own = all.by_caller.get(caller).copied().unwrap_or(0);
+    let own = all.by_user.get(&user).copied().unwrap_or(0);
     if all.taken >= PLACES {
         return Err(busy());
     }
     if own >= PLACES_OF_ONE {
-        let why = format!("Only {PLACES_OF_ONE} questions of one caller may wait for an answer: wait for those first.");
+        let why = format!("Only {PLACES_OF_ONE} questions of one user may wait for an answer: wait for those first.");
         return Err(Refusal::LimitsExceeded(why));
     }
     all.taken += 1;
-    all.by_caller.insert(caller.to_owned(), own + 1);
-    Ok(Place { places: Arc::clone(places), caller: caller.to_owned() })
+    all.by_user.insert(user, own + 1);
+    Ok(Place { places: Arc::clone(places), user })
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut all = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         all.taken = all.taken.saturating_sub(1);
-        match all.by_caller.get(&self.caller) {
+        match all.by_user.get(&self.user) {
             Some(own) if *own > 1 => {
                 let own = own - 1;
-                all.by_caller.insert(self.caller.clone(), own);
+                all.by_user.insert(self.user, own);
             }
             Some(_) | None => {
-                all.by_caller.remove(&self.caller);
+                all.by_user.remove(&self.user);
             }
         }
     }
 }
 
-/// Runs a process that answers; it is killed when nobody waits for it any more.
-async fn run(words: &[String]) -> Result<String, Refusal> {
-    let failed = |error: std::io::Error| Refusal::Failed(format!("Failed to run the process that answers: {error}."));
-    let mut process = Command::new("/proc/self/exe")
+/// Starts a process that answers.
+fn start(words: &[String]) -> std::io::Result<Child> {
+    Command::new("/proc/self/exe")
         .arg(OPTION)
         .args(words)
         .stdin(Stdio::null())
@@ -117,12 +155,29 @@ async fn run(words: &[String]) -> Result<String, Refusal> {
         .env_remove("WATCHDOG_PID")
         .kill_on_drop(true)
         .spawn()
-        .map_err(failed)?;
+}
+
+/// Sees to it that a process answers or is killed, and gives its turn back when it is gone.
+async fn attend(
+    (mut process, patience): (Child, Duration),
+    turn: OwnedSemaphorePermit,
+    answer: oneshot::Sender<Result<String, Refusal>>,
+) {
+    let came = tokio::time::timeout(patience, read(&mut process)).await;
+    // Who has gone away meanwhile wants no answer.
+    let _ = answer.send(came.unwrap_or_else(|_| Err(late())));
+    // One that has ended was waited for already, and is not killed again.
+    let _ = process.kill().await;
+    drop(turn);
+}
+
+async fn read(process: &mut Child) -> Result<String, Refusal> {
+    let failed = |error| failed(&error);
     let mut text = String::new();
     let out = process.stdout.take().expect("it was asked for above");
     out.take(LARGEST + 1).read_to_string(&mut text).await.map_err(failed)?;
     if text.len() as u64 > LARGEST {
-        return Err(Refusal::LimitsExceeded("The answer is too large: ask for less of it.".to_owned()));
+        return Err(Refusal::LimitsExceeded(TOO_LARGE.to_owned()));
     }
     let status = process.wait().await.map_err(failed)?;
     match status.code() {
@@ -140,19 +195,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_caller_has_so_many_places_and_all_together_have_more() {
+    fn one_user_has_so_many_places_and_all_together_have_more() {
         let places = Arc::default();
-        let mut taken: Vec<_> = (0..PLACES_OF_ONE).map(|_| take(&places, ":1.1").unwrap()).collect();
-        assert!(take(&places, ":1.1").is_err());
-        for caller in 2.. {
-            match take(&places, &format!(":1.{caller}")) {
+        let mut taken: Vec<_> = (0..PLACES_OF_ONE).map(|_| take(&places, 1).unwrap()).collect();
+        assert!(take(&places, 1).is_err());
+        for user in 2.. {
+            match take(&places, user) {
                 Ok(place) => taken.push(place),
                 Err(_) => break,
             }
         }
         assert_eq!(taken.len(), PLACES);
         taken.clear();
-        assert!(take(&places, ":1.1").is_ok());
-        assert!(places.lock().unwrap().by_caller.is_empty(), "nobody is remembered");
+        assert!(take(&places, 1).is_ok());
+        assert!(places.lock().unwrap().by_user.is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn a_process_that_is_late_keeps_its_turn_until_it_is_gone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let free = Arc::new(Semaphore::new(1));
+            let turn = Arc::clone(&free).acquire_owned().await.unwrap();
+            let process = Command::new("sleep").arg("infinity").stdout(Stdio::piped()).spawn().unwrap();
+            let place = format!("/proc/{}", process.id().unwrap());
+            let (answer, answered) = oneshot::channel();
+            tokio::spawn(attend((process, Duration::ZERO), turn, answer));
+            assert_eq!(answered.await.unwrap(), Err(late()));
+            let _turn = free.acquire().await.unwrap();
+            assert!(!std::path::Path::new(&place).exists(), "it was waited for");
+        });
     }
 }

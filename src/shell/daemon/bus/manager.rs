@@ -11,6 +11,7 @@ use crate::shell::survey::reports::Wanted;
 use crate::shell::survey::timeline::Which;
 use std::sync::Arc;
 use tokio::sync::watch;
+use zbus::Connection;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 
@@ -49,19 +50,30 @@ impl Manager {
         since: u64,
         name: String,
         #[zbus(header)] call: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
         let name = Some(name).filter(|name| !name.is_empty());
-        self.clerks.answer(caller(&call), Question::Reports(Wanted { after, since, name })).await
+        self.clerks.answer((bus, caller(&call)), Question::Reports(Wanted { after, since, name })).await
     }
 
     #[zbus(out_args("document"))]
-    async fn report(&self, id: String, #[zbus(header)] call: Header<'_>) -> Result<String, Refusal> {
-        self.clerks.answer(caller(&call), Question::Report(id)).await
+    async fn report(
+        &self,
+        id: String,
+        #[zbus(header)] call: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Refusal> {
+        self.clerks.answer((bus, caller(&call)), Question::Report(id)).await
     }
 
     #[zbus(out_args("document"))]
-    async fn timeline(&self, which: String, #[zbus(header)] call: Header<'_>) -> Result<String, Refusal> {
-        self.clerks.answer(caller(&call), Question::Timeline(Which(which))).await
+    async fn timeline(
+        &self,
+        which: String,
+        #[zbus(header)] call: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Refusal> {
+        self.clerks.answer((bus, caller(&call)), Question::Timeline(Which(which))).await
     }
 
     #[zbus(signal)]

@@ -1,8 +1,11 @@
 //! Excludes and readmits wards for root.
 //!
-//! An exclusion is a mark in the ward's state and a stop of its unit like any other that somebody asks for; the mark comes
-//! first, so that no start in between goes unseen: it removes the mark. A readmission forgets the deaths that were counted and
-//! starts the unit. The main loop is told of both before systemd acts on them, so that it knows who is behind what it sees.
+//! An exclusion is a mark in the ward's state and a stop of its unit like any other that somebody asks for. The mark comes first,
+//! so that nobody finds the unit down without it, and again once the stop is queued: a start that was under way removes it. A
+//! readmission forgets the deaths that were counted and starts the unit.
+//!
+//! Both are told when systemd has agreed, and taken back when it does not. But the main loop hears of a readmission before the
+//! start, so that it knows who is behind what it sees.
 
 use super::Facts;
 use super::refusal::Refusal;
@@ -11,6 +14,7 @@ use crate::core::recovery::Series;
 use crate::edge::exclusion::{self, By, Exclusion, Standing};
 use crate::edge::record::WardState;
 use crate::edge::{clock, series_file};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, watch};
 use zbus::message::Message;
@@ -31,8 +35,12 @@ const LONGEST_REASON: usize = 200;
 pub(in crate::shell::daemon) enum Ruling {
     /// The ward is kept down from now on.
     Exclude { ward: String, why: String },
-    /// It is started again.
+    /// It is about to be started again: that start is no news of its own.
+    Readmitting { ward: String },
+    /// It was started again.
     Readmit { ward: String },
+    /// It could not be started again, and is excluded as before.
+    StillExcluded { ward: String },
 }
 
 /// Rules over wards, one ruling at a time.
@@ -67,34 +75,40 @@ impl Ruler {
     /// Keeps a ward down; `false`: it is excluded already.
     pub(super) async fn exclude(&self, call: (&Connection, &str), name: &str, why: &str) -> Result<bool, Refusal> {
         must_be_root(call, ("exclude", name)).await?;
-        let unit = self.unit_of(name)?;
+        let (ward, unit) = self.find(name)?;
         let _turn = self.turn.lock().await;
-        let state = WardState::of(name);
+        let state = WardState::of(&ward);
         let shown = show(call.0, &unit).await?;
         if exclusion::of(&state, shown.standing()).is_some() {
             return Ok(false);
         }
         let why: String = why.chars().filter(|letter| !letter.is_control()).take(LONGEST_REASON).collect();
         let mark = Exclusion { at: clock::since_epoch(), by: By::Hand, why: why.clone() };
-        exclusion::save(&state, &mark)
-            .map_err(|error| Refusal::Failed(format!("Failed to mark {name} as excluded: {error}.")))?;
-        self.tell(Ruling::Exclude { ward: name.to_owned(), why }).await;
+        let unmarked = |error| Refusal::Failed(format!("Failed to mark {ward} as excluded: {error}."));
+        exclusion::save(&state, &mark).map_err(unmarked)?;
         if shown.load != "not-found" {
             let stopped = manager_call(call.0, "StopUnit", &(unit.as_str(), "replace")).await;
-            stopped.map_err(|error| {
-                let why = format!("{name} counts as excluded, but {unit} could not be stopped: {error}.");
-                Refusal::Failed(format!("{why} \"systemctl stop {unit}\" does it."))
-            })?;
+            if let Err(error) = stopped
+                && !is_down(call.0, &unit).await
+            {
+                let kept = exclusion::remove(&state).err().map_or_else(String::new, |error| format!(" ({error})"));
+                let why = format!("{ward} is not excluded{kept}: {unit} could not be stopped: {error}.");
+                return Err(Refusal::Failed(why));
+            }
+            if exclusion::load(&state).is_none() {
+                exclusion::save(&state, &mark).map_err(unmarked)?;
+            }
         }
+        self.tell(Ruling::Exclude { ward, why }).await;
         Ok(true)
     }
 
     /// Starts an excluded ward anew; `false`: it is not excluded.
     pub(super) async fn readmit(&self, call: (&Connection, &str), name: &str) -> Result<bool, Refusal> {
         must_be_root(call, ("readmit", name)).await?;
-        let unit = self.unit_of(name)?;
+        let (ward, unit) = self.find(name)?;
         let _turn = self.turn.lock().await;
-        let state = WardState::of(name);
+        let state = WardState::of(&ward);
         let shown = show(call.0, &unit).await?;
         if exclusion::of(&state, shown.standing()).is_none() {
             return Ok(false);
@@ -108,26 +122,29 @@ impl Ruler {
             }
             _ => {}
         }
-        let forgotten = exclusion::remove(&state).and_then(|_| series_file::save(&state, &Series::default()));
-        forgotten.map_err(|error| Refusal::Failed(format!("Failed to readmit {name}: {error}.")))?;
-        self.tell(Ruling::Readmit { ward: name.to_owned() }).await;
+        let failed = |error| Refusal::Failed(format!("Failed to readmit {ward}: {error}."));
+        series_file::save(&state, &Series::default()).map_err(failed)?;
+        let mark = exclusion::remove(&state).map_err(failed)?;
+        self.tell(Ruling::Readmitting { ward: ward.clone() }).await;
         // It fails where there is nothing to forget.
         let _ = manager_call(call.0, "ResetFailedUnit", &unit.as_str()).await;
         let started = manager_call(call.0, "StartUnit", &(unit.as_str(), "replace")).await;
-        started.map_err(|error| Refusal::Failed(format!("{unit} could not be started: {error}.")))?;
+        if let Err(error) = started
+            && is_down(call.0, &unit).await
+        {
+            let kept = mark.map_or(Ok(()), |mark| exclusion::save(&state, &mark));
+            self.tell(Ruling::StillExcluded { ward: ward.clone() }).await;
+            kept.map_err(failed)?;
+            return Err(Refusal::Failed(format!("{ward} stays excluded: {unit} could not be started: {error}.")));
+        }
+        self.tell(Ruling::Readmit { ward }).await;
         Ok(true)
     }
 
-    fn unit_of(&self, name: &str) -> Result<String, Refusal> {
+    /// The ward of this name, or of this unit, and its unit.
+    fn find(&self, name: &str) -> Result<(String, String), Refusal> {
         let facts = self.facts.borrow();
-        if let Some(unit) = facts.wards.get(name) {
-            return Ok(unit.clone());
-        }
-        let hint = match nearest(name, facts.wards.keys().map(String::as_str)) {
-            Some(other) => format!(", did you mean {other}?"),
-            None => ": \"unitward list\" names them.".to_owned(),
-        };
-        Err(Refusal::Refused(format!("There is no ward {name}{hint}")))
+        find(&facts.wards, name).map_err(Refusal::Refused)
     }
 
     /// The main loop takes these before all else, and there are only as many as root asks for.
@@ -137,19 +154,44 @@ impl Ruler {
     }
 }
 
+/// A ward's name goes before a unit's, which may lack its suffix.
+fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<(String, String), String> {
+    let is = |unit: &str| unit == name || unit.strip_suffix(".service") == Some(name);
+    let by_unit = || wards.iter().find(|(_, unit)| is(unit));
+    if let Some((ward, unit)) = wards.get_key_value(name).or_else(by_unit) {
+        return Ok((ward.clone(), unit.clone()));
+    }
+    Err(match nearest(name, wards.keys().map(String::as_str)) {
+        Some(other) => format!("There is no ward {name}, did you mean {other}?"),
+        None => format!(
+            "There is no ward {name}: \"unitward list\" names them. One that was written just now is taken up by \
+             \"systemctl daemon-reload\"."
+        ),
+    })
+}
+
+/// Whether a unit is known to be down, or on its way there.
+async fn is_down(bus: &Connection, unit: &str) -> bool {
+    show(bus, unit).await.is_ok_and(|shown| shown.standing() == Standing::Down)
+}
+
 fn refused(unit: &str, what: &str, then: &str) -> Refusal {
     Refusal::Refused(format!("{unit} {what} {unit}\" {then}."))
 }
 
 /// The bus' policy says the same; an administrator may have made it wider, but not this.
 async fn must_be_root((bus, caller): (&Connection, &str), (verb, name): (&str, &str)) -> Result<(), Refusal> {
-    let reply = call(bus, (BUS, "/org/freedesktop/DBus", BUS, "GetConnectionUnixUser"), &caller).await;
-    let user = reply.and_then(|reply| reply.body().deserialize::<u32>());
-    if user.is_ok_and(|user| user == 0) {
+    if user_of(bus, caller).await.is_ok_and(|user| user == 0) {
         return Ok(());
     }
     let advice = format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\".");
     Err(Refusal::AccessDenied(advice))
+}
+
+/// The user behind a connection.
+pub(super) async fn user_of(bus: &Connection, caller: &str) -> zbus::Result<u32> {
+    let reply = call(bus, (BUS, "/org/freedesktop/DBus", BUS, "GetConnectionUnixUser"), &caller).await?;
+    reply.body().deserialize::<u32>()
 }
 
 async fn show(bus: &Connection, unit: &str) -> Result<Shown, Refusal> {
@@ -193,4 +235,35 @@ async fn call(
     tokio::time::timeout(PATIENCE, called)
         .await
         .unwrap_or_else(|_| Err(zbus::Error::Failure("there was no answer in time".to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ward_is_found_by_its_name_and_by_its_unit() {
+        let pair = |ward: &str, unit: &str| (ward.to_owned(), unit.to_owned());
+        let wards =
+            BTreeMap::from([pair("web", "telldusd.service"), pair("own", "own.service"), pair("x", "web.service")]);
+        for (name, ward) in [("web", "web"), ("telldusd.service", "web"), ("telldusd", "web"), ("web.service", "x")] {
+            assert_eq!(find(&wards, name).unwrap().0, ward, "{name}");
+        }
+        assert_eq!(find(&wards, "webb").unwrap_err(), "There is no ward webb, did you mean web?");
+        assert!(find(&BTreeMap::new(), "web").unwrap_err().contains("daemon-reload"));
+    }
+
+    #[test]
+    fn a_unit_that_is_being_stopped_counts_as_down_and_one_that_waits_for_its_restart_does_not() {
+        for (active, standing) in [
+            ("inactive", Standing::Down),
+            ("failed", Standing::Down),
+            ("deactivating", Standing::Down),
+            ("active", Standing::Up),
+            ("activating", Standing::Up),
+        ] {
+            let shown = Shown { load: "loaded".into(), active: active.into() };
+            assert_eq!(shown.standing(), standing, "{active}");
+        }
+    }
 }

@@ -25,18 +25,33 @@ pub(super) fn caller<'h>(call: &'h Header<'_>) -> &'h str {
 #[zbus::interface(name = "org.unitward1.Wards", introspection_docs = false)]
 impl Wards {
     #[zbus(out_args("document"))]
-    async fn list(&self, #[zbus(header)] call: Header<'_>) -> Result<String, Refusal> {
-        self.clerks.answer(caller(&call), Question::List).await
+    async fn list(
+        &self,
+
+        #[zbus(header)] call: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Refusal> {
+        self.clerks.answer((bus, caller(&call)), Question::List).await
     }
 
     #[zbus(out_args("document"))]
-    async fn status(&self, name: String, #[zbus(header)] call: Header<'_>) -> Result<String, Refusal> {
-        self.clerks.answer(caller(&call), Question::Status(name)).await
+    async fn status(
+        &self,
+        name: String,
+        #[zbus(header)] call: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Refusal> {
+        self.clerks.answer((bus, caller(&call)), Question::Status(name)).await
     }
 
     #[zbus(out_args("document"))]
-    async fn tree(&self, name: String, #[zbus(header)] call: Header<'_>) -> Result<String, Refusal> {
-        self.clerks.answer(caller(&call), Question::Tree(name)).await
+    async fn tree(
+        &self,
+        name: String,
+        #[zbus(header)] call: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, Refusal> {
+        self.clerks.answer((bus, caller(&call)), Question::Tree(name)).await
     }
 
     #[zbus(out_args("changed"))]

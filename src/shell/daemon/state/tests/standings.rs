@@ -54,9 +54,23 @@ fn an_exclusion_by_hand_ends_with_one_readmission() {
     let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));
     assert_eq!(told(&state.step(at(2), exclude())), ["excluded w hand why"]);
     assert_eq!(told(&state.step(at(3), changed("w.service", seen(1, Stage::Ended)))), ["state w failed/failed"]);
-    let actions = state.step(at(4), Event::Ruled(Ruling::Readmit { ward: "w".into() }));
-    assert_eq!(told(&actions), ["readmitted w hand"]);
+    assert!(told(&state.step(at(4), Event::Ruled(Ruling::Readmitting { ward: "w".into() }))).is_empty());
     assert_eq!(told(&state.step(at(5), changed("w.service", seen(2, Stage::Starting)))), ["state w activating/start"]);
+    let actions = state.step(at(6), Event::Ruled(Ruling::Readmit { ward: "w".into() }));
+    assert_eq!(told(&actions), ["readmitted w hand"]);
+}
+
+#[test]
+fn a_readmission_that_failed_leaves_the_ward_excluded() {
+    let mut state = ready();
+    let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));
+    let _ = state.step(at(2), exclude());
+    let _ = state.step(at(3), changed("w.service", seen(1, Stage::Ended)));
+    for ruling in [Ruling::Readmitting { ward: "w".into() }, Ruling::StillExcluded { ward: "w".into() }] {
+        assert!(told(&state.step(at(4), Event::Ruled(ruling))).is_empty());
+    }
+    let actions = state.step(at(5), changed("w.service", seen(2, Stage::Starting)));
+    assert_eq!(told(&actions), ["readmitted w start", "state w activating/start"]);
 }
 
 #[test]
