@@ -20,8 +20,8 @@ mod bus;
 mod bus_flood;
 mod by_hand;
 mod certificates;
-#[cfg(feature = "full")]
 mod check;
+#[cfg(feature = "full")]
 mod completions;
 mod compound;
 mod conditions;
