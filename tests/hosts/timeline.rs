@@ -133,7 +133,7 @@ on_both! {
 
     fn a_ward_is_meant_by_its_unit_and_a_stack_by_its_name_since_a_time_too(host: Host) {
         host.write("/etc/systemd/system/telldusd.service", HELPER);
-        guard(&host, "tellstick", "telldusd.service", "[Ward]\nUnit=telldusd.service\n");
+        guard(&host, "tellstick", "telldusd.service", "[Ward]\nUnit=telldusd.service\n[Service]\nRestart=always\n");
         let (_, run) = kill(&host, "telldusd.service");
         wait_for_restart(&host, "telldusd.service", &run);
         stored(&host, "tellstick", &run);

@@ -76,7 +76,12 @@ pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
     };
     let (name, unit) = find(called)?;
     if !changed {
-        println!("{name} is not excluded: {unit} is {}, there is nothing to be done.", state(&unit)?);
+        let state = state(&unit)?;
+        let advice = match state.as_str() {
+            "failed" | "inactive" => format!("\"systemctl start {unit}\" starts it"),
+            _ => "there is nothing to be done".to_owned(),
+        };
+        println!("{name} is not excluded: {unit} is {state}, {advice}.");
         return Ok(ExitCode::SUCCESS);
     }
     let mut lasting = Lasting::default();
