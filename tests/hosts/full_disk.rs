@@ -112,7 +112,8 @@ on_both! {
     }
 
     fn reports_that_wait_are_stored_as_soon_as_there_is_room(host: Host) {
-        let _first = cloud(&host, "");
+        drop(cloud(&host, ""));
+        let reports = host.subscribe_durably("witness", &["Crash/Reports"]);
         on_a_small_disk(&host);
         guard(&host, "web", "web", TOUGH);
         fill(&host);
@@ -122,7 +123,6 @@ on_both! {
         wait_until_remembered(&host, &waiting);
         // From here on the disk alone knows of them.
         host.sh("systemctl kill --kill-whom=main --signal=KILL unitwardd; systemctl start mosquitto");
-        let reports = host.subscribe("Crash/Reports");
         wait_until_told(&host, &reports, &waiting);
         assert_eq!(ids(&reports), waiting, "in their order, none twice");
         reports.assert_no_more_within(Duration::from_secs(2));
@@ -141,8 +141,10 @@ on_both! {
             // Enough for a file of several pages.
             let sent = die(&host, 20);
             wait_until_told(&host, &seen, &sent);
-            host.run(&["systemctl", "stop", "mosquitto"]);
             drop(seen);
+            // The broker knows of it when it is back, however quickly the daemon finds it.
+            let reports = host.subscribe_durably(way, &["Crash/Reports"]);
+            host.run(&["systemctl", "stop", "mosquitto"]);
             let waiting = die(&host, 5);
             wait_until_remembered(&host, &waiting);
             host.sh("systemctl stop unitwardd");
@@ -151,7 +153,6 @@ on_both! {
             if noticed == Noticed::Yes { must_be_set_aside(&host, way); }
             let fresh = die(&host, 1);
             host.run(&["systemctl", "start", "mosquitto"]);
-            let reports = host.subscribe("Crash/Reports");
             // What no page tells any more, the run records and the journal do.
             wait_until_told(&host, &reports, &[waiting.clone(), fresh.clone()].concat());
             wait_until_remembered(&host, &[waiting, fresh].concat());

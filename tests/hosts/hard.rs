@@ -118,10 +118,12 @@ on_both! {
     fn a_killed_step_has_failed(host: Host) {
         guard(&host, "web", "web", "[Service]\nExecStart=/bin/sleep infinity\n[OnDeath]\nOnStepFailure=break\nWaitFor=path:/nowhere 20s\nElseExecute=/bin/touch /run/else\nExecute=/bin/touch /run/not-after-break\n");
         kill(&host, "web");
-        let step = host.wait_for("the wait", || {
-            let pid = host.systemctl_show("web", "ControlPID");
-            host.sh(&format!("cat /proc/{pid}/cmdline 2>/dev/null | tr '\\0' ' ' || true")).contains("WaitFor").then_some(pid)
+        // A step is on record from its first moments on, not from its very first.
+        host.wait_for("the wait", || {
+            let records = host.sh("cat /run/unitward/wards/web/runs/*.json 2>/dev/null || true");
+            records.contains("path:/nowhere").then_some(())
         });
+        let step = host.systemctl_show("web", "ControlPID");
         host.sh(&format!("kill -KILL {step}"));
         host.wait_for_property("web", "ActiveState", "active");
         assert!(host.has("/run/else") && !host.has("/run/not-after-break"));
