@@ -61,8 +61,10 @@ test: tools ## everything: format, lints, packages, tests on booted hosts (as ro
 demo: tools deb ## boot a host, guard a service, kill it, show the recovery and the report (as root)
 	@trap tests/host/sweep EXIT; cargo run --locked --quiet --example demo
 
-bench: build ## measure against what one would use instead
-	UNITWARD_GENERATOR=$(generator) cargo bench --locked $(lean)
+bench: tools deb ## measure against what one would use instead, on booted hosts (as root, takes long): make bench measures="deaths storm"
+	cargo build --release --locked $(lean) --example worker
+	@trap tests/host/sweep EXIT; UNITWARD_BENCH_WORKER=$(CARGO_TARGET_DIR)/lean/release/examples/worker \
+		UNITWARD_GENERATOR=$(generator) cargo bench --locked --bench hosts -- $(measures)
 
 deb: $(packages) ## Debian packages, in target/debian
 

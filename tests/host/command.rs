@@ -97,7 +97,7 @@ impl Host {
     }
 
     /// A command that will run inside, with no bound to its time.
-    pub(super) fn inside(&self, command: &[&str]) -> Command {
+    pub(crate) fn inside(&self, command: &[&str]) -> Command {
         let mut outside = Command::new("sh");
         outside
             // A command joins the host's processes before it enters, so that it ends with them.

@@ -1,0 +1,60 @@
+//! What Unitward costs and how quick it is, on booted hosts, side by side with what one would use instead.
+//!
+//! This one program is the bench and, inside the hosts, the meter and the floor.
+
+#[path = "../../tests/host/mod.rs"]
+mod host;
+
+mod deaths;
+mod floor;
+mod meter;
+mod results;
+mod subject;
+mod worker_says;
+
+use host::Debian;
+use results::Results;
+
+/// A run of the bench.
+struct Bench {
+    results: Results,
+    /// `UNITWARD_BENCH_QUICK` asks for a tenth of the rounds: to see that it works.
+    quick: bool,
+}
+
+impl Bench {
+    fn rounds(&self, rounds: usize) -> usize {
+        if self.quick { rounds.div_ceil(10) } else { rounds }
+    }
+
+    /// A host's name in the results.
+    fn host(&self, debian: Debian) -> &'static str {
+        match debian {
+            Debian::Bookworm => "Debian 12",
+            Debian::Trixie => "Debian 13",
+        }
+    }
+}
+
+/// The measures, by the names that select them on the command line.
+const MEASURES: [(&str, fn(&mut Bench)); 1] = [("deaths", |bench| {
+    for debian in [Debian::Bookworm, Debian::Trixie] {
+        deaths::measure(bench, debian);
+    }
+})];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.first().map(String::as_str) {
+        Some("meter") => return meter::run(&arguments[1..]),
+        Some("floor") => return floor::run(),
+        _ => {}
+    }
+    let mut bench = Bench { results: Results::open(), quick: std::env::var_os("UNITWARD_BENCH_QUICK").is_some() };
+    for (name, measure) in MEASURES {
+        if arguments.is_empty() || arguments.iter().any(|wanted| wanted == name) {
+            measure(&mut bench);
+        }
+    }
+    println!("{}", bench.results.table());
+}

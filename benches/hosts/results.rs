@@ -1,0 +1,133 @@
+//! The results: one JSON file for machines, one table for people.
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::PathBuf;
+
+/// Median and 99th percentile of so many.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Figures {
+    pub(crate) n: usize,
+    pub(crate) median: f64,
+    pub(crate) p99: f64,
+}
+
+impl Figures {
+    /// Of these values. `None` of none.
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let n = values.len();
+        // The nearest rank: with 300 values the fourth largest.
+        let rank = |percent: usize| values.get((n * percent).div_ceil(100).saturating_sub(1)).copied();
+        Some(Self { n, median: rank(50)?, p99: rank(99)? })
+    }
+}
+
+/// What is compared with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// `None`: it cannot do this at all.
+    pub(crate) figures: Option<Figures>,
+}
+
+/// One comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    /// What was measured, such as `recovery/main`.
+    pub(crate) name: String,
+    /// The host it was measured on, such as `Debian 13`.
+    pub(crate) host: String,
+    pub(crate) unit: String,
+    pub(crate) ours: Figures,
+    /// `None`: there is nothing to compare with.
+    pub(crate) peer: Option<Peer>,
+    /// Our median divided by the peer's.
+    pub(crate) ratio: Option<f64>,
+}
+
+/// All rows so far, those of earlier runs among them: measures can be taken one at a time.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Results {
+    /// Processors and kernel.
+    machine: String,
+    rows: Vec<Row>,
+}
+
+impl Results {
+    /// What is in the file; nothing, if there is none.
+    pub(crate) fn open() -> Self {
+        let read = fs::read_to_string(file()).ok().and_then(|text| serde_json::from_str(&text).ok());
+        Self { machine: machine(), ..read.unwrap_or_default() }
+    }
+
+    /// Adds a row, or puts it in the place of the same one of earlier.
+    pub(crate) fn put(&mut self, row: Row) {
+        println!("{}", serde_json::to_string(&row).expect("JSON"));
+        let peer = |row: &Row| row.peer.as_ref().map(|peer| peer.name.clone());
+        let is_same = |old: &&mut Row| (&old.name, &old.host, peer(old)) == (&row.name, &row.host, peer(&row));
+        match self.rows.iter_mut().find(is_same) {
+            Some(old) => *old = row,
+            None => self.rows.push(row),
+        }
+        let text = serde_json::to_string_pretty(self).expect("JSON");
+        fs::create_dir_all(file().parent().expect("it has a folder")).expect("target is ours");
+        fs::write(file(), text + "\n").expect("target is ours");
+    }
+
+    /// The table of the README.
+    pub(crate) fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN);
+        table.set_header(["what", "host", "unit", "Unitward: median (p99)", "against", "median (p99)", "ratio"]);
+        for row in &self.rows {
+            let figures = |figures: &Figures| format!("{} ({})", short(figures.median), short(figures.p99));
+            let (name, theirs) = row.peer.as_ref().map_or(("".to_owned(), "".to_owned()), |peer| {
+                let cannot = || "cannot".to_owned();
+                (format!("{} {}", peer.name, peer.version), peer.figures.as_ref().map_or_else(cannot, figures))
+            });
+            let ratio = row.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
+            table.add_row([&row.name, &row.host, &row.unit, &figures(&row.ours), &name, &theirs, &ratio]);
+        }
+        for column in [3, 5, 6] {
+            table.column_mut(column).expect("there are seven").set_cell_alignment(CellAlignment::Right);
+        }
+        format!("{}\n\n{table}", self.machine)
+    }
+}
+
+impl Row {
+    /// Ours beside a peer's, whose figures are `None` where it cannot do this at all.
+    pub(crate) fn new(name: &str, (host, unit): (&str, &str), ours: Figures, peer: Option<Peer>) -> Self {
+        let theirs = peer.as_ref().and_then(|peer| peer.figures);
+        let ratio = theirs.map(|theirs| ours.median / theirs.median).filter(|ratio| ratio.is_finite());
+        Self { name: name.to_owned(), host: host.to_owned(), unit: unit.to_owned(), ours, peer, ratio }
+    }
+}
+
+/// Three digits say enough.
+fn short(value: f64) -> String {
+    let digits = if value.abs() >= 100.0 {
+        0
+    } else if value.abs() >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$}")
+}
+
+fn file() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    target.join("bench/results.json")
+}
+
+fn machine() -> String {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    format!("{processors} x {}, Linux {kernel}", model.trim_start_matches([' ', '\t', ':']))
+}

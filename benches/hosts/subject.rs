@@ -1,0 +1,111 @@
+//! A subject: a host on which one way of supervising is set up, with a meter inside.
+
+use super::meter::{Expected, Stroke};
+use crate::host::{Access, Debian, Host};
+use serde::de::DeserializeOwned;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+/// Where this program and the worker are put inside a host.
+pub(crate) const BENCH: &str = "/usr/local/bin/bench";
+/// The measured service's program.
+pub(crate) const WORKER: &str = "/usr/local/bin/worker";
+
+/// What is measured, and on what.
+pub(crate) struct Subject {
+    /// Its name in the results.
+    pub(crate) name: &'static str,
+    /// The version of what does the job.
+    pub(crate) version: String,
+    pub(crate) host: Host,
+    meter: Meter,
+}
+
+/// How a subject is set up.
+pub(crate) struct Recipe {
+    pub(crate) name: &'static str,
+    /// Whether the project's packages are installed.
+    pub(crate) ours: bool,
+    /// What follows a kill.
+    pub(crate) expected: Expected,
+    /// How many workers it has.
+    pub(crate) workers: usize,
+    /// A shell command that prints the version.
+    pub(crate) version: &'static str,
+    /// Writes the configuration and starts everything.
+    pub(crate) set_up: fn(&Host),
+}
+
+impl Subject {
+    /// Boots its host, sets it up and waits until its workers are up.
+    pub(crate) fn new(debian: Debian, recipe: &Recipe) -> Self {
+        let host = if recipe.ours { Host::boot(debian) } else { Host::bare(debian) };
+        put(&host, BENCH, &std::env::current_exe().expect("this program"));
+        put(&host, WORKER, Path::new(&std::env::var("UNITWARD_BENCH_WORKER").expect("make bench names the worker")));
+        // Nothing of a burst is dropped, whoever sends it.
+        host.write("/etc/mosquitto/conf.d/bench.conf", "max_queued_messages 0\nset_tcp_nodelay true\n");
+        host.sh("systemctl restart mosquitto");
+        let mut meter = Meter::start(&host, &recipe.expected);
+        (recipe.set_up)(&host);
+        let up: usize = meter.ask(&format!("ready {}", recipe.workers));
+        assert_eq!(up, recipe.workers, "{}: the workers are up", recipe.name);
+        let version = host.sh(recipe.version);
+        Self { name: recipe.name, version, host, meter }
+    }
+
+    /// Kills so many of the workers at once.
+    pub(crate) fn strike(&mut self, workers: usize) -> Stroke {
+        self.meter.ask(&format!("kill {workers}"))
+    }
+}
+
+fn put(host: &Host, path: &str, program: &Path) {
+    let program = fs::read(program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    host.write_mode(path, &program, Access { mode: 0o755, uid: 0 });
+}
+
+/// The process inside.
+struct Meter {
+    process: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Meter {
+    fn start(host: &Host, expected: &Expected) -> Self {
+        let [topic, restarts, steps] = expected.arguments();
+        let mut process = host
+            .inside(&[BENCH, "meter", &topic, &restarts, &steps])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the meter");
+        let commands = process.stdin.take();
+        let answers = BufReader::new(process.stdout.take().expect("piped"));
+        let mut meter = Self { process, commands, answers };
+        assert_eq!(meter.answer::<String>(), "listening");
+        meter
+    }
+
+    fn ask<T: DeserializeOwned>(&mut self, command: &str) -> T {
+        let commands = self.commands.as_mut().expect("it is closed by the end only");
+        writeln!(commands, "{command}").and_then(|()| commands.flush()).expect("the meter reads");
+        self.answer()
+    }
+
+    fn answer<T: DeserializeOwned>(&mut self) -> T {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the meter answers");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("the meter says {line:?}: {error}"))
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        // It may have ended with its host.
+        let _ = self.process.wait();
+    }
+}
