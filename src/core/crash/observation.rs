@@ -218,6 +218,20 @@ impl Observation {
         self.main.ended_at.is_some_and(is_it)
     }
 
+    /// Whether the main process has failed of itself, and the run only has to be brought to its end: it left `active` because of
+    /// that, and no job wants anything of the unit.
+    #[must_use]
+    pub fn has_crashed(&self) -> bool {
+        use ServiceResult::{CoreDump, ExitCode, OomKill, Signal, Watchdog};
+        let failed = self.main.end.is_some_and(|end| end != ProcessEnd::Exited(0))
+            && matches!(self.result, ExitCode | Signal | CoreDump | Watchdog | OomKill);
+        failed
+            && self.stage == Stage::Stopping
+            && self.job.is_none()
+            && self.life != Life::Main
+            && self.died_before_a_stop()
+    }
+
     /// Whether the run's own work goes on: its main process lives, was not started yet, or has left the
     /// unit up on purpose.
     #[must_use]

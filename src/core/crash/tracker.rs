@@ -37,6 +37,12 @@
 //! shown, with the job in it. Where the unit's last two states were not shown at all, a job present at
 //! the end is taken as a request. A ward's run record knows better and overrules
 //! all of this (see [`super::verdict`]).
+//!
+//! # Before it is over
+//!
+//! A run on its way down may take its time: `ExecStop=`, `ExecStopPost=`, processes that are left. Where its main process has failed
+//! while nothing was wanted of the unit, all that matters is known by then: the end is told at once, and that the run is over
+//! later, without another end.
 
 use super::observation::{InvocationId, Life, Observation, ServiceResult, Stage};
 use std::collections::VecDeque;
@@ -101,8 +107,10 @@ pub enum Activity {
 /// What one observation gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Runs that are over, oldest first.
+    /// Ends of runs, oldest first. Of a plain crash it is told before the run is over.
     pub ended: Vec<Ended>,
+    /// Runs that are over by now, and whose ends were told before they were.
+    pub over: Vec<InvocationId>,
     /// Runs of which not even the id was seen.
     pub missed: u32,
 }
@@ -143,6 +151,8 @@ struct Run {
     request: Option<u32>,
     waited: Waited,
     activity: Activity,
+    /// Its end was told before it was over.
+    foretold: bool,
 }
 
 impl Tracker {
@@ -157,6 +167,8 @@ impl Tracker {
     pub fn observe(&mut self, now: &Observation) -> Findings {
         let phase = std::mem::replace(&mut self.phase, Phase::Unseen);
         let missed = phase.runs_missed_before(now);
+        let over = phase.foretold().filter(|run| now.is_over() || !run.is_shown_by(now));
+        let over = over.map(|run| run.invocation.clone()).into_iter().collect();
         let mut ended = Vec::new();
         let (phase, end) = match phase {
             Phase::Unseen => self.meet(now),
@@ -176,7 +188,7 @@ impl Tracker {
         };
         self.phase = phase;
         ended.extend(end);
-        Findings { ended, missed }
+        Findings { ended, over, missed }
     }
 
     /// Takes in what the bus answered about a job of the unit.
@@ -223,6 +235,7 @@ impl Tracker {
             request: None,
             waited: Waited::Start,
             activity: Activity::NotSeen,
+            foretold: false,
         };
         if !now.is_over() {
             return self.follow(run, now);
@@ -267,7 +280,10 @@ impl Tracker {
                     evidence = Evidence::Asked;
                 }
             }
-            return (Phase::Ending { run, evidence }, None);
+            let is_plain = evidence == Evidence::Unasked && run.activity == Activity::Seen && now.has_crashed();
+            let end = if is_plain { self.end_of(&run, evidence, Some(now.clone())) } else { None };
+            run.foretold |= end.is_some();
+            return (Phase::Ending { run, evidence }, end);
         }
         if now.stage == Stage::Restarting || (run.activity == Activity::Seen && now.died_before_a_stop()) {
             evidence = Evidence::Unasked;
@@ -294,6 +310,14 @@ impl Tracker {
 }
 
 impl Phase {
+    /// The run that goes on though its end was told.
+    fn foretold(&self) -> Option<&Run> {
+        match self {
+            Self::Ending { run, .. } if run.foretold => Some(run),
+            Self::Unseen | Self::Idle { .. } | Self::Alive(_) | Self::Ending { .. } => None,
+        }
+    }
+
     /// How many runs there were between the latest one known and the one shown now.
     fn runs_missed_before(&self, now: &Observation) -> u32 {
         let before = match self {

@@ -25,6 +25,8 @@ pub(super) struct Guard {
 struct Guarded {
     ward: String,
     report: ReportOn,
+    /// Its stack is restarted by a script.
+    scripted: bool,
 }
 
 /// A stack, as far as reports go.
@@ -43,8 +45,12 @@ pub(super) struct Stacked {
 impl Guard {
     /// Reads the configuration; the patterns that cannot be such come back beside.
     pub(super) fn new(config: &Config) -> (Self, Vec<String>) {
+        let stacks = config.stacks.iter().filter(|stack| stack.restart_script.is_some());
+        let scripted: Vec<_> = stacks.map(|stack| &stack.name).collect();
         let ward = |ward: &crate::core::config::Ward| {
-            (ward.unit().as_str().to_owned(), Guarded { ward: ward.name.as_str().to_owned(), report: ward.report })
+            let name = ward.name.as_str().to_owned();
+            let scripted = ward.stack.as_ref().is_some_and(|stack| scripted.contains(&stack));
+            (ward.unit().as_str().to_owned(), Guarded { ward: name, report: ward.report, scripted })
         };
         let mut bad = Vec::new();
         let mut patterns = Vec::new();
@@ -106,6 +112,11 @@ impl Guard {
     /// The ward that guards this unit.
     pub(super) fn ward(&self, unit: &str) -> Option<&str> {
         self.guarded(unit).map(|guarded| guarded.ward.as_str())
+    }
+
+    /// Whether only the run record knows who ended a run of this unit: a restart script may kill behind systemd's back.
+    pub(super) fn needs_record(&self, unit: &str) -> bool {
+        self.guarded(unit).is_some_and(|guarded| guarded.scripted)
     }
 
     /// The stack that this unit stands for.

@@ -1,7 +1,7 @@
 //! From what is seen of units to a judgement on their ends.
 //!
 //! A death's way: an observation, of which the [`Tracker`] makes an end, or the books, which tell of ends that no signal
-//! told; for a ward its run record; where a control process failed, PID 1's word on which; then the verdict, and the
+//! told; for a ward its run record, unless it crashed plainly; where a control process failed, PID 1's word on which; then the verdict, and the
 //! [`Desk`].
 //!
 //! Invariants: whatever the witnesses do, an end that was told comes to a verdict, after
@@ -22,7 +22,7 @@ use super::rules::Scene;
 use super::standings::{Standings, announce};
 use super::systemd::{Description, JobAt, Question, UnitAt};
 use crate::core::crash::Cause;
-use crate::core::crash::observation::{Observation, ProcessEnd, Stage};
+use crate::core::crash::observation::{InvocationId, Observation, ProcessEnd, Stage};
 use crate::core::crash::tracker::JobKind;
 use crate::core::crash::verdict::{self, FailedControl, Verdict};
 use crate::edge::history::entry::{self, Key};
@@ -119,15 +119,22 @@ impl Ends {
             if self.departed.knows(&ended.invocation) {
                 continue;
             }
-            let Some(ward) = ward else {
-                let end = End { ended, testimony: None, control: None, source: Source::Bus };
-                actions.extend(self.take(scene, name, end));
-                continue;
-            };
-            let (unit, ward, invocation) = (name.to_owned(), ward.to_owned(), ended.invocation.clone());
-            self.unit(name).ended.push(ended);
-            actions.push(Action::ReadRecord { unit, ward, invocation });
+            // Of a plain crash the bus says all there is to say, before there is a record.
+            let is_over = observation.is_over() || observation.invocation.as_ref() != Some(&ended.invocation);
+            match ward {
+                Some(ward) if is_over => {
+                    actions.push(read_record(name, ward, &ended.invocation));
+                    self.unit(name).ended.push(ended);
+                }
+                Some(_) if scene.rules.guard.needs_record(name) => self.unit(name).ended.push(ended),
+                Some(_) | None => {
+                    let end = End { ended, testimony: None, control: None, source: Source::Bus };
+                    actions.extend(self.take(scene, name, end));
+                }
+            }
         }
+        let over = ward.map(|ward| findings.over.iter().map(|run| read_record(name, ward, run)));
+        actions.extend(over.into_iter().flatten());
         actions.extend(ward.and_then(|ward| self.back_again(name, ward, observation)));
         actions
     }
@@ -237,7 +244,7 @@ impl Ends {
             return None;
         }
         unit.up = Some(invocation.clone());
-        Some(Action::ReadRecord { unit: name.to_owned(), ward: ward.to_owned(), invocation })
+        Some(read_record(name, ward, &invocation))
     }
 
     /// An end with all its witnesses but, maybe, the last.
@@ -318,6 +325,10 @@ impl Ends {
         }));
         std::iter::once(told).chain(self.desk.receive(scene, Judged { incident, core, tense })).collect()
     }
+}
+
+fn read_record(unit: &str, ward: &str, invocation: &InvocationId) -> Action {
+    Action::ReadRecord { unit: unit.to_owned(), ward: ward.to_owned(), invocation: invocation.clone() }
 }
 
 fn is_up(observation: &Observation) -> bool {

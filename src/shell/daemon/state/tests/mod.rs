@@ -27,10 +27,15 @@ fn configured(conf: &str) -> Event {
 }
 
 fn config(conf: &str) -> Config {
+    config_of(&[("unitward.conf", conf), ("w.ward", WARD)])
+}
+
+/// The configuration in these files.
+fn config_of(files: &[(&str, &str)]) -> Config {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path().join("etc/unitward");
     std::fs::create_dir_all(&directory).unwrap();
-    for (name, text) in [("unitward.conf", conf), ("w.ward", WARD)] {
+    for (name, text) in files {
         std::fs::write(directory.join(name), text).unwrap();
     }
     let (config, problems) = crate::edge::root::load(root.path());

@@ -81,3 +81,35 @@ fn a_failed_start_of_a_unit_that_has_gone_waits_for_no_word() {
     assert_eq!(reports(&state.step(at(2), removed("x.service"))), ["x <NA>"]);
     assert!(watches_none(&state));
 }
+
+/// The main process has failed, and `ExecStopPost=` runs.
+fn dying() -> Observation {
+    let ended = seen(1, Stage::Ended);
+    Observation { stage: Stage::Stopping, life: Life::Control, left_active: 5_001, ..ended }
+}
+
+#[test]
+fn a_plain_crash_of_a_ward_is_told_before_there_is_a_record() {
+    let mut state = ready();
+    let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));
+    assert_eq!(reports(&state.step(at(2), changed("w.service", dying()))), ["w EXIT 3"]);
+    let actions = state.step(at(3), changed("w.service", seen(1, Stage::Restarting)));
+    // It may tell that the ward was given up.
+    assert!(matches!(&actions[0], Action::ReadRecord { ward, .. } if ward == "w"), "{actions:?}");
+    assert!(reports(&state.step(at(4), record(Some(testimony(Evidence::Unasked))))).is_empty(), "told once");
+}
+
+#[test]
+fn a_member_of_a_stack_that_a_script_restarts_waits_for_its_record() {
+    let (script, member) = ("[Stack]\nRestartScript=/usr/bin/restart\n", format!("{WARD}[Ward]\nStack=s\n"));
+    for (evidence, expect) in [(Evidence::Unasked, vec!["w SIG 9 (Killed)"]), (Evidence::Asked, vec![])] {
+        let mut state = ready();
+        let rules = config_of(&[("unitward.conf", CONF), ("s.stack", script), ("w.ward", &member)]);
+        let _ = state.step(at(1), Event::Configured(Box::new(rules), Box::default(), Vec::new()));
+        let _ = state.step(at(1), recalled(vec![]));
+        let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));
+        assert!(reports(&state.step(at(2), changed("w.service", dying()))).is_empty());
+        let _ = state.step(at(3), changed("w.service", seen(1, Stage::Restarting)));
+        assert_eq!(reports(&state.step(at(4), record(Some(testimony(evidence))))), expect);
+    }
+}
