@@ -19,7 +19,9 @@ fn main() {
     let socket = UnixDatagram::unbound().expect("a socket");
     // Without a meter the service just runs.
     let _ = socket.send_to(word.as_bytes(), SOCKET);
-    while what == "up" {
-        std::thread::park();
+    if what == "up" {
+        loop {
+            std::thread::park();
+        }
     }
 }

@@ -1,119 +1,98 @@
 //! A service dies: how soon does the cloud know, how soon does it run again, how soon is the last of four steps done?
 //!
 //! Each way of supervising has a host of its own, and they take turns, a kill each, so that a change of the machine's pace
-//! meets all of them.
+//! meets all of them. No service is killed before it has been up for more than a second: runit and s6 keep that much between
+//! two starts.
 
 use super::Bench;
-use super::floor;
-use super::meter::{Expected, Stroke};
-use super::results::{Figures, Row};
-use super::subject::{BENCH, Recipe, Subject, WORKER};
-use crate::host::{Debian, Host};
+use super::meter::Stroke;
+use super::recipes::{self, MAIN, OURS, REPORT, STEPS_LAST, STEPS_MAIN};
+use super::results::{Figures, Peer, Row};
+use super::subject::{Recipe, Subject};
+use crate::host::Debian;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// What an end leaves to do is over by then, and no two deaths of a service are closer than peers' least time between starts.
-const REST: Duration = Duration::from_millis(150);
+/// What an end leaves to do is over by then.
+const REST: Duration = Duration::from_millis(100);
+/// How long a service has been up at least when it is killed.
+const UP: Duration = Duration::from_millis(1_200);
 
-fn recipes() -> Vec<Recipe> {
-    let expected = |topic: &str, steps| Expected { topic: topic.to_owned(), restarts: true, steps };
-    let systemd = "systemctl --version | head -1";
-    vec![
-        Recipe {
-            name: "unitward",
-            ours: true,
-            expected: expected("Crash/Reports", 0),
-            workers: 1,
-            version: "dpkg-query -W -f '${Version}' unitward",
-            set_up: |host| ward(host, ""),
-        },
-        Recipe {
-            name: "unitward, four steps",
-            ours: true,
-            expected: expected("Crash/Reports", 4),
-            workers: 1,
-            version: "dpkg-query -W -f '${Version}' unitward",
-            set_up: |host| {
-                let step = format!("Execute={WORKER} step\n");
-                ward(host, &format!("[OnDeath]\n{step}{step}Restart=%n\n{step}{step}"));
-            },
-        },
-        Recipe {
-            name: "floor",
-            ours: false,
-            expected: expected(floor::TOPIC, 0),
-            workers: 1,
-            version: systemd,
-            set_up: |host| {
-                host.write(
-                    "/etc/systemd/system/floor.service",
-                    &format!("[Unit]\nAfter=mosquitto.service\n[Service]\nExecStart={BENCH} floor\n"),
-                );
-                host.sh("systemctl daemon-reload; systemctl start floor; sleep 0.5");
-                service(host, "RestartSec=0\n");
-            },
-        },
-        Recipe {
-            name: "systemd, RestartSec=0, four steps",
-            ours: false,
-            expected: expected("", 4),
-            workers: 1,
-            version: systemd,
-            set_up: |host| {
-                let (before, after) =
-                    (format!("ExecStartPre={WORKER} step\n"), format!("ExecStartPost={WORKER} step\n"));
-                service(host, &format!("RestartSec=0\n{before}{before}{after}{after}"));
-            },
-        },
-        Recipe {
-            name: "systemd, RestartSec=0, two lines that do nothing",
-            ours: false,
-            expected: expected("", 0),
-            workers: 1,
-            version: systemd,
-            set_up: |host| service(host, "RestartSec=0\nExecStartPre=/bin/true\nExecStopPost=/bin/true\n"),
-        },
-    ]
+type Value = fn(&Stroke) -> Option<f64>;
+
+/// The measures, by name, and what of a stroke each takes.
+const MEASURES: [(&str, Value); 4] = [
+    (REPORT, |stroke| stroke.report),
+    (MAIN, |stroke| stroke.up),
+    (STEPS_MAIN, |stroke| stroke.up),
+    (STEPS_LAST, |stroke| stroke.steps),
+];
+
+/// One way of supervising and what came of its kills.
+struct Contestant {
+    recipe: Recipe,
+    subject: Subject,
+    strokes: Vec<Stroke>,
+    /// When its service is to be killed next at the earliest.
+    next: Instant,
 }
 
-fn ward(host: &Host, more: &str) {
-    host.write(
-        "/etc/unitward/unitward.conf",
-        "[MQTT]\nBroker=mqtt://127.0.0.1:1883\n[Reports]\nBurst=100000\nRecoveries=no\n",
-    );
-    let text = format!("[Service]\nExecStart={WORKER} up\n[Recovery]\nDeathLimit=0\nDelaySec=0\nMaxDelaySec=0\n{more}");
-    host.write("/etc/unitward/web.ward", &text);
-    host.sh("systemctl daemon-reload; systemctl restart unitwardd; systemctl start web; sleep 0.5");
-}
-
-fn service(host: &Host, more: &str) {
-    let text = format!("[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart={WORKER} up\nRestart=always\n{more}");
-    host.write("/etc/systemd/system/web.service", &text);
-    host.sh("systemctl daemon-reload; systemctl start web");
-}
-
-/// Measures on a host of this version.
+/// Measures on hosts of this version.
 pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
-    let rounds = bench.rounds(300);
-    let recipes = recipes();
-    let mut subjects: Vec<_> = recipes.iter().map(|recipe| Subject::new(debian, recipe)).collect();
-    thread::sleep(Duration::from_secs(1));
-    let mut strokes: Vec<Vec<Stroke>> = vec![Vec::new(); subjects.len()];
-    for _ in 0..rounds {
-        for (subject, strokes) in subjects.iter_mut().zip(&mut strokes) {
-            strokes.push(subject.strike(1));
-            thread::sleep(REST);
+    let mut contestants: Vec<_> =
+        recipes::all(debian).into_iter().map(|recipe| Contestant::new(debian, recipe)).collect();
+    for round in 0..bench.rounds(300) {
+        for contestant in contestants.iter_mut().filter(|contestant| round % contestant.recipe.every == 0) {
+            contestant.strike();
         }
     }
-    for (subject, strokes) in subjects.iter().zip(strokes) {
-        let of = |value: fn(&Stroke) -> Option<f64>| {
-            Figures::of(strokes.iter().filter_map(value).map(|micros| micros / 1e3).collect())
-        };
-        let values = [of(|stroke| stroke.report), of(|stroke| stroke.up), of(|stroke| stroke.steps)];
-        for (name, figures) in ["report", "up", "steps"].iter().zip(values) {
-            let Some(figures) = figures else { continue };
-            let name = format!("{name}/{}/{}", subject.name, subject.version);
-            bench.results.put(Row::new(&name, (bench.host(debian), "ms"), figures, None));
+    for ours in contestants.iter().filter(|contestant| contestant.recipe.name == OURS) {
+        assert_eq!(ours.subject.host.failed_units(), [""; 0], "nothing failed on the way");
+    }
+    for (name, value) in MEASURES {
+        let of_this = |contestant: &&Contestant| contestant.recipe.measures.contains(&name);
+        let (ours, peers): (Vec<_>, Vec<_>) =
+            contestants.iter().filter(of_this).partition(|contestant| contestant.recipe.name == OURS);
+        let ours = ours.iter().find_map(|ours| ours.figures(name, value)).expect("ours can do it all");
+        for peer in peers {
+            let peer = Peer {
+                name: peer.recipe.name.to_owned(),
+                version: peer.subject.version.clone(),
+                figures: peer.figures(name, value),
+            };
+            bench.results.put(Row::new(name, (bench.host(debian), "ms"), ours, Some(peer)));
         }
+    }
+}
+
+impl Contestant {
+    fn new(debian: Debian, recipe: Recipe) -> Self {
+        let subject = Subject::new(debian, &recipe);
+        Self { recipe, subject, strokes: Vec::new(), next: Instant::now() + UP }
+    }
+
+    fn strike(&mut self) {
+        thread::sleep(self.next.saturating_duration_since(Instant::now()));
+        // The turns would fall into step with those who look once in a while. The golden ratio spreads evenly.
+        let share = (self.strokes.len() as f64 * 0.618_034).fract();
+        thread::sleep(self.recipe.cycle.mul_f64(share));
+        let stroke = self.subject.strike(1);
+        self.next = Instant::now() + UP;
+        let missing = stroke.report.is_none() && !self.recipe.expected.topic.is_empty();
+        if missing || stroke.up.is_none() || (stroke.steps.is_none() && self.recipe.expected.steps > 0) {
+            assert!(self.recipe.name != OURS, "nothing of ours goes missing: {stroke:?}");
+            eprintln!("{}: missing within the bound: {stroke:?}", self.recipe.name);
+        }
+        self.strokes.push(stroke);
+        thread::sleep(REST);
+    }
+
+    /// In milliseconds. `None`: it cannot do this.
+    fn figures(&self, measure: &str, value: Value) -> Option<Figures> {
+        let is_about_steps = [STEPS_MAIN, STEPS_LAST].contains(&measure);
+        if is_about_steps != (self.recipe.expected.steps > 0) {
+            return None;
+        }
+        Figures::of(self.strokes.iter().filter_map(value).map(|micros| micros / 1e3).collect())
     }
 }

@@ -8,7 +8,9 @@ mod host;
 mod deaths;
 mod floor;
 mod meter;
+mod recipes;
 mod results;
+mod storm;
 mod subject;
 mod worker_says;
 
@@ -36,12 +38,18 @@ impl Bench {
     }
 }
 
+/// Takes a measure.
+type Measure = fn(&mut Bench);
+
 /// The measures, by the names that select them on the command line.
-const MEASURES: [(&str, fn(&mut Bench)); 1] = [("deaths", |bench| {
+const MEASURES: [(&str, Measure); 2] =
+    [("deaths", |bench| on_both(bench, deaths::measure)), ("storm", |bench| on_both(bench, storm::measure))];
+
+fn on_both(bench: &mut Bench, measure: fn(&mut Bench, Debian)) {
     for debian in [Debian::Bookworm, Debian::Trixie] {
-        deaths::measure(bench, debian);
+        measure(bench, debian);
     }
-})];
+}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();

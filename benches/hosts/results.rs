@@ -86,7 +86,7 @@ impl Results {
             let figures = |figures: &Figures| format!("{} ({})", short(figures.median), short(figures.p99));
             let (name, theirs) = row.peer.as_ref().map_or(("".to_owned(), "".to_owned()), |peer| {
                 let cannot = || "cannot".to_owned();
-                (format!("{} {}", peer.name, peer.version), peer.figures.as_ref().map_or_else(cannot, figures))
+                (format!("{} ({})", peer.name, peer.version), peer.figures.as_ref().map_or_else(cannot, figures))
             });
             let ratio = row.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
             table.add_row([&row.name, &row.host, &row.unit, &figures(&row.ours), &name, &theirs, &ratio]);

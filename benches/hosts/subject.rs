@@ -5,8 +5,10 @@ use crate::host::{Access, Debian, Host};
 use serde::de::DeserializeOwned;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::Duration;
 
 /// Where this program and the worker are put inside a host.
 pub(crate) const BENCH: &str = "/usr/local/bin/bench";
@@ -15,8 +17,6 @@ pub(crate) const WORKER: &str = "/usr/local/bin/worker";
 
 /// What is measured, and on what.
 pub(crate) struct Subject {
-    /// Its name in the results.
-    pub(crate) name: &'static str,
     /// The version of what does the job.
     pub(crate) version: String,
     pub(crate) host: Host,
@@ -24,35 +24,58 @@ pub(crate) struct Subject {
 }
 
 /// How a subject is set up.
+#[derive(Clone)]
 pub(crate) struct Recipe {
+    /// Its name in the results.
     pub(crate) name: &'static str,
-    /// Whether the project's packages are installed.
-    pub(crate) ours: bool,
+    /// The measures it takes part in, be it that it cannot do what they ask for.
+    pub(crate) measures: &'static [&'static str],
+    /// The folder in `benches/peers` whose files are put into its host.
+    pub(crate) folder: &'static str,
+    pub(crate) stock: Stock,
+    /// The package that does the job.
+    pub(crate) package: &'static str,
+    /// A shell script that starts everything.
+    pub(crate) start: &'static str,
     /// What follows a kill.
     pub(crate) expected: Expected,
     /// How many workers it has.
     pub(crate) workers: usize,
-    /// A shell command that prints the version.
-    pub(crate) version: &'static str,
-    /// Writes the configuration and starts everything.
-    pub(crate) set_up: fn(&Host),
+    /// It takes its turn every so many rounds: those that need a second for each kill would take up the whole time.
+    pub(crate) every: usize,
+    /// How often it looks, if it looks. Its kills are spread over that time.
+    pub(crate) cycle: Duration,
+}
+
+/// What is installed on its host.
+#[derive(Clone, Copy)]
+pub(crate) enum Stock {
+    /// The project's packages.
+    Ours,
+    Debian,
+    Peers,
 }
 
 impl Subject {
     /// Boots its host, sets it up and waits until its workers are up.
     pub(crate) fn new(debian: Debian, recipe: &Recipe) -> Self {
-        let host = if recipe.ours { Host::boot(debian) } else { Host::bare(debian) };
+        let host = match recipe.stock {
+            Stock::Ours => Host::boot(debian),
+            Stock::Debian => Host::bare(debian),
+            Stock::Peers => Host::with_peers(debian),
+        };
         put(&host, BENCH, &std::env::current_exe().expect("this program"));
         put(&host, WORKER, Path::new(&std::env::var("UNITWARD_BENCH_WORKER").expect("make bench names the worker")));
+        put_folder(&host, "", &Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(recipe.folder));
         // Nothing of a burst is dropped, whoever sends it.
         host.write("/etc/mosquitto/conf.d/bench.conf", "max_queued_messages 0\nset_tcp_nodelay true\n");
         host.sh("systemctl restart mosquitto");
         let mut meter = Meter::start(&host, &recipe.expected);
-        (recipe.set_up)(&host);
+        host.sh(recipe.start);
         let up: usize = meter.ask(&format!("ready {}", recipe.workers));
         assert_eq!(up, recipe.workers, "{}: the workers are up", recipe.name);
-        let version = host.sh(recipe.version);
-        Self { name: recipe.name, version, host, meter }
+        let version = host.sh(&format!("dpkg-query -W -f '${{Version}}' {}", recipe.package));
+        Self { version, host, meter }
     }
 
     /// Kills so many of the workers at once.
@@ -64,6 +87,21 @@ impl Subject {
 fn put(host: &Host, path: &str, program: &Path) {
     let program = fs::read(program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
     host.write_mode(path, &program, Access { mode: 0o755, uid: 0 });
+}
+
+/// Puts a folder's files below this path, with their modes.
+fn put_folder(host: &Host, below: &str, folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let entry = entry.expect("the folder is readable");
+        let path = format!("{below}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            put_folder(host, &path, &entry.path());
+        } else {
+            let mode = entry.metadata().expect("it is there").permissions().mode() & 0o777;
+            let text = fs::read(entry.path()).expect("it is readable");
+            host.write_mode(&path, &text, Access { mode, uid: 0 });
+        }
+    }
 }
 
 /// The process inside.

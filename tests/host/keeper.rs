@@ -30,6 +30,8 @@ pub(super) fn scripts() -> &'static Path {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Bare,
+    /// With what the bench compares with.
+    Peers,
     Installed,
 }
 
@@ -62,6 +64,7 @@ impl Keeper {
             .arg(release)
             .arg(match kind {
                 Kind::Bare => "bare",
+                Kind::Peers => "peers",
                 Kind::Installed => "installed",
             })
             .env("NOTIFY_SOCKET", address)

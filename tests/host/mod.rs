@@ -95,6 +95,17 @@ impl Host {
         Self::new(debian, Kind::Bare)
     }
 
+    /// Boots a host without the project's packages, but with those of the programs that the bench compares with. None of
+    /// them runs yet.
+    ///
+    /// # Panics
+    ///
+    /// When the host does not come up without a failed unit.
+    #[track_caller]
+    pub(crate) fn with_peers(debian: Debian) -> Self {
+        Self::new(debian, Kind::Peers)
+    }
+
     #[track_caller]
     fn new(debian: Debian, kind: Kind) -> Self {
         let mut keeper = Keeper::start(debian.release(), kind);

@@ -1,0 +1,113 @@
+//! Who takes part in the measures of deaths, and how each is set up. What it is told is in `benches/peers`.
+
+use super::floor;
+use super::meter::Expected;
+use super::subject::{Recipe, Stock};
+use crate::host::Debian;
+use std::time::Duration;
+
+/// From the kill to the message in the subscriber's hand.
+pub(crate) const REPORT: &str = "crash-to-subscriber";
+/// From the kill to the main process's first instruction, without steps.
+pub(crate) const MAIN: &str = "recovery/main";
+/// Likewise with four steps, of which two are before the restart.
+pub(crate) const STEPS_MAIN: &str = "recovery/steps/main";
+/// From the kill to the end of the last of four steps.
+pub(crate) const STEPS_LAST: &str = "recovery/steps/last";
+
+/// The name under which the project takes part.
+pub(crate) const OURS: &str = "unitward";
+/// The name of the bare listener.
+pub(crate) const FLOOR: &str = "floor: a bare listener";
+
+const REPORTS: &str = "Crash/Reports";
+const START_UNIT: &str = "systemctl daemon-reload; systemctl start web";
+const START_WARD: &str = "systemctl daemon-reload; systemctl restart unitwardd; systemctl start web; sleep 0.5";
+
+/// The project with a ward in this folder.
+pub(crate) fn ours(folder: &'static str, steps: usize) -> Recipe {
+    Recipe {
+        name: OURS,
+        measures: if steps == 0 { &[REPORT, MAIN] } else { &[STEPS_MAIN, STEPS_LAST] },
+        folder,
+        stock: Stock::Ours,
+        package: "unitward",
+        start: START_WARD,
+        expected: Expected { topic: REPORTS.to_owned(), restarts: true, steps },
+        workers: 1,
+        every: if steps == 0 { 1 } else { 2 },
+        cycle: Duration::ZERO,
+    }
+}
+
+/// The bare listener beside a service that systemd restarts.
+pub(crate) fn floor() -> Recipe {
+    Recipe {
+        start: "systemctl daemon-reload; systemctl start floor; sleep 0.5; systemctl start web",
+        expected: Expected { topic: floor::TOPIC.to_owned(), restarts: true, steps: 0 },
+        ..systemd(FLOOR, "floor", &[REPORT])
+    }
+}
+
+/// All that take part on this version: the peers' own hosts are Debian 13.
+pub(crate) fn all(debian: Debian) -> Vec<Recipe> {
+    // Before systemd 254 a unit that will be restarted does not count as failed (systemd.service(5), Restart=).
+    let on_failure = if debian == Debian::Bookworm { "" } else { REPORTS };
+    let steps = Expected { restarts: true, steps: 4, ..Expected::default() };
+    let mut all = vec![
+        ours("unitward", 0),
+        floor(),
+        telling(systemd("systemd, OnFailure= with mosquitto_pub", "on-failure", &[REPORT]), on_failure),
+        telling(systemd("systemd, ExecStopPost= with mosquitto_pub", "stop-post", &[REPORT]), REPORTS),
+        systemd("systemd, RestartSec=0", "systemd", &[MAIN]),
+        systemd("systemd, two lines that do nothing", "systemd-two-lines", &[MAIN]),
+        Recipe { every: 3, ..systemd("systemd, default RestartSec=", "systemd-default", &[MAIN]) },
+        ours("unitward-steps", 4),
+        Recipe {
+            expected: steps.clone(),
+            every: 2,
+            ..systemd("systemd, ExecStartPre= and ExecStartPost=", "systemd-steps", &[STEPS_MAIN, STEPS_LAST])
+        },
+    ];
+    if debian == Debian::Trixie {
+        let everything = &[REPORT, MAIN, STEPS_MAIN, STEPS_LAST];
+        let monit = peer("monit", &[REPORT, MAIN], "systemctl start monit");
+        let monit = Recipe { every: 10, cycle: Duration::from_secs(1), ..monit };
+        let supervisord = peer("supervisord", everything, "systemctl start supervisor");
+        all.extend([
+            telling(Recipe { package: "supervisor", every: 6, ..supervisord }, REPORTS),
+            Recipe { every: 3, ..peer("runit", everything, START_RUNIT) },
+            Recipe { every: 3, ..peer("s6", everything, START_S6) },
+            Recipe { expected: steps, folder: "monit-steps", measures: &[STEPS_MAIN, STEPS_LAST], ..monit.clone() },
+            telling(monit, REPORTS),
+        ]);
+    }
+    all
+}
+
+const START_RUNIT: &str =
+    "mkdir -p /etc/service; ln -s /etc/sv/web /etc/service/web; systemctl daemon-reload; systemctl start runit";
+const START_S6: &str = "systemctl daemon-reload; systemctl start s6";
+
+fn systemd(name: &'static str, folder: &'static str, measures: &'static [&'static str]) -> Recipe {
+    Recipe {
+        name,
+        measures,
+        folder,
+        stock: Stock::Debian,
+        package: "systemd",
+        start: START_UNIT,
+        expected: Expected { restarts: true, ..Expected::default() },
+        workers: 1,
+        every: 1,
+        cycle: Duration::ZERO,
+    }
+}
+
+fn peer(name: &'static str, measures: &'static [&'static str], start: &'static str) -> Recipe {
+    Recipe { stock: Stock::Peers, package: name, start, ..systemd(name, name, measures) }
+}
+
+fn telling(recipe: Recipe, topic: &str) -> Recipe {
+    Recipe { expected: Expected { topic: topic.to_owned(), ..recipe.expected }, ..recipe }
+}
