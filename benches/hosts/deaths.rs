@@ -14,9 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What an end leaves to do is over by then.
-const REST: Duration = Duration::from_millis(100);
+const REST: Duration = Duration::from_millis(80);
 /// How long a service has been up at least when it is killed.
-const UP: Duration = Duration::from_millis(1_200);
+const UP: Duration = Duration::from_millis(1_100);
 
 type Value = fn(&Stroke) -> Option<f64>;
 

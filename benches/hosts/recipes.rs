@@ -35,7 +35,7 @@ pub(crate) fn ours(folder: &'static str, steps: usize) -> Recipe {
         start: START_WARD,
         expected: Expected { topic: REPORTS.to_owned(), restarts: true, steps },
         workers: 1,
-        every: if steps == 0 { 1 } else { 2 },
+        every: if steps == 0 { 1 } else { 3 },
         cycle: Duration::ZERO,
     }
 }
@@ -52,32 +52,34 @@ pub(crate) fn floor() -> Recipe {
 /// All that take part on this version: the peers' own hosts are Debian 13.
 pub(crate) fn all(debian: Debian) -> Vec<Recipe> {
     // Before systemd 254 a unit that will be restarted does not count as failed (systemd.service(5), Restart=).
-    let on_failure = if debian == Debian::Bookworm { "" } else { REPORTS };
+    let (on_failure, rarely) = if debian == Debian::Bookworm { ("", 300) } else { (REPORTS, 1) };
+    let template = systemd("systemd, OnFailure= with mosquitto_pub", "on-failure", &[REPORT]);
+    let stop_post = systemd("systemd, ExecStopPost= with mosquitto_pub", "stop-post", &[REPORT]);
     let steps = Expected { restarts: true, steps: 4, ..Expected::default() };
     let mut all = vec![
         ours("unitward", 0),
         floor(),
-        telling(systemd("systemd, OnFailure= with mosquitto_pub", "on-failure", &[REPORT]), on_failure),
-        telling(systemd("systemd, ExecStopPost= with mosquitto_pub", "stop-post", &[REPORT]), REPORTS),
-        systemd("systemd, RestartSec=0", "systemd", &[MAIN]),
-        systemd("systemd, two lines that do nothing", "systemd-two-lines", &[MAIN]),
+        telling(Recipe { every: rarely, ..template }, on_failure),
+        telling(Recipe { every: 2, ..stop_post }, REPORTS),
+        Recipe { every: 2, ..systemd("systemd, RestartSec=0", "systemd", &[MAIN]) },
+        Recipe { every: 2, ..systemd("systemd, two lines that do nothing", "systemd-two-lines", &[MAIN]) },
         Recipe { every: 3, ..systemd("systemd, default RestartSec=", "systemd-default", &[MAIN]) },
         ours("unitward-steps", 4),
         Recipe {
             expected: steps.clone(),
-            every: 2,
+            every: 3,
             ..systemd("systemd, ExecStartPre= and ExecStartPost=", "systemd-steps", &[STEPS_MAIN, STEPS_LAST])
         },
     ];
     if debian == Debian::Trixie {
         let everything = &[REPORT, MAIN, STEPS_MAIN, STEPS_LAST];
         let monit = peer("monit", &[REPORT, MAIN], "systemctl start monit");
-        let monit = Recipe { every: 10, cycle: Duration::from_secs(1), ..monit };
+        let monit = Recipe { every: 15, cycle: Duration::from_secs(1), ..monit };
         let supervisord = peer("supervisord", everything, "systemctl start supervisor");
         all.extend([
             telling(Recipe { package: "supervisor", every: 6, ..supervisord }, REPORTS),
-            Recipe { every: 3, ..peer("runit", everything, START_RUNIT) },
-            Recipe { every: 3, ..peer("s6", everything, START_S6) },
+            Recipe { every: 4, ..peer("runit", everything, START_RUNIT) },
+            Recipe { every: 4, ..peer("s6", everything, START_S6) },
             Recipe { expected: steps, folder: "monit-steps", measures: &[STEPS_MAIN, STEPS_LAST], ..monit.clone() },
             telling(monit, REPORTS),
         ]);

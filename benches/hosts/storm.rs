@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const SERVICES: usize = 200;
 /// What a storm leaves to do is over by then.
-const REST: Duration = Duration::from_secs(3);
+const REST: Duration = Duration::from_secs(2);
 
 /// Copies of the one ward or service, up before anything is killed.
 const WARDS: &str = "cd /etc/unitward; for i in {1..200}; do cp web.ward web$i.ward; done; rm web.ward
@@ -25,7 +25,7 @@ pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
     let floor = Recipe { start: SERVICE_UNITS, workers: SERVICES, ..recipes::floor() };
     let (mut our_subject, mut floor_subject) = (Subject::new(debian, &ours), Subject::new(debian, &floor));
     let (mut our_millis, mut floor_millis) = (Vec::new(), Vec::new());
-    for _ in 0..bench.rounds(20).max(3) {
+    for _ in 0..bench.rounds(10).max(3) {
         let stroke = our_subject.strike(SERVICES);
         assert_eq!(stroke.reports, SERVICES, "none of ours is lost: {stroke:?}");
         our_millis.extend(stroke.report.map(|micros| micros / 1e3));
