@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 const TOGETHER: usize = 512;
 /// How long after a failure the disk is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-/// How often the numbers are told at most.
+/// How often it is told at most how many reports wait.
 const TALLY: Duration = Duration::from_millis(500);
 
 /// The thread's state.
@@ -51,12 +51,12 @@ enum Life {
     Opened,
 }
 
-/// When the numbers are told.
+/// When it is told how many reports wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tally {
-    /// Nothing changed since they were told.
+    /// Nothing changed since it was told.
     Told,
-    /// They are due at this time.
+    /// It is due at this time.
     Due(Instant),
 }
 
@@ -93,7 +93,7 @@ impl Keeper {
             if self.retry.is_some_and(|at| at <= Instant::now()) {
                 self.store(Vec::new());
             }
-            self.tell_tallies();
+            self.tell_what_waits();
         }
         if !self.backlog.is_empty() {
             self.store(Vec::new());
@@ -327,15 +327,14 @@ impl Keeper {
         reports
     }
 
-    fn tell_tallies(&mut self) {
+    fn tell_what_waits(&mut self) {
         if !matches!(self.tally, Tally::Due(at) if at <= Instant::now()) {
             return;
         }
         self.tally = Tally::Told;
         let Some(history) = &self.history else { return };
-        if let Ok(mut tallies) = history.tallies() {
-            tallies.waiting += self.backlog.unsent();
-            self.tell(Tale::Tallied(tallies));
+        if let Ok(unsent) = history.unsent() {
+            self.tell(Tale::Waiting(unsent + self.backlog.unsent()));
         }
     }
 

@@ -18,8 +18,8 @@ mod search;
 pub(super) use recollect::{Memory, Recalled, Recollection};
 pub(super) use restarts::Notes;
 
+use crate::edge::history::Bounds;
 use crate::edge::history::entry::{Change, StoredDeath, StoredReport};
-use crate::edge::history::{Bounds, Tallies};
 use keeper::Keeper;
 use search::Search;
 use std::path::PathBuf;
@@ -65,8 +65,8 @@ pub(super) enum Tale {
     Recalled(Box<Recollection>),
     /// The records of full restarts.
     Restarts(Notes),
-    /// How many of what there are.
-    Tallied(Tallies),
+    /// How many reports wait for the broker.
+    Waiting(u64),
 }
 
 /// The main loop's end.
