@@ -1,6 +1,7 @@
 //! The keeper of the history: the archive's thread, order by order.
 
 use super::backlog::Backlog;
+use super::queue::Waiting;
 use super::recollect::{self, Recollection};
 use super::search::Search;
 use super::{Notes, Order, Tale, restarts};
@@ -10,7 +11,7 @@ use crate::edge::history::{Bounds, Cause, Dropped, History, HistoryError, Known,
 use crate::shell::daemon::messages;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -79,13 +80,9 @@ impl Keeper {
         }
     }
 
-    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+    pub(super) fn run(mut self, orders: &Waiting) {
         loop {
-            let first = match self.pause() {
-                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(pause) => orders.recv_timeout(pause),
-            };
-            match first {
+            match orders.next(self.pause()) {
                 Ok(first) => self.obey(first, orders),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -111,9 +108,9 @@ impl Keeper {
     }
 
     /// Does what was asked, and what was asked meanwhile; stores together what may be stored together.
-    fn obey(&mut self, first: Order, orders: &Receiver<Order>) {
+    fn obey(&mut self, first: Order, orders: &Waiting) {
         let mut changes = Vec::new();
-        for order in std::iter::once(first).chain(std::iter::from_fn(|| orders.try_recv().ok()).take(TOGETHER)) {
+        for order in std::iter::once(first).chain(std::iter::from_fn(|| orders.try_next().ok()).take(TOGETHER)) {
             match order {
                 Order::Store(more) => changes.extend(more),
                 other => {
