@@ -7,9 +7,14 @@ mod host;
 
 mod deaths;
 mod floor;
+mod gauge;
+mod growth;
+mod idle;
 mod meter;
+mod pace;
 mod recipes;
 mod results;
+mod size;
 mod storm;
 mod subject;
 mod worker_says;
@@ -42,8 +47,13 @@ impl Bench {
 type Measure = fn(&mut Bench);
 
 /// The measures, by the names that select them on the command line.
-const MEASURES: [(&str, Measure); 2] =
-    [("deaths", |bench| on_both(bench, deaths::measure)), ("storm", |bench| on_both(bench, storm::measure))];
+const MEASURES: [(&str, Measure); 5] = [
+    ("deaths", |bench| on_both(bench, deaths::measure)),
+    ("storm", |bench| on_both(bench, storm::measure)),
+    ("growth", |bench| growth::measure(bench, Debian::Trixie)),
+    ("idle", |bench| on_both(bench, idle::measure)),
+    ("size", size::measure),
+];
 
 fn on_both(bench: &mut Bench, measure: fn(&mut Bench, Debian)) {
     for debian in [Debian::Bookworm, Debian::Trixie] {

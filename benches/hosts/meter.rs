@@ -4,10 +4,12 @@
 //!
 //! * `ready N`: waits until N workers are up;
 //! * `kill K`: kills K of them at once, and tells after how many microseconds the last of their reports was in its hand as an
-//!   MQTT subscriber, the last of them was up again, and the last of their steps was done. `null`: not within the bound.
+//!   MQTT subscriber, the last of them was up again, and the last of their steps was done. `null`: not within the bound;
+//! * `pace R`: kills R of them a second for some seconds, and tells how far the reports fell behind: see `pace`.
 //!
 //! All times are of the one monotonic clock of the kernel.
 
+use super::pace;
 use super::worker_says::{SOCKET, Said};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
@@ -23,6 +25,9 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take. Slower is a failure.
 const BOUND: Duration = Duration::from_secs(30);
+
+/// How long the workers may take to start: a thousand of them take their time.
+const START: Duration = Duration::from_secs(600);
 
 /// What is expected after a kill.
 #[derive(Debug, Clone, Default)]
@@ -57,9 +62,12 @@ pub(crate) struct Stroke {
     pub(crate) reports: usize,
 }
 
-enum Came {
+/// What has come to the meter.
+pub(crate) enum Came {
+    /// A worker's word.
     Worker(Said),
-    Report(i64),
+    /// A report: when, and which process died, where it says so.
+    Report(i64, Option<i32>),
 }
 
 /// Runs until its standard input ends.
@@ -78,22 +86,25 @@ pub(crate) fn run(arguments: &[String]) {
         match verb {
             "ready" => println!("{}", meter.wait_for_workers(number)),
             "kill" => println!("{}", serde_json::to_string(&meter.kill(number)).expect("JSON")),
+            "pace" => println!("{}", serde_json::to_string(&pace::kill(&mut meter, number)).expect("JSON")),
             _ => panic!("{verb}?"),
         }
     }
 }
 
-struct Meter {
+/// What listens.
+pub(crate) struct Meter {
     expected: Expected,
-    came: Receiver<Came>,
-    up: VecDeque<i32>,
+    pub(crate) came: Receiver<Came>,
+    /// The workers that are up, in the order in which they came.
+    pub(crate) up: VecDeque<i32>,
 }
 
 impl Meter {
     fn wait_for_workers(&mut self, number: usize) -> usize {
         let begun = Instant::now();
         while self.up.len() < number
-            && let Ok(came) = self.came.recv_timeout(BOUND.saturating_sub(begun.elapsed()))
+            && let Ok(came) = self.came.recv_timeout(START.saturating_sub(begun.elapsed()))
         {
             if let Came::Worker(Said::Up { pid, .. }) = came {
                 self.up.push_back(pid);
@@ -119,7 +130,7 @@ impl Meter {
         let begun = Instant::now();
         while !(reports.is_complete() && ups.is_complete() && steps.is_complete()) {
             match self.came.recv_timeout(BOUND.saturating_sub(begun.elapsed())) {
-                Ok(Came::Report(at)) => reports.note(at),
+                Ok(Came::Report(at, _)) => reports.note(at),
                 Ok(Came::Worker(Said::Step { at })) => steps.note(at),
                 Ok(Came::Worker(Said::Up { pid, at })) => {
                     self.up.push_back(pid);
@@ -196,7 +207,12 @@ fn subscribe(topic: &str, sender: Sender<Came>) {
         let _client = client;
         for event in connection.iter() {
             match event {
-                Ok(Event::Incoming(Packet::Publish(_))) if sender.send(Came::Report(now())).is_err() => return,
+                Ok(Event::Incoming(Packet::Publish(publish))) => {
+                    let at = now();
+                    if sender.send(Came::Report(at, pid_in(&publish.payload))).is_err() {
+                        return;
+                    }
+                }
                 Ok(Event::Incoming(Packet::SubAck(_))) => acknowledged.send(()).expect("it is waited for"),
                 Ok(_) => {}
                 // The end of the host. Whatever is still waited for will be missed.
@@ -205,4 +221,9 @@ fn subscribe(topic: &str, sender: Sender<Came>) {
         }
     });
     is_acknowledged.recv_timeout(BOUND).expect("a broker that answers");
+}
+
+fn pid_in(report: &[u8]) -> Option<i32> {
+    let report: serde_json::Value = serde_json::from_slice(report).ok()?;
+    report["pid"].as_str()?.parse().ok()
 }

@@ -1,6 +1,7 @@
 //! A subject: a host on which one way of supervising is set up, with a meter inside.
 
 use super::meter::{Expected, Stroke};
+use super::pace::Paced;
 use crate::host::{Access, Debian, Host};
 use serde::de::DeserializeOwned;
 use std::fs;
@@ -64,23 +65,37 @@ impl Subject {
             Stock::Debian => Host::bare(debian),
             Stock::Peers => Host::with_peers(debian),
         };
+        put_folder(&host, "", &Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(recipe.folder));
+        let start = |host: &Host| {
+            host.sh(recipe.start);
+        };
+        let subject = Self::on(host, (&recipe.expected, recipe.workers), start);
+        let version = subject.host.sh(&format!("dpkg-query -W -f '${{Version}}' {}", recipe.package));
+        Self { version, ..subject }
+    }
+
+    /// Makes a subject of a host: puts the meter there, sets it up and waits until so many workers are up.
+    pub(crate) fn on(host: Host, (expected, workers): (&Expected, usize), set_up: impl FnOnce(&Host)) -> Self {
         put(&host, BENCH, &std::env::current_exe().expect("this program"));
         put(&host, WORKER, Path::new(&std::env::var("UNITWARD_BENCH_WORKER").expect("make bench names the worker")));
-        put_folder(&host, "", &Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(recipe.folder));
         // Nothing of a burst is dropped, whoever sends it.
         host.write("/etc/mosquitto/conf.d/bench.conf", "max_queued_messages 0\nset_tcp_nodelay true\n");
         host.sh("systemctl restart mosquitto");
-        let mut meter = Meter::start(&host, &recipe.expected);
-        host.sh(recipe.start);
-        let up: usize = meter.ask(&format!("ready {}", recipe.workers));
-        assert_eq!(up, recipe.workers, "{}: the workers are up", recipe.name);
-        let version = host.sh(&format!("dpkg-query -W -f '${{Version}}' {}", recipe.package));
-        Self { version, host, meter }
+        let mut meter = Meter::start(&host, expected);
+        set_up(&host);
+        let up: usize = meter.ask(&format!("ready {workers}"));
+        assert_eq!(up, workers, "the workers are up");
+        Self { version: String::new(), host, meter }
     }
 
     /// Kills so many of the workers at once.
     pub(crate) fn strike(&mut self, workers: usize) -> Stroke {
         self.meter.ask(&format!("kill {workers}"))
+    }
+
+    /// Kills so many workers a second for some time.
+    pub(crate) fn pace(&mut self, rate: usize) -> Paced {
+        self.meter.ask(&format!("pace {rate}"))
     }
 }
 

@@ -87,6 +87,11 @@ fn was_dropped(db: &Connection, key: &Key) -> Result<bool> {
     db.prepare("SELECT 1 FROM dropped WHERE invocation = ?1")?.exists([packed(key.invocation.as_str())])
 }
 
+/// Counts the reports that wait: there is an index of these alone, so that the rest of the history is not looked at.
+pub(super) fn unsent(db: &Connection) -> Result<u64> {
+    db.query_row("SELECT count(*) FROM reports WHERE state = 0", [], |found| row::unsigned(found, 0))
+}
+
 /// Counts what is stored.
 pub(super) fn tallies(db: &Connection) -> Result<Tallies> {
     db.query_row(

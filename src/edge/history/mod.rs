@@ -209,7 +209,16 @@ impl History {
         Known::of(&self.connection, &self.path)
     }
 
-    /// Counts what is stored.
+    /// Counts the reports that wait for the broker, without reading the rest of the history.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn unsent(&self) -> Result<u64, HistoryError> {
+        self.judged(ask::unsent(&self.connection))
+    }
+
+    /// Counts what is stored; reads all of it.
     ///
     /// # Errors
     ///

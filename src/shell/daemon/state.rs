@@ -15,8 +15,8 @@ use super::rules::{Rules, Scene};
 use super::stacks::{self, Stacks};
 use super::systemd::{Question, Sight, StackSeen, UnitAt};
 use crate::core::config::Config;
+use crate::edge::history::Bounds;
 use crate::edge::history::entry::Change;
-use crate::edge::history::{Bounds, Tallies};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +32,10 @@ pub(super) struct State {
     resync: Resync,
     phase: Phase,
     cloud: cloud::Status,
-    tallies: Tallies,
+    /// Reports that wait for the broker.
+    unsent: u64,
+    /// Watched units without a ward, counted when that may have changed: it takes a look at every unit.
+    others: usize,
     /// How often `WATCHDOG=1` is due, and when next.
     watchdog: Option<(Duration, Duration)>,
     status: String,
@@ -63,7 +66,8 @@ impl State {
             resync: Resync::default(),
             phase: Phase::Starting,
             cloud: cloud::Status::default(),
-            tallies: Tallies::default(),
+            unsent: 0,
+            others: 0,
             watchdog: watchdog.map(|interval| (interval, now.monotonic + interval)),
             status: String::new(),
             facts: Facts::default(),
@@ -90,6 +94,7 @@ impl State {
 
     /// Takes in one event.
     pub(super) fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
+        let recount = self.may_change_the_others(&event);
         let scene = Scene { now, rules: &self.rules };
         let mut actions = match event {
             Event::Configured(config, identity, excluded) => {
@@ -117,8 +122,22 @@ impl State {
             self.ends.recall.want_now();
         }
         actions.extend(self.ends.recall.next(now.monotonic).then_some(Action::Order(Order::Recall)));
+        if recount {
+            self.others = self.ends.without_ward(&self.rules.guard);
+        }
         actions.extend(self.news());
         actions
+    }
+
+    /// What is heard of a ward's own unit, which is nearly all there is to hear, does not change who else is watched.
+    fn may_change_the_others(&self, event: &Event) -> bool {
+        match event {
+            Event::Bus(Sight::Changed(unit, ..) | Sight::Described(unit, _) | Sight::Removed(unit)) => {
+                self.rules.guard.ward(unit).is_none()
+            }
+            Event::Bus(sight) => matches!(sight, Sight::Listed(_) | Sight::Found(..)),
+            other => matches!(other, Event::Configured(..) | Event::Archive(Tale::Recalled(_))),
+        }
     }
 
     fn configure(&mut self, now: Now, config: &Config, identity: Identity) -> Vec<Action> {
@@ -278,8 +297,8 @@ impl State {
                 let scene = Scene { now, rules: &self.rules };
                 self.stacks.hear((scene, &mut self.ends.desk), notes)
             }
-            Tale::Tallied(tallies) => {
-                self.tallies = tallies;
+            Tale::Waiting(unsent) => {
+                self.unsent = unsent;
                 Vec::new()
             }
         }
@@ -310,9 +329,9 @@ impl State {
         }
         if let Phase::Stopping(until) = self.phase
             && until <= now.monotonic
-            && self.tallies.waiting > 0
+            && self.unsent > 0
         {
-            actions.push(Action::Say(Remark::LeftBehind(self.tallies.waiting)));
+            actions.push(Action::Say(Remark::LeftBehind(self.unsent)));
         }
         actions
     }
@@ -332,7 +351,7 @@ impl State {
         let facts = Facts {
             node_id: self.rules.identity.node_id.clone(),
             cloud: self.cloud.words(self.nowhere()),
-            pending_reports: self.tallies.waiting,
+            pending_reports: self.unsent,
             wards: Arc::clone(self.rules.guard.units()),
         };
         if facts != self.facts {
@@ -344,10 +363,10 @@ impl State {
 
     /// `Guarding 12 wards, watching 3 units; 2 reports sent, 1 waiting; connected to mqtt://…`.
     fn story(&self) -> String {
-        let others = self.ends.without_ward(&self.rules.guard);
+        let others = self.others;
         let wards = self.rules.guard.wards();
         let ear = if self.resync.is_connected() { "" } else { "; not connected to systemd" };
-        let cloud = self.cloud.story(self.tallies.waiting, self.nowhere());
+        let cloud = self.cloud.story(self.unsent, self.nowhere());
         format!("Guarding {wards} ward{}, watching {others} unit{}; {cloud}{ear}", plural(wards), plural(others))
     }
 

@@ -39,6 +39,7 @@ fn ten_thousand_deaths_with_reports_and_recoveries_fit_into_16_mib() {
     }
     let tallies = history.tallies().unwrap();
     assert_eq!((tallies.deaths, tallies.waiting, tallies.recoveries), (10_000, 20_000, 10_000));
+    assert_eq!(history.unsent().unwrap(), 20_000);
     drop(history);
     println!("payload {} bytes, record {} bytes", payload(1).len(), record(1).len());
     println!("all waiting: {} bytes", on_disk(&place));
@@ -200,4 +201,12 @@ fn a_reader_without_end_does_not_let_the_log_grow_without_end() {
     history.apply(NOW, &done(20_000)).unwrap();
     assert_eq!(history.tallies().unwrap().deaths, stored + 1);
     assert!(on_disk(&place) <= SMALL.max_use, "{}", on_disk(&place));
+}
+
+#[test]
+fn how_many_reports_wait_is_known_without_reading_the_others() {
+    let history = Place::new().open().history;
+    let plan = "EXPLAIN QUERY PLAN SELECT count(*) FROM reports WHERE state = 0";
+    let plan: String = history.connection.query_row(plan, [], |row| row.get(3)).unwrap();
+    assert!(plan.contains("reports_waiting"), "{plan}");
 }

@@ -1,6 +1,7 @@
 //! The keeper of the history: the archive's thread, order by order.
 
 use super::backlog::Backlog;
+use super::queue::Waiting;
 use super::recollect::{self, Recollection};
 use super::search::Search;
 use super::{Notes, Order, Tale, restarts};
@@ -10,7 +11,7 @@ use crate::edge::history::{Bounds, Cause, Dropped, History, HistoryError, Known,
 use crate::shell::daemon::messages;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -19,7 +20,7 @@ use tracing::{error, info, warn};
 const TOGETHER: usize = 512;
 /// How long after a failure the disk is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-/// How often the numbers are told at most.
+/// How often it is told at most how many reports wait.
 const TALLY: Duration = Duration::from_millis(500);
 
 /// The thread's state.
@@ -51,12 +52,12 @@ enum Life {
     Opened,
 }
 
-/// When the numbers are told.
+/// When it is told how many reports wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tally {
-    /// Nothing changed since they were told.
+    /// Nothing changed since it was told.
     Told,
-    /// They are due at this time.
+    /// It is due at this time.
     Due(Instant),
 }
 
@@ -79,13 +80,9 @@ impl Keeper {
         }
     }
 
-    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+    pub(super) fn run(mut self, orders: &Waiting) {
         loop {
-            let first = match self.pause() {
-                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(pause) => orders.recv_timeout(pause),
-            };
-            match first {
+            match orders.next(self.pause()) {
                 Ok(first) => self.obey(first, orders),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -93,7 +90,7 @@ impl Keeper {
             if self.retry.is_some_and(|at| at <= Instant::now()) {
                 self.store(Vec::new());
             }
-            self.tell_tallies();
+            self.tell_what_waits();
         }
         if !self.backlog.is_empty() {
             self.store(Vec::new());
@@ -111,9 +108,9 @@ impl Keeper {
     }
 
     /// Does what was asked, and what was asked meanwhile; stores together what may be stored together.
-    fn obey(&mut self, first: Order, orders: &Receiver<Order>) {
+    fn obey(&mut self, first: Order, orders: &Waiting) {
         let mut changes = Vec::new();
-        for order in std::iter::once(first).chain(std::iter::from_fn(|| orders.try_recv().ok()).take(TOGETHER)) {
+        for order in std::iter::once(first).chain(std::iter::from_fn(|| orders.try_next().ok()).take(TOGETHER)) {
             match order {
                 Order::Store(more) => changes.extend(more),
                 other => {
@@ -327,15 +324,14 @@ impl Keeper {
         reports
     }
 
-    fn tell_tallies(&mut self) {
+    fn tell_what_waits(&mut self) {
         if !matches!(self.tally, Tally::Due(at) if at <= Instant::now()) {
             return;
         }
         self.tally = Tally::Told;
         let Some(history) = &self.history else { return };
-        if let Ok(mut tallies) = history.tallies() {
-            tallies.waiting += self.backlog.unsent();
-            self.tell(Tale::Tallied(tallies));
+        if let Ok(unsent) = history.unsent() {
+            self.tell(Tale::Waiting(unsent + self.backlog.unsent()));
         }
     }
 

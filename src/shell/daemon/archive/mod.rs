@@ -11,6 +11,7 @@
 
 mod backlog;
 mod keeper;
+mod queue;
 mod recollect;
 mod restarts;
 mod search;
@@ -18,21 +19,18 @@ mod search;
 pub(super) use recollect::{Memory, Recalled, Recollection};
 pub(super) use restarts::Notes;
 
+use crate::edge::history::Bounds;
 use crate::edge::history::entry::{Change, StoredDeath, StoredReport};
-use crate::edge::history::{Bounds, Tallies};
 use keeper::Keeper;
+use queue::{Orders, queue};
 use search::Search;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 
 /// The history's file.
 const FILE: &str = "/var/lib/unitward/reports.db";
-/// Orders that may wait. When there are more, the history loses them; they are sent all the same, and the books know of the
-/// deaths.
-const ORDERS: usize = 16_384;
 /// Tales that may wait to be heard. When there are more the thread pauses; nobody waits for it.
 const TALES: usize = 64;
 
@@ -65,14 +63,14 @@ pub(super) enum Tale {
     Recalled(Box<Recollection>),
     /// The records of full restarts.
     Restarts(Notes),
-    /// How many of what there are.
-    Tallied(Tallies),
+    /// How many reports wait for the broker.
+    Waiting(u64),
 }
 
 /// The main loop's end.
 pub(super) struct Archive {
     /// Others hold it weakly: without it the thread ends.
-    orders: Option<Arc<SyncSender<Order>>>,
+    orders: Option<Arc<Orders>>,
     pub(super) tales: mpsc::Receiver<Tale>,
     thread: Option<JoinHandle<()>>,
 }
@@ -80,17 +78,17 @@ pub(super) struct Archive {
 impl Archive {
     /// Starts the thread.
     pub(super) fn open() -> std::io::Result<Self> {
-        let (orders, receiver) = sync_channel(ORDERS);
+        let (orders, waiting) = queue();
         let (sender, tales) = mpsc::channel(TALES);
         let orders = Arc::new(orders);
         let keeper = Keeper::new(PathBuf::from(FILE), sender, Search::new(Arc::downgrade(&orders)));
-        let thread = std::thread::Builder::new().name("archive".to_owned()).spawn(move || keeper.run(&receiver))?;
+        let thread = std::thread::Builder::new().name("archive".to_owned()).spawn(move || keeper.run(&waiting))?;
         Ok(Self { orders: Some(orders), tales, thread: Some(thread) })
     }
 
     /// Asks; `false`: too many orders wait, and this one is lost.
     pub(super) fn ask(&self, order: Order) -> bool {
-        self.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_ok())
+        self.orders.as_ref().is_some_and(|orders| orders.ask(order))
     }
 }
 

@@ -3,16 +3,15 @@
 //! Invariants: one search at a time, and one more after it however often it was asked for meanwhile. What it finds comes back
 //! as an order. Nobody waits for the thread: when the daemon ends it ends with the process, and systemd ends its children.
 
-use super::Order;
-use super::recollect;
+use super::queue::Orders;
+use super::{Order, recollect};
 use std::io;
 use std::sync::Weak;
-use std::sync::mpsc::SyncSender;
 
 /// Who searches.
 pub(super) struct Search {
     /// Where to; gone when the daemon ends.
-    back: Weak<SyncSender<Order>>,
+    back: Weak<Orders>,
     pub(super) phase: Phase,
 }
 
@@ -29,7 +28,7 @@ pub(super) enum Phase {
 
 impl Search {
     /// Searches nothing yet.
-    pub(super) const fn new(back: Weak<SyncSender<Order>>) -> Self {
+    pub(super) const fn new(back: Weak<Orders>) -> Self {
         Self { back, phase: Phase::Idle }
     }
 
@@ -47,7 +46,7 @@ impl Search {
             let found = recollect::gather(cursor.as_deref());
             if let Some(orders) = back.upgrade() {
                 // The archive's thread is there as long as somebody can give it orders.
-                let _ = orders.send(Order::Gathered(Box::new(found)));
+                let _ = orders.hand_back(Order::Gathered(Box::new(found)));
             }
         };
         std::thread::Builder::new().name("search".to_owned()).spawn(search)?;

@@ -168,12 +168,12 @@ fn the_books_are_read_by_one_at_a_time_and_once_more_if_somebody_asks_meanwhile(
 
 #[test]
 fn a_search_holds_nothing_open() {
-    let (orders, waiting) = sync_channel::<Order>(1);
+    let (orders, waiting) = queue();
     let orders = Arc::new(orders);
     let mut search = Search::new(Arc::downgrade(&orders));
     drop(orders);
     search.begin(None).unwrap();
-    assert!(waiting.try_recv().is_err_and(|error| error == TryRecvError::Disconnected));
+    assert!(waiting.try_next().is_err_and(|error| error == TryRecvError::Disconnected));
 }
 
 #[test]

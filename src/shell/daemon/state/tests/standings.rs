@@ -135,8 +135,7 @@ fn the_service_is_told_how_things_stand_when_that_changes() {
     let facts = |actions: &[Action]| actions.iter().filter(|action| matches!(action, Action::Know(_))).count();
     let mut state = ready();
     assert_eq!(facts(&state.step(at(1), Event::Tick)), 0);
-    let tallies = Tallies { waiting: 3, ..Tallies::default() };
-    let actions = state.step(at(2), Event::Archive(Tale::Tallied(tallies)));
+    let actions = state.step(at(2), Event::Archive(Tale::Waiting(3)));
     assert_eq!(facts(&actions), 1);
     for action in &actions {
         if let Action::Know(facts) = action {

@@ -1,0 +1,90 @@
+//! What many crashes cost, and whether a crash costs more where there are more wards, or where much has happened before.
+
+mod cost;
+mod past;
+mod throughput;
+
+use super::Bench;
+use super::meter::Expected;
+use super::subject::{Subject, WORKER};
+use crate::host::{Debian, Host};
+
+/// Where all workers are, whoever guards them, so that they and whatever runs with them can be measured together.
+const WORKERS: &str = "wards.slice";
+
+/// Measures on a host of this version.
+pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
+    cost::by_wards(bench, debian);
+    cost::by_history(bench, debian);
+    throughput::measure(bench, debian);
+}
+
+/// So many workers on a host.
+struct Crew {
+    /// Its name in the results.
+    name: &'static str,
+    workers: usize,
+    /// Whether anybody tells of their crashes.
+    told: bool,
+    set_up: fn(&Host),
+}
+
+impl Crew {
+    const fn new(name: &'static str, workers: usize, set_up: fn(&Host)) -> Self {
+        Self { name, workers, told: true, set_up }
+    }
+
+    /// Has them at work on a new host.
+    fn subject(&self, debian: Debian) -> Subject {
+        let topic = if self.told { "Crash/Reports" } else { "" };
+        let expected = Expected { topic: topic.to_owned(), restarts: true, ..Expected::default() };
+        Subject::on(Host::boot(debian), (&expected, self.workers), self.set_up)
+    }
+}
+
+/// Units that nobody guards and nobody watches: systemd alone.
+fn plain<const N: usize>(host: &Host) {
+    units(host, N);
+    configure(host, "");
+    start(host, N);
+}
+
+/// The same, and the daemon tells of their crashes.
+fn watched<const N: usize>(host: &Host) {
+    units(host, N);
+    configure(host, "[Watch]\nUnits=web-*.service\n");
+    start(host, N);
+}
+
+/// Wards without a step.
+fn wards<const N: usize>(host: &Host) {
+    let recovery = "[Recovery]\\nDeathLimit=0\\nDelaySec=0\\nMaxDelaySec=0\\n";
+    host.sh(&format!(
+        "mkdir -p /etc/unitward; for n in {{1..{N}}}; do
+            printf '[Service]\\nExecStart={WORKER} up\\nSlice={WORKERS}\\n{recovery}' >/etc/unitward/web-$n.ward
+        done"
+    ));
+    configure(host, "");
+    start(host, N);
+}
+
+fn units(host: &Host, number: usize) {
+    host.sh(&format!(
+        "for n in {{1..{number}}}; do
+            printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\nExecStart={WORKER} up\\nSlice={WORKERS}\\nRestart=always\\nRestartSec=0\\n' \
+                >/etc/systemd/system/web-$n.service
+        done"
+    ));
+}
+
+fn configure(host: &Host, more: &str) {
+    let text = format!("[MQTT]\nBroker=mqtt://127.0.0.1:1883\n[Reports]\nBurst=100000\n{more}");
+    host.write("/etc/unitward/unitward.conf", &text);
+}
+
+fn start(host: &Host, number: usize) {
+    // One call to PID 1 for all of them: it is busy enough.
+    let all = "/etc/systemd/system/all.target";
+    host.sh(&format!("echo [Unit] >{all}; printf 'Wants=web-%d.service\\n' {{1..{number}}} >>{all}"));
+    host.sh("systemctl daemon-reload; systemctl restart unitwardd; systemctl start --no-block all.target");
+}

@@ -1,0 +1,161 @@
+//! What one crash costs, the hosts taking turns.
+//!
+//! A crash's processor time is what a control group has used between one crash and the next. All workers are in one group, so
+//! with them are the helper's processes and what PID 1 runs to start each; what systemd alone uses there for the same
+//! restart is subtracted. What is written to the disk is counted at the system calls, after that, since counting costs.
+
+use super::super::gauge;
+use super::super::results::{Figures, Peer, Row};
+use super::super::subject::Subject;
+use super::{Bench, Crew, WORKERS, past, plain, wards};
+use crate::host::{Debian, Host};
+use std::thread;
+use std::time::Duration;
+
+/// After a crash. With the turns of the others there is time enough for all that it leaves to do.
+const REST: Duration = Duration::from_millis(200);
+/// Crashes before those that count: caches fill, a first checkpoint is made.
+const BEFORE: usize = 3;
+
+/// What all wards are compared with.
+const ALONE: Crew = Crew { name: "systemd alone", workers: 10, told: false, set_up: plain::<10> };
+
+/// Ten, a hundred, a thousand wards.
+pub(super) fn by_wards(bench: &mut Bench, debian: Debian) {
+    let crews = [
+        ALONE,
+        Crew::new("10 wards", 10, wards::<10>),
+        Crew::new("100 wards", 100, wards::<100>),
+        Crew::new("1000 wards", 1000, wards::<1000>),
+    ];
+    compare(bench, debian, &crews);
+}
+
+/// Ten wards on a host that has known so many crashes.
+pub(super) fn by_history(bench: &mut Bench, debian: Debian) {
+    let crews = [
+        ALONE,
+        Crew::new("10 entries", 10, |host| after(host, 10)),
+        Crew::new("5000 entries", 10, |host| after(host, 5_000)),
+        Crew::new("a full history", 10, |host| after(host, 40_000)),
+    ];
+    compare(bench, debian, &crews);
+}
+
+fn after(host: &Host, entries: usize) {
+    past::put(host, entries);
+    wards::<10>(host);
+}
+
+/// One host, and what each crash used there.
+struct Measured {
+    name: &'static str,
+    is_told: bool,
+    subject: Subject,
+    /// The groups' times before the latest crash.
+    before: Option<[f64; 3]>,
+    /// Processor time of the daemon, of the workers and of PID 1.
+    used: [Vec<f64>; 3],
+    written: Vec<f64>,
+    synchronised: Vec<f64>,
+}
+
+/// The first of the crews is systemd alone, the second what the others are compared with.
+fn compare(bench: &mut Bench, debian: Debian, crews: &[Crew]) {
+    let measured = |crew: &Crew| Measured {
+        name: crew.name,
+        is_told: crew.told,
+        subject: crew.subject(debian),
+        before: None,
+        used: Default::default(),
+        written: Vec::new(),
+        synchronised: Vec::new(),
+    };
+    let mut hosts: Vec<_> = crews.iter().map(measured).collect();
+    let rounds = bench.rounds(60);
+    for round in 0..=BEFORE + rounds {
+        for host in &mut hosts {
+            host.read(round > BEFORE);
+            host.strike();
+            thread::sleep(REST);
+        }
+    }
+    for host in hosts.iter_mut().filter(|host| host.is_told) {
+        host.count_calls(rounds.max(30));
+    }
+    tell(bench, debian, &hosts);
+}
+
+impl Measured {
+    /// Notes what was used since the last reading.
+    fn read(&mut self, counts: bool) {
+        let now = [gauge::DAEMON, WORKERS, gauge::PID_1].map(|group| gauge::cpu(&self.subject.host, group));
+        if let Some(before) = self.before.replace(now).filter(|_| counts) {
+            for (used, (now, before)) in self.used.iter_mut().zip(now.into_iter().zip(before)) {
+                used.push(now - before);
+            }
+        }
+    }
+
+    fn strike(&mut self) {
+        let stroke = self.subject.strike(1);
+        assert!(stroke.up.is_some() && stroke.report.is_some() == self.is_told, "{}: {stroke:?}", self.name);
+    }
+
+    /// Counts what the daemon writes to its history and how often it waits for the disk.
+    fn count_calls(&mut self, rounds: usize) {
+        let pid = self.subject.host.systemctl_show("unitwardd", "MainPID");
+        let tracer = self.subject.host.trace(&pid, &["--trace=pwrite64,fsync,fdatasync", "--string-limit=0"]);
+        tracer.said();
+        for _ in 0..rounds {
+            self.strike();
+            thread::sleep(REST);
+            let said = tracer.said();
+            let calls = said.lines().filter_map(|line| Some((line, line.rsplit_once(" = ")?.1.parse::<f64>().ok()?)));
+            let (writes, syncs): (Vec<_>, Vec<_>) = calls.partition(|(line, _)| line.contains("pwrite64"));
+            self.written.push(writes.iter().map(|(_, bytes)| bytes).sum());
+            self.synchronised.push(syncs.iter().filter(|(line, _)| line.contains("sync")).map(|_| 1.0).sum());
+        }
+    }
+
+    /// Each quantity with its unit and its values.
+    fn quantities(&self, alone: &Self) -> [(&'static str, &'static str, Vec<f64>); 5] {
+        let [daemon, workers, pid_1] = &self.used;
+        let plain = figures(&alone.used[1]).median;
+        [
+            ("daemon-cpu", "µs", daemon.clone()),
+            ("helper-cpu", "µs", workers.iter().map(|spent| spent - plain).collect()),
+            ("pid1-cpu", "µs", pid_1.clone()),
+            ("written", "bytes, mean", vec![mean(&self.written)]),
+            ("fsyncs", "calls, mean", vec![mean(&self.synchronised)]),
+        ]
+    }
+}
+
+fn tell(bench: &mut Bench, debian: Debian, hosts: &[Measured]) {
+    let [alone, first, others @ ..] = hosts else { panic!("systemd alone, and a crew at least") };
+    let peer =
+        |name: &str, figures| Some(Peer { name: name.to_owned(), version: String::new(), figures: Some(figures) });
+    let mut put = |what: &str, unit: &str, (host, values): (&Measured, &[f64]), peer| {
+        let name = format!("cost/{what}/{}", host.name);
+        bench.results.put(Row::new(&name, (bench.host(debian), unit), figures(values), peer));
+    };
+    for (what, unit, values) in first.quantities(alone) {
+        let against = (what == "pid1-cpu").then(|| peer(alone.name, figures(&alone.used[2]))).flatten();
+        put(what, unit, (first, &values), against);
+    }
+    for other in others {
+        for ((what, unit, values), (_, _, fewer)) in other.quantities(alone).into_iter().zip(first.quantities(alone)) {
+            put(what, unit, (other, &values), peer(first.name, figures(&fewer)));
+        }
+    }
+}
+
+fn figures(values: &[f64]) -> Figures {
+    Figures::of(values.to_vec()).expect("there were rounds")
+}
+
+#[allow(clippy::cast_precision_loss, reason = "some hundred")]
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}

@@ -1,0 +1,98 @@
+//! Part of the meter: deaths at a steady pace, and how far their reports fall behind.
+
+use super::meter::{Came, Meter, now};
+use super::worker_says::Said;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long the pace is kept, in nanoseconds.
+const SPAN: i64 = 5 * SECOND;
+const SECOND: i64 = 1_000_000_000;
+/// What has not come so long after the last death is lost.
+const BOUND: i64 = 30 * SECOND;
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Paced {
+    /// The deaths. Fewer than asked for where none was up in time to be killed.
+    pub(crate) deaths: usize,
+    /// How long it took to kill them, in seconds.
+    pub(crate) seconds: f64,
+    /// From each death to its report, in milliseconds.
+    pub(crate) lags: Vec<f64>,
+    /// Reports that had come one second after the last death.
+    pub(crate) soon: usize,
+}
+
+impl Paced {
+    /// Deaths a second.
+    #[allow(clippy::cast_precision_loss, reason = "some thousands")]
+    pub(crate) fn rate(&self) -> f64 {
+        self.deaths as f64 / self.seconds
+    }
+}
+
+struct Pace<'m> {
+    meter: &'m mut Meter,
+    /// When each process that is not told of was killed.
+    killed: HashMap<i32, i64>,
+    deaths: usize,
+    lags: Vec<f64>,
+}
+
+/// Kills the worker that is up the longest, `rate` times a second. Where none is up the next one to come is killed at once.
+pub(crate) fn kill(meter: &mut Meter, rate: usize) -> Paced {
+    let mut pace = Pace { meter, killed: HashMap::new(), deaths: 0, lags: Vec::new() };
+    let interval = SECOND / i64::try_from(rate).expect("a rate");
+    let begun = now();
+    let mut next = begun;
+    while now() - begun < SPAN {
+        pace.listen_until(next);
+        if pace.kill_one() {
+            next += interval;
+        } else {
+            // A worker will come. What was missed meanwhile is not made up for.
+            next = now() + SECOND / 1_000;
+        }
+    }
+    let ended = now();
+    pace.listen_until(ended + SECOND);
+    let soon = pace.lags.len();
+    while !pace.killed.is_empty() && now() < ended + BOUND {
+        pace.listen_until(now() + SECOND / 10);
+    }
+    Paced { deaths: pace.deaths, seconds: seconds(ended - begun), lags: pace.lags, soon }
+}
+
+impl Pace<'_> {
+    fn kill_one(&mut self) -> bool {
+        let Some(pid) = self.meter.up.pop_front() else { return false };
+        self.killed.insert(pid, now());
+        self.deaths += 1;
+        kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL).expect("the worker is there");
+        true
+    }
+
+    fn listen_until(&mut self, end: i64) {
+        loop {
+            let left = u64::try_from(end - now()).unwrap_or(0);
+            match self.meter.came.recv_timeout(Duration::from_nanos(left)) {
+                Ok(Came::Report(at, pid)) => {
+                    if let Some(killed) = pid.and_then(|pid| self.killed.remove(&pid)) {
+                        self.lags.push(seconds(at - killed) * 1e3);
+                    }
+                }
+                Ok(Came::Worker(Said::Up { pid, .. })) => self.meter.up.push_back(pid),
+                Ok(Came::Worker(Said::Step { .. })) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "spans of seconds")]
+fn seconds(nanos: i64) -> f64 {
+    nanos as f64 / 1e9
+}
