@@ -1,17 +1,19 @@
 //! What Unitward costs and how quick it is, on booted hosts, side by side with what one would use instead.
 //!
-//! This one program is the bench and, inside the hosts, the meter and the floor.
+//! This one program is the bench and, inside the hosts, the meter, the floor and who lets generators take turns.
 
 #[path = "../../tests/host/mod.rs"]
 mod host;
 
 mod deaths;
 mod floor;
+mod generator;
 mod meter;
 mod recipes;
 mod results;
 mod storm;
 mod subject;
+mod turns;
 mod worker_says;
 
 use host::Debian;
@@ -42,8 +44,11 @@ impl Bench {
 type Measure = fn(&mut Bench);
 
 /// The measures, by the names that select them on the command line.
-const MEASURES: [(&str, Measure); 2] =
-    [("deaths", |bench| on_both(bench, deaths::measure)), ("storm", |bench| on_both(bench, storm::measure))];
+const MEASURES: [(&str, Measure); 3] = [
+    ("deaths", |bench| on_both(bench, deaths::measure)),
+    ("storm", |bench| on_both(bench, storm::measure)),
+    ("generator", generator::measure),
+];
 
 fn on_both(bench: &mut Bench, measure: fn(&mut Bench, Debian)) {
     for debian in [Debian::Bookworm, Debian::Trixie] {
@@ -56,6 +61,7 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("meter") => return meter::run(&arguments[1..]),
         Some("floor") => return floor::run(),
+        Some("turns") => return turns::run(&arguments[1..]),
         _ => {}
     }
     let mut bench = Bench { results: Results::open(), quick: std::env::var_os("UNITWARD_BENCH_QUICK").is_some() };
