@@ -24,6 +24,7 @@ build bench: export RUSTFLAGS := $(remapped)
 
 # The generator is linked statically: every boot and every daemon-reload waits for it, and a third of its time was the
 # dynamic linker's. A target must be named for that, or procedural macros would have to be static too.
+static := -C target-feature=+crt-static
 rust_host := $(shell rustc -vV | sed -n 's/^host: //p')
 generator := $(CARGO_TARGET_DIR)/lean/$(rust_host)/release/unitward-generator
 
@@ -47,7 +48,7 @@ test_threads ?= 4
 
 build: library ## compile the four programs and the library
 	cargo build --release --locked $(lean) --bin unitward-step
-	RUSTFLAGS="$(remapped) -C target-feature=+crt-static" cargo build --release --locked $(lean) --target $(rust_host) --bin unitward-generator
+	RUSTFLAGS="$(remapped) $(static)" cargo build --release --locked $(lean) --target $(rust_host) --bin unitward-generator
 	cargo build --release --locked --bin unitwardd --bin unitward
 
 # Two small files: quicker compiled than looked after, since the flags count too.
@@ -63,8 +64,9 @@ demo: tools deb ## boot a host, guard a service, kill it, show the recovery and 
 
 bench: tools deb ## measure against what one would use instead, on booted hosts (as root, takes long): make bench measures="deaths storm"
 	cargo build --release --locked $(lean) --example worker
+	RUSTFLAGS="$(remapped) $(static)" cargo build --release --locked $(lean) --target $(rust_host) --example writer
 	@trap tests/host/sweep EXIT; UNITWARD_BENCH_WORKER=$(CARGO_TARGET_DIR)/lean/release/examples/worker \
-		UNITWARD_GENERATOR=$(generator) cargo bench --locked --bench hosts -- $(measures)
+		UNITWARD_BENCH_WRITER=$(dir $(generator))examples/writer cargo bench --locked --bench hosts -- $(measures)
 
 deb: $(packages) ## Debian packages, in target/debian
 

@@ -1,6 +1,6 @@
 //! What Unitward costs and how quick it is, on booted hosts, side by side with what one would use instead.
 //!
-//! This one program is the bench and, inside the hosts, the meter and the floor.
+//! This one program is the bench and, inside the hosts, the meter, the floor and who lets generators take turns.
 
 #[path = "../../tests/host/mod.rs"]
 mod host;
@@ -8,6 +8,7 @@ mod host;
 mod deaths;
 mod floor;
 mod gauge;
+mod generator;
 mod growth;
 mod idle;
 mod meter;
@@ -17,6 +18,7 @@ mod results;
 mod size;
 mod storm;
 mod subject;
+mod turns;
 mod worker_says;
 
 use host::Debian;
@@ -47,11 +49,12 @@ impl Bench {
 type Measure = fn(&mut Bench);
 
 /// The measures, by the names that select them on the command line.
-const MEASURES: [(&str, Measure); 5] = [
+const MEASURES: [(&str, Measure); 6] = [
     ("deaths", |bench| on_both(bench, deaths::measure)),
     ("storm", |bench| on_both(bench, storm::measure)),
     ("growth", |bench| growth::measure(bench, Debian::Trixie)),
     ("idle", |bench| on_both(bench, idle::measure)),
+    ("generator", generator::measure),
     ("size", size::measure),
 ];
 
@@ -66,6 +69,7 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("meter") => return meter::run(&arguments[1..]),
         Some("floor") => return floor::run(),
+        Some("turns") => return turns::run(&arguments[1..]),
         _ => {}
     }
     let mut bench = Bench { results: Results::open(), quick: std::env::var_os("UNITWARD_BENCH_QUICK").is_some() };

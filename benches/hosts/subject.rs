@@ -99,7 +99,8 @@ impl Subject {
     }
 }
 
-fn put(host: &Host, path: &str, program: &Path) {
+/// Puts a program into a host.
+pub(crate) fn put(host: &Host, path: &str, program: &Path) {
     let program = fs::read(program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
     host.write_mode(path, &program, Access { mode: 0o755, uid: 0 });
 }

@@ -112,6 +112,9 @@ fn expand(word: &str, unit: &UnitName) -> String {
 
 /// Splits a command into words: blanks separate, `"` and `'` hold together, `\` escapes as in C.
 fn split_words(text: &str) -> Result<Vec<String>, Wrong> {
+    if !text.contains(['"', '\'', '\\', ';']) {
+        return Ok(text.split_whitespace().map(str::to_owned).collect());
+    }
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote: Option<(char, usize)> = None;
@@ -168,40 +171,7 @@ fn hexadecimal(chars: &mut impl Iterator<Item = char>) -> Option<char> {
 /// Quotes one word so that systemd reads exactly this word back. Specifiers and `$` stay alive.
 #[must_use]
 pub fn quote(word: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| {
-        byte.is_ascii_alphanumeric()
-            || byte >= 0x80
-            || matches!(
-                byte,
-                b'-' | b'_'
-                    | b'.'
-                    | b'/'
-                    | b':'
-                    | b'='
-                    | b','
-                    | b'+'
-                    | b'@'
-                    | b'%'
-                    | b'$'
-                    | b'~'
-                    | b'^'
-                    | b'{'
-                    | b'}'
-                    | b'['
-                    | b']'
-                    | b'('
-                    | b')'
-                    | b'<'
-                    | b'>'
-                    | b'|'
-                    | b'&'
-                    | b'*'
-                    | b'?'
-                    | b'!'
-                    | b'#'
-            )
-    };
-    if !word.is_empty() && word.bytes().all(plain) && !word.starts_with('#') {
+    if !word.is_empty() && is_plain(word) && !word.starts_with('#') {
         return Cow::Borrowed(word);
     }
     let mut out = String::from("\"");
@@ -222,6 +192,29 @@ pub fn quote(word: &str) -> Cow<'_, str> {
     out.push('"');
     Cow::Owned(out)
 }
+
+/// Whether no character of it needs quotes, wherever in a word it stands but at its beginning.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| PLAIN[usize::from(byte)])
+}
+
+/// By byte, for there are many: the boot waits.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = byte >= 0x80 || (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let marks = b"-_./:=,+@%$~^{}[]()<>|&*?!#";
+    let mut at = 0;
+    while at < marks.len() {
+        plain[marks[at] as usize] = true;
+        at += 1;
+    }
+    plain
+};
 
 /// Makes `text` literal for a unit file: no specifier and no variable is replaced in it.
 #[must_use]

@@ -5,6 +5,7 @@ use super::names::{StackName, UnitName};
 use super::step::{Action, Awaited, RebootGuard, Wait};
 use super::time_span;
 use super::wrong::{Wrong, offset_in};
+use std::borrow::Cow;
 
 /// Keywords of steps.
 pub(super) const STEPS: [&str; 10] =
@@ -24,7 +25,10 @@ const DEFAULT_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 /// # Errors
 /// What is wrong and what to write instead.
 pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Action, Wrong> {
-    let named = argument.replace("%n", own.as_str());
+    let named = match argument.contains('%') {
+        true => Cow::Owned(argument.replace("%n", own.as_str())),
+        false => Cow::Borrowed(argument),
+    };
     // What is wrong after the name stands as far from the end as before the name was put in.
     let back = |wrong: Wrong| match (argument.len() + wrong.offset).checked_sub(named.len()) {
         Some(offset) if wrong.offset > 0 => Wrong { offset, ..wrong },

@@ -75,34 +75,32 @@ pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
         return (Vec::new(), problems);
     }
     let mut sections: Vec<Section<'_>> = Vec::with_capacity(8);
-    for Line { number, column, text, pieces } in logical_lines(&file.text) {
-        match (shape(&text), sections.last_mut()) {
-            (Shape::Header, _) => {
-                let at = place(number, column + 1 + text[1..].chars().take_while(|c| c.is_whitespace()).count());
-                let name = part(text, |line| line[1..line.len() - 1].trim());
-                sections.push(Section { name, at, entries: Vec::with_capacity(8), strays: Vec::new() });
-            }
-            (Shape::Assignment { equals }, Some(section)) => {
-                let begin = offset_in(&text, text[equals + 1..].trim_start());
-                let written = Written::new((number, column), &text, begin, pieces);
-                let at = place(number, column);
-                let key = part(text.clone(), |line| line[..equals].trim());
-                let value = part(text, |line| &line[begin..]);
-                section.entries.push(Entry { key, value, at, written });
-            }
-            (Shape::Assignment { equals }, None) => {
-                let mistake = Mistake::OutsideSection { key: shorten(text[..equals].trim()) };
-                problems.push(Problem { at: place(number, column), mistake });
-            }
-            (Shape::Neither, Some(section)) => {
-                section.strays.push(Stray { at: place(number, column), found: shorten(&text) });
-            }
-            (Shape::Neither, None) => {
-                let mistake = Mistake::NotALine { found: shorten(&text) };
-                problems.push(Problem { at: place(number, column), mistake });
-            }
+    logical_lines(&file.text, |Line { number, column, text, pieces }| match (shape(&text), sections.last_mut()) {
+        (Shape::Header, _) => {
+            let at = place(number, column + 1 + text[1..].chars().take_while(|c| c.is_whitespace()).count());
+            let name = part(text, |line| line[1..line.len() - 1].trim());
+            sections.push(Section { name, at, entries: Vec::with_capacity(8), strays: Vec::new() });
         }
-    }
+        (Shape::Assignment { equals }, Some(section)) => {
+            let begin = offset_in(&text, text[equals + 1..].trim_start());
+            let written = Written::new((number, column), &text, begin, pieces);
+            let at = place(number, column);
+            let key = part(text.clone(), |line| line[..equals].trim());
+            let value = part(text, |line| &line[begin..]);
+            section.entries.push(Entry { key, value, at, written });
+        }
+        (Shape::Assignment { equals }, None) => {
+            let mistake = Mistake::OutsideSection { key: shorten(text[..equals].trim()) };
+            problems.push(Problem { at: place(number, column), mistake });
+        }
+        (Shape::Neither, Some(section)) => {
+            section.strays.push(Stray { at: place(number, column), found: shorten(&text) });
+        }
+        (Shape::Neither, None) => {
+            let mistake = Mistake::NotALine { found: shorten(&text) };
+            problems.push(Problem { at: place(number, column), mistake });
+        }
+    });
     (sections, problems)
 }
 
@@ -168,9 +166,13 @@ impl Line<'_> {
     }
 }
 
-/// Joins continued lines, drops comments and empty lines.
-fn logical_lines(text: &str) -> Vec<Line<'_>> {
-    let mut lines = Vec::with_capacity(32);
+/// Joins continued lines, drops comments and empty lines, and hands over each that is left.
+fn logical_lines<'a>(text: &'a str, mut hand_over: impl FnMut(Line<'a>)) {
+    let mut hand_over = |line: Line<'a>| {
+        if !line.text.is_empty() {
+            hand_over(line);
+        }
+    };
     let mut open: Option<(String, Vec<Piece>)> = None;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, raw) in text.lines().enumerate() {
@@ -182,14 +184,14 @@ fn logical_lines(text: &str) -> Vec<Line<'_>> {
         let (number, column) = (index + 1, raw[..offset_in(raw, line)].chars().count() + 1);
         match (continued(line), open.take()) {
             (None, None) => {
-                lines.push(Line { number, column, text: Cow::Borrowed(line), pieces: Vec::new() });
+                hand_over(Line { number, column, text: Cow::Borrowed(line), pieces: Vec::new() });
             }
             (part, begun) => {
                 let (mut whole, mut pieces) = begun.unwrap_or_default();
                 pieces.push(Piece { begin: whole.len(), line: number, column });
                 whole.push_str(part.unwrap_or(line));
                 match part {
-                    None => lines.push(joined(whole, pieces)),
+                    None => hand_over(joined(whole, pieces)),
                     Some(_) => {
                         whole.push(' ');
                         open = Some((whole, pieces));
@@ -198,9 +200,9 @@ fn logical_lines(text: &str) -> Vec<Line<'_>> {
             }
         }
     }
-    lines.extend(open.map(|(whole, pieces)| joined(whole, pieces)));
-    lines.retain(|line| !line.text.is_empty());
-    lines
+    if let Some((whole, pieces)) = open {
+        hand_over(joined(whole, pieces));
+    }
 }
 
 fn joined<'a>(whole: String, pieces: Vec<Piece>) -> Line<'a> {

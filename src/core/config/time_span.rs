@@ -50,7 +50,8 @@ pub fn render(span: Duration) -> String {
         return "0".to_owned();
     }
     let mut text = String::with_capacity(16);
-    let mut rest = span.as_micros();
+    // A span of u64 microseconds is longer than any that is read.
+    let mut rest = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
     for (unit, size) in [("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)] {
         if rest >= size {
             text.push_str(if text.is_empty() { "" } else { " " });

@@ -5,7 +5,7 @@
 //! every step of ours; an `Execute=` without `+` runs as the service does, and replaces the guard's process, so PID 1
 //! itself notes its status. Where a later line depends on that status, a `collect` line fetches it from PID 1.
 
-use crate::core::config::command_line::{literal, quote};
+use crate::core::config::command_line::{is_plain, literal, quote};
 use crate::core::config::step::{Action, Awaited, RebootGuard, Step, Wait};
 use crate::core::config::{Condition, ConditionKind, OnStepFailure, Ward, time_span};
 use std::time::Duration;
@@ -48,6 +48,7 @@ pub fn service_name(ward: &Ward, condition: &Condition) -> String {
 /// A line of ours that runs as root and whose failure is only shown, put together word by word.
 ///
 /// The boot waits while thousands of these are written, hence no formatting machinery.
+#[derive(Default)]
 pub(super) struct HelperLine(String);
 
 impl HelperLine {
@@ -60,8 +61,18 @@ impl HelperLine {
 
     /// Adds `--NAME=VALUE`.
     pub(super) fn option(mut self, name: &str, value: &str) -> Self {
-        let word = ["--", name, "=", value].concat();
-        self.0.extend([" ", &quote(&word)]);
+        if is_plain(value) {
+            self.0.extend([" --", name, "=", value]);
+        } else {
+            let word = ["--", name, "=", value].concat();
+            self.0.extend([" ", &quote(&word)]);
+        }
+        self
+    }
+
+    /// Adds what is a part of several lines.
+    pub(super) fn part(mut self, part: &str) -> Self {
+        self.0.push_str(part);
         self
     }
 

@@ -78,7 +78,9 @@ struct Sections {
 
 impl Sections {
     fn of(ward: &Ward) -> Self {
-        let mut all = Self { begin: begin(ward), stopped: stopped(ward), ..Self::default() };
+        let limit = limit_options(ward);
+        let stopped = HelperLine::new("stopped", ward, ward.unit().as_str()).part(&limit).done();
+        let mut all = Self { begin: begin(ward, &limit), stopped, ..Self::default() };
         // [OnRestart] speaks of a restart with all its steps, so its lines come last.
         let (restart, others): (Vec<_>, Vec<_>) =
             ward.conditions.iter().partition(|condition| condition.kind == ConditionKind::Restart);
@@ -111,13 +113,13 @@ fn append(all: &mut Lines, lines: Lines) {
     all.waits += lines.waits;
 }
 
-fn begin(ward: &Ward) -> String {
+fn begin(ward: &Ward, limit: &str) -> String {
     let recovery = &ward.recovery;
     let line = HelperLine::new("begin", ward, ward.unit().as_str())
         .option("delay", &time_span::render(recovery.delay))
-        .option("max-delay", &time_span::render(recovery.max_delay));
-    // It stands in for `stopped` where that did not run.
-    let line = limit_options(ward, line);
+        .option("max-delay", &time_span::render(recovery.max_delay))
+        // It stands in for `stopped` where that did not run.
+        .part(limit);
     ward.conditions
         .iter()
         .filter(|condition| condition.once && condition.kind != ConditionKind::Limit)
@@ -141,17 +143,13 @@ fn end(ward: &Ward, start: &Lines) -> String {
     restarts.fold(line, once_option).done()
 }
 
-fn stopped(ward: &Ward) -> String {
-    limit_options(ward, HelperLine::new("stopped", ward, ward.unit().as_str())).done()
-}
-
 /// The death limit and what follows it, and the stack whose full restart is nobody's death.
-fn limit_options(ward: &Ward, line: HelperLine) -> HelperLine {
+fn limit_options(ward: &Ward) -> String {
     let recovery = &ward.recovery;
-    let line = ward.stack.iter().fold(line, |line, stack| line.option("stack", stack.as_str()));
+    let line = ward.stack.iter().fold(HelperLine::default(), |line, stack| line.option("stack", stack.as_str()));
     let reset_after = time_span::render(recovery.reset_after);
     if recovery.death_limit == 0 {
-        return line.option("reset-after", &reset_after);
+        return line.option("reset-after", &reset_after).done();
     }
     let on_limit = match recovery.on_limit {
         OnLimit::Exclude => "exclude",
@@ -168,7 +166,7 @@ fn limit_options(ward: &Ward, line: HelperLine) -> HelperLine {
         let option = if condition.once { "run-once" } else { "run" };
         line = line.option(option, &guard::service_name(ward, condition));
     }
-    line
+    line.done()
 }
 
 /// The lines without the resets of the two lists ours come first in, and without what those resets take away.

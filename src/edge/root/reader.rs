@@ -7,18 +7,24 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Every entry of the search path by name, first directory first.
 pub(super) type Listing = BTreeMap<String, Vec<Found>>;
 
-/// A directory's entry.
-pub(super) struct Found {
+/// A directory that was read, open so that the names in it are looked up in one step each.
+struct Directory {
     /// Seen from the host.
     path: PathBuf,
-    /// Seen from here.
-    outside: PathBuf,
+    open: File,
+}
+
+/// A directory's entry.
+pub(super) struct Found {
+    directory: Arc<Directory>,
     /// Whether it is a link and has to be followed.
     is_link: bool,
 }
@@ -29,6 +35,9 @@ pub(super) struct Reader<'a> {
     owner: u32,
     pub(super) problems: Vec<Problem>,
 }
+
+/// Without blocking: somebody may have put a pipe there.
+const READING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 impl<'a> Reader<'a> {
     pub(super) fn new(root: &'a Path) -> Self {
@@ -64,16 +73,23 @@ impl<'a> Reader<'a> {
                 return Vec::new();
             }
         };
-        if let Some(why) = fs::metadata(&outside).ok().and_then(|data| self.distrust(&data)) {
+        let open = match rustix::fs::open(&outside, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(open) => File::from(open),
+            Err(error) => {
+                self.refuse(directory, format!("the directory cannot be read: {}", reason(&error.into())));
+                return Vec::new();
+            }
+        };
+        if let Some(why) = open.metadata().ok().and_then(|data| self.distrust(&data)) {
             let why = format!("{why}, so what is in it is not trusted");
             self.refuse(directory, why);
             return Vec::new();
         }
+        let directory = Arc::new(Directory { path: directory.to_owned(), open });
         let named = |entry: fs::DirEntry| {
             let name = entry.file_name().into_string().ok()?;
             let is_link = entry.file_type().ok()?.is_symlink();
-            let found = Found { path: directory.join(&name), outside: entry.path(), is_link };
-            Some((name, found))
+            Some((name, Found { directory: directory.clone(), is_link }))
         };
         listing.flatten().filter_map(named).collect()
     }
@@ -82,7 +98,7 @@ impl<'a> Reader<'a> {
     pub(super) fn with_drop_ins(&mut self, found: &Listing, name: &str) -> Vec<SourceFile> {
         let settings = name == SETTINGS;
         let mut files = Vec::new();
-        match found.get(name).and_then(|entries| entries.first()).map(|main| self.read(main)) {
+        match found.get(name).and_then(|entries| entries.first()).map(|main| self.read(name, main)) {
             Some(Read::Text(main)) => files.push(main),
             // Drop-ins alone make settings, as they do for systemd itself, but no ward and no stack.
             None if settings => {}
@@ -90,13 +106,18 @@ impl<'a> Reader<'a> {
         }
         let refused = self.problems.len();
         let mut drop_ins: BTreeMap<String, Found> = BTreeMap::new();
-        for directory in found.get(&[name, ".d"].concat()).into_iter().flatten() {
-            for (file, entry) in self.entries(&directory.path).into_iter().filter(|(file, _)| file.ends_with(".conf")) {
+        let folder = [name, ".d"].concat();
+        for directory in found.get(&folder).into_iter().flatten() {
+            for (file, entry) in self
+                .entries(&directory.directory.path.join(&folder))
+                .into_iter()
+                .filter(|(file, _)| file.ends_with(".conf"))
+            {
                 drop_ins.entry(file).or_insert(entry);
             }
         }
-        for entry in drop_ins.values() {
-            if let Read::Text(file) = self.read(entry) {
+        for (file, entry) in &drop_ins {
+            if let Read::Text(file) = self.read(file, entry) {
                 files.push(file);
             }
         }
@@ -108,14 +129,18 @@ impl<'a> Reader<'a> {
     }
 
     /// One file's text, unless it masks or, with a problem, may not or cannot be read.
-    fn read(&mut self, entry: &Found) -> Read {
-        let path = entry.path.as_path();
-        let outside = match if entry.is_link { resolve(self.root, path) } else { Some(entry.outside.clone()) } {
-            Some(found) if entry.is_link && found == outside(self.root, Path::new("/dev/null")) => return Read::Masked,
-            Some(outside) => outside,
-            None => return self.refuse(path, "the link leads nowhere; point it at a file, or remove it".into()),
+    fn read(&mut self, name: &str, entry: &Found) -> Read {
+        let path = &*entry.directory.path.join(name);
+        let opened = if entry.is_link {
+            match resolve(self.root, path) {
+                Some(found) if found == outside(self.root, Path::new("/dev/null")) => return Read::Masked,
+                Some(found) => rustix::fs::open(found, READING, Mode::empty()),
+                None => return self.refuse(path, "the link leads nowhere; point it at a file, or remove it".into()),
+            }
+        } else {
+            rustix::fs::openat(&entry.directory.open, name, READING, Mode::empty())
         };
-        match self.read_trusted(&outside) {
+        match self.read_trusted(opened) {
             Ok(bytes) if bytes.is_empty() => Read::Masked,
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Read::Text(SourceFile { path: path.into(), text }),
@@ -131,10 +156,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read_trusted(&self, outside: &Path) -> Result<Vec<u8>, String> {
+    fn read_trusted(&self, opened: rustix::io::Result<OwnedFd>) -> Result<Vec<u8>, String> {
         let cannot = |error: io::Error| format!("the file cannot be read: {}", reason(&error));
-        // Without blocking: somebody may have put a pipe there.
-        let opened = rustix::fs::open(outside, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
         let file = File::from(opened.map_err(|error| cannot(error.into()))?);
         let data = file.metadata().map_err(cannot)?;
         if !data.is_file() {
