@@ -10,7 +10,7 @@
 //! | floor | does | must not |
 //! |---|---|---|
 //! | [`core`] | decides: values in, values out | read, write, ask the clock, log |
-//! | [`edge`] | reads and writes, one thing after the other | know D-Bus, MQTT or an asynchronous runtime |
+//! | [`edge`] | reads and writes, one thing after the other | know a bus, MQTT or an asynchronous runtime |
 //! | `shell` (feature `full`) | runs the daemon and the command | decide what a value alone can decide |
 //!
 //! The programs are three lines each over one entry point: `generator/main.rs`, [`edge::step`] (`unitward-step`), `shell::daemon`
@@ -28,6 +28,7 @@
 //!
 //! In [`edge`]:
 //! * `boot`: which boot this is.
+//! * `bounded`: a connection on which nothing lasts longer than it was told to.
 //! * `clock`: the two clocks a recovery needs.
 //! * `conveyor`: one thread makes things and another takes them.
 //! * `coredump`: core dumps, as systemd-coredump tells of them.
@@ -37,6 +38,7 @@
 //! * `journal`: what PID 1 and the helper wrote while nobody listened.
 //! * `kmsg`: the kernel's log, which is the generator's.
 //! * `log`: the journal, for those who do recoveries.
+//! * `pid1`: PID 1, asked at its own socket.
 //! * `planner`: ward by ward, what is to be written.
 //! * `record`: the run record, a file for each run of a ward.
 //! * `recoveries`: from run records back to the death a recovery began with.
@@ -45,7 +47,7 @@
 //! * `series_file`: what carries over from run to run.
 //! * `step`: `unitward-step`, which PID 1 runs in the lines of generated units.
 //! * `symbols`: the functions of a backtrace.
-//! * `systemctl`: PID 1, asked without a bus daemon.
+//! * `systemctl`: PID 1, told what to do, without a bus daemon.
 //! * `unit_files`: other people's units, as they are on disk.
 //!
 //! In `shell`:
@@ -84,7 +86,8 @@
 //! # Invariants
 //!
 //! * PID 1 runs the recovery out of generated units; nothing in it needs the daemon, or a bus.
-//! * The generator and `unitward-step` are built without the feature `full`: no asynchronous runtime and no D-Bus library in them.
+//! * The generator and `unitward-step` are built without the feature `full`: no asynchronous runtime in them, and of D-Bus
+//!   the wire format alone.
 //! * The generator ends with 0 and writes only where it is told. Same input, same bytes.
 //! * No configured text can add a line, a directive or a command to a generated unit.
 //! * A mistake in the configuration costs the smallest whole it makes meaningless and is always said.

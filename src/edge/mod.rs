@@ -1,6 +1,7 @@
-//! The synchronous floor: files, PID 1 by way of `systemctl`, and the program `unitward-step`.
+//! The synchronous floor: files, PID 1, and the program `unitward-step`.
 
 pub mod boot;
+pub(crate) mod bounded;
 pub mod clock;
 pub mod conveyor;
 #[cfg(feature = "full")]
@@ -13,6 +14,7 @@ pub mod history;
 pub mod journal;
 pub mod kmsg;
 pub(crate) mod log;
+pub mod pid1;
 pub mod planner;
 pub mod record;
 pub mod recoveries;

@@ -2,21 +2,18 @@
 //!
 //! Nothing here waits longer than it was told to: not for room in the socket's queue, nor for the answer.
 
-use super::super::systemctl::{self, Wait};
 use crate::core::config::{StackName, time_span};
 use crate::core::full_restart::request::{Answer, Request, SOCKETS};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
+use crate::edge::bounded::Bounded;
+use crate::edge::systemctl::{self, Wait};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long the beginning of a restart is waited for. The restarter answers within half of it, whatever happens.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pause between two tries to connect.
+/// Pause between two tries to connect where nobody listens yet.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long systemd may take to listen where it was asked to.
@@ -59,11 +56,11 @@ pub fn ask(stack: &StackName, request: &Request, patience: Duration) -> Result<A
     let deadline = Instant::now() + patience;
     let path = Path::new(SOCKETS).join(stack.as_str());
     let once = || {
-        let connection = match connect_by(&path, deadline) {
+        let connection = match Bounded::connect(&path, deadline) {
             Err(error) if is_nobody(&error) && rustix::process::geteuid().is_root() => listen(stack, &path, deadline),
             connected => connected,
         };
-        connection.and_then(|connection| converse(connection, request, deadline))
+        connection.and_then(|connection| converse(connection, request))
     };
     let answer = match once() {
         Err(error) if is_silence(&error) => once(),
@@ -86,69 +83,33 @@ fn is_nobody(error: &io::Error) -> bool {
 }
 
 /// Has systemd listen.
-fn listen(stack: &StackName, path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+fn listen(stack: &StackName, path: &Path, deadline: Instant) -> io::Result<Bounded> {
     let deadline = deadline.min(Instant::now() + TO_LISTEN);
     let socket = format!("unitward-stack@{stack}.socket");
     systemctl::job("start", &socket, Wait::ForQueue).map_err(|_| io::Error::from(ErrorKind::NotFound))?;
     loop {
-        match connect_by(path, deadline) {
+        match Bounded::connect(path, deadline) {
             Err(error) if is_nobody(&error) && Instant::now() < deadline => std::thread::sleep(PAUSE),
             connected => return connected,
         }
     }
 }
 
-/// Connects. Without room in the queue it is tried again: a connection that blocks would know no bound.
-fn connect_by(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
-    let address = SocketAddrUnix::new(path)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    loop {
-        match connect(&socket, &address) {
-            Ok(()) => break,
-            Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(PAUSE),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let connection = UnixStream::from(socket);
-    connection.set_nonblocking(false)?;
-    Ok(connection)
-}
-
-fn converse(mut connection: UnixStream, request: &Request, deadline: Instant) -> io::Result<Answer> {
-    connection.set_write_timeout(Some(left(deadline)?))?;
+fn converse(mut connection: Bounded, request: &Request) -> io::Result<Answer> {
     // Who refuses may do so before all was read; what it says is there all the same.
     let written = connection.write_all(request.to_text().as_bytes());
-    let written = written.and_then(|()| connection.shutdown(Shutdown::Write));
+    let written = written.and_then(|()| connection.finish_writing());
     let mut line = Vec::new();
-    let read = loop {
-        connection.set_read_timeout(Some(left(deadline)?))?;
-        let mut part = [0; 512];
-        match connection.read(&mut part) {
-            Ok(0) => break Ok(()),
-            Ok(count) => line.extend_from_slice(&part[..count]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => break Err(error),
-        }
-        if line.ends_with(b"\n") || line.len() as u64 > LONGEST_ANSWER {
-            break Ok(());
-        }
-    };
+    let read = BufReader::new(connection).take(LONGEST_ANSWER).read_until(b'\n', &mut line);
     let answer = Answer::parse(&String::from_utf8_lossy(&line));
     answer.map_or_else(|| Err(written.and(read).err().unwrap_or(ErrorKind::UnexpectedEof.into())), Ok)
-}
-
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::full_restart::request::AnswerWhen;
-    use std::os::unix::net::UnixListener;
+    use std::os::unix::net::{UnixListener, UnixStream};
     use std::thread;
 
     const SOON: Duration = Duration::from_millis(200);
@@ -165,7 +126,7 @@ mod tests {
         let listener = UnixListener::bind(&path).unwrap();
         let server = thread::spawn(move || behave(listener.accept().unwrap().0));
         let deadline = Instant::now() + SOON;
-        let answer = connect_by(&path, deadline).and_then(|connection| converse(connection, &request(), deadline));
+        let answer = Bounded::connect(&path, deadline).and_then(|connection| converse(connection, &request()));
         server.join().unwrap();
         answer
     }
@@ -193,20 +154,5 @@ mod tests {
             drop(connection);
         });
         assert!(matches!(silent.unwrap_err().kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
-    }
-
-    #[test]
-    fn a_full_queue_is_waited_for_no_longer_than_told() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("s");
-        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None).unwrap();
-        rustix::net::bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
-        rustix::net::listen(&socket, 0).unwrap();
-        let _first = connect_by(&path, Instant::now() + SOON).unwrap();
-        let begun = Instant::now();
-        let second = connect_by(&path, begun + SOON).unwrap_err();
-        assert_eq!(second.kind(), ErrorKind::WouldBlock);
-        assert!(begun.elapsed() < SOON * 5);
-        assert_eq!(connect_by(&place.path().join("none"), begun).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

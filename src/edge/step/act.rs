@@ -7,6 +7,7 @@ use super::wait;
 use crate::core::config::read_step;
 use crate::core::config::step::{Action, RebootGuard};
 use crate::core::config::{ConditionKind, StackName, UnitName};
+use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{RunRecord, WardState};
 use crate::edge::systemctl::{self, Wait};
 use std::io;
@@ -90,8 +91,8 @@ enum Phase {
 /// Whether a job of `unit` would wait for the very start or stop of `own` that this step is part of: then it may be queued
 /// but not waited for. A unit ordered after ours waits for our start; while ours stops, any order between the two does.
 fn waits_for_us(unit: &str, own: &str, phase: Phase) -> io::Result<bool> {
-    let order = systemctl::show(unit, &["After", "Before"])?;
-    let names_us = |key: &str| order.get(key).split(' ').any(|name| name == own);
+    let order = pid1::ask(unit, Wanted { unit: &["After", "Before"], own: &[] })?;
+    let names_us = |list: &str| order.texts(list).any(|name| name == own);
     Ok(names_us("After") || (phase == Phase::Stop && names_us("Before")))
 }
 
@@ -109,7 +110,7 @@ fn restart_stack(stack: &StackName, line: &StepLine, record: &RunRecord) -> io::
 }
 
 fn reboot(guard: RebootGuard) -> io::Result<()> {
-    if guard == RebootGuard::Patient && systemctl::since_boot() < REBOOT_PAUSE {
+    if guard == RebootGuard::Patient && pid1::since_boot() < REBOOT_PAUSE {
         return Err(io::Error::other("refused, the host booted less than 10 minutes ago; Reboot=force would not mind"));
     }
     systemctl::output(&["--no-block", "reboot"]).map(drop)

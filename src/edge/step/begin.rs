@@ -8,8 +8,9 @@ use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::series::{LastEnd, Start, Verdict};
+use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{RunRecord, StartKind, Up, WardState};
-use crate::edge::{clock, exclusion, series_file, systemctl};
+use crate::edge::{clock, exclusion, series_file};
 use std::io;
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use std::time::Duration;
 pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
-    let known = systemctl::show(unit, &["Id", "NRestarts", "TimeoutStartUSec"]).unwrap_or_default();
+    let wanted = Wanted { unit: &["Id"], own: &["NRestarts", "TimeoutStartUSec"] };
+    let known = pid1::ask(unit, wanted).unwrap_or_default();
     let nrestarts = known.number("NRestarts");
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
@@ -34,9 +36,7 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let services = if one_too_many { limit::services(&mut series, arguments) } else { Vec::new() };
     let waits = |restart| -> io::Result<Duration> {
         let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
-        // What is no time span is "infinity", or nothing was said.
-        let timeout = time_span::parse(known.get("TimeoutStartUSec")).ok();
-        Ok(backoff.wait_below(restart, timeout))
+        Ok(backoff.wait_below(restart, known.span("TimeoutStartUSec")))
     };
     let is_restart = start.is_restart() && !one_too_many;
     if is_restart {
@@ -92,8 +92,9 @@ fn spend(series: &mut Series, start: Start, arguments: &Arguments) -> Vec<String
 pub(super) fn end(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let lists: &[&str] = if arguments.has("collect") { &collect::LISTS } else { &[] };
-    let known = systemctl::show(unit, &[&["Id", "NRestarts"], &super::STATE_OF_START[..], lists].concat());
-    let known = known.unwrap_or_default();
+    let own = [&["NRestarts"], &super::STATE_OF_START[..], lists].concat();
+    let wanted = Wanted { unit: &["Id", "SubState"], own: &own };
+    let known = pid1::ask(unit, wanted).unwrap_or_default();
     if super::start_has_failed(&known) {
         return Ok(());
     }

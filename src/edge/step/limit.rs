@@ -6,9 +6,9 @@ use super::stack::{self, Death};
 use crate::core::config::{StackName, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{DeathLimit, LastEnd, Verdict};
-use crate::edge::clock;
 use crate::edge::record::GivenUp;
 use crate::edge::systemctl::{self, Wait};
+use crate::edge::{clock, pid1};
 use std::io;
 
 /// A reboot as a last resort is refused this soon after boot, in milliseconds: a host that dies at every boot must stay
@@ -82,7 +82,7 @@ pub(super) fn decide(arguments: &Arguments) -> io::Result<Decision> {
     let next = match arguments.all("on-limit").next() {
         Some("none") => Next::RestartAllTheSame,
         Some("restart-stack") => Next::RestartStack(own_stack(arguments)?),
-        Some("reboot") if systemctl::since_boot() < REBOOT_PAUSE => Next::ExcludeInsteadOfReboot,
+        Some("reboot") if pid1::since_boot() < REBOOT_PAUSE => Next::ExcludeInsteadOfReboot,
         Some("reboot") => Next::Reboot,
         _ => Next::Exclude,
     };

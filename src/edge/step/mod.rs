@@ -18,8 +18,8 @@ mod tell;
 mod wait;
 
 use crate::edge::log;
+use crate::edge::pid1::Properties;
 use crate::edge::record::{RunRecord, StartKind};
-use crate::edge::systemctl::Properties;
 use arguments::Arguments;
 use std::io;
 use std::process::ExitCode;
@@ -69,8 +69,8 @@ fn usage() -> ExitCode {
 const MAIN_STARTED: &str = "ExecMainStartTimestampMonotonic";
 const MAIN_ENDED: &str = "ExecMainExitTimestampMonotonic";
 
-/// What [`start_has_failed`] must know.
-const STATE_OF_START: [&str; 4] = ["SubState", "Type", MAIN_STARTED, MAIN_ENDED];
+/// What [`start_has_failed`] must know, of the service.
+const STATE_OF_START: [&str; 3] = ["Type", MAIN_STARTED, MAIN_ENDED];
 
 /// Whether the unit's present start has come to nothing: somebody asked for a stop, a line timed out, or the main process
 /// died among the steps.
@@ -80,8 +80,8 @@ const STATE_OF_START: [&str; 4] = ["SubState", "Type", MAIN_STARTED, MAIN_ENDED]
 fn start_has_failed(shown: &Properties) -> bool {
     let at = |key: &str| shown.number::<u64>(key).unwrap_or(0);
     let (began, ended) = (at(MAIN_STARTED), at(MAIN_ENDED));
-    let state = shown.get("SubState");
-    let died = state == "start-post" && shown.get("Type") != "oneshot" && ended > 0 && ended >= began;
+    let state = shown.text("SubState");
+    let died = state == "start-post" && shown.text("Type") != "oneshot" && ended > 0 && ended >= began;
     died || state.starts_with("stop") || state.starts_with("final")
 }
 
@@ -100,7 +100,7 @@ fn lost(ward: &str, unit: &str, (invocation, known): (&str, &Properties)) -> Run
 
 /// What systemd calls the unit: a line may name it by an alias.
 fn name<'n>(unit: &'n str, known: &'n Properties) -> &'n str {
-    Some(known.get("Id")).filter(|id| !id.is_empty()).unwrap_or(unit)
+    Some(known.text("Id")).filter(|id| !id.is_empty()).unwrap_or(unit)
 }
 
 /// An error that tells the caller of the generated line what is wrong with it.

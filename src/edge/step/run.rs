@@ -3,8 +3,9 @@
 use super::act;
 use super::line::StepLine;
 use crate::core::config::ConditionKind;
+use crate::edge::clock;
+use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
-use crate::edge::{clock, systemctl};
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -70,7 +71,8 @@ fn result(line: &StepLine, status: u8, begun: Instant) -> StepResult {
 /// Whether the start this step is part of has come to nothing.
 fn is_too_late(line: &StepLine, unit: &str) -> bool {
     let of_a_start = !line.own_service && line.place.kind() != Some(ConditionKind::Stop);
-    of_a_start && super::start_has_failed(&systemctl::show(unit, &super::STATE_OF_START).unwrap_or_default())
+    let wanted = Wanted { unit: &["SubState"], own: &super::STATE_OF_START };
+    of_a_start && super::start_has_failed(&pid1::ask(unit, wanted).unwrap_or_default())
 }
 
 /// Replaces this process by the step's command; comes back only if that fails.

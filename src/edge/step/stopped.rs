@@ -10,27 +10,31 @@ use super::stack::{self, Death};
 use super::{collect, limit, tell};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{LastEnd, Verdict};
+use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::record::{End, GivenUp, TimedOut, WardState};
-use crate::edge::systemctl::{self, Properties};
 use crate::edge::{clock, series_file};
 use std::io;
 
 /// What is asked of PID 1.
-const ASKED: [&str; 13] = [
-    "Id",
-    "Job",
-    "Type",
-    "NRestarts",
-    "ExecMainPID",
-    "InactiveExitTimestampMonotonic",
-    "ActiveEnterTimestampMonotonic",
-    "ActiveExitTimestampMonotonic",
-    "ExecMainExitTimestampMonotonic",
-    "ExecStartPre",
-    "ExecStart",
-    "ExecStartPost",
-    "ExecStopPost",
-];
+const ASKED: Wanted<'_> = Wanted {
+    unit: &[
+        "Id",
+        "Job",
+        "InactiveExitTimestampMonotonic",
+        "ActiveEnterTimestampMonotonic",
+        "ActiveExitTimestampMonotonic",
+    ],
+    own: &[
+        "Type",
+        "NRestarts",
+        "ExecMainPID",
+        "ExecMainExitTimestampMonotonic",
+        "ExecStartPre",
+        "ExecStart",
+        "ExecStartPost",
+        "ExecStopPost",
+    ],
+};
 
 /// What systemd tells `ExecStopPost=` in the environment (systemd.exec(5)).
 struct Told {
@@ -90,7 +94,7 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
     let variable = |name| std::env::var(name).unwrap_or_default();
     let told =
         Told { result: variable("SERVICE_RESULT"), code: variable("EXIT_CODE"), status: variable("EXIT_STATUS") };
-    let known = systemctl::show(unit, &ASKED)?;
+    let known = pid1::ask(unit, ASKED)?;
     let asked = asked(&told, &known)? || was_restarted_with_its_stack(&told, arguments, &known);
     let kind = kind_of_end(&told, &known, asked);
     let mut series = series_file::load(&state);
@@ -165,10 +169,10 @@ fn timed_out(told: &Told, known: &Properties, kind: Kind) -> Option<TimedOut> {
 
 /// Whether a stop or restart is under way that somebody, or the shutdown, asked for.
 fn asked(told: &Told, known: &Properties) -> io::Result<bool> {
-    if known.get("Job").is_empty() {
+    if known.job().is_none() {
         return Ok(false);
     }
-    let kind = systemctl::job_type(known.get("Id"))?;
+    let kind = pid1::job_type(known.text("Id"))?;
     Ok(match kind.as_deref() {
         Some("stop" | "restart" | "try-restart") => !died_before_the_stop(known) && !died_in_a_start(told, known),
         _ => a_stop_was_overtaken(told, known),
@@ -202,7 +206,7 @@ fn died_in_a_start(told: &Told, known: &Properties) -> bool {
     let Stamps { began, up, .. } = Stamps::of(known);
     let failed = matches!(told.result.as_str(), "signal" | "exit-code" | "core-dump");
     let stopped = told.code == "killed" && matches!(told.status.as_str(), "TERM" | "INT" | "HUP" | "PIPE");
-    up < began && failed && !stopped && systemctl::is_going_down()
+    up < began && failed && !stopped && pid1::is_going_down()
 }
 
 /// Whether the unit was being stopped before its main process ended, though the stop job is no more: a start has taken its
@@ -218,7 +222,7 @@ fn kind_of_end(told: &Told, known: &Properties, asked: bool) -> Kind {
         _ if asked => Kind::Asked,
         // ExecCondition= said that there is nothing to do.
         "exec-condition" => Kind::Finished,
-        "success" if known.get("Type") == "oneshot" => Kind::Finished,
+        "success" if known.text("Type") == "oneshot" => Kind::Finished,
         "success" => Kind::Death,
         _ => Kind::AbnormalDeath,
     }
@@ -250,10 +254,12 @@ mod tests {
     #[test]
     fn a_time_out_is_that_of_the_phase_it_struck_in() {
         let stamps = |began: u64, up: u64, left: u64, died: u64| {
-            Properties::parse(&format!(
-                "InactiveExitTimestampMonotonic={began}\nActiveEnterTimestampMonotonic={up}\n\
-                 ActiveExitTimestampMonotonic={left}\nExecMainExitTimestampMonotonic={died}"
-            ))
+            Properties::from([
+                ("InactiveExitTimestampMonotonic", began.into()),
+                ("ActiveEnterTimestampMonotonic", up.into()),
+                ("ActiveExitTimestampMonotonic", left.into()),
+                ("ExecMainExitTimestampMonotonic", died.into()),
+            ])
         };
         let check = |known: Properties, kind: Kind, expect: TimedOut| {
             let told = |result: &str| Told { result: result.into(), code: "killed".into(), status: "TERM".into() };

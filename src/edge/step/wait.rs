@@ -2,7 +2,7 @@
 
 use crate::core::config::step::{Awaited, Wait};
 use crate::core::config::time_span;
-use crate::edge::systemctl;
+use crate::edge::pid1::{self, Wanted};
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::linux::net::SocketAddrExt as _;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Pause between two looks at a file or socket, which cost next to nothing.
 const CHEAP_LOOK: Duration = Duration::from_millis(50);
 
-/// Pause between two looks that run a program.
+/// Pause between two looks that run a program or keep PID 1 busy.
 const DEAR_LOOK: Duration = Duration::from_millis(200);
 
 /// Longest one connection attempt may take.
@@ -56,11 +56,17 @@ fn pause(what: &Awaited) -> Duration {
 fn is_there(what: &Awaited, deadline: Instant) -> bool {
     match what {
         Awaited::Path(path) => Path::new(path).exists(),
-        Awaited::Unit(unit) => systemctl::output(&["is-active", "--", unit.as_str()]).is_ok(),
+        Awaited::Unit(unit) => is_active(unit.as_str()),
         Awaited::Bus(name) => has_owner(name),
         Awaited::Tcp(address) => tcp_accepts(address, deadline),
         Awaited::Unix(path) => unix_accepts(path),
     }
+}
+
+/// As `systemctl is-active` has it.
+fn is_active(unit: &str) -> bool {
+    let known = pid1::ask(unit, Wanted { unit: &["ActiveState"], own: &[] });
+    known.is_ok_and(|known| matches!(known.text("ActiveState"), "active" | "reloading" | "refreshing"))
 }
 
 fn has_owner(name: &str) -> bool {

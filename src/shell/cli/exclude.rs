@@ -2,7 +2,7 @@
 
 use super::progress::while_waiting;
 use super::refuse;
-use crate::edge::systemctl;
+use crate::edge::pid1::{self, Properties, Wanted};
 use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect, refusal};
 use anyhow::Context as _;
 use clap::Args;
@@ -85,8 +85,7 @@ pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut lasting = Lasting::default();
-    let became =
-        while_waiting(&format!("Starting {unit}"), || wait(|| Ok(lasting.look(&systemctl::show(&unit, &SHOWN)?))))?;
+    let became = while_waiting(&format!("Starting {unit}"), || wait(|| Ok(lasting.look(&pid1::ask(&unit, SHOWN)?))))?;
     let advice = format!("\"systemctl status {unit}\" shows why");
     Ok(match became {
         Some(Became::Up) => said(&format!("{name} is readmitted: {unit} is up.")),
@@ -131,10 +130,10 @@ fn find(name: &str) -> anyhow::Result<(String, String)> {
 }
 
 /// What is asked of systemd.
-const SHOWN: [&str; 3] = ["ActiveState", "InvocationID", "Result"];
+const SHOWN: Wanted<'_> = Wanted { unit: &["ActiveState", "InvocationID"], own: &["Result"] };
 
 fn state(unit: &str) -> anyhow::Result<String> {
-    Ok(systemctl::show(unit, &SHOWN).context("failed to ask systemd")?.get("ActiveState").to_owned())
+    Ok(pid1::ask(unit, SHOWN).context("failed to ask systemd")?.text("ActiveState").to_owned())
 }
 
 /// Looks until there is something, or patience has run out.
@@ -155,18 +154,18 @@ struct Lasting(Option<(String, Instant)>);
 
 impl Lasting {
     /// What has become of the unit, once that is certain.
-    fn look(&mut self, shown: &systemctl::Properties) -> Option<Became> {
-        let run = shown.get("InvocationID");
-        match (shown.get("ActiveState"), &self.0) {
-            ("active" | "reloading", Some((seen, since))) if seen == run => {
+    fn look(&mut self, shown: &Properties) -> Option<Became> {
+        let run = shown.id("InvocationID").unwrap_or_default();
+        match (shown.text("ActiveState"), &self.0) {
+            ("active" | "reloading", Some((seen, since))) if *seen == run => {
                 (since.elapsed() >= LASTING).then_some(Became::Up)
             }
             ("active" | "reloading", _) => {
-                self.0 = Some((run.to_owned(), Instant::now()));
+                self.0 = Some((run, Instant::now()));
                 None
             }
             ("failed", _) => Some(Became::Failed),
-            ("inactive", _) => Some(if shown.get("Result") == "success" { Became::Done } else { Became::Failed }),
+            ("inactive", _) => Some(if shown.text("Result") == "success" { Became::Done } else { Became::Failed }),
             _ => None,
         }
     }
@@ -178,8 +177,9 @@ mod tests {
 
     #[test]
     fn a_unit_is_up_when_one_run_has_lasted() {
-        let shown = |state: &str, run: &str, result: &str| {
-            systemctl::Properties::parse(&format!("ActiveState={state}\nInvocationID={run}\nResult={result}"))
+        let shown = |state: &'static str, run: &str, result: &'static str| {
+            let run = run.as_bytes().to_vec();
+            Properties::from([("ActiveState", state.into()), ("InvocationID", run.into()), ("Result", result.into())])
         };
         let mut lasting = Lasting::default();
         assert_eq!(lasting.look(&shown("activating", "a", "success")), None);

@@ -14,11 +14,12 @@ use crate::core::full_restart::RestartOutcome;
 use crate::core::full_restart::outcome::Look;
 use crate::core::full_restart::reception::{Event, errno};
 use crate::core::full_restart::request::Answer;
+use crate::edge::clock;
 use crate::edge::full_restart::charge::Charge;
 use crate::edge::full_restart::record::{Member, RestartEnd, RestartRecord, Restarts, Saved};
 use crate::edge::full_restart::underway::{Note, Underway, Way};
 use crate::edge::full_restart::{frames, look};
-use crate::edge::{clock, systemctl};
+use crate::edge::pid1::{self, Wanted};
 use sd_notify::NotifyState;
 use std::io;
 use std::sync::Arc;
@@ -104,10 +105,10 @@ fn is_stopped(order: &Order) -> bool {
     if !asked_by_member {
         return false;
     }
-    let known = systemctl::show(whole.as_str(), &["ActiveState"]).unwrap_or_default();
+    let known = pid1::ask(whole.as_str(), Wanted { unit: &["ActiveState"], own: &[] }).unwrap_or_default();
     // With a job that is to start it, it is on its way.
-    let is_wanted = || systemctl::job_type(whole.as_str()).ok().flatten().is_some_and(|kind| kind != "stop");
-    matches!(known.get("ActiveState"), "inactive" | "deactivating") && !is_wanted()
+    let is_wanted = || pid1::job_type(whole.as_str()).ok().flatten().is_some_and(|kind| kind != "stop");
+    matches!(known.text("ActiveState"), "inactive" | "deactivating") && !is_wanted()
 }
 
 /// Goes on with one that an earlier restarter has begun.

@@ -8,7 +8,8 @@ use crate::core::config::StackName;
 use crate::core::full_restart::RestartOutcome;
 use crate::edge::full_restart::record::{RestartEnd, RestartRecord, Restarts};
 use crate::edge::full_restart::underway;
-use crate::edge::{boot, clock, systemctl};
+use crate::edge::pid1::{self, Wanted};
+use crate::edge::{boot, clock};
 use std::time::Duration;
 
 /// What was left over.
@@ -53,7 +54,7 @@ impl Leftovers {
 
 /// Whether systemd has started this process in the place of one that was killed.
 fn takes_over(stack: &StackName) -> bool {
-    let own = systemctl::show(&format!("unitward-stack@{stack}.service"), &["NRestarts"]);
+    let own = pid1::ask(&format!("unitward-stack@{stack}.service"), Wanted { unit: &[], own: &["NRestarts"] });
     // Where it cannot be told a restart too many is better than none.
     own.map_or(true, |own| own.number("NRestarts").is_none_or(|count: u32| count > 0))
 }

@@ -5,7 +5,7 @@
 
 use super::directory;
 use crate::core::unit::{Content, HEADING, Output, Rank};
-use crate::edge::systemctl;
+use crate::edge::pid1::{self, Wanted};
 use crate::shell::cli::check;
 use anyhow::Context as _;
 use similar::TextDiff;
@@ -143,9 +143,9 @@ fn outdated(planned: &Tree) -> Vec<String> {
     if units.is_empty() {
         return Vec::new();
     }
-    let shown = systemctl::show_all(&units, &["Id", "NeedDaemonReload"]).unwrap_or_default();
-    let outdated = shown.iter().filter(|unit| unit.get("NeedDaemonReload") == "yes");
-    outdated.map(|unit| unit.get("Id").to_owned()).collect()
+    let shown = pid1::ask_all(&units, Wanted { unit: &["Id", "NeedDaemonReload"], own: &[] }).unwrap_or_default();
+    let outdated = shown.iter().filter(|unit| unit.flag("NeedDaemonReload") == Some(true));
+    outdated.map(|unit| unit.text("Id").to_owned()).collect()
 }
 
 /// The unit that a file of ours is about.

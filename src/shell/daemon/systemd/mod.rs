@@ -27,7 +27,6 @@
 //! owner of `org.freedesktop.systemd1` count, and ownership is believed of the bus itself only.
 
 pub(in crate::shell) mod decode;
-mod label;
 mod reduce;
 
 use futures_util::StreamExt;
@@ -43,6 +42,7 @@ use zbus::{Connection, MessageStream};
 use crate::core::crash::observation::{InvocationId, Observation, Stage};
 use crate::core::crash::tracker::JobKind;
 use crate::core::crash::verdict::{FailedControl, Nature};
+use crate::edge::pid1::label;
 
 /// The manager's bus name.
 const SYSTEMD: &str = "org.freedesktop.systemd1";

@@ -3,9 +3,10 @@
 use super::course::{self, Progress};
 use super::document::Recovery;
 use crate::core::recovery::account::{Ended, account};
+use crate::edge::pid1::{self, Properties, TIME_LIMITS, Wanted};
 use crate::edge::record::{RunRecord, WardState};
 use crate::edge::recoveries::{Chain, UnderWay, chains, under_way};
-use crate::edge::systemctl::{self, Properties, TIME_LIMITS};
+
 use crate::shell::daemon::records::died;
 
 /// What the records tell of a ward.
@@ -23,13 +24,13 @@ pub(super) fn recoveries(wards: &[String]) -> Vec<Recovery> {
     recorded.iter().zip(&seen).flat_map(|(recorded, seen)| recorded.tell(seen)).collect()
 }
 
-/// Where the units stand, all by one process. Without an answer nothing is said to go on, and the time limits have no numbers.
+/// Where the units stand, all by one connection. Without an answer nothing is said to go on, and the time limits have no numbers.
 fn look(units: &[&str]) -> Vec<Properties> {
     if units.is_empty() {
         return Vec::new();
     }
-    let asked = [&["ActiveState"], TIME_LIMITS.as_slice()].concat();
-    systemctl::show_all(units, &asked).unwrap_or_else(|_| vec![Properties::default(); units.len()])
+    let seen = pid1::ask_all(units, Wanted { unit: &["ActiveState"], own: &TIME_LIMITS });
+    seen.unwrap_or_else(|_| units.iter().map(|_| Properties::default()).collect())
 }
 
 impl Recorded {
@@ -66,7 +67,7 @@ impl Recorded {
 
 /// Whether systemd is about to start the unit again, or does so.
 fn comes_back(seen: &Properties) -> bool {
-    matches!(seen.get("ActiveState"), "activating" | "deactivating" | "reloading")
+    matches!(seen.text("ActiveState"), "activating" | "deactivating" | "reloading")
 }
 
 #[cfg(test)]
@@ -75,7 +76,7 @@ mod tests {
     use crate::edge::record::{End, GivenUp, StartKind};
 
     /// What is told of a ward whose watchdog struck, as "outcome: reason".
-    fn check(given_up: Option<GivenUp>, seen: &str, expect: &[&str]) {
+    fn check(given_up: Option<GivenUp>, seen: &Properties, expect: &[&str]) {
         let place = tempfile::tempdir().unwrap();
         let state = WardState::below(place.path(), "web");
         let end = End {
@@ -92,25 +93,29 @@ mod tests {
         };
         let run = RunRecord::new("web", "web.service", &"e".repeat(32), StartKind::First);
         state.save_run(&RunRecord { end: Some(end), ..run }).unwrap();
-        let told = Recorded::read(&state).unwrap().tell(&Properties::parse(seen));
+        let told = Recorded::read(&state).unwrap().tell(seen);
         let told: Vec<_> =
             told.iter().map(|one| format!("{}: {}", one.outcome, one.reason.as_deref().unwrap_or("-"))).collect();
         assert_eq!(told, expect);
     }
 
+    fn watched(state: &'static str) -> Properties {
+        Properties::from([("ActiveState", state.into()), ("WatchdogUSec", 30_000_000_u64.into())])
+    }
+
     #[test]
     fn a_recovery_goes_on_while_systemd_says_so_and_its_time_limit_has_a_number() {
-        check(None, "ActiveState=activating\nWatchdogUSec=30s\n", &["under-way: Watchdog timeout (30s)"]);
-        check(None, "ActiveState=activating\n", &["under-way: Watchdog timeout"]);
-        check(None, "ActiveState=failed\nWatchdogUSec=30s\n", &[]);
-        check(None, "", &[]);
+        check(None, &watched("activating"), &["under-way: Watchdog timeout (30s)"]);
+        let activating = Properties::from([("ActiveState", "activating".into())]);
+        check(None, &activating, &["under-way: Watchdog timeout"]);
+        check(None, &watched("failed"), &[]);
+        check(None, &Properties::default(), &[]);
     }
 
     #[test]
     fn one_that_was_given_up_is_over_whatever_the_unit_does() {
         for state in ["activating", "failed"] {
-            let seen = format!("ActiveState={state}\nWatchdogUSec=30s\n");
-            check(Some(GivenUp::Exclude), &seen, &["excluded: Watchdog timeout (30s)"]);
+            check(Some(GivenUp::Exclude), &watched(state), &["excluded: Watchdog timeout (30s)"]);
         }
     }
 }

@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 /// The last part of a unit's object path.
-pub(super) fn escape(name: &str) -> String {
+#[must_use]
+pub fn escape(name: &str) -> String {
     let mut label = String::with_capacity(name.len() + 16);
     for (index, byte) in name.bytes().enumerate() {
         if byte.is_ascii_alphabetic() || (index > 0 && byte.is_ascii_digit()) {
@@ -17,7 +18,8 @@ pub(super) fn escape(name: &str) -> String {
 }
 
 /// The name that [`escape`] made `label` of.
-pub(super) fn unescape(label: &str) -> Option<String> {
+#[must_use]
+pub fn unescape(label: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(label.len());
     let mut rest = label.as_bytes();
     while let Some((first, tail)) = rest.split_first() {

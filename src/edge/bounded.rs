@@ -1,0 +1,94 @@
+//! A connection to a socket of this host on which nothing lasts longer than it was told to: not the wait for room in the socket's
+//! queue, nor a read, nor a write.
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Pause between two tries to connect.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A connection that fails with [`ErrorKind::TimedOut`] or [`ErrorKind::WouldBlock`] after its deadline.
+#[derive(Debug)]
+pub(crate) struct Bounded {
+    stream: UnixStream,
+    deadline: Instant,
+}
+
+impl Bounded {
+    /// Connects. Without room in the queue it is tried again: a connection that blocks would know no bound.
+    pub(crate) fn connect(path: &Path, deadline: Instant) -> io::Result<Self> {
+        let address = SocketAddrUnix::new(path)?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        loop {
+            match connect(&socket, &address) {
+                Ok(()) => break,
+                Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let stream = UnixStream::from(socket);
+        stream.set_nonblocking(false)?;
+        Ok(Self { stream, deadline })
+    }
+
+    /// Gives what is still to come this long.
+    pub(crate) fn lasts(&mut self, patience: Duration) {
+        self.deadline = Instant::now() + patience;
+    }
+
+    /// Says that no more will be written.
+    pub(crate) fn finish_writing(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(into)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_is_waited_for_no_longer_than_told() {
+        const SOON: Duration = Duration::from_millis(200);
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("s");
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None).unwrap();
+        rustix::net::bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&socket, 0).unwrap();
+        let _first = Bounded::connect(&path, Instant::now() + SOON).unwrap();
+        let begun = Instant::now();
+        let second = Bounded::connect(&path, begun + SOON).unwrap_err();
+        assert_eq!(second.kind(), ErrorKind::WouldBlock);
+        assert!(begun.elapsed() < SOON * 5);
+        assert_eq!(Bounded::connect(&place.path().join("none"), begun).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,196 @@
+//! The connection to PID 1, and questions that go together.
+//!
+//! As with `systemctl`, root asks at PID 1's private socket, which is there early in the boot and while the message bus is dead; there
+//! are only two on that line, and no Hello is said. Everybody else asks by way of the bus.
+
+use super::message::{self, Call, HEAD, Reply};
+use super::properties::Properties;
+use crate::edge::bounded::Bounded;
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long PID 1 may take to answer questions that were sent together; `systemctl` gives it as long.
+pub const PATIENCE: Duration = Duration::from_secs(25);
+
+const PRIVATE: &str = "/run/systemd/private";
+const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+
+/// Who one is the kernel tells the other end; the empty word stands for that. Sent all at once, as sd-bus does.
+const AUTHENTICATION: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+
+/// Longest line of the other end during authentication.
+const LONGEST_LINE: u64 = 512;
+
+/// Asks for one property.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) path: &'a str,
+    pub(super) interface: &'a str,
+    pub(super) property: &'a str,
+}
+
+/// A connection that questions can be asked on.
+#[derive(Debug)]
+pub(super) struct Connection {
+    socket: BufReader<Bounded>,
+    /// Whom to ask, on a bus.
+    destination: Option<&'static str>,
+    /// The number of the last call.
+    serial: u32,
+}
+
+impl Connection {
+    /// Connects and authenticates.
+    pub(super) fn open() -> io::Result<Self> {
+        if rustix::process::geteuid().is_root() {
+            return Self::to(Path::new(PRIVATE), None);
+        }
+        let mut connection = Self::to(Path::new(SYSTEM_BUS), Some(SYSTEMD))?;
+        connection.hello()?;
+        Ok(connection)
+    }
+
+    fn to(path: &Path, destination: Option<&'static str>) -> io::Result<Self> {
+        let mut socket = BufReader::new(Bounded::connect(path, Instant::now() + PATIENCE)?);
+        socket.get_mut().write_all(AUTHENTICATION)?;
+        let mut connection = Self { socket, destination, serial: 0 };
+        // A message that came with the authentication could lie unread in PID 1: it waits for more on the socket.
+        if connection.line()? == "DATA" && connection.line()?.starts_with("OK ") {
+            Ok(connection)
+        } else {
+            Err(ErrorKind::PermissionDenied.into())
+        }
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        (&mut self.socket).take(LONGEST_LINE).read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+
+    fn hello(&mut self) -> io::Result<()> {
+        self.serial += 1;
+        let bus = "org.freedesktop.DBus";
+        let hello = Call {
+            destination: Some(bus),
+            path: "/org/freedesktop/DBus",
+            interface: bus,
+            member: "Hello",
+            arguments: None,
+        };
+        self.socket.get_mut().write_all(&message::write(self.serial, &hello)?)
+    }
+
+    /// Asks all of it at once. What is refused, because the object has no such property, is left out; a refusal of everything is
+    /// an error.
+    pub(super) fn ask(&mut self, questions: &[Question<'_>]) -> io::Result<Properties> {
+        self.socket.get_mut().lasts(PATIENCE);
+        let first = self.serial + 1;
+        let mut calls = Vec::new();
+        for Question { path, interface, property } in questions {
+            self.serial += 1;
+            let call = Call {
+                destination: self.destination,
+                path,
+                interface: "org.freedesktop.DBus.Properties",
+                member: "Get",
+                arguments: Some((interface, property)),
+            };
+            calls.extend(message::write(self.serial, &call)?);
+        }
+        self.socket.get_mut().write_all(&calls)?;
+        let (mut known, mut refused, mut open) = (Properties::default(), Vec::new(), questions.len());
+        while open > 0 {
+            let Some(Reply { to, value }) = self.reply()? else { continue };
+            // What answers none of the questions is the bus's own.
+            let Some(question) = to.checked_sub(first).and_then(|index| questions.get(index as usize)) else {
+                continue;
+            };
+            open -= 1;
+            match value {
+                Ok(value) => known.put(question.property, value),
+                Err(error) => refused.push(error),
+            }
+        }
+        let all = refused.len() == questions.len();
+        refused.into_iter().next().filter(|_| all).map_or(Ok(known), Err)
+    }
+
+    fn reply(&mut self) -> io::Result<Option<Reply>> {
+        let mut bytes = vec![0; HEAD];
+        self.socket.read_exact(&mut bytes)?;
+        bytes.resize(message::length(&bytes)?, 0);
+        self.socket.read_exact(&mut bytes[HEAD..])?;
+        message::read(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    /// Asks two questions of a PID 1 that behaves like this once it is asked.
+    fn check(behave: impl FnOnce(UnixStream) + Send + 'static) -> io::Result<Properties> {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("private");
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = std::thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut said = vec![0; AUTHENTICATION.len()];
+            stream.read_exact(&mut said).unwrap();
+            assert_eq!(said, AUTHENTICATION);
+            stream.write_all(b"DATA\r\nOK 0123456789abcdef\r\n").unwrap();
+            behave(stream);
+        });
+        let question = |property| Question { path: "/x", interface: "org.freedesktop.systemd1.Unit", property };
+        let answers = Connection::to(&path, None).and_then(|mut pid1| pid1.ask(&["A", "B"].map(question)));
+        server.join().unwrap();
+        answers
+    }
+
+    #[test]
+    fn answers_go_to_their_questions_and_refusals_to_nobody() {
+        let answers = check(|mut stream| {
+            let mut reader = stream.try_clone().unwrap();
+            let mut asked = Vec::new();
+            for _ in 0..2 {
+                let mut bytes = vec![0; HEAD];
+                reader.read_exact(&mut bytes).unwrap();
+                bytes.resize(message::length(&bytes).unwrap(), 0);
+                reader.read_exact(&mut bytes[HEAD..]).unwrap();
+                asked.push(bytes);
+            }
+            assert!(asked[1].ends_with(b"B\0"));
+            for reply in [message::tests::refusal(2, "no B"), message::tests::signal(), message::tests::answer(1, "a")]
+            {
+                stream.write_all(&reply).unwrap();
+            }
+        });
+        let known = answers.unwrap();
+        assert_eq!((known.text("A"), known.text("B")), ("a", ""));
+    }
+
+    #[test]
+    fn a_refusal_of_everything_is_an_error() {
+        let refused = check(|mut stream| {
+            stream
+                .write_all(&[message::tests::refusal(1, "no A"), message::tests::refusal(2, "no B")].concat())
+                .unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        assert_eq!(refused.unwrap_err().to_string(), "no A");
+    }
+
+    #[test]
+    fn who_hangs_up_has_not_answered() {
+        let gone = check(drop).unwrap_err().kind();
+        assert!(
+            matches!(gone, ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
+            "{gone}"
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! Messages of the D-Bus protocol, as far as questions need them (D-Bus specification, "Message Protocol").
+
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use std::io;
+use zbus::wire::serialized::{Context, Data};
+use zbus::wire::{Endian, to_bytes};
+use zbus::{OwnedVariant, Signature, Variant};
+
+/// The byte order, type, flags and version of a message, the length of its body, its number, and its header's fields.
+type Header<'m> = (u8, u8, u8, u8, u32, u32, Vec<(u8, Variant<'m>)>);
+
+/// The bytes from which a message's length can be told.
+pub(super) const HEAD: usize = 16;
+
+/// Longest message that is read. PID 1's answers are far shorter.
+const LONGEST: usize = 16 << 20;
+
+const VERSION: u8 = 1;
+
+/// Types of messages.
+const CALL: u8 = 1;
+const ANSWER: u8 = 2;
+const ERROR: u8 = 3;
+
+/// Codes of a header's fields.
+const PATH: u8 = 1;
+const INTERFACE: u8 = 2;
+const MEMBER: u8 = 3;
+const REPLY_SERIAL: u8 = 5;
+const DESTINATION: u8 = 6;
+const SIGNATURE: u8 = 8;
+
+/// A call of a method with two strings, or none.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) destination: Option<&'a str>,
+    pub(super) path: &'a str,
+    pub(super) interface: &'a str,
+    pub(super) member: &'a str,
+    pub(super) arguments: Option<(&'a str, &'a str)>,
+}
+
+/// The call's bytes; `serial` is the number that its reply will name.
+pub(super) fn write(serial: u32, call: &Call<'_>) -> io::Result<Vec<u8>> {
+    let mut fields = vec![
+        (PATH, Field(Signature::ObjectPath, call.path)),
+        (INTERFACE, Field(Signature::Str, call.interface)),
+        (MEMBER, Field(Signature::Str, call.member)),
+    ];
+    fields.extend(call.destination.map(|name| (DESTINATION, Field(Signature::Str, name))));
+    let mut body = Vec::new();
+    if let Some(arguments) = call.arguments {
+        body = serialized(&arguments)?;
+        fields.push((SIGNATURE, Field(Signature::Signature, "ss")));
+    }
+    whole((CALL, serial), &fields, &body)
+}
+
+/// A header's field that is a text of one type or another. A [`Variant`] would put brackets around the types of two arguments.
+#[derive(zbus::Type)]
+#[zbus(signature = "v")]
+struct Field<'a>(Signature, &'a str);
+
+impl Serialize for Field<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut variant = serializer.serialize_struct("Variant", 2)?;
+        variant.serialize_field("signature", &self.0)?;
+        variant.serialize_field("value", self.1)?;
+        variant.end()
+    }
+}
+
+fn whole((kind, serial): (u8, u32), fields: &[(u8, impl Serialize + zbus::Type)], body: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+    let mut bytes = serialized(&(b'l', kind, 0_u8, VERSION, length, serial, fields))?;
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    bytes.extend_from_slice(body);
+    Ok(bytes)
+}
+
+fn serialized(value: &(impl Serialize + zbus::wire::DynamicType)) -> io::Result<Vec<u8>> {
+    Ok(to_bytes(Context::new(Endian::Little, 0), value).map_err(io::Error::other)?.to_vec())
+}
+
+/// The length of the message that begins like this; `head` is [`HEAD`] bytes.
+pub(super) fn length(head: &[u8]) -> io::Result<usize> {
+    let endian = endian(head)?;
+    let number = |at: usize| head.get(at..at + 4).map_or(0, |bytes| endian.read_u32(bytes) as usize);
+    let (body, fields) = (number(4), number(12));
+    let length = HEAD.saturating_add(fields).next_multiple_of(8).saturating_add(body);
+    if length > LONGEST { Err(io::Error::other("the answer is too long")) } else { Ok(length) }
+}
+
+fn endian(message: &[u8]) -> io::Result<Endian> {
+    match message.first() {
+        Some(b'l') => Ok(Endian::Little),
+        Some(b'B') => Ok(Endian::Big),
+        _ => Err(io::Error::other("the answer is no D-Bus message")),
+    }
+}
+
+/// What came back for a call.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The call's number.
+    pub(super) to: u32,
+    /// The value, or why there is none.
+    pub(super) value: io::Result<OwnedVariant>,
+}
+
+/// Reads a whole message; `None` if it is no reply.
+pub(super) fn read(bytes: Vec<u8>) -> io::Result<Option<Reply>> {
+    let context = Context::new(endian(&bytes)?, 0);
+    let message = Data::new(bytes, context);
+    let ((_, kind, _, _, _, _, fields), end): (Header<'_>, usize) = message.deserialize().map_err(io::Error::other)?;
+    let to = fields.iter().find_map(|field| match field {
+        (REPLY_SERIAL, Variant::U32(serial)) => Some(*serial),
+        _ => None,
+    });
+    let Some(to) = to else { return Ok(None) };
+    let begin = end.next_multiple_of(8);
+    if begin > message.len() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let body = message.slice(begin..);
+    let value = match kind {
+        ANSWER => body.deserialize().map(|(value, _)| value).map_err(io::Error::other),
+        ERROR => Err(io::Error::other(body.deserialize::<&str>().map_or("refused", |(why, _)| why).to_owned())),
+        _ => return Ok(None),
+    };
+    Ok(Some(Reply { to, value }))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The answer to a question, a string.
+    pub(in super::super) fn answer(to: u32, text: &str) -> Vec<u8> {
+        let body = serialized(&Variant::from(text)).unwrap();
+        whole((ANSWER, 7), &[(REPLY_SERIAL, Variant::from(to))], &body).unwrap()
+    }
+
+    /// A refusal.
+    pub(in super::super) fn refusal(to: u32, why: &str) -> Vec<u8> {
+        whole((ERROR, 8), &[(REPLY_SERIAL, Variant::from(to))], &serialized(&why).unwrap()).unwrap()
+    }
+
+    /// What a bus says of itself.
+    pub(in super::super) fn signal() -> Vec<u8> {
+        whole((4, 9), &[(MEMBER, Variant::from("NameAcquired"))], &serialized(&":1.5").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_call_stands_in_bytes_as_the_specification_says() {
+        let call =
+            Call { destination: None, path: "/a", interface: "b.c", member: "Get", arguments: Some(("i.j", "p")) };
+        let expect = b"l\x01\0\x01\x0e\0\0\0\x05\0\0\0\x38\0\0\0\x01\x01o\0\x02\0\0\0/a\0\0\0\0\0\0\x02\x01s\0\x03\0\0\0b.c\0\0\0\0\0\
+                       \x03\x01s\0\x03\0\0\0Get\0\0\0\0\0\x08\x01g\0\x02ss\0\x03\0\0\0i.j\0\x01\0\0\0p\0";
+        let bytes = write(5, &call).unwrap();
+        assert_eq!(bytes.escape_ascii().to_string(), expect.escape_ascii().to_string());
+        assert_eq!(length(&bytes).unwrap(), bytes.len());
+    }
+
+    #[test]
+    fn what_is_no_reply_is_passed_over_and_what_is_no_message_is_told() {
+        assert!(read(signal()).unwrap().is_none());
+        assert!(length(b"HTTP/1.1 400 Bad").is_err());
+        assert!(length(b"l\x02\0\x01\xff\xff\xff\xff\x01\0\0\0\xff\xff\xff\xff").is_err());
+        for end in 0..answer(1, "a").len() {
+            // Whatever comes of a message that is cut short, it is no panic.
+            let _ = read(answer(1, "a")[..end].to_vec());
+        }
+    }
+}

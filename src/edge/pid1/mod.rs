@@ -1,0 +1,109 @@
+//! PID 1, asked over its own socket.
+//!
+//! A recovery asks several times, and each time a service is down or its start waits. So it is not `systemctl` that asks, which is
+//! another program to load and wants all that PID 1 knows, but this: one connection, a question for each property that is needed,
+//! all sent at once. Nothing is waited for longer than [`PATIENCE`].
+//!
+//! What PID 1 is told to do goes by way of [`super::systemctl`].
+
+mod connection;
+pub mod label;
+mod message;
+mod properties;
+
+use super::clock;
+pub use connection::PATIENCE;
+use connection::{Connection, Question};
+pub use properties::{Command, Properties};
+use std::io;
+
+/// What [`Properties::time_limits`] reads, of a service.
+pub const TIME_LIMITS: [&str; 4] = ["WatchdogUSec", "TimeoutStartUSec", "RuntimeMaxUSec", "TimeoutStopUSec"];
+
+const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+const INTERFACES: &str = "org.freedesktop.systemd1";
+
+/// The properties that are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Of those that every unit has.
+    pub unit: &'a [&'a str],
+    /// Of those that units of its kind have, such as services.
+    pub own: &'a [&'a str],
+}
+
+/// Asks for properties of a unit. What a unit of its kind does not have is left out.
+///
+/// # Errors
+/// When PID 1 cannot be asked or refuses.
+pub fn ask(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
+    of_unit(&mut Connection::open()?, unit, wanted)
+}
+
+/// The same of several units, in their order.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_all(units: &[&str], wanted: Wanted<'_>) -> io::Result<Vec<Properties>> {
+    let mut connection = Connection::open()?;
+    units.iter().map(|unit| of_unit(&mut connection, unit, wanted)).collect()
+}
+
+fn of_unit(connection: &mut Connection, unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
+    let path = format!("{MANAGER_PATH}/unit/{}", label::escape(unit));
+    let (every_units, its_kinds) = (format!("{INTERFACES}.Unit"), interface_of_kind(unit));
+    let common = wanted.unit.iter().map(|property| Question { path: &path, interface: &every_units, property });
+    let own = wanted.own.iter().map(|property| Question { path: &path, interface: &its_kinds, property });
+    connection.ask(&common.chain(own).collect::<Vec<_>>())
+}
+
+/// The interface of the kind of unit that the name tells: of a service, a target …
+fn interface_of_kind(unit: &str) -> String {
+    let kind = unit.rsplit_once('.').map_or("", |(_, kind)| kind);
+    let (first, rest) = kind.split_at_checked(1).unwrap_or_default();
+    format!("{INTERFACES}.{}{rest}", first.to_ascii_uppercase())
+}
+
+/// The type of the job queued for `unit` (`start`, `stop`, `restart` …), if there is one.
+///
+/// # Errors
+/// When PID 1 cannot be asked or refuses.
+pub fn job_type(unit: &str) -> io::Result<Option<String>> {
+    let mut connection = Connection::open()?;
+    let known = of_unit(&mut connection, unit, Wanted { unit: &["Job"], ..Wanted::default() })?;
+    let Some(path) = known.job() else { return Ok(None) };
+    let interface = format!("{INTERFACES}.Job");
+    // The job may be over meanwhile.
+    let job = connection.ask(&[Question { path, interface: &interface, property: "JobType" }]).unwrap_or_default();
+    Ok(Some(job.text("JobType").to_owned()).filter(|kind| !kind.is_empty()))
+}
+
+/// Milliseconds since PID 1 began. In a container the kernel's own clocks count from the machine's boot.
+#[must_use]
+pub fn since_boot() -> u64 {
+    let began = of_itself("UserspaceTimestampMonotonic").number("UserspaceTimestampMonotonic").unwrap_or(0);
+    clock::since_epoch().saturating_sub(clock::epoch_of_monotonic(began))
+}
+
+/// Whether the host is shutting down.
+#[must_use]
+pub fn is_going_down() -> bool {
+    of_itself("SystemState").text("SystemState") == "stopping"
+}
+
+fn of_itself(property: &str) -> Properties {
+    let question = Question { path: MANAGER_PATH, interface: "org.freedesktop.systemd1.Manager", property };
+    Connection::open().and_then(|mut connection| connection.ask(&[question])).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_units_name_tells_its_interface() {
+        assert_eq!(interface_of_kind("a.b.service"), "org.freedesktop.systemd1.Service");
+        assert_eq!(interface_of_kind("x.target"), "org.freedesktop.systemd1.Target");
+        assert_eq!(interface_of_kind(""), "org.freedesktop.systemd1.");
+    }
+}

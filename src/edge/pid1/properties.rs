@@ -1,0 +1,187 @@
+//! What PID 1 has answered. What is missing or of another type is empty, zero or `None`, never a panic.
+
+use super::TIME_LIMITS;
+use crate::core::crash::reason::TimeLimits;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use zbus::{OwnedVariant, Variant};
+
+/// Properties by their names.
+#[derive(Debug, Default)]
+pub struct Properties(BTreeMap<String, OwnedVariant>);
+
+/// A line such as `ExecStartPre=`, and how it ended last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Its words, the program first.
+    pub words: Vec<String>,
+    /// What `si_code` says of its end (sigaction(2)); 0: it has not ended.
+    pub code: i32,
+    /// Its exit status or signal.
+    pub status: i32,
+    /// When it ended, in microseconds since the epoch.
+    pub ended: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Properties {
+    pub(super) fn put(&mut self, property: &str, value: OwnedVariant) {
+        self.0.insert(property.to_owned(), value);
+    }
+
+    fn value(&self, property: &str) -> Option<&Variant<'static>> {
+        self.0.get(property).map(|value| &**value)
+    }
+
+    /// A text, empty where there is none.
+    #[must_use]
+    pub fn text(&self, property: &str) -> &str {
+        self.value(property).map_or("", text)
+    }
+
+    /// The texts of a list.
+    pub fn texts(&self, property: &str) -> impl Iterator<Item = &str> {
+        self.value(property).map_or(&[][..], list).iter().map(text)
+    }
+
+    /// A number of whatever type, where it is none below zero.
+    #[must_use]
+    pub fn number<T: TryFrom<u64>>(&self, property: &str) -> Option<T> {
+        let number = match self.value(property)? {
+            Variant::U64(number) => *number,
+            Variant::U32(number) => u64::from(*number),
+            Variant::I32(number) => u64::try_from(*number).ok()?,
+            _ => return None,
+        };
+        T::try_from(number).ok()
+    }
+
+    /// Yes or no.
+    #[must_use]
+    pub fn flag(&self, property: &str) -> Option<bool> {
+        match self.value(property)? {
+            Variant::Bool(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    /// An id as systemd prints it; `None` where it has no bytes.
+    #[must_use]
+    pub fn id(&self, property: &str) -> Option<String> {
+        let bytes = self.value(property).map_or(&[][..], list);
+        let digits = bytes.iter().filter_map(|byte| match byte {
+            Variant::U8(byte) => Some(format!("{byte:02x}")),
+            _ => None,
+        });
+        Some(digits.collect()).filter(|id: &String| !id.is_empty())
+    }
+
+    /// A time span in microseconds; `None` for infinity.
+    #[must_use]
+    pub fn span(&self, property: &str) -> Option<Duration> {
+        self.number(property).filter(|micros| *micros != u64::MAX).map(Duration::from_micros)
+    }
+
+    /// The object path of the unit's job, where it has one and `Job` was asked for.
+    #[must_use]
+    pub fn job(&self) -> Option<&str> {
+        let Variant::Structure(job) = self.value("Job")? else { return None };
+        match job.fields() {
+            [Variant::U32(number), Variant::ObjectPath(path)] if *number > 0 => Some(path.as_str()),
+            _ => None,
+        }
+    }
+
+    /// A list of commands, in the order they run.
+    pub fn commands(&self, property: &str) -> impl Iterator<Item = Command> {
+        self.value(property).map_or(&[][..], list).iter().filter_map(command)
+    }
+
+    /// A service's time limits, where [`TIME_LIMITS`] were asked for.
+    #[must_use]
+    pub fn time_limits(&self) -> TimeLimits {
+        let [watchdog, start, run, stop] =
+            TIME_LIMITS.map(|property| self.span(property).filter(|span| !span.is_zero()));
+        TimeLimits { watchdog, start, run, stop }
+    }
+}
+
+fn text<'v>(value: &'v Variant<'_>) -> &'v str {
+    if let Variant::Str(text) = value { text.as_str() } else { "" }
+}
+
+fn list<'v, 'm>(value: &'v Variant<'m>) -> &'v [Variant<'m>] {
+    if let Variant::Array(values) = value { values.inner() } else { &[] }
+}
+
+/// `(sasbttttuii)`: program, words, whether failure is ignored, begin and end by the wall clock and by the monotonic one in turn,
+/// process, code and status.
+fn command(value: &Variant<'_>) -> Option<Command> {
+    let Variant::Structure(command) = value else { return None };
+    let [_, words, _, _, Variant::U64(began), Variant::U64(ended), Variant::U64(over), _, code, status] =
+        command.fields()
+    else {
+        return None;
+    };
+    let (Variant::I32(code), Variant::I32(status)) = (code, status) else { return None };
+    Some(Command {
+        words: list(words).iter().map(|word| text(word).to_owned()).collect(),
+        code: *code,
+        status: *status,
+        ended: *ended,
+        took: Duration::from_micros(over.saturating_sub(*began)),
+    })
+}
+
+#[cfg(test)]
+impl<const N: usize> From<[(&str, Variant<'static>); N]> for Properties {
+    fn from(known: [(&str, Variant<'static>); N]) -> Self {
+        let owned =
+            |(property, value): (&str, Variant<'static>)| (property.to_owned(), value.try_into_owned().unwrap());
+        Self(known.into_iter().map(owned).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zbus::ObjectPath;
+
+    #[test]
+    fn values_are_read_by_their_types() {
+        let job = |number: u32| Variant::from((number, ObjectPath::try_from("/job/3").unwrap()));
+        let known = Properties::from([
+            ("Id", "a.service".into()),
+            ("NRestarts", 3_u32.into()),
+            ("ExecMainStatus", (-1_i32).into()),
+            ("ConditionResult", false.into()),
+            ("TimeoutStopUSec", u64::MAX.into()),
+            ("TimeoutStartUSec", 1_500_000_u64.into()),
+            ("WatchdogUSec", 0_u64.into()),
+            ("InvocationID", vec![0x1f_u8, 0].into()),
+            ("After", vec!["a", "b"].into()),
+            ("Job", job(3)),
+        ]);
+        assert_eq!((known.text("Id"), known.text("NRestarts"), known.text("gone")), ("a.service", "", ""));
+        assert_eq!((known.number("NRestarts"), known.number::<u32>("ExecMainStatus")), (Some(3_u32), None));
+        assert_eq!((known.flag("ConditionResult"), known.flag("Id")), (Some(false), None));
+        let second = Duration::from_millis(1_500);
+        assert_eq!((known.span("TimeoutStopUSec"), known.span("TimeoutStartUSec")), (None, Some(second)));
+        assert_eq!(known.time_limits(), TimeLimits { start: Some(second), ..TimeLimits::default() });
+        assert_eq!((known.id("InvocationID").as_deref(), known.id("After")), (Some("1f00"), None));
+        assert_eq!(known.texts("After").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!((known.job(), Properties::from([("Job", job(0))]).job()), (Some("/job/3"), None));
+    }
+
+    #[test]
+    fn commands_are_read_whole() {
+        let line =
+            ("/bin/a", vec!["/bin/a", "b c", ""], true, 1_000_u64, 10_u64, 2_000_u64, 60_u64, 7_u32, 1_i32, 3_i32);
+        let known = Properties::from([("ExecStartPre", vec![line].into())]);
+        let words = ["/bin/a", "b c", ""].map(str::to_owned).into();
+        let expect = Command { words, code: 1, status: 3, ended: 2_000, took: Duration::from_micros(50) };
+        assert_eq!(known.commands("ExecStartPre").collect::<Vec<_>>(), [expect]);
+        assert_eq!(known.commands("ExecStart").count(), 0);
+    }
+}
