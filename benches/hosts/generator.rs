@@ -12,7 +12,7 @@ use std::path::Path;
 const SIZES: [(usize, usize); 5] = [(0, 300), (10, 300), (100, 200), (1_000, 60), (10_000, 20)];
 
 /// The wards of the boots, and how often each host is booted.
-const BOOTED: (usize, usize) = (100, 20);
+const BOOTED: (usize, usize) = (100, 10);
 
 /// The properties of PID 1 that tell of a boot, in microseconds.
 const STAMPS: [&str; 4] = [
