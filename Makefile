@@ -22,11 +22,13 @@ remapped := --remap-path-prefix=$(cargo_home)=/cargo --remap-path-prefix=$(CARGO
 	--remap-path-prefix=$(CURDIR)=/unitward
 build bench: export RUSTFLAGS := $(remapped)
 
-# The generator is linked statically: every boot and every daemon-reload waits for it, and a third of its time was the
-# dynamic linker's. A target must be named for that, or procedural macros would have to be static too.
+# Both are linked statically: every boot and every daemon-reload waits for the generator, every recovery several times for the
+# helper, and a third of their time was the dynamic linker's. A target must be named for that, or procedural macros would have to
+# be static too.
 static := -C target-feature=+crt-static
 rust_host := $(shell rustc -vV | sed -n 's/^host: //p')
 generator := $(CARGO_TARGET_DIR)/lean/$(rust_host)/release/unitward-generator
+step := $(CARGO_TARGET_DIR)/lean/$(rust_host)/release/unitward-step
 
 # Debian's build says where libraries are and how the C compiler is to be called.
 DEB_HOST_MULTIARCH ?= $(shell dpkg-architecture --query DEB_HOST_MULTIARCH)
@@ -47,8 +49,8 @@ test_threads ?= 4
 .PHONY: build library test demo bench deb upgrade reproducible install clean help tools checks
 
 build: library ## compile the four programs and the library
-	cargo build --release --locked $(lean) --bin unitward-step
-	RUSTFLAGS="$(remapped) $(static)" cargo build --release --locked $(lean) --target $(rust_host) --bin unitward-generator
+	RUSTFLAGS="$(remapped) $(static)" cargo build --release --locked $(lean) --target $(rust_host) \
+		--bin unitward-generator --bin unitward-step
 	cargo build --release --locked --bin unitwardd --bin unitward
 
 # Two small files: quicker compiled than looked after, since the flags count too.
@@ -80,8 +82,7 @@ reproducible: ## build the packages twice, as differently as may be, and compare
 
 install: ## install what `make build` made, below DESTDIR
 	install -D --target-directory=$(DESTDIR)/usr/lib/systemd/system-generators $(generator)
-	install -D --target-directory=$(DESTDIR)/usr/lib/unitward $(CARGO_TARGET_DIR)/lean/release/unitward-step \
-		$(CARGO_TARGET_DIR)/release/unitwardd
+	install -D --target-directory=$(DESTDIR)/usr/lib/unitward $(step) $(CARGO_TARGET_DIR)/release/unitwardd
 	install -D --target-directory=$(DESTDIR)/usr/bin $(CARGO_TARGET_DIR)/release/unitward
 	install -D --mode=0644 --target-directory=$(libraries) $(library)
 	ln -sf libunitward.so.0 $(libraries)/libunitward.so

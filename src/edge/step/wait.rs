@@ -4,9 +4,9 @@ use crate::core::config::step::{Awaited, Wait};
 use crate::core::config::time_span;
 use crate::edge::pid1::{self, Wanted};
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream};
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::{self as unix, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -79,9 +79,23 @@ fn has_owner(name: &str) -> bool {
     asked.is_ok_and(|done| done.status.success() && done.stdout.starts_with(b"b true"))
 }
 
+/// What `HOST:PORT` stands for. A name is looked up by getent(1): this program is linked statically, and what looks names up, as
+/// nsswitch.conf(5) says, are libraries of the host's own libc.
+fn candidates(address: &str) -> Vec<SocketAddr> {
+    if let Ok(address) = address.parse() {
+        return vec![address];
+    }
+    let Some((host, port)) = address.rsplit_once(':') else { return Vec::new() };
+    let (Ok(port), Ok(found)) = (port.parse(), Command::new("getent").args(["ahosts", host]).output()) else {
+        return Vec::new();
+    };
+    let found = String::from_utf8_lossy(&found.stdout).into_owned();
+    let streams = found.lines().filter_map(|line| line.split_once(' ')).filter(|(_, kind)| kind.contains("STREAM"));
+    streams.filter_map(|(ip, _)| Some(SocketAddr::new(ip.parse().ok()?, port))).collect()
+}
+
 fn tcp_accepts(address: &str, deadline: Instant) -> bool {
-    let Ok(candidates) = address.to_socket_addrs() else { return false };
-    candidates.into_iter().any(|candidate| {
+    candidates(address).into_iter().any(|candidate| {
         let left = deadline.saturating_duration_since(Instant::now()).min(ONE_CONNECTION);
         !left.is_zero() && TcpStream::connect_timeout(&candidate, left).is_ok()
     })
@@ -90,7 +104,7 @@ fn tcp_accepts(address: &str, deadline: Instant) -> bool {
 /// A listening socket of another type than a stream also counts: it is there and refuses only our kind of connection.
 fn unix_accepts(path: &str) -> bool {
     let connected = match path.strip_prefix('@') {
-        Some(name) => SocketAddr::from_abstract_name(name).and_then(|address| UnixStream::connect_addr(&address)),
+        Some(name) => unix::SocketAddr::from_abstract_name(name).and_then(|address| UnixStream::connect_addr(&address)),
         None => UnixStream::connect(path),
     };
     match connected {
@@ -126,6 +140,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         assert!(soon(Awaited::Tcp(address.clone())).is_ok());
+        let by_name = address.replace("127.0.0.1", "localhost");
+        assert!(soon(Awaited::Tcp(by_name)).is_ok());
         drop(listener);
         assert!(soon(Awaited::Tcp(address)).is_err());
     }
