@@ -35,8 +35,8 @@ pub(crate) fn sleeps(pid: u32) -> BTreeMap<String, f64> {
     sleeps
 }
 
-/// The memory of a process by what it is for, in KiB: its share of what it shares with others. Its own program counts in full,
-/// for whoever shares that is the same program on another host of this machine.
+/// The memory of a process by what it is for, in KiB: its share of what it shares with others. Its own program and SQLite count in
+/// full, for whoever shares these is the same program on another host of this machine.
 pub(crate) fn memory(pid: u32) -> BTreeMap<&'static str, f64> {
     let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).expect("it runs");
     let mut memory = BTreeMap::new();
@@ -47,7 +47,7 @@ pub(crate) fn memory(pid: u32) -> BTreeMap<&'static str, f64> {
         if first.contains('-') {
             let [access, _, _, inode] = [(); 4].map(|()| words.next().unwrap_or_default());
             kind = kind_of(words.next().unwrap_or_default(), (access, inode));
-        } else if first == if kind.starts_with("own") { "Rss:" } else { "Pss:" } {
+        } else if first == if kind.starts_with("own") || kind == "libsqlite3" { "Rss:" } else { "Pss:" } {
             let share: f64 = words.next().and_then(|share| share.parse().ok()).expect("KiB");
             *memory.entry(kind).or_default() += share;
         }

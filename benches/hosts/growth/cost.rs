@@ -27,6 +27,7 @@ pub(super) fn by_wards(bench: &mut Bench, debian: Debian) {
         Crew::new("10 wards", 10, wards::<10>),
         Crew::new("100 wards", 100, wards::<100>),
         Crew::new("1000 wards", 1000, wards::<1000>),
+        Crew { name: "systemd alone, 1000 units", workers: 1000, set_up: plain::<1000>, ..ALONE },
     ];
     compare(bench, debian, &crews);
 }
@@ -50,6 +51,7 @@ fn after(host: &Host, entries: usize) {
 /// One host, and what each crash used there.
 struct Measured {
     name: &'static str,
+    workers: usize,
     is_told: bool,
     subject: Subject,
     /// The groups' times before the latest crash.
@@ -60,10 +62,11 @@ struct Measured {
     synchronised: Vec<f64>,
 }
 
-/// The first of the crews is systemd alone, the second what the others are compared with.
+/// Some of the crews are systemd alone. The first of the others is what the rest of them is compared with.
 fn compare(bench: &mut Bench, debian: Debian, crews: &[Crew]) {
     let measured = |crew: &Crew| Measured {
         name: crew.name,
+        workers: crew.workers,
         is_told: crew.told,
         subject: crew.subject(debian),
         before: None,
@@ -133,20 +136,23 @@ impl Measured {
 }
 
 fn tell(bench: &mut Bench, debian: Debian, hosts: &[Measured]) {
-    let [alone, first, others @ ..] = hosts else { panic!("systemd alone, and a crew at least") };
-    let peer =
-        |name: &str, figures| Some(Peer { name: name.to_owned(), version: String::new(), figures: Some(figures) });
-    let mut put = |what: &str, unit: &str, (host, values): (&Measured, &[f64]), peer| {
-        let name = format!("cost/{what}/{}", host.name);
-        bench.results.put(Row::new(&name, (bench.host(debian), unit), figures(values), peer));
+    let (told, alone): (Vec<_>, Vec<_>) = hosts.iter().partition(|host| host.is_told);
+    let mut put = |what: (&str, &str), (host, values): (&Measured, &[f64]), peer: Option<(&str, &[f64])>| {
+        let peer = peer.map(|(name, values)| Peer {
+            name: name.to_owned(),
+            version: String::new(),
+            figures: Some(figures(values)),
+        });
+        let name = format!("cost/{}/{}", what.0, host.name);
+        bench.results.put(Row::new(&name, (bench.host(debian), what.1), figures(values), peer));
     };
-    for (what, unit, values) in first.quantities(alone) {
-        let against = (what == "pid1-cpu").then(|| peer(alone.name, figures(&alone.used[2]))).flatten();
-        put(what, unit, (first, &values), against);
-    }
-    for other in others {
-        for ((what, unit, values), (_, _, fewer)) in other.quantities(alone).into_iter().zip(first.quantities(alone)) {
-            put(what, unit, (other, &values), peer(first.name, figures(&fewer)));
+    for (number, host) in told.iter().enumerate() {
+        let fewer = told[0].quantities(alone[0]);
+        for ((what, unit, values), (_, _, fewer)) in host.quantities(alone[0]).iter().zip(&fewer) {
+            put((what, unit), (host, values), (number > 0).then_some((told[0].name, fewer)));
+        }
+        if let Some(alone) = alone.iter().find(|alone| alone.workers == host.workers) {
+            put(("pid1-cpu", "µs"), (host, &host.used[2]), Some((alone.name, &alone.used[2])));
         }
     }
 }
