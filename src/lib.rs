@@ -10,7 +10,7 @@
 //! | floor | does | must not |
 //! |---|---|---|
 //! | [`core`] | decides: values in, values out | read, write, ask the clock, log |
-//! | [`edge`] | reads and writes, one thing after the other | know a bus, MQTT or an asynchronous runtime |
+//! | [`edge`] | reads and writes, one thing after the other | serve a bus, know MQTT or an asynchronous runtime |
 //! | `shell` (feature `full`) | runs the daemon and the command | decide what a value alone can decide |
 //!
 //! The programs are three lines each over one entry point: `generator/main.rs`, [`edge::step`] (`unitward-step`), `shell::daemon`

@@ -72,7 +72,9 @@ fn main() {
         Some("turns") => return turns::run(&arguments[1..]),
         _ => {}
     }
-    let mut bench = Bench { results: Results::open(), quick: std::env::var_os("UNITWARD_BENCH_QUICK").is_some() };
+    let mut bench = Bench { results: Results::open(), quick: results::is_quick() };
+    let unknown = arguments.iter().find(|wanted| MEASURES.iter().all(|(name, _)| name != wanted));
+    assert!(unknown.is_none(), "there is no measure {}", unknown.map_or("", String::as_str));
     for (name, measure) in MEASURES {
         if arguments.is_empty() || arguments.iter().any(|wanted| wanted == name) {
             measure(&mut bench);

@@ -121,7 +121,12 @@ fn short(value: f64) -> String {
 
 fn file() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    target.join("bench/results.json")
+    target.join(if is_quick() { "bench/quick.json" } else { "bench/results.json" })
+}
+
+/// Whether only to see that it works: what comes of that does not go among the results.
+pub(crate) fn is_quick() -> bool {
+    std::env::var_os("UNITWARD_BENCH_QUICK").is_some()
 }
 
 fn machine() -> String {

@@ -25,10 +25,8 @@ const DEFAULT_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 /// # Errors
 /// What is wrong and what to write instead.
 pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Action, Wrong> {
-    let named = match argument.contains('%') {
-        true => Cow::Owned(argument.replace("%n", own.as_str())),
-        false => Cow::Borrowed(argument),
-    };
+    let named: Cow<'_, str> =
+        if argument.contains('%') { argument.replace("%n", own.as_str()).into() } else { argument.into() };
     // What is wrong after the name stands as far from the end as before the name was put in.
     let back = |wrong: Wrong| match (argument.len() + wrong.offset).checked_sub(named.len()) {
         Some(offset) if wrong.offset > 0 => Wrong { offset, ..wrong },

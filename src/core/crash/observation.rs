@@ -222,9 +222,9 @@ impl Observation {
     /// that, and no job wants anything of the unit.
     #[must_use]
     pub fn has_crashed(&self) -> bool {
-        use ServiceResult::{CoreDump, ExitCode, OomKill, Signal, Watchdog};
+        use ServiceResult::{CoreDump, ExitCode, Signal};
         let failed = self.main.end.is_some_and(|end| end != ProcessEnd::Exited(0))
-            && matches!(self.result, ExitCode | Signal | CoreDump | Watchdog | OomKill);
+            && matches!(self.result, ExitCode | Signal | CoreDump);
         failed
             && self.stage == Stage::Stopping
             && self.job.is_none()

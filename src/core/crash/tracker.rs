@@ -36,7 +36,7 @@
 //! The order of these facts survives load: the state in which a stop is carried out is always
 //! shown, with the job in it. Where the unit's last two states were not shown at all, a job present at
 //! the end is taken as a request. A ward's run record knows better and overrules
-//! all of this (see [`super::verdict`]).
+//! all of this (see [`super::verdict`]), where there is one yet.
 //!
 //! # Before it is over
 //!

@@ -2,7 +2,7 @@
 //!
 //! Two witnesses: the tracker's evidence from D-Bus, and for a ward the run record that
 //! `unitward-step` writes in `ExecStopPost=`, before systemd signals the end. The record is
-//! authoritative where it exists: it is exact on who asked, and was taken while the run was the current one.
+//! authoritative where it exists, and of a plain crash it would say nothing else: it is exact on who asked, and was taken while the run was the current one.
 
 use super::exit_status::signal_number;
 use super::observation::{ProcessEnd, ServiceResult};

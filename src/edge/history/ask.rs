@@ -3,6 +3,7 @@
 use super::entry::{Key, RestartKnown, StoredDeath, StoredReport};
 use super::row::{self, DEATH, packed};
 use super::{Tallies, change};
+use crate::core::crash::observation::InvocationId;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 /// Reports with their payload and their death's key. A recovery's payload stands in the recovery.
@@ -31,6 +32,13 @@ pub(super) fn lanes(db: &Connection) -> Result<Vec<String>> {
 pub(super) fn unfinished(db: &Connection) -> Result<Vec<StoredDeath>> {
     let mut found = db.prepare(&format!("SELECT {DEATH} FROM deaths d WHERE d.fate < 2 ORDER BY d.id"))?;
     found.query_map([], row::death)?.collect()
+}
+
+/// The runs whose deaths were stored last.
+pub(super) fn newest(db: &Connection, limit: u32) -> Result<Vec<InvocationId>> {
+    let mut found = db.prepare("SELECT lower(hex(invocation)) FROM deaths ORDER BY id DESC LIMIT ?1")?;
+    let runs: Vec<String> = found.query_map([limit], |found| row::text(found, 0))?.collect::<Result<_>>()?;
+    Ok(runs.iter().filter_map(|run| InvocationId::parse(run)).collect())
 }
 
 /// The number above every report's.

@@ -23,12 +23,16 @@ mod tests;
 pub use error::{Cause, HistoryError};
 pub use known::Known;
 
+use crate::core::crash::observation::InvocationId;
 use entry::{Change, StoredDeath, StoredReport};
 use room::{Log, Room};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// How many of the newest deaths are told of when the history is opened: more than there are units on their way down.
+const NEWEST: u32 = 1_024;
 
 /// How much is kept, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +56,8 @@ pub struct Opened {
     pub lanes: Vec<String>,
     /// Deaths that are open or held, oldest first.
     pub unfinished: Vec<StoredDeath>,
+    /// The runs whose deaths were stored last.
+    pub newest: Vec<InvocationId>,
     /// There was a damaged file.
     pub set_aside: Option<SetAside>,
 }
@@ -148,7 +154,8 @@ impl History {
         let cursor = history.judged(ask::cursor(db))?;
         let lanes = history.judged(ask::lanes(db))?;
         let unfinished = history.judged(ask::unfinished(db))?;
-        Ok(Opened { history, next_seq, cursor, lanes, unfinished, set_aside: None })
+        let newest = history.judged(ask::newest(db, NEWEST))?;
+        Ok(Opened { history, next_seq, cursor, lanes, unfinished, newest, set_aside: None })
     }
 
     /// Stores a batch of changes, together or not at all; they are on the disk when this returns. Then drops what is

@@ -13,6 +13,15 @@ use std::time::{Duration, Instant};
 /// How long PID 1 may take to answer questions that were sent together; `systemctl` gives it as long.
 pub const PATIENCE: Duration = Duration::from_secs(25);
 
+/// How long PID 1 may take to execute itself anew.
+const REEXECUTION: Duration = Duration::from_secs(2);
+
+/// Pause between two tries to connect.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Is there where systemd is PID 1 (sd_booted(3)).
+const BOOTED: &str = "/run/systemd/system";
+
 const PRIVATE: &str = "/run/systemd/private";
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 const SYSTEMD: &str = "org.freedesktop.systemd1";
@@ -45,11 +54,28 @@ impl Connection {
     /// Connects and authenticates.
     pub(super) fn open() -> io::Result<Self> {
         if rustix::process::geteuid().is_root() {
-            return Self::to(Path::new(PRIVATE), None);
+            return Self::private();
         }
         let mut connection = Self::to(Path::new(SYSTEM_BUS), Some(SYSTEMD))?;
         connection.hello()?;
         Ok(connection)
+    }
+
+    /// While PID 1 executes itself anew its socket is not there, or nobody listens on it.
+    fn private() -> io::Result<Self> {
+        let until = Instant::now() + REEXECUTION;
+        loop {
+            match Self::to(Path::new(PRIVATE), None) {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+                        && Path::new(BOOTED).exists()
+                        && Instant::now() < until =>
+                {
+                    std::thread::sleep(PAUSE);
+                }
+                done => return done,
+            }
+        }
     }
 
     fn to(path: &Path, destination: Option<&'static str>) -> io::Result<Self> {

@@ -87,8 +87,10 @@ pub(super) fn length(head: &[u8]) -> io::Result<usize> {
     let endian = endian(head)?;
     let number = |at: usize| head.get(at..at + 4).map_or(0, |bytes| endian.read_u32(bytes) as usize);
     let (body, fields) = (number(4), number(12));
-    let length = HEAD.saturating_add(fields).next_multiple_of(8).saturating_add(body);
-    if length > LONGEST { Err(io::Error::other("the answer is too long")) } else { Ok(length) }
+    if body > LONGEST || fields > LONGEST {
+        return Err(io::Error::other("the answer is too long"));
+    }
+    Ok((HEAD + fields).next_multiple_of(8) + body)
 }
 
 fn endian(message: &[u8]) -> io::Result<Endian> {

@@ -2,7 +2,7 @@
 //!
 //! A recovery asks several times, and each time a service is down or its start waits. So it is not `systemctl` that asks, which is
 //! another program to load and wants all that PID 1 knows, but this: one connection, a question for each property that is needed,
-//! all sent at once. Nothing is waited for longer than [`PATIENCE`].
+//! all sent at once. No answer is waited for longer than [`PATIENCE`].
 //!
 //! What PID 1 is told to do goes by way of [`super::systemctl`].
 
@@ -73,8 +73,11 @@ pub fn job_type(unit: &str) -> io::Result<Option<String>> {
     let known = of_unit(&mut connection, unit, Wanted { unit: &["Job"], ..Wanted::default() })?;
     let Some(path) = known.job() else { return Ok(None) };
     let interface = format!("{INTERFACES}.Job");
-    // The job may be over meanwhile.
-    let job = connection.ask(&[Question { path, interface: &interface, property: "JobType" }]).unwrap_or_default();
+    let job = match connection.ask(&[Question { path, interface: &interface, property: "JobType" }]) {
+        // A refusal: the job is over meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::Other => return Ok(None),
+        job => job?,
+    };
     Ok(Some(job.text("JobType").to_owned()).filter(|kind| !kind.is_empty()))
 }
 

@@ -49,6 +49,7 @@ pub(super) fn wait(wait: &Wait) -> io::Result<()> {
 fn pause(what: &Awaited) -> Duration {
     match what {
         Awaited::Unit(_) | Awaited::Bus(_) => DEAR_LOOK,
+        Awaited::Tcp(address) if address.parse::<SocketAddr>().is_err() => DEAR_LOOK,
         Awaited::Path(_) | Awaited::Tcp(_) | Awaited::Unix(_) => CHEAP_LOOK,
     }
 }
@@ -80,22 +81,24 @@ fn has_owner(name: &str) -> bool {
 }
 
 /// What `HOST:PORT` stands for. A name is looked up by getent(1): this program is linked statically, and what looks names up, as
-/// nsswitch.conf(5) says, are libraries of the host's own libc.
-fn candidates(address: &str) -> Vec<SocketAddr> {
+/// nsswitch.conf(5) says, are libraries of the host's own libc. Loopback addresses count on a host that has no other of their kind.
+fn candidates(address: &str, patience: Duration) -> Vec<SocketAddr> {
     if let Ok(address) = address.parse() {
         return vec![address];
     }
     let Some((host, port)) = address.rsplit_once(':') else { return Vec::new() };
-    let (Ok(port), Ok(found)) = (port.parse(), Command::new("getent").args(["ahosts", host]).output()) else {
-        return Vec::new();
-    };
+    let bound = format!("{:.3}", patience.as_secs_f64());
+    let mut look = Command::new("timeout");
+    look.args(["--signal=KILL", &bound, "getent", "--no-addrconfig", "--", "ahosts", host]).stdin(Stdio::null());
+    let (Ok(port), Ok(found)) = (port.parse(), look.output()) else { return Vec::new() };
     let found = String::from_utf8_lossy(&found.stdout).into_owned();
     let streams = found.lines().filter_map(|line| line.split_once(' ')).filter(|(_, kind)| kind.contains("STREAM"));
     streams.filter_map(|(ip, _)| Some(SocketAddr::new(ip.parse().ok()?, port))).collect()
 }
 
 fn tcp_accepts(address: &str, deadline: Instant) -> bool {
-    candidates(address).into_iter().any(|candidate| {
+    let left = deadline.saturating_duration_since(Instant::now()).max(DEAR_LOOK);
+    candidates(address, left).into_iter().any(|candidate| {
         let left = deadline.saturating_duration_since(Instant::now()).min(ONE_CONNECTION);
         !left.is_zero() && TcpStream::connect_timeout(&candidate, left).is_ok()
     })

@@ -262,9 +262,10 @@ impl State {
     /// What the archive tells.
     fn learn(&mut self, now: Now, tale: Tale) -> Vec<Action> {
         match tale {
-            Tale::Opened { next_seq, lanes, unfinished } => {
+            Tale::Opened { next_seq, lanes, unfinished, told } => {
                 let scene = Scene { now, rules: &self.rules };
                 self.ends.recall.opened();
+                self.ends.told_before(told);
                 if let Some(next_seq) = next_seq {
                     self.ends.desk.number_from(next_seq);
                 }

@@ -177,7 +177,7 @@ impl Keeper {
             history.rebound(bounds);
         }
         if first && !self.open() {
-            self.tell(Tale::Opened { next_seq: None, lanes: Vec::new(), unfinished: Vec::new() });
+            self.tell(Tale::Opened { next_seq: None, lanes: Vec::new(), unfinished: Vec::new(), told: Vec::new() });
         }
     }
 
@@ -192,7 +192,7 @@ impl Keeper {
                 return false;
             }
         };
-        let Opened { history, next_seq, cursor, lanes, mut unfinished, set_aside } = opened;
+        let Opened { history, next_seq, cursor, lanes, mut unfinished, newest: told, set_aside } = opened;
         if let Some(aside) = set_aside {
             error!(
                 MESSAGE_ID = messages::HISTORY,
@@ -211,7 +211,7 @@ impl Keeper {
         if std::mem::replace(&mut self.life, Life::Opened) == Life::Opened {
             unfinished.clear();
         }
-        self.tell(Tale::Opened { next_seq: Some(next_seq), lanes, unfinished });
+        self.tell(Tale::Opened { next_seq: Some(next_seq), lanes, unfinished, told });
         true
     }
 

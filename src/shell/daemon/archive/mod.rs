@@ -19,6 +19,7 @@ mod search;
 pub(super) use recollect::{Memory, Recalled, Recollection};
 pub(super) use restarts::Notes;
 
+use crate::core::crash::observation::InvocationId;
 use crate::edge::history::Bounds;
 use crate::edge::history::entry::{Change, StoredDeath, StoredReport};
 use keeper::Keeper;
@@ -55,8 +56,9 @@ pub(super) enum Order {
 /// What the archive tells.
 #[derive(Debug)]
 pub(super) enum Tale {
-    /// The history is open. Without a number it cannot be opened and is kept in memory for the time being.
-    Opened { next_seq: Option<u64>, lanes: Vec<String>, unfinished: Vec<StoredDeath> },
+    /// The history is open. Without a number it cannot be opened and is kept in memory for the time being. It comes with the lanes
+    /// that have reports, the deaths that are undecided, and the runs whose deaths were stored last.
+    Opened { next_seq: Option<u64>, lanes: Vec<String>, unfinished: Vec<StoredDeath>, told: Vec<InvocationId> },
     /// Reports that wait; fewer than asked for: there are no more.
     Fetched { lane: String, after: u64, limit: usize, reports: Vec<StoredReport> },
     /// What the books tell and the history does not.

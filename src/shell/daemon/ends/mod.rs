@@ -43,6 +43,8 @@ pub(super) struct Ends {
     departed: Recent,
     /// Runs whose recovery was told.
     settled: Recent,
+    /// Runs whose deaths an earlier daemon told: it may have ended while they were brought to their end.
+    told_before: Recent,
     /// Ends that wait for a word about a control process.
     waiting: Vec<Waiting>,
     /// Ends that wait for what happened before them to be recalled.
@@ -63,6 +65,7 @@ impl Ends {
             units: HashMap::new(),
             departed: Recent::default(),
             settled: Recent::default(),
+            told_before: Recent::default(),
             waiting: Vec::new(),
             held: Vec::new(),
             recall: Recall::new(now.monotonic),
@@ -70,6 +73,11 @@ impl Ends {
             standings: Standings::default(),
             since: now.monotonic,
         }
+    }
+
+    /// The history is open, and these runs' deaths are in it; the newest comes first.
+    pub(super) fn told_before(&mut self, runs: Vec<InvocationId>) {
+        runs.into_iter().rev().for_each(|run| self.told_before.remember(run));
     }
 
     /// The watch changes: forgets whoever is not watched any more.
@@ -277,6 +285,9 @@ impl Ends {
 
     /// Judges an end, or holds it back while the books are being read.
     fn decide(&mut self, scene: Scene<'_>, name: &str, end: End) -> Vec<Action> {
+        if !matches!(end.source, Source::Books(..)) && self.told_before.knows(&end.ended.invocation) {
+            return Vec::new();
+        }
         if end.source == Source::Bus {
             // Of an end that nobody saw the books know more.
             if end.ended.last.is_none() && end.testimony.is_none() {

@@ -6,7 +6,6 @@ use crate::core::recovery::account::{Ended, account};
 use crate::edge::pid1::{self, Properties, TIME_LIMITS, Wanted};
 use crate::edge::record::{RunRecord, WardState};
 use crate::edge::recoveries::{Chain, UnderWay, chains, under_way};
-
 use crate::shell::daemon::records::died;
 
 /// What the records tell of a ward.

@@ -97,7 +97,12 @@ fn boot() -> String {
 }
 
 fn opened(unfinished: Vec<entry::StoredDeath>) -> Event {
-    Event::Archive(Tale::Opened { next_seq: Some(1), lanes: vec!["old".into()], unfinished })
+    Event::Archive(Tale::Opened {
+        next_seq: Some(1),
+        lanes: vec!["old".into()],
+        unfinished,
+        told: vec![run(1_000_077)],
+    })
 }
 
 fn recalled(memories: Vec<Memory>) -> Event {

@@ -101,6 +101,16 @@ fn a_plain_crash_of_a_ward_is_told_before_there_is_a_record() {
 }
 
 #[test]
+fn who_was_dying_when_the_daemon_began_is_told_once_though_an_earlier_one_has_told_it() {
+    for (number, expect) in [(1_000_078, vec!["x EXIT 3"]), (1_000_077, vec![])] {
+        let mut state = ready();
+        let dying = Observation { invocation: Some(run(number)), ..dying() };
+        let _ = state.step(at(1), changed("x.service", dying));
+        assert_eq!(reports(&state.step(at(2), changed("x.service", seen(number, Stage::Ended)))), expect);
+    }
+}
+
+#[test]
 fn a_member_of_a_stack_that_a_script_restarts_waits_for_its_record() {
     let (script, member) = ("[Stack]\nRestartScript=/usr/bin/restart\n", format!("{WARD}[Ward]\nStack=s\n"));
     for (evidence, expect) in [(Evidence::Unasked, vec!["w SIG 9 (Killed)"]), (Evidence::Asked, vec![])] {
