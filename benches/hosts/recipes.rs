@@ -49,6 +49,12 @@ pub(crate) fn floor() -> Recipe {
     }
 }
 
+/// The same beside a service that has an `ExecStopPost=` line, as a ward's has: sooner than this nobody hears of such a death.
+fn floor_of_wards() -> Recipe {
+    let name = "floor: the same, of a service with ExecStopPost=";
+    Recipe { name, folder: "floor-stop-post", every: 2, ..floor() }
+}
+
 /// All that take part on this version: the peers' own hosts are Debian 13.
 pub(crate) fn all(debian: Debian) -> Vec<Recipe> {
     // Before systemd 254 a unit that will be restarted does not count as failed (systemd.service(5), Restart=).
@@ -59,6 +65,7 @@ pub(crate) fn all(debian: Debian) -> Vec<Recipe> {
     let mut all = vec![
         ours("unitward", 0),
         floor(),
+        floor_of_wards(),
         telling(Recipe { every: rarely, ..template }, on_failure),
         telling(Recipe { every: 2, ..stop_post }, REPORTS),
         Recipe { every: 2, ..systemd("systemd, RestartSec=0", "systemd", &[MAIN]) },
