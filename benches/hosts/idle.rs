@@ -48,14 +48,10 @@ fn set_up(debian: Debian) -> Host {
     host
 }
 
-fn one(value: f64) -> Figures {
-    Figures::of(vec![value]).expect("a value")
-}
-
 fn memory(bench: &mut Bench, debian: Debian, host: &Host) {
     let parts = gauge::memory(gauge::daemon(host));
     let mut put = |name: &str, size: f64| {
-        bench.results.put(Row::new(name, (bench.host(debian), "MB"), one(size * 1024.0 / 1e6), None));
+        bench.results.put(Row::new(name, (bench.host(debian), "MB"), Figures::one(size * 1024.0 / 1e6), None));
     };
     put("idle/pss", parts.values().sum());
     for (part, size) in parts {
@@ -73,9 +69,9 @@ fn wake_ups(bench: &mut Bench, debian: Debian, host: &Host) {
         after.iter().map(|(name, count)| (name, count - before.get(name).unwrap_or(&0.0))).collect();
     println!("idle/wake-ups by thread: {new:?}");
     let host = bench.host(debian);
-    let per_minute = one(new.values().sum::<f64>() / minutes);
+    let per_minute = Figures::one(new.values().sum::<f64>() / minutes);
     bench.results.put(Row::new("idle/wake-ups", (host, "a minute"), per_minute, None));
-    bench.results.put(Row::new("idle/cpu", (host, "µs a minute"), one(spent / minutes), None));
+    bench.results.put(Row::new("idle/cpu", (host, "µs a minute"), Figures::one(spent / minutes), None));
 }
 
 /// Beside the daemon's time stands PID 1's, which has all the work.
@@ -90,7 +86,7 @@ fn others(bench: &mut Bench, debian: Debian, host: &Host) {
     }
     let minutes = begun.elapsed().as_secs_f64() / 60.0;
     let [daemon, pid_1] = [0, 1].map(|number| (gauge::cpu(host, groups[number]) - before[number]) / 1e3 / minutes);
-    let peer = Peer { name: "PID 1".to_owned(), version: String::new(), figures: Some(one(pid_1)) };
+    let peer = Peer { name: "PID 1".to_owned(), version: String::new(), figures: Some(Figures::one(pid_1)) };
     let name = format!("idle/cpu with {OTHERS} other units a minute");
-    bench.results.put(Row::new(&name, (bench.host(debian), "ms a minute"), one(daemon), Some(peer)));
+    bench.results.put(Row::new(&name, (bench.host(debian), "ms a minute"), Figures::one(daemon), Some(peer)));
 }

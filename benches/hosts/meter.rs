@@ -122,7 +122,7 @@ impl Meter {
         let victims: Vec<i32> = self.up.drain(..number.min(self.up.len())).collect();
         let struck = now();
         for pid in &victims {
-            kill_process(Pid::from_raw(*pid).expect("a pid"), Signal::KILL).expect("the worker is there");
+            strike(*pid);
         }
         let mut reports = Last::of(if self.expected.topic.is_empty() { 0 } else { number });
         let mut ups = Last::of(if self.expected.restarts { number } else { 0 });
@@ -171,6 +171,11 @@ impl Last {
     fn since(&self, struck: i64) -> Option<f64> {
         (self.wanted > 0 && self.is_complete()).then(|| (self.at - struck) as f64 / 1e3)
     }
+}
+
+/// Kills a worker.
+pub(crate) fn strike(pid: i32) {
+    kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL).expect("the worker is there");
 }
 
 /// Nanoseconds of the monotonic clock.

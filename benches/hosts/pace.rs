@@ -1,8 +1,7 @@
 //! Part of the meter: deaths at a steady pace, and how far their reports fall behind.
 
-use super::meter::{Came, Meter, now};
+use super::meter::{Came, Meter, now, strike};
 use super::worker_says::Said;
-use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -71,7 +70,7 @@ impl Pace<'_> {
         let Some(pid) = self.meter.up.pop_front() else { return false };
         self.killed.insert(pid, now());
         self.deaths += 1;
-        kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL).expect("the worker is there");
+        strike(pid);
         true
     }
 

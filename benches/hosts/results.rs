@@ -14,6 +14,11 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
+    /// Of a thing that was measured once.
+    pub(crate) fn one(value: f64) -> Self {
+        Self { n: 1, median: value, p99: value }
+    }
+
     /// Of these values. `None` of none.
     pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);

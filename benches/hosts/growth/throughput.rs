@@ -66,12 +66,11 @@ fn rise(bench: &mut Bench, debian: Debian, (crew, rates): (&Crew, &[usize])) {
         let name = format!("throughput/{}/{what}", crew.name);
         bench.results.put(Row::new(&name, (bench.host(debian), unit), figures, None));
     };
-    let one = |value| Figures::of(vec![value]).expect("a value");
-    put("crashes", "a second", one(paced.rate()));
+    put("crashes", "a second", Figures::one(paced.rate()));
     put("lag", "ms", lag);
-    put("PID 1", "% of a processor", one(pid_1));
-    put("daemon", "% of a processor", one(daemon));
-    put("units and helper", "% of a processor", one(units));
+    put("PID 1", "% of a processor", Figures::one(pid_1));
+    put("daemon", "% of a processor", Figures::one(daemon));
+    put("units and helper", "% of a processor", Figures::one(units));
 }
 
 fn take(subject: &mut Subject, rate: usize) -> Step {
