@@ -109,8 +109,8 @@ pub enum Activity {
 pub struct Findings {
     /// Ends of runs, oldest first. Of a plain crash it is told before the run is over.
     pub ended: Vec<Ended>,
-    /// Runs that are over by now, and whose ends were told before they were.
-    pub over: Vec<InvocationId>,
+    /// The run that is over by now, and whose end was told before it was.
+    pub over: Option<InvocationId>,
     /// Runs of which not even the id was seen.
     pub missed: u32,
 }
@@ -168,7 +168,7 @@ impl Tracker {
         let phase = std::mem::replace(&mut self.phase, Phase::Unseen);
         let missed = phase.runs_missed_before(now);
         let over = phase.foretold().filter(|run| now.is_over() || !run.is_shown_by(now));
-        let over = over.map(|run| run.invocation.clone()).into_iter().collect();
+        let over = over.map(|run| run.invocation.clone());
         let mut ended = Vec::new();
         let (phase, end) = match phase {
             Phase::Unseen => self.meet(now),

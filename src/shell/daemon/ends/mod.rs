@@ -141,8 +141,7 @@ impl Ends {
                 }
             }
         }
-        let over = ward.map(|ward| findings.over.iter().map(|run| read_record(name, ward, run)));
-        actions.extend(over.into_iter().flatten());
+        actions.extend(ward.zip(findings.over).map(|(ward, run)| read_record(name, ward, &run)));
         actions.extend(ward.and_then(|ward| self.back_again(name, ward, observation)));
         actions
     }
