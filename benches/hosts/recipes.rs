@@ -55,6 +55,11 @@ fn floor_of_wards() -> Recipe {
     Recipe { name, folder: "floor-stop-post", every: 2, ..floor() }
 }
 
+/// The same beside services with the three lines that a ward has without steps: what a storm of wards costs PID 1 at the least.
+pub(crate) fn floor_of_three_lines() -> Recipe {
+    Recipe { name: "floor: the same, of services with three lines", folder: "floor-three-lines", ..floor() }
+}
+
 /// All that take part on this version: the peers' own hosts are Debian 13.
 pub(crate) fn all(debian: Debian) -> Vec<Recipe> {
     // Before systemd 254 a unit that will be restarted does not count as failed (systemd.service(5), Restart=).

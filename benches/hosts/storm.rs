@@ -21,27 +21,29 @@ const SERVICE_UNITS: &str =
 
 /// Measures on hosts of this version.
 pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
-    let ours = Recipe { start: WARDS, workers: SERVICES, ..recipes::ours("unitward", 0) };
-    let floor = Recipe { start: SERVICE_UNITS, workers: SERVICES, ..recipes::floor() };
-    let (mut our_subject, mut floor_subject) = (Subject::new(debian, &ours), Subject::new(debian, &floor));
-    let (mut our_millis, mut floor_millis) = (Vec::new(), Vec::new());
+    let of_services = |floor: Recipe| Recipe { start: SERVICE_UNITS, ..floor };
+    let ours = Recipe { start: WARDS, ..recipes::ours(recipes::OURS, 0) };
+    let recipes = [ours, of_services(recipes::floor()), of_services(recipes::floor_of_three_lines())];
+    let recipes = recipes.map(|recipe| Recipe { workers: SERVICES, ..recipe });
+    let mut subjects = recipes.each_ref().map(|recipe| Subject::new(debian, recipe));
+    let mut millis = recipes.each_ref().map(|_| Vec::new());
     for _ in 0..bench.rounds(10).max(3) {
-        let stroke = our_subject.strike(SERVICES);
-        assert_eq!(stroke.reports, SERVICES, "none of ours is lost: {stroke:?}");
-        our_millis.extend(stroke.report.map(|micros| micros / 1e3));
-        thread::sleep(REST);
-        let stroke = floor_subject.strike(SERVICES);
-        if stroke.reports < SERVICES {
-            eprintln!("{}: {} lost", floor.name, SERVICES - stroke.reports);
+        for ((recipe, subject), millis) in recipes.iter().zip(&mut subjects).zip(&mut millis) {
+            let stroke = subject.strike(SERVICES);
+            let lost = SERVICES - stroke.reports;
+            assert!(recipe.name != recipes::OURS || lost == 0, "none of ours is lost: {stroke:?}");
+            if lost > 0 {
+                eprintln!("{}: {lost} lost", recipe.name);
+            }
+            millis.extend(stroke.report.map(|micros| micros / 1e3));
+            thread::sleep(REST);
         }
-        floor_millis.extend(stroke.report.map(|micros| micros / 1e3));
-        thread::sleep(REST);
     }
-    let peer = Peer {
-        name: floor.name.to_owned(),
-        version: floor_subject.version.clone(),
-        figures: Figures::of(floor_millis),
-    };
-    let ours = Figures::of(our_millis).expect("each stroke ended");
-    bench.results.put(Row::new("storm", (bench.host(debian), "ms"), ours, Some(peer)));
+    let [ours, floors @ ..] = millis;
+    let ours = Figures::of(ours).expect("each stroke ended");
+    for ((recipe, subject), millis) in recipes.iter().zip(&subjects).skip(1).zip(floors) {
+        let peer =
+            Peer { name: recipe.name.to_owned(), version: subject.version.clone(), figures: Figures::of(millis) };
+        bench.results.put(Row::new("storm", (bench.host(debian), "ms"), ours, Some(peer)));
+    }
 }
