@@ -58,6 +58,7 @@
 //! * `survey`: the answers that the command prints and the bus gives, from one code.
 //!
 //! In `shell::daemon`, whose loop takes one event, asks `state` what is to be done, and lets `perform` do it:
+//! * `alarm`: the loop's one deadline, kept by the kernel.
 //! * `answer`: the answer to one question of the bus, in a process of its own.
 //! * `archive`: the thread that keeps the history, and the one that looks into the books.
 //! * `bus`: the service `org.unitward1`.

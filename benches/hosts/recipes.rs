@@ -67,6 +67,8 @@ pub(crate) fn all(debian: Debian) -> Vec<Recipe> {
     let template = systemd("systemd, OnFailure= with mosquitto_pub", "on-failure", &[REPORT]);
     let stop_post = systemd("systemd, ExecStopPost= with mosquitto_pub", "stop-post", &[REPORT]);
     let steps = Expected { restarts: true, steps: 4, ..Expected::default() };
+    let with_steps =
+        |name, folder| Recipe { expected: steps.clone(), every: 3, ..systemd(name, folder, &[STEPS_MAIN, STEPS_LAST]) };
     let mut all = vec![
         ours("unitward", 0),
         floor(),
@@ -77,11 +79,8 @@ pub(crate) fn all(debian: Debian) -> Vec<Recipe> {
         Recipe { every: 2, ..systemd("systemd, two lines that do nothing", "systemd-two-lines", &[MAIN]) },
         Recipe { every: 3, ..systemd("systemd, default RestartSec=", "systemd-default", &[MAIN]) },
         ours("unitward-steps", 4),
-        Recipe {
-            expected: steps.clone(),
-            every: 3,
-            ..systemd("systemd, ExecStartPre= and ExecStartPost=", "systemd-steps", &[STEPS_MAIN, STEPS_LAST])
-        },
+        with_steps("systemd, ExecStartPre= and ExecStartPost=", "systemd-steps"),
+        with_steps("systemd, the same and two lines that do nothing", "systemd-steps-two-lines"),
     ];
     if debian == Debian::Trixie {
         let everything = &[REPORT, MAIN, STEPS_MAIN, STEPS_LAST];

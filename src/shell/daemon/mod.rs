@@ -8,6 +8,7 @@
 //! The daemon is not needed for any recovery, and holds nothing that others wait for. All it knows it can
 //! ask for again.
 
+mod alarm;
 mod answer;
 mod archive;
 mod bus;
@@ -33,12 +34,14 @@ mod standings;
 mod state;
 pub(super) mod systemd;
 
+use alarm::Alarm;
 use anyhow::Context;
 use event::{Action, Event, Now};
 use perform::World;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use state::State;
 use std::collections::{BTreeSet, VecDeque};
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -124,6 +127,7 @@ impl Shutdown {
 /// What the loop waits for.
 struct Sources {
     world: World,
+    alarm: Alarm,
     hangups: Signal,
     shutdown: Shutdown,
 }
@@ -136,11 +140,12 @@ async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
     let service = bus::serve();
     let (behind, undelivered, inbox) = (BTreeSet::new(), VecDeque::new(), VecDeque::new());
     let world = World { bus, service, cloud, archive, cores, behind, undelivered, hurried: false, stuck: false, inbox };
-    let mut sources = Sources { world, hangups, shutdown };
+    let alarm = Alarm::new().context("failed to make a timer")?;
+    let mut sources = Sources { world, alarm, hangups, shutdown };
     let mut state = State::new(crate::edge::boot::id(), watchdog_interval(), now());
     sources.world.perform(Action::LoadConfiguration);
     while !state.may_end(now()) {
-        let event = next_event(&mut sources, state.deadline()).await;
+        let event = next_event(&mut sources, state.deadline()).await?;
         for action in state.step(now(), event) {
             sources.world.perform(action);
         }
@@ -149,17 +154,12 @@ async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
 }
 
 /// Waits for whatever comes first; what follows from our own actions before all else.
-async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> Event {
-    let Sources { world, hangups, shutdown } = sources;
+async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> io::Result<Event> {
+    let Sources { world, alarm, hangups, shutdown } = sources;
     if let Some(event) = world.inbox.pop_front() {
-        return event;
+        return Ok(event);
     }
-    let tick = async {
-        match deadline {
-            Some(deadline) => tokio::time::sleep(deadline.saturating_sub(now().monotonic)).await,
-            None => std::future::pending().await,
-        }
-    };
+    let tick = alarm.rings(deadline);
     tokio::pin!(tick);
     loop {
         let owes = world.owes();
@@ -167,7 +167,7 @@ async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> Event 
             biased;
             () = shutdown.requested() => Some(Event::Stop),
             _ = hangups.recv() => Some(Event::Hangup),
-            () = &mut tick => Some(Event::Tick),
+            rung = &mut tick => Some(rung.map(|()| Event::Tick)?),
             Some(ruling) = world.service.rulings.recv() => Some(Event::Ruled(ruling)),
             // There is room for what could not be delivered.
             Ok(_) = world.cloud.commands.reserve(), if owes => None,
@@ -178,7 +178,7 @@ async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> Event 
             Some(sight) = world.bus.sights.recv() => Some(Event::Bus(sight)),
         };
         match event {
-            Some(event) => return event,
+            Some(event) => return Ok(event),
             None => world.deliver(),
         }
     }
