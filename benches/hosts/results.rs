@@ -4,6 +4,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Median and 99th percentile of so many.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,8 @@ pub(crate) struct Row {
     /// The host it was measured on, such as `Debian 13`.
     pub(crate) host: String,
     pub(crate) unit: String,
+    /// Of the project, with its commit, since a file keeps what earlier versions took.
+    pub(crate) version: String,
     pub(crate) ours: Figures,
     /// `None`: there is nothing to compare with.
     pub(crate) peer: Option<Peer>,
@@ -108,7 +111,8 @@ impl Row {
     pub(crate) fn new(name: &str, (host, unit): (&str, &str), ours: Figures, peer: Option<Peer>) -> Self {
         let theirs = peer.as_ref().and_then(|peer| peer.figures);
         let ratio = theirs.map(|theirs| ours.median / theirs.median).filter(|ratio| ratio.is_finite());
-        Self { name: name.to_owned(), host: host.to_owned(), unit: unit.to_owned(), ours, peer, ratio }
+        let [name, host, unit] = [name, host, unit].map(str::to_owned);
+        Self { name, host, unit, version: version(), ours, peer, ratio }
     }
 }
 
@@ -132,6 +136,15 @@ fn file() -> PathBuf {
 /// Whether only to see that it works: what comes of that does not go among the results.
 pub(crate) fn is_quick() -> bool {
     std::env::var_os("UNITWARD_BENCH_QUICK").is_some()
+}
+
+/// The package's version and, where it is known, the commit it was made from.
+fn version() -> String {
+    let describe = ["describe", "--always", "--dirty", "--exclude=*"];
+    let commit = Command::new("git").args(describe).output().ok().filter(|output| output.status.success());
+    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let package = env!("CARGO_PKG_VERSION");
+    commit.map_or_else(|| package.to_owned(), |commit| format!("{package} ({commit})"))
 }
 
 fn machine() -> String {

@@ -64,21 +64,22 @@ fn interface_of_kind(unit: &str) -> String {
     format!("{INTERFACES}.{}{rest}", first.to_ascii_uppercase())
 }
 
-/// The type of the job queued for `unit` (`start`, `stop`, `restart` …), if there is one.
+/// [`ask`], where `Job` is among what is wanted, and the type of the job queued for the unit (`start`, `stop`, `restart` …), if there
+/// is one.
 ///
 /// # Errors
-/// When PID 1 cannot be asked or refuses.
-pub fn job_type(unit: &str) -> io::Result<Option<String>> {
+/// As [`ask`].
+pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, Option<String>)> {
     let mut connection = Connection::open()?;
-    let known = of_unit(&mut connection, unit, Wanted { unit: &["Job"], ..Wanted::default() })?;
-    let Some(path) = known.job() else { return Ok(None) };
+    let known = of_unit(&mut connection, unit, wanted)?;
+    let Some(path) = known.job() else { return Ok((known, None)) };
     let interface = format!("{INTERFACES}.Job");
-    let job = match connection.ask(&[Question { path, interface: &interface, property: "JobType" }]) {
+    let kind = match connection.ask(&[Question { path, interface: &interface, property: "JobType" }]) {
         // A refusal: the job is over meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::Other => return Ok(None),
-        job => job?,
+        Err(error) if error.kind() == io::ErrorKind::Other => None,
+        job => Some(job?.text("JobType").to_owned()).filter(|kind| !kind.is_empty()),
     };
-    Ok(Some(job.text("JobType").to_owned()).filter(|kind| !kind.is_empty()))
+    Ok((known, kind))
 }
 
 /// Milliseconds since PID 1 began. In a container the kernel's own clocks count from the machine's boot.

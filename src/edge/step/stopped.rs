@@ -94,8 +94,8 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
     let variable = |name| std::env::var(name).unwrap_or_default();
     let told =
         Told { result: variable("SERVICE_RESULT"), code: variable("EXIT_CODE"), status: variable("EXIT_STATUS") };
-    let known = pid1::ask(unit, ASKED)?;
-    let asked = asked(&told, &known)? || was_restarted_with_its_stack(&told, arguments, &known);
+    let (known, job) = pid1::ask_with_job(unit, ASKED)?;
+    let asked = asked(&told, (&known, job.as_deref())) || was_restarted_with_its_stack(&told, arguments, &known);
     let kind = kind_of_end(&told, &known, asked);
     let mut series = series_file::load(&state);
     let mut verdict = note(&mut series, kind, arguments)?;
@@ -167,16 +167,13 @@ fn timed_out(told: &Told, known: &Properties, kind: Kind) -> Option<TimedOut> {
     })
 }
 
-/// Whether a stop or restart is under way that somebody, or the shutdown, asked for.
-fn asked(told: &Told, known: &Properties) -> io::Result<bool> {
-    if known.job().is_none() {
-        return Ok(false);
-    }
-    let kind = pid1::job_type(known.text("Id"))?;
-    Ok(match kind.as_deref() {
+/// Whether a stop or restart is under way that somebody, or the shutdown, asked for; by the type of the unit's job, if it has one.
+fn asked(told: &Told, (known, job): (&Properties, Option<&str>)) -> bool {
+    match job {
         Some("stop" | "restart" | "try-restart") => !died_before_the_stop(known) && !died_in_a_start(told, known),
-        _ => a_stop_was_overtaken(told, known),
-    })
+        // A job that is over meanwhile was one, too.
+        _ => known.job().is_some() && a_stop_was_overtaken(told, known),
+    }
 }
 
 /// Whether a full restart of the ward's stack has ended this run, by whatever means but those by which processes die of their

@@ -105,10 +105,11 @@ fn is_stopped(order: &Order) -> bool {
     if !asked_by_member {
         return false;
     }
-    let known = pid1::ask(whole.as_str(), Wanted { unit: &["ActiveState"], own: &[] }).unwrap_or_default();
+    let wanted = Wanted { unit: &["ActiveState", "Job"], own: &[] };
+    let (known, job) = pid1::ask_with_job(whole.as_str(), wanted).unwrap_or_default();
     // With a job that is to start it, it is on its way.
-    let is_wanted = || pid1::job_type(whole.as_str()).ok().flatten().is_some_and(|kind| kind != "stop");
-    matches!(known.text("ActiveState"), "inactive" | "deactivating") && !is_wanted()
+    let is_wanted = job.is_some_and(|kind| kind != "stop");
+    matches!(known.text("ActiveState"), "inactive" | "deactivating") && !is_wanted
 }
 
 /// Goes on with one that an earlier restarter has begun.
