@@ -41,6 +41,12 @@ pub enum BadName {
     Instance,
 }
 
+/// Whether somebody who writes `name` means this unit: a service's suffix may be left out.
+#[must_use]
+pub fn is_meant(unit: &str, name: &str) -> bool {
+    unit == name || unit.strip_suffix(".service") == Some(name)
+}
+
 /// The name of a unit, instance included, suffix included.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnitName(String);
@@ -69,6 +75,12 @@ impl UnitName {
             let nearest = (why == BadName::Suffix).then(|| with_suffix(name)).flatten();
             Wrong { nearest, ..Wrong::from(format!("{name:?} is not a unit: {why}")) }
         })
+    }
+
+    /// Whether somebody who writes `name` means it, as [`is_meant`] says.
+    #[must_use]
+    pub fn is_meant_by(&self, name: &str) -> bool {
+        is_meant(&self.0, name)
     }
 
     /// The whole name.

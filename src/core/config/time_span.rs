@@ -43,6 +43,12 @@ fn wrong(text: &str) -> Wrong {
     }
 }
 
+/// In whole milliseconds; the largest number, if it is longer.
+#[must_use]
+pub fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Writes a span so that both systemd and [`parse`] read it back: `1min 30s`, `100ms`, `0`.
 #[must_use]
 pub fn render(span: Duration) -> String {

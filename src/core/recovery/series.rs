@@ -2,6 +2,7 @@
 //!
 //! Times are milliseconds of a clock that does not jump (boot time); the caller reads it.
 
+use crate::core::config::time_span::millis;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -177,10 +178,6 @@ impl Series {
         counted.forget(now, limit);
         (limit.deaths > 0).then(|| (limit.deaths as usize).saturating_sub(counted.deaths.len()) + 1)
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod tests;
 pub use error::{Cause, HistoryError};
 pub use known::Known;
 
+use crate::core::config::time_span;
 use crate::core::crash::observation::InvocationId;
 use entry::{Change, StoredDeath, StoredReport};
 use room::{Log, Room};
@@ -165,7 +166,7 @@ impl History {
     ///
     /// After an error none of the batch counts as stored. It may be applied again: what is stored already stays as it is.
     pub fn apply(&mut self, now_ms: u64, changes: &[Change]) -> Result<Dropped, HistoryError> {
-        let age = u64::try_from(self.bounds.max_age.as_millis()).unwrap_or(u64::MAX);
+        let age = time_span::millis(self.bounds.max_age);
         let oldest = now_ms.saturating_sub(age);
         if !self.judged(self.log_may_grow())? {
             return Err(HistoryError::new(Cause::Reader, &self.path));

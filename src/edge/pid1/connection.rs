@@ -3,6 +3,7 @@
 //! As with `systemctl`, root asks at PID 1's private socket, which is there early in the boot and while the message bus is dead; there
 //! are only two on that line, and no Hello is said. Everybody else asks by way of the bus.
 
+use super::SYSTEMD;
 use super::message::{self, Call, HEAD, Reply};
 use super::properties::Properties;
 use crate::edge::bounded::Bounded;
@@ -24,7 +25,6 @@ const BOOTED: &str = "/run/systemd/system";
 
 const PRIVATE: &str = "/run/systemd/private";
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
-const SYSTEMD: &str = "org.freedesktop.systemd1";
 
 /// Who one is the kernel tells the other end; the empty word stands for that. Sent all at once, as sd-bus does.
 const AUTHENTICATION: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";

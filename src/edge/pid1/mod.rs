@@ -20,8 +20,11 @@ use std::io;
 /// What [`Properties::time_limits`] reads, of a service.
 pub const TIME_LIMITS: [&str; 4] = ["WatchdogUSec", "TimeoutStartUSec", "RuntimeMaxUSec", "TimeoutStopUSec"];
 
-const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
-const INTERFACES: &str = "org.freedesktop.systemd1";
+/// PID 1's name on a bus, with which the names of its interfaces begin.
+pub const SYSTEMD: &str = "org.freedesktop.systemd1";
+
+/// Where it is itself; its units and jobs are below.
+pub const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 
 /// The properties that are asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,7 +54,7 @@ pub fn ask_all(units: &[&str], wanted: Wanted<'_>) -> io::Result<Vec<Properties>
 
 fn of_unit(connection: &mut Connection, unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
     let path = format!("{MANAGER_PATH}/unit/{}", label::escape(unit));
-    let (every_units, its_kinds) = (format!("{INTERFACES}.Unit"), interface_of_kind(unit));
+    let (every_units, its_kinds) = (format!("{SYSTEMD}.Unit"), interface_of_kind(unit));
     let common = wanted.unit.iter().map(|property| Question { path: &path, interface: &every_units, property });
     let own = wanted.own.iter().map(|property| Question { path: &path, interface: &its_kinds, property });
     connection.ask(&common.chain(own).collect::<Vec<_>>())
@@ -61,7 +64,7 @@ fn of_unit(connection: &mut Connection, unit: &str, wanted: Wanted<'_>) -> io::R
 fn interface_of_kind(unit: &str) -> String {
     let kind = unit.rsplit_once('.').map_or("", |(_, kind)| kind);
     let (first, rest) = kind.split_at_checked(1).unwrap_or_default();
-    format!("{INTERFACES}.{}{rest}", first.to_ascii_uppercase())
+    format!("{SYSTEMD}.{}{rest}", first.to_ascii_uppercase())
 }
 
 /// [`ask`], where `Job` is among what is wanted, and the type of the job queued for the unit (`start`, `stop`, `restart` …), if there
@@ -73,7 +76,7 @@ pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, O
     let mut connection = Connection::open()?;
     let known = of_unit(&mut connection, unit, wanted)?;
     let Some(path) = known.job() else { return Ok((known, None)) };
-    let interface = format!("{INTERFACES}.Job");
+    let interface = format!("{SYSTEMD}.Job");
     let kind = match connection.ask(&[Question { path, interface: &interface, property: "JobType" }]) {
         // A refusal: the job is over meanwhile.
         Err(error) if error.kind() == io::ErrorKind::Other => None,

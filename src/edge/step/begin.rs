@@ -40,7 +40,7 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     };
     let is_restart = start.is_restart() && !one_too_many;
     if is_restart {
-        record.backoff_ms = Some(waits(series.restarts)?).filter(|wait| !wait.is_zero()).map(millis);
+        record.backoff_ms = Some(waits(series.restarts)?).filter(|wait| !wait.is_zero()).map(time_span::millis);
     }
     if start == Start::First {
         readmit(&state, (ward, super::name(unit, &known)));
@@ -133,10 +133,6 @@ fn kind(start: Start) -> StartKind {
         Start::AfterDeath => StartKind::AfterDeath,
         Start::AfterAbnormalDeath => StartKind::AfterAbnormalDeath,
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn wait(ward: &str, unit: &str, restart: u32, wait: Duration) {

@@ -3,6 +3,7 @@
 use super::arguments::Arguments;
 use super::failed_steps;
 use super::line::StepLine;
+use crate::core::config::time_span;
 use crate::edge::pid1::{self, Command, Properties, Wanted};
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
 use std::io;
@@ -75,7 +76,7 @@ fn result(line: &StepLine, (seen, status): (&Command, i32)) -> StepResult {
         outcome: if status == 0 || line.ignore_failure { Outcome::Ok } else { Outcome::Failed },
         status,
         at: seen.ended / 1_000,
-        ms: u64::try_from(seen.took.as_millis()).unwrap_or(u64::MAX),
+        ms: time_span::millis(seen.took),
     }
 }
 

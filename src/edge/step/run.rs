@@ -2,7 +2,7 @@
 
 use super::act;
 use super::line::StepLine;
-use crate::core::config::ConditionKind;
+use crate::core::config::{ConditionKind, time_span};
 use crate::edge::clock;
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
@@ -64,7 +64,7 @@ fn result(line: &StepLine, status: u8, begun: Instant) -> StepResult {
         outcome: if status == 0 || line.ignore_failure { Outcome::Ok } else { Outcome::Failed },
         status: status.into(),
         at: clock::since_epoch(),
-        ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        ms: time_span::millis(begun.elapsed()),
     }
 }
 

@@ -122,9 +122,8 @@ fn rule(
 /// The ward of this name, or of this unit, and its unit, as the daemon finds it.
 fn find(name: &str) -> anyhow::Result<(String, String)> {
     let (config, _) = crate::edge::root::load(Path::new("/"));
-    let is = |unit: &str| unit == name || unit.strip_suffix(".service") == Some(name);
     let ward = config.wards.iter().find(|ward| ward.name.as_str() == name);
-    let ward = ward.or_else(|| config.wards.iter().find(|ward| is(ward.unit().as_str())));
+    let ward = ward.or_else(|| config.wards.iter().find(|ward| ward.unit().is_meant_by(name)));
     let ward = ward.with_context(|| format!("failed to find {name} in the configuration: it was changed just now"))?;
     Ok((ward.name.to_string(), ward.unit().as_str().to_owned()))
 }

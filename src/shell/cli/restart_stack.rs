@@ -81,7 +81,7 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// Says how it went; `took` is for those who have waited for the end.
 fn tell(name: &StackName, answer: &Answer, took: Option<Duration>) -> ExitCode {
-    let span = |took: Duration| time_span::render(Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(0)));
+    let span = |took: Duration| time_span::render(Duration::from_millis(time_span::millis(took)));
     match (answer.errno, took) {
         (0, Some(took)) => println!("Done in {}: {}.", span(took), answer.words),
         (0, None) => println!("Restarting {name}."),

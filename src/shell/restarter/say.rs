@@ -83,7 +83,7 @@ fn together(callers: &[String]) -> String {
 /// A restart is over.
 pub(super) fn over(record: &RestartRecord, took: Duration) {
     let Some(end) = &record.end else { return };
-    let took = time_span::render(Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+    let took = time_span::render(Duration::from_millis(time_span::millis(took)));
     let joined = match record.joined.len() {
         0 => String::new(),
         1 => format!(" 1 more had asked for it: {}.", record.joined[0]),

@@ -1,9 +1,10 @@
 //! Where a ward stands: one line of the list, the head of its status.
 
-use super::outlook::{backoff, limit, millis};
+use super::outlook::{backoff, limit};
 use super::pid1::{Details, UnitSeen};
 use super::scene::{Book, Scene};
 use crate::core::config::step::Action;
+use crate::core::config::time_span::millis;
 use crate::core::config::{Condition, Ward};
 use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::report::UNKNOWN;

@@ -1,5 +1,6 @@
 //! What the next crash of a ward would lead to: back-off and death limit looked at ahead, by the very code that decides.
 
+use crate::core::config::time_span::millis;
 use crate::core::config::{OnLimit, Recovery, Ward};
 use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
@@ -63,11 +64,6 @@ pub(super) fn outlook(ward: &Ward, series: &Series, (now, details): (u64, &Detai
         deaths_left: series.deaths_left(now, limit).map(|left| left as u64),
         then: on_limit(recovery.on_limit).to_owned(),
     }
-}
-
-/// Whole milliseconds.
-pub(super) fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! side by side. Looking loads units that are not; systemd lets go of them again.
 
 use crate::core::crash::reason::TimeLimits;
+use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
 use crate::shell::daemon::systemd::decode::{Properties, number, text};
 use anyhow::{Context as _, bail};
 use futures_util::future::{join_all, try_join_all};
@@ -9,8 +10,6 @@ use std::time::Duration;
 use zbus::message::Message;
 use zbus::{Connection, OwnedObjectPath, Variant};
 
-const SYSTEMD: &str = "org.freedesktop.systemd1";
-const PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
@@ -81,7 +80,7 @@ impl UnitSeen {
 
 /// The states of these units, in their order.
 pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<Vec<UnitSeen>> {
-    let reply = call(bus, (PATH, MANAGER, "ListUnitsByNames"), &names).await?;
+    let reply = call(bus, (MANAGER_PATH, MANAGER, "ListUnitsByNames"), &names).await?;
     let listed: Vec<Listed> = reply.body().deserialize().context("failed to read systemd's list of units")?;
     if listed.len() != names.len() {
         bail!("systemd told of {} units and was asked for {}", listed.len(), names.len());

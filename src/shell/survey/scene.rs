@@ -216,14 +216,13 @@ impl Chosen {
     /// Nothing is called so; the sentence says what is called nearly so.
     pub(super) fn find(config: &Config, name: &str) -> Result<Self, String> {
         let (wards, stacks) = (&config.wards, &config.stacks);
-        let is = |unit: &UnitName| unit.as_str() == name || unit.as_str().strip_suffix(".service") == Some(name);
         if let Some(ward) = wards.iter().find(|ward| ward.name.as_str() == name) {
             return Ok(Self::Ward(ward.name.to_string()));
         }
         if let Some(stack) = stacks.iter().find(|stack| stack.name.as_str() == name || stack.unit().as_str() == name) {
             return Ok(Self::Stack(stack.name.to_string()));
         }
-        match wards.iter().find(|ward| is(&ward.unit())) {
+        match wards.iter().find(|ward| ward.unit().is_meant_by(name)) {
             Some(ward) => Ok(Self::Ward(ward.name.to_string())),
             None => Err(unknown(config, name)),
         }

@@ -28,10 +28,8 @@ pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
         wards.extend(planned.ward.map(|ward| (ward, planned.adopted)));
     });
     let (settings, _) = files.settings();
-    let is_meant = |(ward, _): &&(Ward, Option<AdoptedUnit>)| {
-        let unit = ward.unit();
-        ward.name.as_str() == name || unit.as_str() == name || unit.as_str().strip_suffix(".service") == Some(name)
-    };
+    let is_meant =
+        |(ward, _): &&(Ward, Option<AdoptedUnit>)| ward.name.as_str() == name || ward.unit().is_meant_by(name);
     let Some((ward, adopted)) = wards.iter().find(is_meant) else {
         eprintln!("{}", unknown(name, &wards));
         return Ok(ExitCode::from(crate::shell::cli::PROBLEMS));

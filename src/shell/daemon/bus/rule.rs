@@ -9,9 +9,11 @@
 
 use super::Facts;
 use super::refusal::Refusal;
+use crate::core::config::names::is_meant;
 use crate::core::config::nearest;
 use crate::core::recovery::Series;
 use crate::edge::exclusion::{self, By, Exclusion, Standing};
+use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
 use crate::edge::record::WardState;
 use crate::edge::{clock, series_file};
 use std::collections::BTreeMap;
@@ -22,8 +24,6 @@ use zbus::names::{BusName, InterfaceName, MemberName};
 use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant};
 
 const BUS: &str = "org.freedesktop.DBus";
-const SYSTEMD: &str = "org.freedesktop.systemd1";
-const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 /// How long the bus and systemd may take for one answer. Jobs are only queued.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -156,8 +156,7 @@ impl Ruler {
 
 /// A ward's name goes before a unit's, which may lack its suffix.
 fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<(String, String), String> {
-    let is = |unit: &str| unit == name || unit.strip_suffix(".service") == Some(name);
-    let by_unit = || wards.iter().find(|(_, unit)| is(unit));
+    let by_unit = || wards.iter().find(|(_, unit)| is_meant(unit, name));
     if let Some((ward, unit)) = wards.get_key_value(name).or_else(by_unit) {
         return Ok((ward.clone(), unit.clone()));
     }

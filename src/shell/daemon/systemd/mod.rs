@@ -42,12 +42,8 @@ use zbus::{Connection, MessageStream};
 use crate::core::crash::observation::{InvocationId, Observation, Stage};
 use crate::core::crash::tracker::JobKind;
 use crate::core::crash::verdict::{FailedControl, Nature};
-use crate::edge::pid1::label;
+use crate::edge::pid1::{MANAGER_PATH, SYSTEMD, label};
 
-/// The manager's bus name.
-const SYSTEMD: &str = "org.freedesktop.systemd1";
-/// The manager's object.
-const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 /// The manager's interface.
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 /// The bus' own object.

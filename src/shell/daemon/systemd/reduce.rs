@@ -2,8 +2,9 @@
 //! leaves for the next.
 
 use super::decode::{self, Properties, ServicePart};
-use super::{JobAt, MANAGER, Pending, Question, RESTARTER, SYSTEMD, Sight, UnitAt, WatchList};
+use super::{JobAt, MANAGER, Pending, Question, RESTARTER, Sight, UnitAt, WatchList};
 use crate::core::crash::tracker::JobKind;
+use crate::edge::pid1::SYSTEMD;
 use crate::edge::pid1::label;
 use std::sync::Arc;
 use tokio::sync::watch;
