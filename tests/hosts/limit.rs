@@ -45,6 +45,23 @@ on_both! {
         assert!(said.contains("web is given up") && said.contains("systemctl start web.service"), "{said}");
     }
 
+    fn deaths_while_pid_1_executes_itself_anew_count_like_all_others(host: Host) {
+        set_up(&host, "MaxDelaySec=0\nDeathLimit=3");
+        for _ in 0..4 {
+            let run = host.systemctl_show("web", "InvocationID");
+            host.sh("kill -KILL $(systemctl show -P MainPID web); systemctl daemon-reexec");
+            host.wait_for("the next run or the end", || {
+                let shown = host.try_run(&["systemctl", "show", "--value", "-p", "ActiveState,InvocationID", "web"]);
+                let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+                (shown.contains("failed") || (shown.contains("\nactive") || shown.starts_with("active")) && !shown.contains(&run)).then_some(())
+            });
+        }
+        assert_eq!(host.systemctl_show("web", "ActiveState"), "failed");
+        assert_eq!(host.systemctl_show("web", "Result"), "signal");
+        let said = host.journal(&["-o", "cat", "-t", "unitward-step"]);
+        assert!(said.contains("died more than 3 times") && !said.contains("Failed to"), "{said}");
+    }
+
     fn a_manual_start_works_at_once_and_counts_from_zero(host: Host) {
         set_up(&host, "MaxDelaySec=0\nDeathLimit=2");
         for _ in 0..3 { kill(&host); }

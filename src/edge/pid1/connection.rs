@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// How long PID 1 may take to answer questions that were sent together; `systemctl` gives it as long.
 pub const PATIENCE: Duration = Duration::from_secs(25);
 
-/// How long PID 1 may take to execute itself anew.
-const REEXECUTION: Duration = Duration::from_secs(2);
+/// How long PID 1 may take to execute itself anew: a host with many units, whose disk is slow.
+const REEXECUTION: Duration = Duration::from_secs(10);
 
 /// Pause between two tries to connect.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -51,31 +51,15 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects and authenticates.
-    pub(super) fn open() -> io::Result<Self> {
+    /// Connects, authenticates and has this asked; from the beginning, if PID 1 executes itself anew meanwhile.
+    pub(super) fn with<T>(ask: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
         if rustix::process::geteuid().is_root() {
-            return Self::private();
+            let is_booted = || Path::new(BOOTED).exists();
+            return again_while(is_booted, || ask(&mut Self::to(Path::new(PRIVATE), None)?));
         }
         let mut connection = Self::to(Path::new(SYSTEM_BUS), Some(SYSTEMD))?;
         connection.hello()?;
-        Ok(connection)
-    }
-
-    /// While PID 1 executes itself anew its socket is not there, or nobody listens on it.
-    fn private() -> io::Result<Self> {
-        let until = Instant::now() + REEXECUTION;
-        loop {
-            match Self::to(Path::new(PRIVATE), None) {
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
-                        && Path::new(BOOTED).exists()
-                        && Instant::now() < until =>
-                {
-                    std::thread::sleep(PAUSE);
-                }
-                done => return done,
-            }
-        }
+        ask(&mut connection)
     }
 
     fn to(path: &Path, destination: Option<&'static str>) -> io::Result<Self> {
@@ -92,8 +76,10 @@ impl Connection {
 
     fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
-        (&mut self.socket).take(LONGEST_LINE).read_line(&mut line)?;
-        Ok(line.trim_end().to_owned())
+        match (&mut self.socket).take(LONGEST_LINE).read_line(&mut line)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line.trim_end().to_owned()),
+        }
     }
 
     fn hello(&mut self) -> io::Result<()> {
@@ -153,9 +139,31 @@ impl Connection {
     }
 }
 
+/// Tries until PID 1 is itself again: while it executes itself anew its socket is not there, nobody listens on it, and whoever
+/// was connected is not any more.
+fn again_while<T>(is_booted: impl Fn() -> bool, ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    const GONE: [ErrorKind; 5] = [
+        ErrorKind::NotFound,
+        ErrorKind::ConnectionRefused,
+        ErrorKind::ConnectionReset,
+        ErrorKind::BrokenPipe,
+        ErrorKind::UnexpectedEof,
+    ];
+    let until = Instant::now() + REEXECUTION;
+    loop {
+        match ask() {
+            Err(error) if GONE.contains(&error.kind()) && is_booted() && Instant::now() < until => {
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
     use std::io::Write;
     use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -218,5 +226,27 @@ mod tests {
             matches!(gone, ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
             "{gone}"
         );
+    }
+
+    #[test]
+    fn whoever_is_cut_off_by_pid_1_asks_again_unless_there_is_none() {
+        let tries = |kind: ErrorKind, booted: bool| {
+            let tried = Cell::new(0);
+            let asked = again_while(
+                || booted,
+                || {
+                    tried.set(tried.get() + 1);
+                    if tried.get() < 3 { Err(io::Error::from(kind)) } else { Ok(()) }
+                },
+            );
+            (tried.get(), asked.is_ok())
+        };
+        for gone in [ErrorKind::NotFound, ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof] {
+            assert_eq!(tries(gone, true), (3, true), "{gone}");
+            assert_eq!(tries(gone, false), (1, false), "{gone}");
+        }
+        for refused in [ErrorKind::PermissionDenied, ErrorKind::TimedOut, ErrorKind::Other] {
+            assert_eq!(tries(refused, true), (1, false), "{refused}");
+        }
     }
 }

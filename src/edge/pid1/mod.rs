@@ -40,7 +40,7 @@ pub struct Wanted<'a> {
 /// # Errors
 /// When PID 1 cannot be asked or refuses.
 pub fn ask(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
-    of_unit(&mut Connection::open()?, unit, wanted)
+    Connection::with(|connection| of_unit(connection, unit, wanted))
 }
 
 /// The same of several units, in their order.
@@ -48,8 +48,7 @@ pub fn ask(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
 /// # Errors
 /// As [`ask`].
 pub fn ask_all(units: &[&str], wanted: Wanted<'_>) -> io::Result<Vec<Properties>> {
-    let mut connection = Connection::open()?;
-    units.iter().map(|unit| of_unit(&mut connection, unit, wanted)).collect()
+    Connection::with(|connection| units.iter().map(|unit| of_unit(connection, unit, wanted)).collect())
 }
 
 fn of_unit(connection: &mut Connection, unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
@@ -73,16 +72,17 @@ fn interface_of_kind(unit: &str) -> String {
 /// # Errors
 /// As [`ask`].
 pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, Option<String>)> {
-    let mut connection = Connection::open()?;
-    let known = of_unit(&mut connection, unit, wanted)?;
-    let Some(path) = known.job() else { return Ok((known, None)) };
-    let interface = format!("{SYSTEMD}.Job");
-    let kind = match connection.ask(&[Question { path, interface: &interface, property: "JobType" }]) {
-        // A refusal: the job is over meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::Other => None,
-        job => Some(job?.text("JobType").to_owned()).filter(|kind| !kind.is_empty()),
-    };
-    Ok((known, kind))
+    Connection::with(|connection| {
+        let known = of_unit(connection, unit, wanted)?;
+        let Some(path) = known.job() else { return Ok((known, None)) };
+        let interface = format!("{SYSTEMD}.Job");
+        let kind = match connection.ask(&[Question { path, interface: &interface, property: "JobType" }]) {
+            // A refusal: the job is over meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::Other => None,
+            job => Some(job?.text("JobType").to_owned()).filter(|kind| !kind.is_empty()),
+        };
+        Ok((known, kind))
+    })
 }
 
 /// Milliseconds since PID 1 began. In a container the kernel's own clocks count from the machine's boot.
@@ -100,7 +100,7 @@ pub fn is_going_down() -> bool {
 
 fn of_itself(property: &str) -> Properties {
     let question = Question { path: MANAGER_PATH, interface: "org.freedesktop.systemd1.Manager", property };
-    Connection::open().and_then(|mut connection| connection.ask(&[question])).unwrap_or_default()
+    Connection::with(|connection| connection.ask(&[question])).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use super::stack::{self, Death};
 use crate::core::config::{StackName, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{DeathLimit, LastEnd, Verdict};
+use crate::edge::clock;
+use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::GivenUp;
 use crate::edge::systemctl::{self, Wait};
-use crate::edge::{clock, pid1};
 use std::io;
 
 /// A reboot as a last resort is refused this soon after boot, in milliseconds: a host that dies at every boot must stay
@@ -168,7 +169,9 @@ fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> i
 
 /// Has the unit end in `failed`, for good. Whatever requires it is left alone, as systemd's own start limit leaves it.
 fn stop(unit: &str) -> io::Result<()> {
-    systemctl::output(&["stop", "--no-block", "--job-mode=ignore-dependencies", "--", unit]).map(drop)
+    let stop = || systemctl::output(&["stop", "--no-block", "--job-mode=ignore-dependencies", "--", unit]).map(drop);
+    // PID 1 may just be executing itself anew, and cuts systemctl off. It is told again once it answers.
+    stop().or_else(|_| pid1::ask(unit, Wanted { unit: &["Id"], own: &[] }).and_then(|_| stop()))
 }
 
 /// Ends the unit's restarts and asks for the full restart of its stack, which then starts it anew.

@@ -25,6 +25,7 @@ use crate::core::crash::Cause;
 use crate::core::crash::observation::{InvocationId, Observation, ProcessEnd, Stage};
 use crate::core::crash::tracker::JobKind;
 use crate::core::crash::verdict::{self, FailedControl, Verdict};
+use crate::core::recovery::account::Ended as Finish;
 use crate::edge::history::entry::{self, Key};
 use crate::shell::news::{self, News};
 use end::{End, Held, Source, Waiting};
@@ -111,8 +112,8 @@ impl Ends {
         let unit = self.unit(name);
         let findings = unit.tracker.observe(observation);
         if unit.standing == Standing::Unseen && is_up(observation) {
-            // Whatever it had recovered from when it was met is for the books, which know whether that was told.
             unit.up.clone_from(&observation.invocation);
+            unit.met.clone_from(&observation.invocation);
         }
         unit.standing = Standing::of(observation);
         let mut actions = Vec::new();
@@ -204,7 +205,9 @@ impl Ends {
         let end = ended.map(|ended| End { ended, testimony, control: None, source: Source::Bus });
         let mut actions = end.map(|end| self.take(scene, &name, end)).unwrap_or_default();
         actions.extend(self.settle_late(scene, &name));
-        for chain in recoveries {
+        // What a unit had recovered from when it was met is for the books, which know whether that was told.
+        let is_for_books = self.units.get(&name).is_some_and(|unit| unit.met.as_ref() == Some(&invocation));
+        for chain in recoveries.into_iter().filter(|chain| !is_for_books || chain.ended != Finish::Up) {
             actions.extend(self.settle(scene, &name, (scene.rules.boot.clone(), chain)));
         }
         actions

@@ -16,6 +16,8 @@ pub(super) struct Unit {
     pub(super) ended: Vec<Ended>,
     /// The run whose record was read last because it is up after a restart.
     pub(super) up: Option<InvocationId>,
+    /// The run it was up in when it was met.
+    pub(super) met: Option<InvocationId>,
 }
 
 /// Whether a unit's nature is known.
@@ -48,6 +50,7 @@ impl Unit {
             standing: Standing::Unseen,
             ended: Vec::new(),
             up: None,
+            met: None,
         }
     }
 

@@ -117,8 +117,10 @@ fn a_death_limit_excludes() {
         given_up: Some(crate::edge::record::GivenUp::Exclude),
         timed_out: None,
     };
-    let ended = Ended::GivenUp(GivenUp::Exclude);
-    let recoveries = vec![Chain { invocation: run(1).to_string(), died, attempts: vec![], ended }];
+    let chain =
+        |run: InvocationId, ended| Chain { invocation: run.to_string(), died: died.clone(), attempts: vec![], ended };
+    // It was up when it was met: of what came before that the books tell, if nobody has.
+    let recoveries = vec![chain(run(9), Ended::Up), chain(run(1), Ended::GivenUp(GivenUp::Exclude))];
     let testimony = Some(testimony(Evidence::Unasked));
     let witness = Witness { unit: "w.service".into(), invocation: run(1), testimony, recoveries };
     let actions = state.step(at(3), Event::Record(witness));
