@@ -112,8 +112,13 @@ fn install(host: &Host, program: &str, service: &str) {
 /// Starts the units, each of which dumps core, and gives the entry about each. One by one: systemd-coredump refuses more than eight
 /// at a time.
 fn crash(host: &Host, units: &[&str]) -> Vec<Value> {
-    host.run(&["systemctl", "daemon-reload"]);
     let _cores = host.capture_cores();
+    dump(host, units)
+}
+
+/// The same while this host's dumps are captured.
+fn dump(host: &Host, units: &[&str]) -> Vec<Value> {
+    host.run(&["systemctl", "daemon-reload"]);
     let crash = |unit: &&str| {
         host.run(&["systemctl", "start", unit]);
         let of_unit = format!("COREDUMP_UNIT={unit}.service");
@@ -262,8 +267,10 @@ on_both! {
         for program in ["libgive-up.so", "caller", "thread"] {
             install(&host, program, "");
         }
+        // The daemon looks for an entry only while there is somebody who will write it.
+        let _cores = host.capture_cores();
         let told = |name| reports.messages().into_iter().find(|report| report["name"] == name);
-        for (name, entry) in ["caller", "thread"].into_iter().zip(crash(&host, &["caller", "thread"])) {
+        for (name, entry) in ["caller", "thread"].into_iter().zip(dump(&host, &["caller", "thread"])) {
             let report = host.wait_for(&format!("the report of {name}"), || told(name));
             assert_eq!(report["backtrace"], backtrace(&host, &core(&host, &entry)), "{name}");
             assert_eq!(report["pid"], entry["COREDUMP_PID"], "{name}");
@@ -274,7 +281,7 @@ on_both! {
         cloud(&host, "[Watch]\nUnits=movable.service\n[Reports]\nBacktraceTimeoutSec=1\n");
         install(&host, "movable", "");
         host.write("/etc/systemd/coredump.conf.d/none.conf", "[Coredump]\nProcessSizeMax=1\n");
-        crash(&host, &["movable"]);
+        dump(&host, &["movable"]);
         let report = host.wait_for("the report without a backtrace", || told("movable"));
         assert_eq!((&report["reason"], &report["backtrace"]), (&"SIG 11 (Segmentation fault)".into(), &"<NA>".into()));
     }

@@ -67,9 +67,9 @@ pub(super) struct Found {
     pub(super) unit: String,
     /// The run, as in the seek.
     pub(super) invocation: InvocationId,
-    /// The process that dumped.
-    pub(super) pid: u32,
-    /// The report's lines; `None`: the entry has no stack.
+    /// The process that dumped, if there is an entry.
+    pub(super) pid: Option<u32>,
+    /// The report's lines; `None`: the entry has no stack, or nobody will write one.
     pub(super) backtrace: Option<String>,
 }
 
@@ -192,7 +192,7 @@ impl Search {
     /// Nobody waits for an answer that comes too late.
     async fn answer(&self, seek: Seek, core: Core) {
         let Seek { unit, invocation, until, .. } = seek;
-        let pid = core.pid;
+        let pid = Some(core.pid);
         let backtrace = spawn_blocking(move || core.backtrace(Path::new(ROOT)));
         let Ok(backtrace) = timeout_at(until, backtrace).await else { return };
         let found = Found { unit, invocation, pid, backtrace: backtrace.ok().flatten() };

@@ -3,7 +3,7 @@
 use super::archive::{Archive, Order};
 use super::bus::Service;
 use super::cloud::{Cloud, Command};
-use super::cores::{Cores, Seek};
+use super::cores::{Cores, Found, Seek};
 use super::event::{Action, Event, Notice};
 use super::identity::Identity;
 use super::messages;
@@ -11,6 +11,7 @@ use super::records;
 use super::say;
 use super::systemd::{Bus, Question};
 use crate::core::config::Config;
+use crate::edge::coredump;
 use crate::edge::exclusion::{self, Standing};
 use crate::edge::record::WardState;
 use crate::shell::news::News;
@@ -77,10 +78,7 @@ impl World {
             Action::Tell(command) => self.tell(command),
             Action::SeekCore { key, pid, at, patience } => {
                 let until = tokio::time::Instant::now() + patience;
-                let seek = Seek { unit: key.unit, invocation: key.invocation, pid, at, until };
-                if self.cores.seeks.try_send(seek).is_err() {
-                    warn!("Too many backtraces are being looked for, reporting without.");
-                }
+                self.seek_core(Seek { unit: key.unit, invocation: key.invocation, pid, at, until });
             }
             Action::Notify(notice) => notify(&notice),
             Action::Announce(news) => self.announce(*news),
@@ -88,6 +86,16 @@ impl World {
                 self.service.facts.send_replace(*facts);
             }
             Action::Say(remark) => say::remark(&remark),
+        }
+    }
+
+    /// Where nobody takes dumps nobody will tell of this one.
+    fn seek_core(&mut self, seek: Seek) {
+        if !coredump::are_handed_over(Path::new("/")) {
+            let Seek { unit, invocation, .. } = seek;
+            self.inbox.push_back(Event::Core(Found { unit, invocation, pid: None, backtrace: None }));
+        } else if self.cores.seeks.try_send(seek).is_err() {
+            warn!("Too many backtraces are being looked for, reporting without.");
         }
     }
 

@@ -108,14 +108,14 @@ impl Lane {
         None
     }
 
-    /// The core of this run was found: its report need not wait.
-    pub(super) fn core_found(&mut self, invocation: &InvocationId, pid: u32, backtrace: Option<&str>) {
+    /// The core of this run was found, or will not be: its report need not wait.
+    pub(super) fn core_found(&mut self, invocation: &InvocationId, pid: Option<u32>, backtrace: Option<&str>) {
         for item in &mut self.queue {
             if let Item::Death(incident, wait) = item
                 && incident.key.invocation == *invocation
             {
                 *wait = Wait::Turn;
-                incident.pid = incident.pid.or(Some(pid));
+                incident.pid = incident.pid.or(pid);
                 incident.backtrace = backtrace.map(str::to_owned);
             }
         }

@@ -85,8 +85,12 @@ fn dumped(number: u32) -> Observation {
 
 #[test]
 fn a_report_waits_for_its_backtrace_and_holds_up_those_behind_it_but_not_for_ever() {
-    let found =
-        |number| Found { unit: "x.service".into(), invocation: run(number), pid: 7, backtrace: Some("0 > f".into()) };
+    let found = |number| Found {
+        unit: "x.service".into(),
+        invocation: run(number),
+        pid: Some(7),
+        backtrace: Some("0 > f".into()),
+    };
     let mut state = ready();
     let die = |state: &mut State, number, observation| {
         let _ = state.step(at(1), changed("x.service", seen(number, Stage::Running)));
