@@ -97,6 +97,17 @@ on_both! {
         let said = host.journal(&["-u", "web", "-o", "cat"]);
         assert!(said.contains("skipped step 1 of [OnDeath] in ward web"), "{said}");
     }
+
+    fn a_step_that_was_skipped_is_not_told_as_done(host: Host) {
+        guard(&host, "web", "web", "[Service]\nUser=nobody\nInaccessiblePaths=/run/unitward\nExecStart=/bin/sleep infinity\n[OnDeath]\nExecute=/bin/true\n");
+        let (_, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
+        let said = host.wait_for("the restart's record", || {
+            let said = host.journal(&["-u", "web", "-o", "cat"]);
+            said.contains("Restarted web.service").then_some(said)
+        });
+        assert!(said.contains("1 of its 1 steps failed"), "{said}");
+    }
 }
 
 on_both! {

@@ -140,7 +140,8 @@ impl Writer<'_> {
 
     fn line(&self, step: &str, action: &Action, fails: bool) -> String {
         let mut line = String::with_capacity(160);
-        if !fails || forgiven(action) {
+        let is_required = fails && !forgiven(action);
+        if !is_required {
             line.push('-');
         }
         if runs_as_root(action) {
@@ -158,6 +159,9 @@ impl Writer<'_> {
         }
         if forgiven(action) {
             line.push_str(" --ignore-failure");
+        }
+        if is_required {
+            line.push_str(" --required");
         }
         if matches!(action, Action::Execute(command) if command.privileged) {
             line.push_str(" --as-root");

@@ -3,6 +3,7 @@
 use super::arguments::Arguments;
 use super::failed_steps;
 use super::line::StepLine;
+use super::run::SKIPPED;
 use crate::core::config::time_span;
 use crate::edge::pid1::{self, Command, Properties, Wanted};
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
@@ -39,7 +40,9 @@ pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
         LISTS.iter().flat_map(|list| known.commands(list)).filter_map(|seen| Some((step(&seen)?, seen))).collect();
     for (line, seen) in &lines {
         let noted = record.results.iter().any(|result| is_of(line, result));
-        let is_ours = line.replaces_guard() && line.ward == record.ward;
+        // A guard that did not find the record has noted nothing in it, whatever its step.
+        let is_missing = line.replaces_guard() || status(seen) == Some(SKIPPED.into());
+        let is_ours = is_missing && line.ward == record.ward;
         if let Some(status) = status(seen).filter(|_| is_ours && !noted && line.acts(record)) {
             record.results.push(result(line, (seen, status)));
         }
@@ -116,7 +119,9 @@ mod tests {
                     ("OnDeath 4 Execute /bin/mount /a", Some(32)),
                     ("OnDeath 4.1 ElseExecute /bin/repair", Some(0)),
                     ("OnDeath 5 Log x", Some(0)),
+                    ("OnDeath 5.1 ElseLog was-not-due", Some(75)),
                     ("OnDeath 6 Execute /bin/never", None),
+                    ("OnDeath 7 Log was-skipped", Some(75)),
                 ],
             ),
         ]);
@@ -124,7 +129,7 @@ mod tests {
         record.results = ["gone", "3", "5"].map(noted).into();
         add_results(&mut record, &known);
         let steps: Vec<_> = record.results.iter().map(|result| (result.step.as_str(), result.status)).collect();
-        assert_eq!(steps, [("gone", 0), ("1", 0), ("3", 0), ("4", 32), ("4.1", 0), ("5", 0)]);
+        assert_eq!(steps, [("gone", 0), ("1", 0), ("3", 0), ("4", 32), ("4.1", 0), ("5", 0), ("7", 75)]);
         let mounted = &record.results[3];
         assert_eq!((mounted.at, mounted.ms, mounted.outcome), (141, 41, Outcome::Failed));
     }

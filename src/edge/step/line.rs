@@ -17,6 +17,8 @@ pub(super) struct StepLine {
     as_root: bool,
     pub(super) own_service: bool,
     pub(super) no_wait: bool,
+    /// The start fails with it.
+    pub(super) required: bool,
 }
 
 impl StepLine {
@@ -43,6 +45,7 @@ impl StepLine {
             as_root: has("--as-root"),
             own_service: has("--own-service"),
             no_wait: has("--no-wait"),
+            required: has("--required"),
         })
     }
 

@@ -14,6 +14,10 @@ use std::time::Instant;
 /// Exit status systemd gives a command it cannot execute (systemd.exec(5), `EXIT_EXEC`).
 const CANNOT_EXECUTE: u8 = 203;
 
+/// Exit status of a step that had to be skipped (sysexits.h, `EX_TEMPFAIL`), where it does not count for the start: PID 1 keeps it for
+/// who asks what became of the step.
+pub(super) const SKIPPED: u8 = 75;
+
 /// Exit status of a command that SIGKILL ended, as shells number it.
 const KILLED: u8 = 128 + 9;
 
@@ -25,8 +29,8 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
         // Whatever the reason, a full /run or a sandbox that hides it, the service's start does not depend on it.
         Err(error) if !line.own_service => {
             let place = format!("step {} of [{}] in ward {}", line.place.step, line.place.condition, line.ward);
-            eprintln!("unitward-step: skipped {place}: failed to read the run's record: {error}");
-            return Ok(0);
+            eprintln!("skipped {place}: failed to read the run's record: {error}");
+            return Ok(if line.required { 0 } else { SKIPPED });
         }
         Err(_) => RunRecord::new(&line.ward, "", invocation, StartKind::Condition),
         Ok(record) => record,
