@@ -147,13 +147,14 @@ pub struct End {
     pub finished: bool,
     /// `$SERVICE_RESULT`: `success`, `exit-code`, `signal`, `core-dump`, `watchdog`, `timeout`, `oom-kill` …
     pub result: String,
-    /// `$EXIT_CODE`: `exited`, `killed`, `dumped`; empty when the main process never ran.
+    /// `$EXIT_CODE`: `exited`, `killed`, `dumped`; empty when the main process never ran. Where a line failed and no main process
+    /// did, this and what follows are the line's.
     pub code: String,
     /// `$EXIT_STATUS`: a number, or a signal's name without `SIG`.
     pub status: String,
-    /// The main process's id, where PID 1 still knew it.
+    /// The process's id, where PID 1 still knew it.
     pub pid: Option<u32>,
-    /// When the main process ended, milliseconds since the epoch.
+    /// When the process ended, milliseconds since the epoch.
     pub at: u64,
     /// Whether this death went over the death limit.
     pub limit_reached: bool,

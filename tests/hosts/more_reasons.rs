@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Name, `[Service]` and reason.
-const WAYS: [(&str, &str, &str); 9] = [
+const WAYS: [(&str, &str, &str); 10] = [
     (
         "watchdog",
         "Type=notify\nNotifyAccess=all\nWatchdogSec=1s\nTimeoutAbortSec=5s\n\
@@ -28,6 +28,11 @@ const WAYS: [(&str, &str, &str); 9] = [
     ("absent", "ExecStart=/usr/bin/not-there", "EXIT 203 (EXEC)"),
     ("aborts", "ExecStart=/bin/sh -c 'sleep 0.1; kill -ABRT $$$$'", "SIG 6 (Aborted)"),
     ("killed", "ExecStart=/bin/sh -c 'sleep 0.1; kill -KILL $$$$'", "SIG 9 (Killed)"),
+    (
+        "pre-crashes",
+        "ExecStartPre=/bin/sh -c 'kill -SEGV $$$$'\nExecStart=/bin/sleep infinity",
+        "SIG 11 (Segmentation fault)",
+    ),
     ("not-up", "Type=forking\nTimeoutStartSec=1s\nExecStart=/bin/sleep infinity", "Start timeout (1s)"),
 ];
 

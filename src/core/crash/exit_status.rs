@@ -117,9 +117,24 @@ pub fn signal_number(name: &str) -> Option<i32> {
     }
 }
 
+/// The name of a signal as systemd prints it, without `SIG`; the other way round is [`signal_number`].
+#[must_use]
+pub fn signal_name(signal: i32) -> String {
+    let known = usize::try_from(signal).ok().and_then(|number| SIGNALS.get(number.checked_sub(1)?));
+    known.map_or_else(|| signal.to_string(), |(name, _)| (*name).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signals_name_leads_back_to_its_number() {
+        for signal in [1, 9, 11, 15, 31, 34, 40, 64] {
+            assert_eq!(signal_number(&signal_name(signal)), Some(signal));
+        }
+        assert_eq!((signal_name(9), signal_name(34)), ("KILL".to_owned(), "34".to_owned()));
+    }
 
     #[test]
     fn names_are_those_of_systemd_and_glibc() {

@@ -15,6 +15,10 @@ pub struct Properties(BTreeMap<String, OwnedVariant>);
 pub struct Command {
     /// Its words, the program first.
     pub words: Vec<String>,
+    /// Whether its failure is nobody's concern: a `-` stands before it.
+    pub forgiven: bool,
+    /// Its process.
+    pub pid: u32,
     /// What `si_code` says of its end (sigaction(2)); 0: it has not ended.
     pub code: i32,
     /// Its exit status or signal.
@@ -119,14 +123,13 @@ fn list<'v, 'm>(value: &'v Variant<'m>) -> &'v [Variant<'m>] {
 /// process, code and status.
 fn command(value: &Variant<'_>) -> Option<Command> {
     let Variant::Structure(command) = value else { return None };
-    let [_, words, _, _, Variant::U64(began), Variant::U64(ended), Variant::U64(over), _, code, status] =
-        command.fields()
-    else {
-        return None;
-    };
-    let (Variant::I32(code), Variant::I32(status)) = (code, status) else { return None };
+    let [_, words, forgiven, _, began, ended, over, pid, code, status] = command.fields() else { return None };
+    let (Variant::U64(began), Variant::U64(ended), Variant::U64(over)) = (began, ended, over) else { return None };
+    let (Variant::U32(pid), Variant::I32(code), Variant::I32(status)) = (pid, code, status) else { return None };
     Some(Command {
         words: list(words).iter().map(|word| text(word).to_owned()).collect(),
+        forgiven: *forgiven == Variant::Bool(true),
+        pid: *pid,
         code: *code,
         status: *status,
         ended: *ended,
@@ -180,7 +183,15 @@ mod tests {
             ("/bin/a", vec!["/bin/a", "b c", ""], true, 1_000_u64, 10_u64, 2_000_u64, 60_u64, 7_u32, 1_i32, 3_i32);
         let known = Properties::from([("ExecStartPre", vec![line].into())]);
         let words = ["/bin/a", "b c", ""].map(str::to_owned).into();
-        let expect = Command { words, code: 1, status: 3, ended: 2_000, took: Duration::from_micros(50) };
+        let expect = Command {
+            words,
+            forgiven: true,
+            pid: 7,
+            code: 1,
+            status: 3,
+            ended: 2_000,
+            took: Duration::from_micros(50),
+        };
         assert_eq!(known.commands("ExecStartPre").collect::<Vec<_>>(), [expect]);
         assert_eq!(known.commands("ExecStart").count(), 0);
     }

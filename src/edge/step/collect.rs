@@ -13,9 +13,9 @@ use std::io;
 pub(super) const LISTS: [&str; 4] = ["ExecStartPre", "ExecStart", "ExecStartPost", "ExecStopPost"];
 
 /// How a process ended (`si_code` in sigaction(2)).
-const EXITED: i32 = 1;
-const KILLED: i32 = 2;
-const DUMPED: i32 = 3;
+pub(super) const EXITED: i32 = 1;
+pub(super) const KILLED: i32 = 2;
+pub(super) const DUMPED: i32 = 3;
 
 /// `collect WARD UNIT`: adds the missing results of this run's steps to its record.
 pub(super) fn collect(arguments: &Arguments, invocation: &str) -> io::Result<()> {
@@ -104,7 +104,15 @@ mod tests {
 
     fn noted(step: &str) -> StepResult {
         let words = "web OnDeath 0 WaitFor 1s".split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let seen = Command { words: Vec::new(), code: EXITED, status: 0, ended: 0, took: Duration::ZERO };
+        let seen = Command {
+            words: Vec::new(),
+            forgiven: true,
+            pid: 7,
+            code: EXITED,
+            status: 0,
+            ended: 0,
+            took: Duration::ZERO,
+        };
         StepResult { step: step.to_owned(), ..result(&StepLine::parse(&words).unwrap(), (&seen, 0)) }
     }
 

@@ -54,7 +54,6 @@ pub fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             tracing::warn!(UNITWARD_WARD = rest[0], "Failed to do \"{command}\" of ward {}: {error}", rest[0]);
-            eprintln!("unitward-step {command}: {error}");
             ExitCode::FAILURE
         }
     }

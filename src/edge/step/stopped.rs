@@ -5,12 +5,16 @@
 //! stop queued from here ends the unit in `failed` with its true result and takes the automatic restart back.
 
 use super::arguments::Arguments;
+use super::collect::{DUMPED, EXITED, KILLED};
 use super::limit::{Came, Decision, Site};
 use super::stack::{self, Death};
 use super::{collect, limit, tell};
+use crate::core::crash::exit_status::signal_name;
+use crate::core::crash::observation::ProcessEnd;
+use crate::core::crash::verdict::process_end;
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{LastEnd, Verdict};
-use crate::edge::pid1::{self, Properties, Wanted};
+use crate::edge::pid1::{self, Command, Properties, Wanted};
 use crate::edge::record::{End, GivenUp, TimedOut, WardState};
 use crate::edge::{clock, series_file};
 use std::io;
@@ -41,6 +45,46 @@ struct Told {
     result: String,
     code: String,
     status: String,
+}
+
+/// The process whose end the run's was.
+#[derive(Debug, PartialEq, Eq)]
+struct Failed {
+    code: String,
+    status: String,
+    pid: Option<u32>,
+    at: u64,
+}
+
+impl Failed {
+    /// The main process; but where systemd calls the run failed by exit or signal and no main process failed, it was the line that
+    /// failed last.
+    fn of(told: &Told, known: &Properties) -> Self {
+        let by_process = matches!(told.result.as_str(), "exit-code" | "signal" | "core-dump");
+        let main = process_end(&told.code, &told.status);
+        let is_clean = |line: &Command| (line.code, line.status) == (EXITED, 0);
+        let has_failed =
+            |line: &Command| matches!(line.code, EXITED | KILLED | DUMPED) && !is_clean(line) && !line.forgiven;
+        let lines = || collect::LISTS.iter().flat_map(|list| known.commands(list));
+        let unharmed = main.is_none_or(|end| end == ProcessEnd::Exited(0));
+        let line = (by_process && unharmed).then(|| lines().filter(has_failed).max_by_key(|line| line.ended)).flatten();
+        line.map_or_else(
+            || Self {
+                code: told.code.clone(),
+                status: told.status.clone(),
+                pid: known.number("ExecMainPID").filter(|pid| *pid > 0),
+                at: time_of_death(known),
+            },
+            |line| {
+                let (code, status) = match line.code {
+                    EXITED => ("exited", line.status.to_string()),
+                    KILLED => ("killed", signal_name(line.status)),
+                    _ => ("dumped", signal_name(line.status)),
+                };
+                Self { code: code.to_owned(), status, pid: Some(line.pid), at: line.ended / 1_000 }
+            },
+        )
+    }
 }
 
 /// When what happened to the unit last, by PID 1's monotonic clock in microseconds; 0: never.
@@ -112,14 +156,15 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
     let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (invocation, &known)));
     collect::add_results(&mut record, &known);
     let timed_out = timed_out(&told, &known, kind);
+    let failed = Failed::of(&told, &known);
     record.end = Some(End {
         asked: kind == Kind::Asked,
         finished: kind == Kind::Finished,
         result: told.result,
-        code: told.code,
-        status: told.status,
-        pid: known.number("ExecMainPID").filter(|pid| *pid > 0),
-        at: time_of_death(&known),
+        code: failed.code,
+        status: failed.status,
+        pid: failed.pid,
+        at: failed.at,
         limit_reached: decision.is_some(),
         given_up: decision.as_ref().and_then(Decision::given_up),
         timed_out,
@@ -270,5 +315,30 @@ mod tests {
         check(stamps(50, 51, 60, 60), Kind::AbnormalDeath, TimedOut::Stop);
         check(stamps(50, 51, 60, 61), Kind::Asked, TimedOut::Stop);
         check(stamps(50, 0, 0, 61), Kind::Asked, TimedOut::Stop);
+    }
+
+    #[test]
+    fn a_run_that_no_main_process_failed_in_ended_with_the_line_that_did() {
+        let line = |forgiven: bool, ended: u64, (pid, code, status): (u32, i32, i32)| {
+            ("/bin/a", vec!["/bin/a"], forgiven, 1_u64, 1_u64, ended, ended, pid, code, status)
+        };
+        let check = |(result, code, status): (&str, &str, &str), expect: (&str, &str, u32)| {
+            let before =
+                [(false, 5_000, (1, EXITED, 0)), (false, 6_000, (2, DUMPED, 11)), (true, 9_000, (3, EXITED, 1))];
+            let known = Properties::from([
+                ("ExecMainPID", 77_u32.into()),
+                ("ExecStartPre", before.map(|(forgiven, ended, end)| line(forgiven, ended, end)).to_vec().into()),
+            ]);
+            let told = Told { result: result.into(), code: code.into(), status: status.into() };
+            let failed = Failed::of(&told, &known);
+            assert_eq!(
+                (failed.code.as_str(), failed.status.as_str(), failed.pid),
+                (expect.0, expect.1, Some(expect.2))
+            );
+        };
+        check(("core-dump", "", ""), ("dumped", "SEGV", 2));
+        check(("core-dump", "exited", "0"), ("dumped", "SEGV", 2));
+        check(("exit-code", "exited", "3"), ("exited", "3", 77));
+        check(("timeout", "killed", "TERM"), ("killed", "TERM", 77));
     }
 }
