@@ -3,13 +3,12 @@
 use crate::core::config::step::{Awaited, Wait};
 use crate::core::config::time_span;
 use crate::edge::pid1::{self, Wanted};
-use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{self as unix, UnixStream};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 /// Pause between two looks at a file or socket, which cost next to nothing.
 const CHEAP_LOOK: Duration = Duration::from_millis(50);
@@ -34,13 +33,11 @@ pub(super) fn wait(wait: &Wait) -> io::Result<()> {
     };
     let deadline = Instant::now() + limit;
     loop {
-        if is_there(what, deadline) {
-            return Ok(());
-        }
+        let Err(why) = look(what, deadline) else { return Ok(()) };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let span = time_span::render(limit);
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("not there after {span}")));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("not there after {span}: {why}")));
         }
         std::thread::sleep(pause(what).min(left));
     }
@@ -54,9 +51,10 @@ fn pause(what: &Awaited) -> Duration {
     }
 }
 
-fn is_there(what: &Awaited, deadline: Instant) -> bool {
+/// Looks once; why it is not there.
+fn look(what: &Awaited, deadline: Instant) -> Result<(), String> {
     match what {
-        Awaited::Path(path) => Path::new(path).exists(),
+        Awaited::Path(path) => fs::metadata(path).map(drop).map_err(|error| error.to_string()),
         Awaited::Unit(unit) => is_active(unit.as_str()),
         Awaited::Bus(name) => has_owner(name),
         Awaited::Tcp(address) => tcp_accepts(address, deadline),
@@ -65,19 +63,27 @@ fn is_there(what: &Awaited, deadline: Instant) -> bool {
 }
 
 /// As `systemctl is-active` has it.
-fn is_active(unit: &str) -> bool {
-    let known = pid1::ask(unit, Wanted { unit: &["ActiveState"], own: &[] });
-    known.is_ok_and(|known| matches!(known.text("ActiveState"), "active" | "reloading" | "refreshing"))
+fn is_active(unit: &str) -> Result<(), String> {
+    let known = pid1::ask(unit, Wanted { unit: &["ActiveState"], own: &[] }).map_err(|error| error.to_string())?;
+    match known.text("ActiveState") {
+        "active" | "reloading" | "refreshing" => Ok(()),
+        state => Err(format!("it is {state}")),
+    }
 }
 
-fn has_owner(name: &str) -> bool {
+fn has_owner(name: &str) -> Result<(), String> {
     let asked = Command::new("busctl")
         .args(["--system", "--timeout=2", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus"])
         .args(["org.freedesktop.DBus", "NameHasOwner", "s", name])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();
-    asked.is_ok_and(|done| done.status.success() && done.stdout.starts_with(b"b true"))
+    let done = asked.map_err(|error| format!("busctl: {error}"))?;
+    match done.stdout.as_slice() {
+        b"b true\n" => Ok(()),
+        b"b false\n" => Err("nobody has that name on the bus".to_owned()),
+        _ => Err("the bus does not answer".to_owned()),
+    }
 }
 
 /// What `HOST:PORT` stands for. A name is looked up by getent(1): this program is linked statically, and what looks names up, as
@@ -96,23 +102,29 @@ fn candidates(address: &str, patience: Duration) -> Vec<SocketAddr> {
     streams.filter_map(|(ip, _)| Some(SocketAddr::new(ip.parse().ok()?, port))).collect()
 }
 
-fn tcp_accepts(address: &str, deadline: Instant) -> bool {
-    let left = deadline.saturating_duration_since(Instant::now()).max(DEAR_LOOK);
-    candidates(address, left).into_iter().any(|candidate| {
-        let left = deadline.saturating_duration_since(Instant::now()).min(ONE_CONNECTION);
-        !left.is_zero() && TcpStream::connect_timeout(&candidate, left).is_ok()
-    })
+fn tcp_accepts(address: &str, deadline: Instant) -> Result<(), String> {
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let mut why = "it has no address".to_owned();
+    for candidate in candidates(address, left().max(DEAR_LOOK)) {
+        match TcpStream::connect_timeout(&candidate, left().clamp(Duration::from_millis(1), ONE_CONNECTION)) {
+            Ok(_) => return Ok(()),
+            Err(error) => why = format!("{candidate}: {error}"),
+        }
+    }
+    Err(why)
 }
 
 /// A listening socket of another type than a stream also counts: it is there and refuses only our kind of connection.
-fn unix_accepts(path: &str) -> bool {
+fn unix_accepts(path: &str) -> Result<(), String> {
     let connected = match path.strip_prefix('@') {
         Some(name) => unix::SocketAddr::from_abstract_name(name).and_then(|address| UnixStream::connect_addr(&address)),
         None => UnixStream::connect(path),
     };
     match connected {
-        Ok(_) => true,
-        Err(error) => error.raw_os_error() == Some(rustix::io::Errno::PROTOTYPE.raw_os_error()),
+        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::PROTOTYPE.raw_os_error()) => {
+            Err(error.to_string())
+        }
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -133,7 +145,7 @@ mod tests {
         let listener = UnixListener::bind(&path).unwrap();
         assert!(soon(Awaited::Unix(path.clone())).is_ok());
         drop(listener);
-        assert!(Path::new(&path).exists(), "the file outlives its socket");
+        assert!(fs::exists(&path).unwrap(), "the file outlives its socket");
         assert_eq!(soon(Awaited::Unix(path.clone())).unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(soon(Awaited::Path(path)).is_ok());
     }
@@ -146,7 +158,8 @@ mod tests {
         let by_name = address.replace("127.0.0.1", "localhost");
         assert!(soon(Awaited::Tcp(by_name)).is_ok());
         drop(listener);
-        assert!(soon(Awaited::Tcp(address)).is_err());
+        let refused = soon(Awaited::Tcp(address.clone())).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("not there after 120ms: {address}: ")), "{refused}");
     }
 
     #[test]
