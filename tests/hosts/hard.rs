@@ -23,6 +23,21 @@ on_both! {
         assert!(host.sh("unitward check 2>&1").contains("RootDirectoryStartOnly=yes is added"));
     }
 
+    fn a_unit_of_which_systemd_can_run_no_line_comes_to_an_end(host: Host) {
+        host.write("/etc/unitward/lost.ward", "[Service]\nUser=nosuchuser\nExecStart=/bin/sleep infinity\nRestart=always\n[Recovery]\nDeathLimit=3\n");
+        host.sh("systemctl daemon-reload; systemctl start --no-block lost");
+        // Result= stays that of the last start until systemd 262, so the journal tells which limit it was.
+        host.wait_for("the start limit", || {
+            let said = host.journal(&["-u", "lost", "-o", "cat"]);
+            said.contains("Start request repeated too quickly").then_some(())
+        });
+        host.wait_for_property("lost", "ActiveState", "failed");
+        let restarts = host.systemctl_show("lost", "NRestarts");
+        assert!((3..200).contains(&restarts.parse().unwrap()), "{restarts}");
+        host.sh("sed -i s/nosuchuser/nobody/ /etc/unitward/lost.ward; systemctl daemon-reload; systemctl reset-failed lost; systemctl start lost");
+        assert_eq!(host.systemctl_show("lost", "ActiveState"), "active");
+    }
+
     fn a_full_disk_leaves_the_limit_and_the_back_off_standing(host: Host) {
         guard(&host, "web", "web", "[Service]\nExecStart=/bin/sleep infinity\n[Recovery]\nDeathLimit=4\nMaxDelaySec=200ms\n");
         host.sh("mount -t tmpfs -o size=4k full /run/unitward/wards; dd if=/dev/zero of=/run/unitward/wards/fill bs=4k count=1 2>/dev/null || true");

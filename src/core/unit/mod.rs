@@ -16,6 +16,7 @@ mod condition_service;
 mod guard;
 mod install;
 mod stack_unit;
+mod start_limit;
 mod timeouts;
 mod ward_unit;
 

@@ -3,7 +3,7 @@
 use super::guard::{self, HelperLine, Lines, Site};
 use super::stack_unit::socket;
 use super::timeouts::{self, AdoptedUnit, Phase};
-use super::{Beside, header};
+use super::{Beside, header, start_limit};
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Place, Problem, Ward, time_span};
@@ -38,8 +38,7 @@ pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (Str
         // Whoever is up can ask for a full restart. Not ordered after it: an early service would make a circle.
         text.extend(["Wants=", &socket(stack), "\n"]);
     }
-    // The death limit takes the place of systemd's start limit, which counts manual starts too.
-    text.push_str("StartLimitIntervalSec=0\n\n[Service]\n");
+    text.extend([&start_limit::lines(&ward.recovery), "\n[Service]\n"]);
     match ward.form {
         Form::Defined => {
             sections.write_first(&mut text);
@@ -62,7 +61,7 @@ pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (Str
         write_native(&mut text, &ward.native.install);
     }
     let mut problems: Vec<_> = [start_warning, stop_warning, root_warning].into_iter().flatten().collect();
-    problems.extend(start_limit_warnings(ward));
+    problems.extend(start_limit::warnings(ward));
     (text, problems)
 }
 
@@ -182,7 +181,7 @@ fn without_first_resets(service: &[NativeLine]) -> impl Iterator<Item = &NativeL
 }
 
 fn without_start_limit<'a>(service: impl Iterator<Item = &'a NativeLine>) -> impl Iterator<Item = &'a NativeLine> {
-    service.filter(|line| !START_LIMIT.contains(&line.key.as_str()))
+    service.filter(|line| !start_limit::KEYS.contains(&line.key.as_str()))
 }
 
 pub(super) fn write_native<'a>(text: &mut String, lines: impl IntoIterator<Item = &'a NativeLine>) {
@@ -201,18 +200,6 @@ pub(super) fn write_lines<'a>(text: &mut String, key: &str, lines: impl Iterator
     for line in lines {
         text.extend([key, "=", line.as_str(), "\n"]);
     }
-}
-
-/// Settings of systemd's start limit. systemd still takes those of the first group in `[Service]`, where they would come
-/// after, and so undo, what stands in our `[Unit]`.
-const START_LIMIT: [&str; 4] = ["StartLimitInterval", "StartLimitBurst", "StartLimitIntervalSec", "StartLimitAction"];
-
-fn start_limit_warnings(ward: &Ward) -> impl Iterator<Item = Problem> {
-    let lines = ward.native.unit.iter().chain(&ward.native.service);
-    lines.filter(|line| START_LIMIT.contains(&line.key.as_str())).map(|line| {
-        let text = format!("{}= has no effect in a ward: DeathLimit= in [Recovery] takes its place", line.key);
-        Problem { at: line.at.clone(), mistake: Mistake::Warning(text) }
-    })
 }
 
 /// systemd applies a root of its own to `+` lines too. The helper is not in there, and without it there is no limit and no

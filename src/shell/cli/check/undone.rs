@@ -40,6 +40,13 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
                 let source = ward.path.display();
                 format!("this puts systemd's start limit back beside DeathLimit= in {source}; take the line out")
             }
+            // Without an interval there is no limit, whatever the burst.
+            ("Unit" | "Service", "StartLimitBurst")
+                if written(key).is_some_and(|wide| !["", wide].contains(&&*line.value)) =>
+            {
+                let source = ward.path.display();
+                format!("this narrows systemd's start limit below DeathLimit= in {source}; take the line out")
+            }
             _ => return None,
         };
         Some(Problem { at: line.at, mistake: Mistake::Warning(text) })
