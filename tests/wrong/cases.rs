@@ -94,6 +94,8 @@ pub(crate) const CASES: &[Case] = &[
     ward!("[OnDeath]\nLog=x\nElseSignal=inet.service HUP\n", "5:12", ["Signal= names inet.service", "did you mean \"inetd.service\"?"], "inet." => "inetd."),
     ward!("[OnDeath]\nSignal=inetd.service SIGHPU\n", "4:22", ["did you mean \"SIGHUP\"?"], "SIGHPU" => "SIGHUP"),
     ward!("[OnDeath]\nWaitFor=tcp:nowhere 1s\n", "4:13", ["a host and a port", "as in tcp:127.0.0.1:111"], "nowhere" => "127.0.0.1:111"),
+    ward!("[OnDeath]\nWaitFor=tcp:[::1:7006 1s\n", "4:13", ["the bracket is not closed", "as in tcp:[::1]:111"], "[::1:" => "[::1]:"),
+    ward!("[OnDeath]\nWaitFor=tcp:[localhost]:7004\n", "4:13", ["only an IPv6 address stands in brackets", "a name without them"], "[localhost]" => "localhost"),
     ward!("[Install]\nWantedBy=network.target multi-usr.target\n", "4:25", ["not started with it", "did you mean \"multi-user.target\"?"], "multi-usr" => "multi-user"),
     ward!("[Install]\nWantedBy=multi-user.target user.target\n", "4:28", ["not started with it", "not started with it"], " user.target" => ""),
     file!("unitward/t.ward", "[Ward]\nUnit=telldusd\n", "2:6:", ["suffix", "did you mean \"telldusd.service\"?"], "telldusd" => "telldusd.service"),
@@ -202,6 +204,7 @@ pub(crate) const CASES: &[Case] = &[
     file!("unitward/unitward.conf", "[MQTT]\nBroker=mqtt://h\nCAFile=ca\n", "3:8:", ["no effect with mqtt://", "Broker=mqtts://HOST"], "mqtt:" => "mqtts:"),
     file!("unitward/unitward.conf", "[MQTT]\nBroker=mqtt://h\nCrashTopic=Crash/#\n", "3:12:", ["without the wildcards"], "/#" => "/Reports"),
     file!("unitward/unitward.conf", "[Reports]\nHistoryMaxUse=16 MB\n", "2:15:", ["expected a size", "as in 16M"], "16 MB" => "16M"),
+    file!("unitward/unitward.conf", "[Reports]\nHistoryMaxUse=1\n", "2:15:", ["at least 256K", "as in 16M"], "=1" => "=1M"),
     file!("unitward/unitward.conf", "NodeId=x\n", "1:1:", ["before the first [Section]"], "NodeId" => "[Node]\nNodeId"),
     Case {
         files: &[(

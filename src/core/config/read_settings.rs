@@ -4,7 +4,7 @@ use super::SourceFile;
 use super::problem::{Mistake, Problem};
 use super::read_keys::{self, Refusal, boolean};
 use super::read_mqtt::{self, MqttReader};
-use super::settings::{Node, Reports, Settings};
+use super::settings::{LEAST_HISTORY, Node, Reports, Settings};
 use super::syntax;
 use super::time_span;
 use super::wrong::nearest;
@@ -84,7 +84,7 @@ fn set_reports(reports: &mut Reports, key: &str, value: &str) -> Result<(), Refu
         "BurstIntervalSec" => reports.burst_interval = span(default.burst_interval)?,
         "BacktraceTimeoutSec" => reports.backtrace_timeout = span(default.backtrace_timeout)?,
         "HistoryMaxUse" if value.is_empty() => reports.history_max_use = default.history_max_use,
-        "HistoryMaxUse" => reports.history_max_use = bytes(value)?,
+        "HistoryMaxUse" => reports.history_max_use = history_size(value)?,
         "HistoryMaxAge" => reports.history_max_age = span(default.history_max_age)?,
         _ => return Err(Refusal::Unknown),
     }
@@ -102,6 +102,11 @@ fn set_watch(watch: &mut Vec<String>, key: &str, value: &str) -> Result<(), Refu
 
 fn text(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
+}
+
+fn history_size(value: &str) -> Result<u64, Refusal> {
+    let too_small = || format!("expected at least {}K, as in 16M: less holds no history", LEAST_HISTORY >> 10);
+    bytes(value).and_then(|size| if size < LEAST_HISTORY { Err(too_small().into()) } else { Ok(size) })
 }
 
 /// A size as systemd writes it: a number of bytes, or with K, M, G, T to the base 1024.
@@ -146,6 +151,15 @@ mod tests {
         assert!(!settings.reports.crashes);
         assert_eq!((settings.reports.burst, settings.reports.history_max_use), (1000, 1 << 30));
         assert_eq!(settings.watch, ["a.service", "b*", "c"]);
+    }
+
+    #[test]
+    fn a_history_too_small_to_hold_anything_is_refused() {
+        for (size, expected) in [("1", 16 << 20), ("255K", 16 << 20), ("256K", 256 << 10), ("1M", 1 << 20)] {
+            let (settings, problems) = check(&format!("[Reports]\nHistoryMaxUse={size}\n"));
+            assert_eq!(settings.reports.history_max_use, expected, "{size}");
+            assert_eq!(problems.len(), usize::from(expected == 16 << 20), "{problems:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::step::{Action, Awaited, RebootGuard, Wait};
 use super::time_span;
 use super::wrong::{Wrong, offset_in};
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
 /// Keywords of steps.
 pub(super) const STEPS: [&str; 10] =
@@ -147,8 +148,7 @@ fn read_wait(argument: &str) -> Result<Wait, Wrong> {
         "unit" => Awaited::Unit(unit(what).map_err(|wrong| wrong.moved(at))?),
         "bus" if is_bus_name(what) => Awaited::Bus(what.to_owned()),
         "bus" => return Err(Wrong::from("write a well-known bus name, as in bus:org.example.Service 5s").moved(at)),
-        "tcp" if is_address(what) => Awaited::Tcp(what.to_owned()),
-        "tcp" => return Err(Wrong::from("write a host and a port, as in tcp:127.0.0.1:111 5s").moved(at)),
+        "tcp" => Awaited::Tcp(tcp_address(what).map_err(|why| Wrong::from(why).moved(at))?),
         "unix" if what.starts_with('/') || what.starts_with('@') => Awaited::Unix(what.to_owned()),
         "unix" => return Err(Wrong::from("write the socket's absolute path, as in unix:/run/x.sock 5s").moved(at)),
         "status" => return Err("waiting for a status is not in this version of Unitward".into()),
@@ -170,8 +170,19 @@ fn is_bus_name(name: &str) -> bool {
     name.len() <= 255 && name.contains('.') && name.split('.').all(element)
 }
 
-fn is_address(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
+/// A host and a port, the host an address or a name.
+fn tcp_address(text: &str) -> Result<String, &'static str> {
+    let port_of = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    let (host, _) = text
+        .rsplit_once(':')
+        .filter(|(host, port)| !host.is_empty() && port_of(port))
+        .ok_or("write a host and a port, as in tcp:127.0.0.1:111 5s")?;
+    match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
+        Some(None) => Err("the bracket is not closed; write the IPv6 address in brackets, as in tcp:[::1]:111 5s"),
+        Some(Some(inner)) if inner.parse::<Ipv6Addr>().is_ok() => Ok(text.to_owned()),
+        None if !host.contains(['[', ']']) => Ok(text.to_owned()),
+        _ => Err("only an IPv6 address stands in brackets, as in tcp:[::1]:111 5s; write a name without them"),
+    }
 }
 
 #[cfg(test)]
@@ -194,6 +205,7 @@ mod tests {
             ("bus:org.x 5s", until(Awaited::Bus("org.x".into()), 5)),
             ("tcp:127.0.0.1:111 5s", until(Awaited::Tcp("127.0.0.1:111".into()), 5)),
             ("tcp:[::1]:80", until(Awaited::Tcp("[::1]:80".into()), 5)),
+            ("tcp:localhost:80", until(Awaited::Tcp("localhost:80".into()), 5)),
             ("unix:/run/x.sock 5s", until(Awaited::Unix("/run/x.sock".into()), 5)),
         ] {
             assert_eq!(read("WaitFor", text, &own()), expected, "{text}");
@@ -217,6 +229,11 @@ mod tests {
             ("WaitFor", "bus:a..b"),
             ("WaitFor", "tcp:host"),
             ("WaitFor", "tcp:host:0"),
+            ("WaitFor", "tcp:[::1]"),
+            ("WaitFor", "tcp:[::1:80"),
+            ("WaitFor", "tcp:::1]:80"),
+            ("WaitFor", "tcp:[localhost]:80"),
+            ("WaitFor", "tcp:[127.0.0.1]:80"),
             ("WaitFor", "unix:x"),
             ("WaitFor", "status:g/i 5s"),
             ("WaitFor", "moon:full"),

@@ -106,6 +106,9 @@ pub struct ClientCertificate {
     pub key: FileAt,
 }
 
+/// The smallest bound of the history, in bytes. Less holds no history worth the name: the empty tables alone take a third of it.
+pub const LEAST_HISTORY: u64 = 256 << 10;
+
 /// What is reported and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reports {
@@ -119,7 +122,7 @@ pub struct Reports {
     pub burst_interval: Duration,
     /// `BacktraceTimeoutSec=`: how long a dumped core's backtrace is waited for.
     pub backtrace_timeout: Duration,
-    /// `HistoryMaxUse=`: bound of the history on disk, in bytes.
+    /// `HistoryMaxUse=`: bound of the history on disk, in bytes, at least [`LEAST_HISTORY`].
     pub history_max_use: u64,
     /// `HistoryMaxAge=`: age after which history is dropped.
     pub history_max_age: Duration,

@@ -9,12 +9,11 @@
 //! grow to [`PATIENT`] times that, and then nothing is stored until the reader has gone.
 
 use super::{Bounds, Dropped};
+use crate::core::config::settings::LEAST_HISTORY as LEAST;
 use rusqlite::{Connection, Result, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Less than this holds no history worth the name: the empty tables alone take a third of it.
-const LEAST: u64 = 256 * 1024;
 /// SQLite's index of the write-ahead log, the file `-shm`: 32 KiB for each 4000 pages in it.
 const INDEX: u64 = 32 * 1024;
 /// How many times its share the log may grow behind a reader.
