@@ -38,6 +38,19 @@ on_both! {
         assert_eq!(host.systemctl_show("lost", "ActiveState"), "active");
     }
 
+    fn a_service_that_mounts_over_run_and_brings_back_what_check_names_has_its_limit(host: Host) {
+        let ward = "[Service]\nTemporaryFileSystem=/run\nExecStart=/bin/false\nRestart=always\n";
+        host.write("/etc/unitward/own.ward", ward);
+        let said = host.sh("unitward check 2>&1");
+        let (_, advice) = said.split_once("; add ").expect("the mount is warned of");
+        let advice = advice.lines().next().unwrap();
+        host.write("/etc/unitward/own.ward", &format!("{ward}{advice}\n[Recovery]\nDeathLimit=3\nMaxDelaySec=0\n"));
+        assert!(host.sh("unitward check --strict 2>&1").contains("no problem found"));
+        host.sh("systemctl daemon-reload; systemctl start --no-block own");
+        assert_eq!(gives_up(&host, "own"), 3);
+        assert_eq!(host.systemctl_show("own", "Result"), "exit-code");
+    }
+
     fn a_full_disk_leaves_the_limit_and_the_back_off_standing(host: Host) {
         guard(&host, "web", "web", "[Service]\nExecStart=/bin/sleep infinity\n[Recovery]\nDeathLimit=4\nMaxDelaySec=200ms\n");
         host.sh("mount -t tmpfs -o size=4k full /run/unitward/wards; dd if=/dev/zero of=/run/unitward/wards/fill bs=4k count=1 2>/dev/null || true");

@@ -73,6 +73,10 @@ pub(crate) const CASES: &[Case] = &[
     ward!("[Recovery]\nRestart=always\n", "4:1", ["Restart= belongs in [Service], not in [Recovery]"], "[Recovery]\n" => ""),
     ward!("[Ward]\nDeathLimit=3\n", "4:1", ["DeathLimit= belongs in [Recovery]"], "[Ward]" => "[Recovery]"),
     file!("unitward/unitward.conf", "[Node]\nBroker=mqtt://h\n", "2:1:", ["Broker= belongs in [MQTT]"], "Node" => "MQTT"),
+    // Mounts that keep from the helper what it needs.
+    ward!("TemporaryFileSystem=/var /run\n", "3:26", ["keeps /run/systemd and /run/unitward from", "add BindPaths=/run/systemd /run/unitward"], "/run\n" => "/run\nBindPaths=/run/systemd /run/unitward\n"),
+    ward!("BindPaths=/srv/usr:/usr\n", "3:11", ["BindPaths= keeps /usr/lib/unitward from", "add BindPaths=/usr/lib/unitward"], "/usr\n" => "/usr\nBindPaths=/usr/lib/unitward\n"),
+    ward!("BindReadOnlyPaths=/usr /run/unitward\n", "3:24", ["keeps /run/unitward from", "take it out"], " /run/unitward" => ""),
     // Commands.
     ward!("[OnDeath]\nExecute=mount /a\n", "4:9", ["absolute path", "as in /usr/bin/mount"], "mount /a" => "/usr/bin/mount /a"),
     ward!("[OnDeath]\nExecute=/usr/bin/mount /a ; /usr/bin/true\n", "4:27", ["second command", "write a second step"], " ; " => "\nExecute="),
@@ -86,6 +90,32 @@ pub(crate) const CASES: &[Case] = &[
         at: "unitward/web.ward:2:11:",
         says: &["/usr/bin/script is not executable"],
         mend: Mend::Mode("/usr/bin/script", 0o755),
+    },
+    Case {
+        files: &[
+            ("unitward/b.ward", "[Ward]\nUnit=telldusd.service\n"),
+            ("systemd/system/telldusd.service.d/private.conf", "[Service]\nTemporaryFileSystem=/run:ro\n"),
+        ],
+        at: "systemd/system/telldusd.service.d/private.conf:2:21:",
+        says: &["keeps /run/systemd and /run/unitward from", "add BindPaths=/run/systemd /run/unitward"],
+        mend: Mend::Write {
+            file: "unitward/b.ward",
+            wrong: "telldusd.service\n",
+            right: "telldusd.service\n[Service]\nBindPaths=/run/systemd /run/unitward\n",
+        },
+    },
+    Case {
+        files: &[
+            ("unitward/b.ward", "[Ward]\nUnit=telldusd.service\n"),
+            ("systemd/system/telldusd.service.d/override.conf", "[Unit]\nStartLimitBurst=3\n"),
+        ],
+        at: "systemd/system/telldusd.service.d/override.conf:2:1:",
+        says: &["narrows systemd's start limit", "take the line out"],
+        mend: Mend::Write {
+            file: "systemd/system/telldusd.service.d/override.conf",
+            wrong: "StartLimitBurst=3\n",
+            right: "",
+        },
     },
     // Units.
     ward!("[OnDeath]\nRestart=inetd\n", "4:9", ["suffix", "did you mean \"inetd.service\"?"], "inetd" => "inetd.service"),

@@ -1,9 +1,9 @@
 //! The guarded lines: one `Exec…=` value for each step.
 //!
 //! A line reads almost as the ward does: `-+/usr/lib/unitward/unitward-step step WARD CONDITION N WaitFor 2s`.
-//! `-` stands before every line whose failure must not fail the start. `+` (root, outside the sandbox) stands before
-//! every step of ours; an `Execute=` without `+` runs as the service does, and replaces the guard's process, so PID 1
-//! itself notes its status. Where a later line depends on that status, a `collect` line fetches it from PID 1.
+//! `-` stands before every line whose failure must not fail the start. `+` (root, outside the sandbox but for its mounts
+//! and its network) stands before every step of ours; an `Execute=` without `+` runs as the service does, and replaces the
+//! guard's process, so PID 1 itself notes its status. Where a later line depends on that status, a `collect` line fetches it from PID 1.
 
 use crate::core::config::command_line::{is_plain, literal, quote};
 use crate::core::config::step::{Action, Awaited, RebootGuard, Step, Wait};

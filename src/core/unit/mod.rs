@@ -14,6 +14,7 @@
 
 mod condition_service;
 mod guard;
+mod hidden;
 mod install;
 mod stack_unit;
 mod start_limit;

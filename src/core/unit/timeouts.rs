@@ -1,5 +1,6 @@
 //! How far systemd's time-outs must grow so that waiting steps and the back-off are not cut short.
 
+use super::hidden;
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, Mistake, Problem, Ward, time_span};
@@ -29,6 +30,8 @@ pub struct AdoptedUnit {
     pub restart: Option<String>,
     /// Whether `RootDirectory=` or `RootImage=` gives it a root of its own.
     pub rooted: bool,
+    /// What it mounts, which may hide from our lines what they need.
+    pub mounts: Vec<NativeLine>,
     /// `TimeoutStartSec=` or `TimeoutSec=`.
     pub start: Timeout,
     /// `TimeoutStopSec=` or `TimeoutSec=`.
@@ -43,6 +46,7 @@ impl AdoptedUnit {
             kind: value(service, "Type").map(str::to_owned),
             restart: value(service, "Restart").map(str::to_owned),
             rooted: rooted(service),
+            mounts: service.iter().filter(|line| hidden::KEYS.contains(&line.key.as_str())).cloned().collect(),
             start: given(service, "TimeoutStartSec"),
             stop: given(service, "TimeoutStopSec"),
         }

@@ -3,7 +3,7 @@
 use super::guard::{self, HelperLine, Lines, Site};
 use super::stack_unit::socket;
 use super::timeouts::{self, AdoptedUnit, Phase};
-use super::{Beside, header, start_limit};
+use super::{Beside, header, hidden, start_limit};
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Place, Problem, Ward, time_span};
@@ -62,6 +62,8 @@ pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (Str
     }
     let mut problems: Vec<_> = [start_warning, stop_warning, root_warning].into_iter().flatten().collect();
     problems.extend(start_limit::warnings(ward));
+    let mounts = adopted.into_iter().flat_map(|unit| &unit.mounts);
+    problems.extend(hidden::warnings(mounts.chain(&ward.native.service)));
     (text, problems)
 }
 
