@@ -12,6 +12,7 @@ pub use reader::{below, resolve};
 use super::unit_files;
 use crate::core::config::{self, Assembly, Config, Problem, ReadWard, Settings, SourceFile, SourceFiles, Stacks};
 use reader::{Listing, Reader};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Directories searched, the first wins.
@@ -36,6 +37,7 @@ pub fn load(root: &Path) -> (Config, Vec<Problem>) {
         wards.extend(ward);
         wrong.extend(of_ward);
     });
+    wards.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
     let (settings, mut problems) = files.settings();
     problems.extend(wrong);
     (Config { settings, wards, stacks: stacks.into_vec() }, problems)
@@ -74,14 +76,22 @@ impl<'a> Files<'a> {
     }
 
     /// Hands over each ward, in the order of their names. They may name any of `stacks`.
+    ///
+    /// One that adopts `NAME.service` comes after `NAME.ward`, which may define that unit and then has it.
     pub fn wards(&mut self, stacks: &Stacks, hand_over: &mut dyn FnMut(ReadWard)) {
         let Self { reader, found } = self;
+        let mut waiting: HashMap<String, Vec<ReadWard>> = HashMap::new();
         for (file, name) in found.keys().filter_map(|file| Some((file, file.strip_suffix(".ward")?))) {
             let files = reader.with_drop_ins(found, file);
             if let Some(mut read) = config::read_ward(&SourceFiles { name: name.to_owned(), files }, stacks) {
                 read.adopt_by_own_name(|alias| unit_files::own_name(reader.root, alias));
-                hand_over(read);
+                let namesake = read.adopts().map(|unit| [unit.stem(), ".ward"].concat());
+                match namesake.filter(|namesake| namesake > file && found.contains_key(namesake)) {
+                    Some(namesake) => waiting.entry(namesake).or_default().push(read),
+                    None => hand_over(read),
+                }
             }
+            waiting.remove(file).into_iter().flatten().for_each(&mut *hand_over);
         }
     }
 

@@ -89,6 +89,15 @@ impl ReadWard {
             ward.form.adopt_by_own_name(own_name);
         }
     }
+
+    /// The unit it adopts, if it adopts one.
+    #[must_use]
+    pub fn adopts(&self) -> Option<&UnitName> {
+        match &self.ward.as_ref()?.form {
+            Form::Adopted(unit) => Some(unit),
+            Form::Defined => None,
+        }
+    }
 }
 
 /// Reads one ward by itself, which may name any of `stacks`. Total; every mistake is in the list.
@@ -105,7 +114,7 @@ pub fn read_ward(SourceFiles { name, files }: &SourceFiles, stacks: &Stacks) -> 
     Some(ReadWard { ward, problems })
 }
 
-/// Puts wards together, one after the other in the order of their names: one for each unit, none for a stack's, no circles.
+/// Puts wards together, one after the other: one for each unit, none for a stack's, no circles.
 ///
 /// Whatever two wards cannot have both the first one keeps, so a ward is settled as soon as it is admitted.
 #[derive(Debug, Default)]

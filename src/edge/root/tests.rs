@@ -121,6 +121,21 @@ fn an_alias_is_adopted_by_the_units_own_name() {
 }
 
 #[test]
+fn the_ward_that_defines_a_unit_has_it_whichever_name_sorts_first() {
+    let adopts = "[Ward]\nUnit=m.service\n";
+    for adopter in ["a", "z"] {
+        let path = format!("etc/unitward/{adopter}.ward");
+        let root = tree(&[("etc/unitward/m.ward", "[Service]\nExecStart=/bin/true\n"), (&path, adopts)]);
+        let (wards, problems) = names(root.path());
+        assert_eq!(wards, ["/etc/unitward/m.ward"]);
+        let said = format!("/{path}:2:6: m.service is guarded by /etc/unitward/m.ward already");
+        assert!(problems.len() == 1 && problems[0].starts_with(&said), "{problems:?}");
+    }
+    let root = tree(&[("etc/unitward/a.ward", adopts), ("etc/unitward/m.ward", WARD), ("etc/unitward/z.ward", adopts)]);
+    assert_eq!(names(root.path()).0, ["/etc/unitward/a.ward", "/etc/unitward/m.ward"]);
+}
+
+#[test]
 fn a_folder_that_others_may_write_is_not_trusted() {
     let root = tree(&[("etc/unitward/a.ward", WARD)]);
     fs::set_permissions(root.path().join("etc/unitward"), fs::Permissions::from_mode(0o777)).unwrap();

@@ -96,6 +96,7 @@ impl Scene {
                 scene.config.wards.push(ward);
             }
         });
+        scene.config.wards.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
         for stack in planner.stacks() {
             scene.problems.extend(stack.problem);
             if !stack.outputs.iter().all(is_written) {
