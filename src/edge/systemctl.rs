@@ -4,6 +4,7 @@
 //! being restarted. It knows how a job is queued, waited for and explained when it fails, and that is rare enough to load a program
 //! for. What is only asked, as in every recovery, [`super::pid1`] asks without it.
 
+use super::pid1;
 use std::io;
 use std::process::{Command, Stdio};
 
@@ -21,12 +22,26 @@ pub enum Wait {
 /// # Errors
 /// When it is refused, or when it was waited for and failed.
 pub fn job(verb: &str, unit: &str, wait: Wait) -> io::Result<()> {
-    let mut arguments = vec![verb];
-    if wait == Wait::ForQueue {
-        arguments.push("--no-block");
+    let arguments = [verb, "--", unit];
+    match wait {
+        Wait::ForJob => output(&arguments).map(drop),
+        Wait::ForQueue => queue(&arguments),
     }
-    arguments.extend(["--", unit]);
-    output(&arguments).map(drop)
+}
+
+/// Has PID 1 queue what these arguments say, and does not wait for it.
+///
+/// What failed is told once more when PID 1 answers: while it executes itself anew it cuts systemctl off, and nobody knows how far
+/// that came. A job that is queued already is not queued twice.
+///
+/// # Errors
+/// When it is refused.
+pub fn queue(arguments: &[&str]) -> io::Result<()> {
+    let tell = || output(&[&["--no-block"], arguments].concat()).map(drop);
+    tell().or_else(|_| {
+        let _ = pid1::since_boot();
+        tell()
+    })
 }
 
 /// Runs `systemctl` with `arguments` and gives what it prints.

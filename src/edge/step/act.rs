@@ -113,5 +113,5 @@ fn reboot(guard: RebootGuard) -> io::Result<()> {
     if guard == RebootGuard::Patient && pid1::since_boot() < REBOOT_PAUSE {
         return Err(io::Error::other("refused, the host booted less than 10 minutes ago; Reboot=force would not mind"));
     }
-    systemctl::output(&["--no-block", "reboot"]).map(drop)
+    systemctl::queue(&["reboot"])
 }

@@ -7,7 +7,7 @@ use crate::core::config::{StackName, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{DeathLimit, LastEnd, Verdict};
 use crate::edge::clock;
-use crate::edge::pid1::{self, Wanted};
+use crate::edge::pid1;
 use crate::edge::record::GivenUp;
 use crate::edge::systemctl::{self, Wait};
 use std::io;
@@ -141,7 +141,7 @@ fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> i
         }
         Next::Reboot => {
             tracing::error!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; rebooting the host.");
-            return systemctl::output(&["--no-block", "reboot"]).map(|_| Came::AsDecided);
+            return systemctl::queue(&["reboot"]).map(|()| Came::AsDecided);
         }
         Next::RestartStack(stack) => {
             tracing::error!(
@@ -169,9 +169,7 @@ fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> i
 
 /// Has the unit end in `failed`, for good. Whatever requires it is left alone, as systemd's own start limit leaves it.
 fn stop(unit: &str) -> io::Result<()> {
-    let stop = || systemctl::output(&["stop", "--no-block", "--job-mode=ignore-dependencies", "--", unit]).map(drop);
-    // PID 1 may just be executing itself anew, and cuts systemctl off. It is told again once it answers.
-    stop().or_else(|_| pid1::ask(unit, Wanted { unit: &["Id"], own: &[] }).and_then(|_| stop()))
+    systemctl::queue(&["stop", "--job-mode=ignore-dependencies", "--", unit])
 }
 
 /// Ends the unit's restarts and asks for the full restart of its stack, which then starts it anew.
