@@ -47,7 +47,8 @@ pub(crate) struct Row {
     /// The host it was measured on, such as `Debian 13`.
     pub(crate) host: String,
     pub(crate) unit: String,
-    /// Of the project, with its commit, since a file keeps what earlier versions took.
+    /// Of the project, with its commit, since a file keeps what earlier versions took; empty in files that are older than this field.
+    #[serde(default)]
     pub(crate) version: String,
     pub(crate) ours: Figures,
     /// `None`: there is nothing to compare with.

@@ -83,10 +83,12 @@ enum Filesystem {
     Other,
 }
 
-/// Whether the kernel hands core dumps to a program, as systemd-coredump needs it (core(5)); yes, if the kernel does not say.
+/// Whether the kernel hands core dumps to a program or a socket, as systemd-coredump needs it (core(5)); yes, if the kernel does not
+/// say.
 #[must_use]
 pub fn are_handed_over(root: &Path) -> bool {
-    fs::read_to_string(root.join("proc/sys/kernel/core_pattern")).map_or(true, |pattern| pattern.starts_with('|'))
+    fs::read_to_string(root.join("proc/sys/kernel/core_pattern"))
+        .map_or(true, |pattern| pattern.starts_with(['|', '@']))
 }
 
 impl Dumper {

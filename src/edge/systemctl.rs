@@ -31,17 +31,33 @@ pub fn job(verb: &str, unit: &str, wait: Wait) -> io::Result<()> {
 
 /// Has PID 1 queue what these arguments say, and does not wait for it.
 ///
-/// What failed is told once more when PID 1 answers: while it executes itself anew it cuts systemctl off, and nobody knows how far
-/// that came. A job that is queued already is not queued twice.
+/// It is told at least once: while PID 1 executes itself anew it cuts systemctl off, and nobody knows how far that came. So it is
+/// told once more when PID 1 answers. A job that is queued already is not queued twice; only one that was over by then is.
 ///
 /// # Errors
 /// When it is refused.
 pub fn queue(arguments: &[&str]) -> io::Result<()> {
     let tell = || output(&[&["--no-block"], arguments].concat()).map(drop);
-    tell().or_else(|_| {
-        let _ = pid1::since_boot();
-        tell()
-    })
+    match tell() {
+        Err(error) if was_cut_off(&error.to_string()) => {
+            pid1::await_answer();
+            tell()
+        }
+        told => told,
+    }
+}
+
+/// Whether systemctl says in the C locale that the connection to PID 1 was not there or did not last.
+fn was_cut_off(said: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "Connection reset by peer",
+        "Transport endpoint is not connected",
+        "Remote peer disconnected",
+        "Connection refused",
+        "Broken pipe",
+        "Failed to connect to",
+    ];
+    WORDS.iter().any(|words| said.contains(words))
 }
 
 /// Runs `systemctl` with `arguments` and gives what it prints.
@@ -62,4 +78,19 @@ pub fn output(arguments: &[&str]) -> io::Result<String> {
     let said = String::from_utf8_lossy(&done.stderr);
     let said = said.trim().lines().next().unwrap_or("it said nothing").to_owned();
     Err(io::Error::other(format!("systemctl {}: {said}", arguments.join(" "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_no_broken_connection() {
+        let said = "Failed to start unitward-web-OnLimit.service: Transport endpoint is not connected";
+        assert!(
+            was_cut_off(said)
+                && was_cut_off("Failed to connect to system scope bus via local transport: Connection refused")
+        );
+        assert!(!was_cut_off("Failed to start web.service: Unit web.service is masked."));
+    }
 }

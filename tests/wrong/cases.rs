@@ -75,7 +75,7 @@ pub(crate) const CASES: &[Case] = &[
     file!("unitward/unitward.conf", "[Node]\nBroker=mqtt://h\n", "2:1:", ["Broker= belongs in [MQTT]"], "Node" => "MQTT"),
     // Mounts that keep from the helper what it needs.
     ward!("TemporaryFileSystem=/var /run\n", "3:26", ["keeps /run/systemd and /run/unitward from", "add BindPaths=/run/systemd /run/unitward"], "/run\n" => "/run\nBindPaths=/run/systemd /run/unitward\n"),
-    ward!("BindPaths=/srv/usr:/usr\n", "3:11", ["BindPaths= keeps /usr/lib/unitward from", "add BindPaths=/usr/lib/unitward"], "/usr\n" => "/usr\nBindPaths=/usr/lib/unitward\n"),
+    ward!("BindPaths=/srv/usr:/usr\n", "3:11", ["BindPaths= keeps /usr/lib/unitward and /usr/bin from", "add BindPaths=/usr/lib/unitward /usr/bin"], "/usr\n" => "/usr\nBindPaths=/usr/lib/unitward /usr/bin\n"),
     ward!("BindReadOnlyPaths=/usr /run/unitward\n", "3:24", ["keeps /run/unitward from", "take it out"], " /run/unitward" => ""),
     // Commands.
     ward!("[OnDeath]\nExecute=mount /a\n", "4:9", ["absolute path", "as in /usr/bin/mount"], "mount /a" => "/usr/bin/mount /a"),

@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 pub struct CommandLine {
     /// `-`: a failure counts as success.
     pub ignore_failure: bool,
-    /// `+`: runs as root, outside the service's sandbox.
+    /// `+`: runs as root, without most of the service's sandbox.
     pub privileged: bool,
     /// The program and its arguments, unquoted, specifiers still in them.
     pub words: Vec<String>,

@@ -6,7 +6,7 @@ use super::step::{Action, Awaited, RebootGuard, Wait};
 use super::time_span;
 use super::wrong::{Wrong, offset_in};
 use std::borrow::Cow;
-use std::net::Ipv6Addr;
+use std::net::SocketAddrV6;
 
 /// Keywords of steps.
 pub(super) const STEPS: [&str; 10] =
@@ -179,7 +179,7 @@ fn tcp_address(text: &str) -> Result<String, &'static str> {
         .ok_or("write a host and a port, as in tcp:127.0.0.1:111 5s")?;
     match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
         Some(None) => Err("the bracket is not closed; write the IPv6 address in brackets, as in tcp:[::1]:111 5s"),
-        Some(Some(inner)) if inner.parse::<Ipv6Addr>().is_ok() => Ok(text.to_owned()),
+        Some(Some(_)) if text.parse::<SocketAddrV6>().is_ok() => Ok(text.to_owned()),
         None if !host.contains(['[', ']']) => Ok(text.to_owned()),
         _ => Err("only an IPv6 address stands in brackets, as in tcp:[::1]:111 5s; write a name without them"),
     }
@@ -205,6 +205,7 @@ mod tests {
             ("bus:org.x 5s", until(Awaited::Bus("org.x".into()), 5)),
             ("tcp:127.0.0.1:111 5s", until(Awaited::Tcp("127.0.0.1:111".into()), 5)),
             ("tcp:[::1]:80", until(Awaited::Tcp("[::1]:80".into()), 5)),
+            ("tcp:[fe80::1%2]:80", until(Awaited::Tcp("[fe80::1%2]:80".into()), 5)),
             ("tcp:localhost:80", until(Awaited::Tcp("localhost:80".into()), 5)),
             ("unix:/run/x.sock 5s", until(Awaited::Unix("/run/x.sock".into()), 5)),
         ] {

@@ -29,9 +29,9 @@ pub struct Testimony {
     pub evidence: Evidence,
     /// `$SERVICE_RESULT`.
     pub result: ServiceResult,
-    /// `$EXIT_CODE` and `$EXIT_STATUS`; `None`: the main process never ran.
+    /// `$EXIT_CODE` and `$EXIT_STATUS`, or how the line ended that failed where no main process did; `None`: none ran.
     pub process: Option<ProcessEnd>,
-    /// The main process's id.
+    /// That process's id.
     pub pid: Option<u32>,
     /// When it ended, milliseconds since the epoch.
     pub at: u64,

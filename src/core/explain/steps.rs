@@ -88,7 +88,8 @@ fn otherwise(step: &Step) -> impl Iterator<Item = Line> {
 fn sentence(action: &Action) -> String {
     match action {
         Action::Execute(command) => {
-            let who = if command.privileged { "as root, outside the service's sandbox" } else { "as the service" };
+            let who =
+                if command.privileged { "as root, without most of the service's sandbox" } else { "as the service" };
             let forgiven = if command.ignore_failure { " Its failure does not matter." } else { "" };
             format!("runs {} {who}, and waits for it.{forgiven}", command.text())
         }

@@ -140,8 +140,7 @@ impl Writer<'_> {
 
     fn line(&self, step: &str, action: &Action, fails: bool) -> String {
         let mut line = String::with_capacity(160);
-        let is_required = fails && !forgiven(action);
-        if !is_required {
+        if !fails || forgiven(action) {
             line.push('-');
         }
         if runs_as_root(action) {
@@ -160,7 +159,8 @@ impl Writer<'_> {
         if forgiven(action) {
             line.push_str(" --ignore-failure");
         }
-        if is_required {
+        // With it, or with the verdict on it after its Else… steps, the start fails.
+        if self.condition.on_step_failure == OnStepFailure::Fail && !forgiven(action) && !step.contains('.') {
             line.push_str(" --required");
         }
         if matches!(action, Action::Execute(command) if command.privileged) {

@@ -22,11 +22,13 @@ struct Need {
     written: bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     // PID 1's own socket.
     Need { directory: "/run/systemd", path: "/run/systemd/private", written: false },
     Need { directory: "/run/unitward", path: "/run/unitward/wards", written: true },
     Need { directory: "/usr/lib/unitward", path: HELPER, written: false },
+    // What tells PID 1 to stop the unit at its limit.
+    Need { directory: "/usr/bin", path: "/usr/bin/systemctl", written: false },
 ];
 
 /// One mount of the service.
@@ -144,7 +146,7 @@ mod tests {
             ("TemporaryFileSystem=/run/unitward", "a:2:21: TemporaryFileSystem= keeps /run/unitward .. take it out"),
             (
                 "BindPaths=-/srv/usr:/usr:norbind",
-                "a:2:11: BindPaths= keeps /usr/lib/unitward .. add BindPaths=/usr/lib/unitward",
+                "a:2:11: BindPaths= keeps /usr/lib/unitward and /usr/bin .. add BindPaths=/usr/lib/unitward /usr/bin",
             ),
             ("BindPaths=/srv:/run/systemd/private", "a:2:11: BindPaths= keeps /run/systemd .. take it out"),
             ("BindReadOnlyPaths=/run", "a:2:19: BindReadOnlyPaths= keeps /run/unitward .. add BindPaths=/run/unitward"),

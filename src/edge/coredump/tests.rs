@@ -171,9 +171,13 @@ fn dumps_are_handed_over_to_programs_only() {
     let root = tempfile::tempdir().unwrap();
     assert!(are_handed_over(root.path()), "the kernel does not say");
     fs::create_dir_all(root.path().join("proc/sys/kernel")).unwrap();
-    for (pattern, expect) in
-        [("|/usr/lib/systemd/systemd-coredump %P", true), ("core", false), ("/var/cores/%p", false), ("", false)]
-    {
+    for (pattern, expect) in [
+        ("|/usr/lib/systemd/systemd-coredump %P", true),
+        ("@@/run/systemd/coredump", true),
+        ("core", false),
+        ("/var/cores/%p", false),
+        ("", false),
+    ] {
         fs::write(root.path().join("proc/sys/kernel/core_pattern"), format!("{pattern}\n")).unwrap();
         assert_eq!(are_handed_over(root.path()), expect, "{pattern}");
     }

@@ -14,8 +14,11 @@ use std::time::{Duration, Instant};
 /// How long PID 1 may take to answer questions that were sent together; `systemctl` gives it as long.
 pub const PATIENCE: Duration = Duration::from_secs(25);
 
-/// How long PID 1 may take to execute itself anew: a host with many units, whose disk is slow.
-const REEXECUTION: Duration = Duration::from_secs(10);
+/// How long PID 1 may take to execute itself anew, for those who only look: on most hosts it takes less.
+pub(super) const BRIEFLY: Duration = Duration::from_secs(2);
+
+/// The same for what must not be missed, on a host with many units whose disk is slow.
+pub(super) const PATIENTLY: Duration = Duration::from_secs(10);
 
 /// Pause between two tries to connect.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -52,10 +55,10 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects, authenticates and has this asked; from the beginning, if PID 1 executes itself anew meanwhile.
-    pub(super) fn with<T>(ask: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn with<T>(patience: Duration, ask: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
         if rustix::process::geteuid().is_root() {
             let is_booted = || Path::new(BOOTED).exists();
-            return again_while(is_booted, || ask(&mut Self::to(Path::new(PRIVATE), None)?));
+            return again_while(patience, is_booted, || ask(&mut Self::to(Path::new(PRIVATE), None)?));
         }
         let mut connection = Self::to(Path::new(SYSTEM_BUS), Some(SYSTEMD))?;
         connection.hello()?;
@@ -139,17 +142,18 @@ impl Connection {
     }
 }
 
+const GONE: [ErrorKind; 5] = [
+    ErrorKind::NotFound,
+    ErrorKind::ConnectionRefused,
+    ErrorKind::ConnectionReset,
+    ErrorKind::BrokenPipe,
+    ErrorKind::UnexpectedEof,
+];
+
 /// Tries until PID 1 is itself again: while it executes itself anew its socket is not there, nobody listens on it, and whoever
 /// was connected is not any more.
-fn again_while<T>(is_booted: impl Fn() -> bool, ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    const GONE: [ErrorKind; 5] = [
-        ErrorKind::NotFound,
-        ErrorKind::ConnectionRefused,
-        ErrorKind::ConnectionReset,
-        ErrorKind::BrokenPipe,
-        ErrorKind::UnexpectedEof,
-    ];
-    let until = Instant::now() + REEXECUTION;
+fn again_while<T>(patience: Duration, is_booted: impl Fn() -> bool, ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let until = Instant::now() + patience;
     loop {
         match ask() {
             Err(error) if GONE.contains(&error.kind()) && is_booted() && Instant::now() < until => {
@@ -230,9 +234,10 @@ mod tests {
 
     #[test]
     fn whoever_is_cut_off_by_pid_1_asks_again_unless_there_is_none() {
-        let tries = |kind: ErrorKind, booted: bool| {
+        let tries = |patience: Duration, kind: ErrorKind, booted: bool| {
             let tried = Cell::new(0);
             let asked = again_while(
+                patience,
                 || booted,
                 || {
                     tried.set(tried.get() + 1);
@@ -241,12 +246,13 @@ mod tests {
             );
             (tried.get(), asked.is_ok())
         };
-        for gone in [ErrorKind::NotFound, ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof] {
-            assert_eq!(tries(gone, true), (3, true), "{gone}");
-            assert_eq!(tries(gone, false), (1, false), "{gone}");
+        for gone in GONE {
+            assert_eq!(tries(BRIEFLY, gone, true), (3, true), "{gone}");
+            assert_eq!(tries(BRIEFLY, gone, false), (1, false), "{gone}");
+            assert_eq!(tries(Duration::ZERO, gone, true), (1, false), "{gone}");
         }
         for refused in [ErrorKind::PermissionDenied, ErrorKind::TimedOut, ErrorKind::Other] {
-            assert_eq!(tries(refused, true), (1, false), "{refused}");
+            assert_eq!(tries(BRIEFLY, refused, true), (1, false), "{refused}");
         }
     }
 }

@@ -13,7 +13,7 @@ mod properties;
 
 use super::clock;
 pub use connection::PATIENCE;
-use connection::{Connection, Question};
+use connection::{BRIEFLY, Connection, PATIENTLY, Question};
 pub use properties::{Command, Properties};
 use std::io;
 
@@ -40,15 +40,23 @@ pub struct Wanted<'a> {
 /// # Errors
 /// When PID 1 cannot be asked or refuses.
 pub fn ask(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
-    Connection::with(|connection| of_unit(connection, unit, wanted))
+    Connection::with(BRIEFLY, |connection| of_unit(connection, unit, wanted))
 }
 
-/// The same of several units, in their order.
+/// The same where much depends on it, should PID 1 take long to execute itself anew.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_patiently(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
+    Connection::with(PATIENTLY, |connection| of_unit(connection, unit, wanted))
+}
+
+/// [`ask`] of several units, in their order.
 ///
 /// # Errors
 /// As [`ask`].
 pub fn ask_all(units: &[&str], wanted: Wanted<'_>) -> io::Result<Vec<Properties>> {
-    Connection::with(|connection| units.iter().map(|unit| of_unit(connection, unit, wanted)).collect())
+    Connection::with(BRIEFLY, |connection| units.iter().map(|unit| of_unit(connection, unit, wanted)).collect())
 }
 
 fn of_unit(connection: &mut Connection, unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
@@ -66,13 +74,13 @@ fn interface_of_kind(unit: &str) -> String {
     format!("{SYSTEMD}.{}{rest}", first.to_ascii_uppercase())
 }
 
-/// [`ask`], where `Job` is among what is wanted, and the type of the job queued for the unit (`start`, `stop`, `restart` …), if there
+/// [`ask_patiently`], where `Job` is among what is wanted, and the type of the job queued for the unit (`start`, `stop`, `restart` …), if there
 /// is one.
 ///
 /// # Errors
 /// As [`ask`].
 pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, Option<String>)> {
-    Connection::with(|connection| {
+    Connection::with(PATIENTLY, |connection| {
         let known = of_unit(connection, unit, wanted)?;
         let Some(path) = known.job() else { return Ok((known, None)) };
         let interface = format!("{SYSTEMD}.Job");
@@ -85,22 +93,31 @@ pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, O
     })
 }
 
+/// Returns when PID 1 answers, or has not answered for long enough.
+pub fn await_answer() {
+    let question = of_itself("Version");
+    let _ = Connection::with(PATIENTLY, |connection| connection.ask(&[question]));
+}
+
 /// Milliseconds since PID 1 began. In a container the kernel's own clocks count from the machine's boot.
 #[must_use]
 pub fn since_boot() -> u64 {
-    let began = of_itself("UserspaceTimestampMonotonic").number("UserspaceTimestampMonotonic").unwrap_or(0);
+    let began = ask_itself("UserspaceTimestampMonotonic").number("UserspaceTimestampMonotonic").unwrap_or(0);
     clock::since_epoch().saturating_sub(clock::epoch_of_monotonic(began))
 }
 
 /// Whether the host is shutting down.
 #[must_use]
 pub fn is_going_down() -> bool {
-    of_itself("SystemState").text("SystemState") == "stopping"
+    ask_itself("SystemState").text("SystemState") == "stopping"
 }
 
-fn of_itself(property: &str) -> Properties {
-    let question = Question { path: MANAGER_PATH, interface: "org.freedesktop.systemd1.Manager", property };
-    Connection::with(|connection| connection.ask(&[question])).unwrap_or_default()
+fn ask_itself(property: &str) -> Properties {
+    Connection::with(BRIEFLY, |connection| connection.ask(&[of_itself(property)])).unwrap_or_default()
+}
+
+fn of_itself(property: &str) -> Question<'_> {
+    Question { path: MANAGER_PATH, interface: "org.freedesktop.systemd1.Manager", property }
 }
 
 #[cfg(test)]

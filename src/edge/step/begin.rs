@@ -19,7 +19,7 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
     let wanted = Wanted { unit: &["Id"], own: &["NRestarts", "TimeoutStartUSec"] };
-    let known = pid1::ask(unit, wanted).unwrap_or_default();
+    let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
     let nrestarts = known.number("NRestarts");
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
@@ -91,15 +91,17 @@ fn spend(series: &mut Series, start: Start, arguments: &Arguments) -> Vec<String
 /// `end WARD UNIT [--collect] [--once=CONDITION]`
 pub(super) fn end(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
-    let lists: &[&str] = if arguments.has("collect") { &collect::LISTS } else { &[] };
+    let state = WardState::of(ward);
+    let noted = state.run(invocation);
+    // Without a record PID 1 alone knows which steps were skipped for want of it.
+    let lists: &[&str] = if arguments.has("collect") || noted.is_err() { &collect::LISTS } else { &[] };
     let own = [&["NRestarts"], &super::STATE_OF_START[..], lists].concat();
     let wanted = Wanted { unit: &["Id", "SubState"], own: &own };
     let known = pid1::ask(unit, wanted).unwrap_or_default();
     if super::start_has_failed(&known) {
         return Ok(());
     }
-    let state = WardState::of(ward);
-    let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (invocation, &known)));
+    let mut record = noted.unwrap_or_else(|_| super::lost(ward, unit, (invocation, &known)));
     collect::add_results(&mut record, &known);
     let at = clock::since_epoch();
     let main = known.number(super::MAIN_STARTED).filter(|micros| *micros > 0);

@@ -6,10 +6,9 @@ use super::stack::{self, Death};
 use crate::core::config::{StackName, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{DeathLimit, LastEnd, Verdict};
-use crate::edge::clock;
-use crate::edge::pid1;
 use crate::edge::record::GivenUp;
 use crate::edge::systemctl::{self, Wait};
+use crate::edge::{clock, pid1};
 use std::io;
 
 /// A reboot as a last resort is refused this soon after boot, in milliseconds: a host that dies at every boot must stay

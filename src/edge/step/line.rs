@@ -17,7 +17,7 @@ pub(super) struct StepLine {
     as_root: bool,
     pub(super) own_service: bool,
     pub(super) no_wait: bool,
-    /// The start fails with it.
+    /// The start fails if it does, be it after its `Else…` steps.
     pub(super) required: bool,
 }
 

@@ -33,9 +33,11 @@ const ASKED: Wanted<'_> = Wanted {
         "NRestarts",
         "ExecMainPID",
         "ExecMainExitTimestampMonotonic",
+        "ExecCondition",
         "ExecStartPre",
         "ExecStart",
         "ExecStartPost",
+        "ExecStop",
         "ExecStopPost",
     ],
 };
@@ -65,7 +67,7 @@ impl Failed {
         let is_clean = |line: &Command| (line.code, line.status) == (EXITED, 0);
         let has_failed =
             |line: &Command| matches!(line.code, EXITED | KILLED | DUMPED) && !is_clean(line) && !line.forgiven;
-        let lines = || collect::LISTS.iter().flat_map(|list| known.commands(list));
+        let lines = || ASKED.own.iter().flat_map(|list| known.commands(list));
         let unharmed = main.is_none_or(|end| end == ProcessEnd::Exited(0));
         let line = (by_process && unharmed).then(|| lines().filter(has_failed).max_by_key(|line| line.ended)).flatten();
         line.map_or_else(

@@ -145,7 +145,7 @@ async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut state = State::new(crate::edge::boot::id(), watchdog_interval(), now());
     sources.world.perform(Action::LoadConfiguration);
     while !state.may_end(now()) {
-        let event = next_event(&mut sources, state.deadline()).await?;
+        let event = next_event(&mut sources, state.deadline()).await.context("failed to set the timer")?;
         for action in state.step(now(), event) {
             sources.world.perform(action);
         }

@@ -38,11 +38,13 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
                 if !["0", ""].contains(&&*line.value) =>
             {
                 let source = ward.path.display();
-                format!("this puts systemd's start limit back beside DeathLimit= in {source}; take the line out")
+                format!(
+                    "this changes systemd's start limit, the net beneath DeathLimit= in {source}; take the line out"
+                )
             }
-            // Without an interval there is no limit, whatever the burst.
+            // Of 0 there is no limit.
             ("Unit" | "Service", "StartLimitBurst")
-                if written(key).is_some_and(|wide| !["", wide].contains(&&*line.value)) =>
+                if written(key).is_some_and(|wide| is_narrower(&line.value, wide)) =>
             {
                 let source = ward.path.display();
                 format!("this narrows systemd's start limit below DeathLimit= in {source}; take the line out")
@@ -52,4 +54,10 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
         Some(Problem { at: line.at, mistake: Mistake::Warning(text) })
     };
     unit_files::drop_in_lines(root, &ward.unit(), after).into_iter().filter_map(undone).collect()
+}
+
+/// Whether a drop-in's number of starts is a limit below ours.
+fn is_narrower(theirs: &str, ours: &str) -> bool {
+    let number = |text: &str| text.parse::<u32>().ok();
+    number(theirs).zip(number(ours)).is_some_and(|(theirs, ours)| 0 < theirs && theirs < ours)
 }

@@ -111,9 +111,9 @@ impl Ends {
         let ward = scene.rules.guard.ward(name);
         let unit = self.unit(name);
         let findings = unit.tracker.observe(observation);
-        if unit.standing == Standing::Unseen && is_up(observation) {
-            unit.up.clone_from(&observation.invocation);
-            unit.met.clone_from(&observation.invocation);
+        if unit.standing == Standing::Unseen {
+            unit.up = observation.invocation.clone().filter(|_| is_up(observation));
+            unit.met = observation.invocation.clone().filter(|_| observation.stage != Stage::Starting);
         }
         unit.standing = Standing::of(observation);
         let mut actions = Vec::new();
@@ -205,7 +205,8 @@ impl Ends {
         let end = ended.map(|ended| End { ended, testimony, control: None, source: Source::Bus });
         let mut actions = end.map(|end| self.take(scene, &name, end)).unwrap_or_default();
         actions.extend(self.settle_late(scene, &name));
-        // What a unit had recovered from when it was met is for the books, which know whether that was told.
+        // What a unit had recovered from when it was met is for the books, which know whether that was told; without a history nobody
+        // knows, and it is not told.
         let is_for_books = self.units.get(&name).is_some_and(|unit| unit.met.as_ref() == Some(&invocation));
         for chain in recoveries.into_iter().filter(|chain| !is_for_books || chain.ended != Finish::Up) {
             actions.extend(self.settle(scene, &name, (scene.rules.boot.clone(), chain)));

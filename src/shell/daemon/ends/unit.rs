@@ -16,7 +16,7 @@ pub(super) struct Unit {
     pub(super) ended: Vec<Ended>,
     /// The run whose record was read last because it is up after a restart.
     pub(super) up: Option<InvocationId>,
-    /// The run it was up in when it was met.
+    /// The run it was in when it was met, if that had begun before.
     pub(super) met: Option<InvocationId>,
 }
 

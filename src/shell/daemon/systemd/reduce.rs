@@ -4,8 +4,7 @@
 use super::decode::{self, Properties, ServicePart};
 use super::{JobAt, MANAGER, Pending, Question, RESTARTER, Sight, UnitAt, WatchList};
 use crate::core::crash::tracker::JobKind;
-use crate::edge::pid1::SYSTEMD;
-use crate::edge::pid1::label;
+use crate::edge::pid1::{SYSTEMD, label};
 use std::sync::Arc;
 use tokio::sync::watch;
 use zbus::message::{Header, Message, Type};
