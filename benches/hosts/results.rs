@@ -47,7 +47,8 @@ pub(crate) struct Row {
     /// The host it was measured on, such as `Debian 13`.
     pub(crate) host: String,
     pub(crate) unit: String,
-    /// Of the project, with its commit, since a file keeps what earlier versions took; empty in files that are older than this field.
+    /// Of the project, with its commit, since a file keeps what earlier versions took: set by [`Results::put`], and empty in files that
+    /// are older than this field.
     #[serde(default)]
     pub(crate) version: String,
     pub(crate) ours: Figures,
@@ -63,17 +64,21 @@ pub(crate) struct Results {
     /// Processors and kernel.
     machine: String,
     rows: Vec<Row>,
+    /// What is measured from now on, as it was when the bench began: who waits for it may go on with the next version.
+    #[serde(skip)]
+    version: String,
 }
 
 impl Results {
     /// What is in the file; nothing, if there is none.
     pub(crate) fn open() -> Self {
         let read = fs::read_to_string(file()).ok().and_then(|text| serde_json::from_str(&text).ok());
-        Self { machine: machine(), ..read.unwrap_or_default() }
+        Self { machine: machine(), version: version(), ..read.unwrap_or_default() }
     }
 
     /// Adds a row, or puts it in the place of the same one of earlier.
     pub(crate) fn put(&mut self, row: Row) {
+        let row = Row { version: self.version.clone(), ..row };
         println!("{}", serde_json::to_string(&row).expect("JSON"));
         let peer = |row: &Row| row.peer.as_ref().map(|peer| peer.name.clone());
         let is_same = |old: &&mut Row| (&old.name, &old.host, peer(old)) == (&row.name, &row.host, peer(&row));
@@ -113,7 +118,7 @@ impl Row {
         let theirs = peer.as_ref().and_then(|peer| peer.figures);
         let ratio = theirs.map(|theirs| ours.median / theirs.median).filter(|ratio| ratio.is_finite());
         let [name, host, unit] = [name, host, unit].map(str::to_owned);
-        Self { name, host, unit, version: version(), ours, peer, ratio }
+        Self { name, host, unit, version: String::new(), ours, peer, ratio }
     }
 }
 
