@@ -75,10 +75,10 @@ fn scaled(figures: Figures, factor: f64) -> Figures {
     Figures { n: figures.n, median: figures.median * factor, p99: figures.p99 * factor }
 }
 
-/// Boots, by turns, the host with our packages and one without, on which the same services are units of systemd's alone.
+/// Boots, by turns, the host with our packages and two without, on which the same services are units of systemd's alone: as they
+/// are, and with as many lines as a ward has.
 /// `alone` is what our generator takes by itself for as many wards, in milliseconds.
 fn boots(bench: &mut Bench, installed: &mut Host, alone: f64) {
-    let mut bare = Host::bare(Debian::Trixie);
     let (services, rounds) = BOOTED;
     let service = "[Unit]\nDescription=Service $n\n[Service]\nExecStart=/usr/bin/sleep infinity\n";
     let wanted = "[Install]\nWantedBy=multi-user.target\n";
@@ -88,26 +88,38 @@ fn boots(bench: &mut Bench, installed: &mut Host, alone: f64) {
         format!("for n in $(seq {services}); do echo \"{service}{more}{wanted}\" >{folder}/service-$n.{suffix}; done")
     };
     installed.sh(&format!("mkdir -p /etc/unitward; {}", write("/etc/unitward", "ward", steps)));
-    bare.sh(&write("/etc/systemd/system", "service", "Restart=on-failure\n"));
-    bare.sh("systemctl enable /etc/systemd/system/service-*.service");
-    let (mut ours, mut theirs) = (Boots::default(), Boots::default());
+    let bare = |more: &str| {
+        let host = Host::bare(Debian::Trixie);
+        host.sh(&write("/etc/systemd/system", "service", &format!("Restart=on-failure\n{more}")));
+        host.sh("systemctl enable /etc/systemd/system/service-*.service");
+        host
+    };
+    // A ward's lines: begin, a step, and after the main process three more and end.
+    let as_many = ["ExecStartPre=/usr/bin/true\n".repeat(2), "ExecStartPost=/usr/bin/true\n".repeat(4)].concat();
+    let (mut plain, mut lined) = (bare(""), bare(&as_many));
+    let [mut ours, mut theirs, mut limit] = [(); 3].map(|()| Boots::default());
     for _ in 0..bench.rounds(rounds) {
         ours.add(installed);
-        theirs.add(&mut bare);
+        theirs.add(&mut plain);
+        limit.add(&mut lined);
     }
     // Of a boot without us, which is the shorter one.
     let share = theirs.whole.iter().map(|whole| 100.0 * alone / whole).collect();
-    let systemd = bare.sh("systemctl --version | head -1 | cut -d' ' -f2");
+    let version = plain.sh("systemctl --version | head -1 | cut -d' ' -f2");
     let host = bench.host(Debian::Trixie);
-    let mut put = |name: &str, unit: &str, ours, theirs: Option<Vec<f64>>| {
-        let figures = theirs.map(|theirs| Figures::of(theirs).expect("there was a boot"));
-        let peer =
-            figures.map(|figures| Peer { name: "systemd".into(), version: systemd.clone(), figures: Some(figures) });
-        bench.results.put(Row::new(name, (host, unit), Figures::of(ours).expect("there was a boot"), peer));
+    let figures = |values: &[f64]| Figures::of(values.to_vec()).expect("there was a boot");
+    let against = |name: &str, values: &[f64]| {
+        Some(Peer { name: name.to_owned(), version: version.clone(), figures: Some(figures(values)) })
     };
-    put("generator/boot-share", "% of the boot", share, None);
-    put("generator/boot/all generators", "ms", ours.generators, Some(theirs.generators));
-    put("generator/boot/whole", "ms", ours.whole, Some(theirs.whole));
+    let (plainly, with_lines) = ("systemd", "systemd, with as many lines that do nothing");
+    for (name, unit, ours, peer) in [
+        ("generator/boot-share", "% of the boot", &share, None),
+        ("generator/boot/all generators", "ms", &ours.generators, against(plainly, &theirs.generators)),
+        ("generator/boot/whole", "ms", &ours.whole, against(plainly, &theirs.whole)),
+        ("generator/boot/whole", "ms", &ours.whole, against(with_lines, &limit.whole)),
+    ] {
+        bench.results.put(Row::new(name, (host, unit), figures(ours), peer));
+    }
 }
 
 /// Boots of one host, in milliseconds.
