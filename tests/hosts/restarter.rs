@@ -246,10 +246,10 @@ on_both! {
         host.sh("for i in 1 2; do systemd-run --quiet --unit=flood$i --uid=nobody perl /run/flood; done");
         host.wait_for("the flood", || said(&host).contains("Refused").then_some(()));
         for _ in 0..5 {
-            let (then, begun) = (pids(&host), Instant::now());
+            let then = pids(&host);
+            // Whoever is not answered gives up after some seconds, and says so.
             let (status, words) = outcome(&host, "unitward restart-stack shop");
             assert!(status == 0, "{words}");
-            assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
             let (status, words) = outcome(&host, "unitward restart-stack shop --wait");
             assert!(status == 0 && all_are_new(&host, &then), "{words}");
         }
