@@ -75,9 +75,9 @@ impl<'a> Files<'a> {
         stacks
     }
 
-    /// Hands over each ward, in the order of their names. They may name any of `stacks`.
+    /// Hands over each ward, in the order of their files' names. They may name any of `stacks`.
     ///
-    /// One that adopts `NAME.service` comes after `NAME.ward`, which may define that unit and then has it.
+    /// But one that adopts `NAME.service` comes after `NAME.ward`, which may define that unit and then has it.
     pub fn wards(&mut self, stacks: &Stacks, hand_over: &mut dyn FnMut(ReadWard)) {
         let Self { reader, found } = self;
         let mut waiting: HashMap<String, Vec<ReadWard>> = HashMap::new();

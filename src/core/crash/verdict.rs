@@ -125,8 +125,14 @@ pub fn judge(ended: &Ended, testimony: Option<&Testimony>, about: (&Nature, Opti
 pub fn needs_control(ended: &Ended, testimony: Option<&Testimony>) -> bool {
     let result = testimony.map(|end| &end.result).or(ended.last.as_ref().map(|last| &last.result));
     let process = testimony.and_then(|end| end.process).or(ended.last.as_ref().and_then(|last| last.main.end));
-    matches!(result, Some(ServiceResult::ExitCode | ServiceResult::Signal | ServiceResult::CoreDump))
-        && process.is_none_or(|end| end == ProcessEnd::Exited(0))
+    result.is_some_and(|result| no_main_process_failed(result, process))
+}
+
+/// Whether systemd calls a run failed by exit or signal whose main process ended like this.
+#[must_use]
+pub fn no_main_process_failed(result: &ServiceResult, main: Option<ProcessEnd>) -> bool {
+    matches!(result, ServiceResult::ExitCode | ServiceResult::Signal | ServiceResult::CoreDump)
+        && main.is_none_or(|end| end == ProcessEnd::Exited(0))
 }
 
 fn verdict(result: Option<&ServiceResult>, evidence: Evidence, about: (&Nature, Activity)) -> Verdict {

@@ -74,8 +74,8 @@ fn interface_of_kind(unit: &str) -> String {
     format!("{SYSTEMD}.{}{rest}", first.to_ascii_uppercase())
 }
 
-/// [`ask_patiently`], where `Job` is among what is wanted, and the type of the job queued for the unit (`start`, `stop`, `restart` …), if there
-/// is one.
+/// [`ask_patiently`], where `Job` is among what is wanted, and the type of the job queued for the unit (`start`, `stop`, `restart` …),
+/// if there is one.
 ///
 /// # Errors
 /// As [`ask`].

@@ -1,6 +1,7 @@
 //! What PID 1 has answered. What is missing or of another type is empty, zero or `None`, never a panic.
 
 use super::TIME_LIMITS;
+use crate::core::crash::observation::ProcessEnd;
 use crate::core::crash::reason::TimeLimits;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,10 +20,8 @@ pub struct Command {
     pub forgiven: bool,
     /// Its process.
     pub pid: u32,
-    /// What `si_code` says of its end (sigaction(2)); 0: it has not ended.
-    pub code: i32,
-    /// Its exit status or signal.
-    pub status: i32,
+    /// How it ended; `None`: it has not.
+    pub end: Option<ProcessEnd>,
     /// When it ended, in microseconds since the epoch.
     pub ended: u64,
     /// How long it took.
@@ -130,8 +129,7 @@ fn command(value: &Variant<'_>) -> Option<Command> {
         words: list(words).iter().map(|word| text(word).to_owned()).collect(),
         forgiven: *forgiven == Variant::Bool(true),
         pid: *pid,
-        code: *code,
-        status: *status,
+        end: ProcessEnd::from_wait(*code, *status),
         ended: *ended,
         took: Duration::from_micros(over.saturating_sub(*began)),
     })
@@ -187,8 +185,7 @@ mod tests {
             words,
             forgiven: true,
             pid: 7,
-            code: 1,
-            status: 3,
+            end: Some(ProcessEnd::Exited(3)),
             ended: 2_000,
             took: Duration::from_micros(50),
         };

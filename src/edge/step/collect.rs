@@ -5,17 +5,13 @@ use super::failed_steps;
 use super::line::StepLine;
 use super::run::SKIPPED;
 use crate::core::config::time_span;
+use crate::core::crash::observation::ProcessEnd;
 use crate::edge::pid1::{self, Command, Properties, Wanted};
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
 use std::io;
 
 /// The lists of commands a unit has, in the order they run.
 pub(super) const LISTS: [&str; 4] = ["ExecStartPre", "ExecStart", "ExecStartPost", "ExecStopPost"];
-
-/// How a process ended (`si_code` in sigaction(2)).
-pub(super) const EXITED: i32 = 1;
-pub(super) const KILLED: i32 = 2;
-pub(super) const DUMPED: i32 = 3;
 
 /// `collect WARD UNIT`: adds the missing results of this run's steps to its record.
 pub(super) fn collect(arguments: &Arguments, invocation: &str) -> io::Result<()> {
@@ -64,11 +60,10 @@ fn step(seen: &Command) -> Option<StepLine> {
 
 /// The exit status of a command, that of a signal as shells number it; `None` while it has not ended.
 fn status(seen: &Command) -> Option<i32> {
-    match seen.code {
-        EXITED => Some(seen.status),
-        KILLED | DUMPED => Some(128 + seen.status),
-        _ => None,
-    }
+    seen.end.map(|end| match end {
+        ProcessEnd::Exited(status) => status,
+        ProcessEnd::Killed(signal) | ProcessEnd::Dumped(signal) => 128 + signal,
+    })
 }
 
 fn result(line: &StepLine, (seen, status): (&Command, i32)) -> StepResult {
@@ -96,7 +91,7 @@ mod tests {
             let program = "/usr/lib/unitward/unitward-step".to_owned();
             let words: Vec<_> = [program.as_str(), "step", "web"].into_iter().chain(step.split(' ')).collect();
             let words: Vec<_> = words.into_iter().map(str::to_owned).collect();
-            let (began, ended, code) = if status.is_some() { (100_000, 141_000, EXITED) } else { (0, 0, 0) };
+            let (began, ended, code) = if status.is_some() { (100_000, 141_000, 1) } else { (0, 0, 0) };
             let status = status.unwrap_or(0);
             (program, words, true, began, began, ended, ended, 7_u32, code, status)
         };
@@ -109,8 +104,7 @@ mod tests {
             words: Vec::new(),
             forgiven: true,
             pid: 7,
-            code: EXITED,
-            status: 0,
+            end: Some(ProcessEnd::Exited(0)),
             ended: 0,
             took: Duration::ZERO,
         };

@@ -5,13 +5,12 @@
 //! stop queued from here ends the unit in `failed` with its true result and takes the automatic restart back.
 
 use super::arguments::Arguments;
-use super::collect::{DUMPED, EXITED, KILLED};
 use super::limit::{Came, Decision, Site};
 use super::stack::{self, Death};
 use super::{collect, limit, tell};
 use crate::core::crash::exit_status::signal_name;
-use crate::core::crash::observation::ProcessEnd;
-use crate::core::crash::verdict::process_end;
+use crate::core::crash::observation::{ProcessEnd, ServiceResult};
+use crate::core::crash::verdict::{no_main_process_failed, process_end};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::edge::pid1::{self, Command, Properties, Wanted};
@@ -62,30 +61,28 @@ impl Failed {
     /// The main process; but where systemd calls the run failed by exit or signal and no main process failed, it was the line that
     /// failed last.
     fn of(told: &Told, known: &Properties) -> Self {
-        let by_process = matches!(told.result.as_str(), "exit-code" | "signal" | "core-dump");
         let main = process_end(&told.code, &told.status);
-        let is_clean = |line: &Command| (line.code, line.status) == (EXITED, 0);
-        let has_failed =
-            |line: &Command| matches!(line.code, EXITED | KILLED | DUMPED) && !is_clean(line) && !line.forgiven;
+        let failed = |line: Command| {
+            let end = line.end.filter(|end| *end != ProcessEnd::Exited(0) && !line.forgiven)?;
+            Some((line.ended, line.pid, end))
+        };
         let lines = || ASKED.own.iter().flat_map(|list| known.commands(list));
-        let unharmed = main.is_none_or(|end| end == ProcessEnd::Exited(0));
-        let line = (by_process && unharmed).then(|| lines().filter(has_failed).max_by_key(|line| line.ended)).flatten();
-        line.map_or_else(
-            || Self {
+        let is_a_lines = no_main_process_failed(&ServiceResult::parse(&told.result), main);
+        let line = is_a_lines.then(|| lines().filter_map(failed).max_by_key(|(ended, ..)| *ended)).flatten();
+        let Some((ended, pid, end)) = line else {
+            return Self {
                 code: told.code.clone(),
                 status: told.status.clone(),
                 pid: known.number("ExecMainPID").filter(|pid| *pid > 0),
                 at: time_of_death(known),
-            },
-            |line| {
-                let (code, status) = match line.code {
-                    EXITED => ("exited", line.status.to_string()),
-                    KILLED => ("killed", signal_name(line.status)),
-                    _ => ("dumped", signal_name(line.status)),
-                };
-                Self { code: code.to_owned(), status, pid: Some(line.pid), at: line.ended / 1_000 }
-            },
-        )
+            };
+        };
+        let (code, status) = match end {
+            ProcessEnd::Exited(status) => ("exited", status.to_string()),
+            ProcessEnd::Killed(signal) => ("killed", signal_name(signal)),
+            ProcessEnd::Dumped(signal) => ("dumped", signal_name(signal)),
+        };
+        Self { code: code.to_owned(), status, pid: Some(pid), at: ended / 1_000 }
     }
 }
 
@@ -325,8 +322,7 @@ mod tests {
             ("/bin/a", vec!["/bin/a"], forgiven, 1_u64, 1_u64, ended, ended, pid, code, status)
         };
         let check = |(result, code, status): (&str, &str, &str), expect: (&str, &str, u32)| {
-            let before =
-                [(false, 5_000, (1, EXITED, 0)), (false, 6_000, (2, DUMPED, 11)), (true, 9_000, (3, EXITED, 1))];
+            let before = [(false, 5_000, (1, 1, 0)), (false, 6_000, (2, 3, 11)), (true, 9_000, (3, 1, 1))];
             let known = Properties::from([
                 ("ExecMainPID", 77_u32.into()),
                 ("ExecStartPre", before.map(|(forgiven, ended, end)| line(forgiven, ended, end)).to_vec().into()),
