@@ -173,6 +173,18 @@ on_both! {
         assert_eq!(host.systemctl_show("web", "ActiveState"), "active");
     }
 
+    fn a_ward_can_be_excluded_as_soon_as_the_daemon_reload_is_over(host: Host) {
+        for ward in 0..20 {
+            host.write(&format!("/etc/unitward/w{ward}.ward"), WEB);
+            let (code, said) = say(&host, &format!("systemctl daemon-reload; unitward exclude w{ward}"));
+            assert!(code == 0 && said.starts_with(&format!("w{ward} is excluded: w{ward}.service is down")), "{code} {said}");
+        }
+        host.write("/etc/unitward/new.ward", WEB);
+        let (code, said) = say(&host, "unitward exclude new");
+        assert!(code == 1 && said.contains("is taken up by \"systemctl daemon-reload\"."), "{code} {said}");
+        assert!(!host.has("/run/unitward/wards/new/excluded.json"));
+    }
+
     fn an_exclusion_outlives_the_daemon(host: Host) {
         guard(&host, "web", "web", WEB);
         exclude(&host);

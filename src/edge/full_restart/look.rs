@@ -8,11 +8,11 @@ use std::io;
 /// What is asked of PID 1.
 const ASKED: Wanted<'_> = Wanted {
     unit: &[
+        "Job",
         "LoadState",
         "ActiveState",
         "SubState",
         "InvocationID",
-        "Job",
         "ConditionResult",
         "ConditionTimestampMonotonic",
     ],

@@ -26,7 +26,8 @@ pub const SYSTEMD: &str = "org.freedesktop.systemd1";
 /// Where it is itself; its units and jobs are below.
 pub const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 
-/// The properties that are asked for.
+/// The properties that are asked for, in this order, and meanwhile PID 1 goes on: `Job` before the state, for with no job left a
+/// state that is read later is what has come of it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted<'a> {
     /// Of those that every unit has.

@@ -129,7 +129,7 @@ fn find(name: &str) -> anyhow::Result<(String, String)> {
 }
 
 /// What is asked of systemd.
-const SHOWN: Wanted<'_> = Wanted { unit: &["ActiveState", "InvocationID"], own: &["Result"] };
+const SHOWN: Wanted<'_> = Wanted { unit: &["Job", "ActiveState", "InvocationID"], own: &["Result"] };
 
 fn state(unit: &str) -> anyhow::Result<String> {
     Ok(pid1::ask(unit, SHOWN).context("failed to ask systemd")?.text("ActiveState").to_owned())
@@ -163,6 +163,8 @@ impl Lasting {
                 self.0 = Some((run, Instant::now()));
                 None
             }
+            // It is down because its start has not begun yet.
+            ("failed" | "inactive", _) if shown.job().is_some() => None,
             ("failed", _) => Some(Became::Failed),
             ("inactive", _) => Some(if shown.text("Result") == "success" { Became::Done } else { Became::Failed }),
             _ => None,
@@ -173,6 +175,7 @@ impl Lasting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zbus::ObjectPath;
 
     #[test]
     fn a_unit_is_up_when_one_run_has_lasted() {
@@ -187,6 +190,9 @@ mod tests {
         assert_eq!(lasting.look(&shown("active", "b", "success")), None, "another run");
         lasting.0.as_mut().unwrap().1 -= LASTING;
         assert_eq!(lasting.look(&shown("active", "b", "success")), Some(Became::Up));
+        let job = || (4_u32, ObjectPath::try_from("/job/4").unwrap()).into();
+        let waiting = |state: &'static str| Properties::from([("Job", job()), ("ActiveState", state.into())]);
+        assert_eq!(["inactive", "failed"].map(|state| lasting.look(&waiting(state))), [None, None], "its start waits");
         assert_eq!(lasting.look(&shown("failed", "b", "exit-code")), Some(Became::Failed));
         assert_eq!(lasting.look(&shown("inactive", "b", "success")), Some(Became::Done));
         assert_eq!(lasting.look(&shown("inactive", "b", "exit-code")), Some(Became::Failed));

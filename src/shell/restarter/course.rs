@@ -105,7 +105,7 @@ fn is_stopped(order: &Order) -> bool {
     if !asked_by_member {
         return false;
     }
-    let wanted = Wanted { unit: &["ActiveState", "Job"], own: &[] };
+    let wanted = Wanted { unit: &["Job", "ActiveState"], own: &[] };
     let (known, job) = pid1::ask_with_job(whole.as_str(), wanted).unwrap_or_default();
     // With a job that is to start it, it is on its way.
     let is_wanted = job.is_some_and(|kind| kind != "stop");

@@ -15,8 +15,9 @@ use crate::core::recovery::Series;
 use crate::edge::exclusion::{self, By, Exclusion, Standing};
 use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
 use crate::edge::record::WardState;
-use crate::edge::{clock, series_file};
+use crate::edge::{clock, root, series_file};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, watch};
 use zbus::message::Message;
@@ -27,6 +28,8 @@ const BUS: &str = "org.freedesktop.DBus";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 /// How long the bus and systemd may take for one answer. Jobs are only queued.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the news of a daemon-reload may be on its way.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(3);
 /// Longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 200;
 
@@ -75,7 +78,7 @@ impl Ruler {
     /// Keeps a ward down; `false`: it is excluded already.
     pub(super) async fn exclude(&self, call: (&Connection, &str), name: &str, why: &str) -> Result<bool, Refusal> {
         must_be_root(call, ("exclude", name)).await?;
-        let (ward, unit) = self.find(name)?;
+        let (ward, unit) = self.find(name).await?;
         let _turn = self.turn.lock().await;
         let state = WardState::of(&ward);
         let shown = show(call.0, &unit).await?;
@@ -106,7 +109,7 @@ impl Ruler {
     /// Starts an excluded ward anew; `false`: it is not excluded.
     pub(super) async fn readmit(&self, call: (&Connection, &str), name: &str) -> Result<bool, Refusal> {
         must_be_root(call, ("readmit", name)).await?;
-        let (ward, unit) = self.find(name)?;
+        let (ward, unit) = self.find(name).await?;
         let _turn = self.turn.lock().await;
         let state = WardState::of(&ward);
         let shown = show(call.0, &unit).await?;
@@ -142,9 +145,19 @@ impl Ruler {
     }
 
     /// The ward of this name, or of this unit, and its unit.
-    fn find(&self, name: &str) -> Result<(String, String), Refusal> {
-        let facts = self.facts.borrow();
-        find(&facts.wards, name).map_err(Refusal::Refused)
+    ///
+    /// The main loop hears of a daemon-reload on a connection of its own, maybe after the caller: a ward that is on the disk
+    /// is waited for.
+    async fn find(&self, name: &str) -> Result<(String, String), Refusal> {
+        let mut facts = self.facts.clone();
+        let found = find(&facts.borrow_and_update().wards, name);
+        if found.is_err() && is_on_disk(name).await {
+            let taken_up = facts.wait_for(|facts| find(&facts.wards, name).is_ok());
+            if let Ok(Ok(facts)) = tokio::time::timeout(RELOAD_PATIENCE, taken_up).await {
+                return find(&facts.wards, name).map_err(Refusal::Refused);
+            }
+        }
+        found.map_err(Refusal::Refused)
     }
 
     /// The main loop takes these before all else, and there are only as many as root asks for.
@@ -152,6 +165,16 @@ impl Ruler {
         // Without a main loop the daemon is about to end.
         let _ = self.rulings.send(ruling).await;
     }
+}
+
+/// Whether the configuration has a ward of this name or unit, known to the main loop or not.
+async fn is_on_disk(name: &str) -> bool {
+    let name = name.to_owned();
+    let looked = tokio::task::spawn_blocking(move || {
+        let (config, _) = root::load(Path::new("/"));
+        config.wards.iter().any(|ward| ward.name.as_str() == name || ward.unit().is_meant_by(&name))
+    });
+    looked.await.unwrap_or(false)
 }
 
 /// A ward's name goes before a unit's, which may lack its suffix.
