@@ -17,7 +17,8 @@ const SLACK: Duration = Duration::from_secs(2);
 /// Runs that are looked up in the journal, one by one; with more complaints than that nobody reads them.
 const LOOKED_UP: usize = 40;
 
-/// `MESSAGE_ID=` of systemd: a unit is being stopped; a process has ended; a unit has ended well; it is stopped; it has failed.
+/// `MESSAGE_ID=` of systemd: a unit is being started; one is being stopped; a process has ended; a unit has ended well; it is stopped; it has failed.
+const STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
 const STOPPING: &str = "de5b426a63be47a7b6ac3eaac82e2f6f";
 const PROCESS_EXIT: &str = "98e322203f7a4ed290d09fe03c09fe15";
 const SUCCEEDED: &str = "7ad2d189f7e94e70a38c781354912448";
@@ -81,7 +82,7 @@ fn missing(world: &World, died: &[Death], reports: &[Report]) -> Vec<String> {
         let entries = of_run(&world.host, &death.invocation);
         (!was_being_stopped(&entries)
             && !went_down_with_the_host(world, death, &entries)
-            && !was_cut_off(world, death, &entries))
+            && !was_cut_off(world, died, death, &entries))
         .then(|| format!("not told, died at {:.3}: {death:?}; {}", since(world, death.at), in_short(&entries)))
     });
     let rest = missing.len().saturating_sub(LOOKED_UP);
@@ -97,11 +98,29 @@ fn went_down_with_the_host(world: &World, death: &Death, entries: &[Value]) -> b
     reboots.any(|reboot| at > reboot.began && at < reboot.mended) && last == [STOPPED, SUCCEEDED]
 }
 
-fn was_cut_off(world: &World, death: &Death, entries: &[Value]) -> bool {
-    let at = UNIX_EPOCH + Duration::from_millis(death.at);
+/// The last death of its unit before the power was cut, of which PID 1 had not said a word by then: on a busy machine that takes it
+/// seconds, for it runs our lines first. Once the unit was started anew, its end was known.
+fn was_cut_off(world: &World, died: &[Death], death: &Death, entries: &[Value]) -> bool {
+    let time = |death: &Death| UNIX_EPOCH + Duration::from_millis(death.at);
+    let at = time(death);
     let mut cuts = world.disturbances.iter().filter(|disturbance| disturbance.deed == Deed::PowerCut);
-    let is_near = cuts.any(|cut| at > cut.began - SLACK && at < cut.mended);
-    is_near && !entries.iter().any(|entry| [PROCESS_EXIT, FAILED].iter().any(|id| entry["MESSAGE_ID"] == **id))
+    let is_last = cuts.any(|cut| {
+        let lived_again = |other: &&Death| other.name == death.name && time(other) > at && time(other) < cut.began;
+        at < cut.mended && !died.iter().any(|other| lived_again(&other)) && !was_started(world, death, cut.began)
+    });
+    is_last && !entries.iter().any(|entry| [PROCESS_EXIT, FAILED].iter().any(|id| entry["MESSAGE_ID"] == **id))
+}
+
+/// Whether PID 1 has told of a start of the unit between its death and this moment.
+fn was_started(world: &World, death: &Death, before: SystemTime) -> bool {
+    let starts = world.host.journal_json(&[
+        "_PID=1",
+        &format!("UNIT={}.service", death.name),
+        &format!("MESSAGE_ID={STARTING}"),
+    ]);
+    let times = starts.iter().filter_map(|entry| entry["_SOURCE_REALTIME_TIMESTAMP"].as_str()?.parse().ok());
+    let mut times = times.map(|micros| UNIX_EPOCH + Duration::from_micros(micros));
+    times.any(|time| time > UNIX_EPOCH + Duration::from_millis(death.at) && time < before)
 }
 
 /// Reports of runs that never died, or that were asked to.
