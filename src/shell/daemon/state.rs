@@ -190,7 +190,10 @@ impl State {
                 self.resync.connected();
                 std::iter::once(Action::Say(Remark::Listening)).chain(self.ask_for_all(now)).collect()
             }
-            Sight::Lost(error) => self.resync.lost().then(|| Action::Say(Remark::BusLost(error))).into_iter().collect(),
+            Sight::Lost(error) => {
+                let news = self.resync.lost().then(|| Action::Say(Remark::BusLost(error)));
+                news.into_iter().chain(self.ends.lost(scene)).collect()
+            }
             Sight::Overflow => {
                 self.ends.recall.expect(now.monotonic);
                 let news = self.resync.postpone(now.monotonic);
@@ -206,12 +209,12 @@ impl State {
             // A daemon-reload has the generator read the wards anew, so they are read here too: what is guarded and what is
             // reported never differ. Once they are read everything is asked for again.
             Sight::ReloadEnds => vec![Action::LoadConfiguration],
-            Sight::Changed(unit, observation, state) => {
+            Sight::Changed(unit, seen, state) => {
                 if scene.rules.guard.stack(&unit).is_some() {
-                    self.stacks.observe(&unit, &StackSeen::of(&observation));
+                    self.stacks.observe(&unit, &StackSeen::of(&seen));
                 }
                 let told = self.ends.standings.observe(scene, &unit, state);
-                self.ends.observe(scene, &unit, &observation).into_iter().chain(told).collect()
+                self.ends.observe(scene, &unit, &seen).into_iter().chain(told).collect()
             }
             Sight::StackChanged(unit, seen) => {
                 self.stacks.observe(&unit, &seen);
@@ -220,8 +223,8 @@ impl State {
             Sight::JobDone(unit, result) => self.stacks.job_done(scene, &unit, &result).into_iter().collect(),
             Sight::Restarter => vec![stacks::look(&self.rules)],
             // During a reload every unit goes and comes back.
-            Sight::Removed(_) if self.resync.is_held() => Vec::new(),
-            Sight::Removed(unit) => self.ends.removed(scene, &unit),
+            Sight::Removed(unit) if !self.resync.is_held() => self.ends.removed(scene, &unit),
+            Sight::Removed(_) => Vec::new(),
             Sight::JobQueued(at) => self.ends.job_queued(at).into_iter().collect(),
             Sight::JobKnown(at, kind) => {
                 self.ends.job_known(&at, kind);
@@ -235,13 +238,12 @@ impl State {
             }
             Sight::Described(unit, description) => {
                 let told = self.ends.standings.observe(scene, &unit, description.state.clone());
-                let actions = self.ends.describe(scene, &unit, &description);
                 self.resync.described(&unit);
-                actions.into_iter().chain(told).collect()
+                self.ends.describe(scene, &unit, &description).into_iter().chain(told).collect()
             }
             Sight::Unanswered(question) => {
                 self.resync.unanswered(&question);
-                Vec::new()
+                self.ends.unanswered(scene, &question)
             }
         }
     }

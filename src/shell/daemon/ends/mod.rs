@@ -33,8 +33,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use unit::{Acquaintance, Standing, Unit};
 
-/// How long PID 1's answer about a failed control process is waited for.
-pub(super) const CONTROL_PATIENCE: Duration = Duration::from_secs(1);
+/// How long PID 1's answer about a failed control process is waited for. It comes within milliseconds, or it is known that none will;
+/// this is for a machine on which we get no turn to hear it.
+const CONTROL_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The watched units and their ends that are not dealt with yet.
 #[derive(Debug)]
@@ -214,6 +215,19 @@ impl Ends {
         actions
     }
 
+    /// PID 1 does not answer this question.
+    pub(super) fn unanswered(&mut self, scene: Scene<'_>, question: &Question) -> Vec<Action> {
+        match question {
+            Question::Describe(at) => self.resolve(scene, &at.unit, None),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The bus is gone, and what was asked on it stays unanswered.
+    pub(super) fn lost(&mut self, scene: Scene<'_>) -> Vec<Action> {
+        self.give_up(scene, |_| true)
+    }
+
     /// When [`Ends::overdue`] has something to do.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let waits = self.waiting.iter().map(|waiting| waiting.until);
@@ -223,15 +237,19 @@ impl Ends {
     /// Whatever the time has come for.
     pub(super) fn overdue(&mut self, scene: Scene<'_>) -> Vec<Action> {
         let now = scene.now.monotonic;
-        let late = self.waiting.iter().filter(|waiting| waiting.until <= now);
-        let units: Vec<String> = late.map(|waiting| waiting.unit.clone()).collect();
-        let mut actions: Vec<Action> = units.iter().flat_map(|unit| self.resolve(scene, unit, None)).collect();
+        let mut actions = self.give_up(scene, |waiting| waiting.until <= now);
         if self.recall.overdue(now) {
             actions.push(Action::Say(Remark::RecallLate));
             actions.extend(self.let_go(scene));
         }
         actions.extend(self.desk.overdue(scene));
         actions
+    }
+
+    /// Decides on ends without the word they waited for.
+    fn give_up(&mut self, scene: Scene<'_>, which: impl Fn(&Waiting) -> bool) -> Vec<Action> {
+        let units: Vec<String> = self.waiting.iter().filter(|end| which(end)).map(|end| end.unit.clone()).collect();
+        units.iter().flat_map(|unit| self.resolve(scene, unit, None)).collect()
     }
 
     fn unit(&mut self, name: &str) -> &mut Unit {

@@ -219,11 +219,15 @@ fn a_failed_start_waits_for_the_control_process_but_not_for_ever() {
     assert!(matches!(&actions[0], Action::Ask(Question::Describe(at)) if at.unit == "x.service"), "{actions:?}");
     assert_eq!(reports(&state.step(at(2), described("x.service", failed.clone(), Some(control)))), ["x EXIT 32"]);
 
-    let mut state = ready();
-    let _ = state.step(at(1), changed("x.service", failed));
-    assert_eq!(state.deadline(), Some(at(1_001).monotonic));
-    assert_eq!(reports(&state.step(at(1_001), Event::Tick)), ["x <NA>"]);
-    assert_eq!(state.deadline().map(|until| until > at(1_001).monotonic), Some(true), "the burst's interval");
+    let no_answer = || Event::Bus(Sight::Unanswered(Question::Describe(UnitAt::new("x.service"))));
+    let no_bus = || Event::Bus(Sight::Lost("it is gone".into()));
+    for (when, event) in [(15_001, Event::Tick), (2, no_answer()), (2, no_bus())] {
+        let mut state = ready();
+        let _ = state.step(at(1), changed("x.service", failed.clone()));
+        assert_eq!(state.deadline(), Some(at(15_001).monotonic));
+        assert_eq!(reports(&state.step(at(when), event)), ["x <NA>"]);
+        assert_eq!(state.deadline().map(|until| until > at(15_001).monotonic), Some(true), "the burst's interval");
+    }
 }
 
 #[test]
