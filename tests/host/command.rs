@@ -91,6 +91,16 @@ impl Host {
         self.sh(&format!("systemctl show --property='{property}' --value -- '{unit}'"))
     }
 
+    /// Properties of a unit at one moment, in the order in which they are wanted.
+    #[track_caller]
+    pub(crate) fn systemctl_shows<const N: usize>(&self, unit: &str, properties: [&str; N]) -> [String; N] {
+        let shown = self.sh(&format!("systemctl show --property={} -- '{unit}'", properties.join(",")));
+        properties.map(|property| {
+            let value = shown.lines().find_map(|line| line.strip_prefix(property)?.strip_prefix('='));
+            value.unwrap_or_default().to_owned()
+        })
+    }
+
     /// The output of a command, whether it fails or not, without the last line's end.
     pub(super) fn stdout_of(&self, command: &[&str]) -> String {
         text(&self.try_run(command).stdout)

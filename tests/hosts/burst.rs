@@ -12,7 +12,7 @@ const FULL: &str = "SIG 9 (Killed)";
 
 /// A ward `web` that dies twelve times, each run `life` seconds old, and notes which runs these were.
 fn doomed(host: &Host, life: &str) -> Subscriber {
-    let reports = cloud(host, "[Reports]\nBurst=3\nBurstIntervalSec=6s\n");
+    let reports = cloud(host, "[Reports]\nBurst=3\nBurstIntervalSec=15s\n");
     let script = format!(
         "#!/bin/sh\nn=$(wc -l </var/log/runs)\n[ \"$n\" -ge {DEATHS} ] && exec sleep infinity\nsleep {life}\n\
          echo $INVOCATION_ID >>/var/log/runs\nkill -KILL $$\n"
@@ -59,7 +59,7 @@ on_both! {
         let reports = doomed(&host, "0.02");
         let died = wait_for_the_last(&host);
         reports.wait_for_count(4);
-        assert_eq!(reasons(&reports), [FULL, FULL, FULL, "SIG 9 (Killed), 9 more in 6 s"]);
+        assert_eq!(reasons(&reports), [FULL, FULL, FULL, "SIG 9 (Killed), 9 more in 15 s"]);
         reports.assert_no_more_within(Duration::from_secs(2));
         assert_eq!(remembered(&host), BTreeSet::from_iter(died));
         let states: Vec<_> = told(&host).expect("a history").iter().map(|entry| entry["report"].to_string()).collect();

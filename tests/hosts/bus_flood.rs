@@ -5,7 +5,7 @@ use crate::on_both;
 use crate::report::{anonymous, guard, kill, told};
 use futures_util::StreamExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use zbus::message::{Flags, Message, Type};
 use zbus::{Connection, MessageStream, connection::Builder};
 
@@ -69,13 +69,12 @@ on_both! {
         let before = anonymous(&host);
         let path = host.path("/run/dbus/system_bus_socket");
         let flooding = std::thread::spawn(move || flood_and_count(&path));
-        let begun = Instant::now();
         let (_, run) = kill(&host, "web");
         host.wait_for("the death in the history", || {
             let known = told(&host).unwrap_or_default();
             known.iter().any(|death| death["invocation"] == run.as_str()).then_some(())
         });
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(!flooding.is_finished(), "it was there before all questions had their answers");
         assert!(threads(&host) < 12, "{}", threads(&host));
         let (answered, refused) = flooding.join().unwrap();
         assert!(answered >= 2 && refused > 0, "{answered} answered, {refused} refused");

@@ -53,7 +53,7 @@ on_both! {
         exclude(&host);
         host.run(&["systemctl", "start", "web"]);
         assert!(!host.has(MARK));
-        assert!(host.sh("journalctl -o cat MESSAGE_ID=7d94e3b06c1f4a82952be0f7d36c8a15").contains("ward web is excluded no more"));
+        assert!(host.journal(&["-o", "cat", "MESSAGE_ID=7d94e3b06c1f4a82952be0f7d36c8a15"]).contains("ward web is excluded no more"));
         exclude(&host);
         host.write("/etc/systemd/system/front.service", "[Unit]\nWants=web.service\n[Service]\nExecStart=sleep infinity\n");
         host.sh("systemctl daemon-reload; systemctl start front");
@@ -134,8 +134,8 @@ on_both! {
         let (code, said) = say(&host, "unitward readmit web");
         assert!(code == 1 && said.contains("web stays excluded: own.service could not be started: "), "{code} {said}");
         assert!(host.has(MARK));
-        let told = host.sh("journalctl --quiet -o cat MESSAGE_ID=5b0e1c7f2a9d4f63b8e4d0c96a1f7352 MESSAGE_ID=c2f68a04d91b4e75a3b7e85f0d2c9146");
-        assert_eq!(told, "Ward web is excluded, by hand.", "what was refused is not told");
+        let told = host.journal(&["-o", "cat", "MESSAGE_ID=5b0e1c7f2a9d4f63b8e4d0c96a1f7352", "MESSAGE_ID=c2f68a04d91b4e75a3b7e85f0d2c9146"]);
+        assert_eq!(told.trim_end(), "Ward web is excluded, by hand.", "what was refused is not told");
     }
 
     fn a_oneshot_that_remains_and_one_that_does_not(host: Host) {

@@ -8,8 +8,9 @@ use std::time::Duration;
 /// Restarts of a unit that dies as soon as it is up must come to an end.
 fn gives_up(host: &Host, unit: &str) -> u32 {
     host.wait_for("the end of the restarts", || {
-        let state = host.systemctl_show(unit, "ActiveState");
-        matches!(state.as_str(), "failed" | "inactive").then_some(())
+        // Before its first start it is down, too.
+        let [state, run, job] = host.systemctl_shows(unit, ["ActiveState", "InvocationID", "Job"]);
+        (matches!(state.as_str(), "failed" | "inactive") && !run.is_empty() && job.is_empty()).then_some(())
     });
     host.systemctl_show(unit, "NRestarts").parse().unwrap()
 }
@@ -101,9 +102,8 @@ on_both! {
     fn on_stop_may_stop_what_the_ward_is_ordered_after(host: Host) {
         host.write("/etc/systemd/system/db.service", "[Service]\nExecStart=/bin/sleep infinity\n");
         guard(&host, "web", "db web", "[Unit]\nAfter=db.service\n[Service]\nExecStart=/bin/sleep infinity\n[OnStop]\nStop=db.service\n");
-        let begun = std::time::Instant::now();
+        // The two wait for each other until a time-out, if they do, and that is longer than a command may take here.
         host.run(&["systemctl", "stop", "web"]);
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         host.wait_for_property("db", "ActiveState", "inactive");
         assert_eq!(host.systemctl_show("web", "ActiveState"), "inactive");
     }
@@ -147,15 +147,13 @@ on_both! {
 
 on_both! {
     fn a_stop_in_the_middle_of_a_recovery_runs_no_further_step(host: Host) {
-        for (name, place) in [("before", "WaitFor=10s\nExecute=/bin/touch /root/before\nRestart=%n\n"), ("after", "WaitFor=10s\nExecute=/bin/touch /root/after\n")] {
+        for (name, place) in [("before", "WaitFor=1h\nExecute=/bin/touch /root/before\nRestart=%n\n"), ("after", "WaitFor=1h\nExecute=/bin/touch /root/after\n")] {
             guard(&host, name, name, &format!("[Service]\nExecStart=/bin/sleep infinity\n[OnDeath]\n{place}"));
             let pid = host.systemctl_show(name, "MainPID");
             host.sh(&format!("kill -KILL {pid}"));
             host.wait_for("the first step", || (host.systemctl_show(name, "ControlPID") != "0" && host.systemctl_show(name, "NRestarts") == "1").then_some(()));
             host.wait_for("the wait", || host.sh(&format!("cat /proc/$(systemctl show -P ControlPID {name})/cmdline 2>/dev/null | tr '\\0' ' ' || true")).contains("WaitFor").then_some(()));
-            let begun = std::time::Instant::now();
             host.run(&["systemctl", "stop", name]);
-            assert!(begun.elapsed() < Duration::from_secs(5), "{name}: {:?}", begun.elapsed());
             assert!(!host.has(&format!("/root/{name}")), "{name}: the next step ran after the stop");
             assert_eq!(host.systemctl_show(name, "ActiveState"), "inactive");
         }

@@ -21,9 +21,8 @@ fn kill(host: &Host) {
     let run = host.systemctl_show("web", "InvocationID");
     host.sh("systemctl kill --kill-whom=main --signal=KILL web");
     host.wait_for("the next run or the end", || {
-        let state = host.systemctl_show("web", "ActiveState");
-        let next = host.systemctl_show("web", "InvocationID") != run;
-        ((next && state == "active") || state == "failed").then_some(())
+        let [state, next] = host.systemctl_shows("web", ["ActiveState", "InvocationID"]);
+        ((next != run && state == "active") || state == "failed").then_some(())
     });
 }
 
@@ -99,15 +98,13 @@ on_both! {
     }
 
     fn a_stop_interrupts_the_back_off(host: Host) {
-        set_up(&host, "DelaySec=15s\nDeathLimit=0");
+        set_up(&host, "DelaySec=1h\nMaxDelaySec=1h\nDeathLimit=0");
         host.sh("systemctl kill --kill-whom=main --signal=KILL web");
         host.wait_for_property("web", "SubState", "start-pre");
-        let begun = std::time::Instant::now();
         host.run(&["systemctl", "stop", "web"]);
-        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
         assert_eq!(host.systemctl_show("web", "ActiveState"), "inactive");
+        // A manual start does not wait.
         host.run(&["systemctl", "start", "web"]);
-        assert!(begun.elapsed().as_secs() < 10, "a manual start does not wait: {:?}", begun.elapsed());
     }
 
     fn a_start_that_always_fails_reaches_the_limit_too(host: Host) {

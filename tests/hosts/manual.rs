@@ -107,9 +107,11 @@ on_both! {
 
     fn the_page_about_stacks_does_what_it_says(host: Host) {
         follow(&host, "docs/manual/stack.md");
-        let told = report::told(&host).expect("the history");
+        let told = host.wait_for("the end of the restart", || {
+            let told = report::told(&host).expect("the history");
+            told.iter().any(|report| report["fullRestart"]["outcome"] == "restarted").then_some(told)
+        });
         assert_eq!(told.len(), 1, "the one while InhibitFile= was there is not among them: {told:?}");
-        assert_eq!(told[0]["fullRestart"]["outcome"], "restarted");
     }
 
     fn the_page_about_brokers_leads_to_a_connection_with_certificates(host: Host) {

@@ -39,9 +39,8 @@ fn kill_only(host: &Host) -> String {
 fn kill(host: &Host) {
     let run = kill_only(host);
     host.wait_for("the next run or the end", || {
-        let state = host.systemctl_show("web", "ActiveState");
-        let next = host.systemctl_show("web", "InvocationID") != run;
-        ((next && state == "active") || state == "failed").then_some(())
+        let [state, next] = host.systemctl_shows("web", ["ActiveState", "InvocationID"]);
+        ((next != run && state == "active") || state == "failed").then_some(())
     });
 }
 

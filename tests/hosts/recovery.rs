@@ -173,11 +173,13 @@ on_both! {
     }
 
     fn a_time_out_is_told_by_the_phase_it_struck_in(host: Host) {
-        let deaf = "ExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'\nTimeoutStopSec=500ms\n";
+        // Our own lines have no more time than that.
+        let deaf = "ExecStart=/bin/sh -c 'trap \"\" TERM; touch /run/deaf; while :; do sleep 0.1; done'\n\
+            ExecStartPost=/bin/sh -c 'until test -e /run/deaf; do sleep 0.05; done'\nTimeoutStopSec=3s\n";
         for (service, verb, expected) in [
-            ("Type=notify\nExecStart=sleep infinity\nTimeoutStartSec=500ms\n", "start", TimedOut::Start),
+            ("Type=notify\nExecStart=sleep infinity\nTimeoutStartSec=3s\n", "start", TimedOut::Start),
             ("ExecStart=sleep infinity\nRuntimeMaxSec=500ms\n", "start", TimedOut::Run),
-            ("ExecStart=sleep 0.5\nExecStop=sleep infinity\nTimeoutStopSec=500ms\n", "start", TimedOut::Stop),
+            ("ExecStart=sleep 0.5\nExecStop=sleep infinity\nTimeoutStopSec=3s\n", "start", TimedOut::Stop),
             (deaf, "restart", TimedOut::Stop),
         ] {
             host.write("/etc/unitward/web.ward", &format!("[Service]\nRestart=no\n{service}"));

@@ -130,11 +130,13 @@ on_both! {
         host.script("/usr/sbin/third-time", "#!/bin/sh\n[ -e /run/armed ] || exit 0\necho >>/run/tries\n[ $(wc -l </run/tries) -ge 3 ]\n");
         guard(&host, "web", "web", &NOTES.replace("[Service]\n", "[Service]\nExecStartPre=/usr/sbin/third-time\n").replace("infinity'\n", "infinity'\n[Recovery]\nMaxDelaySec=0\n"));
         host.sh("touch /run/armed");
-        let died = now();
+        let before = now();
         let (_, run) = kill(&host, "web");
         host.wait_for("the third restart", || (host.systemctl_show("web", "ActiveState") == "active" && host.systemctl_show("web", "NRestarts") == "3").then_some(()));
         let record = record(&records, 1);
         assert_eq!((&record["invocation"], &record["restarts"], &record["outcome"]), (&run.into(), &3.into(), &"recovered".into()), "{record}");
+        let died = record["timestamp"].as_u64().unwrap();
+        assert!(died >= before, "{before} {record}");
         is_near(&record["downtimeMs"], last_start(&host) - died);
         records.assert_no_more_within(QUIET);
     }
@@ -143,13 +145,15 @@ on_both! {
         let records = listen(&host);
         guard(&host, "web", "web", &format!("{NOTES}[OnDeath]\nRestart=%n\nExecute=/bin/true\n"));
         host.run(&["systemctl", "stop", "unitwardd"]);
-        let died = now();
+        let before = now();
         let (_, run) = kill(&host, "web");
+        let after = now();
         wait_for_restart(&host, "web", &run);
         host.run(&["systemctl", "start", "unitwardd"]);
         let record = record(&records, 1);
         assert_eq!((&record["invocation"], &record["outcome"]), (&run.into(), &"recovered".into()));
-        is_near(&record["timestamp"], died);
+        let died = record["timestamp"].as_u64().unwrap();
+        assert!((before..=after + NEAR).contains(&died), "{before} {died} {after}");
         is_near(&record["downtimeMs"], last_start(&host) - died);
         host.run(&["systemctl", "restart", "unitwardd"]);
         records.assert_no_more_within(QUIET);

@@ -36,8 +36,8 @@ pub(crate) fn kill(host: &Host, unit: &str) -> (String, String) {
 /// Waits until the unit is up again in another run.
 pub(crate) fn wait_for_restart(host: &Host, unit: &str, run: &str) {
     host.wait_for("the restart", || {
-        let up = host.systemctl_show(unit, "ActiveState") == "active";
-        (up && host.systemctl_show(unit, "InvocationID") != run).then_some(())
+        let [state, next] = host.systemctl_shows(unit, ["ActiveState", "InvocationID"]);
+        (state == "active" && next != run).then_some(())
     });
 }
 

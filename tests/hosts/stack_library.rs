@@ -154,7 +154,7 @@ on_both! {
         managers(&host, "User=nobody\n", "");
         let before = pids(&host);
         assert_eq!(asked_by(&host, "nobody", "opensync"), "-13");
-        let told = host.sh("journalctl --no-pager -o cat -u unitward-stack@opensync.service");
+        let told = host.journal(&["-o", "cat", "-u", "unitward-stack@opensync.service"]);
         assert!(told.contains("65534") || told.contains("nobody"), "{told}");
         reports.assert_no_more_within(QUIET);
         assert_eq!(pids(&host), before);

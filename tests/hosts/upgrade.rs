@@ -80,7 +80,7 @@ fn kept(host: &Host) -> Vec<String> {
 
 fn starts_of_the_daemon(host: &Host) -> usize {
     let started = "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf";
-    host.sh(&format!("journalctl --no-pager --quiet -o cat -u unitwardd {started}")).lines().count()
+    host.journal(&["-o", "cat", "-u", "unitwardd", started]).lines().count()
 }
 
 /// An upgrade from `before` to `after` with all of it looked at.

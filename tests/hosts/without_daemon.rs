@@ -19,7 +19,7 @@ on_both! {
         kill(&host, "web");
         host.wait_for("the last note", || host.read("/var/log/notes").ends_with("limit\n").then_some(()));
         assert_eq!(host.read("/var/log/notes"), "before\nafter\nelse\nbefore\nafter\nelse\nlimit\n");
-        assert_eq!(host.systemctl_show("web", "ActiveState"), "failed");
+        host.wait_for_property("web", "ActiveState", "failed");
     }
 
     fn a_killed_daemon_is_back_and_reports_again(host: Host) {
@@ -53,8 +53,10 @@ on_both! {
         host.write("/etc/unitward/broken.ward", "[Service]\nRestart=sometimes\n[[[\n");
         host.write("/etc/unitward/unitward.conf.d/x.conf", "[MQTT]\nBroker=\u{7}nonsense\n[Reports]\nBurst=many\n");
         host.sh("systemctl daemon-reload; systemctl reload unitwardd");
-        let said = host.journal(&["-u", "unitwardd", "-o", "cat"]);
-        assert!(said.contains("/etc/unitward/broken.ward:2:") && said.contains("x.conf:4:"), "{said}");
+        host.wait_for("the mistakes in the journal", || {
+            let said = host.journal(&["-u", "unitwardd", "-o", "cat"]);
+            (said.contains("/etc/unitward/broken.ward:2:") && said.contains("x.conf:4:")).then_some(())
+        });
         kill(&host, "web");
         assert_eq!(reports.wait_for_count(1)[0]["name"], "web");
         assert_eq!(host.systemctl_show("unitwardd", "NRestarts"), "0");
