@@ -185,6 +185,31 @@ on_both! {
         assert!(!host.has("/run/unitward/wards/new/excluded.json"));
     }
 
+    fn the_unit_is_that_of_the_newest_daemon_reload(host: Host) {
+        for unit in ["a", "b"] {
+            host.write(&format!("/etc/systemd/system/{unit}.service"), WEB);
+        }
+        for round in 0..4 {
+            for (unit, other) in [("a", "b"), ("b", "a")] {
+                host.write("/etc/unitward/web.ward", &format!("[Ward]\nUnit={unit}.service\n"));
+                let (code, said) = say(&host, "systemctl daemon-reload; systemctl start a b; unitward exclude web");
+                assert!(code == 0 && said.starts_with(&format!("web is excluded: {unit}.service is down")), "{round}: {code} {said}");
+                let state = |unit: &str| host.systemctl_show(unit, "ActiveState");
+                assert_eq!((state(unit).as_str(), state(other).as_str()), ("inactive", "active"), "{round}");
+            }
+        }
+    }
+
+    fn a_daemon_that_is_just_coming_back_is_waited_for(host: Host) {
+        guard(&host, "web", "web", WEB);
+        kill(&host, "unitwardd");
+        exclude(&host);
+        kill(&host, "unitwardd");
+        let (code, said) = say(&host, "runuser -u nobody -- unitward list");
+        assert!(code == 0 && said.contains("web"), "{code} {said}");
+        readmit(&host);
+    }
+
     fn an_exclusion_outlives_the_daemon(host: Host) {
         guard(&host, "web", "web", WEB);
         exclude(&host);

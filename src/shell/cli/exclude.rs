@@ -3,7 +3,7 @@
 use super::progress::while_waiting;
 use super::refuse;
 use crate::edge::pid1::{self, Properties, Wanted};
-use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect, refusal};
+use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect_to_daemon, refusal};
 use anyhow::Context as _;
 use clap::Args;
 use std::path::Path;
@@ -110,7 +110,7 @@ fn rule(
         return Ok(Err(format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\".")));
     }
     let reply = super::runtime()?.block_on(async {
-        let bus = connect().await?;
+        let bus = connect_to_daemon().await?;
         anyhow::Ok(bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await)
     })?;
     match reply {

@@ -2,13 +2,19 @@
 
 use super::timeline::Which;
 use super::{Answer, Question, answer};
+use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
 use anyhow::Context as _;
 use std::io::ErrorKind;
-use std::time::Duration;
-use zbus::{Connection, connection, fdo};
+use std::time::{Duration, Instant};
+use zbus::message::Message;
+use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant, connection, fdo};
 
 /// How long a call may take: longer than the daemon lets anybody wait for an answer, and than PID 1 is silent while it reloads.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a daemon that is being started may be without its name, and how often that is looked at.
+const STARTING: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_millis(100);
 
 /// The daemon's name on the system bus.
 pub(in crate::shell) const BUS_NAME: &str = "org.unitward1";
@@ -30,7 +36,7 @@ pub(in crate::shell) async fn ask(question: &Question) -> anyhow::Result<Answer>
     if rustix::process::geteuid().is_root() {
         answer(question).await
     } else {
-        ask_daemon(&connect().await?, question).await
+        ask_daemon(&connect_to_daemon().await?, question).await
     }
 }
 
@@ -38,8 +44,48 @@ pub(in crate::shell) async fn ask(question: &Question) -> anyhow::Result<Answer>
 ///
 /// # Errors
 /// There is no bus.
-pub(in crate::shell) async fn connect() -> anyhow::Result<Connection> {
+pub(super) async fn connect() -> anyhow::Result<Connection> {
     connection::Builder::system().method_timeout(PATIENCE).build().await.context("failed to connect to the system bus")
+}
+
+/// The same, with the daemon on it unless it does not run: after a start, as systemd counts one, it takes the bus a moment to give it
+/// its name.
+///
+/// # Errors
+/// There is no bus.
+pub(in crate::shell) async fn connect_to_daemon() -> anyhow::Result<Connection> {
+    let bus = connect().await?;
+    let until = Instant::now() + STARTING;
+    while !has_daemon(&bus).await.unwrap_or(false) && runs(&bus).await.unwrap_or(false) && Instant::now() < until {
+        tokio::time::sleep(TICK).await;
+    }
+    Ok(bus)
+}
+
+/// Whether the daemon has its name.
+async fn has_daemon(bus: &Connection) -> zbus::Result<bool> {
+    let place = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus");
+    ask_for(bus, place, ("NameHasOwner", &BUS_NAME)).await?.body().deserialize()
+}
+
+/// Whether systemd has the daemon started, or is about to.
+async fn runs(bus: &Connection) -> zbus::Result<bool> {
+    let manager = format!("{SYSTEMD}.Manager");
+    let found = ask_for(bus, (SYSTEMD, MANAGER_PATH, &manager), ("GetUnit", &"unitwardd.service")).await?;
+    let unit: OwnedObjectPath = found.body().deserialize()?;
+    let place = (SYSTEMD, unit.as_str(), "org.freedesktop.DBus.Properties");
+    let wanted = (format!("{SYSTEMD}.Unit"), "ActiveState");
+    let state: OwnedVariant = ask_for(bus, place, ("Get", &wanted)).await?.body().deserialize()?;
+    Ok(matches!(String::try_from(state)?.as_str(), "active" | "activating" | "reloading"))
+}
+
+/// Calls a method of `(destination, path, interface)`.
+async fn ask_for(
+    bus: &Connection,
+    (destination, path, interface): (&str, &str, &str),
+    (method, body): (&str, &(impl serde::Serialize + DynamicType)),
+) -> zbus::Result<Message> {
+    bus.call_method(Some(destination), path, Some(interface), method, body).await
 }
 
 async fn ask_daemon(bus: &Connection, question: &Question) -> anyhow::Result<Answer> {

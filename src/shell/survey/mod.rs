@@ -23,7 +23,10 @@ pub(super) mod timeline;
 pub(super) mod tree;
 
 pub(super) use acts::{ConditionTold, Counters, StepTold};
-pub(super) use ask::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, REFUSED, WARDS_INTERFACE, ask, connect, refusal};
+use ask::connect;
+pub(super) use ask::{
+    BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, REFUSED, WARDS_INTERFACE, ask, connect_to_daemon, refusal,
+};
 #[cfg(test)]
 pub(super) use line::ExclusionTold;
 pub(super) use line::{DeathTold, Line, State, StepAt};

@@ -10,13 +10,14 @@
 use super::Facts;
 use super::refusal::Refusal;
 use crate::core::config::names::is_meant;
-use crate::core::config::nearest;
+use crate::core::config::{Ward, nearest};
 use crate::core::recovery::Series;
 use crate::edge::exclusion::{self, By, Exclusion, Standing};
-use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
+use crate::edge::pid1::{self, MANAGER_PATH, SYSTEMD};
 use crate::edge::record::WardState;
 use crate::edge::{clock, root, series_file};
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, watch};
@@ -26,10 +27,9 @@ use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant};
 
 const BUS: &str = "org.freedesktop.DBus";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
-/// How long the bus and systemd may take for one answer. Jobs are only queued.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the news of a daemon-reload may be on its way.
-const RELOAD_PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is looked whether the news of a daemon-reload has come, and the pause before the next look.
+const RELOAD_LOOKS: u32 = 30;
+const RELOAD_TICK: Duration = Duration::from_millis(100);
 /// Longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 200;
 
@@ -94,6 +94,12 @@ impl Ruler {
             if let Err(error) = stopped
                 && !is_down(call.0, &unit).await
             {
+                if is_late(&error) {
+                    let why = format!(
+                        "{ward} is marked as excluded, but whether {unit} is being stopped is not known: {error}."
+                    );
+                    return Err(Refusal::Failed(why));
+                }
                 let kept = exclusion::remove(&state).err().map_or_else(String::new, |error| format!(" ({error})"));
                 let why = format!("{ward} is not excluded{kept}: {unit} could not be stopped: {error}.");
                 return Err(Refusal::Failed(why));
@@ -146,18 +152,19 @@ impl Ruler {
 
     /// The ward of this name, or of this unit, and its unit.
     ///
-    /// The main loop hears of a daemon-reload on a connection of its own, maybe after the caller: a ward that is on the disk
-    /// is waited for.
+    /// The main loop hears of a daemon-reload on a connection of its own, maybe after the caller. So it is given time where the disk
+    /// says something else; a ward that is not reloaded yet is taken as it was.
     async fn find(&self, name: &str) -> Result<(String, String), Refusal> {
-        let mut facts = self.facts.clone();
-        let found = find(&facts.borrow_and_update().wards, name);
-        if found.is_err() && is_on_disk(name).await {
-            let taken_up = facts.wait_for(|facts| find(&facts.wards, name).is_ok());
-            if let Ok(Ok(facts)) = tokio::time::timeout(RELOAD_PATIENCE, taken_up).await {
-                return find(&facts.wards, name).map_err(Refusal::Refused);
+        let on_disk = on_disk(name).await;
+        let found = || find(&self.facts.borrow().wards, name);
+        for _ in 0..RELOAD_LOOKS {
+            if found().ok() == on_disk {
+                break;
             }
+            // In each of these pauses the main loop has its turn, however busy the machine is.
+            tokio::time::sleep(RELOAD_TICK).await;
         }
-        found.map_err(Refusal::Refused)
+        found().map_err(Refusal::Refused)
     }
 
     /// The main loop takes these before all else, and there are only as many as root asks for.
@@ -167,14 +174,15 @@ impl Ruler {
     }
 }
 
-/// Whether the configuration has a ward of this name or unit, known to the main loop or not.
-async fn is_on_disk(name: &str) -> bool {
+/// The ward that the configuration on the disk has by this name, and its unit.
+async fn on_disk(name: &str) -> Option<(String, String)> {
     let name = name.to_owned();
     let looked = tokio::task::spawn_blocking(move || {
         let (config, _) = root::load(Path::new("/"));
-        config.wards.iter().any(|ward| ward.name.as_str() == name || ward.unit().is_meant_by(&name))
+        let pair = |ward: &Ward| (ward.name.as_str().to_owned(), ward.unit().as_str().to_owned());
+        find(&config.wards.iter().map(pair).collect(), &name).ok()
     });
-    looked.await.unwrap_or(false)
+    looked.await.unwrap_or(None)
 }
 
 /// A ward's name goes before a unit's, which may lack its suffix.
@@ -195,6 +203,11 @@ fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<(String, String)
 /// Whether a unit is known to be down, or on its way there.
 async fn is_down(bus: &Connection, unit: &str) -> bool {
     show(bus, unit).await.is_ok_and(|shown| shown.standing() == Standing::Down)
+}
+
+/// Whether there was no answer, and what was asked for may yet be done.
+fn is_late(error: &zbus::Error) -> bool {
+    matches!(error, zbus::Error::InputOutput(error) if error.kind() == ErrorKind::TimedOut)
 }
 
 fn refused(unit: &str, what: &str, then: &str) -> Refusal {
@@ -254,9 +267,9 @@ async fn call(
         MemberName::try_from(method)?,
         body,
     );
-    tokio::time::timeout(PATIENCE, called)
+    tokio::time::timeout(pid1::PATIENCE, called)
         .await
-        .unwrap_or_else(|_| Err(zbus::Error::Failure("there was no answer in time".to_owned())))
+        .unwrap_or_else(|_| Err(zbus::Error::from(io::Error::new(ErrorKind::TimedOut, "there was no answer in time"))))
 }
 
 #[cfg(test)]
