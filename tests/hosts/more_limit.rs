@@ -45,6 +45,14 @@ fn kill(host: &Host) {
     });
 }
 
+/// Kills the run whose steps wait for `/run/go`, and lets them go on when systemd knows of it.
+fn kill_among_the_steps(host: &Host) {
+    host.wait_for_property("web", "SubState", "start-post");
+    kill_only(host);
+    host.wait_for_property("web", "MainPID", "0");
+    host.write("/run/go", "");
+}
+
 fn active(host: &Host) -> bool {
     host.systemctl_show("web", "ActiveState") == "active"
 }
@@ -138,11 +146,10 @@ on_both! {
     }
 
     fn a_death_among_the_steps_leads_to_another_whole_recovery(host: Host) {
-        set_up(&host, "", "DeathLimit=3\nMaxDelaySec=0\n[OnDeath]\nLOG above\nRestart=%n\nLOG before\nWaitFor=2s\nLOG after\n");
+        set_up(&host, "", "DeathLimit=3\nMaxDelaySec=0\n[OnDeath]\nLOG above\nRestart=%n\nLOG before\nWaitFor=path:/run/go 60s\nLOG after\n");
         kill_only(&host);
         wait_for_notes(&host, &["above", "before"]);
-        host.wait_for_property("web", "SubState", "start-post");
-        host.sh("systemctl kill --kill-whom=main --signal=KILL web");
+        kill_among_the_steps(&host);
         host.wait_for("the second restart", || (active(&host) && host.systemctl_show("web", "NRestarts") == "2").then_some(()));
         assert_eq!(notes(&host), ["above", "before", "above", "before", "after"]);
         // Both deaths count: the limit is two away.
@@ -153,11 +160,10 @@ on_both! {
     }
 
     fn a_restart_that_died_among_its_steps_has_not_succeeded(host: Host) {
-        set_up(&host, "", "DeathLimit=3\nMaxDelaySec=0\n[OnDeath]\nLOG before\nWaitFor=2s\n[OnRestart]\nLOG restarted\n");
+        set_up(&host, "", "DeathLimit=3\nMaxDelaySec=0\n[OnDeath]\nLOG before\nWaitFor=path:/run/go 60s\n[OnRestart]\nLOG restarted\n");
         kill_only(&host);
         wait_for_notes(&host, &["before"]);
-        host.wait_for_property("web", "SubState", "start-post");
-        host.sh("systemctl kill --kill-whom=main --signal=KILL web");
+        kill_among_the_steps(&host);
         host.wait_for("the second restart", || (active(&host) && host.systemctl_show("web", "NRestarts") == "2").then_some(()));
         assert_eq!(notes(&host), ["before", "before", "restarted"]);
     }
