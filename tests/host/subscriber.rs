@@ -145,6 +145,12 @@ impl Subscriber {
         heard.iter().filter(|heard| matches!(heard, Heard::Message(_))).count()
     }
 
+    /// How often the broker has acknowledged the subscription: once for each connection.
+    pub(crate) fn subscriptions(&self) -> usize {
+        let heard = self.heard.lock().expect("the collector does not panic");
+        heard.iter().filter(|heard| matches!(heard, Heard::Acknowledged)).count()
+    }
+
     /// The messages' payloads so far, as JSON.
     #[track_caller]
     pub(crate) fn messages(&self) -> Vec<Value> {

@@ -274,8 +274,8 @@ on_both! {
             let report = host.wait_for(&format!("the report of {name}"), || told(name));
             assert_eq!(report["backtrace"], backtrace(&host, &core(&host, &entry)), "{name}");
             assert_eq!(report["pid"], entry["COREDUMP_PID"], "{name}");
-            let shown = host.sh(&format!("unitward reports show --json {}", reports.received()[0].user_property("report-id").unwrap()));
-            assert!(shown.contains("backtrace\":\"0 > 0x"), "{shown}");
+            let show = format!("unitward reports show --json {}", reports.received()[0].user_property("report-id").unwrap());
+            host.wait_for("the backtrace in the history", || host.sh(&show).contains("backtrace\":\"0 > 0x").then_some(()));
         }
         // systemd-coredump tells of this one, but has not looked into it.
         cloud(&host, "[Watch]\nUnits=movable.service\n[Reports]\nBacktraceTimeoutSec=1\n");

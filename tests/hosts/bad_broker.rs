@@ -83,6 +83,7 @@ on_both! {
         assert!(reports.received().iter().all(|report| report.user_property("report-id").is_none()));
         assert_eq!(connections(&host), ["Connected to mqtt://127.0.0.1:1885, speaking MQTT 3.1.1."]);
         // Once it is known, 5 is not tried again.
+        wait_for_status(&host, "2 reports sent, 0 waiting");
         let before = door_knocks(&host);
         host.sh("systemctl stop 'door@*'");
         killed.extend(die(&host, 1));

@@ -98,7 +98,19 @@ pub(crate) fn front(host: &Host, settings: &str) {
              bridge_protocol_version mqttv50\ntopic # out 1\n"
         ),
     );
-    host.sh("systemctl daemon-reload; systemctl restart front; systemctl is-active front");
+    host.sh("systemctl daemon-reload; systemctl restart front");
+    for port in settings.lines().filter_map(|line| line.strip_prefix("listener ")?.split(' ').next()?.parse().ok()) {
+        wait_for_listener(host, port);
+    }
+}
+
+/// Waits until somebody listens at this port. Nobody knocks for it.
+fn wait_for_listener(host: &Host, port: u16) {
+    // See proc_net(5); 0A is the state of one that listens.
+    let listens = format!(":{port:04X} 00000000:0000 0A ");
+    host.wait_for(&format!("a listener at port {port}"), || {
+        host.read("/proc/net/tcp").contains(&listens).then_some(())
+    });
 }
 
 /// How often somebody knocked at this port of the second broker, as it tells it.

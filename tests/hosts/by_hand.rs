@@ -77,6 +77,10 @@ on_both! {
         let reports = stack(&host);
         host.write("/etc/unitward/opensync.stack.d/inhibit.conf", "[Stack]\nInhibitFile=/run/calm\n");
         host.sh(&format!("systemctl daemon-reload; touch /run/calm; systemctl restart {UNIT}"));
+        host.wait_for("the daemon's word", || {
+            let said = host.journal(&["-t", "unitwardd", "-o", "cat"]);
+            said.contains("was restarted by hand while its InhibitFile= exists").then_some(())
+        });
         reports.assert_no_more_within(Duration::from_secs(2));
         host.sh(&format!("rm /run/calm; systemctl restart {UNIT}"));
         assert_eq!(reasons(&reports.wait_for_count(1)), [BY_HAND]);

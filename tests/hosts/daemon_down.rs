@@ -101,11 +101,16 @@ on_both! {
     }
 
     fn what_happens_between_its_kill_and_its_restart_is_told_afterwards(host: Host) {
-        host.write("/etc/systemd/system/unitwardd.service.d/slow.conf", "[Service]\nRestartSec=8s\n");
+        // It comes back when the test says so.
+        host.write("/run/back", "");
+        let wait = "[Service]\nExecStartPre=+/bin/sh -c 'until test -e /run/back; do sleep 0.05; done'\n";
+        host.write("/etc/systemd/system/unitwardd.service.d/wait.conf", wait);
         let reports = population(&host);
+        host.run(&["rm", "/run/back"]);
         let (_, run) = kill(&host, "unitwardd");
         let deaths = die(&host);
         assert_ne!(host.systemctl_show("unitwardd", "ActiveState"), "active", "it was away all the time");
+        host.write("/run/back", "");
         wait_for_restart(&host, "unitwardd", &run);
         check(&host, &reports, &deaths);
     }

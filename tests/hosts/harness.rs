@@ -12,8 +12,7 @@ on_both! {
         host.script("/usr/local/bin/answer", "#!/bin/sh\necho 42 >/run/answer\nexec sleep infinity\n");
         host.write("/etc/systemd/system/answer.service", "[Service]\nExecStart=/usr/local/bin/answer\n");
         host.run(&["systemctl", "start", "answer"]);
-        host.wait_for("the service's file", || host.has("/run/answer").then_some(()));
-        assert_eq!(host.read("/run/answer"), "42\n");
+        host.wait_for("the service's answer", || (host.has("/run/answer") && host.read("/run/answer") == "42\n").then_some(()));
         assert_eq!(fs::read_to_string(host.path("/run/answer")).expect("the host is up"), "42\n");
         assert_eq!(host.systemctl_show("answer", "ActiveState"), "active");
     }

@@ -126,9 +126,14 @@ fn flap(host: &Host) -> u64 {
 }
 
 /// Starts the broker, lets `fresh` die when the first of the backlog have come, and gives its pid and how many had. The broker
-/// is frozen meanwhile, for it takes thousands within a second.
+/// is frozen meanwhile, for it takes thousands within a second; and the daemon until the subscriber is there, for the same reason.
 fn die_amid_the_backlog(host: &Host, reports: &Subscriber) -> (String, usize) {
+    let daemon = host.outer_pid(&host.systemctl_show("unitwardd", "MainPID"));
+    host.signal(daemon, Signal::STOP);
+    let before = reports.subscriptions();
     host.sh("systemctl start mosquitto");
+    host.wait_for("the subscriber's return", || (reports.subscriptions() > before).then_some(()));
+    host.signal(daemon, Signal::CONT);
     let broker = host.outer_pid(&host.systemctl_show("mosquitto", "MainPID"));
     let begun = Instant::now();
     while reports.count() == 0 {

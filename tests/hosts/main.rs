@@ -63,3 +63,4 @@ mod views_bench;
 mod without_daemon;
 #[cfg(feature = "full")]
 mod witness;
+mod write_points;

@@ -44,6 +44,14 @@ fn kill(host: &Host) {
     });
 }
 
+/// Kills the run whose steps wait for `/run/go`, and lets them go on when systemd knows of it.
+fn kill_among_the_steps(host: &Host) {
+    host.wait_for_property("web", "SubState", "start-post");
+    kill_only(host);
+    host.wait_for_property("web", "MainPID", "0");
+    host.write("/run/go", "");
+}
+
 fn active(host: &Host) -> bool {
     host.systemctl_show("web", "ActiveState") == "active"
 }
@@ -137,11 +145,10 @@ on_both! {
     }
 
     fn a_death_among_the_steps_leads_to_another_whole_recovery(host: Host) {
-        set_up(&host, "", "DeathLimit=3\nMaxDelaySec=0\n[OnDeath]\nLOG above\nRestart=%n\nLOG before\nWaitFor=2s\nLOG after\n");
+        set_up(&host, "", "DeathLimit=3\nMaxDelaySec=0\n[OnDeath]\nLOG above\nRestart=%n\nLOG before\nWaitFor=path:/run/go 60s\nLOG after\n");
         kill_only(&host);
         wait_for_notes(&host, &["above", "before"]);
-        host.wait_for_property("web", "SubState", "start-post");
-        host.sh("systemctl kill --kill-whom=main --signal=KILL web");
+        kill_among_the_steps(&host);
         host.wait_for("the second restart", || (active(&host) && host.systemctl_show("web", "NRestarts") == "2").then_some(()));
         assert_eq!(notes(&host), ["above", "before", "above", "before", "after"]);
         // Both deaths count: the limit is two away.
@@ -152,11 +159,10 @@ on_both! {
     }
 
     fn a_restart_that_died_among_its_steps_has_not_succeeded(host: Host) {
-        set_up(&host, "", "DeathLimit=3\nMaxDelaySec=0\n[OnDeath]\nLOG before\nWaitFor=2s\n[OnRestart]\nLOG restarted\n");
+        set_up(&host, "", "DeathLimit=3\nMaxDelaySec=0\n[OnDeath]\nLOG before\nWaitFor=path:/run/go 60s\n[OnRestart]\nLOG restarted\n");
         kill_only(&host);
         wait_for_notes(&host, &["before"]);
-        host.wait_for_property("web", "SubState", "start-post");
-        host.sh("systemctl kill --kill-whom=main --signal=KILL web");
+        kill_among_the_steps(&host);
         host.wait_for("the second restart", || (active(&host) && host.systemctl_show("web", "NRestarts") == "2").then_some(()));
         assert_eq!(notes(&host), ["before", "before", "restarted"]);
     }
@@ -170,7 +176,8 @@ on_both! {
             ("fail", "[OnDeath]\nOnStepFailure=fail\nLOG go\nExecute=/bin/sleep 4711\nLOG never\n"),
         ] {
             host.sh("rm -f /var/log/notes");
-            set_up(&host, "TimeoutStartSec=1s\nTimeoutStopSec=1s\n", &format!("DeathLimit=2\nMaxDelaySec=0\n{sections}[OnLimit]\nLOG limit\n"));
+            // Our own lines have no more time than that, too.
+            set_up(&host, "TimeoutStartSec=4s\nTimeoutStopSec=4s\n", &format!("DeathLimit=2\nMaxDelaySec=0\n{sections}[OnLimit]\nLOG limit\n"));
             kill_only(&host);
             // One death by signal and two by time-out.
             host.wait_for_property("web", "ActiveState", "failed");

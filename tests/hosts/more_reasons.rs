@@ -17,10 +17,11 @@ const WAYS: [(&str, &str, &str); 10] = [
         "Watchdog timeout (1s)",
     ),
     ("slow-start", "Type=notify\nTimeoutStartSec=1s\nExecStart=/bin/sleep infinity", "Start timeout (1s)"),
-    // It ends by itself, and a child does not want to go with it.
+    // It ends by itself when it is up, and a child does not want to go with it.
     (
         "slow-stop",
-        "TimeoutStopSec=1s\nExecStart=/bin/sh -c 'sh -c \"trap : TERM; while :; do sleep 1; done\" & sleep 0.3; exit 0'",
+        "TimeoutStopSec=1s\nExecStart=/bin/sh -c 'sh -c \"trap : TERM; touch /run/stays; while :; do sleep 1; done\" & \
+         until test -e /run/stays && systemctl is-active --quiet slow-stop; do sleep 0.05; done; exit 0'",
         "Stop timeout (1s)",
     ),
     ("long-run", "RuntimeMaxSec=1s\nExecStart=/bin/sleep infinity", "Runtime timeout (1s)"),
@@ -114,9 +115,12 @@ on_both! {
         assert_eq!([&told[0]["reason"], &told[1]["reason"]], ["Start timeout (700ms)"; 2]);
         reports.assert_no_more_within(Duration::from_secs(1));
         host.run(&["systemctl", "stop", "unitwardd"]);
+        let before = host.systemctl_show("slow", "InvocationID");
         host.sh("systemctl start --no-block slow");
-        host.wait_for("the second start", || (host.systemctl_show("slow", "ActiveState") == "activating").then_some(()));
-        host.wait_for_property("slow", "ActiveState", "failed");
+        host.wait_for("the end of the second start", || {
+            let seen = host.sh("systemctl show --property=ActiveState,InvocationID slow");
+            (seen.contains("ActiveState=failed") && !seen.contains(&before)).then_some(())
+        });
         host.run(&["systemctl", "start", "unitwardd"]);
         let told = reports.wait_for_count(4);
         assert_eq!([&told[2]["reason"], &told[3]["reason"]], ["Start timeout (700ms)"; 2], "heard afterwards");

@@ -7,9 +7,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// A member that takes its time to stop.
-pub(crate) const SLOW: &str =
-    "[Service]\nExecStart=sleep infinity\nExecStop=sleep 3\nRestart=always\n[Ward]\nStack=shop\n";
+/// A member that does not stop before there is `/run/go`.
+pub(crate) const SLOW: &str = "[Service]\nExecStart=sleep infinity\n\
+    ExecStop=/bin/sh -c 'until test -e /run/go; do sleep 0.05; done'\nRestart=always\n[Ward]\nStack=shop\n";
 
 /// The process of a stack's restarter.
 pub(crate) fn restarter(host: &Host, stack: &str) -> String {
@@ -18,9 +18,11 @@ pub(crate) fn restarter(host: &Host, stack: &str) -> String {
     })
 }
 
-pub(crate) fn kill_restarter(host: &Host, stack: &str) {
-    let pid = host.outer_pid(&restarter(host, stack));
-    host.signal(pid, Signal::KILL);
+/// Kills it, and gives which process that was.
+pub(crate) fn kill_restarter(host: &Host, stack: &str) -> String {
+    let pid = restarter(host, stack);
+    host.signal(host.outer_pid(&pid), Signal::KILL);
+    pid
 }
 
 pub(crate) fn end(record: &Value) -> (&str, &str) {
@@ -34,7 +36,8 @@ pub(crate) fn run_of(host: &Host, member: &str, run: &str) -> Value {
 
 on_both! {
     fn a_member_that_ignores_sigterm_is_killed_and_told(host: Host) {
-        let deaf = "[Service]\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1; done'\nTimeoutStopSec=2s\n[Ward]\nStack=shop\n";
+        let deaf = "[Service]\nExecStart=/bin/sh -c 'trap \"\" TERM; touch /run/deaf; while :; do sleep 1; done'\n\
+            ExecStartPost=/bin/sh -c 'until test -e /run/deaf; do sleep 0.05; done'\nTimeoutStopSec=2s\n[Ward]\nStack=shop\n";
         set_up(&host, "", &[("deaf.ward", deaf)]);
         host.wait_for_property("deaf", "ActiveState", "active");
         let begun = Instant::now();
@@ -48,7 +51,7 @@ on_both! {
     fn a_member_that_does_not_come_back_is_told_with_its_cause(host: Host) {
         host.script("/usr/local/bin/lost", "#!/bin/sh\nexec sleep infinity\n");
         let lost = "[Service]\nExecStart=/usr/local/bin/lost\n[Ward]\nStack=shop\n[Recovery]\nDeathLimit=1\n";
-        let soon = "[Service]\nExecStart=/bin/sh -c 'test ! -e /run/soon || { sleep 0.5; exit 7; }; exec sleep infinity'\nRestart=no\n[Ward]\nStack=shop\n";
+        let soon = "[Service]\nExecStart=/bin/sh -c 'test ! -e /run/soon || { sleep 0.1; exit 7; }; exec sleep infinity'\nRestart=no\n[Ward]\nStack=shop\n";
         set_up(&host, "", &[("lost.ward", lost), ("soon.ward", soon)]);
         host.sh("rm /usr/local/bin/lost; touch /run/soon");
         let then = pids(&host);
@@ -62,7 +65,7 @@ on_both! {
     }
 
     fn a_member_that_keeps_dying_is_found_out_in_bounded_time(host: Host) {
-        let weak = "[Service]\nExecStart=/bin/sh -c 'test ! -e /run/weak || { sleep 0.4; kill -SEGV $$$$; }; exec sleep infinity'\nRestart=always\n[Ward]\nStack=shop\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n";
+        let weak = "[Service]\nExecStart=/bin/sh -c 'test ! -e /run/weak || { sleep 0.1; kill -SEGV $$$$; }; exec sleep infinity'\nRestart=always\n[Ward]\nStack=shop\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n";
         set_up(&host, "", &[("weak.ward", weak)]);
         host.sh("touch /run/weak");
         let begun = Instant::now();
@@ -198,11 +201,12 @@ on_both! {
         set_up(&host, "", &[("slow.ward", SLOW)]);
         host.run(&["systemctl", "disable", "unitwardd"]);
         let begin = |host: &Host| {
-            host.sh("systemd-run --quiet unitward restart-stack shop --caller cut");
+            host.sh("rm -f /run/go; unitward restart-stack shop --caller cut");
             host.wait_for_property("slow", "ActiveState", "deactivating");
         };
         begin(&host);
         host.run(&["systemctl", "stop", "unitward-stack@shop.service"]);
+        host.write("/run/go", "");
         let then = host.wait_for("the members", || {
             let up = host.systemctl_show("slow", "ActiveState") == "active";
             Some(pids(&host)).filter(|pids| up && pids.iter().all(|pid| pid != "0"))
@@ -212,6 +216,7 @@ on_both! {
         assert_eq!(end(&records(&host)[0]), ("failed", "nobody saw how it ended"));
         begin(&host);
         host.power_cut();
+        host.write("/run/go", "");
         assert_eq!(outcome(&host, "unitward restart-stack shop --wait").0, 0);
         let ends = records(&host);
         let ends: Vec<_> = ends.iter().map(end).collect();
@@ -247,6 +252,7 @@ on_both! {
         host.sh("systemd-run --quiet --unit=caller unitward restart-stack shop --wait");
         host.wait_for_property("slow", "ActiveState", "deactivating");
         host.sh("systemctl kill --signal=KILL caller");
+        host.write("/run/go", "");
         assert_eq!(end(&the_record(&host)), ("restarted", ""));
         assert!(all_are_new(&host, &then));
         assert_eq!(host.systemctl_show("unitward-stack@shop.service", "NRestarts"), "0");

@@ -59,9 +59,14 @@ fn wait_for_one(reports: &Subscriber, count: usize, caller: &str) -> Value {
 
 /// In the history, and in what is printed of either.
 fn the_last_death_and_the_restart_name_each_other(host: &Host) {
-    let known = told(host).expect("the history");
-    let restart = known.iter().find(|row| row["severity"] == "full-restart").expect("the full restart");
-    let death = known.iter().rfind(|row| row["severity"] == "crash").expect("the last death");
+    // The report leaves when the restart begins; what came of it is known later.
+    let (death, restart) = &host.wait_for("what came of both", || {
+        let known = told(host).expect("the history");
+        let restart = known.iter().find(|row| row["severity"] == "full-restart").expect("the full restart");
+        let death = known.iter().rfind(|row| row["severity"] == "crash").expect("the last death");
+        let is_known = restart["fullRestart"]["outcome"].is_string() && death["recovery"]["outcome"].is_string();
+        is_known.then(|| (death.clone(), restart.clone()))
+    });
     assert_eq!(death["ledTo"], restart["invocation"]);
     assert_eq!(restart["fullRestart"]["cause"]["invocation"], death["invocation"]);
     assert_eq!(

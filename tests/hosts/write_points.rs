@@ -3,7 +3,7 @@
 
 use crate::host::Host;
 use crate::on_both;
-use crate::report::{cloud, guard, ids, keys, kill, wait_for_restart};
+use crate::report::{cloud, guard, ids, keys, kill, told, wait_for_restart};
 use std::time::Duration;
 
 /// What takes effect outside of the process.
@@ -28,19 +28,23 @@ fn one_round(host: &Host, number: usize) -> Round {
     host.wait_for("the connection to the broker", || {
         host.systemctl_show("unitwardd", "StatusText").contains("; connected to").then_some(())
     });
+    // What it has not noted as sent it would send again.
+    host.wait_for("the end of the round before", || {
+        told(host).is_ok_and(|known| known.iter().all(|row| row["report"] == "sent")).then_some(())
+    });
     let reports = host.subscribe("Crash/Reports");
     let inject = format!("inject={WRITES}:signal=SIGKILL:when={number}");
     let daemon = host.systemctl_show("unitwardd", "MainPID");
     let mut tracer = host.trace(&daemon, &["-e", &format!("trace={WRITES}"), "-e", &inject]);
     let (pid, run) = kill(host, "web");
-    let mut told = 0;
+    let mut count = 0;
     let round = loop {
         if tracer.ended_within(QUIET).is_some() {
             break Round::Killed;
         }
         // It may deal with something for longer than that.
-        let before = std::mem::replace(&mut told, reports.count());
-        if before == told && told > 0 {
+        let before = std::mem::replace(&mut count, reports.count());
+        if before == count && count > 0 {
             break Round::Passed;
         }
     };

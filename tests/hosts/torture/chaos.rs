@@ -158,12 +158,15 @@ impl World {
     }
 
     fn break_the_broker(&self, command: &str, outage: Duration) {
+        let main = || self.cloud.systemctl_show("mosquitto", "MainPID");
+        let broken = main();
         self.cloud.sh(command);
         sleep(outage);
         // systemd may take its time to see that it is dead.
         self.cloud.wait_for("the broker", || {
             self.cloud.try_run(&["systemctl", "start", "mosquitto"]);
-            (self.cloud.systemctl_show("mosquitto", "ActiveState") == "active").then_some(())
+            let is_new = main() != broken;
+            (is_new && self.cloud.systemctl_show("mosquitto", "ActiveState") == "active").then_some(())
         });
     }
 
