@@ -60,7 +60,7 @@ pub struct CallerId(pub u64);
 pub enum Standing {
     /// It is a process of the stack's own.
     Member,
-    /// It is one in a run that has begun since the restart is under way.
+    /// It is one in a run that has begun since systemd was told to restart, whether that is known to be under way or not.
     NewMember,
     /// It is root's.
     Outsider,
@@ -221,23 +221,23 @@ impl<W> Reception<W> {
 
     fn arrival(&self, standing: Standing) -> Arrival {
         match (self.phase, standing) {
+            // Also before it is known to be under way: a quick member is back before that is seen.
             (Phase::Idle { .. }, _)
-            | (Phase::Begun, Standing::NewMember)
+            | (Phase::Asking | Phase::Begun, Standing::NewMember)
             | (Phase::Looking, Standing::Member | Standing::NewMember) => Arrival::Apart,
-            // Before it is known to be under way every run is an old one.
-            (Phase::Asking, _)
-            | (Phase::Begun, Standing::Member | Standing::Outsider)
+            (Phase::Asking | Phase::Begun, Standing::Member | Standing::Outsider)
             | (Phase::Looking, Standing::Outsider) => Arrival::During,
         }
     }
 
     fn asked(&mut self, now: Duration, (caller, when): (CallerId, AnswerWhen), wish: W) -> Vec<Action<W>> {
-        let unseen = Caller { arrival: Arrival::Apart, standing: Standing::Outsider };
-        let Caller { arrival, standing } = self.arrived.remove(&caller).unwrap_or(unseen);
+        let seen = self.arrived.remove(&caller);
+        let unseen = || Caller { arrival: self.arrival(Standing::Outsider), standing: Standing::Outsider };
+        let Caller { arrival, standing } = seen.unwrap_or_else(unseen);
         let begins = match (self.phase, &arrival) {
             (Phase::Idle { .. }, Arrival::Apart | Arrival::During) => true,
-            (Phase::Begun | Phase::Looking, Arrival::Apart) => true,
-            (_, Arrival::Before(_)) | (Phase::Asking, _) | (Phase::Begun | Phase::Looking, Arrival::During) => false,
+            (Phase::Asking | Phase::Begun | Phase::Looking, Arrival::Apart) => true,
+            (_, Arrival::Before(_)) | (Phase::Asking | Phase::Begun | Phase::Looking, Arrival::During) => false,
         };
         if begins && standing != Standing::Outsider && self.is_enough(now) {
             let words = format!("{ENOUGH} full restarts within a minute are enough, ask again later");
@@ -255,7 +255,7 @@ impl<W> Reception<W> {
                 self.waiting.push(waiting);
                 vec![self.restart(now, wish)]
             }
-            (Phase::Asking, Arrival::Apart | Arrival::During) => {
+            (Phase::Asking, Arrival::During) => {
                 self.waiting.push(waiting);
                 vec![Action::Join(wish)]
             }
@@ -266,7 +266,7 @@ impl<W> Reception<W> {
                     vec![Action::Join(wish)]
                 }
             },
-            (Phase::Begun, Arrival::Apart) => {
+            (Phase::Asking | Phase::Begun, Arrival::Apart) => {
                 self.next.push((Some(waiting), wish));
                 Vec::new()
             }

@@ -8,6 +8,7 @@ mod drive;
 mod watch;
 
 use super::bell::Ringer;
+use super::runs::Runs;
 use super::{leftovers, say};
 use crate::core::crash::observation::Stage;
 use crate::core::full_restart::RestartOutcome;
@@ -47,6 +48,8 @@ pub(super) struct Order {
     pub(super) charge: Arc<Charge>,
     /// Who asked for it, and of one that is taken over all that was written down.
     pub(super) record: RestartRecord,
+    /// Where it notes the runs that it ends.
+    pub(super) runs: Runs,
     /// What it is told meanwhile.
     pub(super) control: Receiver<Control>,
     /// Whom it tells how it goes.
@@ -66,6 +69,7 @@ enum Failure {
 struct Course {
     charge: Arc<Charge>,
     record: RestartRecord,
+    runs: Runs,
     control: Receiver<Control>,
     told: Ringer,
     restarts: Restarts,
@@ -123,7 +127,7 @@ pub(super) fn resume(order: Order) {
 
 impl Course {
     fn new(order: Order, timeout: Duration) -> Self {
-        let Order { charge, record, control, told } = order;
+        let Order { charge, record, runs, control, told } = order;
         let underway = Underway::hold(&record.stack).map_err(|error| {
             tracing::warn!("Failed to note that {} is being restarted, going on without: {error}", record.stack);
         });
@@ -136,6 +140,7 @@ impl Course {
             deadline: begun + timeout,
             charge,
             record,
+            runs,
             control,
             told,
         }

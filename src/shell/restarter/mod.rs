@@ -12,6 +12,7 @@ mod connections;
 mod course;
 mod leftovers;
 mod process;
+mod runs;
 mod say;
 mod wish;
 
@@ -19,7 +20,7 @@ use crate::core::config::StackName;
 use crate::core::full_restart::reception::{Action, CallerId, Event, MOST_WAITING, Reception, Standing, errno};
 use crate::core::full_restart::request::{Answer, Request};
 use crate::edge::full_restart::charge::Charge;
-use crate::edge::full_restart::peer::{self, Life, Peer};
+use crate::edge::full_restart::peer::{Life, Peer};
 use crate::edge::full_restart::record::RestartRecord;
 use crate::edge::log;
 use anyhow::Context as _;
@@ -27,8 +28,8 @@ use bell::{Hearer, Ringer};
 use connections::{Connections, News};
 use course::{Control, Order};
 use leftovers::Leftovers;
+use runs::Runs;
 use sd_notify::NotifyState;
-use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -83,16 +84,9 @@ struct Underway {
     charge: Arc<Charge>,
     /// Who has asked for it before it was known that it happens, the first of them first.
     callers: Vec<String>,
-    /// The members' runs when it became known that it happens; empty before.
-    runs: BTreeMap<String, Option<String>>,
+    /// The runs that it ends, where systemd restarts; whom a script starts may join for as long as that runs.
+    runs: Runs,
     certain: bool,
-}
-
-impl Underway {
-    /// Whether this unit is in another run by now.
-    fn has_renewed(&self, unit: &str) -> bool {
-        self.runs.get(unit).is_some_and(|run| *run != peer::run_of(unit))
-    }
 }
 
 /// Whether the loop goes on.
@@ -191,7 +185,7 @@ impl Restarter {
             }
             Some(charge) if charge.admits(peer) => {
                 let standing = match peer.unit.as_deref().filter(|unit| charge.has(unit)) {
-                    Some(unit) if self.course.as_ref().is_some_and(|course| course.has_renewed(unit)) => {
+                    Some(unit) if self.course.as_ref().is_some_and(|course| course.runs.has_renewed(unit)) => {
                         Standing::NewMember
                     }
                     Some(_) => Standing::Member,
@@ -265,10 +259,11 @@ impl Restarter {
     fn begin(&mut self, charge: Arc<Charge>, record: RestartRecord, course: fn(Order)) {
         let (control, controlled) = channel();
         let callers = vec![record.caller.clone()];
-        self.course =
-            Some(Underway { control, charge: charge.clone(), callers, runs: BTreeMap::new(), certain: false });
+        let script = charge.stack.restart_script.is_some();
+        let runs = if script { Runs::default() } else { Runs::ended_by(&record) };
+        self.course = Some(Underway { control, charge: charge.clone(), callers, runs: runs.clone(), certain: false });
         let begun = self.told.again().and_then(|told| {
-            let order = Order { charge, record, control: controlled, told };
+            let order = Order { charge, record, runs, control: controlled, told };
             thread::Builder::new().name("restart".to_owned()).spawn(move || course(order))
         });
         if let Err(error) = begun {
@@ -301,8 +296,6 @@ impl Restarter {
     fn is_certain(&mut self) {
         let Some(course) = self.course.as_mut().filter(|course| !course.certain) else { return };
         course.certain = true;
-        let units = course.charge.members.iter().map(|member| member.unit.as_str());
-        course.runs = units.map(|unit| (unit.to_owned(), peer::run_of(unit))).collect();
         for caller in course.callers.drain(..).skip(1) {
             say::joined(&self.stack, &caller);
         }

@@ -67,8 +67,8 @@ fn a_request_begins_a_restart_or_joins_the_one_under_way() {
     for (standing, when, expect) in [
         (Member, Begun, [restart(), join(), joined(), hurry()]),
         (Member, Over, [restart(), join(), join(), hurry()]),
-        (NewMember, Begun, [restart(), join(), Vec::new(), hurry()]),
-        (NewMember, Over, [restart(), join(), Vec::new(), hurry()]),
+        (NewMember, Begun, [restart(), Vec::new(), Vec::new(), hurry()]),
+        (NewMember, Over, [restart(), Vec::new(), Vec::new(), hurry()]),
         (Outsider, Begun, [restart(), join(), joined(), joined()]),
         (Outsider, Over, [restart(), join(), join(), join()]),
     ] {
@@ -151,6 +151,21 @@ fn a_member_that_was_started_anew_waits_for_those_that_are_slower() {
     assert_eq!(desk.take(Event::Over(answer(0))), [Action::Restart("wish"), Action::Join("wish")]);
     assert_eq!(desk.take(Event::Begun), []);
     assert_eq!(answers(&desk.take(Event::Over(answer(IO)))), [(1, IO)]);
+}
+
+#[test]
+fn a_member_that_is_back_before_the_restart_is_known_to_be_under_way_gets_the_next() {
+    let mut desk = Desk::new();
+    let _ = desk.ask(1, Standing::Outsider, AnswerWhen::Begun);
+    let _ = desk.take(Event::Arrived(CallerId(2), Standing::NewMember));
+    assert_eq!(desk.ask(3, Standing::NewMember, AnswerWhen::Over), []);
+    assert_eq!(desk.ask(4, Standing::Member, AnswerWhen::Begun), [Action::Join("wish")], "an old one joins");
+    assert_eq!(answers(&desk.take(Event::Begun)), [(1, 0), (4, 0)]);
+    assert_eq!(desk.take(Event::Asked(CallerId(2), AnswerWhen::Begun, "next")), []);
+    assert_eq!(desk.take(Event::Started), [Action::Hurry]);
+    assert_eq!(desk.take(Event::Over(answer(0))), [Action::Restart("wish"), Action::Join("next")]);
+    assert_eq!(answers(&desk.take(Event::Begun)), [(2, 0)]);
+    assert_eq!(answers(&desk.take(Event::Over(answer(IO)))), [(3, IO)]);
 }
 
 #[test]

@@ -9,8 +9,11 @@ use crate::edge::full_restart::{look, peer, underway};
 use crate::shell::restarter::process::{Ended, Process};
 use std::time::{Duration, Instant};
 
-/// The first pause before systemd is asked again whether it has taken the restart up, and the longest.
+/// The first pause before systemd is asked again whether it is done with a restart, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
+
+/// The longest before it is asked again whether it has taken the restart up: callers wait to be told, and a quick one is over soon.
+const TO_BE_TAKEN_UP: Duration = Duration::from_millis(20);
 
 /// Looks that may fail before it counts as unknown whether the restart has happened: PID 1 may be busy.
 const LOOKS: u32 = 6;
@@ -23,17 +26,27 @@ impl Course {
         let script = self.charge.stack.restart_script.clone();
         let (started, program) = match &script {
             Some(script) => (Process::script(script, self.underway.as_ref()), script.text()),
-            None => (Process::systemctl(&self.charge.stack.unit()), "systemctl".to_owned()),
+            None => {
+                self.note_runs();
+                (Process::systemctl(&self.charge.stack.unit()), "systemctl".to_owned())
+            }
         };
         let process = started.map_err(|error| Failure::NotBegun(format!("failed to run {program}: {error}")))?;
         self.note(process.id());
         if script.is_some() { self.follow_script(process) } else { self.follow_job(process) }
     }
 
+    /// Notes what is going to be ended, as late as can be: what systemd starts by itself until then is ended as well.
+    fn note_runs(&self) {
+        let whole = self.charge.stack.unit();
+        let members = self.charge.members.iter().map(|member| member.unit.as_str());
+        self.runs.note_those_of(members.chain([whole.as_str()]));
+    }
+
     /// Waits for systemd to take the restart up, and for its end.
     fn follow_job(&self, mut process: Process) -> Result<(), Failure> {
         let unit = self.charge.stack.unit();
-        let (mut pause, longest) = PAUSES;
+        let (mut pause, longest) = (PAUSES.0, TO_BE_TAKEN_UP);
         let mut queued = false;
         let ended = loop {
             let Ok(left) = self.left() else {
