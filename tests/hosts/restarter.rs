@@ -283,10 +283,11 @@ on_both! {
         let (status, words) = outcome(&host, "unitward restart-stack shpo");
         assert_eq!((status, words.as_str()), (1, "There is no stack shpo, did you mean shop?"));
         assert_eq!(outcome(&host, "unitward restart-stack").0, 2);
-        host.run(&["systemctl", "stop", "unitward-stack@shop.socket"]);
+        host.write("/etc/systemd/system/unitward-stack@.socket.d/slow.conf", "[Socket]\nExecStartPre=sleep 3\n");
+        host.sh("systemctl daemon-reload; systemctl stop unitward-stack@shop.socket");
         let (status, words) = outcome(&host, "runuser -u nobody -- unitward restart-stack shop");
         assert!(status == 1 && words.contains("systemctl start unitward-stack@shop.socket"), "{words}");
-        assert_eq!(outcome(&host, "unitward restart-stack shop --wait").0, 0, "root has systemd listen again");
+        assert_eq!(outcome(&host, "unitward restart-stack shop --wait").0, 0, "root has systemd listen again, however long that takes");
         host.sh("rm /etc/unitward/*; systemctl daemon-reload");
         let (status, words) = outcome(&host, "sleep 1; unitward restart-stack shop");
         assert_eq!((status, words.as_str()), (1, "Failed to restart shop: there is no stack shop in the configuration."));

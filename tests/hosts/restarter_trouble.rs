@@ -331,6 +331,22 @@ on_both! {
         assert_eq!(records(&host).len(), 2);
     }
 
+    fn a_ward_at_its_limit_can_wait_until_its_restarter_is_started(host: Host) {
+        let web = "[Service]\nExecStart=sleep infinity\nRestart=always\n[Ward]\nStack=shop\n[Recovery]\nDeathLimit=1\nMaxDelaySec=0\nOnLimit=restart-stack\n";
+        host.write("/etc/systemd/system/unitward-stack@.service.d/slow.conf", "[Service]\nExecStartPre=sleep 12\n");
+        set_up(&host, "", &[("web.ward", web)]);
+        let kill = |host: &Host| host.sh("systemctl kill --kill-whom=main --signal=KILL web");
+        let first = host.systemctl_show("web", "InvocationID");
+        kill(&host);
+        host.wait_for("its next run", || (host.systemctl_show("web", "InvocationID") != first).then_some(()));
+        host.wait_for_property("web", "ActiveState", "active");
+        let (then, run) = (pids(&host), host.systemctl_show("web", "InvocationID"));
+        kill(&host);
+        host.wait_for_within(Duration::from_secs(60), "the full restart", || all_are_new(&host, &then).then_some(()));
+        assert_eq!(end(&the_record(&host)), ("restarted", ""));
+        assert_eq!(run_of(&host, "web", &run)["end"]["given_up"], "restart-stack", "it was not excluded");
+    }
+
     fn a_step_has_a_stack_restarted(host: Host) {
         let shared = "[Service]\nExecStart=sleep infinity\nRestart=always\n[OnDeath]\nRestartStack=shop\n[OnDeath beside]\nIndependent=yes\nLog=beside\n";
         set_up(&host, "", &[("shared.ward", shared)]);

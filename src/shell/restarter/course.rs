@@ -152,7 +152,8 @@ impl Course {
         if let Some(backtrace) = &mut self.record.backtrace {
             *backtrace = frames::named(backtrace, self.record.by.pid);
         }
-        match self.look() {
+        // The daemon knows by what was ended that this restart is nobody else's.
+        match self.look_patiently() {
             Ok(looks) => {
                 let run = |look: &Look| look.run.clone().filter(|_| look.stage != Stage::Ended);
                 let member = |look: &Look| Member { unit: look.unit.clone(), run: run(look) };
@@ -200,6 +201,7 @@ impl Course {
 
     /// Looks at what came of it, and tells.
     fn conclude(mut self, restarted: Result<(), Failure>) {
+        let by_failed_script = matches!(restarted, Err(Failure::Script(..)));
         let (errno, trouble) = match restarted {
             Err(Failure::NotBegun(why)) => (errno::IO, why),
             Err(Failure::Script(errno, why)) => {
@@ -219,9 +221,14 @@ impl Course {
             (0, trouble) => format!("{name} was restarted, but {trouble}"),
             (_, trouble) => trouble.to_owned(),
         };
-        self.underway = None;
         status(&format!("Restart of {name} for {caller}, {id}, is over: {words}."));
-        self.told.tell(Event::Over(Answer { errno, words }));
+        let answer = Answer { errno, words };
+        if by_failed_script {
+            self.told.tell(Event::Failed(answer.clone()));
+            self.await_ends();
+        }
+        self.underway = None;
+        self.told.tell(Event::Over(answer));
     }
 
     /// Waits so long for what it is told; gives the wish for haste, and notes callers.

@@ -40,7 +40,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use wish::Wish;
 
-/// How long the configuration is believed. Whoever may not ask must not have it read at every try.
+/// How long the configuration is believed as to who may ask: who may not must not have it read at every try.
 const BELIEVED: Duration = Duration::from_secs(1);
 
 /// Connections that are taken before those are heard that were taken already: somebody may connect faster than we can answer.
@@ -137,6 +137,7 @@ impl Restarter {
         while let Some(event) = self.heard.next() {
             match &event {
                 Event::Begun | Event::Started => self.is_certain(),
+                Event::Failed(_) => self.greet_the_queue(),
                 Event::Over(_) => {
                     self.greet_the_queue();
                     self.course = None;
@@ -180,8 +181,8 @@ impl Restarter {
     fn receive(&mut self, caller: CallerId, peer: &Peer) {
         match self.charge() {
             None => {
-                let words = format!("there is no stack {} in the configuration", self.stack);
-                self.connections.dismiss(caller, &Answer { errno: errno::NOENT, words });
+                let answer = self.no_such_stack();
+                self.connections.dismiss(caller, &answer);
             }
             Some(charge) if charge.admits(peer) => {
                 let standing = match peer.unit.as_deref().filter(|unit| charge.has(unit)) {
@@ -215,24 +216,18 @@ impl Restarter {
                 News::BrokeOff(caller) => {
                     self.step(Event::Left(caller));
                     let words = "the request did not come to its end in time".to_owned();
-                    self.connections.answer(caller, &Answer { errno: errno::INVAL, words });
+                    self.connections.answer(caller, &Answer { errno: errno::TIMEDOUT, words });
                 }
             }
         }
     }
 
     fn hear(&mut self, caller: CallerId, peer: Peer, text: &[u8]) {
-        match (Request::parse(text), self.charge()) {
-            (Ok(request), Some(charge)) => {
-                let when = request.answer;
-                self.step(Event::Asked(caller, when, Wish::new(request, peer, charge)));
+        match Request::parse(text) {
+            Ok(request) => {
+                self.step(Event::Asked(caller, request.answer, Wish::new(request, peer)));
             }
-            (Ok(_), None) => {
-                self.step(Event::Left(caller));
-                let words = format!("there is no stack {} in the configuration", self.stack);
-                self.connections.answer(caller, &Answer { errno: errno::NOENT, words });
-            }
-            (Err(why), _) => {
+            Err(why) => {
                 self.step(Event::Left(caller));
                 let words = format!("that is no request: {why}");
                 self.connections.answer(caller, &Answer { errno: errno::INVAL, words });
@@ -244,9 +239,7 @@ impl Restarter {
         let mut stay = Stay::Yes;
         for action in self.reception.step(self.now(), event) {
             match action {
-                Action::Restart(wish) => {
-                    self.begin(wish.charge.clone(), wish.record(), course::run);
-                }
+                Action::Restart(wish) => self.restart(&wish),
                 Action::Join(wish) => self.join(wish.request.caller),
                 Action::Hurry => self.control(Control::Hurry),
                 Action::Answer(caller, answer) => self.connections.answer(caller, &answer),
@@ -254,6 +247,21 @@ impl Restarter {
             }
         }
         stay
+    }
+
+    /// Begins a restart as the configuration has it now: it may have changed since the wish came.
+    fn restart(&mut self, wish: &Wish) {
+        match self.charge_anew() {
+            Some(charge) => {
+                let record = wish.record(&charge.stack);
+                self.begin(charge, record, course::run);
+            }
+            None => self.told.tell(Event::Over(self.no_such_stack())),
+        }
+    }
+
+    fn no_such_stack(&self) -> Answer {
+        Answer { errno: errno::NOENT, words: format!("there is no stack {} in the configuration", self.stack) }
     }
 
     fn begin(&mut self, charge: Arc<Charge>, record: RestartRecord, course: fn(Order)) {
@@ -308,6 +316,11 @@ impl Restarter {
         {
             return charge.clone();
         }
+        self.charge_anew()
+    }
+
+    /// As the configuration has them now.
+    fn charge_anew(&mut self) -> Option<Arc<Charge>> {
         let charge = Charge::load(Path::new("/"), &self.stack).map(Arc::new);
         self.charge = Some((Instant::now(), charge.clone()));
         charge
