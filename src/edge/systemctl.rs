@@ -48,7 +48,8 @@ pub fn queue(arguments: &[&str]) -> io::Result<()> {
 }
 
 /// Whether systemctl says in the C locale that the connection to PID 1 was not there or did not last.
-fn was_cut_off(said: &str) -> bool {
+#[must_use]
+pub fn was_cut_off(said: &str) -> bool {
     const WORDS: [&str; 6] = [
         "Connection reset by peer",
         "Transport endpoint is not connected",

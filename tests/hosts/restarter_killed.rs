@@ -108,6 +108,26 @@ on_both! {
         assert!(records(&host).iter().all(|record| end(record) == ("restarted", "")), "{:#?}", records(&host));
     }
 
+    fn a_restart_whose_systemctl_is_cut_off_happens_once(host: Host) {
+        set_up(&host, "", &[]);
+        let starts = || host.journal_json(&["-u", "web", "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf"]).len();
+        // systemd executes itself anew before it hears of the restart, or after it.
+        for (before, count) in [("", 2), ("/usr/bin/systemctl --no-block \"$@\";", 3)] {
+            let cut_off = format!(
+                "#!/bin/sh\n[ \"$3\" = restart ] && [ ! -e /run/cut ] && {{ touch /run/cut; {before} echo 'Failed to connect to bus: Connection refused' >&2; exit 1; }}\n\
+                 exec /usr/bin/systemctl \"$@\"\n"
+            );
+            host.script("/usr/local/bin/systemctl", &cut_off);
+            let then = pids(&host);
+            let (status, words) = outcome(&host, "rm -f /run/cut; unitward restart-stack shop --wait");
+            assert!(status == 0 && host.has("/run/cut"), "{words}");
+            assert!(all_are_new(&host, &then));
+            assert_eq!(starts(), count);
+        }
+        let ends: Vec<_> = records(&host).iter().map(|record| record["end"]["outcome"].clone()).collect();
+        assert_eq!(ends, ["restarted"; 2]);
+    }
+
     fn a_host_that_goes_down_restarts_nothing_and_waits_for_nobody(mut host: Host) {
         let last = "[Service]\nExecStart=sleep infinity\nExecStop=/bin/sh -c 'unitward restart-stack shop --wait >/var/log/asked 2>&1'\n[Ward]\nStack=shop\n";
         set_up(&host, "", &[("last.ward", last)]);

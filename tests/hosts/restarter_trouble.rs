@@ -178,6 +178,29 @@ on_both! {
         }
     }
 
+    fn what_a_failed_script_has_killed_and_takes_long_to_end_did_not_die_either(host: Host) {
+        host.script("/usr/local/bin/again", "#!/bin/sh\nkill -KILL $(systemctl show --property=MainPID --value lag)\nexit 1\n");
+        // Its own line comes before ours, which notes the end.
+        host.write("/etc/systemd/system/lag.service", "[Service]\nExecStart=sleep infinity\nExecStopPost=sleep 8\nRestart=always\n");
+        set_up(&host, "RestartScript=/usr/local/bin/again\n", &[("lag.ward", "[Ward]\nUnit=lag.service\nStack=shop\n")]);
+        host.wait_for_property("lag", "ActiveState", "active");
+        let (run, begun) = (host.systemctl_show("lag", "InvocationID"), Instant::now());
+        let (status, words) = outcome(&host, "unitward restart-stack shop");
+        assert_eq!((status, words.as_str()), (1, "Failed to restart shop: the restart script ended with status 1."));
+        assert!(begun.elapsed() < Duration::from_secs(5), "the answer waits for nobody: {:?}", begun.elapsed());
+        let old = host.wait_for("the run's end", || Some(run_of(&host, "lag", &run)).filter(|old| !old["end"].is_null()));
+        assert_eq!((&old["end"]["asked"], &old["end"]["status"]), (&true.into(), &"KILL".into()));
+        assert!(begun.elapsed() > Duration::from_secs(7), "{:?}", begun.elapsed());
+        // Who asks meanwhile does not wait for it either.
+        host.wait_for_property("lag", "SubState", "running");
+        for _ in 0..2 {
+            let begun = Instant::now();
+            assert_eq!(outcome(&host, "unitward restart-stack shop").0, 1);
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        }
+        assert_eq!(records(&host).len(), 3);
+    }
+
     fn a_member_that_is_back_and_asks_while_others_are_not_is_a_new_event(host: Host) {
         let ask = "#!/bin/sh\n[ -e /run/late ] && [ ! -e /run/asked ] && { touch /run/asked; unitward restart-stack shop --caller again; }\nexec sleep infinity\n";
         host.script("/usr/local/bin/asks", ask);
@@ -186,6 +209,26 @@ on_both! {
         set_up(&host, "", &[("asks.ward", asks), ("slow.ward", slow)]);
         let run = host.systemctl_show("asks", "InvocationID");
         assert_eq!(host.sh("readlink /run/systemd/units/invocation:asks.service"), run);
+        host.sh("touch /run/late; unitward restart-stack shop --caller first");
+        host.wait_for_within(Duration::from_secs(40), "both", || {
+            let all = records(&host);
+            (all.len() == 2 && all.iter().all(|record| !record["end"].is_null())).then_some(())
+        });
+        let all = records(&host);
+        assert_eq!((&all[0]["caller"], end(&all[0])), (&"first".into(), ("restarted", "")));
+        assert_eq!((&all[1]["caller"], end(&all[1])), (&"again".into(), ("restarted", "")));
+        assert_eq!(all[0]["joined"], serde_json::json!([]));
+    }
+
+    fn a_member_that_is_back_and_asks_before_anybody_has_seen_it_is_a_new_event_too(host: Host) {
+        let ask = "#!/bin/sh\n[ -e /run/late ] && [ ! -e /run/asked ] && { touch /run/asked; unitward restart-stack shop --caller again; }\nexec sleep infinity\n";
+        host.script("/usr/local/bin/asks", ask);
+        let asks = "[Service]\nExecStart=/usr/local/bin/asks\n[Ward]\nStack=shop\n";
+        set_up(&host, "", &[("asks.ward", asks)]);
+        // Somebody who is refused has it start.
+        outcome(&host, "runuser -u nobody -- unitward restart-stack shop");
+        // systemd restarts the stack while the restarter is still about to ask whether it does.
+        let _tracer = host.trace(&restarter(&host, "shop"), &["--trace=connect", "--inject=connect:delay_enter=400000"]);
         host.sh("touch /run/late; unitward restart-stack shop --caller first");
         host.wait_for_within(Duration::from_secs(40), "both", || {
             let all = records(&host);
@@ -292,6 +335,22 @@ on_both! {
         let said = host.wait_for("a word", || Some(host.journal(&["-o", "cat", "-t", "unitward-step"])).filter(|said| said.contains("Failed to have")));
         assert!(said.contains("Shop is not restarted while /run/hold exists; leaving web.service down until"), "{said}");
         assert_eq!(records(&host).len(), 2);
+    }
+
+    fn a_ward_at_its_limit_can_wait_until_its_restarter_is_started(host: Host) {
+        let web = "[Service]\nExecStart=sleep infinity\nRestart=always\n[Ward]\nStack=shop\n[Recovery]\nDeathLimit=1\nMaxDelaySec=0\nOnLimit=restart-stack\n";
+        host.write("/etc/systemd/system/unitward-stack@.service.d/slow.conf", "[Service]\nExecStartPre=sleep 12\n");
+        set_up(&host, "", &[("web.ward", web)]);
+        let kill = |host: &Host| host.sh("systemctl kill --kill-whom=main --signal=KILL web");
+        let first = host.systemctl_show("web", "InvocationID");
+        kill(&host);
+        host.wait_for("its next run", || (host.systemctl_show("web", "InvocationID") != first).then_some(()));
+        host.wait_for_property("web", "ActiveState", "active");
+        let (then, run) = (pids(&host), host.systemctl_show("web", "InvocationID"));
+        kill(&host);
+        host.wait_for_within(Duration::from_secs(60), "the full restart", || all_are_new(&host, &then).then_some(()));
+        assert_eq!(end(&the_record(&host)), ("restarted", ""));
+        assert_eq!(run_of(&host, "web", &run)["end"]["given_up"], "restart-stack", "it was not excluded");
     }
 
     fn a_step_has_a_stack_restarted(host: Host) {

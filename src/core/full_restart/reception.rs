@@ -3,7 +3,8 @@
 //! One full restart is under way at a time. Whoever comes while it is joins it, and so does whoever had come before it was
 //! over but had not yet said what it wants. But a member that was started by it, while others still are on their way or the
 //! restarter only looks whether all stay up, wishes for the next restart, which begins when this one is over. Everybody else's
-//! wish has just been fulfilled.
+//! wish has just been fulfilled. A restart script that has failed has fulfilled nobody's: who comes before all that it has set
+//! going is over asks for the next restart, too.
 //!
 //! Invariants: every caller gets one answer and gets it in bounded time, but for those who want to know the end, who are
 //! told when it comes; as many as [`MOST_WAITING`] may wait for that. No event is wrong in any state.
@@ -43,7 +44,7 @@ pub mod errno {
     pub const ACCES: i32 = 13;
     /// That was no request.
     pub const INVAL: i32 = 22;
-    /// The restart was not over in time.
+    /// The restart was not over in time, or the request did not come to its end.
     pub const TIMEDOUT: i32 = 110;
     /// It is not known yet how it goes.
     pub const INPROGRESS: i32 = 115;
@@ -60,7 +61,7 @@ pub struct CallerId(pub u64);
 pub enum Standing {
     /// It is a process of the stack's own.
     Member,
-    /// It is one in a run that has begun since the restart is under way.
+    /// It is one in a run that has begun since systemd was told to restart, whether that is known to be under way or not.
     NewMember,
     /// It is root's.
     Outsider,
@@ -83,6 +84,8 @@ pub enum Event<W> {
     Begun,
     /// All has been started again, as far as it starts; now it must stay up.
     Started,
+    /// The restart script has failed, but what it has set going is not over.
+    Failed(Answer),
     /// The restart is over.
     Over(Answer),
     /// Time has passed.
@@ -96,7 +99,7 @@ pub enum Action<W> {
     Restart(W),
     /// Note that one more has asked for the restart under way.
     Join(W),
-    /// Look no longer whether all stays up: the next restart waits.
+    /// Look no longer whether all stays up, or has ended: the next restart waits.
     Hurry,
     /// Answer, and part.
     Answer(CallerId, Answer),
@@ -128,6 +131,8 @@ enum Phase {
     Begun,
     /// All was started again.
     Looking,
+    /// It has failed and all have their answers; who comes now asks for the next.
+    Ending,
 }
 
 /// A caller that has not said yet what it wants.
@@ -184,7 +189,7 @@ impl<W> Reception<W> {
     pub fn deadline(&self) -> Option<Duration> {
         let idle = match self.phase {
             Phase::Idle { until } if self.arrived.is_empty() => Some(until.max(self.stays_until)),
-            Phase::Idle { .. } | Phase::Asking | Phase::Begun | Phase::Looking => None,
+            Phase::Idle { .. } | Phase::Asking | Phase::Begun | Phase::Looking | Phase::Ending => None,
         };
         let impatient = self.waiting.iter().chain(self.next.iter().filter_map(|(waiting, _)| waiting.as_ref()));
         impatient.filter_map(|waiting| waiting.until).chain(idle).min()
@@ -207,7 +212,8 @@ impl<W> Reception<W> {
             Event::Started if matches!(self.phase, Phase::Asking | Phase::Begun) => {
                 self.begun(Phase::Looking, &mut actions);
             }
-            Event::Begun | Event::Started => {}
+            Event::Failed(answer) if !matches!(self.phase, Phase::Idle { .. }) => self.failed(&answer, &mut actions),
+            Event::Begun | Event::Started | Event::Failed(_) => {}
             Event::Over(answer) => self.over(now, &answer, &mut actions),
             Event::Tick => self.tick(now, &mut actions),
         }
@@ -221,23 +227,24 @@ impl<W> Reception<W> {
 
     fn arrival(&self, standing: Standing) -> Arrival {
         match (self.phase, standing) {
-            (Phase::Idle { .. }, _)
-            | (Phase::Begun, Standing::NewMember)
+            // Also before it is known to be under way: a quick member is back before that is seen.
+            (Phase::Idle { .. } | Phase::Ending, _)
+            | (Phase::Asking | Phase::Begun, Standing::NewMember)
             | (Phase::Looking, Standing::Member | Standing::NewMember) => Arrival::Apart,
-            // Before it is known to be under way every run is an old one.
-            (Phase::Asking, _)
-            | (Phase::Begun, Standing::Member | Standing::Outsider)
+            (Phase::Asking | Phase::Begun, Standing::Member | Standing::Outsider)
             | (Phase::Looking, Standing::Outsider) => Arrival::During,
         }
     }
 
     fn asked(&mut self, now: Duration, (caller, when): (CallerId, AnswerWhen), wish: W) -> Vec<Action<W>> {
-        let unseen = Caller { arrival: Arrival::Apart, standing: Standing::Outsider };
-        let Caller { arrival, standing } = self.arrived.remove(&caller).unwrap_or(unseen);
+        let seen = self.arrived.remove(&caller);
+        let unseen = || Caller { arrival: self.arrival(Standing::Outsider), standing: Standing::Outsider };
+        let Caller { arrival, standing } = seen.unwrap_or_else(unseen);
         let begins = match (self.phase, &arrival) {
             (Phase::Idle { .. }, Arrival::Apart | Arrival::During) => true,
-            (Phase::Begun | Phase::Looking, Arrival::Apart) => true,
-            (_, Arrival::Before(_)) | (Phase::Asking, _) | (Phase::Begun | Phase::Looking, Arrival::During) => false,
+            (_, Arrival::Before(_)) | (Phase::Asking | Phase::Begun | Phase::Looking, Arrival::During) => false,
+            (Phase::Asking | Phase::Begun | Phase::Looking, Arrival::Apart) => true,
+            (Phase::Ending, Arrival::Apart | Arrival::During) => true,
         };
         if begins && standing != Standing::Outsider && self.is_enough(now) {
             let words = format!("{ENOUGH} full restarts within a minute are enough, ask again later");
@@ -255,7 +262,7 @@ impl<W> Reception<W> {
                 self.waiting.push(waiting);
                 vec![self.restart(now, wish)]
             }
-            (Phase::Asking, Arrival::Apart | Arrival::During) => {
+            (Phase::Asking, Arrival::During) => {
                 self.waiting.push(waiting);
                 vec![Action::Join(wish)]
             }
@@ -266,11 +273,11 @@ impl<W> Reception<W> {
                     vec![Action::Join(wish)]
                 }
             },
-            (Phase::Begun, Arrival::Apart) => {
+            (Phase::Asking | Phase::Begun, Arrival::Apart) => {
                 self.next.push((Some(waiting), wish));
                 Vec::new()
             }
-            (Phase::Looking, Arrival::Apart) => {
+            (Phase::Looking, Arrival::Apart) | (Phase::Ending, Arrival::Apart | Arrival::During) => {
                 self.next.push((Some(waiting), wish));
                 vec![Action::Hurry]
             }
@@ -303,16 +310,27 @@ impl<W> Reception<W> {
         }
     }
 
-    fn over(&mut self, now: Duration, answer: &Answer, actions: &mut Vec<Action<W>>) {
+    /// Answers all who take part in the restart, also those who have yet to speak.
+    fn answer_all(&mut self, answer: &Answer, actions: &mut Vec<Action<W>>) {
         actions.extend(self.waiting.drain(..).map(|waiting| Action::Answer(waiting.caller, answer.clone())));
         for caller in self.arrived.values_mut().filter(|caller| matches!(caller.arrival, Arrival::During)) {
             caller.arrival = Arrival::Before(answer.clone());
         }
+    }
+
+    fn failed(&mut self, answer: &Answer, actions: &mut Vec<Action<W>>) {
+        self.answer_all(answer, actions);
+        self.phase = Phase::Ending;
+        actions.extend((!self.next.is_empty()).then_some(Action::Hurry));
+    }
+
+    fn over(&mut self, now: Duration, answer: &Answer, actions: &mut Vec<Action<W>>) {
+        self.answer_all(answer, actions);
         self.phase = Phase::Idle { until: now + LINGER };
         for (waiting, wish) in std::mem::take(&mut self.next) {
             actions.push(match self.phase {
                 Phase::Idle { .. } => self.restart(now, wish),
-                Phase::Asking | Phase::Begun | Phase::Looking => Action::Join(wish),
+                Phase::Asking | Phase::Begun | Phase::Looking | Phase::Ending => Action::Join(wish),
             });
             self.waiting.extend(waiting);
         }

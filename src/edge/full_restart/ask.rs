@@ -5,6 +5,7 @@
 use crate::core::config::{StackName, time_span};
 use crate::core::full_restart::request::{Answer, Request, SOCKETS};
 use crate::edge::bounded::Bounded;
+use crate::edge::pid1::{self, Wanted};
 use crate::edge::systemctl::{self, Wait};
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::path::Path;
@@ -15,9 +16,6 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Pause between two tries to connect where nobody listens yet.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// How long systemd may take to listen where it was asked to.
-const TO_LISTEN: Duration = Duration::from_secs(2);
 
 /// An answer is a line of less.
 const LONGEST_ANSWER: u64 = 4096;
@@ -31,9 +29,12 @@ pub enum AskError {
          \"systemctl start unitward-stack@{0}.socket\""
     )]
     Nobody(StackName),
-    /// It lasts too long.
-    #[error("there was no answer within {}", time_span::render(*.0))]
+    /// It lasts too long before the request was taken.
+    #[error("nobody took the request within {}", time_span::render(*.0))]
     Late(Duration),
+    /// It lasts too long afterwards. The request stands: a restarter that is yet to be started reads it.
+    #[error("there was no answer within {}, though the request was taken", time_span::render(*.0))]
+    Unanswered(Duration),
     /// The connection ended without one.
     #[error(
         "the connection was closed without an answer; \"systemctl status unitward-stack@{0}.service\" may tell why"
@@ -60,18 +61,38 @@ pub fn ask(stack: &StackName, request: &Request, patience: Duration) -> Result<A
             Err(error) if is_nobody(&error) && rustix::process::geteuid().is_root() => listen(stack, &path, deadline),
             connected => connected,
         };
-        connection.and_then(|connection| converse(connection, request))
+        connection.map_err(Failure::Untaken).and_then(|connection| converse(connection, request))
     };
     let answer = match once() {
-        Err(error) if is_silence(&error) => once(),
+        Err(failure) if is_silence(failure.error()) => once(),
         answered => answered,
     };
-    answer.map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => AskError::Nobody(stack.clone()),
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => AskError::Late(patience),
-        _ if is_silence(&error) => AskError::Silent(stack.clone()),
-        _ => AskError::Socket(stack.clone(), error),
+    answer.map_err(|failure| match (failure.error().kind(), failure) {
+        (ErrorKind::NotFound | ErrorKind::ConnectionRefused, _) => AskError::Nobody(stack.clone()),
+        (ErrorKind::TimedOut | ErrorKind::WouldBlock, Failure::Untaken(_)) => AskError::Late(patience),
+        (ErrorKind::TimedOut | ErrorKind::WouldBlock, Failure::Unanswered(_)) => AskError::Unanswered(patience),
+        (_, Failure::Untaken(error) | Failure::Unanswered(error)) if is_silence(&error) => {
+            AskError::Silent(stack.clone())
+        }
+        (_, Failure::Untaken(error) | Failure::Unanswered(error)) => AskError::Socket(stack.clone(), error),
     })
+}
+
+/// What went wrong, and when.
+#[derive(Debug)]
+enum Failure {
+    /// Before the whole request stood in the restarter's socket.
+    Untaken(io::Error),
+    /// Afterwards.
+    Unanswered(io::Error),
+}
+
+impl Failure {
+    fn error(&self) -> &io::Error {
+        match self {
+            Self::Untaken(error) | Self::Unanswered(error) => error,
+        }
+    }
 }
 
 fn is_silence(error: &io::Error) -> bool {
@@ -82,27 +103,40 @@ fn is_nobody(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
-/// Has systemd listen.
+/// Has systemd listen, and waits until it does, or has failed to.
 fn listen(stack: &StackName, path: &Path, deadline: Instant) -> io::Result<Bounded> {
-    let deadline = deadline.min(Instant::now() + TO_LISTEN);
     let socket = format!("unitward-stack@{stack}.socket");
     systemctl::job("start", &socket, Wait::ForQueue).map_err(|_| io::Error::from(ErrorKind::NotFound))?;
     loop {
+        // It is asked first: what has come of the start by then is met by who connects.
+        let is_started = has_no_job(&socket);
         match Bounded::connect(path, deadline) {
-            Err(error) if is_nobody(&error) && Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Err(error) if !is_nobody(&error) || is_started => return Err(error),
+            Err(_) if Instant::now() >= deadline => return Err(ErrorKind::TimedOut.into()),
+            Err(_) => std::thread::sleep(PAUSE),
             connected => return connected,
         }
     }
 }
 
-fn converse(mut connection: Bounded, request: &Request) -> io::Result<Answer> {
+/// Whether systemd says that it is done with a unit.
+fn has_no_job(unit: &str) -> bool {
+    let wanted = Wanted { unit: &["Job"], own: &[] };
+    pid1::ask(unit, wanted).is_ok_and(|known| known.job().is_none())
+}
+
+fn converse(mut connection: Bounded, request: &Request) -> Result<Answer, Failure> {
     // Who refuses may do so before all was read; what it says is there all the same.
     let written = connection.write_all(request.to_text().as_bytes());
     let written = written.and_then(|()| connection.finish_writing());
     let mut line = Vec::new();
     let read = BufReader::new(connection).take(LONGEST_ANSWER).read_until(b'\n', &mut line);
     let answer = Answer::parse(&String::from_utf8_lossy(&line));
-    answer.map_or_else(|| Err(written.and(read).err().unwrap_or(ErrorKind::UnexpectedEof.into())), Ok)
+    answer.ok_or_else(|| match (written, read) {
+        (Err(error), _) => Failure::Untaken(error),
+        (Ok(()), Err(error)) => Failure::Unanswered(error),
+        (Ok(()), Ok(_)) => Failure::Unanswered(ErrorKind::UnexpectedEof.into()),
+    })
 }
 
 #[cfg(test)]
@@ -120,13 +154,13 @@ mod tests {
     }
 
     /// Asks whoever behaves like this.
-    fn check(behave: impl FnOnce(UnixStream) + Send + 'static) -> io::Result<Answer> {
+    fn check(behave: impl FnOnce(UnixStream) + Send + 'static) -> Result<Answer, Failure> {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("s");
         let listener = UnixListener::bind(&path).unwrap();
         let server = thread::spawn(move || behave(listener.accept().unwrap().0));
         let deadline = Instant::now() + SOON;
-        let answer = Bounded::connect(&path, deadline).and_then(|connection| converse(connection, &request()));
+        let answer = converse(Bounded::connect(&path, deadline).unwrap(), &request());
         server.join().unwrap();
         answer
     }
@@ -148,11 +182,21 @@ mod tests {
         let hung_up = check(|mut connection| {
             connection.read_to_end(&mut Vec::new()).unwrap();
         });
-        assert_eq!(hung_up.unwrap_err().kind(), ErrorKind::UnexpectedEof);
+        assert!(matches!(hung_up, Err(Failure::Unanswered(error)) if error.kind() == ErrorKind::UnexpectedEof));
+        let is_late = |error: &io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
         let silent = check(|connection| {
             thread::sleep(SOON * 2);
             drop(connection);
         });
-        assert!(matches!(silent.unwrap_err().kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+        assert!(matches!(silent, Err(Failure::Unanswered(error)) if is_late(&error)), "it may read the request yet");
+    }
+
+    #[test]
+    fn who_has_no_time_left_to_ask_has_not_asked() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("s");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let asked = converse(Bounded::connect(&path, Instant::now()).unwrap(), &request());
+        assert!(matches!(asked, Err(Failure::Untaken(error)) if error.kind() == ErrorKind::TimedOut));
     }
 }

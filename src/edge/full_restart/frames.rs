@@ -15,8 +15,9 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-/// How long names are looked for.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// How long names are looked for. As a rule it takes milliseconds; on a host with no time to spare it may take long, and callers wait
+/// no longer than 5 seconds.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a caller writes where it knows no name.
 const UNKNOWN: &str = "(null)";

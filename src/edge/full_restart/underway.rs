@@ -1,9 +1,9 @@
 //! Whether a full restart is under way, told to `unitward-step` by a lock.
 //!
-//! The restarter holds a lock on `/run/unitward/restarting/NAME` for as long as it restarts the stack, and so does the restart
-//! script, which may outlive it: the lock goes with the processes that hold it. The file's first line says since when, in
-//! microseconds of systemd's monotonic clock; the others are for a restarter that takes over from one that was killed: which
-//! restart it is, the process that restarts, and whether that is a script.
+//! The restarter holds a lock on `/run/unitward/restarting/NAME` for as long as it restarts the stack, and after a script that has
+//! failed until the ends of those it has killed are noted. So does the restart script, which may outlive it: the lock goes with the
+//! processes that hold it. The file's first line says since when, in microseconds of systemd's monotonic clock; the others are for a
+//! restarter that takes over from one that was killed: which restart it is, the process that restarts, and whether that is a script.
 //!
 //! Invariants: only root can open the file; a stack has one restarter, which is never kept from the lock: where something that an
 //! earlier one has started still holds it, it puts a new file in the place of the old one. The end of a restart ends the lock,

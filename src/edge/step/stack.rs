@@ -4,7 +4,8 @@ use crate::core::config::StackName;
 use crate::core::crash::observation::InvocationId;
 use crate::core::full_restart::reception::errno;
 use crate::core::full_restart::request::{AnswerWhen, Cause, Request};
-use crate::edge::full_restart::{ask, underway};
+use crate::edge::full_restart::ask::{self, AskError};
+use crate::edge::full_restart::underway;
 use std::io;
 
 /// Whether a full restart that is under way has ended a run which began and ended at these times, by PID 1's monotonic clock in
@@ -37,10 +38,12 @@ pub(super) fn restart(stack: &StackName, caller: String, death: Option<Death<'_>
         Some(Cause { unit: death.unit.to_owned(), invocation })
     });
     let request = Request { caller, cause, answer: AnswerWhen::Begun, backtrace: None };
-    let answer = ask::ask(stack, &request, ask::PATIENCE).map_err(io::Error::other)?;
-    match answer.errno {
-        0 | errno::INPROGRESS => Ok(()),
-        _ => Err(io::Error::other(answer.words)),
+    match ask::ask(stack, &request, ask::PATIENCE) {
+        Ok(answer) if matches!(answer.errno, 0 | errno::INPROGRESS) => Ok(()),
+        Ok(answer) => Err(io::Error::other(answer.words)),
+        // systemd takes long to start the restarter, which then reads the request.
+        Err(AskError::Unanswered(_)) => Ok(()),
+        Err(error) => Err(io::Error::other(error)),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::core::full_restart::reception::{CallerId, errno};
 use crate::core::full_restart::request::{Answer, LONGEST};
+use crate::edge::full_restart::ask::PATIENCE;
 use crate::edge::full_restart::peer::{self, Peer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::{BTreeMap, VecDeque};
@@ -14,8 +15,12 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-/// How long a caller may take to say what it wants.
-const TO_SAY: Duration = Duration::from_secs(2);
+/// How long a caller may take to say what it wants: as long as it waits for its answer, for before it speaks it may have to look up
+/// the names in its backtrace. Only root and members are listened to.
+const TO_SAY: Duration = PATIENCE;
+
+/// How long a refused one may still talk.
+const TO_TALK: Duration = Duration::from_secs(2);
 
 /// Connections that are read at the same time; the others wait in the socket's queue.
 const MOST_READ: usize = 64;
@@ -148,13 +153,13 @@ impl Connections {
 
     /// Answers one before it has said what it wants.
     pub(super) fn dismiss(&mut self, caller: CallerId, answer: &Answer) {
-        let Some(Reading { mut stream, until, .. }) = self.reading.remove(&caller) else { return };
+        let Some(Reading { mut stream, .. }) = self.reading.remove(&caller) else { return };
         let _ = stream.write_all(answer.to_line().as_bytes());
         let _ = stream.shutdown(Shutdown::Write);
         if self.dismissed.len() >= MOST_DISMISSED {
             self.dismissed.pop_front();
         }
-        self.dismissed.push_back((stream, until));
+        self.dismissed.push_back((stream, Instant::now() + TO_TALK));
     }
 
     /// Parts with one without a word.
@@ -258,10 +263,10 @@ mod tests {
         assert!(connections.read().is_empty());
         connections.reading.get_mut(&caller).unwrap().until = Instant::now();
         assert!(matches!(connections.read()[..], [News::BrokeOff(who)] if who == caller));
-        connections.answer(caller, &Answer { errno: 22, words: "late".into() });
+        connections.answer(caller, &Answer { errno: 110, words: "late".into() });
         let mut text = String::new();
         client.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "22 late\n");
+        assert_eq!(text, "110 late\n");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod drive;
 mod watch;
 
 use super::bell::Ringer;
+use super::runs::Runs;
 use super::{leftovers, say};
 use crate::core::crash::observation::Stage;
 use crate::core::full_restart::RestartOutcome;
@@ -47,6 +48,8 @@ pub(super) struct Order {
     pub(super) charge: Arc<Charge>,
     /// Who asked for it, and of one that is taken over all that was written down.
     pub(super) record: RestartRecord,
+    /// Where it notes the runs that it ends.
+    pub(super) runs: Runs,
     /// What it is told meanwhile.
     pub(super) control: Receiver<Control>,
     /// Whom it tells how it goes.
@@ -66,6 +69,7 @@ enum Failure {
 struct Course {
     charge: Arc<Charge>,
     record: RestartRecord,
+    runs: Runs,
     control: Receiver<Control>,
     told: Ringer,
     restarts: Restarts,
@@ -123,7 +127,7 @@ pub(super) fn resume(order: Order) {
 
 impl Course {
     fn new(order: Order, timeout: Duration) -> Self {
-        let Order { charge, record, control, told } = order;
+        let Order { charge, record, runs, control, told } = order;
         let underway = Underway::hold(&record.stack).map_err(|error| {
             tracing::warn!("Failed to note that {} is being restarted, going on without: {error}", record.stack);
         });
@@ -136,6 +140,7 @@ impl Course {
             deadline: begun + timeout,
             charge,
             record,
+            runs,
             control,
             told,
         }
@@ -147,7 +152,8 @@ impl Course {
         if let Some(backtrace) = &mut self.record.backtrace {
             *backtrace = frames::named(backtrace, self.record.by.pid);
         }
-        match self.look() {
+        // The daemon knows by what was ended that this restart is nobody else's.
+        match self.look_patiently() {
             Ok(looks) => {
                 let run = |look: &Look| look.run.clone().filter(|_| look.stage != Stage::Ended);
                 let member = |look: &Look| Member { unit: look.unit.clone(), run: run(look) };
@@ -195,6 +201,7 @@ impl Course {
 
     /// Looks at what came of it, and tells.
     fn conclude(mut self, restarted: Result<(), Failure>) {
+        let by_failed_script = matches!(restarted, Err(Failure::Script(..)));
         let (errno, trouble) = match restarted {
             Err(Failure::NotBegun(why)) => (errno::IO, why),
             Err(Failure::Script(errno, why)) => {
@@ -214,9 +221,14 @@ impl Course {
             (0, trouble) => format!("{name} was restarted, but {trouble}"),
             (_, trouble) => trouble.to_owned(),
         };
-        self.underway = None;
         status(&format!("Restart of {name} for {caller}, {id}, is over: {words}."));
-        self.told.tell(Event::Over(Answer { errno, words }));
+        let answer = Answer { errno, words };
+        if by_failed_script {
+            self.told.tell(Event::Failed(answer.clone()));
+            self.await_ends();
+        }
+        self.underway = None;
+        self.told.tell(Event::Over(answer));
     }
 
     /// Waits so long for what it is told; gives the wish for haste, and notes callers.

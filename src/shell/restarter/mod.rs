@@ -12,6 +12,7 @@ mod connections;
 mod course;
 mod leftovers;
 mod process;
+mod runs;
 mod say;
 mod wish;
 
@@ -19,7 +20,7 @@ use crate::core::config::StackName;
 use crate::core::full_restart::reception::{Action, CallerId, Event, MOST_WAITING, Reception, Standing, errno};
 use crate::core::full_restart::request::{Answer, Request};
 use crate::edge::full_restart::charge::Charge;
-use crate::edge::full_restart::peer::{self, Life, Peer};
+use crate::edge::full_restart::peer::{Life, Peer};
 use crate::edge::full_restart::record::RestartRecord;
 use crate::edge::log;
 use anyhow::Context as _;
@@ -27,8 +28,8 @@ use bell::{Hearer, Ringer};
 use connections::{Connections, News};
 use course::{Control, Order};
 use leftovers::Leftovers;
+use runs::Runs;
 use sd_notify::NotifyState;
-use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -39,7 +40,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use wish::Wish;
 
-/// How long the configuration is believed. Whoever may not ask must not have it read at every try.
+/// How long the configuration is believed as to who may ask: who may not must not have it read at every try.
 const BELIEVED: Duration = Duration::from_secs(1);
 
 /// Connections that are taken before those are heard that were taken already: somebody may connect faster than we can answer.
@@ -83,16 +84,9 @@ struct Underway {
     charge: Arc<Charge>,
     /// Who has asked for it before it was known that it happens, the first of them first.
     callers: Vec<String>,
-    /// The members' runs when it became known that it happens; empty before.
-    runs: BTreeMap<String, Option<String>>,
+    /// The runs that it ends, where systemd restarts; whom a script starts may join for as long as that runs.
+    runs: Runs,
     certain: bool,
-}
-
-impl Underway {
-    /// Whether this unit is in another run by now.
-    fn has_renewed(&self, unit: &str) -> bool {
-        self.runs.get(unit).is_some_and(|run| *run != peer::run_of(unit))
-    }
 }
 
 /// Whether the loop goes on.
@@ -143,6 +137,7 @@ impl Restarter {
         while let Some(event) = self.heard.next() {
             match &event {
                 Event::Begun | Event::Started => self.is_certain(),
+                Event::Failed(_) => self.greet_the_queue(),
                 Event::Over(_) => {
                     self.greet_the_queue();
                     self.course = None;
@@ -186,12 +181,12 @@ impl Restarter {
     fn receive(&mut self, caller: CallerId, peer: &Peer) {
         match self.charge() {
             None => {
-                let words = format!("there is no stack {} in the configuration", self.stack);
-                self.connections.dismiss(caller, &Answer { errno: errno::NOENT, words });
+                let answer = self.no_such_stack();
+                self.connections.dismiss(caller, &answer);
             }
             Some(charge) if charge.admits(peer) => {
                 let standing = match peer.unit.as_deref().filter(|unit| charge.has(unit)) {
-                    Some(unit) if self.course.as_ref().is_some_and(|course| course.has_renewed(unit)) => {
+                    Some(unit) if self.course.as_ref().is_some_and(|course| course.runs.has_renewed(unit)) => {
                         Standing::NewMember
                     }
                     Some(_) => Standing::Member,
@@ -221,24 +216,18 @@ impl Restarter {
                 News::BrokeOff(caller) => {
                     self.step(Event::Left(caller));
                     let words = "the request did not come to its end in time".to_owned();
-                    self.connections.answer(caller, &Answer { errno: errno::INVAL, words });
+                    self.connections.answer(caller, &Answer { errno: errno::TIMEDOUT, words });
                 }
             }
         }
     }
 
     fn hear(&mut self, caller: CallerId, peer: Peer, text: &[u8]) {
-        match (Request::parse(text), self.charge()) {
-            (Ok(request), Some(charge)) => {
-                let when = request.answer;
-                self.step(Event::Asked(caller, when, Wish::new(request, peer, charge)));
+        match Request::parse(text) {
+            Ok(request) => {
+                self.step(Event::Asked(caller, request.answer, Wish::new(request, peer)));
             }
-            (Ok(_), None) => {
-                self.step(Event::Left(caller));
-                let words = format!("there is no stack {} in the configuration", self.stack);
-                self.connections.answer(caller, &Answer { errno: errno::NOENT, words });
-            }
-            (Err(why), _) => {
+            Err(why) => {
                 self.step(Event::Left(caller));
                 let words = format!("that is no request: {why}");
                 self.connections.answer(caller, &Answer { errno: errno::INVAL, words });
@@ -250,9 +239,7 @@ impl Restarter {
         let mut stay = Stay::Yes;
         for action in self.reception.step(self.now(), event) {
             match action {
-                Action::Restart(wish) => {
-                    self.begin(wish.charge.clone(), wish.record(), course::run);
-                }
+                Action::Restart(wish) => self.restart(&wish),
                 Action::Join(wish) => self.join(wish.request.caller),
                 Action::Hurry => self.control(Control::Hurry),
                 Action::Answer(caller, answer) => self.connections.answer(caller, &answer),
@@ -262,13 +249,29 @@ impl Restarter {
         stay
     }
 
+    /// Begins a restart as the configuration has it now: it may have changed since the wish came.
+    fn restart(&mut self, wish: &Wish) {
+        match self.charge_anew() {
+            Some(charge) => {
+                let record = wish.record(&charge.stack);
+                self.begin(charge, record, course::run);
+            }
+            None => self.told.tell(Event::Over(self.no_such_stack())),
+        }
+    }
+
+    fn no_such_stack(&self) -> Answer {
+        Answer { errno: errno::NOENT, words: format!("there is no stack {} in the configuration", self.stack) }
+    }
+
     fn begin(&mut self, charge: Arc<Charge>, record: RestartRecord, course: fn(Order)) {
         let (control, controlled) = channel();
         let callers = vec![record.caller.clone()];
-        self.course =
-            Some(Underway { control, charge: charge.clone(), callers, runs: BTreeMap::new(), certain: false });
+        let script = charge.stack.restart_script.is_some();
+        let runs = if script { Runs::default() } else { Runs::ended_by(&record) };
+        self.course = Some(Underway { control, charge: charge.clone(), callers, runs: runs.clone(), certain: false });
         let begun = self.told.again().and_then(|told| {
-            let order = Order { charge, record, control: controlled, told };
+            let order = Order { charge, record, runs, control: controlled, told };
             thread::Builder::new().name("restart".to_owned()).spawn(move || course(order))
         });
         if let Err(error) = begun {
@@ -301,8 +304,6 @@ impl Restarter {
     fn is_certain(&mut self) {
         let Some(course) = self.course.as_mut().filter(|course| !course.certain) else { return };
         course.certain = true;
-        let units = course.charge.members.iter().map(|member| member.unit.as_str());
-        course.runs = units.map(|unit| (unit.to_owned(), peer::run_of(unit))).collect();
         for caller in course.callers.drain(..).skip(1) {
             say::joined(&self.stack, &caller);
         }
@@ -315,6 +316,11 @@ impl Restarter {
         {
             return charge.clone();
         }
+        self.charge_anew()
+    }
+
+    /// As the configuration has them now.
+    fn charge_anew(&mut self) -> Option<Arc<Charge>> {
         let charge = Charge::load(Path::new("/"), &self.stack).map(Arc::new);
         self.charge = Some((Instant::now(), charge.clone()));
         charge

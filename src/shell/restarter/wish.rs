@@ -1,39 +1,36 @@
 //! A request with all that is known of who made it, and the record it becomes.
 
+use crate::core::config::Stack;
 use crate::core::full_restart::request::Request;
-use crate::edge::full_restart::charge::Charge;
 use crate::edge::full_restart::peer::Peer;
 use crate::edge::full_restart::record::{Asker, DeathRef, RestartRecord};
 use crate::edge::{boot, clock};
 use std::fs;
-use std::sync::Arc;
 
 /// A wish for a full restart.
 #[derive(Debug)]
 pub(super) struct Wish {
     pub(super) request: Request,
     pub(super) peer: Peer,
-    /// The stack and its members when it came.
-    pub(super) charge: Arc<Charge>,
     /// When it came, milliseconds since the epoch.
     pub(super) at: u64,
 }
 
 impl Wish {
-    pub(super) fn new(request: Request, peer: Peer, charge: Arc<Charge>) -> Self {
-        Self { request, peer, charge, at: clock::since_epoch() }
+    pub(super) fn new(request: Request, peer: Peer) -> Self {
+        Self { request, peer, at: clock::since_epoch() }
     }
 
-    /// The record of the restart, before anything was looked at.
-    pub(super) fn record(&self) -> RestartRecord {
-        let Self { request, peer, charge, at } = self;
+    /// The record of the restart of this stack, before anything was looked at.
+    pub(super) fn record(&self, stack: &Stack) -> RestartRecord {
+        let Self { request, peer, at } = self;
         // A member could lay its own death on another's account.
         let cause = request.cause.as_ref().filter(|_| peer.uid == 0);
         RestartRecord {
             id: new_id(),
-            stack: charge.stack.name.to_string(),
-            name: charge.stack.identifier.clone(),
-            unit: charge.stack.unit().to_string(),
+            stack: stack.name.to_string(),
+            name: stack.identifier.clone(),
+            unit: stack.unit().to_string(),
             boot: boot::id(),
             ended: None,
             members: Vec::new(),

@@ -54,7 +54,7 @@ fn answers(seen: &Seen) -> Vec<(u64, i32)> {
 }
 
 const IDLE: Phase = Phase::Idle { until: Duration::from_secs(10) };
-const PHASES: [Phase; 4] = [IDLE, Phase::Asking, Phase::Begun, Phase::Looking];
+const PHASES: [Phase; 5] = [IDLE, Phase::Asking, Phase::Begun, Phase::Looking, Phase::Ending];
 
 #[test]
 fn a_request_begins_a_restart_or_joins_the_one_under_way() {
@@ -65,12 +65,12 @@ fn a_request_begins_a_restart_or_joins_the_one_under_way() {
     let joined = || vec![Action::Join("wish"), Action::Answer(CallerId(1), under_way())];
     let hurry = || vec![Action::Hurry];
     for (standing, when, expect) in [
-        (Member, Begun, [restart(), join(), joined(), hurry()]),
-        (Member, Over, [restart(), join(), join(), hurry()]),
-        (NewMember, Begun, [restart(), join(), Vec::new(), hurry()]),
-        (NewMember, Over, [restart(), join(), Vec::new(), hurry()]),
-        (Outsider, Begun, [restart(), join(), joined(), joined()]),
-        (Outsider, Over, [restart(), join(), join(), join()]),
+        (Member, Begun, [restart(), join(), joined(), hurry(), hurry()]),
+        (Member, Over, [restart(), join(), join(), hurry(), hurry()]),
+        (NewMember, Begun, [restart(), Vec::new(), Vec::new(), hurry(), hurry()]),
+        (NewMember, Over, [restart(), Vec::new(), Vec::new(), hurry(), hurry()]),
+        (Outsider, Begun, [restart(), join(), joined(), joined(), hurry()]),
+        (Outsider, Over, [restart(), join(), join(), join(), hurry()]),
     ] {
         for (phase, expect) in PHASES.into_iter().zip(expect) {
             assert_eq!(Desk::in_phase(phase).ask(1, standing, when), expect, "{phase:?} {standing:?} {when:?}");
@@ -87,15 +87,17 @@ fn what_a_restart_tells_is_taken_in_every_phase() {
         3 => Event::Inhibited("words".into()),
         4 => Event::Left(CallerId(7)),
         5 => Event::Refused,
+        6 => Event::Failed(answer(IO)),
         _ => Event::Tick,
     };
     for (number, expect) in [
-        [IDLE, Phase::Begun, Phase::Begun, Phase::Looking],
-        [IDLE, Phase::Looking, Phase::Looking, Phase::Looking],
-        [IDLE; 4],
-        [IDLE; 4],
+        [IDLE, Phase::Begun, Phase::Begun, Phase::Looking, Phase::Ending],
+        [IDLE, Phase::Looking, Phase::Looking, Phase::Looking, Phase::Ending],
+        [IDLE; 5],
+        [IDLE; 5],
         PHASES,
         PHASES,
+        [IDLE, Phase::Ending, Phase::Ending, Phase::Ending, Phase::Ending],
         PHASES,
     ]
     .into_iter()
@@ -154,6 +156,21 @@ fn a_member_that_was_started_anew_waits_for_those_that_are_slower() {
 }
 
 #[test]
+fn a_member_that_is_back_before_the_restart_is_known_to_be_under_way_gets_the_next() {
+    let mut desk = Desk::new();
+    let _ = desk.ask(1, Standing::Outsider, AnswerWhen::Begun);
+    let _ = desk.take(Event::Arrived(CallerId(2), Standing::NewMember));
+    assert_eq!(desk.ask(3, Standing::NewMember, AnswerWhen::Over), []);
+    assert_eq!(desk.ask(4, Standing::Member, AnswerWhen::Begun), [Action::Join("wish")], "an old one joins");
+    assert_eq!(answers(&desk.take(Event::Begun)), [(1, 0), (4, 0)]);
+    assert_eq!(desk.take(Event::Asked(CallerId(2), AnswerWhen::Begun, "next")), []);
+    assert_eq!(desk.take(Event::Started), [Action::Hurry]);
+    assert_eq!(desk.take(Event::Over(answer(0))), [Action::Restart("wish"), Action::Join("next")]);
+    assert_eq!(answers(&desk.take(Event::Begun)), [(2, 0)]);
+    assert_eq!(answers(&desk.take(Event::Over(answer(IO)))), [(3, IO)]);
+}
+
+#[test]
 fn all_who_wait_are_told_that_it_failed_or_is_inhibited() {
     for (event, errno) in [(Event::Over(answer(IO)), IO), (Event::Inhibited("words".into()), CANCELED)] {
         let mut desk = Desk::new();
@@ -161,6 +178,23 @@ fn all_who_wait_are_told_that_it_failed_or_is_inhibited() {
         let _ = desk.ask(2, Standing::Outsider, AnswerWhen::Over);
         assert_eq!(answers(&desk.take(event)), [(1, errno), (2, errno)]);
     }
+}
+
+#[test]
+fn who_asks_while_a_failed_restart_comes_to_its_end_gets_the_next_and_hurries_it() {
+    let mut desk = Desk::new();
+    let _ = desk.ask(1, Standing::Member, AnswerWhen::Begun);
+    let _ = desk.take(Event::Arrived(CallerId(2), Standing::Outsider));
+    assert_eq!(answers(&desk.take(Event::Failed(answer(IO)))), [(1, IO)]);
+    assert_eq!(
+        answers(&desk.take(Event::Asked(CallerId(2), AnswerWhen::Over, "too"))),
+        [(2, IO)],
+        "it had come in time"
+    );
+    assert_eq!(desk.pass(LINGER * 2), [], "it is not over");
+    assert_eq!(desk.ask(3, Standing::Outsider, AnswerWhen::Over), [Action::Hurry]);
+    assert_eq!(desk.take(Event::Over(answer(IO))), [Action::Restart("wish")]);
+    assert_eq!(answers(&desk.take(Event::Over(answer(0)))), [(3, 0)]);
 }
 
 #[test]

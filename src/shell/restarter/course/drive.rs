@@ -2,17 +2,21 @@
 
 use super::{Course, Failure};
 use crate::core::crash::observation::{ProcessEnd, Stage};
-use crate::core::full_restart::outcome::{self, Job};
+use crate::core::full_restart::outcome::{self, Job, Look};
 use crate::core::full_restart::reception::{Event, errno};
-use crate::edge::clock;
 use crate::edge::full_restart::{look, peer, underway};
+use crate::edge::{clock, pid1, systemctl};
 use crate::shell::restarter::process::{Ended, Process};
+use std::io;
 use std::time::{Duration, Instant};
 
-/// The first pause before systemd is asked again whether it has taken the restart up, and the longest.
+/// The first pause before systemd is asked again whether it is done with a restart, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
 
-/// Looks that may fail before it counts as unknown whether the restart has happened: PID 1 may be busy.
+/// The longest before it is asked again whether it has taken the restart up: callers wait to be told, and a quick one is over soon.
+const TO_BE_TAKEN_UP: Duration = Duration::from_millis(20);
+
+/// Looks that may fail before it counts as unknown how the units are: PID 1 may be busy.
 const LOOKS: u32 = 6;
 
 impl Course {
@@ -20,20 +24,45 @@ impl Course {
     pub(super) fn restart(&mut self) -> Result<(), Failure> {
         self.since = clock::monotonic();
         self.note(None);
-        let script = self.charge.stack.restart_script.clone();
-        let (started, program) = match &script {
-            Some(script) => (Process::script(script, self.underway.as_ref()), script.text()),
-            None => (Process::systemctl(&self.charge.stack.unit()), "systemctl".to_owned()),
-        };
-        let process = started.map_err(|error| Failure::NotBegun(format!("failed to run {program}: {error}")))?;
+        if let Some(script) = &self.charge.stack.restart_script {
+            let process = Process::script(script, self.underway.as_ref());
+            return self.follow_script(self.started(process, &script.text())?);
+        }
+        self.note_runs();
+        match self.have_restarted() {
+            // systemd executes itself anew, and nobody knows how far that came.
+            Err(Failure::NotBegun(why)) if systemctl::was_cut_off(&why) => {
+                pid1::await_answer();
+                if self.has_happened() { self.follow_unit() } else { self.have_restarted() }
+            }
+            restarted => restarted,
+        }
+    }
+
+    /// Has systemd restart the stack.
+    fn have_restarted(&self) -> Result<(), Failure> {
+        let process = Process::systemctl(&self.charge.stack.unit());
+        self.follow_job(self.started(process, "systemctl")?)
+    }
+
+    /// A process that restarts, noted for a later restarter.
+    fn started(&self, process: io::Result<Process>, program: &str) -> Result<Process, Failure> {
+        let process = process.map_err(|error| Failure::NotBegun(format!("failed to run {program}: {error}")))?;
         self.note(process.id());
-        if script.is_some() { self.follow_script(process) } else { self.follow_job(process) }
+        Ok(process)
+    }
+
+    /// Notes what is going to be ended, as late as can be: what systemd starts by itself until then is ended as well.
+    fn note_runs(&self) {
+        let whole = self.charge.stack.unit();
+        let members = self.charge.members.iter().map(|member| member.unit.as_str());
+        self.runs.note_those_of(members.chain([whole.as_str()]));
     }
 
     /// Waits for systemd to take the restart up, and for its end.
     fn follow_job(&self, mut process: Process) -> Result<(), Failure> {
         let unit = self.charge.stack.unit();
-        let (mut pause, longest) = PAUSES;
+        let (mut pause, longest) = (PAUSES.0, TO_BE_TAKEN_UP);
         let mut queued = false;
         let ended = loop {
             let Ok(left) = self.left() else {
@@ -106,11 +135,23 @@ impl Course {
         }
     }
 
+    /// Looks also where PID 1 is too busy to answer at once.
+    pub(super) fn look_patiently(&self) -> io::Result<Vec<Look>> {
+        let mut looks = self.look();
+        for _ in 1..LOOKS {
+            if looks.is_ok() {
+                break;
+            }
+            std::thread::sleep(PAUSES.1);
+            looks = self.look();
+        }
+        looks
+    }
+
     /// Whether systemd has restarted the stack, or is about to.
     fn has_happened(&self) -> bool {
-        let looks = (0..LOOKS).find_map(|_| self.look().map_err(|_| std::thread::sleep(PAUSES.1)).ok());
         // Where systemd tells nothing at all a restart too many is better than none.
-        looks.unwrap_or_default().first().is_some_and(|look| match &self.record.ended {
+        self.look_patiently().unwrap_or_default().first().is_some_and(|look| match &self.record.ended {
             _ if look.job == Job::Pending => true,
             Some(ended) => look.run.as_ref() != Some(ended),
             None => look.stage != Stage::Ended,

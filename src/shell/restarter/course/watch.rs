@@ -1,6 +1,7 @@
 //! What came of a restart: an errno, and words for what is wrong.
 
 use super::{Control, Course};
+use crate::core::crash::observation::Stage;
 use crate::core::full_restart::outcome::{self, Look};
 use crate::core::full_restart::reception::{Event, errno};
 use crate::core::full_restart::watch::{Before, Conclusion, Next, Watch};
@@ -32,6 +33,22 @@ impl Course {
     pub(super) fn settle(&mut self) {
         // What came of it makes no difference any more.
         let _ = self.follow(TO_SETTLE);
+    }
+
+    /// Waits until the ends of all members that a failed script has killed are noted, so that they still count as its doing: what
+    /// their units run afterwards may take long. The next restart does not wait for it.
+    pub(super) fn await_ends(&mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < self.charge.stack.timeout && self.is_any_stopping() {
+            if self.take_messages(PAUSE) == Some(Control::Hurry) {
+                break;
+            }
+        }
+    }
+
+    fn is_any_stopping(&self) -> bool {
+        // The first look is at the stack's own unit. Where systemd tells nothing they may be.
+        self.look().map_or(true, |looks| looks.iter().skip(1).any(|member| member.stage == Stage::Stopping))
     }
 
     /// Watches the units until they stay as they are, at most so long.
