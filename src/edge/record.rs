@@ -270,7 +270,7 @@ impl WardState {
     /// out.
     pub fn newest_runs(&self) -> impl Iterator<Item = RunRecord> + use<> {
         let mut listed = self.dated().unwrap_or_default();
-        let mut together = move || {
+        let together = move || {
             let mut first = listed.len().checked_sub(1)?;
             let is_near =
                 |later: usize| listed[later].0.duration_since(listed[later - 1].0).is_ok_and(|gap| gap < TICK);
@@ -282,7 +282,7 @@ impl WardState {
             runs.sort_by_key(|run| std::cmp::Reverse(run.begun));
             Some(runs)
         };
-        std::iter::from_fn(move || together()).flatten()
+        std::iter::from_fn(together).flatten()
     }
 
     /// The files of the records, in the order in which they were written last.
