@@ -18,12 +18,20 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// Where records live. A tmpfs: they are of this boot.
 pub const STATE_DIRECTORY: &str = "/run/unitward/wards";
 
 /// Records kept for each ward: bounds what a flapping ward can fill while no daemon reads.
 pub const RUNS_KEPT: usize = 64;
+
+/// Records written within this time of each other were written in no order that their files tell: the times of files advance in
+/// ticks of the kernel's.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The status of a step that SIGKILL ended, as shells number it. One that runs is on record with it until it ends.
+pub const KILLED: i32 = 128 + 9;
 
 /// In place of a name that leads elsewhere: no path may have it, so nothing is found there and nothing can be made.
 const NOWHERE: &str = "\0";
@@ -80,6 +88,12 @@ impl RunRecord {
             up: None,
             end: None,
         }
+    }
+
+    /// The step that was noted last, if it runs yet or was killed.
+    #[must_use]
+    pub fn unended(&self) -> Option<&StepResult> {
+        self.results.last().filter(|last| last.status == KILLED)
     }
 }
 
@@ -232,12 +246,10 @@ impl WardState {
         runs_in(&self.directory).filter(|record| record.end.is_some()).max_by_key(ended)
     }
 
-    /// The run whose record was written last.
+    /// The run of the ward's unit that was begun last.
     #[must_use]
     pub fn latest_run(&self) -> Option<RunRecord> {
-        let written = |path: PathBuf| Some((fs::metadata(&path).ok()?.modified().ok()?, path));
-        let (_, path) = paths_in(&self.directory).filter_map(written).max()?;
-        serde_json::from_slice(&contents(&path).ok()?).ok()
+        self.newest_runs().find(|run| run.start != StartKind::Condition)
     }
 
     /// All runs that are kept. Damaged records are left out.
@@ -254,14 +266,32 @@ impl WardState {
         replace(&self.run_path(&record.invocation), &serde_json::to_vec(record)?, Durability::Process)
     }
 
-    /// The records, newest first, each read when it is asked for. Damaged ones are left out.
+    /// The records, newest first, each read when it is asked for, or one written at about the same time is. Damaged ones are left
+    /// out.
     pub fn newest_runs(&self) -> impl Iterator<Item = RunRecord> + use<> {
-        let newest = self.listed().unwrap_or_default().into_iter().rev();
-        newest.filter_map(|path| serde_json::from_slice(&contents(&path).ok()?).ok())
+        let mut listed = self.dated().unwrap_or_default();
+        let together = move || {
+            let mut first = listed.len().checked_sub(1)?;
+            let is_near =
+                |later: usize| listed[later].0.duration_since(listed[later - 1].0).is_ok_and(|gap| gap < TICK);
+            while first > 0 && is_near(first) {
+                first -= 1;
+            }
+            let files = listed.split_off(first).into_iter().rev();
+            let mut runs: Vec<RunRecord> = files.filter_map(|(_, path)| read(&path)).collect();
+            runs.sort_by_key(|run| std::cmp::Reverse(run.begun));
+            Some(runs)
+        };
+        std::iter::from_fn(together).flatten()
     }
 
     /// The files of the records, in the order in which they were written last.
     fn listed(&self) -> io::Result<Vec<PathBuf>> {
+        Ok(self.dated()?.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// The same, and when that was.
+    fn dated(&self) -> io::Result<Vec<(SystemTime, PathBuf)>> {
         let mut runs: Vec<_> = fs::read_dir(self.directory.join("runs"))?
             .flatten()
             // Another process may be about to rename a file it has just written.
@@ -269,7 +299,7 @@ impl WardState {
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
             .collect();
         runs.sort_unstable();
-        Ok(runs.into_iter().map(|(_, path)| path).collect())
+        Ok(runs)
     }
 
     /// A state file beside the runs, as its text.
@@ -319,7 +349,11 @@ pub fn wards() -> Vec<String> {
 }
 
 fn runs_in(ward: &Path) -> impl Iterator<Item = RunRecord> + use<> {
-    paths_in(ward).filter_map(|path| serde_json::from_slice(&contents(&path).ok()?).ok())
+    paths_in(ward).filter_map(|path| read(&path))
+}
+
+fn read(path: &Path) -> Option<RunRecord> {
+    serde_json::from_slice(&contents(path).ok()?).ok()
 }
 
 fn paths_in(ward: &Path) -> impl Iterator<Item = PathBuf> + use<> {
@@ -331,63 +365,4 @@ fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(invocation: &str) -> RunRecord {
-        RunRecord::new("a", "a.service", invocation, StartKind::First)
-    }
-
-    #[test]
-    fn a_saved_run_is_read_back() {
-        let place = tempfile::tempdir().unwrap();
-        let state = WardState::below(place.path(), "a");
-        assert_eq!(state.run("i").unwrap_err().kind(), io::ErrorKind::NotFound);
-        state.save_run(&record("i")).unwrap();
-        assert_eq!(state.run("i").unwrap(), record("i"));
-    }
-
-    #[test]
-    fn a_name_that_leads_elsewhere_has_no_state() {
-        let place = tempfile::tempdir().unwrap();
-        let states = place.path().join("states");
-        let elsewhere = place.path().join("evil");
-        WardState::below(place.path(), "evil").save_run(&record("i")).unwrap();
-        WardState::below(&states, "a").save_run(&record("i")).unwrap();
-        for name in ["../evil", elsewhere.to_str().unwrap(), "", ".", "..", "a/", "a/../../evil", "a\0"] {
-            let state = WardState::below(&states, name);
-            assert_eq!(
-                (state.runs(), state.latest_run(), state.newest_runs().next()),
-                (Vec::new(), None, None),
-                "{name}"
-            );
-            assert!(state.run("i").is_err() && state.save_run(&record("j")).is_err(), "{name}");
-        }
-        assert_eq!(WardState::below(&states, "a").runs(), [record("i")]);
-    }
-
-    #[test]
-    fn the_latest_death_is_the_last_end_that_nobody_asked_for() {
-        let place = tempfile::tempdir().unwrap();
-        let state = WardState::below(place.path(), "a");
-        assert_eq!(state.latest_death(), None);
-        let end = |at, asked| End {
-            asked,
-            finished: false,
-            result: "signal".into(),
-            code: "killed".into(),
-            status: "KILL".into(),
-            pid: None,
-            at,
-            limit_reached: false,
-            given_up: None,
-            timed_out: None,
-        };
-        for (run, end) in
-            [("1", Some(end(5, false))), ("2", Some(end(7, false))), ("3", Some(end(9, true))), ("4", None)]
-        {
-            state.save_run(&RunRecord { end, ..record(run) }).unwrap();
-        }
-        assert_eq!(state.latest_death().map(|record| record.invocation), Some("2".to_owned()));
-    }
-}
+mod tests;

@@ -45,6 +45,7 @@ mod plan;
 mod reasons;
 mod recovery;
 mod recovery_records;
+mod reloads;
 mod report;
 mod requested;
 mod restarter;

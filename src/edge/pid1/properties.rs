@@ -24,8 +24,8 @@ pub struct Command {
     pub end: Option<ProcessEnd>,
     /// When it ended, in microseconds since the epoch.
     pub ended: u64,
-    /// How long it took.
-    pub took: Duration,
+    /// How long it took; `None`: a daemon-reload came while it ran, and PID 1 keeps over that only that it runs.
+    pub took: Option<Duration>,
 }
 
 impl Properties {
@@ -131,7 +131,7 @@ fn command(value: &Variant<'_>) -> Option<Command> {
         pid: *pid,
         end: ProcessEnd::from_wait(*code, *status),
         ended: *ended,
-        took: Duration::from_micros(over.saturating_sub(*began)),
+        took: (*began > 0).then(|| Duration::from_micros(over.saturating_sub(*began))),
     })
 }
 
@@ -177,9 +177,10 @@ mod tests {
 
     #[test]
     fn commands_are_read_whole() {
-        let line =
-            ("/bin/a", vec!["/bin/a", "b c", ""], true, 1_000_u64, 10_u64, 2_000_u64, 60_u64, 7_u32, 1_i32, 3_i32);
-        let known = Properties::from([("ExecStartPre", vec![line].into())]);
+        let line = |(began, begun): (u64, u64)| {
+            ("/bin/a", vec!["/bin/a", "b c", ""], true, began, begun, 2_000_u64, 60_u64, 7_u32, 1_i32, 3_i32)
+        };
+        let known = Properties::from([("ExecStartPre", vec![line((1_000, 10)), line((0, 0))].into())]);
         let words = ["/bin/a", "b c", ""].map(str::to_owned).into();
         let expect = Command {
             words,
@@ -187,9 +188,10 @@ mod tests {
             pid: 7,
             end: Some(ProcessEnd::Exited(3)),
             ended: 2_000,
-            took: Duration::from_micros(50),
+            took: Some(Duration::from_micros(50)),
         };
-        assert_eq!(known.commands("ExecStartPre").collect::<Vec<_>>(), [expect]);
+        let reloaded = Command { took: None, ..expect.clone() };
+        assert_eq!(known.commands("ExecStartPre").collect::<Vec<_>>(), [expect, reloaded]);
         assert_eq!(known.commands("ExecStart").count(), 0);
     }
 }

@@ -1,4 +1,7 @@
 //! Results that PID 1 alone has: of `Execute=` steps that ran as the service, in place of their guard.
+//!
+//! PID 1 forgets them at a daemon-reload, all but how the line ends that runs meanwhile, and when that one began. So whoever asks
+//! PID 1 in the course of a start notes what it knows by then.
 
 use super::arguments::Arguments;
 use super::failed_steps;
@@ -6,6 +9,7 @@ use super::line::StepLine;
 use super::run::SKIPPED;
 use crate::core::config::time_span;
 use crate::core::crash::observation::ProcessEnd;
+use crate::edge::clock;
 use crate::edge::pid1::{self, Command, Properties, Wanted};
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
 use std::io;
@@ -19,7 +23,8 @@ pub(super) fn collect(arguments: &Arguments, invocation: &str) -> io::Result<()>
     let state = WardState::of(ward);
     let mut record =
         state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::Condition));
-    add_results(&mut record, &pid1::ask(unit, Wanted { unit: &[], own: &LISTS })?);
+    let own = [&[super::MAIN_STARTED], &LISTS[..]].concat();
+    add_results(&mut record, &pid1::ask(unit, Wanted { unit: &[], own: &own })?);
     state.save_run(&record)
 }
 
@@ -33,19 +38,36 @@ pub(super) fn verdict(arguments: &Arguments, invocation: &str) -> io::Result<u8>
 
 /// Adds the results that `known` has and `record` has not, and puts all of them in the order of their lines.
 pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
-    let lines: Vec<_> =
-        LISTS.iter().flat_map(|list| known.commands(list)).filter_map(|seen| Some((step(&seen)?, seen))).collect();
-    for (line, seen) in &lines {
-        let noted = record.results.iter().any(|result| is_of(line, result));
-        // A guard that did not find the record has noted nothing in it, whatever its step.
-        let is_missing = line.replaces_guard() || status(seen) == Some(SKIPPED.into());
-        let is_ours = is_missing && line.ward == record.ward;
-        if let Some(status) = status(seen).filter(|_| is_ours && !noted && line.acts(record)) {
-            record.results.push(result(line, (seen, status)));
+    let mut lines = Vec::new();
+    let main = known.number(super::MAIN_STARTED).filter(|at| *at > 0).map(clock::epoch_of_monotonic);
+    let mut over = record.begun.map(|begun| begun.saturating_add(record.backoff_ms.unwrap_or(0)));
+    for list in LISTS {
+        over = over.max(main.filter(|_| list == "ExecStartPost"));
+        for seen in known.commands(list) {
+            over = over.max(visit(record, &seen, over)).max((seen.ended > 0).then_some(seen.ended / 1_000));
+            lines.extend(step(&seen));
         }
     }
     // A line that a reload has taken away since it ran was before those that are yet to come.
-    record.results.sort_by_key(|result| lines.iter().position(|(line, _)| is_of(line, result)));
+    record.results.sort_by_key(|result| lines.iter().position(|line| is_of(line, result)));
+}
+
+/// Adds the result of a line if it is missing; what came before the line was over at `over`. Gives when a step that was noted ended.
+fn visit(record: &mut RunRecord, seen: &Command, over: Option<u64>) -> Option<u64> {
+    let line = step(seen)?;
+    if let Some(noted) = record.results.iter().find(|result| is_of(&line, result)) {
+        return Some(noted.at);
+    }
+    // A guard that did not find the record has noted nothing in it, whatever its step.
+    let is_missing = line.replaces_guard() || status(seen) == Some(SKIPPED.into());
+    let is_ours = is_missing && line.ward == record.ward;
+    if let Some(status) = status(seen).filter(|_| is_ours && line.acts(record)) {
+        // Each line begins when the one before it is over.
+        let since_then = || over.map_or(0, |over| (seen.ended / 1_000).saturating_sub(over));
+        let ms = seen.took.map_or_else(since_then, time_span::millis);
+        record.results.push(result(&line, (seen, status), ms));
+    }
+    None
 }
 
 fn is_of(line: &StepLine, result: &StepResult) -> bool {
@@ -66,7 +88,7 @@ fn status(seen: &Command) -> Option<i32> {
     })
 }
 
-fn result(line: &StepLine, (seen, status): (&Command, i32)) -> StepResult {
+fn result(line: &StepLine, (seen, status): (&Command, i32), ms: u64) -> StepResult {
     StepResult {
         condition: line.place.condition.clone(),
         step: line.place.step.clone(),
@@ -75,23 +97,26 @@ fn result(line: &StepLine, (seen, status): (&Command, i32)) -> StepResult {
         outcome: if status == 0 || line.ignore_failure { Outcome::Ok } else { Outcome::Failed },
         status,
         at: seen.ended / 1_000,
-        ms: time_span::millis(seen.took),
+        ms,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use zbus::Variant;
 
     /// What PID 1 knows of a list: the steps as they stand in the unit, and the status each ended with, if it ran.
     fn seen(list: &'static str, steps: &[(&str, Option<i32>)]) -> (&'static str, Variant<'static>) {
+        begun_at(100_000, list, steps)
+    }
+
+    fn begun_at(began: u64, list: &'static str, steps: &[(&str, Option<i32>)]) -> (&'static str, Variant<'static>) {
         let command = |(step, status): &(&str, Option<i32>)| {
             let program = "/usr/lib/unitward/unitward-step".to_owned();
             let words: Vec<_> = [program.as_str(), "step", "web"].into_iter().chain(step.split(' ')).collect();
             let words: Vec<_> = words.into_iter().map(str::to_owned).collect();
-            let (began, ended, code) = if status.is_some() { (100_000, 141_000, 1) } else { (0, 0, 0) };
+            let (began, ended, code) = if status.is_some() { (began, 141_000, 1) } else { (0, 0, 0) };
             let status = status.unwrap_or(0);
             (program, words, true, began, began, ended, ended, 7_u32, code, status)
         };
@@ -106,9 +131,9 @@ mod tests {
             pid: 7,
             end: Some(ProcessEnd::Exited(0)),
             ended: 0,
-            took: Duration::ZERO,
+            took: None,
         };
-        StepResult { step: step.to_owned(), ..result(&StepLine::parse(&words).unwrap(), (&seen, 0)) }
+        StepResult { step: step.to_owned(), ..result(&StepLine::parse(&words).unwrap(), (&seen, 0), 0) }
     }
 
     #[test]
@@ -135,5 +160,22 @@ mod tests {
         assert_eq!(steps, [("gone", 0), ("1", 0), ("3", 0), ("4", 32), ("4.1", 0), ("5", 0), ("7", 75)]);
         let mounted = &record.results[3];
         assert_eq!((mounted.at, mounted.ms, mounted.outcome), (141, 41, Outcome::Failed));
+    }
+
+    #[test]
+    fn a_step_whose_beginning_a_reload_made_forgotten_began_when_what_came_before_was_over() {
+        let check = |begun: Option<u64>, noted_at: Option<u64>, expect: u64| {
+            let list =
+                begun_at(0, "ExecStartPost", &[("OnDeath 1 WaitFor 1s", None), ("OnDeath 2 Execute /bin/a", Some(0))]);
+            let mut record = RunRecord::new("web", "web.service", "i", StartKind::AfterDeath);
+            (record.begun, record.backoff_ms) = (begun, begun.map(|_| 30));
+            record.results = noted_at.map(|at| StepResult { at, ..noted("1") }).into_iter().collect();
+            add_results(&mut record, &Properties::from([list]));
+            assert_eq!(record.results.last().map(|last| (last.step.as_str(), last.ms)), Some(("2", expect)));
+        };
+        check(Some(50), Some(101), 40);
+        check(Some(50), None, 61);
+        check(Some(500), None, 0);
+        check(None, None, 0);
     }
 }

@@ -1,11 +1,11 @@
 //! One guarded step: does it act in this run, and if so, with what result.
 
-use super::act;
 use super::line::StepLine;
+use super::{act, collect};
 use crate::core::config::{ConditionKind, time_span};
 use crate::edge::clock;
 use crate::edge::pid1::{self, Wanted};
-use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
+use crate::edge::record::{KILLED, Outcome, RunRecord, StartKind, StepResult, WardState};
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -17,9 +17,6 @@ const CANNOT_EXECUTE: u8 = 203;
 /// Exit status of a step that had to be skipped (sysexits.h, `EX_TEMPFAIL`), where it does not count for the start: PID 1 keeps it for
 /// who asks what became of the step.
 pub(super) const SKIPPED: u8 = 75;
-
-/// Exit status of a command that SIGKILL ended, as shells number it.
-const KILLED: u8 = 128 + 9;
 
 /// Runs a step; gives the exit status of the line.
 pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
@@ -35,8 +32,22 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
         Err(_) => RunRecord::new(&line.ward, "", invocation, StartKind::Condition),
         Ok(record) => record,
     };
-    if !line.acts(&record) || is_too_late(&line, &record.unit) {
+    if !line.acts(&record) {
         return Ok(0);
+    }
+    // A step of a stop, or of a service of its own, is in no start.
+    if !line.own_service && line.place.kind() != Some(ConditionKind::Stop) {
+        let own = [&super::STATE_OF_START[..], &collect::LISTS].concat();
+        let known = pid1::ask(&record.unit, Wanted { unit: &["SubState"], own: &own }).unwrap_or_default();
+        if super::start_has_failed(&known) {
+            return Ok(0);
+        }
+        let noted = record.results.len();
+        collect::add_results(&mut record, &known);
+        if line.replaces_guard() && record.results.len() > noted {
+            // The service may not be allowed to. Then it is left to the next line that is root's.
+            let _ = state.save_run(&record);
+        }
     }
     if line.replaces_guard() {
         return Ok(become_command(&line, &record.unit));
@@ -47,7 +58,7 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
     record.results.push(result(&line, KILLED, begun));
     let before = state.save_run(&record);
     let status = act::act(&line, &record);
-    record.results[noted] = result(&line, status, begun);
+    record.results[noted] = result(&line, status.into(), begun);
     if let Err(error) = before.and(state.save_run(&record)) {
         let step = &line.place.step;
         tracing::warn!(
@@ -59,24 +70,17 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
     Ok(status)
 }
 
-fn result(line: &StepLine, status: u8, begun: Instant) -> StepResult {
+fn result(line: &StepLine, status: i32, begun: Instant) -> StepResult {
     StepResult {
         condition: line.place.condition.clone(),
         step: line.place.step.clone(),
         action: line.keyword.clone(),
         argument: line.arguments.join(" "),
         outcome: if status == 0 || line.ignore_failure { Outcome::Ok } else { Outcome::Failed },
-        status: status.into(),
+        status,
         at: clock::since_epoch(),
         ms: time_span::millis(begun.elapsed()),
     }
-}
-
-/// Whether the start this step is part of has come to nothing.
-fn is_too_late(line: &StepLine, unit: &str) -> bool {
-    let of_a_start = !line.own_service && line.place.kind() != Some(ConditionKind::Stop);
-    let wanted = Wanted { unit: &["SubState"], own: &super::STATE_OF_START };
-    of_a_start && super::start_has_failed(&pid1::ask(unit, wanted).unwrap_or_default())
 }
 
 /// Replaces this process by the step's command; comes back only if that fails.

@@ -1,15 +1,12 @@
 //! Conditions and their steps with what became of them since boot: the leaves of the tree, the middle of a status.
 
-use super::line::wording;
+use super::line::{self, wording};
 use super::scene::{Book, Scene};
 use crate::core::config::step::Action;
 use crate::core::config::{Condition, ConditionKind, Ward};
 use crate::core::unit::{service_name, stands_alone};
-use crate::edge::record::{Fired, Outcome, RunRecord, StartKind, StepTotals, Totals};
+use crate::edge::record::{Fired, KILLED, Outcome, RunRecord, StartKind, StepTotals, Totals};
 use serde::{Deserialize, Serialize};
-
-/// The status under which a step that runs is on record: 128 and SIGKILL.
-const UNENDED: i32 = 128 + 9;
 
 /// What a ward's runs came to since boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +92,8 @@ fn told(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> C
         let below = (1..=step.otherwise.len()).map(|below| (format!("{number}.{below}"), failed));
         steps.extend(below.filter_map(|of| step_told(condition, of, counted)));
     }
-    if let Some(step) = at_work(scene, (ward, condition)).and_then(|at| steps.iter_mut().find(|told| told.step == at)) {
+    let running = at_work(scene, (ward, condition), book);
+    if let Some(step) = running.and_then(|at| steps.iter_mut().find(|told| told.step == at)) {
         run(step);
     }
     let spent = book.series.spent.iter().any(|spent| *spent == condition.id || *spent == service_name(ward, condition));
@@ -104,17 +102,22 @@ fn told(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> C
 }
 
 /// The number of the condition's step that runs.
-fn at_work<'a>(scene: &'a Scene, (ward, condition): (&Ward, &Condition)) -> Option<&'a str> {
-    let alone = stands_alone(condition);
-    let unit = if alone { scene.unit_called(&service_name(ward, condition)) } else { scene.unit(&ward.unit()) };
-    let (of, step, _) = unit.step().filter(|_| unit.is_changing())?;
+fn at_work<'a>(scene: &'a Scene, (ward, condition): (&Ward, &Condition), book: &'a Book) -> Option<&'a str> {
+    let (unit, run) = if stands_alone(condition) {
+        let own = |run: &&RunRecord| run.results.iter().any(|result| result.condition == condition.id);
+        let run = book.runs.iter().filter(|run| run.start == StartKind::Condition).find(own);
+        (scene.unit_called(&service_name(ward, condition)), run)
+    } else {
+        (scene.unit(&ward.unit()), book.latest())
+    };
+    let (of, step, _) = line::at_work(ward, unit, run).filter(|_| unit.is_changing())?;
     (of == condition.id).then_some(step)
 }
 
 /// Marks a step as running. Until it ends its record has it as killed, should that happen.
 fn run(told: &mut StepTold) {
     told.running = true;
-    if told.last.as_ref().is_some_and(|last| last.status == UNENDED) {
+    if told.last.as_ref().is_some_and(|last| last.status == KILLED) {
         told.failed = told.failed.saturating_sub(1);
         told.last = None;
     }
@@ -199,7 +202,7 @@ mod tests {
     fn a_step_that_runs_has_not_failed() {
         let mut scene = sample::scene();
         let ward = sample::ward("web", TEXT);
-        let killed = StepResult { status: UNENDED, ..step("3", "WaitFor", Outcome::Failed) };
+        let killed = StepResult { status: KILLED, ..step("3", "WaitFor", Outcome::Failed) };
         let run = RunRecord { results: vec![step("1", "Execute", Outcome::Ok), killed], ..restart(&ward) };
         let words = "unitward-step step web OnDeath 3 WaitFor 1s".split(' ').map(str::to_owned).collect();
         let details = Some(Details { line: Some((words, 1)), ..Details::default() });

@@ -1,11 +1,11 @@
 //! Where a ward stands: one line of the list, the head of its status.
 
-use super::outlook::{backoff, limit};
+use super::outlook::limit;
 use super::pid1::{Details, UnitSeen};
 use super::scene::{Book, Scene};
 use crate::core::config::step::Action;
 use crate::core::config::time_span::millis;
-use crate::core::config::{Condition, Ward};
+use crate::core::config::{Condition, ConditionKind, Ward};
 use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::report::UNKNOWN;
 use crate::core::unit::words;
@@ -122,11 +122,14 @@ pub(in crate::shell) struct DeathTold {
 /// Tells where a ward stands.
 pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
     let (unit, book) = (scene.unit(&ward.unit()), scene.book(ward));
-    let needs_reload = scene.stale.contains(&ward.unit());
-    let state = state(unit, book, needs_reload);
+    let needs_reload = scene.stale.contains_key(&ward.unit());
+    let state = match state(unit, book, needs_reload) {
+        State::Recovering if still_waits(unit, book, scene.epoch) => State::Restarting,
+        state => state,
+    };
     let (until, step) = match (state, unit.details.as_ref()) {
-        (State::Restarting, Some(details)) => (until((ward, book), (unit, details)), None),
-        (State::Recovering | State::Starting | State::Stopping, Some(_)) => (None, step(ward, unit)),
+        (State::Restarting, Some(details)) => (until(book, (unit, details)), None),
+        (State::Recovering | State::Starting | State::Stopping, Some(_)) => (None, step(ward, (unit, book))),
         _ => (None, None),
     };
     let recovery = &ward.recovery;
@@ -156,11 +159,11 @@ pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
 
 /// The word for where a unit stands.
 pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
-    let restarts = book.latest().is_some_and(|run| run.start != StartKind::First && run.end.is_none());
+    let restarts = is_restart(unit, book);
     match (unit.active.as_str(), unit.sub.as_str()) {
         ("active", "exited") => return State::Done,
         ("active" | "reloading" | "refreshing", _) => return State::Running,
-        ("activating", sub) if sub.starts_with("auto-restart") => return State::Restarting,
+        ("activating", _) if unit.waits_for_systemd() => return State::Restarting,
         ("activating", _) if waits(unit) && restarts => return State::Restarting,
         ("activating", _) if restarts => return State::Recovering,
         ("activating", _) => return State::Starting,
@@ -184,6 +187,24 @@ pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
     }
 }
 
+/// Whether this start is an automatic restart. While `begin` runs there may be no record yet that knows.
+fn is_restart(unit: &UnitSeen, book: &Book) -> bool {
+    let told = unit.details.as_ref().and_then(|details| details.restarts).filter(|_| waits(unit));
+    let recorded = || book.latest().is_some_and(|run| run.start != StartKind::First && run.end.is_none());
+    told.map_or_else(recorded, |restarts| restarts > 0)
+}
+
+/// Whether a restart waits by its record, where PID 1 has forgotten which line runs.
+fn still_waits(unit: &UnitSeen, book: &Book, now: u64) -> bool {
+    unit.has_forgotten_its_line() && backed_off(book).is_some_and(|until| now < until)
+}
+
+/// When the back-off ends that the present restart began with.
+fn backed_off(book: &Book) -> Option<u64> {
+    let run = book.latest().filter(|run| run.up.is_none() && run.end.is_none() && run.results.is_empty())?;
+    Some(run.begun?.saturating_add(run.backoff_ms?))
+}
+
 /// Whether the line runs in which a restart waits.
 fn waits(unit: &UnitSeen) -> bool {
     let line = unit.details.as_ref().and_then(|details| details.line.as_ref());
@@ -191,21 +212,40 @@ fn waits(unit: &UnitSeen) -> bool {
 }
 
 /// When the wait before a restart ends.
-fn until((ward, book): (&Ward, &Book), (unit, details): (&UnitSeen, &Details)) -> Option<u64> {
-    if !waits(unit) {
+fn until(book: &Book, (unit, details): (&UnitSeen, &Details)) -> Option<u64> {
+    if unit.waits_for_systemd() {
         return unit.changed.map(|changed| changed.saturating_add(millis(details.restart_delay)));
     }
-    let wait = backoff(&ward.recovery).wait_below(book.series.restarts, details.start_timeout);
-    details.line.as_ref().map(|(_, began)| began.saturating_add(millis(wait)))
+    backed_off(book)
 }
 
 /// The step that runs.
-fn step(ward: &Ward, unit: &UnitSeen) -> Option<StepAt> {
-    let (condition, step, since) = unit.step()?;
+fn step(ward: &Ward, (unit, book): (&UnitSeen, &Book)) -> Option<StepAt> {
+    let (condition, step, since) = at_work(ward, unit, book.latest())?;
     let condition = ward.conditions.iter().find(|known| known.id == condition)?;
     let (action, argument) = wording(condition, step)?;
     let of = condition.steps.len() as u64;
     Some(StepAt { condition: condition.id.clone(), step: step.to_owned(), of, action, argument, since })
+}
+
+/// The condition and the number of the step that runs, and since when: by PID 1, or where that has forgotten it, by the unit's latest
+/// run, in which a step that runs is on record as killed.
+pub(super) fn at_work<'a>(
+    ward: &Ward,
+    unit: &'a UnitSeen,
+    run: Option<&'a RunRecord>,
+) -> Option<(&'a str, &'a str, u64)> {
+    let recorded = || {
+        let (run, last) = run.and_then(|run| Some((run, run.unended()?)))?;
+        let condition = ward.conditions.iter().find(|known| known.id == last.condition)?;
+        let of_a_stop = condition.kind == ConditionKind::Stop && run.start != StartKind::Condition;
+        let goes_on = match unit.active.as_str() {
+            "deactivating" => of_a_stop && run.end.is_some(),
+            _ => !of_a_stop && run.up.is_none() && run.end.is_none(),
+        };
+        (goes_on && unit.has_forgotten_its_line()).then_some((last.condition.as_str(), last.step.as_str(), last.at))
+    };
+    unit.step().or_else(recorded)
 }
 
 /// A step's key and value, nearly as the ward's file has them.

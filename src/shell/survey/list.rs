@@ -71,7 +71,7 @@ pub(super) fn stack_line(scene: &Scene, stack: &Stack) -> StackLine {
     let unit = scene.unit(&stack.unit());
     let members: Vec<Line> = scene.members(stack).map(|ward| line(scene, ward)).collect();
     let is_up = |member: &&Line| matches!(member.state, State::Running | State::Done);
-    let needs_reload = scene.stale.contains(&stack.unit());
+    let needs_reload = scene.stale.contains_key(&stack.unit());
     StackLine {
         name: stack.name.to_string(),
         identifier: stack.identifier.clone(),

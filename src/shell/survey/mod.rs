@@ -15,6 +15,7 @@ mod memory;
 mod outlook;
 mod pid1;
 pub(super) mod reports;
+mod restarts;
 #[cfg(test)]
 mod sample;
 mod scene;

@@ -54,7 +54,9 @@ pub(super) struct Details {
     pub(super) restart_delay: Duration,
     pub(super) start_timeout: Option<Duration>,
     pub(super) limits: TimeLimits,
-    /// The command that runs, its words, and since when in milliseconds.
+    /// Automatic restarts since somebody started it: above 0 in a start means that it is one.
+    pub(super) restarts: Option<u64>,
+    /// The command that runs, its words, and since when in milliseconds. PID 1 forgets it at a daemon-reload.
     pub(super) line: Option<(Vec<String>, u64)>,
     pub(super) status_text: String,
 }
@@ -70,6 +72,34 @@ impl UnitSeen {
         let (words, since) = self.details.as_ref()?.line.as_ref()?;
         let [_, command, _, condition, step, ..] = words.as_slice() else { return None };
         (command == "step").then_some((condition, step, *since))
+    }
+
+    /// Whether lines of it run and PID 1 cannot say which.
+    pub(super) fn has_forgotten_its_line(&self) -> bool {
+        let is_known = |details: &Details| details.line.is_some();
+        self.is_changing() && !self.waits_for_systemd() && self.details.as_ref().is_some_and(|told| !is_known(told))
+    }
+
+    /// Whether `RestartSec=` goes by.
+    pub(super) fn waits_for_systemd(&self) -> bool {
+        self.active == "activating" && self.sub.starts_with("auto-restart")
+    }
+
+    /// Takes on what one answer tells of it, so that all of it is of one moment. What type a job has is not in there.
+    fn renew(&mut self, properties: &Properties<'_>) {
+        let told = |key: &str| properties.get(key).and_then(text).map(str::to_owned);
+        for (own, key) in [
+            (&mut self.description, "Description"),
+            (&mut self.load, "LoadState"),
+            (&mut self.active, "ActiveState"),
+            (&mut self.sub, "SubState"),
+        ] {
+            *own = told(key).unwrap_or_default();
+        }
+        self.job = self.job.take().filter(|_| properties.get("Job").is_some_and(is_job));
+        let changed = properties.get("StateChangeTimestamp").and_then(number);
+        self.changed = changed.filter(|at| *at > 0).map(|at| at / 1_000);
+        self.details = Some(details(properties));
     }
 
     /// Whether it is on its way.
@@ -100,10 +130,7 @@ pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> a
     let replies = try_join_all(asked).await?;
     for (unit, reply) in units.iter_mut().zip(replies) {
         let body = reply.body();
-        let properties: Properties<'_> = body.deserialize().context("failed to read a unit's properties")?;
-        unit.changed =
-            properties.get("StateChangeTimestamp").and_then(number).filter(|at| *at > 0).map(|at| at / 1_000);
-        unit.details = Some(details(&properties));
+        unit.renew(&body.deserialize().context("failed to read a unit's properties")?);
     }
     Ok(())
 }
@@ -162,6 +189,7 @@ fn details(properties: &Properties<'_>) -> Details {
             run: span("RuntimeMaxUSec"),
             stop: span("TimeoutStopUSec"),
         },
+        restarts: properties.get("NRestarts").and_then(number),
         line: LINES.iter().filter_map(|key| properties.get(key)).find_map(running),
         status_text: word("StatusText"),
     }
@@ -170,6 +198,12 @@ fn details(properties: &Properties<'_>) -> Details {
 fn words(list: &Variant<'_>) -> Vec<String> {
     let Variant::Array(list) = list else { return Vec::new() };
     list.iter().filter_map(text).map(str::to_owned).collect()
+}
+
+/// Whether there is a job: its number, 0 for none, and its path.
+fn is_job(job: &Variant<'_>) -> bool {
+    let Variant::Structure(job) = job else { return false };
+    job.fields().first().and_then(number).is_some_and(|number| number > 0)
 }
 
 /// Error name and text, `(ss)`; empty where the unit could be loaded.
@@ -187,4 +221,33 @@ fn running(list: &Variant<'_>) -> Option<(Vec<String>, u64)> {
         let (began, ended) = (number(fields.get(3)?)?, number(fields.get(5)?)?);
         (began > 0 && ended == 0).then(|| Some((words(fields.get(1)?), began / 1_000)))?
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_unit_is_of_one_moment() {
+        let listed = UnitSeen { job: Some("start".into()), sub: "start-pre".into(), ..UnitSeen::default() };
+        let check = |number: u32, job: Option<&str>| {
+            let path = zbus::ObjectPath::try_from("/job/3").unwrap();
+            let told = Properties::from([
+                ("LoadState", "loaded".into()),
+                ("ActiveState", "active".into()),
+                ("SubState", "running".into()),
+                ("Job", Variant::from((number, path))),
+                ("MainPID", 7_u32.into()),
+                ("NRestarts", 2_u32.into()),
+            ]);
+            let mut unit = listed.clone();
+            unit.renew(&told);
+            assert_eq!([&unit.load, &unit.active, &unit.sub], ["loaded", "active", "running"]);
+            assert_eq!(unit.job.as_deref(), job);
+            let details = unit.details.unwrap();
+            assert_eq!((details.pid, details.restarts), (Some(7), Some(2)));
+        };
+        check(0, None);
+        check(3, Some("start"));
+    }
 }

@@ -85,7 +85,7 @@ pub(super) fn scene() -> Scene {
     let mut config = Config { stacks: stacks().into_vec(), ..Config::default() };
     config.wards = wards;
     let mut scene = Scene { epoch: NOW, boot: 100_000, config, ..Scene::default() };
-    scene.stale.insert(scene.config.wards[1].unit());
+    scene.stale.insert(scene.config.wards[1].unit(), Vec::new());
     place_nfs(&mut scene);
     scene.place(("telldusd.service", unit("not-found", "inactive", "dead")), None);
     let worker = scene.config.wards[3].clone();

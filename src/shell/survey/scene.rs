@@ -37,8 +37,8 @@ pub(super) struct Scene {
     pub(super) boot: u64,
     pub(super) config: Config,
     pub(super) problems: Vec<Problem>,
-    /// The units for which the generator would write something else than what it has written.
-    pub(super) stale: HashSet<UnitName>,
+    /// The units for which the generator would write something else than what it has written, and what.
+    pub(super) stale: HashMap<UnitName, Vec<Output>>,
     pub(super) units: HashMap<String, UnitSeen>,
     pub(super) books: HashMap<String, Book>,
 }
@@ -91,7 +91,7 @@ impl Scene {
             scene.problems.extend(planned.problems);
             if let Some(ward) = planned.ward {
                 if !planned.outputs.iter().all(is_written) {
-                    scene.stale.insert(ward.unit());
+                    scene.stale.insert(ward.unit(), planned.outputs);
                 }
                 scene.config.wards.push(ward);
             }
@@ -100,7 +100,7 @@ impl Scene {
         for stack in planner.stacks() {
             scene.problems.extend(stack.problem);
             if !stack.outputs.iter().all(is_written) {
-                scene.stale.insert(stack.described.stack.unit());
+                scene.stale.insert(stack.described.stack.unit(), stack.outputs);
             }
         }
         let (settings, problems) = files.settings();
@@ -127,6 +127,8 @@ impl Scene {
         let wanted = |unit: &&mut UnitSeen| depth == Depth::Whole || unit.is_changing();
         pid1::describe(bus, &mut units.iter_mut().filter(wanted).collect::<Vec<_>>()).await?;
         self.units = names.into_iter().zip(units).collect();
+        // While PID 1 reloads there is nothing in the generator's directory; it answers when that is over.
+        self.stale.retain(|_, outputs| !outputs.iter().all(is_written));
         for ward in wards {
             let standing = if self.unit(&ward.unit()).is_down() { Standing::Down } else { Standing::Up };
             let book = Book::read(&WardState::of(ward.name.as_str()), (depth, standing));

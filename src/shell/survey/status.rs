@@ -7,11 +7,13 @@ use super::list::{StackLine, stack_line};
 use super::memory::{self, CrashTold, Memory, RecoveryTold};
 use super::outlook::{Outlook, on_limit, outlook};
 use super::pid1::Details;
+pub(in crate::shell) use super::restarts::RestartTold;
+use super::restarts::full_restarts;
 use super::scene::{Book, Chosen, Depth, Scene};
 use crate::core::config::time_span::millis;
 use crate::core::config::{Problem, Stack, Ward};
-use crate::core::full_restart::RestartOutcome;
 use crate::core::recovery::account;
+use crate::edge::full_restart::record::{RestartRecord, Restarts};
 use crate::edge::history::read::Told;
 use crate::edge::record::RunRecord;
 use crate::edge::recoveries;
@@ -21,7 +23,7 @@ use std::path::Path;
 use zbus::Connection;
 
 /// Deaths and full restarts that are told of.
-const TOLD: usize = 3;
+pub(super) const TOLD: usize = 3;
 
 /// The document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,16 +97,6 @@ pub(in crate::shell) struct StackStatus {
     pub(in crate::shell) problems: Vec<String>,
 }
 
-/// A full restart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::shell) struct RestartTold {
-    pub(in crate::shell) timestamp: u64,
-    pub(in crate::shell) caller: String,
-    /// `restarted` or `failed`; `None` while it is under way, or where nobody lived to tell.
-    pub(in crate::shell) outcome: Option<String>,
-    pub(in crate::shell) trouble: Option<String>,
-}
-
 /// Answers it.
 pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answer> {
     let mut scene = Scene::read();
@@ -113,11 +105,14 @@ pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answe
         Err(why) => return Ok(Answer::Refused(why)),
     };
     scene.look(bus, (Depth::Whole, &chosen)).await?;
+    // The daemon removes a restart's record once the history has it, so the records come first.
+    let recorded = |stack: &Stack| Restarts::of(stack.name.as_str()).all();
+    let records = scene.config.stacks.iter().find(|stack| chosen.has_stack(stack)).map(recorded).unwrap_or_default();
     let memory = memory::open();
     let ward = scene.config.wards.iter().find(|ward| matches!(chosen, Chosen::Ward(_)) && chosen.has_ward(ward));
     let status = match (ward, scene.config.stacks.iter().find(|stack| chosen.has_stack(stack))) {
         (Some(ward), _) => Status::Ward(Box::new(of_ward(&scene, ward, &remembered(&memory, ward)))),
-        (None, Some(stack)) => Status::Stack(Box::new(of_stack(&scene, stack, &memory))),
+        (None, Some(stack)) => Status::Stack(Box::new(of_stack(&scene, stack, (&memory, &records)))),
         (None, None) => anyhow::bail!("failed to find {name:?} again"),
     };
     Ok(Answer::Document(serde_json::to_string(&status)?))
@@ -231,7 +226,7 @@ fn last_recovery(history: &[Told], (ward, book): (&Ward, &Book), details: &Detai
     recorded.or_else(|| history.iter().rev().find_map(|told| told.recovery.as_ref()).map(memory::recovery))
 }
 
-fn of_stack(scene: &Scene, stack: &Stack, memory: &Memory) -> StackStatus {
+fn of_stack(scene: &Scene, stack: &Stack, (memory, records): (&Memory, &[RestartRecord])) -> StackStatus {
     let told = memory
         .as_ref()
         .map_err(Clone::clone)
@@ -247,23 +242,10 @@ fn of_stack(scene: &Scene, stack: &Stack, memory: &Memory) -> StackStatus {
         description: Some(unit.description.clone()).filter(|text| !text.is_empty() && text != stack.unit().as_str()),
         file: stack.path.display().to_string(),
         wards: scene.members(stack).map(|ward| line(scene, ward)).collect(),
-        full_restarts: restarts.iter().rev().filter_map(restart_told).collect(),
+        full_restarts: full_restarts(&restarts, records),
         history_problem,
         problems: problems(&scene.problems, &stack.path),
     }
-}
-
-fn restart_told(told: &Told) -> Option<RestartTold> {
-    let restart = told.restart.as_ref()?;
-    Some(RestartTold {
-        timestamp: told.death.at,
-        caller: restart.restart.caller.clone(),
-        outcome: restart.end.as_ref().map(|end| match end.outcome {
-            RestartOutcome::Restarted => "restarted".to_owned(),
-            RestartOutcome::Failed => "failed".to_owned(),
-        }),
-        trouble: restart.end.as_ref().map(|end| end.trouble.clone()).filter(|trouble| !trouble.is_empty()),
-    })
 }
 
 /// What is wrong in a file and its drop-ins.
@@ -279,6 +261,7 @@ fn problems(problems: &[Problem], file: &Path) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::core::crash::observation::InvocationId;
+    use crate::core::full_restart::RestartOutcome;
     use crate::edge::history::entry::{
         Fate, Key, Severity, StoredDeath, StoredRecovery, StoredRestart, StoredRestartEnd, Witness,
     };
@@ -350,7 +333,7 @@ mod tests {
     #[test]
     fn the_document_of_a_stack_stays_as_it_is() {
         let scene = sample::scene();
-        let mut status = of_stack(&scene, &scene.config.stacks[0], &Err("there is none yet".into()));
+        let mut status = of_stack(&scene, &scene.config.stacks[0], (&Err("there is none yet".into()), &[]));
         let death = told(8, 7_200_000);
         let restart = StoredRestart {
             death: death.death.key.clone(),
@@ -361,7 +344,7 @@ mod tests {
         };
         let end = StoredRestartEnd { at: NOW, outcome: RestartOutcome::Failed, trouble: "wm did not come up".into() };
         let restart = Some(ToldRestart { restart, end: Some(end) });
-        status.full_restarts.extend(restart_told(&Told { restart, ..death }));
+        status.full_restarts = full_restarts(&[Told { restart, ..death }], &[]);
         sample::check("status-stack.json", &Status::Stack(Box::new(status)));
     }
 }

@@ -1,12 +1,13 @@
 //! The document of `unitward timeline`: what happened when in a recovery, or in all since a time.
 //!
 //! A recovery that is over is read from the history, which keeps its times after `/run` is gone. One that goes on, or that nobody has
-//! stored because the daemon is down, is put together from the run records.
+//! stored because the daemon is down, is put together from the run records; a full restart from its own.
 
 mod course;
 mod document;
 mod members;
 mod records;
+mod restarts;
 mod sources;
 mod subject;
 

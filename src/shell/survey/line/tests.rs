@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::edge::exclusion::{By, Exclusion};
+use crate::edge::record::{KILLED, Outcome, StepResult};
 use crate::shell::survey::sample::{self, NOW, died, run, unit};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ fn stands(unit: UnitSeen, book: Book, stale: bool) -> Line {
     let mut scene = sample::scene();
     let ward = sample::ward("web", TEXT);
     if stale {
-        scene.stale.insert(ward.unit());
+        scene.stale.insert(ward.unit(), Vec::new());
     }
     scene.place(("web.service", unit), Some(("web", book)));
     line(&scene, &ward)
@@ -29,9 +30,9 @@ fn stands(unit: UnitSeen, book: Book, stale: bool) -> Line {
 fn after(start: StartKind) -> Book {
     let ward = sample::ward("web", TEXT);
     let before = RunRecord { end: Some(died(3_000)), ..run(&ward, (1, StartKind::First)) };
-    let mut book = sample::book(vec![run(&ward, (2, start)), before]);
-    book.series.restarts = 1;
-    book
+    let backoff_ms = (start != StartKind::First).then_some(10_000);
+    let latest = RunRecord { begun: Some(NOW - 1_000), backoff_ms, ..run(&ward, (2, start)) };
+    sample::book(vec![latest, before])
 }
 
 #[test]
@@ -86,6 +87,55 @@ fn a_restart_waits_and_then_recovers() {
         false,
     );
     assert_eq!((stops.state, stops.step.map(|step| step.argument)), (State::Stopping, Some("bye".to_owned())));
+}
+
+#[test]
+fn where_systemd_has_forgotten_its_line_over_a_reload_the_record_tells() {
+    let reloaded = |sub: &str| seen(&format!("loaded activating {sub}"), "");
+    let mut book = after(StartKind::AfterAbnormalDeath);
+    let waits = stands(reloaded("start-pre"), after(StartKind::AfterAbnormalDeath), false);
+    assert_eq!((waits.state, waits.until), (State::Restarting, Some(NOW + 9_000)));
+    book.runs[0].backoff_ms = Some(500);
+    assert_eq!(stands(reloaded("start-pre"), book, false).state, State::Recovering);
+    let done = |book: &mut Book, step: &str, status: i32| {
+        let outcome = if status == 0 { Outcome::Ok } else { Outcome::Failed };
+        book.runs[0].results.push(StepResult { status, at: NOW - 400, ..sample::step(step, "Execute", outcome) });
+    };
+    let mut book = after(StartKind::AfterAbnormalDeath);
+    book.runs[0].results.clear();
+    done(&mut book, "2", KILLED);
+    let recovers = stands(reloaded("start-post"), book, false);
+    let step = recovers.step.map(|step| (step.step, step.action, step.since));
+    assert_eq!((recovers.state, step), (State::Recovering, Some(("2".into(), "Execute".into(), NOW - 400))));
+    let mut book = after(StartKind::AfterAbnormalDeath);
+    done(&mut book, "2", 0);
+    assert_eq!(stands(reloaded("start-post"), book, false).step, None);
+    let mut book = after(StartKind::AfterAbnormalDeath);
+    done(&mut book, "2", KILLED);
+    book.runs[0].end = Some(died(100));
+    assert_eq!(stands(seen("loaded deactivating stop-post", ""), book, false).step, None, "it was killed");
+    let mut book = after(StartKind::First);
+    done(&mut book, "1", KILLED);
+    book.runs[0].results[0].condition = r"OnStop".into();
+    book.runs[0].end = Some(End { asked: true, ..died(100) });
+    let stops = stands(seen("loaded deactivating stop-post", ""), book, false);
+    assert_eq!(stops.step.map(|step| (step.action, step.argument)), Some(("Log".into(), "bye".into())));
+}
+
+#[test]
+fn while_a_start_has_no_record_yet_systemds_own_counter_tells_whether_it_is_a_restart() {
+    let ward = sample::ward("web", TEXT);
+    let died = || sample::book(vec![RunRecord { end: Some(died(3_000)), ..run(&ward, (1, StartKind::First)) }]);
+    let check = |restarts: u64, book: Book, expect: (State, Option<u64>)| {
+        let mut begin = seen("loaded activating start-pre", "/usr/lib/unitward/unitward-step begin web web.service");
+        begin.details.as_mut().unwrap().restarts = Some(restarts);
+        let told = stands(begin, book, false);
+        assert_eq!((told.state, told.until), expect, "{restarts}");
+    };
+    check(1, died(), (State::Restarting, None));
+    check(0, died(), (State::Starting, None));
+    check(1, after(StartKind::AfterAbnormalDeath), (State::Restarting, Some(NOW + 9_000)));
+    check(0, after(StartKind::First), (State::Starting, None));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::core::crash::report::UNKNOWN;
 use crate::core::full_restart::RestartOutcome;
 use crate::core::recovery::account::{self, Account, StepDone, StepOutcome};
 use crate::core::recovery::course::{AttemptTimes, Attempts, LeftOut};
+use crate::edge::full_restart::record::RestartRecord;
 use crate::edge::history::read::{Told, ToldRestart};
 use serde::Deserialize;
 
@@ -172,14 +173,36 @@ pub(super) fn full_restart(told: &Told) -> Option<FullRestart> {
         timestamp: death.at,
         caller: restart.caller.clone(),
         cause: restart.cause.as_ref().map(|cause| cause.invocation.to_string()),
-        outcome: end.as_ref().map(|end| match end.outcome {
-            RestartOutcome::Restarted => "restarted".to_owned(),
-            RestartOutcome::Failed => "failed".to_owned(),
-        }),
+        outcome: end.as_ref().map(|end| word(end.outcome)),
         trouble: end.as_ref().map(|end| end.trouble.clone()).filter(|trouble| !trouble.is_empty()),
         end_ms: end.as_ref().map(|end| end.at.saturating_sub(death.at)),
         members: Vec::new(),
     })
+}
+
+/// The same by its own record.
+pub(super) fn recorded_restart(record: &RestartRecord) -> FullRestart {
+    let end = record.end.as_ref();
+    FullRestart {
+        stack: record.stack.clone(),
+        name: record.name.clone(),
+        unit: record.unit.clone(),
+        invocation: record.id.clone(),
+        timestamp: record.at,
+        caller: record.caller.clone(),
+        cause: record.cause.as_ref().map(|cause| cause.invocation.clone()),
+        outcome: end.map(|end| word(end.outcome)),
+        trouble: end.map(|end| end.trouble.clone()).filter(|trouble| !trouble.is_empty()),
+        end_ms: end.map(|end| end.at.saturating_sub(record.at)),
+        members: Vec::new(),
+    }
+}
+
+fn word(outcome: RestartOutcome) -> String {
+    match outcome {
+        RestartOutcome::Restarted => "restarted".to_owned(),
+        RestartOutcome::Failed => "failed".to_owned(),
+    }
 }
 
 #[cfg(test)]

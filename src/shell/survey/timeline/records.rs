@@ -17,10 +17,17 @@ struct Recorded {
 
 /// The recoveries that the latest runs of these wards are a part of: of each at most two that are over, or one that goes on.
 pub(super) fn recoveries(wards: &[String]) -> Vec<Recovery> {
-    let recorded: Vec<_> = wards.iter().filter_map(|ward| Recorded::read(&WardState::of(ward))).collect();
-    let units: Vec<_> = recorded.iter().map(|recorded| recorded.latest.unit.as_str()).collect();
+    told(wards.iter().map(|ward| WardState::of(ward)).collect(), look)
+}
+
+/// What is told of these wards with `look` to ask where units stand. The records are read once more when that is answered: a unit that
+/// came up before has told them so.
+fn told(states: Vec<WardState>, look: impl FnOnce(&[&str]) -> Vec<Properties>) -> Vec<Recovery> {
+    let recorded: Vec<_> = states.into_iter().filter_map(|state| Some((Recorded::read(&state)?, state))).collect();
+    let units: Vec<_> = recorded.iter().map(|(recorded, _)| recorded.latest.unit.as_str()).collect();
     let seen = look(&units);
-    recorded.iter().zip(&seen).flat_map(|(recorded, seen)| recorded.tell(seen)).collect()
+    let again = recorded.iter().map(|(_, state)| Recorded::read(state));
+    again.zip(&seen).filter_map(|(recorded, seen)| Some(recorded?.tell(seen))).flatten().collect()
 }
 
 /// Where the units stand, all by one connection. Without an answer nothing is said to go on, and the time limits have no numbers.
@@ -59,8 +66,16 @@ impl Recorded {
 
     fn going_on(&self, open: &UnderWay, seen: &Properties) -> Option<Recovery> {
         let UnderWay { invocation, died: end, attempts } = open;
-        let told = account(&self.latest.ward, died((invocation, end), &seen.time_limits())?, attempts, Ended::Up);
-        Some(course::recorded(&told, attempts, (&self.latest.unit, Progress::UnderWay)))
+        let mut attempts = attempts.clone();
+        // Until a step has ended it is on record as killed.
+        if self.latest.end.is_none()
+            && self.latest.unended().is_some_and(|step| step.step != "0")
+            && let Some(last) = attempts.last_mut()
+        {
+            last.steps.pop();
+        }
+        let told = account(&self.latest.ward, died((invocation, end), &seen.time_limits())?, &attempts, Ended::Up);
+        Some(course::recorded(&told, &attempts, (&self.latest.unit, Progress::UnderWay)))
     }
 }
 
@@ -72,13 +87,10 @@ fn comes_back(seen: &Properties) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::record::{End, GivenUp, StartKind};
+    use crate::edge::record::{End, GivenUp, KILLED, Outcome, StartKind, StepResult, Up};
 
-    /// What is told of a ward whose watchdog struck, as "outcome: reason".
-    fn check(given_up: Option<GivenUp>, seen: &Properties, expect: &[&str]) {
-        let place = tempfile::tempdir().unwrap();
-        let state = WardState::below(place.path(), "web");
-        let end = End {
+    fn end(given_up: Option<GivenUp>) -> End {
+        End {
             asked: false,
             finished: false,
             result: "watchdog".into(),
@@ -89,9 +101,72 @@ mod tests {
             limit_reached: given_up.is_some(),
             given_up,
             timed_out: None,
+        }
+    }
+
+    /// A restart after such a death, which runs its step.
+    fn restarted(state: &WardState) -> RunRecord {
+        let died = RunRecord::new("web", "web.service", &"e".repeat(32), StartKind::First);
+        state.save_run(&RunRecord { begun: Some(1), end: Some(end(None)), ..died.clone() }).unwrap();
+        let step = |step: &str, status: i32| StepResult {
+            condition: "OnDeath".into(),
+            step: step.into(),
+            action: "WaitFor".into(),
+            argument: "1s".into(),
+            outcome: if status == 0 { Outcome::Ok } else { Outcome::Failed },
+            status,
+            at: 8,
+            ms: 1,
         };
+        let restart = RunRecord::new("web", "web.service", &"f".repeat(32), StartKind::AfterAbnormalDeath);
+        let results = vec![step("1", 0), step("2", KILLED)];
+        let restart = RunRecord { begun: Some(6), follows: Some(died.invocation), results, ..restart };
+        state.save_run(&restart).unwrap();
+        restart
+    }
+
+    #[test]
+    fn a_unit_that_comes_up_while_it_is_asked_for_has_recovered() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "web");
+        let restart = restarted(&state);
+        let comes_up = |units: &[&str]| {
+            assert_eq!(units, ["web.service"]);
+            state.save_run(&RunRecord { up: Some(Up { main: 8, at: 9 }), ..restart.clone() }).unwrap();
+            vec![watched("active")]
+        };
+        let told = told(vec![state.clone()], comes_up);
+        assert_eq!(
+            told.iter().map(|one| (one.outcome.as_str(), one.end_ms)).collect::<Vec<_>>(),
+            [("step-failed", Some(4))]
+        );
+    }
+
+    #[test]
+    fn a_step_that_runs_is_not_told_as_one_that_failed() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "web");
+        restarted(&state);
+        let told = told(vec![state], |_| vec![watched("activating")]);
+        let steps: Vec<_> = told[0].attempts[0].steps.iter().map(|step| step.result.as_str()).collect();
+        assert_eq!((told[0].outcome.as_str(), steps), ("under-way", vec!["ok"]));
+    }
+
+    #[test]
+    fn the_service_of_a_condition_is_no_run_of_the_ward() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "web");
+        restarted(&state);
+        state.save_run(&RunRecord::new("web", "", &"z".repeat(32), StartKind::Condition)).unwrap();
+        assert_eq!(told(vec![state], |_| vec![watched("activating")]).len(), 1);
+    }
+
+    /// What is told of a ward whose watchdog struck, as "outcome: reason".
+    fn check(given_up: Option<GivenUp>, seen: &Properties, expect: &[&str]) {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "web");
         let run = RunRecord::new("web", "web.service", &"e".repeat(32), StartKind::First);
-        state.save_run(&RunRecord { end: Some(end), ..run }).unwrap();
+        state.save_run(&RunRecord { end: Some(end(given_up)), ..run }).unwrap();
         let told = Recorded::read(&state).unwrap().tell(seen);
         let told: Vec<_> =
             told.iter().map(|one| format!("{}: {}", one.outcome, one.reason.as_deref().unwrap_or("-"))).collect();

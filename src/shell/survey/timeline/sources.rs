@@ -1,6 +1,7 @@
-//! Where the document is read from: the history, this boot's run records, the configuration.
+//! Where the document is read from: the history, this boot's run records, the records of full restarts, the configuration.
 
 use super::document::{Document, FullRestart, Recovery};
+use super::restarts::Recorded;
 use super::subject::Subject;
 use super::{course, members, records};
 use crate::core::config::{Config, Ward};
@@ -23,9 +24,10 @@ impl Sources {
 
     /// All since then of what is named.
     pub(super) fn since(&mut self, since: u64, subject: &Subject) -> anyhow::Result<Document> {
-        let whose = subject.whose();
+        let (whose, restarts) = (subject.whose(), Recorded::read(subject).since(since));
         let told = self.reader.as_ref().map(|reader| reader.courses(since, whose.as_ref())).transpose()?;
         let mut document = gather(&told.unwrap_or_default());
+        restarts.add(&mut document);
         document.since = Some(since);
         let stored: HashSet<String> = document.recoveries.iter().map(|recovery| recovery.invocation.clone()).collect();
         for recovery in recorded(subject) {
@@ -39,32 +41,38 @@ impl Sources {
 
     /// The latest of what is named.
     pub(super) fn latest(&mut self, subject: &Subject) -> anyhow::Result<Option<Document>> {
-        let whose = subject.whose();
+        let (whose, restarts) = (subject.whose(), Recorded::read(subject));
         let stored = self.reader.as_ref().map(|reader| reader.latest_course(whose.as_ref())).transpose()?.flatten();
-        let fresh = recorded(subject).into_iter().max_by_key(|recovery| recovery.timestamp);
-        Ok(match (stored, fresh) {
-            (Some(told), Some(recovery)) if told.death.at >= recovery.timestamp => Some(gather(&[told])),
-            (_, Some(recovery)) => Some(Document { recoveries: vec![recovery], ..Document::default() }),
-            (Some(told), None) => Some(gather(&[told])),
-            (None, None) => None,
-        })
+        let recovery = recorded(subject).into_iter().max_by_key(|recovery| recovery.timestamp);
+        let found = [
+            recovery.map(|recovery| (recovery.timestamp, Document::from(recovery))),
+            restarts.latest().map(|restart| (restart.timestamp, Document::from(restart))),
+            stored.map(|told| (told.death.at, gather(&[told]))),
+        ];
+        // Of the same one, what is stored, the last of these, is believed.
+        let mut latest = found.into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, document)| document);
+        latest.iter_mut().for_each(|document| restarts.complete(document));
+        Ok(latest)
     }
 
     /// The one with this ID; or why it cannot be told, if the ID is known.
     pub(super) fn with_id(&mut self, id: &str) -> anyhow::Result<Option<Result<Document, String>>> {
+        let restarts = Recorded::read(&Subject::All);
         let mut told = self.reader.as_ref().map_or_else(|| Ok(Vec::new()), |reader| reader.find(id))?;
-        let begins = |recovery: &Recovery| recovery.invocation.starts_with(&id.to_ascii_lowercase());
+        let id = id.to_ascii_lowercase();
+        let begins = |recovery: &Recovery| recovery.invocation.starts_with(&id);
         let fresh: Vec<_> = recorded(&Subject::All).into_iter().filter(begins).collect();
         if told.len() > 1 {
             let advice = "give more digits; \"unitward reports\" lists what is known";
             return Ok(Some(Err(format!("{} deaths begin with \"{id}\": {advice}.", told.len()))));
         }
-        let found = told.pop().map(|told| gather(&[told]));
+        let mut found = told.pop().map(|told| gather(&[told]));
+        found.iter_mut().for_each(|document| restarts.complete(document));
         if let Some(document) = found.as_ref().filter(|document| !document.is_empty()) {
             return Ok(Some(Ok(document.clone())));
         }
-        let fresh =
-            fresh.into_iter().next().map(|recovery| Document { recoveries: vec![recovery], ..Document::default() });
+        let fresh = fresh.into_iter().next().map(Document::from);
+        let fresh = fresh.or_else(|| restarts.with_id(&id).map(Document::from));
         let none = || {
             "No recovery began with that death: it prolonged one, or nothing restarts the unit. \
              \"unitward reports\" shows which deaths were recovered from."
@@ -90,6 +98,12 @@ impl Sources {
 impl Document {
     pub(super) fn is_empty(&self) -> bool {
         self.recoveries.is_empty() && self.full_restarts.is_empty()
+    }
+}
+
+impl From<Recovery> for Document {
+    fn from(recovery: Recovery) -> Self {
+        Self { recoveries: vec![recovery], ..Self::default() }
     }
 }
 

@@ -51,6 +51,16 @@ impl Subject {
         }
     }
 
+    /// Whether the full restarts of this stack belong to it.
+    pub(super) fn has_restarts_of(&self, stack: &str, unit: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ward(..) => false,
+            Self::Stack(name, _) => name == stack,
+            Self::Other(name) => name == stack || name == unit,
+        }
+    }
+
     /// Why nothing is told of it.
     pub(super) fn nothing(&self, config: &Config) -> String {
         let name = match self {

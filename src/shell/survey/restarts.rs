@@ -1,0 +1,122 @@
+//! The full restarts that a status tells of, from the history and from the restarts' own records.
+
+use super::status::TOLD;
+use crate::core::full_restart::RestartOutcome;
+use crate::edge::full_restart::record::RestartRecord;
+use crate::edge::history::read::Told;
+use serde::{Deserialize, Serialize};
+
+/// A full restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::shell) struct RestartTold {
+    pub(in crate::shell) timestamp: u64,
+    pub(in crate::shell) caller: String,
+    /// `restarted` or `failed`; `None` while it is under way, or where nobody lived to tell.
+    pub(in crate::shell) outcome: Option<String>,
+    pub(in crate::shell) trouble: Option<String>,
+}
+
+/// The last full restarts, from the history and from the records of those it does not know, or not the end of.
+pub(super) fn full_restarts(history: &[Told], records: &[RestartRecord]) -> Vec<RestartTold> {
+    let mut all: Vec<_> =
+        history.iter().filter_map(|told| Some((told.death.key.invocation.as_str(), restart_told(told)?))).collect();
+    for record in records {
+        match all.iter_mut().find(|(id, _)| *id == record.id) {
+            Some((_, told)) if told.outcome.is_some() => {}
+            Some((_, told)) => *told = restart_recorded(record),
+            None => all.push((&record.id, restart_recorded(record))),
+        }
+    }
+    let mut all: Vec<_> = all.into_iter().rev().map(|(_, told)| told).collect();
+    all.sort_by_key(|told| std::cmp::Reverse(told.timestamp));
+    all.truncate(TOLD);
+    all
+}
+
+fn restart_told(told: &Told) -> Option<RestartTold> {
+    let restart = told.restart.as_ref()?;
+    let how = restart.end.as_ref().map(|end| (end.outcome, end.trouble.as_str()));
+    Some(restart_of(told.death.at, &restart.restart.caller, how))
+}
+
+fn restart_recorded(record: &RestartRecord) -> RestartTold {
+    let how = record.end.as_ref().map(|end| (end.outcome, end.trouble.as_str()));
+    restart_of(record.at, &record.caller, how)
+}
+
+fn restart_of(timestamp: u64, caller: &str, how: Option<(RestartOutcome, &str)>) -> RestartTold {
+    let outcome = how.map(|(outcome, _)| match outcome {
+        RestartOutcome::Restarted => "restarted".to_owned(),
+        RestartOutcome::Failed => "failed".to_owned(),
+    });
+    let trouble = how.map(|(_, trouble)| trouble.to_owned()).filter(|trouble| !trouble.is_empty());
+    RestartTold { timestamp, caller: caller.to_owned(), outcome, trouble }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::crash::observation::InvocationId;
+    use crate::edge::full_restart::record::{Asker, RestartEnd};
+    use crate::edge::history::entry::{Fate, Key, Severity, StoredDeath, StoredRestart, StoredRestartEnd, Witness};
+    use crate::edge::history::read::ToldRestart;
+
+    fn id(number: u64) -> String {
+        format!("{number:032x}")
+    }
+
+    fn record(number: u64, end: Option<RestartOutcome>) -> RestartRecord {
+        RestartRecord {
+            id: id(number),
+            stack: "shop".into(),
+            name: "Shop".into(),
+            unit: "shop.target".into(),
+            boot: "b".repeat(32),
+            ended: None,
+            members: Vec::new(),
+            caller: "record".into(),
+            backtrace: None,
+            cause: None,
+            by: Asker { pid: 1, uid: 0, unit: None },
+            at: number,
+            joined: Vec::new(),
+            end: end.map(|outcome| RestartEnd { outcome, trouble: String::new(), at: number + 1 }),
+        }
+    }
+
+    fn told(number: u64, end: Option<RestartOutcome>) -> Told {
+        let invocation = InvocationId::parse(&id(number)).unwrap();
+        let key = Key { boot: "b".repeat(32), unit: "shop.target".into(), invocation };
+        let restart = StoredRestart {
+            death: key.clone(),
+            stack: "shop".into(),
+            caller: "history".into(),
+            ended: None,
+            cause: None,
+        };
+        let end = end.map(|outcome| StoredRestartEnd { at: number + 1, outcome, trouble: String::new() });
+        let death = StoredDeath {
+            key,
+            name: "Shop".into(),
+            severity: Severity::Crash,
+            pid: None,
+            reason: "Shop restarted by history".into(),
+            at: number,
+            backtrace: None,
+            witness: Witness::Bus,
+            fate: Fate::Reported,
+        };
+        let restart = Some(ToldRestart { restart, end });
+        Told { id: 1, death, report: None, recovery: None, recovery_report: None, restart, led_to: None }
+    }
+
+    #[test]
+    fn what_the_history_has_not_taken_in_yet_is_told_by_the_records() {
+        let (restarted, failed) = (Some(RestartOutcome::Restarted), Some(RestartOutcome::Failed));
+        let history = [told(1, failed), told(2, failed), told(3, None)];
+        let records = [record(2, restarted), record(3, restarted), record(4, None)];
+        let all = full_restarts(&history, &records);
+        let all: Vec<_> = all.iter().map(|one| (one.timestamp, one.caller.as_str(), one.outcome.as_deref())).collect();
+        assert_eq!(all, [(4, "record", None), (3, "record", Some("restarted")), (2, "history", Some("failed"))]);
+    }
+}
