@@ -194,3 +194,17 @@ fn every_file_tells_one_story() {
         }
     }
 }
+
+#[test]
+fn every_host_test_is_among_those_that_run() {
+    let folder = root().join("tests/hosts");
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if stem == "main" || path.extension().is_none_or(|kind| kind != "rs") {
+            continue;
+        }
+        let main = fs::read_to_string(folder.join("main.rs")).unwrap();
+        assert!(main.lines().any(|line| line == format!("mod {stem};")), "main.rs does not name {}", path.display());
+    }
+}
