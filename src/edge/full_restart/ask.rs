@@ -1,6 +1,7 @@
 //! Asks for the full restart of a stack, at the stack's socket.
 //!
-//! Nothing here waits longer than it was told to: not for room in the socket's queue, nor for the answer.
+//! Nothing here waits longer than it was told to: not for room in the socket's queue, nor for the answer. Only where nobody listens
+//! yet, and PID 1 itself is silent, is that longer.
 
 use crate::core::config::{StackName, time_span};
 use crate::core::full_restart::request::{Answer, Request, SOCKETS};

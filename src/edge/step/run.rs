@@ -48,6 +48,9 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
             // The service may not be allowed to. Then it is left to the next line that is root's.
             let _ = state.save_run(&record);
         }
+        if !line.acts(&record) {
+            return Ok(0);
+        }
     }
     if line.replaces_guard() {
         return Ok(become_command(&line, &record.unit));

@@ -7,7 +7,7 @@ use crate::core::config::{Stack, StackName, time_span};
 use crate::core::full_restart::program::Program;
 use crate::core::full_restart::reception::errno;
 use crate::core::full_restart::request::{Answer, AnswerWhen, LONGEST, Request, SOCKETS};
-use crate::edge::full_restart::ask::{PATIENCE, ask};
+use crate::edge::full_restart::ask::{AskError, PATIENCE, ask};
 use crate::edge::root::Files;
 use crate::shell::restarter;
 use anyhow::Context as _;
@@ -75,6 +75,11 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let answer = if arguments.wait { while_waiting(&format!("Restarting {name}"), asked) } else { asked() };
     Ok(match answer {
         Ok(answer) => tell(&name, &answer, arguments.wait.then(|| begun.elapsed())),
+        // It comes as soon as systemd has started who makes it.
+        Err(error @ AskError::Unanswered(_)) if !arguments.wait => {
+            println!("Restarting {name}; {error}.");
+            ExitCode::SUCCESS
+        }
         Err(error) => refuse(&format!("Failed to restart {name}: {error}.")),
     })
 }

@@ -11,7 +11,7 @@ use crate::core::config::Config;
 use crate::core::crash::observation::InvocationId;
 use crate::core::crash::verdict::Testimony;
 use crate::core::recovery::account::Account;
-use crate::edge::history::entry::{Key, StoredReport};
+use crate::edge::history::entry::{Change, Key, StoredReport};
 use crate::edge::recoveries::Chain;
 use crate::shell::news::News as BusNews;
 use std::sync::Arc;
@@ -88,6 +88,18 @@ pub(super) enum Action {
     Know(Box<Facts>),
     /// Says something in the log.
     Say(Remark),
+}
+
+impl Action {
+    /// What the courier tells is for the history.
+    pub(super) fn of_courier(now: Now, news: News) -> Self {
+        let at = now.epoch_ms;
+        Self::Order(match news {
+            News::Sent(seq) => Order::Store(vec![Change::Sent { seq, at }]),
+            News::Refused(seq, why) => Order::Store(vec![Change::Refused { seq, at, why }]),
+            News::Wanted { lane, after, limit } => Order::Fetch { lane, after, limit },
+        })
+    }
 }
 
 /// sd_notify(3) messages.

@@ -5,7 +5,7 @@
 
 use super::archive::{Order, Recollection, Tale};
 use super::bus::Facts;
-use super::cloud::{self, Command, Endpoint, News};
+use super::cloud::{self, Command, Endpoint};
 use super::ends::Ends;
 use super::event::{Action, Event, Notice, Now, Remark};
 use super::guard::Guard;
@@ -105,7 +105,7 @@ impl State {
             Event::Bus(sight) => self.see(now, sight),
             Event::Record(witness) => self.ends.hear(scene, witness),
             Event::Archive(tale) => self.learn(now, tale),
-            Event::Courier(news) => vec![courier_news(now, news)],
+            Event::Courier(news) => vec![Action::of_courier(now, news)],
             Event::Core(found) => self.ends.desk.core_found(scene, &found),
             Event::Cloud(status) => {
                 self.cloud = status;
@@ -190,10 +190,7 @@ impl State {
                 self.resync.connected();
                 std::iter::once(Action::Say(Remark::Listening)).chain(self.ask_for_all(now)).collect()
             }
-            Sight::Lost(error) => {
-                let news = self.resync.lost().then(|| Action::Say(Remark::BusLost(error)));
-                news.into_iter().chain(self.ends.lost(scene)).collect()
-            }
+            Sight::Lost(error) => self.lost(now, error).into_iter().collect(),
             Sight::Overflow => {
                 self.ends.recall.expect(now.monotonic);
                 let news = self.resync.postpone(now.monotonic);
@@ -209,12 +206,12 @@ impl State {
             // A daemon-reload has the generator read the wards anew, so they are read here too: what is guarded and what is
             // reported never differ. Once they are read everything is asked for again.
             Sight::ReloadEnds => vec![Action::LoadConfiguration],
-            Sight::Changed(unit, seen, state) => {
+            Sight::Changed(unit, observation, state) => {
                 if scene.rules.guard.stack(&unit).is_some() {
-                    self.stacks.observe(&unit, &StackSeen::of(&seen));
+                    self.stacks.observe(&unit, &StackSeen::of(&observation));
                 }
                 let told = self.ends.standings.observe(scene, &unit, state);
-                self.ends.observe(scene, &unit, &seen).into_iter().chain(told).collect()
+                self.ends.observe(scene, &unit, &observation).into_iter().chain(told).collect()
             }
             Sight::StackChanged(unit, seen) => {
                 self.stacks.observe(&unit, &seen);
@@ -223,8 +220,8 @@ impl State {
             Sight::JobDone(unit, result) => self.stacks.job_done(scene, &unit, &result).into_iter().collect(),
             Sight::Restarter => vec![stacks::look(&self.rules)],
             // During a reload every unit goes and comes back.
-            Sight::Removed(unit) if !self.resync.is_held() => self.ends.removed(scene, &unit),
-            Sight::Removed(_) => Vec::new(),
+            Sight::Removed(_) if self.resync.is_held() => Vec::new(),
+            Sight::Removed(unit) => self.ends.removed(scene, &unit),
             Sight::JobQueued(at) => self.ends.job_queued(at).into_iter().collect(),
             Sight::JobKnown(at, kind) => {
                 self.ends.job_known(&at, kind);
@@ -238,14 +235,22 @@ impl State {
             }
             Sight::Described(unit, description) => {
                 let told = self.ends.standings.observe(scene, &unit, description.state.clone());
+                let actions = self.ends.describe(scene, &unit, &description);
                 self.resync.described(&unit);
-                self.ends.describe(scene, &unit, &description).into_iter().chain(told).collect()
+                actions.into_iter().chain(told).collect()
             }
             Sight::Unanswered(question) => {
+                self.ends.hurry(now, |unit| question.is_to_describe(unit));
                 self.resync.unanswered(&question);
-                self.ends.unanswered(scene, &question)
+                Vec::new()
             }
         }
+    }
+
+    /// The bus is gone; what was asked on it stays unanswered.
+    fn lost(&mut self, now: Now, error: String) -> Option<Action> {
+        self.ends.hurry(now, |_| true);
+        self.resync.lost().then(|| Action::Say(Remark::BusLost(error)))
     }
 
     fn listed(&mut self, now: Now, units: Vec<UnitAt>) -> Vec<Action> {
@@ -370,6 +375,7 @@ impl State {
         let wards = self.rules.guard.wards();
         let ear = if self.resync.is_connected() { "" } else { "; not connected to systemd" };
         let cloud = self.cloud.story(self.unsent, self.nowhere());
+        let plural = |number: usize| if number == 1 { "" } else { "s" };
         format!("Guarding {wards} ward{}, watching {others} unit{}; {cloud}{ear}", plural(wards), plural(others))
     }
 
@@ -380,20 +386,6 @@ impl State {
             (None, false) | (Some(_), _) => "no broker, reports stay local",
         }
     }
-}
-
-/// What the courier tells is for the history.
-fn courier_news(now: Now, news: News) -> Action {
-    let at = now.epoch_ms;
-    Action::Order(match news {
-        News::Sent(seq) => Order::Store(vec![Change::Sent { seq, at }]),
-        News::Refused(seq, why) => Order::Store(vec![Change::Refused { seq, at, why }]),
-        News::Wanted { lane, after, limit } => Order::Fetch { lane, after, limit },
-    })
-}
-
-fn plural(number: usize) -> &'static str {
-    if number == 1 { "" } else { "s" }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! so that nobody finds the unit down without it, and again once the stop is queued: a start that was under way removes it. A
 //! readmission forgets the deaths that were counted and starts the unit.
 //!
-//! Both are told when systemd has agreed, and taken back when it does not. But the main loop hears of a readmission before the
+//! Both are told when systemd has agreed, and taken back when it does not; where it has not answered they stand, and it is said so. But the main loop hears of a readmission before the
 //! start, so that it knows who is behind what it sees.
 
 use super::Facts;
@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, watch};
 use zbus::message::Message;
 use zbus::names::{BusName, InterfaceName, MemberName};
-use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant};
+use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant, fdo};
 
 const BUS: &str = "org.freedesktop.DBus";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
@@ -95,6 +95,7 @@ impl Ruler {
                 && !is_down(call.0, &unit).await
             {
                 if is_late(&error) {
+                    self.tell(Ruling::Exclude { ward: ward.clone(), why }).await;
                     let why = format!(
                         "{ward} is marked as excluded, but whether {unit} is being stopped is not known: {error}."
                     );
@@ -141,6 +142,11 @@ impl Ruler {
         if let Err(error) = started
             && is_down(call.0, &unit).await
         {
+            if is_late(&error) {
+                self.tell(Ruling::Readmit { ward: ward.clone() }).await;
+                let why = format!("{ward} is readmitted, but whether {unit} is being started is not known: {error}.");
+                return Err(Refusal::Failed(why));
+            }
             let kept = mark.map_or(Ok(()), |mark| exclusion::save(&state, &mark));
             self.tell(Ruling::StillExcluded { ward: ward.clone() }).await;
             kept.map_err(failed)?;
@@ -161,7 +167,7 @@ impl Ruler {
             if found().ok() == on_disk {
                 break;
             }
-            // In each of these pauses the main loop has its turn, however busy the machine is.
+            // Looks are counted and not time: on a busy machine the time may pass without a turn for the main loop.
             tokio::time::sleep(RELOAD_TICK).await;
         }
         found().map_err(Refusal::Refused)
@@ -182,7 +188,7 @@ async fn on_disk(name: &str) -> Option<(String, String)> {
         let pair = |ward: &Ward| (ward.name.as_str().to_owned(), ward.unit().as_str().to_owned());
         find(&config.wards.iter().map(pair).collect(), &name).ok()
     });
-    looked.await.unwrap_or(None)
+    tokio::time::timeout(RELOAD_TICK * RELOAD_LOOKS, looked).await.ok()?.ok()?
 }
 
 /// A ward's name goes before a unit's, which may lack its suffix.
@@ -207,7 +213,13 @@ async fn is_down(bus: &Connection, unit: &str) -> bool {
 
 /// Whether there was no answer, and what was asked for may yet be done.
 fn is_late(error: &zbus::Error) -> bool {
-    matches!(error, zbus::Error::InputOutput(error) if error.kind() == ErrorKind::TimedOut)
+    match error {
+        zbus::Error::InputOutput(_) => true,
+        zbus::Error::FDO(error) => {
+            matches!(**error, fdo::Error::NoReply(_) | fdo::Error::Disconnected(_) | fdo::Error::TimedOut(_))
+        }
+        _ => false,
+    }
 }
 
 fn refused(unit: &str, what: &str, then: &str) -> Refusal {

@@ -33,9 +33,13 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use unit::{Acquaintance, Standing, Unit};
 
-/// How long PID 1's answer about a failed control process is waited for. It comes within milliseconds, or it is known that none will;
-/// this is for a machine on which we get no turn to hear it.
+/// How long PID 1's answer about a failed control process is waited for. It comes within milliseconds; this is for a machine on which
+/// we get no turn to hear it.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long it is waited for once it was refused, or the bus is lost: PID 1 may be executing itself anew, and is asked for everything
+/// when it is back.
+const REFUSED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The watched units and their ends that are not dealt with yet.
 #[derive(Debug)]
@@ -215,17 +219,12 @@ impl Ends {
         actions
     }
 
-    /// PID 1 does not answer this question.
-    pub(super) fn unanswered(&mut self, scene: Scene<'_>, question: &Question) -> Vec<Action> {
-        match question {
-            Question::Describe(at) => self.resolve(scene, &at.unit, None),
-            _ => Vec::new(),
+    /// What was asked about these units stays unanswered.
+    pub(super) fn hurry(&mut self, now: Now, whose: impl Fn(&str) -> bool) {
+        let soon = now.monotonic + REFUSED_PATIENCE;
+        for waiting in self.waiting.iter_mut().filter(|waiting| whose(&waiting.unit)) {
+            waiting.until = waiting.until.min(soon);
         }
-    }
-
-    /// The bus is gone, and what was asked on it stays unanswered.
-    pub(super) fn lost(&mut self, scene: Scene<'_>) -> Vec<Action> {
-        self.give_up(scene, |_| true)
     }
 
     /// When [`Ends::overdue`] has something to do.
@@ -237,19 +236,15 @@ impl Ends {
     /// Whatever the time has come for.
     pub(super) fn overdue(&mut self, scene: Scene<'_>) -> Vec<Action> {
         let now = scene.now.monotonic;
-        let mut actions = self.give_up(scene, |waiting| waiting.until <= now);
+        let late = self.waiting.iter().filter(|waiting| waiting.until <= now);
+        let units: Vec<String> = late.map(|waiting| waiting.unit.clone()).collect();
+        let mut actions: Vec<Action> = units.iter().flat_map(|unit| self.resolve(scene, unit, None)).collect();
         if self.recall.overdue(now) {
             actions.push(Action::Say(Remark::RecallLate));
             actions.extend(self.let_go(scene));
         }
         actions.extend(self.desk.overdue(scene));
         actions
-    }
-
-    /// Decides on ends without the word they waited for.
-    fn give_up(&mut self, scene: Scene<'_>, which: impl Fn(&Waiting) -> bool) -> Vec<Action> {
-        let units: Vec<String> = self.waiting.iter().filter(|end| which(end)).map(|end| end.unit.clone()).collect();
-        units.iter().flat_map(|unit| self.resolve(scene, unit, None)).collect()
     }
 
     fn unit(&mut self, name: &str) -> &mut Unit {
@@ -278,7 +273,10 @@ impl Ends {
 
     /// An end with all its witnesses but, maybe, the last.
     fn take(&mut self, scene: Scene<'_>, name: &str, end: End) -> Vec<Action> {
-        if !verdict::needs_control(&end.ended, end.testimony.as_ref()) && !self.lacks_a_limit(name, &end) {
+        // What comes later is told later.
+        let is_behind = self.waiting.iter().any(|waiting| waiting.unit == name);
+        let is_clear = !verdict::needs_control(&end.ended, end.testimony.as_ref()) && !self.lacks_a_limit(name, &end);
+        if is_clear && !is_behind {
             return self.decide(scene, name, end);
         }
         let until = scene.now.monotonic + CONTROL_PATIENCE;

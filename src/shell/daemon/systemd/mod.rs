@@ -115,6 +115,13 @@ pub(super) enum Question {
     JobType(JobAt),
 }
 
+impl Question {
+    /// Whether it is about all of this unit.
+    pub(super) fn is_to_describe(&self, unit: &str) -> bool {
+        matches!(self, Self::Describe(at) if at.unit == unit)
+    }
+}
+
 /// Where a stack's unit stands; a target has no more to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StackSeen {

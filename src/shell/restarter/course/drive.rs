@@ -16,8 +16,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_m
 /// The longest before it is asked again whether it has taken the restart up: callers wait to be told, and a quick one is over soon.
 const TO_BE_TAKEN_UP: Duration = Duration::from_millis(20);
 
-/// Looks that may fail before it counts as unknown how the units are: PID 1 may be busy.
-const LOOKS: u32 = 6;
+/// How long looks may fail before it counts as unknown how the units are: PID 1 may be executing itself anew.
+const TO_BE_SEEN: Duration = Duration::from_secs(3);
 
 impl Course {
     /// Restarts, and waits for the end.
@@ -33,7 +33,11 @@ impl Course {
             // systemd executes itself anew, and nobody knows how far that came.
             Err(Failure::NotBegun(why)) if systemctl::was_cut_off(&why) => {
                 pid1::await_answer();
-                if self.has_happened() { self.follow_unit() } else { self.have_restarted() }
+                if self.has_happened() {
+                    return self.follow_unit();
+                }
+                self.note_runs();
+                self.have_restarted()
             }
             restarted => restarted,
         }
@@ -137,15 +141,14 @@ impl Course {
 
     /// Looks also where PID 1 is too busy to answer at once.
     pub(super) fn look_patiently(&self) -> io::Result<Vec<Look>> {
-        let mut looks = self.look();
-        for _ in 1..LOOKS {
-            if looks.is_ok() {
-                break;
+        let until = Instant::now() + TO_BE_SEEN;
+        loop {
+            let looks = self.look();
+            if looks.is_ok() || Instant::now() >= until {
+                return looks;
             }
             std::thread::sleep(PAUSES.1);
-            looks = self.look();
         }
-        looks
     }
 
     /// Whether systemd has restarted the stack, or is about to.

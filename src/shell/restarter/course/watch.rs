@@ -48,7 +48,11 @@ impl Course {
 
     fn is_any_stopping(&self) -> bool {
         // The first look is at the stack's own unit. Where systemd tells nothing they may be.
-        self.look().map_or(true, |looks| looks.iter().skip(1).any(|member| member.stage == Stage::Stopping))
+        let is_its_doing = |look: &Look| {
+            let killed = self.record.members.iter().any(|member| member.unit == look.unit && member.run == look.run);
+            killed && look.stage == Stage::Stopping
+        };
+        self.look().map_or(true, |looks| looks.iter().skip(1).any(is_its_doing))
     }
 
     /// Watches the units until they stay as they are, at most so long.

@@ -221,13 +221,27 @@ fn a_failed_start_waits_for_the_control_process_but_not_for_ever() {
 
     let no_answer = || Event::Bus(Sight::Unanswered(Question::Describe(UnitAt::new("x.service"))));
     let no_bus = || Event::Bus(Sight::Lost("it is gone".into()));
-    for (when, event) in [(15_001, Event::Tick), (2, no_answer()), (2, no_bus())] {
+    for (event, until) in [(Event::Tick, 15_001), (no_answer(), 1_002), (no_bus(), 1_002)] {
         let mut state = ready();
         let _ = state.step(at(1), changed("x.service", failed.clone()));
-        assert_eq!(state.deadline(), Some(at(15_001).monotonic));
-        assert_eq!(reports(&state.step(at(when), event)), ["x <NA>"]);
+        assert!(reports(&state.step(at(2), event)).is_empty());
+        assert_eq!(state.deadline(), Some(at(until).monotonic));
+        assert_eq!(reports(&state.step(at(until), Event::Tick)), ["x <NA>"]);
         assert_eq!(state.deadline().map(|until| until > at(15_001).monotonic), Some(true), "the burst's interval");
     }
+}
+
+#[test]
+fn what_comes_after_an_end_that_waits_is_told_after_it() {
+    let mut failed = seen(1, Stage::Ended);
+    failed.main = MainProcess::default();
+    let control = FailedControl { pid: 9, end: ProcessEnd::Exited(32), at: 1 };
+    let mut state = ready();
+    let _ = state.step(at(1), changed("x.service", failed));
+    let _ = state.step(at(2), changed("x.service", seen(2, Stage::Running)));
+    let crashed = seen(2, Stage::Ended);
+    assert!(reports(&state.step(at(3), changed("x.service", crashed.clone()))).is_empty());
+    assert_eq!(reports(&state.step(at(4), described("x.service", crashed, Some(control)))), ["x EXIT 32", "x EXIT 3"]);
 }
 
 #[test]
