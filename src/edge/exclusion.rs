@@ -132,18 +132,7 @@ mod tests {
     }
 
     fn ended(state: &WardState, invocation: &str, (at, given_up): (u64, Option<GivenUp>)) {
-        let end = End {
-            asked: given_up.is_none(),
-            finished: false,
-            result: "signal".into(),
-            code: "killed".into(),
-            status: "KILL".into(),
-            pid: None,
-            at,
-            limit_reached: given_up.is_some(),
-            given_up,
-            timed_out: None,
-        };
+        let end = End { asked: given_up.is_none(), limit_reached: given_up.is_some(), given_up, ..End::killed(at) };
         let record = RunRecord::new("a", "a.service", invocation, StartKind::First);
         state.save_run(&RunRecord { end: Some(end), ..record }).unwrap();
     }

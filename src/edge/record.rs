@@ -180,6 +180,16 @@ pub struct End {
     pub timed_out: Option<TimedOut>,
 }
 
+#[cfg(test)]
+impl End {
+    /// A death by SIGKILL; tests say what is different.
+    pub(crate) fn killed(at: u64) -> Self {
+        let (result, code, status) = ("signal".into(), "killed".into(), "KILL".into());
+        let (asked, finished, limit_reached) = (false, false, false);
+        Self { asked, finished, result, code, status, pid: None, at, limit_reached, given_up: None, timed_out: None }
+    }
+}
+
 /// What the death limit led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

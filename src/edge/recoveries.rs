@@ -163,18 +163,7 @@ mod tests {
     }
 
     fn died(run: RunRecord, given_up: Option<record::GivenUp>) -> RunRecord {
-        let end = End {
-            asked: false,
-            finished: false,
-            result: "signal".into(),
-            code: "killed".into(),
-            status: "KILL".into(),
-            pid: Some(7),
-            at: 5,
-            limit_reached: given_up.is_some(),
-            given_up,
-            timed_out: None,
-        };
+        let end = End { pid: Some(7), limit_reached: given_up.is_some(), given_up, ..End::killed(5) };
         RunRecord { end: Some(end), ..run }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::on_both;
+use crate::report::wait_for_restart_or_end;
 
 /// A service that runs until it is killed, with `recovery` in `[Recovery]`.
 fn set_up(host: &Host, recovery: &str) {
@@ -20,10 +21,7 @@ fn set_up(host: &Host, recovery: &str) {
 fn kill(host: &Host) {
     let run = host.systemctl_show("web", "InvocationID");
     host.sh("systemctl kill --kill-whom=main --signal=KILL web");
-    host.wait_for("the next run or the end", || {
-        let [state, next] = host.systemctl_shows("web", ["ActiveState", "InvocationID"]);
-        ((next != run && state == "active") || state == "failed").then_some(())
-    });
+    wait_for_restart_or_end(host, "web", &run);
 }
 
 on_both! {

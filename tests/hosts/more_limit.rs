@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::on_both;
+use crate::report::wait_for_restart_or_end;
 use std::time::{Duration, Instant};
 
 /// A ward `web` with these sections; `LOG x` in them stands for a step that writes x to the log.
@@ -38,10 +39,7 @@ fn kill_only(host: &Host) -> String {
 /// Kills the service's present run and waits until the next one is up or there is none.
 fn kill(host: &Host) {
     let run = kill_only(host);
-    host.wait_for("the next run or the end", || {
-        let [state, next] = host.systemctl_shows("web", ["ActiveState", "InvocationID"]);
-        ((next != run && state == "active") || state == "failed").then_some(())
-    });
+    wait_for_restart_or_end(host, "web", &run);
 }
 
 /// Kills the run whose steps wait for `/run/go`, and lets them go on when systemd knows of it.

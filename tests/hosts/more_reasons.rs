@@ -118,8 +118,8 @@ on_both! {
         let before = host.systemctl_show("slow", "InvocationID");
         host.sh("systemctl start --no-block slow");
         host.wait_for("the end of the second start", || {
-            let seen = host.sh("systemctl show --property=ActiveState,InvocationID slow");
-            (seen.contains("ActiveState=failed") && !seen.contains(&before)).then_some(())
+            let [state, run] = host.systemctl_shows("slow", ["ActiveState", "InvocationID"]);
+            (state == "failed" && run != before).then_some(())
         });
         host.run(&["systemctl", "start", "unitwardd"]);
         let told = reports.wait_for_count(4);

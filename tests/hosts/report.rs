@@ -41,6 +41,14 @@ pub(crate) fn wait_for_restart(host: &Host, unit: &str, run: &str) {
     });
 }
 
+/// Waits until the unit is up again in another run, or has failed for good.
+pub(crate) fn wait_for_restart_or_end(host: &Host, unit: &str, run: &str) {
+    host.wait_for("the next run or the end", || {
+        let [state, next] = host.systemctl_shows(unit, ["ActiveState", "InvocationID"]);
+        ((next != run && state == "active") || state == "failed").then_some(())
+    });
+}
+
 /// A report's keys in their order.
 pub(crate) fn keys(payload: &str) -> Vec<String> {
     let whole: Value = serde_json::from_str(payload).expect("a report is JSON");

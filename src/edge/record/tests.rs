@@ -35,18 +35,7 @@ fn the_latest_death_is_the_last_end_that_nobody_asked_for() {
     let place = tempfile::tempdir().unwrap();
     let state = WardState::below(place.path(), "a");
     assert_eq!(state.latest_death(), None);
-    let end = |at, asked| End {
-        asked,
-        finished: false,
-        result: "signal".into(),
-        code: "killed".into(),
-        status: "KILL".into(),
-        pid: None,
-        at,
-        limit_reached: false,
-        given_up: None,
-        timed_out: None,
-    };
+    let end = |at, asked| End { asked, ..End::killed(at) };
     for (run, end) in [("1", Some(end(5, false))), ("2", Some(end(7, false))), ("3", Some(end(9, true))), ("4", None)] {
         state.save_run(&RunRecord { end, ..record(run) }).unwrap();
     }

@@ -204,18 +204,7 @@ mod tests {
     use std::time::Duration;
 
     fn end(at: u64, result: &str) -> End {
-        End {
-            asked: false,
-            finished: false,
-            result: result.into(),
-            code: "killed".into(),
-            status: "KILL".into(),
-            pid: None,
-            at,
-            limit_reached: false,
-            given_up: None,
-            timed_out: None,
-        }
+        End { result: result.into(), ..End::killed(at) }
     }
 
     fn result(step: &str, outcome: Outcome) -> StepResult {

@@ -1,13 +1,11 @@
 //! Where a command gets an answer: on the spot where it may read the history, else from the daemon.
 
 use super::timeline::Which;
-use super::{Answer, Question, answer};
-use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
+use super::{Answer, Question, answer, pid1};
 use anyhow::Context as _;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
-use zbus::message::Message;
-use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant, connection, fdo};
+use zbus::{Connection, connection, fdo};
 
 /// How long a call may take: longer than the daemon lets anybody wait for an answer, and than PID 1 is silent while it reloads.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,28 +62,17 @@ pub(in crate::shell) async fn connect_to_daemon() -> anyhow::Result<Connection> 
 
 /// Whether the daemon has its name.
 async fn has_daemon(bus: &Connection) -> zbus::Result<bool> {
-    let place = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus");
-    ask_for(bus, place, ("NameHasOwner", &BUS_NAME)).await?.body().deserialize()
+    let of_bus = "org.freedesktop.DBus";
+    bus.call_method(Some(of_bus), "/org/freedesktop/DBus", Some(of_bus), "NameHasOwner", &BUS_NAME)
+        .await?
+        .body()
+        .deserialize()
 }
 
 /// Whether systemd has the daemon started, or is about to.
-async fn runs(bus: &Connection) -> zbus::Result<bool> {
-    let manager = format!("{SYSTEMD}.Manager");
-    let found = ask_for(bus, (SYSTEMD, MANAGER_PATH, &manager), ("GetUnit", &"unitwardd.service")).await?;
-    let unit: OwnedObjectPath = found.body().deserialize()?;
-    let place = (SYSTEMD, unit.as_str(), "org.freedesktop.DBus.Properties");
-    let wanted = (format!("{SYSTEMD}.Unit"), "ActiveState");
-    let state: OwnedVariant = ask_for(bus, place, ("Get", &wanted)).await?.body().deserialize()?;
-    Ok(matches!(String::try_from(state)?.as_str(), "active" | "activating" | "reloading"))
-}
-
-/// Calls a method of `(destination, path, interface)`.
-async fn ask_for(
-    bus: &Connection,
-    (destination, path, interface): (&str, &str, &str),
-    (method, body): (&str, &(impl serde::Serialize + DynamicType)),
-) -> zbus::Result<Message> {
-    bus.call_method(Some(destination), path, Some(interface), method, body).await
+async fn runs(bus: &Connection) -> anyhow::Result<bool> {
+    let seen = pid1::list(bus, &["unitwardd.service".to_owned()]).await?;
+    Ok(seen.iter().any(|unit| matches!(unit.active.as_str(), "active" | "activating" | "reloading")))
 }
 
 async fn ask_daemon(bus: &Connection, question: &Question) -> anyhow::Result<Answer> {

@@ -1,7 +1,7 @@
 //! The full restarts that a status tells of, from the history and from the restarts' own records.
 
 use super::status::TOLD;
-use crate::core::full_restart::RestartOutcome;
+use super::timeline::{self, FullRestart};
 use crate::edge::full_restart::record::RestartRecord;
 use crate::edge::history::read::Told;
 use serde::{Deserialize, Serialize};
@@ -18,45 +18,17 @@ pub(in crate::shell) struct RestartTold {
 
 /// The last full restarts, from the history and from the records of those it does not know, or not the end of.
 pub(super) fn full_restarts(history: &[Told], records: &[RestartRecord]) -> Vec<RestartTold> {
-    let mut all: Vec<_> =
-        history.iter().filter_map(|told| Some((told.death.key.invocation.as_str(), restart_told(told)?))).collect();
-    for record in records {
-        match all.iter_mut().find(|(id, _)| *id == record.id) {
-            Some((_, told)) if told.outcome.is_some() => {}
-            Some((_, told)) => *told = restart_recorded(record),
-            None => all.push((&record.id, restart_recorded(record))),
-        }
-    }
-    let mut all: Vec<_> = all.into_iter().rev().map(|(_, told)| told).collect();
-    all.sort_by_key(|told| std::cmp::Reverse(told.timestamp));
-    all.truncate(TOLD);
-    all
-}
-
-fn restart_told(told: &Told) -> Option<RestartTold> {
-    let restart = told.restart.as_ref()?;
-    let how = restart.end.as_ref().map(|end| (end.outcome, end.trouble.as_str()));
-    Some(restart_of(told.death.at, &restart.restart.caller, how))
-}
-
-fn restart_recorded(record: &RestartRecord) -> RestartTold {
-    let how = record.end.as_ref().map(|end| (end.outcome, end.trouble.as_str()));
-    restart_of(record.at, &record.caller, how)
-}
-
-fn restart_of(timestamp: u64, caller: &str, how: Option<(RestartOutcome, &str)>) -> RestartTold {
-    let outcome = how.map(|(outcome, _)| match outcome {
-        RestartOutcome::Restarted => "restarted".to_owned(),
-        RestartOutcome::Failed => "failed".to_owned(),
-    });
-    let trouble = how.map(|(_, trouble)| trouble.to_owned()).filter(|trouble| !trouble.is_empty());
-    RestartTold { timestamp, caller: caller.to_owned(), outcome, trouble }
+    let all = timeline::full_restarts(history, records).into_iter().rev().take(TOLD);
+    let told =
+        |FullRestart { timestamp, caller, outcome, trouble, .. }| RestartTold { timestamp, caller, outcome, trouble };
+    all.map(told).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::crash::observation::InvocationId;
+    use crate::core::full_restart::RestartOutcome;
     use crate::edge::full_restart::record::{Asker, RestartEnd};
     use crate::edge::history::entry::{Fate, Key, Severity, StoredDeath, StoredRestart, StoredRestartEnd, Witness};
     use crate::edge::history::read::ToldRestart;

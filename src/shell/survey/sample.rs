@@ -43,18 +43,7 @@ pub(super) fn unit(load: &str, active: &str, sub: &str) -> UnitSeen {
 
 /// A death, so many milliseconds ago.
 pub(super) fn died(ago: u64) -> End {
-    End {
-        asked: false,
-        finished: false,
-        result: "signal".into(),
-        code: "killed".into(),
-        status: "SEGV".into(),
-        pid: Some(4711),
-        at: NOW - ago,
-        limit_reached: false,
-        given_up: None,
-        timed_out: None,
-    }
+    End { status: "SEGV".into(), pid: Some(4711), ..End::killed(NOW - ago) }
 }
 
 /// The beginning of run `number`.

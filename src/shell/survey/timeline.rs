@@ -12,6 +12,7 @@ mod sources;
 mod subject;
 
 pub(in crate::shell) use document::{Attempt, Document, FullRestart, Member, Recovery, Step, Times};
+pub(super) use restarts::full_restarts;
 
 use super::Answer;
 use super::reports::FEWEST_DIGITS;

@@ -2,7 +2,6 @@
 
 use super::document::{Attempt, FullRestart, Recovery, Step, Times};
 use crate::core::crash::report::UNKNOWN;
-use crate::core::full_restart::RestartOutcome;
 use crate::core::recovery::account::{self, Account, StepDone, StepOutcome};
 use crate::core::recovery::course::{AttemptTimes, Attempts, LeftOut};
 use crate::edge::full_restart::record::RestartRecord;
@@ -173,7 +172,7 @@ pub(super) fn full_restart(told: &Told) -> Option<FullRestart> {
         timestamp: death.at,
         caller: restart.caller.clone(),
         cause: restart.cause.as_ref().map(|cause| cause.invocation.to_string()),
-        outcome: end.as_ref().map(|end| word(end.outcome)),
+        outcome: end.as_ref().map(|end| end.outcome.word().to_owned()),
         trouble: end.as_ref().map(|end| end.trouble.clone()).filter(|trouble| !trouble.is_empty()),
         end_ms: end.as_ref().map(|end| end.at.saturating_sub(death.at)),
         members: Vec::new(),
@@ -191,17 +190,10 @@ pub(super) fn recorded_restart(record: &RestartRecord) -> FullRestart {
         timestamp: record.at,
         caller: record.caller.clone(),
         cause: record.cause.as_ref().map(|cause| cause.invocation.clone()),
-        outcome: end.map(|end| word(end.outcome)),
+        outcome: end.map(|end| end.outcome.word().to_owned()),
         trouble: end.map(|end| end.trouble.clone()).filter(|trouble| !trouble.is_empty()),
         end_ms: end.map(|end| end.at.saturating_sub(record.at)),
         members: Vec::new(),
-    }
-}
-
-fn word(outcome: RestartOutcome) -> String {
-    match outcome {
-        RestartOutcome::Restarted => "restarted".to_owned(),
-        RestartOutcome::Failed => "failed".to_owned(),
     }
 }
 

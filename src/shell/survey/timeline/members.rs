@@ -27,18 +27,8 @@ mod tests {
     use crate::edge::record::{End, StartKind, Up};
 
     fn run(begun: u64, up: u64, end: Option<u64>) -> RunRecord {
-        let end = end.map(|at| End {
-            asked: true,
-            finished: false,
-            result: "success".into(),
-            code: "killed".into(),
-            status: "TERM".into(),
-            pid: None,
-            at,
-            limit_reached: false,
-            given_up: None,
-            timed_out: None,
-        });
+        let stopped = |at| End { asked: true, result: "success".into(), status: "TERM".into(), ..End::killed(at) };
+        let end = end.map(stopped);
         let run = RunRecord::new("dm", "dm.service", &begun.to_string(), StartKind::First);
         RunRecord { begun: Some(begun), up: Some(Up { main: up, at: up }), end, ..run }
     }

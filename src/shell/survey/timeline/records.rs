@@ -90,18 +90,8 @@ mod tests {
     use crate::edge::record::{End, GivenUp, KILLED, Outcome, StartKind, StepResult, Up};
 
     fn end(given_up: Option<GivenUp>) -> End {
-        End {
-            asked: false,
-            finished: false,
-            result: "watchdog".into(),
-            code: "killed".into(),
-            status: "ABRT".into(),
-            pid: Some(7),
-            at: 5,
-            limit_reached: given_up.is_some(),
-            given_up,
-            timed_out: None,
-        }
+        let (result, status) = ("watchdog".into(), "ABRT".into());
+        End { result, status, pid: Some(7), limit_reached: given_up.is_some(), given_up, ..End::killed(5) }
     }
 
     /// A restart after such a death, which runs its step.

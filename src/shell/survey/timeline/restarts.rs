@@ -5,7 +5,8 @@
 use super::course;
 use super::document::{Document, FullRestart};
 use super::subject::Subject;
-use crate::edge::full_restart::record;
+use crate::edge::full_restart::record::{self, RestartRecord};
+use crate::edge::history::read::Told;
 
 /// Those that there are records of.
 #[derive(Debug, Default)]
@@ -15,8 +16,11 @@ impl Recorded {
     /// Reads the records of what is named.
     pub(super) fn read(subject: &Subject) -> Self {
         let records = record::all();
-        let named = records.iter().filter(|record| subject.has_restarts_of(&record.stack, &record.unit));
-        Self(named.map(course::recorded_restart).collect())
+        Self::of(records.iter().filter(|record| subject.has_restarts_of(&record.stack, &record.unit)))
+    }
+
+    fn of<'r>(records: impl IntoIterator<Item = &'r RestartRecord>) -> Self {
+        Self(records.into_iter().map(course::recorded_restart).collect())
     }
 
     /// Those that began since then, milliseconds since the epoch.
@@ -35,8 +39,8 @@ impl Recorded {
     }
 
     /// Tells of restarts how they ended where the history does not know it yet.
-    pub(super) fn complete(&self, document: &mut Document) {
-        for restart in document.full_restarts.iter_mut().filter(|restart| restart.end_ms.is_none()) {
+    pub(super) fn complete(&self, restarts: &mut [FullRestart]) {
+        for restart in restarts.iter_mut().filter(|restart| restart.end_ms.is_none()) {
             if let Some(known) = self.0.iter().find(|known| known.invocation == restart.invocation) {
                 known.clone_into(restart);
             }
@@ -44,15 +48,22 @@ impl Recorded {
     }
 
     /// The same, and adds those that the history does not know at all.
-    pub(super) fn add(self, document: &mut Document) {
-        self.complete(document);
+    pub(super) fn add(self, restarts: &mut Vec<FullRestart>) {
+        self.complete(restarts);
         for restart in self.0 {
-            if document.full_restarts.iter().all(|known| known.invocation != restart.invocation) {
-                document.full_restarts.push(restart);
+            if restarts.iter().all(|known| known.invocation != restart.invocation) {
+                restarts.push(restart);
             }
         }
-        document.full_restarts.sort_by_key(|restart| restart.timestamp);
+        restarts.sort_by_key(|restart| restart.timestamp);
     }
+}
+
+/// All full restarts that the history or a record knows, the oldest first.
+pub(in crate::shell::survey) fn full_restarts(history: &[Told], records: &[RestartRecord]) -> Vec<FullRestart> {
+    let mut restarts = history.iter().filter_map(course::full_restart).collect();
+    Recorded::of(records).add(&mut restarts);
+    restarts
 }
 
 /// A document of one full restart.

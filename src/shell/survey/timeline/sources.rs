@@ -27,7 +27,7 @@ impl Sources {
         let (whose, restarts) = (subject.whose(), Recorded::read(subject).since(since));
         let told = self.reader.as_ref().map(|reader| reader.courses(since, whose.as_ref())).transpose()?;
         let mut document = gather(&told.unwrap_or_default());
-        restarts.add(&mut document);
+        restarts.add(&mut document.full_restarts);
         document.since = Some(since);
         let stored: HashSet<String> = document.recoveries.iter().map(|recovery| recovery.invocation.clone()).collect();
         for recovery in recorded(subject) {
@@ -51,7 +51,7 @@ impl Sources {
         ];
         // Of the same one, what is stored, the last of these, is believed.
         let mut latest = found.into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, document)| document);
-        latest.iter_mut().for_each(|document| restarts.complete(document));
+        latest.iter_mut().for_each(|document| restarts.complete(&mut document.full_restarts));
         Ok(latest)
     }
 
@@ -67,7 +67,7 @@ impl Sources {
             return Ok(Some(Err(format!("{} deaths begin with \"{id}\": {advice}.", told.len()))));
         }
         let mut found = told.pop().map(|told| gather(&[told]));
-        found.iter_mut().for_each(|document| restarts.complete(document));
+        found.iter_mut().for_each(|document| restarts.complete(&mut document.full_restarts));
         if let Some(document) = found.as_ref().filter(|document| !document.is_empty()) {
             return Ok(Some(Ok(document.clone())));
         }

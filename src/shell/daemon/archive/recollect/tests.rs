@@ -19,18 +19,7 @@ fn end(boot: &str, number: u64, (place, at): (u64, u64)) -> JournalEnd {
 
 /// Run `number` of the ward `x`, up at a time, and ended some time later.
 fn record(number: u64, (up, ended): (Option<u64>, Option<u64>)) -> RunRecord {
-    let end = ended.map(|at| End {
-        asked: false,
-        finished: false,
-        result: "signal".into(),
-        code: "killed".into(),
-        status: "KILL".into(),
-        pid: None,
-        at,
-        limit_reached: false,
-        given_up: None,
-        timed_out: None,
-    });
+    let end = ended.map(End::killed);
     let follows = (number > 1).then(|| run(number - 1).to_string());
     let up = up.map(|at| Up { main: at, at });
     RunRecord { follows, up, end, ..RunRecord::new("x", "x.service", run(number).as_str(), StartKind::First) }

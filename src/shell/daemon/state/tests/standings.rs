@@ -105,18 +105,8 @@ fn a_death_limit_excludes() {
     let mut state = ready();
     let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));
     let _ = state.step(at(2), changed("w.service", seen(1, Stage::Ended)));
-    let died = End {
-        asked: false,
-        finished: false,
-        result: "signal".into(),
-        code: "killed".into(),
-        status: "KILL".into(),
-        pid: Some(7),
-        at: 1_700_000_000_000,
-        limit_reached: true,
-        given_up: Some(crate::edge::record::GivenUp::Exclude),
-        timed_out: None,
-    };
+    let given_up = Some(crate::edge::record::GivenUp::Exclude);
+    let died = End { pid: Some(7), limit_reached: true, given_up, ..End::killed(1_700_000_000_000) };
     let chain =
         |run: InvocationId, ended| Chain { invocation: run.to_string(), died: died.clone(), attempts: vec![], ended };
     // It was up when it was met: of what came before that the books tell, if nobody has.
