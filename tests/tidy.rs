@@ -208,3 +208,12 @@ fn every_host_test_is_among_those_that_run() {
         assert!(main.lines().any(|line| line == format!("mod {stem};")), "main.rs does not name {}", path.display());
     }
 }
+
+/// As lintian wants it, which needs built packages to see.
+#[test]
+fn the_changelog_fits_a_terminal() {
+    let changelog = fs::read_to_string(root().join("debian/changelog")).unwrap();
+    for (at, line) in changelog.lines().enumerate().filter(|(_, line)| !line.starts_with(" -- ")) {
+        assert!(line.chars().count() <= 80, "debian/changelog:{}: {line}", at + 1);
+    }
+}
