@@ -50,6 +50,7 @@ mod report;
 mod requested;
 mod restarter;
 mod restarter_killed;
+mod restarter_late;
 mod restarter_trouble;
 mod stack_library;
 mod stack_trouble;

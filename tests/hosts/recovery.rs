@@ -212,7 +212,8 @@ on_both! {
         let (_, next) = die(&host);
         let account = account_of(recovery(&host, &record(&host, &next, is_up)));
         host.sh(&format!("kill -CONT {journald}"));
-        assert!(account.recovery_ms.unwrap() < 3_000, "{account:?}");
+        // Each of its processes has waited for the journal for a tenth of a second.
+        assert!(account.recovery_ms.unwrap() < 10_000, "{account:?}");
         let (_, next) = die(&host);
         record(&host, &next, is_up);
         assert_eq!(told(&host, RESTARTED).pop().unwrap().1.invocation, next, "it speaks again");

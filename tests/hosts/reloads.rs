@@ -62,7 +62,12 @@ on_both! {
     fn a_reload_during_a_back_off_does_not_hide_until_when_it_lasts(host: Host) {
         guard(&host, "web", "web", "[Service]\nExecStart=sleep infinity\n[Recovery]\nDelaySec=60s\n");
         kill(&host, "web");
-        let before = host.wait_for("the back-off", || Some(web(&host)).filter(|web| web["until"].is_u64()));
+        // What is left of the minute is told once the next run has begun; before that, when systemd begins it.
+        let before = host.wait_for("the back-off", || {
+            let seen = web(&host);
+            let lasts = seen["until"].as_u64()?.saturating_sub(seen["since"].as_u64()?);
+            (lasts >= 30_000).then_some(seen)
+        });
         host.run(&["systemctl", "daemon-reload"]);
         let after = web(&host);
         assert_eq!((&after["state"], &after["until"]), (&"restarting".into(), &before["until"]), "{after}");
@@ -79,7 +84,13 @@ on_both! {
         host.wait_for("the reload", || host.has("/run/reloading").then_some(()));
         host.sh("unitward list --json >/run/seen 2>/dev/null &");
         // It has read what the generator has written, which is nothing, once it waits for systemd's answer.
-        host.wait_for("the look", || sleeps(&host).then_some(()));
+        let mut last = String::new();
+        host.wait_for("the look", || {
+            let slept = slept(&host);
+            let is_at_rest = !slept.is_empty() && slept == last;
+            last = slept;
+            is_at_rest.then_some(())
+        });
         host.write("/run/go", "");
         let seen = host.wait_for("the list", || serde_json::from_str::<Value>(&host.read("/run/seen")).ok());
         let seen = &seen["wards"][0];
@@ -104,9 +115,11 @@ on_both! {
     }
 }
 
-/// Whether `unitward` runs and waits.
-fn sleeps(host: &Host) -> bool {
-    host.sh(
-        "grep -sl '^unitward$' /proc/[0-9]*/comm | sed s/comm/stat/ | xargs --no-run-if-empty cut -d' ' -f3 || true",
-    ) == "S"
+/// How often `unitward` has gone to sleep, while it does; the same number twice is one sleep, longer than that for the bus.
+fn slept(host: &Host) -> String {
+    let status = "grep -sl '^unitward$' /proc/[0-9]*/comm | sed s/comm/status/ | xargs --no-run-if-empty cat";
+    let seen = host.sh(&format!("{status} || true"));
+    let is_asleep = seen.lines().any(|line| line.starts_with("State:") && line.contains("S (sleeping)"));
+    let count = seen.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.filter(|_| is_asleep).unwrap_or_default().trim().to_owned()
 }

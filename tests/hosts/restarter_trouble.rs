@@ -99,7 +99,7 @@ on_both! {
         let begun = Instant::now();
         let (status, words) = outcome(&host, "unitward restart-stack shop --wait");
         assert_eq!((status, words.as_str()), (1, "Failed to restart shop: it was not over after 3s: stuck.service is still stopping."));
-        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(25), "before the member has stopped: {:?}", begun.elapsed());
         assert_eq!(end(&the_record(&host)).0, "failed");
     }
 
@@ -332,22 +332,6 @@ on_both! {
         let said = host.wait_for("a word", || Some(host.journal(&["-o", "cat", "-t", "unitward-step"])).filter(|said| said.contains("Failed to have")));
         assert!(said.contains("Shop is not restarted while /run/hold exists; leaving web.service down until"), "{said}");
         assert_eq!(records(&host).len(), 2);
-    }
-
-    fn a_ward_at_its_limit_can_wait_until_its_restarter_is_started(host: Host) {
-        let web = "[Service]\nExecStart=sleep infinity\nRestart=always\n[Ward]\nStack=shop\n[Recovery]\nDeathLimit=1\nMaxDelaySec=0\nOnLimit=restart-stack\n";
-        host.write("/etc/systemd/system/unitward-stack@.service.d/slow.conf", "[Service]\nExecStartPre=sleep 12\n");
-        set_up(&host, "", &[("web.ward", web)]);
-        let kill = |host: &Host| host.sh("systemctl kill --kill-whom=main --signal=KILL web");
-        let first = host.systemctl_show("web", "InvocationID");
-        kill(&host);
-        host.wait_for("its next run", || (host.systemctl_show("web", "InvocationID") != first).then_some(()));
-        host.wait_for_property("web", "ActiveState", "active");
-        let (then, run) = (pids(&host), host.systemctl_show("web", "InvocationID"));
-        kill(&host);
-        host.wait_for_within(Duration::from_secs(60), "the full restart", || all_are_new(&host, &then).then_some(()));
-        assert_eq!(end(&the_record(&host)), ("restarted", ""));
-        assert_eq!(run_of(&host, "web", &run)["end"]["given_up"], "restart-stack", "it was not excluded");
     }
 
     fn a_step_has_a_stack_restarted(host: Host) {

@@ -33,7 +33,8 @@ pub enum AskError {
     /// It lasts too long before the request was taken.
     #[error("nobody took the request within {}", time_span::render(*.0))]
     Late(Duration),
-    /// It lasts too long afterwards. The request stands: a restarter that is yet to be started reads it.
+    /// It lasts too long afterwards. A restarter that is yet to be started reads the request. Root's stands; one of a member's, which
+    /// has ended by then, is dropped, since nobody can tell any more whose process it was.
     #[error("there was no answer within {}, though the request was taken", time_span::render(*.0))]
     Unanswered(Duration),
     /// The connection ended without one.

@@ -41,8 +41,9 @@ pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
     let mut lines = Vec::new();
     let main = known.number(super::MAIN_STARTED).filter(|at| *at > 0).map(clock::epoch_of_monotonic);
     let mut over = record.begun.map(|begun| begun.saturating_add(record.backoff_ms.unwrap_or(0)));
+    let end = record.end.as_ref().map(|end| end.at);
     for list in LISTS {
-        over = over.max(main.filter(|_| list == "ExecStartPost"));
+        over = over.max(main.filter(|_| list == "ExecStartPost")).max(end.filter(|_| list == "ExecStopPost"));
         for seen in known.commands(list) {
             over = over.max(visit(record, &seen, over)).max((seen.ended > 0).then_some(seen.ended / 1_000));
             lines.extend(step(&seen));
@@ -104,6 +105,7 @@ fn result(line: &StepLine, (seen, status): (&Command, i32), ms: u64) -> StepResu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::record::End;
     use zbus::Variant;
 
     /// What PID 1 knows of a list: the steps as they stand in the unit, and the status each ended with, if it ran.
@@ -177,5 +179,15 @@ mod tests {
         check(Some(50), None, 61);
         check(Some(500), None, 0);
         check(None, None, 0);
+    }
+
+    #[test]
+    fn a_step_after_the_end_of_a_run_has_not_lasted_since_the_run_began() {
+        let list = begun_at(0, "ExecStopPost", &[("OnStop 1 Execute /bin/a", Some(0))]);
+        let mut record = RunRecord::new("web", "web.service", "i", StartKind::First);
+        record.begun = Some(50);
+        record.end = Some(End { asked: true, ..End::killed(120) });
+        add_results(&mut record, &Properties::from([list]));
+        assert_eq!(record.results[0].ms, 21);
     }
 }

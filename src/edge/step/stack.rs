@@ -41,8 +41,13 @@ pub(super) fn restart(stack: &StackName, caller: String, death: Option<Death<'_>
     match ask::ask(stack, &request, ask::PATIENCE) {
         Ok(answer) if matches!(answer.errno, 0 | errno::INPROGRESS) => Ok(()),
         Ok(answer) => Err(io::Error::other(answer.words)),
-        // systemd takes long to start the restarter, which then reads the request.
-        Err(AskError::Unanswered(_)) => Ok(()),
+        Err(error @ AskError::Unanswered(_)) => {
+            tracing::warn!(
+                UNITWARD_STACK = stack.as_str(),
+                "Stack {stack} is restarted later: {error}; it is read once unitward-stack@{stack}.service is up."
+            );
+            Ok(())
+        }
         Err(error) => Err(io::Error::other(error)),
     }
 }

@@ -75,10 +75,13 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let answer = if arguments.wait { while_waiting(&format!("Restarting {name}"), asked) } else { asked() };
     Ok(match answer {
         Ok(answer) => tell(&name, &answer, arguments.wait.then(|| begun.elapsed())),
-        // It comes as soon as systemd has started who makes it.
-        Err(error @ AskError::Unanswered(_)) if !arguments.wait => {
+        // It comes as soon as systemd has started who makes it. But of others than root it is asked then which process they are.
+        Err(error @ AskError::Unanswered(_)) if !arguments.wait && rustix::process::geteuid().is_root() => {
             println!("Restarting {name}; {error}.");
             ExitCode::SUCCESS
+        }
+        Err(error @ AskError::Unanswered(_)) if !rustix::process::geteuid().is_root() => {
+            refuse(&format!("Failed to restart {name}: {error}. It is dropped once its caller has ended: ask again."))
         }
         Err(error) => refuse(&format!("Failed to restart {name}: {error}.")),
     })

@@ -69,10 +69,13 @@ async fn has_daemon(bus: &Connection) -> zbus::Result<bool> {
         .deserialize()
 }
 
-/// Whether systemd has the daemon started, or is about to.
+/// Whether systemd has the daemon started, or is about to: after its death what it has left behind is ended first.
 async fn runs(bus: &Connection) -> anyhow::Result<bool> {
     let seen = pid1::list(bus, &["unitwardd.service".to_owned()]).await?;
-    Ok(seen.iter().any(|unit| matches!(unit.active.as_str(), "active" | "activating" | "reloading")))
+    Ok(seen.iter().any(|unit| match unit.job.as_deref() {
+        Some(job) => job != "stop",
+        None => !matches!(unit.active.as_str(), "inactive" | "failed" | "maintenance"),
+    }))
 }
 
 async fn ask_daemon(bus: &Connection, question: &Question) -> anyhow::Result<Answer> {

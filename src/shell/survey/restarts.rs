@@ -1,10 +1,12 @@
 //! The full restarts that a status tells of, from the history and from the restarts' own records.
 
-use super::status::TOLD;
 use super::timeline::{self, FullRestart};
 use crate::edge::full_restart::record::RestartRecord;
 use crate::edge::history::read::Told;
 use serde::{Deserialize, Serialize};
+
+/// Full restarts that are told of.
+const TOLD: usize = 3;
 
 /// A full restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

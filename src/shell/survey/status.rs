@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use zbus::Connection;
 
-/// Deaths and full restarts that are told of.
-pub(super) const TOLD: usize = 3;
+/// Deaths that are told of.
+const TOLD: usize = 3;
 
 /// The document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,11 +106,11 @@ pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answe
     };
     scene.look(bus, (Depth::Whole, &chosen)).await?;
     // The daemon removes a restart's record once the history has it, so the records come first.
-    let recorded = |stack: &Stack| Restarts::of(stack.name.as_str()).all();
-    let records = scene.config.stacks.iter().find(|stack| chosen.has_stack(stack)).map(recorded).unwrap_or_default();
+    let stack = scene.config.stacks.iter().find(|stack| chosen.has_stack(stack));
+    let records = stack.map(|stack| Restarts::of(stack.name.as_str()).all()).unwrap_or_default();
     let memory = memory::open();
     let ward = scene.config.wards.iter().find(|ward| matches!(chosen, Chosen::Ward(_)) && chosen.has_ward(ward));
-    let status = match (ward, scene.config.stacks.iter().find(|stack| chosen.has_stack(stack))) {
+    let status = match (ward, stack) {
         (Some(ward), _) => Status::Ward(Box::new(of_ward(&scene, ward, &remembered(&memory, ward)))),
         (None, Some(stack)) => Status::Stack(Box::new(of_stack(&scene, stack, (&memory, &records)))),
         (None, None) => anyhow::bail!("failed to find {name:?} again"),

@@ -4,8 +4,8 @@
 //! so that nobody finds the unit down without it, and again once the stop is queued: a start that was under way removes it. A
 //! readmission forgets the deaths that were counted and starts the unit.
 //!
-//! Both are told when systemd has agreed, and taken back when it does not; where it has not answered they stand, and it is said so. But the main loop hears of a readmission before the
-//! start, so that it knows who is behind what it sees.
+//! Both are told when systemd has agreed, and taken back when it does not; where it has not answered they stand, and it is said so.
+//! But the main loop hears of a readmission before the start, so that it knows who is behind what it sees.
 
 use super::Facts;
 use super::refusal::Refusal;
