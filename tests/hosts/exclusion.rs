@@ -201,8 +201,9 @@ on_both! {
     }
 
     fn a_daemon_that_is_just_coming_back_is_waited_for(host: Host) {
+        host.write("/etc/systemd/system/unitwardd.service.d/slow.conf", "[Service]\nExecStopPost=sleep 1\n");
         guard(&host, "web", "web", WEB);
-        // Without it, not about to be: what is asked of it in its last moment is answered by the bus.
+        // It is gone then, and on its way back by way of being stopped.
         let kill = || {
             host.sh("pid=$(systemctl show -P MainPID unitwardd); kill -KILL $pid; while [ -e /proc/$pid ]; do :; done");
         };
