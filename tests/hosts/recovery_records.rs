@@ -74,6 +74,26 @@ fn is_near(told: &Value, measured: u64) {
 }
 
 on_both! {
+    fn a_step_that_has_no_turn_after_the_next_death_is_not_told_as_done(host: Host) {
+        let steps = "[OnDeath]\nRestart=%n\nExecute=/bin/sh -c 'until [ -e /run/go ]; do sleep 0.02; done'\n\
+            Execute=/bin/false\nElseExecute=/bin/true\nExecute=/bin/true\n[OnRestart]\nExecute=/bin/true\n";
+        guard(&host, "web", "web", &format!("[Service]\nExecStart=sleep infinity\n[Recovery]\nMaxDelaySec=0\n{steps}"));
+        let (_, first) = kill(&host, "web");
+        let second = host.wait_for("the step", || {
+            let [state, run] = host.systemctl_shows("web", ["SubState", "InvocationID"]);
+            (state == "start-post" && run != first).then_some(run)
+        });
+        kill(&host, "web");
+        host.wait_for_property("web", "MainPID", "0");
+        host.write("/run/go", "");
+        wait_for_restart(&host, "web", &second);
+        let record: Value = serde_json::from_str(&host.read(&format!("/run/unitward/wards/web/runs/{second}.json")))
+            .expect("a record");
+        let told = record["results"].as_array().expect("an array");
+        let told: Vec<_> = told.iter().map(|step| format!("{} {} {}", step["condition"], step["step"], step["status"])).collect();
+        assert_eq!(told, [r#""OnDeath" "2" 0"#], "{record}");
+    }
+
     fn a_compound_recovery_makes_one_record_with_its_steps_and_times(host: Host) {
         let records = listen(&host);
         guard(&host, "web", "web", &format!("{NOTES}[OnDeath]\nExecute=-/bin/false\nWaitFor=400ms\nRestart=%n\nWaitFor=600ms\nExecute=/bin/true\n"));

@@ -23,8 +23,8 @@ pub(super) fn collect(arguments: &Arguments, invocation: &str) -> io::Result<()>
     let state = WardState::of(ward);
     let mut record =
         state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::Condition));
-    let own = [&[super::MAIN_STARTED], &LISTS[..]].concat();
-    add_results(&mut record, &pid1::ask(unit, Wanted { unit: &[], own: &own })?);
+    let own = [&super::STATE_OF_START[..], &LISTS].concat();
+    add_results(&mut record, &pid1::ask(unit, Wanted { unit: &["SubState"], own: &own })?);
     state.save_run(&record)
 }
 
@@ -42,15 +42,43 @@ pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
     let main = known.number(super::MAIN_STARTED).filter(|at| *at > 0).map(clock::epoch_of_monotonic);
     let mut over = record.begun.map(|begun| begun.saturating_add(record.backoff_ms.unwrap_or(0)));
     let end = record.end.as_ref().map(|end| end.at);
+    let cut = Cut::of(record, known);
     for list in LISTS {
         over = over.max(main.filter(|_| list == "ExecStartPost")).max(end.filter(|_| list == "ExecStopPost"));
         for seen in known.commands(list) {
+            if list != "ExecStopPost" && cut.as_ref().is_some_and(|cut| cut.passes(&seen)) {
+                continue;
+            }
             over = over.max(visit(record, &seen, over)).max((seen.ended > 0).then_some(seen.ended / 1_000));
             lines.extend(step(&seen));
         }
     }
     // A line that a reload has taken away since it ran was before those that are yet to come.
     record.results.sort_by_key(|result| lines.iter().position(|line| is_of(line, result)));
+}
+
+/// A start that came to nothing while its lines ran: PID 1 went on with them, and they did nothing.
+struct Cut {
+    /// When its main process died, in milliseconds since the epoch.
+    died: Option<u64>,
+}
+
+impl Cut {
+    fn of(record: &RunRecord, known: &Properties) -> Option<Self> {
+        let begun = record.begun.filter(|_| record.up.is_none() && super::start_has_failed(known))?;
+        let at = |key| known.number(key).filter(|at| *at > 0).map(clock::epoch_of_monotonic);
+        // Before the main process starts PID 1 tells of the last one.
+        let is_of_this_start = at(super::MAIN_STARTED).is_some_and(|main| main >= begun);
+        let died = at(super::MAIN_ENDED).filter(|_| is_of_this_start && known.text("Type") != "oneshot");
+        Some(Self { died })
+    }
+
+    /// Whether a line did nothing: it said so, or where it may not, it began after the death.
+    fn passes(&self, seen: &Command) -> bool {
+        let began = seen.took.map(|took| (seen.ended / 1_000).saturating_sub(time_span::millis(took)));
+        let is_late = seen.end.is_some() && self.died.zip(began).is_some_and(|(died, began)| began >= died);
+        is_late || status(seen) == Some(SKIPPED.into())
+    }
 }
 
 /// Adds the result of a line if it is missing; what came before the line was over at `over`. Gives when a step that was noted ended.
@@ -105,7 +133,7 @@ fn result(line: &StepLine, (seen, status): (&Command, i32), ms: u64) -> StepResu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::record::End;
+    use crate::edge::record::{End, Up};
     use zbus::Variant;
 
     /// What PID 1 knows of a list: the steps as they stand in the unit, and the status each ended with, if it ran.
@@ -179,6 +207,29 @@ mod tests {
         check(Some(50), None, 61);
         check(Some(500), None, 0);
         check(None, None, 0);
+    }
+
+    #[test]
+    fn what_has_no_turn_once_the_start_has_come_to_nothing_is_passed_over() {
+        for (died, began, status, expect) in [
+            (Some(120), 100_000, Some(0), false),
+            (Some(120), 130_000, Some(0), true),
+            (Some(120), 100_000, Some(75), true),
+            (Some(120), 130_000, None, false),
+            (None, 130_000, Some(0), false),
+            (None, 130_000, Some(75), true),
+        ] {
+            let known = Properties::from([begun_at(began, "ExecStartPost", &[("OnDeath 1 Execute /a", status)])]);
+            let seen = known.commands("ExecStartPost").next().unwrap();
+            assert_eq!(Cut { died }.passes(&seen), expect, "{died:?} {began} {status:?}");
+        }
+        let mut record = RunRecord::new("web", "web.service", "i", StartKind::AfterDeath);
+        record.begun = Some(1);
+        let state = |state: &'static str| Properties::from([("SubState", state.into())]);
+        assert!(Cut::of(&record, &state("stop-post")).is_some());
+        assert!(Cut::of(&record, &state("start-post")).is_none(), "its main process lives");
+        record.up = Some(Up { main: 1, at: 2 });
+        assert!(Cut::of(&record, &state("stop-post")).is_none(), "all of them had their turn");
     }
 
     #[test]

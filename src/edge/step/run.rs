@@ -15,7 +15,7 @@ use std::time::Instant;
 const CANNOT_EXECUTE: u8 = 203;
 
 /// Exit status of a step that had to be skipped (sysexits.h, `EX_TEMPFAIL`), where it does not count for the start: PID 1 keeps it for
-/// who asks what became of the step.
+/// who asks what became of the step. It counts as failed, unless the start had come to nothing by then.
 pub(super) const SKIPPED: u8 = 75;
 
 /// Runs a step; gives the exit status of the line.
@@ -40,7 +40,8 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
         let own = [&super::STATE_OF_START[..], &collect::LISTS].concat();
         let known = pid1::ask(&record.unit, Wanted { unit: &["SubState"], own: &own }).unwrap_or_default();
         if super::start_has_failed(&known) {
-            return Ok(0);
+            // What a line does that is the service's own is noted by others, who have only its status.
+            return Ok(if line.replaces_guard() && !line.required { SKIPPED } else { 0 });
         }
         let noted = record.results.len();
         collect::add_results(&mut record, &known);

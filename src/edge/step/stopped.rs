@@ -23,6 +23,7 @@ const ASKED: Wanted<'_> = Wanted {
     unit: &[
         "Id",
         "Job",
+        "SubState",
         "InactiveExitTimestampMonotonic",
         "ActiveEnterTimestampMonotonic",
         "ActiveExitTimestampMonotonic",
@@ -31,7 +32,8 @@ const ASKED: Wanted<'_> = Wanted {
         "Type",
         "NRestarts",
         "ExecMainPID",
-        "ExecMainExitTimestampMonotonic",
+        super::MAIN_STARTED,
+        super::MAIN_ENDED,
         "ExecCondition",
         "ExecStartPre",
         "ExecStart",

@@ -83,7 +83,8 @@ fn told(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> C
     for (number, step) in (1..).zip(&condition.steps) {
         let id = number.to_string();
         if step.action == Action::RestartSelf {
-            steps.extend(wording(condition, &id).map(|words| restart(words, (id, restarts))));
+            let done = restarts.saturating_sub(u64::from(is_to_come(scene, (ward, condition), book)));
+            steps.extend(wording(condition, &id).map(|words| restart(words, (id, done))));
             continue;
         }
         let turns = fired - u64::from(fired > 0 && pending.is_some_and(|run| !acted(run, &condition.id, &id)));
@@ -130,6 +131,16 @@ fn restarts(condition: &Condition, totals: &Totals) -> u64 {
         ConditionKind::Death => totals.restarts(),
         ConditionKind::Start | ConditionKind::Restart | ConditionKind::Stop | ConditionKind::Limit => 0,
     }
+}
+
+/// Whether the restart is yet to come that is counted for the latest run: its main process has not been started.
+fn is_to_come(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> bool {
+    let is_counted = |run: &RunRecord| match run.start {
+        StartKind::AfterAbnormalDeath => true,
+        StartKind::AfterDeath => condition.kind == ConditionKind::Death,
+        StartKind::First | StartKind::Condition => false,
+    };
+    scene.unit(&ward.unit()).sub == "start-pre" && book.latest().is_some_and(is_counted)
 }
 
 fn restart((action, argument): (String, String), (step, done): (String, u64)) -> StepTold {
@@ -211,6 +222,15 @@ mod tests {
         let told = &conditions(&scene, &ward)[0].steps;
         assert_eq!((told[2].running, told[2].failed, told[2].last.as_ref()), (true, 0, None));
         assert_eq!([told[0].running, told[3].running, told[3].skipped > 0], [false; 3]);
+    }
+
+    #[test]
+    fn a_restart_is_done_once_its_main_process_is_started() {
+        let mut scene = sample::scene();
+        let ward = sample::ward("web", TEXT);
+        let book = sample::book(vec![RunRecord { results: Vec::new(), ..restart(&ward) }]);
+        scene.place(("web.service", sample::unit("loaded", "activating", "start-pre")), Some(("web", book)));
+        assert_eq!(conditions(&scene, &ward)[0].steps[1].done, 0);
     }
 
     #[test]
