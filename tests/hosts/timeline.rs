@@ -70,6 +70,28 @@ fn check_course(document: &Value) -> Value {
 }
 
 on_both! {
+    fn the_service_is_told_to_run_while_the_steps_after_its_restart_go_on(host: Host) {
+        guard(&host, "web", "web", "[Service]\nExecStart=sleep infinity\n[Recovery]\nMaxDelaySec=0\n[OnDeath]\n\
+            WaitFor=path:/run/restart 60s\nRestart=%n\nWaitFor=path:/run/done 60s\n");
+        let (_, run) = kill(&host, "web");
+        let restart = || {
+            let told: Value = serde_json::from_str(&host.sh("unitward status web --json")).expect("JSON");
+            told["conditions"][0]["steps"][1]["done"].clone()
+        };
+        for (step, state) in [("restart", "start-pre"), ("done", "start-post")] {
+            host.wait_for("the step", || {
+                let [seen, next] = host.systemctl_shows("web", ["SubState", "InvocationID"]);
+                (seen == state && next != run).then_some(())
+            });
+            let runs = state == "start-post";
+            let told = timeline(&host, "web")["recoveries"][0].clone();
+            assert_eq!(told["outcome"], "under-way", "{told}");
+            assert_eq!((told["attempts"][0]["mainMs"].is_u64(), restart() == 1), (runs, runs), "{told}");
+            host.write(&format!("/run/{step}"), "");
+        }
+        wait_for_restart(&host, "web", &run);
+    }
+
     fn a_recovery_keeps_its_times_over_a_reboot_and_is_drawn_as_text_and_picture(mut host: Host) {
         host.write("/etc/systemd/system/helper.service", HELPER);
         guard(&host, "web", "web.service helper.service", &format!("{STEPS}[Install]\nWantedBy=multi-user.target\n"));

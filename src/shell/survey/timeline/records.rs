@@ -3,10 +3,14 @@
 use super::course::{self, Progress};
 use super::document::Recovery;
 use crate::core::recovery::account::{Ended, account};
+use crate::edge::clock;
 use crate::edge::pid1::{self, Properties, TIME_LIMITS, Wanted};
 use crate::edge::record::{RunRecord, WardState};
 use crate::edge::recoveries::{Chain, UnderWay, chains, under_way};
 use crate::shell::daemon::records::died;
+
+const MAIN_PID: &str = "MainPID";
+const MAIN_STARTED: &str = "ExecMainStartTimestampMonotonic";
 
 /// What the records tell of a ward.
 struct Recorded {
@@ -35,7 +39,8 @@ fn look(units: &[&str]) -> Vec<Properties> {
     if units.is_empty() {
         return Vec::new();
     }
-    let seen = pid1::ask_all(units, Wanted { unit: &["ActiveState"], own: &TIME_LIMITS });
+    let own = [&[MAIN_PID, MAIN_STARTED], &TIME_LIMITS[..]].concat();
+    let seen = pid1::ask_all(units, Wanted { unit: &["ActiveState", "SubState"], own: &own });
     seen.unwrap_or_else(|_| units.iter().map(|_| Properties::default()).collect())
 }
 
@@ -75,8 +80,20 @@ impl Recorded {
             last.steps.pop();
         }
         let told = account(&self.latest.ward, died((invocation, end), &seen.time_limits())?, &attempts, Ended::Up);
-        Some(course::recorded(&told, &attempts, (&self.latest.unit, Progress::UnderWay)))
+        let mut told = course::recorded(&told, &attempts, (&self.latest.unit, Progress::UnderWay));
+        if let Some(last) = told.attempts.last_mut().filter(|last| last.failed_ms.is_none()) {
+            last.main_ms = main_started(seen, self.latest.begun).map(|at| at.saturating_sub(told.timestamp));
+        }
+        Some(told)
     }
+}
+
+/// When the main process was started of a start that began then and runs the steps after it, in milliseconds since the epoch.
+fn main_started(seen: &Properties, begun: Option<u64>) -> Option<u64> {
+    let runs = seen.text("SubState") == "start-post" && seen.number(MAIN_PID).is_some_and(|pid: u32| pid > 0);
+    let at = clock::epoch_of_monotonic(seen.number(MAIN_STARTED).filter(|_| runs)?);
+    // Before the main process starts PID 1 tells of the last one.
+    Some(at).filter(|at| *at >= begun.unwrap_or(0))
 }
 
 /// Whether systemd is about to start the unit again, or does so.
@@ -161,6 +178,24 @@ mod tests {
         let told: Vec<_> =
             told.iter().map(|one| format!("{}: {}", one.outcome, one.reason.as_deref().unwrap_or("-"))).collect();
         assert_eq!(told, expect);
+    }
+
+    #[test]
+    fn a_main_process_that_runs_among_the_steps_is_told() {
+        let seen = |state: &'static str, pid: u32| {
+            let started = (MAIN_STARTED, 1_000_000_u64.into());
+            Properties::from([("SubState", state.into()), (MAIN_PID, pid.into()), started])
+        };
+        let at = clock::epoch_of_monotonic(1_000_000);
+        for (state, pid, begun, expect) in [
+            ("start-post", 7, at - 50, true),
+            ("start-post", 7, at + 50, false),
+            ("start-post", 0, at - 50, false),
+            ("start-pre", 7, at - 50, false),
+        ] {
+            let told = main_started(&seen(state, pid), Some(begun));
+            assert_eq!(told.is_some(), expect, "{state} {pid} {begun}");
+        }
     }
 
     fn watched(state: &'static str) -> Properties {
