@@ -144,14 +144,16 @@ fn rule(
     if !rustix::process::geteuid().is_root() {
         return Ok(Err(format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\".")));
     }
-    let reply = super::runtime()?.block_on(async {
+    super::runtime()?.block_on(async {
         let bus = connect_to_daemon().await?;
-        anyhow::Ok(bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await)
-    })?;
-    match reply {
-        Ok(reply) => Ok(Ok(reply.body().deserialize().context("failed to read unitwardd's answer")?)),
-        Err(error) => refusal(error, &format!("would {verb} {name}")).map(Err).context("failed to ask unitwardd"),
-    }
+        match bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await {
+            Ok(reply) => Ok(Ok(reply.body().deserialize().context("failed to read unitwardd's answer")?)),
+            Err(error) => {
+                let refused = refusal(&bus, error, &format!("would {verb} {name}")).await;
+                refused.map(Err).context("failed to ask unitwardd")
+            }
+        }
+    })
 }
 
 /// The ward of this name, or of this unit, and its unit, as the daemon finds it.
