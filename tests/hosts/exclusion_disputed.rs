@@ -3,6 +3,7 @@
 use crate::host::Host;
 use crate::on_both;
 use crate::report::guard;
+use crate::restarter::set_up;
 use std::process::{Child, Output};
 
 const MARK: &str = "/run/unitward/wards/web/excluded.json";
@@ -69,6 +70,19 @@ on_both! {
         let sentence = "web is not excluded: web.service is being stopped, \"systemctl start web.service\" starts it again.";
         assert_eq!(say(&host, "unitward readmit web"), (0, sentence.to_owned()));
         host.write("/run/go", "");
+    }
+
+    fn a_member_that_somebody_excludes_while_its_stack_is_restarted_has_not_died(host: Host) {
+        host.write("/run/go", "");
+        let slow = format!("[Service]\nExecStartPre={HELD}\nExecStart=sleep infinity\n[Ward]\nStack=shop\n");
+        set_up(&host, "", &[("slow.ward", &slow)]);
+        host.sh("systemctl start unitwardd; rm /run/go /run/held");
+        let restart = begin(&host, "unitward restart-stack shop --wait");
+        wait_until_held(&host);
+        let (code, said) = say(&host, "unitward exclude slow");
+        assert!(code == 0 && said.starts_with("slow is excluded: slow.service is down"), "{code} {said}");
+        let (code, said) = end(restart);
+        assert!(code == 1 && said.contains("slow.service was excluded meanwhile"), "{code} {said}");
     }
 
     fn a_reason_that_is_too_long_is_refused(host: Host) {
