@@ -28,6 +28,7 @@ mod conditions;
 mod daemon_down;
 mod development;
 mod exclusion;
+mod exclusion_disputed;
 mod flapping;
 mod full_disk;
 mod hard;

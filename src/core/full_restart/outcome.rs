@@ -62,6 +62,8 @@ pub enum Work {
     Oneshot,
     /// Nothing: a condition of its own says so, since the restart began.
     Skipped,
+    /// None any more: its ward was excluded since the restart began.
+    Excluded,
 }
 
 /// What became of a unit.
@@ -120,6 +122,7 @@ impl Look {
         };
         match self.work {
             Work::Skipped => Fate::Back,
+            Work::Excluded => Fate::Missing("was excluded meanwhile".to_owned()),
             _ if self.result == ServiceResult::ExecCondition => Fate::Back,
             Work::Oneshot if well && (anew || !ran_before) => Fate::Back,
             // It was down before, and nobody has started it: no part of this restart.
@@ -229,6 +232,15 @@ mod tests {
         assert_eq!(Look { work: Work::Skipped, ..look(Stage::Ended) }.fate(OLD), Fate::Back);
         assert_eq!(failed("exec-condition", Some(ProcessEnd::Exited(1))).fate(OLD), Fate::Back);
         assert_eq!(look(Stage::Ended).fate(DOWN), Fate::Back, "it was down and still is");
+    }
+
+    #[test]
+    fn who_was_excluded_meanwhile_did_not_die() {
+        let cut_off = Look { work: Work::Excluded, ..failed("signal", Some(ProcessEnd::Killed(15))) };
+        let never_started = Look { work: Work::Excluded, run: Some("old".into()), ..look(Stage::Ended) };
+        for look in [cut_off, never_started] {
+            assert_eq!(look.fate(OLD), Fate::Missing("was excluded meanwhile".into()));
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 /// `begin WARD UNIT --delay= --max-delay= [the options of stopped] --once=CONDITION[:now] …`
 pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
+    let started = clock::since_epoch();
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
     let wanted = Wanted { unit: &["Id"], own: &["NRestarts", "TimeoutStartUSec"] };
@@ -43,7 +44,7 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
         record.backoff_ms = Some(waits(series.restarts)?).filter(|wait| !wait.is_zero()).map(time_span::millis);
     }
     if start == Start::First {
-        readmit(&state, (ward, super::name(unit, &known)));
+        readmit(&state, (ward, super::name(unit, &known)), started);
     }
     let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
@@ -59,8 +60,13 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     saved
 }
 
-/// Whoever has this start made wants the ward back: ends an exclusion by hand.
-fn readmit(state: &WardState, (ward, unit): (&str, &str)) {
+/// Whoever has this start made wants the ward back: ends an exclusion by hand. But one that is younger than this start, `started`,
+/// is what ends the start: its stop is on its way.
+fn readmit(state: &WardState, (ward, unit): (&str, &str), started: u64) {
+    let since = started..=clock::since_epoch();
+    if exclusion::load(state).is_some_and(|mark| since.contains(&mark.at)) {
+        return;
+    }
     match exclusion::remove(state) {
         Ok(None) => {}
         Ok(Some(_)) => tracing::info!(
@@ -144,4 +150,25 @@ fn wait(ward: &str, unit: &str, restart: u32, wait: Duration) {
     let span = time_span::render(wait);
     tracing::info!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "Restarting {unit} in {span}, attempt {restart}.");
     std::thread::sleep(wait);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::exclusion::{By, Exclusion};
+
+    #[test]
+    fn a_start_ends_the_exclusions_before_it_and_is_ended_by_those_after_it() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "web");
+        let now = clock::since_epoch();
+        let is_kept = |at: u64, started: u64| {
+            exclusion::save(&state, &Exclusion { at, by: By::Hand, why: String::new() }).unwrap();
+            readmit(&state, ("web", "web.service"), started);
+            exclusion::load(&state).is_some()
+        };
+        assert!(!is_kept(now - 10, now - 5));
+        assert!(is_kept(now - 5, now - 10));
+        assert!(!is_kept(now + 1_000_000, now - 10), "the clock was set back since");
+    }
 }

@@ -2,7 +2,9 @@
 
 use super::progress::while_waiting;
 use super::refuse;
+use crate::edge::exclusion::{self, Exclusion};
 use crate::edge::pid1::{self, Properties, Wanted};
+use crate::edge::record::WardState;
 use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect_to_daemon, refusal};
 use anyhow::Context as _;
 use clap::Args;
@@ -45,6 +47,17 @@ enum Became {
     /// It has ended as it should: a oneshot does.
     Done,
     Failed,
+    /// Somebody has excluded its ward again.
+    Excluded,
+}
+
+/// What became of an exclusion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// The unit is down.
+    Down,
+    /// It is in force no more: somebody has readmitted the ward, or started its unit.
+    Ended,
 }
 
 /// Runs `unitward exclude`.
@@ -59,12 +72,16 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
         println!("{name} is excluded already.");
         return Ok(ExitCode::SUCCESS);
     }
-    let stopped = while_waiting(&format!("Stopping {unit}"), || {
-        wait(|| Ok(matches!(state(&unit)?.as_str(), "inactive" | "failed").then_some(())))
-    })?;
-    let how = if stopped.is_some() { "is down" } else { "is still being stopped" };
-    println!("{name} is excluded: {unit} {how} until \"unitward readmit {name}\", or whatever else starts it.");
-    Ok(ExitCode::SUCCESS)
+    let ward = WardState::of(&name);
+    let made = exclusion::load(&ward);
+    // The state first: a unit that was down before its ward was seen to be excluded was not started meanwhile.
+    let look = || Ok(kept(&state(&unit)?, (made.as_ref(), exclusion::load(&ward).as_ref())));
+    let until = format!("until \"unitward readmit {name}\", or whatever else starts it");
+    Ok(match while_waiting(&format!("Stopping {unit}"), || wait(look))? {
+        Some(Kept::Down) => said(&format!("{name} is excluded: {unit} is down {until}.")),
+        Some(Kept::Ended) => refuse(&format!("{name} is not excluded: somebody has readmitted it meanwhile.")),
+        None => said(&format!("{name} is excluded: {unit} is still being stopped, and stays down {until}.")),
+    })
 }
 
 /// Runs `unitward readmit`.
@@ -76,23 +93,41 @@ pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
     };
     let (name, unit) = find(called)?;
     if !changed {
-        let state = state(&unit)?;
-        let advice = match state.as_str() {
-            "failed" | "inactive" => format!("\"systemctl start {unit}\" starts it"),
-            _ => "there is nothing to be done".to_owned(),
-        };
-        println!("{name} is not excluded: {unit} is {state}, {advice}.");
-        return Ok(ExitCode::SUCCESS);
+        return Ok(said(&format!("{name} is not excluded: {}.", advise(&unit, &state(&unit)?))));
     }
     let mut lasting = Lasting::default();
-    let became = while_waiting(&format!("Starting {unit}"), || wait(|| Ok(lasting.look(&pid1::ask(&unit, SHOWN)?))))?;
+    let ward = WardState::of(&name);
+    // The state first: whoever excludes a ward marks it before he has its unit stopped.
+    let look = || {
+        let shown = pid1::ask(&unit, SHOWN)?;
+        Ok(lasting.look(&shown, exclusion::load(&ward).as_ref()))
+    };
+    let became = while_waiting(&format!("Starting {unit}"), || wait(look))?;
     let advice = format!("\"systemctl status {unit}\" shows why");
     Ok(match became {
         Some(Became::Up) => said(&format!("{name} is readmitted: {unit} is up.")),
         Some(Became::Done) => said(&format!("{name} is readmitted: {unit} has run and is done.")),
+        Some(Became::Excluded) => refuse(&format!("{name} is not readmitted: somebody has excluded it meanwhile.")),
         Some(Became::Failed) => refuse(&format!("{name} is readmitted, but {unit} has failed: {advice}.")),
         None => refuse(&format!("{name} is readmitted, but {unit} is not up yet: {advice}.")),
     })
+}
+
+/// What becomes of an exclusion whose unit is in this state, from the mark it was `(made` with and the one that is there `now)`.
+fn kept(state: &str, (made, now): (Option<&Exclusion>, Option<&Exclusion>)) -> Option<Kept> {
+    match (made, now) {
+        (Some(made), Some(now)) if made == now => matches!(state, "inactive" | "failed").then_some(Kept::Down),
+        _ => Some(Kept::Ended),
+    }
+}
+
+/// How a unit stands whose ward is not excluded, and what to do.
+fn advise(unit: &str, state: &str) -> String {
+    match state {
+        "failed" | "inactive" => format!("{unit} is {state}, \"systemctl start {unit}\" starts it"),
+        "deactivating" => format!("{unit} is being stopped, \"systemctl start {unit}\" starts it again"),
+        _ => format!("{unit} is {state}, there is nothing to be done"),
+    }
 }
 
 fn said(text: &str) -> ExitCode {
@@ -109,14 +144,16 @@ fn rule(
     if !rustix::process::geteuid().is_root() {
         return Ok(Err(format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\".")));
     }
-    let reply = super::runtime()?.block_on(async {
+    super::runtime()?.block_on(async {
         let bus = connect_to_daemon().await?;
-        anyhow::Ok(bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await)
-    })?;
-    match reply {
-        Ok(reply) => Ok(Ok(reply.body().deserialize().context("failed to read unitwardd's answer")?)),
-        Err(error) => refusal(error, &format!("would {verb} {name}")).map(Err).context("failed to ask unitwardd"),
-    }
+        match bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await {
+            Ok(reply) => Ok(Ok(reply.body().deserialize().context("failed to read unitwardd's answer")?)),
+            Err(error) => {
+                let refused = refusal(&bus, error, &format!("would {verb} {name}")).await;
+                refused.map(Err).context("failed to ask unitwardd")
+            }
+        }
+    })
 }
 
 /// The ward of this name, or of this unit, and its unit, as the daemon finds it.
@@ -152,8 +189,12 @@ fn wait<T>(mut look: impl FnMut() -> anyhow::Result<Option<T>>) -> anyhow::Resul
 struct Lasting(Option<(String, Instant)>);
 
 impl Lasting {
-    /// What has become of the unit, once that is certain.
-    fn look(&mut self, shown: &Properties) -> Option<Became> {
+    /// What has become of the unit, once that is certain; `mark`: that of an exclusion that came after the readmission.
+    fn look(&mut self, shown: &Properties, mark: Option<&Exclusion>) -> Option<Became> {
+        // A unit that is up is not excluded whatever mark there is: it may be refused to stop it.
+        if mark.is_some() && matches!(shown.text("ActiveState"), "inactive" | "failed" | "deactivating") {
+            return Some(Became::Excluded);
+        }
         let run = shown.id("InvocationID").unwrap_or_default();
         match (shown.text("ActiveState"), &self.0) {
             ("active" | "reloading", Some((seen, since))) if *seen == run => {
@@ -175,6 +216,7 @@ impl Lasting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::exclusion::By;
     use zbus::ObjectPath;
 
     #[test]
@@ -183,18 +225,47 @@ mod tests {
             let run = run.as_bytes().to_vec();
             Properties::from([("ActiveState", state.into()), ("InvocationID", run.into()), ("Result", result.into())])
         };
+        let look = |lasting: &mut Lasting, shown: &Properties| lasting.look(shown, None);
         let mut lasting = Lasting::default();
-        assert_eq!(lasting.look(&shown("activating", "a", "success")), None);
-        assert_eq!(lasting.look(&shown("active", "a", "success")), None);
+        assert_eq!(look(&mut lasting, &shown("activating", "a", "success")), None);
+        assert_eq!(look(&mut lasting, &shown("active", "a", "success")), None);
         lasting.0.as_mut().unwrap().1 -= LASTING;
-        assert_eq!(lasting.look(&shown("active", "b", "success")), None, "another run");
+        assert_eq!(look(&mut lasting, &shown("active", "b", "success")), None, "another run");
         lasting.0.as_mut().unwrap().1 -= LASTING;
-        assert_eq!(lasting.look(&shown("active", "b", "success")), Some(Became::Up));
+        assert_eq!(look(&mut lasting, &shown("active", "b", "success")), Some(Became::Up));
         let job = || (4_u32, ObjectPath::try_from("/job/4").unwrap()).into();
         let waiting = |state: &'static str| Properties::from([("Job", job()), ("ActiveState", state.into())]);
-        assert_eq!(["inactive", "failed"].map(|state| lasting.look(&waiting(state))), [None, None], "its start waits");
-        assert_eq!(lasting.look(&shown("failed", "b", "exit-code")), Some(Became::Failed));
-        assert_eq!(lasting.look(&shown("inactive", "b", "success")), Some(Became::Done));
-        assert_eq!(lasting.look(&shown("inactive", "b", "exit-code")), Some(Became::Failed));
+        assert_eq!(
+            ["inactive", "failed"].map(|state| look(&mut lasting, &waiting(state))),
+            [None, None],
+            "its start waits"
+        );
+        assert_eq!(look(&mut lasting, &shown("failed", "b", "exit-code")), Some(Became::Failed));
+        assert_eq!(look(&mut lasting, &shown("inactive", "b", "success")), Some(Became::Done));
+        assert_eq!(look(&mut lasting, &shown("inactive", "b", "exit-code")), Some(Became::Failed));
+        let mark = mark(7);
+        let mut marked = |state| lasting.look(&shown(state, "b", "success"), Some(&mark));
+        assert_eq!(["inactive", "deactivating"].map(&mut marked), [Some(Became::Excluded); 2]);
+        assert_eq!(marked("activating"), None, "it may be refused to stop it");
+    }
+
+    #[test]
+    fn an_exclusion_is_over_when_its_mark_is_gone_or_is_another_one() {
+        let (made, other) = (mark(7), mark(8));
+        for (state, now, expected) in [
+            ("deactivating", Some(&made), None),
+            ("inactive", Some(&made), Some(Kept::Down)),
+            ("failed", Some(&made), Some(Kept::Down)),
+            ("deactivating", None, Some(Kept::Ended)),
+            ("inactive", None, Some(Kept::Ended)),
+            ("inactive", Some(&other), Some(Kept::Ended)),
+        ] {
+            assert_eq!(kept(state, (Some(&made), now)), expected, "{state} {now:?}");
+        }
+        assert_eq!(kept("active", (None, None)), Some(Kept::Ended), "it was over before it could be looked at");
+    }
+
+    fn mark(at: u64) -> Exclusion {
+        Exclusion { at, by: By::Hand, why: String::new() }
     }
 }

@@ -12,15 +12,16 @@ use super::runs::Runs;
 use super::{leftovers, say};
 use crate::core::crash::observation::Stage;
 use crate::core::full_restart::RestartOutcome;
-use crate::core::full_restart::outcome::Look;
+use crate::core::full_restart::outcome::{Look, Work};
 use crate::core::full_restart::reception::{Event, errno};
 use crate::core::full_restart::request::Answer;
-use crate::edge::clock;
-use crate::edge::full_restart::charge::Charge;
+use crate::edge::full_restart::charge::{Charge, MemberWard};
 use crate::edge::full_restart::record::{Member, RestartEnd, RestartRecord, Restarts, Saved};
 use crate::edge::full_restart::underway::{Note, Underway, Way};
 use crate::edge::full_restart::{frames, look};
 use crate::edge::pid1::{self, Wanted};
+use crate::edge::record::WardState;
+use crate::edge::{clock, exclusion};
 use sd_notify::NotifyState;
 use std::io;
 use std::sync::Arc;
@@ -173,7 +174,19 @@ impl Course {
     fn look(&self) -> io::Result<Vec<Look>> {
         let whole = self.charge.stack.unit();
         let members = self.charge.members.iter().map(|member| member.unit.as_str());
-        look::at(&[whole.as_str()].into_iter().chain(members).collect::<Vec<_>>(), self.since)
+        let mut looks = look::at(&[whole.as_str()].into_iter().chain(members).collect::<Vec<_>>(), self.since)?;
+        for (member, look) in self.charge.members.iter().zip(looks.iter_mut().skip(1)) {
+            if look.stage == Stage::Ended && self.is_excluded_meanwhile(member) {
+                look.work = Work::Excluded;
+            }
+        }
+        Ok(looks)
+    }
+
+    /// Whether somebody has excluded the ward since the restart began.
+    fn is_excluded_meanwhile(&self, member: &MemberWard) -> bool {
+        let mark = exclusion::load(&WardState::of(member.ward.as_str()));
+        mark.is_some_and(|mark| mark.at >= clock::epoch_of_monotonic(self.since))
     }
 
     fn save(&self) {

@@ -1,5 +1,7 @@
 //! Where a command gets an answer: on the spot where it may read the history, else from the daemon.
 
+use super::pid1::UnitSeen;
+use super::scene::DAEMON;
 use super::timeline::Which;
 use super::{Answer, Question, answer, pid1};
 use anyhow::Context as _;
@@ -71,11 +73,17 @@ async fn has_daemon(bus: &Connection) -> zbus::Result<bool> {
 
 /// Whether systemd has the daemon started, or is about to: after its death what it has left behind is ended first.
 async fn runs(bus: &Connection) -> anyhow::Result<bool> {
-    let seen = pid1::list(bus, &["unitwardd.service".to_owned()]).await?;
-    Ok(seen.iter().any(|unit| match unit.job.as_deref() {
+    let unit = seen(bus).await?;
+    Ok(match unit.job.as_deref() {
         Some(job) => job != "stop",
         None => !matches!(unit.active.as_str(), "inactive" | "failed" | "maintenance"),
-    }))
+    })
+}
+
+/// Where the daemon's unit stands.
+async fn seen(bus: &Connection) -> anyhow::Result<UnitSeen> {
+    let mut seen = pid1::list(bus, &[DAEMON.to_owned()]).await?;
+    seen.pop().context("failed to ask systemd for unitwardd")
 }
 
 async fn ask_daemon(bus: &Connection, question: &Question) -> anyhow::Result<Answer> {
@@ -93,19 +101,19 @@ async fn ask_daemon(bus: &Connection, question: &Question) -> anyhow::Result<Ans
         Some(argument) => bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(interface), method, &argument).await,
         None => bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(interface), method, &()).await,
     };
-    read(reply)
+    read(bus, reply).await
 }
 
 async fn reports(bus: &Connection, wanted: &super::reports::Wanted) -> anyhow::Result<Answer> {
     let (after, since, name) = (wanted.after, wanted.since, wanted.name.clone().unwrap_or_default());
     let body = (after, since, name);
-    read(bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(MANAGER_INTERFACE), "Reports", &body).await)
+    read(bus, bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(MANAGER_INTERFACE), "Reports", &body).await).await
 }
 
-fn read(reply: zbus::Result<zbus::Message>) -> anyhow::Result<Answer> {
+async fn read(bus: &Connection, reply: zbus::Result<zbus::Message>) -> anyhow::Result<Answer> {
     match reply {
         Ok(reply) => Ok(Answer::Document(reply.body().deserialize().context("failed to read unitwardd's answer")?)),
-        Err(error) => match refusal(error, "answers for everybody but root") {
+        Err(error) => match refusal(bus, error, "answers for everybody but root").await {
             Ok(why) => Ok(Answer::Refused(why)),
             Err(error) => Err(error).context("failed to ask unitwardd"),
         },
@@ -116,13 +124,32 @@ fn read(reply: zbus::Result<zbus::Message>) -> anyhow::Result<Answer> {
 ///
 /// # Errors
 /// The same error, where it is none that people can do anything about.
-pub(in crate::shell) fn refusal(error: zbus::Error, needed: &str) -> Result<String, zbus::Error> {
+pub(in crate::shell) async fn refusal(
+    bus: &Connection,
+    error: zbus::Error,
+    needed: &str,
+) -> Result<String, zbus::Error> {
+    match error {
+        zbus::Error::FDO(error) if matches!(*error, fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_)) => {
+            Ok(absent(needed, &seen(bus).await.map(|unit| unit.load).unwrap_or_default()))
+        }
+        error => sentence(error),
+    }
+}
+
+/// What to do where the daemon does not run; `load`: its unit's state of load.
+fn absent(needed: &str, load: &str) -> String {
+    match load {
+        "masked" => format!("unitwardd, which {needed}, is masked: \"systemctl unmask unitwardd\" allows it to start."),
+        _ => format!("unitwardd, which {needed}, does not run: \"systemctl start unitwardd\" starts it."),
+    }
+}
+
+/// What a daemon that runs answers, or what hinders it.
+fn sentence(error: zbus::Error) -> Result<String, zbus::Error> {
     match error {
         zbus::Error::MethodError(name, why, _) if name.as_str() == REFUSED => Ok(why.unwrap_or_default()),
         zbus::Error::FDO(error) => match *error {
-            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
-                Ok(format!("unitwardd, which {needed}, does not run: \"systemctl start unitwardd\" starts it."))
-            }
             fdo::Error::AccessDenied(why) | fdo::Error::LimitsExceeded(why) | fdo::Error::Failed(why) => Ok(why),
             fdo::Error::NoReply(_) => Ok("unitwardd has ended before it could answer: ask again.".to_owned()),
             error => Err(zbus::Error::FDO(Box::new(error))),
@@ -140,11 +167,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_daemon_that_is_masked_must_be_unmasked_before_it_can_be_started() {
+        let told = |load| absent("answers", load);
+        assert!(
+            told("loaded").ends_with("does not run: \"systemctl start unitwardd\" starts it."),
+            "{}",
+            told("loaded")
+        );
+        assert!(told("masked").contains("is masked: \"systemctl unmask unitwardd\""), "{}", told("masked"));
+    }
+
+    #[test]
     fn a_daemon_that_hangs_is_told_of_in_a_sentence() {
         let error = std::io::Error::from(ErrorKind::TimedOut);
-        let said = refusal(zbus::Error::InputOutput(error.into()), "answers").unwrap();
+        let said = sentence(zbus::Error::InputOutput(error.into())).unwrap();
         assert!(said.starts_with("unitwardd does not answer: "), "{said}");
         let other = std::io::Error::from(ErrorKind::BrokenPipe);
-        assert!(refusal(zbus::Error::InputOutput(other.into()), "answers").is_err());
+        assert!(sentence(zbus::Error::InputOutput(other.into())).is_err());
     }
 }

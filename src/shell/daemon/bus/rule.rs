@@ -30,7 +30,7 @@ const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 /// How often it is looked whether the news of a daemon-reload has come, and the pause before the next look.
 const RELOAD_LOOKS: u32 = 30;
 const RELOAD_TICK: Duration = Duration::from_millis(100);
-/// Longest reason that is kept, in characters.
+/// Longest reason that is taken, in characters.
 const LONGEST_REASON: usize = 200;
 
 /// What was ruled, for the main loop.
@@ -78,6 +78,7 @@ impl Ruler {
     /// Keeps a ward down; `false`: it is excluded already.
     pub(super) async fn exclude(&self, call: (&Connection, &str), name: &str, why: &str) -> Result<bool, Refusal> {
         must_be_root(call, ("exclude", name)).await?;
+        let why = reason(why).map_err(Refusal::Refused)?;
         let (ward, unit) = self.find(name).await?;
         let _turn = self.turn.lock().await;
         let state = WardState::of(&ward);
@@ -85,7 +86,6 @@ impl Ruler {
         if exclusion::of(&state, shown.standing()).is_some() {
             return Ok(false);
         }
-        let why: String = why.chars().filter(|letter| !letter.is_control()).take(LONGEST_REASON).collect();
         let mark = Exclusion { at: clock::since_epoch(), by: By::Hand, why: why.clone() };
         let unmarked = |error| Refusal::Failed(format!("Failed to mark {ward} as excluded: {error}."));
         exclusion::save(&state, &mark).map_err(unmarked)?;
@@ -177,6 +177,15 @@ impl Ruler {
     async fn tell(&self, ruling: Ruling) {
         // Without a main loop the daemon is about to end.
         let _ = self.rulings.send(ruling).await;
+    }
+}
+
+/// A reason on one line.
+fn reason(why: &str) -> Result<String, String> {
+    let why: String = why.chars().filter(|letter| !letter.is_control()).collect();
+    match why.chars().count() {
+        0..=LONGEST_REASON => Ok(why),
+        long => Err(format!("The reason has {long} characters, and may have {LONGEST_REASON}: make it shorter.")),
     }
 }
 
@@ -298,6 +307,16 @@ mod tests {
         }
         assert_eq!(find(&wards, "webb").unwrap_err(), "There is no ward webb, did you mean web?");
         assert!(find(&BTreeMap::new(), "web").unwrap_err().contains("daemon-reload"));
+    }
+
+    #[test]
+    fn a_reason_that_is_too_long_is_refused_and_not_cut() {
+        assert_eq!(reason("it eats\n\u{7}the disk").unwrap(), "it eatsthe disk");
+        assert_eq!(reason(&"ä".repeat(200)).unwrap(), "ä".repeat(200));
+        assert_eq!(
+            reason(&"ä".repeat(201)).unwrap_err(),
+            "The reason has 201 characters, and may have 200: make it shorter."
+        );
     }
 
     #[test]
