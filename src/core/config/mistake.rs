@@ -103,25 +103,25 @@ pub enum Mistake {
         cost: Cost,
     },
     /// A line that is neither a section, an assignment, a comment nor empty.
-    #[error("expected [Section], Key=Value or # and a comment, found {found:?}; the line is ignored")]
+    #[error("expected [Section], Key=Value or # and a comment, found {found}; the line is ignored")]
     NotALine {
-        /// The beginning of the line.
+        /// The beginning of the line, quoted, and what is wrong with its bytes.
         found: String,
     },
     /// The same in a condition, where it may have been meant as a step.
-    #[error("expected Key=Value in [{section}], found {found:?}; the whole [{section}] is ignored")]
+    #[error("expected Key=Value in [{section}], found {found}; the whole [{section}] is ignored")]
     NotAStep {
         /// The condition's section.
         section: String,
-        /// The beginning of the line.
+        /// The beginning of the line, quoted, and what is wrong with its bytes.
         found: String,
     },
     /// The same in a native section, where systemd itself would go on without the line.
-    #[error("expected Key=Value in [{section}], as in a unit file, found {found:?}; the ward is ignored")]
+    #[error("expected Key=Value in [{section}], as in a unit file, found {found}; the ward is ignored")]
     NotANativeLine {
         /// The section.
         section: String,
-        /// The beginning of the line.
+        /// The beginning of the line, quoted, and what is wrong with its bytes.
         found: String,
     },
     /// A value of a native section, likewise.
