@@ -159,6 +159,12 @@ pub enum Mistake {
         "the ward guards nothing: write ExecStart= in [Service] to define a service, or Unit= in [Ward] to adopt one; the ward is ignored"
     )]
     NoForm,
+    /// The same where a key of `[Service]` was meant to be `ExecStart=`.
+    #[error("unknown key {key:?} in [Service], did you mean \"ExecStart\"?; the ward guards nothing and is ignored")]
+    NoStart {
+        /// As written.
+        key: String,
+    },
     /// A ward that does both.
     #[error("the ward has both ExecStart= in [Service] and Unit= in [Ward]; keep one of them; the ward is ignored")]
     TwoForms,
@@ -336,6 +342,7 @@ impl Mistake {
             | Self::File { .. }
             | Self::WardName { .. }
             | Self::NoForm
+            | Self::NoStart { .. }
             | Self::TwoForms
             | Self::BadUnit { .. }
             | Self::Twice { .. }
@@ -366,6 +373,7 @@ impl Mistake {
             | Self::BadNative { wrong, .. }
             | Self::BadUnit { wrong, .. }
             | Self::BadStackUnit { wrong, .. } => wrong.nearest.as_deref(),
+            Self::NoStart { .. } => Some("ExecStart"),
             _ => None,
         }
     }
