@@ -187,8 +187,7 @@ fn service_lines(root: &Path, path: &Path) -> Vec<NativeLine> {
 
 /// The text of the file that stands at `path`, seen from the host.
 fn source(root: &Path, path: &Path) -> Option<SourceFile> {
-    let text = fs::read_to_string(resolve(root, path)?).ok()?;
-    Some(SourceFile { path: path.into(), text })
+    Some(SourceFile::decode(path.into(), fs::read(resolve(root, path)?).ok()?))
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ on_both! {
         assert!(reports.received().iter().all(|report| report.user_property("report-id").is_none()));
         assert_eq!(connections(&host), ["Connected to mqtt://127.0.0.1:1885, speaking MQTT 3.1.1."]);
         // Once it is known, 5 is not tried again.
-        wait_for_status(&host, "2 reports sent, 0 waiting");
+        wait_for_status(&host, "2 messages sent, 0 waiting");
         let before = door_knocks(&host);
         host.sh("systemctl stop 'door@*'");
         killed.extend(die(&host, 1));
@@ -131,7 +131,7 @@ on_both! {
         let killed = die(&host, 3);
         wait_for_pids(&host, &reports, &killed);
         host.wait_for_within(SEVERAL_TRIES, "the long report to be put aside", || (messages(&host, PARKED).len() == 1).then_some(()));
-        wait_for_status(&host, "3 reports sent, 1 waiting");
+        wait_for_status(&host, "3 messages sent, 1 waiting");
         host.sh("sed -i /max_packet_size/d /etc/front/conf; systemctl restart front; systemctl reload unitwardd");
         host.wait_for_within(SEVERAL_TRIES, "the long report", || (reports.messages().len() == 4).then_some(()));
         assert_eq!(reports.messages()[3]["name"], long.as_str());
@@ -155,7 +155,7 @@ on_both! {
             let dropped = messages(&host, DROPPED);
             assert_eq!(dropped.len(), before + 1, "{dropped:?}");
             assert!(dropped[before].ends_with("giving it up: it is larger than the broker takes"), "{dropped:?}");
-            wait_for_status(&host, "2 reports sent, 0 waiting");
+            wait_for_status(&host, "2 messages sent, 0 waiting");
         }
     }
 
@@ -193,7 +193,7 @@ on_both! {
         watch_web(&host);
         let killed = die(&host, 2);
         wait_for_word(&host, NOT_AUTHORIZED, "the broker declines our reports on topic Crash/Reports: not authorized (check its access rules)");
-        wait_for_status(&host, "0 reports sent, 2 waiting; connected to mqtt://127.0.0.1:1884");
+        wait_for_status(&host, "0 messages sent, 2 waiting; connected to mqtt://127.0.0.1:1884");
         host.write("/etc/front/acl", "topic readwrite #\n");
         host.sh("systemctl kill --signal=HUP front");
         wait_for_pids(&host, &reports, &killed);

@@ -52,14 +52,14 @@ on_both! {
 
     fn the_status_tells_of_wards_watched_units_and_the_broker(host: Host) {
         host.write("/etc/systemd/system/plain.service", "[Service]\nExecStart=sleep infinity\n");
-        wait_for_status(&host, "Guarding 0 wards, watching 0 units; 0 reports sent, 0 waiting; no broker, reports stay local");
+        wait_for_status(&host, "Guarding 0 wards, watching 0 units; 0 messages sent, 0 waiting; no broker, reports stay local");
         let reports = cloud(&host, "[Watch]\nUnits=plain.service\n");
         host.run(&["systemctl", "start", "plain"]);
         guard(&host, "web", "web", WEB);
-        wait_for_status(&host, "Guarding 1 ward, watching 1 unit; 0 reports sent, 0 waiting; connected to mqtt://127.0.0.1:1883");
+        wait_for_status(&host, "Guarding 1 ward, watching 1 unit; 0 messages sent, 0 waiting; connected to mqtt://127.0.0.1:1883");
         kill(&host, "web");
         reports.wait_for_count(1);
-        wait_for_status(&host, "Guarding 1 ward, watching 1 unit; 1 report sent, 0 waiting; connected to mqtt://127.0.0.1:1883");
+        wait_for_status(&host, "Guarding 1 ward, watching 1 unit; 1 message sent, 0 waiting; connected to mqtt://127.0.0.1:1883");
         host.sh("systemctl stop mosquitto");
         host.wait_for("the loss of the broker in the status", || {
             let status = host.systemctl_show("unitwardd", "StatusText");

@@ -128,7 +128,7 @@ on_both! {
         set_password(&host, "open-sesame");
         let got = host.wait_for_within(SEVERAL_TRIES, "both reports", || Some(reports.messages()).filter(|got| got.len() >= 2));
         assert_eq!(pids(&got), killed);
-        wait_for_status(&host, "2 reports sent, 0 waiting; connected to mqtt://127.0.0.1:1884");
+        wait_for_status(&host, "2 messages sent, 0 waiting; connected to mqtt://127.0.0.1:1884");
     }
 
     fn a_missing_password_file_is_told_once_and_found_by_a_reload(host: Host) {
@@ -167,7 +167,7 @@ on_both! {
         host.run(&["systemctl", "start", "door.socket"]);
         let got = host.wait_for_within(SEVERAL_TRIES, "four reports", || Some(reports.messages()).filter(|got| got.len() >= 4));
         assert_eq!(pids(&got), killed);
-        wait_for_status(&host, "4 reports sent, 0 waiting");
+        wait_for_status(&host, "4 messages sent, 0 waiting");
         reports.assert_no_more_within(Duration::from_millis(500));
     }
 
@@ -178,10 +178,10 @@ on_both! {
         reports.wait_for_count(1);
         host.sh("systemctl kill --signal=STOP mosquitto");
         killed.extend(die(&host, 4));
-        wait_for_status(&host, "1 report sent, 4 waiting");
+        wait_for_status(&host, "1 message sent, 4 waiting");
         host.sh("systemctl kill --signal=CONT mosquitto");
         assert_eq!(pids(&reports.wait_for_count(5)), killed);
-        wait_for_status(&host, "5 reports sent, 0 waiting");
+        wait_for_status(&host, "5 messages sent, 0 waiting");
         reports.assert_no_more_within(Duration::from_millis(500));
     }
 

@@ -130,6 +130,7 @@ pub(crate) const CASES: &[Case] = &[
     ward!("[Install]\nWantedBy=multi-user.target user.target\n", "4:28", ["not started with it", "not started with it"], " user.target" => ""),
     file!("unitward/t.ward", "[Ward]\nUnit=telldusd\n", "2:6:", ["suffix", "did you mean \"telldusd.service\"?"], "telldusd" => "telldusd.service"),
     file!("unitward/t.ward", "[Ward]\nUnit=telldusd.service\n[Service]\nExecStart=/usr/bin/true\n", "2:6:", ["both", "keep one"], "ExecStart=/usr/bin/true\n" => ""),
+    file!("unitward/web.ward", "[Service]\nExecStrt=/usr/bin/sleep infinity\n", "2:1:", ["unknown key", "did you mean \"ExecStart\"?", "ignored"], "ExecStrt" => "ExecStart"),
     file!("unitward/i.ward", "[Ward]\nUnit=idle.service\n", "2:6:", ["Restart=no", "write Restart=on-failure in [Service]"], "service\n" => "service\n[Service]\nRestart=on-failure\n"),
     file!("unitward/g.ward", "[Ward]\nUnit=getty@.service\n[Service]\nRestart=always\n", "2:6:", ["template", "name@instance.service"], "getty@" => "getty@tty1"),
     // Steps where they make no sense.

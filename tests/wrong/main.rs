@@ -106,6 +106,24 @@ fn each_mistake_is_found_at_its_place_and_the_advice_mends_it() {
 }
 
 #[test]
+fn a_stray_byte_of_another_encoding_is_found_at_its_place_and_is_a_warning_in_a_comment() {
+    let root = host(&Case { files: &[], at: "", says: &[], mend: Mend::Remove("") });
+    let settings = root.path().join("etc/unitward/unitward.conf");
+    fs::create_dir_all(settings.parent().unwrap()).unwrap();
+    let write = |text: &[u8]| fs::write(&settings, text).unwrap();
+    write(b"[MQTT]\n# f\xfcr M\xfcnchen\nBroker=mqtt://broker:1883\n");
+    let warning = "/etc/unitward/unitward.conf:2:4: warning: the comment is not UTF-8 text here; write it as UTF-8";
+    assert_eq!(check(root.path(), &[]), (vec![warning.to_owned()], Some(0)));
+    write(b"[MQTT]\nBroker=mqtt://broker:1883\nClientId=M\xfcnchen\n");
+    let (said, status) = check(root.path(), &[]);
+    assert_eq!((said.len(), status), (1, Some(1)), "{said:?}");
+    assert!(said[0].starts_with("/etc/unitward/unitward.conf:3:1: expected"), "{said:?}");
+    assert!(said[0].ends_with("which is not UTF-8 text (write it as UTF-8); the line is ignored"), "{said:?}");
+    write("[MQTT]\n# für München\nBroker=mqtt://broker:1883\n".as_bytes());
+    assert_eq!(check(root.path(), &[]), (Vec::new(), Some(0)));
+}
+
+#[test]
 fn no_two_cases_are_the_same_mistake() {
     let messages: BTreeSet<_> = CASES.iter().map(|case| (case.at, case.says)).collect();
     assert_eq!(messages.len(), CASES.len());

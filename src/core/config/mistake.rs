@@ -103,25 +103,25 @@ pub enum Mistake {
         cost: Cost,
     },
     /// A line that is neither a section, an assignment, a comment nor empty.
-    #[error("expected [Section], Key=Value or # and a comment, found {found:?}; the line is ignored")]
+    #[error("expected [Section], Key=Value or # and a comment, found {found}; the line is ignored")]
     NotALine {
-        /// The beginning of the line.
+        /// The beginning of the line, quoted, and what is wrong with its bytes.
         found: String,
     },
     /// The same in a condition, where it may have been meant as a step.
-    #[error("expected Key=Value in [{section}], found {found:?}; the whole [{section}] is ignored")]
+    #[error("expected Key=Value in [{section}], found {found}; the whole [{section}] is ignored")]
     NotAStep {
         /// The condition's section.
         section: String,
-        /// The beginning of the line.
+        /// The beginning of the line, quoted, and what is wrong with its bytes.
         found: String,
     },
     /// The same in a native section, where systemd itself would go on without the line.
-    #[error("expected Key=Value in [{section}], as in a unit file, found {found:?}; the ward is ignored")]
+    #[error("expected Key=Value in [{section}], as in a unit file, found {found}; the ward is ignored")]
     NotANativeLine {
         /// The section.
         section: String,
-        /// The beginning of the line.
+        /// The beginning of the line, quoted, and what is wrong with its bytes.
         found: String,
     },
     /// A value of a native section, likewise.
@@ -159,6 +159,12 @@ pub enum Mistake {
         "the ward guards nothing: write ExecStart= in [Service] to define a service, or Unit= in [Ward] to adopt one; the ward is ignored"
     )]
     NoForm,
+    /// The same where a key of `[Service]` was meant to be `ExecStart=`.
+    #[error("unknown key {key:?} in [Service], did you mean \"ExecStart\"?; the ward guards nothing and is ignored")]
+    NoStart {
+        /// As written.
+        key: String,
+    },
     /// A ward that does both.
     #[error("the ward has both ExecStart= in [Service] and Unit= in [Ward]; keep one of them; the ward is ignored")]
     TwoForms,
@@ -336,6 +342,7 @@ impl Mistake {
             | Self::File { .. }
             | Self::WardName { .. }
             | Self::NoForm
+            | Self::NoStart { .. }
             | Self::TwoForms
             | Self::BadUnit { .. }
             | Self::Twice { .. }
@@ -366,6 +373,7 @@ impl Mistake {
             | Self::BadNative { wrong, .. }
             | Self::BadUnit { wrong, .. }
             | Self::BadStackUnit { wrong, .. } => wrong.nearest.as_deref(),
+            Self::NoStart { .. } => Some("ExecStart"),
             _ => None,
         }
     }

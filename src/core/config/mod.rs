@@ -66,6 +66,22 @@ pub struct SourceFile {
     pub text: String,
 }
 
+impl SourceFile {
+    /// The file that holds `bytes`. What is not UTF-8 in them costs its line, not the file: see [`syntax::NO_TEXT`].
+    #[must_use]
+    pub fn decode(path: Arc<Path>, bytes: Vec<u8>) -> Self {
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+            let mut text = String::with_capacity(error.as_bytes().len());
+            for chunk in error.as_bytes().utf8_chunks() {
+                text.push_str(chunk.valid());
+                text.extend((!chunk.invalid().is_empty()).then_some(syntax::NO_TEXT));
+            }
+            text
+        });
+        Self { path, text }
+    }
+}
+
 /// The files of one ward or stack: its name and its main file and drop-ins, in the order they apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFiles {

@@ -6,7 +6,7 @@
 use super::problem::{Mistake, Problem};
 use super::read_ward;
 use super::ward::{Form, Native, NativeLine};
-use super::wrong::Wrong;
+use super::wrong::{Wrong, most_like};
 
 const TYPES: [&str; 8] = ["simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"];
 const RESTARTS: [&str; 7] = ["no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"];
@@ -93,6 +93,12 @@ pub(super) fn home_of(key: &str) -> Option<&'static str> {
         "WantedBy" | "RequiredBy" | "UpheldBy" | "Alias" => Some("Install"),
         _ => None,
     })
+}
+
+/// The line that was meant to be `ExecStart=`, if one is much like it and no other command of systemd's.
+pub(super) fn misspelt_start(service: &[NativeLine]) -> Option<&NativeLine> {
+    let mut unknown = service.iter().filter(|line| !COMMANDS.contains(&line.key.as_str()));
+    unknown.find(|line| most_like(&line.key, COMMANDS, 0.9).is_some_and(|meant| meant == "ExecStart"))
 }
 
 /// Whether systemd could run it: a path without a trailing slash, or a bare name it looks up.

@@ -154,7 +154,10 @@ impl Draft {
             (false, None) => {
                 // A file lost to a worse mistake needs no second message.
                 if !self.problems.iter().any(|p| p.mistake.cost() == Cost::Ward) {
-                    self.say(&whole, Mistake::NoForm);
+                    match read_native::misspelt_start(&self.native.service) {
+                        Some(line) => self.say(&line.at.clone(), Mistake::NoStart { key: line.key.clone() }),
+                        None => self.say(&whole, Mistake::NoForm),
+                    }
                 }
                 None
             }

@@ -54,9 +54,13 @@ impl Entry<'_> {
 pub struct Stray {
     /// Where it begins.
     pub at: Place,
-    /// Its beginning.
+    /// Its beginning, quoted, and what is wrong with its bytes.
     pub found: String,
 }
+
+/// Stands for bytes that are not UTF-8: ASCII's own character for what cannot be represented. No line of text has it, so only a
+/// comment with it is still what it was.
+pub const NO_TEXT: char = '\u{1a}';
 
 /// Longest piece of a file that a message repeats, in characters.
 const QUOTED: usize = 60;
@@ -73,6 +77,9 @@ pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
         let why = "the file holds a NUL byte and is not text; write it anew as text".into();
         problems.push(Problem { at, mistake: Mistake::File { why } });
         return (Vec::new(), problems);
+    }
+    if file.text.contains(NO_TEXT) {
+        problems.extend(comments_without_text(file));
     }
     let mut sections: Vec<Section<'_>> = Vec::with_capacity(8);
     logical_lines(&file.text, |Line { number, column, text, pieces }| match (shape(&text), sections.last_mut()) {
@@ -94,14 +101,24 @@ pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
             problems.push(Problem { at: place(number, column), mistake });
         }
         (Shape::Neither, Some(section)) => {
-            section.strays.push(Stray { at: place(number, column), found: shorten(&text) });
+            section.strays.push(Stray { at: place(number, column), found: quote(&text) });
         }
         (Shape::Neither, None) => {
-            let mistake = Mistake::NotALine { found: shorten(&text) };
+            let mistake = Mistake::NotALine { found: quote(&text) };
             problems.push(Problem { at: place(number, column), mistake });
         }
     });
     (sections, problems)
+}
+
+/// A warning for each comment that holds bytes that are not UTF-8: it may have been meant to be read.
+fn comments_without_text(file: &SourceFile) -> impl Iterator<Item = Problem> {
+    file.text.lines().enumerate().filter_map(|(index, line)| {
+        let before = line.trim_start().starts_with(['#', ';']).then(|| line.split_once(NO_TEXT))??.0;
+        let at = Place { path: file.path.clone(), line: index + 1, column: before.chars().count() + 1 };
+        let why = "the comment is not UTF-8 text here; write it as UTF-8".to_owned();
+        Some(Problem { at, mistake: Mistake::Warning(why) })
+    })
 }
 
 /// A part of a line, borrowed where the line is.
@@ -214,6 +231,12 @@ fn joined<'a>(whole: String, pieces: Vec<Piece>) -> Line<'a> {
 fn continued(line: &str) -> Option<&str> {
     let backslashes = line.len() - line.trim_end_matches('\\').len();
     (backslashes % 2 == 1).then(|| &line[..line.len() - 1])
+}
+
+/// The beginning of a line that is none of ours.
+fn quote(text: &str) -> String {
+    let advice = if text.contains(NO_TEXT) { ", which is not UTF-8 text (write it as UTF-8)" } else { "" };
+    format!("{:?}{advice}", shorten(text).replace(NO_TEXT, "\u{fffd}"))
 }
 
 fn shorten(text: &str) -> String {

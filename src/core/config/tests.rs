@@ -133,6 +133,10 @@ fn a_bad_step_costs_its_condition() {
 fn a_bad_service_costs_the_ward() {
     check("", 0, &["guards nothing"], None);
     check("[OnDeath]\nLog=x", 0, &["guards nothing"], None);
+    check("[Service]\nRestart=always\nExecStop=/bin/a\nExecStartPre=/bin/a", 0, &["guards nothing"], None);
+    for key in ["ExecStrt", "ExceStart", "execstart", "ExecStarts"] {
+        check(&format!("[Service]\nRestart=no\n{key}=/bin/a"), 3, &["did you mean \"ExecStart\"?"], None);
+    }
     check("[Service]\nExecStart=/bin/a\n[Ward]\nUnit=b.service", 4, &["both"], None);
     check("[Ward]\nUnit=b", 2, &["suffix"], None);
     check("[Ward]\nUnit=b.socket", 2, &["only a .service"], None);

@@ -142,16 +142,7 @@ impl<'a> Reader<'a> {
         };
         match self.read_trusted(opened) {
             Ok(bytes) if bytes.is_empty() => Read::Masked,
-            Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => Read::Text(SourceFile { path: path.into(), text }),
-                Err(error) => {
-                    let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                    let at = end_of(path, &String::from_utf8_lossy(good));
-                    let why = "the file is not UTF-8 text; write it anew as UTF-8".into();
-                    self.problems.push(Problem { at, mistake: Mistake::File { why } });
-                    Read::Refused
-                }
-            },
+            Ok(bytes) => Read::Text(SourceFile::decode(path.into(), bytes)),
             Err(why) => self.refuse(path, why),
         }
     }
@@ -196,12 +187,6 @@ fn reason(error: &io::Error) -> String {
         ErrorKind::PermissionDenied => "only others may; run this as root".to_owned(),
         _ => error.to_string(),
     }
-}
-
-/// Where the file goes on after `text`, its beginning.
-fn end_of(path: &Path, text: &str) -> Place {
-    let before = text.rsplit('\n').next().unwrap_or_default();
-    Place { path: path.into(), line: text.matches('\n').count() + 1, column: before.chars().count() + 1 }
 }
 
 /// Follows links at `path` inside `root`; `None` for a link that leads nowhere or round in a circle.

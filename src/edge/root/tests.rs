@@ -60,7 +60,7 @@ fn unsafe_and_unreadable_files_are_refused_with_advice() {
     let root = tree(&[("etc/unitward/a.ward", WARD), ("etc/unitward/big.ward", &"#".repeat(1 << 21))]);
     let folder = root.path().join("etc/unitward");
     fs::set_permissions(folder.join("a.ward"), fs::Permissions::from_mode(0o664)).unwrap();
-    fs::write(folder.join("binary.ward"), b"[Ward]\n\xff\xfe").unwrap();
+    fs::write(folder.join("binary.ward"), b"[Ward]\n\xff\xfe\0").unwrap();
     fs::create_dir(folder.join("folder.ward")).unwrap();
     symlink("nowhere", folder.join("link.ward")).unwrap();
     symlink("loop.ward", folder.join("loop.ward")).unwrap();
@@ -69,15 +69,37 @@ fn unsafe_and_unreadable_files_are_refused_with_advice() {
     let expected = [
         "a.ward: others",
         "big.ward: the file has",
-        "binary.ward:2:1: ",
         "folder.ward: this is not",
         "link.ward: the link",
         "loop.ward: the link",
+        "binary.ward:2:3: the file holds a NUL byte",
     ];
     assert_eq!(problems.len(), expected.len(), "{problems:?}");
     for (said, words) in problems.iter().zip(expected) {
         assert!(said.contains(words), "{said}");
     }
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_cost_their_line_and_a_comment_nothing() {
+    let root = tree(&[("etc/unitward/a.ward", "")]);
+    let folder = root.path().join("etc/unitward");
+    let settings = b"# f\xfcr M\xfcnchen\n[Node]\nNodeId=M\xfcnchen\n[MQTT]\nBroker=mqtt://broker:1883\n";
+    fs::write(folder.join("unitward.conf"), settings).unwrap();
+    let steps = b"[OnDeath]\nLog=M\xfcnchen\n[OnStop]\nLog=\xc3\xbc\n".as_slice();
+    fs::write(folder.join("a.ward"), [WARD.as_bytes(), steps].concat()).unwrap();
+    let (config, problems) = load(root.path());
+    let said: Vec<_> = problems.iter().map(Problem::sentence).collect();
+    let expected = [
+        "/etc/unitward/unitward.conf:1:4: warning: the comment is not UTF-8 text here; write it as UTF-8",
+        "/etc/unitward/unitward.conf:3:1: expected [Section], Key=Value or # and a comment, found \"NodeId=M\u{fffd}nchen\", \
+         which is not UTF-8 text (write it as UTF-8); the line is ignored",
+        "/etc/unitward/a.ward:4:1: expected Key=Value in [OnDeath], found \"Log=M\u{fffd}nchen\", \
+         which is not UTF-8 text (write it as UTF-8); the whole [OnDeath] is ignored",
+    ];
+    assert_eq!(said, expected);
+    assert!(config.settings.mqtt.broker.is_some());
+    assert_eq!(config.wards[0].conditions.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["OnStop"]);
 }
 
 #[test]

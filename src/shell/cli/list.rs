@@ -167,7 +167,7 @@ fn sum(list: &List) -> String {
     text
 }
 
-/// How the daemon does, in a line.
+/// How the daemon does, in a line. What waits is counted here where the daemon does not say so itself.
 fn daemon(daemon: &Daemon) -> String {
     let mut text = match (daemon.state, &daemon.status) {
         (State::Running, Some(status)) => format!("unitwardd: {}", visible(status.trim_end_matches('.'))),
@@ -175,8 +175,9 @@ fn daemon(daemon: &Daemon) -> String {
         (state, _) => format!("unitwardd does not run ({}), nothing is reported", state.word()),
     };
     text.push('.');
-    if let Some(waiting) = daemon.reports_waiting.filter(|waiting| *waiting > 0) {
-        text.push_str(&format!(" {} waiting.", counted(usize::try_from(waiting).unwrap_or(usize::MAX), "report")));
+    let says_so = daemon.state == State::Running && daemon.status.is_some();
+    if let Some(waiting) = daemon.reports_waiting.filter(|waiting| *waiting > 0 && !says_so) {
+        text.push_str(&format!(" {} waiting.", counted(usize::try_from(waiting).unwrap_or(usize::MAX), "message")));
     }
     if let Some(problem) = &daemon.history_problem {
         text.push_str(&format!(" No history: {}.", visible(problem)));
@@ -209,7 +210,7 @@ mod tests {
         list.daemon = Daemon {
             state: State::Stopped,
             status: None,
-            reports_waiting: None,
+            reports_waiting: Some(2),
             history_problem: Some("it is damaged".into()),
         };
         fixture::check("list-empty.txt", (text(&list, PLAIN), sum(&list)));

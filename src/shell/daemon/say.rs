@@ -44,27 +44,36 @@ pub(super) fn incident(incident: &Incident) {
 
 /// Writes the end of a recovery to the journal.
 pub(super) fn recovery(death: &Key, account: &Account) {
-    let (unit, reason, outcome) = (&death.unit, &account.reason, account.outcome.word());
-    let restarts =
-        if account.restarts == 1 { "1 restart".to_owned() } else { format!("{} restarts", account.restarts) };
-    let text = match (account.downtime_ms, account.recovery_ms) {
-        (Some(down), Some(whole)) => {
-            let steps = if account.outcome == Outcome::StepFailed { ", but a step failed" } else { "" };
-            format!("Recovered {unit} from {reason}{steps}: down for {down} ms, done after {whole} ms, {restarts}.")
-        }
-        _ => format!("Gave up {unit} after {reason} and {restarts}: {outcome}."),
-    };
+    let text = recovered(&death.unit, account);
     info!(
         MESSAGE_ID = messages::RECOVERY,
         OBJECT_SYSTEMD_UNIT = death.unit.as_str(),
         UNITWARD_WARD = account.ward.as_str(),
         UNITWARD_REASON = account.reason.as_str(),
         UNITWARD_INVOCATION_ID = death.invocation.as_str(),
-        UNITWARD_OUTCOME = outcome,
+        UNITWARD_OUTCOME = account.outcome.word(),
         UNITWARD_DOWNTIME_MS = account.downtime_ms,
         UNITWARD_RECOVERY_MS = account.recovery_ms,
         "{text}"
     );
+}
+
+/// What came of a recovery. It begins anew with each death of a run that was up: restarts before that are not its own.
+fn recovered(unit: &str, account: &Account) -> String {
+    let Account { reason, outcome, restarts, .. } = account;
+    match (account.downtime_ms, account.recovery_ms, restarts) {
+        (Some(down), Some(whole), _) => {
+            let steps = if *outcome == Outcome::StepFailed { ", but a step failed" } else { "" };
+            let plural = if *restarts == 1 { "" } else { "s" };
+            format!(
+                "Recovered {unit} from {reason}{steps}: down for {down} ms, done after {whole} ms, \
+                 {restarts} restart{plural}."
+            )
+        }
+        (_, _, 0) => format!("Gave up {unit} after {reason}, one death too many: {}.", outcome.word()),
+        (_, _, 1) => format!("Gave up {unit} after {reason} and a restart that failed: {}.", outcome.word()),
+        _ => format!("Gave up {unit} after {reason} and {restarts} restarts that failed: {}.", outcome.word()),
+    }
 }
 
 /// Something decided in the state.
@@ -117,5 +126,32 @@ pub(super) fn remark(remark: &Remark) {
         Remark::BadPattern(pattern) => {
             warn!(MESSAGE_ID = messages::CONFIGURATION, "Units= has {pattern:?}, which is not a pattern, ignoring.");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::crash::observation::InvocationId;
+    use crate::core::recovery::account::{Attempt, Died, Ended, GivenUp, UpTimes, account};
+
+    fn check(attempts: &[Attempt], ended: Ended, expect: &str) {
+        let invocation = InvocationId::parse("0123456789abcdef0123456789abcdef").unwrap();
+        let died = Died { invocation, reason: "EXIT 3".into(), at: 1_000 };
+        assert_eq!(recovered("web.service", &account("web", died, attempts, ended)), expect);
+    }
+
+    #[test]
+    fn a_recovery_is_told_with_its_own_restarts_only() {
+        let failed = Attempt::default;
+        let up = Attempt { up: Some(UpTimes { main: 1_184, at: 1_684 }), ..failed() };
+        let given_up = Ended::GivenUp(GivenUp::Exclude);
+        let told = "Recovered web.service from EXIT 3: down for 184 ms, done after 684 ms";
+        check(std::slice::from_ref(&up), Ended::Up, &format!("{told}, 1 restart."));
+        check(&[failed(), up], Ended::Up, &format!("{told}, 2 restarts."));
+        check(&[], given_up, "Gave up web.service after EXIT 3, one death too many: excluded.");
+        check(&[failed()], given_up, "Gave up web.service after EXIT 3 and a restart that failed: excluded.");
+        let twice = "Gave up web.service after EXIT 3 and 2 restarts that failed: excluded.";
+        check(&[failed(), failed()], given_up, twice);
     }
 }

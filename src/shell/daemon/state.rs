@@ -369,7 +369,7 @@ impl State {
         actions
     }
 
-    /// `Guarding 12 wards, watching 3 units; 2 reports sent, 1 waiting; connected to mqtt://…`.
+    /// `Guarding 12 wards, watching 3 units; 2 messages sent, 1 waiting; connected to mqtt://…`.
     fn story(&self) -> String {
         let others = self.others;
         let wards = self.rules.guard.wards();

@@ -167,6 +167,7 @@ pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
         ("activating", _) if waits(unit) && restarts => return State::Restarting,
         ("activating", _) if restarts => return State::Recovering,
         ("activating", _) => return State::Starting,
+        ("deactivating", _) if comes_back(unit, book) => return State::Restarting,
         ("deactivating", _) => return State::Stopping,
         _ => {}
     }
@@ -192,6 +193,18 @@ fn is_restart(unit: &UnitSeen, book: &Book) -> bool {
     let told = unit.details.as_ref().and_then(|details| details.restarts).filter(|_| waits(unit));
     let recorded = || book.latest().is_some_and(|run| run.start != StartKind::First && run.end.is_none());
     told.map_or_else(recorded, |restarts| restarts > 0)
+}
+
+/// Whether a unit that goes down has died and is restarted once it is down. A stop that somebody asks for meanwhile is a job.
+fn comes_back(unit: &UnitSeen, book: &Book) -> bool {
+    let end = book.latest().and_then(|run| run.end.as_ref()).filter(|end| end.is_death() && end.given_up.is_none());
+    let (Some(end), Some(details), None) = (end, &unit.details, &unit.job) else { return false };
+    match (details.restart.as_str(), end.result.as_str()) {
+        ("always", _) => true,
+        ("on-failure", result) => result != "success",
+        ("on-abnormal", result) => !matches!(result, "success" | "exit-code"),
+        _ => false,
+    }
 }
 
 /// Whether a restart waits by its record, where PID 1 has forgotten which line runs.

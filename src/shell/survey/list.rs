@@ -110,7 +110,10 @@ mod tests {
     fn the_document_stays_as_it_is() {
         let daemon = Daemon {
             state: State::Running,
-            status: Some("Connected to mqtt://127.0.0.1:1883, 5 reports sent.".to_owned()),
+            status: Some(
+                "Guarding 4 wards, watching 3 units; 5 messages sent, 2 waiting; connected to mqtt://127.0.0.1:1883"
+                    .to_owned(),
+            ),
             reports_waiting: Some(2),
             history_problem: None,
         };

@@ -118,12 +118,12 @@ impl Status {
         if self.link == Link::None { nowhere.to_owned() } else { self.link.to_string() }
     }
 
-    /// `2 reports sent, 1 waiting; connected to mqtt://broker:1883`.
+    /// `2 messages sent, 1 waiting; connected to mqtt://broker:1883`. Reports of crashes and of recoveries are messages alike.
     ///
     /// `nowhere` says how it is without a broker.
     pub(super) fn story(&self, waiting: u64, nowhere: &str) -> String {
         let (link, sent) = (self.words(nowhere), self.sent);
-        let sent = if sent == 1 { "1 report sent".to_owned() } else { format!("{sent} reports sent") };
+        let sent = if sent == 1 { "1 message sent".to_owned() } else { format!("{sent} messages sent") };
         format!("{sent}, {waiting} waiting; {link}")
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::edge::exclusion::{By, Exclusion};
-use crate::edge::record::{KILLED, Outcome, StepResult};
+use crate::edge::record::{GivenUp, KILLED, Outcome, StepResult};
 use crate::shell::survey::sample::{self, NOW, died, run, unit};
 use std::time::Duration;
 
@@ -120,6 +120,28 @@ fn where_systemd_has_forgotten_its_line_over_a_reload_the_record_tells() {
     book.runs[0].end = Some(End { asked: true, ..died(100) });
     let stops = stands(seen("loaded deactivating stop-post", ""), book, false);
     assert_eq!(stops.step.map(|step| (step.action, step.argument)), Some(("Log".into(), "bye".into())));
+}
+
+#[test]
+fn who_has_died_and_goes_down_is_restarting_unless_it_stays_down() {
+    let ward = sample::ward("web", TEXT);
+    let check = |restart: &str, job: Option<&str>, end: End, expect: State| {
+        let mut goes = UnitSeen { job: job.map(str::to_owned), ..seen("loaded deactivating stop-post", "") };
+        goes.details.as_mut().unwrap().restart = restart.into();
+        let run = RunRecord { end: Some(end), ..run(&ward, (1, StartKind::First)) };
+        let told = stands(goes, sample::book(vec![run]), false);
+        assert_eq!((told.state, told.until), (expect, None), "{restart} {job:?}");
+    };
+    let exit = |result: &str| End { result: result.into(), ..died(3_000) };
+    check("on-failure", None, died(3_000), State::Restarting);
+    check("on-failure", None, exit("success"), State::Stopping);
+    check("always", None, exit("success"), State::Restarting);
+    check("on-abnormal", None, died(3_000), State::Restarting);
+    check("on-abnormal", None, exit("exit-code"), State::Stopping);
+    check("no", None, died(3_000), State::Stopping);
+    check("on-failure", Some("stop"), died(3_000), State::Stopping);
+    check("on-failure", None, End { asked: true, ..died(3_000) }, State::Stopping);
+    check("on-failure", None, End { given_up: Some(GivenUp::Exclude), ..died(3_000) }, State::Stopping);
 }
 
 #[test]

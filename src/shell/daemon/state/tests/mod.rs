@@ -366,7 +366,7 @@ fn the_status_tells_the_story() {
         Action::Notify(Notice::Status(text)) => Some(text.as_str()),
         _ => None,
     });
-    let expect = "Guarding 1 ward, watching 0 units; 0 reports sent, 0 waiting; no broker, reports stay local; \
+    let expect = "Guarding 1 ward, watching 0 units; 0 messages sent, 0 waiting; no broker, reports stay local; \
                   not connected to systemd";
     assert_eq!(status, Some(expect));
 }
