@@ -9,7 +9,7 @@ use std::time::Duration;
 on_both! {
     fn a_ward_at_its_limit_can_wait_until_its_restarter_is_started(host: Host) {
         let web = "[Service]\nExecStart=sleep infinity\nRestart=always\n[Ward]\nStack=shop\n[Recovery]\nDeathLimit=1\nMaxDelaySec=0\nOnLimit=restart-stack\n";
-        host.write("/etc/systemd/system/unitward-stack@.service.d/slow.conf", "[Service]\nExecStartPre=sleep 12\n");
+        host.write("/etc/systemd/system/unitward-stack@.service.d/slow.conf", "[Service]\nExecStartPre=sleep 16\n");
         set_up(&host, "", &[("web.ward", web)]);
         let kill = |host: &Host| host.sh("systemctl kill --kill-whom=main --signal=KILL web");
         let first = host.systemctl_show("web", "InvocationID");
@@ -26,7 +26,7 @@ on_both! {
     fn a_member_whose_restarter_is_not_started_in_time_is_told_that_it_has_to_ask_again(host: Host) {
         host.script("/usr/local/bin/asks", "#!/bin/sh\n{ unitward restart-stack shop 2>&1; echo $?; } >/tmp/told\n\
             mv /tmp/told /tmp/said; exec sleep infinity\n");
-        host.write("/etc/systemd/system/unitward-stack@.service.d/slow.conf", "[Service]\nExecStartPre=sleep 12\n");
+        host.write("/etc/systemd/system/unitward-stack@.service.d/slow.conf", "[Service]\nExecStartPre=sleep 16\n");
         let asks = "[Service]\nExecStart=/usr/local/bin/asks\nUser=nobody\n[Ward]\nStack=shop\n";
         set_up(&host, "", &[("asks.ward", asks)]);
         let then = pids(&host);

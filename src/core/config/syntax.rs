@@ -58,8 +58,8 @@ pub struct Stray {
     pub found: String,
 }
 
-/// Stands for bytes that are not UTF-8: ASCII's own character for what cannot be represented. No line of text has it, so only a
-/// comment with it is still what it was.
+/// Stands for bytes that are not UTF-8: ASCII's own character for what cannot be represented. Only a comment with it is still what it
+/// was. Who writes it himself, as DOS did at a file's end, is told the same.
 pub const NO_TEXT: char = '\u{1a}';
 
 /// Longest piece of a file that a message repeats, in characters.

@@ -122,7 +122,8 @@ impl Look {
         };
         match self.work {
             Work::Skipped => Fate::Back,
-            Work::Excluded => Fate::Missing("was excluded meanwhile".to_owned()),
+            Work::Excluded if ran_before || anew => Fate::Missing("was excluded meanwhile".to_owned()),
+            Work::Excluded => Fate::Back,
             _ if self.result == ServiceResult::ExecCondition => Fate::Back,
             Work::Oneshot if well && (anew || !ran_before) => Fate::Back,
             // It was down before, and nobody has started it: no part of this restart.
@@ -241,6 +242,8 @@ mod tests {
         for look in [cut_off, never_started] {
             assert_eq!(look.fate(OLD), Fate::Missing("was excluded meanwhile".into()));
         }
+        let never_up = Look { work: Work::Excluded, run: None, ..look(Stage::Ended) };
+        assert_eq!(never_up.fate(DOWN), Fate::Back, "it was down and still is");
     }
 
     #[test]

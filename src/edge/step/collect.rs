@@ -46,11 +46,12 @@ pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
     for list in LISTS {
         over = over.max(main.filter(|_| list == "ExecStartPost")).max(end.filter(|_| list == "ExecStopPost"));
         for seen in known.commands(list) {
-            if list != "ExecStopPost" && cut.as_ref().is_some_and(|cut| cut.passes(&seen)) {
-                continue;
+            let line = step(&seen);
+            if list == "ExecStopPost" || !cut.as_ref().is_some_and(|cut| cut.passes(&seen, line.as_ref())) {
+                over = over.max(visit(record, (&seen, line.as_ref()), over));
+                over = over.max((seen.ended > 0).then_some(seen.ended / 1_000));
             }
-            over = over.max(visit(record, &seen, over)).max((seen.ended > 0).then_some(seen.ended / 1_000));
-            lines.extend(step(&seen));
+            lines.extend(line);
         }
     }
     // A line that a reload has taken away since it ran was before those that are yet to come.
@@ -74,17 +75,20 @@ impl Cut {
     }
 
     /// Whether a line did nothing: it said so, or where it may not, it began after the death.
-    fn passes(&self, seen: &Command) -> bool {
-        let began = seen.took.map(|took| (seen.ended / 1_000).saturating_sub(time_span::millis(took)));
+    fn passes(&self, seen: &Command, line: Option<&StepLine>) -> bool {
+        let ended = seen.ended / 1_000;
+        let began = seen.took.map(|took| ended.saturating_sub(time_span::millis(took)));
         let is_late = seen.end.is_some() && self.died.zip(began).is_some_and(|(died, began)| began >= died);
-        is_late || status(seen) == Some(SKIPPED.into())
+        // Before the death the status is the command's own, and so it is where the start depends on it.
+        let may_say_so = line.is_some_and(|line| !line.required) && self.died.is_none_or(|died| ended >= died);
+        is_late || (may_say_so && status(seen) == Some(SKIPPED.into()))
     }
 }
 
 /// Adds the result of a line if it is missing; what came before the line was over at `over`. Gives when a step that was noted ended.
-fn visit(record: &mut RunRecord, seen: &Command, over: Option<u64>) -> Option<u64> {
-    let line = step(seen)?;
-    if let Some(noted) = record.results.iter().find(|result| is_of(&line, result)) {
+fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), over: Option<u64>) -> Option<u64> {
+    let line = line?;
+    if let Some(noted) = record.results.iter().find(|result| is_of(line, result)) {
         return Some(noted.at);
     }
     // A guard that did not find the record has noted nothing in it, whatever its step.
@@ -94,7 +98,7 @@ fn visit(record: &mut RunRecord, seen: &Command, over: Option<u64>) -> Option<u6
         // Each line begins when the one before it is over.
         let since_then = || over.map_or(0, |over| (seen.ended / 1_000).saturating_sub(over));
         let ms = seen.took.map_or_else(since_then, time_span::millis);
-        record.results.push(result(&line, (seen, status), ms));
+        record.results.push(result(line, (seen, status), ms));
     }
     None
 }
@@ -211,17 +215,22 @@ mod tests {
 
     #[test]
     fn what_has_no_turn_once_the_start_has_come_to_nothing_is_passed_over() {
-        for (died, began, status, expect) in [
-            (Some(120), 100_000, Some(0), false),
-            (Some(120), 130_000, Some(0), true),
-            (Some(120), 100_000, Some(75), true),
-            (Some(120), 130_000, None, false),
-            (None, 130_000, Some(0), false),
-            (None, 130_000, Some(75), true),
+        let (plain, required) = ("OnDeath 1 Execute /a", "OnDeath 1 --required Execute /a");
+        for (died, began, words, status, expect) in [
+            (Some(120), 100_000, plain, Some(0), false),
+            (Some(120), 130_000, plain, Some(0), true),
+            (Some(120), 100_000, plain, Some(75), true),
+            (Some(150), 100_000, plain, Some(75), false),
+            (Some(120), 100_000, required, Some(75), false),
+            (Some(120), 130_000, required, Some(0), true),
+            (Some(120), 130_000, plain, None, false),
+            (None, 130_000, plain, Some(0), false),
+            (None, 130_000, plain, Some(75), true),
+            (None, 130_000, required, Some(75), false),
         ] {
-            let known = Properties::from([begun_at(began, "ExecStartPost", &[("OnDeath 1 Execute /a", status)])]);
+            let known = Properties::from([begun_at(began, "ExecStartPost", &[(words, status)])]);
             let seen = known.commands("ExecStartPost").next().unwrap();
-            assert_eq!(Cut { died }.passes(&seen), expect, "{died:?} {began} {status:?}");
+            assert_eq!(Cut { died }.passes(&seen, step(&seen).as_ref()), expect, "{died:?} {began} {words} {status:?}");
         }
         let mut record = RunRecord::new("web", "web.service", "i", StartKind::AfterDeath);
         record.begun = Some(1);

@@ -44,7 +44,7 @@ pub(super) fn restart(stack: &StackName, caller: String, death: Option<Death<'_>
         Err(error @ AskError::Unanswered(_)) => {
             tracing::warn!(
                 UNITWARD_STACK = stack.as_str(),
-                "Stack {stack} is restarted later: {error}; it is read once unitward-stack@{stack}.service is up."
+                "Stack {stack} is restarted later: {error}; the request is read once unitward-stack@{stack}.service is up."
             );
             Ok(())
         }

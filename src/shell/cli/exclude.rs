@@ -73,13 +73,14 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let ward = WardState::of(&name);
-    let made = exclusion::load(&ward);
     // The state first: a unit that was down before its ward was seen to be excluded was not started meanwhile.
-    let look = || Ok(kept(&state(&unit)?, (made.as_ref(), exclusion::load(&ward).as_ref())));
+    let look = || Ok(kept(&state(&unit)?, exclusion::load(&ward).as_ref()));
     let until = format!("until \"unitward readmit {name}\", or whatever else starts it");
     Ok(match while_waiting(&format!("Stopping {unit}"), || wait(look))? {
         Some(Kept::Down) => said(&format!("{name} is excluded: {unit} is down {until}.")),
-        Some(Kept::Ended) => refuse(&format!("{name} is not excluded: somebody has readmitted it meanwhile.")),
+        Some(Kept::Ended) => {
+            refuse(&format!("{name} is not excluded: somebody has readmitted it meanwhile, or started {unit}."))
+        }
         None => said(&format!("{name} is excluded: {unit} is still being stopped, and stays down {until}.")),
     })
 }
@@ -113,11 +114,11 @@ pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// What becomes of an exclusion whose unit is in this state, from the mark it was `(made` with and the one that is there `now)`.
-fn kept(state: &str, (made, now): (Option<&Exclusion>, Option<&Exclusion>)) -> Option<Kept> {
-    match (made, now) {
-        (Some(made), Some(now)) if made == now => matches!(state, "inactive" | "failed").then_some(Kept::Down),
-        _ => Some(Kept::Ended),
+/// What has become of an exclusion whose unit is in this state; whoever has made `mark`, the ward is excluded with it.
+fn kept(state: &str, mark: Option<&Exclusion>) -> Option<Kept> {
+    match mark {
+        Some(_) => matches!(state, "inactive" | "failed").then_some(Kept::Down),
+        None => Some(Kept::Ended),
     }
 }
 
@@ -250,19 +251,18 @@ mod tests {
     }
 
     #[test]
-    fn an_exclusion_is_over_when_its_mark_is_gone_or_is_another_one() {
-        let (made, other) = (mark(7), mark(8));
+    fn an_exclusion_is_over_when_its_mark_is_gone() {
+        let mark = mark(7);
         for (state, now, expected) in [
-            ("deactivating", Some(&made), None),
-            ("inactive", Some(&made), Some(Kept::Down)),
-            ("failed", Some(&made), Some(Kept::Down)),
+            ("deactivating", Some(&mark), None),
+            ("inactive", Some(&mark), Some(Kept::Down)),
+            ("failed", Some(&mark), Some(Kept::Down)),
             ("deactivating", None, Some(Kept::Ended)),
             ("inactive", None, Some(Kept::Ended)),
-            ("inactive", Some(&other), Some(Kept::Ended)),
+            ("active", None, Some(Kept::Ended)),
         ] {
-            assert_eq!(kept(state, (Some(&made), now)), expected, "{state} {now:?}");
+            assert_eq!(kept(state, now), expected, "{state} {now:?}");
         }
-        assert_eq!(kept("active", (None, None)), Some(Kept::Ended), "it was over before it could be looked at");
     }
 
     fn mark(at: u64) -> Exclusion {

@@ -80,8 +80,9 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             println!("Restarting {name}; {error}.");
             ExitCode::SUCCESS
         }
-        Err(error @ AskError::Unanswered(_)) if !rustix::process::geteuid().is_root() => {
-            refuse(&format!("Failed to restart {name}: {error}. It is dropped once its caller has ended: ask again."))
+        Err(error @ AskError::Unanswered(_)) if !arguments.wait => {
+            let lot = "Unless it is under way it is dropped, since its caller has ended: ask again";
+            refuse(&format!("Failed to restart {name}: {error}. {lot}."))
         }
         Err(error) => refuse(&format!("Failed to restart {name}: {error}.")),
     })

@@ -140,7 +140,7 @@ fn is_to_come(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book
         StartKind::AfterDeath => condition.kind == ConditionKind::Death,
         StartKind::First | StartKind::Condition => false,
     };
-    scene.unit(&ward.unit()).sub == "start-pre" && book.latest().is_some_and(is_counted)
+    scene.unit(&ward.unit()).sub == "start-pre" && book.latest().filter(|run| run.end.is_none()).is_some_and(is_counted)
 }
 
 fn restart((action, argument): (String, String), (step, done): (String, u64)) -> StepTold {

@@ -203,6 +203,7 @@ fn comes_back(unit: &UnitSeen, book: &Book) -> bool {
         ("always", _) => true,
         ("on-failure", result) => result != "success",
         ("on-abnormal", result) => !matches!(result, "success" | "exit-code"),
+        ("on-abort", "signal" | "core-dump") | ("on-watchdog", "watchdog") | ("on-success", "success") => true,
         _ => false,
     }
 }

@@ -100,8 +100,9 @@ fn meant(below: &Path, path: &Path, name: &str) -> Option<Problem> {
 
 /// The first section, if it is one of ours or of a service.
 fn first_section(path: &Path) -> Option<String> {
-    let mut text = String::new();
-    fs::File::open(path).ok()?.take(BEGINNING).read_to_string(&mut text).ok()?;
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(['#', ';']))?;
     let name = line.strip_prefix('[')?.strip_suffix(']')?;
     let word = name.split_whitespace().next()?;

@@ -138,6 +138,8 @@ fn who_has_died_and_goes_down_is_restarting_unless_it_stays_down() {
     check("always", None, exit("success"), State::Restarting);
     check("on-abnormal", None, died(3_000), State::Restarting);
     check("on-abnormal", None, exit("exit-code"), State::Stopping);
+    check("on-abort", None, exit("core-dump"), State::Restarting);
+    check("on-watchdog", None, exit("exit-code"), State::Stopping);
     check("no", None, died(3_000), State::Stopping);
     check("on-failure", Some("stop"), died(3_000), State::Stopping);
     check("on-failure", None, End { asked: true, ..died(3_000) }, State::Stopping);
