@@ -21,6 +21,7 @@
 //! In [`core`]:
 //! * `config`: from the text of the files to wards, stacks, settings and the list of what is wrong.
 //! * `crash`: from what systemd says of a run to a verdict, a reason and a report.
+//! * `environment`: which variables of a service's a command of root's takes over.
 //! * `explain`: what will happen when a ward dies, in words.
 //! * `full_restart`: who may restart a stack, who is answered what, how it went.
 //! * `recovery`: the limit, the back-off, which steps act, and the account of a recovery.
@@ -40,6 +41,7 @@
 //! * `log`: the journal, for those who do recoveries.
 //! * `pid1`: PID 1, asked at its own socket.
 //! * `planner`: ward by ward, what is to be written.
+//! * `program`: the one place where programs are started.
 //! * `record`: the run record, a file for each run of a ward.
 //! * `recoveries`: from run records back to the death a recovery began with.
 //! * `replace`: a file is replaced whole.
@@ -48,6 +50,7 @@
 //! * `step`: `unitward-step`, which PID 1 runs in the lines of generated units.
 //! * `symbols`: the functions of a backtrace.
 //! * `systemctl`: PID 1, told what to do, without a bus daemon.
+//! * `trusted`: directories that only root can have prepared.
 //! * `unit_files`: other people's units, as they are on disk.
 //!
 //! In `shell`:

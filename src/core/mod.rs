@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod crash;
+pub mod environment;
 pub mod explain;
 pub mod full_restart;
 pub mod recovery;

@@ -16,6 +16,7 @@ pub mod kmsg;
 pub(crate) mod log;
 pub mod pid1;
 pub mod planner;
+pub mod program;
 pub mod record;
 pub mod recoveries;
 pub(crate) mod replace;
@@ -25,4 +26,5 @@ pub mod step;
 #[cfg(feature = "full")]
 pub mod symbols;
 pub mod systemctl;
+pub(crate) mod trusted;
 pub mod unit_files;

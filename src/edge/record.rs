@@ -8,6 +8,7 @@
 //! writes, everyone reads; a ward keeps its last [`RUNS_KEPT`] records, and what older ones counted in its [`Totals`].
 
 mod contents;
+mod current;
 mod totals;
 
 pub use totals::{Fired, StepTotals, Totals};
@@ -230,8 +231,7 @@ impl WardState {
     /// The state of `ward` below another directory, for tests.
     #[must_use]
     pub fn below(states: &Path, ward: &str) -> Self {
-        let stays = Path::new(ward).file_name().is_some_and(|name| name == ward);
-        Self { directory: states.join(if stays { ward } else { NOWHERE }) }
+        Self { directory: states.join(plain(ward)) }
     }
 
     /// The run with this InvocationID.
@@ -337,8 +337,13 @@ impl WardState {
     }
 
     fn run_path(&self, invocation: &str) -> PathBuf {
-        self.directory.join("runs").join(format!("{invocation}.json"))
+        self.directory.join("runs").join(format!("{}.json", plain(invocation)))
     }
+}
+
+/// The name of a file, if that is all it is.
+fn plain(name: &str) -> &str {
+    if Path::new(name).file_name().is_some_and(|file| file == name) { name } else { NOWHERE }
 }
 
 /// The records of all wards. Damaged ones are left out.

@@ -1,12 +1,19 @@
-//! Replaces a file whole, so that no reader meets half of it.
+//! Replacing a file whole, so that no reader meets half of it.
 //!
-//! It is written under a temporary name and renamed. Modes are given and not left to the umask, which is the service's: steps that
-//! run as the service read what steps write.
+//! The new file is made under a temporary name, in a directory that only root can have prepared ([`super::trusted`]), and renamed.
+//! It has its mode from the first moment: anybody may read it, only its owner may write it.
 
-use std::fs::{self, File, Permissions};
+use super::trusted::{self, Missing};
+use rustix::fs::{Mode, OFlags, fchmod, openat, renameat};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+
+/// The mode of the file.
+const MODE: Mode = Mode::from_raw_mode(0o644);
 
 /// What a file is to survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,44 +25,49 @@ pub(crate) enum Durability {
 }
 
 /// Replaces the file, in a directory that is made where it is missing.
+///
+/// # Errors
+/// As [`trusted::directory`], open(2), write(2) and rename(2). The old file then stands as it was.
 pub(crate) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
-    let temporary = path.with_extension(format!("tmp{}", std::process::id()));
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let file = File::create(&temporary).or_else(|_| {
-        make_directories(directory, durability)?;
-        File::create(&temporary)
-    });
-    let written = file.and_then(|mut file| {
-        file.set_permissions(Permissions::from_mode(0o644))?;
+    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let directory = trusted::directory(above, Missing::Make(durability))?;
+    let temporary = temporary(name);
+    let written = create(&directory, &temporary).and_then(|mut file| {
         file.write_all(bytes)?;
         sync(&file, durability)
     });
-    let renamed = written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    });
-    renamed.and_then(|()| sync_directory(directory, durability))
+    let renamed = written
+        .and_then(|()| Ok(renameat(&directory, &temporary, &directory, name)?))
+        .inspect_err(|_| drop(trusted::remove(&directory, &temporary)));
+    renamed.and_then(|()| sync_directory(&directory, durability))
 }
 
-/// Makes a directory and those above it, everybody's to read.
-pub(crate) fn make_directories(path: &Path, durability: Durability) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let above = path.parent().unwrap_or(Path::new("/"));
-    make_directories(above, durability)?;
-    match fs::create_dir(path) {
-        // Another process may have come first.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made
-            .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755)))
-            .and_then(|()| sync_directory(above, durability)),
-    }
+/// `a.json` becomes `a.tmp123`: readers pass over what does not end as it should.
+fn temporary(name: &OsStr) -> OsString {
+    Path::new(name).with_extension(format!("tmp{}", std::process::id())).into_os_string()
 }
 
-fn sync_directory(path: &Path, durability: Durability) -> io::Result<()> {
+fn create(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = match openat(directory, name, flags, MODE) {
+        // An earlier process with this id was killed before it could rename its file.
+        Err(Errno::EXIST) => {
+            trusted::remove(directory, name)?;
+            openat(directory, name, flags, MODE)?
+        }
+        opened => opened?,
+    };
+    // A narrower umask must not hide the file from those who may read it.
+    fchmod(&file, MODE)?;
+    Ok(File::from(file))
+}
+
+fn sync_directory(directory: &OwnedFd, durability: Durability) -> io::Result<()> {
     match durability {
         Durability::Process => Ok(()),
-        Durability::PowerCut => sync(&File::open(path)?, durability),
+        Durability::PowerCut => sync(&trusted::readable(directory)?, durability),
     }
 }
 
@@ -69,6 +81,8 @@ fn sync(file: &File, durability: Durability) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     #[test]
     fn a_file_is_replaced_in_directories_that_are_made_for_it() {
@@ -89,5 +103,17 @@ mod tests {
         fs::create_dir(&path).unwrap();
         assert!(replace(&path, b"text", Durability::PowerCut).is_err());
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_either_file_leads_nowhere() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, victim) = (place.path().join("c.json"), place.path().join("victim"));
+        fs::write(&victim, "as it was").unwrap();
+        symlink(&victim, &path).unwrap();
+        symlink(&victim, place.path().join(temporary(OsStr::new("c.json")))).unwrap();
+        replace(&path, b"text", Durability::Process).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "as it was");
+        assert!(!path.is_symlink() && fs::read_to_string(&path).unwrap() == "text");
     }
 }

@@ -5,8 +5,9 @@
 //! for. What is only asked, as in every recovery, [`super::pid1`] asks without it.
 
 use super::pid1;
+use super::program::HostProgram;
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Whether to wait for a job's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,18 +62,20 @@ pub fn was_cut_off(said: &str) -> bool {
     WORDS.iter().any(|words| said.contains(words))
 }
 
+/// `systemctl` with `arguments`, asking nothing of anybody at a terminal.
+#[must_use]
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = HostProgram::Systemctl.command();
+    command.args(["--no-pager", "--no-ask-password"]).args(arguments).env("SYSTEMD_COLORS", "0");
+    command
+}
+
 /// Runs `systemctl` with `arguments` and gives what it prints.
 ///
 /// # Errors
 /// When it cannot be run or ends with a failure; the error holds what it said.
 pub fn output(arguments: &[&str]) -> io::Result<String> {
-    let done = Command::new("systemctl")
-        .args(["--no-pager", "--no-ask-password"])
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .env("SYSTEMD_COLORS", "0")
-        .stdin(Stdio::null())
-        .output()?;
+    let done = command(arguments).output()?;
     if done.status.success() {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }

@@ -42,7 +42,13 @@ pub fn stands_alone(condition: &Condition) -> bool {
 /// The service of a condition that stands alone.
 #[must_use]
 pub fn service_name(ward: &Ward, condition: &Condition) -> String {
-    ["unitward-", ward.name.as_str(), "-", &condition.id, ".service"].concat()
+    condition_service_name(ward.name.as_str(), &condition.id)
+}
+
+/// The same by names.
+#[must_use]
+pub fn condition_service_name(ward: &str, condition: &str) -> String {
+    ["unitward-", ward, "-", condition, ".service"].concat()
 }
 
 /// A line of ours that runs as root and whose failure is only shown, put together word by word.

@@ -21,7 +21,7 @@ mod start_limit;
 mod timeouts;
 mod ward_unit;
 
-pub use guard::{HELPER, service_name, stands_alone, words};
+pub use guard::{HELPER, condition_service_name, service_name, stands_alone, words};
 pub use stack_unit::outputs as stack_outputs;
 pub use timeouts::{AdoptedUnit, Timeout};
 

@@ -8,12 +8,14 @@
 //! files are; a stack keeps its last [`RECORDS_KEPT`] records.
 
 use crate::core::full_restart::RestartOutcome;
-use crate::edge::replace::{Durability, make_directories, replace};
+use crate::edge::replace::{Durability, replace};
+use crate::edge::trusted::{self, Missing};
+use rustix::fs::{Mode, mkdirat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// Where records live, and where they go when they cannot: a tmpfs.
@@ -145,10 +147,13 @@ impl Restarts {
     }
 
     fn save_below(&self, directory: &Path, (id, bytes): (&str, &[u8])) -> io::Result<()> {
-        make_directories(directory.parent().unwrap_or(Path::new("/")), Durability::PowerCut)?;
+        let (Some(above), Some(name)) = (directory.parent(), directory.file_name()) else {
+            return Err(ErrorKind::InvalidInput.into());
+        };
+        let above = trusted::directory(above, Missing::Make(Durability::PowerCut))?;
         // Only root reads there: a backtrace may tell more than everybody should know.
-        match DirBuilder::new().mode(0o700).create(directory) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        match mkdirat(&above, name, Mode::RWXU) {
+            Err(error) if error != Errno::EXIST => return Err(error.into()),
             Ok(()) | Err(_) => {}
         }
         replace(&self.path(directory, id), bytes, Durability::PowerCut)

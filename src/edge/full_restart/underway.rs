@@ -9,12 +9,14 @@
 //! earlier one has started still holds it, it puts a new file in the place of the old one. The end of a restart ends the lock,
 //! whatever the script has left running.
 
+use crate::edge::replace::Durability;
+use crate::edge::trusted::{self, Missing, NOFOLLOW};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -81,7 +83,7 @@ impl Underway {
     }
 
     fn hold_below(directory: &Path, stack: &str) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+        trusted::directory(directory, Missing::Make(Durability::Process))?;
         let path = path(directory, stack);
         let held = Self::open(&path)?;
         for _ in 0..TRIES {
@@ -106,7 +108,13 @@ impl Underway {
     }
 
     fn open(path: &Path) -> io::Result<Self> {
-        let text = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let text = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(NOFOLLOW)
+            .open(path)?;
         Ok(Self { lock: File::open(path)?, text })
     }
 

@@ -1,6 +1,7 @@
 //! `journalctl` as a child, and its JSON (https://systemd.io/JOURNAL_EXPORT_FORMATS/): an object a line.
 
 use super::entry;
+use crate::edge::program::HostProgram;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read};
@@ -93,8 +94,8 @@ fn ended(mut child: Child, read: io::Result<()>, complaint: String) -> io::Resul
 
 /// `journalctl` below `timeout` of the coreutils.
 fn bounded(seconds: &str) -> Command {
-    let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", seconds, "journalctl"]).env("LC_ALL", "C").stdin(Stdio::null());
+    let mut command = HostProgram::Timeout.command();
+    command.args(["--kill-after=5", seconds, HostProgram::Journalctl.path()]);
     command
 }
 

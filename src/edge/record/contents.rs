@@ -3,6 +3,7 @@
 use rustix::fs::{Mode, OFlags, open};
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// Largest state file that is read, in bytes: many times what the steps of the largest ward make.
@@ -11,13 +12,18 @@ const LARGEST: u64 = 16 << 20;
 /// The bytes of a state file.
 ///
 /// # Errors
-/// It cannot be opened, is no regular file, such as a pipe or a link to a device, or is larger than any of ours.
+/// It cannot be opened, is no regular file, such as a pipe or a link to a device, is not root's, or is larger than any of ours.
 pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = File::from(open(path, flags, Mode::empty())?);
     let wrong = |why| io::Error::new(io::ErrorKind::InvalidData, why);
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(wrong("this is not a regular file"));
+    }
+    // Whose process this is counts as root, so that tests need not be.
+    if metadata.uid() != 0 && metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(wrong("the file is not root's"));
     }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
@@ -40,10 +46,13 @@ mod tests {
         let pipe = runs.join("pipe.json");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
         File::create(runs.join("large.json")).unwrap().set_len(LARGEST + 1).unwrap();
+        let theirs = runs.join("theirs.json");
+        std::fs::write(&theirs, serde_json::to_vec(&kept).unwrap()).unwrap();
+        std::os::unix::fs::chown(&theirs, Some(65_534), None).unwrap();
         assert_eq!(state.runs(), std::slice::from_ref(&kept));
         assert_eq!(state.newest_runs().collect::<Vec<_>>(), [kept]);
-        let whys = ["zero", "pipe", "large"].map(|run| state.run(run).unwrap_err().to_string());
-        assert_eq!(whys[1..], ["this is not a regular file", "the file is too large for a state file"]);
+        let whys = ["zero", "pipe", "large", "theirs"].map(|run| state.run(run).unwrap_err().to_string());
+        assert_eq!(whys[1..], ["this is not a regular file", "the file is too large for a state file", "the file is not root's"]);
         assert!(whys[0].contains("symbolic link"), "{whys:?}");
     }
 }

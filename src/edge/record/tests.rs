@@ -27,6 +27,10 @@ fn a_name_that_leads_elsewhere_has_no_state() {
         assert_eq!((state.runs(), state.latest_run(), state.newest_runs().next()), (Vec::new(), None, None), "{name}");
         assert!(state.run("i").is_err() && state.save_run(&record("j")).is_err(), "{name}");
     }
+    let state = WardState::below(&states, "a");
+    for run in ["../../../etc/pwn", "../series", "", "a/b", elsewhere.to_str().unwrap()] {
+        assert!(state.run(run).is_err() && state.save_run(&record(run)).is_err(), "{run}");
+    }
     assert_eq!(WardState::below(&states, "a").runs(), [record("i")]);
 }
 

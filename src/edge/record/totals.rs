@@ -8,6 +8,7 @@
 //! apart by a lock that only root can take, and nobody waits for it.
 
 use super::{End, Outcome, RUNS_KEPT, RunRecord, StartKind, StepResult, WardState};
+use crate::edge::trusted::NOFOLLOW;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -155,7 +156,14 @@ impl WardState {
         }
         let path = self.directory.join(LOCK);
         // Where there is no room for a lock, there must be some again.
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).ok();
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .custom_flags(NOFOLLOW)
+            .open(path)
+            .ok();
         if lock.as_ref().is_some_and(|lock| flock(lock, FlockOperation::NonBlockingLockExclusive).is_err()) {
             // Somebody else is at it.
             return Ok(());

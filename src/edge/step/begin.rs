@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::limit::Site;
-use super::{collect, limit, messages, tell};
+use super::{collect, limit, messages, tell, this_run};
 use crate::core::config::{ConditionKind, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
@@ -15,12 +15,13 @@ use std::io;
 use std::time::Duration;
 
 /// `begin WARD UNIT --delay= --max-delay= [the options of stopped] --once=CONDITION[:now] …`
-pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
+pub(super) fn begin(arguments: &Arguments) -> io::Result<()> {
     let started = clock::since_epoch();
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
-    let wanted = Wanted { unit: &["Id"], own: &["NRestarts", "TimeoutStartUSec"] };
-    let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
+    let wanted = Wanted { unit: &["Id", this_run::PROPERTY], own: &["NRestarts", "TimeoutStartUSec"] };
+    let known = pid1::ask_patiently(unit, wanted)?;
+    let run = this_run::required(&known)?;
     let nrestarts = known.number("NRestarts");
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
@@ -32,7 +33,7 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
         begun: Some(clock::since_epoch()),
         follows: series.answers(start, missed),
         spent,
-        ..RunRecord::new(ward, super::name(unit, &known), invocation, kind(start))
+        ..RunRecord::new(ward, super::name(unit, &known), run.as_str(), kind(start))
     };
     let services = if one_too_many { limit::services(&mut series, arguments) } else { Vec::new() };
     let waits = |restart| -> io::Result<Duration> {
@@ -46,9 +47,10 @@ pub(super) fn begin(arguments: &Arguments, invocation: &str) -> io::Result<()> {
     if start == Start::First {
         readmit(&state, (ward, super::name(unit, &known)), started);
     }
-    let saved = state.save_run(&record).and_then(|()| series_file::save(&state, &series));
+    let noted = state.set_current(&run);
+    let saved = noted.and_then(|()| state.save_run(&record)).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
-    let _ = state.prune_runs(invocation);
+    let _ = state.prune_runs(run.as_str());
     if one_too_many {
         return limit::carry_out(&limit::decide(arguments)?, &services, arguments, Site::Starting).and(saved);
     }
@@ -95,19 +97,22 @@ fn spend(series: &mut Series, start: Start, arguments: &Arguments) -> Vec<String
 }
 
 /// `end WARD UNIT [--collect] [--once=CONDITION]`
-pub(super) fn end(arguments: &Arguments, invocation: &str) -> io::Result<()> {
+pub(super) fn end(arguments: &Arguments) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
-    let noted = state.run(invocation);
+    let current = state.current();
+    let noted = current.as_ref().and_then(|run| state.run(run.as_str()).ok());
     // Without a record PID 1 alone knows which steps were skipped for want of it.
-    let lists: &[&str] = if arguments.has("collect") || noted.is_err() { &collect::LISTS } else { &[] };
+    let lists: &[&str] = if arguments.has("collect") || noted.is_none() { &collect::LISTS } else { &[] };
     let own = [&["NRestarts"], &super::STATE_OF_START[..], lists].concat();
-    let wanted = Wanted { unit: &["Id", "SubState"], own: &own };
+    let wanted = Wanted { unit: &["Id", "SubState", this_run::PROPERTY], own: &own };
     let known = pid1::ask(unit, wanted).unwrap_or_default();
     if super::start_has_failed(&known) {
         return Ok(());
     }
-    let mut record = noted.unwrap_or_else(|_| super::lost(ward, unit, (invocation, &known)));
+    let run = this_run::known(&known).or(current).ok_or(io::ErrorKind::NotFound)?;
+    let noted = noted.filter(|record| record.invocation == run.as_str()).or_else(|| state.run(run.as_str()).ok());
+    let mut record = noted.unwrap_or_else(|| super::lost(ward, unit, (&run, &known)));
     collect::add_results(&mut record, &known);
     let at = clock::since_epoch();
     let main = known.number(super::MAIN_STARTED).filter(|micros| *micros > 0);

@@ -4,7 +4,7 @@
 //! PID 1 in the course of a start notes what it knows by then.
 
 use super::arguments::Arguments;
-use super::failed_steps;
+use super::{failed_steps, this_run};
 use super::line::StepLine;
 use super::run::SKIPPED;
 use crate::core::config::time_span;
@@ -18,21 +18,29 @@ use std::io;
 pub(super) const LISTS: [&str; 4] = ["ExecStartPre", "ExecStart", "ExecStartPost", "ExecStopPost"];
 
 /// `collect WARD UNIT`: adds the missing results of this run's steps to its record.
-pub(super) fn collect(arguments: &Arguments, invocation: &str) -> io::Result<()> {
+pub(super) fn collect(arguments: &Arguments) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
-    let mut record =
-        state.run(invocation).unwrap_or_else(|_| RunRecord::new(ward, unit, invocation, StartKind::Condition));
     let own = [&super::STATE_OF_START[..], &LISTS].concat();
-    add_results(&mut record, &pid1::ask(unit, Wanted { unit: &["SubState"], own: &own })?);
+    let known = pid1::ask(unit, Wanted { unit: &["SubState", this_run::PROPERTY], own: &own })?;
+    let run = this_run::required(&known)?;
+    let new = || RunRecord::new(ward, unit, run.as_str(), StartKind::Condition);
+    let mut record = state.run(run.as_str()).unwrap_or_else(|_| new());
+    add_results(&mut record, &known);
     state.save_run(&record)
 }
 
 /// `verdict WARD CONDITION STEP`: fails if that step failed, after its `Else…` steps had their turn. No start depends on a record that
 /// cannot be read.
-pub(super) fn verdict(arguments: &Arguments, invocation: &str) -> io::Result<u8> {
+pub(super) fn verdict(arguments: &Arguments) -> io::Result<u8> {
     let (ward, condition, step) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
-    let Ok(record) = WardState::of(ward).run(invocation) else { return Ok(0) };
+    let state = WardState::of(ward);
+    let run = if this_run::is_in_condition(ward, condition) {
+        this_run::of_condition(ward, condition)
+    } else {
+        this_run::of_ward(&state)
+    };
+    let Ok(record) = run.and_then(|run| state.run(run.as_str())) else { return Ok(0) };
     Ok(u8::from(failed_steps(&record).iter().any(|(c, s)| c == condition && s == step)))
 }
 

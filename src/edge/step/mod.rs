@@ -15,14 +15,21 @@ mod run;
 mod stack;
 mod stopped;
 mod tell;
+mod this_run;
 mod wait;
 
+use crate::core::crash::observation::InvocationId;
+use crate::edge::full_restart::peer;
 use crate::edge::log;
 use crate::edge::pid1::Properties;
 use crate::edge::record::{RunRecord, StartKind};
 use arguments::Arguments;
+use rustix::fs::Mode;
 use std::io;
 use std::process::ExitCode;
+
+/// What the helper makes is everybody's to read and root's alone to write.
+const UMASK: Mode = Mode::from_raw_mode(0o022);
 
 /// Exit status for a call that nobody but a person at a terminal can have made (sysexits.h, `EX_USAGE`).
 const USAGE: u8 = 64;
@@ -30,24 +37,25 @@ const USAGE: u8 = 64;
 /// Entry point of the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    // The service's own may be any. It is given back to commands of the unit's.
+    let umask = rustix::process::umask(UMASK);
     log::to_journal("unitward-step");
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let invocation = std::env::var("INVOCATION_ID").unwrap_or_default();
     let Some((command, rest)) = arguments.split_first() else { return usage() };
     if command == "--version" {
         println!("unitward-step {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
-    if invocation.is_empty() || rest.is_empty() {
+    if rest.is_empty() || is_called_by_hand() {
         return usage();
     }
     let done = match command.as_str() {
-        "begin" => begin::begin(&Arguments::parse(rest), &invocation).map(|()| 0),
-        "end" => begin::end(&Arguments::parse(rest), &invocation).map(|()| 0),
-        "stopped" => stopped::stopped(&Arguments::parse(rest), &invocation).map(|()| 0),
-        "collect" => collect::collect(&Arguments::parse(rest), &invocation).map(|()| 0),
-        "verdict" => collect::verdict(&Arguments::parse(rest), &invocation),
-        "step" => run::step(rest, &invocation),
+        "begin" => begin::begin(&Arguments::parse(rest)).map(|()| 0),
+        "end" => begin::end(&Arguments::parse(rest)).map(|()| 0),
+        "stopped" => stopped::stopped(&Arguments::parse(rest)).map(|()| 0),
+        "collect" => collect::collect(&Arguments::parse(rest)).map(|()| 0),
+        "verdict" => collect::verdict(&Arguments::parse(rest)),
+        "step" => run::step(rest, umask),
         _ => return usage(),
     };
     match done {
@@ -57,6 +65,11 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether this process is in somebody's session and not in a service.
+fn is_called_by_hand() -> bool {
+    peer::unit_of(std::process::id()).is_some_and(|unit| unit.ends_with(".scope"))
 }
 
 fn usage() -> ExitCode {
@@ -91,10 +104,10 @@ fn failed_steps(record: &RunRecord) -> Vec<(String, String)> {
 }
 
 /// The record of a run whose beginning could not be written down: PID 1's own counter says what kind of start it was.
-fn lost(ward: &str, unit: &str, (invocation, known): (&str, &Properties)) -> RunRecord {
+fn lost(ward: &str, unit: &str, (invocation, known): (&InvocationId, &Properties)) -> RunRecord {
     let restarts = known.number("NRestarts").unwrap_or(0);
     let start = if restarts > 0 { StartKind::AfterAbnormalDeath } else { StartKind::First };
-    RunRecord { restarts, ..RunRecord::new(ward, name(unit, known), invocation, start) }
+    RunRecord { restarts, ..RunRecord::new(ward, name(unit, known), invocation.as_str(), start) }
 }
 
 /// What systemd calls the unit: a line may name it by an alias.

@@ -1,14 +1,15 @@
 //! One guarded step: does it act in this run, and if so, with what result.
 
+use super::act::Surroundings;
 use super::line::StepLine;
-use super::{act, collect};
+use super::{act, collect, this_run};
 use crate::core::config::{ConditionKind, time_span};
 use crate::edge::clock;
 use crate::edge::pid1::{self, Wanted};
+use crate::edge::program;
 use crate::edge::record::{KILLED, Outcome, RunRecord, StartKind, StepResult, WardState};
+use rustix::fs::Mode;
 use std::io;
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
 use std::time::Instant;
 
 /// Exit status systemd gives a command it cannot execute (systemd.exec(5), `EXIT_EXEC`).
@@ -19,26 +20,35 @@ const CANNOT_EXECUTE: u8 = 203;
 pub(super) const SKIPPED: u8 = 75;
 
 /// Runs a step; gives the exit status of the line.
-pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
+///
+/// # Errors
+/// The line is damaged, or nobody knows which run of a condition's own service this is.
+pub(super) fn step(words: &[String], umask: Mode) -> io::Result<u8> {
     let line = StepLine::parse(words)?;
     let state = WardState::of(&line.ward);
-    let mut record = match state.run(invocation) {
-        // Whatever the reason, a full /run or a sandbox that hides it, the service's start does not depend on it.
-        Err(error) if !line.own_service => {
-            let place = format!("step {} of [{}] in ward {}", line.place.step, line.place.condition, line.ward);
-            eprintln!("skipped {place}: failed to read the run's record: {error}");
-            return Ok(if line.required { 0 } else { SKIPPED });
+    let mut record = if line.own_service {
+        let run = this_run::of_condition(&line.ward, &line.place.condition)?;
+        let new = || RunRecord::new(&line.ward, "", run.as_str(), StartKind::Condition);
+        state.run(run.as_str()).unwrap_or_else(|_| new())
+    } else {
+        match this_run::of_ward(&state).and_then(|run| state.run(run.as_str())) {
+            Ok(record) => record,
+            Err(error) => return Ok(skip(&line, &error.to_string())),
         }
-        Err(_) => RunRecord::new(&line.ward, "", invocation, StartKind::Condition),
-        Ok(record) => record,
     };
     if !line.acts(&record) {
         return Ok(0);
     }
+    let mut main_pid = None;
     // A step of a stop, or of a service of its own, is in no start.
     if !line.own_service && line.place.kind() != Some(ConditionKind::Stop) {
-        let own = [&super::STATE_OF_START[..], &collect::LISTS].concat();
-        let known = pid1::ask(&record.unit, Wanted { unit: &["SubState"], own: &own }).unwrap_or_default();
+        let own = [&["MainPID"], &super::STATE_OF_START[..], &collect::LISTS].concat();
+        let wanted = Wanted { unit: &["SubState", this_run::PROPERTY], own: &own };
+        let known = pid1::ask(&record.unit, wanted).unwrap_or_default();
+        if this_run::known(&known).is_some_and(|run| run.as_str() != record.invocation) {
+            return Ok(skip(&line, "it is that of another run"));
+        }
+        main_pid = known.number("MainPID").filter(|pid| *pid > 0);
         if super::start_has_failed(&known) {
             // What a line does that is the service's own is noted by others, who have only its status.
             return Ok(if line.replaces_guard() && !line.required { SKIPPED } else { 0 });
@@ -54,6 +64,7 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
         }
     }
     if line.replaces_guard() {
+        rustix::process::umask(umask);
         return Ok(become_command(&line, &record.unit));
     }
     let begun = Instant::now();
@@ -61,7 +72,7 @@ pub(super) fn step(words: &[String], invocation: &str) -> io::Result<u8> {
     let noted = record.results.len();
     record.results.push(result(&line, KILLED, begun));
     let before = state.save_run(&record);
-    let status = act::act(&line, &record);
+    let status = act::act(&line, &record, Surroundings { umask, main_pid });
     record.results[noted] = result(&line, status.into(), begun);
     if let Err(error) = before.and(state.save_run(&record)) {
         let step = &line.place.step;
@@ -87,15 +98,23 @@ fn result(line: &StepLine, status: i32, begun: Instant) -> StepResult {
     }
 }
 
+/// Says that a step had to be skipped, and why: the run's record, a full `/run` or a sandbox that hides it; gives the line's exit
+/// status. The service's start does not depend on that.
+fn skip(line: &StepLine, why: &str) -> u8 {
+    let place = format!("step {} of [{}] in ward {}", line.place.step, line.place.condition, line.ward);
+    eprintln!("skipped {place}: failed to read the run's record: {why}");
+    if line.required { 0 } else { SKIPPED }
+}
+
 /// Replaces this process by the step's command; comes back only if that fails.
 fn become_command(line: &StepLine, unit: &str) -> u8 {
-    let Some((program, arguments)) = line.arguments.split_first() else { return CANNOT_EXECUTE };
-    let error = Command::new(program).args(arguments).exec();
+    let error = program::become_command(&line.arguments);
     tracing::warn!(
         UNITWARD_WARD = line.ward,
         UNITWARD_CONDITION = line.place.condition,
         OBJECT_SYSTEMD_UNIT = unit,
-        "Failed to execute {program}: {error}"
+        "Failed to execute {}: {error}",
+        line.arguments.join(" ")
     );
     CANNOT_EXECUTE
 }

@@ -7,7 +7,7 @@
 use super::arguments::Arguments;
 use super::limit::{Came, Decision, Site};
 use super::stack::{self, Death};
-use super::{collect, limit, tell};
+use super::{collect, limit, tell, this_run};
 use crate::core::crash::exit_status::signal_name;
 use crate::core::crash::observation::{ProcessEnd, ServiceResult};
 use crate::core::crash::verdict::{no_main_process_failed, process_end};
@@ -27,9 +27,13 @@ const ASKED: Wanted<'_> = Wanted {
         "InactiveExitTimestampMonotonic",
         "ActiveEnterTimestampMonotonic",
         "ActiveExitTimestampMonotonic",
+        this_run::PROPERTY,
     ],
     own: &[
         "Type",
+        "Result",
+        "ExecMainCode",
+        "ExecMainStatus",
         "NRestarts",
         "ExecMainPID",
         super::MAIN_STARTED,
@@ -43,11 +47,36 @@ const ASKED: Wanted<'_> = Wanted {
     ],
 };
 
-/// What systemd tells `ExecStopPost=` in the environment (systemd.exec(5)).
+/// What systemd also tells `ExecStopPost=` in the environment (systemd.exec(5)), where the service's user may have changed it.
 struct Told {
+    /// `$SERVICE_RESULT`.
     result: String,
+    /// `$EXIT_CODE`, empty where there was no main process.
     code: String,
+    /// `$EXIT_STATUS`, likewise.
     status: String,
+}
+
+impl Told {
+    /// As PID 1 itself makes these variables of the same properties.
+    fn of(known: &Properties) -> Self {
+        let at_end = known.number::<u64>(super::MAIN_ENDED).filter(|at| *at > 0);
+        let main = known.number::<u32>("ExecMainPID").filter(|pid| *pid > 0).and(at_end);
+        let number = |property| known.number(property).and_then(|number: u32| i32::try_from(number).ok());
+        let end = main.and_then(|_| ProcessEnd::from_wait(number("ExecMainCode")?, number("ExecMainStatus")?));
+        let (code, status) = end.map_or_else(Default::default, words);
+        Self { result: known.text("Result").to_owned(), code, status }
+    }
+}
+
+/// The end of a process as systemd's variables have it.
+fn words(end: ProcessEnd) -> (String, String) {
+    let (code, status) = match end {
+        ProcessEnd::Exited(status) => ("exited", status.to_string()),
+        ProcessEnd::Killed(signal) => ("killed", signal_name(signal)),
+        ProcessEnd::Dumped(signal) => ("dumped", signal_name(signal)),
+    };
+    (code.to_owned(), status)
 }
 
 /// The process whose end the run's was.
@@ -79,12 +108,8 @@ impl Failed {
                 at: time_of_death(known),
             };
         };
-        let (code, status) = match end {
-            ProcessEnd::Exited(status) => ("exited", status.to_string()),
-            ProcessEnd::Killed(signal) => ("killed", signal_name(signal)),
-            ProcessEnd::Dumped(signal) => ("dumped", signal_name(signal)),
-        };
-        Self { code: code.to_owned(), status, pid: Some(pid), at: ended / 1_000 }
+        let (code, status) = words(end);
+        Self { code, status, pid: Some(pid), at: ended / 1_000 }
     }
 }
 
@@ -133,13 +158,13 @@ impl Kind {
 }
 
 /// `stopped WARD UNIT [--stack=] [--death-limit= --within= --on-limit= --run=… --run-once=…] --reset-after=`
-pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()> {
+pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
-    let variable = |name| std::env::var(name).unwrap_or_default();
-    let told =
-        Told { result: variable("SERVICE_RESULT"), code: variable("EXIT_CODE"), status: variable("EXIT_STATUS") };
     let (known, job) = pid1::ask_with_job(unit, ASKED)?;
+    let run = this_run::required(&known)?;
+    let invocation = run.as_str();
+    let told = Told::of(&known);
     let asked = asked(&told, (&known, job.as_deref())) || was_restarted_with_its_stack(&told, arguments, &known);
     let kind = kind_of_end(&told, &known, asked);
     let mut series = series_file::load(&state);
@@ -154,7 +179,7 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
         services = self::services(verdict, &mut series, arguments);
     }
     let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()?;
-    let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (invocation, &known)));
+    let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
     collect::add_results(&mut record, &known);
     let timed_out = timed_out(&told, &known, kind);
     let failed = Failed::of(&told, &known);
@@ -177,6 +202,10 @@ pub(super) fn stopped(arguments: &Arguments, invocation: &str) -> io::Result<()>
         tell::ended(&record);
     }
     saved = saved.and(state.save_run(&record));
+    if state.current().as_ref() != Some(&run) {
+        // The lines of [OnStop] go by it.
+        saved = saved.and(state.set_current(&run));
+    }
     let death = Death { unit: super::name(unit, &known), invocation };
     let Some(decision) = decision else { return saved };
     let came = limit::carry_out(&decision, &services, arguments, Site::Ended(death));

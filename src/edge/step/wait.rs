@@ -3,10 +3,11 @@
 use crate::core::config::step::{Awaited, Wait};
 use crate::core::config::time_span;
 use crate::edge::pid1::{self, Wanted};
+use crate::edge::program::HostProgram;
 use std::net::{SocketAddr, TcpStream};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{self as unix, UnixStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -72,10 +73,10 @@ fn is_active(unit: &str) -> Result<(), String> {
 }
 
 fn has_owner(name: &str) -> Result<(), String> {
-    let asked = Command::new("busctl")
+    let asked = HostProgram::Busctl
+        .command()
         .args(["--system", "--timeout=2", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus"])
         .args(["org.freedesktop.DBus", "NameHasOwner", "s", name])
-        .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();
     let done = asked.map_err(|error| format!("busctl: {error}"))?;
@@ -94,8 +95,9 @@ fn candidates(address: &str, patience: Duration) -> Vec<SocketAddr> {
     }
     let Some((host, port)) = address.rsplit_once(':') else { return Vec::new() };
     let bound = format!("{:.3}", patience.as_secs_f64());
-    let mut look = Command::new("timeout");
-    look.args(["--signal=KILL", &bound, "getent", "--no-addrconfig", "--", "ahosts", host]).stdin(Stdio::null());
+    let mut look = HostProgram::Timeout.command();
+    let getent = HostProgram::Getent.path();
+    look.args(["--signal=KILL", &bound, getent, "--no-addrconfig", "--", "ahosts", host]);
     let (Ok(port), Ok(found)) = (port.parse(), look.output()) else { return Vec::new() };
     let found = String::from_utf8_lossy(&found.stdout).into_owned();
     let streams = found.lines().filter_map(|line| line.split_once(' ')).filter(|(_, kind)| kind.contains("STREAM"));

@@ -4,6 +4,7 @@ use crate::core::config::UnitName;
 use crate::core::config::command_line::CommandLine;
 use crate::core::crash::observation::ProcessEnd;
 use crate::edge::full_restart::underway::Underway;
+use crate::edge::{program, systemctl};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use std::io::{self, Read as _};
@@ -39,9 +40,8 @@ pub(super) struct Ended {
 impl Process {
     /// Has systemd restart a unit, and waits for it.
     pub(super) fn systemctl(unit: &UnitName) -> io::Result<Self> {
-        let mut command = Command::new("systemctl");
-        command.args(["--no-pager", "--no-ask-password", "restart", "--", unit.as_str()]);
-        command.env("LC_ALL", "C").env("SYSTEMD_COLORS", "0").stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut command = systemctl::command(&["restart", "--", unit.as_str()]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         Self::start(command)
     }
 
@@ -49,9 +49,8 @@ impl Process {
     /// make crashes of what the script does.
     pub(super) fn script(script: &CommandLine, underway: Option<&Underway>) -> io::Result<Self> {
         let _lock = underway.map(Underway::handed_down).transpose()?;
-        let (program, arguments) = script.words.split_first().ok_or_else(|| io::Error::other("no command"))?;
-        let mut command = Command::new(program);
-        command.args(arguments).process_group(0);
+        let mut command = program::administrators(&script.words)?;
+        command.process_group(0);
         Self::start(command)
     }
 

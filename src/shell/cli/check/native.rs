@@ -8,13 +8,11 @@ use super::Checked;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Mistake, Problem, Ward, most_like};
 use crate::core::unit::Content;
+use crate::edge::program::HostProgram;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-/// systemd itself, which lists the keys it knows.
-const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 
 /// systemd's complaints.
 ///
@@ -66,7 +64,8 @@ fn complaints(units: &HashMap<&str, (&Ward, &str)>) -> Result<Vec<Complaint>, St
     }
     // An empty end of the search path stands for the usual one (systemd.unit(5)).
     let search_path = format!("{}:", directory.path().display());
-    let done = Command::new("systemd-analyze")
+    let done = HostProgram::SystemdAnalyze
+        .command()
         .args(["verify", "--man=no", "--recursive-errors=no", "--"])
         .args(units.values().map(|(ward, _)| ward.unit().to_string()))
         .current_dir(directory.path())
@@ -75,9 +74,7 @@ fn complaints(units: &HashMap<&str, (&Ward, &str)>) -> Result<Vec<Complaint>, St
             ("SYSTEMD_LOG_TARGET", "console"),
             ("SYSTEMD_LOG_LEVEL", "warning"),
             ("SYSTEMD_COLORS", "0"),
-            ("LC_ALL", "C"),
         ])
-        .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("failed to run systemd-analyze: {error}"))?;
     let said = String::from_utf8_lossy(&done.stderr);
@@ -128,7 +125,7 @@ fn origin<'a>(ward: &'a Ward, unit: &'a str, number: usize) -> Option<(&'a str, 
 
 /// `systemd 252`, as it calls itself.
 fn version() -> String {
-    let line = output("systemd-analyze", "--version");
+    let line = output(HostProgram::SystemdAnalyze, "--version");
     let words: Vec<_> = line.split_whitespace().take(2).collect();
     if words.len() == 2 { words.join(" ") } else { "systemd".to_owned() }
 }
@@ -137,7 +134,7 @@ fn version() -> String {
 fn known_keys() -> HashMap<String, Vec<String>> {
     let mut keys: HashMap<String, Vec<String>> = HashMap::new();
     let mut section = String::new();
-    for line in output(SYSTEMD, "--dump-configuration-items").lines() {
+    for line in output(HostProgram::Systemd, "--dump-configuration-items").lines() {
         match (line.strip_prefix('['), line.split_once('=')) {
             (Some(name), _) => section = name.trim_end_matches(']').to_owned(),
             (None, Some((key, _))) => keys.entry(section.clone()).or_default().push(key.to_owned()),
@@ -148,8 +145,8 @@ fn known_keys() -> HashMap<String, Vec<String>> {
 }
 
 /// What a program prints; nothing when it cannot be run.
-fn output(program: &str, argument: &str) -> String {
-    let done = Command::new(program).arg(argument).env("LC_ALL", "C").stdin(Stdio::null()).output();
+fn output(program: HostProgram, argument: &str) -> String {
+    let done = program.command().arg(argument).output();
     done.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default()
 }
 

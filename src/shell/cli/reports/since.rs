@@ -1,12 +1,13 @@
 //! A time as systemd.time(7) writes it, read by the program that knows it.
 
+use crate::edge::program::HostProgram;
 use anyhow::{Context as _, bail};
-use std::process::{Command, Stdio};
 
 /// Milliseconds since the epoch.
 pub(in crate::shell::cli) fn since(text: &str) -> anyhow::Result<u64> {
-    let mut asked = Command::new("systemd-analyze");
-    asked.args(["timestamp", "--", text]).env("LC_ALL", "C").stdin(Stdio::null());
+    let mut asked = HostProgram::SystemdAnalyze.command();
+    // Times without a zone are in the caller's.
+    asked.args(["timestamp", "--", text]).envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)));
     let answer = asked.output().context("failed to run systemd-analyze, which reads the time of --since")?;
     let said = String::from_utf8_lossy(&answer.stdout);
     match said.lines().find_map(seconds) {

@@ -8,6 +8,7 @@
 
 use super::refusal::Refusal;
 use super::rule::user_of;
+use crate::edge::program;
 use crate::shell::daemon::answer::{self, OPTION};
 use crate::shell::survey::Question;
 use std::collections::HashMap;
@@ -146,15 +147,7 @@ impl Drop for Place {
 
 /// Starts a process that answers.
 fn start(words: &[String]) -> std::io::Result<Child> {
-    Command::new("/proc/self/exe")
-        .arg(OPTION)
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .env_remove("NOTIFY_SOCKET")
-        .env_remove("WATCHDOG_PID")
-        .kill_on_drop(true)
-        .spawn()
+    Command::from(program::own()).arg(OPTION).args(words).stdout(Stdio::piped()).kill_on_drop(true).spawn()
 }
 
 /// Sees to it that a process answers or is killed, and gives its turn back when it is gone.

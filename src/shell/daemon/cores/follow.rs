@@ -4,6 +4,7 @@
 //! replaced it does not even know that. `--merge` shows all boots. It would show other machines' journals too, hence the folder.
 
 use crate::edge::coredump::{FIELDS, MATCH, journal_directory};
+use crate::edge::program::HostProgram;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -36,13 +37,11 @@ impl Journal {
         let Some(directory) = journal_directory(root) else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "this host has no journal"));
         };
-        let mut child = Command::new("journalctl")
+        let mut child = Command::from(HostProgram::Journalctl.command())
             .arg("--directory")
             .arg(directory)
             .args(["--merge", "--follow", "--no-tail", "--all", "--quiet", "--no-pager", "--output=json"])
             .args([format!("--output-fields={FIELDS}"), format!("--since=@{since}"), MATCH.to_owned()])
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

@@ -1,0 +1,161 @@
+//! Environment variables that a command of root's does not take over from a service.
+//!
+//! A step with `+` runs as root with the unit's environment, as systemd's own `+` lines do. But the service's user may be able to
+//! set variables there, by an `EnvironmentFile=` in its own folder, and some variables name what a program loads or runs: libraries,
+//! modules, start files, configuration in a home directory, helper programs, temporary directories. Those are left out. The lists are
+//! those of glibc (`unsecure_envvars.h`) and sudo (`env.c`, `initial_badenv_table`), and of interpreters and tools that scripts
+//! commonly start.
+
+/// The search path that every program gets; it is systemd's own (systemd.exec(5)).
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Where PID 1 takes messages: the only value of `NOTIFY_SOCKET` that is passed on.
+const NOTIFY_SOCKET: &str = "/run/systemd/notify";
+
+/// Where PID 1 puts the credentials of units (systemd.exec(5)).
+const CREDENTIALS: &str = "/run/credentials/";
+
+/// Variables that are left out whose names begin so.
+const PREFIXES: [&str; 44] = [
+    // The dynamic linker, and glibc's allocator and tunables.
+    "LD_",
+    "GLIBC_",
+    "GCONV",
+    "MALLOC_",
+    // Name look-ups and locales.
+    "RES_",
+    "RESOLV_",
+    "NIS_",
+    "NLS",
+    "TERMINFO",
+    // Shells; exported functions of bash among them.
+    "BASH",
+    "SHELLOPTS",
+    "ZDOTDIR",
+    "FPATH",
+    "FCEDIT",
+    // Interpreters.
+    "PERL",
+    "PYTHON",
+    "RUBY",
+    "GEM_",
+    "BUNDLE_",
+    "NODE_",
+    "NPM_",
+    "JAVA_",
+    "_JAVA",
+    "JDK_",
+    "LUA_",
+    "TCL",
+    "PHP",
+    "RUST_",
+    "AWK",
+    // Tools that read options, configuration or programs to start from the environment.
+    "GIT_",
+    "SSH_",
+    "LESS",
+    "OPENSSL_",
+    "SSL_",
+    "GNUTLS_",
+    "GNUPG",
+    "CURL_",
+    "WGET",
+    "RSYNC_",
+    "KRB5",
+    "SUDO_",
+    "XDG_",
+    // The bus, and systemd's own programs.
+    "DBUS_",
+    "SYSTEMD_",
+];
+
+/// Variables that are left out. Those of systemd's are put back with what PID 1 says.
+const NAMES: [&str; 38] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "INVOCATION_ID",
+    "MAINPID",
+    "SERVICE_RESULT",
+    "EXIT_CODE",
+    "EXIT_STATUS",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "LISTEN_PIDFDID",
+    "FDSTORE",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "GETCONF_DIR",
+    "HOSTALIASES",
+    "LOCALDOMAIN",
+    "LOCPATH",
+    "TZDIR",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "TEMPDIR",
+    "IFS",
+    "ENV",
+    "CDPATH",
+    "PS4",
+    "GLOBIGNORE",
+    "PROMPT_COMMAND",
+    "CLASSPATH",
+    "PAGER",
+    "EDITOR",
+    "VISUAL",
+    "TAR_OPTIONS",
+    "MAKEFLAGS",
+];
+
+/// Whether a command of root's takes over a variable of the service's.
+#[must_use]
+pub fn is_harmless(name: &str, value: &str) -> bool {
+    match name {
+        "NOTIFY_SOCKET" => return value == NOTIFY_SOCKET,
+        "CREDENTIALS_DIRECTORY" => return value.starts_with(CREDENTIALS) && !value.contains(".."),
+        // Each may be a file's path in place of a name.
+        "TZ" | "TERM" | "LANG" | "LANGUAGE" => return !value.contains(['/', '%']),
+        _ if name.starts_with("LC_") => return !value.contains(['/', '%']),
+        _ => {}
+    }
+    // The kernel passes on names that no shell would: bash reads functions out of some of them.
+    let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_plain && !NAMES.contains(&name) && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_what_a_program_loads_is_left_out_and_the_rest_is_kept() {
+        for name in [
+            "PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH", "TMPDIR",
+            "HOME", "DBUS_SYSTEM_BUS_ADDRESS", "SYSTEMD_OFFLINE", "SYSTEMD_PAGER", "INVOCATION_ID", "SERVICE_RESULT",
+            "EXIT_STATUS", "MAINPID", "RUST_BACKTRACE", "MALLOC_TRACE", "BASH_ENV", "BASH_FUNC_ls%%", "ENV", "PERL5LIB",
+            "PYTHONPATH", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "GIT_SSH_COMMAND", "LESSOPEN", "XDG_CONFIG_HOME", "IFS",
+            "LISTEN_FDS", "", "()", "a b", "TMP",
+        ] {
+            assert!(!is_harmless(name, "/home/app/x"), "{name}");
+        }
+        for name in ["PORT", "LANG", "LC_ALL", "http_proxy", "JOURNAL_STREAM", "DEVICE", "TERM", "ld_preload"] {
+            assert!(is_harmless(name, "x"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_leads_to_a_file_is_kept_where_the_file_is_roots() {
+        for (name, kept, left_out) in [
+            ("NOTIFY_SOCKET", "/run/systemd/notify", "/home/app/notify"),
+            ("CREDENTIALS_DIRECTORY", "/run/credentials/web.service", "/run/credentials/../../home/app"),
+            ("TZ", "UTC", ":/home/app/zone"),
+            ("LC_MESSAGES", "C.UTF-8", "../../home/app"),
+        ] {
+            assert!(is_harmless(name, kept) && !is_harmless(name, left_out), "{name}");
+        }
+    }
+}

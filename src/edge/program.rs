@@ -1,0 +1,132 @@
+//! Starting programs. This is the only module that does, and `tests/tidy.rs` sees to it.
+//!
+//! Most of what Unitward starts it starts as root, some of it with a service's environment around it, and that environment may be
+//! the work of the service's user. So a program of the host is named by its absolute path and gets an environment of two
+//! variables; a command of the administrator's gets the unit's environment without what would change what it loads
+//! ([`crate::core::environment`]). Standard input is closed unless the caller opens it, and descriptors above 2 are not passed on:
+//! the standard library opens all of its own close-on-exec, and PID 1 gives a service's descriptors to its main process alone.
+
+use crate::core::environment::{self, PATH};
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+/// A program of the host that Unitward starts by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostProgram {
+    /// `busctl`, which asks the message bus.
+    Busctl,
+    /// `getent`, which resolves names as nsswitch.conf(5) says.
+    Getent,
+    /// `journalctl`, which reads the journal.
+    Journalctl,
+    /// `systemctl`, which has PID 1 do something.
+    Systemctl,
+    /// `systemd` itself, which lists the keys it knows.
+    Systemd,
+    /// `systemd-analyze`, which judges units and reads times.
+    SystemdAnalyze,
+    /// `timeout` of the coreutils, which ends what lasts too long.
+    Timeout,
+}
+
+impl HostProgram {
+    /// Its absolute path.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Busctl => "/usr/bin/busctl",
+            Self::Getent => "/usr/bin/getent",
+            Self::Journalctl => "/usr/bin/journalctl",
+            Self::Systemctl => "/usr/bin/systemctl",
+            Self::Systemd => "/usr/lib/systemd/systemd",
+            Self::SystemdAnalyze => "/usr/bin/systemd-analyze",
+            Self::Timeout => "/usr/bin/timeout",
+        }
+    }
+
+    /// A command that runs it with a fixed environment and no input.
+    #[must_use]
+    pub fn command(self) -> Command {
+        fixed(self.path())
+    }
+}
+
+/// A command that runs this very program again, with a fixed environment and no input.
+#[must_use]
+pub fn own() -> Command {
+    fixed("/proc/self/exe")
+}
+
+fn fixed(path: &str) -> Command {
+    let mut command = Command::new(path);
+    command.env_clear().env("PATH", PATH).env("LC_ALL", "C").stdin(Stdio::null());
+    command
+}
+
+/// A command of the administrator's that runs as root: with the environment of this process, without what would change what it
+/// loads, and with root's own `HOME`, `USER` and the like.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`]: there is not even a program.
+pub fn administrators(words: &[String]) -> io::Result<Command> {
+    let mut command = of(words)?;
+    command.env_clear();
+    let inherited = std::env::vars_os().filter(|(name, value)| {
+        let (name, value) = (name.to_str(), value.to_str());
+        name.zip(value).is_some_and(|(name, value)| environment::is_harmless(name, value))
+    });
+    command.envs(inherited).env("PATH", PATH);
+    command.envs([("HOME", "/root"), ("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")]);
+    Ok(command)
+}
+
+/// Replaces this process, which PID 1 has started as the service, by a command of the service's; returns only if that fails.
+pub fn become_command(words: &[String]) -> io::Error {
+    match of(words) {
+        Ok(mut command) => command.exec(),
+        Err(error) => error,
+    }
+}
+
+fn of(words: &[String]) -> io::Result<Command> {
+    let (program, arguments) =
+        words.split_first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command"))?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn environment(mut command: Command) -> BTreeMap<String, String> {
+        let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        said.lines().filter_map(|line| line.split_once('=')).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+    }
+
+    #[test]
+    fn a_program_of_the_host_has_a_fixed_environment() {
+        let seen = environment(fixed("/usr/bin/env"));
+        assert_eq!(seen, BTreeMap::from([("LC_ALL", "C"), ("PATH", PATH)].map(|(a, b)| (a.into(), b.into()))));
+    }
+
+    #[test]
+    fn a_command_of_the_administrators_keeps_what_is_harmless() {
+        // Cargo sets variables of either kind.
+        let seen = environment(administrators(&["/usr/bin/env".to_owned()]).unwrap());
+        assert!(seen.contains_key("CARGO_MANIFEST_DIR") && !seen.contains_key("LD_LIBRARY_PATH"), "{seen:?}");
+        assert_eq!((seen["PATH"].as_str(), seen["HOME"].as_str()), (PATH, "/root"));
+        assert!(administrators(&[]).is_err());
+    }
+
+    #[test]
+    fn every_program_of_the_host_is_where_it_is_said_to_be() {
+        use HostProgram::{Busctl, Getent, Journalctl, Systemctl, Systemd, SystemdAnalyze, Timeout};
+        for program in [Busctl, Getent, Journalctl, Systemctl, Systemd, SystemdAnalyze, Timeout] {
+            assert!(std::path::Path::new(program.path()).exists(), "{program:?}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The run that a ward's unit is in, noted by the line that began it.
+//!
+//! Only PID 1 knows it for certain. `$INVOCATION_ID` may be the work of the service's user, and with `RestartMode=direct` systemd
+//! 257 leaves its own notes, the control group's attribute and the link in `/run/systemd/units`, at the run before. The lines
+//! between the first and the last would all have to ask PID 1 only to find that they have nothing to do, so the first one writes it
+//! here, in `/run/unitward/wards/WARD/current`.
+
+use super::WardState;
+use crate::core::crash::observation::InvocationId;
+use std::io;
+
+const FILE: &str = "current";
+
+impl WardState {
+    /// The run that was begun last.
+    #[must_use]
+    pub fn current(&self) -> Option<InvocationId> {
+        InvocationId::parse(std::str::from_utf8(&self.read(FILE).ok()?).ok()?)
+    }
+
+    /// Notes the run that begins.
+    ///
+    /// # Errors
+    /// When it cannot be written: then no other run is noted either.
+    pub fn set_current(&self, run: &InvocationId) -> io::Result<()> {
+        self.write(FILE, run.as_str().as_bytes()).inspect_err(|_| drop(self.remove(FILE)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_invocation_id_is_a_run() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "a");
+        assert_eq!(state.current(), None);
+        let run = InvocationId::parse("0123456789abcdef0123456789abcdef").unwrap();
+        state.set_current(&run).unwrap();
+        assert_eq!(state.current(), Some(run));
+        for other in ["../../../../../etc/pwn", "", "\u{ff}", "0123456789abcdef0123456789abcdef/"] {
+            state.write(FILE, other.as_bytes()).unwrap();
+            assert_eq!(state.current(), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The run that a line belongs to.
+//!
+//! It is PID 1's to say. What stands in the line's environment is not asked: an `EnvironmentFile=` of the service's user may have
+//! put it there.
+
+use crate::core::crash::observation::InvocationId;
+use crate::core::unit::condition_service_name;
+use crate::edge::full_restart::peer;
+use crate::edge::pid1::{self, Properties, Wanted};
+use crate::edge::record::WardState;
+use std::io;
+
+/// The property that has it.
+pub(super) const PROPERTY: &str = "InvocationID";
+
+/// The run in what PID 1 has said of a unit, where [`PROPERTY`] was asked for.
+pub(super) fn known(known: &Properties) -> Option<InvocationId> {
+    InvocationId::parse(&known.id(PROPERTY)?)
+}
+
+/// The same, where there is no going on without it.
+///
+/// # Errors
+/// PID 1 has not said it.
+pub(super) fn required(properties: &Properties) -> io::Result<InvocationId> {
+    known(properties).ok_or_else(|| io::Error::other("systemd does not say which run of the unit this is"))
+}
+
+/// The present run of a ward's unit, as its first line has noted it; where that was a line of a version that did not, as PID 1
+/// knows it.
+///
+/// # Errors
+/// It is not noted, and PID 1 cannot be asked.
+pub(super) fn of_ward(state: &WardState) -> io::Result<InvocationId> {
+    if let Some(run) = state.current() {
+        return Ok(run);
+    }
+    let unit = peer::unit_of(std::process::id()).ok_or_else(|| io::Error::other("this process is in no unit"))?;
+    of_unit(&unit)
+}
+
+/// The present run of a condition's own service.
+///
+/// # Errors
+/// PID 1 cannot be asked.
+pub(super) fn of_condition(ward: &str, condition: &str) -> io::Result<InvocationId> {
+    of_unit(&condition_service_name(ward, condition))
+}
+
+/// Whether this process belongs to a condition's own service.
+pub(super) fn is_in_condition(ward: &str, condition: &str) -> bool {
+    peer::unit_of(std::process::id()).is_some_and(|unit| unit == condition_service_name(ward, condition))
+}
+
+fn of_unit(unit: &str) -> io::Result<InvocationId> {
+    required(&pid1::ask_patiently(unit, Wanted { unit: &[PROPERTY], own: &[] })?)
+}

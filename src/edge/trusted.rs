@@ -1,0 +1,198 @@
+//! Directories that root alone can have prepared, opened step by step.
+//!
+//! What root writes below `/run` and `/var/lib` it writes at the instance of services, so their users must have no say in where
+//! that goes. Each directory on the way is opened relative to the one before it and looked at as it is open: it belongs to root
+//! and nobody else may write in it (in a sticky one like `/tmp` nobody else can move what is root's), and a link is followed only
+//! if root has made it. Missing directories are made with their mode, which no umask of a service's can widen afterwards: the
+//! programs that do this set their own first.
+
+use super::replace::Durability;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat};
+use rustix::io::Errno;
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Component, Path};
+
+/// Links that are followed on one way, as the kernel does (path_resolution(7)).
+const MOST_LINKS: u32 = 40;
+
+/// A directory that everybody may read and only root may write.
+const MODE: Mode = Mode::from_raw_mode(0o755);
+
+/// The write permissions of group and others.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// The sticky bit.
+const STICKY: u32 = 0o1000;
+
+/// For [`std::fs::OpenOptions`]: a link in the place of the file is not followed.
+pub(crate) const NOFOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
+
+/// What happens where a directory is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It is an error.
+    Refuse,
+    /// It is made.
+    Make(Durability),
+}
+
+/// Opens a directory, as a descriptor to find other files from (`O_PATH`).
+///
+/// # Errors
+/// As open(2), and [`io::ErrorKind::PermissionDenied`] where somebody else than root could have prepared it.
+pub(crate) fn directory(path: &Path, missing: Missing) -> io::Result<OwnedFd> {
+    let mut way = Way { open: root()?, rest: VecDeque::new(), links: 0 };
+    way.go_first_to(path)?;
+    while let Some(name) = way.rest.pop_front() {
+        let found = match look(&way.open, &name) {
+            Err(Errno::NOENT) if missing != Missing::Refuse => make(&way.open, &name, missing)?,
+            found => found?,
+        };
+        let stat = fstat(&found)?;
+        check(&stat, path)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => way.open = found,
+            FileType::Symlink => way.follow(&found)?,
+            _ => return Err(Errno::NOTDIR.into()),
+        }
+    }
+    Ok(way.open)
+}
+
+/// What is left of the way to a directory.
+struct Way {
+    open: OwnedFd,
+    rest: VecDeque<OsString>,
+    links: u32,
+}
+
+impl Way {
+    /// Puts the parts of `path` before those that are left. An absolute one begins anew.
+    fn go_first_to(&mut self, path: &Path) -> io::Result<()> {
+        for part in path.components().rev() {
+            match part {
+                Component::Normal(name) => self.rest.push_front(name.to_owned()),
+                Component::ParentDir => self.rest.push_front("..".into()),
+                Component::RootDir => self.open = root()?,
+                Component::CurDir | Component::Prefix(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, link: &OwnedFd) -> io::Result<()> {
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            return Err(Errno::LOOP.into());
+        }
+        let target = OsString::from_vec(readlinkat(link, "", Vec::new())?.into_bytes());
+        self.go_first_to(Path::new(&target))
+    }
+}
+
+fn root() -> io::Result<OwnedFd> {
+    Ok(openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Opens one part of a way without any effect on it, whatever it is.
+fn look(above: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
+    openat(above, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn make(above: &OwnedFd, name: &OsStr, missing: Missing) -> io::Result<OwnedFd> {
+    match mkdirat(above, name, MODE) {
+        // Another process may have come first.
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if missing == Missing::Make(Durability::PowerCut) {
+        readable(above)?.sync_all()?;
+    }
+    Ok(look(above, name)?)
+}
+
+/// The same directory, open for what a descriptor to find files from cannot do.
+///
+/// # Errors
+/// As openat(2).
+pub(crate) fn readable(directory: &OwnedFd) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(File::from(openat(directory, ".", flags, Mode::empty())?))
+}
+
+/// Whether only root can have put this here. The user of this process counts as root, so that tests need not be.
+fn check(stat: &Stat, path: &Path) -> io::Result<()> {
+    let is_roots = stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw();
+    let is_link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
+    if is_roots && (is_link || stat.st_mode & OTHERS_WRITE == 0 || stat.st_mode & STICKY != 0) {
+        return Ok(());
+    }
+    let why = format!("a directory on the way to {} is not root's alone", path.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
+/// Removes a file of a directory; it may be missing.
+///
+/// # Errors
+/// As unlinkat(2).
+pub(crate) fn remove(directory: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+
+    const MAKE: Missing = Missing::Make(Durability::Process);
+
+    #[test]
+    fn directories_are_made_with_their_mode_and_links_of_roots_are_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a/b");
+        assert_eq!(directory(&path, Missing::Refuse).unwrap_err().kind(), io::ErrorKind::NotFound);
+        directory(&path, MAKE).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
+        symlink("a/../a", place.path().join("relative")).unwrap();
+        symlink(place.path().join("relative"), place.path().join("absolute")).unwrap();
+        let found = directory(&place.path().join("absolute/b"), Missing::Refuse).unwrap();
+        assert_eq!(fstat(&found).unwrap().st_ino, fs::metadata(&path).unwrap().ino());
+        symlink("self", place.path().join("self")).unwrap();
+        assert!(directory(&place.path().join("self"), MAKE).is_err());
+        fs::write(place.path().join("file"), "").unwrap();
+        assert!(directory(&place.path().join("file/c"), MAKE).is_err());
+    }
+
+    #[test]
+    fn what_somebody_else_can_have_prepared_is_refused_wherever_it_stands_on_the_way() {
+        let place = tempfile::tempdir().unwrap();
+        let refused = |path: &str| {
+            let error = directory(&place.path().join(path), MAKE).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{path}: {error}");
+        };
+        fs::create_dir_all(place.path().join("open/below")).unwrap();
+        fs::set_permissions(place.path().join("open"), Permissions::from_mode(0o777)).unwrap();
+        refused("open");
+        refused("open/below");
+        refused("open/new");
+        fs::create_dir_all(place.path().join("theirs/below")).unwrap();
+        chown(place.path().join("theirs"), Some(65_534), None).unwrap();
+        refused("theirs/below");
+        fs::create_dir(place.path().join("ours")).unwrap();
+        let link = place.path().join("link");
+        symlink("ours", &link).unwrap();
+        std::os::unix::fs::lchown(&link, Some(65_534), None).unwrap();
+        refused("link");
+        fs::set_permissions(place.path().join("open"), Permissions::from_mode(0o1777)).unwrap();
+        assert!(directory(&place.path().join("open/new"), MAKE).is_ok(), "as in /tmp");
+    }
+}
