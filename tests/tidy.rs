@@ -60,6 +60,38 @@ fn imports_go_downward_only() {
     }
 }
 
+/// Whatever root starts must not depend on the environment around it. `src/edge/program.rs` says how.
+#[test]
+fn programs_are_started_in_one_place_and_the_environment_is_asked_in_few() {
+    let variables = [
+        "src/edge/program.rs",
+        // The directory that PID 1 has made for the daemon, and whether its output is the journal's.
+        "src/shell/daemon/cloud/credentials.rs",
+        "src/shell/daemon/log.rs",
+        // What a person at a terminal wants: no colours, another time zone.
+        "src/shell/cli/desk.rs",
+        "src/shell/cli/plan/difference.rs",
+        "src/shell/cli/reports.rs",
+        "src/shell/cli/reports/since.rs",
+        // Whether tests write their fixtures anew.
+        "src/shell/cli/desk/fixture.rs",
+        "src/shell/survey/sample.rs",
+    ];
+    for (path, text) in files("src", ".rs").into_iter().chain(files("generator", ".rs")) {
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        if name.contains("/tests") {
+            continue;
+        }
+        for word in ["Command::new(", "libc::exec", "posix_spawn"] {
+            assert!(name == "src/edge/program.rs" || !code.contains(word), "{name} starts programs by itself: {word}");
+        }
+        for word in ["env::var(", "env::var_os(", "env::vars", "temp_dir("] {
+            assert!(variables.contains(&name.as_str()) || !code.contains(word), "{name} asks the environment: {word}");
+        }
+    }
+}
+
 #[test]
 fn the_generator_and_the_helper_have_no_runtime_and_no_connection_to_a_bus_in_them() {
     let tree = Command::new(env!("CARGO"))

@@ -53,6 +53,7 @@ mod restarter;
 mod restarter_killed;
 mod restarter_late;
 mod restarter_trouble;
+mod security;
 mod stack_library;
 mod stack_trouble;
 mod stacks;

@@ -17,9 +17,9 @@ use super::row::{self, DEATH, REFUSED, WAITING, packed};
 use super::{Known, Tallies, ask, room, schema};
 use crate::core::crash::observation::InvocationId;
 use rusqlite::{Connection, OpenFlags, Result as SqlResult, Row, params};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The history, open for reading.
@@ -332,9 +332,8 @@ fn open_alone(path: &Path) -> SqlResult<Connection> {
 
 /// Copies the file and its log into a directory that only its owner can look into.
 fn copy(path: &Path) -> io::Result<PathBuf> {
-    let directory = std::env::temp_dir().join(format!("unitward-{}", std::process::id()));
-    DirBuilder::new().mode(0o700).create(&directory)?;
-    fs::copy(path, directory.join("reports.db"))?;
-    fs::copy(room::log_of(path), directory.join("reports.db-wal"))?;
-    Ok(directory)
+    let directory = tempfile::Builder::new().prefix("unitward.").tempdir()?;
+    fs::copy(path, directory.path().join("reports.db"))?;
+    fs::copy(room::log_of(path), directory.path().join("reports.db-wal"))?;
+    Ok(directory.keep())
 }

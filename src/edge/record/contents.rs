@@ -52,7 +52,10 @@ mod tests {
         assert_eq!(state.runs(), std::slice::from_ref(&kept));
         assert_eq!(state.newest_runs().collect::<Vec<_>>(), [kept]);
         let whys = ["zero", "pipe", "large", "theirs"].map(|run| state.run(run).unwrap_err().to_string());
-        assert_eq!(whys[1..], ["this is not a regular file", "the file is too large for a state file", "the file is not root's"]);
+        assert_eq!(
+            whys[1..],
+            ["this is not a regular file", "the file is too large for a state file", "the file is not root's"]
+        );
         assert!(whys[0].contains("symbolic link"), "{whys:?}");
     }
 }

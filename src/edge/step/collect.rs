@@ -4,9 +4,9 @@
 //! PID 1 in the course of a start notes what it knows by then.
 
 use super::arguments::Arguments;
-use super::{failed_steps, this_run};
 use super::line::StepLine;
 use super::run::SKIPPED;
+use super::{failed_steps, this_run};
 use crate::core::config::time_span;
 use crate::core::crash::observation::ProcessEnd;
 use crate::edge::clock;

@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-
 /// systemd's complaints.
 ///
 /// # Errors
@@ -70,11 +69,7 @@ fn complaints(units: &HashMap<&str, (&Ward, &str)>) -> Result<Vec<Complaint>, St
         .args(units.values().map(|(ward, _)| ward.unit().to_string()))
         .current_dir(directory.path())
         .env("SYSTEMD_UNIT_PATH", search_path)
-        .envs([
-            ("SYSTEMD_LOG_TARGET", "console"),
-            ("SYSTEMD_LOG_LEVEL", "warning"),
-            ("SYSTEMD_COLORS", "0"),
-        ])
+        .envs([("SYSTEMD_LOG_TARGET", "console"), ("SYSTEMD_LOG_LEVEL", "warning"), ("SYSTEMD_COLORS", "0")])
         .output()
         .map_err(|error| format!("failed to run systemd-analyze: {error}"))?;
     let said = String::from_utf8_lossy(&done.stderr);
