@@ -50,6 +50,7 @@ mod reloads;
 mod report;
 mod requested;
 mod restarter;
+mod restarter_crowd;
 mod restarter_killed;
 mod restarter_late;
 mod restarter_trouble;
