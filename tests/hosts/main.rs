@@ -61,6 +61,7 @@ mod storm;
 mod telldus;
 mod timeline;
 mod torture;
+mod trust;
 mod upgrade;
 mod views;
 mod views_bench;
