@@ -25,6 +25,7 @@
 //! * `full_restart`: who may restart a stack, how many ask at a time, who is answered what, how it went.
 //! * `recovery`: the limit, the back-off, which steps act, and the account of a recovery.
 //! * `unit`: from wards and stacks to the unit files that are generated.
+//! * `visible`: foreign text, made safe to be shown.
 //!
 //! In [`edge`]:
 //! * `boot`: which boot this is.

@@ -11,6 +11,7 @@
 //! Which function an address belongs to is said by whoever calls [`render`].
 
 use super::memory_map::{MemoryMap, Spot};
+use crate::core::visible::is_visible;
 use std::fmt::Write;
 
 /// The deepest frames that are told; a recursion without end has thousands.
@@ -167,10 +168,10 @@ enum Keep {
     End,
 }
 
-/// At most `limit` bytes of `text`, none of them a control character.
+/// At most `limit` bytes of `text`, all of them visible.
 fn shorten(text: &str, limit: usize, keep: Keep) -> String {
     const CUT: char = '…';
-    let printable: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let printable: String = text.chars().map(|c| if is_visible(c) { c } else { '?' }).collect();
     if printable.len() <= limit {
         return printable;
     }

@@ -162,7 +162,7 @@ fn list(arguments: &List) -> anyhow::Result<ExitCode> {
         return follow(source, wanted, view);
     }
     if let Form::Table(_) = view.form {
-        eprintln!("{}", table::sum(&found, source.tallies()?));
+        super::complain(&table::sum(&found, source.tallies()?));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@
 //! SQLite too, so whoever writes the history must not look at its file in any other way.
 
 use crate::core::crash::backtrace::Addresses;
+use crate::core::visible::visible;
 use crate::shell::survey::reports::Wanted;
 use crate::shell::survey::timeline::Which;
 use crate::shell::survey::{Answer, Question, answer};
@@ -76,7 +77,7 @@ pub(super) fn respond(words: &[String]) -> ExitCode {
         Ok(Answer::Document(text)) => print(&text, ExitCode::SUCCESS),
         Ok(Answer::Refused(why)) => print(&why, ExitCode::from(u8::try_from(REFUSED).expect("it is small"))),
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", visible(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -20,6 +20,7 @@ use crate::core::config::StackName;
 use crate::core::full_restart::places::{Holder, MOST, Pool, Verdict};
 use crate::core::full_restart::reception::{Action, CallerId, Event, Reception, Standing, errno};
 use crate::core::full_restart::request::{Answer, Request};
+use crate::core::visible::visible;
 use crate::edge::full_restart::charge::Charge;
 use crate::edge::full_restart::peer::{Life, Peer};
 use crate::edge::full_restart::record::RestartRecord;
@@ -60,7 +61,7 @@ pub(super) fn serve(stack: &StackName) -> ExitCode {
         }
         Err(error) => {
             tracing::error!(UNITWARD_STACK = stack.as_str(), "{error:#}");
-            eprintln!("unitward: {error:#}");
+            eprintln!("unitward: {}", visible(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

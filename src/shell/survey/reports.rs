@@ -4,6 +4,7 @@ pub(in crate::shell) mod document;
 
 use super::Answer;
 use crate::core::crash::backtrace::Addresses;
+use crate::core::visible::visible;
 use crate::edge::history::read::{Reader, Told};
 use crate::edge::history::{Cause, HistoryError};
 use anyhow::Context as _;
@@ -84,9 +85,4 @@ pub(in crate::shell) fn pick(mut found: Vec<Told>, id: &str) -> Result<Told, Str
         (Some(told), 0) => Ok(told),
         (Some(_), others) => Err(format!("{} deaths begin with \"{id}\": give more digits; {advice}.", others + 1)),
     }
-}
-
-/// Text that does nothing to a terminal.
-pub(in crate::shell) fn visible(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
