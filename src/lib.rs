@@ -23,9 +23,10 @@
 //! * `crash`: from what systemd says of a run to a verdict, a reason and a report.
 //! * `environment`: which variables of a service's a command of root's takes over.
 //! * `explain`: what will happen when a ward dies, in words.
-//! * `full_restart`: who may restart a stack, who is answered what, how it went.
+//! * `full_restart`: who may restart a stack, how many ask at a time, who is answered what, how it went.
 //! * `recovery`: the limit, the back-off, which steps act, and the account of a recovery.
 //! * `unit`: from wards and stacks to the unit files that are generated.
+//! * `visible`: foreign text, made safe to be shown.
 //!
 //! In [`edge`]:
 //! * `boot`: which boot this is.

@@ -7,3 +7,4 @@ pub mod explain;
 pub mod full_restart;
 pub mod recovery;
 pub mod unit;
+pub mod visible;

@@ -1,5 +1,6 @@
 //! The generator's log: the kernel's, because nothing else is there when it runs (systemd.generator(7)).
 
+use crate::core::visible::is_visible;
 use std::fs::OpenOptions;
 use std::io::Write;
 
@@ -20,7 +21,7 @@ pub enum Priority {
 /// The device is opened for each line: the kernel counts its limit of ten lines in five seconds for each opening, and a
 /// configuration may have more mistakes than that.
 pub fn log(priority: Priority, text: &str) {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text: String = text.chars().map(|c| if is_visible(c) { c } else { ' ' }).collect();
     let mut cut = text.len().min(LONGEST);
     while !text.is_char_boundary(cut) {
         cut -= 1;

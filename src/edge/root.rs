@@ -2,15 +2,17 @@
 //! whether they may be trusted.
 //!
 //! The search path is `/etc/unitward`, `/run/unitward`, `/usr/lib/unitward`; of files of one name the first wins. An
-//! empty file or a link to `/dev/null` masks. A file is trusted when it belongs to the owner of the root directory
-//! (root on a running host, whoever builds an image elsewhere) and nobody else may write it.
+//! empty file or a link to `/dev/null` masks. A file is trusted when it and each directory and link on the way to it belong to the
+//! owner of the root directory (root on a running host, whoever builds an image elsewhere) and nobody else may write them.
 
+mod chain;
 mod reader;
 
 pub use reader::{below, resolve};
 
 use super::unit_files;
 use crate::core::config::{self, Assembly, Config, Problem, ReadWard, Settings, SourceFile, SourceFiles, Stacks};
+use chain::Walker;
 use reader::{Listing, Reader};
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,6 +25,13 @@ const LARGEST: u64 = 1 << 20;
 
 /// The settings file's name.
 const SETTINGS: &str = "unitward.conf";
+
+/// Who else than root decides what stands at `path` below `root`: a sentence that names the directory, the link or the file and says what
+/// to do. `None`: nobody, or there is nothing.
+#[must_use]
+pub fn in_other_hands(root: &Path, path: &Path) -> Option<String> {
+    Walker::new(root).distrust(path).map(|distrust| distrust.on_the_way())
+}
 
 /// Reads everything below `root` (`/` on a running host). Total: what cannot be read is among the problems.
 #[must_use]

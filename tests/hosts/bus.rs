@@ -140,6 +140,37 @@ on_both! {
         assert!(host.sh("unitward reports 2>&1").contains("SIG 9 (Killed)"), "root needs no daemon");
     }
 
+    fn addresses_of_programs_are_told_to_root_alone(host: Host) {
+        host.write("/etc/unitward/shop.stack", "[Stack]\nName=Shop\n");
+        host.write("/etc/unitward/web.ward", &format!("{WEB}[Ward]\nStack=shop\n"));
+        // The last line is none of a report's.
+        host.write("/root/trace", "0 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog\n1 > 0x7ffd1badcafe: (null) 0 (null)\nat 0x7ffd1badcafe\n");
+        host.sh("systemctl daemon-reload; systemctl start shop.target");
+        wait_for_service(&host);
+        host.sh("unitward restart-stack shop --caller f --backtrace /root/trace --wait");
+        let run = host.wait_for("the restart", || {
+            let told: Value = serde_json::from_str(host.sh("unitward reports --json").lines().next()?).ok()?;
+            told["invocation"].as_str().map(str::to_owned)
+        });
+        let secret = |said: &str| said.contains("55d7cffb3f37") || said.contains("7ffd1badcafe");
+        for command in ["reports --json", &format!("reports show {run}"), &format!("reports show --json {run}")] {
+            let (own, others) = (host.sh(&format!("unitward {command}")), as_nobody(&host, &format!("unitward {command}")));
+            assert!(secret(&own), "{command}: {own}");
+            assert!(others.0 && !secret(&others.1), "{command}: {}", others.1);
+            for kept in ["0 > 0x0: main 0x34 /usr/bin/prog", "1 > 0x0: (null) 0 (null)", "at 0x0"] {
+                assert!(others.1.contains(kept), "{command}: {}", others.1);
+            }
+        }
+        for call in [&format!("{MANAGER} Report s {run}"), &format!("{MANAGER} Reports xts 0 0 ''"), &format!("{MANAGER} Timeline s shop"), &format!("{WARDS} Status s shop"), &format!("{WARDS} Tree s ''")] {
+            let (done, said) = as_nobody(&host, call);
+            assert!(done && !secret(&said), "{call}: {said}");
+        }
+        // The bus says who asks, and root may be told on it, too.
+        assert!(secret(&host.sh(&format!("{MANAGER} Report s {run}"))));
+        let (done, said) = as_nobody(&host, "cat /var/lib/unitward/reports.db 2>&1");
+        assert!(!done, "{said}");
+    }
+
     fn what_happens_is_told_as_it_happens(host: Host) {
         host.write("/etc/unitward/probe.ward", WEB);
         host.write("/etc/unitward/opensync.stack", "[Stack]\nName=OpenSync\n");

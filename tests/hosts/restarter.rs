@@ -242,7 +242,8 @@ on_both! {
         assert_eq!(answers(&host, 9, (b"", Says::All)), [""; 9], "who says nothing is answered nothing");
         let begun = Instant::now();
         assert_eq!(answers(&host, 70, (b"", Says::Part)), [""; 70], "nor who never comes to an end of it");
-        assert!(begun.elapsed().as_secs() >= 18, "64 at a time, ten seconds for each: {:?}", begun.elapsed());
+        let took = begun.elapsed().as_secs();
+        assert!((9..18).contains(&took), "ten seconds for each, and for all at the same time: {took}");
         let unfinished = b"unitward-restart-stack 1\ncaller=f\n\n";
         assert!(answers(&host, 1, (unfinished, Says::Part))[0].starts_with("110 "), "a request without an end is none");
         assert_eq!((pids(&host), records(&host).len()), (then, 0));

@@ -11,6 +11,7 @@
 //! Which function an address belongs to is said by whoever calls [`render`].
 
 use super::memory_map::{MemoryMap, Spot};
+use crate::core::visible::is_visible;
 use std::fmt::Write;
 
 /// The deepest frames that are told; a recursion without end has thousands.
@@ -52,6 +53,60 @@ pub struct Symbol {
     pub name: String,
     /// How far the frame's address is behind the function's beginning, where that is known.
     pub offset: Option<u64>,
+}
+
+/// Whether addresses in backtraces are told. They say where a program's memory is: what a process that still runs, or another one of
+/// the same parent, has at which place is what address space layout randomization keeps secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addresses {
+    /// They are.
+    Shown,
+    /// They read `0x0`. Functions, offsets and objects stay.
+    Masked,
+}
+
+impl Addresses {
+    /// Lines of a report as they may be told.
+    #[must_use]
+    pub fn tell(self, backtrace: String) -> String {
+        match self {
+            Self::Shown => backtrace,
+            Self::Masked => backtrace.split_inclusive('\n').map(masked).collect(),
+        }
+    }
+}
+
+/// A line without its address. One that somebody else has written, a caller of a full restart, may have addresses anywhere: of it every
+/// number counts as one that is too long to be an offset.
+fn masked(line: &str) -> String {
+    let (head, rest) = match line.split_once(": ") {
+        Some((head, rest)) if is_head(head) => (head.split_once("0x").map_or(head, |(number, _)| number), rest),
+        _ => return without_numbers(line),
+    };
+    format!("{head}0x0: {}", without_numbers(rest))
+}
+
+/// Whether it is `2 > 0x55d7cffb3f37`.
+fn is_head(text: &str) -> bool {
+    let Some((number, address)) = text.trim_start().split_once(" > 0x") else { return false };
+    let is_hexadecimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hexadecimal(number) && is_hexadecimal(address)
+}
+
+/// Digits of an offset within a function; more are an address.
+const OFFSET: usize = 6;
+
+/// Text with `0x0` for each hexadecimal number that is longer than an offset.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split("0x");
+    let mut told = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let part = if digits > OFFSET { &format!("0{}", &part[digits..]) } else { part };
+        told.push_str("0x");
+        told.push_str(part);
+    }
+    told
 }
 
 /// Reads the frames of the thread that crashed, the innermost first; empty where the message has no stack.
@@ -113,10 +168,10 @@ enum Keep {
     End,
 }
 
-/// At most `limit` bytes of `text`, none of them a control character.
+/// At most `limit` bytes of `text`, all of them visible.
 fn shorten(text: &str, limit: usize, keep: Keep) -> String {
     const CUT: char = '…';
-    let printable: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let printable: String = text.chars().map(|c| if is_visible(c) { c } else { '?' }).collect();
     if printable.len() <= limit {
         return printable;
     }

@@ -1,11 +1,12 @@
 //! Full restarts of a stack: how one is asked for ([`request`]) and by whom ([`permission`], [`program`]), who is answered what
-//! ([`reception`]), how it went ([`outcome`], [`watch`]), and what reports say of it.
+//! ([`reception`]) and how many at a time ([`places`]), how it went ([`outcome`], [`watch`]), and what reports say of it.
 //!
 //! A full restart is known by an id of its own, 32 hexadecimal digits as an InvocationID has; one that somebody made by
 //! hand has the InvocationID of the run of the stack's unit that it ended.
 
 pub mod outcome;
 pub mod permission;
+pub mod places;
 pub mod program;
 pub mod reception;
 pub mod request;

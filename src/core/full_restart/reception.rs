@@ -7,7 +7,8 @@
 //! going is over asks for the next restart, too.
 //!
 //! Invariants: every caller gets one answer and gets it in bounded time, but for those who want to know the end, who are
-//! told when it comes; as many as [`MOST_WAITING`] may wait for that. No event is wrong in any state.
+//! told when it comes. How many may wait at the same time, and whose, is for [`super::places`] to decide. No event is wrong in any
+//! state.
 
 use super::request::{Answer, AnswerWhen};
 use std::collections::{BTreeMap, VecDeque};
@@ -29,8 +30,8 @@ pub const ENOUGH: usize = 5;
 /// See [`ENOUGH`].
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Callers that may wait at the same time: each costs a descriptor.
-pub const MOST_WAITING: usize = 256;
+/// Wishes for the next restart that are kept when their callers have been answered. It is one restart whatever their number.
+pub const MOST_WISHES: usize = 256;
 
 /// The errnos of answers (errno(3)), the same on all of Linux's platforms that Debian has.
 pub mod errno {
@@ -38,10 +39,12 @@ pub mod errno {
     pub const NOENT: i32 = 2;
     /// The restart failed.
     pub const IO: i32 = 5;
-    /// Too many callers wait, or the members have asked too often.
+    /// The members have asked too often.
     pub const AGAIN: i32 = 11;
     /// Neither root nor a member.
     pub const ACCES: i32 = 13;
+    /// Too many requests of the same unit or user are open.
+    pub const BUSY: i32 = 16;
     /// That was no request.
     pub const INVAL: i32 = 22;
     /// The restart was not over in time, or the request did not come to its end.
@@ -74,7 +77,7 @@ pub enum Event<W> {
     Arrived(CallerId, Standing),
     /// … and has said what it wants.
     Asked(CallerId, AnswerWhen, W),
-    /// … or has not.
+    /// … or has not, or its place is another's now.
     Left(CallerId),
     /// Somebody who may not ask has connected.
     Refused,
@@ -203,9 +206,7 @@ impl<W> Reception<W> {
                 self.arrived.insert(caller, Caller { arrival: self.arrival(standing), standing });
             }
             Event::Asked(caller, when, wish) => actions = self.asked(now, (caller, when), wish),
-            Event::Left(caller) => {
-                self.arrived.remove(&caller);
-            }
+            Event::Left(caller) => self.left(caller),
             Event::Refused => self.stays_until = now + LINGER_REFUSED,
             Event::Inhibited(words) => self.over(now, &Answer { errno: errno::CANCELED, words }, &mut actions),
             Event::Begun if self.phase == Phase::Asking => self.begun(Phase::Begun, &mut actions),
@@ -250,10 +251,6 @@ impl<W> Reception<W> {
             let words = format!("{ENOUGH} full restarts within a minute are enough, ask again later");
             return vec![Action::Answer(caller, Answer { errno: errno::AGAIN, words })];
         }
-        if self.waiting.len() + self.next.len() >= MOST_WAITING {
-            let words = format!("{MOST_WAITING} callers wait already");
-            return vec![Action::Answer(caller, Answer { errno: errno::AGAIN, words })];
-        }
         let until = (when == AnswerWhen::Begun).then_some(now + PATIENCE);
         let waiting = Waiting { caller, when, until };
         match (self.phase, arrival) {
@@ -274,14 +271,33 @@ impl<W> Reception<W> {
                 }
             },
             (Phase::Asking | Phase::Begun, Arrival::Apart) => {
-                self.next.push((Some(waiting), wish));
+                self.put_off(waiting, wish);
                 Vec::new()
             }
             (Phase::Looking, Arrival::Apart) | (Phase::Ending, Arrival::Apart | Arrival::During) => {
-                self.next.push((Some(waiting), wish));
+                self.put_off(waiting, wish);
                 vec![Action::Hurry]
             }
         }
+    }
+
+    /// Forgets a caller. What it has wished for stays.
+    fn left(&mut self, caller: CallerId) {
+        self.arrived.remove(&caller);
+        self.waiting.retain(|waiting| waiting.caller != caller);
+        for (waiting, _) in &mut self.next {
+            waiting.take_if(|waiting| waiting.caller == caller);
+        }
+    }
+
+    /// Keeps a wish for the next restart. The first of them begins it; of the others that nobody waits for any more so many are kept.
+    fn put_off(&mut self, waiting: Waiting, wish: W) {
+        if self.next.len() >= MOST_WISHES
+            && let Some(answered) = self.next.iter().skip(1).position(|(waiting, _)| waiting.is_none())
+        {
+            self.next.remove(answered + 1);
+        }
+        self.next.push((Some(waiting), wish));
     }
 
     /// Whether the members have had as many restarts as they may.

@@ -4,11 +4,12 @@
 //! in the lines of a report, if it has one. The caller closes its half of the connection behind it. The answer is one line:
 //! an errno as a decimal number, 0 for success, a space and words for people. libunitward writes the same in C.
 //!
-//! Invariants: any bytes make a request or an error, never a panic; what comes out is bounded and has no control character
-//! in it but the newlines of the backtrace, so that nothing a program calls itself can forge a line.
+//! Invariants: any bytes make a request or an error, never a panic; what comes out is bounded and has no control or invisible
+//! character in it but the newlines of the backtrace, so that nothing a program calls itself can forge a line.
 
 use crate::core::crash::backtrace::{FRAMES, LINE};
 use crate::core::crash::observation::InvocationId;
+use crate::core::visible::is_visible;
 use std::fmt::Write as _;
 
 /// Where the sockets are; a stack's name is its socket's.
@@ -131,10 +132,10 @@ fn frames(text: &str) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n ") + "\n")
 }
 
-/// At most `limit` bytes, none of them a control character.
+/// At most `limit` bytes, all of them visible.
 pub(crate) fn printable(text: &str, limit: usize) -> String {
     let mut printable = String::new();
-    for c in text.chars().map(|c| if c.is_control() { '?' } else { c }) {
+    for c in text.chars().map(|c| if is_visible(c) { c } else { '?' }) {
         if printable.len() + c.len_utf8() > limit {
             break;
         }

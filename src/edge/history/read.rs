@@ -15,6 +15,7 @@ use super::entry::{StoredDeath, StoredRecovery, StoredRestart, StoredRestartEnd}
 use super::error::{Cause, HistoryError};
 use super::row::{self, DEATH, REFUSED, WAITING, packed};
 use super::{Known, Tallies, ask, room, schema};
+use crate::core::crash::backtrace::Addresses;
 use crate::core::crash::observation::InvocationId;
 use rusqlite::{Connection, OpenFlags, Result as SqlResult, Row, params};
 use std::fs::{self, File};
@@ -28,6 +29,7 @@ pub struct Reader {
     connection: Connection,
     path: PathBuf,
     source: Source,
+    addresses: Addresses,
 }
 
 /// A death with all that belongs to it.
@@ -47,6 +49,13 @@ pub struct Told {
     pub restart: Option<ToldRestart>,
     /// The full restart that it led to, its id.
     pub led_to: Option<InvocationId>,
+}
+
+impl Told {
+    fn telling(mut self, addresses: Addresses) -> Self {
+        self.death.backtrace = self.death.backtrace.map(|backtrace| addresses.tell(backtrace));
+        self
+    }
 }
 
 /// A full restart with how it went.
@@ -171,10 +180,17 @@ impl Reader {
         }
     }
 
+    /// The same, which tells of addresses in backtraces or does not. Without this it does.
+    #[must_use]
+    pub fn telling(self, addresses: Addresses) -> Self {
+        Self { addresses, ..self }
+    }
+
     fn connect(path: &Path) -> Result<Self, HistoryError> {
         let wrong = |error: rusqlite::Error| HistoryError::new(error, path);
         let number = fs::metadata(path).map_or(0, |data| data.ino());
-        let reader = |(connection, source)| Self { connection, path: path.to_owned(), source };
+        let addresses = Addresses::Shown;
+        let reader = |(connection, source)| Self { connection, path: path.to_owned(), source, addresses };
         let log = log_size(path);
         if log.is_some()
             && let Ok(db) = open_live(path)
@@ -242,7 +258,7 @@ impl Reader {
         };
         if !stands {
             if let Some(again) = Self::open(&self.path)? {
-                *self = again;
+                *self = again.telling(self.addresses);
             }
             return Ok(-1);
         }
@@ -253,7 +269,7 @@ impl Reader {
         let found = version(&self.connection).and_then(|version| {
             let mut query = self.connection.prepare(&told(condition, version))?;
             let rows = query.query_map(values, one)?;
-            rows.collect()
+            rows.map(|told| told.map(|told| told.telling(self.addresses))).collect()
         });
         self.judged(found)
     }

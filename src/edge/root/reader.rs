@@ -1,55 +1,55 @@
 //! Reads configuration files as a careful administrator would: which directory wins, what masks, whom to trust.
 
+use super::chain::{Directory, End, LINKS, Stop, Walker};
 use super::{LARGEST, SEARCH_PATH, SETTINGS};
 use crate::core::config::{Mistake, Place, Problem, SourceFile};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, OFlags};
+use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Every entry of the search path by name, first directory first.
 pub(super) type Listing = BTreeMap<String, Vec<Found>>;
 
-/// A directory that was read, open so that the names in it are looked up in one step each.
-struct Directory {
-    /// Seen from the host.
+/// A directory that was read.
+struct Listed {
+    /// Seen from the host, as it is known to people: maybe by way of links.
     path: PathBuf,
-    open: File,
+    directory: Arc<Directory>,
 }
 
 /// A directory's entry.
 pub(super) struct Found {
-    directory: Arc<Directory>,
-    /// Whether it is a link and has to be followed.
-    is_link: bool,
+    listed: Arc<Listed>,
+    /// Whether it is a regular file. Another one may be a link and has to be walked to.
+    is_regular: bool,
 }
 
 /// Reads files below one root and notes what is wrong with them.
 pub(super) struct Reader<'a> {
     pub(super) root: &'a Path,
-    owner: u32,
+    walker: Walker<'a>,
     pub(super) problems: Vec<Problem>,
 }
 
 /// Without blocking: somebody may have put a pipe there.
-const READING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+const READING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK);
 
 impl<'a> Reader<'a> {
     pub(super) fn new(root: &'a Path) -> Self {
-        // Elsewhere than on the running host whoever builds the image may own it.
-        let owner = if root == Path::new("/") { 0 } else { fs::metadata(root).map_or(0, |data| data.uid()) };
-        Self { root, owner, problems: Vec::new() }
+        Self { root, walker: Walker::new(root), problems: Vec::new() }
     }
 
     pub(super) fn listing(&mut self) -> Listing {
         let mut found = Listing::new();
         for directory in SEARCH_PATH {
-            for (name, entry) in self.entries(Path::new(directory)) {
+            let end = self.walker.walk(Path::new(directory));
+            for (name, entry) in self.entries(Path::new(directory), end) {
                 found.entry(name).or_default().push(entry);
             }
         }
@@ -57,41 +57,33 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a trusted directory by name; nothing when there is none.
-    fn entries(&mut self, directory: &Path) -> Vec<(String, Found)> {
-        let Some(outside) = resolve(self.root, directory) else {
-            if below(self.root, directory).symlink_metadata().is_ok() {
-                self.refuse(directory, "the link leads nowhere; point it at a directory, or remove it".into());
-            }
-            return Vec::new();
-        };
-        let listing = match fs::read_dir(&outside) {
-            Ok(listing) => listing,
-            Err(error) => {
-                if error.kind() != ErrorKind::NotFound {
-                    self.refuse(directory, format!("the directory cannot be read: {}", reason(&error)));
+    fn entries(&mut self, path: &Path, end: Result<End, Stop>) -> Vec<(String, Found)> {
+        let cannot = |error: Errno| format!("the directory cannot be read: {}", reason(&error.into()));
+        let why = match end {
+            Ok(End::Directory(directory)) => match directory.entries() {
+                Ok(entries) => {
+                    let listed = Arc::new(Listed { path: path.to_owned(), directory });
+                    let named = |(name, kind): (_, FileType)| {
+                        let is_regular = kind == FileType::RegularFile;
+                        Some((OsStr::to_str(name)?.to_owned(), Found { listed: listed.clone(), is_regular }))
+                    };
+                    return entries.iter().filter_map(|(name, kind)| named((name.as_os_str(), *kind))).collect();
                 }
-                return Vec::new();
+                Err(error) => cannot(error),
+            },
+            Err(Stop::Missing) => return Vec::new(),
+            Err(Stop::Nowhere) => "the link leads nowhere; point it at a directory, or remove it".to_owned(),
+            Err(Stop::Distrust(distrust)) if distrust.place == path => {
+                format!("{}, so what is in it is not trusted", distrust.of_it())
             }
-        };
-        let open = match rustix::fs::open(&outside, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(open) => File::from(open),
-            Err(error) => {
-                self.refuse(directory, format!("the directory cannot be read: {}", reason(&error.into())));
-                return Vec::new();
+            Err(Stop::Distrust(distrust)) => {
+                format!("{}, so what it leads to is not trusted", distrust.on_the_way())
             }
+            Ok(End::File(..) | End::Odd | End::Null) => cannot(Errno::NOTDIR),
+            Err(Stop::Failed(error)) => cannot(error),
         };
-        if let Some(why) = open.metadata().ok().and_then(|data| self.distrust(&data)) {
-            let why = format!("{why}, so what is in it is not trusted");
-            self.refuse(directory, why);
-            return Vec::new();
-        }
-        let directory = Arc::new(Directory { path: directory.to_owned(), open });
-        let named = |entry: fs::DirEntry| {
-            let name = entry.file_name().into_string().ok()?;
-            let is_link = entry.file_type().ok()?.is_symlink();
-            Some((name, Found { directory: directory.clone(), is_link }))
-        };
-        listing.flatten().filter_map(named).collect()
+        self.refuse(path, why);
+        Vec::new()
     }
 
     /// The file of this name that counts and its drop-ins, in the order they apply.
@@ -108,11 +100,9 @@ impl<'a> Reader<'a> {
         let mut drop_ins: BTreeMap<String, Found> = BTreeMap::new();
         let folder = [name, ".d"].concat();
         for directory in found.get(&folder).into_iter().flatten() {
-            for (file, entry) in self
-                .entries(&directory.directory.path.join(&folder))
-                .into_iter()
-                .filter(|(file, _)| file.ends_with(".conf"))
-            {
+            let end = self.walker.walk_from(&directory.listed.directory, Path::new(&folder));
+            let entries = self.entries(&directory.listed.path.join(&folder), end);
+            for (file, entry) in entries.into_iter().filter(|(file, _)| file.ends_with(".conf")) {
                 drop_ins.entry(file).or_insert(entry);
             }
         }
@@ -130,49 +120,56 @@ impl<'a> Reader<'a> {
 
     /// One file's text, unless it masks or, with a problem, may not or cannot be read.
     fn read(&mut self, name: &str, entry: &Found) -> Read {
-        let path = &*entry.directory.path.join(name);
-        let opened = if entry.is_link {
-            match resolve(self.root, path) {
-                Some(found) if found == outside(self.root, Path::new("/dev/null")) => return Read::Masked,
-                Some(found) => rustix::fs::open(found, READING, Mode::empty()),
-                None => return self.refuse(path, "the link leads nowhere; point it at a file, or remove it".into()),
-            }
+        let path = &*entry.listed.path.join(name);
+        let opened = if entry.is_regular {
+            entry.listed.directory.open(OsStr::new(name), READING)
         } else {
-            rustix::fs::openat(&entry.directory.open, name, READING, Mode::empty())
+            match self.walk_to(name, entry) {
+                Ok(Some(opened)) => opened,
+                Ok(None) => return Read::Masked,
+                Err(why) => return self.refuse(path, why),
+            }
         };
-        match self.read_trusted(opened) {
+        match self.read_trusted(opened, path) {
             Ok(bytes) if bytes.is_empty() => Read::Masked,
             Ok(bytes) => Read::Text(SourceFile::decode(path.into(), bytes)),
             Err(why) => self.refuse(path, why),
         }
     }
 
-    fn read_trusted(&self, opened: rustix::io::Result<OwnedFd>) -> Result<Vec<u8>, String> {
-        let cannot = |error: io::Error| format!("the file cannot be read: {}", reason(&error));
-        let file = File::from(opened.map_err(|error| cannot(error.into()))?);
-        let data = file.metadata().map_err(cannot)?;
-        if !data.is_file() {
-            return Err("this is not a regular file; put one in its place".into());
+    /// Opens what a link leads to; `None`: it masks.
+    ///
+    /// # Errors
+    /// What is wrong with the way, or with its end.
+    fn walk_to(&mut self, name: &str, entry: &Found) -> Result<Option<rustix::io::Result<OwnedFd>>, String> {
+        match self.walker.walk_from(&entry.listed.directory, Path::new(name)) {
+            Ok(End::Null) => Ok(None),
+            Ok(End::File(directory, name)) => Ok(Some(directory.open(&name, READING))),
+            Ok(End::Directory(_) | End::Odd) => Err(NO_FILE.into()),
+            Err(Stop::Missing | Stop::Nowhere) => {
+                Err("the link leads nowhere; point it at a file, or remove it".into())
+            }
+            Err(Stop::Distrust(distrust)) => Err(format!("{}, or put the file itself here", distrust.on_the_way())),
+            Err(Stop::Failed(error)) => Ok(Some(Err(error))),
         }
-        if let Some(why) = self.distrust(&data) {
-            return Err(why);
-        }
-        if data.len() > LARGEST {
-            return Err(format!("the file has {} bytes, more than the 1 MiB it may have", data.len()));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(data.len()).unwrap_or_default() + 1);
-        // As much as the size said: without take the end, and the size, would be asked for once more.
-        file.take(data.len()).read_to_end(&mut bytes).map_err(cannot)?;
-        Ok(bytes)
     }
 
-    /// Why it is not trusted, and how to mend it.
-    fn distrust(&self, data: &fs::Metadata) -> Option<String> {
-        if data.uid() != self.owner && data.uid() != 0 {
-            return Some(format!("it belongs to user {}; make it root's with chown root", data.uid()));
+    fn read_trusted(&self, opened: rustix::io::Result<OwnedFd>, path: &Path) -> Result<Vec<u8>, String> {
+        let cannot = |error: io::Error| format!("the file cannot be read: {}", reason(&error));
+        let opened = opened.map_err(|error| cannot(error.into()))?;
+        let data = rustix::fs::fstat(&opened).map_err(|error| cannot(error.into()))?;
+        if FileType::from_raw_mode(data.st_mode) != FileType::RegularFile {
+            return Err(NO_FILE.into());
         }
-        (data.mode() & 0o022 != 0)
-            .then(|| "others than its owner may write it; take that away with chmod go-w".to_owned())
+        self.walker.judge_file(&data, path).map_err(|distrust| distrust.of_it())?;
+        let size = u64::try_from(data.st_size).unwrap_or_default();
+        if size > LARGEST {
+            return Err(format!("the file has {size} bytes, more than the 1 MiB it may have"));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+        // As much as the size said: without take the end, and the size, would be asked for once more.
+        File::from(opened).take(size).read_to_end(&mut bytes).map_err(cannot)?;
+        Ok(bytes)
     }
 
     fn refuse(&mut self, path: &Path, why: String) -> Read {
@@ -180,6 +177,8 @@ impl<'a> Reader<'a> {
         Read::Refused
     }
 }
+
+const NO_FILE: &str = "this is not a regular file; put one in its place";
 
 /// What went wrong, and what to do about it.
 fn reason(error: &io::Error) -> String {
@@ -207,9 +206,6 @@ pub fn below(root: &Path, path: &Path) -> PathBuf {
         _ => outside(root, path),
     }
 }
-
-/// Most links followed for one path, as in the kernel (path_resolution(7)).
-const LINKS: usize = 40;
 
 /// Follows links at `path` itself. On the running host the kernel follows those on the way.
 fn follow(path: &Path) -> Option<PathBuf> {

@@ -14,6 +14,7 @@ mod unread;
 
 use crate::core::config::{Cost, Form, Mistake, Place, Problem, Ward};
 use crate::core::unit::{AdoptedUnit, Output};
+use crate::core::visible::visible;
 use crate::edge::planner::{Planned, Planner};
 use crate::edge::root::Files;
 use crate::edge::unit_files;
@@ -94,7 +95,10 @@ pub(super) fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let below = arguments.root.as_path();
     let mut checked = read(below)?;
     if !unit_files::has_system(below) {
-        eprintln!("No system is installed below {}: units and programs were not looked for.", below.display());
+        super::complain(&format!(
+            "No system is installed below {}: units and programs were not looked for.",
+            below.display()
+        ));
     }
     match native::warnings(below, &checked) {
         Ok(warnings) => {
@@ -103,7 +107,7 @@ pub(super) fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             checked.problems.extend(new);
             checked.problems.sort_by(|a, b| a.at.cmp(&b.at));
         }
-        Err(why) => eprintln!("Native sections were not shown to systemd: {why}."),
+        Err(why) => super::complain(&format!("Native sections were not shown to systemd: {why}.")),
     }
     let sound = is_sound(&checked.problems);
     if arguments.json {
@@ -118,7 +122,7 @@ pub(super) fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn print(Checked { wards, stacks, problems, .. }: &Checked) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for problem in problems {
-        writeln!(out, "{}", problem.sentence())?;
+        writeln!(out, "{}", visible(&problem.sentence()))?;
     }
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let stacks = if *stacks == 0 { String::new() } else { [" and ", &count(*stacks, "stack")].concat() };

@@ -5,6 +5,7 @@ use super::refuse;
 use crate::edge::exclusion::{self, Exclusion};
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::record::WardState;
+use crate::shell::cli::say;
 use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect_to_daemon, refusal};
 use anyhow::Context as _;
 use clap::Args;
@@ -69,7 +70,7 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
     };
     let (name, unit) = find(called)?;
     if !changed {
-        println!("{name} is excluded already.");
+        say(&format!("{name} is excluded already."));
         return Ok(ExitCode::SUCCESS);
     }
     let ward = WardState::of(&name);
@@ -132,7 +133,7 @@ fn advise(unit: &str, state: &str) -> String {
 }
 
 fn said(text: &str) -> ExitCode {
-    println!("{text}");
+    say(text);
     ExitCode::SUCCESS
 }
 

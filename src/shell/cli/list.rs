@@ -2,8 +2,8 @@
 
 use super::desk::{self, Form, Sheet, ago, coarse, colour};
 use super::reports::table::{HEADING, NOTHING, Paint, counted};
+use crate::core::visible::visible;
 use crate::shell::survey::list::{Daemon, List, StackLine};
-use crate::shell::survey::reports::visible;
 use crate::shell::survey::{DeathTold, Line, Question, State};
 use clap::Args;
 use comfy_table::{Table, TableStyle};

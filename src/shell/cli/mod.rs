@@ -14,6 +14,7 @@ mod status;
 mod timeline;
 mod tree;
 
+use crate::core::visible::visible_lines;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
@@ -93,14 +94,24 @@ pub fn main() -> ExitCode {
         if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("unitward: {error:#}");
+        complain(&format!("unitward: {error:#}"));
         ExitCode::from(2)
     })
 }
 
+/// Says on standard error what is wrong, or what is to be known beside an answer. Others may have written parts of it.
+fn complain(text: &str) {
+    eprintln!("{}", visible_lines(text));
+}
+
+/// Says how it went.
+fn say(text: &str) {
+    println!("{}", visible_lines(text));
+}
+
 /// Says why not.
 fn refuse(why: &str) -> ExitCode {
-    eprintln!("{why}");
+    complain(why);
     ExitCode::from(PROBLEMS)
 }
 

@@ -5,8 +5,10 @@ mod explain;
 
 use super::check;
 use crate::core::unit::{Content, Rank};
+use crate::core::visible::{visible, visible_lines};
 use clap::Args;
-use std::io::Write as _;
+use std::borrow::Cow;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -41,19 +43,24 @@ pub(super) fn plan(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Text of units as it is, for whoever takes it up; a terminal is spared what it does not show.
+fn shown(text: &str) -> Cow<'_, str> {
+    if std::io::stdout().is_terminal() { Cow::Owned(visible_lines(text)) } else { Cow::Borrowed(text) }
+}
+
 fn whole(below: &Path) -> anyhow::Result<ExitCode> {
     let checked = check::read(below)?;
     let mut out = std::io::stdout().lock();
     for output in &checked.outputs {
         let directory = directory(output.rank);
         match &output.content {
-            Content::File(text) => writeln!(out, "# {directory}/{}\n{text}", output.path)?,
-            Content::Link(target) => writeln!(out, "# {directory}/{} -> {target}\n", output.path)?,
+            Content::File(text) => writeln!(out, "# {directory}/{}\n{}", output.path, shown(text))?,
+            Content::Link(target) => writeln!(out, "# {directory}/{} -> {}\n", output.path, shown(target))?,
         }
     }
     out.flush()?;
     for problem in &checked.problems {
-        eprintln!("{}", problem.sentence());
+        super::complain(&visible(&problem.sentence()));
     }
     Ok(if check::is_sound(&checked.problems) { ExitCode::SUCCESS } else { ExitCode::from(super::PROBLEMS) })
 }

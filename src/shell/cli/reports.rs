@@ -9,6 +9,7 @@ pub(super) mod table;
 
 pub(super) use table::time;
 
+use crate::core::crash::backtrace::Addresses;
 use crate::edge::history::Tallies;
 use crate::edge::history::read::{Reader, Wanted};
 use crate::shell::survey::reports::document::Document;
@@ -101,7 +102,7 @@ impl Source {
             return Ok(Ok(Self::Daemon(super::runtime()?)));
         }
         let root = common.root.as_deref().unwrap_or(Path::new("/"));
-        Ok(open(root)?.map(|reader| Self::History(Box::new(reader), -1)))
+        Ok(open(root, Addresses::Shown)?.map(|reader| Self::History(Box::new(reader), -1)))
     }
 
     /// The deaths that are wanted, or why there are none.
@@ -161,7 +162,7 @@ fn list(arguments: &List) -> anyhow::Result<ExitCode> {
         return follow(source, wanted, view);
     }
     if let Form::Table(_) = view.form {
-        eprintln!("{}", table::sum(&found, source.tallies()?));
+        super::complain(&table::sum(&found, source.tallies()?));
     }
     Ok(ExitCode::SUCCESS)
 }

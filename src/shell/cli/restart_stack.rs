@@ -9,6 +9,7 @@ use crate::core::full_restart::reception::errno;
 use crate::core::full_restart::request::{Answer, AnswerWhen, LONGEST, Request, SOCKETS};
 use crate::edge::full_restart::ask::{AskError, PATIENCE, ask};
 use crate::edge::root::Files;
+use crate::shell::cli::say;
 use crate::shell::restarter;
 use anyhow::Context as _;
 use clap::Args;
@@ -77,7 +78,7 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(answer) => tell(&name, &answer, arguments.wait.then(|| begun.elapsed())),
         // It comes as soon as systemd has started who makes it. But of others than root it is asked then which process they are.
         Err(error @ AskError::Unanswered(_)) if !arguments.wait && rustix::process::geteuid().is_root() => {
-            println!("Restarting {name}; {error}.");
+            say(&format!("Restarting {name}; {error}."));
             ExitCode::SUCCESS
         }
         Err(error @ AskError::Unanswered(_)) if !arguments.wait => {
@@ -92,10 +93,10 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn tell(name: &StackName, answer: &Answer, took: Option<Duration>) -> ExitCode {
     let span = |took: Duration| time_span::render(Duration::from_millis(time_span::millis(took)));
     match (answer.errno, took) {
-        (0, Some(took)) => println!("Done in {}: {}.", span(took), answer.words),
-        (0, None) => println!("Restarting {name}."),
+        (0, Some(took)) => say(&format!("Done in {}: {}.", span(took), answer.words)),
+        (0, None) => say(&format!("Restarting {name}.")),
         // The script runs, or systemd is busy; for who does not want to wait that is enough.
-        (errno::INPROGRESS, None) => println!("Restarting {name}; {}.", answer.words),
+        (errno::INPROGRESS, None) => say(&format!("Restarting {name}; {}.", answer.words)),
         _ => return refuse(&format!("Failed to restart {name}: {}.", answer.words)),
     }
     ExitCode::SUCCESS

@@ -4,7 +4,7 @@ use super::desk::{self, Form, Sheet, ago, colour, span, step};
 use super::list::{state, wards};
 use super::reports::table::{counted, time};
 use super::tree::{condition, counters, draw};
-use crate::shell::survey::reports::visible;
+use crate::core::visible::visible;
 use crate::shell::survey::status::{RestartTold, StackStatus, Status, WardStatus};
 use crate::shell::survey::{CrashTold, Question, State};
 use clap::Args;

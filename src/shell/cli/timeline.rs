@@ -56,7 +56,7 @@ pub(super) fn timeline(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         None if document.since.is_some() => {
             print(&text::list(&document, &zone))?;
             let Chart { title, summary, .. } = Chart::of(&document, &zone);
-            eprintln!("{title}{}{summary}.", if summary.is_empty() { "" } else { ": " });
+            super::complain(&format!("{title}{}{summary}.", if summary.is_empty() { "" } else { ": " }));
             Ok(ExitCode::SUCCESS)
         }
         None => print(&text::text(&Chart::of(&document, &zone))),

@@ -2,7 +2,7 @@
 
 use super::desk::{self, Form, Sheet, ago, colour, span};
 use super::reports::table::counted;
-use crate::shell::survey::reports::visible;
+use crate::core::visible::visible;
 use crate::shell::survey::tree::{StackBranch, Tree, WardBranch};
 use crate::shell::survey::{ConditionTold, Counters, Question, StepTold};
 use clap::Args;

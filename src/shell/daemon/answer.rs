@@ -1,10 +1,12 @@
-//! A question answered by a process of its own: `unitwardd --answer WORD ARGUMENT…`, which the daemon runs for whoever asks on
+//! A question answered by a process of its own: `unitwardd --answer root|user WORD ARGUMENT…`, which the daemon runs for whoever asks on
 //! the bus.
 //!
 //! So an answer cannot hold up the daemon, whatever disk it waits for, nor leave anything behind in its memory; one that takes
 //! too long is killed. There is another reason: closing a file drops the locks that a process has on it (fcntl(2)), those of
 //! SQLite too, so whoever writes the history must not look at its file in any other way.
 
+use crate::core::crash::backtrace::Addresses;
+use crate::core::visible::visible;
 use crate::shell::survey::reports::Wanted;
 use crate::shell::survey::timeline::Which;
 use crate::shell::survey::{Answer, Question, answer};
@@ -20,9 +22,15 @@ pub(super) const REFUSED: i32 = 3;
 /// What the kernel takes away first, as in proc_pid_oom_score_adj(5).
 const EXPENDABLE: &str = "1000";
 
-/// The question as arguments.
-pub(super) fn words(question: &Question) -> Vec<String> {
-    let words = |word: &str, more: &[&str]| std::iter::once(&word).chain(more).map(|text| (*text).to_owned()).collect();
+/// The word for a caller that is root.
+const ROOT: &str = "root";
+/// The word for any other caller.
+const USER: &str = "user";
+
+/// The question as arguments, for a caller of this user's number, which the bus tells.
+pub(super) fn words(user: u32, question: &Question) -> Vec<String> {
+    let who = if user == 0 { ROOT } else { USER };
+    let words = |word: &str, more: &[&str]| [who, word].iter().chain(more).map(|text| (*text).to_owned()).collect();
     match question {
         Question::List => words("list", &[]),
         Question::Status(ward) => words("status", &[ward]),
@@ -35,10 +43,16 @@ pub(super) fn words(question: &Question) -> Vec<String> {
     }
 }
 
-/// The arguments as a question.
-fn question(words: &[String]) -> Option<Question> {
+/// The arguments as a question, and what its caller may be told.
+fn question(words: &[String]) -> Option<(Question, Addresses)> {
+    let (who, words) = words.split_first()?;
+    let addresses = match who.as_str() {
+        ROOT => Addresses::Shown,
+        USER => Addresses::Masked,
+        _ => return None,
+    };
     let (word, rest) = words.split_first()?;
-    Some(match (word.as_str(), rest) {
+    let question = match (word.as_str(), rest) {
         ("list", []) => Question::List,
         ("status", [ward]) => Question::Status(ward.clone()),
         ("tree", [ward]) => Question::Tree(ward.clone()),
@@ -50,7 +64,8 @@ fn question(words: &[String]) -> Option<Question> {
             name: Some(name.clone()).filter(|name| !name.is_empty()),
         }),
         _ => return None,
-    })
+    };
+    Some((question, addresses))
 }
 
 /// Answers on standard output.
@@ -62,16 +77,17 @@ pub(super) fn respond(words: &[String]) -> ExitCode {
         Ok(Answer::Document(text)) => print(&text, ExitCode::SUCCESS),
         Ok(Answer::Refused(why)) => print(&why, ExitCode::from(u8::try_from(REFUSED).expect("it is small"))),
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", visible(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
 }
 
 fn found(words: &[String]) -> anyhow::Result<Answer> {
-    let question = question(words).context("failed to understand the question: it is none of the daemon's")?;
+    let (question, addresses) =
+        question(words).context("failed to understand the question: it is none of the daemon's")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")?;
-    runtime.block_on(answer(&question))
+    runtime.block_on(answer(&question, addresses))
 }
 
 /// Whoever asked may have gone away meanwhile.
@@ -97,9 +113,12 @@ mod tests {
             wanted(None),
             wanted(Some("a b\n")),
         ] {
-            assert_eq!(question(&words(&asked)), Some(asked));
+            assert_eq!(question(&words(0, &asked)), Some((asked.clone(), Addresses::Shown)));
+            assert_eq!(question(&words(1_000, &asked)), Some((asked, Addresses::Masked)));
         }
-        assert_eq!(question(&["list".to_owned(), "more".to_owned()]), None);
+        for wrong in [&["root", "list", "more"][..], &["list"], &["nobody", "list"], &["root"]] {
+            assert_eq!(question(&wrong.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()), None, "{wrong:?}");
+        }
         assert_eq!(question(&[]), None);
     }
 }

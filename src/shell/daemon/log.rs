@@ -1,6 +1,8 @@
 //! Where the daemon's log goes: with its fields to the journal when stderr leads there, else as plain lines to stderr.
 
-use std::fmt::{Debug, Write as _};
+use crate::core::visible::visible;
+use crate::edge::log::{Journal, Late};
+use std::fmt::Debug;
 use std::io::Write as _;
 use std::os::fd::AsFd;
 use tracing::field::{Field, Visit};
@@ -12,8 +14,7 @@ use tracing_subscriber::{Layer, registry};
 
 /// Installs the subscriber; a second call is without effect.
 pub(super) fn init() {
-    let journal = stderr_is_journal().then(tracing_journald::layer).and_then(Result::ok);
-    let journal = journal.map(|layer| layer.with_field_prefix(None).with_syslog_identifier("unitwardd".to_owned()));
+    let journal = stderr_is_journal().then(|| Journal::open("unitwardd", Late::WaitAgain)).flatten();
     let plain = journal.is_none().then_some(PlainLines);
     let _ = registry().with(LevelFilter::INFO).with(journal).with(plain).try_init();
 }
@@ -46,7 +47,7 @@ struct Message<'l>(&'l mut String);
 impl Visit for Message<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
-            let _ = write!(self.0, "{value:?}");
+            self.0.push_str(&visible(&format!("{value:?}")));
         }
     }
 }

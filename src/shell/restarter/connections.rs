@@ -1,9 +1,11 @@
 //! The callers' connections: from the queue of the socket to an answer.
 //!
-//! Nobody can hold up anybody: nothing here blocks, who may not ask is answered before it has said a word, and who may has
-//! [`TO_SAY`] for it. What is read of one caller is bounded, and so is the number of those who are read. One call takes one
-//! connection: how many are taken before others are heard is the caller's to bound, since the queue may never get empty.
+//! No caller can hold up another: nothing here blocks, who may not ask is answered before it has said a word, and who may has
+//! [`TO_SAY`] for it and a place that [`Places`] gives. Connections are always taken, so the socket's queue never waits for a
+//! caller. What is read of one caller is bounded. One call takes one connection: how many are taken before others are heard is the
+//! caller's to bound, since the queue may never get empty.
 
+use crate::core::full_restart::places::{Holder, Places, Verdict};
 use crate::core::full_restart::reception::{CallerId, errno};
 use crate::core::full_restart::request::{Answer, LONGEST};
 use crate::edge::full_restart::ask::PATIENCE;
@@ -22,9 +24,6 @@ const TO_SAY: Duration = PATIENCE;
 /// How long a refused one may still talk.
 const TO_TALK: Duration = Duration::from_secs(2);
 
-/// Connections that are read at the same time; the others wait in the socket's queue.
-const MOST_READ: usize = 64;
-
 /// Refused ones that are still listened to: who is refused in the middle of a sentence would not get the answer.
 const MOST_DISMISSED: usize = 64;
 
@@ -40,6 +39,7 @@ pub(super) struct Connections {
     listener: UnixListener,
     reading: BTreeMap<CallerId, Reading>,
     waiting: BTreeMap<CallerId, UnixStream>,
+    places: Places,
     dismissed: VecDeque<(UnixStream, Instant)>,
     last: u64,
 }
@@ -68,8 +68,8 @@ impl Connections {
     /// Takes over the socket.
     pub(super) fn new(listener: UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let (reading, waiting) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { listener, reading, waiting, dismissed: VecDeque::new(), last: 0 })
+        let (reading, waiting, places) = (BTreeMap::new(), BTreeMap::new(), Places::default());
+        Ok(Self { listener, reading, waiting, places, dismissed: VecDeque::new(), last: 0 })
     }
 
     /// Waits until there is something to read, the bell rings, or so long.
@@ -79,10 +79,7 @@ impl Connections {
         let ends = ends.chain(self.dismissed.iter().map(|(_, until)| *until));
         let limit = ends.map(|end| end.saturating_duration_since(now)).chain(at_most).min();
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-        let mut watched = vec![PollFd::new(bell, PollFlags::IN)];
-        if self.has_room() {
-            watched.push(PollFd::new(&self.listener, PollFlags::IN));
-        }
+        let mut watched = vec![PollFd::new(bell, PollFlags::IN), PollFd::new(&self.listener, PollFlags::IN)];
         let streams = self.reading.values().map(|reading| &reading.stream);
         let streams = streams.chain(self.dismissed.iter().map(|(stream, _)| stream));
         watched.extend(streams.map(|stream| PollFd::new(stream, PollFlags::IN)));
@@ -90,16 +87,9 @@ impl Connections {
         let _ = poll(&mut watched, limit.as_ref());
     }
 
-    fn has_room(&self) -> bool {
-        self.reading.len() < MOST_READ
-    }
-
-    /// The next one in the queue.
+    /// The next one in the queue. It must be given a place or dismissed before the next one is taken.
     pub(super) fn accept(&mut self) -> Option<(CallerId, Peer)> {
         for _ in 0..TRIES {
-            if !self.has_room() {
-                return None;
-            }
             let stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => continue,
@@ -123,6 +113,11 @@ impl Connections {
         None
     }
 
+    /// Gives one that may ask a place, or refuses it one.
+    pub(super) fn give_place(&mut self, caller: CallerId, holder: Holder) -> Verdict {
+        self.places.take(caller, holder)
+    }
+
     /// Reads whatever is there.
     pub(super) fn read(&mut self) -> Vec<News> {
         let now = Instant::now();
@@ -135,6 +130,7 @@ impl Connections {
     fn done(&mut self, caller: CallerId, end: End) -> Option<News> {
         let Reading { stream, peer, bytes, .. } = self.reading.remove(&caller)?;
         if bytes.is_empty() {
+            self.places.leave(caller);
             return Some(News::Left(caller));
         }
         self.waiting.insert(caller, stream);
@@ -146,13 +142,20 @@ impl Connections {
 
     /// Answers one that has said what it wants, and parts. Whether it is still there to hear it is its own business.
     pub(super) fn answer(&mut self, caller: CallerId, answer: &Answer) {
+        self.places.leave(caller);
         if let Some(mut stream) = self.waiting.remove(&caller) {
             let _ = stream.write_all(answer.to_line().as_bytes());
         }
     }
 
+    /// Whether one has said what it wants and waits for its answer.
+    pub(super) fn is_waiting(&self, caller: CallerId) -> bool {
+        self.waiting.contains_key(&caller)
+    }
+
     /// Answers one before it has said what it wants.
     pub(super) fn dismiss(&mut self, caller: CallerId, answer: &Answer) {
+        self.places.leave(caller);
         let Some(Reading { mut stream, .. }) = self.reading.remove(&caller) else { return };
         let _ = stream.write_all(answer.to_line().as_bytes());
         let _ = stream.shutdown(Shutdown::Write);
@@ -164,6 +167,7 @@ impl Connections {
 
     /// Parts with one without a word.
     pub(super) fn drop_silently(&mut self, caller: CallerId) {
+        self.places.leave(caller);
         self.reading.remove(&caller);
     }
 }
@@ -212,6 +216,7 @@ fn is_talking(stream: &mut UnixStream) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::full_restart::places::Pool;
 
     fn at_work() -> (Connections, std::path::PathBuf, tempfile::TempDir) {
         let place = tempfile::tempdir().unwrap();
@@ -277,7 +282,7 @@ mod tests {
             let (caller, _) = connections.accept().unwrap();
             connections.dismiss(caller, &Answer { errno: 13, words: "no".into() });
         }
-        assert!(connections.accept().is_none() && connections.has_room());
+        assert!(connections.accept().is_none());
         assert_eq!(connections.dismissed.len(), MOST_DISMISSED);
         for client in &mut clients {
             let mut text = String::new();
@@ -289,13 +294,28 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_read_at_a_time() {
+    fn connections_are_taken_however_many_are_read() {
         let (mut connections, path, _place) = at_work();
-        let clients: Vec<_> = (0..=MOST_READ).map(|_| UnixStream::connect(&path).unwrap()).collect();
-        let accepted = std::iter::from_fn(|| connections.accept()).count();
-        assert_eq!(accepted, MOST_READ);
-        drop(clients);
-        assert_eq!(connections.read().len(), MOST_READ);
-        assert!(connections.accept().is_some());
+        let holder = || Holder { pool: Pool::Members, unit: "web.service".into(), user: 7 };
+        let mut held: Vec<_> = (0..100).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        let mut placed = 0;
+        while let Some((caller, _)) = connections.accept() {
+            match connections.give_place(caller, holder()) {
+                Verdict::Taken => placed += 1,
+                Verdict::TakenFrom(_) => panic!("there is nobody else"),
+                Verdict::Refused => connections.dismiss(caller, &Answer { errno: 16, words: "busy".into() }),
+            }
+        }
+        assert_eq!((placed, connections.reading.len()), (32, 32));
+        for refused in &mut held[placed..] {
+            let mut text = String::new();
+            refused.read_to_string(&mut text).unwrap();
+            assert_eq!(text, "16 busy\n");
+        }
+        drop(held);
+        assert_eq!(connections.read().len(), placed);
+        let _another = UnixStream::connect(&path).unwrap();
+        let (caller, _) = connections.accept().unwrap();
+        assert_eq!(connections.give_place(caller, holder()), Verdict::Taken, "who has left has no place");
     }
 }

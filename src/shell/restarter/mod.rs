@@ -17,8 +17,10 @@ mod say;
 mod wish;
 
 use crate::core::config::StackName;
-use crate::core::full_restart::reception::{Action, CallerId, Event, MOST_WAITING, Reception, Standing, errno};
+use crate::core::full_restart::places::{Holder, MOST, Pool, Verdict};
+use crate::core::full_restart::reception::{Action, CallerId, Event, Reception, Standing, errno};
 use crate::core::full_restart::request::{Answer, Request};
+use crate::core::visible::visible;
 use crate::edge::full_restart::charge::Charge;
 use crate::edge::full_restart::peer::{Life, Peer};
 use crate::edge::full_restart::record::RestartRecord;
@@ -59,7 +61,7 @@ pub(super) fn serve(stack: &StackName) -> ExitCode {
         }
         Err(error) => {
             tracing::error!(UNITWARD_STACK = stack.as_str(), "{error:#}");
-            eprintln!("unitward: {error:#}");
+            eprintln!("unitward: {}", visible(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -192,7 +194,9 @@ impl Restarter {
                     Some(_) => Standing::Member,
                     None => Standing::Outsider,
                 };
-                self.step(Event::Arrived(caller, standing));
+                if self.gets_place(caller, peer, standing) {
+                    self.step(Event::Arrived(caller, standing));
+                }
             }
             // It cannot be told any more who it was; it may well be a member that the restart has ended.
             Some(_) if peer.life == Life::Gone => self.connections.drop_silently(caller),
@@ -203,6 +207,29 @@ impl Restarter {
                 self.connections.dismiss(caller, &Answer { errno: errno::ACCES, words });
             }
         }
+    }
+
+    /// Gives one that may ask a place, or answers that there is none. So is the one answered whose place it gets.
+    fn gets_place(&mut self, caller: CallerId, peer: &Peer, standing: Standing) -> bool {
+        let pool = match standing {
+            Standing::Member | Standing::NewMember => Pool::Members,
+            Standing::Outsider => Pool::Root,
+        };
+        let unit = peer.unit.clone().unwrap_or_default();
+        let loser = match self.connections.give_place(caller, Holder { pool, unit, user: peer.uid }) {
+            Verdict::Taken => return true,
+            Verdict::TakenFrom(loser) => loser,
+            Verdict::Refused => caller,
+        };
+        self.step(Event::Left(loser));
+        if self.connections.is_waiting(loser) {
+            let words = "it is not known yet how the restart goes, and others wait for their turn".to_owned();
+            self.connections.answer(loser, &Answer { errno: errno::INPROGRESS, words });
+        } else {
+            let words = "too many requests of the same service or user are open, ask again later".to_owned();
+            self.connections.dismiss(loser, &Answer { errno: errno::BUSY, words });
+        }
+        loser != caller
     }
 
     /// Hears what those have to say who were taken in.
@@ -292,9 +319,7 @@ impl Restarter {
     fn join(&mut self, caller: String) {
         match &mut self.course {
             // Of so many only the number is of interest.
-            Some(course) if !course.certain && course.callers.len() < MOST_WAITING => {
-                course.callers.push(caller.clone())
-            }
+            Some(course) if !course.certain && course.callers.len() < MOST => course.callers.push(caller.clone()),
             Some(course) if !course.certain => {}
             _ => say::joined(&self.stack, &caller),
         }
@@ -343,47 +368,4 @@ impl Restarter {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read as _;
-    use std::os::unix::net::UnixStream;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    #[test]
-    fn who_connects_without_end_holds_up_neither_a_turn_nor_the_end_of_a_restart() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("s");
-        let stack = StackName::new("no-such-stack").unwrap();
-        let mut restarter = Restarter::at(UnixListener::bind(&path).unwrap(), stack).unwrap();
-        let over = AtomicBool::new(false);
-        let flood = || {
-            while !over.load(Ordering::Relaxed) {
-                UnixStream::connect(&path).unwrap();
-            }
-        };
-        let (answer, took) = thread::scope(|scope| {
-            scope.spawn(flood);
-            scope.spawn(flood);
-            let begun = Instant::now();
-            let mut caller = UnixStream::connect(&path).unwrap();
-            caller.set_nonblocking(true).unwrap();
-            let mut answer = [0; 64];
-            let count = loop {
-                assert_eq!(restarter.turn(), Stay::Yes);
-                match caller.read(&mut answer) {
-                    Ok(count) => break count,
-                    Err(_) if begun.elapsed() > Duration::from_secs(20) => break 0,
-                    Err(_) => {}
-                }
-            };
-            restarter.greet_the_queue();
-            let took = begun.elapsed();
-            over.store(true, Ordering::Relaxed);
-            // One of them may wait for room.
-            restarter.greet_the_queue();
-            (String::from_utf8_lossy(&answer[..count]).into_owned(), took)
-        });
-        assert!(answer.starts_with("2 there is no stack"), "{answer}");
-        assert!(took < Duration::from_secs(10), "{took:?}");
-    }
-}
+mod tests;

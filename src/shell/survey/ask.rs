@@ -4,6 +4,7 @@ use super::pid1::UnitSeen;
 use super::scene::DAEMON;
 use super::timeline::Which;
 use super::{Answer, Question, answer, pid1};
+use crate::core::crash::backtrace::Addresses;
 use anyhow::Context as _;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ pub(in crate::shell) const REFUSED: &str = "org.unitward1.Error.Refused";
 /// There is no bus, the daemon does not run, or what [`answer`] fails with.
 pub(in crate::shell) async fn ask(question: &Question) -> anyhow::Result<Answer> {
     if rustix::process::geteuid().is_root() {
-        answer(question).await
+        answer(question, Addresses::Shown).await
     } else {
         ask_daemon(&connect_to_daemon().await?, question).await
     }

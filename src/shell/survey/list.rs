@@ -6,6 +6,7 @@ use super::memory::{self, Memory};
 use super::pid1::{self, UnitSeen};
 use super::scene::{Chosen, DAEMON, Depth, Scene};
 use crate::core::config::Stack;
+use crate::core::crash::backtrace::Addresses;
 use serde::{Deserialize, Serialize};
 use zbus::Connection;
 
@@ -56,7 +57,7 @@ pub(super) async fn answer(bus: &Connection) -> anyhow::Result<Answer> {
     scene.look(bus, (Depth::Line, &Chosen::All)).await?;
     let daemon = scene.unit_called(DAEMON);
     let status = if daemon.is_down() { None } else { pid1::status_text(bus, daemon).await };
-    let list = list(&scene, daemon_told(daemon, status, &memory::open()));
+    let list = list(&scene, daemon_told(daemon, status, &memory::open(Addresses::Masked)));
     Ok(Answer::Document(serde_json::to_string(&list)?))
 }
 

@@ -1,6 +1,7 @@
 //! What the history knows of a ward or a stack. Whatever is wrong with it costs only what it alone knows.
 
 use super::line::DeathTold;
+use crate::core::crash::backtrace::Addresses;
 use crate::core::crash::report::UNKNOWN;
 use crate::edge::history::entry::{Fate, Severity, StoredRecovery};
 use crate::edge::history::read::{Delivery, DeliveryState, Reader, Told};
@@ -17,9 +18,9 @@ const FRAMES: usize = 4;
 pub(super) type Memory = Result<Reader, String>;
 
 /// Opens it.
-pub(super) fn open() -> Memory {
+pub(super) fn open(addresses: Addresses) -> Memory {
     match Reader::open(Path::new(HISTORY)) {
-        Ok(Some(reader)) => Ok(reader),
+        Ok(Some(reader)) => Ok(reader.telling(addresses)),
         Ok(None) => Err(format!("there is no history yet, unitwardd begins {HISTORY} when it starts")),
         Err(HistoryError::Damaged(_)) => {
             Err(format!("{HISTORY} is damaged, unitwardd saves what can be read of it when it starts"))

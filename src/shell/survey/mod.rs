@@ -35,6 +35,7 @@ pub(super) use memory::CrashTold;
 #[cfg(test)]
 pub(super) use outlook::Outlook;
 
+use crate::core::crash::backtrace::Addresses;
 use timeline::Which;
 
 /// What can be asked.
@@ -65,17 +66,20 @@ pub(super) enum Answer {
 
 /// Answers a question on the spot: reads configuration, run records and history, and asks PID 1.
 ///
+/// The history is root's alone, and so are the addresses in backtraces: `addresses` says whether root has asked. All else that is told
+/// systemd tells everybody, too, with `systemctl cat` and `systemctl show`: command lines, states, times, `STATUS=` texts.
+///
 /// Blocks for as long as the files take to be read. Only what PID 1 is asked for needs the system bus.
 ///
 /// # Errors
 /// PID 1 does not answer, or a file cannot be read.
-pub(super) async fn answer(question: &Question) -> anyhow::Result<Answer> {
+pub(super) async fn answer(question: &Question, addresses: Addresses) -> anyhow::Result<Answer> {
     match question {
         Question::List => list::answer(&connect().await?).await,
-        Question::Status(ward) => status::answer(&connect().await?, ward).await,
+        Question::Status(ward) => status::answer(&connect().await?, ward, addresses).await,
         Question::Tree(ward) => tree::answer(&connect().await?, ward).await,
-        Question::Timeline(which) => timeline::answer(which),
-        Question::Reports(wanted) => reports::answer(wanted),
-        Question::Report(id) => reports::answer_one(id),
+        Question::Timeline(which) => timeline::answer(which, addresses),
+        Question::Reports(wanted) => reports::answer(wanted, addresses),
+        Question::Report(id) => reports::answer_one(id, addresses),
     }
 }

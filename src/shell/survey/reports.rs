@@ -3,6 +3,8 @@
 pub(in crate::shell) mod document;
 
 use super::Answer;
+use crate::core::crash::backtrace::Addresses;
+use crate::core::visible::visible;
 use crate::edge::history::read::{Reader, Told};
 use crate::edge::history::{Cause, HistoryError};
 use anyhow::Context as _;
@@ -21,20 +23,20 @@ pub(super) const FEWEST_DIGITS: usize = 4;
 ///
 /// # Errors
 /// It cannot be read, and no sentence says why.
-pub(in crate::shell) fn open(root: &Path) -> anyhow::Result<Result<Reader, String>> {
+pub(in crate::shell) fn open(root: &Path, addresses: Addresses) -> anyhow::Result<Result<Reader, String>> {
     let none = || format!("There is no history yet: unitwardd begins {} when it starts.", root.join(FILE).display());
-    Ok(open_if_any(root)?.and_then(|reader| reader.ok_or_else(none)))
+    Ok(open_if_any(root, addresses)?.and_then(|reader| reader.ok_or_else(none)))
 }
 
 /// The history, if it has begun, or why it cannot be read.
 ///
 /// # Errors
 /// It cannot be read, and no sentence says why.
-pub(super) fn open_if_any(root: &Path) -> anyhow::Result<Result<Option<Reader>, String>> {
+pub(super) fn open_if_any(root: &Path, addresses: Addresses) -> anyhow::Result<Result<Option<Reader>, String>> {
     let path = root.join(FILE);
     let shown = path.display();
     Ok(match Reader::open(&path) {
-        Ok(reader) => Ok(reader),
+        Ok(reader) => Ok(reader.map(|reader| reader.telling(addresses))),
         Err(HistoryError::Damaged(_)) => {
             Err(format!("{shown} is damaged. unitwardd saves what can be read of it when it starts."))
         }
@@ -47,8 +49,8 @@ pub(super) fn open_if_any(root: &Path) -> anyhow::Result<Result<Option<Reader>, 
 }
 
 /// Answers with the deaths that are wanted, one document a line, in the order of their times.
-pub(super) fn answer(wanted: &Wanted) -> anyhow::Result<Answer> {
-    let reader = match open(Path::new("/"))? {
+pub(super) fn answer(wanted: &Wanted, addresses: Addresses) -> anyhow::Result<Answer> {
+    let reader = match open(Path::new("/"), addresses)? {
         Ok(reader) => reader,
         Err(why) => return Ok(Answer::Refused(why)),
     };
@@ -57,8 +59,8 @@ pub(super) fn answer(wanted: &Wanted) -> anyhow::Result<Answer> {
 }
 
 /// Answers with one of them, by its ID or the first digits of it.
-pub(super) fn answer_one(id: &str) -> anyhow::Result<Answer> {
-    let reader = match open(Path::new("/"))? {
+pub(super) fn answer_one(id: &str, addresses: Addresses) -> anyhow::Result<Answer> {
+    let reader = match open(Path::new("/"), addresses)? {
         Ok(reader) => reader,
         Err(why) => return Ok(Answer::Refused(why)),
     };
@@ -83,9 +85,4 @@ pub(in crate::shell) fn pick(mut found: Vec<Told>, id: &str) -> Result<Told, Str
         (Some(told), 0) => Ok(told),
         (Some(_), others) => Err(format!("{} deaths begin with \"{id}\": give more digits; {advice}.", others + 1)),
     }
-}
-
-/// Text that does nothing to a terminal.
-pub(in crate::shell) fn visible(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }

@@ -12,6 +12,7 @@ use super::restarts::full_restarts;
 use super::scene::{Book, Chosen, Depth, Scene};
 use crate::core::config::time_span::millis;
 use crate::core::config::{Problem, Stack, Ward};
+use crate::core::crash::backtrace::Addresses;
 use crate::core::recovery::account;
 use crate::edge::full_restart::record::{RestartRecord, Restarts};
 use crate::edge::history::read::Told;
@@ -98,7 +99,7 @@ pub(in crate::shell) struct StackStatus {
 }
 
 /// Answers it.
-pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answer> {
+pub(super) async fn answer(bus: &Connection, name: &str, addresses: Addresses) -> anyhow::Result<Answer> {
     let mut scene = Scene::read();
     let chosen = match Chosen::find(&scene.config, name) {
         Ok(chosen) => chosen,
@@ -108,7 +109,7 @@ pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answe
     // The daemon removes a restart's record once the history has it, so the records come first.
     let stack = scene.config.stacks.iter().find(|stack| chosen.has_stack(stack));
     let records = stack.map(|stack| Restarts::of(stack.name.as_str()).all()).unwrap_or_default();
-    let memory = memory::open();
+    let memory = memory::open(addresses);
     let ward = scene.config.wards.iter().find(|ward| matches!(chosen, Chosen::Ward(_)) && chosen.has_ward(ward));
     let status = match (ward, stack) {
         (Some(ward), _) => Status::Ward(Box::new(of_ward(&scene, ward, &remembered(&memory, ward)))),

@@ -17,6 +17,7 @@ pub(super) use restarts::full_restarts;
 use super::Answer;
 use super::reports::FEWEST_DIGITS;
 use crate::core::config::Config;
+use crate::core::crash::backtrace::Addresses;
 use crate::edge::{clock, root};
 use sources::Sources;
 use std::path::Path;
@@ -46,12 +47,12 @@ impl Which {
 }
 
 /// Answers it.
-pub(super) fn answer(which: &Which) -> anyhow::Result<Answer> {
+pub(super) fn answer(which: &Which, addresses: Addresses) -> anyhow::Result<Answer> {
     let now = clock::since_epoch();
     let Some(wanted) = which.wanted() else {
         return Ok(Answer::Refused(format!("{:?} is no time: \"@\" and milliseconds are expected.", which.0)));
     };
-    let mut sources = match Sources::open()? {
+    let mut sources = match Sources::open(addresses)? {
         Ok(sources) => sources,
         Err(why) => return Ok(Answer::Refused(why)),
     };

@@ -177,3 +177,23 @@ fn no_text_brings_it_down() {
         }
     }
 }
+
+#[test]
+fn a_masked_backtrace_has_functions_offsets_and_objects_and_no_address() {
+    for (told, expect) in [
+        ("0 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog\n", "0 > 0x0: main 0x34 /usr/bin/prog\n"),
+        (" 12 > 0x7f00: (null) 0 (null)\n", " 12 > 0x0: (null) 0 (null)\n"),
+        ("0 > 0x1: f 0x2 /a\n 1 > 0x3: g 0x4 /b\n", "0 > 0x0: f 0x2 /a\n 1 > 0x0: g 0x4 /b\n"),
+        ("0 > 0x1: a::b<0x1: c> 0x123456 /a b\n", "0 > 0x0: a::b<0x1: c> 0x123456 /a b\n"),
+        // What a caller of a full restart has written itself.
+        ("at 0x7ffc12345678 in main\n", "at 0x0 in main\n"),
+        ("0 > 0x1: f 0x7ffc12345678 /a", "0 > 0x0: f 0x0 /a"),
+        ("#0  0x00007f1d221f5eec n/a: (libc.so.6 + 0x8aeec)", "#0  0x0 n/a: (libc.so.6 + 0x8aeec)"),
+        ("0xäöü0x", "0xäöü0x"),
+        ("<NA>", "<NA>"),
+        ("", ""),
+    ] {
+        assert_eq!(Addresses::Masked.tell(told.to_owned()), expect);
+        assert_eq!(Addresses::Shown.tell(told.to_owned()), told);
+    }
+}

@@ -247,14 +247,29 @@ fn it_stays_a_minute_after_the_last_refusal_whatever_happens_meanwhile() {
 }
 
 #[test]
-fn so_many_may_wait_and_no_more() {
-    let mut desk = Desk::new();
-    for caller in 0..MOST_WAITING as u64 {
-        let _ = desk.ask(caller, Standing::Outsider, AnswerWhen::Over);
+fn wishes_that_members_leave_behind_are_bounded_and_root_is_heard_nevertheless() {
+    let mut desk = Desk::in_phase(Phase::Begun);
+    for caller in 0..3 * MOST_WISHES as u64 {
+        assert_eq!(desk.ask(caller, Standing::NewMember, AnswerWhen::Begun), []);
+        assert_eq!(answers(&desk.pass(PATIENCE)), [(caller, INPROGRESS)]);
     }
-    let more = desk.ask(1_000, Standing::Outsider, AnswerWhen::Over);
-    assert_eq!(answers(&more), [(1_000, AGAIN)]);
-    assert_eq!(desk.take(Event::Over(answer(0))).len(), MOST_WAITING);
+    assert_eq!(desk.reception.next.len(), MOST_WISHES);
+    assert_eq!(answers(&desk.ask(1_000, Standing::Outsider, AnswerWhen::Begun)), [(1_000, 0)]);
+    assert_eq!(desk.ask(1_001, Standing::NewMember, AnswerWhen::Over), []);
+    let next = desk.take(Event::Over(answer(0)));
+    assert_eq!((next.len(), &next[0]), (MOST_WISHES, &Action::Restart("wish")));
+    assert_eq!(answers(&desk.take(Event::Over(answer(0)))), [(1_001, 0)]);
+}
+
+#[test]
+fn who_loses_its_place_is_not_answered_again_and_its_wish_stays() {
+    let mut desk = Desk::in_phase(Phase::Looking);
+    assert_eq!(desk.ask(1, Standing::Member, AnswerWhen::Over), [Action::Hurry]);
+    assert_eq!(desk.ask(2, Standing::Outsider, AnswerWhen::Over), [Action::Join("wish")]);
+    let _ = desk.take(Event::Left(CallerId(1)));
+    let _ = desk.take(Event::Left(CallerId(2)));
+    assert_eq!(desk.take(Event::Over(answer(0))), [Action::Restart("wish")]);
+    assert_eq!(desk.take(Event::Over(answer(0))), []);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The history read beside the daemon and without it.
 
 use super::*;
+use crate::core::crash::backtrace::Addresses;
 use crate::edge::history::read::{Reader, Told, Wanted, Whose};
 
 fn reader(place: &Place) -> Reader {
@@ -216,4 +217,28 @@ fn a_full_restart_is_stored_once_and_its_end_too() {
     let restart = told[1].restart.as_ref().unwrap();
     assert_eq!((restart.restart.caller.as_str(), restart.end.as_ref().map(|end| end.at)), ("f", Some(7)));
     assert_eq!(told[0].led_to, Some(key(2).invocation));
+}
+
+#[test]
+fn a_reader_that_masks_addresses_masks_them_in_whatever_it_tells() {
+    let place = Place::new();
+    let mut history = place.open().history;
+    let Change::Death(mut stored) = death(1, Fate::Silent) else { panic!("a death") };
+    stored.backtrace = Some("0 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog\n".to_owned());
+    history.apply(NOW, &[Change::Death(stored.clone())]).unwrap();
+    for (addresses, expect) in [
+        (Addresses::Shown, "0 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog\n"),
+        (Addresses::Masked, "0 > 0x0: main 0x34 /usr/bin/prog\n"),
+    ] {
+        let mut reader = reader(&place).telling(addresses);
+        let _ = reader.version().unwrap();
+        let told = [
+            reader.deaths(&Wanted::default()).unwrap(),
+            reader.find(stored.key.invocation.as_str()).unwrap(),
+            reader.last_deaths(&stored.name, 3).unwrap(),
+        ];
+        for told in told {
+            assert_eq!(told[0].death.backtrace.as_deref(), Some(expect));
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Files that `[MQTT]` names and with which no connection can come about.
+//! Files that `[MQTT]` names and with which no connection can come about, or that somebody else than root can replace.
 //!
 //! The daemon opens them anew for each connection, so all of it is warnings: a file may come later.
 
@@ -32,8 +32,11 @@ pub(super) fn warnings(below: &Path, files: &[SourceFile]) -> Vec<Problem> {
     // A name without a slash is a credential's, which only the daemon is given.
     let paths = named.into_iter().filter(|(_, path, _)| path.starts_with('/'));
     let warning = |(key, path, at): (String, String, Place)| {
-        let why = trouble(below, &key, Path::new(&path))?;
-        Some(Problem { at, mistake: Mistake::Warning(format!("with {key}={path} there is no connection: {why}")) })
+        let no_connection = |why| format!("with {key}={path} there is no connection: {why}");
+        let replaced =
+            || Some(format!("{key}={path} is not root's alone: {}", root::in_other_hands(below, Path::new(&path))?));
+        let text = trouble(below, &key, Path::new(&path)).map(no_connection).or_else(replaced)?;
+        Some(Problem { at, mistake: Mistake::Warning(text) })
     };
     paths.filter_map(warning).collect()
 }

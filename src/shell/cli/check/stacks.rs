@@ -42,14 +42,18 @@ fn unsent(planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
     off.into_iter().map(warning).collect()
 }
 
-/// A script that cannot be run.
+/// A script that cannot be run, or that somebody else can replace.
 fn script(below: &Path, stack: &Stack, at: &Place) -> Option<Problem> {
     let program = stack.restart_script.as_ref()?.words.first()?;
     let found = root::resolve(below, Path::new(program)).and_then(|path| path.metadata().ok());
     let why = match found {
         None => "does not exist",
         Some(data) if !data.is_file() || data.permissions().mode() & 0o111 == 0 => "is not executable",
-        Some(_) => return None,
+        Some(_) => {
+            let text = root::in_other_hands(below, Path::new(program))?;
+            let text = format!("what runs as root is not root's alone to choose: {text}");
+            return Some(Problem { at: at.clone(), mistake: Mistake::Warning(text) });
+        }
     };
     let text = format!("{program} {why}, so no full restart can succeed; correct RestartScript=");
     Some(Problem { at: at.clone(), mistake: Mistake::Warning(text) })

@@ -3,10 +3,10 @@
 //! Invariants: the keys of the JSON and their words never change, keys may be added. An exclusion has Luos's key `dead_service`
 //! too, in the form of its gates before 3.0, a name: the numbers that came after that mean nothing outside of a Luos network.
 
+use crate::core::visible::visible;
 use crate::edge::clock;
 use crate::shell::cli::reports::table::{counted, span, time};
 use crate::shell::news::{Death, Excluded, FullRestart, FullRestartOver, News, Readmitted, Recovery, StateChanged};
-use crate::shell::survey::reports::visible;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fmt;

@@ -4,9 +4,12 @@
 //! to either.
 
 use super::directory;
+use super::shown;
 use crate::core::unit::{Content, HEADING, Output, Rank};
+use crate::core::visible::visible;
 use crate::edge::pid1::{self, Wanted};
 use crate::shell::cli::check;
+use crate::shell::cli::complain;
 use anyhow::Context as _;
 use similar::TextDiff;
 use std::collections::BTreeMap;
@@ -29,13 +32,14 @@ pub(super) fn difference(below: &Path) -> anyhow::Result<ExitCode> {
     let planned: Tree = checked.outputs.iter().map(|output| (place(output), output.content.clone())).collect();
     let written = written(below, &planned)?;
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !io::stdout().is_terminal();
-    let text = compare(&written, &planned);
+    let compared = compare(&written, &planned);
+    let text = shown(&compared);
     let mut out = io::stdout().lock();
     for line in text.lines() {
         writeln!(out, "{}", if plain { line.to_owned() } else { painted(line) })?;
     }
     for problem in &checked.problems {
-        eprintln!("{problem}");
+        complain(&visible(&problem.to_string()));
     }
     if below == Path::new("/") {
         for unit in outdated(&planned) {

@@ -4,8 +4,10 @@ use crate::core::config::nearest;
 use crate::core::config::{UnitName, Ward};
 use crate::core::explain::{Subject, explain as parts, text};
 use crate::core::unit::AdoptedUnit;
+use crate::core::visible::{visible, visible_lines};
 use crate::edge::planner::Planner;
 use crate::edge::root::Files;
+use crate::shell::cli::complain;
 use anyhow::Context as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -31,7 +33,7 @@ pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
     let is_meant =
         |(ward, _): &&(Ward, Option<AdoptedUnit>)| ward.name.as_str() == name || ward.unit().is_meant_by(name);
     let Some((ward, adopted)) = wards.iter().find(is_meant) else {
-        eprintln!("{}", unknown(name, &wards));
+        complain(&unknown(name, &wards));
         return Ok(ExitCode::from(crate::shell::cli::PROBLEMS));
     };
     let members: Vec<(_, Vec<UnitName>)> =
@@ -40,10 +42,10 @@ pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
     let stack = stack.map(|(stack, members)| (*stack, members.as_slice()));
     let said = text(&parts(Subject { ward, adopted: adopted.as_ref(), stack, settings: &settings }), WIDTH);
     let mut out = std::io::stdout().lock();
-    out.write_all(said.as_bytes())?;
+    out.write_all(visible_lines(&said).as_bytes())?;
     out.flush()?;
     for problem in problems.iter().filter(|problem| problem.at.path == ward.path) {
-        eprintln!("{problem}");
+        complain(&visible(&problem.to_string()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,8 @@
 //! Everything about one death, for people.
 
 use super::table::{counted, span, time};
+use crate::core::visible::visible;
 use crate::shell::survey::reports::document::{Became, Document, FullRestart, Recovery, Step, Way};
-use crate::shell::survey::reports::visible;
 use comfy_table::{Table, TableStyle};
 use jiff::tz::TimeZone;
 

@@ -2,9 +2,9 @@
 //!
 //! A follower's later lines keep to the columns of those before, and only grow wider.
 
+use crate::core::visible::visible;
 use crate::edge::history::Tallies;
 use crate::shell::survey::reports::document::{Became, Document, Recovery};
-use crate::shell::survey::reports::visible;
 use comfy_table::{ColumnConstraint, TableStyle, Width};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -1,6 +1,7 @@
 //! What is printed of a history that the store has made.
 
 use super::*;
+use crate::core::crash::backtrace::Addresses;
 use crate::core::crash::observation::InvocationId;
 use crate::core::full_restart::RestartOutcome;
 use crate::core::full_restart::request::Cause;
@@ -32,7 +33,7 @@ impl Root {
     }
 
     fn reader(&self) -> Reader {
-        open(self.0.path()).unwrap().unwrap()
+        open(self.0.path(), Addresses::Shown).unwrap().unwrap()
     }
 
     fn all(&self) -> Vec<Document> {
@@ -332,7 +333,7 @@ fn text_from_elsewhere_does_nothing_to_the_terminal() {
 fn where_there_is_nothing_to_read_a_sentence_says_why() {
     let root = Root::new();
     let shown = root.path().display().to_string();
-    let why = || open(root.0.path()).unwrap().map(drop).unwrap_err();
+    let why = || open(root.0.path(), Addresses::Shown).unwrap().map(drop).unwrap_err();
     check(&why(), &format!("There is no history yet: unitwardd begins {shown} when it starts."));
     std::fs::write(root.path(), "garbage, more than a hundred bytes of it".repeat(9)).unwrap();
     check(&why(), &format!("{shown} is damaged. unitwardd saves what can be read of it when it starts."));

@@ -2,8 +2,8 @@
 
 use super::chart::{Bar, Chart, Kind, Lane, Moment, Rank, span};
 use super::scale::Ms;
+use crate::core::visible::visible;
 use crate::shell::cli::reports::time;
-use crate::shell::survey::reports::visible;
 use crate::shell::survey::timeline::{Document, FullRestart, Recovery};
 use jiff::tz::TimeZone;
 

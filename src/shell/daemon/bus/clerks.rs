@@ -72,11 +72,11 @@ impl Clerks {
         (bus, caller): (&Connection, &str),
         question: Question,
     ) -> Result<String, Refusal> {
-        let words = answer::words(&question);
+        let user = self.user((bus, caller)).await?;
+        let words = answer::words(user, &question);
         if words.iter().any(|word| word.len() > LONGEST_ARGUMENT || word.contains('\0')) {
             return Err(Refusal::Refused("There is nothing of such a name.".to_owned()));
         }
-        let user = self.user((bus, caller)).await?;
         let _place = take(&self.places, user)?;
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(busy()) };

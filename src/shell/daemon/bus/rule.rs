@@ -12,6 +12,7 @@ use super::refusal::Refusal;
 use crate::core::config::names::is_meant;
 use crate::core::config::{Ward, nearest};
 use crate::core::recovery::Series;
+use crate::core::visible::is_visible;
 use crate::edge::exclusion::{self, By, Exclusion, Standing};
 use crate::edge::pid1::{self, MANAGER_PATH, SYSTEMD};
 use crate::edge::record::WardState;
@@ -182,7 +183,7 @@ impl Ruler {
 
 /// A reason on one line.
 fn reason(why: &str) -> Result<String, String> {
-    let why: String = why.chars().filter(|letter| !letter.is_control()).collect();
+    let why: String = why.chars().filter(|letter| is_visible(*letter)).collect();
     match why.chars().count() {
         0..=LONGEST_REASON => Ok(why),
         long => Err(format!("The reason has {long} characters, and may have {LONGEST_REASON}: make it shorter.")),

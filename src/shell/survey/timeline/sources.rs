@@ -5,6 +5,7 @@ use super::restarts::Recorded;
 use super::subject::Subject;
 use super::{course, members, records};
 use crate::core::config::{Config, Ward};
+use crate::core::crash::backtrace::Addresses;
 use crate::edge::history::read::{Reader, Told};
 use crate::edge::record::{self, WardState};
 use crate::shell::survey::reports::open_if_any;
@@ -18,8 +19,8 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Opens the history; or says why it cannot be read. Before there is one, the records have it all.
-    pub(super) fn open() -> anyhow::Result<Result<Self, String>> {
-        Ok(open_if_any(Path::new("/"))?.map(|reader| Self { reader }))
+    pub(super) fn open(addresses: Addresses) -> anyhow::Result<Result<Self, String>> {
+        Ok(open_if_any(Path::new("/"), addresses)?.map(|reader| Self { reader }))
     }
 
     /// All since then of what is named.

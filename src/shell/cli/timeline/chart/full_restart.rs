@@ -1,9 +1,9 @@
 //! One full restart of a stack: its unit, then its members.
 
 use super::{Bar, Chart, Clock, Kind, Lane, Moment, Rank, counted, listed, scale, span};
+use crate::core::visible::visible;
 use crate::shell::cli::reports::time;
 use crate::shell::cli::timeline::scale::Ms;
-use crate::shell::survey::reports::visible;
 use crate::shell::survey::timeline::{FullRestart, Member};
 use jiff::tz::TimeZone;
 

@@ -1,9 +1,9 @@
 //! All since a time: a lane for each ward and stack, with a bar for each of its recoveries.
 
 use super::{Bar, Chart, Clock, Kind, Lane, Rank, counted, listed, span};
+use crate::core::visible::visible;
 use crate::shell::cli::reports::time;
 use crate::shell::cli::timeline::scale::{Ms, Scale};
-use crate::shell::survey::reports::visible;
 use crate::shell::survey::timeline::{Document, FullRestart, Recovery};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! One recovery: the unit, then each start with its back-off and steps, then the units that the steps touch.
 
 use super::{Bar, Chart, Clock, Kind, Lane, Moment, Rank, counted, listed, scale, span};
+use crate::core::visible::visible;
 use crate::shell::cli::reports::time;
 use crate::shell::cli::timeline::scale::Ms;
-use crate::shell::survey::reports::visible;
 use crate::shell::survey::timeline::{Attempt, Recovery, Step, Times};
 use jiff::tz::TimeZone;
 

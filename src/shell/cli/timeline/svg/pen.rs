@@ -1,6 +1,7 @@
-//! Elements of SVG. Whatever a name holds, the text is valid XML: what XML has no way to write is replaced.
+//! Elements of SVG. Whatever a name holds, the text is valid XML: what XML has no way to write, and what is not seen, is replaced.
 
 use super::labels::Spot;
+use crate::core::visible::visible;
 use crate::shell::cli::timeline::chart::Kind;
 use quick_xml::Writer;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
@@ -114,7 +115,7 @@ impl Pen {
 
     fn element(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
         self.open(name, attributes);
-        self.event(Event::Text(BytesText::new(&writable(text))));
+        self.event(Event::Text(BytesText::new(&visible(text))));
         self.close(name);
     }
 
@@ -157,10 +158,4 @@ const fn colours(kind: Kind) -> (&'static str, &'static str) {
 fn number(pixels: f64) -> String {
     let text = format!("{pixels:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-}
-
-/// Text without what XML 1.0 cannot hold.
-fn writable(text: &str) -> String {
-    let is_writable = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
-    text.chars().map(|c| if is_writable(c) { c } else { '\u{fffd}' }).collect()
 }

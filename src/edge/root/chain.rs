@@ -1,0 +1,312 @@
+//! Walks a path name by name, and passes only directories and links that the owner of the root directory has in hand.
+//!
+//! Who may write a directory decides what its names mean: it can rename any file into it, one of root's too, and change where a link
+//! leads. So a file is what its path says only if each directory and each link on the way, from the root directory on, belongs to root
+//! and nobody else may write it. The sticky bit does not help: it forbids to take names away, not to make them.
+//!
+//! Invariants: each name is looked up in a directory that is open and was checked when it was opened, and never followed by the kernel,
+//! so nothing can change between the check and the use. A directory is opened and checked once.
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Most links followed for one path, as in the kernel (path_resolution(7)).
+pub(super) const LINKS: usize = 40;
+
+/// Looks at a name without opening what it means.
+const LOOKING: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A directory that was checked, open.
+#[derive(Debug)]
+pub(super) struct Directory {
+    /// Where it is, without links, seen from the root directory.
+    place: PathBuf,
+    open: OwnedFd,
+}
+
+/// What stands at the end of a path.
+#[derive(Debug)]
+pub(super) enum End {
+    /// A directory.
+    Directory(Arc<Directory>),
+    /// A regular file: the directory it is in, and its name there, which is no link.
+    File(Arc<Directory>, OsString),
+    /// A device, a pipe or a socket, which is not even opened: that alone may do something.
+    Odd,
+    /// `/dev/null`, which need not be there.
+    Null,
+}
+
+/// Why a path does not lead to its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// There is nothing.
+    Missing,
+    /// A link leads nowhere, or round in a circle.
+    Nowhere,
+    /// Somebody else decides where it leads.
+    Distrust(Distrust),
+    /// Something cannot be looked at.
+    Failed(Errno),
+}
+
+/// What somebody else than root has in hand, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Distrust {
+    /// Where it is, seen from the root directory.
+    pub(super) place: PathBuf,
+    what: What,
+    why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Directory,
+    Link,
+    File,
+}
+
+/// Whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// Another user's.
+    Owner(u32),
+    /// Others may write it.
+    Mode,
+}
+
+impl Distrust {
+    /// A sentence's beginning about what is meant by `it`.
+    pub(super) fn of_it(&self) -> String {
+        self.words("it")
+    }
+
+    /// The same with its place.
+    pub(super) fn on_the_way(&self) -> String {
+        let what = match self.what {
+            What::Directory => "the directory",
+            What::Link => "the link",
+            What::File => "the file",
+        };
+        self.words(&format!("{what} {}", self.place.display()))
+    }
+
+    fn words(&self, what: &str) -> String {
+        match (self.why, self.what) {
+            (Why::Owner(user), What::Link) => {
+                format!("{what} belongs to user {user}; make it root's with chown --no-dereference root")
+            }
+            (Why::Owner(user), What::Directory | What::File) => {
+                format!("{what} belongs to user {user}; make it root's with chown root")
+            }
+            (Why::Mode, _) => format!("others than its owner may write {what}; take that away with chmod go-w"),
+        }
+    }
+}
+
+/// Walks below one root directory.
+pub(super) struct Walker<'r> {
+    root: &'r Path,
+    /// Who is trusted beside root.
+    owner: u32,
+    known: HashMap<PathBuf, Arc<Directory>>,
+}
+
+impl<'r> Walker<'r> {
+    /// Elsewhere than on the running host whoever builds the image may own it.
+    pub(super) fn new(root: &'r Path) -> Self {
+        let owner = if root == Path::new("/") { 0 } else { fs::metadata(root).map_or(0, |data| data.uid()) };
+        Self { root, owner, known: HashMap::new() }
+    }
+
+    /// Walks from the root directory.
+    ///
+    /// # Errors
+    /// [`Stop`] says why it does not come to its end.
+    pub(super) fn walk(&mut self, path: &Path) -> Result<End, Stop> {
+        let top = self.top()?;
+        self.walk_from(&top, path)
+    }
+
+    /// Walks from a directory.
+    ///
+    /// # Errors
+    /// [`Stop`] says why it does not come to its end.
+    pub(super) fn walk_from(&mut self, start: &Arc<Directory>, path: &Path) -> Result<End, Stop> {
+        let mut here = start.clone();
+        let (mut rest, mut links) = (names(path), 0);
+        let fail = |error: Errno, links: usize| match error {
+            Errno::NOENT if links == 0 => Stop::Missing,
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP if links > 0 => Stop::Nowhere,
+            error => Stop::Failed(error),
+        };
+        while let Some(name) = rest.pop() {
+            match name.to_str() {
+                Some("/") => here = self.top()?,
+                Some(".") => {}
+                Some("..") => here = self.parent(&here)?,
+                _ if is_null(&here, &name, &rest) => return Ok(End::Null),
+                _ => match self.step(&here, &name).map_err(|stop| match stop {
+                    Stop::Failed(error) => fail(error, links),
+                    stop => stop,
+                })? {
+                    Step::Directory(directory) => here = directory,
+                    Step::Link(target) => {
+                        links += 1;
+                        if links > LINKS {
+                            return Err(Stop::Nowhere);
+                        }
+                        rest.extend(names(&target));
+                    }
+                    Step::File if rest.is_empty() => return Ok(End::File(here, name)),
+                    Step::Odd if rest.is_empty() => return Ok(End::Odd),
+                    Step::File | Step::Odd => return Err(fail(Errno::NOTDIR, links)),
+                },
+            }
+        }
+        Ok(End::Directory(here))
+    }
+
+    /// The root directory. What leads to one elsewhere is the business of who names it.
+    fn top(&mut self) -> Result<Arc<Directory>, Stop> {
+        if let Some(known) = self.known.get(Path::new("/")) {
+            return Ok(known.clone());
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = rustix::fs::open(self.root, flags, Mode::empty()).map_err(Stop::Failed)?;
+        if self.root == Path::new("/") {
+            let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
+            self.judge(&data, (What::Directory, "/".into()))?;
+        }
+        Ok(self.keep("/".into(), open))
+    }
+
+    fn parent(&mut self, directory: &Directory) -> Result<Arc<Directory>, Stop> {
+        // It was passed on the way.
+        let known = directory.place.parent().and_then(|place| self.known.get(place).cloned());
+        known.map_or_else(|| self.top(), Ok)
+    }
+
+    fn keep(&mut self, place: PathBuf, open: OwnedFd) -> Arc<Directory> {
+        let directory = Arc::new(Directory { place: place.clone(), open });
+        self.known.insert(place, directory.clone());
+        directory
+    }
+
+    /// What a name in a directory means.
+    fn step(&mut self, here: &Directory, name: &OsStr) -> Result<Step, Stop> {
+        let place = here.place.join(name);
+        if let Some(known) = self.known.get(&place) {
+            return Ok(Step::Directory(known.clone()));
+        }
+        let open = rustix::fs::openat(&here.open, name, LOOKING, Mode::empty()).map_err(Stop::Failed)?;
+        let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
+        match FileType::from_raw_mode(data.st_mode) {
+            FileType::Directory => {
+                self.judge(&data, (What::Directory, place.clone()))?;
+                Ok(Step::Directory(self.keep(place, open)))
+            }
+            FileType::Symlink => {
+                self.judge(&data, (What::Link, place))?;
+                let target = rustix::fs::readlinkat(&open, "", Vec::new()).map_err(Stop::Failed)?;
+                Ok(Step::Link(OsString::from_vec(target.into_bytes()).into()))
+            }
+            FileType::RegularFile => Ok(Step::File),
+            _ => Ok(Step::Odd),
+        }
+    }
+
+    fn judge(&self, data: &Stat, (what, place): (What, PathBuf)) -> Result<(), Stop> {
+        let why = if data.st_uid != self.owner && data.st_uid != 0 {
+            Why::Owner(data.st_uid)
+        } else if what != What::Link && data.st_mode & 0o022 != 0 {
+            // A link's own mode says nothing.
+            Why::Mode
+        } else {
+            return Ok(());
+        };
+        Err(Stop::Distrust(Distrust { place, what, why }))
+    }
+
+    /// Whether the file that is open may be trusted, where its path may be.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn judge_file(&self, data: &Stat, place: &Path) -> Result<(), Distrust> {
+        match self.judge(data, (What::File, place.to_owned())) {
+            Err(Stop::Distrust(distrust)) => Err(distrust),
+            _ => Ok(()),
+        }
+    }
+
+    /// What somebody else has in hand of a path or of the file at its end.
+    pub(super) fn distrust(&mut self, path: &Path) -> Option<Distrust> {
+        match self.walk(path) {
+            Ok(End::File(directory, name)) => {
+                let data = rustix::fs::statat(&directory.open, &name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                self.judge_file(&data, &directory.place.join(name)).err()
+            }
+            Err(Stop::Distrust(distrust)) => Some(distrust),
+            Ok(End::Directory(_) | End::Null | End::Odd) | Err(Stop::Missing | Stop::Nowhere | Stop::Failed(_)) => None,
+        }
+    }
+}
+
+/// What a name means.
+enum Step {
+    Directory(Arc<Directory>),
+    Link(PathBuf),
+    File,
+    Odd,
+}
+
+impl Directory {
+    /// Whether this is where a path leads that has no links.
+    pub(super) fn is_at(&self, place: &Path) -> bool {
+        self.place == place
+    }
+
+    /// Opens a file in it. A link is not followed.
+    ///
+    /// # Errors
+    /// As openat(2).
+    pub(super) fn open(&self, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+        rustix::fs::openat(&self.open, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+    }
+
+    /// The names in it, and what kind of file each is.
+    ///
+    /// # Errors
+    /// As openat(2) and getdents64(2).
+    pub(super) fn entries(&self) -> Result<Vec<(OsString, FileType)>, Errno> {
+        let open = self.open(OsStr::new("."), OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let entries = Dir::new(open)?.map(|entry| {
+            let entry = entry?;
+            Ok((OsString::from_vec(entry.file_name().to_bytes().to_vec()), entry.file_type()))
+        });
+        let is_name = |entry: &Result<(OsString, FileType), Errno>| !matches!(entry, Ok((name, _)) if name == "." || name == "..");
+        entries.filter(is_name).collect()
+    }
+}
+
+/// Whether a name and what comes behind it are `/dev/null`.
+fn is_null(here: &Directory, name: &OsStr, rest: &[OsString]) -> bool {
+    match rest {
+        [] => name == "null" && here.is_at(Path::new("/dev")),
+        [last] => name == "dev" && last == "null" && here.is_at(Path::new("/")),
+        _ => false,
+    }
+}
+
+/// The names of a path, the first one last.
+fn names(path: &Path) -> Vec<OsString> {
+    path.iter().rev().map(OsStr::to_owned).collect()
+}
