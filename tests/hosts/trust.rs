@@ -29,11 +29,16 @@ on_both! {
     fn what_the_configuration_names_and_a_user_can_replace_is_warned_of(host: Host) {
         host.sh("mkdir -p /opt/app; printf '#!/bin/sh\\n' >/opt/app/again; chmod +x /opt/app/again; echo secret >/opt/app/password; chown nobody /opt/app");
         host.write("/etc/unitward/shop.stack", "[Stack]\nRestartScript=/opt/app/again\nInhibitFile=/opt/app/hold\nReport=no\n");
-        host.write("/etc/unitward/web.ward", &format!("{WARD}Restart=always\n[Ward]\nStack=shop\n"));
+        host.write("/etc/unitward/web.ward", &format!("{WARD}Restart=always\nEnvironmentFile=-/opt/app/env\n[Ward]\nStack=shop\n[OnDeath]\nExecute=+/opt/app/again\n"));
         host.write("/etc/unitward/unitward.conf", "[MQTT]\nBroker=mqtt://127.0.0.1\nUsername=x\nPasswordFile=/opt/app/password\n");
         let said = host.sh("unitward check");
         let whose = "the directory /opt/app belongs to user 65534; make it root's with chown root";
-        for (line, about) in [("/etc/unitward/shop.stack:2:", "what runs as root is not root's alone to choose"), ("/etc/unitward/unitward.conf:4:", "PasswordFile=/opt/app/password is not root's alone")] {
+        for (line, about) in [
+            ("/etc/unitward/shop.stack:2:", "what runs as root is not root's alone to choose"),
+            ("/etc/unitward/web.ward:8:", "what runs as root is not root's alone to choose"),
+            ("/etc/unitward/web.ward:4:", "EnvironmentFile=/opt/app/env sets variables for steps that run as root"),
+            ("/etc/unitward/unitward.conf:4:", "PasswordFile=/opt/app/password is not root's alone"),
+        ] {
             let found = said.lines().find(|said| said.starts_with(line)).unwrap_or_default();
             assert!(found.contains("warning") && found.contains(about) && found.ends_with(whose), "{line}: {said}");
         }

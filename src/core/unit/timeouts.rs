@@ -1,7 +1,7 @@
 //! How far systemd's time-outs must grow so that waiting steps and the back-off are not cut short.
 
 use super::hidden;
-use crate::core::config::read_native::value;
+use crate::core::config::read_native::{value, values};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, Mistake, Problem, Ward, time_span};
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct AdoptedUnit {
     pub rooted: bool,
     /// What it mounts, which may hide from our lines what they need.
     pub mounts: Vec<NativeLine>,
+    /// The values of `EnvironmentFile=`.
+    pub environment_files: Vec<String>,
     /// `TimeoutStartSec=` or `TimeoutSec=`.
     pub start: Timeout,
     /// `TimeoutStopSec=` or `TimeoutSec=`.
@@ -47,6 +49,7 @@ impl AdoptedUnit {
             restart: value(service, "Restart").map(str::to_owned),
             rooted: rooted(service),
             mounts: service.iter().filter(|line| hidden::KEYS.contains(&line.key.as_str())).cloned().collect(),
+            environment_files: values(service, "EnvironmentFile").map(|line| line.value.clone()).collect(),
             start: given(service, "TimeoutStartSec"),
             stop: given(service, "TimeoutStopSec"),
         }

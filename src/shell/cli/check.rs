@@ -8,6 +8,7 @@ mod broker;
 mod json;
 mod mentions;
 mod native;
+mod root_commands;
 mod stacks;
 mod undone;
 mod unread;
@@ -62,6 +63,7 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
         if let Some(ward) = ward {
             checked.problems.extend(hidden(below, &ward).or_else(|| not_restarted(&ward, adopted.as_ref())));
             checked.problems.extend(undone::warnings(below, &ward, &outputs));
+            checked.problems.extend(root_commands::warnings(below, &ward, adopted.as_ref()));
             checked.guarded.push((ward, checked.outputs.len()));
         }
         checked.outputs.extend(outputs);
