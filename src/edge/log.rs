@@ -41,6 +41,7 @@ pub(crate) enum Late {
     /// No send waits any more: a recovery has better things to do.
     GiveUp,
     /// The next one waits again: the process lives long.
+    #[cfg(feature = "full")]
     WaitAgain,
 }
 

@@ -21,6 +21,9 @@ on_both! {
         wait_for_restart(&host, "web", &run);
         host.write("/etc/unitward/wrong.ward", &format!("[Ward]\nUnit={text}.service\n[{text}]\n{text}\n"));
         host.write("/root/reason", text);
+        let status = host.wait_for("its STATUS=", || Some(host.sh("unitward status web")).filter(|said| said.contains("nwod")));
+        assert!(status.contains("up \u{fffd}nwod"), "{status}");
+        assert_safe("status", &status);
         host.sh("touch /run/heard; systemd-run --quiet --unit=ear --property=StandardOutput=append:/run/heard unitward monitor; sleep 1");
         host.sh("unitward exclude web --reason=\"$(cat /root/reason)\"");
         host.wait_for("the signal", || host.read("/run/heard").contains("excluded by hand").then_some(()));

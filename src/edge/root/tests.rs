@@ -228,65 +228,58 @@ fn give_away(path: &Path) -> bool {
     lchown(path, Some(65_534), None).is_ok()
 }
 
+/// A link and its target.
+type Link = (&'static str, &'static str);
+
+/// Links that lead to a file, what of the way is given to a user, and what is said then.
+const WAYS: [(&[Link], &str, &str); 12] = [
+    // The user's folder itself, and one further up.
+    (&[("etc/unitward/a.ward", "/home/app/a.ward")], "home/app", "the directory /home/app belongs to user 65534"),
+    (&[("etc/unitward/a.ward", "/home/app/a.ward")], "home", "the directory /home belongs"),
+    (&[("etc/unitward/a.ward", "../../home/app/a.ward")], "home/app", "the directory /home/app belongs"),
+    // A link in a folder of root's that leads by way of the user's.
+    (
+        &[("etc/unitward/a.ward", "/srv/a.ward"), ("srv/a.ward", "/home/app/a.ward")],
+        "home/app",
+        "the directory /home/app belongs",
+    ),
+    (
+        &[("etc/unitward/a.ward", "/srv/app/a.ward"), ("srv/app", "/home/app")],
+        "home/app",
+        "the directory /home/app belongs",
+    ),
+    // The way leads through the user's folder and out of it again.
+    (
+        &[("etc/unitward/a.ward", "/home/app/back/a.ward"), ("home/app/back", "/srv"), ("srv/a.ward", "/etc/a.ward")],
+        "home/app",
+        "the directory /home/app belongs",
+    ),
+    // The user's link in a folder of root's.
+    (
+        &[("etc/unitward/a.ward", "/srv/app/a.ward"), ("srv/app", "/home/app")],
+        "srv/app",
+        "the link /srv/app belongs to user 65534; make it root's with chown --no-dereference root",
+    ),
+    (&[("etc/unitward/a.ward", "/home/app/a.ward")], "etc/unitward/a.ward", "the link /etc/unitward/a.ward belongs"),
+    // A folder of drop-ins, and those of the search path.
+    (
+        &[("etc/unitward/w.ward.d", "/home/app/d")],
+        "home/app",
+        "/etc/unitward/w.ward.d: the directory /home/app belongs",
+    ),
+    (&[("run/unitward", "/home/app")], "home/app", "/run/unitward: the directory /home/app belongs"),
+    (&[], "etc", "/etc/unitward: the directory /etc belongs"),
+    // A mask: what it masks is root's to choose, too.
+    (
+        &[("etc/unitward/w.ward", "/home/app/null"), ("home/app/null", "/dev/null")],
+        "home/app",
+        "/etc/unitward/w.ward: ",
+    ),
+];
+
 #[test]
 fn a_file_is_not_trusted_when_somebody_else_has_a_folder_or_a_link_on_the_way_in_hand() {
-    // What leads to a ward, and what is given away of it.
-    for (links, given, said) in [
-        // The user's folder itself, and one further up.
-        (
-            vec![("etc/unitward/a.ward", "/home/app/a.ward")],
-            "home/app",
-            "the directory /home/app belongs to user 65534",
-        ),
-        (vec![("etc/unitward/a.ward", "/home/app/a.ward")], "home", "the directory /home belongs"),
-        (vec![("etc/unitward/a.ward", "../../home/app/a.ward")], "home/app", "the directory /home/app belongs"),
-        // A link in a folder of root's that leads by way of the user's.
-        (
-            vec![("etc/unitward/a.ward", "/srv/a.ward"), ("srv/a.ward", "/home/app/a.ward")],
-            "home/app",
-            "the directory /home/app belongs",
-        ),
-        (
-            vec![("etc/unitward/a.ward", "/srv/app/a.ward"), ("srv/app", "/home/app")],
-            "home/app",
-            "the directory /home/app belongs",
-        ),
-        // The way leads through the user's folder and out of it again.
-        (
-            vec![
-                ("etc/unitward/a.ward", "/home/app/back/a.ward"),
-                ("home/app/back", "/srv"),
-                ("srv/a.ward", "/etc/a.ward"),
-            ],
-            "home/app",
-            "the directory /home/app belongs",
-        ),
-        // The user's link in a folder of root's.
-        (
-            vec![("etc/unitward/a.ward", "/srv/app/a.ward"), ("srv/app", "/home/app")],
-            "srv/app",
-            "the link /srv/app belongs to user 65534; make it root's with chown --no-dereference root",
-        ),
-        (
-            vec![("etc/unitward/a.ward", "/home/app/a.ward")],
-            "etc/unitward/a.ward",
-            "the link /etc/unitward/a.ward belongs",
-        ),
-        // A folder of drop-ins, and one of the search path.
-        (
-            vec![("etc/unitward/w.ward.d", "/home/app/d")],
-            "home/app",
-            "/etc/unitward/w.ward.d: the directory /home/app belongs",
-        ),
-        (vec![("run/unitward", "/home/app")], "home/app", "/run/unitward: the directory /home/app belongs"),
-        (vec![], "etc", "/etc/unitward: the directory /etc belongs"),
-        // A mask: what it masks is root's to choose, too.
-        (
-            vec![("etc/unitward/w.ward", "/home/app/null"), ("home/app/null", "/dev/null")],
-            "home/app",
-            "/etc/unitward/w.ward: ",
-        ),
-    ] {
+    for (links, given, said) in WAYS {
         let root = tree(&[
             ("home/app/a.ward", WARD),
             ("home/app/d/x.conf", "[Recovery]\nDeathLimit=1\n"),
@@ -295,7 +288,7 @@ fn a_file_is_not_trusted_when_somebody_else_has_a_folder_or_a_link_on_the_way_in
             ("etc/unitward/unitward.conf", "[Node]\nNodeId=x\n"),
             ("usr/lib/unitward/w.ward", "[Ward]\nUnit=w.service\n"),
         ]);
-        for (link, target) in &links {
+        for (link, target) in links {
             let link = root.path().join(link);
             fs::create_dir_all(link.parent().unwrap()).unwrap();
             symlink(target, link).unwrap();
