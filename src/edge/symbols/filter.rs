@@ -1,0 +1,88 @@
+//! The system calls of the process that reads objects, as a program for the kernel (seccomp(2)).
+//!
+//! It may read and write what is open, ask for memory and end. Any other call ends it at once: there is none among them that
+//! takes a path, an address, a program or another process.
+//!
+//! It is written here, for the filters of seccompiler know no 32-bit ARM.
+
+use seccompiler::{apply_filter, sock_filter};
+use std::io;
+
+/// The architecture's number in linux/audit.h. Where there is none, nothing is looked up.
+const ARCHITECTURE: Option<u32> = if cfg!(target_arch = "x86_64") {
+    Some(0xc000_003e)
+} else if cfg!(target_arch = "aarch64") {
+    Some(0xc000_00b7)
+} else if cfg!(all(target_arch = "arm", target_endian = "little")) {
+    Some(0x4000_0028)
+} else if cfg!(target_arch = "riscv64") {
+    Some(0xc000_00f3)
+} else {
+    None
+};
+
+/// What every architecture has.
+const ALLOWED: [libc::c_long; 20] = [
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_recvmsg,
+    libc::SYS_lseek,
+    libc::SYS_close,
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_mprotect,
+    libc::SYS_madvise,
+    libc::SYS_futex,
+    libc::SYS_sched_yield,
+    libc::SYS_getrandom,
+    libc::SYS_clock_gettime,
+    libc::SYS_sigaltstack,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];
+
+/// Memory, and on a machine with words of 32 bits also offsets and times.
+#[cfg(target_pointer_width = "64")]
+const ALLOWED_BY_WIDTH: [libc::c_long; 1] = [libc::SYS_mmap];
+#[cfg(target_pointer_width = "32")]
+const ALLOWED_BY_WIDTH: [libc::c_long; 4] =
+    [libc::SYS_mmap2, libc::SYS__llseek, libc::SYS_clock_gettime64, libc::SYS_futex_time64];
+
+// Instructions of linux/bpf_common.h, and what a filter returns.
+const LOAD: u16 = 0x20;
+const JUMP_IF_EQUAL: u16 = 0x15;
+const RETURN: u16 = 0x06;
+const ALLOW: u32 = 0x7fff_0000;
+const KILL_PROCESS: u32 = 0x8000_0000;
+// Where `struct seccomp_data` has what a filter looks at.
+const NUMBER: u32 = 0;
+const ARCH: u32 = 4;
+
+/// Confines this thread for good, and what it starts.
+///
+/// # Errors
+/// Where the kernel has no filters, or this code none for the architecture.
+pub(super) fn apply() -> io::Result<()> {
+    let architecture = ARCHITECTURE.ok_or(io::ErrorKind::Unsupported)?;
+    apply_filter(&program(architecture)).map_err(io::Error::other)
+}
+
+fn program(architecture: u32) -> Vec<sock_filter> {
+    let step = |code, k| sock_filter { code, jt: 0, jf: 0, k };
+    // Where it is equal the next instruction is left out, where it is not the one behind.
+    let skip_if_equal = |k| sock_filter { code: JUMP_IF_EQUAL, jt: 1, jf: 0, k };
+    let skip_unless_equal = |k| sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: 1, k };
+    let mut program = vec![step(LOAD, ARCH), skip_if_equal(architecture), step(RETURN, KILL_PROCESS)];
+    program.push(step(LOAD, NUMBER));
+    for call in ALLOWED.into_iter().chain(ALLOWED_BY_WIDTH) {
+        // Numbers of calls are small.
+        let Ok(call) = u32::try_from(call) else { continue };
+        program.extend([skip_unless_equal(call), step(RETURN, ALLOW)]);
+    }
+    program.push(step(RETURN, KILL_PROCESS));
+    program
+}
