@@ -40,8 +40,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use wire::{Answer, FILES, Mapped, Request};
 pub(in crate::edge) use wire::Compression;
+use wire::{Answer, FILES, Mapped, Request};
 
 /// Processes that one look-up may take: one more for each part of the work that one of them was lost on.
 const PROCESSES: u32 = 8;

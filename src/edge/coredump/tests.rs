@@ -153,7 +153,9 @@ fn a_process_that_lived_elsewhere_is_not_looked_up_here() {
     for recorded in RECORDED {
         let core = Core::parse(line(recorded, "odd-root"), DUMPER).unwrap();
         assert_eq!(core.filesystem, Filesystem::Other);
-        assert!(core.backtrace(Path::new("/"), &resolver()).unwrap().contains(": reach_too_far 0 /opt/bin/levels-pie\n"));
+        assert!(
+            core.backtrace(Path::new("/"), &resolver()).unwrap().contains(": reach_too_far 0 /opt/bin/levels-pie\n")
+        );
         assert_eq!(Core::parse(line(recorded, "odd-user"), DUMPER).unwrap().filesystem, Filesystem::Host);
     }
     let chrooted = Core::parse(&with("caller", "COREDUMP_ROOT", r#""/srv""#), DUMPER).unwrap();

@@ -38,9 +38,7 @@ fn named_by(backtrace: &str, (map, root): (&MemoryMap, &Path), resolver: &Resolv
     let lines: Vec<_> = backtrace.lines().map(|text| (text, Line::parse(text))).collect();
     let known = || lines.iter().filter_map(|(_, line)| line.as_ref());
     let mut symbols = match frames(known(), map) {
-        Some(frames) => {
-            resolver.look_up(root, &frames, &Marks { at_ms: clock::since_epoch(), ..Marks::default() })
-        }
+        Some(frames) => resolver.look_up(root, &frames, &Marks { at_ms: clock::since_epoch(), ..Marks::default() }),
         None => resolver.as_said(&known().map(Line::frame).collect::<Vec<_>>()),
     }
     .into_iter();

@@ -45,6 +45,13 @@ const ALLOWED: [libc::c_long; 20] = [
     libc::SYS_exit_group,
 ];
 
+/// fcntl(2) may only ask whether a descriptor is open: a build with checks does before it closes one.
+#[cfg(target_pointer_width = "64")]
+const CONTROL: libc::c_long = libc::SYS_fcntl;
+#[cfg(target_pointer_width = "32")]
+const CONTROL: libc::c_long = libc::SYS_fcntl64;
+const GET_FLAGS: u32 = 1;
+
 /// Memory, and on a machine with words of 32 bits also offsets and times.
 #[cfg(target_pointer_width = "64")]
 const ALLOWED_BY_WIDTH: [libc::c_long; 1] = [libc::SYS_mmap];
@@ -61,6 +68,7 @@ const KILL_PROCESS: u32 = 0x8000_0000;
 // Where `struct seccomp_data` has what a filter looks at.
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
+const SECOND_ARGUMENT: u32 = 24;
 
 /// Confines this thread for good, and what it starts.
 ///
@@ -73,16 +81,21 @@ pub(super) fn apply() -> io::Result<()> {
 
 fn program(architecture: u32) -> Vec<sock_filter> {
     let step = |code, k| sock_filter { code, jt: 0, jf: 0, k };
-    // Where it is equal the next instruction is left out, where it is not the one behind.
-    let skip_if_equal = |k| sock_filter { code: JUMP_IF_EQUAL, jt: 1, jf: 0, k };
-    let skip_unless_equal = |k| sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: 1, k };
-    let mut program = vec![step(LOAD, ARCH), skip_if_equal(architecture), step(RETURN, KILL_PROCESS)];
-    program.push(step(LOAD, NUMBER));
-    for call in ALLOWED.into_iter().chain(ALLOWED_BY_WIDTH) {
-        // Numbers of calls are small.
-        let Ok(call) = u32::try_from(call) else { continue };
-        program.extend([skip_unless_equal(call), step(RETURN, ALLOW)]);
-    }
+    // Leaves out so many instructions unless what was loaded is equal.
+    let unless = |k, left_out| sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: left_out, k };
+    let number = |call: libc::c_long| u32::try_from(call).expect("numbers of calls are small");
+    let calls = ALLOWED.into_iter().chain(ALLOWED_BY_WIDTH);
+    let mut allowed = vec![step(LOAD, NUMBER)];
+    allowed.extend(calls.flat_map(|call| [unless(number(call), 1), step(RETURN, ALLOW)]));
+    allowed.extend([
+        unless(number(CONTROL), 3),
+        step(LOAD, SECOND_ARGUMENT),
+        unless(GET_FLAGS, 1),
+        step(RETURN, ALLOW),
+    ]);
+    let length = u8::try_from(allowed.len()).expect("a jump reaches that far");
+    let mut program = vec![step(LOAD, ARCH), unless(architecture, length)];
+    program.extend(allowed);
     program.push(step(RETURN, KILL_PROCESS));
     program
 }

@@ -78,7 +78,8 @@ fn name(functions: Functions, files: Vec<File>) -> io::Result<()> {
             Some((frame, place.offset))
         };
         let places: Vec<_> = frames.iter().enumerate().filter_map(inside).collect();
-        let queries = places.iter().map(|(frame, offset)| Query { offset: *offset, said: frames[*frame].said.as_deref() });
+        let queries =
+            places.iter().map(|(frame, offset)| Query { offset: *offset, said: frames[*frame].said.as_deref() });
         let found = elf::find(file, build_id.as_deref(), queries);
         for ((frame, _), function) in places.iter().zip(found) {
             if let Some(elf::Function { name, behind }) = function {
