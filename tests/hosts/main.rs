@@ -30,6 +30,7 @@ mod development;
 mod exclusion;
 mod exclusion_disputed;
 mod flapping;
+mod foreign_objects;
 mod full_disk;
 mod hard;
 mod harness;

@@ -3,7 +3,7 @@
 //! A program sees of itself only the functions it exports; the symbol tables of its objects' files know the others as well. They
 //! can be read for as long as the caller waits for its answer. The caller is root or a member, but what it says is only words: a
 //! frame is looked up where the kernel says that the process has mapped an object of that name, and if one does not fit, none
-//! is. A restart waits for names no longer than [`PATIENCE`].
+//! is. Its files are opened and read as [`crate::edge::symbols`] says, and a restart waits for names no longer than [`PATIENCE`].
 
 use crate::core::crash::backtrace::{self, Frame, Symbol};
 use crate::core::crash::memory_map::MemoryMap;
@@ -31,10 +31,10 @@ pub fn named(backtrace: &str, pid: u32) -> String {
     });
     let map = MemoryMap::parse(map.first().map_or("", String::as_str));
     let root = PathBuf::from(format!("/proc/{pid}/root"));
-    named_by(backtrace, (&map, &root), &Resolver::new(begun + PATIENCE))
+    named_by(backtrace, &map, &root, &Resolver::new(begun + PATIENCE))
 }
 
-fn named_by(backtrace: &str, (map, root): (&MemoryMap, &Path), resolver: &Resolver) -> String {
+fn named_by(backtrace: &str, map: &MemoryMap, root: &Path, resolver: &Resolver) -> String {
     let lines: Vec<_> = backtrace.lines().map(|text| (text, Line::parse(text))).collect();
     let known = || lines.iter().filter_map(|(_, line)| line.as_ref());
     let mut symbols = match frames(known(), map) {

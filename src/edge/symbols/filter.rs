@@ -56,8 +56,13 @@ const GET_FLAGS: u32 = 1;
 #[cfg(target_pointer_width = "64")]
 const ALLOWED_BY_WIDTH: [libc::c_long; 1] = [libc::SYS_mmap];
 #[cfg(target_pointer_width = "32")]
-const ALLOWED_BY_WIDTH: [libc::c_long; 4] =
-    [libc::SYS_mmap2, libc::SYS__llseek, libc::SYS_clock_gettime64, libc::SYS_futex_time64];
+const ALLOWED_BY_WIDTH: [libc::c_long; 4] = [libc::SYS_mmap2, libc::SYS__llseek, CLOCK_GETTIME_64, FUTEX_TIME_64];
+
+// With times of 64 bits, of the same number on every architecture; libc does not have them for all.
+#[cfg(target_pointer_width = "32")]
+const CLOCK_GETTIME_64: libc::c_long = 403;
+#[cfg(target_pointer_width = "32")]
+const FUTEX_TIME_64: libc::c_long = 422;
 
 // Instructions of linux/bpf_common.h, and what a filter returns.
 const LOAD: u16 = 0x20;

@@ -7,7 +7,7 @@
 //! * Only a regular file on a file system that keeps data, and that its owner says is the right one, is opened for reading.
 //! * A path can lead to a file system that does not answer: all of it is done in a thread that is waited for no longer than told.
 
-use rustix::fs::{FsWord, Mode, OFlags, ResolveFlags, fstatfs, open, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, fstatfs, open, openat2};
 use std::fs::{File, Metadata};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -24,7 +24,7 @@ static AT_WORK: AtomicUsize = AtomicUsize::new(0);
 
 /// File systems whose regular files are the kernel's and not data: reading one can take away what it tells, as of `/proc/kmsg`
 /// (linux/magic.h).
-const OF_THE_KERNEL: [FsWord; 17] = [
+const OF_THE_KERNEL: [u32; 17] = [
     0x9fa0,      // proc
     0x6265_6572, // sysfs
     0x6462_6720, // debugfs
@@ -51,8 +51,9 @@ pub(super) fn open_below(root: &Path, path: &str, is_right: impl Fn(&Metadata) -
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let found = File::from(openat2(&root, path, nothing | OFlags::NOFOLLOW, Mode::empty(), resolve).ok()?);
     let known = found.metadata().ok()?;
-    // Most of the kernel's files claim to be empty.
-    let keeps_data = known.len() > 0 && fstatfs(&found).is_ok_and(|system| !OF_THE_KERNEL.contains(&system.f_type));
+    // Most of the kernel's files claim to be empty. The word for the type has a sign and a width that depend on the machine.
+    let of_the_kernel = |kind| OF_THE_KERNEL.contains(&(kind as u32));
+    let keeps_data = known.len() > 0 && fstatfs(&found).is_ok_and(|system| !of_the_kernel(system.f_type));
     if !known.is_file() || !keeps_data || !is_right(&known) {
         return None;
     }
