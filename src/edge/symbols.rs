@@ -36,7 +36,7 @@ use open::open_below;
 pub use session::OPTION;
 use session::{Program, Session};
 use std::collections::BTreeMap;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -96,10 +96,10 @@ impl Resolver {
     /// The files that were mapped at these addresses, by the core at this path below `root`.
     #[must_use]
     pub(in crate::edge) fn mapped_files(&self, root: &Path, core: &str, addresses: &[u64]) -> Vec<MappedFile> {
-        let (root, path) = (root.to_owned(), core.to_owned());
+        let path = root.join(core.trim_start_matches('/'));
         let opened = gather(self.halfway(), move |found| {
             // Nobody listens any more when it took too long.
-            let _ = open_below(&root, &path, |_| true).map(|file| found.send(file));
+            let _ = open_core(&path).map(|file| found.send(file));
         });
         let compression = if core.ends_with(".zst") { Compression::Zstd } else { Compression::None };
         let request = Request::Mapped(Mapped { addresses: addresses.to_owned(), compression });
@@ -166,6 +166,12 @@ impl Resolver {
             }
         }
     }
+}
+
+/// The core that systemd-coredump wrote there. Links on the way are an administrator's.
+fn open_core(path: &Path) -> Option<File> {
+    let folder = path.parent()?.canonicalize().ok()?;
+    open_below(&folder, path.file_name()?.to_str()?, |_| true)
 }
 
 /// How a process has ended.

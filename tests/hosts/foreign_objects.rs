@@ -83,11 +83,13 @@ on_both! {
         development::install(&host, "disguise.c", "/opt/disguise");
         host.write("/etc/unitward/shop.stack", "[Stack]\nName=Shop\n");
         host.write("/etc/unitward/disguise.ward", "[Ward]\nStack=shop\n[Service]\nExecStart=/opt/disguise\nUser=app\n");
-        host.sh("systemctl daemon-reload; systemctl start unitward-stack@shop.socket; systemctl start disguise");
-        // It begins anew, and asks again, as often as it is restarted: one time is enough.
+        host.sh("systemctl daemon-reload; systemctl start unitward-stack@shop.socket shop.target");
         let said = || host.journal(&["--unit=disguise", "--output=cat"]);
-        let told = host.wait_for("what became of the device", || said().lines().find(|line| line.starts_with("the device")).map(str::to_owned));
-        host.run(&["systemctl", "stop", "disguise"]);
+        host.wait_for("the disguise", || said().contains("disguised").then_some(()));
+        host.run(&["systemctl", "kill", "--signal=USR1", "disguise"]);
+        let told = host.wait_for("what became of the device", || {
+            said().lines().find(|line| line.starts_with("the device")).map(str::to_owned)
+        });
         assert_eq!(told, "the device was left alone", "{}", said());
         let report = host.wait_for("the report", || reports.messages().into_iter().next());
         let backtrace = report["backtrace"].as_str().unwrap();

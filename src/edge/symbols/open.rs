@@ -3,13 +3,13 @@
 //! A process chooses what it maps and, with a mount namespace of its own, what stands at any path. Opening a device, a terminal or
 //! a file of the kernel's can have effects, and reading one too. Therefore:
 //!
-//! * A path is looked up below a root that no link leads out of, and gives a descriptor that opens nothing (`O_PATH`, open(2)).
+//! * A path is looked up below a root, part by part and through no link, and gives a descriptor that opens nothing (`O_PATH`, open(2)).
 //! * Only a regular file on a file system that keeps data, and that its owner says is the right one, is opened for reading.
 //! * A path can lead to a file system that does not answer: all of it is done in a thread that is waited for no longer than told.
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, fstatfs, open, openat2};
+use rustix::fs::{Mode, OFlags, fstatfs, open, openat};
 use std::fs::{File, Metadata};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,10 +46,7 @@ const OF_THE_KERNEL: [u32; 17] = [
 
 /// Opens the file at this path below `root` for reading, if it is a regular one and `is_right`.
 pub(super) fn open_below(root: &Path, path: &str, is_right: impl Fn(&Metadata) -> bool) -> Option<File> {
-    let nothing = OFlags::PATH | OFlags::CLOEXEC;
-    let root = open(root, nothing | OFlags::DIRECTORY, Mode::empty()).ok()?;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let found = File::from(openat2(&root, path, nothing | OFlags::NOFOLLOW, Mode::empty(), resolve).ok()?);
+    let found = File::from(find(root, path)?);
     let known = found.metadata().ok()?;
     // Most of the kernel's files claim to be empty. The word for the type has a sign and a width that depend on the machine.
     let of_the_kernel = |kind| OF_THE_KERNEL.contains(&(kind as u32));
@@ -62,6 +59,24 @@ pub(super) fn open_below(root: &Path, path: &str, is_right: impl Fn(&Metadata) -
     let file = File::from(open(format!("/proc/self/fd/{}", found.as_raw_fd()), flags, Mode::empty()).ok()?);
     let same = |is: &Metadata| is.is_file() && (is.dev(), is.ino()) == (known.dev(), known.ino());
     file.metadata().is_ok_and(|is| same(&is)).then_some(file)
+}
+
+/// What stands at this path, not opened. The kernel tells paths without links, so none is followed: not even within the root.
+///
+/// openat2(2) would do it in one call, but systemd's `RestrictSUIDSGID=` leaves services without it.
+fn find(root: &Path, path: &str) -> Option<OwnedFd> {
+    let nothing = OFlags::PATH | OFlags::CLOEXEC;
+    let mut at = open(root, nothing | OFlags::DIRECTORY, Mode::empty()).ok()?;
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    parts.peek()?;
+    while let Some(part) = parts.next() {
+        if matches!(part, "." | "..") {
+            return None;
+        }
+        let kind = if parts.peek().is_some() { OFlags::DIRECTORY } else { OFlags::empty() };
+        at = openat(&at, part, nothing | OFlags::NOFOLLOW | kind, Mode::empty()).ok()?;
+    }
+    Some(at)
 }
 
 /// What `work` has sent when it ends, or the time is over: then it goes on, and nobody waits for it. Where too many go on already

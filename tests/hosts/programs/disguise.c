@@ -2,6 +2,8 @@
  * A member of a stack that makes its object show as a device: in namespaces of its own it lays the object over /dev/full, maps
  * it from there, and lays a terminal over it. Whoever opens /dev/full below its root opens the terminal, and it can tell.
  *
+ * On SIGUSR1 it asks for a full restart.
+ *
  * Built with -DLIBRARY it is that object.
  */
 #define _GNU_SOURCE
@@ -66,10 +68,15 @@ static __attribute__((noipa)) int ask(void) {
 
 int main(void) {
     char map[64], other[64];
+    sigset_t requests;
+    int request;
     int (*exported)(int (*)(void));
     void *object;
 
     setvbuf(stderr, NULL, _IONBF, 0);
+    sigemptyset(&requests);
+    sigaddset(&requests, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &requests, NULL);
     snprintf(map, sizeof map, "0 %d 1", (int)getuid());
     must(unshare(CLONE_NEWUSER | CLONE_NEWNS), "unshare");
     put("/proc/self/setgroups", "deny");
@@ -84,6 +91,8 @@ int main(void) {
     must(exported ? 0 : -1, "load it");
     must(mount(other, shown, NULL, MS_BIND, NULL), "lay the terminal over it");
     signal(SIGTERM, tell);
+    fputs("disguised\n", stderr);
+    sigwait(&requests, &request);
     fprintf(stderr, "asked: %d\n", exported(ask));
     for (;;)
         pause();

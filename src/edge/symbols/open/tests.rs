@@ -80,7 +80,7 @@ fn files_of_the_kernel_are_not_opened() {
 }
 
 #[test]
-fn no_link_leads_out_of_the_root() {
+fn no_link_is_followed() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path().join("root");
     fs::create_dir_all(root.join("inside")).unwrap();
@@ -94,10 +94,10 @@ fn no_link_leads_out_of_the_root() {
         open_below(&root, path, anything)?.read_to_string(&mut text).unwrap();
         Some(text)
     };
-    for path in ["/inside/file", "/round/file", "inside/file", "/inside/../../inside/file"] {
+    for path in ["/inside/file", "inside/file", "//inside//file"] {
         assert_eq!(text(path).as_deref(), Some("inside"), "{path}");
     }
-    for path in ["/up/file", "/whole/file", "/../file", "../file"] {
+    for path in ["/up/file", "/whole/file", "/round/file", "/../file", "../file", "/inside/../inside/file"] {
         assert_eq!(text(path), None, "{path}");
     }
 }
