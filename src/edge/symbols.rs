@@ -168,10 +168,9 @@ impl Resolver {
     }
 }
 
-/// The core that systemd-coredump wrote there. Links on the way are an administrator's.
+/// The core that systemd-coredump wrote there. Links to its folder are an administrator's, and are followed.
 fn open_core(path: &Path) -> Option<File> {
-    let folder = path.parent()?.canonicalize().ok()?;
-    open_below(&folder, path.file_name()?.to_str()?, |_| true)
+    open_below(path.parent()?, path.file_name()?.to_str()?, |_| true)
 }
 
 /// How a process has ended.

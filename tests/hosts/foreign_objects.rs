@@ -47,7 +47,7 @@ fn assert_is_confined(noted: &str) {
     assert!(rest.iter().all(is_known), "{noted}");
     let environment: Vec<_> = noted.lines().skip_while(|line| !line.starts_with("Max open files")).skip(1).collect();
     let environment: Vec<_> = environment.iter().filter(|line| line.contains('=')).collect();
-    assert_eq!(environment, [&"PATH=/usr/sbin:/usr/bin:/sbin:/bin", &"LC_ALL=C"], "{noted}");
+    assert_eq!(environment, [&"LC_ALL=C", &"PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "{noted}");
 }
 
 on_both! {
