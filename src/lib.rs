@@ -49,7 +49,7 @@
 //! * `root`: which files there are below one root, and which of them are trusted.
 //! * `series_file`: what carries over from run to run.
 //! * `step`: `unitward-step`, which PID 1 runs in the lines of generated units.
-//! * `symbols`: the functions of a backtrace.
+//! * `symbols`: the functions of a backtrace, and the confined process that reads other people's objects and names for it.
 //! * `systemctl`: PID 1, told what to do, without a bus daemon.
 //! * `trusted`: directories that only root can have prepared.
 //! * `unit_files`: other people's units, as they are on disk.

@@ -17,9 +17,9 @@
 //! can only name another run of the same unit. A process of a user's service manager has `user@UID.service` there and a run that
 //! is none of that unit's, so it matches nothing.
 
-mod core_file;
+pub(super) mod core_file;
 
-use super::symbols::{self, BuildIds, Marks};
+use super::symbols::{BuildIds, Marks, Resolver};
 use crate::core::crash::backtrace::{Frame, frames, render};
 use crate::core::crash::memory_map::MemoryMap;
 use crate::core::crash::observation::InvocationId;
@@ -139,25 +139,29 @@ impl Core {
     /// The frames of the thread that crashed, as a report has them, with symbols from the objects below `root`. `None` where
     /// systemd-coredump could not read the stack.
     #[must_use]
-    pub fn backtrace(&self, root: &Path) -> Option<String> {
-        let frames = self.frames(root);
+    pub fn backtrace(&self, root: &Path, resolver: &Resolver) -> Option<String> {
+        let frames = self.frames(root, resolver);
+        if frames.is_empty() {
+            return None;
+        }
         let symbols = match self.filesystem {
             Filesystem::Host => {
                 let marks = Marks { build_ids: build_ids(&self.packages), at_ms: self.at_ms };
-                symbols::look_up(root, &frames, &marks)
+                resolver.look_up(root, &frames, &marks)
             }
-            Filesystem::Other => symbols::as_said(&frames),
+            Filesystem::Other => resolver.as_said(&frames),
         };
-        (!frames.is_empty()).then(|| render(&frames, &symbols))
+        Some(render(&frames, &symbols))
     }
 
-    fn frames(&self, root: &Path) -> Vec<Frame> {
+    fn frames(&self, root: &Path, resolver: &Resolver) -> Vec<Frame> {
         let map = MemoryMap::parse(&self.maps);
         let first = frames(&self.message, &map);
         if self.file.is_empty() || first.iter().all(|frame| frame.object.is_some()) {
             return first;
         }
-        frames(&self.message, &map.with(core_file::mapped_files(root, &self.file)))
+        let addresses: Vec<_> = first.iter().map(|frame| frame.instruction).collect();
+        frames(&self.message, &map.with(resolver.mapped_files(root, &self.file, &addresses)))
     }
 
     /// About as much memory as it takes.

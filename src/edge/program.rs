@@ -7,8 +7,10 @@
 //! the standard library opens all of its own close-on-exec, and PID 1 gives a service's descriptors to its main process alone.
 
 use crate::core::environment::{self, PATH};
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A program of the host that Unitward starts by itself.
@@ -55,10 +57,16 @@ impl HostProgram {
 /// A command that runs this very program again, with a fixed environment and no input.
 #[must_use]
 pub fn own() -> Command {
-    fixed("/proc/self/exe")
+    of_ours(Path::new("/proc/self/exe"))
 }
 
-fn fixed(path: &str) -> Command {
+/// The same of a program of Unitward's at this absolute path.
+#[must_use]
+pub fn of_ours(path: &Path) -> Command {
+    fixed(path.as_os_str())
+}
+
+fn fixed(path: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(path);
     command.env_clear().env("PATH", PATH).env("LC_ALL", "C").stdin(Stdio::null());
     command
@@ -126,7 +134,7 @@ mod tests {
     fn every_program_of_the_host_is_where_it_is_said_to_be() {
         use HostProgram::{Busctl, Getent, Journalctl, Systemctl, Systemd, SystemdAnalyze, Timeout};
         for program in [Busctl, Getent, Journalctl, Systemctl, Systemd, SystemdAnalyze, Timeout] {
-            assert!(std::path::Path::new(program.path()).exists(), "{program:?}");
+            assert!(Path::new(program.path()).exists(), "{program:?}");
         }
     }
 }

@@ -5,23 +5,49 @@
 //! systemd-coredump took from the core, where it took one. What is not found keeps the name systemd-coredump gives, which knows
 //! separate debug information too, without an offset.
 //!
-//! Nothing here can fail, and what a hostile object can make it read is bounded, see [`elf`].
+//! # Whose files these are
+//!
+//! Anybody's: a process chooses what it maps, what its functions are called, and with a mount namespace of its own what stands at a
+//! path. So files are opened as [`open`] says, and what they contain, and every name, is read in a confined process ([`worker`],
+//! [`confine`]): without rights, without files of the host, with bounds to its memory and time. It answers bit by bit; what it has
+//! told when its time is over counts, and what it could not get past costs nothing but itself ([`known`]).
+//!
+//! Nothing here can fail, and nothing takes longer than the [`Resolver`] was given.
 //!
 //! What it does not see: a file overwritten in place. On overlayfs with `xino=on`, and where the clock was set back before
-//! the crash, files are taken for others and told without offsets.
+//! the crash, files are taken for others and told without offsets. The device that a memory map tells is not compared: on btrfs and
+//! overlayfs it is another one than that of the file.
 
+mod confine;
 mod demangle;
 mod elf;
+mod filter;
+mod known;
+mod open;
+mod session;
+mod wire;
+pub mod worker;
 
 use crate::core::crash::backtrace::{Frame, Symbol};
-use crate::core::crash::memory_map::Spot;
-pub use demangle::demangle;
-use elf::{Function, Query};
-use rustix::fs::{Mode, OFlags};
+use crate::core::crash::memory_map::{MappedFile, Spot};
+use known::{Known, Object};
+pub(in crate::edge) use open::gather;
+use open::open_below;
+pub use session::OPTION;
+use session::{Program, Session};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+pub(in crate::edge) use wire::Compression;
+use wire::{Answer, FILES, Mapped, Request};
+
+/// Processes that one look-up may take: one more for each part of the work that one of them was lost on.
+const PROCESSES: u32 = 8;
+
+/// How long a part of the work may take, beside a third of the time that is left.
+const LONGEST_PART: Duration = Duration::from_secs(1);
 
 /// Build-ids in hexadecimal digits, by the name that [`Frame::module`] has.
 pub type BuildIds = BTreeMap<String, String>;
@@ -35,69 +61,153 @@ pub struct Marks {
     pub at_ms: u64,
 }
 
-/// The function of each frame, by the objects below `root`.
-#[must_use]
-pub fn look_up(root: &Path, frames: &[Frame], marks: &Marks) -> Vec<Option<Symbol>> {
-    let mut symbols = as_said(frames);
-    for Object { path, inode, places } in objects(frames) {
-        let Some(file) = open(root, path).filter(|file| is_same(file, inode, marks.at_ms)) else { continue };
-        let build_id = places.iter().find_map(|(index, _)| marks.build_ids.get(frames[*index].module.as_ref()?));
-        let queries =
-            places.iter().map(|(index, offset)| Query { offset: *offset, said: frames[*index].function.as_deref() });
-        let found = elf::find(file, build_id.map(String::as_str), queries);
-        for ((index, _), function) in places.iter().zip(found) {
-            if let Some(Function { name, behind }) = function {
-                let Frame { address, instruction, .. } = frames[*index];
-                let offset = behind.checked_add(address - instruction);
-                symbols[*index] = Some(Symbol { name: demangle(&name), offset });
+/// Looks up functions in a confined process, until a deadline.
+#[derive(Debug, Clone)]
+pub struct Resolver {
+    program: Program,
+    until: Instant,
+}
+
+impl Resolver {
+    /// The process is this program's own; whatever it has found by then counts.
+    #[must_use]
+    pub fn new(until: Instant) -> Self {
+        Self { program: Program::this(), until }
+    }
+
+    /// The process is that of another program of ours, one that has [`OPTION`].
+    #[must_use]
+    pub fn with_program(path: PathBuf, until: Instant) -> Self {
+        Self { program: Program::at(path), until }
+    }
+
+    /// The function of each frame, by the objects below `root`.
+    #[must_use]
+    pub fn look_up(&self, root: &Path, frames: &[Frame], marks: &Marks) -> Vec<Option<Symbol>> {
+        self.name(frames, self.objects(root, frames, marks))
+    }
+
+    /// The function of each frame, as systemd-coredump or the frame's owner names it.
+    #[must_use]
+    pub fn as_said(&self, frames: &[Frame]) -> Vec<Option<Symbol>> {
+        self.name(frames, Vec::new())
+    }
+
+    /// The files that were mapped at these addresses, by the core at this path below `root`.
+    #[must_use]
+    pub(in crate::edge) fn mapped_files(&self, root: &Path, core: &str, addresses: &[u64]) -> Vec<MappedFile> {
+        let path = root.join(core.trim_start_matches('/'));
+        let opened = gather(self.halfway(), move |found| {
+            // Nobody listens any more when it took too long.
+            let _ = open_core(&path).map(|file| found.send(file));
+        });
+        let compression = if core.ends_with(".zst") { Compression::Zstd } else { Compression::None };
+        let request = Request::Mapped(Mapped { addresses: addresses.to_owned(), compression });
+        let Some(core) = opened.first() else { return Vec::new() };
+        let Ok(mut session) = Session::begin(&self.program, &request, &[core], self.until) else { return Vec::new() };
+        let files = std::iter::from_fn(|| match session.next(self.until)? {
+            Answer::File(part) => Some(part.into()),
+            _ => None,
+        });
+        files.take(FILES).collect()
+    }
+
+    /// The objects that the frames are in, opened.
+    fn objects(&self, root: &Path, frames: &[Frame], marks: &Marks) -> Vec<Object> {
+        let mut wanted = wanted(frames);
+        wanted.truncate(FILES);
+        let paths: Vec<_> = wanted.iter().map(|object| (object.path.to_owned(), object.inode)).collect();
+        let (root, at_ms) = (root.to_owned(), marks.at_ms);
+        let opened = gather(self.halfway(), move |found| {
+            for (number, (path, inode)) in paths.into_iter().enumerate() {
+                if let Some(file) = open_below(&root, &path, |file| is_same(file, inode, at_ms)) {
+                    let _ = found.send((number, file));
+                }
+            }
+        });
+        let object = |(number, file): (usize, _)| {
+            let places = std::mem::take(&mut wanted[number].places);
+            let build_id = places.iter().find_map(|(index, _)| marks.build_ids.get(frames[*index].module.as_ref()?));
+            Object { file, build_id: build_id.cloned(), places }
+        };
+        opened.into_iter().map(object).collect()
+    }
+
+    fn halfway(&self) -> Instant {
+        let now = Instant::now();
+        now + self.until.saturating_duration_since(now) / 2
+    }
+
+    fn name(&self, frames: &[Frame], objects: Vec<Object>) -> Vec<Option<Symbol>> {
+        let mut known = Known::new(frames, objects);
+        for _ in 0..PROCESSES {
+            let Some((request, files)) = known.request() else { break };
+            let Ok(session) = Session::begin(&self.program, &request, &files, self.until) else { break };
+            let end = self.listen(session, &mut known);
+            // Where one is lost before it has begun anything, so would be others.
+            if end == End::Done || known.under_way().is_none() {
+                break;
+            }
+            known.give_up();
+        }
+        known.symbols(frames)
+    }
+
+    /// Takes what a process answers.
+    fn listen(&self, mut session: Session, known: &mut Known) -> End {
+        loop {
+            let now = Instant::now();
+            let left = self.until.saturating_duration_since(now);
+            let until = if known.under_way().is_some() { now + (left / 3).min(LONGEST_PART) } else { self.until };
+            match session.next(until) {
+                Some(Answer::Done) => return End::Done,
+                Some(answer) => known.take(answer),
+                None => return End::Lost,
             }
         }
     }
-    symbols
+}
+
+/// The core that systemd-coredump wrote there. Links to its folder are an administrator's, and are followed.
+fn open_core(path: &Path) -> Option<File> {
+    open_below(path.parent()?, path.file_name()?.to_str()?, |_| true)
+}
+
+/// How a process has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It has told all.
+    Done,
+    /// It has ended, or got stuck, before that.
+    Lost,
 }
 
 /// An object that frames are in.
-struct Object<'a> {
+struct Wanted<'a> {
     path: &'a str,
     inode: Option<u64>,
     /// Which frames, and where each is in the object's file.
     places: Vec<(usize, u64)>,
 }
 
-fn objects(frames: &[Frame]) -> Vec<Object<'_>> {
-    let mut objects: Vec<Object<'_>> = Vec::new();
+fn wanted(frames: &[Frame]) -> Vec<Wanted<'_>> {
+    let mut objects: Vec<Wanted<'_>> = Vec::new();
     for (index, frame) in frames.iter().enumerate() {
         let (Some(path), Some(Spot { inode, offset })) = (&frame.object, frame.spot) else { continue };
         match objects.iter_mut().find(|object| object.path == path && object.inode == inode) {
             Some(object) => object.places.push((index, offset)),
-            None => objects.push(Object { path, inode, places: vec![(index, offset)] }),
+            None => objects.push(Wanted { path, inode, places: vec![(index, offset)] }),
         }
     }
     objects
 }
 
-/// The function of each frame, as systemd-coredump names it.
-#[must_use]
-pub fn as_said(frames: &[Frame]) -> Vec<Option<Symbol>> {
-    let said = |frame: &Frame| Some(Symbol { name: demangle(frame.function.as_ref()?), offset: None });
-    frames.iter().map(said).collect()
-}
-
-/// The file at this path below `root`. Neither a link nor a pipe that took its place is opened.
-pub(super) fn open(root: &Path, path: &str) -> Option<File> {
-    let path = root.join(path.trim_start_matches('/'));
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
-    file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
-}
-
 /// Whether it is the file that was mapped by a process that crashed then. The kernel tells a crash's time in whole seconds.
-fn is_same(file: &File, inode: Option<u64>, at_ms: u64) -> bool {
-    let Ok(metadata) = file.metadata() else { return false };
+fn is_same(file: &Metadata, inode: Option<u64>, at_ms: u64) -> bool {
     match inode {
         // The memory map has no more digits than the machine's words.
-        Some(inode) => metadata.ino() & (usize::MAX as u64) == inode,
-        None => u64::try_from(metadata.ctime()).is_ok_and(|changed| changed <= at_ms / 1000),
+        Some(inode) => file.ino() & (usize::MAX as u64) == inode,
+        None => u64::try_from(file.ctime()).is_ok_and(|changed| changed <= at_ms / 1000),
     }
 }
 

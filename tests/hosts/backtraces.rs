@@ -8,7 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 use unitward::edge::coredump::{Core, Dumper, MATCH};
+use unitward::edge::symbols::Resolver;
 
 /// Where the programs are on a host.
 const FOLDER: &str = "/opt/programs";
@@ -133,7 +135,9 @@ fn core(host: &Host, entry: &Value) -> Core {
 }
 
 fn backtrace(host: &Host, core: &Core) -> String {
-    core.backtrace(&host.path("/")).expect("the entry has a stack")
+    let resolver =
+        Resolver::with_program(env!("CARGO_BIN_EXE_unitwardd").into(), Instant::now() + Duration::from_secs(10));
+    core.backtrace(&host.path("/"), &resolver).expect("the entry has a stack")
 }
 
 /// What a line tells.

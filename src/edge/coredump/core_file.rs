@@ -5,24 +5,26 @@
 //! What it does not read: cores compressed by other means than zstd, which systemd prefers, and those kept in the journal.
 
 use crate::core::crash::memory_map::MappedFile;
-use crate::edge::symbols::open;
+use crate::edge::symbols::Compression;
 use object::endian::{Endian, Endianness};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{FileKind, elf};
+use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
 
 /// How much of a core is read at first and, if the notes are not whole, in the end, in bytes. They come after a table of all
 /// mappings, of which a process may have 65530 and more.
 const PIECES: [u64; 3] = [64 << 10, 1 << 20, 16 << 20];
 
-/// The files, from a core below `root`; none where they cannot be read.
-pub(super) fn mapped_files(root: &Path, core: &str) -> Vec<MappedFile> {
-    let Some(file) = open(root, core).map(BufReader::new) else { return Vec::new() };
-    if !core.ends_with(".zst") {
-        return files_of(file);
+/// The files of an opened core; none where they cannot be read.
+///
+/// A process decides what its core contains, from the paths of its files on, so only the confined process calls this.
+pub(in crate::edge) fn mapped_files(core: File, compression: Compression) -> Vec<MappedFile> {
+    let core = BufReader::new(core);
+    match compression {
+        Compression::None => files_of(core),
+        Compression::Zstd => ruzstd::decoding::StreamingDecoder::new(core).map(files_of).unwrap_or_default(),
     }
-    ruzstd::decoding::StreamingDecoder::new(file).map(files_of).unwrap_or_default()
 }
 
 fn files_of(mut core: impl Read) -> Vec<MappedFile> {

@@ -125,6 +125,10 @@ fn a_process_without_environment_has_no_invocation() {
     }
 }
 
+fn resolver() -> Resolver {
+    Resolver::new(std::time::Instant::now() + std::time::Duration::from_secs(10))
+}
+
 #[test]
 fn without_the_objects_the_names_are_those_of_the_entry() {
     let place = tempfile::tempdir().unwrap();
@@ -135,13 +139,13 @@ fn without_the_objects_the_names_are_those_of_the_entry() {
         3 > 0x7f87b23d624a: (null) 0 /usr/lib/x86_64-linux-gnu/libc.so.6\n \
         4 > 0x7f87b23d6305: __libc_start_main 0 /usr/lib/x86_64-linux-gnu/libc.so.6\n \
         5 > 0x55bdc5041061: _start 0 /opt/bin/names\n";
-    assert_eq!(core.backtrace(place.path()).as_deref(), Some(expect));
+    assert_eq!(core.backtrace(place.path(), &resolver()).as_deref(), Some(expect));
 }
 
 #[test]
 fn an_entry_without_a_stack_has_no_backtrace() {
     let core = Core::parse(&with("caller", "MESSAGE", r#""Process 1 (x) of user 0 dumped core.""#), DUMPER).unwrap();
-    assert_eq!(core.backtrace(Path::new("/")), None);
+    assert_eq!(core.backtrace(Path::new("/"), &resolver()), None);
 }
 
 #[test]
@@ -149,7 +153,9 @@ fn a_process_that_lived_elsewhere_is_not_looked_up_here() {
     for recorded in RECORDED {
         let core = Core::parse(line(recorded, "odd-root"), DUMPER).unwrap();
         assert_eq!(core.filesystem, Filesystem::Other);
-        assert!(core.backtrace(Path::new("/")).unwrap().contains(": reach_too_far 0 /opt/bin/levels-pie\n"));
+        assert!(
+            core.backtrace(Path::new("/"), &resolver()).unwrap().contains(": reach_too_far 0 /opt/bin/levels-pie\n")
+        );
         assert_eq!(Core::parse(line(recorded, "odd-user"), DUMPER).unwrap().filesystem, Filesystem::Host);
     }
     let chrooted = Core::parse(&with("caller", "COREDUMP_ROOT", r#""/srv""#), DUMPER).unwrap();

@@ -3,17 +3,15 @@
 //! A program sees of itself only the functions it exports; the symbol tables of its objects' files know the others as well. They
 //! can be read for as long as the caller waits for its answer. The caller is root or a member, but what it says is only words: a
 //! frame is looked up where the kernel says that the process has mapped an object of that name, and if one does not fit, none
-//! is. A restart waits for names no longer than [`PATIENCE`].
+//! is. Its files are opened and read as [`crate::edge::symbols`] says, and a restart waits for names no longer than [`PATIENCE`].
 
 use crate::core::crash::backtrace::{self, Frame, Symbol};
 use crate::core::crash::memory_map::MemoryMap;
 use crate::edge::clock;
-use crate::edge::symbols::{self, Marks, demangle};
+use crate::edge::symbols::{Marks, Resolver, gather};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long names are looked for. As a rule it takes milliseconds; on a host with no time to spare it may take long, and callers wait
 /// no longer than 5 seconds.
@@ -25,23 +23,25 @@ const UNKNOWN: &str = "(null)";
 /// The backtrace with all names that could be found in time, those of C++ and Rust as people write them.
 #[must_use]
 pub fn named(backtrace: &str, pid: u32) -> String {
-    let (sender, receiver) = channel();
-    let text = backtrace.to_owned();
-    let looking = thread::Builder::new().name("symbols".to_owned()).spawn(move || {
-        let map = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-        let root = PathBuf::from(format!("/proc/{pid}/root"));
+    let begun = Instant::now();
+    // A process can make its map wait for a file system of its own.
+    let map = gather(begun + PATIENCE / 4, move |found| {
         // Nobody listens any more when it took too long.
-        let _ = sender.send(named_by(&text, &MemoryMap::parse(&map), &root));
+        let _ = fs::read_to_string(format!("/proc/{pid}/maps")).map(|map| found.send(map));
     });
-    let found = looking.ok().and_then(|_| receiver.recv_timeout(PATIENCE).ok());
-    found.unwrap_or_else(|| backtrace.to_owned())
+    let map = MemoryMap::parse(map.first().map_or("", String::as_str));
+    let root = PathBuf::from(format!("/proc/{pid}/root"));
+    named_by(backtrace, &map, &root, &Resolver::new(begun + PATIENCE))
 }
 
-fn named_by(backtrace: &str, map: &MemoryMap, root: &Path) -> String {
+fn named_by(backtrace: &str, map: &MemoryMap, root: &Path, resolver: &Resolver) -> String {
     let lines: Vec<_> = backtrace.lines().map(|text| (text, Line::parse(text))).collect();
-    let frames = frames(lines.iter().filter_map(|(_, line)| line.as_ref()), map);
-    let marks = Marks { at_ms: clock::since_epoch(), ..Marks::default() };
-    let mut symbols = frames.map(|frames| symbols::look_up(root, &frames, &marks)).unwrap_or_default().into_iter();
+    let known = || lines.iter().filter_map(|(_, line)| line.as_ref());
+    let mut symbols = match frames(known(), map) {
+        Some(frames) => resolver.look_up(root, &frames, &Marks { at_ms: clock::since_epoch(), ..Marks::default() }),
+        None => resolver.as_said(&known().map(Line::frame).collect::<Vec<_>>()),
+    }
+    .into_iter();
     let mut named = String::with_capacity(backtrace.len() * 2);
     for (text, line) in &lines {
         // All lines that are frames have a symbol at the same place.
@@ -81,24 +81,28 @@ impl<'l> Line<'l> {
     /// The line with a name in it; `None`: it stays as it is.
     fn with(&self, symbol: Option<Symbol>) -> Option<String> {
         let Self { head, name, offset, object, .. } = self;
-        match symbol {
-            Some(symbol) if *name == UNKNOWN => {
+        let symbol = symbol?;
+        match *name {
+            UNKNOWN => {
                 let frame = Frame { object: Some((*object).to_owned()), ..self.frame() };
                 let line = backtrace::render(&[frame], &[Some(symbol)]);
                 let (_, named) = line.trim_end().split_once(": ")?;
                 Some(format!("{head}: {named}"))
             }
-            _ if name.starts_with("_Z") || name.starts_with("_R") => {
-                Some(format!("{head}: {} {offset} {object}", demangle(name)))
-            }
-            _ => None,
+            _ => Some(format!("{head}: {} {offset} {object}", symbol.name)),
         }
+    }
+
+    /// The name to be made readable, if it is one of those that programs have for their functions.
+    fn mangled(&self) -> Option<&str> {
+        Some(self.name).filter(|name| name.starts_with("_Z") || name.starts_with("_R"))
     }
 
     /// All addresses are those behind a call, that of the innermost frame too.
     fn frame(&self) -> Frame {
         let instruction = self.address.saturating_sub(1);
-        Frame { address: self.address, instruction, function: None, module: None, object: None, spot: None }
+        let function = self.mangled().map(str::to_owned);
+        Frame { address: self.address, instruction, function, module: None, object: None, spot: None }
     }
 }
 
@@ -152,6 +156,23 @@ mod tests {
         assert!(lines[0].ends_with(&format!("::nobody_exports_this 0x1 {program}")), "{found}");
         assert_eq!(lines[1], format!(" 1 > {address:#x}: a::b() 0x7 /elsewhere/{file}"));
         assert_eq!(lines.len(), 2);
+    }
+
+    #[test]
+    fn a_name_that_takes_without_end_holds_up_no_restart() {
+        let (program, address) = here();
+        let endless = format!("_Z{}", "1aIcvStL".repeat(12));
+        let text = format!(
+            "0 > {address:#x}: {endless} 0x1 {program}\n 1 > {address:#x}: (null) 0 {program}\n 2 > 0x10: {endless} 0 (null)\n"
+        );
+        let begun = Instant::now();
+        let found = named(&text, std::process::id());
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        let lines: Vec<_> = found.lines().collect();
+        assert_eq!(lines[0], format!("0 > {address:#x}: {endless} 0x1 {program}"));
+        assert!(lines[1].contains("::nobody_exports_this 0x1 "), "{found}");
+        let foreign = "0 > 0x10: _ZN1a1bEv 0x7 /usr/bin/cm\n";
+        assert_eq!(named(foreign, std::process::id()), "0 > 0x10: a::b() 0x7 /usr/bin/cm\n");
     }
 
     #[test]

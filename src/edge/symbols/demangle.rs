@@ -12,7 +12,7 @@ const MANGLED_LIMIT: usize = 8192;
 
 /// The readable form of `name`; the name itself where it has none.
 #[must_use]
-pub fn demangle(name: &str) -> String {
+pub(super) fn demangle(name: &str) -> String {
     // The linker's version of a symbol: memcpy@@GLIBC_2.14.
     let name = name.find('@').filter(|at| *at > 0).map_or(name, |at| &name[..at]);
     if name.len() > MANGLED_LIMIT {

@@ -1,11 +1,28 @@
 //! This very program's own functions, looked up as if it had crashed in them.
 
 use super::*;
+use crate::core::crash::backtrace::FRAMES;
 use crate::core::crash::memory_map::{MemoryMap, Spot};
 use std::fs;
 use std::hint::black_box;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What a unit test's program runs as the confined process.
+#[test]
+#[ignore = "it is no test but the process that others start"]
+fn the_confined_process() {
+    // Whoever runs all ignored tests starts nothing.
+    let input = rustix::fs::fstat(std::io::stdin()).unwrap();
+    if rustix::fs::FileType::from_raw_mode(input.st_mode).is_socket() {
+        let failed = worker::main() != ExitCode::SUCCESS;
+        std::process::exit(i32::from(failed));
+    }
+}
+
+fn resolver() -> Resolver {
+    Resolver::new(Instant::now() + Duration::from_secs(10))
+}
 
 #[inline(never)]
 fn a_function_of_this_program(number: u32) -> u32 {
@@ -25,7 +42,7 @@ fn frame_behind_its_beginning(by: u64) -> Frame {
 
 fn look_up_one(root: &Path, frame: &Frame, build_ids: &BuildIds) -> Option<Symbol> {
     let marks = Marks { build_ids: build_ids.clone(), at_ms: 0 };
-    look_up(root, std::slice::from_ref(frame), &marks).pop().unwrap()
+    resolver().look_up(root, std::slice::from_ref(frame), &marks).pop().unwrap()
 }
 
 fn is_found(symbol: Option<&Symbol>, offset: u64) -> bool {
@@ -82,30 +99,65 @@ fn a_file_that_was_changed_since_is_not_believed_where_its_number_is_unknown() {
     let changed = u64::try_from(changed).unwrap() * 1000;
     for (at_ms, found) in [(changed - 1, false), (changed, true), (changed + 5000, true), (0, false)] {
         let marks = Marks { at_ms, ..Marks::default() };
-        let symbol = look_up(Path::new("/"), std::slice::from_ref(&frame), &marks).pop().unwrap();
+        let symbol = resolver().look_up(Path::new("/"), std::slice::from_ref(&frame), &marks).pop().unwrap();
         assert_eq!(is_found(symbol.as_ref(), 0), found, "{symbol:?}");
         assert_eq!(symbol == only_said(), !found);
     }
 }
 
+/// A name that takes longer to read than anybody waits: 98 bytes, 26 seconds on a quick machine.
+fn endless_name() -> String {
+    format!("_Z{}", "1aIcvStL".repeat(12))
+}
+
 #[test]
-fn links_pipes_and_folders_are_not_opened() {
-    let place = tempfile::tempdir().unwrap();
+fn a_name_that_takes_without_end_costs_only_itself() {
+    let here = frame_behind_its_beginning(0);
+    let said = |name: &str| Frame { function: Some(name.to_owned()), object: None, spot: None, ..here.clone() };
+    let longer = format!("_Z{}", "1aIcvStL".repeat(14));
+    // One that can be read, and is not the first to be.
+    let long = format!("_ZN4said{}E", "3its".repeat(30));
+    let names = [endless_name(), "_ZN4said3itsE".to_owned(), endless_name(), long, longer.clone(), "plain".to_owned()];
+    let mut frames: Vec<_> = names.iter().map(|name| said(name)).collect();
+    frames.push(here);
+    let begun = Instant::now();
+    let resolver = Resolver::new(begun + Duration::from_secs(2));
+    let symbols = resolver.look_up(Path::new("/"), &frames, &Marks::default());
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let names: Vec<_> = symbols.iter().map(|symbol| symbol.as_ref().unwrap().name.as_str()).collect();
+    assert_eq!(names[..3], [&endless_name(), "said::its", &endless_name()]);
+    assert!(names[3].starts_with("said::its::its::"), "{names:?}");
+    assert_eq!(names[4..6], [&longer, "plain"]);
+    assert!(is_found(symbols[6].as_ref(), 0), "{symbols:?}");
+}
+
+#[test]
+fn names_without_end_all_over_take_no_longer_than_told() {
+    let frame = |number: usize| {
+        let function = Some(format!("_Z{}1a{number}", "1aIcvStL".repeat(12)));
+        Frame { function, object: None, spot: None, ..frame_behind_its_beginning(0) }
+    };
+    let frames: Vec<_> = (0..FRAMES).map(frame).collect();
+    let begun = Instant::now();
+    let symbols = Resolver::new(begun + Duration::from_secs(1)).as_said(&frames);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    for (symbol, frame) in symbols.iter().zip(&frames) {
+        assert_eq!(symbol.as_ref().map(|symbol| &symbol.name), frame.function.as_ref());
+    }
+}
+
+#[test]
+fn without_a_process_the_names_are_those_that_were_said() {
     let frame = frame_behind_its_beginning(0);
-    let at = |name: &str| place.path().join(name);
-    std::os::unix::fs::symlink("/proc/self/exe", at("link")).unwrap();
-    fs::create_dir(at("folder")).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), Mode::RUSR).unwrap();
-    for name in ["link", "folder", "pipe", "nothing", ""] {
-        let inode = fs::metadata(at(name)).map_or(0, |metadata| metadata.ino());
-        let spot = frame.spot.map(|spot| Spot { inode: Some(inode), ..spot });
-        let frame = Frame { object: Some(format!("/{name}")), spot, ..frame.clone() };
-        assert_eq!(look_up_one(place.path(), &frame, &BuildIds::new()), only_said(), "{name}");
+    let said = [Some(Symbol { name: "_ZN4said3itsE".to_owned(), offset: None })];
+    for program in ["/nothing", "/bin/false", "/bin/cat", "/bin/yes"] {
+        let resolver = Resolver::with_program(program.into(), Instant::now() + Duration::from_secs(1));
+        assert_eq!(resolver.look_up(Path::new("/"), std::slice::from_ref(&frame), &Marks::default()), said);
     }
 }
 
 /// The program with `bytes` in place of some, under a root of its own.
-fn damaged(root: &Path, frame: &Frame, changes: &[(u64, Vec<u8>)]) -> (Frame, PathBuf) {
+fn damaged(root: &Path, frame: &Frame, changes: &[(u64, Vec<u8>)]) -> (Frame, std::path::PathBuf) {
     let path = root.join("damaged");
     fs::copy(frame.object.as_deref().unwrap(), &path).unwrap();
     let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();

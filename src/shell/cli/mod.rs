@@ -15,6 +15,7 @@ mod timeline;
 mod tree;
 
 use crate::core::visible::visible_lines;
+use crate::edge::symbols;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
@@ -75,6 +76,10 @@ pub fn definition() -> clap::Command {
 /// Entry point of the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Not on the command line as it is defined: the service behind a stack's socket starts it, see `edge::symbols`.
+    if std::env::args_os().nth(1).is_some_and(|first| first == symbols::OPTION) {
+        return symbols::worker::main();
+    }
     complete::answer(definition);
     let done = match Arguments::parse().command {
         Command::Check(arguments) => check::check(&arguments),

@@ -14,9 +14,11 @@ mod follow;
 
 use crate::core::crash::observation::InvocationId;
 use crate::edge::coredump::{Core, Dumper};
+use crate::edge::symbols::Resolver;
 use follow::Journal;
 use std::collections::VecDeque;
 use std::path::Path;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -44,6 +46,9 @@ const DUMP_TIME: u64 = 5 * 60 * 1000;
 
 /// How far the clock of the kernel, which tells whole seconds, may seem to be ahead, in milliseconds.
 const SLACK: u64 = 2000;
+
+/// How long before its time is over a backtrace is to be there.
+const TO_TELL: Duration = Duration::from_millis(300);
 
 /// Asks for the backtrace of a run that dumped core.
 #[derive(Debug, Clone)]
@@ -193,7 +198,9 @@ impl Search {
     async fn answer(&self, seek: Seek, core: Core) {
         let Seek { unit, invocation, until, .. } = seek;
         let pid = Some(core.pid);
-        let backtrace = spawn_blocking(move || core.backtrace(Path::new(ROOT)));
+        // What is found by then is told.
+        let resolver = Resolver::new(until.into_std().checked_sub(TO_TELL).unwrap_or(until.into_std()));
+        let backtrace = spawn_blocking(move || core.backtrace(Path::new(ROOT), &resolver));
         let Ok(backtrace) = timeout_at(until, backtrace).await else { return };
         let found = Found { unit, invocation, pid, backtrace: backtrace.ok().flatten() };
         let _ = timeout_at(until, self.answers.send(found)).await;

@@ -34,6 +34,7 @@ mod standings;
 mod state;
 pub(super) mod systemd;
 
+use crate::edge::symbols;
 use alarm::Alarm;
 use anyhow::Context;
 use event::{Action, Event, Now};
@@ -63,6 +64,9 @@ pub fn main() -> ExitCode {
     let first = arguments.next();
     if first.as_deref() == Some(answer::OPTION) {
         return answer::respond(&arguments.collect::<Vec<_>>());
+    }
+    if first.as_deref() == Some(symbols::OPTION) {
+        return symbols::worker::main();
     }
     match (first.as_deref(), arguments.next()) {
         (None, None) => {}

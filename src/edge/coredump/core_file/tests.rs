@@ -1,7 +1,9 @@
 //! A core made by hand, whole, cut and damaged. Real ones are read in the tests on hosts.
 
 use super::*;
+use crate::edge::symbols::Resolver;
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 fn words(words: &[u64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
@@ -83,12 +85,16 @@ fn the_name_says_how_it_is_compressed() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
     std::fs::write(at("core"), core(&two_files(), 0)).unwrap();
-    assert_eq!(mapped_files(place.path(), "/core"), expected());
+    let read = |name: &str| {
+        let resolver = Resolver::new(Instant::now() + Duration::from_secs(10));
+        resolver.mapped_files(place.path(), name, &[0x40_1000, 0x7f00_0000_0fff, 0x5000_0000])
+    };
+    assert_eq!(read("/core"), expected());
     for name in ["core.zst", "core.xz", "nothing"] {
         std::fs::File::create(at("core.zst")).unwrap().write_all(b"nonsense").unwrap();
-        assert_eq!(mapped_files(place.path(), name), [], "{name}");
+        assert_eq!(read(name), [], "{name}");
     }
     let compressed = std::fs::File::create(at("core.zst")).unwrap();
     ruzstd::encoding::compress(&*core(&two_files(), 0), compressed, ruzstd::encoding::CompressionLevel::Fastest);
-    assert_eq!(mapped_files(place.path(), "/core.zst"), expected());
+    assert_eq!(read("/core.zst"), expected());
 }

@@ -1,7 +1,6 @@
 //! Which entry is whose, and what is remembered.
 
 use super::*;
-use std::time::Duration;
 
 const RECORDED: &str = include_str!("../../../core/crash/recorded/coredump-252.txt");
 

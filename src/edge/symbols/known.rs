@@ -1,0 +1,135 @@
+//! What is known of the functions of a backtrace while a process is asked for them.
+//!
+//! A process that is lost, or has got stuck, is lost on one part of the work. That part is given up, and another process is asked
+//! for the rest: a hostile object costs its own functions, a hostile name is told as it stands.
+
+use super::wire::{Answer, Asked, Functions, Job, NAME, ObjectPlace, Request};
+use crate::core::crash::backtrace::{Frame, Symbol};
+use std::fs::File;
+
+/// An object that frames are in, opened.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) file: File,
+    pub(super) build_id: Option<String>,
+    /// Which frames, and where each is in the object's file.
+    pub(super) places: Vec<(usize, u64)>,
+}
+
+/// All that is known.
+#[derive(Debug)]
+pub(super) struct Known {
+    functions: Vec<Function>,
+    /// Those that were not looked into yet.
+    objects: Vec<Object>,
+    under_way: Option<Job>,
+}
+
+/// The function of a frame.
+#[derive(Debug, Default)]
+struct Function {
+    /// Its name, mangled.
+    name: Option<String>,
+    behind: Option<u64>,
+    readable: Readable,
+}
+
+/// The readable form of a name.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Readable {
+    #[default]
+    Wanted,
+    Known(String),
+    /// It is left as it is.
+    GivenUp,
+}
+
+impl Known {
+    /// What the frames say themselves.
+    pub(super) fn new(frames: &[Frame], objects: Vec<Object>) -> Self {
+        let function = |frame: &Frame| Function { name: frame.function.clone(), ..Function::default() };
+        let mut functions: Vec<_> = frames.iter().map(function).collect();
+        for function in &mut functions {
+            if function.name.as_ref().is_some_and(|name| name.len() > NAME) {
+                function.readable = Readable::GivenUp;
+            }
+        }
+        Self { functions, objects, under_way: None }
+    }
+
+    /// What is still to be asked, with the files it is about; `None`: nothing is.
+    pub(super) fn request(&self) -> Option<(Request, Vec<&File>)> {
+        let asked = |function: &Function| Asked {
+            said: function.name.clone().filter(|_| function.readable == Readable::Wanted),
+            place: None,
+        };
+        let mut frames: Vec<_> = self.functions.iter().map(asked).collect();
+        for (number, object) in self.objects.iter().enumerate() {
+            for (frame, offset) in &object.places {
+                frames[*frame].place = Some(ObjectPlace { object: number, offset: *offset });
+            }
+        }
+        if self.objects.is_empty() && frames.iter().all(|frame| frame.said.is_none()) {
+            return None;
+        }
+        let build_ids = self.objects.iter().map(|object| object.build_id.clone()).collect();
+        let files = self.objects.iter().map(|object| &object.file).collect();
+        Some((Request::Functions(Functions { build_ids, frames }), files))
+    }
+
+    /// Takes an answer, whatever it says.
+    pub(super) fn take(&mut self, answer: Answer) {
+        match answer {
+            Answer::Begun(job) => self.under_way = Some(job),
+            Answer::Function { frame, name, behind } if name.len() <= NAME => {
+                if let Some(function) = self.functions.get_mut(frame) {
+                    *function = Function { name: Some(name), behind: Some(behind), readable: Readable::Wanted };
+                }
+            }
+            Answer::Readable { frame, name } if name.len() <= NAME => {
+                self.settle(frame, || Readable::Known(name.clone()));
+            }
+            Answer::Function { .. } | Answer::Readable { .. } | Answer::File(_) | Answer::Done => {}
+        }
+    }
+
+    /// What the process is at.
+    pub(super) fn under_way(&self) -> Option<Job> {
+        self.under_way
+    }
+
+    /// Gives up what the process was at, and forgets the objects that it has looked into.
+    pub(super) fn give_up(&mut self) {
+        match self.under_way.take() {
+            Some(Job::Object(at)) => drop(self.objects.drain(..self.objects.len().min(at.saturating_add(1)))),
+            Some(Job::Name(frame)) => {
+                self.objects.clear();
+                self.settle(frame, || Readable::GivenUp);
+            }
+            None => {}
+        }
+    }
+
+    /// Settles the readable name of a frame, and of all others that have the same.
+    fn settle(&mut self, frame: usize, readable: impl Fn() -> Readable) {
+        let Some(name) = self.functions.get(frame).and_then(|function| function.name.clone()) else { return };
+        for function in self.functions.iter_mut().filter(|function| function.name.as_ref() == Some(&name)) {
+            function.readable = readable();
+        }
+    }
+
+    /// The functions, each at the place of its frame.
+    pub(super) fn symbols(self, frames: &[Frame]) -> Vec<Option<Symbol>> {
+        let symbol = |(function, frame): (Function, &Frame)| {
+            let name = match function.readable {
+                Readable::Known(name) => name,
+                Readable::Wanted | Readable::GivenUp => function.name?,
+            };
+            // What is to be shown has no control characters in it.
+            let name = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+            let offset = function.behind.and_then(|behind| behind.checked_add(frame.address - frame.instruction));
+            Some(Symbol { name, offset })
+        };
+        self.functions.into_iter().zip(frames).map(symbol).collect()
+    }
+}
