@@ -31,6 +31,9 @@ mod dialect;
 mod failure;
 mod journal;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use endpoint::Endpoint;
 
 use crate::edge::history::entry::StoredReport;
