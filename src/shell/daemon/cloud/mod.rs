@@ -150,6 +150,11 @@ pub(super) struct Cloud {
     pub(super) status: watch::Receiver<Status>,
 }
 
+/// Takes bytes as a broker's, without a connection. For fuzz targets.
+pub(crate) fn digest(bytes: &[u8]) {
+    mqtt::digest(bytes);
+}
+
 /// Starts the task; it ends when the returned value is dropped.
 pub(super) fn connect_to_cloud() -> Cloud {
     let (commands, orders) = mpsc::channel(COMMANDS);

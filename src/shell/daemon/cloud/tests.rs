@@ -15,7 +15,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// How long a broker floods.
-const FLOOD: Duration = Duration::from_secs(4);
+const FLOOD: Duration = Duration::from_secs(3);
 /// Answers to the greeting: MQTT 5 and 3.1.1.
 const LET_IN: &[u8] = &[0x20, 3, 0, 0, 0];
 const LET_IN_3: &[u8] = &[0x20, 2, 0, 0];
@@ -211,8 +211,8 @@ async fn acknowledgements_of_what_was_not_sent_end_the_connection() {
 
 #[tokio::test]
 async fn answers_to_what_we_never_ask_end_the_connection() {
-    // SUBACK, UNSUBACK, PUBREC, PUBREL, PUBCOMP, AUTH.
-    for first in [0x90, 0xb0, 0x50, 0x62, 0x70, 0xf0] {
+    // SUBACK, PUBREC, AUTH; the others are told from those in `conversation`.
+    for first in [0x90, 0x50, 0xf0] {
         let flood: &'static [u8] = Box::leak(Box::new([first, 4, 0, 1, 0, 0]));
         check(Evil { let_in: LET_IN, first: First::Nothing, flood }, ANSWERS_NOTHING).await;
     }

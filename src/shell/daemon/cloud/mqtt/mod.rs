@@ -15,6 +15,7 @@
 mod conversation;
 mod five;
 mod frame;
+mod inbox;
 mod metered;
 mod session;
 mod stream;
@@ -100,6 +101,14 @@ pub(super) struct Client {
 pub(super) fn open(version: Version, in_flight: usize) -> (Client, mpsc::Receiver<Posted>) {
     let (posts, posted) = mpsc::channel(in_flight);
     (Client { version, posts }, posted)
+}
+
+/// Takes bytes as a broker's in both versions of MQTT, without a connection. For tests.
+pub(super) fn digest(bytes: &[u8]) {
+    for version in [Version::Five, Version::Three] {
+        // What is wrong with them is no matter.
+        let _ = inbox::digest(version, bytes);
+    }
 }
 
 impl Client {

@@ -1,12 +1,12 @@
 //! The life of one connection, from the first byte to the failure it ends with.
 
 use super::super::dialect::Version;
-use super::super::failure::{Failure, Violation};
+use super::super::failure::Failure;
 use super::conversation::{Conversation, Heard};
-use super::frame::{self, Kind};
+use super::inbox::Inbox;
 use super::stream::{self, Stream};
 use super::{CONNECT_TIMEOUT, Greeting, KEEP_ALIVE, Posted, Progress, WRITE_TIMEOUT, five, three};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -39,15 +39,14 @@ struct Session {
     version: Version,
     stream: Box<dyn Stream>,
     conversation: Conversation,
-    /// What was read and not looked at yet; never more than the largest packet and [`READ`].
-    buffer: BytesMut,
+    inbox: Inbox,
     /// The largest packet that the broker takes, bytes.
     largest: Option<u32>,
     keep_alive: Duration,
 }
 
 enum Happening {
-    Packet(BytesMut),
+    Heard(Heard),
     Posted(Posted),
     Gone,
     Ping,
@@ -61,7 +60,7 @@ impl Session {
             version,
             stream,
             conversation: Conversation::default(),
-            buffer: BytesMut::new(),
+            inbox: Inbox::new(version),
             largest: None,
             keep_alive: KEEP_ALIVE,
         };
@@ -71,8 +70,8 @@ impl Session {
         };
         session.write(&hello).await?;
         loop {
-            let packet = session.packet().await?;
-            if let Some(progress) = session.hear(packet)? {
+            let heard = session.listen().await?;
+            if let Some(progress) = session.hear(heard)? {
                 return Ok((session, progress));
             }
         }
@@ -84,12 +83,12 @@ impl Session {
         loop {
             let room = self.conversation.has_room();
             let happening = tokio::select! {
-                packet = self.packet() => packet.map(Happening::Packet),
+                heard = self.listen() => heard.map(Happening::Heard),
                 post = posted.recv(), if room => Ok(post.map_or(Happening::Gone, Happening::Posted)),
                 () = sleep_until(ping) => Ok(Happening::Ping),
             };
             let progress = match happening {
-                Ok(Happening::Packet(packet)) => self.hear(packet),
+                Ok(Happening::Heard(heard)) => self.hear(heard),
                 Ok(Happening::Posted(post)) => self.publish(post).await.map(Some),
                 Ok(Happening::Gone) => Err(Failure::HungUp),
                 Ok(Happening::Ping) => {
@@ -110,31 +109,22 @@ impl Session {
         }
     }
 
-    /// The next packet, of a kind that may come now. May be dropped half-way.
-    async fn packet(&mut self) -> Result<BytesMut, Failure> {
+    /// The next thing that the broker says. May be dropped half-way.
+    async fn listen(&mut self) -> Result<Heard, Failure> {
         loop {
-            if let Some(kind) = frame::kind(&self.buffer) {
-                self.conversation.expect(kind)?;
-                if let Some(packet) = frame::take(&mut self.buffer)? {
-                    return Ok(packet);
-                }
+            if let Some(heard) = self.inbox.next(&self.conversation)? {
+                return Ok(heard);
             }
-            self.buffer.reserve(READ);
-            let read = self.stream.read_buf(&mut (&mut self.buffer).limit(READ)).await;
+            let buffer = &mut self.inbox.buffer;
+            buffer.reserve(READ);
+            let read = self.stream.read_buf(&mut buffer.limit(READ)).await;
             if read.map_err(|error| Failure::of_io(&error))? == 0 {
                 return Err(Failure::HungUp);
             }
         }
     }
 
-    fn hear(&mut self, packet: BytesMut) -> Result<Option<Progress>, Failure> {
-        let heard = match (frame::kind(&packet), self.version) {
-            (Some(Kind::PingResp), _) if packet.len() == 2 => Heard::Pong,
-            (Some(Kind::PingResp), _) => return Err(Failure::MALFORMED),
-            (Some(_), Version::Five) => five::read(packet)?,
-            (Some(_), Version::Three) => three::read(packet)?,
-            (None, _) => return Err(Failure::Violation(Violation::Packet)),
-        };
+    fn hear(&mut self, heard: Heard) -> Result<Option<Progress>, Failure> {
         if let Heard::LetIn(terms) = &heard {
             self.largest = terms.largest;
             // A broker may say that it wants no pings by a time of 0. It is pinged nevertheless, since we want to know.
