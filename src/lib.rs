@@ -88,6 +88,8 @@
 //! * `state`: what the daemon knows, and the one function that changes it.
 //! * `systemd`: the ear at PID 1.
 //!
+//! Beside the floors, `fuzzing` lets the fuzz targets of `fuzz/` at readers that nobody else needs to call.
+//!
 //! # Invariants
 //!
 //! * PID 1 runs the recovery out of generated units; nothing in it needs the daemon, or a bus.
@@ -104,5 +106,8 @@
 
 pub mod core;
 pub mod edge;
+#[cfg(feature = "full")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "full")]
 pub mod shell;

@@ -22,8 +22,11 @@ const LET_IN: &str =
 /// Passes on what MQTT 3.1.1 says and refuses the rest as a broker of that time does.
 const ONLY_3_1_1: &str = "if [ $version = 5 ]; then printf '\\x20\\x02\\x00\\x01'; exit; fi
     exec 3<>/dev/tcp/127.0.0.1/1883 4<&0; cat $greeting >&3; cat <&3 & cat <&4 >&3 & wait -n; kill $(jobs -p); wait";
+/// How long a broker floods us.
+const FLOOD: Duration = Duration::from_secs(8);
 /// MESSAGE_IDs.
 const DISCONNECTED: &str = "e96d0b31f2c84a579b08d5167ae423cc";
+const PROTOCOL: &str = "b47d1c05e6f24a1d9c3807be52f9a61d";
 const NO_ANSWER: &str = "ec877faf0d4b45ee8f70d9e490526d52";
 const NOT_AUTHORIZED: &str = "8fe961058274426ca21ffa513f11c612";
 const PARKED: &str = "MESSAGE_ID=1f6c313fa9ef430da3c9c03ce227784c";
@@ -226,6 +229,50 @@ on_both! {
         host.run(&["systemctl", "stop", "unitwardd"]);
         assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
         assert_eq!(host.systemctl_show("unitwardd", "Result"), "success");
+    }
+}
+
+/// Asserts that a broker which lets everybody in and then sends this without end costs a new daemon next to nothing.
+fn flood(host: &Host, bytes: &str) {
+    host.sh(&format!("for i in {{1..2000}}; do printf '{bytes}'; done >/run/flood"));
+    change_door(host, &format!("{READ_GREETING}{LET_IN}while cat /run/flood 2>/dev/null; do :; done"));
+    host.run(&["systemctl", "restart", "unitwardd"]);
+    let begun = door_knocks(host);
+    std::thread::sleep(FLOOD);
+    let run = format!("_SYSTEMD_INVOCATION_ID={}", host.systemctl_show("unitwardd", "InvocationID"));
+    let about = host.journal(&["-o", "cat", &run]);
+    let (knocks, lines) = (door_knocks(host) - begun, about.lines().count());
+    let spent = host.systemctl_show("unitwardd", "CPUUsageNSec").parse::<u64>().expect("a number") / 1_000_000;
+    // That it has started, is connected, and is not any more; as many tries as the rests allow; the start of the daemon included.
+    assert!(lines <= 8 && (1..=6).contains(&knocks) && spent < 500, "{bytes}: {knocks} tries, {spent} ms: {about}");
+    assert_eq!(told(host).len(), 1, "{bytes}: {:?}", told(host));
+    let (id, text) = &told(host)[0];
+    assert!(id == PROTOCOL, "{bytes}: {text}");
+    assert!(connections(host).len() <= 1, "{bytes}: {:?}", connections(host));
+}
+
+on_both! {
+    fn a_broker_that_floods_us_costs_next_to_nothing_and_gets_the_reports_once_it_behaves(host: Host) {
+        make_door(&host, "exit");
+        let reports = cloud(&host, DOOR);
+        watch_web(&host);
+        let killed = die(&host, 2);
+        // CONNACK, PUBLISH, PINGRESP, PUBACK, PUBREC, SUBACK, AUTH, and a DISCONNECT that ends before its properties do.
+        for bytes in [
+            "\\x20\\x03\\x00\\x00\\x00",
+            "\\x30\\x05\\x00\\x01a\\x00x",
+            "\\xd0\\x00",
+            "\\x40\\x02\\x7f\\xff",
+            "\\x50\\x02\\x00\\x01",
+            "\\x90\\x04\\x00\\x01\\x00\\x00",
+            "\\xf0\\x02\\x00\\x00",
+            "\\xe0\\x02\\x00\\x80",
+        ] {
+            flood(&host, bytes);
+        }
+        change_door(&host, OPEN_DOOR);
+        wait_for_pids(&host, &reports, &killed);
+        wait_for_status(&host, "2 messages sent, 0 waiting; connected to ");
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) const RESTART_TROUBLE: &str = "e37a0f6bd2594b18957c41e8a06d3f29";
 pub(super) const CONNECTED: &str = "1ac85e204d7f4b6b93e07c52f8a96d13";
 /// The connection to the broker failed in a way that has no entry of its own.
 pub(super) const DISCONNECTED: &str = "e96d0b31f2c84a579b08d5167ae423cc";
+/// The broker sends what no broker may.
+pub(super) const PROTOCOL: &str = "b47d1c05e6f24a1d9c3807be52f9a61d";
 /// Nobody listens where the broker should be.
 pub(super) const NO_LISTENER: &str = "96af45780f1e44d0aaa992743b242dff";
 /// The broker's host name does not resolve.

@@ -57,6 +57,11 @@ unitward.conf(5). SIGHUP rereads the configuration, and so does each
 systemctl daemon-reload.
 ";
 
+/// Takes bytes as a broker's, without a connection. For fuzz targets.
+pub(crate) fn digest_mqtt(bytes: &[u8]) {
+    cloud::digest(bytes);
+}
+
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -5,7 +5,7 @@ use super::dialect::Version;
 use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::letter::Letter;
-use super::mqtt::{self, Client, EventLoop, Greeting, Progress};
+use super::mqtt::{self, Client, Greeting, Posted, Progress};
 use super::outbox::IN_FLIGHT;
 use super::tls;
 use crate::core::config::settings::Security;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Events that may wait to be looked at. When full, the event loop pauses; nobody else waits for it.
+/// Events that may wait to be looked at. When full, the connection is not read; nobody else waits for it.
 const EVENTS: usize = 64;
 /// How long the files of the configuration may take to be read: they may lie on a file system that hangs.
 const READING: Duration = Duration::from_secs(10);
@@ -22,9 +22,9 @@ const READING: Duration = Duration::from_secs(10);
 pub(super) struct Connection {
     version: Version,
     security: Security,
-    events: mpsc::Receiver<Message>,
+    events: mpsc::Receiver<Progress>,
     task: JoinHandle<()>,
-    client: Option<Client>,
+    client: Client,
     state: State,
 }
 
@@ -35,19 +35,15 @@ enum State {
     Up(usize),
 }
 
-enum Message {
-    Client(Client),
-    Progress(Progress),
-}
-
 impl Connection {
     /// Begins to connect.
     pub(super) fn open(endpoint: &Endpoint, version: Version) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
         let security = endpoint.security;
-        // A task of its own, because rumqttc's `poll` must not be dropped half-way.
-        let task = tokio::spawn(live(endpoint.clone(), version, sender));
-        Self { version, security, events, task, client: None, state: State::Connecting }
+        let (client, posted) = mqtt::open(version, IN_FLIGHT);
+        // A task of its own, because a packet must not be left half-written.
+        let task = tokio::spawn(live(endpoint.clone(), version, posted, sender));
+        Self { version, security, events, task, client, state: State::Connecting }
     }
 
     /// The version of MQTT that is spoken.
@@ -62,39 +58,29 @@ impl Connection {
 
     /// Waits for the next thing to happen. May be dropped half-way.
     pub(super) async fn progress(&mut self) -> Progress {
-        loop {
-            match self.events.recv().await {
-                Some(Message::Client(client)) => self.client = Some(client),
-                Some(Message::Progress(Progress::Connected(largest))) => {
-                    let size = largest.and_then(|largest| usize::try_from(largest).ok());
-                    self.state = State::Up(size.unwrap_or(usize::MAX));
-                    return Progress::Connected(largest);
-                }
-                Some(Message::Progress(Progress::Failed(Failure::HungUp))) if !self.is_up() => {
-                    return Progress::Failed(Failure::Mute(self.security));
-                }
-                Some(Message::Progress(progress)) => return progress,
-                None => return Progress::Failed(Failure::Network("the connection ended".to_owned())),
+        match self.events.recv().await {
+            Some(Progress::Connected(largest)) => {
+                let size = largest.and_then(|largest| usize::try_from(largest).ok());
+                self.state = State::Up(size.unwrap_or(usize::MAX));
+                Progress::Connected(largest)
             }
+            Some(Progress::Failed(Failure::HungUp)) if !self.is_up() => Progress::Failed(Failure::Mute(self.security)),
+            Some(progress) => progress,
+            None => Progress::Failed(Failure::Network("the connection ended".to_owned())),
         }
     }
 
-    /// The largest payload that the broker takes with this topic and id. rumqttc would end the connection over a larger one.
+    /// The largest payload that the broker takes with this topic and id. A larger one would end the connection.
     pub(super) fn largest(&self, letter: Letter<'_>) -> usize {
-        match (&self.client, self.state) {
-            (Some(client), State::Up(largest)) if largest < usize::MAX => {
-                largest.saturating_sub(client.overhead(letter))
-            }
-            _ => usize::MAX,
+        match self.state {
+            State::Up(largest) if largest < usize::MAX => largest.saturating_sub(self.client.overhead(letter)),
+            State::Up(_) | State::Connecting => usize::MAX,
         }
     }
 
     /// Hands one report over. There is always room: no more than [`IN_FLIGHT`] are.
     pub(super) fn publish(&self, letter: Letter<'_>) -> Result<(), Failure> {
-        match &self.client {
-            Some(client) => client.publish(letter),
-            None => Err(Failure::Network("the broker was not greeted yet".to_owned())),
-        }
+        self.client.publish(letter)
     }
 }
 
@@ -104,38 +90,11 @@ impl Drop for Connection {
     }
 }
 
-async fn live(endpoint: Endpoint, version: Version, sender: mpsc::Sender<Message>) {
-    let mut events = match prepare(endpoint).await {
-        Ok(greeting) => {
-            let (client, events) = mqtt::open(version, greeting, IN_FLIGHT);
-            if sender.send(Message::Client(client)).await.is_err() {
-                return;
-            }
-            events
-        }
-        Err(failure) => {
-            // Nobody may be there any more to hear it.
-            let _ = sender.send(Message::Progress(Progress::Failed(failure))).await;
-            return;
-        }
-    };
-    follow(&mut events, &sender).await;
-}
-
-/// Tells of everything until the connection fails or nobody listens any more.
-async fn follow(events: &mut EventLoop, sender: &mpsc::Sender<Message>) {
-    loop {
-        let progress = events.poll().await;
-        let over = matches!(progress, Progress::Failed(_));
-        let untold = if over { events.untold() } else { Vec::new() };
-        for progress in untold.into_iter().chain([progress]) {
-            if sender.send(Message::Progress(progress)).await.is_err() {
-                return;
-            }
-        }
-        if over {
-            return;
-        }
+async fn live(endpoint: Endpoint, version: Version, posted: mpsc::Receiver<Posted>, sender: mpsc::Sender<Progress>) {
+    match prepare(endpoint).await {
+        Ok(greeting) => mqtt::run(greeting, version, posted, &sender).await,
+        // Nobody may be there any more to hear it.
+        Err(failure) => drop(sender.send(Progress::Failed(failure)).await),
     }
 }
 

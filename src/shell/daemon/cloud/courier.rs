@@ -2,16 +2,16 @@
 //!
 //! # Why a connection is thrown away on any error
 //!
-//! rumqttc 0.25 can keep a session across reconnects, but stalls for good when a packet id collides while
-//! the session is lost (rumqtt#1056, #1014), and the message at hand is gone. So client and event
-//! loop are dropped together on the first error, a new pair is made, and the outbox, which
-//! forgets a report only on its PUBACK, publishes again all that is unacknowledged.
+//! A session that outlives its connection would need packet ids and an order that both ends still agree on. So the connection
+//! is dropped on the first error, a new one begins from nothing, and the outbox, which forgets a report only on its PUBACK,
+//! publishes again all that is unacknowledged.
 //!
 //! # What counts as working
 //!
 //! Being let in proves nothing: a broker may hang up at once, or over the first report. A connection has proved itself when
 //! the broker has acknowledged a report, or after a minute. Until then the rests between the tries grow, and the same
-//! trouble is not said again.
+//! trouble is not said again. Of a broker that has broken the protocol an acknowledgement proves nothing either, until a
+//! connection has lasted its minute: else it could flood us each time after one, every second.
 
 use super::backoff::Backoff;
 use super::connection::Connection;
@@ -41,12 +41,22 @@ pub(super) struct Courier {
     phase: Phase,
     dialect: Dialect,
     backoff: Backoff,
+    proof: Proof,
     journal: Journal,
     scale: Scale,
     news: mpsc::Sender<News>,
     untold: VecDeque<News>,
     status: watch::Sender<Status>,
     ending: Ending,
+}
+
+/// What shows that a connection works.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// An acknowledgement, or its age.
+    Acknowledgement,
+    /// Its age alone, since the broker has broken the protocol.
+    Age,
 }
 
 enum Phase {
@@ -90,6 +100,7 @@ impl Courier {
             phase: Phase::Idle,
             dialect,
             backoff,
+            proof: Proof::Acknowledgement,
             journal: Journal::default(),
             scale: Scale::default(),
             news,
@@ -198,6 +209,7 @@ impl Courier {
         self.outbox.trust(now);
         self.endpoint = endpoint;
         (self.dialect, self.backoff) = (Dialect::default(), Backoff::default());
+        self.proof = Proof::Acknowledgement;
         self.journal = Journal::default();
         self.scale = Scale::default();
         self.connect();
@@ -222,7 +234,9 @@ impl Courier {
                     self.untold.push_back(News::Sent(report.seq));
                 }
                 self.be_patient();
-                self.prove();
+                if self.proof == Proof::Acknowledgement {
+                    self.prove();
+                }
             }
             Progress::Refused(packet, why) => {
                 if let Some(report) = self.outbox.refused(packet) {
@@ -238,7 +252,6 @@ impl Courier {
                 }
                 self.be_patient();
             }
-            Progress::Quiet => {}
             Progress::Failed(failure) => self.fail(&failure),
         }
     }
@@ -258,7 +271,7 @@ impl Courier {
         if let (Phase::Working(work), Some(endpoint)) = (&mut self.phase, &self.endpoint)
             && work.steady.take().is_some()
         {
-            self.backoff = Backoff::default();
+            (self.backoff, self.proof) = (Backoff::default(), Proof::Acknowledgement);
             self.journal.proved(endpoint);
         }
     }
@@ -275,6 +288,9 @@ impl Courier {
         let now = Instant::now();
         let up = matches!(&self.phase, Phase::Working(work) if work.connection.is_up());
         let blame = self.blame(failure);
+        if up && failure.is_misconduct() {
+            self.proof = Proof::Age;
+        }
         if let Some(parked) = self.outbox.lost(now, blame) {
             self.journal.parked(parked);
         }

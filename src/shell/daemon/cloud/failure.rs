@@ -4,10 +4,14 @@
 //! fleet can tell an expired certificate from a cable that is not plugged in.
 
 use super::super::messages;
+use super::mqtt::TooMuch;
 use super::outbox::Blame;
 use crate::core::config::settings::Security;
 use rustls::{AlertDescription, CertificateError};
 use std::io;
+
+/// Names of a certificate that are told; it may have thousands.
+const NAMES: usize = 4;
 
 /// The causes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +33,10 @@ pub(super) enum Failure {
     HungUp,
     /// What came is no MQTT.
     #[error("the broker's answer is not understood: {0}")]
-    Garbage(String),
+    Garbage(&'static str),
+    /// What came is MQTT, and none that a broker may send.
+    #[error("the broker breaks the protocol: {0}")]
+    Violation(Violation),
     /// Whatever else can happen to a connection.
     #[error("{0}")]
     Network(String),
@@ -82,7 +89,42 @@ pub(super) enum Failure {
     File(String),
 }
 
+/// What a broker did that no broker may do. Without numbers or texts of its own, so that each is one cause however often and
+/// in whatever ways it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Violation {
+    /// A CONNACK after the first.
+    #[error("it answers our greeting more than once")]
+    SecondGreeting,
+    /// A PUBLISH.
+    #[error("it sends messages, and we subscribe to none (does it subscribe its clients by itself?)")]
+    Message,
+    /// A PUBACK of what is not on its way.
+    #[error("it acknowledges what was not sent")]
+    Acknowledgement,
+    /// A PINGRESP without a ping.
+    #[error("it answers a ping that was not sent")]
+    Pong,
+    /// A packet of another kind.
+    #[error("it sends a packet that answers nothing")]
+    Packet,
+    /// Limits that are not allowed.
+    #[error("its limits leave no room for a single report")]
+    Terms,
+    /// More bytes than can be due.
+    #[error("it sends more than it was asked for")]
+    TooMuch,
+}
+
 impl Failure {
+    /// A packet that cannot be read.
+    pub(super) const MALFORMED: Self = Self::Garbage("a packet is malformed");
+
+    /// Whether it is the broker that does what no broker may, so that what it did before counts for nothing.
+    pub(super) const fn is_misconduct(&self) -> bool {
+        matches!(self, Self::Violation(_) | Self::Garbage(_))
+    }
+
     /// The class, for the journal.
     pub(super) const fn message_id(&self) -> &'static str {
         match self {
@@ -99,7 +141,8 @@ impl Failure {
             Self::NotAuthorized | Self::Unauthorized(_) => messages::NOT_AUTHORIZED,
             Self::Oversized => messages::OVERSIZED,
             Self::File(_) => messages::FILE,
-            Self::Mute(_) | Self::HungUp | Self::Garbage(_) | Self::Network(_) | Self::Version | Self::Refused(_) => {
+            Self::Garbage(_) | Self::Violation(_) => messages::PROTOCOL,
+            Self::Mute(_) | Self::HungUp | Self::Network(_) | Self::Version | Self::Refused(_) => {
                 messages::DISCONNECTED
             }
         }
@@ -111,6 +154,8 @@ impl Failure {
             Self::HungUp | Self::NoAnswer | Self::Garbage(_) | Self::Oversized | Self::Unauthorized(_) => {
                 Blame::OnTheirWay
             }
+            // Some wrong answer to a report.
+            Self::Violation(Violation::Acknowledgement | Violation::Packet) => Blame::OnTheirWay,
             _ => Blame::Nobody,
         }
     }
@@ -119,6 +164,9 @@ impl Failure {
     pub(super) fn of_io(error: &io::Error) -> Self {
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             return Self::of_tls(tls);
+        }
+        if error.get_ref().is_some_and(|inner| inner.is::<TooMuch>()) {
+            return Self::Violation(Violation::TooMuch);
         }
         let text = error.to_string();
         // The standard library has no kind of its own for what getaddrinfo(3) says.
@@ -137,15 +185,10 @@ impl Failure {
     }
 
     /// An error from the handshake.
-    pub(super) fn of_handshake(error: &rumqttc::TlsError) -> Self {
-        match error {
-            rumqttc::TlsError::Io(error) => match Self::of_io(error) {
-                Self::HungUp => Self::NoTls("the broker hung up during the handshake".to_owned()),
-                failure => failure,
-            },
-            rumqttc::TlsError::TLS(error) => Self::of_tls(error),
-            rumqttc::TlsError::DNSName(_) => Self::Tls("the host in Broker= is no name for a certificate".to_owned()),
-            other => Self::Tls(other.to_string()),
+    pub(super) fn of_handshake(error: &io::Error) -> Self {
+        match Self::of_io(error) {
+            Self::HungUp => Self::NoTls("the broker hung up during the handshake".to_owned()),
+            failure => failure,
         }
     }
 
@@ -180,7 +223,8 @@ impl Failure {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
             CertificateError::NotValidForName => Self::WrongName(String::new()),
             CertificateError::NotValidForNameContext { presented, .. } => {
-                let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
+                let mut names: Vec<_> = presented.iter().take(NAMES).map(|name| bare(name)).collect();
+                names.extend((presented.len() > NAMES).then_some("others"));
                 let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
                 Self::WrongName(format!(", but for {names}"))
             }
@@ -218,9 +262,9 @@ mod tests {
         let error = io::Error::new(io::ErrorKind::InvalidData, alert);
         assert_eq!(Failure::of_io(&error), Failure::ClientCertificate("CertificateRequired".into()));
         let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
-        let error = rumqttc::TlsError::Io(io::Error::new(io::ErrorKind::InvalidData, expired));
+        let error = io::Error::new(io::ErrorKind::InvalidData, expired);
         assert_eq!(Failure::of_handshake(&error), Failure::Expired);
-        let error = rumqttc::TlsError::Io(io::ErrorKind::UnexpectedEof.into());
+        let error = io::ErrorKind::UnexpectedEof.into();
         assert!(matches!(Failure::of_handshake(&error), Failure::NoTls(_)));
     }
 
@@ -230,6 +274,7 @@ mod tests {
         for (presented, expect) in [
             (vec!["DnsName(\"a.example\")".to_owned(), "IpAddress(10.0.0.1)".to_owned()], "a.example, 10.0.0.1"),
             (vec![], "no name at all"),
+            (vec!["DnsName(\"a\")".to_owned(); 5_000], "a, a, a, a, others"),
         ] {
             let error = CertificateError::NotValidForNameContext { expected: expected.clone(), presented };
             assert_eq!(Failure::of_certificate(&error), Failure::WrongName(format!(", but for {expect}")));
@@ -244,6 +289,8 @@ mod tests {
             (Failure::Refused("it is shutting down".into()), Blame::Nobody),
             (Failure::Unauthorized("NotAuthorized".into()), Blame::OnTheirWay),
             (Failure::Network("No route to host".into()), Blame::Nobody),
+            (Failure::Violation(Violation::Acknowledgement), Blame::OnTheirWay),
+            (Failure::Violation(Violation::Message), Blame::Nobody),
         ] {
             assert_eq!(failure.blame(), blame, "{failure}");
         }

@@ -31,6 +31,9 @@ mod dialect;
 mod failure;
 mod journal;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use endpoint::Endpoint;
 
 use crate::edge::history::entry::StoredReport;
@@ -145,6 +148,11 @@ pub(super) struct Cloud {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) news: mpsc::Receiver<News>,
     pub(super) status: watch::Receiver<Status>,
+}
+
+/// Takes bytes as a broker's, without a connection. For fuzz targets.
+pub(crate) fn digest(bytes: &[u8]) {
+    mqtt::digest(bytes);
 }
 
 /// Starts the task; it ends when the returned value is dropped.

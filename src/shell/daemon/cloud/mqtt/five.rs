@@ -1,110 +1,120 @@
-//! MQTT 5.
+//! The packets of MQTT 5.
 
 use super::super::failure::Failure;
 use super::super::letter::Letter;
-use super::{CONNECT_TIMEOUT, CONTENT_TYPE, Greeting, KEEP_ALIVE, PACKET_IDS, Progress};
+use super::conversation::Heard;
+use super::{CONTENT_TYPE, Greeting, KEEP_ALIVE, Posted, Progress, Terms, frame};
+use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode, DisconnectReasonCode, Packet, PubAck, PubAckReason, Publish, PublishProperties,
+    ConnAck, Connect, ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Login, Packet, PubAck, PubAckReason,
+    Publish, PublishProperties,
 };
 use rumqttc::v5::mqttbytes::{Error, QoS};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, MqttOptions, StateError};
-use rumqttc::{Outgoing, TlsConfiguration, Transport};
+use std::time::Duration;
 
 /// `Packet too large` (MQTT 5, 2.4). rumqttc does not know that a PUBACK may say it, and speaks of a connect code.
 const PACKET_TOO_LARGE: u8 = 0x95;
+/// What a broker of MQTT 3.1.1 says to a greeting in MQTT 5: its own CONNACK, `unacceptable protocol version`.
+const OTHER_VERSION: [u8; 4] = [0x20, 2, 0, 1];
 
-pub(super) fn options(greeting: Greeting) -> MqttOptions {
-    let mut options = MqttOptions::new(greeting.client_id, greeting.host, greeting.port);
-    options.set_keep_alive(KEEP_ALIVE).set_clean_start(true).set_connection_timeout(CONNECT_TIMEOUT);
-    options.set_outgoing_inflight_upper_limit(PACKET_IDS);
-    if let Some((username, password)) = greeting.login {
-        options.set_credentials(username, password);
-    }
-    if let Some(tls) = greeting.tls {
-        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
-    }
-    options
+/// The greeting.
+pub(super) fn connect(greeting: Greeting) -> Result<BytesMut, Failure> {
+    let properties = ConnectProperties {
+        session_expiry_interval: None,
+        receive_maximum: None,
+        max_packet_size: u32::try_from(frame::LARGEST).ok(),
+        topic_alias_max: None,
+        request_response_info: None,
+        request_problem_info: None,
+        user_properties: Vec::new(),
+        authentication_method: None,
+        authentication_data: None,
+    };
+    let connect = Connect {
+        keep_alive: u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX),
+        client_id: greeting.client_id,
+        clean_start: true,
+        properties: Some(properties),
+    };
+    let login = greeting.login.map(|(name, password)| Login::new(name, password));
+    encode(&Packet::Connect(connect, None, login), None)
 }
 
-/// A broker may say that it wants no pings by a time of 0, which rumqttc takes for always. We ping it nevertheless.
-pub(super) fn keep_alive(options: &mut MqttOptions) {
-    if options.keep_alive().is_zero() {
-        options.set_keep_alive(KEEP_ALIVE);
-    }
+/// A report of this packet id, for a broker that takes packets of at most `largest` bytes.
+pub(super) fn publish(post: Posted, number: u16, largest: Option<u32>) -> Result<BytesMut, Failure> {
+    let Posted { topic, id, payload } = post;
+    let mut packet = Publish::new(topic, QoS::AtLeastOnce, payload, Some(properties(&id)));
+    packet.pkid = number;
+    encode(&Packet::Publish(packet), largest)
 }
 
-pub(super) fn publish(client: &AsyncClient, letter: Letter<'_>) -> bool {
-    let Letter { topic, payload, .. } = letter;
-    client.try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload.to_vec(), properties(letter)).is_ok()
-}
-
+/// What the packet of a report has beside the payload, in bytes.
 pub(super) fn overhead(letter: Letter<'_>) -> usize {
-    let mut packet = Publish::new(letter.topic, QoS::AtLeastOnce, letter.payload.to_vec(), Some(properties(letter)));
+    let payload = letter.payload.to_vec();
+    let mut packet = Publish::new(letter.topic, QoS::AtLeastOnce, payload, Some(properties(letter.id)));
     packet.pkid = 1;
     packet.size() - letter.payload.len()
 }
 
-fn properties(letter: Letter<'_>) -> PublishProperties {
+fn properties(id: &str) -> PublishProperties {
     PublishProperties {
-        user_properties: vec![("report-id".to_owned(), letter.id.to_owned())],
+        user_properties: vec![("report-id".to_owned(), id.to_owned())],
         content_type: Some(CONTENT_TYPE.to_owned()),
         ..PublishProperties::default()
     }
 }
 
-pub(super) fn progress(event: &Event) -> Progress {
-    match event {
-        Event::Incoming(Packet::ConnAck(ack)) => {
-            Progress::Connected(ack.properties.as_ref().and_then(|properties| properties.max_packet_size))
-        }
-        Event::Incoming(Packet::PubAck(ack)) => acknowledgement(ack),
-        Event::Outgoing(Outgoing::Publish(packet)) => Progress::Numbered(*packet),
-        Event::Incoming(_) | Event::Outgoing(_) => Progress::Quiet,
+fn encode(packet: &Packet, largest: Option<u32>) -> Result<BytesMut, Failure> {
+    let mut bytes = BytesMut::with_capacity(packet.size());
+    match packet.write(&mut bytes, largest) {
+        Ok(_) => Ok(bytes),
+        Err(Error::OutgoingPacketTooLarge { .. }) => Err(Failure::Oversized),
+        Err(error) => Err(Failure::Network(format!("failed to encode a packet: {error}"))),
     }
+}
+
+/// One whole packet of the broker.
+pub(super) fn read(mut packet: BytesMut) -> Result<Heard, Failure> {
+    if packet[..] == OTHER_VERSION {
+        return Err(Failure::Version);
+    }
+    match Packet::read(&mut packet, None) {
+        Ok(Packet::ConnAck(ack)) => let_in(&ack),
+        Ok(Packet::PubAck(ack)) => acknowledgement(&ack),
+        Ok(Packet::Disconnect(goodbye)) => Err(farewell(goodbye.reason_code)),
+        Err(Error::InvalidReason(PACKET_TOO_LARGE) | Error::InvalidConnectReturnCode(PACKET_TOO_LARGE)) => {
+            Err(Failure::Oversized)
+        }
+        Ok(_) | Err(_) => Err(Failure::MALFORMED),
+    }
+}
+
+fn let_in(ack: &ConnAck) -> Result<Heard, Failure> {
+    if ack.code != ConnectReturnCode::Success {
+        return Err(refusal(ack.code));
+    }
+    let terms = ack.properties.as_ref().map(|properties| Terms {
+        largest: properties.max_packet_size,
+        at_once: properties.receive_max,
+        keep_alive: properties.server_keep_alive.map(|seconds| Duration::from_secs(seconds.into())),
+    });
+    Ok(Heard::LetIn(terms.unwrap_or_default()))
 }
 
 /// Refusals that lie in the report itself cost the report. A topic that is not allowed concerns the reports on it; whatever
 /// else may pass is waited out.
-fn acknowledgement(ack: &PubAck) -> Progress {
+fn acknowledgement(ack: &PubAck) -> Result<Heard, Failure> {
     let why = || format!("{:?}", ack.reason);
-    match ack.reason {
+    let progress = match ack.reason {
         PubAckReason::Success | PubAckReason::NoMatchingSubscribers => Progress::Acknowledged(ack.pkid),
         PubAckReason::TopicNameInvalid | PubAckReason::PayloadFormatInvalid => Progress::Refused(ack.pkid, why()),
         PubAckReason::NotAuthorized => Progress::Declined(ack.pkid, "not authorized".to_owned()),
         PubAckReason::QuotaExceeded
         | PubAckReason::UnspecifiedError
         | PubAckReason::ImplementationSpecificError
-        | PubAckReason::PacketIdentifierInUse => Progress::Failed(Failure::Unauthorized(why())),
-    }
-}
-
-pub(super) fn failure(error: &ConnectionError) -> Failure {
-    match error {
-        ConnectionError::Timeout(_) => Failure::NoAnswer,
-        ConnectionError::Io(error) => Failure::of_io(error),
-        ConnectionError::Tls(error) => Failure::of_handshake(error),
-        ConnectionError::ConnectionRefused(code) => refusal(*code),
-        ConnectionError::NotConnAck(_) => Failure::Garbage("it is no answer to the greeting".to_owned()),
-        ConnectionError::MqttState(error) => broken(error),
-        ConnectionError::RequestsDone => Failure::Network(error.to_string()),
-    }
-}
-
-fn broken(error: &StateError) -> Failure {
-    match error {
-        StateError::Io(error) | StateError::Deserialization(Error::Io(error)) => Failure::of_io(error),
-        StateError::ConnectionAborted => Failure::HungUp,
-        StateError::AwaitPingResp | StateError::CollisionTimeout => Failure::NoAnswer,
-        StateError::OutgoingPacketTooLarge { .. }
-        | StateError::Deserialization(
-            Error::InvalidReason(PACKET_TOO_LARGE)
-            | Error::InvalidConnectReturnCode(PACKET_TOO_LARGE)
-            | Error::OutgoingPacketTooLarge { .. },
-        ) => Failure::Oversized,
-        StateError::Deserialization(error) => Failure::Garbage(error.to_string()),
-        StateError::ServerDisconnect { reason_code, .. } => goodbye(*reason_code),
-        other => Failure::Garbage(other.to_string()),
-    }
+        | PubAckReason::PacketIdentifierInUse => return Err(Failure::Unauthorized(why())),
+    };
+    Ok(Heard::Answer(ack.pkid, progress))
 }
 
 fn refusal(code: ConnectReturnCode) -> Failure {
@@ -122,7 +132,7 @@ fn refusal(code: ConnectReturnCode) -> Failure {
     }
 }
 
-fn goodbye(reason: DisconnectReasonCode) -> Failure {
+fn farewell(reason: DisconnectReasonCode) -> Failure {
     match reason {
         DisconnectReasonCode::PacketTooLarge => Failure::Oversized,
         DisconnectReasonCode::NotAuthorized => Failure::Unauthorized(format!("{reason:?}")),
@@ -135,5 +145,50 @@ fn goodbye(reason: DisconnectReasonCode) -> Failure {
         | DisconnectReasonCode::ProtocolError
         | DisconnectReasonCode::ImplementationSpecificError => Failure::HungUp,
         other => Failure::Refused(format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::daemon::cloud::failure::Violation;
+
+    fn check(bytes: &[u8], expect: Result<Heard, Failure>) {
+        assert_eq!(read(BytesMut::from(bytes)), expect, "{bytes:?}");
+    }
+
+    #[test]
+    fn a_broker_of_another_version_is_understood() {
+        check(&[0x20, 2, 0, 1], Err(Failure::Version));
+        check(&[0x20, 3, 0, 0x84, 0], Err(Failure::Version));
+        check(&[0x20, 2, 0, 0], Err(Failure::MALFORMED));
+    }
+
+    #[test]
+    fn the_limits_of_a_broker_are_read() {
+        let terms = Terms { largest: Some(256), at_once: Some(3), keep_alive: Some(Duration::from_secs(5)) };
+        let packet = [0x20, 14, 0, 0, 11, 0x27, 0, 0, 1, 0, 0x21, 0, 3, 0x13, 0, 5];
+        check(&packet, Ok(Heard::LetIn(terms)));
+        check(&[0x20, 3, 0, 0, 0], Ok(Heard::LetIn(Terms::default())));
+    }
+
+    #[test]
+    fn what_ends_before_its_properties_do_is_malformed() {
+        check(&[0x40, 4, 0, 1, 0, 0x80], Err(Failure::MALFORMED));
+        check(&[0x20, 3, 0, 0, 0x80], Err(Failure::MALFORMED));
+        check(&[0xe0, 2, 0, 0x80], Err(Failure::MALFORMED));
+        check(&[0x40, 0], Err(Failure::MALFORMED));
+    }
+
+    #[test]
+    fn reasons_of_acknowledgements_are_told_apart() {
+        check(&[0x40, 2, 0, 7], Ok(Heard::Answer(7, Progress::Acknowledged(7))));
+        check(&[0x40, 3, 0, 7, 0x10], Ok(Heard::Answer(7, Progress::Acknowledged(7))));
+        check(&[0x40, 3, 0, 7, 0x90], Ok(Heard::Answer(7, Progress::Refused(7, "TopicNameInvalid".to_owned()))));
+        check(&[0x40, 3, 0, 7, 0x87], Ok(Heard::Answer(7, Progress::Declined(7, "not authorized".to_owned()))));
+        check(&[0x40, 3, 0, 7, 0x95], Err(Failure::Oversized));
+        check(&[0xe0, 1, 0x95], Err(Failure::MALFORMED));
+        check(&[0xe0, 2, 0x95, 0], Err(Failure::Oversized));
+        assert_ne!(Failure::MALFORMED, Failure::Violation(Violation::Packet));
     }
 }

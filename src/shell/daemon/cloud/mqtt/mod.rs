@@ -1,26 +1,44 @@
-//! One face for rumqttc's two clients, one for each version of MQTT.
+//! The MQTT client: one connection, on which reports are published and acknowledged, and nothing else.
 //!
-//! A client and its event loop are two halves of one connection and are made and thrown away together; [`super::courier`]
-//! says why.
+//! rumqttc encodes and decodes the packets. Its event loop is not used, for three reasons: it takes every packet that MQTT knows, asked
+//! for or not, as often as a broker sends it; it drops a packet that ends before its properties do without a word, so that a
+//! flood of such packets grows its buffer without limit; and it brings a rustls-webpki of its own with known faults.
+//!
+//! # What a broker may send
+//!
+//! One CONNACK; one PUBACK for each report on its way; one PINGRESP for each ping; in MQTT 5 a DISCONNECT. All else ends
+//! the connection, as far as possible on its first byte, and so does a packet of more than [`frame::LARGEST`] bytes, or more
+//! bytes than [`metered`] allows below TLS. So what a broker can cause on one connection is bounded whatever it sends.
+//!
+//! [`super::courier`] says why a connection is never used again after an error.
 
+mod conversation;
 mod five;
+mod frame;
+mod inbox;
+mod metered;
+mod session;
+mod stream;
 mod three;
 
 use super::dialect::Version;
 use super::failure::Failure;
 use super::letter::Letter;
-use rumqttc::{AsyncClient, v5};
 use rustls::ClientConfig;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
-/// How often the broker is pinged when nothing else is said.
+pub(super) use metered::TooMuch;
+pub(super) use session::run;
+
+/// How often the broker is pinged, whatever else is said.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How long it may take until the broker lets us in, seconds.
-const CONNECT_TIMEOUT: u64 = 10;
-/// Packet ids rumqttc counts through. Far above what is on its way at once, so that an id is free again when its turn comes,
-/// and far below its default, for which it sets aside some 13 MB.
-const PACKET_IDS: u16 = 256;
+/// How long it may take until the broker lets us in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the broker may take to read what it is sent.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Reports are JSON.
 const CONTENT_TYPE: &str = "application/json";
 
@@ -49,83 +67,71 @@ pub(super) enum Progress {
     Refused(u16, String),
     /// The broker does not take it for now, and why.
     Declined(u16, String),
-    /// Nothing of interest.
-    Quiet,
     /// The connection cannot be used any more.
     Failed(Failure),
 }
 
+/// The limits that a broker sets as it lets us in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Terms {
+    /// The largest packet it takes, bytes.
+    largest: Option<u32>,
+    /// How many reports may be on their way.
+    at_once: Option<u16>,
+    /// How often it wants to hear from us; zero: never.
+    keep_alive: Option<Duration>,
+}
+
+/// A report that was handed over.
+#[derive(Debug)]
+pub(super) struct Posted {
+    topic: String,
+    id: String,
+    payload: Vec<u8>,
+}
+
 /// The half that takes reports.
 #[derive(Debug)]
-pub(super) enum Client {
-    Five(v5::AsyncClient),
-    Three(AsyncClient),
+pub(super) struct Client {
+    version: Version,
+    posts: mpsc::Sender<Posted>,
 }
 
-/// The half that moves bytes.
-pub(super) enum EventLoop {
-    Five(Box<v5::EventLoop>),
-    Three(Box<rumqttc::EventLoop>),
+/// The two halves of a connection for so many reports on their way; [`run`] is given the second.
+pub(super) fn open(version: Version, in_flight: usize) -> (Client, mpsc::Receiver<Posted>) {
+    let (posts, posted) = mpsc::channel(in_flight);
+    (Client { version, posts }, posted)
 }
 
-/// A connection that begins with the first [`EventLoop::poll`], for so many reports on their way.
-pub(super) fn open(version: Version, greeting: Greeting, in_flight: usize) -> (Client, EventLoop) {
-    match version {
-        Version::Five => {
-            let (client, events) = v5::AsyncClient::new(five::options(greeting), in_flight);
-            (Client::Five(client), EventLoop::Five(Box::new(events)))
-        }
-        Version::Three => {
-            let (client, mut events) = AsyncClient::new(three::options(greeting), in_flight);
-            three::bound(&mut events);
-            (Client::Three(client), EventLoop::Three(Box::new(events)))
-        }
+/// Takes bytes as a broker's in both versions of MQTT, without a connection. For tests.
+pub(super) fn digest(bytes: &[u8]) {
+    for version in [Version::Five, Version::Three] {
+        // What is wrong with them is no matter.
+        let _ = inbox::digest(version, bytes);
     }
 }
 
 impl Client {
-    /// Hands one report to the event loop, which has room for as many as may be on their way.
+    /// Hands one report over. There is room for as many as may be on their way. Where the connection has just ended, the
+    /// failure is told as any other, with its own cause.
+    ///
+    /// # Errors
+    ///
+    /// There is no room.
     pub(super) fn publish(&self, letter: Letter<'_>) -> Result<(), Failure> {
-        let taken = match self {
-            Self::Five(client) => five::publish(client, letter),
-            Self::Three(client) => three::publish(client, letter),
-        };
-        if taken { Ok(()) } else { Err(Failure::Network(format!("failed to publish on {:?}", letter.topic))) }
+        let (topic, id) = (letter.topic.to_owned(), letter.id.to_owned());
+        match self.posts.try_send(Posted { topic, id, payload: letter.payload.to_vec() }) {
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(Failure::Network(format!("failed to publish on {:?}", letter.topic))),
+        }
     }
 
     /// What the packet has beside the payload, in bytes.
     pub(super) fn overhead(&self, letter: Letter<'_>) -> usize {
-        match self {
-            Self::Five(_) => five::overhead(letter),
+        match self.version {
+            Version::Five => five::overhead(letter),
             // Only MQTT 5 knows a largest packet.
-            Self::Three(_) => 0,
-        }
-    }
-}
-
-impl EventLoop {
-    /// Waits for the next thing to happen. Must not be dropped half-way.
-    pub(super) async fn poll(&mut self) -> Progress {
-        match self {
-            Self::Five(events) => match events.poll().await {
-                Ok(event) => {
-                    five::keep_alive(&mut events.options);
-                    five::progress(&event)
-                }
-                Err(error) => Progress::Failed(five::failure(&error)),
-            },
-            Self::Three(events) => match events.poll().await {
-                Ok(event) => three::progress(&event),
-                Err(error) => Progress::Failed(three::failure(&error)),
-            },
-        }
-    }
-
-    /// What had happened before a failure, in the same gulp, and was not told yet: acknowledgements among it.
-    pub(super) fn untold(&mut self) -> Vec<Progress> {
-        match self {
-            Self::Five(events) => events.state.events.drain(..).map(|event| five::progress(&event)).collect(),
-            Self::Three(events) => events.state.events.drain(..).map(|event| three::progress(&event)).collect(),
+            Version::Three => 0,
         }
     }
 }

@@ -1,68 +1,45 @@
-//! MQTT 3.1.1, which knows neither properties nor reasons.
+//! The packets of MQTT 3.1.1, which knows neither properties nor reasons.
 
-use super::super::failure::Failure;
-use super::super::letter::Letter;
-use super::{CONNECT_TIMEOUT, Greeting, KEEP_ALIVE, PACKET_IDS, Progress};
-use rumqttc::mqttbytes::Error;
-use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet,
-    QoS, StateError, TlsConfiguration, Transport,
-};
+use super::super::failure::{Failure, Violation};
+use super::conversation::Heard;
+use super::{Greeting, KEEP_ALIVE, Posted, Progress, Terms};
+use bytes::BytesMut;
+use rumqttc::mqttbytes::QoS;
+use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet, Publish};
 
-/// What rumqttc takes in at most, which is more than any acknowledgement, and gives out, which is more than MQTT knows.
-const PACKET_SIZES: (usize, usize) = (10 << 10, 256 << 20);
-
-pub(super) fn options(greeting: Greeting) -> MqttOptions {
-    let mut options = MqttOptions::new(greeting.client_id, greeting.host, greeting.port);
-    options.set_keep_alive(KEEP_ALIVE).set_clean_session(true).set_inflight(PACKET_IDS);
-    options.set_max_packet_size(PACKET_SIZES.0, PACKET_SIZES.1);
-    if let Some((username, password)) = greeting.login {
-        options.set_credentials(username, password);
+/// The greeting.
+pub(super) fn connect(greeting: Greeting) -> Result<BytesMut, Failure> {
+    let mut connect = Connect::new(greeting.client_id);
+    connect.keep_alive = u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX);
+    if let Some((name, password)) = greeting.login {
+        connect.set_login(name, password);
     }
-    if let Some(tls) = greeting.tls {
-        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
-    }
-    options
+    encode(&Packet::Connect(connect))
 }
 
-/// Bounds the time that connecting may take.
-pub(super) fn bound(events: &mut EventLoop) {
-    let mut network = NetworkOptions::new();
-    network.set_connection_timeout(CONNECT_TIMEOUT);
-    events.set_network_options(network);
+/// A report of this packet id.
+pub(super) fn publish(post: Posted, number: u16) -> Result<BytesMut, Failure> {
+    let mut packet = Publish::new(post.topic, QoS::AtLeastOnce, post.payload);
+    packet.pkid = number;
+    encode(&Packet::Publish(packet))
 }
 
-pub(super) fn publish(client: &AsyncClient, letter: Letter<'_>) -> bool {
-    client.try_publish(letter.topic, QoS::AtLeastOnce, false, letter.payload).is_ok()
+fn encode(packet: &Packet) -> Result<BytesMut, Failure> {
+    let mut bytes = BytesMut::with_capacity(packet.size());
+    let written = packet.write(&mut bytes, usize::MAX);
+    written.map_err(|error| Failure::Network(format!("failed to encode a packet: {error}")))?;
+    Ok(bytes)
 }
 
-pub(super) fn progress(event: &Event) -> Progress {
-    match event {
-        Event::Incoming(Packet::ConnAck(_)) => Progress::Connected(None),
-        Event::Incoming(Packet::PubAck(ack)) => Progress::Acknowledged(ack.pkid),
-        Event::Outgoing(Outgoing::Publish(packet)) => Progress::Numbered(*packet),
-        Event::Incoming(_) | Event::Outgoing(_) => Progress::Quiet,
-    }
-}
-
-pub(super) fn failure(error: &ConnectionError) -> Failure {
-    match error {
-        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => Failure::NoAnswer,
-        ConnectionError::Io(error) => Failure::of_io(error),
-        ConnectionError::Tls(error) => Failure::of_handshake(error),
-        ConnectionError::ConnectionRefused(code) => refusal(*code),
-        ConnectionError::NotConnAck(_) => Failure::Garbage("it is no answer to the greeting".to_owned()),
-        ConnectionError::MqttState(error) => broken(error),
-        ConnectionError::RequestsDone => Failure::Network(error.to_string()),
-    }
-}
-
-fn broken(error: &StateError) -> Failure {
-    match error {
-        StateError::Io(error) | StateError::Deserialization(Error::Io(error)) => Failure::of_io(error),
-        StateError::ConnectionAborted => Failure::HungUp,
-        StateError::AwaitPingResp | StateError::CollisionTimeout => Failure::NoAnswer,
-        other => Failure::Garbage(other.to_string()),
+/// One whole packet of the broker.
+pub(super) fn read(mut packet: BytesMut) -> Result<Heard, Failure> {
+    match Packet::read(&mut packet, usize::MAX) {
+        Ok(Packet::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => Ok(Heard::LetIn(Terms::default())),
+        Ok(Packet::ConnAck(ack)) => Err(refusal(ack.code)),
+        Ok(Packet::PubAck(ack)) => Ok(Heard::Answer(ack.pkid, Progress::Acknowledged(ack.pkid))),
+        // Only a client may say it.
+        Ok(Packet::Disconnect) => Err(Failure::Violation(Violation::Packet)),
+        Ok(_) | Err(_) => Err(Failure::MALFORMED),
     }
 }
 
@@ -73,6 +50,26 @@ fn refusal(code: ConnectReturnCode) -> Failure {
         ConnectReturnCode::RefusedProtocolVersion => Failure::Version,
         ConnectReturnCode::BadClientId => Failure::Refused("the client id is not valid (check ClientId=)".to_owned()),
         ConnectReturnCode::ServiceUnavailable => Failure::Refused("it is not available".to_owned()),
-        ConnectReturnCode::Success => Failure::Garbage("it refuses us and says that it does not".to_owned()),
+        ConnectReturnCode::Success => Failure::MALFORMED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8], expect: Result<Heard, Failure>) {
+        assert_eq!(read(BytesMut::from(bytes)), expect, "{bytes:?}");
+    }
+
+    #[test]
+    fn the_few_packets_of_a_broker_are_read() {
+        check(&[0x20, 2, 0, 0], Ok(Heard::LetIn(Terms::default())));
+        check(&[0x20, 2, 0, 1], Err(Failure::Version));
+        check(&[0x20, 2, 0, 5], Err(Failure::NotAuthorized));
+        check(&[0x20, 2, 0, 6], Err(Failure::MALFORMED));
+        check(&[0x40, 2, 1, 2], Ok(Heard::Answer(258, Progress::Acknowledged(258))));
+        check(&[0xe0, 0], Err(Failure::Violation(Violation::Packet)));
+        check(&[0x40, 1, 0], Err(Failure::MALFORMED));
     }
 }

@@ -1,0 +1,100 @@
+//! Readers that want their bytes in files: state of runs, objects, cores.
+
+use std::cell::LazyCell;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+use unitward::core::crash::backtrace::Frame;
+use unitward::core::crash::memory_map::Spot;
+use unitward::edge::coredump::{Core, Dumper};
+use unitward::edge::record::{RunRecord, WardState};
+use unitward::edge::symbols::{Marks, look_up};
+use unitward::edge::{exclusion, series_file};
+
+thread_local! {
+    static FOLDER: LazyCell<TempDir> = LazyCell::new(|| {
+        // In memory where there is such a place: a fuzzer writes a thousand files a second.
+        let memory = Path::new("/dev/shm");
+        let made = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+        made.expect("a folder")
+    });
+}
+
+/// Puts the bytes at this place in a folder of this thread's, and gives the folder to `look`.
+fn with(place: &str, bytes: &[u8], look: impl FnOnce(&Path)) {
+    FOLDER.with(|folder| {
+        let file = folder.path().join(place);
+        fs::create_dir_all(file.parent().expect("a file is in a folder")).expect("a folder");
+        fs::write(&file, bytes).expect("a file");
+        look(folder.path());
+        fs::remove_file(file).expect("a file");
+    });
+}
+
+/// The record of a run: what is read is written and read again as it was.
+pub(super) fn record(bytes: &[u8]) {
+    with("states/web/runs/0123456789abcdef0123456789abcdef.json", bytes, |folder| {
+        let state = WardState::below(&folder.join("states"), "web");
+        let read = state.runs().pop();
+        let _ = (state.latest_death(), state.latest_end(), state.latest_run(), state.totals(), state.sum());
+        if let Some(record) = read {
+            let text = serde_json::to_vec(&record).expect("a record is JSON");
+            let again: RunRecord = serde_json::from_slice(&text).expect("what was written is read");
+            assert_eq!(again, record);
+        }
+    });
+}
+
+/// What carries over from run to run.
+pub(super) fn series(bytes: &[u8]) {
+    with("states/web/series.json", bytes, |folder| {
+        let state = WardState::below(&folder.join("states"), "web");
+        let series = series_file::load(&state);
+        series_file::save(&state, &series).expect("a file");
+        assert_eq!(series_file::load(&state), series);
+    });
+}
+
+/// The mark of an exclusion.
+pub(super) fn exclusion(bytes: &[u8]) {
+    with("states/web/excluded.json", bytes, |folder| {
+        let state = WardState::below(&folder.join("states"), "web");
+        let Some(mark) = exclusion::load(&state) else { return };
+        exclusion::save(&state, &mark).expect("a file");
+        assert_eq!(exclusion::load(&state), Some(mark));
+    });
+}
+
+/// An object, looked into at the place that the first two bytes tell.
+pub(super) fn symbols(bytes: &[u8]) {
+    let Some(([low, high], object)) = bytes.split_first_chunk() else { return };
+    with("object", object, |folder| {
+        let frame =
+            |offset| Frame { object: Some("/object".to_owned()), spot: Some(Spot { inode: None, offset }), ..frame() };
+        let frames = [u64::from(*low) | u64::from(*high) << 8, 0, u64::MAX].map(frame);
+        let symbols = look_up(folder, &frames, &Marks { at_ms: u64::MAX, ..Marks::default() });
+        assert_eq!(symbols.len(), frames.len());
+    });
+}
+
+/// A line of journalctl about a core dump, and behind the first newline the core's own beginning.
+pub(super) fn coredump(bytes: &[u8]) {
+    let (line, core) = match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(at) => (&bytes[..at], &bytes[at + 1..]),
+        None => (bytes, &[][..]),
+    };
+    let line = String::from_utf8_lossy(line);
+    with("core", core, |folder| {
+        let Some(core) = Core::parse(&line, Dumper::of(folder)) else { return };
+        if let Some(backtrace) = core.backtrace(folder) {
+            assert!(!backtrace.contains(|c: char| c.is_control() && c != '\n'), "{backtrace:?}");
+        }
+        assert!(core.size() >= size_of::<Core>());
+    });
+}
+
+fn frame() -> Frame {
+    let map = unitward::core::crash::memory_map::MemoryMap::parse("");
+    let message = "Stack trace of thread 1:\n#0  0x0000000000001000 main (web + 0x1000)\n";
+    unitward::core::crash::backtrace::frames(message, &map).pop().expect("one frame")
+}

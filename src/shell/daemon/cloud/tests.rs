@@ -1,0 +1,328 @@
+//! The whole courier against brokers of a few lines that send what nobody asked them for.
+
+use super::*;
+use crate::core::config::settings::{Broker, Mqtt, Security};
+use crate::core::crash::observation::InvocationId;
+use crate::edge::history::entry::{Channel, Key};
+use crate::shell::daemon::identity::Identity;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
+
+/// How long a broker floods.
+const FLOOD: Duration = Duration::from_secs(3);
+/// Answers to the greeting: MQTT 5 and 3.1.1.
+const LET_IN: &[u8] = &[0x20, 3, 0, 0, 0];
+const LET_IN_3: &[u8] = &[0x20, 2, 0, 0];
+
+/// Keeps the texts of all log events of the thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("unitward")
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, event: &Event<'_>) {
+        struct Text(String);
+        impl Visit for Text {
+            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// What came of a flood.
+struct Outcome {
+    lines: Vec<String>,
+    /// How often the status changed.
+    changes: usize,
+    /// When each connection came, from the first on.
+    connections: Vec<Duration>,
+    /// Bytes that the courier took from the broker, about.
+    taken: usize,
+}
+
+/// What a broker does on each connection.
+#[derive(Clone, Copy)]
+struct Evil {
+    let_in: &'static [u8],
+    /// Whether a report is acknowledged first, by its right id.
+    first: First,
+    /// What is sent again and again.
+    flood: &'static [u8],
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum First {
+    Nothing,
+    Acknowledgement,
+}
+
+fn endpoint(port: u16) -> Endpoint {
+    let broker = Broker { security: Security::Plain, host: "127.0.0.1".into(), port };
+    let na = || "n".to_owned();
+    let identity = Identity { node_id: na(), location_id: na(), firmware_version: na(), model: na() };
+    Endpoint::new(&Mqtt { broker: Some(broker), ..Mqtt::default() }, &identity).unwrap()
+}
+
+fn report(seq: u64) -> StoredReport {
+    let invocation = InvocationId::parse(&format!("{seq:032x}")).unwrap();
+    let death = Key { boot: String::new(), unit: "web.service".into(), invocation };
+    let (id, payload) = (seq.to_string(), b"{}".to_vec());
+    StoredReport { seq, id, lane: "web".into(), channel: Channel::Recovery, death, payload }
+}
+
+/// One packet of the client with a length of one or two bytes.
+async fn packet(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let kind = stream.read_u8().await.ok()?;
+    let mut length = usize::from(stream.read_u8().await.ok()?);
+    if length & 0x80 != 0 {
+        length = (length & 0x7f) | usize::from(stream.read_u8().await.ok()?) << 7;
+    }
+    let mut packet = vec![0; length];
+    stream.read_exact(&mut packet).await.ok()?;
+    packet.insert(0, kind);
+    Some(packet)
+}
+
+/// The packet id of a report.
+fn number(publish: &[u8]) -> [u8; 2] {
+    let topic = usize::from(publish[1]) << 8 | usize::from(publish[2]);
+    [publish[3 + topic], publish[4 + topic]]
+}
+
+async fn attack(mut stream: TcpStream, evil: Evil, taken: &AtomicUsize) -> Option<()> {
+    packet(&mut stream).await?;
+    stream.write_all(evil.let_in).await.ok()?;
+    if evil.first == First::Acknowledgement {
+        let [high, low] = number(&packet(&mut stream).await?);
+        stream.write_all(&[0x40, 2, high, low]).await.ok()?;
+    }
+    if evil.flood.is_empty() {
+        let _ = stream.read_u8().await;
+        return None;
+    }
+    let flood = evil.flood.repeat(4_096 / evil.flood.len());
+    loop {
+        stream.write_all(&flood).await.ok()?;
+        taken.fetch_add(flood.len(), Ordering::Relaxed);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Lets the courier deliver reports to such a broker for some seconds.
+async fn suffer(evil: Evil) -> Outcome {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut cloud = connect_to_cloud();
+    let endpoint = endpoint(listener.local_addr().unwrap().port());
+    cloud.commands.send(Command::Connect(Some(Box::new(endpoint)))).await.unwrap();
+    for seq in 1..=100 {
+        cloud.commands.send(Command::Publish(Box::new(report(seq)))).await.unwrap();
+    }
+    let (begun, taken) = (Instant::now(), AtomicUsize::new(0));
+    let (mut connections, mut changes) = (Vec::new(), 0);
+    let broker = async {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            connections.push(begun.elapsed());
+            attack(stream, evil, &taken).await;
+        }
+    };
+    let watch = async {
+        while cloud.status.changed().await.is_ok() {
+            changes += 1;
+        }
+    };
+    let news = async { while cloud.news.recv().await.is_some() {} };
+    let all = async { tokio::join!(broker, watch, news) };
+    let _ = timeout(FLOOD, all).await;
+    let lines = lines.0.lock().unwrap().clone();
+    Outcome { lines, changes, connections, taken: taken.into_inner() }
+}
+
+/// Asserts that a flood costs next to nothing, and is told in these words.
+async fn check(evil: Evil, words: &str) {
+    let Outcome { lines, changes, connections, taken } = suffer(evil).await;
+    let about = format!("{:x?}: {lines:?}, {changes} changes, {connections:?}, {taken} bytes", evil.flood);
+    // One that it is connected, perhaps one more after what has worked, and one that it is not any more.
+    assert!(lines.len() <= 3, "{about}");
+    assert_eq!(lines.iter().filter(|line| line.contains(words)).count(), 1, "{words}: {about}");
+    // Connecting, connected, a report sent, not connected: for each connection.
+    assert!(changes <= 5 * connections.len(), "{about}");
+    // After the first at least 1 s, after the second 1 to 2 s, after the third 2 to 4 s.
+    assert!((2..=4).contains(&connections.len()), "{about}");
+    assert!(connections[1] - connections[0] >= Duration::from_secs(1), "{about}");
+    // What the kernel keeps on both sides for the broker, and no more: the rest finds the connection closed.
+    assert!(taken <= connections.len() * (8 << 20), "{about}");
+}
+
+const MESSAGE: &str = "it sends messages, and we subscribe to none";
+const ANSWERS_NOTHING: &str = "it sends a packet that answers nothing";
+
+#[tokio::test]
+async fn a_second_greeting_ends_the_connection() {
+    let words = "it answers our greeting more than once";
+    check(Evil { let_in: LET_IN, first: First::Nothing, flood: LET_IN }, words).await;
+}
+
+#[tokio::test]
+async fn messages_that_nobody_subscribed_to_end_the_connection() {
+    let flood = &[0x30, 5, 0, 1, b'a', 0, b'x'];
+    check(Evil { let_in: LET_IN, first: First::Nothing, flood }, MESSAGE).await;
+}
+
+#[tokio::test]
+async fn a_message_that_never_ends_ends_the_connection() {
+    check(Evil { let_in: LET_IN, first: First::Nothing, flood: &[0x3f, 0xff, 0xff, 0xff, 0x7f] }, MESSAGE).await;
+}
+
+#[tokio::test]
+async fn answers_to_pings_that_were_not_sent_end_the_connection() {
+    let words = "it answers a ping that was not sent";
+    check(Evil { let_in: LET_IN, first: First::Nothing, flood: &[0xd0, 0] }, words).await;
+}
+
+#[tokio::test]
+async fn acknowledgements_of_what_was_not_sent_end_the_connection() {
+    let words = "it acknowledges what was not sent";
+    check(Evil { let_in: LET_IN, first: First::Nothing, flood: &[0x40, 2, 0x7f, 0xff] }, words).await;
+}
+
+#[tokio::test]
+async fn answers_to_what_we_never_ask_end_the_connection() {
+    // SUBACK, PUBREC, AUTH; the others are told from those in `conversation`.
+    for first in [0x90, 0x50, 0xf0] {
+        let flood: &'static [u8] = Box::leak(Box::new([first, 4, 0, 1, 0, 0]));
+        check(Evil { let_in: LET_IN, first: First::Nothing, flood }, ANSWERS_NOTHING).await;
+    }
+}
+
+#[tokio::test]
+async fn packets_that_end_before_their_properties_do_end_the_connection() {
+    // rumqttc's own event loop swallows them, one for each time it reads, and keeps the rest.
+    check(Evil { let_in: LET_IN, first: First::Nothing, flood: &[0xe0, 2, 0, 0x80] }, "a packet is malformed").await;
+}
+
+#[tokio::test]
+async fn a_flood_after_a_right_answer_does_not_make_the_broker_a_good_one() {
+    check(Evil { let_in: LET_IN, first: First::Acknowledgement, flood: LET_IN }, "more than once").await;
+    check(Evil { let_in: LET_IN, first: First::Acknowledgement, flood: &[0xd0, 0] }, "a ping that was not sent").await;
+}
+
+#[tokio::test]
+async fn limits_that_leave_no_room_are_not_believed() {
+    for let_in in [&[0x20, 6, 0, 0, 3, 0x21, 0, 0][..], &[0x20, 8, 0, 0, 5, 0x27, 0, 0, 0, 0]] {
+        let outcome = suffer(Evil { let_in, first: First::Nothing, flood: &[] }).await;
+        assert!(outcome.connections.len() >= 2, "{:?}", outcome.lines);
+        assert_eq!(outcome.lines.len(), 1, "{:?}", outcome.lines);
+        assert!(outcome.lines[0].contains("its limits leave no room"), "{:?}", outcome.lines);
+    }
+}
+
+/// A broker of MQTT 3.1.1 that floods: MQTT 5 is refused in the words of that time.
+#[tokio::test]
+async fn a_flood_in_the_older_version_ends_the_connection_too() {
+    for (flood, words) in [
+        (LET_IN_3, "it answers our greeting more than once"),
+        (&[0x30, 4, 0, 1, b'a', b'x'], MESSAGE),
+        (&[0xe0, 0], ANSWERS_NOTHING),
+    ] {
+        let lines = Lines::default();
+        let _guard = tracing::subscriber::set_default(lines.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let cloud = connect_to_cloud();
+        let endpoint = endpoint(listener.local_addr().unwrap().port());
+        cloud.commands.send(Command::Connect(Some(Box::new(endpoint)))).await.unwrap();
+        let broker = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let greeting = packet(&mut stream).await.unwrap();
+                if greeting[7] == 5 {
+                    stream.write_all(&[0x20, 2, 0, 1]).await.unwrap();
+                    continue;
+                }
+                let taken = AtomicUsize::new(0);
+                if stream.write_all(LET_IN_3).await.is_ok() {
+                    let flood = flood.repeat(1_000);
+                    while stream.write_all(&flood).await.is_ok() {
+                        taken.fetch_add(flood.len(), Ordering::Relaxed);
+                    }
+                }
+            }
+        };
+        let _ = timeout(Duration::from_secs(3), broker).await;
+        let lines = lines.0.lock().unwrap().clone();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].ends_with("speaking MQTT 3.1.1.") && lines[1].contains(words), "{lines:?}");
+    }
+}
+
+/// What a real broker does: it lets in, acknowledges, answers pings.
+#[tokio::test]
+async fn a_broker_that_behaves_is_told_of_once_and_gets_every_report() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut cloud = connect_to_cloud();
+    let endpoint = endpoint(listener.local_addr().unwrap().port());
+    cloud.commands.send(Command::Connect(Some(Box::new(endpoint)))).await.unwrap();
+    for seq in 1..=100 {
+        cloud.commands.send(Command::Publish(Box::new(report(seq)))).await.unwrap();
+    }
+    let broker = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        packet(&mut stream).await.unwrap();
+        // At most three reports on their way, and a ping each second.
+        stream.write_all(&[0x20, 9, 0, 0, 6, 0x21, 0, 3, 0x13, 0, 1]).await.unwrap();
+        let mut pings = 0;
+        while let Some(packet) = packet(&mut stream).await {
+            let [high, low] = if packet[0] >> 4 == 3 { number(&packet) } else { [0, 0] };
+            match packet[0] >> 4 {
+                3 => stream.write_all(&[0x40, 2, high, low]).await.unwrap(),
+                12 => {
+                    pings += 1;
+                    stream.write_all(&[0xd0, 0]).await.unwrap();
+                    if pings == 3 {
+                        return;
+                    }
+                }
+                other => panic!("{other}"),
+            }
+        }
+    };
+    let mut sent = 0;
+    let news = async {
+        while let Some(news) = cloud.news.recv().await {
+            sent += usize::from(matches!(news, News::Sent(_)));
+        }
+    };
+    tokio::select! {
+        () = broker => {}
+        () = news => {}
+        () = sleep(Duration::from_secs(20)) => panic!("the broker is not pinged"),
+    }
+    assert_eq!(sent, 100);
+    let lines = lines.0.lock().unwrap().clone();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
