@@ -27,6 +27,7 @@ pub const SYSTEMD: &str = "org.freedesktop.systemd1";
 pub const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 
 /// Reads bytes as PID 1's answer, without a connection. For fuzz targets.
+#[cfg(feature = "full")]
 pub(crate) fn digest(bytes: &[u8]) {
     let whole = bytes.get(..message::HEAD).is_some_and(|head| message::length(head).is_ok());
     if whole {
