@@ -55,7 +55,8 @@ pub(crate) fn find(name: &str) -> Option<Target> {
 fn request(bytes: &[u8]) {
     let Ok(request) = Request::parse(bytes) else { return };
     assert!(bytes.len() <= LONGEST && !request.caller.is_empty());
-    assert!(!request.caller.contains(char::is_control), "{request:?}");
+    let unit = request.cause.as_ref().map_or("", |cause| &cause.unit);
+    assert!(!request.caller.contains(char::is_control) && !unit.contains(char::is_control), "{request:?}");
     let frames = request.backtrace.as_deref().unwrap_or_default();
     assert!(!frames.contains(|c: char| c.is_control() && c != '\n'), "{request:?}");
     let text = request.to_text();

@@ -257,9 +257,9 @@ on_both! {
         let reports = cloud(&host, DOOR);
         watch_web(&host);
         let killed = die(&host, 2);
-        // CONNACK, PUBLISH, PINGRESP, PUBACK, PUBREC, SUBACK, AUTH, and a DISCONNECT that ends before its properties do.
+        // PUBLISH, PINGRESP, PUBACK, PUBREC, SUBACK, AUTH, a DISCONNECT that ends before its properties do, and CONNACK. A wrong
+        // answer may be to a report, which is then put aside; the last one cannot, so the order of the reports is kept.
         for bytes in [
-            "\\x20\\x03\\x00\\x00\\x00",
             "\\x30\\x05\\x00\\x01a\\x00x",
             "\\xd0\\x00",
             "\\x40\\x02\\x7f\\xff",
@@ -267,6 +267,7 @@ on_both! {
             "\\x90\\x04\\x00\\x01\\x00\\x00",
             "\\xf0\\x02\\x00\\x00",
             "\\xe0\\x02\\x00\\x80",
+            "\\x20\\x03\\x00\\x00\\x00",
         ] {
             flood(&host, bytes);
         }

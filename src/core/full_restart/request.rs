@@ -108,7 +108,7 @@ impl Request {
         for (number, line) in lines {
             let wrong = BadRequest::Line(number + 1);
             match line.split_once('=').ok_or(wrong.clone())? {
-                ("caller", caller) => request.caller = printable(caller.trim(), CALLER),
+                ("caller", caller) => request.caller = cut(caller, CALLER),
                 ("cause", cause) => request.cause = Some(Cause::parse(cause).ok_or(wrong)?),
                 ("answer", "over") => request.answer = AnswerWhen::Over,
                 _ => return Err(wrong),
@@ -121,15 +121,22 @@ impl Request {
 impl Cause {
     fn parse(text: &str) -> Option<Self> {
         let (unit, invocation) = text.split_once(' ')?;
-        Some(Self { unit: unit.to_owned(), invocation: InvocationId::parse(invocation)? })
+        Some(Self { unit: printable(unit, CALLER), invocation: InvocationId::parse(invocation)? })
     }
 }
 
 /// The lines of a backtrace as a report has them: each but the first one is indented by a space.
 fn frames(text: &str) -> Option<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(FRAMES);
-    let lines: Vec<_> = lines.map(|line| printable(line, LINE)).collect();
+    let lines: Vec<_> = lines.map(|line| cut(line, LINE)).collect();
     (!lines.is_empty()).then(|| lines.join("\n ") + "\n")
+}
+
+/// The same without blanks around it, also where it is cut: else it would be another text when it is read again.
+fn cut(text: &str, limit: usize) -> String {
+    let mut text = printable(text.trim(), limit);
+    text.truncate(text.trim_end().len());
+    text
 }
 
 /// At most `limit` bytes, all of them visible.
