@@ -1,10 +1,10 @@
 //! Environment variables that a command of root's does not take over from a service.
 //!
-//! A step with `+` runs as root with the unit's environment, as systemd's own `+` lines do. But the service's user may be able to
-//! set variables there, by an `EnvironmentFile=` in its own folder, and some variables name what a program loads or runs: libraries,
-//! modules, start files, configuration in a home directory, helper programs, temporary directories. Those are left out. The lists are
-//! those of glibc (`unsecure_envvars.h`) and sudo (`env.c`, `initial_badenv_table`), and of interpreters and tools that scripts
-//! commonly start.
+//! A step with `+` runs as root with the unit's environment, as far as root has written it. Even then some variables are meant for
+//! the service and not for root: those that name what a program loads or runs, such as libraries, modules, start files,
+//! configuration in a home directory, helper programs, temporary directories. They are left out. The lists are those of glibc
+//! (`unsecure_envvars.h`) and sudo (`env.c`, `initial_badenv_table`), and of interpreters and tools that scripts commonly start; no
+//! such list is complete, which is why it is not the only wall.
 
 /// The search path that every program gets; it is systemd's own (systemd.exec(5)).
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -16,7 +16,7 @@ const NOTIFY_SOCKET: &str = "/run/systemd/notify";
 const CREDENTIALS: &str = "/run/credentials/";
 
 /// Variables that are left out whose names begin so.
-const PREFIXES: [&str; 44] = [
+const PREFIXES: [&str; 49] = [
     // The dynamic linker, and glibc's allocator and tunables.
     "LD_",
     "GLIBC_",
@@ -28,10 +28,15 @@ const PREFIXES: [&str; 44] = [
     "NIS_",
     "NLS",
     "TERMINFO",
+    "TERMCAP",
+    "TERMPATH",
+    "_RLD",
     // Shells; exported functions of bash among them.
     "BASH",
     "SHELLOPTS",
     "ZDOTDIR",
+    "NULLCMD",
+    "READNULLCMD",
     "FPATH",
     "FCEDIT",
     // Interpreters.
@@ -69,8 +74,23 @@ const PREFIXES: [&str; 44] = [
     "SYSTEMD_",
 ];
 
+/// Variables that are left out whose names end so: search paths, plug-ins, options and configuration of one tool or another.
+const SUFFIXES: [&str; 11] = [
+    "PATH",
+    "_LIBDIR",
+    "_LIB_DIR",
+    "_PLUGINS",
+    "_HOOKS",
+    "OPTIONS",
+    "_OPTS",
+    "_CONFIG",
+    "_CONFIG_FILE",
+    "_HOME",
+    "_LOCALE",
+];
+
 /// Variables that are left out. Those of systemd's are put back with what PID 1 says.
-const NAMES: [&str; 38] = [
+const NAMES: [&str; 44] = [
     "PATH",
     "HOME",
     "USER",
@@ -109,6 +129,12 @@ const NAMES: [&str; 38] = [
     "VISUAL",
     "TAR_OPTIONS",
     "MAKEFLAGS",
+    "GNUMAKEFLAGS",
+    "MAKEFILES",
+    "TMPPREFIX",
+    "KUBECONFIG",
+    "PGSERVICEFILE",
+    "LVM_SYSTEM_DIR",
 ];
 
 /// Whether a command of root's takes over a variable of the service's.
@@ -124,7 +150,10 @@ pub fn is_harmless(name: &str, value: &str) -> bool {
     }
     // The kernel passes on names that no shell would: bash reads functions out of some of them.
     let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    is_plain && !NAMES.contains(&name) && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    let is_listed = NAMES.contains(&name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+    is_plain && !is_listed && !value.starts_with("()")
 }
 
 #[cfg(test)]
@@ -163,6 +192,12 @@ mod tests {
             "LESSOPEN",
             "XDG_CONFIG_HOME",
             "IFS",
+            "XTABLES_LIBDIR",
+            "TC_LIB_DIR",
+            "MODPROBE_OPTIONS",
+            "DOTNET_STARTUP_HOOKS",
+            "APT_CONFIG",
+            "NULLCMD",
             "LISTEN_FDS",
             "",
             "()",

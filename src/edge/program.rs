@@ -3,8 +3,9 @@
 //! Most of what Unitward starts it starts as root, some of it with a service's environment around it, and that environment may be
 //! the work of the service's user. So a program of the host is named by its absolute path and gets an environment of two
 //! variables; a command of the administrator's gets the unit's environment without what would change what it loads
-//! ([`crate::core::environment`]). Standard input is closed unless the caller opens it, and descriptors above 2 are not passed on:
-//! the standard library opens all of its own close-on-exec, and PID 1 gives a service's descriptors to its main process alone.
+//! ([`crate::core::environment`]). Root's programs have no input unless the caller opens one, and no descriptors above 2: the
+//! standard library opens all of its own close-on-exec, and PID 1 gives a service's descriptors to its main process alone. The one
+//! exception is the lock that a restart script holds.
 
 use crate::core::environment::{self, PATH};
 use std::ffi::OsStr;
@@ -72,19 +73,37 @@ fn fixed(path: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A command of the administrator's that runs as root: with the environment of this process, without what would change what it
-/// loads, and with root's own `HOME`, `USER` and the like.
+/// What a command of the administrator's takes over of the environment of this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inherited {
+    /// All variables: root has set them.
+    All,
+    /// Those of these assignments, `NAME=VALUE`, that still have that value.
+    Only(Vec<String>),
+}
+
+impl Inherited {
+    fn has(&self, name: &str, value: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(these) => these.iter().any(|one| one.split_once('=') == Some((name, value))),
+        }
+    }
+}
+
+/// A command of the administrator's that runs as root: with what it takes over of this process's environment, without what would
+/// change what it loads, with root's own `HOME`, `USER` and the like, and no input.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`]: there is not even a program.
-pub fn administrators(words: &[String]) -> io::Result<Command> {
+pub fn administrators(words: &[String], inherited: &Inherited) -> io::Result<Command> {
     let mut command = of(words)?;
-    command.env_clear();
-    let inherited = std::env::vars_os().filter(|(name, value)| {
+    command.env_clear().stdin(Stdio::null());
+    let taken_over = std::env::vars_os().filter(|(name, value)| {
         let (name, value) = (name.to_str(), value.to_str());
-        name.zip(value).is_some_and(|(name, value)| environment::is_harmless(name, value))
+        name.zip(value).is_some_and(|(name, value)| inherited.has(name, value) && environment::is_harmless(name, value))
     });
-    command.envs(inherited).env("PATH", PATH);
+    command.envs(taken_over).env("PATH", PATH);
     command.envs([("HOME", "/root"), ("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")]);
     Ok(command)
 }
@@ -124,10 +143,21 @@ mod tests {
     #[test]
     fn a_command_of_the_administrators_keeps_what_is_harmless() {
         // Cargo sets variables of either kind.
-        let seen = environment(administrators(&["/usr/bin/env".to_owned()]).unwrap());
-        assert!(seen.contains_key("CARGO_MANIFEST_DIR") && !seen.contains_key("LD_LIBRARY_PATH"), "{seen:?}");
+        let program = ["/usr/bin/env".to_owned()];
+        let seen = environment(administrators(&program, &Inherited::All).unwrap());
+        assert!(seen.contains_key("CARGO_PKG_NAME") && !seen.contains_key("LD_LIBRARY_PATH"), "{seen:?}");
         assert_eq!((seen["PATH"].as_str(), seen["HOME"].as_str()), (PATH, "/root"));
-        assert!(administrators(&[]).is_err());
+        assert!(administrators(&[], &Inherited::All).is_err());
+    }
+
+    #[test]
+    fn of_assignments_only_those_that_still_stand_are_taken_over() {
+        let program = ["/usr/bin/env".to_owned()];
+        let name = format!("CARGO_PKG_NAME={}", env!("CARGO_PKG_NAME"));
+        let only = Inherited::Only(vec![name, "CARGO_PKG_VERSION=0".to_owned(), "LD_LIBRARY_PATH=".to_owned()]);
+        let seen = environment(administrators(&program, &only).unwrap());
+        let kept: Vec<_> = seen.keys().map(String::as_str).collect();
+        assert_eq!(kept, ["CARGO_PKG_NAME", "HOME", "LOGNAME", "PATH", "SHELL", "USER"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod contents;
 mod current;
+mod secure;
 mod totals;
 
 pub use totals::{Fired, StepTotals, Totals};

@@ -3,11 +3,11 @@
 //! What root writes below `/run` and `/var/lib` it writes at the instance of services, so their users must have no say in where
 //! that goes. Each directory on the way is opened relative to the one before it and looked at as it is open: it belongs to root
 //! and nobody else may write in it (in a sticky one like `/tmp` nobody else can move what is root's), and a link is followed only
-//! if root has made it. Missing directories are made with their mode, which no umask of a service's can widen afterwards: the
-//! programs that do this set their own first.
+//! if root has made it. Missing directories are made with their mode from the first moment, since `unitward-step` sets its umask
+//! before anything else.
 
 use super::replace::Durability;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, openat, readlinkat};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -31,6 +31,9 @@ const STICKY: u32 = 0o1000;
 
 /// For [`std::fs::OpenOptions`]: a link in the place of the file is not followed.
 pub(crate) const NOFOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
+
+/// For the same: a pipe in its place is not waited for.
+pub(crate) const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
 /// What happens where a directory is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,8 +109,13 @@ fn look(above: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
 
 fn make(above: &OwnedFd, name: &OsStr, missing: Missing) -> io::Result<OwnedFd> {
     match mkdirat(above, name, MODE) {
+        Ok(()) => {
+            // A narrower umask must not hide it from those who may read it.
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            fchmod(openat(above, name, flags, Mode::empty())?, MODE)?;
+        }
         // Another process may have come first.
-        Ok(()) | Err(Errno::EXIST) => {}
+        Err(Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
     if missing == Missing::Make(Durability::PowerCut) {
@@ -185,7 +193,10 @@ mod tests {
         refused("open/below");
         refused("open/new");
         fs::create_dir_all(place.path().join("theirs/below")).unwrap();
-        chown(place.path().join("theirs"), Some(65_534), None).unwrap();
+        // Only root can give files away, so nobody else has to refuse what it cannot make.
+        if chown(place.path().join("theirs"), Some(65_534), None).is_err() {
+            return;
+        }
         refused("theirs/below");
         fs::create_dir(place.path().join("ours")).unwrap();
         let link = place.path().join("link");

@@ -131,7 +131,7 @@ fn assert_nothing_happened(host: &Host) {
         host.sh("ls -d /home/app/root-* 2>/dev/null || true; cat /home/app/root-ran-a-program 2>/dev/null || true");
     assert_eq!(marks, "", "root has run or loaded what is app's");
     assert_eq!(host.sh("cat /root/victim; stat -c %a /root/victim"), "as it was\n600");
-    let made = host.sh("find / -xdev -newer /root/victim -user root -path '*x.json' ! -path '/home/app/links/x.json'");
+    let made = host.sh("find / /run -xdev -newer /root/victim -user root -name 'x.json'");
     assert_eq!(made, "", "a file of root's where a variable led it");
 }
 
@@ -207,22 +207,44 @@ on_both! {
         assert_eq!(host.sh("ls /run/unitward/wards/*/runs/*.json | wc -l"), "200");
     }
 
-    fn what_is_planted_below_run_is_neither_followed_nor_waited_for(host: Host) {
-        host.sh("useradd app; echo as it was >/root/victim");
-        host.write("/etc/unitward/web.ward", "[Service]\nUser=app\nExecStart=/bin/sleep infinity\n[Recovery]\nMaxDelaySec=0\nDeathLimit=2\n");
+    fn what_somebody_else_has_prepared_below_run_is_moved_out_of_the_way(host: Host) {
+        host.sh("useradd app; echo as it was >/root/victim; mkdir /root/records; for n in $(seq 70); do echo '{}' >/root/records/$n.json; done");
+        host.write("/etc/unitward/web.ward", "[Service]\nUser=app\nExecStart=/bin/sleep infinity\n[Recovery]\nMaxDelaySec=0\nDeathLimit=2\n[OnDeath]\nLog=x\n");
         host.sh("systemctl daemon-reload; systemctl start web");
         // As if an older version had been raced for the folder.
-        host.sh("chown app /run/unitward/wards/web; cd /run/unitward/wards/web; mkfifo series.json.x; rm -f series.json; \
-                 mkfifo series.json; mv runs kept; ln -s /etc runs; ln -s /root/victim current.x; chown -h app runs");
+        host.sh("cd /run/unitward/wards/web; rm -f series.json totals.json totals.lock; mkfifo series.json totals.json totals.lock; \
+                 mv runs kept; ln -s /root/records runs; ln -sf /root/victim current; chown -hR app /run/unitward/wards/web");
         for _ in 0..2 {
             let (_, run) = kill(&host, "web");
             wait_for_restart(&host, "web", &run);
         }
-        assert_eq!(host.sh("cat /root/victim; find /etc -name '*.json' -newer /root/victim"), "as it was");
+        assert_eq!(host.sh("cat /root/victim; ls /root/records | wc -l"), "as it was\n70");
         let said = host.journal(&["-o", "cat", "-t", "unitward-step"]);
-        assert!(said.contains("a directory on the way to /run/unitward/wards/web is not root's alone"), "{said}");
-        // The limit goes by systemd's own counter.
+        assert!(said.contains("The state of ward web was not root's alone; moved it to /run/unitward/not-roots/web."), "{said}");
+        assert_eq!(host.sh("find /run/unitward/wards ! -user root -o -perm /022 ! -type l"), "");
+        let record = host.sh("cat /run/unitward/wards/web/runs/$(cat /run/unitward/wards/web/current).json");
+        assert!(record.contains("\"action\":\"Log\""), "the steps run again: {record}");
         kill(&host, "web");
         host.wait_for_property("web", "ActiveState", "failed");
+    }
+
+    fn a_wider_or_narrower_umask_changes_nothing_of_what_a_wards_steps_can_read(host: Host) {
+        host.sh("useradd app");
+        host.script("/usr/local/bin/note", "#!/bin/sh\nid -un >>/run/noted/$1\n");
+        host.sh("mkdir -m 777 /run/noted");
+        host.write("/etc/unitward/web.ward", "[Service]\nUser=app\nUMask=0077\nExecStart=/bin/sleep infinity\n[Recovery]\nMaxDelaySec=0\nDeathLimit=1\n\
+            [OnDeath]\nExecute=/usr/local/bin/note death\n[OnLimit]\nExecute=/usr/local/bin/note limit\n");
+        // The daemon, whose umask is narrow, is the first to make the ward's folder.
+        host.sh("systemctl daemon-reload; systemctl start web; systemctl stop web; rm -rf /run/unitward/wards/web; \
+                 unitward exclude web --reason=x || true; unitward readmit web");
+        host.wait_for_property("web", "ActiveState", "active");
+        let (_, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
+        assert_eq!(host.read("/run/noted/death"), "app\n");
+        // No bus: what a condition's own service does as the user needs none.
+        host.sh("systemctl stop dbus.socket dbus.service");
+        kill(&host, "web");
+        host.wait_for("the step of [OnLimit]", || host.has("/run/noted/limit").then_some(()));
+        assert_eq!(host.read("/run/noted/limit"), "app\n");
     }
 }

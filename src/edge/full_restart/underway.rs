@@ -115,7 +115,7 @@ impl Underway {
             .mode(0o600)
             .custom_flags(NOFOLLOW)
             .open(path)?;
-        Ok(Self { lock: File::open(path)?, text })
+        Ok(Self { lock: OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path)?, text })
     }
 
     /// The lock for a process that is started while this lives: it has it for as long as it runs, whatever becomes of us.

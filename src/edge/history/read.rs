@@ -18,9 +18,9 @@ use super::{Known, Tallies, ask, room, schema};
 use crate::core::crash::backtrace::Addresses;
 use crate::core::crash::observation::InvocationId;
 use rusqlite::{Connection, OpenFlags, Result as SqlResult, Row, params};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The history, open for reading.
@@ -348,7 +348,8 @@ fn open_alone(path: &Path) -> SqlResult<Connection> {
 
 /// Copies the file and its log into a directory that only its owner can look into.
 fn copy(path: &Path) -> io::Result<PathBuf> {
-    let directory = tempfile::Builder::new().prefix("unitward.").tempdir()?;
+    let directory =
+        tempfile::Builder::new().prefix("unitward.").permissions(Permissions::from_mode(0o700)).tempdir()?;
     fs::copy(path, directory.path().join("reports.db"))?;
     fs::copy(room::log_of(path), directory.path().join("reports.db-wal"))?;
     Ok(directory.keep())

@@ -123,6 +123,12 @@ pub fn is_going_down() -> bool {
     ask_itself("SystemState").text("SystemState") == "stopping"
 }
 
+/// The environment that PID 1 gives to all services, `NAME=VALUE`; nothing where it does not answer.
+#[must_use]
+pub fn environment() -> Vec<String> {
+    ask_itself("Environment").texts("Environment").map(str::to_owned).collect()
+}
+
 fn ask_itself(property: &str) -> Properties {
     Connection::with(BRIEFLY, |connection| connection.ask(&[of_itself(property)])).unwrap_or_default()
 }

@@ -48,6 +48,14 @@ impl Properties {
         self.value(property).map_or(&[][..], list).iter().map(text)
     }
 
+    /// The first parts, texts, of a list of structures.
+    pub fn first_texts(&self, property: &str) -> impl Iterator<Item = &str> {
+        self.value(property).map_or(&[][..], list).iter().map(|value| match value {
+            Variant::Structure(parts) => parts.fields().first().map_or("", text),
+            _ => "",
+        })
+    }
+
     /// A number of whatever type, where it is none below zero.
     #[must_use]
     pub fn number<T: TryFrom<u64>>(&self, property: &str) -> Option<T> {

@@ -18,12 +18,20 @@ impl WardState {
         InvocationId::parse(std::str::from_utf8(&self.read(FILE).ok()?).ok()?)
     }
 
+    /// Forgets it: which run begins is not known.
+    ///
+    /// # Errors
+    /// As [`std::fs::remove_file`].
+    pub fn forget_current(&self) -> io::Result<()> {
+        self.remove(FILE)
+    }
+
     /// Notes the run that begins.
     ///
     /// # Errors
     /// When it cannot be written: then no other run is noted either.
     pub fn set_current(&self, run: &InvocationId) -> io::Result<()> {
-        self.write(FILE, run.as_str().as_bytes()).inspect_err(|_| drop(self.remove(FILE)))
+        self.write(FILE, run.as_str().as_bytes()).inspect_err(|_| drop(self.forget_current()))
     }
 }
 

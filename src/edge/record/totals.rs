@@ -7,8 +7,9 @@
 //! Only `begin` removes records, and steps of a condition's own service may run meanwhile. Two that remove at a time are kept
 //! apart by a lock that only root can take, and nobody waits for it.
 
+use super::contents::contents;
 use super::{End, Outcome, RUNS_KEPT, RunRecord, StartKind, StepResult, WardState};
-use crate::edge::trusted::NOFOLLOW;
+use crate::edge::trusted::{NOFOLLOW, NONBLOCK};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,7 +162,7 @@ impl WardState {
             .truncate(false)
             .write(true)
             .mode(0o600)
-            .custom_flags(NOFOLLOW)
+            .custom_flags(NOFOLLOW | NONBLOCK)
             .open(path)
             .ok();
         if lock.as_ref().is_some_and(|lock| flock(lock, FlockOperation::NonBlockingLockExclusive).is_err()) {
@@ -172,7 +173,7 @@ impl WardState {
         let mut totals = self.totals();
         let before = std::mem::take(&mut totals.counted);
         for path in surplus.iter().filter(|path| !before.contains(&stem(path))) {
-            if let Some(record) = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+            if let Some(record) = contents(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
                 totals.count(&record);
             }
         }

@@ -184,7 +184,7 @@ impl<'r> Walker<'r> {
         let open = rustix::fs::open(self.root, flags, Mode::empty()).map_err(Stop::Failed)?;
         if self.root == Path::new("/") {
             let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
-            self.judge(&data, (What::Directory, "/".into()))?;
+            self.judge(&data, What::Directory, "/".into())?;
         }
         Ok(self.keep("/".into(), open))
     }
@@ -211,11 +211,11 @@ impl<'r> Walker<'r> {
         let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
         match FileType::from_raw_mode(data.st_mode) {
             FileType::Directory => {
-                self.judge(&data, (What::Directory, place.clone()))?;
+                self.judge(&data, What::Directory, place.clone())?;
                 Ok(Step::Directory(self.keep(place, open)))
             }
             FileType::Symlink => {
-                self.judge(&data, (What::Link, place))?;
+                self.judge(&data, What::Link, place)?;
                 let target = rustix::fs::readlinkat(&open, "", Vec::new()).map_err(Stop::Failed)?;
                 Ok(Step::Link(OsString::from_vec(target.into_bytes()).into()))
             }
@@ -224,7 +224,7 @@ impl<'r> Walker<'r> {
         }
     }
 
-    fn judge(&self, data: &Stat, (what, place): (What, PathBuf)) -> Result<(), Stop> {
+    fn judge(&self, data: &Stat, what: What, place: PathBuf) -> Result<(), Stop> {
         let why = if data.st_uid != self.owner && data.st_uid != 0 {
             Why::Owner(data.st_uid)
         } else if what != What::Link && data.st_mode & 0o022 != 0 {
@@ -241,7 +241,7 @@ impl<'r> Walker<'r> {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn judge_file(&self, data: &Stat, place: &Path) -> Result<(), Distrust> {
-        match self.judge(data, (What::File, place.to_owned())) {
+        match self.judge(data, What::File, place.to_owned()) {
             Err(Stop::Distrust(distrust)) => Err(distrust),
             _ => Ok(()),
         }
@@ -307,6 +307,6 @@ fn is_null(here: &Directory, name: &OsStr, rest: &[OsString]) -> bool {
 }
 
 /// The names of a path, the first one last.
-fn names(path: &Path) -> Vec<OsString> {
+pub(super) fn names(path: &Path) -> Vec<OsString> {
     path.iter().rev().map(OsStr::to_owned).collect()
 }

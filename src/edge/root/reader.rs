@@ -1,6 +1,6 @@
 //! Reads configuration files as a careful administrator would: which directory wins, what masks, whom to trust.
 
-use super::chain::{Directory, End, LINKS, Stop, Walker};
+use super::chain::{Directory, End, LINKS, Stop, Walker, names};
 use super::{LARGEST, SEARCH_PATH, SETTINGS};
 use crate::core::config::{Mistake, Place, Problem, SourceFile};
 use rustix::fs::{FileType, OFlags};
@@ -222,7 +222,6 @@ fn follow(path: &Path) -> Option<PathBuf> {
 /// Follows every link on the way, absolute ones from `root`.
 fn walk(root: &Path, path: &Path) -> Option<PathBuf> {
     let mut inside = PathBuf::from("/");
-    let names = |path: &Path| path.iter().rev().map(OsStr::to_owned).collect::<Vec<_>>();
     let (mut rest, mut links) = (names(path), 0);
     while let Some(name) = rest.pop() {
         match name.to_str() {

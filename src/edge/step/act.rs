@@ -1,5 +1,6 @@
 //! What each step does. Every result is an exit status: 0, or why not.
 
+use super::command;
 use super::limit::REBOOT_PAUSE;
 use super::line::StepLine;
 use super::stack::{self, Death};
@@ -8,27 +9,16 @@ use crate::core::config::read_step;
 use crate::core::config::step::{Action, RebootGuard};
 use crate::core::config::{ConditionKind, StackName, UnitName};
 use crate::edge::pid1::{self, Wanted};
-use crate::edge::program;
 use crate::edge::record::{RunRecord, WardState};
 use crate::edge::systemctl::{self, Wait};
 use rustix::fs::Mode;
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
-
-/// What PID 1 has put around the line.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Surroundings {
-    /// The service's umask.
-    pub(super) umask: Mode,
-    /// The service's main process, if it runs.
-    pub(super) main_pid: Option<u32>,
-}
 
 /// Acts, in the run of which this is the record, and says in the journal what went wrong.
-pub(super) fn act(line: &StepLine, record: &RunRecord, around: Surroundings) -> u8 {
+pub(super) fn act(line: &StepLine, record: &RunRecord, umask: Mode) -> u8 {
     let own = record.unit.as_str();
     let is_command = line.keyword.ends_with("Execute");
-    let done = if is_command { execute(&line.arguments, record, around) } else { built_in(line, record) };
+    let done = if is_command { command::execute(line, record, umask) } else { built_in(line, record) };
     match done {
         Ok(status) => status,
         Err(error) => {
@@ -43,26 +33,6 @@ pub(super) fn act(line: &StepLine, record: &RunRecord, around: Surroundings) -> 
             );
             1
         }
-    }
-}
-
-/// Runs the administrator's command as root. What systemd puts into its environment is put there anew, since the service's user may
-/// have changed it.
-fn execute(words: &[String], record: &RunRecord, around: Surroundings) -> io::Result<u8> {
-    let mut command = program::administrators(words)?;
-    command.env("INVOCATION_ID", &record.invocation);
-    command.envs(around.main_pid.map(|pid| ("MAINPID", pid.to_string())));
-    if let Some(end) = &record.end {
-        command.envs([("SERVICE_RESULT", &end.result), ("EXIT_CODE", &end.code), ("EXIT_STATUS", &end.status)]);
-    }
-    let ours = rustix::process::umask(around.umask);
-    let status = command.status();
-    rustix::process::umask(ours);
-    let status = status?;
-    match (status.code(), status.signal()) {
-        (Some(0), _) => Ok(0),
-        (Some(code), _) => Ok(u8::try_from(code).unwrap_or(1)),
-        (None, signal) => Ok(u8::try_from(128 + signal.unwrap_or(0)).unwrap_or(1)),
     }
 }
 

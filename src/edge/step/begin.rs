@@ -20,8 +20,8 @@ pub(super) fn begin(arguments: &Arguments) -> io::Result<()> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
     let wanted = Wanted { unit: &["Id", this_run::PROPERTY], own: &["NRestarts", "TimeoutStartUSec"] };
-    let known = pid1::ask_patiently(unit, wanted)?;
-    let run = this_run::required(&known)?;
+    let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
+    let Some(run) = this_run::known(&known) else { return begin_blindly(&state, (ward, unit), arguments) };
     let nrestarts = known.number("NRestarts");
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
@@ -60,6 +60,20 @@ pub(super) fn begin(arguments: &Arguments) -> io::Result<()> {
         wait(ward, unit, restart, waits(restart)?);
     }
     saved
+}
+
+/// PID 1 does not say which run this is, so there can be no record of it, and its steps are skipped. After a death the back-off is
+/// waited all the same.
+fn begin_blindly(state: &WardState, (ward, unit): (&str, &str), arguments: &Arguments) -> io::Result<()> {
+    // Else the steps would take the run before for this one.
+    let _ = state.forget_current();
+    let series = series_file::load(state);
+    if matches!(series.last_end, LastEnd::Death | LastEnd::AbnormalDeath) {
+        let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
+        let restart = series.restarts.saturating_add(1);
+        wait(ward, unit, restart, backoff.wait_below(restart, None));
+    }
+    Err(io::Error::other("systemd does not say which run of the unit this is"))
 }
 
 /// Whoever has this start made wants the ward back: ends an exclusion by hand. But one that is younger than this start, `started`,

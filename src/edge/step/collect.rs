@@ -40,7 +40,9 @@ pub(super) fn verdict(arguments: &Arguments) -> io::Result<u8> {
     } else {
         this_run::of_ward(&state)
     };
-    let Ok(record) = run.and_then(|run| state.run(run.as_str())) else { return Ok(0) };
+    // A record with an end is that of an earlier run.
+    let record = run.and_then(|run| state.run(run.as_str())).ok().filter(|record| record.end.is_none());
+    let Some(record) = record else { return Ok(0) };
     Ok(u8::from(failed_steps(&record).iter().any(|(c, s)| c == condition && s == step)))
 }
 

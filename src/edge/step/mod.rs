@@ -8,6 +8,7 @@ mod act;
 mod arguments;
 mod begin;
 mod collect;
+mod command;
 mod limit;
 mod line;
 pub mod messages;
@@ -22,7 +23,7 @@ use crate::core::crash::observation::InvocationId;
 use crate::edge::full_restart::peer;
 use crate::edge::log;
 use crate::edge::pid1::Properties;
-use crate::edge::record::{RunRecord, StartKind};
+use crate::edge::record::{RunRecord, StartKind, WardState};
 use arguments::Arguments;
 use rustix::fs::Mode;
 use std::io;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
     if rest.is_empty() || is_called_by_hand() {
         return usage();
     }
+    secure(&rest[0]);
     let done = match command.as_str() {
         "begin" => begin::begin(&Arguments::parse(rest)).map(|()| 0),
         "end" => begin::end(&Arguments::parse(rest)).map(|()| 0),
@@ -67,9 +69,26 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whether this process is in somebody's session and not in a service.
+/// Whether root has called this in a session and not systemd in a service. Others can do no harm, and may not see which it is.
 fn is_called_by_hand() -> bool {
-    peer::unit_of(std::process::id()).is_some_and(|unit| unit.ends_with(".scope"))
+    rustix::process::geteuid().is_root()
+        && peer::unit_of(std::process::id()).is_some_and(|unit| unit.ends_with(".scope"))
+}
+
+/// Takes the ward's folder back, should it be somebody else's.
+fn secure(ward: &str) {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    match WardState::of(ward).secure() {
+        Ok(None) => {}
+        Ok(Some(aside)) => tracing::warn!(
+            UNITWARD_WARD = ward,
+            "The state of ward {ward} was not root's alone; moved it to {} and began anew.",
+            aside.display()
+        ),
+        Err(error) => tracing::warn!(UNITWARD_WARD = ward, "Failed to look at the state of ward {ward}: {error}"),
+    }
 }
 
 fn usage() -> ExitCode {

@@ -1,6 +1,5 @@
 //! One guarded step: does it act in this run, and if so, with what result.
 
-use super::act::Surroundings;
 use super::line::StepLine;
 use super::{act, collect, this_run};
 use crate::core::config::{ConditionKind, time_span};
@@ -33,22 +32,21 @@ pub(super) fn step(words: &[String], umask: Mode) -> io::Result<u8> {
     } else {
         match this_run::of_ward(&state).and_then(|run| state.run(run.as_str())) {
             Ok(record) => record,
-            Err(error) => return Ok(skip(&line, &error.to_string())),
+            Err(error) => return Ok(skip(&line, &format!("failed to read the run's record: {error}"))),
         }
     };
     if !line.acts(&record) {
         return Ok(0);
     }
-    let mut main_pid = None;
     // A step of a stop, or of a service of its own, is in no start.
     if !line.own_service && line.place.kind() != Some(ConditionKind::Stop) {
-        let own = [&["MainPID"], &super::STATE_OF_START[..], &collect::LISTS].concat();
+        let own = [&super::STATE_OF_START[..], &collect::LISTS].concat();
         let wanted = Wanted { unit: &["SubState", this_run::PROPERTY], own: &own };
         let known = pid1::ask(&record.unit, wanted).unwrap_or_default();
-        if this_run::known(&known).is_some_and(|run| run.as_str() != record.invocation) {
-            return Ok(skip(&line, "it is that of another run"));
+        // Where PID 1 does not answer, a run that has ended is not the one that starts.
+        if this_run::known(&known).map_or(record.end.is_some(), |run| run.as_str() != record.invocation) {
+            return Ok(skip(&line, "the record is another run's"));
         }
-        main_pid = known.number("MainPID").filter(|pid| *pid > 0);
         if super::start_has_failed(&known) {
             // What a line does that is the service's own is noted by others, who have only its status.
             return Ok(if line.replaces_guard() && !line.required { SKIPPED } else { 0 });
@@ -72,7 +70,7 @@ pub(super) fn step(words: &[String], umask: Mode) -> io::Result<u8> {
     let noted = record.results.len();
     record.results.push(result(&line, KILLED, begun));
     let before = state.save_run(&record);
-    let status = act::act(&line, &record, Surroundings { umask, main_pid });
+    let status = act::act(&line, &record, umask);
     record.results[noted] = result(&line, status.into(), begun);
     if let Err(error) = before.and(state.save_run(&record)) {
         let step = &line.place.step;
@@ -98,11 +96,11 @@ fn result(line: &StepLine, status: i32, begun: Instant) -> StepResult {
     }
 }
 
-/// Says that a step had to be skipped, and why: the run's record, a full `/run` or a sandbox that hides it; gives the line's exit
-/// status. The service's start does not depend on that.
+/// Says that a step had to be skipped, and why: a full `/run`, say, or a sandbox that hides the run's record. Gives the line's exit
+/// status: the service's start does not depend on that.
 fn skip(line: &StepLine, why: &str) -> u8 {
     let place = format!("step {} of [{}] in ward {}", line.place.step, line.place.condition, line.ward);
-    eprintln!("skipped {place}: failed to read the run's record: {why}");
+    eprintln!("skipped {place}: {why}");
     if line.required { 0 } else { SKIPPED }
 }
 

@@ -18,6 +18,9 @@ use crate::edge::record::{End, GivenUp, TimedOut, WardState};
 use crate::edge::{clock, series_file};
 use std::io;
 
+/// What [`Told::of`] reads.
+pub(super) const TOLD: [&str; 5] = ["Result", "ExecMainPID", "ExecMainCode", "ExecMainStatus", super::MAIN_ENDED];
+
 /// What is asked of PID 1.
 const ASKED: Wanted<'_> = Wanted {
     unit: &[
@@ -48,18 +51,18 @@ const ASKED: Wanted<'_> = Wanted {
 };
 
 /// What systemd also tells `ExecStopPost=` in the environment (systemd.exec(5)), where the service's user may have changed it.
-struct Told {
+pub(super) struct Told {
     /// `$SERVICE_RESULT`.
-    result: String,
+    pub(super) result: String,
     /// `$EXIT_CODE`, empty where there was no main process.
-    code: String,
+    pub(super) code: String,
     /// `$EXIT_STATUS`, likewise.
-    status: String,
+    pub(super) status: String,
 }
 
 impl Told {
     /// As PID 1 itself makes these variables of the same properties.
-    fn of(known: &Properties) -> Self {
+    pub(super) fn of(known: &Properties) -> Self {
         let at_end = known.number::<u64>(super::MAIN_ENDED).filter(|at| *at > 0);
         let main = known.number::<u32>("ExecMainPID").filter(|pid| *pid > 0).and(at_end);
         let number = |property| known.number(property).and_then(|number: u32| i32::try_from(number).ok());

@@ -39,12 +39,15 @@ pub(super) fn of_ward(state: &WardState) -> io::Result<InvocationId> {
     of_unit(&unit)
 }
 
-/// The present run of a condition's own service.
+/// The present run of a condition's own service. It never restarts, so systemd's link is right, and everybody can read it, also
+/// without a bus.
 ///
 /// # Errors
-/// PID 1 cannot be asked.
+/// There is no link, and PID 1 cannot be asked.
 pub(super) fn of_condition(ward: &str, condition: &str) -> io::Result<InvocationId> {
-    of_unit(&condition_service_name(ward, condition))
+    let unit = condition_service_name(ward, condition);
+    let linked = peer::run_of(&unit).and_then(|run| InvocationId::parse(&run));
+    linked.map_or_else(|| of_unit(&unit), Ok)
 }
 
 /// Whether this process belongs to a condition's own service.

@@ -4,7 +4,8 @@ use crate::core::config::UnitName;
 use crate::core::config::command_line::CommandLine;
 use crate::core::crash::observation::ProcessEnd;
 use crate::edge::full_restart::underway::Underway;
-use crate::edge::{program, systemctl};
+use crate::edge::program::{self, Inherited};
+use crate::edge::systemctl;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use std::io::{self, Read as _};
@@ -49,7 +50,7 @@ impl Process {
     /// make crashes of what the script does.
     pub(super) fn script(script: &CommandLine, underway: Option<&Underway>) -> io::Result<Self> {
         let _lock = underway.map(Underway::handed_down).transpose()?;
-        let mut command = program::administrators(&script.words)?;
+        let mut command = program::administrators(&script.words, &Inherited::All)?;
         command.process_group(0);
         Self::start(command)
     }
