@@ -1,7 +1,7 @@
 //! Whether a ward is excluded: kept down until somebody readmits it.
 //!
 //! By hand: the daemon stops the unit and leaves a mark, `/run/unitward/wards/WARD/excluded.json`. By the death limit: the
-//! record of the run that ended last says so, no mark is needed. Any start of the unit ends an exclusion: `unitward-step`
+//! record of the run that ended last says so; where the line that notes the end did not run, the next start leaves a mark. Any start of the unit ends an exclusion: `unitward-step`
 //! removes the mark at the first start it sees, and a unit that is up is not excluded whatever stands here.
 
 use super::record::{GivenUp, RunRecord, StartKind, WardState};
@@ -22,6 +22,14 @@ pub struct Exclusion {
     pub by: By,
     /// Why, for people; empty where nobody said.
     pub why: String,
+}
+
+impl Exclusion {
+    /// That of a ward whose death limit was reached then, milliseconds since the epoch.
+    #[must_use]
+    pub fn by_limit(at: u64) -> Self {
+        Self { at, by: By::Limit, why: BY_LIMIT.to_owned() }
+    }
 }
 
 /// Who decides an exclusion.
@@ -119,7 +127,7 @@ fn by_limit(state: &WardState) -> Option<Exclusion> {
     let end = runs.iter().filter_map(|run| run.end.as_ref()).max_by_key(|end| end.at)?;
     let is_later = |run: &RunRecord| run.start != StartKind::Condition && run.begun.is_some_and(|begun| begun > end.at);
     let holds = end.given_up == Some(GivenUp::Exclude) && !runs.iter().any(is_later);
-    holds.then(|| Exclusion { at: end.at, by: By::Limit, why: BY_LIMIT.to_owned() })
+    holds.then(|| Exclusion::by_limit(end.at))
 }
 
 #[cfg(test)]

@@ -110,14 +110,16 @@ on_both! {
 
     fn a_restart_whose_systemctl_is_cut_off_happens_once(host: Host) {
         set_up(&host, "", &[]);
+        // Only what stands at its own path is started.
+        host.sh("mv /usr/bin/systemctl /usr/bin/systemctl.own");
         let starts = || host.journal_json(&["-u", "web", "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf"]).len();
         // systemd executes itself anew before it hears of the restart, or after it.
-        for (before, count) in [("", 2), ("/usr/bin/systemctl --no-block \"$@\";", 3)] {
+        for (before, count) in [("", 2), ("/usr/bin/systemctl.own --no-block \"$@\";", 3)] {
             let cut_off = format!(
                 "#!/bin/sh\n[ \"$3\" = restart ] && [ ! -e /run/cut ] && {{ touch /run/cut; {before} echo 'Failed to connect to bus: Connection refused' >&2; exit 1; }}\n\
-                 exec /usr/bin/systemctl \"$@\"\n"
+                 exec /usr/bin/systemctl.own \"$@\"\n"
             );
-            host.script("/usr/local/bin/systemctl", &cut_off);
+            host.script("/usr/bin/systemctl", &cut_off);
             let then = pids(&host);
             let (status, words) = outcome(&host, "rm -f /run/cut; unitward restart-stack shop --wait");
             assert!(status == 0 && host.has("/run/cut"), "{words}");

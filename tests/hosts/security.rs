@@ -247,4 +247,18 @@ on_both! {
         host.wait_for("the step of [OnLimit]", || host.has("/run/noted/limit").then_some(()));
         assert_eq!(host.read("/run/noted/limit"), "app\n");
     }
+
+    fn a_service_that_says_it_is_stopping_and_is_asked_for_meanwhile_has_crashed_all_the_same(host: Host) {
+        let _reports = cloud(&host, "");
+        host.script("/usr/local/bin/crafty", "#!/bin/bash\nsystemd-notify --ready\n[ ! -e /run/once ] || exec sleep infinity\ntouch /run/once\n\
+            until [ -e /run/go ]; do sleep 0.05; done\nsystemd-notify STOPPING=1\nuntil [ -e /run/queued ]; do sleep 0.05; done\nkill -SEGV $$\n");
+        host.write("/etc/unitward/crafty.ward", "[Service]\nType=notify\nNotifyAccess=all\nLimitCORE=0\nExecStart=/usr/local/bin/crafty\nRestart=always\n");
+        host.sh("systemctl daemon-reload; systemctl start crafty; touch /run/go");
+        host.wait_for_property("crafty", "ActiveState", "deactivating");
+        host.sh("systemctl start --no-block crafty; touch /run/queued");
+        let report = host.wait_for("the crash", || told(&host).ok()?.into_iter().find(|report| report["ward"] == "crafty"));
+        assert_eq!(report["reason"], "SIG 11 (Segmentation fault)", "{report}");
+        let said = host.journal(&["-o", "cat", "-t", "unitward-step"]);
+        assert!(said.contains("signal SEGV, nobody asked for it"), "{said}");
+    }
 }

@@ -46,4 +46,14 @@ on_both! {
         host.sh("chown root /opt/app");
         assert!(!host.sh("unitward check").contains("root's alone"));
     }
+
+    fn settings_by_which_a_services_user_reaches_into_what_is_roots_are_warned_of(host: Host) {
+        host.write("/etc/systemd/system/app.service", "[Service]\nUser=nobody\nDelegate=yes\nRestart=always\nExecStart=/bin/sleep infinity\n");
+        host.write("/etc/unitward/app.ward", "[Ward]\nUnit=app.service\n[Service]\nRuntimeDirectory=x unitward/y\n");
+        let said = host.sh("unitward check");
+        assert!(said.contains("/etc/unitward/app.ward:2:") && said.contains("Delegate= gives the service's user the control groups"), "{said}");
+        assert!(said.contains("/etc/unitward/app.ward:4:18: warning: the directory unitward/y of this service is Unitward's"), "{said}");
+        host.write("/etc/unitward/app.ward", "[Ward]\nUnit=app.service\n[Service]\nUser=root\nRuntimeDirectory=unitward\n");
+        assert!(!host.sh("unitward check").contains("user"), "{}", host.sh("unitward check"));
+    }
 }

@@ -32,6 +32,12 @@ pub struct AdoptedUnit {
     pub rooted: bool,
     /// What it mounts, which may hide from our lines what they need.
     pub mounts: Vec<NativeLine>,
+    /// `User=`.
+    pub user: Option<String>,
+    /// `Delegate=`.
+    pub delegate: Option<String>,
+    /// The values of the settings that give the service directories of its own.
+    pub directories: Vec<String>,
     /// The values of `EnvironmentFile=`.
     pub environment_files: Vec<String>,
     /// `TimeoutStartSec=` or `TimeoutSec=`.
@@ -39,6 +45,10 @@ pub struct AdoptedUnit {
     /// `TimeoutStopSec=` or `TimeoutSec=`.
     pub stop: Timeout,
 }
+
+/// Settings whose directories become the service's user's: below `/run`, `/var/lib`, `/var/cache`, `/var/log` and `/etc`.
+const DIRECTORIES: [&str; 5] =
+    ["RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory"];
 
 impl AdoptedUnit {
     /// From the `[Service]` lines of its files, in the order they apply.
@@ -49,6 +59,13 @@ impl AdoptedUnit {
             restart: value(service, "Restart").map(str::to_owned),
             rooted: rooted(service),
             mounts: service.iter().filter(|line| hidden::KEYS.contains(&line.key.as_str())).cloned().collect(),
+            user: value(service, "User").map(str::to_owned),
+            delegate: value(service, "Delegate").map(str::to_owned),
+            directories: DIRECTORIES
+                .iter()
+                .flat_map(|key| values(service, key))
+                .map(|line| line.value.clone())
+                .collect(),
             environment_files: values(service, "EnvironmentFile").map(|line| line.value.clone()).collect(),
             start: given(service, "TimeoutStartSec"),
             stop: given(service, "TimeoutStopSec"),

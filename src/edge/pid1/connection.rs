@@ -55,7 +55,20 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects, authenticates and has this asked; from the beginning, if PID 1 executes itself anew meanwhile.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`]: PID 1 hangs. Else as connect(2), or what `ask` fails of.
     pub(super) fn with<T>(patience: Duration, ask: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
+        Self::try_with(patience, ask).map_err(|error| match error.kind() {
+            // Either is how a bound on a socket tells that it has passed.
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                io::Error::new(ErrorKind::TimedOut, format!("systemd has not answered within {} s", PATIENCE.as_secs()))
+            }
+            _ => error,
+        })
+    }
+
+    fn try_with<T>(patience: Duration, ask: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
         if rustix::process::geteuid().is_root() {
             let is_booted = || Path::new(BOOTED).exists();
             return again_while(patience, is_booted, || ask(&mut Self::to(Path::new(PRIVATE), None)?));

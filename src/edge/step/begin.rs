@@ -8,8 +8,9 @@ use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::series::{LastEnd, Start, Verdict};
+use crate::edge::exclusion::Exclusion;
 use crate::edge::pid1::{self, Wanted};
-use crate::edge::record::{RunRecord, StartKind, Up, WardState};
+use crate::edge::record::{GivenUp, RunRecord, StartKind, Up, WardState};
 use crate::edge::{clock, exclusion, series_file};
 use std::io;
 use std::time::Duration;
@@ -52,7 +53,12 @@ pub(super) fn begin(arguments: &Arguments) -> io::Result<()> {
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs(run.as_str());
     if one_too_many {
-        return limit::carry_out(&limit::decide(arguments)?, &services, arguments, Site::Starting).and(saved);
+        let decision = limit::decide(arguments)?;
+        if decision.given_up() == Some(GivenUp::Exclude) {
+            // The record of the death that led to it has no end, so this has to say why the unit is down.
+            let _ = exclusion::save(&state, &Exclusion::by_limit(clock::since_epoch()));
+        }
+        return limit::carry_out(&decision, &services, arguments, Site::Starting).map(drop).and(saved);
     }
     if is_restart {
         // Where nothing can be written systemd's own counter makes the waits grow.

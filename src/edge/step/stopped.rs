@@ -257,12 +257,14 @@ fn asked(told: &Told, (known, job): (&Properties, Option<&str>)) -> bool {
 /// Whether a full restart of the ward's stack has ended this run, by whatever means but those by which processes die of their
 /// own faults.
 fn was_restarted_with_its_stack(told: &Told, arguments: &Arguments, known: &Properties) -> bool {
-    const FAULTS: [&str; 7] = ["SEGV", "ABRT", "BUS", "ILL", "FPE", "SYS", "TRAP"];
-    if matches!(told.result.as_str(), "core-dump" | "watchdog" | "oom-kill") || FAULTS.contains(&told.status.as_str()) {
-        return false;
-    }
     let Stamps { began, died, .. } = Stamps::of(known);
-    arguments.all("stack").any(|stack| stack::has_ended(stack, began, died))
+    !is_a_fault(told) && arguments.all("stack").any(|stack| stack::has_ended(stack, began, died))
+}
+
+/// Whether the process died in a way that nobody's request causes.
+fn is_a_fault(told: &Told) -> bool {
+    const FAULTS: [&str; 7] = ["SEGV", "ABRT", "BUS", "ILL", "FPE", "SYS", "TRAP"];
+    matches!(told.result.as_str(), "core-dump" | "watchdog" | "oom-kill") || FAULTS.contains(&told.status.as_str())
 }
 
 /// Whether the stop that is wanted now came too late: the unit left `active` because its main process had ended, and not to be
@@ -289,7 +291,8 @@ fn died_in_a_start(told: &Told, known: &Properties) -> bool {
 fn a_stop_was_overtaken(told: &Told, known: &Properties) -> bool {
     let Stamps { began, up, left, died } = Stamps::of(known);
     let of_itself = matches!(told.result.as_str(), "watchdog" | "timeout" | "oom-kill" | "resources" | "protocol");
-    !of_itself && began > 0 && began <= up && up <= left && left < died
+    // STOPPING=1 looks like a stop; a service that has sent it may still crash, and its name on the bus be asked for.
+    !of_itself && !is_a_fault(told) && began > 0 && began <= up && up <= left && left < died
 }
 
 fn kind_of_end(told: &Told, known: &Properties, asked: bool) -> Kind {

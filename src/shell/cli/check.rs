@@ -12,6 +12,7 @@ mod root_commands;
 mod stacks;
 mod undone;
 mod unread;
+mod user_reach;
 
 use crate::core::config::{Cost, Form, Mistake, Place, Problem, Ward};
 use crate::core::unit::{AdoptedUnit, Output};
@@ -64,6 +65,7 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
             checked.problems.extend(hidden(below, &ward).or_else(|| not_restarted(&ward, adopted.as_ref())));
             checked.problems.extend(undone::warnings(below, &ward, &outputs));
             checked.problems.extend(root_commands::warnings(below, &ward, adopted.as_ref()));
+            checked.problems.extend(user_reach::warnings(&ward, adopted.as_ref()));
             checked.guarded.push((ward, checked.outputs.len()));
         }
         checked.outputs.extend(outputs);

@@ -1,0 +1,42 @@
+//! Settings by which a service's user reaches into what is root's.
+
+use crate::core::config::ward::NativeLine;
+use crate::core::config::{Mistake, Place, Problem, Ward};
+use crate::core::unit::AdoptedUnit;
+
+/// Warnings about the unit of one ward, all its lines together.
+pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
+    let own = AdoptedUnit::from_lines(&ward.native.service);
+    let known = |setting: fn(&AdoptedUnit) -> Option<&String>| setting(&own).or_else(|| setting(adopted?)).cloned();
+    let is_roots = known(|unit| unit.user.as_ref()).is_none_or(|user| ["", "root", "0"].contains(&user.as_str()));
+    if is_roots {
+        return Vec::new();
+    }
+    let delegates = known(|unit| unit.delegate.as_ref()).is_some_and(|value| !is_no(&value));
+    let directories = own.directories.iter().chain(adopted.into_iter().flat_map(|unit| &unit.directories));
+    let is_ours = |name: &str| name.split(['/', ':']).next() == Some("unitward");
+    let ours = directories.flat_map(|value| value.split_whitespace()).find(|name| is_ours(name));
+    let warning = |key: &str, text: String| Problem { at: place(ward, key), mistake: Mistake::Warning(text) };
+    let delegated = delegates.then(|| {
+        let text = "Delegate= gives the service's user the control groups in which systemd runs the lines of the unit: it can \
+                    end them, or freeze them, on which systemd 257 hangs as a whole; do without Delegate= or without User=";
+        warning("Delegate", text.to_owned())
+    });
+    let taken = ours.map(|name| {
+        let text =
+            format!("the directory {name} of this service is Unitward's, and would be its user's; use another name");
+        warning("RuntimeDirectory", text)
+    });
+    delegated.into_iter().chain(taken).collect()
+}
+
+/// The ward's own line, or the ward where the line is the adopted unit's.
+fn place(ward: &Ward, key: &str) -> Place {
+    let line = ward.native.service.iter().rfind(|line| line.key == key);
+    line.map_or_else(|| ward.unit_at.clone(), |line: &NativeLine| line.place_of(0))
+}
+
+/// As systemd reads a boolean.
+fn is_no(value: &str) -> bool {
+    ["no", "false", "off", "0", "n", "f", ""].contains(&value.to_ascii_lowercase().as_str())
+}
