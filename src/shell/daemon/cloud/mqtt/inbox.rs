@@ -40,7 +40,7 @@ impl Inbox {
 }
 
 /// Takes these bytes as a broker's, with three reports and a ping on their way, until they are no broker's any more. For
-/// tests: what a connection does, without one.
+/// fuzz targets: what a connection does, without one.
 pub(super) fn digest(version: Version, bytes: &[u8]) -> Result<(), Failure> {
     let (mut inbox, mut conversation) = (Inbox::new(version), Conversation::default());
     inbox.buffer.extend_from_slice(bytes);

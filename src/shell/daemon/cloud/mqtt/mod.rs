@@ -103,7 +103,7 @@ pub(super) fn open(version: Version, in_flight: usize) -> (Client, mpsc::Receive
     (Client { version, posts }, posted)
 }
 
-/// Takes bytes as a broker's in both versions of MQTT, without a connection. For tests.
+/// Takes bytes as a broker's in both versions of MQTT, without a connection. For fuzz targets.
 pub(super) fn digest(bytes: &[u8]) {
     for version in [Version::Five, Version::Three] {
         // What is wrong with them is no matter.
