@@ -1,6 +1,10 @@
-//! Readers of bytes that come from outside, for the fuzz targets alone: those that nothing but a connection calls otherwise.
+//! Readers of bytes that come from outside. For fuzz targets: those that nothing but a connection or the confined process calls
+//! otherwise.
 
+use crate::core::crash::memory_map::MappedFile;
+use crate::edge::coredump::Core;
 use crate::edge::pid1;
+pub use crate::edge::symbols::digest::{Compression, LONGEST_NAME, as_said, demangle, functions, mapped_files};
 use crate::shell::daemon;
 
 /// Takes bytes as a broker's, in both versions of MQTT.
@@ -11,4 +15,10 @@ pub fn mqtt(bytes: &[u8]) {
 /// Takes bytes as an answer of PID 1.
 pub fn pid1(bytes: &[u8]) {
     pid1::digest(bytes);
+}
+
+/// The backtrace of a crash, as a report has it, with the files that its core tells.
+#[must_use]
+pub fn backtrace(core: &Core, mapped: Vec<MappedFile>) -> String {
+    core.digest(mapped)
 }

@@ -88,7 +88,7 @@
 //! * `state`: what the daemon knows, and the one function that changes it.
 //! * `systemd`: the ear at PID 1.
 //!
-//! Beside the floors, `fuzzing` lets the fuzz targets of `fuzz/` at readers that nobody else needs to call.
+//! Beside the floors, `fuzzing`: readers for the fuzz targets of `fuzz/`.
 //!
 //! # Invariants
 //!

@@ -1,5 +1,6 @@
 //! All fuzz targets over their seeds, over what fuzzing once found, and over some mutations of both. `make fuzz` does so for hours and
-//! with a sense for what is new; this needs no instrumented build, and the same bytes come each time.
+//! with a sense for what is new; this needs no instrumented build, and the same bytes come each time in the same order, as many as there is
+//! time for.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -9,12 +10,17 @@ mod targets;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
 use std::time::{Duration, Instant};
 use targets::{TARGETS, Target};
 
 /// Mutations of a target, and the time after which there are enough on a slow machine.
 const MUTATIONS: usize = 4_000;
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// How long one input may take, on a machine that does much else.
+const LONGEST_INPUT: Duration = Duration::from_secs(20);
 
 /// All files below a folder, in order.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -47,9 +53,37 @@ fn corpus(target: Target) -> Vec<Vec<u8>> {
     paths.into_iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-fn run(target: Target, bytes: &[u8]) {
-    if catch_unwind(AssertUnwindSafe(|| target.run(bytes))).is_err() {
-        panic!("{} fails with b\"{}\"", target.name, bytes.escape_ascii());
+/// A thread that runs inputs of a target, one after the other, each within a bound.
+struct Runner {
+    target: Target,
+    inputs: Sender<Vec<u8>>,
+    results: Receiver<Result<(), ()>>,
+}
+
+impl Runner {
+    fn new(target: Target) -> Self {
+        let (inputs, queue) = mpsc::channel::<Vec<u8>>();
+        let (results, received) = mpsc::channel();
+        thread::spawn(move || {
+            for bytes in queue {
+                let result = catch_unwind(AssertUnwindSafe(|| target.run(&bytes))).map_err(drop);
+                if results.send(result).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { target, inputs, results: received }
+    }
+
+    /// Fails with the input where something does not hold, or it takes too long. The thread then is left behind.
+    fn run(&self, bytes: &[u8]) {
+        self.inputs.send(bytes.to_vec()).unwrap();
+        let fault = match self.results.recv_timeout(LONGEST_INPUT) {
+            Ok(Ok(())) => return,
+            Ok(Err(())) | Err(RecvTimeoutError::Disconnected) => "fails".to_owned(),
+            Err(RecvTimeoutError::Timeout) => format!("takes longer than {LONGEST_INPUT:?}"),
+        };
+        panic!("{} {fault} with b\"{}\"", self.target.name, bytes.escape_ascii());
     }
 }
 
@@ -101,14 +135,15 @@ fn every_target_has_seeds_and_every_seed_a_target() {
 #[test]
 fn seeds_and_former_findings_are_read_as_they_should() {
     for target in TARGETS {
-        corpus(target).iter().for_each(|bytes| run(target, bytes));
+        let runner = Runner::new(target);
+        corpus(target).iter().for_each(|bytes| runner.run(bytes));
     }
 }
 
 #[test]
 fn mutations_of_them_are_read_as_they_should() {
     for target in TARGETS {
-        let (corpus, begun) = (corpus(target), Instant::now());
+        let (runner, corpus, begun) = (Runner::new(target), corpus(target), Instant::now());
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         for _ in 0..MUTATIONS {
             if begun.elapsed() > LONGEST {
@@ -117,7 +152,7 @@ fn mutations_of_them_are_read_as_they_should() {
             let mut bytes = corpus[random.below(corpus.len())].clone();
             let other = random.below(corpus.len());
             random.mutate(&mut bytes, &corpus[other]);
-            run(target, &bytes);
+            runner.run(&bytes);
         }
     }
 }

@@ -1,15 +1,13 @@
 //! Readers that want their bytes in files: state of runs, objects, cores.
 
 use std::cell::LazyCell;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use tempfile::TempDir;
-use unitward::core::crash::backtrace::Frame;
-use unitward::core::crash::memory_map::Spot;
 use unitward::edge::coredump::{Core, Dumper};
 use unitward::edge::record::{RunRecord, WardState};
-use unitward::edge::symbols::{Marks, look_up};
 use unitward::edge::{exclusion, series_file};
+use unitward::fuzzing::{self, Compression};
 
 thread_local! {
     static FOLDER: LazyCell<TempDir> = LazyCell::new(|| {
@@ -65,36 +63,31 @@ pub(super) fn exclusion(bytes: &[u8]) {
     });
 }
 
-/// An object, looked into at the place that the first two bytes tell.
+/// An object, looked into at the place that the first two bytes tell, and at the ends of what there can be.
 pub(super) fn symbols(bytes: &[u8]) {
     let Some(([low, high], object)) = bytes.split_first_chunk() else { return };
     with("object", object, |folder| {
-        let frame =
-            |offset| Frame { object: Some("/object".to_owned()), spot: Some(Spot { inode: None, offset }), ..frame() };
-        let frames = [u64::from(*low) | u64::from(*high) << 8, 0, u64::MAX].map(frame);
-        let symbols = look_up(folder, &frames, &Marks { at_ms: u64::MAX, ..Marks::default() });
-        assert_eq!(symbols.len(), frames.len());
+        let offsets = [u64::from(*low) | u64::from(*high) << 8, 0, u64::MAX];
+        let file = File::open(folder.join("object")).expect("a file");
+        let found = fuzzing::functions(file, &offsets);
+        assert!(found.is_empty() || found.len() == offsets.len(), "{found:?}");
     });
 }
 
-/// A line of journalctl about a core dump, and behind the first newline the core's own beginning.
+/// A line of journalctl about a core dump, and behind the first newline the core's own beginning, compressed or not.
 pub(super) fn coredump(bytes: &[u8]) {
     let (line, core) = match bytes.iter().position(|byte| *byte == b'\n') {
         Some(at) => (&bytes[..at], &bytes[at + 1..]),
         None => (bytes, &[][..]),
     };
+    // The first bytes of zstd's frames.
+    let compression = if core.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) { Compression::Zstd } else { Compression::None };
     let line = String::from_utf8_lossy(line);
     with("core", core, |folder| {
+        let mapped = fuzzing::mapped_files(File::open(folder.join("core")).expect("a file"), compression);
         let Some(core) = Core::parse(&line, Dumper::of(folder)) else { return };
-        if let Some(backtrace) = core.backtrace(folder) {
-            assert!(!backtrace.contains(|c: char| c.is_control() && c != '\n'), "{backtrace:?}");
-        }
+        let backtrace = fuzzing::backtrace(&core, mapped);
+        assert!(!backtrace.contains(|c: char| c.is_control() && c != '\n'), "{backtrace:?}");
         assert!(core.size() >= size_of::<Core>());
     });
-}
-
-fn frame() -> Frame {
-    let map = unitward::core::crash::memory_map::MemoryMap::parse("");
-    let message = "Stack trace of thread 1:\n#0  0x0000000000001000 main (web + 0x1000)\n";
-    unitward::core::crash::backtrace::frames(message, &map).pop().expect("one frame")
 }

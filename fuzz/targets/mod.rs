@@ -9,7 +9,7 @@ use unitward::core::crash::backtrace;
 use unitward::core::crash::memory_map::MemoryMap;
 use unitward::core::crash::witness::{Entry, Witness};
 use unitward::core::full_restart::request::{LONGEST, Request};
-use unitward::edge::symbols;
+use unitward::fuzzing;
 
 /// One target.
 #[derive(Clone, Copy)]
@@ -41,8 +41,8 @@ pub(crate) const TARGETS: [Target; 15] = [
     Target { name: "exclusion", run: files::exclusion },
     Target { name: "symbols", run: files::symbols },
     Target { name: "coredump", run: files::coredump },
-    Target { name: "mqtt", run: unitward::fuzzing::mqtt },
-    Target { name: "pid1", run: unitward::fuzzing::pid1 },
+    Target { name: "mqtt", run: fuzzing::mqtt },
+    Target { name: "pid1", run: fuzzing::pid1 },
 ];
 
 /// The target of this name.
@@ -64,14 +64,11 @@ fn request(bytes: &[u8]) {
     assert_eq!(Request::parse(text.as_bytes()).as_ref(), Ok(&request));
 }
 
-/// A name becomes no longer than a bound. How long that takes is for others to bound: see the known names below.
+/// A name becomes no longer than a bound.
 fn demangle(bytes: &[u8]) {
     let Ok(name) = std::str::from_utf8(bytes) else { return };
-    // Known to unfold exponentially, and run in a process that is killed for it: what is looked for here is anything else.
-    if name.len() > 64 {
-        return;
-    }
-    let readable = symbols::demangle(name);
+    // Names are known to unfold exponentially, and are read in a process that is killed for it: longer ones tell nothing here.
+    let readable = fuzzing::demangle(name);
     assert!(readable.len() <= name.len().max(4_096), "{} bytes", readable.len());
 }
 
@@ -81,7 +78,7 @@ fn frames(bytes: &[u8]) {
     let (message, maps) = text.split_once('\0').unwrap_or((&text, ""));
     let map = MemoryMap::parse(maps);
     let frames = backtrace::frames(message, &map);
-    let rendered = backtrace::render(&frames, &symbols::as_said(&frames));
+    let rendered = backtrace::render(&frames, &fuzzing::as_said(&frames));
     assert!(!rendered.contains(|c: char| c.is_control() && c != '\n'), "{rendered:?}");
     assert_eq!(rendered.lines().count(), frames.len(), "{rendered:?}");
 }

@@ -3,7 +3,9 @@
 //! A control character may move the cursor or end a line, and a format character changes what is seen without being seen: U+202E turns
 //! the rest of a line round, U+2028 breaks it, U+200B makes two names look like one. None of them is passed.
 //!
-//! Documents in JSON hold texts as they are: whoever reads one has JSON's own escapes, and this at hand.
+//! Documents in JSON that are printed hold the same characters as JSON's own escapes: they lose nothing, and do nothing to a terminal.
+
+use std::fmt::Write as _;
 
 /// What stands for a character that is not passed.
 const INSTEAD: char = '\u{fffd}';
@@ -56,6 +58,23 @@ pub fn visible_lines(text: &str) -> String {
     text.chars().map(|letter| if passes(letter) { letter } else { INSTEAD }).collect()
 }
 
+/// The same document as a text in JSON, with each character that is not visible as JSON's escape `\uXXXX`. Line feeds stay: they can only
+/// stand between values.
+#[must_use]
+pub fn visible_json(document: &str) -> String {
+    let mut shown = String::with_capacity(document.len());
+    for letter in document.chars() {
+        if is_visible(letter) || letter == '\n' {
+            shown.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            write!(shown, "\\u{unit:04x}").expect("writing to a string never fails");
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +118,23 @@ mod tests {
         let text = "one\n\ttwo\r\n\u{202e}three\u{2028}four\u{1b}[2J";
         assert_eq!(visible(text), "one\u{fffd}\u{fffd}two\u{fffd}\u{fffd}\u{fffd}three\u{fffd}four\u{fffd}[2J");
         assert_eq!(visible_lines(text), "one\n\ttwo\u{fffd}\n\u{fffd}three\u{fffd}four\u{fffd}[2J");
+    }
+
+    #[test]
+    fn a_json_document_is_the_same_one_in_visible_characters() {
+        let text = "plain é \"\\ \0\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{200b}\u{2028}\u{202e}\u{feff}\u{ffff}\u{e0041}\u{10ffff}\n👍";
+        let document = serde_json::to_string(&std::collections::BTreeMap::from([(text, text)])).unwrap();
+        let shown = visible_json(&document);
+        assert!(shown.chars().all(is_visible), "{shown:?}");
+        assert!(
+            shown.contains(
+                "\\u007f\\u0085\\u009b\\u00ad\\u200b\\u2028\\u202e\\ufeff\\uffff\\udb40\\udc41\\udbff\\udfff"
+            ),
+            "{shown}"
+        );
+        let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(parse(&shown), parse(&document));
+        let plain = "{\n  \"a\": \"é\"\n}\n{}\n";
+        assert_eq!(visible_json(plain), plain);
     }
 }

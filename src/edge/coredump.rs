@@ -19,9 +19,9 @@
 
 pub(super) mod core_file;
 
-use super::symbols::{BuildIds, Marks, Resolver};
+use super::symbols::{BuildIds, Marks, Resolver, digest};
 use crate::core::crash::backtrace::{Frame, frames, render};
-use crate::core::crash::memory_map::MemoryMap;
+use crate::core::crash::memory_map::{MappedFile, MemoryMap};
 use crate::core::crash::observation::InvocationId;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -152,6 +152,13 @@ impl Core {
             Filesystem::Other => resolver.as_said(&frames),
         };
         Some(render(&frames, &symbols))
+    }
+
+    /// The same with the names that systemd-coredump gives, and with these files in place of what the core at its path has mapped.
+    /// For fuzz targets.
+    pub(crate) fn digest(&self, mapped: Vec<MappedFile>) -> String {
+        let frames = frames(&self.message, &MemoryMap::parse(&self.maps).with(mapped));
+        render(&frames, &digest::as_said(&frames))
     }
 
     fn frames(&self, root: &Path, resolver: &Resolver) -> Vec<Frame> {

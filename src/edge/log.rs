@@ -2,16 +2,20 @@
 //! socket.
 //!
 //! A recovery must not wait for journald. When it hangs, its socket is soon full and a send would block until the start
-//! times out, which is one more death. Hence not the crate for it, whose sends know no bound: a send here waits [`PATIENCE`]
-//! at most, and once a process that does recoveries has waited in vain it waits no more. Without journald nothing is said.
+//! times out, which is one more death. Hence not the crate for it, whose sends know no bound: a send here waits [`Late::patience`]
+//! at most, and once a process has waited in vain it waits no more: one that does recoveries to its end, the daemon until the journal
+//! takes an entry again, and then it says how many are lost. An entry that is larger than the socket takes is shortened. Without
+//! journald nothing is said.
 //!
 //! The words of a message are made safe to be shown ([`visible`]), wherever parts of them come from. The other fields are for programs,
 //! which have them as they are.
 
 use crate::core::visible::visible;
 use std::fmt::{Debug, Write as _};
+use std::io;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -24,8 +28,11 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 /// The field with a message's words.
 const MESSAGE: &str = "message";
 
-/// How long one send may wait. A journald that is only busy empties its socket in less.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// What stands at the end of a value that was shortened.
+const SHORTENED: &str = "…";
+
+/// An entry is tried so often, each time with half of its longest value: enough for any.
+const TRIES: usize = 32;
 
 /// Sends all that is logged from now on to the journal, under this name.
 pub(crate) fn to_journal(identifier: &'static str) {
@@ -40,38 +47,96 @@ pub(crate) fn to_journal(identifier: &'static str) {
 pub(crate) enum Late {
     /// No send waits any more: a recovery has better things to do.
     GiveUp,
-    /// The next one waits again: the process lives long.
+    /// None waits until one has gone through: the process lives long, and says what is lost.
     #[cfg(feature = "full")]
     WaitAgain,
+}
+
+impl Late {
+    /// How long one send may wait. A journald that is only busy empties its socket in less.
+    const fn patience(self) -> Duration {
+        match self {
+            Self::GiveUp => Duration::from_millis(100),
+            #[cfg(feature = "full")]
+            Self::WaitAgain => Duration::from_secs(2),
+        }
+    }
 }
 
 /// The journal as a place where events go.
 #[derive(Debug)]
 pub(crate) struct Journal {
     socket: UnixDatagram,
+    path: PathBuf,
     identifier: &'static str,
     late: Late,
+    /// Entries that were lost and not told of yet.
+    lost: AtomicUsize,
 }
 
 impl Journal {
     /// A way to journald; none where it cannot be made, or there is no journald.
     pub(crate) fn open(identifier: &'static str, late: Late) -> Option<Self> {
-        let socket = UnixDatagram::unbound().ok().filter(|_| Path::new(SOCKET).exists())?;
-        socket.set_write_timeout(Some(PATIENCE)).ok()?;
-        Some(Self { socket, identifier, late })
+        Self::at(Path::new(SOCKET), identifier, late)
+    }
+
+    fn at(path: &Path, identifier: &'static str, late: Late) -> Option<Self> {
+        let socket = UnixDatagram::unbound().ok().filter(|_| path.exists())?;
+        socket.set_write_timeout(Some(late.patience())).ok()?;
+        Some(Self { socket, path: path.to_owned(), identifier, late, lost: AtomicUsize::new(0) })
+    }
+
+    fn entry(&self, level: Level) -> Entry {
+        let mut entry = Entry::default();
+        entry.put("PRIORITY", priority(level));
+        entry.put("SYSLOG_IDENTIFIER", self.identifier);
+        entry
+    }
+
+    /// Sends an entry, shortened as far as need be.
+    fn send(&self, mut entry: Entry) -> io::Result<()> {
+        for _ in 0..TRIES {
+            match self.socket.send_to(&entry.encode(), &self.path) {
+                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error()) => {
+                    entry.shorten()
+                }
+                sent => return sent.map(drop),
+            }
+        }
+        Err(io::ErrorKind::InvalidData.into())
+    }
+
+    /// Tells of what was lost; what cannot be told now is told later.
+    fn tell_of_the_lost(&self) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost == 0 || self.late == Late::GiveUp {
+            return;
+        }
+        let mut entry = self.entry(Level::WARN);
+        let entries = if lost == 1 { "1 log entry is".to_owned() } else { format!("{lost} log entries are") };
+        entry.put("MESSAGE", &format!("{entries} lost: the journal did not take what was said before this."));
+        if self.send(entry).is_err() {
+            self.lost.fetch_add(lost, Ordering::Relaxed);
+        } else {
+            // Should this fail the next send does not wait, still.
+            let _ = self.socket.set_nonblocking(false);
+        }
     }
 }
 
 impl<S: Subscriber> Layer<S> for Journal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut entry = Entry(Vec::new());
-        entry.put("PRIORITY", priority(*event.metadata().level()));
-        entry.put("SYSLOG_IDENTIFIER", self.identifier);
+        let mut entry = self.entry(*event.metadata().level());
         event.record(&mut entry);
-        let sent = self.socket.send_to(&entry.0, SOCKET);
-        if self.late == Late::GiveUp && sent.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
-            // Should this fail the next send waits again, still within its bound.
-            let _ = self.socket.set_nonblocking(true);
+        match self.send(entry) {
+            Ok(()) => self.tell_of_the_lost(),
+            Err(error) => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    // Should this fail the next send waits again, still within its bound.
+                    let _ = self.socket.set_nonblocking(true);
+                }
+            }
         }
     }
 }
@@ -86,17 +151,35 @@ fn priority(level: Level) -> &'static str {
     }
 }
 
-/// A message in the making.
-struct Entry(Vec<u8>);
+/// A message in the making: the names and values of its fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Entry(Vec<(String, String)>);
 
 impl Entry {
-    /// Adds a field in the form that lets any byte stand in the value.
     fn put(&mut self, name: &str, value: &str) {
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.push(b'\n');
-        self.0.extend_from_slice(&(value.len() as u64).to_le_bytes());
-        self.0.extend_from_slice(value.as_bytes());
-        self.0.push(b'\n');
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The fields in the form that lets any byte stand in a value.
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (name, value) in &self.0 {
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.push(b'\n');
+            bytes.extend_from_slice(&(value.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.push(b'\n');
+        }
+        bytes
+    }
+
+    /// Keeps the first half of the longest value.
+    fn shorten(&mut self) {
+        if let Some((_, value)) = self.0.iter_mut().max_by_key(|(_, value)| value.len()) {
+            let half = (0..=value.len() / 2).rev().find(|end| value.is_char_boundary(*end));
+            value.truncate(half.unwrap_or_default());
+            value.push_str(SHORTENED);
+        }
     }
 }
 
@@ -123,13 +206,13 @@ mod tests {
 
     /// Gives what the journal is sent of an event.
     #[derive(Clone, Default)]
-    struct Sent(Arc<Mutex<Vec<u8>>>);
+    struct Sent(Arc<Mutex<Entry>>);
 
     impl<S: Subscriber> Layer<S> for Sent {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-            let mut entry = Entry(Vec::new());
+            let mut entry = Entry::default();
             event.record(&mut entry);
-            *self.0.lock().unwrap() = entry.0;
+            *self.0.lock().unwrap() = entry;
         }
     }
 
@@ -140,16 +223,69 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(sent.clone()), || {
             tracing::info!(UNITWARD_REASON = foreign, "web.service ended: {foreign}");
         });
-        let mut expect = Entry(Vec::new());
+        let mut expect = Entry::default();
         expect.put("MESSAGE", "web.service ended: broken\u{fffd}\u{fffd}fine\u{fffd}[2J");
         expect.put("UNITWARD_REASON", foreign);
-        assert_eq!(String::from_utf8_lossy(&sent.0.lock().unwrap()), String::from_utf8_lossy(&expect.0));
+        assert_eq!(*sent.0.lock().unwrap(), expect);
     }
 
     #[test]
     fn a_value_may_hold_any_byte() {
-        let mut entry = Entry(Vec::new());
+        let mut entry = Entry::default();
         entry.put("MESSAGE", "a\nB=c");
-        assert_eq!(entry.0, b"MESSAGE\n\x05\0\0\0\0\0\0\0a\nB=c\n");
+        assert_eq!(entry.encode(), b"MESSAGE\n\x05\0\0\0\0\0\0\0a\nB=c\n");
+    }
+
+    /// A journald whose socket is full, with what is logged to it meanwhile and what it gets when it reads again.
+    #[cfg(feature = "full")]
+    #[test]
+    fn the_daemon_waits_once_and_tells_how_many_entries_are_lost() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("socket");
+        let journald = UnixDatagram::bind(&path).unwrap();
+        journald.set_nonblocking(true).unwrap();
+        let filler = UnixDatagram::unbound().unwrap();
+        filler.set_nonblocking(true).unwrap();
+        while filler.send_to(b"other", &path).is_ok() {}
+        let journal = Journal::at(&path, "test", Late::WaitAgain).unwrap();
+        let read = || {
+            let (mut bytes, mut texts) = (vec![0; 64 << 10], Vec::new());
+            while let Ok(count) = journald.recv(&mut bytes) {
+                texts.push(String::from_utf8_lossy(&bytes[..count]).into_owned());
+            }
+            texts.retain(|text| text != "other");
+            texts
+        };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(journal), || {
+            let begun = std::time::Instant::now();
+            tracing::info!("one");
+            assert!(begun.elapsed() >= Late::WaitAgain.patience(), "a journald that is only busy gets its time");
+            (0..1_000).for_each(|_| tracing::info!("more"));
+            assert!(begun.elapsed() < 4 * Late::WaitAgain.patience(), "{:?}", begun.elapsed());
+            assert_eq!(read(), [""; 0]);
+            tracing::info!("last");
+            let texts = read();
+            assert!(texts.len() == 2 && texts[0].contains("last"), "{texts:?}");
+            assert!(texts[1].contains("1001 log entries are lost"), "{texts:?}");
+            tracing::info!("usual");
+            assert_eq!(read().len(), 1, "it is told once");
+        });
+    }
+
+    #[test]
+    fn an_entry_that_is_too_large_is_shortened_where_it_is_longest() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("socket");
+        let journald = UnixDatagram::bind(&path).unwrap();
+        let journal = Journal::at(&path, "test", Late::GiveUp).unwrap();
+        let long = "é".repeat(2 << 20);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(journal), || {
+            tracing::info!(UNITWARD_REASON = long, "words");
+        });
+        let mut bytes = vec![0; 1 << 20];
+        journald.set_nonblocking(true).unwrap();
+        let count = journald.recv(&mut bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes[..count]);
+        assert!(text.contains("words") && text.contains("éé…\n") && count > 10_000, "{count} bytes");
     }
 }

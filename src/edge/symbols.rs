@@ -20,6 +20,7 @@
 
 mod confine;
 mod demangle;
+pub(crate) mod digest;
 mod elf;
 mod filter;
 mod known;

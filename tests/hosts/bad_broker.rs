@@ -16,7 +16,7 @@ const DOOR: &str = "Broker=mqtt://127.0.0.1:1885\nClientId=gw\n";
 const READ_GREETING: &str = "greeting=$(mktemp); dd bs=1 count=2 of=$greeting status=none
     length=$(od -An -tu1 -j1 -N1 $greeting); dd bs=1 count=$((length)) status=none >>$greeting
     version=$(od -An -tu1 -j8 -N1 $greeting | tr -d ' ')\n";
-/// Lets in whoever has greeted.
+/// Lets in the client that has greeted.
 const LET_IN: &str =
     "if [ $version = 5 ]; then printf '\\x20\\x03\\x00\\x00\\x00'; else printf '\\x20\\x02\\x00\\x00'; fi\n";
 /// Passes on what MQTT 3.1.1 says and refuses the rest as a broker of that time does.
@@ -216,6 +216,16 @@ on_both! {
         let before = door_knocks(&host);
         std::thread::sleep(Duration::from_secs(2));
         assert_eq!((told(&host), door_knocks(&host)), (vec![], before));
+    }
+
+    fn another_client_of_the_same_id_is_told_and_no_misconduct_of_the_broker(host: Host) {
+        drop(cloud(&host, "ClientId=gw\n"));
+        wait_for_status(&host, "connected to mqtt://127.0.0.1:1883");
+        host.sh("systemd-run --quiet --unit=twin mosquitto_sub -V mqttv5 -i gw -t none");
+        wait_for_word(&host, DISCONNECTED, "another client with the same client id took our place (check ClientId=)");
+        host.run(&["systemctl", "stop", "twin"]);
+        wait_for_status(&host, "connected to mqtt://127.0.0.1:1883");
+        assert_eq!(messages(&host, &format!("MESSAGE_ID={PROTOCOL}")), [""; 0]);
     }
 
     fn a_name_server_that_never_answers_does_not_hold_up_a_stop(host: Host) {

@@ -24,7 +24,8 @@ on_both! {
         let status = host.wait_for("its STATUS=", || Some(host.sh("unitward status web")).filter(|said| said.contains("nwod")));
         assert!(status.contains("up \u{fffd}nwod"), "{status}");
         assert_safe("status", &status);
-        host.sh("touch /run/heard; systemd-run --quiet --unit=ear --property=StandardOutput=append:/run/heard unitward monitor; sleep 1");
+        host.sh("touch /run/heard /run/objects; systemd-run --quiet --unit=ear --property=StandardOutput=append:/run/heard unitward monitor");
+        host.sh("systemd-run --quiet --unit=objects --property=StandardOutput=append:/run/objects unitward monitor --json; sleep 1");
         host.sh("unitward exclude web --reason=\"$(cat /root/reason)\"");
         host.wait_for("the signal", || host.read("/run/heard").contains("excluded by hand").then_some(()));
         for command in [
@@ -39,6 +40,11 @@ on_both! {
         assert!(host.sh("unitward plan 2>/dev/null || true").contains("Web fine \u{202e}live"));
         assert_safe("plan", &host.sh("script --quiet --command 'unitward plan; unitward plan --diff' /dev/null </dev/null || true").replace('\u{1b}', ""));
         assert_safe("monitor", &host.read("/run/heard"));
+        assert_safe("monitor --json", &host.read("/run/objects"));
+        assert!(host.read("/run/objects").contains("\\u202e"), "{}", host.read("/run/objects"));
+        for command in ["list", "status web", "tree", "reports", &format!("reports show {run}"), "timeline web", "check"] {
+            assert_safe(command, &host.sh(&format!("unitward {command} --json || true")));
+        }
         let document: Value = serde_json::from_str(&host.sh("unitward status --json web")).unwrap();
         let description = document["description"].as_str().unwrap();
         assert!(description.contains("fine \u{202e}live\u{200b}\u{2028}"), "JSON has it as it is: {description:?}");

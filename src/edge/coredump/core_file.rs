@@ -18,7 +18,7 @@ const PIECES: [u64; 3] = [64 << 10, 1 << 20, 16 << 20];
 
 /// The files of an opened core; none where they cannot be read.
 ///
-/// A process decides what its core contains, from the paths of its files on, so only the confined process calls this.
+/// A process decides what its core contains, from the paths of its files on, so only the confined process calls this, and fuzz targets.
 pub(in crate::edge) fn mapped_files(core: File, compression: Compression) -> Vec<MappedFile> {
     let core = BufReader::new(core);
     match compression {

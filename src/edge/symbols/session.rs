@@ -1,4 +1,4 @@
-//! One process that reads objects, as seen by whoever started it.
+//! One process that reads objects, as seen by the process that started it.
 //!
 //! Invariants: a session lasts no longer than it is told to. The process is killed and waited for when the session ends; one that
 //! hangs in the kernel is waited for by a thread of its own. Nothing the process says is trusted: what is read of it is bounded.

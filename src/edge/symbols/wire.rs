@@ -60,7 +60,7 @@ pub(super) struct Mapped {
 
 /// How a core is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::edge) enum Compression {
+pub enum Compression {
     /// As it is.
     None,
     /// By zstd.

@@ -1,7 +1,7 @@
 //! The process that reads other people's objects, cores and names: `unitwardd --symbols`, `unitward --symbols`.
 //!
 //! Whatever a program chooses to be called, mapped or dumped as is read here and nowhere else. The process is confined before it
-//! reads the first byte, and is killed by whoever started it when it takes too long.
+//! reads the first byte, and is killed by the process that started it when it takes too long.
 
 use super::confine::confine;
 use super::demangle::demangle;

@@ -74,7 +74,7 @@ pub(super) fn answer<D: DeserializeOwned>(
     };
     let mut out = io::stdout().lock();
     match form {
-        Form::Json => writeln!(out, "{document}")?,
+        Form::Json => super::write_json(&mut out, &document)?,
         Form::Text(sheet) => {
             let read = serde_json::from_str(&document).context("failed to read the answer: the daemon is of another version, \"systemctl restart unitwardd\" mends that")?;
             let (text, beside) = render(&read, sheet);

@@ -14,10 +14,11 @@ mod status;
 mod timeline;
 mod tree;
 
-use crate::core::visible::visible_lines;
+use crate::core::visible::{visible_json, visible_lines};
 use crate::edge::symbols;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Exit status when a problem was found.
@@ -123,4 +124,9 @@ fn refuse(why: &str) -> ExitCode {
 /// What runs commands that talk to the bus.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")
+}
+
+/// Prints a document of `--json` and the end of its line. All of them go this way, so that no text in one does anything to a terminal.
+fn write_json(out: &mut impl Write, document: &str) -> io::Result<()> {
+    writeln!(out, "{}", visible_json(document))
 }

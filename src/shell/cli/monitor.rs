@@ -98,7 +98,11 @@ fn print(arguments: &Arguments, news: &News) -> io::Result<()> {
 
 fn put(arguments: &Arguments, line: &Line<'_>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", if arguments.json { line.to_json() } else { line.to_string() })?;
+    if arguments.json {
+        super::write_json(&mut out, &line.to_json())?;
+    } else {
+        writeln!(out, "{line}")?;
+    }
     out.flush()
 }
 

@@ -201,7 +201,7 @@ fn show(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
         Ok(told) => {
             let mut out = io::stdout().lock();
             match View::new(common).form {
-                Form::Json => writeln!(out, "{}", told.to_json())?,
+                Form::Json => super::write_json(&mut out, &told.to_json())?,
                 Form::Table(_) => out.write_all(detail::detail(&told, &TimeZone::system()).as_bytes())?,
             }
             out.flush()?;
@@ -234,7 +234,7 @@ impl View {
         match &mut self.form {
             Form::Json => {
                 for told in found {
-                    writeln!(out, "{}", told.to_json())?;
+                    super::write_json(out, &told.to_json())?;
                 }
             }
             Form::Table(table) => out.write_all(table.lines(found, &self.zone).as_bytes())?,

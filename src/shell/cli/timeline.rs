@@ -41,7 +41,8 @@ pub(super) fn timeline(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Answer::Refused(why) => return Ok(super::refuse(&why)),
     };
     if arguments.json {
-        return print(&format!("{told}\n"));
+        super::write_json(&mut std::io::stdout().lock(), &told)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let document: Document =
         serde_json::from_str(&told).context("failed to read the answer, is unitwardd another version?")?;

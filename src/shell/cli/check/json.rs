@@ -3,7 +3,6 @@
 use super::{Checked, is_sound};
 use crate::core::config::{Cost, Problem};
 use serde::Serialize;
-use std::io::Write as _;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,6 +54,6 @@ pub(super) fn print(checked: &Checked) -> anyhow::Result<()> {
         stacks: checked.stacks,
         sound: is_sound(&checked.problems),
     };
-    writeln!(std::io::stdout().lock(), "{}", serde_json::to_string(&document)?)?;
+    super::super::write_json(&mut std::io::stdout().lock(), &serde_json::to_string(&document)?)?;
     Ok(())
 }

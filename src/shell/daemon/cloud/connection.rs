@@ -5,7 +5,7 @@ use super::dialect::Version;
 use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::letter::Letter;
-use super::mqtt::{self, Client, Greeting, Posted, Progress};
+use super::mqtt::{self, Client, Greeting, Outgoing, Progress};
 use super::outbox::IN_FLIGHT;
 use super::tls;
 use crate::core::config::settings::Security;
@@ -40,9 +40,9 @@ impl Connection {
     pub(super) fn open(endpoint: &Endpoint, version: Version) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
         let security = endpoint.security;
-        let (client, posted) = mqtt::open(version, IN_FLIGHT);
+        let (client, outgoing) = mqtt::open(version, IN_FLIGHT);
         // A task of its own, because a packet must not be left half-written.
-        let task = tokio::spawn(live(endpoint.clone(), version, posted, sender));
+        let task = tokio::spawn(live(endpoint.clone(), version, outgoing, sender));
         Self { version, security, events, task, client, state: State::Connecting }
     }
 
@@ -90,9 +90,14 @@ impl Drop for Connection {
     }
 }
 
-async fn live(endpoint: Endpoint, version: Version, posted: mpsc::Receiver<Posted>, sender: mpsc::Sender<Progress>) {
+async fn live(
+    endpoint: Endpoint,
+    version: Version,
+    outgoing: mpsc::Receiver<Outgoing>,
+    sender: mpsc::Sender<Progress>,
+) {
     match prepare(endpoint).await {
-        Ok(greeting) => mqtt::run(greeting, version, posted, &sender).await,
+        Ok(greeting) => mqtt::run(greeting, version, outgoing, &sender).await,
         // Nobody may be there any more to hear it.
         Err(failure) => drop(sender.send(Progress::Failed(failure)).await),
     }

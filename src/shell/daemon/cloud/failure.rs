@@ -7,11 +7,14 @@ use super::super::messages;
 use super::mqtt::TooMuch;
 use super::outbox::Blame;
 use crate::core::config::settings::Security;
+use crate::core::visible::visible;
 use rustls::{AlertDescription, CertificateError};
 use std::io;
 
 /// Names of a certificate that are told; it may have thousands.
 const NAMES: usize = 4;
+/// What is told of a text that a broker has a part in, in bytes: the longest name that DNS has.
+const TEXT: usize = 255;
 
 /// The causes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,9 +99,12 @@ pub(super) enum Violation {
     /// A CONNACK after the first.
     #[error("it answers our greeting more than once")]
     SecondGreeting,
-    /// A PUBLISH.
-    #[error("it sends messages, and we subscribe to none (does it subscribe its clients by itself?)")]
+    /// More PUBLISH than are taken and dropped.
+    #[error("it sends messages without end, and we subscribe to none (does it subscribe its clients by itself?)")]
     Message,
+    /// A PUBLISH that wants more than one answer.
+    #[error("it sends a message of QoS 2, and we subscribe to none (does it subscribe its clients by itself?)")]
+    ExactlyOnce,
     /// A PUBACK of what is not on its way.
     #[error("it acknowledges what was not sent")]
     Acknowledgement,
@@ -211,7 +217,7 @@ impl Failure {
                 }
                 alert => Self::Tls(format!("the broker says {alert:?}")),
             },
-            error => Self::Tls(error.to_string()),
+            error => Self::Tls(excerpt(&error.to_string())),
         }
     }
 
@@ -223,12 +229,12 @@ impl Failure {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
             CertificateError::NotValidForName => Self::WrongName(String::new()),
             CertificateError::NotValidForNameContext { presented, .. } => {
-                let mut names: Vec<_> = presented.iter().take(NAMES).map(|name| bare(name)).collect();
-                names.extend((presented.len() > NAMES).then_some("others"));
+                let mut names: Vec<_> = presented.iter().take(NAMES).map(|name| excerpt(bare(name))).collect();
+                names.extend((presented.len() > NAMES).then(|| "others".to_owned()));
                 let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
                 Self::WrongName(format!(", but for {names}"))
             }
-            other => Self::BadCertificate(other.to_string()),
+            other => Self::BadCertificate(excerpt(&other.to_string())),
         }
     }
 }
@@ -236,6 +242,13 @@ impl Failure {
 /// rustls writes the names of a certificate as `DnsName("host")` and `IpAddress(10.0.0.1)`.
 fn bare(name: &str) -> &str {
     name.split_once('(').map_or(name, |(_, name)| name).trim_end_matches(')').trim_matches('"')
+}
+
+/// The beginning of a text that a broker has a part in, safe to be shown.
+fn excerpt(text: &str) -> String {
+    let shown = visible(text);
+    let end = shown.char_indices().map(|(at, letter)| at + letter.len_utf8()).take_while(|end| *end <= TEXT).last();
+    shown[..end.unwrap_or_default()].to_owned()
 }
 
 const fn hint(security: Security) -> &'static str {
@@ -279,6 +292,17 @@ mod tests {
             let error = CertificateError::NotValidForNameContext { expected: expected.clone(), presented };
             assert_eq!(Failure::of_certificate(&error), Failure::WrongName(format!(", but for {expect}")));
         }
+    }
+
+    #[test]
+    fn the_names_of_a_certificate_are_cut_and_safe_to_be_shown() {
+        let expected = rustls::pki_types::ServerName::try_from("broker").unwrap();
+        let presented = vec![format!("DnsName(\"a\u{1b}[2J\u{202e}{}\")", "é".repeat(40_000)); 2];
+        let error = CertificateError::NotValidForNameContext { expected, presented };
+        let Failure::WrongName(words) = Failure::of_certificate(&error) else { panic!("{error}") };
+        assert!(words.starts_with(", but for a\u{fffd}[2J\u{fffd}é"), "{words}");
+        assert!(words.len() <= ", but for ".len() + 2 * TEXT + ", ".len(), "{words}");
+        assert!(words.chars().all(crate::core::visible::is_visible), "{words}");
     }
 
     #[test]

@@ -6,6 +6,14 @@ use super::super::failure::{Failure, Violation};
 use super::frame::Kind;
 use super::{Progress, Terms};
 use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Messages that are taken from a broker within [`WINDOW`], and dropped. We subscribe to nothing, but a broker may subscribe its
+/// clients by itself.
+const MESSAGES: u32 = 60;
+/// The time in which messages are counted.
+const WINDOW: Duration = Duration::from_secs(60);
 
 /// What was said so far.
 #[derive(Debug, Default)]
@@ -16,6 +24,7 @@ pub(super) struct Conversation {
     /// The latest packet id.
     latest: u16,
     ping: Ping,
+    messages: Messages,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -35,13 +44,23 @@ enum Ping {
     Sent,
 }
 
+/// The messages of the window that is open.
+#[derive(Debug, Default, Clone, Copy)]
+struct Messages {
+    count: u32,
+    /// When the window was opened; `None`: none was.
+    since: Option<Instant>,
+}
+
 /// A packet of the broker, decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum Packet {
     LetIn(Terms),
     /// The answer to the report of this packet id.
     Answer(u16, Progress),
     Pong,
+    /// A message, with its packet id where the broker wants to have it acknowledged.
+    Message(Option<u16>),
 }
 
 impl Conversation {
@@ -55,13 +74,13 @@ impl Conversation {
             (Stage::Greeting, Kind::ConnAck) => Ok(()),
             (Stage::Greeting, _) => Err(Failure::Garbage("it is no answer to the greeting")),
             (Stage::In { .. }, Kind::ConnAck) => Err(Failure::Violation(Violation::SecondGreeting)),
-            (Stage::In { .. }, Kind::Publish) => Err(Failure::Violation(Violation::Message)),
+            (Stage::In { .. }, Kind::PublishOnce) => Err(Failure::Violation(Violation::ExactlyOnce)),
             (Stage::In { .. }, Kind::PubAck) if self.in_flight.is_empty() => {
                 Err(Failure::Violation(Violation::Acknowledgement))
             }
             (Stage::In { .. }, Kind::PingResp) if self.ping == Ping::None => Err(Failure::Violation(Violation::Pong)),
             (Stage::In { .. }, Kind::Other) => Err(Failure::Violation(Violation::Packet)),
-            (Stage::In { .. }, Kind::PubAck | Kind::PingResp | Kind::Disconnect) => Ok(()),
+            (Stage::In { .. }, Kind::Publish | Kind::PubAck | Kind::PingResp | Kind::Disconnect) => Ok(()),
         }
     }
 
@@ -69,10 +88,10 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// It answers nothing that was said, or sets limits that leave no room.
-    pub(super) fn hear(&mut self, heard: Heard) -> Result<Option<Progress>, Failure> {
-        match heard {
-            Heard::LetIn(terms) => {
+    /// It answers nothing that was said, is one message too many, or sets limits that leave no room.
+    pub(super) fn hear(&mut self, packet: Packet, now: Instant) -> Result<Option<Progress>, Failure> {
+        match packet {
+            Packet::LetIn(terms) => {
                 // MQTT 5, 3.2.2.3.3 and 3.2.2.3.6: neither may be 0.
                 if terms.at_once == Some(0) || terms.largest == Some(0) {
                     return Err(Failure::Violation(Violation::Terms));
@@ -80,12 +99,13 @@ impl Conversation {
                 self.stage = Stage::In { at_once: terms.at_once.map_or(usize::MAX, usize::from) };
                 Ok(Some(Progress::Connected(terms.largest)))
             }
-            Heard::Answer(packet, progress) if self.in_flight.remove(&packet) => Ok(Some(progress)),
-            Heard::Answer(..) => Err(Failure::Violation(Violation::Acknowledgement)),
-            Heard::Pong => {
+            Packet::Answer(packet, progress) if self.in_flight.remove(&packet) => Ok(Some(progress)),
+            Packet::Answer(..) => Err(Failure::Violation(Violation::Acknowledgement)),
+            Packet::Pong => {
                 self.ping = Ping::None;
                 Ok(None)
             }
+            Packet::Message(_) => self.messages.count(now).map(|()| None),
         }
     }
 
@@ -123,21 +143,31 @@ impl Conversation {
     }
 }
 
+impl Messages {
+    fn count(&mut self, now: Instant) -> Result<(), Failure> {
+        if self.since.is_none_or(|since| now.saturating_duration_since(since) >= WINDOW) {
+            *self = Self { count: 0, since: Some(now) };
+        }
+        self.count += 1;
+        if self.count > MESSAGES { Err(Failure::Violation(Violation::Message)) } else { Ok(()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const KINDS: [Kind; 6] =
-        [Kind::ConnAck, Kind::Publish, Kind::PubAck, Kind::PingResp, Kind::Disconnect, Kind::Other];
+    const KINDS: [Kind; 7] =
+        [Kind::ConnAck, Kind::Publish, Kind::PublishOnce, Kind::PubAck, Kind::PingResp, Kind::Disconnect, Kind::Other];
 
     fn let_in() -> Conversation {
         let mut conversation = Conversation::default();
-        conversation.hear(Heard::LetIn(Terms::default())).unwrap();
+        conversation.hear(Packet::LetIn(Terms::default()), Instant::now()).unwrap();
         conversation
     }
 
-    fn acknowledge(packet: u16) -> Heard {
-        Heard::Answer(packet, Progress::Acknowledged(packet))
+    fn acknowledge(packet: u16) -> Packet {
+        Packet::Answer(packet, Progress::Acknowledged(packet))
     }
 
     /// Which of [`KINDS`] may come.
@@ -147,18 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_asked_for_may_come() {
+    fn only_what_was_asked_for_and_messages_may_come() {
         check(&Conversation::default(), &[Kind::ConnAck]);
         let mut conversation = let_in();
-        check(&conversation, &[Kind::Disconnect]);
+        check(&conversation, &[Kind::Publish, Kind::Disconnect]);
         conversation.ping().unwrap();
-        check(&conversation, &[Kind::PingResp, Kind::Disconnect]);
-        assert_eq!(conversation.hear(Heard::Pong), Ok(None));
-        check(&conversation, &[Kind::Disconnect]);
+        check(&conversation, &[Kind::Publish, Kind::PingResp, Kind::Disconnect]);
+        assert_eq!(conversation.hear(Packet::Pong, Instant::now()), Ok(None));
+        check(&conversation, &[Kind::Publish, Kind::Disconnect]);
         let packet = conversation.number();
-        check(&conversation, &[Kind::PubAck, Kind::Disconnect]);
-        assert_eq!(conversation.hear(acknowledge(packet)), Ok(Some(Progress::Acknowledged(packet))));
-        check(&conversation, &[Kind::Disconnect]);
+        check(&conversation, &[Kind::Publish, Kind::PubAck, Kind::Disconnect]);
+        assert_eq!(conversation.hear(acknowledge(packet), Instant::now()), Ok(Some(Progress::Acknowledged(packet))));
+        check(&conversation, &[Kind::Publish, Kind::Disconnect]);
     }
 
     #[test]
@@ -166,12 +196,12 @@ mod tests {
         let mut conversation = let_in();
         let (first, second) = (conversation.number(), conversation.number());
         assert_ne!(first, second);
-        conversation.hear(acknowledge(second)).unwrap();
+        conversation.hear(acknowledge(second), Instant::now()).unwrap();
         for packet in [second, 7, 0] {
-            let failure = conversation.hear(acknowledge(packet)).expect_err("it is not on its way");
+            let failure = conversation.hear(acknowledge(packet), Instant::now()).expect_err("it is not on its way");
             assert_eq!(failure, Failure::Violation(Violation::Acknowledgement), "{packet}");
         }
-        conversation.hear(acknowledge(first)).unwrap();
+        conversation.hear(acknowledge(first), Instant::now()).unwrap();
     }
 
     #[test]
@@ -185,13 +215,13 @@ mod tests {
     fn limits_are_kept_and_those_without_room_are_refused() {
         let mut conversation = Conversation::default();
         assert!(!conversation.has_room());
-        conversation.hear(Heard::LetIn(Terms { at_once: Some(2), ..Terms::default() })).unwrap();
+        conversation.hear(Packet::LetIn(Terms { at_once: Some(2), ..Terms::default() }), Instant::now()).unwrap();
         conversation.number();
         assert!(conversation.has_room());
         conversation.number();
         assert!(!conversation.has_room());
         for terms in [Terms { at_once: Some(0), ..Terms::default() }, Terms { largest: Some(0), ..Terms::default() }] {
-            let failure = Conversation::default().hear(Heard::LetIn(terms));
+            let failure = Conversation::default().hear(Packet::LetIn(terms), Instant::now());
             assert_eq!(failure, Err(Failure::Violation(Violation::Terms)));
         }
     }
@@ -202,8 +232,21 @@ mod tests {
         assert_eq!(conversation.number(), 1);
         for _ in 1..u16::MAX {
             let packet = conversation.number();
-            conversation.hear(acknowledge(packet)).unwrap();
+            conversation.hear(acknowledge(packet), Instant::now()).unwrap();
         }
         assert_eq!(conversation.number(), 2);
+    }
+
+    #[test]
+    fn messages_are_taken_up_to_a_number_a_minute() {
+        let (mut conversation, start) = (let_in(), Instant::now());
+        let end = start + WINDOW;
+        for at in [start, end] {
+            for _ in 0..MESSAGES {
+                assert_eq!(conversation.hear(Packet::Message(None), at), Ok(None));
+            }
+        }
+        let failure = conversation.hear(Packet::Message(Some(1)), end + WINDOW - Duration::from_millis(1));
+        assert_eq!(failure, Err(Failure::Violation(Violation::Message)));
     }
 }

@@ -2,18 +2,20 @@
 
 use super::super::failure::Failure;
 use super::super::letter::Letter;
-use super::conversation::Heard;
-use super::{CONTENT_TYPE, Greeting, KEEP_ALIVE, Posted, Progress, Terms, frame};
+use super::conversation::Packet;
+use super::{CONTENT_TYPE, Greeting, KEEP_ALIVE, Outgoing, Progress, Terms, frame};
 use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, Connect, ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Login, Packet, PubAck, PubAckReason,
-    Publish, PublishProperties,
+    ConnAck, Connect, ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Login, Packet as RawPacket, PubAck,
+    PubAckReason, Publish, PublishProperties,
 };
 use rumqttc::v5::mqttbytes::{Error, QoS};
 use std::time::Duration;
 
 /// `Packet too large` (MQTT 5, 2.4). rumqttc does not know that a PUBACK may say it, and speaks of a connect code.
 const PACKET_TOO_LARGE: u8 = 0x95;
+/// The first byte of a DISCONNECT. Its reason and its properties may be left out (MQTT 5, 3.14.2.1 and 3.14.2.2.1).
+const DISCONNECT: u8 = 0xe0;
 /// What a broker of MQTT 3.1.1 says to a greeting in MQTT 5: its own CONNACK, `unacceptable protocol version`.
 const OTHER_VERSION: [u8; 4] = [0x20, 2, 0, 1];
 
@@ -37,15 +39,15 @@ pub(super) fn connect(greeting: Greeting) -> Result<BytesMut, Failure> {
         properties: Some(properties),
     };
     let login = greeting.login.map(|(name, password)| Login::new(name, password));
-    encode(&Packet::Connect(connect, None, login), None)
+    encode(&RawPacket::Connect(connect, None, login), None)
 }
 
 /// A report of this packet id, for a broker that takes packets of at most `largest` bytes.
-pub(super) fn publish(post: Posted, number: u16, largest: Option<u32>) -> Result<BytesMut, Failure> {
-    let Posted { topic, id, payload } = post;
+pub(super) fn publish(post: Outgoing, number: u16, largest: Option<u32>) -> Result<BytesMut, Failure> {
+    let Outgoing { topic, id, payload } = post;
     let mut packet = Publish::new(topic, QoS::AtLeastOnce, payload, Some(properties(&id)));
     packet.pkid = number;
-    encode(&Packet::Publish(packet), largest)
+    encode(&RawPacket::Publish(packet), largest)
 }
 
 /// What the packet of a report has beside the payload, in bytes.
@@ -64,7 +66,7 @@ fn properties(id: &str) -> PublishProperties {
     }
 }
 
-fn encode(packet: &Packet, largest: Option<u32>) -> Result<BytesMut, Failure> {
+fn encode(packet: &RawPacket, largest: Option<u32>) -> Result<BytesMut, Failure> {
     let mut bytes = BytesMut::with_capacity(packet.size());
     match packet.write(&mut bytes, largest) {
         Ok(_) => Ok(bytes),
@@ -74,14 +76,20 @@ fn encode(packet: &Packet, largest: Option<u32>) -> Result<BytesMut, Failure> {
 }
 
 /// One whole packet of the broker.
-pub(super) fn read(mut packet: BytesMut) -> Result<Heard, Failure> {
+pub(super) fn read(mut packet: BytesMut) -> Result<Packet, Failure> {
     if packet[..] == OTHER_VERSION {
         return Err(Failure::Version);
     }
-    match Packet::read(&mut packet, None) {
-        Ok(Packet::ConnAck(ack)) => let_in(&ack),
-        Ok(Packet::PubAck(ack)) => acknowledgement(&ack),
-        Ok(Packet::Disconnect(goodbye)) => Err(farewell(goodbye.reason_code)),
+    match packet[..] {
+        [DISCONNECT, 0] => return Err(farewell(DisconnectReasonCode::NormalDisconnection)),
+        // rumqttc misses the length of the properties, which may be left out where there are none.
+        [DISCONNECT, 1, reason] => packet = BytesMut::from(&[DISCONNECT, 2, reason, 0][..]),
+        _ => {}
+    }
+    match RawPacket::read(&mut packet, None) {
+        Ok(RawPacket::ConnAck(ack)) => let_in(&ack),
+        Ok(RawPacket::PubAck(ack)) => acknowledgement(&ack),
+        Ok(RawPacket::Disconnect(goodbye)) => Err(farewell(goodbye.reason_code)),
         Err(Error::InvalidReason(PACKET_TOO_LARGE) | Error::InvalidConnectReturnCode(PACKET_TOO_LARGE)) => {
             Err(Failure::Oversized)
         }
@@ -89,7 +97,7 @@ pub(super) fn read(mut packet: BytesMut) -> Result<Heard, Failure> {
     }
 }
 
-fn let_in(ack: &ConnAck) -> Result<Heard, Failure> {
+fn let_in(ack: &ConnAck) -> Result<Packet, Failure> {
     if ack.code != ConnectReturnCode::Success {
         return Err(refusal(ack.code));
     }
@@ -98,12 +106,12 @@ fn let_in(ack: &ConnAck) -> Result<Heard, Failure> {
         at_once: properties.receive_max,
         keep_alive: properties.server_keep_alive.map(|seconds| Duration::from_secs(seconds.into())),
     });
-    Ok(Heard::LetIn(terms.unwrap_or_default()))
+    Ok(Packet::LetIn(terms.unwrap_or_default()))
 }
 
 /// Refusals that lie in the report itself cost the report. A topic that is not allowed concerns the reports on it; whatever
 /// else may pass is waited out.
-fn acknowledgement(ack: &PubAck) -> Result<Heard, Failure> {
+fn acknowledgement(ack: &PubAck) -> Result<Packet, Failure> {
     let why = || format!("{:?}", ack.reason);
     let progress = match ack.reason {
         PubAckReason::Success | PubAckReason::NoMatchingSubscribers => Progress::Acknowledged(ack.pkid),
@@ -114,7 +122,7 @@ fn acknowledgement(ack: &PubAck) -> Result<Heard, Failure> {
         | PubAckReason::ImplementationSpecificError
         | PubAckReason::PacketIdentifierInUse => return Err(Failure::Unauthorized(why())),
     };
-    Ok(Heard::Answer(ack.pkid, progress))
+    Ok(Packet::Answer(ack.pkid, progress))
 }
 
 fn refusal(code: ConnectReturnCode) -> Failure {
@@ -140,7 +148,8 @@ fn farewell(reason: DisconnectReasonCode) -> Failure {
             Failure::Refused("another client with the same client id took our place (check ClientId=)".to_owned())
         }
         DisconnectReasonCode::ServerShuttingDown => Failure::Refused("it is shutting down".to_owned()),
-        DisconnectReasonCode::UnspecifiedError
+        DisconnectReasonCode::NormalDisconnection
+        | DisconnectReasonCode::UnspecifiedError
         | DisconnectReasonCode::MalformedPacket
         | DisconnectReasonCode::ProtocolError
         | DisconnectReasonCode::ImplementationSpecificError => Failure::HungUp,
@@ -151,9 +160,8 @@ fn farewell(reason: DisconnectReasonCode) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::daemon::cloud::failure::Violation;
 
-    fn check(bytes: &[u8], expect: Result<Heard, Failure>) {
+    fn check(bytes: &[u8], expect: Result<Packet, Failure>) {
         assert_eq!(read(BytesMut::from(bytes)), expect, "{bytes:?}");
     }
 
@@ -168,8 +176,8 @@ mod tests {
     fn the_limits_of_a_broker_are_read() {
         let terms = Terms { largest: Some(256), at_once: Some(3), keep_alive: Some(Duration::from_secs(5)) };
         let packet = [0x20, 14, 0, 0, 11, 0x27, 0, 0, 1, 0, 0x21, 0, 3, 0x13, 0, 5];
-        check(&packet, Ok(Heard::LetIn(terms)));
-        check(&[0x20, 3, 0, 0, 0], Ok(Heard::LetIn(Terms::default())));
+        check(&packet, Ok(Packet::LetIn(terms)));
+        check(&[0x20, 3, 0, 0, 0], Ok(Packet::LetIn(Terms::default())));
     }
 
     #[test]
@@ -182,13 +190,29 @@ mod tests {
 
     #[test]
     fn reasons_of_acknowledgements_are_told_apart() {
-        check(&[0x40, 2, 0, 7], Ok(Heard::Answer(7, Progress::Acknowledged(7))));
-        check(&[0x40, 3, 0, 7, 0x10], Ok(Heard::Answer(7, Progress::Acknowledged(7))));
-        check(&[0x40, 3, 0, 7, 0x90], Ok(Heard::Answer(7, Progress::Refused(7, "TopicNameInvalid".to_owned()))));
-        check(&[0x40, 3, 0, 7, 0x87], Ok(Heard::Answer(7, Progress::Declined(7, "not authorized".to_owned()))));
+        check(&[0x40, 2, 0, 7], Ok(Packet::Answer(7, Progress::Acknowledged(7))));
+        check(&[0x40, 3, 0, 7, 0x10], Ok(Packet::Answer(7, Progress::Acknowledged(7))));
+        check(&[0x40, 3, 0, 7, 0x90], Ok(Packet::Answer(7, Progress::Refused(7, "TopicNameInvalid".to_owned()))));
+        check(&[0x40, 3, 0, 7, 0x87], Ok(Packet::Answer(7, Progress::Declined(7, "not authorized".to_owned()))));
         check(&[0x40, 3, 0, 7, 0x95], Err(Failure::Oversized));
-        check(&[0xe0, 1, 0x95], Err(Failure::MALFORMED));
-        check(&[0xe0, 2, 0x95, 0], Err(Failure::Oversized));
-        assert_ne!(Failure::MALFORMED, Failure::Violation(Violation::Packet));
+    }
+
+    #[test]
+    fn a_broker_that_hangs_up_may_say_why_and_leave_out_the_rest() {
+        let taken_over = "another client with the same client id took our place (check ClientId=)";
+        for (bytes, expect) in [
+            (&[0xe0, 0][..], Failure::HungUp),
+            (&[0xe0, 1, 0x8e], Failure::Refused(taken_over.to_owned())),
+            (&[0xe0, 2, 0x8e, 0], Failure::Refused(taken_over.to_owned())),
+            (&[0xe0, 1, 0x95], Failure::Oversized),
+            (&[0xe0, 2, 0x95, 0], Failure::Oversized),
+            (&[0xe0, 1, 0x8b], Failure::Refused("it is shutting down".to_owned())),
+            // No reason has this number, and no DISCONNECT these flags.
+            (&[0xe0, 1, 0x7f], Failure::MALFORMED),
+            (&[0xe1, 0], Failure::MALFORMED),
+        ] {
+            assert!(expect == Failure::MALFORMED || !expect.is_misconduct());
+            check(bytes, Err(expect));
+        }
     }
 }

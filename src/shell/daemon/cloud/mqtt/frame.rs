@@ -8,12 +8,18 @@ use bytes::BytesMut;
 pub(super) const LARGEST: usize = 10 << 10;
 /// A length has at most so many bytes (MQTT 5, 1.5.5).
 const LENGTH_BYTES: usize = 4;
+/// The bits of QoS 1 and 2 in the first byte of a PUBLISH (MQTT 5, 3.3.1.2).
+const QOS_1: u8 = 0b0010;
+const QOS_2: u8 = 0b0100;
 
 /// The packets, as far as their first byte tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     ConnAck,
+    /// A message of QoS 0 or 1.
     Publish,
+    /// A message of QoS 2, which wants two answers, or of one that does not exist.
+    PublishOnce,
     PubAck,
     PingResp,
     Disconnect,
@@ -23,9 +29,11 @@ pub(super) enum Kind {
 
 /// The kind of the packet that begins here; `None`: there is not a byte of it.
 pub(super) fn kind(bytes: &[u8]) -> Option<Kind> {
-    Some(match bytes.first()? >> 4 {
+    let first = bytes.first()?;
+    Some(match first >> 4 {
         2 => Kind::ConnAck,
-        3 => Kind::Publish,
+        3 if first & QOS_2 == 0 => Kind::Publish,
+        3 => Kind::PublishOnce,
         4 => Kind::PubAck,
         13 => Kind::PingResp,
         14 => Kind::Disconnect,
@@ -56,6 +64,24 @@ pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Failure> {
     Ok(None)
 }
 
+/// The packet id of a whole PUBLISH of QoS 0 or 1; `None`: it wants no acknowledgement. Nothing else of it is of interest.
+///
+/// # Errors
+///
+/// It ends before its packet id does, or that is 0.
+pub(super) fn message_id(packet: &[u8]) -> Result<Option<u16>, Failure> {
+    let first = packet.first().copied().unwrap_or_default();
+    let length = packet.iter().skip(1).take_while(|byte| **byte & 0x80 != 0).count() + 1;
+    let word = |bytes: &[u8]| bytes.first_chunk().map(|word| u16::from_be_bytes(*word)).ok_or(Failure::MALFORMED);
+    let topic = packet.get(1 + length..).ok_or(Failure::MALFORMED)?;
+    let rest = topic.get(2 + usize::from(word(topic)?)..).ok_or(Failure::MALFORMED)?;
+    if first & QOS_1 == 0 {
+        return Ok(None);
+    }
+    let id = word(rest)?;
+    if id == 0 { Err(Failure::MALFORMED) } else { Ok(Some(id)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +110,35 @@ mod tests {
         check(&[0x20, 0x81, 0x50], Err(large));
         check(&[0x20, 0xff, 0xff, 0xff, 0x7f], Err(large));
         check(&[0x20, 0x80, 0x80, 0x80, 0x80], Err("a packet has no length"));
+    }
+
+    #[test]
+    fn messages_are_told_by_their_quality_of_service() {
+        for (first, expect) in [
+            (0x30, Kind::Publish),
+            (0x31, Kind::Publish),
+            (0x3b, Kind::Publish),
+            (0x34, Kind::PublishOnce),
+            (0x36, Kind::PublishOnce),
+        ] {
+            assert_eq!(kind(&[first]), Some(expect), "{first:x}");
+        }
+    }
+
+    #[test]
+    fn only_a_message_that_is_to_be_acknowledged_has_an_id() {
+        for (packet, expect) in [
+            (&[0x30, 4, 0, 1, b'a', b'x'][..], Ok(None)),
+            (&[0x30, 3, 0, 1, b'a'], Ok(None)),
+            (&[0x32, 5, 0, 1, b'a', 1, 2], Ok(Some(258))),
+            (&[0x32, 0x80 | 7, 0, 0, 1, b'a', 1, 2, b'x', b'y'], Ok(Some(258))),
+            (&[0x32, 5, 0, 1, b'a', 0, 0], Err(Failure::MALFORMED)),
+            (&[0x32, 4, 0, 1, b'a', 1], Err(Failure::MALFORMED)),
+            (&[0x30, 3, 0, 2, b'a'], Err(Failure::MALFORMED)),
+            (&[0x30, 1, 0], Err(Failure::MALFORMED)),
+            (&[0x30, 0], Err(Failure::MALFORMED)),
+        ] {
+            assert_eq!(message_id(packet), expect, "{packet:x?}");
+        }
     }
 }

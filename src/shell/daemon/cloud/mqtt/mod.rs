@@ -6,8 +6,9 @@
 //!
 //! # What a broker may send
 //!
-//! One CONNACK; one PUBACK for each report on its way; one PINGRESP for each ping; in MQTT 5 a DISCONNECT. All else ends
-//! the connection, as far as possible on its first byte, and so does a packet of more than [`frame::LARGEST`] bytes, or more
+//! One CONNACK; one PUBACK for each report on its way; one PINGRESP for each ping; in MQTT 5 a DISCONNECT. Messages of QoS 0
+//! and 1, which a broker sends that subscribes its clients by itself, are dropped and those of QoS 1 acknowledged, up to a
+//! number a minute ([`conversation`]). All else ends the connection, as far as possible on its first byte, and so does a packet of more than [`frame::LARGEST`] bytes, or more
 //! bytes than [`metered`] allows below TLS. So what a broker can cause on one connection is bounded whatever it sends.
 //!
 //! [`super::courier`] says why a connection is never used again after an error.
@@ -84,7 +85,7 @@ struct Terms {
 
 /// A report that was handed over.
 #[derive(Debug)]
-pub(super) struct Posted {
+pub(super) struct Outgoing {
     topic: String,
     id: String,
     payload: Vec<u8>,
@@ -94,16 +95,16 @@ pub(super) struct Posted {
 #[derive(Debug)]
 pub(super) struct Client {
     version: Version,
-    posts: mpsc::Sender<Posted>,
+    queue: mpsc::Sender<Outgoing>,
 }
 
 /// The two halves of a connection for so many reports on their way; [`run`] is given the second.
-pub(super) fn open(version: Version, in_flight: usize) -> (Client, mpsc::Receiver<Posted>) {
-    let (posts, posted) = mpsc::channel(in_flight);
-    (Client { version, posts }, posted)
+pub(super) fn open(version: Version, in_flight: usize) -> (Client, mpsc::Receiver<Outgoing>) {
+    let (queue, outgoing) = mpsc::channel(in_flight);
+    (Client { version, queue }, outgoing)
 }
 
-/// Takes bytes as a broker's in both versions of MQTT, without a connection. For tests.
+/// Takes bytes as a broker's in both versions of MQTT, without a connection. For fuzz targets.
 pub(super) fn digest(bytes: &[u8]) {
     for version in [Version::Five, Version::Three] {
         // What is wrong with them is no matter.
@@ -120,7 +121,7 @@ impl Client {
     /// There is no room.
     pub(super) fn publish(&self, letter: Letter<'_>) -> Result<(), Failure> {
         let (topic, id) = (letter.topic.to_owned(), letter.id.to_owned());
-        match self.posts.try_send(Posted { topic, id, payload: letter.payload.to_vec() }) {
+        match self.queue.try_send(Outgoing { topic, id, payload: letter.payload.to_vec() }) {
             Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
             Err(TrySendError::Full(_)) => Err(Failure::Network(format!("failed to publish on {:?}", letter.topic))),
         }

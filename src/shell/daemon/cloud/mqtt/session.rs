@@ -2,10 +2,10 @@
 
 use super::super::dialect::Version;
 use super::super::failure::Failure;
-use super::conversation::{Conversation, Heard};
+use super::conversation::{Conversation, Packet};
 use super::inbox::Inbox;
 use super::stream::{self, Stream};
-use super::{CONNECT_TIMEOUT, Greeting, KEEP_ALIVE, Posted, Progress, WRITE_TIMEOUT, five, three};
+use super::{CONNECT_TIMEOUT, Greeting, KEEP_ALIVE, Outgoing, Progress, WRITE_TIMEOUT, five, three};
 use bytes::BufMut;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,24 +15,24 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// Bytes that are read at once.
 const READ: usize = 4 << 10;
 
-/// Publishes all that is posted, and tells of what comes of it, until the connection fails or nobody listens any more.
+/// Publishes all that is outgoing, and tells of what comes of it, until the connection fails or nobody listens any more.
 pub(in super::super) async fn run(
     greeting: Greeting,
     version: Version,
-    posted: mpsc::Receiver<Posted>,
-    told: &mpsc::Sender<Progress>,
+    outgoing: mpsc::Receiver<Outgoing>,
+    progress: &mpsc::Sender<Progress>,
 ) {
     let session = Session::open(greeting, version);
     let failure = match timeout(CONNECT_TIMEOUT, session).await {
-        Ok(Ok((session, progress))) => match told.send(progress).await {
-            Ok(()) => session.follow(posted, told).await,
+        Ok(Ok((session, connected))) => match progress.send(connected).await {
+            Ok(()) => session.follow(outgoing, progress).await,
             Err(_) => return,
         },
         Ok(Err(failure)) => failure,
         Err(_) => Failure::NoAnswer,
     };
     // The other half may have been dropped meanwhile, and then nobody needs to know.
-    let _ = told.send(Progress::Failed(failure)).await;
+    let _ = progress.send(Progress::Failed(failure)).await;
 }
 
 struct Session {
@@ -45,9 +45,10 @@ struct Session {
     keep_alive: Duration,
 }
 
-enum Happening {
-    Heard(Heard),
-    Posted(Posted),
+enum Event {
+    Packet(Packet),
+    Outgoing(Outgoing),
+    /// Nobody hands over reports any more.
     Gone,
     Ping,
 }
@@ -70,37 +71,40 @@ impl Session {
         };
         session.write(&hello).await?;
         loop {
-            let heard = session.listen().await?;
-            if let Some(progress) = session.hear(heard)? {
+            let packet = session.listen().await?;
+            if let Some(progress) = session.hear(packet).await? {
                 return Ok((session, progress));
             }
         }
     }
 
     /// Gives what the connection has failed of.
-    async fn follow(mut self, mut posted: mpsc::Receiver<Posted>, told: &mpsc::Sender<Progress>) -> Failure {
+    async fn follow(mut self, mut outgoing: mpsc::Receiver<Outgoing>, progress: &mpsc::Sender<Progress>) -> Failure {
         let mut ping = Instant::now() + self.keep_alive;
         loop {
             let room = self.conversation.has_room();
-            let happening = tokio::select! {
-                heard = self.listen() => heard.map(Happening::Heard),
-                post = posted.recv(), if room => Ok(post.map_or(Happening::Gone, Happening::Posted)),
-                () = sleep_until(ping) => Ok(Happening::Ping),
+            // In this order: when this process was held up, the answer to a ping may be there when the next one is due. What a
+            // broker may send is bounded, so the others have their turn.
+            let event = tokio::select! {
+                biased;
+                packet = self.listen() => packet.map(Event::Packet),
+                report = outgoing.recv(), if room => Ok(report.map_or(Event::Gone, Event::Outgoing)),
+                () = sleep_until(ping) => Ok(Event::Ping),
             };
-            let progress = match happening {
-                Ok(Happening::Heard(heard)) => self.hear(heard),
-                Ok(Happening::Posted(post)) => self.publish(post).await.map(Some),
-                Ok(Happening::Gone) => Err(Failure::HungUp),
-                Ok(Happening::Ping) => {
+            let result = match event {
+                Ok(Event::Packet(packet)) => self.hear(packet).await,
+                Ok(Event::Outgoing(report)) => self.publish(report).await.map(Some),
+                Ok(Event::Gone) => Err(Failure::HungUp),
+                Ok(Event::Ping) => {
                     ping = Instant::now() + self.keep_alive;
                     self.ping().await.map(|()| None)
                 }
                 Err(failure) => Err(failure),
             };
-            match progress {
+            match result {
                 Ok(None) => {}
-                Ok(Some(progress)) => {
-                    if told.send(progress).await.is_err() {
+                Ok(Some(news)) => {
+                    if progress.send(news).await.is_err() {
                         return Failure::HungUp;
                     }
                 }
@@ -110,10 +114,10 @@ impl Session {
     }
 
     /// The next thing that the broker says. May be dropped half-way.
-    async fn listen(&mut self) -> Result<Heard, Failure> {
+    async fn listen(&mut self) -> Result<Packet, Failure> {
         loop {
-            if let Some(heard) = self.inbox.next(&self.conversation)? {
-                return Ok(heard);
+            if let Some(packet) = self.inbox.next(&self.conversation)? {
+                return Ok(packet);
             }
             let buffer = &mut self.inbox.buffer;
             buffer.reserve(READ);
@@ -124,21 +128,28 @@ impl Session {
         }
     }
 
-    fn hear(&mut self, heard: Heard) -> Result<Option<Progress>, Failure> {
-        if let Heard::LetIn(terms) = &heard {
+    async fn hear(&mut self, packet: Packet) -> Result<Option<Progress>, Failure> {
+        if let Packet::LetIn(terms) = &packet {
             self.largest = terms.largest;
             // A broker may say that it wants no pings by a time of 0. It is pinged nevertheless, since we want to know.
             let wanted = terms.keep_alive.filter(|time| !time.is_zero());
             self.keep_alive = wanted.map_or(KEEP_ALIVE, |time| time.min(KEEP_ALIVE));
         }
-        self.conversation.hear(heard)
+        let id = if let Packet::Message(id) = packet { id } else { None };
+        let progress = self.conversation.hear(packet, Instant::now())?;
+        if let Some(id) = id {
+            // Else the broker would keep it for us.
+            let [high, low] = id.to_be_bytes();
+            self.write(&[0x40, 2, high, low]).await?;
+        }
+        Ok(progress)
     }
 
-    async fn publish(&mut self, post: Posted) -> Result<Progress, Failure> {
+    async fn publish(&mut self, report: Outgoing) -> Result<Progress, Failure> {
         let number = self.conversation.number();
         let packet = match self.version {
-            Version::Five => five::publish(post, number, self.largest)?,
-            Version::Three => three::publish(post, number)?,
+            Version::Five => five::publish(report, number, self.largest)?,
+            Version::Three => three::publish(report, number)?,
         };
         self.write(&packet).await?;
         Ok(Progress::Numbered(number))
@@ -158,5 +169,65 @@ impl Session {
             Ok(written) => written.map_err(|error| Failure::of_io(&error)),
             Err(_) => Err(Failure::NoAnswer),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use tokio::io::{DuplexStream, duplex};
+
+    /// Long enough that no busy machine holds up a test for so long between two lines.
+    const SOON: Duration = Duration::from_millis(250);
+
+    /// A session that was let in, and the broker's end.
+    fn session() -> (Session, DuplexStream) {
+        let (ours, theirs) = duplex(READ);
+        let mut conversation = Conversation::default();
+        conversation.hear(Packet::LetIn(super::super::Terms::default()), Instant::now()).unwrap();
+        let version = Version::Five;
+        let (stream, inbox) = (Box::new(ours), Inbox::new(version));
+        (Session { version, stream, conversation, inbox, largest: None, keep_alive: SOON }, theirs)
+    }
+
+    #[tokio::test]
+    async fn a_pong_that_is_there_counts_although_the_next_ping_is_due() {
+        let (session, mut broker) = session();
+        let (_reports, outgoing) = mpsc::channel(1);
+        let (progress, _received) = mpsc::channel(1);
+        let mut follow = pin!(session.follow(outgoing, &progress));
+        // Left to chance, one of so many would go wrong.
+        for round in 0..8 {
+            let mut ping = [0; 2];
+            tokio::select! {
+                failure = &mut follow => panic!("{failure}, in round {round}"),
+                read = broker.read_exact(&mut ping) => drop(read.unwrap()),
+            }
+            assert_eq!(ping, [0xc0, 0]);
+            broker.write_all(&[0xd0, 0]).await.unwrap();
+            // The whole process is held up.
+            std::thread::sleep(2 * SOON);
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_are_acknowledged_where_the_broker_wants_it_and_dropped() {
+        let (session, mut broker) = session();
+        let (_reports, outgoing) = mpsc::channel(1);
+        let (progress, mut received) = mpsc::channel(1);
+        let follow = session.follow(outgoing, &progress);
+        let talk = async {
+            broker.write_all(&[0x30, 5, 0, 1, b'a', 0, b'x', 0x32, 7, 0, 1, b'a', 1, 2, 0, b'x']).await.unwrap();
+            let mut answer = [0; 6];
+            broker.read_exact(&mut answer).await.unwrap();
+            // The acknowledgement, and then nothing until a ping is due.
+            assert_eq!(answer, [0x40, 2, 1, 2, 0xc0, 0]);
+        };
+        tokio::select! {
+            failure = follow => panic!("{failure}"),
+            () = talk => {}
+        }
+        assert!(received.try_recv().is_err());
     }
 }

@@ -1,11 +1,11 @@
 //! The packets of MQTT 3.1.1, which knows neither properties nor reasons.
 
 use super::super::failure::{Failure, Violation};
-use super::conversation::Heard;
-use super::{Greeting, KEEP_ALIVE, Posted, Progress, Terms};
+use super::conversation::Packet;
+use super::{Greeting, KEEP_ALIVE, Outgoing, Progress, Terms};
 use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
-use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet, Publish};
+use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet as RawPacket, Publish};
 
 /// The greeting.
 pub(super) fn connect(greeting: Greeting) -> Result<BytesMut, Failure> {
@@ -14,17 +14,17 @@ pub(super) fn connect(greeting: Greeting) -> Result<BytesMut, Failure> {
     if let Some((name, password)) = greeting.login {
         connect.set_login(name, password);
     }
-    encode(&Packet::Connect(connect))
+    encode(&RawPacket::Connect(connect))
 }
 
 /// A report of this packet id.
-pub(super) fn publish(post: Posted, number: u16) -> Result<BytesMut, Failure> {
+pub(super) fn publish(post: Outgoing, number: u16) -> Result<BytesMut, Failure> {
     let mut packet = Publish::new(post.topic, QoS::AtLeastOnce, post.payload);
     packet.pkid = number;
-    encode(&Packet::Publish(packet))
+    encode(&RawPacket::Publish(packet))
 }
 
-fn encode(packet: &Packet) -> Result<BytesMut, Failure> {
+fn encode(packet: &RawPacket) -> Result<BytesMut, Failure> {
     let mut bytes = BytesMut::with_capacity(packet.size());
     let written = packet.write(&mut bytes, usize::MAX);
     written.map_err(|error| Failure::Network(format!("failed to encode a packet: {error}")))?;
@@ -32,13 +32,13 @@ fn encode(packet: &Packet) -> Result<BytesMut, Failure> {
 }
 
 /// One whole packet of the broker.
-pub(super) fn read(mut packet: BytesMut) -> Result<Heard, Failure> {
-    match Packet::read(&mut packet, usize::MAX) {
-        Ok(Packet::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => Ok(Heard::LetIn(Terms::default())),
-        Ok(Packet::ConnAck(ack)) => Err(refusal(ack.code)),
-        Ok(Packet::PubAck(ack)) => Ok(Heard::Answer(ack.pkid, Progress::Acknowledged(ack.pkid))),
+pub(super) fn read(mut packet: BytesMut) -> Result<Packet, Failure> {
+    match RawPacket::read(&mut packet, usize::MAX) {
+        Ok(RawPacket::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => Ok(Packet::LetIn(Terms::default())),
+        Ok(RawPacket::ConnAck(ack)) => Err(refusal(ack.code)),
+        Ok(RawPacket::PubAck(ack)) => Ok(Packet::Answer(ack.pkid, Progress::Acknowledged(ack.pkid))),
         // Only a client may say it.
-        Ok(Packet::Disconnect) => Err(Failure::Violation(Violation::Packet)),
+        Ok(RawPacket::Disconnect) => Err(Failure::Violation(Violation::Packet)),
         Ok(_) | Err(_) => Err(Failure::MALFORMED),
     }
 }
@@ -58,17 +58,17 @@ fn refusal(code: ConnectReturnCode) -> Failure {
 mod tests {
     use super::*;
 
-    fn check(bytes: &[u8], expect: Result<Heard, Failure>) {
+    fn check(bytes: &[u8], expect: Result<Packet, Failure>) {
         assert_eq!(read(BytesMut::from(bytes)), expect, "{bytes:?}");
     }
 
     #[test]
     fn the_few_packets_of_a_broker_are_read() {
-        check(&[0x20, 2, 0, 0], Ok(Heard::LetIn(Terms::default())));
+        check(&[0x20, 2, 0, 0], Ok(Packet::LetIn(Terms::default())));
         check(&[0x20, 2, 0, 1], Err(Failure::Version));
         check(&[0x20, 2, 0, 5], Err(Failure::NotAuthorized));
         check(&[0x20, 2, 0, 6], Err(Failure::MALFORMED));
-        check(&[0x40, 2, 1, 2], Ok(Heard::Answer(258, Progress::Acknowledged(258))));
+        check(&[0x40, 2, 1, 2], Ok(Packet::Answer(258, Progress::Acknowledged(258))));
         check(&[0xe0, 0], Err(Failure::Violation(Violation::Packet)));
         check(&[0x40, 1, 0], Err(Failure::MALFORMED));
     }
