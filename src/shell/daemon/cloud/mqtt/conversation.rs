@@ -74,7 +74,7 @@ impl Conversation {
             (Stage::Greeting, Kind::ConnAck) => Ok(()),
             (Stage::Greeting, _) => Err(Failure::Garbage("it is no answer to the greeting")),
             (Stage::In { .. }, Kind::ConnAck) => Err(Failure::Violation(Violation::SecondGreeting)),
-            (Stage::In { .. }, Kind::PublishOnce) => Err(Failure::Violation(Violation::ExactlyOnce)),
+            (Stage::In { .. }, Kind::PublishExactlyOnce) => Err(Failure::Violation(Violation::ExactlyOnce)),
             (Stage::In { .. }, Kind::PubAck) if self.in_flight.is_empty() => {
                 Err(Failure::Violation(Violation::Acknowledgement))
             }
@@ -157,8 +157,15 @@ impl Messages {
 mod tests {
     use super::*;
 
-    const KINDS: [Kind; 7] =
-        [Kind::ConnAck, Kind::Publish, Kind::PublishOnce, Kind::PubAck, Kind::PingResp, Kind::Disconnect, Kind::Other];
+    const KINDS: [Kind; 7] = [
+        Kind::ConnAck,
+        Kind::Publish,
+        Kind::PublishExactlyOnce,
+        Kind::PubAck,
+        Kind::PingResp,
+        Kind::Disconnect,
+        Kind::Other,
+    ];
 
     fn let_in() -> Conversation {
         let mut conversation = Conversation::default();

@@ -19,7 +19,7 @@ pub(super) enum Kind {
     /// A message of QoS 0 or 1.
     Publish,
     /// A message of QoS 2, which wants two answers, or of one that does not exist.
-    PublishOnce,
+    PublishExactlyOnce,
     PubAck,
     PingResp,
     Disconnect,
@@ -33,7 +33,7 @@ pub(super) fn kind(bytes: &[u8]) -> Option<Kind> {
     Some(match first >> 4 {
         2 => Kind::ConnAck,
         3 if first & QOS_2 == 0 => Kind::Publish,
-        3 => Kind::PublishOnce,
+        3 => Kind::PublishExactlyOnce,
         4 => Kind::PubAck,
         13 => Kind::PingResp,
         14 => Kind::Disconnect,
@@ -118,8 +118,8 @@ mod tests {
             (0x30, Kind::Publish),
             (0x31, Kind::Publish),
             (0x3b, Kind::Publish),
-            (0x34, Kind::PublishOnce),
-            (0x36, Kind::PublishOnce),
+            (0x34, Kind::PublishExactlyOnce),
+            (0x36, Kind::PublishExactlyOnce),
         ] {
             assert_eq!(kind(&[first]), Some(expect), "{first:x}");
         }

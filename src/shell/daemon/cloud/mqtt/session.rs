@@ -206,8 +206,8 @@ mod tests {
             }
             assert_eq!(ping, [0xc0, 0]);
             broker.write_all(&[0xd0, 0]).await.unwrap();
-            // The whole process is held up.
-            std::thread::sleep(2 * SOON);
+            // Nobody looks after the session meanwhile, as when this process is held up.
+            tokio::time::sleep(2 * SOON).await;
         }
     }
 
