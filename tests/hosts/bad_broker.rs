@@ -222,7 +222,11 @@ on_both! {
         drop(cloud(&host, "ClientId=gw\n"));
         wait_for_status(&host, "connected to mqtt://127.0.0.1:1883");
         host.sh("systemd-run --quiet --unit=twin mosquitto_sub -V mqttv5 -i gw -t none");
-        wait_for_word(&host, DISCONNECTED, "another client with the same client id took our place (check ClientId=)");
+        let said = host.wait_for("the cause", || told(&host).into_iter().find(|(id, _)| id == DISCONNECTED)).1;
+        // Debian 12's mosquitto may hang up without a word.
+        let is_silent = host.read("/etc/os-release").contains("bookworm") && said.contains("the broker closed the connection");
+        let named = "the broker refuses us: another client with the same client id took our place (check ClientId=)";
+        assert!(is_silent || said.contains(named), "{said}");
         host.run(&["systemctl", "stop", "twin"]);
         wait_for_status(&host, "connected to mqtt://127.0.0.1:1883");
         assert_eq!(messages(&host, &format!("MESSAGE_ID={PROTOCOL}")), [""; 0]);

@@ -41,11 +41,12 @@ on_both! {
         assert_safe("plan", &host.sh("script --quiet --command 'unitward plan; unitward plan --diff' /dev/null </dev/null || true").replace('\u{1b}', ""));
         assert_safe("monitor", &host.read("/run/heard"));
         assert_safe("monitor --json", &host.read("/run/objects"));
-        assert!(host.read("/run/objects").contains("\\u202e"), "{}", host.read("/run/objects"));
         for command in ["list", "status web", "tree", "reports", &format!("reports show {run}"), "timeline web", "check"] {
             assert_safe(command, &host.sh(&format!("unitward {command} --json || true")));
         }
-        let document: Value = serde_json::from_str(&host.sh("unitward status --json web")).unwrap();
+        let raw = host.sh("unitward status --json web");
+        assert!(raw.contains("\\u202e"), "{raw}");
+        let document: Value = serde_json::from_str(&raw).unwrap();
         let description = document["description"].as_str().unwrap();
         assert!(description.contains("fine \u{202e}live\u{200b}\u{2028}"), "JSON has it as it is: {description:?}");
         for identifier in ["unitwardd", "unitward-step", "unitward"] {

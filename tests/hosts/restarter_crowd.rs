@@ -48,7 +48,7 @@ on_both! {
         set_up(&host, "", &[("asks.ward", &member("asks"))]);
         for greedy in ["holds", "comes-and-goes"] {
             host.write("/etc/unitward/greedy.ward", &member(greedy));
-            host.sh("systemctl stop greedy; rm -f /run/greed/*; systemctl daemon-reload; systemctl start greedy");
+            host.sh("systemctl stop greedy 2>/dev/null || true; rm -f /run/greed/*; systemctl daemon-reload; systemctl start greedy");
             host.wait_for_property("greedy", "ActiveState", "active");
             // Long enough for every place that it may get.
             host.wait_for("the first connections", || host.sh("[ ! -s /run/greed/seen ] || echo seen").contains("seen").then_some(()));
