@@ -16,7 +16,7 @@ const NOTIFY_SOCKET: &str = "/run/systemd/notify";
 const CREDENTIALS: &str = "/run/credentials/";
 
 /// Variables that are left out whose names begin so.
-const PREFIXES: [&str; 49] = [
+const PREFIXES: [&str; 53] = [
     // The dynamic linker, and glibc's allocator and tunables.
     "LD_",
     "GLIBC_",
@@ -27,6 +27,8 @@ const PREFIXES: [&str; 49] = [
     "RESOLV_",
     "NIS_",
     "NLS",
+    "LIBMOUNT_",
+    "BLKID_",
     "TERMINFO",
     "TERMCAP",
     "TERMPATH",
@@ -55,6 +57,8 @@ const PREFIXES: [&str; 49] = [
     "PHP",
     "RUST_",
     "AWK",
+    "ERL_",
+    "GIO_",
     // Tools that read options, configuration or programs to start from the environment.
     "GIT_",
     "SSH_",
@@ -90,7 +94,7 @@ const SUFFIXES: [&str; 11] = [
 ];
 
 /// Variables that are left out. Those of systemd's are put back with what PID 1 says.
-const NAMES: [&str; 44] = [
+const NAMES: [&str; 45] = [
     "PATH",
     "HOME",
     "USER",
@@ -133,6 +137,7 @@ const NAMES: [&str; 44] = [
     "MAKEFILES",
     "TMPPREFIX",
     "KUBECONFIG",
+    "SSLKEYLOGFILE",
     "PGSERVICEFILE",
     "LVM_SYSTEM_DIR",
 ];

@@ -33,6 +33,13 @@ pub fn in_other_hands(root: &Path, path: &Path) -> Option<String> {
     Walker::new(root).distrust(path).map(|distrust| distrust.on_the_way())
 }
 
+/// Whether it is certain that root alone decides what stands at `path` below `root`. Unlike [`in_other_hands`] this says no where it
+/// cannot be seen.
+#[must_use]
+pub fn is_roots_alone(root: &Path, path: &Path) -> bool {
+    Walker::new(root).is_trusted(path)
+}
+
 /// Reads everything below `root` (`/` on a running host). Total: what cannot be read is among the problems.
 #[must_use]
 pub fn load(root: &Path) -> (Config, Vec<Problem>) {

@@ -261,4 +261,32 @@ on_both! {
         let said = host.journal(&["-o", "cat", "-t", "unitward-step"]);
         assert!(said.contains("signal SEGV, nobody asked for it"), "{said}");
     }
+
+    fn a_file_of_somebody_elses_sets_no_variable_for_root_whatever_the_unit_mounts_over_it(host: Host) {
+        host.sh("useradd app; mkdir -p /srv/app/data; chown app /srv/app; echo SET=by-app >/srv/app/env");
+        host.write("/etc/default/web", "SET=by-root\n");
+        host.script("/usr/local/bin/look", "#!/bin/sh\nenv >/run/look-$1\n");
+        for (name, file, mounts) in [
+            ("plain", "/srv/app/env", ""),
+            ("hidden", "/srv/app/env", "TemporaryFileSystem=/srv\nBindPaths=/srv/app/data\n"),
+            ("replaced", "/srv/app/env", "BindPaths=/etc:/srv\n"),
+            ("pattern", "/srv/app/e*", ""),
+            ("roots", "/etc/default/web", "TemporaryFileSystem=/srv\n"),
+            ("absent", "/etc/default/none", ""),
+        ] {
+            host.write(&format!("/etc/unitward/{name}.ward"), &format!("[Service]\nUser=app\nExecStart=/bin/sleep infinity\nRestart=always\n\
+                Environment=OWN=stands SET=before\nEnvironmentFile=-{file}\n{mounts}[OnDeath]\nExecute=+/usr/local/bin/look {name}\n"));
+            host.sh(&format!("systemctl daemon-reload; systemctl start {name}"));
+            let (_, run) = kill(&host, name);
+            wait_for_restart(&host, name, &run);
+            let seen = host.read(&format!("/run/look-{name}"));
+            let set = seen.lines().find(|line| line.starts_with("SET="));
+            let expect = match name {
+                "roots" => Some("SET=by-root"),
+                "absent" => Some("SET=before"),
+                _ => None,
+            };
+            assert!(set == expect && seen.contains("OWN=stands"), "{name}: {seen}");
+        }
+    }
 }

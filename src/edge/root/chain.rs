@@ -258,6 +258,21 @@ impl<'r> Walker<'r> {
             Ok(End::Directory(_) | End::Null | End::Odd) | Err(Stop::Missing | Stop::Nowhere | Stop::Failed(_)) => None,
         }
     }
+
+    /// Whether it is certain that root alone decides what a path leads to: a file of root's, or nothing where only root could put
+    /// something.
+    pub(super) fn is_trusted(&mut self, path: &Path) -> bool {
+        match self.walk(path) {
+            Ok(End::File(directory, name)) => {
+                let data = rustix::fs::statat(&directory.open, &name, AtFlags::SYMLINK_NOFOLLOW);
+                data.is_ok_and(|data| self.judge_file(&data, &directory.place.join(name)).is_ok())
+            }
+            Err(Stop::Missing) => true,
+            Ok(End::Directory(_) | End::Null | End::Odd) | Err(Stop::Distrust(_) | Stop::Nowhere | Stop::Failed(_)) => {
+                false
+            }
+        }
+    }
 }
 
 /// What a name means.

@@ -18,6 +18,9 @@ use std::process::Command;
 
 use super::line::StepLine;
 
+/// The root directory as PID 1 sees it, whatever mounts of the unit this process has.
+const PID_1S_ROOT: &str = "/proc/1/root";
+
 /// Runs it with the service's umask and gives the exit status of the step's line.
 ///
 /// # Errors
@@ -51,9 +54,10 @@ fn inherited(known: Option<&Properties>) -> Inherited {
     Inherited::Only(unit.chain(pid1::environment()).collect())
 }
 
-/// Whether root alone decides what an `EnvironmentFile=` says. Of a pattern it is not known which files it meant.
+/// Whether root alone decides what an `EnvironmentFile=` says. PID 1 has read it where it lives, and this line may see other mounts.
+/// Of a pattern it is not known which files it meant.
 fn is_roots(path: &str) -> bool {
-    !path.contains(['*', '?', '[']) && root::in_other_hands(Path::new("/"), Path::new(path)).is_none()
+    !path.contains(['*', '?', '[', '\\']) && root::is_roots_alone(Path::new(PID_1S_ROOT), Path::new(path))
 }
 
 fn set_systemds_own(command: &mut Command, record: &RunRecord, known: &Properties) {
