@@ -67,6 +67,20 @@ pub(crate) fn directory(path: &Path, missing: Missing) -> io::Result<OwnedFd> {
     Ok(way.open)
 }
 
+/// The same for one that nobody but root can enter, which is made where it is missing.
+///
+/// # Errors
+/// As [`directory`]; `above` says what happens where one above it is missing.
+pub(crate) fn private(path: &Path, above: Missing) -> io::Result<OwnedFd> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    match mkdirat(directory(parent, above)?, name, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => directory(path, Missing::Refuse),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// What is left of the way to a directory.
 struct Way {
     open: OwnedFd,

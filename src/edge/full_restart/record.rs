@@ -10,8 +10,6 @@
 use crate::core::full_restart::RestartOutcome;
 use crate::edge::replace::{Durability, replace};
 use crate::edge::trusted::{self, Missing};
-use rustix::fs::{Mode, mkdirat};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
@@ -147,15 +145,8 @@ impl Restarts {
     }
 
     fn save_below(&self, directory: &Path, (id, bytes): (&str, &[u8])) -> io::Result<()> {
-        let (Some(above), Some(name)) = (directory.parent(), directory.file_name()) else {
-            return Err(ErrorKind::InvalidInput.into());
-        };
-        let above = trusted::directory(above, Missing::Make(Durability::PowerCut))?;
         // Only root reads there: a backtrace may tell more than everybody should know.
-        match mkdirat(&above, name, Mode::RWXU) {
-            Err(error) if error != Errno::EXIST => return Err(error.into()),
-            Ok(()) | Err(_) => {}
-        }
+        trusted::private(directory, Missing::Make(Durability::PowerCut))?;
         replace(&self.path(directory, id), bytes, Durability::PowerCut)
     }
 

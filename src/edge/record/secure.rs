@@ -6,7 +6,7 @@
 
 use super::WardState;
 use crate::edge::trusted::{self, Missing};
-use rustix::fs::{Mode, mkdirat, renameat};
+use rustix::fs::renameat;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -36,21 +36,10 @@ impl WardState {
         let aside = wards.parent().unwrap_or(Path::new("/")).join(ASIDE);
         // What is above the wards' folders was never a service's to make.
         let from = trusted::directory(wards, Missing::Refuse)?;
-        let to = private(&aside)?;
+        let to = trusted::private(&aside, Missing::Refuse)?;
         let new = format!("{}.{}", name.display(), std::process::id());
         renameat(&from, name, &to, &new)?;
         Ok(aside.join(new))
-    }
-}
-
-/// A directory that nobody but root can enter.
-fn private(path: &Path) -> io::Result<std::os::fd::OwnedFd> {
-    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(ErrorKind::InvalidInput.into());
-    };
-    match mkdirat(trusted::directory(above, Missing::Refuse)?, name, Mode::RWXU) {
-        Err(rustix::io::Errno::EXIST) | Ok(()) => trusted::directory(path, Missing::Refuse),
-        Err(error) => Err(error.into()),
     }
 }
 

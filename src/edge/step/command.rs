@@ -4,6 +4,7 @@
 //! `EnvironmentFile=` that somebody else can write is left out whole, and of the rest what changes what a program loads
 //! ([`crate::core::environment`]). Systemd's own variables have what PID 1 says now.
 
+use super::line::StepLine;
 use super::stopped::{TOLD, Told};
 use crate::core::unit::condition_service_name;
 use crate::edge::pid1::{self, Properties, Wanted};
@@ -15,8 +16,6 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Command;
-
-use super::line::StepLine;
 
 /// The root directory as PID 1 sees it, whatever mounts of the unit this process has.
 const PID_1S_ROOT: &str = "/proc/1/root";
