@@ -250,16 +250,27 @@ on_both! {
 
     fn a_service_that_says_it_is_stopping_and_is_asked_for_meanwhile_has_crashed_all_the_same(host: Host) {
         let _reports = cloud(&host, "");
-        host.script("/usr/local/bin/crafty", "#!/bin/bash\nsystemd-notify --ready\n[ ! -e /run/once ] || exec sleep infinity\ntouch /run/once\n\
-            until [ -e /run/go ]; do sleep 0.05; done\nsystemd-notify STOPPING=1\nuntil [ -e /run/queued ]; do sleep 0.05; done\nkill -SEGV $$\n");
-        host.write("/etc/unitward/crafty.ward", "[Service]\nType=notify\nNotifyAccess=all\nLimitCORE=0\nExecStart=/usr/local/bin/crafty\nRestart=always\n");
-        host.sh("systemctl daemon-reload; systemctl start crafty; touch /run/go");
-        host.wait_for_property("crafty", "ActiveState", "deactivating");
-        host.sh("systemctl start --no-block crafty; touch /run/queued");
-        let report = host.wait_for("the crash", || told(&host).ok()?.into_iter().find(|report| report["ward"] == "crafty"));
-        assert_eq!(report["reason"], "SIG 11 (Segmentation fault)", "{report}");
+        host.script("/usr/local/bin/crafty", "#!/bin/bash\nsystemd-notify --ready\n[ ! -e /run/$1-once ] || exec sleep infinity\ntouch /run/$1-once\n\
+            until [ -e /run/go ]; do sleep 0.05; done\nsystemd-notify STOPPING=1\nuntil [ -e /run/queued ]; do sleep 0.05; done\neval \"$2\"\n");
+        let ends = [("fault", "kill -SEGV $$$$", "SIG 11 (Segmentation fault)"), ("exit", "exit 101", "EXIT 101"), ("kill", "kill -KILL $$$$", "SIG 9 (Killed)")];
+        for (name, end, _) in ends {
+            host.write(&format!("/etc/unitward/{name}.ward"), &format!("[Service]\nType=notify\nNotifyAccess=all\nLimitCORE=0\nRestart=always\n\
+                ExecStart=/usr/local/bin/crafty {name} \"{end}\"\n[OnDeath]\nLog={name} is answered\n"));
+        }
+        host.sh("systemctl daemon-reload; systemctl start fault exit kill; touch /run/go");
+        for (name, ..) in ends {
+            host.wait_for_property(name, "ActiveState", "deactivating");
+        }
+        host.sh("systemctl start --no-block fault exit kill; touch /run/queued");
+        for (name, _, reason) in ends {
+            let report = host.wait_for("the crash", || told(&host).ok()?.into_iter().find(|report| report["ward"] == name));
+            assert_eq!(report["reason"], reason, "{report}");
+            host.wait_for("its steps", || host.journal(&["-o", "cat", "-t", "unitward-step"]).contains(&format!("{name} is answered")).then_some(()));
+        }
         let said = host.journal(&["-o", "cat", "-t", "unitward-step"]);
-        assert!(said.contains("signal SEGV, nobody asked for it"), "{said}");
+        for end in ["signal SEGV", "exit status 101", "signal KILL"] {
+            assert!(said.contains(&format!("{end}, nobody asked for it")), "{said}");
+        }
     }
 
     fn a_file_of_somebody_elses_sets_no_variable_for_root_whatever_the_unit_mounts_over_it(host: Host) {

@@ -169,11 +169,12 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
     let invocation = run.as_str();
     let told = Told::of(&known);
     let asked = asked(&told, (&known, job.as_deref())) || was_restarted_with_its_stack(&told, arguments, &known);
-    let kind = kind_of_end(&told, &known, asked);
+    let presumed = !asked && a_stop_was_overtaken(&told, &known);
+    let kind = kind_of_end(&told, &known, asked || presumed);
     let mut series = series_file::load(&state);
-    let mut verdict = note(&mut series, kind, arguments)?;
+    let mut verdict = note(&mut series, (kind, presumed), arguments)?;
     series.ended(known.number("NRestarts"));
-    series.died_in = kind.is_death().then(|| invocation.to_owned());
+    series.died_in = (kind.is_death() || presumed).then(|| invocation.to_owned());
     let mut services = services(verdict, &mut series, arguments);
     let mut saved = series_file::save(&state, &series);
     // A full disk must not make a limit that is never reached.
@@ -188,6 +189,7 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
     let failed = Failed::of(&told, &known);
     record.end = Some(End {
         asked: kind == Kind::Asked,
+        presumed,
         finished: kind == Kind::Finished,
         result: told.result,
         code: failed.code,
@@ -249,8 +251,7 @@ fn timed_out(told: &Told, known: &Properties, kind: Kind) -> Option<TimedOut> {
 fn asked(told: &Told, (known, job): (&Properties, Option<&str>)) -> bool {
     match job {
         Some("stop" | "restart" | "try-restart") => !died_before_the_stop(known) && !died_in_a_start(told, known),
-        // A job that is over meanwhile was one, too.
-        _ => known.job().is_some() && a_stop_was_overtaken(told, known),
+        _ => false,
     }
 }
 
@@ -287,12 +288,13 @@ fn died_in_a_start(told: &Told, known: &Properties) -> bool {
 }
 
 /// Whether the unit was being stopped before its main process ended, though the stop job is no more: a start has taken its
-/// place. systemd's own reasons to stop a unit name themselves in the result.
+/// place, or the job is over meanwhile. systemd's own reasons to stop a unit name themselves in the result.
 fn a_stop_was_overtaken(told: &Told, known: &Properties) -> bool {
     let Stamps { began, up, left, died } = Stamps::of(known);
     let of_itself = matches!(told.result.as_str(), "watchdog" | "timeout" | "oom-kill" | "resources" | "protocol");
-    // STOPPING=1 looks like a stop; a service that has sent it may still crash, and its name on the bus be asked for.
-    !of_itself && !is_a_fault(told) && began > 0 && began <= up && up <= left && left < died
+    // STOPPING=1 looks like a stop; a service that has sent it may still crash, and its name on the bus be asked for. So this is
+    // only presumed, until systemd restarts the unit by itself.
+    known.job().is_some() && !of_itself && !is_a_fault(told) && began > 0 && began <= up && up <= left && left < died
 }
 
 fn kind_of_end(told: &Told, known: &Properties, asked: bool) -> Kind {
@@ -306,10 +308,10 @@ fn kind_of_end(told: &Told, known: &Properties, asked: bool) -> Kind {
     }
 }
 
-fn note(series: &mut Series, kind: Kind, arguments: &Arguments) -> io::Result<Verdict> {
+fn note(series: &mut Series, (kind, presumed): (Kind, bool), arguments: &Arguments) -> io::Result<Verdict> {
     match kind {
         Kind::Asked | Kind::Finished => {
-            series.asked();
+            series.asked(if presumed { LastEnd::Presumed } else { LastEnd::Asked });
             Ok(Verdict::Restart)
         }
         Kind::Death => limit::death(series, LastEnd::Death, arguments),
