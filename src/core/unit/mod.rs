@@ -12,6 +12,7 @@
 //!
 //! A stack is its unit, which wants the members; each member is `PartOf=` it, so that a restart of the one restarts them all.
 
+mod adopted;
 mod condition_service;
 mod guard;
 mod hidden;
@@ -21,9 +22,10 @@ mod start_limit;
 mod timeouts;
 mod ward_unit;
 
+pub use adopted::AdoptedUnit;
 pub use guard::{HELPER, condition_service_name, service_name, stands_alone, words};
 pub use stack_unit::outputs as stack_outputs;
-pub use timeouts::{AdoptedUnit, Timeout};
+pub use timeouts::Timeout;
 
 use super::config::{Mistake, Place, Problem, UnitName, Ward};
 use std::collections::HashSet;

@@ -1,7 +1,7 @@
 //! How far systemd's time-outs must grow so that waiting steps and the back-off are not cut short.
 
-use super::hidden;
-use crate::core::config::read_native::{value, values};
+use super::adopted::AdoptedUnit;
+use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, Mistake, Problem, Ward, time_span};
 use std::time::Duration;
@@ -19,63 +19,6 @@ pub enum Timeout {
     After(Duration),
     /// `infinity`, or 0.
     Never,
-}
-
-/// What an adopted unit's own files say, as far as the drop-in must know.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AdoptedUnit {
-    /// `Type=`.
-    pub kind: Option<String>,
-    /// `Restart=`.
-    pub restart: Option<String>,
-    /// Whether `RootDirectory=` or `RootImage=` gives it a root of its own.
-    pub rooted: bool,
-    /// What it mounts, which may hide from our lines what they need.
-    pub mounts: Vec<NativeLine>,
-    /// `User=`.
-    pub user: Option<String>,
-    /// `Delegate=`.
-    pub delegate: Option<String>,
-    /// The values of the settings that give the service directories of its own.
-    pub directories: Vec<String>,
-    /// The values of `EnvironmentFile=`.
-    pub environment_files: Vec<String>,
-    /// `TimeoutStartSec=` or `TimeoutSec=`.
-    pub start: Timeout,
-    /// `TimeoutStopSec=` or `TimeoutSec=`.
-    pub stop: Timeout,
-}
-
-/// Settings whose directories become the service's user's: below `/run`, `/var/lib`, `/var/cache`, `/var/log` and `/etc`.
-const DIRECTORIES: [&str; 5] =
-    ["RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory"];
-
-impl AdoptedUnit {
-    /// From the `[Service]` lines of its files, in the order they apply.
-    #[must_use]
-    pub fn from_lines(service: &[NativeLine]) -> Self {
-        Self {
-            kind: value(service, "Type").map(str::to_owned),
-            restart: value(service, "Restart").map(str::to_owned),
-            rooted: rooted(service),
-            mounts: service.iter().filter(|line| hidden::KEYS.contains(&line.key.as_str())).cloned().collect(),
-            user: value(service, "User").map(str::to_owned),
-            delegate: value(service, "Delegate").map(str::to_owned),
-            directories: DIRECTORIES
-                .iter()
-                .flat_map(|key| values(service, key))
-                .map(|line| line.value.clone())
-                .collect(),
-            environment_files: values(service, "EnvironmentFile").map(|line| line.value.clone()).collect(),
-            start: given(service, "TimeoutStartSec"),
-            stop: given(service, "TimeoutStopSec"),
-        }
-    }
-}
-
-/// Whether the lines give the service a root of its own, in which the helper would not be found.
-pub(super) fn rooted(service: &[NativeLine]) -> bool {
-    ["RootDirectory", "RootImage"].iter().any(|key| value(service, key).is_some())
 }
 
 /// Which of the two time-outs.
@@ -141,7 +84,7 @@ fn too_small(ward: &Ward, key: &str, own: Timeout, growth: Duration) -> Option<P
 }
 
 /// The last of `key` and `TimeoutSec=`, which sets both.
-fn given(service: &[NativeLine], key: &str) -> Timeout {
+pub(super) fn given(service: &[NativeLine], key: &str) -> Timeout {
     let last = service.iter().rfind(|line| line.key == key || line.key == "TimeoutSec");
     match last.map(|line| line.value.as_str()) {
         None | Some("") => Timeout::Default,

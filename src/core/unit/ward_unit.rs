@@ -1,8 +1,9 @@
 //! The unit of one ward: the service it defines, or the drop-in for the one it adopts.
 
+use super::adopted::{self, AdoptedUnit};
 use super::guard::{self, HelperLine, Lines, Site};
 use super::stack_unit::socket;
-use super::timeouts::{self, AdoptedUnit, Phase};
+use super::timeouts::{self, Phase};
 use super::{Beside, header, hidden, start_limit};
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
@@ -207,7 +208,7 @@ pub(super) fn write_lines<'a>(text: &mut String, key: &str, lines: impl Iterator
 /// systemd applies a root of its own to `+` lines too. The helper is not in there, and without it there is no limit and no
 /// back-off, so only the main process gets that root.
 fn root_of_its_own(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (Option<String>, Option<Problem>) {
-    let here = timeouts::rooted(&ward.native.service);
+    let here = adopted::rooted(&ward.native.service);
     let decided = ward.native.service.iter().rfind(|line| line.key == "RootDirectoryStartOnly");
     if !here && !adopted.is_some_and(|unit| unit.rooted) {
         return (None, None);
