@@ -8,7 +8,9 @@
 //! exception is the lock that a restart script holds.
 
 use crate::core::environment::{self, PATH};
-use std::ffi::OsStr;
+use crate::core::expand::expand;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -91,43 +93,62 @@ impl Inherited {
     }
 }
 
+/// Variables of ours, names and values.
+type Ours = [(&'static str, String)];
+
 /// A command of the administrator's that runs as root: with what it takes over of this process's environment, without what would
-/// change what it loads, with root's own `HOME`, `USER` and the like, and no input.
+/// change what it loads, with root's own `HOME`, `USER` and the like, and no input. Variables in its words are replaced by those
+/// that it gets.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`]: there is not even a program.
-pub fn administrators(words: &[String], inherited: &Inherited) -> io::Result<Command> {
-    let mut command = of(words)?;
-    command.env_clear().stdin(Stdio::null());
+pub fn administrators(words: &[String], inherited: &Inherited, ours: &Ours) -> io::Result<Command> {
     let taken_over = std::env::vars_os().filter(|(name, value)| {
         let (name, value) = (name.to_str(), value.to_str());
         name.zip(value).is_some_and(|(name, value)| inherited.has(name, value) && environment::is_harmless(name, value))
     });
-    command.envs(taken_over).env("PATH", PATH);
-    command.envs([("HOME", "/root"), ("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")]);
+    let mut variables: BTreeMap<_, _> = taken_over.collect();
+    let roots = [("PATH", PATH), ("HOME", "/root"), ("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")];
+    variables.extend(roots.map(|(name, value)| (name.into(), value.into())));
+    variables.extend(ours.iter().map(|(name, value)| (name.into(), value.into())));
+    let mut command = of(words, &variables)?;
+    command.stdin(Stdio::null());
     Ok(command)
 }
 
+/// A command of the service's, which this process runs where PID 1 would do so in just the same way: with the environment that PID 1
+/// has given to this process, and ours.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`]: there is not even a program.
+pub fn services(words: &[String], ours: &Ours) -> io::Result<Command> {
+    let mut variables: BTreeMap<_, _> = std::env::vars_os().collect();
+    variables.extend(ours.iter().map(|(name, value)| (name.into(), value.into())));
+    of(words, &variables)
+}
+
 /// Replaces this process, which PID 1 has started as the service, by a command of the service's; returns only if that fails.
-pub fn become_command(words: &[String]) -> io::Error {
-    match of(words) {
+pub fn become_command(words: &[String], ours: &Ours) -> io::Error {
+    match services(words, ours) {
         Ok(mut command) => command.exec(),
         Err(error) => error,
     }
 }
 
-fn of(words: &[String]) -> io::Result<Command> {
+/// A command with these variables and no others, which also replace those in its words.
+fn of(words: &[String], variables: &BTreeMap<OsString, OsString>) -> io::Result<Command> {
+    let value = |name: &str| variables.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
+    let words = expand(words, &value);
     let (program, arguments) =
         words.split_first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command"))?;
     let mut command = Command::new(program);
-    command.args(arguments);
+    command.args(arguments).env_clear().envs(variables);
     Ok(command)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     fn environment(mut command: Command) -> BTreeMap<String, String> {
         let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
@@ -144,10 +165,10 @@ mod tests {
     fn a_command_of_the_administrators_keeps_what_is_harmless() {
         // Cargo sets variables of either kind.
         let program = ["/usr/bin/env".to_owned()];
-        let seen = environment(administrators(&program, &Inherited::All).unwrap());
+        let seen = environment(administrators(&program, &Inherited::All, &[]).unwrap());
         assert!(seen.contains_key("CARGO_PKG_NAME") && !seen.contains_key("LD_LIBRARY_PATH"), "{seen:?}");
         assert_eq!((seen["PATH"].as_str(), seen["HOME"].as_str()), (PATH, "/root"));
-        assert!(administrators(&[], &Inherited::All).is_err());
+        assert!(administrators(&[], &Inherited::All, &[]).is_err());
     }
 
     #[test]
@@ -155,9 +176,9 @@ mod tests {
         let program = ["/usr/bin/env".to_owned()];
         let name = format!("CARGO_PKG_NAME={}", env!("CARGO_PKG_NAME"));
         let only = Inherited::Only(vec![name, "CARGO_PKG_VERSION=0".to_owned(), "LD_LIBRARY_PATH=".to_owned()]);
-        let seen = environment(administrators(&program, &only).unwrap());
+        let seen = environment(administrators(&program, &only, &[("OURS", "1".to_owned())]).unwrap());
         let kept: Vec<_> = seen.keys().map(String::as_str).collect();
-        assert_eq!(kept, ["CARGO_PKG_NAME", "HOME", "LOGNAME", "PATH", "SHELL", "USER"]);
+        assert_eq!(kept, ["CARGO_PKG_NAME", "HOME", "LOGNAME", "OURS", "PATH", "SHELL", "USER"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod account;
 pub mod backoff;
 pub mod course;
 pub mod gate;
+pub mod list;
 pub mod report;
 pub mod series;
 

@@ -10,6 +10,10 @@ use crate::core::config::ward::NativeLine;
 pub struct AdoptedUnit {
     /// `Type=`.
     pub kind: Option<String>,
+    /// TMP
+    pub lines: Vec<NativeLine>,
+    /// TMP
+    pub later: Vec<NativeLine>,
     /// `Restart=`.
     pub restart: Option<String>,
     /// Whether `RootDirectory=` or `RootImage=` gives it a root of its own.
@@ -39,6 +43,8 @@ impl AdoptedUnit {
     #[must_use]
     pub fn from_lines(service: &[NativeLine]) -> Self {
         Self {
+            lines: service.to_vec(),
+            later: Vec::new(),
             kind: value(service, "Type").map(str::to_owned),
             restart: value(service, "Restart").map(str::to_owned),
             rooted: rooted(service),

@@ -1,14 +1,10 @@
 //! The service of a condition that is not part of a start: `unitward-WARD-CONDITION.service`.
 
-use super::guard::{self, Site};
+use super::lists::{self, COMMAND_TIMEOUT, HelperLine, List, Site, Writer};
 use super::ward_unit::{write_lines, write_native};
 use super::{Content, Output, Rank, header};
 use crate::core::config::{Condition, Ward, time_span};
 use std::fmt::Write as _;
-use std::time::Duration;
-
-/// Longest any one command of it may take beyond its own waiting.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// What a command of the ward finds around it, and so finds here too.
 const SURROUNDINGS: [&str; 8] = [
@@ -24,7 +20,7 @@ const SURROUNDINGS: [&str; 8] = [
 
 /// The names of the services of such conditions.
 pub(super) fn names(ward: &Ward) -> impl Iterator<Item = String> {
-    alone(ward).map(move |condition| guard::service_name(ward, condition))
+    alone(ward).map(move |condition| lists::service_name(ward, condition))
 }
 
 /// One service for each such condition.
@@ -33,17 +29,22 @@ pub(super) fn render(ward: &Ward) -> impl Iterator<Item = Output> {
 }
 
 fn alone(ward: &Ward) -> impl Iterator<Item = &Condition> {
-    ward.conditions.iter().filter(|condition| guard::stands_alone(condition))
+    ward.conditions.iter().filter(|condition| lists::stands_alone(condition))
 }
 
 fn service(ward: &Ward, condition: &Condition) -> Output {
-    let lines = guard::lines(ward, condition, Site::OwnService);
-    let surroundings = ward.native.service.iter().filter(|line| SURROUNDINGS.contains(&line.key.as_str()));
+    let surroundings = || ward.native.service.iter().filter(|line| SURROUNDINGS.contains(&line.key.as_str()));
+    let writer = Writer::new(ward, Site::OwnService, Some(surroundings()));
+    let (mut before, mut after) = (List::default(), List::default());
+    writer.write(condition, &mut before, &mut after);
+    let all = before.then(after);
+    let timeout = time_span::render(COMMAND_TIMEOUT + all.growth());
+    let helper = HelperLine::new("condition", ward, &condition.id);
     let mut text = header(&ward.path);
     let _ = writeln!(text, "[Unit]\nDescription=Steps of [{}] in ward {}", condition.id, ward.name);
     let _ = writeln!(text, "SourcePath={}\nStartLimitIntervalSec=0\n\n[Service]\nType=oneshot", ward.path.display());
-    write_native(&mut text, surroundings);
-    let _ = writeln!(text, "TimeoutStartSec={}", time_span::render(COMMAND_TIMEOUT + lines.waits));
-    write_lines(&mut text, "ExecStart", lines.before.iter().chain(&lines.after));
-    Output { rank: Rank::Normal, path: guard::service_name(ward, condition), content: Content::File(text) }
+    write_native(&mut text, surroundings());
+    let _ = writeln!(text, "TimeoutStartSec={timeout}");
+    write_lines(&mut text, "ExecStart", &all.closed().into_lines(&helper).collect::<Vec<_>>());
+    Output { rank: Rank::Normal, path: lists::service_name(ward, condition), content: Content::File(text) }
 }

@@ -3,29 +3,33 @@
 //! Same input, same bytes. Everything a recovery needs stands in these files as ordinary unit settings, so that
 //! `systemctl cat` shows it and PID 1 runs it:
 //!
-//! * `begin` as the first `ExecStartPre=`: why is this a start, and how long must it wait;
-//! * one line for each step, above the ward's restart `ExecStartPre=`, below it `ExecStartPost=`, on a stop
-//!   `ExecStopPost=`; each asks for itself whether it acts;
-//! * `end` as the last `ExecStartPost=`: the run is up;
-//! * `stopped` as `ExecStopPost=`: how the run ended, and whether that was one death too many;
+//! * `begin` as `ExecCondition=`, which comes before all else: why is this a start, how long must it wait, and the
+//!   steps above the ward's restart;
+//! * `end` as the last `ExecStartPost=`: the steps below it, and the run is up; not there where there are no such steps;
+//! * `stopped` as the first `ExecStopPost=`: how the run ended, whether that was one death too many, and the steps of a stop;
 //! * a service of its own for each condition that is not part of a start.
+//!
+//! Each of them runs its list of steps itself ([`lists`]). Ours come first and depend on nothing of the unit's.
 //!
 //! A stack is its unit, which wants the members; each member is `PartOf=` it, so that a restart of the one restarts them all.
 
 mod adopted;
 mod condition_service;
-mod guard;
+mod confined;
 mod hidden;
 mod install;
+mod lists;
 mod stack_unit;
 mod start_limit;
 mod timeouts;
 mod ward_unit;
+mod words;
 
 pub use adopted::AdoptedUnit;
-pub use guard::{HELPER, condition_service_name, service_name, stands_alone, words};
+pub use lists::{HELPER, condition_service_name, service_name, stands_alone};
 pub use stack_unit::outputs as stack_outputs;
 pub use timeouts::Timeout;
+pub use words::words;
 
 use super::config::{Mistake, Place, Problem, UnitName, Ward};
 use std::collections::HashSet;

@@ -1,7 +1,7 @@
 //! The unit of one ward: the service it defines, or the drop-in for the one it adopts.
 
 use super::adopted::{self, AdoptedUnit};
-use super::guard::{self, HelperLine, Lines, Site};
+use super::lists::{self, HelperLine, List, Site, Writer};
 use super::stack_unit::socket;
 use super::timeouts::{self, Phase};
 use super::{Beside, header, hidden, start_limit};
@@ -9,6 +9,7 @@ use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Place, Problem, Ward, time_span};
 use crate::core::recovery::backoff::Backoff;
+use std::time::Duration;
 
 /// The drop-in's name: an administrator's own `override.conf` comes after it and so wins.
 pub(super) const DROP_IN: &str = "50-unitward.conf";
@@ -23,10 +24,9 @@ pub(super) fn path(ward: &Ward) -> String {
 
 /// The unit's text, and warnings about the ward.
 pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (String, Vec<Problem>) {
-    let sections = Sections::of(ward);
-    let backoff = Backoff { delay: ward.recovery.delay, max_delay: ward.recovery.max_delay };
-    let (start, start_warning) = timeouts::grown(ward, adopted, Phase::Start, sections.start.waits + backoff.longest());
-    let (stop, stop_warning) = timeouts::grown(ward, adopted, Phase::Stop, sections.stop.waits);
+    let lines = Lines::of(ward, adopted);
+    let (start, start_warning) = timeouts::grown(ward, adopted, Phase::Start, lines.start_growth);
+    let (stop, stop_warning) = timeouts::grown(ward, adopted, Phase::Stop, lines.stop_growth);
     let mut text = String::with_capacity(4096);
     text.push_str(&header(&ward.path));
     text.push_str("[Unit]\n");
@@ -42,21 +42,31 @@ pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (Str
     text.extend([&start_limit::lines(&ward.recovery), "\n[Service]\n"]);
     match ward.form {
         Form::Defined => {
-            sections.write_first(&mut text);
+            lines.write_first(&mut text);
             write_native(&mut text, without_start_limit(without_first_resets(&ward.native.service)));
             write_default(&mut text, ward, "Restart", "on-failure");
             write_default(&mut text, ward, "RestartSec", "0");
         }
         Form::Adopted(_) => {
-            write_native(&mut text, without_start_limit(ward.native.service.iter()));
-            sections.write_first(&mut text);
+            let native: Vec<_> = without_start_limit(ward.native.service.iter()).collect();
+            let lists: Vec<_> = FIRST.into_iter().filter(|list| lines.stand_in(list)).collect();
+            let is_in_them = |line: &&NativeLine| lists.contains(&line.key.as_str());
+            let own = adopted.map(|unit| unit.lines.iter()).into_iter().flatten().chain(native.iter().copied());
+            let own: Vec<_> = own.filter(is_in_them).collect();
+            write_native(&mut text, native.iter().copied().filter(|line| !is_in_them(line)));
+            for list in lists.iter().filter(|list| own.iter().any(|line| line.key == **list)) {
+                // Once more, behind ours.
+                text.extend([*list, "=\n"]);
+            }
+            lines.write_first(&mut text);
+            write_native(&mut text, lists.iter().flat_map(|list| standing(&own, list)));
         }
     }
     let (root, root_warning) = root_of_its_own(ward, adopted);
     for setting in [start, stop, root].into_iter().flatten() {
         text.extend([&setting, "\n"]);
     }
-    sections.write_last(&mut text);
+    write_lines(&mut text, "ExecStartPost", &lines.after);
     if ward.form == Form::Defined && !ward.native.install.is_empty() {
         text.push_str("\n[Install]\n");
         write_native(&mut text, &ward.native.install);
@@ -68,65 +78,99 @@ pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (Str
     (text, problems)
 }
 
-/// The guarded lines of a ward's unit by where they go.
-#[derive(Default)]
-struct Sections {
-    begin: String,
-    start: Lines,
-    end: String,
-    stopped: String,
-    stop: Lines,
+/// The lists that ours come first in: what fails of the unit's own must find ours done.
+const FIRST: [&str; 3] = ["ExecCondition", "ExecStartPre", "ExecStopPost"];
+
+/// The lines of one list that stand.
+fn standing<'a>(lines: &[&'a NativeLine], list: &str) -> impl Iterator<Item = &'a NativeLine> {
+    let mut own: Vec<_> = lines.iter().copied().filter(|line| line.key == list).collect();
+    own.drain(..own.iter().rposition(|line| line.value.is_empty()).map_or(0, |reset| reset + 1));
+    own.into_iter()
 }
 
-impl Sections {
-    fn of(ward: &Ward) -> Self {
-        let limit = limit_options(ward);
-        let stopped = HelperLine::new("stopped", ward, ward.unit().as_str()).part(&limit).done();
-        let mut all = Self { begin: begin(ward, &limit), stopped, ..Self::default() };
-        // [OnRestart] speaks of a restart with all its steps, so its lines come last.
+/// The lines of a ward's unit by where they go.
+struct Lines {
+    /// `ExecCondition=`, which systemd runs before all else of a start.
+    begin: String,
+    /// `ExecStartPre=`: what follows a command of the service's above its restart.
+    before: Vec<String>,
+    after: Vec<String>,
+    stop: Vec<String>,
+    start_growth: Duration,
+    stop_growth: Duration,
+}
+
+impl Lines {
+    fn of(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Self {
+        let service: Option<Vec<_>> = match &ward.form {
+            Form::Defined => Some(ward.native.service.iter().collect()),
+            Form::Adopted(_) => {
+                adopted.map(|unit| unit.lines.iter().chain(&ward.native.service).chain(&unit.later).collect())
+            }
+        };
+        let writer = Writer::new(ward, Site::Ward, service.map(Vec::into_iter));
+        let (mut before, mut after, mut stop) = (List::default(), List::default(), List::default());
+        // [OnRestart] speaks of a restart with all its steps, so its steps come last.
         let (restart, others): (Vec<_>, Vec<_>) =
             ward.conditions.iter().partition(|condition| condition.kind == ConditionKind::Restart);
         for condition in others.into_iter().chain(restart) {
             match condition.kind {
                 ConditionKind::Limit => {}
-                _ if condition.independent => all.start.after.push(guard::launch(ward, condition)),
-                ConditionKind::Stop => append(&mut all.stop, guard::lines(ward, condition, Site::Ward)),
-                _ => append(&mut all.start, guard::lines(ward, condition, Site::Ward)),
+                _ if condition.independent => after.launch(ward, condition),
+                ConditionKind::Stop => writer.write(condition, &mut List::default(), &mut stop),
+                _ => writer.write(condition, &mut before, &mut after),
             }
         }
-        all.end = end(ward, &all.start);
-        all
+        let backoff = Backoff { delay: ward.recovery.delay, max_delay: ward.recovery.max_delay };
+        let start_growth = (backoff.longest() + before.growth()).max(after.growth());
+        let stop_growth = stop.growth();
+        let limit = limit_options(ward);
+        let stretch = HelperLine::new("steps", ward, ward.unit().as_str());
+        let begin = begin(ward, &limit, !after.is_empty()).steps(&before.take_first());
+        let mut lines_after = Vec::new();
+        if !after.is_empty() {
+            let last = end(ward).steps(&after.take_last());
+            lines_after.extend(after.into_lines(&stretch));
+            lines_after.push(last);
+        }
+        let stopped = HelperLine::new("stopped", ward, ward.unit().as_str()).part(&limit);
+        let mut lines_stop = vec![stopped.steps(&stop.take_first())];
+        lines_stop.extend(stop.closed().into_lines(&stretch));
+        Self {
+            begin,
+            before: before.into_lines(&stretch).collect(),
+            after: lines_after,
+            stop: lines_stop,
+            start_growth,
+            stop_growth,
+        }
+    }
+
+    fn stand_in(&self, list: &str) -> bool {
+        list != "ExecStartPre" || !self.before.is_empty()
     }
 
     fn write_first(&self, text: &mut String) {
-        write_lines(text, "ExecStartPre", std::iter::once(&self.begin).chain(&self.start.before));
-        write_lines(text, "ExecStopPost", std::iter::once(&self.stopped));
-    }
-
-    fn write_last(&self, text: &mut String) {
-        write_lines(text, "ExecStartPost", self.start.after.iter().chain(std::iter::once(&self.end)));
-        write_lines(text, "ExecStopPost", self.stop.after.iter());
+        write_lines(text, "ExecCondition", std::slice::from_ref(&self.begin));
+        write_lines(text, "ExecStartPre", &self.before);
+        write_lines(text, "ExecStopPost", &self.stop);
     }
 }
 
-fn append(all: &mut Lines, lines: Lines) {
-    all.before.extend(lines.before);
-    all.after.extend(lines.after);
-    all.waits += lines.waits;
-}
-
-fn begin(ward: &Ward, limit: &str) -> String {
+fn begin(ward: &Ward, limit: &str, is_ended: bool) -> HelperLine {
     let recovery = &ward.recovery;
-    let line = HelperLine::new("begin", ward, ward.unit().as_str())
+    let mut line = HelperLine::new("begin", ward, ward.unit().as_str())
         .option("delay", &time_span::render(recovery.delay))
         .option("max-delay", &time_span::render(recovery.max_delay))
         // It stands in for `stopped` where that did not run.
         .part(limit);
+    if is_ended {
+        line = line.part(" --end-follows");
+    }
     ward.conditions
         .iter()
         .filter(|condition| condition.once && condition.kind != ConditionKind::Limit)
         .fold(line, once_option)
-        .done()
 }
 
 fn once_option(line: HelperLine, condition: &Condition) -> HelperLine {
@@ -134,15 +178,11 @@ fn once_option(line: HelperLine, condition: &Condition) -> HelperLine {
     line.option("once", &[condition.id.as_str(), now].concat())
 }
 
-fn end(ward: &Ward, start: &Lines) -> String {
+fn end(ward: &Ward) -> HelperLine {
     let line = HelperLine::new("end", ward, ward.unit().as_str());
-    // Lines without `+` were watched by PID 1 alone; their results have to be fetched.
-    let as_service = |line: &String| !line.trim_start_matches('-').starts_with('+');
-    let collects = start.before.iter().chain(&start.after).any(as_service);
-    let line = if collects { line.words(&["--collect"]) } else { line };
     let restarts =
         ward.conditions.iter().filter(|condition| condition.once && condition.kind == ConditionKind::Restart);
-    restarts.fold(line, once_option).done()
+    restarts.fold(line, once_option)
 }
 
 /// The death limit and what follows it, and the stack whose full restart is nobody's death.
@@ -151,7 +191,7 @@ fn limit_options(ward: &Ward) -> String {
     let line = ward.stack.iter().fold(HelperLine::default(), |line, stack| line.option("stack", stack.as_str()));
     let reset_after = time_span::render(recovery.reset_after);
     if recovery.death_limit == 0 {
-        return line.option("reset-after", &reset_after).done();
+        return line.option("reset-after", &reset_after).options();
     }
     let on_limit = match recovery.on_limit {
         OnLimit::Exclude => "exclude",
@@ -166,19 +206,17 @@ fn limit_options(ward: &Ward) -> String {
         .option("on-limit", on_limit);
     for condition in ward.conditions.iter().filter(|condition| condition.kind == ConditionKind::Limit) {
         let option = if condition.once { "run-once" } else { "run" };
-        line = line.option(option, &guard::service_name(ward, condition));
+        line = line.option(option, &lists::service_name(ward, condition));
     }
-    line.done()
+    line.options()
 }
 
-/// The lines without the resets of the two lists ours come first in, and without what those resets take away.
+/// The lines without the resets of the lists ours come first in, and without what those resets take away.
 fn without_first_resets(service: &[NativeLine]) -> impl Iterator<Item = &NativeLine> {
-    let last_reset = |key: &str| service.iter().rposition(|line| line.key == key && line.value.is_empty());
-    let (start_pre, stop_post) = (last_reset("ExecStartPre"), last_reset("ExecStopPost"));
-    let stands = move |(index, line): &(usize, &NativeLine)| match line.key.as_str() {
-        "ExecStartPre" => start_pre.is_none_or(|reset| *index > reset),
-        "ExecStopPost" => stop_post.is_none_or(|reset| *index > reset),
-        _ => true,
+    let resets = FIRST.map(|list| service.iter().rposition(|line| line.key == list && line.value.is_empty()));
+    let stands = move |(index, line): &(usize, &NativeLine)| {
+        let list = FIRST.iter().position(|list| *list == line.key);
+        list.and_then(|list| resets[list]).is_none_or(|reset| *index > reset)
     };
     service.iter().enumerate().filter(stands).map(|(_, line)| line)
 }
@@ -199,7 +237,7 @@ fn write_default(text: &mut String, ward: &Ward, key: &str, default: &str) {
     }
 }
 
-pub(super) fn write_lines<'a>(text: &mut String, key: &str, lines: impl Iterator<Item = &'a String>) {
+pub(super) fn write_lines(text: &mut String, key: &str, lines: &[String]) {
     for line in lines {
         text.extend([key, "=", line.as_str(), "\n"]);
     }

@@ -3,22 +3,22 @@
 use super::command;
 use super::limit::REBOOT_PAUSE;
 use super::line::StepLine;
+use super::list::{self, Run};
 use super::stack::{self, Death};
 use super::wait;
 use crate::core::config::read_step;
 use crate::core::config::step::{Action, RebootGuard};
 use crate::core::config::{ConditionKind, StackName, UnitName};
 use crate::edge::pid1::{self, Wanted};
-use crate::edge::record::{RunRecord, WardState};
 use crate::edge::systemctl::{self, Wait};
-use rustix::fs::Mode;
 use std::io;
 
-/// Acts, in the run of which this is the record, and says in the journal what went wrong.
-pub(super) fn act(line: &StepLine, record: &RunRecord, umask: Mode) -> u8 {
+/// Acts, in this run, and says in the journal what went wrong.
+pub(super) fn act(line: &StepLine, run: &Run<'_>) -> u8 {
+    let record = &run.record;
     let own = record.unit.as_str();
     let is_command = line.keyword.ends_with("Execute");
-    let done = if is_command { command::execute(line, record, umask) } else { built_in(line, record) };
+    let done = if is_command { command::execute(line, run) } else { built_in(line, run) };
     match done {
         Ok(status) => status,
         Err(error) => {
@@ -36,7 +36,8 @@ pub(super) fn act(line: &StepLine, record: &RunRecord, umask: Mode) -> u8 {
     }
 }
 
-fn built_in(line: &StepLine, record: &RunRecord) -> io::Result<u8> {
+fn built_in(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
+    let record = &run.record;
     let own = record.unit.as_str();
     let wait = if line.no_wait { Wait::ForQueue } else { Wait::ForJob };
     let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
@@ -65,7 +66,7 @@ fn built_in(line: &StepLine, record: &RunRecord) -> io::Result<u8> {
                 "{text}"
             );
         }
-        Action::RestartStack(stack) => restart_stack(&stack, line, record)?,
+        Action::RestartStack(stack) => restart_stack(&stack, line, run)?,
         Action::Reboot(guard) => reboot(guard)?,
         Action::Execute(_) | Action::RestartSelf => return Err(io::Error::other("no step of the helper's")),
     }
@@ -88,10 +89,11 @@ fn waits_for_us(unit: &str, own: &str, phase: Phase) -> io::Result<bool> {
 }
 
 /// Asks for a full restart in the name of the ward, for the death that this step answers.
-fn restart_stack(stack: &StackName, line: &StepLine, record: &RunRecord) -> io::Result<()> {
+fn restart_stack(stack: &StackName, line: &StepLine, run: &Run<'_>) -> io::Result<()> {
+    let record = &run.record;
     let caller = format!("{} ({})", line.ward, line.place.condition);
     // The service of a condition runs for itself; what it answers is the ward's latest death.
-    let latest = if line.own_service { WardState::of(&line.ward).latest_death() } else { None };
+    let latest = if run.phase == list::Phase::Condition { run.state.latest_death() } else { None };
     let death = match (&record.follows, &latest) {
         (Some(run), _) => Some(Death { unit: &record.unit, invocation: run }),
         (None, Some(died)) => Some(Death { unit: &died.unit, invocation: &died.invocation }),

@@ -1,8 +1,10 @@
-//! The first and the last line of a start: why is this a start, how long must it wait, and: it is up.
+//! `ExecCondition=`, the first line of a start: why is this a start, how long must it wait, and the steps before the restart.
 
 use super::arguments::Arguments;
 use super::limit::Site;
-use super::{collect, limit, messages, tell, this_run};
+use super::line::StepLine;
+use super::list::{self, Phase, Run};
+use super::{limit, messages, tell, this_run};
 use crate::core::config::{ConditionKind, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
@@ -10,19 +12,41 @@ use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::series::{LastEnd, Start, Verdict};
 use crate::edge::exclusion::Exclusion;
 use crate::edge::pid1::{self, Wanted};
-use crate::edge::record::{GivenUp, RunRecord, StartKind, Up, WardState};
+use crate::edge::record::{GivenUp, RunRecord, StartKind, WardState};
 use crate::edge::{clock, exclusion, series_file};
+use rustix::fs::Mode;
 use std::io;
 use std::time::Duration;
 
-/// `begin WARD UNIT --delay= --max-delay= [the options of stopped] --once=CONDITION[:now] …`
-pub(super) fn begin(arguments: &Arguments) -> io::Result<()> {
+/// Exit status of a line in `ExecCondition=` that makes the start fail; any other but 0 would only skip it (systemd.service(5)).
+const FAILS: u8 = 255;
+
+/// `begin WARD UNIT --delay= --max-delay= [the options of stopped] [--end-follows] --once=CONDITION[:now] … [--step=…]`
+pub(super) fn begin(words: &[String], umask: Mode) -> io::Result<u8> {
+    let (arguments, lines) = list::read(words)?;
+    match start(&arguments)? {
+        // The steps' own failures are what counts.
+        Some((state, record)) => Ok(if before(&lines, (&state, record), umask) == 0 { 0 } else { FAILS }),
+        None => Ok(0),
+    }
+}
+
+/// Runs the steps above the ward's restart.
+fn before(lines: &[StepLine], (state, record): (&WardState, RunRecord), umask: Mode) -> u8 {
+    let unit = record.unit.clone();
+    Run::new((state, &unit), record, (Phase::Start, umask)).steps(lines)
+}
+
+/// Begins the run's record and waits; `None`: the start is to come to nothing.
+fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
     let started = clock::since_epoch();
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
     let wanted = Wanted { unit: &["Id", this_run::PROPERTY], own: &["NRestarts", "TimeoutStartUSec"] };
     let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
-    let Some(run) = this_run::known(&known) else { return begin_blindly(&state, (ward, unit), arguments) };
+    let Some(run) = this_run::known(&known) else {
+        return begin_blindly(&state, (ward, unit), arguments).map(|()| None);
+    };
     let nrestarts = known.number("NRestarts");
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
@@ -62,14 +86,17 @@ pub(super) fn begin(arguments: &Arguments) -> io::Result<()> {
             // The record of the death that led to it has no end, so this has to say why the unit is down.
             let _ = exclusion::save(&state, &Exclusion::by_limit(clock::since_epoch()));
         }
-        return limit::carry_out(&decision, &services, arguments, Site::Starting).map(drop).and(saved);
+        return limit::carry_out(&decision, &services, arguments, Site::Starting).map(drop).and(saved).map(|()| None);
     }
     if is_restart {
         // Where nothing can be written systemd's own counter makes the waits grow.
         let restart = if saved.is_ok() { series.restarts } else { nrestarts.unwrap_or(series.restarts) };
         wait(ward, unit, restart, waits(restart)?);
     }
-    saved
+    if let Err(error) = saved {
+        tracing::warn!(UNITWARD_WARD = ward, "Failed to note the beginning of a run of ward {ward}: {error}");
+    }
+    Ok(Some((state, record)))
 }
 
 /// The end of this run was taken for one that somebody had asked for, and was none: systemd restarts the unit by itself.
@@ -130,47 +157,11 @@ fn spend(series: &mut Series, start: Start, arguments: &Arguments) -> Vec<String
     spent
 }
 
-/// `end WARD UNIT [--collect] [--once=CONDITION]`
-pub(super) fn end(arguments: &Arguments) -> io::Result<()> {
-    let (ward, unit) = arguments.ward_and_unit()?;
-    let state = WardState::of(ward);
-    let current = state.current();
-    let noted = current.as_ref().and_then(|run| state.run(run.as_str()).ok());
-    // Without a record PID 1 alone knows which steps were skipped for want of it.
-    let lists: &[&str] = if arguments.has("collect") || noted.is_none() { &collect::LISTS } else { &[] };
-    let own = [&["NRestarts"], &super::STATE_OF_START[..], lists].concat();
-    let wanted = Wanted { unit: &["Id", "SubState", this_run::PROPERTY], own: &own };
-    let known = pid1::ask(unit, wanted).unwrap_or_default();
-    if super::start_has_failed(&known) {
-        return Ok(());
-    }
-    let run = this_run::known(&known).or(current).ok_or(io::ErrorKind::NotFound)?;
-    let noted = noted.filter(|record| record.invocation == run.as_str()).or_else(|| state.run(run.as_str()).ok());
-    let mut record = noted.unwrap_or_else(|| super::lost(ward, unit, (&run, &known)));
-    collect::add_results(&mut record, &known);
-    let at = clock::since_epoch();
-    let main = known.number(super::MAIN_STARTED).filter(|micros| *micros > 0);
-    record.up = Some(Up { main: main.map_or(at, clock::epoch_of_monotonic), at });
-    let failed = super::failed_steps(&record);
-    let mut series = series_file::load(&state);
-    series.up(clock::since_boot());
-    // [OnRestart] fires only now that all other steps are known to have succeeded.
-    let restarted = if record.start == StartKind::First { Start::First } else { Start::AfterDeath };
-    for condition in arguments.all("once").filter(|condition| fires(&once_place(condition, false), restarted, &failed))
-    {
-        series.spent.insert(condition.to_owned());
-    }
-    if record.start != StartKind::First {
-        tell::restarted(&record, failed.len());
-    }
-    state.save_run(&record).and(series_file::save(&state, &series))
-}
-
-fn once_place(condition: &str, do_now: bool) -> Place {
+pub(super) fn once_place(condition: &str, do_now: bool) -> Place {
     Place { condition: condition.to_owned(), step: "0".to_owned(), do_now, breaks: false }
 }
 
-fn fires(place: &Place, start: Start, failed: &[(String, String)]) -> bool {
+pub(super) fn fires(place: &Place, start: Start, failed: &[(String, String)]) -> bool {
     place.acts(Past { start: Some(start), asked_to_stop: false, spent: &[], failed })
 }
 

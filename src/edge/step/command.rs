@@ -1,17 +1,18 @@
-//! An administrator's command, run as root: a step `Execute=+`.
+//! A command that the helper runs: a step `Execute=+`, and any `Execute=` of a service that is root's and has no sandbox.
 //!
-//! It gets the unit's environment, as systemd's own `+` lines do, but only what root has written there. What comes of an
+//! The second gets the unit's environment as it is, as the service itself does. The first is the administrator's and may stand in the
+//! unit of another user: it gets that environment too, as systemd's own `+` lines do, but only what root has written there. What comes of an
 //! `EnvironmentFile=` that somebody else can write is left out whole, and of the rest what changes what a program loads
 //! ([`crate::core::environment`]). Systemd's own variables have what PID 1 says now.
 
 use super::line::StepLine;
+use super::list::Run;
 use super::stopped::{TOLD, Told};
-use crate::core::unit::condition_service_name;
+use super::told;
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::program::{self, Inherited};
 use crate::edge::record::RunRecord;
 use crate::edge::root;
-use rustix::fs::Mode;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -24,15 +25,11 @@ const PID_1S_ROOT: &str = "/proc/1/root";
 ///
 /// # Errors
 /// There is no such program.
-pub(super) fn execute(line: &StepLine, record: &RunRecord, umask: Mode) -> io::Result<u8> {
-    let unit =
-        if line.own_service { condition_service_name(&line.ward, &line.place.condition) } else { record.unit.clone() };
-    let own = [&["Environment", "EnvironmentFiles", "MainPID"], &TOLD[..]].concat();
-    // When PID 1 does not answer, nobody knows what is root's.
-    let known = pid1::ask(&unit, Wanted { unit: &[], own: &own }).ok();
-    let mut command = program::administrators(&line.arguments, &inherited(known.as_ref()))?;
-    set_systemds_own(&mut command, record, &known.unwrap_or_default());
-    let ours = rustix::process::umask(umask);
+pub(super) fn execute(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
+    let told = told::variables(run.state, line, &run.record);
+    let mut command =
+        if line.as_root { administrators(line, run, told)? } else { program::services(&line.arguments, &told)? };
+    let ours = rustix::process::umask(run.umask);
     let status = command.status();
     rustix::process::umask(ours);
     let status = status?;
@@ -41,6 +38,16 @@ pub(super) fn execute(line: &StepLine, record: &RunRecord, umask: Mode) -> io::R
         (Some(code), _) => Ok(u8::try_from(code).unwrap_or(1)),
         (None, signal) => Ok(u8::try_from(128 + signal.unwrap_or(0)).unwrap_or(1)),
     }
+}
+
+fn administrators(line: &StepLine, run: &Run<'_>, told: Vec<(&'static str, String)>) -> io::Result<Command> {
+    let own = [&["Environment", "EnvironmentFiles", "MainPID"], &TOLD[..]].concat();
+    // When PID 1 does not answer, nobody knows what is root's.
+    let known = pid1::ask(&run.unit, Wanted { unit: &[], own: &own }).ok();
+    let inherited = inherited(known.as_ref());
+    let mut variables = systemds_own(&run.record, &known.unwrap_or_default());
+    variables.extend(told);
+    program::administrators(&line.arguments, &inherited, &variables)
 }
 
 /// What is taken over of this line's environment.
@@ -59,14 +66,16 @@ fn is_roots(path: &str) -> bool {
     !path.contains(['*', '?', '[', '\\']) && root::is_roots_alone(Path::new(PID_1S_ROOT), Path::new(path))
 }
 
-fn set_systemds_own(command: &mut Command, record: &RunRecord, known: &Properties) {
-    command.env("INVOCATION_ID", &record.invocation);
+/// The variables that systemd itself sets, with what PID 1 says now.
+fn systemds_own(record: &RunRecord, known: &Properties) -> Vec<(&'static str, String)> {
     let main = known.number::<u32>("MainPID").filter(|pid| *pid > 0);
-    command.envs(main.map(|pid| ("MAINPID", pid.to_string())));
+    let mut variables = vec![("INVOCATION_ID", record.invocation.clone())];
+    variables.extend(main.map(|pid| ("MAINPID", pid.to_string())));
     // Systemd sets these where a run has ended.
     if record.end.is_some() {
         let Told { result, code, status } = Told::of(known);
         let told = [("SERVICE_RESULT", result), ("EXIT_CODE", code), ("EXIT_STATUS", status)];
-        command.envs(told.into_iter().filter(|(_, value)| !value.is_empty()));
+        variables.extend(told.into_iter().filter(|(_, value)| !value.is_empty()));
     }
+    variables
 }

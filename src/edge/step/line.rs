@@ -1,12 +1,16 @@
-//! A guarded line's words, as the generator wrote them and as PID 1 shows them again.
+//! A step's words, as the generator wrote them and as PID 1 shows them again.
 
 use super::{bad_line, failed_steps};
 use crate::core::recovery::gate::{Past, Place};
+use crate::core::recovery::list::{self, Entry};
 use crate::core::recovery::series::Start;
 use crate::edge::record::{RunRecord, StartKind};
 use std::io;
 
-/// A line as the generator wrote it: `WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`
+/// Stands in a list for the question whether the step of this number has failed.
+const VERDICT: &str = "Verdict";
+
+/// A step as the generator wrote it.
 #[derive(Debug)]
 pub(super) struct StepLine {
     pub(super) ward: String,
@@ -14,7 +18,7 @@ pub(super) struct StepLine {
     pub(super) keyword: String,
     pub(super) arguments: Vec<String>,
     pub(super) ignore_failure: bool,
-    as_root: bool,
+    pub(super) as_root: bool,
     pub(super) own_service: bool,
     pub(super) no_wait: bool,
     /// The start fails if it does, be it after its `Else…` steps.
@@ -22,23 +26,25 @@ pub(super) struct StepLine {
 }
 
 impl StepLine {
-    /// Reads the words after `step`.
+    /// Reads the words after `own`: `WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`
     pub(super) fn parse(words: &[String]) -> io::Result<Self> {
         let [ward, condition, step, rest @ ..] = words else {
             return Err(bad_line("a step names its ward, condition and number"));
         };
+        let words = rest.iter().map(|word| list::plain(word)).collect();
+        Self::of(ward, Entry { condition: condition.clone(), step: step.clone(), words })
+    }
+
+    /// The same of a step in a list: `[FLAGS] KEYWORD ARGUMENT…`
+    pub(super) fn of(ward: &str, entry: Entry) -> io::Result<Self> {
+        let Entry { condition, step, words: rest } = entry;
         let flags = rest.iter().take_while(|word| word.starts_with("--")).count();
         let (flags, rest) = rest.split_at(flags);
         let (keyword, arguments) = rest.split_first().ok_or_else(|| bad_line("the step's keyword is missing"))?;
         let has = |flag: &str| flags.iter().any(|word| word == flag);
         Ok(Self {
-            ward: ward.clone(),
-            place: Place {
-                condition: condition.clone(),
-                step: step.clone(),
-                do_now: has("--do-now"),
-                breaks: has("--break"),
-            },
+            ward: ward.to_owned(),
+            place: Place { condition, step, do_now: has("--do-now"), breaks: has("--break") },
             keyword: keyword.clone(),
             arguments: arguments.to_vec(),
             ignore_failure: has("--ignore-failure"),
@@ -61,6 +67,11 @@ impl StepLine {
         let asked_to_stop = record.end.as_ref().is_some_and(|end| end.asked);
         let failed = failed_steps(record);
         self.place.acts(Past { start, asked_to_stop, spent: &record.spent, failed: &failed })
+    }
+
+    /// Whether it runs nothing and only asks whether the start may go on.
+    pub(super) fn is_verdict(&self) -> bool {
+        self.keyword == VERDICT
     }
 
     /// Whether the command takes the guard's place, so that it is the service's own in all but name.

@@ -7,16 +7,20 @@
 mod act;
 mod arguments;
 mod begin;
-mod collect;
 mod command;
+mod end;
 mod limit;
 mod line;
+mod list;
 pub mod messages;
-mod run;
+mod older;
+mod own;
+mod own_lines;
 mod stack;
 mod stopped;
 mod tell;
 mod this_run;
+mod told;
 mod wait;
 
 use crate::core::crash::observation::InvocationId;
@@ -52,21 +56,23 @@ pub fn main() -> ExitCode {
     }
     secure(&rest[0]);
     let done = match command.as_str() {
-        "begin" => begin::begin(&Arguments::parse(rest)).map(|()| 0),
-        "end" => begin::end(&Arguments::parse(rest)).map(|()| 0),
-        "stopped" => stopped::stopped(&Arguments::parse(rest)).map(|()| 0),
-        "collect" => collect::collect(&Arguments::parse(rest)).map(|()| 0),
-        "verdict" => collect::verdict(&Arguments::parse(rest)),
-        "step" => run::step(rest, umask),
+        "begin" => begin::begin(rest, umask),
+        "end" => end::end(rest, umask),
+        "stopped" => stopped::stopped(rest, umask),
+        "steps" => list::steps(rest, umask),
+        "condition" => list::condition(rest, umask),
+        "own" => own::own(rest, umask),
+        "step" => older::step(rest, umask),
+        "collect" => older::collect(&Arguments::parse(rest), umask),
+        "verdict" => older::verdict(&Arguments::parse(rest)),
         _ => return usage(),
     };
-    match done {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            tracing::warn!(UNITWARD_WARD = rest[0], "Failed to do \"{command}\" of ward {}: {error}", rest[0]);
-            ExitCode::FAILURE
-        }
-    }
+    let status = done.unwrap_or_else(|error| {
+        tracing::warn!(UNITWARD_WARD = rest[0], "Failed to do \"{command}\" of ward {}: {error}", rest[0]);
+        // The start does not depend on us: of ExecCondition= a 1 would keep it from happening.
+        u8::from(command != "begin")
+    });
+    ExitCode::from(status)
 }
 
 /// Whether root has called this in a session and not systemd in a service. Others can do no harm, and may not see which it is.

@@ -1,4 +1,4 @@
-//! `ExecStopPost=`: notes how a run ended and applies the death limit.
+//! `ExecStopPost=`: notes how a run ended and applies the death limit; at an end that was asked for, the steps of `[OnStop]`.
 //!
 //! Two facts of systemd 252 and 257 carry it. While `ExecStopPost=` runs, the unit has a stop or restart job if
 //! somebody asked for the end; a start job means that the start itself failed, or that a start has overtaken a stop. And a
@@ -6,16 +6,18 @@
 
 use super::arguments::Arguments;
 use super::limit::{Came, Decision, Site};
+use super::list::{self, Phase, Run};
 use super::stack::{self, Death};
-use super::{collect, limit, tell, this_run};
+use super::{limit, own_lines, tell, this_run};
 use crate::core::crash::exit_status::signal_name;
 use crate::core::crash::observation::{ProcessEnd, ServiceResult};
 use crate::core::crash::verdict::{no_main_process_failed, process_end};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::edge::pid1::{self, Command, Properties, Wanted};
-use crate::edge::record::{End, GivenUp, TimedOut, WardState};
+use crate::edge::record::{End, GivenUp, RunRecord, TimedOut, WardState};
 use crate::edge::{clock, series_file};
+use rustix::fs::Mode;
 use std::io;
 
 /// What [`Told::of`] reads.
@@ -160,10 +162,19 @@ impl Kind {
     }
 }
 
-/// `stopped WARD UNIT [--stack=] [--death-limit= --within= --on-limit= --run=… --run-once=…] --reset-after=`
-pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
+/// `stopped WARD UNIT [--stack=] [--death-limit= --within= --on-limit= --run=… --run-once=…] --reset-after= [--step=…]`
+pub(super) fn stopped(words: &[String], umask: Mode) -> io::Result<u8> {
+    let (arguments, lines) = list::read(words)?;
+    let state = WardState::of(arguments.word(0)?);
+    let (record, done) = note_end(&arguments, &state)?;
+    let unit = record.unit.clone();
+    let status = Run::new((&state, &unit), record, (Phase::Stop, umask)).steps(&lines);
+    done.map(|()| status)
+}
+
+/// Notes the end and does what follows from it; gives the record, and what could not be done.
+fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<(RunRecord, io::Result<()>)> {
     let (ward, unit) = arguments.ward_and_unit()?;
-    let state = WardState::of(ward);
     let (known, job) = pid1::ask_with_job(unit, ASKED)?;
     let run = this_run::required(&known)?;
     let invocation = run.as_str();
@@ -171,12 +182,12 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
     let asked = asked(&told, (&known, job.as_deref())) || was_restarted_with_its_stack(&told, arguments, &known);
     let presumed = !asked && a_stop_was_overtaken(&told, &known);
     let kind = kind_of_end(&told, &known, asked || presumed);
-    let mut series = series_file::load(&state);
+    let mut series = series_file::load(state);
     let mut verdict = note(&mut series, (kind, presumed), arguments)?;
     series.ended(known.number("NRestarts"));
     series.died_in = (kind.is_death() || presumed).then(|| invocation.to_owned());
     let mut services = services(verdict, &mut series, arguments);
-    let mut saved = series_file::save(&state, &series);
+    let mut saved = series_file::save(state, &series);
     // A full disk must not make a limit that is never reached.
     if saved.is_err() && kind.is_death() && verdict == Verdict::Restart {
         verdict = limit::death_by_counter(known.number("NRestarts"), arguments);
@@ -184,7 +195,7 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
     }
     let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()?;
     let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
-    collect::add_results(&mut record, &known);
+    own_lines::add_results(&mut record, &known);
     let timed_out = timed_out(&told, &known, kind);
     let failed = Failed::of(&told, &known);
     record.end = Some(End {
@@ -212,7 +223,7 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
         saved = saved.and(state.set_current(&run));
     }
     let death = Death { unit: super::name(unit, &known), invocation };
-    let Some(decision) = decision else { return saved };
+    let Some(decision) = decision else { return Ok((record, saved)) };
     let came = limit::carry_out(&decision, &services, arguments, Site::Ended(death));
     if matches!(came, Ok(Came::ToExclusion))
         && let Some(end) = &mut record.end
@@ -223,7 +234,7 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
     if is_open {
         tell::ended(&record);
     }
-    came.and(saved)
+    Ok((record, came.map(drop).and(saved)))
 }
 
 /// What `[OnLimit]` starts, if the limit was reached.

@@ -3,11 +3,13 @@
 //! It is PID 1's to say. What stands in the line's environment is not asked: an `EnvironmentFile=` of the service's user may have
 //! put it there.
 
+use super::list::{Phase, Run};
 use crate::core::crash::observation::InvocationId;
 use crate::core::unit::condition_service_name;
 use crate::edge::full_restart::peer;
 use crate::edge::pid1::{self, Properties, Wanted};
-use crate::edge::record::WardState;
+use crate::edge::record::{RunRecord, StartKind, WardState};
+use rustix::fs::Mode;
 use std::io;
 
 /// The property that has it.
@@ -48,6 +50,21 @@ pub(super) fn of_condition(ward: &str, condition: &str) -> io::Result<Invocation
     let unit = condition_service_name(ward, condition);
     let linked = peer::run_of(&unit).and_then(|run| InvocationId::parse(&run));
     linked.map_or_else(|| of_unit(&unit), Ok)
+}
+
+/// That run with its record, which is begun here.
+///
+/// # Errors
+/// As [`of_condition`].
+pub(super) fn condition_run<'a>(
+    state: &'a WardState,
+    (ward, condition): (&str, &str),
+    umask: Mode,
+) -> io::Result<Run<'a>> {
+    let run = of_condition(ward, condition)?;
+    let record = state.run(run.as_str());
+    let record = record.unwrap_or_else(|_| RunRecord::new(ward, "", run.as_str(), StartKind::Condition));
+    Ok(Run::new((state, &condition_service_name(ward, condition)), record, (Phase::Condition, umask)))
 }
 
 /// Whether this process belongs to a condition's own service.

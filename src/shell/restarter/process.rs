@@ -50,7 +50,9 @@ impl Process {
     /// make crashes of what the script does.
     pub(super) fn script(script: &CommandLine, underway: Option<&Underway>) -> io::Result<Self> {
         let _lock = underway.map(Underway::handed_down).transpose()?;
-        let mut command = program::administrators(&script.words, &Inherited::All)?;
+        // Its words are taken as they are.
+        let words: Vec<_> = script.words.iter().map(|word| word.replace('$', "$$")).collect();
+        let mut command = program::administrators(&words, &Inherited::All, &[])?;
         command.process_group(0);
         Self::start(command)
     }

@@ -1,54 +1,21 @@
-//! Results that PID 1 alone has: of `Execute=` steps that ran as the service, in place of their guard.
+//! Results that PID 1 alone has: of commands that ran as the service, in place of their guard.
 //!
 //! PID 1 forgets them at a daemon-reload, all but how the line ends that runs meanwhile, and when that one began. So whoever asks
 //! PID 1 in the course of a start notes what it knows by then.
 
-use super::arguments::Arguments;
 use super::line::StepLine;
-use super::run::SKIPPED;
-use super::{failed_steps, this_run};
+use super::own::SKIPPED;
 use crate::core::config::time_span;
 use crate::core::crash::observation::ProcessEnd;
 use crate::edge::clock;
-use crate::edge::pid1::{self, Command, Properties, Wanted};
-use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult, WardState};
-use std::io;
+use crate::edge::pid1::{Command, Properties};
+use crate::edge::record::{Outcome, RunRecord, StepResult};
 
 /// The lists of commands a unit has, in the order they run.
 pub(super) const LISTS: [&str; 4] = ["ExecStartPre", "ExecStart", "ExecStartPost", "ExecStopPost"];
 
-/// `collect WARD UNIT`: adds the missing results of this run's steps to its record.
-pub(super) fn collect(arguments: &Arguments) -> io::Result<()> {
-    let (ward, unit) = arguments.ward_and_unit()?;
-    let state = WardState::of(ward);
-    let own = [&super::STATE_OF_START[..], &LISTS].concat();
-    let known = pid1::ask(unit, Wanted { unit: &["SubState", this_run::PROPERTY], own: &own })?;
-    let run = this_run::required(&known)?;
-    let new = || RunRecord::new(ward, unit, run.as_str(), StartKind::Condition);
-    let mut record = state.run(run.as_str()).unwrap_or_else(|_| new());
-    add_results(&mut record, &known);
-    state.save_run(&record)
-}
-
-/// `verdict WARD CONDITION STEP`: fails if that step failed, after its `Else…` steps had their turn. No start depends on a record that
-/// cannot be read.
-pub(super) fn verdict(arguments: &Arguments) -> io::Result<u8> {
-    let (ward, condition, step) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
-    let state = WardState::of(ward);
-    let run = if this_run::is_in_condition(ward, condition) {
-        this_run::of_condition(ward, condition)
-    } else {
-        this_run::of_ward(&state)
-    };
-    // A record with an end is that of an earlier run.
-    let record = run.and_then(|run| state.run(run.as_str())).ok().filter(|record| record.end.is_none());
-    let Some(record) = record else { return Ok(0) };
-    Ok(u8::from(failed_steps(&record).iter().any(|(c, s)| c == condition && s == step)))
-}
-
-/// Adds the results that `known` has and `record` has not, and puts all of them in the order of their lines.
+/// Adds the results that `known` has and `record` has not.
 pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
-    let mut lines = Vec::new();
     let main = known.number(super::MAIN_STARTED).filter(|at| *at > 0).map(clock::epoch_of_monotonic);
     let mut over = record.begun.map(|begun| begun.saturating_add(record.backoff_ms.unwrap_or(0)));
     let end = record.end.as_ref().map(|end| end.at);
@@ -61,11 +28,8 @@ pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
                 over = over.max(visit(record, (&seen, line.as_ref()), over));
                 over = over.max((seen.ended > 0).then_some(seen.ended / 1_000));
             }
-            lines.extend(line);
         }
     }
-    // A line that a reload has taken away since it ran was before those that are yet to come.
-    record.results.sort_by_key(|result| lines.iter().position(|line| is_of(line, result)));
 }
 
 /// A start that came to nothing while its lines ran: PID 1 went on with them, and they did nothing.
@@ -101,9 +65,7 @@ fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), ov
     if let Some(noted) = record.results.iter().find(|result| is_of(line, result)) {
         return Some(noted.at);
     }
-    // A guard that did not find the record has noted nothing in it, whatever its step.
-    let is_missing = line.replaces_guard() || status(seen) == Some(SKIPPED.into());
-    let is_ours = is_missing && line.ward == record.ward;
+    let is_ours = line.replaces_guard() && line.ward == record.ward;
     if let Some(status) = status(seen).filter(|_| is_ours && line.acts(record)) {
         // Each line begins when the one before it is over.
         let since_then = || over.map_or(0, |over| (seen.ended / 1_000).saturating_sub(over));
@@ -120,7 +82,7 @@ fn is_of(line: &StepLine, result: &StepResult) -> bool {
 /// The line of a command, if it is a step.
 fn step(seen: &Command) -> Option<StepLine> {
     let [_, command, line @ ..] = seen.words.as_slice() else { return None };
-    (command == "step").then(|| StepLine::parse(line).ok()).flatten()
+    matches!(command.as_str(), "own" | "step").then(|| StepLine::parse(line).ok()).flatten()
 }
 
 /// The exit status of a command, that of a signal as shells number it; `None` while it has not ended.
@@ -147,7 +109,7 @@ fn result(line: &StepLine, (seen, status): (&Command, i32), ms: u64) -> StepResu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::record::{End, Up};
+    use crate::edge::record::{End, StartKind, Up};
     use zbus::Variant;
 
     /// What PID 1 knows of a list: the steps as they stand in the unit, and the status each ended with, if it ran.
@@ -158,7 +120,7 @@ mod tests {
     fn begun_at(began: u64, list: &'static str, steps: &[(&str, Option<i32>)]) -> (&'static str, Variant<'static>) {
         let command = |(step, status): &(&str, Option<i32>)| {
             let program = "/usr/lib/unitward/unitward-step".to_owned();
-            let words: Vec<_> = [program.as_str(), "step", "web"].into_iter().chain(step.split(' ')).collect();
+            let words: Vec<_> = [program.as_str(), "own", "web"].into_iter().chain(step.split(' ')).collect();
             let words: Vec<_> = words.into_iter().map(str::to_owned).collect();
             let (began, ended, code) = if status.is_some() { (began, 141_000, 1) } else { (0, 0, 0) };
             let status = status.unwrap_or(0);
@@ -181,19 +143,17 @@ mod tests {
     }
 
     #[test]
-    fn results_stand_in_the_order_of_their_lines_whoever_noted_them() {
+    fn results_of_commands_that_had_lines_of_their_own_are_added_in_their_order() {
         let known = Properties::from([
             seen("ExecStartPre", &[("OnDeath 1 Execute /bin/umount /a", Some(0))]),
             seen(
                 "ExecStartPost",
                 &[
-                    ("OnDeath 3 WaitFor 2s", Some(0)),
                     ("OnDeath 4 Execute /bin/mount /a", Some(32)),
                     ("OnDeath 4.1 ElseExecute /bin/repair", Some(0)),
-                    ("OnDeath 5 Log x", Some(0)),
-                    ("OnDeath 5.1 ElseLog was-not-due", Some(75)),
+                    ("OnDeath 5 Execute /bin/true", Some(0)),
+                    ("OnDeath 5.1 ElseExecute /bin/was-not-due", Some(75)),
                     ("OnDeath 6 Execute /bin/never", None),
-                    ("OnDeath 7 Log was-skipped", Some(75)),
                 ],
             ),
         ]);
@@ -201,8 +161,8 @@ mod tests {
         record.results = ["gone", "3", "5"].map(noted).into();
         add_results(&mut record, &known);
         let steps: Vec<_> = record.results.iter().map(|result| (result.step.as_str(), result.status)).collect();
-        assert_eq!(steps, [("gone", 0), ("1", 0), ("3", 0), ("4", 32), ("4.1", 0), ("5", 0), ("7", 75)]);
-        let mounted = &record.results[3];
+        assert_eq!(steps, [("gone", 0), ("3", 0), ("5", 0), ("1", 0), ("4", 32), ("4.1", 0)]);
+        let mounted = &record.results[4];
         assert_eq!((mounted.at, mounted.ms, mounted.outcome), (141, 41, Outcome::Failed));
     }
 

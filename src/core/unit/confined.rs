@@ -1,0 +1,107 @@
+//! Whether a service's commands run as somebody else than root, or in a sandbox of their own.
+//!
+//! A `+` before a command lifts that, so where there is none of it a command with `+` and one without are the same, and
+//! the helper can run it. Otherwise only PID 1 can put a command where it belongs.
+
+use crate::core::config::ward::NativeLine;
+
+/// Settings that `+` lifts (systemd.exec(5), "Command lines" of systemd.service(5)).
+const KEYS: [&str; 32] = [
+    "User",
+    "Group",
+    "SupplementaryGroups",
+    "DynamicUser",
+    "PAMName",
+    "RootDirectory",
+    "RootImage",
+    "RootEphemeral",
+    "MountImages",
+    "ExtensionImages",
+    "ExtensionDirectories",
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "TemporaryFileSystem",
+    "ReadWritePaths",
+    "ReadOnlyPaths",
+    "InaccessiblePaths",
+    "ExecPaths",
+    "NoExecPaths",
+    "NoNewPrivileges",
+    "CapabilityBoundingSet",
+    "AmbientCapabilities",
+    "SecureBits",
+    "MemoryDenyWriteExecute",
+    "LockPersonality",
+    "SELinuxContext",
+    "AppArmorProfile",
+    "SmackProcessLabel",
+    "NetworkNamespacePath",
+    "IPCNamespacePath",
+    "ProcSubset",
+    "MountAPIVFS",
+];
+
+/// The same by how they begin: `PrivateTmp=`, `ProtectSystem=`, `RestrictNamespaces=`, `SystemCallFilter=` …
+const FAMILIES: [&str; 4] = ["Private", "Protect", "Restrict", "SystemCall"];
+
+/// Values that leave such a setting off.
+const OFF: [&str; 7] = ["", "no", "false", "off", "0", "n", "f"];
+
+/// Whether one of the lines, in the order they apply, does so.
+pub(super) fn is_confined<'a>(service: impl Iterator<Item = &'a NativeLine>) -> bool {
+    let mut on = std::collections::BTreeSet::new();
+    for line in service {
+        let key = line.key.as_str();
+        // RestartSec= and the like begin otherwise.
+        if !KEYS.contains(&key) && !FAMILIES.iter().any(|family| key.starts_with(family)) {
+            continue;
+        }
+        if OFF.contains(&line.value.to_ascii_lowercase().as_str()) {
+            on.remove(key);
+        } else {
+            on.insert(key.to_owned());
+        }
+    }
+    !on.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::config::{SourceFile, syntax};
+    use std::path::Path;
+
+    fn check(lines: &str, expect: bool) {
+        let text = ["[Service]\n", lines].concat();
+        let file = SourceFile { path: Path::new("a").into(), text };
+        let (sections, _) = syntax::split(&file);
+        let service: Vec<_> = sections[0].entries.iter().map(NativeLine::from).collect();
+        assert_eq!(is_confined(service.iter()), expect, "{lines}");
+    }
+
+    #[test]
+    fn a_user_or_a_sandbox_confines_a_service_and_what_is_off_does_not() {
+        for lines in [
+            "User=app",
+            "DynamicUser=yes",
+            "PrivateTmp=true",
+            "ProtectSystem=strict",
+            "NoNewPrivileges=yes",
+            "RestrictAddressFamilies=AF_UNIX",
+            "SystemCallFilter=~@mount",
+            "User=\nGroup=app",
+            "PrivateTmp=no\nPrivateTmp=yes",
+        ] {
+            check(lines, true);
+        }
+        for lines in [
+            "Restart=always\nRestartSec=1",
+            "User=app\nUser=",
+            "PrivateTmp=yes\nPrivateTmp=no",
+            "Environment=User=app\nWorkingDirectory=/srv\nUMask=0077\nNice=5",
+            "ProtectHome=false",
+        ] {
+            check(lines, false);
+        }
+    }
+}

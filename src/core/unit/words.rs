@@ -1,0 +1,66 @@
+//! A step as the words of a line: what the helper reads and `systemctl cat` shows.
+
+use crate::core::config::command_line::{CommandLine, literal, quote};
+use crate::core::config::step::{Action, Awaited, RebootGuard, Wait};
+use crate::core::config::time_span;
+use crate::core::recovery::list;
+use std::time::Duration;
+
+/// A step's keyword and argument, nearly as the ward's file has them.
+#[must_use]
+pub fn words(action: &Action) -> String {
+    match action {
+        Action::Execute(command) => ["Execute ", &command.text()].concat(),
+        Action::WaitFor(wait) => ["WaitFor ", &wait_words(wait)].concat(),
+        // Never a step of the helper's; the arm keeps the match whole.
+        Action::RestartSelf => "Restart %n".to_owned(),
+        Action::Restart(unit) => ["Restart ", &*quote(unit.as_str())].concat(),
+        Action::Start(unit) => ["Start ", &*quote(unit.as_str())].concat(),
+        Action::Stop(unit) => ["Stop ", &*quote(unit.as_str())].concat(),
+        Action::Reload(unit) => ["Reload ", &*quote(unit.as_str())].concat(),
+        Action::Signal(unit, signal) => format!("Signal {} {signal}", quote(unit.as_str())),
+        Action::Log(text) => format!("Log {}", quote(&literal(text))),
+        Action::RestartStack(stack) => ["RestartStack ", &*quote(stack.as_str())].concat(),
+        Action::Reboot(RebootGuard::Patient) => "Reboot yes".to_owned(),
+        Action::Reboot(RebootGuard::Force) => "Reboot force".to_owned(),
+    }
+}
+
+/// The same for the helper. Variables in a command are left to it: what PID 1 put in their place, an
+/// environment file of somebody else's, could look like the beginning of another step.
+pub(super) fn helper_words(action: &Action) -> String {
+    let Action::Execute(command) = action else { return words(action) };
+    let mut text = String::from("Execute");
+    for word in &command.words {
+        text.extend([" ", &quote(&list::guarded(&word.replace('$', "$$")))]);
+    }
+    text
+}
+
+/// The longest a step waits by itself, without what a command takes.
+pub(super) fn wait_of(action: &Action) -> Duration {
+    match action {
+        Action::WaitFor(Wait::Pause(span) | Wait::Until(_, span)) => *span,
+        _ => Duration::ZERO,
+    }
+}
+
+/// The command that a step runs.
+pub(super) fn command_of(action: &Action) -> Option<&CommandLine> {
+    if let Action::Execute(command) = action { Some(command) } else { None }
+}
+
+fn wait_words(wait: &Wait) -> String {
+    let (what, limit) = match wait {
+        Wait::Pause(span) => return time_span::render(*span),
+        Wait::Until(what, limit) => (what, limit),
+    };
+    let what = match what {
+        Awaited::Path(path) => format!("path:{path}"),
+        Awaited::Unit(unit) => format!("unit:{unit}"),
+        Awaited::Bus(name) => format!("bus:{name}"),
+        Awaited::Tcp(address) => format!("tcp:{address}"),
+        Awaited::Unix(path) => format!("unix:{path}"),
+    };
+    format!("{} {}", quote(&literal(&what)), time_span::render(*limit))
+}

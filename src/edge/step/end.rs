@@ -1,0 +1,83 @@
+//! `ExecStartPost=`, the last line of a start of a ward that has steps below its restart: runs them, and notes that it is up.
+
+use super::arguments::Arguments;
+use super::begin::{fires, once_place};
+use super::list::{self, Phase, Run};
+use super::{own_lines, tell, this_run};
+use crate::core::recovery::series::Start;
+use crate::edge::pid1::{self, Properties, Wanted};
+use crate::edge::record::{RunRecord, StartKind, Up, WardState};
+use crate::edge::{clock, series_file};
+use rustix::fs::Mode;
+use std::io;
+
+/// `end WARD UNIT [--fetch] [--once=CONDITION] [--step=…]`; gives the status of a step that the start depends on and that failed.
+pub(super) fn end(words: &[String], umask: Mode) -> io::Result<u8> {
+    let (arguments, lines) = list::read(words)?;
+    let (ward, unit) = arguments.ward_and_unit()?;
+    let state = WardState::of(ward);
+    let noted = state.current().and_then(|run| state.run(run.as_str()).ok());
+    // At a boot this is the line that most often has nothing to do: then it asks nobody.
+    let is_idle = |record: &RunRecord| record.start == StartKind::First && !lines.iter().any(|line| line.acts(record));
+    let known = match &noted {
+        Some(record) if is_idle(record) && !arguments.has("fetch") && !arguments.has("collect") => None,
+        _ => Some(ask(unit)),
+    };
+    let record = match &known {
+        None => noted,
+        Some(known) => Some(record_of((ward, unit), (&state, noted), known)?),
+    };
+    let mut run = Run::new((&state, unit), record.ok_or(io::ErrorKind::NotFound)?, (Phase::Start, umask));
+    if let Some(known) = &known {
+        run.hear(known);
+        if !run.is_over() {
+            own_lines::add_results(&mut run.record, known);
+        }
+    }
+    let status = run.steps(&lines);
+    if status != 0 || (known.is_some() && run.is_over()) {
+        return Ok(status);
+    }
+    note_up(&mut run.record, known.as_ref());
+    finish(&run, &arguments).map(|()| 0)
+}
+
+fn ask(unit: &str) -> Properties {
+    let own = [&["NRestarts"], &super::STATE_OF_START[..], &own_lines::LISTS].concat();
+    pid1::ask(unit, Wanted { unit: &["Id", "SubState", this_run::PROPERTY], own: &own }).unwrap_or_default()
+}
+
+/// The record of the run that PID 1 names, where it answers.
+fn record_of(
+    (ward, unit): (&str, &str),
+    (state, noted): (&WardState, Option<RunRecord>),
+    known: &Properties,
+) -> io::Result<RunRecord> {
+    let run = this_run::known(known).or(state.current()).ok_or(io::ErrorKind::NotFound)?;
+    let noted = noted.filter(|record| record.invocation == run.as_str()).or_else(|| state.run(run.as_str()).ok());
+    Ok(noted.unwrap_or_else(|| super::lost(ward, unit, (&run, known))))
+}
+
+fn note_up(record: &mut RunRecord, known: Option<&Properties>) {
+    let at = clock::since_epoch();
+    let main = known.and_then(|known| known.number(super::MAIN_STARTED)).filter(|micros| *micros > 0);
+    record.up = Some(Up { main: main.map_or(at, clock::epoch_of_monotonic), at });
+}
+
+/// Marks what fires once, and says that the unit is up again.
+fn finish(run: &Run<'_>, arguments: &Arguments) -> io::Result<()> {
+    let record = &run.record;
+    let failed = super::failed_steps(record);
+    let mut series = series_file::load(run.state);
+    series.up(clock::since_boot());
+    // [OnRestart] fires only now that all other steps are known to have succeeded.
+    let restarted = if record.start == StartKind::First { Start::First } else { Start::AfterDeath };
+    for condition in arguments.all("once").filter(|condition| fires(&once_place(condition, false), restarted, &failed))
+    {
+        series.spent.insert(condition.to_owned());
+    }
+    if record.start != StartKind::First {
+        tell::restarted(record, failed.len());
+    }
+    run.state.save_run(record).and(series_file::save(run.state, &series))
+}

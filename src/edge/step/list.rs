@@ -1,0 +1,188 @@
+//! The list runner: runs the steps of one line, each command as its child.
+//!
+//! Before and after each step the run's record is written, so that a step that runs is on record whatever happens to
+//! this process, to PID 1 or to the configuration meanwhile.
+
+use super::arguments::Arguments;
+use super::line::StepLine;
+use super::{act, own_lines, start_has_failed, this_run};
+use crate::core::config::time_span;
+use crate::core::recovery::list;
+use crate::edge::clock;
+use crate::edge::pid1::{self, Properties, Wanted};
+use crate::edge::record::{KILLED, Outcome, RunRecord, StepResult, WardState};
+use rustix::fs::Mode;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// For how long what PID 1 has said of the start holds.
+const FRESH: Duration = Duration::from_millis(20);
+
+/// The words before the first step, and the steps.
+///
+/// # Errors
+/// The line is damaged.
+pub(super) fn read(words: &[String]) -> io::Result<(Arguments, Vec<StepLine>)> {
+    let (head, entries) = list::split(words);
+    let arguments = Arguments::parse(head);
+    let ward = arguments.word(0)?;
+    let lines = entries.into_iter().map(|entry| StepLine::of(ward, entry)).collect::<io::Result<_>>()?;
+    Ok((arguments, lines))
+}
+
+/// What a list is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A start of the ward's unit, which may come to nothing meanwhile.
+    Start,
+    /// Its stop.
+    Stop,
+    /// A service of the condition's own.
+    Condition,
+}
+
+/// A run of the unit in which lists are run.
+pub(super) struct Run<'a> {
+    pub(super) state: &'a WardState,
+    pub(super) record: RunRecord,
+    /// The unit that has this line.
+    pub(super) unit: String,
+    pub(super) phase: Phase,
+    /// That of the service, for its commands.
+    pub(super) umask: Mode,
+    /// When PID 1 said that the start goes on.
+    looked: Option<Instant>,
+    is_over: bool,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new((state, unit): (&'a WardState, &str), record: RunRecord, (phase, umask): (Phase, Mode)) -> Self {
+        Self { state, record, unit: unit.to_owned(), phase, umask, looked: None, is_over: false }
+    }
+
+    /// Takes in what PID 1 has just said of the start.
+    pub(super) fn hear(&mut self, known: &Properties) {
+        self.looked = Some(Instant::now());
+        let other = this_run::known(known).is_some_and(|run| run.as_str() != self.record.invocation);
+        self.is_over |= other || start_has_failed(known);
+    }
+
+    /// Whether the start has come to nothing, so that what is left of its steps must not run.
+    pub(super) fn is_over(&mut self) -> bool {
+        let is_known = self.looked.is_some_and(|at| at.elapsed() < FRESH);
+        if self.phase == Phase::Start && !self.is_over && !is_known {
+            let wanted = Wanted { unit: &["SubState", this_run::PROPERTY], own: &super::STATE_OF_START };
+            // When PID 1 cannot be asked the start is taken to go on.
+            self.hear(&pid1::ask(&self.record.unit, wanted).unwrap_or_default());
+        }
+        self.is_over
+    }
+
+    /// Adds the results of commands that PID 1 has run in lines of their own.
+    pub(super) fn fetch(&mut self) {
+        let own = [&super::STATE_OF_START[..], &own_lines::LISTS].concat();
+        let wanted = Wanted { unit: &["SubState", this_run::PROPERTY], own: &own };
+        let Ok(known) = pid1::ask(&self.unit, wanted) else { return };
+        if self.phase == Phase::Start {
+            self.hear(&known);
+        }
+        if this_run::known(&known).is_some_and(|run| run.as_str() == self.record.invocation) {
+            own_lines::add_results(&mut self.record, &known);
+            self.save();
+        }
+    }
+
+    /// Runs the steps that act; gives the status of one that the start depends on and that failed, else 0.
+    pub(super) fn steps(&mut self, lines: &[StepLine]) -> u8 {
+        for line in lines {
+            if line.is_verdict() {
+                match self.status_of_failed(line) {
+                    0 => continue,
+                    status => return status,
+                }
+            }
+            if !line.acts(&self.record) {
+                continue;
+            }
+            if self.is_over() {
+                return 0;
+            }
+            let status = self.step(line);
+            if status != 0 && line.required {
+                return status;
+            }
+        }
+        0
+    }
+
+    fn step(&mut self, line: &StepLine) -> u8 {
+        let begun = Instant::now();
+        // Should this process be killed, the step is on record as failed: later steps depend on that.
+        let noted = self.record.results.len();
+        self.record.results.push(result(line, KILLED, begun));
+        self.save();
+        let status = act::act(line, self);
+        self.record.results[noted] = result(line, status.into(), begun);
+        self.save();
+        self.looked = None;
+        status
+    }
+
+    /// The status of the step that this one stands for, 0 where it did not fail.
+    fn status_of_failed(&self, line: &StepLine) -> u8 {
+        let is_it = |result: &&StepResult| {
+            result.condition == line.place.condition
+                && result.step == line.place.step
+                && result.outcome == Outcome::Failed
+        };
+        let failed = self.record.results.iter().find(is_it);
+        failed.map_or(0, |result| u8::try_from(result.status).ok().filter(|status| *status > 0).unwrap_or(1))
+    }
+
+    /// Writes the record. Where that fails the steps go on: the record at hand has all that they depend on.
+    pub(super) fn save(&self) {
+        if let Err(error) = self.state.save_run(&self.record) {
+            let ward = &self.record.ward;
+            tracing::warn!(UNITWARD_WARD = ward, "Failed to write the record of a run of ward {ward}: {error}");
+        }
+    }
+}
+
+fn result(line: &StepLine, status: i32, begun: Instant) -> StepResult {
+    StepResult {
+        condition: line.place.condition.clone(),
+        step: line.place.step.clone(),
+        action: line.keyword.clone(),
+        argument: line.arguments.join(" "),
+        outcome: if status == 0 || line.ignore_failure { Outcome::Ok } else { Outcome::Failed },
+        status,
+        at: clock::since_epoch(),
+        ms: time_span::millis(begun.elapsed()),
+    }
+}
+
+/// `steps WARD UNIT [--fetch] [--step=…]`: steps between or behind commands that have lines of their own.
+pub(super) fn steps(words: &[String], umask: Mode) -> io::Result<u8> {
+    let (arguments, lines) = read(words)?;
+    let (ward, unit) = arguments.ward_and_unit()?;
+    let state = WardState::of(ward);
+    let record = state.run(this_run::of_ward(&state)?.as_str())?;
+    let phase = if record.end.is_some() { Phase::Stop } else { Phase::Start };
+    let mut run = Run::new((&state, unit), record, (phase, umask));
+    if arguments.has("fetch") {
+        run.fetch();
+    }
+    Ok(run.steps(&lines))
+}
+
+/// `condition WARD CONDITION [--fetch] [--step=…]`: steps of a condition in its own service.
+pub(super) fn condition(words: &[String], umask: Mode) -> io::Result<u8> {
+    let (arguments, lines) = read(words)?;
+    let (ward, condition) = (arguments.word(0)?, arguments.word(1)?);
+    let state = WardState::of(ward);
+    let mut run = this_run::condition_run(&state, (ward, condition), umask)?;
+    if arguments.has("fetch") {
+        run.fetch();
+    }
+    Ok(run.steps(&lines))
+}

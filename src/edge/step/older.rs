@@ -1,0 +1,75 @@
+//! Lines of units that version 0.4 has generated: they run until systemd has read the new ones.
+//!
+//! There each step had a line of its own, and PID 1 replaced the variables of its command.
+
+use super::arguments::Arguments;
+use super::line::StepLine;
+use super::list::{Phase, Run};
+use super::{failed_steps, own, this_run};
+use crate::core::config::ConditionKind;
+use crate::edge::record::WardState;
+use rustix::fs::Mode;
+use std::io;
+
+/// `step WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`
+///
+/// # Errors
+/// The line is damaged, or nobody knows which run this is.
+pub(super) fn step(words: &[String], umask: Mode) -> io::Result<u8> {
+    let mut line = StepLine::parse(words)?;
+    for argument in &mut line.arguments {
+        *argument = argument.replace('$', "$$");
+    }
+    if line.replaces_guard() {
+        return own::guard(&line, umask);
+    }
+    let state = WardState::of(&line.ward);
+    let mut run = if line.own_service {
+        this_run::condition_run(&state, (&line.ward, &line.place.condition), umask)?
+    } else {
+        let record = state.run(this_run::of_ward(&state)?.as_str())?;
+        let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
+        let unit = record.unit.clone();
+        Run::new((&state, &unit), record, (phase, umask))
+    };
+    if !line.acts(&run.record) {
+        return Ok(0);
+    }
+    run.fetch();
+    let status = run.steps(std::slice::from_ref(&line));
+    Ok(if line.required { status } else { 0 })
+}
+
+/// `collect WARD UNIT`
+///
+/// # Errors
+/// Nobody knows which run this is.
+pub(super) fn collect(arguments: &Arguments, umask: Mode) -> io::Result<u8> {
+    let (ward, unit) = arguments.ward_and_unit()?;
+    let state = WardState::of(ward);
+    let own = ["unitward-", ward, "-"].concat();
+    let mut run = match unit.strip_prefix(&own).and_then(|rest| rest.strip_suffix(".service")) {
+        Some(condition) if this_run::is_in_condition(ward, condition) => {
+            this_run::condition_run(&state, (ward, condition), umask)?
+        }
+        _ => Run::new((&state, unit), state.run(this_run::of_ward(&state)?.as_str())?, (Phase::Start, umask)),
+    };
+    run.fetch();
+    Ok(0)
+}
+
+/// `verdict WARD CONDITION STEP`: fails if that step failed.
+///
+/// # Errors
+/// The line is damaged.
+pub(super) fn verdict(arguments: &Arguments) -> io::Result<u8> {
+    let (ward, condition, step) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
+    let state = WardState::of(ward);
+    let run = if this_run::is_in_condition(ward, condition) {
+        this_run::of_condition(ward, condition)
+    } else {
+        this_run::of_ward(&state)
+    };
+    let record = run.and_then(|run| state.run(run.as_str())).ok().filter(|record| record.end.is_none());
+    Ok(record.map_or(0, |record| u8::from(failed_steps(&record).iter().any(|(c, s)| c == condition && s == step))))
+}

@@ -1,0 +1,72 @@
+//! The guard of a command that runs as the service: decides whether it acts, and then becomes it.
+//!
+//! PID 1 has put this process into the service's user and sandbox, so it may neither write the record nor, perhaps, read
+//! it. PID 1 notes how the command ends, and the helper's next line fetches that ([`super::own_lines`]).
+
+use super::line::StepLine;
+use super::list::{Phase, Run};
+use super::{this_run, told};
+use crate::core::config::ConditionKind;
+use crate::edge::program;
+use crate::edge::record::{RunRecord, WardState};
+use rustix::fs::Mode;
+use std::io;
+
+/// Exit status systemd gives a command it cannot execute (systemd.exec(5), `EXIT_EXEC`).
+const CANNOT_EXECUTE: u8 = 203;
+
+/// Exit status of a guard whose command had to be skipped (sysexits.h, `EX_TEMPFAIL`), where the start does not depend on
+/// it: this process has no other way to say so.
+pub(super) const SKIPPED: u8 = 75;
+
+/// `own WARD CONDITION STEP [FLAGS] Execute COMMAND…`
+///
+/// # Errors
+/// The line is damaged.
+pub(super) fn own(words: &[String], umask: Mode) -> io::Result<u8> {
+    guard(&StepLine::parse(words)?, umask)
+}
+
+/// The same of a line that has been read.
+///
+/// # Errors
+/// Never so far.
+pub(super) fn guard(line: &StepLine, umask: Mode) -> io::Result<u8> {
+    let state = WardState::of(&line.ward);
+    let Some(record) = allowed(line, &state) else { return Ok(if line.required { 0 } else { SKIPPED }) };
+    if !line.acts(&record) {
+        return Ok(0);
+    }
+    rustix::process::umask(umask);
+    let error = program::become_command(&line.arguments, &told::variables(&state, line, &record));
+    tracing::warn!(
+        UNITWARD_WARD = line.ward,
+        UNITWARD_CONDITION = line.place.condition,
+        OBJECT_SYSTEMD_UNIT = record.unit,
+        "Failed to execute {}: {error}",
+        line.arguments.join(" ")
+    );
+    Ok(CANNOT_EXECUTE)
+}
+
+/// The record to go by; `None`: the command must not run, and why is said.
+fn allowed(line: &StepLine, state: &WardState) -> Option<RunRecord> {
+    if line.own_service {
+        let run = this_run::condition_run(state, (&line.ward, &line.place.condition), Mode::empty());
+        return run.inspect_err(|error| skipped(line, &error.to_string())).ok().map(|run| run.record);
+    }
+    let record = this_run::of_ward(state).and_then(|run| state.run(run.as_str()));
+    let record =
+        record.inspect_err(|error| skipped(line, &format!("failed to read the run's record: {error}"))).ok()?;
+    let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
+    if phase == Phase::Start && record.end.is_some() {
+        skipped(line, "the record is another run's");
+        return None;
+    }
+    let mut run = Run::new((state, &record.unit), record.clone(), (phase, Mode::empty()));
+    (!run.is_over()).then_some(record)
+}
+
+fn skipped(line: &StepLine, why: &str) {
+    eprintln!("skipped step {} of [{}] in ward {}: {why}", line.place.step, line.place.condition, line.ward);
+}

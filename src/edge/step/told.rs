@@ -1,0 +1,51 @@
+//! What a step's command is told of what happened: variables of its environment.
+
+use super::line::StepLine;
+use crate::core::crash::observation::ServiceResult;
+use crate::core::crash::reason::{Cause, TimeLimits};
+use crate::core::crash::tracker::Waited;
+use crate::core::crash::verdict::process_end;
+use crate::edge::pid1::{self, TIME_LIMITS, Wanted};
+use crate::edge::record::{End, RunRecord, StartKind, TimedOut, WardState};
+use crate::edge::series_file;
+
+/// The variables for a step of the run of which this is the record. Those of a death are there where the step answers one.
+pub(super) fn variables(state: &WardState, line: &StepLine, record: &RunRecord) -> Vec<(&'static str, String)> {
+    let deaths = series_file::load(state).deaths.len();
+    let mut variables = vec![
+        ("UNITWARD_WARD", line.ward.clone()),
+        ("UNITWARD_CONDITION", line.place.condition.clone()),
+        ("UNITWARD_DEATHS", deaths.to_string()),
+    ];
+    if let Some((invocation, end, unit)) = ended_run(state, record) {
+        variables.push(("UNITWARD_INVOCATION", invocation));
+        variables.push(("UNITWARD_REASON", reason(&end, &unit)));
+        variables.extend(end.pid.map(|pid| ("UNITWARD_PID", pid.to_string())));
+    }
+    variables
+}
+
+/// The run whose end the step answers: its invocation, its end, its unit.
+fn ended_run(state: &WardState, record: &RunRecord) -> Option<(String, End, String)> {
+    let of = |record: RunRecord| Some((record.invocation, record.end?, record.unit));
+    match record.start {
+        _ if record.end.is_some() => of(record.clone()),
+        StartKind::Condition => of(state.latest_death()?),
+        StartKind::First => None,
+        StartKind::AfterDeath | StartKind::AfterAbnormalDeath => of(state.run(record.follows.as_ref()?).ok()?),
+    }
+}
+
+/// Why it ended, in the words of a report.
+fn reason(end: &End, unit: &str) -> String {
+    let has_limit = matches!(end.result.as_str(), "watchdog" | "timeout");
+    let ask = || Some(pid1::ask(unit, Wanted { unit: &[], own: &TIME_LIMITS }).ok()?.time_limits());
+    let limits = if has_limit { ask() } else { None }.unwrap_or_else(TimeLimits::default);
+    let waited = match end.timed_out {
+        Some(TimedOut::Start) => Waited::Start,
+        Some(TimedOut::Stop) => Waited::Stop,
+        Some(TimedOut::Run) | None => Waited::Run,
+    };
+    let process = process_end(&end.code, &end.status);
+    Cause::new(&ServiceResult::parse(&end.result), process, (waited, &limits)).to_string()
+}
