@@ -6,7 +6,7 @@
 use super::root::{below, resolve};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{DescribedStack, Form, Mistake, Problem, SourceFile, UnitName, Ward, syntax};
-use crate::core::unit::AdoptedUnit;
+use crate::core::unit::{AdoptedUnit, DROP_IN};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -95,7 +95,7 @@ pub fn names(root: &Path) -> BTreeSet<String> {
 /// The assignments in the unit's drop-ins, with their section; only those in files named after `after`, if that is given.
 #[must_use]
 pub fn drop_in_lines(root: &Path, unit: &UnitName, after: Option<&str>) -> Vec<(String, NativeLine)> {
-    let drop_ins = drop_ins(root, &names_of(unit));
+    let drop_ins = drop_ins(root, unit);
     let later = drop_ins.into_iter().filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
     let mut lines = Vec::new();
     for file in later.filter_map(|(_, path)| source(root, &path)) {
@@ -138,24 +138,31 @@ fn exists(root: &Path, path: &Path) -> bool {
 pub fn read(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
     let names = names_of(unit);
     let main = names.iter().find_map(|name| first(root, name))?;
-    let drop_ins = drop_ins(root, &names);
-    let lines: Vec<_> =
-        std::iter::once(&main).chain(drop_ins.values()).flat_map(|path| service_lines(root, path)).collect();
-    Some(AdoptedUnit::from_lines(&lines))
+    let drop_ins = drop_ins(root, unit);
+    let (later, before): (Vec<_>, Vec<_>) = drop_ins.iter().partition(|(name, _)| name.as_str() > DROP_IN);
+    let of = |drop_ins: Vec<(&String, &PathBuf)>| {
+        drop_ins.into_iter().flat_map(|(_, path)| service_lines(root, path)).collect::<Vec<_>>()
+    };
+    let (later, before) = (of(later), of(before));
+    let lines = service_lines(root, &main).into_iter().chain(before).collect();
+    Some(AdoptedUnit::new(lines, later))
 }
 
-/// The drop-ins of a unit of these names, in the order they apply.
-fn drop_ins(root: &Path, names: &[String]) -> BTreeMap<String, PathBuf> {
+/// The drop-ins of a unit, in the order they apply.
+fn drop_ins(root: &Path, unit: &UnitName) -> BTreeMap<String, PathBuf> {
     let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for name in names {
-        for directory in DIRECTORIES {
-            let directory = Path::new("/").join(directory).join([name, ".d"].concat());
-            for entry in fs::read_dir(below(root, &directory)).into_iter().flatten().flatten() {
-                let file = entry.file_name().into_string().unwrap_or_default();
-                if file.ends_with(".conf") {
-                    let path = directory.join(&file);
-                    drop_ins.entry(file).or_insert(path);
-                }
+    // Of files of one name that of a directory higher up counts, of one directory that of the more specific name; what is for all
+    // units of the kind comes last.
+    let names = drop_in_names(unit);
+    let own = DIRECTORIES.iter().flat_map(|directory| names.iter().map(move |name| (directory, name.as_str())));
+    let of_all = DIRECTORIES.iter().map(|directory| (directory, unit.suffix()));
+    for (directory, name) in own.chain(of_all) {
+        let directory = Path::new("/").join(directory).join([name, ".d"].concat());
+        for entry in fs::read_dir(below(root, &directory)).into_iter().flatten().flatten() {
+            let file = entry.file_name().into_string().unwrap_or_default();
+            if file.ends_with(".conf") {
+                let path = directory.join(&file);
+                drop_ins.entry(file).or_insert(path);
             }
         }
     }
@@ -168,6 +175,16 @@ fn names_of(unit: &UnitName) -> Vec<String> {
     if !unit.instance().is_empty() {
         names.push(format!("{}@.{}", unit.prefix(), unit.suffix()));
     }
+    names
+}
+
+/// The names whose drop-ins apply: the unit's own, its template's, and those cut off after a dash, `a-b-` and `a-` for `a-b-c`
+/// (systemd.unit(5)).
+fn drop_in_names(unit: &UnitName) -> Vec<String> {
+    let mut names = names_of(unit);
+    let prefix = unit.prefix();
+    let dashes = prefix.char_indices().rev().filter(|(at, letter)| *letter == '-' && at + 1 < prefix.len());
+    names.extend(dashes.map(|(at, _)| format!("{}.{}", &prefix[..=at], unit.suffix())));
     names
 }
 
@@ -216,6 +233,25 @@ mod tests {
         assert_eq!(unit.restart.as_deref(), Some("always"));
         assert_eq!(unit.kind.as_deref(), Some("notify"));
         assert_eq!((unit.start, unit.stop), (Timeout::Never, Timeout::After(Duration::from_secs(5))));
+    }
+
+    #[test]
+    fn drop_ins_of_all_services_and_of_a_prefix_apply_too_the_most_specific_of_a_name_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let nice = |path: &str, value: &str| write(root.path(), path, &format!("[Service]\nNice={value}\n"));
+        nice("usr/lib/systemd/system/a-b-c@.service", "0");
+        nice("etc/systemd/system/service.d/10-all.conf", "1");
+        nice("etc/systemd/system/service.d/20-mid.conf", "-1");
+        nice("usr/lib/systemd/system/a-.service.d/20-mid.conf", "2");
+        nice("usr/lib/systemd/system/a-b-.service.d/30-own.conf", "-2");
+        nice("etc/systemd/system/a-.service.d/30-own.conf", "3");
+        nice("etc/systemd/system/a-b-c@.service.d/50-unitward.conf", "4");
+        nice("etc/systemd/system/a-b-c@x.service.d/60-late.conf", "5");
+        nice("etc/systemd/system/a-b-c-.service.d/40-not.conf", "-3");
+        let unit = read(root.path(), &UnitName::new("a-b-c@x.service").unwrap()).unwrap();
+        let values = |lines: &[NativeLine]| lines.iter().map(|line| line.value.clone()).collect::<Vec<_>>();
+        assert_eq!(values(&unit.lines), ["0", "1", "2", "3", "4"]);
+        assert_eq!(values(&unit.later), ["5"]);
     }
 
     #[test]

@@ -2,18 +2,19 @@
 
 use super::hidden;
 use super::timeouts::{Timeout, given};
+use crate::core::config::Ward;
 use crate::core::config::read_native::{value, values};
 use crate::core::config::ward::NativeLine;
 
 /// What an adopted unit's own files say, as far as the drop-in must know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdoptedUnit {
+    /// All `[Service]` lines of its main file and of the drop-ins that sort before ours, in the order they apply.
+    pub lines: Vec<NativeLine>,
+    /// Those of the drop-ins that sort after ours, and so have the last word.
+    pub later: Vec<NativeLine>,
     /// `Type=`.
     pub kind: Option<String>,
-    /// TMP
-    pub lines: Vec<NativeLine>,
-    /// TMP
-    pub later: Vec<NativeLine>,
     /// `Restart=`.
     pub restart: Option<String>,
     /// Whether `RootDirectory=` or `RootImage=` gives it a root of its own.
@@ -39,11 +40,20 @@ const DIRECTORIES: [&str; 5] =
     ["RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory"];
 
 impl AdoptedUnit {
-    /// From the `[Service]` lines of its files, in the order they apply.
+    /// From the `[Service]` lines of its files, in the order they apply: those before our own drop-in, and those after it.
     #[must_use]
-    pub fn from_lines(service: &[NativeLine]) -> Self {
+    pub fn new(lines: Vec<NativeLine>, later: Vec<NativeLine>) -> Self {
+        let mut all = lines;
+        let before = all.len();
+        all.extend(later);
+        let read = Self::read(&all);
+        let later = all.split_off(before);
+        Self { lines: all, later, ..read }
+    }
+
+    fn read(service: &[NativeLine]) -> Self {
         Self {
-            lines: service.to_vec(),
+            lines: Vec::new(),
             later: Vec::new(),
             kind: value(service, "Type").map(str::to_owned),
             restart: value(service, "Restart").map(str::to_owned),
@@ -60,6 +70,60 @@ impl AdoptedUnit {
             start: given(service, "TimeoutStartSec"),
             stop: given(service, "TimeoutStopSec"),
         }
+    }
+}
+
+/// All `[Service]` lines of a ward's unit in the order they apply, but for those that we add.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceLines<'a> {
+    ward: &'a Ward,
+    adopted: Option<&'a AdoptedUnit>,
+}
+
+impl<'a> ServiceLines<'a> {
+    /// Of the unit that `ward` defines or adopts.
+    #[must_use]
+    pub fn of(ward: &'a Ward, adopted: Option<&'a AdoptedUnit>) -> Self {
+        Self { ward, adopted }
+    }
+
+    /// The lines.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = &'a NativeLine> {
+        let before = self.adopted.into_iter().flat_map(|unit| &unit.lines);
+        let later = self.adopted.into_iter().flat_map(|unit| &unit.later);
+        before.chain(&self.ward.native.service).chain(later)
+    }
+
+    /// The line whose value of `key` stands: the last, unless it is empty.
+    #[must_use]
+    pub fn last(self, key: &str) -> Option<&'a NativeLine> {
+        self.iter().rfind(|line| line.key == key).filter(|line| !line.value.is_empty())
+    }
+
+    /// The one value of `key` that stands.
+    #[must_use]
+    pub fn value(self, key: &str) -> Option<&'a str> {
+        self.last(key).map(|line| line.value.as_str())
+    }
+
+    /// The lines of a list that stand, resets applied.
+    #[must_use]
+    pub fn values(self, key: &str) -> Vec<&'a NativeLine> {
+        let mut standing = Vec::new();
+        for line in self.iter().filter(|line| line.key == key) {
+            if line.value.is_empty() {
+                standing.clear();
+            } else {
+                standing.push(line);
+            }
+        }
+        standing
+    }
+
+    /// Whether the line stands in the ward and not in the unit's own files.
+    #[must_use]
+    pub fn is_of_ward(self, line: &NativeLine) -> bool {
+        self.ward.native.service.iter().any(|own| std::ptr::eq(own, line))
     }
 }
 

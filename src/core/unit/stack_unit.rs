@@ -7,7 +7,7 @@
 //! The socket is opened at boot, and by whichever member is started first: a stack that was just written need not wait for
 //! the next boot.
 
-use super::ward_unit::DROP_IN;
+use super::DROP_IN;
 use super::{Content, Output, Rank, header};
 use crate::core::config::{Form, Stack, StackName, UnitName};
 

@@ -4,15 +4,12 @@ use super::adopted::{self, AdoptedUnit};
 use super::lists::{self, HelperLine, List, Site, Writer};
 use super::stack_unit::socket;
 use super::timeouts::{self, Phase};
-use super::{Beside, header, hidden, start_limit};
+use super::{Beside, DROP_IN, header, hidden, start_limit};
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Place, Problem, Ward, time_span};
 use crate::core::recovery::backoff::Backoff;
 use std::time::Duration;
-
-/// The drop-in's name: an administrator's own `override.conf` comes after it and so wins.
-pub(super) const DROP_IN: &str = "50-unitward.conf";
 
 /// Where the unit goes, relative to the generator's directory.
 pub(super) fn path(ward: &Ward) -> String {

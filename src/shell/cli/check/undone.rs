@@ -5,12 +5,9 @@
 
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, Mistake, Problem, Ward};
-use crate::core::unit::{Content, Output};
+use crate::core::unit::{Content, DROP_IN, Output};
 use crate::edge::unit_files;
 use std::path::Path;
-
-/// The generator's own drop-in.
-const OURS: &str = "50-unitward.conf";
 
 /// Lists that our lines stand in.
 const LISTS: [&str; 3] = ["ExecStartPre", "ExecStartPost", "ExecStopPost"];
@@ -19,7 +16,7 @@ const LISTS: [&str; 3] = ["ExecStartPre", "ExecStartPost", "ExecStopPost"];
 pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Problem> {
     let Some(Content::File(ours)) = outputs.first().map(|output| &output.content) else { return Vec::new() };
     // A drop-in for a unit of ours always comes after it.
-    let after = (ward.form != Form::Defined).then_some(OURS);
+    let after = (ward.form != Form::Defined).then_some(DROP_IN);
     let written = |key: &str| ours.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let undone = |(section, line): (String, NativeLine)| {
         let key = line.key.as_str();

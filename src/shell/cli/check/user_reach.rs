@@ -6,7 +6,7 @@ use crate::core::unit::AdoptedUnit;
 
 /// Warnings about the unit of one ward, all its lines together.
 pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
-    let own = AdoptedUnit::from_lines(&ward.native.service);
+    let own = AdoptedUnit::new(ward.native.service.clone(), Vec::new());
     let known = |setting: fn(&AdoptedUnit) -> Option<&String>| setting(&own).or_else(|| setting(adopted?)).cloned();
     let is_roots = known(|unit| unit.user.as_ref()).is_none_or(|user| ["", "root", "0"].contains(&user.as_str()));
     if is_roots {
