@@ -259,8 +259,11 @@ impl<'a> Writer<'a> {
         let is_else = step.contains('.');
         let keyword = if is_else { "Else" } else { "" };
         let command = command_of(action);
-        let flags = self.flags(condition, action, required);
+        let mut flags = self.flags(condition, action, required);
         if self.confined && command.is_some_and(|command| !command.privileged) {
+            if self.site == Site::OwnService {
+                flags.insert_str(0, " --own-service");
+            }
             let forgiven = if required { "" } else { "-" };
             let ward = quote(self.ward.name.as_str());
             let words = helper_words(action);
@@ -281,7 +284,6 @@ impl<'a> Writer<'a> {
         [
             (" --do-now", condition.do_now && self.site == Site::Ward),
             (" --break", condition.on_step_failure == OnStepFailure::Break),
-            (" --own-service", self.site == Site::OwnService),
             (" --ignore-failure", is_forgiven(action)),
             (" --required", required),
             (" --as-root", command.is_some_and(|command| command.privileged)),

@@ -1,6 +1,6 @@
 //! The unit of one ward: the service it defines, or the drop-in for the one it adopts.
 
-use super::adopted::{self, AdoptedUnit};
+use super::adopted::{self, AdoptedUnit, ServiceLines};
 use super::lists::{self, HelperLine, List, Site, Writer};
 use super::stack_unit::socket;
 use super::timeouts::{self, Phase};
@@ -99,13 +99,10 @@ struct Lines {
 
 impl Lines {
     fn of(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Self {
-        let service: Option<Vec<_>> = match &ward.form {
-            Form::Defined => Some(ward.native.service.iter().collect()),
-            Form::Adopted(_) => {
-                adopted.map(|unit| unit.lines.iter().chain(&ward.native.service).chain(&unit.later).collect())
-            }
-        };
-        let writer = Writer::new(ward, Site::Ward, service.map(Vec::into_iter));
+        // Of a unit without a file of its own nothing is known.
+        let is_known = ward.form == Form::Defined || adopted.is_some();
+        let service = is_known.then(|| ServiceLines::of(ward, adopted).iter());
+        let writer = Writer::new(ward, Site::Ward, service);
         let (mut before, mut after, mut stop) = (List::default(), List::default(), List::default());
         // [OnRestart] speaks of a restart with all its steps, so its steps come last.
         let (restart, others): (Vec<_>, Vec<_>) =
@@ -124,6 +121,7 @@ impl Lines {
         let limit = limit_options(ward);
         let stretch = HelperLine::new("steps", ward, ward.unit().as_str());
         let begin = begin(ward, &limit, !after.is_empty()).steps(&before.take_first());
+        let before = before.closed();
         let mut lines_after = Vec::new();
         if !after.is_empty() {
             let last = end(ward).steps(&after.take_last());

@@ -140,7 +140,8 @@ fn is_to_come(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book
         StartKind::AfterDeath => condition.kind == ConditionKind::Death,
         StartKind::First | StartKind::Condition => false,
     };
-    scene.unit(&ward.unit()).sub == "start-pre" && book.latest().filter(|run| run.end.is_none()).is_some_and(is_counted)
+    let is_before = matches!(scene.unit(&ward.unit()).sub.as_str(), "condition" | "start-pre");
+    is_before && book.latest().filter(|run| run.end.is_none()).is_some_and(is_counted)
 }
 
 fn restart((action, argument): (String, String), (step, done): (String, u64)) -> StepTold {
@@ -215,7 +216,8 @@ mod tests {
         let ward = sample::ward("web", TEXT);
         let killed = StepResult { status: KILLED, ..step("3", "WaitFor", Outcome::Failed) };
         let run = RunRecord { results: vec![step("1", "Execute", Outcome::Ok), killed], ..restart(&ward) };
-        let words = "unitward-step step web OnDeath 3 WaitFor 1s".split(' ').map(str::to_owned).collect();
+        let words =
+            "unitward-step end web web.service --step=OnDeath:3 WaitFor 1s".split(' ').map(str::to_owned).collect();
         let details = Some(Details { line: Some((words, 1)), ..Details::default() });
         let unit = UnitSeen { details, ..sample::unit("loaded", "activating", "start-post") };
         scene.place(("web.service", unit), Some(("web", sample::book(vec![run]))));
@@ -229,7 +231,7 @@ mod tests {
         let mut scene = sample::scene();
         let ward = sample::ward("web", TEXT);
         let book = sample::book(vec![RunRecord { results: Vec::new(), ..restart(&ward) }]);
-        scene.place(("web.service", sample::unit("loaded", "activating", "start-pre")), Some(("web", book)));
+        scene.place(("web.service", sample::unit("loaded", "activating", "condition")), Some(("web", book)));
         assert_eq!(conditions(&scene, &ward)[0].steps[1].done, 0);
     }
 

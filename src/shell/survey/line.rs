@@ -164,7 +164,7 @@ pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
         ("active", "exited") => return State::Done,
         ("active" | "reloading" | "refreshing", _) => return State::Running,
         ("activating", _) if unit.waits_for_systemd() => return State::Restarting,
-        ("activating", _) if waits(unit) && restarts => return State::Restarting,
+        ("activating", _) if waits(unit) && restarts && is_before_its_steps(book) => return State::Restarting,
         ("activating", _) if restarts => return State::Recovering,
         ("activating", _) => return State::Starting,
         ("deactivating", _) if comes_back(unit, book) => return State::Restarting,
@@ -225,6 +225,11 @@ fn waits(unit: &UnitSeen) -> bool {
     line.is_some_and(|(words, _)| words.get(1).is_some_and(|word| word == "begin"))
 }
 
+/// Whether the line that waits has not come to the steps above the restart.
+fn is_before_its_steps(book: &Book) -> bool {
+    book.latest().is_none_or(|run| run.end.is_some() || run.results.is_empty())
+}
+
 /// When the wait before a restart ends.
 fn until(book: &Book, (unit, details): (&UnitSeen, &Details)) -> Option<u64> {
     if unit.waits_for_systemd() {
@@ -242,8 +247,8 @@ fn step(ward: &Ward, (unit, book): (&UnitSeen, &Book)) -> Option<StepAt> {
     Some(StepAt { condition: condition.id.clone(), step: step.to_owned(), of, action, argument, since })
 }
 
-/// The condition and the number of the step that runs, and since when: by PID 1, or where that has forgotten it, by the unit's latest
-/// run, in which a step that runs is on record as killed.
+/// The condition and the number of the step that runs, and since when: by the unit's latest run, in which a step that runs is on record
+/// as killed; of one that has a line of its own, by PID 1.
 pub(super) fn at_work<'a>(
     ward: &Ward,
     unit: &'a UnitSeen,
@@ -257,7 +262,11 @@ pub(super) fn at_work<'a>(
             "deactivating" => of_a_stop && run.end.is_some(),
             _ => !of_a_stop && run.up.is_none() && run.end.is_none(),
         };
-        (goes_on && unit.has_forgotten_its_line()).then_some((last.condition.as_str(), last.step.as_str(), last.at))
+        (goes_on && (unit.runs_a_list() || unit.has_forgotten_its_line())).then_some((
+            last.condition.as_str(),
+            last.step.as_str(),
+            last.at,
+        ))
     };
     unit.step().or_else(recorded)
 }

@@ -16,7 +16,7 @@ const SERVICE: &str = "org.freedesktop.systemd1.Service";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// Where lines of ours stand. The main process, which lasts, comes last.
-const LINES: [&str; 4] = ["ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecStart"];
+const LINES: [&str; 5] = ["ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecStart"];
 
 /// How long PID 1 may take for one question. It is silent for seconds while it reloads many units.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,11 +67,19 @@ impl UnitSeen {
         !matches!(self.active.as_str(), "active" | "reloading" | "refreshing" | "activating" | "deactivating")
     }
 
-    /// The condition and the number of the step whose line runs: `… step WARD CONDITION STEP …`.
+    /// The condition and the number of the step that has a line of its own and runs: `… own WARD CONDITION STEP …`.
     pub(super) fn step(&self) -> Option<(&str, &str, u64)> {
         let (words, since) = self.details.as_ref()?.line.as_ref()?;
         let [_, command, _, condition, step, ..] = words.as_slice() else { return None };
-        (command == "step").then_some((condition, step, *since))
+        // The second word is that of units which version 0.4 has generated.
+        matches!(command.as_str(), "own" | "step").then_some((condition, step, *since))
+    }
+
+    /// Whether a line runs that has steps in it; the run's record says which of them runs.
+    pub(super) fn runs_a_list(&self) -> bool {
+        let line = self.details.as_ref().and_then(|details| details.line.as_ref());
+        line.and_then(|(words, _)| words.get(1))
+            .is_some_and(|command| matches!(command.as_str(), "begin" | "steps" | "end" | "stopped" | "condition"))
     }
 
     /// Whether lines of it run and PID 1 cannot say which.

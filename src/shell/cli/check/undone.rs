@@ -10,7 +10,7 @@ use crate::edge::unit_files;
 use std::path::Path;
 
 /// Lists that our lines stand in.
-const LISTS: [&str; 3] = ["ExecStartPre", "ExecStartPost", "ExecStopPost"];
+const LISTS: [&str; 4] = ["ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStopPost"];
 
 /// The lines of drop-ins that undo the unit of `ward`, whose first output it is.
 pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Problem> {
@@ -21,7 +21,7 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
     let undone = |(section, line): (String, NativeLine)| {
         let key = line.key.as_str();
         let text = match (section.as_str(), key) {
-            ("Service", _) if LISTS.contains(&key) && line.value.is_empty() => format!(
+            ("Service", _) if LISTS.contains(&key) && line.value.is_empty() && written(key).is_some() => format!(
                 "this takes away the {key}= lines of {}, without which no recovery runs; take the line out{}",
                 ward.path.display(),
                 if after.is_some() { ", or name the file so that it sorts before 50-unitward.conf" } else { "" },
