@@ -252,20 +252,26 @@ on_both! {
         let _reports = cloud(&host, "");
         host.script("/usr/local/bin/crafty", "#!/bin/bash\nsystemd-notify --ready\n[ ! -e /run/$1-once ] || exec sleep infinity\ntouch /run/$1-once\n\
             until [ -e /run/go ]; do sleep 0.05; done\nsystemd-notify STOPPING=1\nuntil [ -e /run/queued ]; do sleep 0.05; done\neval \"$2\"\n");
-        let ends = [("fault", "kill -SEGV $$$$", "SIG 11 (Segmentation fault)"), ("exit", "exit 101", "EXIT 101"), ("kill", "kill -KILL $$$$", "SIG 9 (Killed)")];
-        for (name, end, _) in ends {
-            host.write(&format!("/etc/unitward/{name}.ward"), &format!("[Service]\nType=notify\nNotifyAccess=all\nLimitCORE=0\nRestart=always\n\
+        let ends = [
+            ("fault", "kill -SEGV $$$$", "always", "SIG 11 (Segmentation fault)"),
+            ("exit", "exit 101", "on-failure", "EXIT 101"),
+            ("kill", "kill -KILL $$$$", "always", "SIG 9 (Killed)"),
+            ("left", "exit 101", "no", "EXIT 101"),
+        ];
+        for (name, end, restart, _) in ends {
+            host.write(&format!("/etc/unitward/{name}.ward"), &format!("[Service]\nType=notify\nNotifyAccess=all\nLimitCORE=0\nRestart={restart}\n\
                 ExecStart=/usr/local/bin/crafty {name} \"{end}\"\n[OnDeath]\nLog={name} is answered\n"));
         }
-        host.sh("systemctl daemon-reload; systemctl start fault exit kill; touch /run/go");
+        host.sh("systemctl daemon-reload; systemctl start fault exit kill left; touch /run/go");
         for (name, ..) in ends {
             host.wait_for_property(name, "ActiveState", "deactivating");
         }
-        host.sh("systemctl start --no-block fault exit kill; touch /run/queued");
-        for (name, _, reason) in ends {
+        host.sh("systemctl start --no-block fault exit kill left; touch /run/queued");
+        for (name, _, restart, reason) in ends {
             let report = host.wait_for("the crash", || told(&host).ok()?.into_iter().find(|report| report["ward"] == name));
             assert_eq!(report["reason"], reason, "{report}");
-            host.wait_for("its steps", || host.journal(&["-o", "cat", "-t", "unitward-step"]).contains(&format!("{name} is answered")).then_some(()));
+            let is_answered = || host.journal(&["-o", "cat", "-t", "unitward-step"]).contains(&format!("{name} is answered"));
+            host.wait_for("its steps", || (restart == "no" || is_answered()).then_some(()));
         }
         let said = host.journal(&["-o", "cat", "-t", "unitward-step"]);
         for end in ["signal SEGV", "exit status 101", "signal KILL"] {

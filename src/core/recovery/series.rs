@@ -106,7 +106,9 @@ impl Series {
         if automatic {
             self.restarts = self.restarts.saturating_add(1);
             // An automatic restart follows a death; one that nobody noted is taken for the worse.
-            return if last_end == LastEnd::Death { Start::AfterDeath } else { Start::AfterAbnormalDeath };
+            // What looked like a request was a clean end.
+            let is_clean = matches!(last_end, LastEnd::Death | LastEnd::Presumed);
+            return if is_clean { Start::AfterDeath } else { Start::AfterAbnormalDeath };
         }
         self.restarts = 0;
         self.deaths.clear();
@@ -291,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_request_that_was_only_presumed_is_a_death_if_systemd_restarts_the_unit() {
-        for (nrestarts, missed, start) in [(1, true, Start::AfterAbnormalDeath), (0, false, Start::First)] {
+        for (nrestarts, missed, start) in [(1, true, Start::AfterDeath), (0, false, Start::First)] {
             let mut series = Series::default();
             let _ = series.start(Some(0));
             series.asked(LastEnd::Presumed);

@@ -54,7 +54,8 @@ fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
     if disproved {
         correct(&state, series.died_in.as_deref());
     }
-    let one_too_many = missed && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
+    let unseen = if disproved { LastEnd::Death } else { LastEnd::AbnormalDeath };
+    let one_too_many = missed && limit::death(&mut series, unseen, arguments)? == Verdict::LimitReached;
     let start = series.start(nrestarts);
     let spent = spend(&mut series, start, arguments);
     let mut record = RunRecord {

@@ -299,13 +299,13 @@ fn died_in_a_start(told: &Told, known: &Properties) -> bool {
 }
 
 /// Whether the unit was being stopped before its main process ended, though the stop job is no more: a start has taken its
-/// place, or the job is over meanwhile. systemd's own reasons to stop a unit name themselves in the result.
+/// place, or the job is over meanwhile.
+///
+/// STOPPING=1 looks like a stop, and anybody may have a start queued where the service has a name on the bus. So a failure never
+/// counts as asked for, whoever's it is, and a clean end is only presumed to be, until systemd restarts the unit by itself.
 fn a_stop_was_overtaken(told: &Told, known: &Properties) -> bool {
     let Stamps { began, up, left, died } = Stamps::of(known);
-    let of_itself = matches!(told.result.as_str(), "watchdog" | "timeout" | "oom-kill" | "resources" | "protocol");
-    // STOPPING=1 looks like a stop; a service that has sent it may still crash, and its name on the bus be asked for. So this is
-    // only presumed, until systemd restarts the unit by itself.
-    known.job().is_some() && !of_itself && !is_a_fault(told) && began > 0 && began <= up && up <= left && left < died
+    known.job().is_some() && told.result == "success" && began > 0 && began <= up && up <= left && left < died
 }
 
 fn kind_of_end(told: &Told, known: &Properties, asked: bool) -> Kind {
