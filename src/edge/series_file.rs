@@ -20,6 +20,8 @@ struct Stored {
     last_end: StoredEnd,
     #[serde(default)]
     died_in: Option<String>,
+    #[serde(default)]
+    restart_due: Option<u64>,
     spent: Vec<String>,
 }
 
@@ -64,6 +66,7 @@ impl From<Stored> for Series {
                 StoredEnd::AbnormalDeath => LastEnd::AbnormalDeath,
             },
             died_in: stored.died_in,
+            restart_due: stored.restart_due,
             spent: stored.spent.into_iter().collect(),
         }
     }
@@ -85,6 +88,7 @@ impl From<&Series> for Stored {
                 LastEnd::AbnormalDeath => StoredEnd::AbnormalDeath,
             },
             died_in: series.died_in.clone(),
+            restart_due: series.restart_due,
             spent: series.spent.iter().cloned().collect(),
         }
     }
@@ -107,6 +111,7 @@ mod tests {
             up_since: Some(5),
             last_end: LastEnd::Death,
             died_in: Some("0123456789abcdef0123456789abcdef".into()),
+            restart_due: Some(9),
             spent: ["OnDeath".to_owned()].into(),
         };
         save(&state, &series).unwrap();

@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod course;
 pub mod gate;
 pub mod list;
+pub mod policy;
 pub mod report;
 pub mod series;
 

@@ -24,6 +24,9 @@ pub struct Series {
     pub last_end: LastEnd,
     /// The run whose death the next start will answer, if that start is an automatic one.
     pub died_in: Option<String>,
+    /// Before when systemd does not restart the unit after that death, microseconds of the monotonic clock; `None`: it is not going
+    /// to restart it, or has done so.
+    pub restart_due: Option<u64>,
     /// Conditions with `Once=` that have fired.
     pub spent: BTreeSet<String>,
 }
@@ -64,6 +67,46 @@ impl Start {
     }
 }
 
+/// What PID 1 knows of a start with `NRestarts` 0 that may be an automatic restart all the same. Times in microseconds of the
+/// monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beginning {
+    /// A unit that this one requires, binds to or is part of takes this one along in its own stop.
+    pub is_in_circle: bool,
+    /// When the unit was last down; 0: PID 1 has not seen it.
+    pub down: u64,
+    /// When this start began.
+    pub begun: u64,
+}
+
+/// How long such a start may have waited for other units, in microseconds.
+const LONGEST_WAIT: u64 = 5 * 60 * 1_000_000;
+
+/// Shortest `RestartSec=` that shows whether systemd waited for it, in microseconds.
+const SHORTEST_DELAY: u64 = 1_000_000;
+
+/// Before when systemd does not restart a unit that has died now and waits `delay`; all in microseconds.
+#[must_use]
+pub fn restart_due(now: u64, delay: u64) -> u64 {
+    now.saturating_add(if delay > SHORTEST_DELAY { delay } else { 0 })
+}
+
+/// Whether a start answers a death though systemd counts no restart.
+///
+/// Since version 254 systemd first stops a unit whose restart is due when it stands in a circle with another one, such as a socket
+/// that it requires and that is part of it, and then starts it like any other: `NRestarts` is 0 again. That stop happens when the
+/// restart is due and not before, which a stop or restart by hand hardly hits.
+#[must_use]
+pub fn is_turned_restart(series: &Series, nrestarts: Option<u32>, beginning: Beginning) -> bool {
+    let Beginning { is_in_circle, down, begun } = beginning;
+    let is_due = series.restart_due.is_some_and(|due| down >= due);
+    nrestarts == Some(0)
+        && series.died_in.is_some()
+        && is_in_circle
+        && is_due
+        && begun.saturating_sub(down) <= LONGEST_WAIT
+}
+
 /// When too many deaths are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeathLimit {
@@ -93,14 +136,18 @@ impl Series {
     ///
     /// After an end that was asked for no start answers a death, whoever makes it: the full restart of a stack may kill a process,
     /// and systemd restarts it.
-    pub fn start(&mut self, nrestarts: Option<u32>) -> Start {
+    ///
+    /// `is_turned`: what [`is_turned_restart`] says.
+    pub fn start(&mut self, nrestarts: Option<u32>, is_turned: bool) -> Start {
         let automatic = match nrestarts {
+            _ if is_turned => true,
             Some(count) => count > 0 && count != self.nrestarts && self.last_end != LastEnd::Asked,
             None => matches!(self.last_end, LastEnd::Death | LastEnd::AbnormalDeath),
         };
         // It is for this start alone: should the end of this run go unnoted, the next one must not be taken for asked.
         let last_end = std::mem::take(&mut self.last_end);
         self.up_since = None;
+        self.restart_due = None;
         self.open = true;
         self.nrestarts = nrestarts.unwrap_or(self.nrestarts);
         if automatic {
@@ -223,11 +270,11 @@ mod tests {
         let mut series = Series::default();
         for n in 0..5 {
             let _ = crash(&mut series, n);
-            assert_eq!(series.start(Some(u32::try_from(n).unwrap() + 1)), Start::AfterAbnormalDeath);
+            assert_eq!(series.start(Some(u32::try_from(n).unwrap() + 1), false), Start::AfterAbnormalDeath);
         }
         assert_eq!(series.restarts, 5);
         series.spent.insert("OnDeath".into());
-        assert_eq!(series.start(Some(0)), Start::First);
+        assert_eq!(series.start(Some(0), false), Start::First);
         assert_eq!((series.restarts, series.deaths.len(), series.spent.len()), (0, 0, 0));
     }
 
@@ -236,7 +283,7 @@ mod tests {
         let mut series = Series::default();
         for n in 0..5 {
             let _ = crash(&mut series, n);
-            let _ = series.start(Some(u32::try_from(n).unwrap() + 1));
+            let _ = series.start(Some(u32::try_from(n).unwrap() + 1), false);
         }
         series.up(1_000);
         assert_eq!(crash(&mut series, 1_000 + 600_000), Verdict::Restart);
@@ -260,31 +307,31 @@ mod tests {
     #[test]
     fn a_counter_that_has_not_risen_is_a_manual_start() {
         let mut series = Series::default();
-        let _ = series.start(Some(0));
+        let _ = series.start(Some(0), false);
         let _ = crash(&mut series, 1);
-        assert_eq!(series.start(Some(1)), Start::AfterAbnormalDeath);
+        assert_eq!(series.start(Some(1), false), Start::AfterAbnormalDeath);
         let _ = crash(&mut series, 2);
         // Stopped by hand while systemd waited with the restart, then started by hand: the counter stays at 1.
-        assert_eq!(series.start(Some(1)), Start::First);
+        assert_eq!(series.start(Some(1), false), Start::First);
     }
 
     #[test]
     fn a_counter_put_back_by_reset_failed_does_not_hide_a_restart() {
         let mut series = Series::default();
-        let _ = series.start(Some(0));
+        let _ = series.start(Some(0), false);
         let _ = crash(&mut series, 1);
         series.ended(Some(0));
-        assert_eq!(series.start(Some(1)), Start::AfterAbnormalDeath);
+        assert_eq!(series.start(Some(1), false), Start::AfterAbnormalDeath);
         // reset-failed while it runs: the counter is 0 again at its next end.
         let _ = crash(&mut series, 2);
         series.ended(Some(0));
-        assert_eq!(series.start(Some(1)), Start::AfterAbnormalDeath);
+        assert_eq!(series.start(Some(1), false), Start::AfterAbnormalDeath);
     }
 
     #[test]
     fn an_end_that_nobody_noted_shows_at_the_next_automatic_start() {
         let mut series = Series::default();
-        let _ = series.start(Some(0));
+        let _ = series.start(Some(0), false);
         assert!(series.missed_an_end(Some(1)));
         assert!(!series.missed_an_end(Some(0)), "a manual start tells nothing");
         series.ended(Some(0));
@@ -295,12 +342,40 @@ mod tests {
     fn a_request_that_was_only_presumed_is_a_death_if_systemd_restarts_the_unit() {
         for (nrestarts, missed, start) in [(1, true, Start::AfterDeath), (0, false, Start::First)] {
             let mut series = Series::default();
-            let _ = series.start(Some(0));
+            let _ = series.start(Some(0), false);
             series.asked(LastEnd::Presumed);
             series.ended(Some(0));
             assert_eq!(series.missed_an_end(Some(nrestarts)), missed);
-            assert_eq!(series.start(Some(nrestarts)), start);
+            assert_eq!(series.start(Some(nrestarts), false), start);
         }
+    }
+
+    #[test]
+    fn a_start_in_a_circle_answers_a_death_if_the_unit_was_down_when_its_restart_was_due() {
+        let second = 1_000_000;
+        let died = |delay| Series {
+            died_in: Some("a".into()),
+            restart_due: Some(restart_due(100 * second, delay)),
+            ..Series::default()
+        };
+        let at = |down: u64, begun: u64| Beginning { is_in_circle: true, down: down * second, begun: begun * second };
+        for (delay, beginning, expect) in [
+            (3 * second, at(103, 103), true),
+            (3 * second, at(100, 103), false),
+            (3 * second, at(0, 103), false),
+            (3 * second, at(103, 404), false),
+            (0, at(100, 100), true),
+            (second / 2, at(100, 100), true),
+            (0, Beginning { is_in_circle: false, ..at(100, 100) }, false),
+        ] {
+            assert_eq!(is_turned_restart(&died(delay), Some(0), beginning), expect, "{delay} {beginning:?}");
+        }
+        assert!(!is_turned_restart(&died(0), Some(1), at(100, 100)), "systemd has counted it");
+        assert!(!is_turned_restart(&Series::default(), Some(0), at(100, 100)), "nobody died");
+        let mut series = died(0);
+        series.last_end = LastEnd::AbnormalDeath;
+        assert_eq!(series.start(Some(0), true), Start::AfterAbnormalDeath);
+        assert_eq!((series.restarts, series.restart_due), (1, None));
     }
 
     #[test]
@@ -322,30 +397,30 @@ mod tests {
             (LastEnd::Unknown, Start::AfterAbnormalDeath),
         ] {
             let mut series = Series { last_end: end, ..Series::default() };
-            assert_eq!(series.start(Some(1)), start);
+            assert_eq!(series.start(Some(1), false), start);
         }
     }
 
     #[test]
     fn an_automatic_start_after_an_end_that_was_asked_for_begins_afresh() {
         let mut series = Series::default();
-        let _ = series.start(Some(0));
+        let _ = series.start(Some(0), false);
         let _ = crash(&mut series, 1);
-        assert_eq!(series.start(Some(1)), Start::AfterAbnormalDeath);
+        assert_eq!(series.start(Some(1), false), Start::AfterAbnormalDeath);
         series.asked(LastEnd::Asked);
         series.ended(Some(1));
-        assert_eq!(series.start(Some(2)), Start::First, "the full restart of its stack has killed it");
+        assert_eq!(series.start(Some(2), false), Start::First, "the full restart of its stack has killed it");
         assert_eq!((series.restarts, series.deaths.len()), (0, 0));
-        assert_eq!(series.start(Some(3)), Start::AfterAbnormalDeath, "an end that nobody noted is a death");
+        assert_eq!(series.start(Some(3), false), Start::AfterAbnormalDeath, "an end that nobody noted is a death");
     }
 
     #[test]
     fn without_the_counter_the_last_end_decides() {
         let mut series = Series::default();
-        assert_eq!(series.start(None), Start::First);
+        assert_eq!(series.start(None, false), Start::First);
         let _ = crash(&mut series, 1);
-        assert_eq!(series.start(None), Start::AfterAbnormalDeath);
+        assert_eq!(series.start(None, false), Start::AfterAbnormalDeath);
         series.asked(LastEnd::Asked);
-        assert_eq!(series.start(None), Start::First);
+        assert_eq!(series.start(None, false), Start::First);
     }
 }

@@ -9,12 +9,13 @@ use crate::core::config::{ConditionKind, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
 use crate::core::recovery::gate::{Past, Place};
-use crate::core::recovery::series::{LastEnd, Start, Verdict};
+use crate::core::recovery::series::{Beginning, LastEnd, Start, Verdict, is_turned_restart};
 use crate::edge::exclusion::Exclusion;
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{GivenUp, RunRecord, StartKind, WardState};
 use crate::edge::{clock, exclusion, series_file};
 use rustix::fs::Mode;
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -56,7 +57,8 @@ fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
     }
     let unseen = if disproved { LastEnd::Death } else { LastEnd::AbnormalDeath };
     let one_too_many = missed && limit::death(&mut series, unseen, arguments)? == Verdict::LimitReached;
-    let start = series.start(nrestarts);
+    let is_turned = series.restart_due.is_some() && nrestarts == Some(0) && is_turned(unit, &series);
+    let start = series.start(nrestarts, is_turned);
     let spent = spend(&mut series, start, arguments);
     let mut record = RunRecord {
         restarts: series.restarts,
@@ -98,6 +100,21 @@ fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
         tracing::warn!(UNITWARD_WARD = ward, "Failed to note the beginning of a run of ward {ward}: {error}");
     }
     Ok(Some((state, record)))
+}
+
+/// Whether this start answers a death though systemd counts no restart.
+fn is_turned(unit: &str, series: &Series) -> bool {
+    const TAKE_ALONG: [&str; 4] = ["RequiredBy", "BoundBy", "RequisiteOf", "ConsistsOf"];
+    const ARE_TAKEN_BY: [&str; 4] = ["Requires", "BindsTo", "Requisite", "PartOf"];
+    const DOWN: &str = "InactiveEnterTimestampMonotonic";
+    const BEGUN: &str = "InactiveExitTimestampMonotonic";
+    let asked = [&TAKE_ALONG[..], &ARE_TAKEN_BY, &[DOWN, BEGUN]].concat();
+    let Ok(known) = pid1::ask_patiently(unit, Wanted { unit: &asked, own: &[] }) else { return false };
+    let of = |lists: [&'static str; 4]| lists.into_iter().flat_map(|list| known.texts(list));
+    let others: BTreeSet<_> = of(TAKE_ALONG).collect();
+    let at = |stamp| known.number(stamp).unwrap_or(0);
+    let is_in_circle = of(ARE_TAKEN_BY).any(|other| others.contains(other));
+    is_turned_restart(series, Some(0), Beginning { is_in_circle, down: at(DOWN), begun: at(BEGUN) })
 }
 
 /// The end of this run was taken for one that somebody had asked for, and was none: systemd restarts the unit by itself.

@@ -12,8 +12,8 @@ use super::{limit, own_lines, tell, this_run};
 use crate::core::crash::exit_status::signal_name;
 use crate::core::crash::observation::{ProcessEnd, ServiceResult};
 use crate::core::crash::verdict::{no_main_process_failed, process_end};
-use crate::core::recovery::Series;
-use crate::core::recovery::series::{LastEnd, Verdict};
+use crate::core::recovery::series::{self, LastEnd, Verdict};
+use crate::core::recovery::{Series, policy};
 use crate::edge::pid1::{self, Command, Properties, Wanted};
 use crate::edge::record::{End, GivenUp, RunRecord, TimedOut, WardState};
 use crate::edge::{clock, series_file};
@@ -39,6 +39,10 @@ const ASKED: Wanted<'_> = Wanted {
         "Result",
         "ExecMainCode",
         "ExecMainStatus",
+        "Restart",
+        "RestartUSec",
+        "RestartUSecNext",
+        "RestartRandomizedDelayUSec",
         "NRestarts",
         "ExecMainPID",
         super::MAIN_STARTED,
@@ -186,6 +190,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<(RunRecord, 
     let mut verdict = note(&mut series, (kind, presumed), arguments)?;
     series.ended(known.number("NRestarts"));
     series.died_in = (kind.is_death() || presumed).then(|| invocation.to_owned());
+    series.restart_due = restart_due(kind, &known);
     let mut services = services(verdict, &mut series, arguments);
     let mut saved = series_file::save(state, &series);
     // A full disk must not make a limit that is never reached.
@@ -235,6 +240,15 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<(RunRecord, 
         tell::ended(&record);
     }
     Ok((record, came.map(drop).and(saved)))
+}
+
+/// Before when systemd does not start the unit again after this end; `None`: it does not by itself.
+fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
+    let is_restarted = kind.is_death() && policy::restarts(known.text("Restart"), known.text("Result"));
+    // What the next wait is systemd says since version 254; where it adds a random time, since 262, the least is known.
+    let is_random = known.number("RestartRandomizedDelayUSec").is_some_and(|most: u64| most > 0);
+    let next = known.number("RestartUSecNext").filter(|_| !is_random).or(known.number("RestartUSec"));
+    is_restarted.then(|| series::restart_due(clock::monotonic(), next.unwrap_or(0)))
 }
 
 /// What `[OnLimit]` starts, if the limit was reached.

@@ -8,6 +8,7 @@ use crate::core::config::time_span::millis;
 use crate::core::config::{Condition, ConditionKind, Ward};
 use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::report::UNKNOWN;
+use crate::core::recovery::policy;
 use crate::core::unit::words;
 use crate::edge::record::{End, RunRecord, StartKind};
 use crate::shell::daemon::records::cause;
@@ -192,20 +193,15 @@ pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
 fn is_restart(unit: &UnitSeen, book: &Book) -> bool {
     let told = unit.details.as_ref().and_then(|details| details.restarts).filter(|_| waits(unit));
     let recorded = || book.latest().is_some_and(|run| run.start != StartKind::First && run.end.is_none());
-    told.map_or_else(recorded, |restarts| restarts > 0)
+    // Of a restart that systemd has turned into a stop and a start only the record knows.
+    told.is_some_and(|restarts| restarts > 0) || recorded()
 }
 
 /// Whether a unit that goes down has died and is restarted once it is down. A stop that somebody asks for meanwhile is a job.
 fn comes_back(unit: &UnitSeen, book: &Book) -> bool {
     let end = book.latest().and_then(|run| run.end.as_ref()).filter(|end| end.is_death() && end.given_up.is_none());
     let (Some(end), Some(details), None) = (end, &unit.details, &unit.job) else { return false };
-    match (details.restart.as_str(), end.result.as_str()) {
-        ("always", _) => true,
-        ("on-failure", result) => result != "success",
-        ("on-abnormal", result) => !matches!(result, "success" | "exit-code"),
-        ("on-abort", "signal" | "core-dump") | ("on-watchdog", "watchdog") | ("on-success", "success") => true,
-        _ => false,
-    }
+    policy::restarts(&details.restart, &end.result)
 }
 
 /// Whether a restart waits by its record, where PID 1 has forgotten which line runs.

@@ -55,7 +55,7 @@ pub(super) fn outlook(ward: &Ward, series: &Series, (now, details): (u64, &Detai
     let verdict = next.death(now, LastEnd::AbnormalDeath, limit);
     let given_up = verdict == Verdict::LimitReached && recovery.on_limit != OnLimit::None;
     let restarts = !given_up && !matches!(details.restart.as_str(), "" | "no" | "on-success");
-    let started = next.start(Some(next.nrestarts.wrapping_add(1).max(1))).is_restart();
+    let started = next.start(Some(next.nrestarts.wrapping_add(1).max(1)), false).is_restart();
     let wait = backoff(recovery).wait_below(next.restarts, details.start_timeout);
     let after = if started { wait } else { Duration::ZERO };
     Outlook {
@@ -76,11 +76,11 @@ mod tests {
         let mut details = Details { restart: "on-failure".into(), ..Details::default() };
         change(&mut ward, &mut details);
         let mut series = Series::default();
-        let _ = series.start(Some(0));
+        let _ = series.start(Some(0), false);
         for (count, at) in deaths.iter().enumerate() {
             let _ = series.death(*at, LastEnd::AbnormalDeath, limit(&ward.recovery));
             series.ended(Some(u32::try_from(count).unwrap()));
-            let _ = series.start(Some(u32::try_from(count).unwrap() + 1));
+            let _ = series.start(Some(u32::try_from(count).unwrap() + 1), false);
             series.up(*at + 1);
         }
         let told = outlook(&ward, &series, (100_000, &details));

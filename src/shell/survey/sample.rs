@@ -124,6 +124,7 @@ fn place_nfs(scene: &mut Scene) {
         up_since: Some(42_500),
         last_end: LastEnd::Unknown,
         died_in: None,
+        restart_due: None,
         spent: ["OnDeath-once".to_owned()].into(),
     };
     let details = Details {
