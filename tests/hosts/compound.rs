@@ -130,7 +130,7 @@ on_both! {
     fn the_recovery_is_visible_where_an_administrator_looks(host: Host) {
         set_up(&host, "");
         let shown = host.sh("systemctl cat fs-nfs2");
-        assert!(shown.contains("ExecStartPost=-/usr/lib/unitward/unitward-step step fs-nfs2 OnDeath 4 Execute /usr/local/bin/mount armle-v7"), "{shown}");
+        assert!(shown.contains("\n    --step=OnDeath:4 Execute /usr/local/bin/mount armle-v7 \\\n"), "{shown}");
         assert_eq!(host.systemctl_show("fs-nfs2", "SourcePath"), "/etc/unitward/fs-nfs2.ward");
     }
 

@@ -98,7 +98,7 @@ on_both! {
     fn a_stop_interrupts_the_back_off(host: Host) {
         set_up(&host, "DelaySec=1h\nMaxDelaySec=1h\nDeathLimit=0");
         host.sh("systemctl kill --kill-whom=main --signal=KILL web");
-        host.wait_for_property("web", "SubState", "start-pre");
+        host.wait_for_property("web", "SubState", "condition");
         host.run(&["systemctl", "stop", "web"]);
         assert_eq!(host.systemctl_show("web", "ActiveState"), "inactive");
         // A manual start does not wait.

@@ -126,7 +126,7 @@ on_both! {
         let (pid, run) = (host.systemctl_show("web", "MainPID"), host.systemctl_show("web", "InvocationID"));
         host.sh("rm /etc/unitward/web-guard.ward; systemctl daemon-reload");
         assert_eq!(host.systemctl_show("web", "MainPID"), pid, "it goes on");
-        for property in ["DropInPaths", "ExecStartPre", "ExecStartPost", "ExecStopPost"] {
+        for property in ["DropInPaths", "ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStopPost"] {
             assert_eq!(host.systemctl_show("web", property), "", "{property}");
         }
         kill(&host, "web");

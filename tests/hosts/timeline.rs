@@ -78,7 +78,7 @@ on_both! {
             let told: Value = serde_json::from_str(&host.sh("unitward status web --json")).expect("JSON");
             told["conditions"][0]["steps"][1]["done"].clone()
         };
-        for (step, state) in [("restart", "start-pre"), ("done", "start-post")] {
+        for (step, state) in [("restart", "condition"), ("done", "start-post")] {
             host.wait_for("the step", || {
                 let [seen, next] = host.systemctl_shows("web", ["SubState", "InvocationID"]);
                 (seen == state && next != run).then_some(())

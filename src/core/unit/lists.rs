@@ -261,6 +261,11 @@ impl<'a> Writer<'a> {
         let command = command_of(action);
         let mut flags = self.flags(condition, action, required);
         if self.confined && command.is_some_and(|command| !command.privileged) {
+            let depends = is_else || condition.on_step_failure == OnStepFailure::Break;
+            if depends && matches!(list.stretches.last(), Some(Stretch::Own(_))) {
+                // Its guard goes by the record.
+                list.stretches.push(Stretch::Helper(Steps::after_own()));
+            }
             if self.site == Site::OwnService {
                 flags.insert_str(0, " --own-service");
             }

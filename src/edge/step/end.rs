@@ -39,7 +39,7 @@ pub(super) fn end(words: &[String], umask: Mode) -> io::Result<u8> {
         return Ok(status);
     }
     note_up(&mut run.record, known.as_ref());
-    finish(&run, &arguments).map(|()| 0)
+    finish(&run, &arguments).map(|()| run.exit_status(&lines))
 }
 
 fn ask(unit: &str) -> Properties {

@@ -115,6 +115,23 @@ impl<'a> Run<'a> {
         0
     }
 
+    /// The same, and gives the exit status of the line.
+    pub(super) fn whole(&mut self, lines: &[StepLine]) -> u8 {
+        match self.steps(lines) {
+            0 => self.exit_status(lines),
+            status => status,
+        }
+    }
+
+    /// Exit status of the line, for `systemctl status`: 0, or where the start does not depend on any step, that of the first one that
+    /// failed.
+    pub(super) fn exit_status(&self, lines: &[StepLine]) -> u8 {
+        if lines.iter().any(|line| line.required || line.is_verdict()) {
+            return 0;
+        }
+        lines.iter().map(|line| self.status_of_failed(line)).find(|status| *status > 0).unwrap_or(0)
+    }
+
     fn step(&mut self, line: &StepLine) -> u8 {
         let begun = Instant::now();
         // Should this process be killed, the step is on record as failed: later steps depend on that.
@@ -172,7 +189,7 @@ pub(super) fn steps(words: &[String], umask: Mode) -> io::Result<u8> {
     if arguments.has("fetch") {
         run.fetch();
     }
-    Ok(run.steps(&lines))
+    Ok(run.whole(&lines))
 }
 
 /// `condition WARD CONDITION [--fetch] [--step=…]`: steps of a condition in its own service.
@@ -184,5 +201,5 @@ pub(super) fn condition(words: &[String], umask: Mode) -> io::Result<u8> {
     if arguments.has("fetch") {
         run.fetch();
     }
-    Ok(run.steps(&lines))
+    Ok(run.whole(&lines))
 }

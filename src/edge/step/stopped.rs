@@ -172,7 +172,7 @@ pub(super) fn stopped(words: &[String], umask: Mode) -> io::Result<u8> {
     let state = WardState::of(arguments.word(0)?);
     let (record, done) = note_end(&arguments, &state)?;
     let unit = record.unit.clone();
-    let status = Run::new((&state, &unit), record, (Phase::Stop, umask)).steps(&lines);
+    let status = Run::new((&state, &unit), record, (Phase::Stop, umask)).whole(&lines);
     done.map(|()| status)
 }
 
