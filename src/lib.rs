@@ -53,6 +53,7 @@
 //! * `systemctl`: PID 1, told what to do, without a bus daemon.
 //! * `trusted`: directories that only root can have prepared.
 //! * `unit_files`: other people's units, as they are on disk.
+//! * `up`: when a run was up that no line has noted it of.
 //!
 //! In `shell`:
 //! * `cli`: `unitward`, a file for each command.

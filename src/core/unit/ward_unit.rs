@@ -72,7 +72,7 @@ pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (Str
 struct Sections {
     begin: String,
     start: Lines,
-    end: String,
+    end: Option<String>,
     stopped: String,
     stop: Lines,
 }
@@ -103,7 +103,7 @@ impl Sections {
     }
 
     fn write_last(&self, text: &mut String) {
-        write_lines(text, "ExecStartPost", self.start.after.iter().chain(std::iter::once(&self.end)));
+        write_lines(text, "ExecStartPost", self.start.after.iter().chain(&self.end));
         write_lines(text, "ExecStopPost", self.stop.after.iter());
     }
 }
@@ -133,7 +133,8 @@ fn once_option(line: HelperLine, condition: &Condition) -> HelperLine {
     line.option("once", &[condition.id.as_str(), now].concat())
 }
 
-fn end(ward: &Ward, start: &Lines) -> String {
+/// The line after the steps; where there is nothing to note PID 1 itself tells when the ward is up.
+fn end(ward: &Ward, start: &Lines) -> Option<String> {
     let line = HelperLine::new("end", ward, ward.unit().as_str());
     // Lines without `+` were watched by PID 1 alone; their results have to be fetched.
     let as_service = |line: &String| !line.trim_start_matches('-').starts_with('+');
@@ -141,7 +142,9 @@ fn end(ward: &Ward, start: &Lines) -> String {
     let line = if collects { line.words(&["--collect"]) } else { line };
     let restarts =
         ward.conditions.iter().filter(|condition| condition.once && condition.kind == ConditionKind::Restart);
-    restarts.fold(line, once_option).done()
+    let restarts: Vec<_> = restarts.collect();
+    let is_needed = collects || !start.after.is_empty() || !restarts.is_empty();
+    is_needed.then(|| restarts.into_iter().fold(line, once_option).done())
 }
 
 /// The death limit and what follows it, and the stack whose full restart is nobody's death.

@@ -14,8 +14,8 @@ use crate::core::crash::verdict::{no_main_process_failed, process_end};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::edge::pid1::{self, Command, Properties, Wanted};
-use crate::edge::record::{End, GivenUp, TimedOut, WardState};
-use crate::edge::{clock, series_file};
+use crate::edge::record::{End, GivenUp, RunRecord, TimedOut, Up, WardState};
+use crate::edge::{clock, series_file, up};
 use std::io;
 
 /// What [`Told::of`] reads.
@@ -38,6 +38,7 @@ const ASKED: Wanted<'_> = Wanted {
         "ExecMainCode",
         "ExecMainStatus",
         "NRestarts",
+        "RestartMode",
         "ExecMainPID",
         super::MAIN_STARTED,
         super::MAIN_ENDED,
@@ -171,7 +172,9 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
     let asked = asked(&told, (&known, job.as_deref())) || was_restarted_with_its_stack(&told, arguments, &known);
     let presumed = !asked && a_stop_was_overtaken(&told, &known);
     let kind = kind_of_end(&told, &known, asked || presumed);
+    let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
     let mut series = series_file::load(&state);
+    complete(&mut record, &mut series, (kind, &known));
     let mut verdict = note(&mut series, (kind, presumed), arguments)?;
     series.ended(known.number("NRestarts"));
     series.died_in = (kind.is_death() || presumed).then(|| invocation.to_owned());
@@ -183,7 +186,6 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
         services = self::services(verdict, &mut series, arguments);
     }
     let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()?;
-    let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
     collect::add_results(&mut record, &known);
     let timed_out = timed_out(&told, &known, kind);
     let failed = Failed::of(&told, &known);
@@ -229,6 +231,39 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
 /// What `[OnLimit]` starts, if the limit was reached.
 fn services<'a>(verdict: Verdict, series: &mut Series, arguments: &'a Arguments) -> Vec<&'a str> {
     if verdict == Verdict::LimitReached { limit::services(series, arguments) } else { Vec::new() }
+}
+
+/// Notes when the run was up, where no line of the unit has.
+fn complete(record: &mut RunRecord, series: &mut Series, (kind, known): (Kind, &Properties)) {
+    let Stamps { up, .. } = Stamps::of(known);
+    let was_up = was_up(record.begun, known);
+    if was_up {
+        series.up_since.get_or_insert_with(|| clock::since_boot_of_monotonic(up));
+    }
+    let at = || if was_up { Some(up::at(up, main_started(known))) } else { work_done(kind, known) };
+    record.up = record.up.or_else(at);
+}
+
+/// Whether the unit became `active` in this run.
+///
+/// With `RestartMode=direct` it does not become `inactive` between two runs, and the time at which it left that tells nothing. The
+/// run's first line does, unless the clock was set meanwhile.
+fn was_up(begun: Option<u64>, known: &Properties) -> bool {
+    let Stamps { began, up, .. } = Stamps::of(known);
+    let is_direct = known.text("RestartMode") == "direct";
+    let is_later = || begun.is_none_or(|begun| clock::epoch_of_monotonic(up) >= begun);
+    0 < up && began <= up && (!is_direct || is_later())
+}
+
+/// When a oneshot that was never `active` had done its work.
+fn work_done(kind: Kind, known: &Properties) -> Option<Up> {
+    let Stamps { died, .. } = Stamps::of(known);
+    let is_done = kind == Kind::Finished && known.text("Result") == "success" && died > 0;
+    is_done.then(|| up::at(died, main_started(known)))
+}
+
+fn main_started(known: &Properties) -> u64 {
+    known.number(super::MAIN_STARTED).unwrap_or(0)
 }
 
 /// Which time limit struck. A unit that had been up and whose main process ended before it was stopped was only waited
@@ -353,6 +388,31 @@ mod tests {
         check(stamps(50, 51, 60, 60), Kind::AbnormalDeath, TimedOut::Stop);
         check(stamps(50, 51, 60, 61), Kind::Asked, TimedOut::Stop);
         check(stamps(50, 0, 0, 61), Kind::Asked, TimedOut::Stop);
+    }
+
+    #[test]
+    fn a_run_was_up_whose_unit_became_active_in_it() {
+        let now = clock::monotonic();
+        let known = |began: u64, up: u64, mode: &'static str| {
+            let at = |ago: u64| if ago == 0 { 0 } else { now - ago * 1_000_000 };
+            Properties::from([
+                ("InactiveExitTimestampMonotonic", at(began).into()),
+                ("ActiveEnterTimestampMonotonic", at(up).into()),
+                ("RestartMode", mode.into()),
+            ])
+        };
+        let begun = Some(clock::epoch_of_monotonic(now - 50_000_000));
+        for (began, up, mode, expect) in [
+            (50, 40, "normal", true),
+            (50, 60, "normal", false),
+            (50, 0, "", false),
+            // Of a run before.
+            (90, 80, "direct", false),
+            (90, 40, "direct", true),
+        ] {
+            assert_eq!(was_up(begun, &known(began, up, mode)), expect, "{began} {up} {mode}");
+        }
+        assert!(was_up(None, &known(90, 80, "direct")), "nobody noted when it began");
     }
 
     #[test]

@@ -59,8 +59,8 @@ impl World {
                 self.bus.watched.send_replace(list);
             }
             Action::Ask(question) => self.ask(question),
-            Action::ReadRecord { unit, ward, invocation } => {
-                let witness = records::read(unit.clone(), &ward, invocation.clone()).unwrap_or_else(|error| {
+            Action::ReadRecord { unit, ward, invocation, up } => {
+                let witness = records::read(unit.clone(), (&ward, &invocation), up).unwrap_or_else(|error| {
                     warn!("Failed to read the record of run {invocation} of ward {ward}, ignoring: {error}");
                     records::silence(unit, invocation)
                 });

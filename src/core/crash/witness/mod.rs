@@ -70,6 +70,23 @@ pub struct TargetRestart {
     pub at: u64,
 }
 
+/// A run that was up after a death.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restarted {
+    /// The boot it happened in: 32 hexadecimal digits.
+    pub boot: String,
+    /// The unit.
+    pub unit: String,
+    /// The run.
+    pub invocation: InvocationId,
+    /// The run that had died, and after which systemd restarted the unit by itself.
+    pub follows: InvocationId,
+    /// When it was up, its lines after the start included, milliseconds since the epoch.
+    pub at: u64,
+    /// Where in the journal it is told.
+    pub place: u64,
+}
+
 /// What was seen so far.
 #[derive(Debug, Default)]
 pub struct Witness {
@@ -78,6 +95,7 @@ pub struct Witness {
     runs: HashMap<String, Run>,
     ends: VecDeque<JournalEnd>,
     restarts: VecDeque<TargetRestart>,
+    restarted: VecDeque<Restarted>,
     left_out: usize,
     /// That of the latest entry.
     place: u64,
@@ -87,6 +105,8 @@ pub struct Witness {
 #[derive(Debug)]
 struct Run {
     invocation: InvocationId,
+    /// The run whose death it answers.
+    follows: Option<InvocationId>,
     start: Start,
     /// Whether its end was asked for, as far as is seen.
     evidence: Evidence,
@@ -147,11 +167,17 @@ impl Witness {
         std::mem::take(&mut self.restarts).into()
     }
 
+    /// All runs so far that were up after a death, likewise.
+    pub fn take_restarted(&mut self) -> Vec<Restarted> {
+        std::mem::take(&mut self.restarted).into()
+    }
+
     /// What was over by now has been told before; what goes on counts.
     pub fn begin_here(&mut self) {
         self.ends.clear();
         self.left_out = 0;
         self.restarts.clear();
+        self.restarted.clear();
     }
 
     /// The next place in the journal, also for an entry that is not for the witness.
@@ -195,7 +221,13 @@ impl Witness {
         }
         match event {
             RunEvent::Starting => run.start = Start::Begun,
-            RunEvent::Started => run.start = Start::Done,
+            RunEvent::Started => {
+                run.start = Start::Done;
+                if let Some(follows) = run.follows.take() {
+                    let (boot, place) = (self.boot.clone(), self.place);
+                    self.came_back(Restarted { boot, unit, invocation, follows, at, place });
+                }
+            }
             RunEvent::Stopping if run.main.is_none() => run.evidence = Evidence::Asked,
             RunEvent::Exited(Role::Main, end) => run.main = Some((end, at)),
             RunEvent::Exited(Role::Control, end) => run.control = Some((end, at)),
@@ -242,9 +274,17 @@ impl Witness {
         }
         let run = self.runs.entry(unit.to_owned()).or_insert_with(|| Run::new(invocation));
         if run.invocation != *invocation {
-            *run = Run::new(invocation);
+            let follows = (run.end == End::Settled).then(|| run.invocation.clone());
+            *run = Run { follows, ..Run::new(invocation) };
         }
         run
+    }
+
+    fn came_back(&mut self, restarted: Restarted) {
+        if self.restarted.len() == ENDS_KEPT {
+            self.restarted.pop_front();
+        }
+        self.restarted.push_back(restarted);
     }
 
     fn tell(&mut self, end: JournalEnd) {
@@ -267,6 +307,7 @@ impl Run {
     fn new(invocation: &InvocationId) -> Self {
         Self {
             invocation: invocation.clone(),
+            follows: None,
             start: Start::Unseen,
             evidence: Evidence::Unasked,
             main: None,

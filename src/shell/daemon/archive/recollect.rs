@@ -9,13 +9,14 @@ use super::super::records;
 use crate::core::crash::observation::InvocationId;
 use crate::core::crash::tracker::{Activity, Evidence};
 use crate::core::crash::verdict::Testimony;
-use crate::core::crash::witness::TargetRestart;
+use crate::core::crash::witness::{Restarted, TargetRestart};
 use crate::core::recovery::account::Ended;
 use crate::edge::history::entry::{Key, Witness};
 use crate::edge::history::{HistoryError, Known};
 use crate::edge::journal::{self, JournalRun, Scan};
-use crate::edge::record::{self, RunRecord};
+use crate::edge::record::{self, RunRecord, StartKind, Up};
 use crate::edge::recoveries::{self, Chain};
+use crate::edge::up;
 use std::collections::{BTreeMap, HashSet};
 
 /// What the books tell.
@@ -96,7 +97,9 @@ pub(super) fn gather(cursor: Option<&str>) -> Recollection {
         Key { boot, unit, invocation: ended }
     };
     let restarts = scan.restarts.iter().map(|restart| (key(restart), restart.at)).collect();
-    let memories = remember(&side_by_side(scan, (&boot, record::all())));
+    let mut records = record::all();
+    up::complete(&mut records);
+    let memories = remember(&side_by_side(scan, (&boot, records)));
     Recollection { memories, restarts, boot, cursor, left_out, unfinished, trouble }
 }
 
@@ -114,6 +117,23 @@ fn side_by_side(scan: Scan, (present, records): (&str, Vec<RunRecord>)) -> BTree
         let accounts = runs.entry(Key { boot: end.boot, unit: end.unit, invocation: end.invocation }).or_default();
         accounts.end = Some(end.place);
         accounts.journal = Some((end.testimony, end.activity));
+    }
+    for Restarted { boot, unit, invocation, follows, at, place } in scan.restarted {
+        // Who died has a record if it is a ward. Of a run that was up and has none the journal has none either while it goes on, and
+        // a power cut takes it with all of /run.
+        let died = |runs: &BTreeMap<Key, Accounts>| {
+            let key = Key { boot: boot.clone(), unit: unit.clone(), invocation: follows.clone() };
+            runs.get(&key).and_then(|accounts| Some(accounts.record.as_ref()?.0.ward.clone()))
+        };
+        let Some(ward) = died(&runs) else { continue };
+        let accounts = runs.entry(Key { boot, unit: unit.clone(), invocation: invocation.clone() }).or_default();
+        accounts.up = Some(accounts.up.map_or(place, |up| up.min(place)));
+        let record = || RunRecord {
+            follows: Some(follows.to_string()),
+            ..RunRecord::new(&ward, &unit, invocation.as_str(), StartKind::AfterAbnormalDeath)
+        };
+        let (record, _) = accounts.record.get_or_insert_with(|| (record(), Witness::Journal));
+        record.up = record.up.or(Some(Up { main: at, at }));
     }
     for record in records {
         if let Some(invocation) = InvocationId::parse(&record.invocation) {

@@ -30,6 +30,7 @@ pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
     let control_pid = number(properties.get("ControlPID")?)?;
     let code = integer(properties.get("ExecMainCode")?)?;
     let status = integer(properties.get("ExecMainStatus")?)?;
+    let started_at = number(properties.get("ExecMainStartTimestamp")?)?;
     let ended_at = number(properties.get("ExecMainExitTimestamp")?)?;
     Some(ServicePart {
         result: ServiceResult::parse(text(properties.get("Result")?)?),
@@ -40,6 +41,7 @@ pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
         },
         main: MainProcess {
             pid: u32::try_from(number(properties.get("ExecMainPID")?)?).ok()?,
+            started_at: (started_at != 0).then_some(started_at),
             end: ProcessEnd::from_wait(code, status),
             ended_at: (ended_at != 0).then_some(ended_at),
         },
@@ -57,6 +59,7 @@ pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option
         life: service.life,
         main: service.main,
         restarts: service.restarts,
+        entered_active: number(unit.get("ActiveEnterTimestamp")?)?,
         left_active: number(unit.get("ActiveExitTimestamp")?)?,
         changed_at: number(unit.get("StateChangeTimestamp")?)?,
         changed: Duration::from_micros(number(unit.get("StateChangeTimestampMonotonic")?)?),
