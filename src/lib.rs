@@ -88,6 +88,7 @@
 //! * `standings`: where each ward stands, for those who listen.
 //! * `state`: what the daemon knows, and the one function that changes it.
 //! * `systemd`: the ear at PID 1.
+//! * `unnoted`: notes deaths in place of lines that PID 1 could not run.
 //!
 //! Beside the floors, `fuzzing`: readers for the fuzz targets of `fuzz/`.
 //!

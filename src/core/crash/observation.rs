@@ -122,6 +122,23 @@ impl ServiceResult {
             other => Self::Other(other.to_owned()),
         }
     }
+
+    /// systemd's word.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Success => "success",
+            Self::ExitCode => "exit-code",
+            Self::Signal => "signal",
+            Self::CoreDump => "core-dump",
+            Self::Watchdog => "watchdog",
+            Self::Timeout => "timeout",
+            Self::OomKill => "oom-kill",
+            Self::StartLimitHit => "start-limit-hit",
+            Self::ExecCondition => "exec-condition",
+            Self::Other(word) => word,
+        }
+    }
 }
 
 /// How a process ended: `ExecMainCode` with `ExecMainStatus`, or `$EXIT_CODE` with `$EXIT_STATUS`.

@@ -24,6 +24,7 @@ pub(super) fn begin(arguments: &Arguments) -> io::Result<()> {
     let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
     let Some(run) = this_run::known(&known) else { return begin_blindly(&state, (ward, unit), arguments) };
     let nrestarts = known.number("NRestarts");
+    let turn = state.turn();
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
     let disproved = missed && series.last_end == LastEnd::Presumed;
@@ -56,6 +57,7 @@ pub(super) fn begin(arguments: &Arguments) -> io::Result<()> {
     let saved = noted.and_then(|()| state.save_run(&record)).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs(run.as_str());
+    drop(turn);
     if one_too_many {
         let decision = limit::decide(arguments)?;
         if decision.given_up() == Some(GivenUp::Exclude) {
@@ -174,7 +176,7 @@ fn fires(place: &Place, start: Start, failed: &[(String, String)]) -> bool {
     place.acts(Past { start: Some(start), asked_to_stop: false, spent: &[], failed })
 }
 
-fn kind(start: Start) -> StartKind {
+pub(super) fn kind(start: Start) -> StartKind {
     match start {
         Start::First => StartKind::First,
         Start::AfterDeath => StartKind::AfterDeath,

@@ -14,6 +14,7 @@ mod line;
 pub mod messages;
 mod run;
 mod stack;
+pub mod stand_in;
 mod stopped;
 mod tell;
 mod this_run;

@@ -74,7 +74,7 @@ impl Told {
 }
 
 /// The end of a process as systemd's variables have it.
-fn words(end: ProcessEnd) -> (String, String) {
+pub(super) fn words(end: ProcessEnd) -> (String, String) {
     let (code, status) = match end {
         ProcessEnd::Exited(status) => ("exited", status.to_string()),
         ProcessEnd::Killed(signal) => ("killed", signal_name(signal)),
@@ -173,6 +173,7 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
     let presumed = !asked && a_stop_was_overtaken(&told, &known);
     let kind = kind_of_end(&told, &known, asked || presumed);
     let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
+    let turn = state.turn();
     let mut series = series_file::load(&state);
     complete(&mut record, &mut series, (kind, &known));
     let mut verdict = note(&mut series, (kind, presumed), arguments)?;
@@ -202,30 +203,41 @@ pub(super) fn stopped(arguments: &Arguments) -> io::Result<()> {
         given_up: decision.as_ref().and_then(Decision::given_up),
         timed_out,
     });
-    // Whether the stack is restarted is known only when it was asked for. The record is saved before all the same, for whoever is
-    // asked may end this very process.
-    let is_open = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::RestartStack);
-    if !is_open {
-        tell::ended(&record);
-    }
-    saved = saved.and(state.save_run(&record));
     if state.current().as_ref() != Some(&run) {
         // The lines of [OnStop] go by it.
         saved = saved.and(state.set_current(&run));
     }
+    drop(turn);
     let death = Death { unit: super::name(unit, &known), invocation };
+    finish(&state, &mut record, (decision, &services), (arguments, death)).and(saved)
+}
+
+/// Saves the record of a run that has ended, tells of it and does what the death limit demands.
+pub(super) fn finish(
+    state: &WardState,
+    record: &mut RunRecord,
+    (decision, services): (Option<Decision>, &[&str]),
+    (arguments, death): (&Arguments, Death<'_>),
+) -> io::Result<()> {
+    // Whether the stack is restarted is known only when it was asked for. The record is saved before all the same, for whoever is
+    // asked may end this very process.
+    let is_open = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::RestartStack);
+    if !is_open {
+        tell::ended(record);
+    }
+    let mut saved = state.save_run(record);
     let Some(decision) = decision else { return saved };
-    let came = limit::carry_out(&decision, &services, arguments, Site::Ended(death));
+    let came = limit::carry_out(&decision, services, arguments, Site::Ended(death));
     if matches!(came, Ok(Came::ToExclusion))
         && let Some(end) = &mut record.end
     {
         end.given_up = Some(GivenUp::Exclude);
-        saved = state.save_run(&record);
+        saved = state.save_run(record);
     }
     if is_open {
-        tell::ended(&record);
+        tell::ended(record);
     }
-    came.and(saved)
+    came.map(drop).and(saved)
 }
 
 /// What `[OnLimit]` starts, if the limit was reached.

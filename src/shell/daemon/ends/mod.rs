@@ -11,6 +11,7 @@
 mod books;
 mod end;
 mod unit;
+mod unnoted;
 
 use super::desk::{Core, Desk, Judged, Tense};
 use super::event::{Action, Now, Remark, Witness};
@@ -143,6 +144,7 @@ impl Ends {
                 }
                 Some(_) if scene.rules.guard.needs_record(name) => self.unit(name).ended.push(ended),
                 Some(_) | None => {
+                    self.unit(name).foretold = ward.map(|_| ended.clone());
                     let end = End { ended, testimony: None, control: None, source: Source::Bus };
                     actions.extend(self.take(scene, name, end));
                 }
@@ -208,8 +210,13 @@ impl Ends {
         let Some(unit) = self.units.get_mut(&name) else { return Vec::new() };
         let index = unit.ended.iter().position(|ended| ended.invocation == invocation);
         let ended = index.map(|index| unit.ended.remove(index));
+        let foretold = unit.foretold.take_if(|ended| ended.invocation == invocation);
+        let unnoted = ended.as_ref().or(foretold.as_ref()).filter(|_| testimony.is_none());
+        let nature = unit.nature;
+        let unnoted = unnoted.and_then(|ended| unnoted::death((scene, &name), ended, &nature));
         let end = ended.map(|ended| End { ended, testimony, control: None, source: Source::Bus });
         let mut actions = end.map(|end| self.take(scene, &name, end)).unwrap_or_default();
+        actions.extend(unnoted.map(|death| Action::Note(Box::new(death))));
         actions.extend(self.settle_late(scene, &name));
         // What a unit had recovered from when it was met is for the books, which know whether that was told; without a history nobody
         // knows, and it is not told.
