@@ -23,11 +23,18 @@ fn restarted_at(host: &Host, unit: &str) -> (u64, u64) {
             /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager GetUnit s {unit} | sed 's/.*\\[\"//; s/\".*//') {property}"));
         shown.rsplit(' ').next().and_then(|word| word.trim().parse::<u64>().ok()).expect("a time") / 1_000
     };
-    (at("org.freedesktop.systemd1.Service ExecMainStartTimestamp"), at("org.freedesktop.systemd1.Unit ActiveEnterTimestamp"))
+    (
+        at("org.freedesktop.systemd1.Service ExecMainStartTimestamp"),
+        at("org.freedesktop.systemd1.Unit ActiveEnterTimestamp"),
+    )
 }
 
 fn check(host: &Host, record: &Value, run: &str) {
-    assert_eq!((&record["invocation"], &record["outcome"], &record["restarts"]), (&run.into(), &"recovered".into(), &1.into()), "{record}");
+    assert_eq!(
+        (&record["invocation"], &record["outcome"], &record["restarts"]),
+        (&run.into(), &"recovered".into(), &1.into()),
+        "{record}"
+    );
     let (main, active) = restarted_at(host, "web.service");
     let died = record["timestamp"].as_u64().expect("a time");
     for (told, seen) in [("downtimeMs", main - died), ("recoveryMs", active - died)] {

@@ -38,12 +38,7 @@ fn observation(line: &str) -> (String, Observation) {
             (false, true) => Life::Control,
             (false, false) => Life::None,
         },
-        main: MainProcess {
-            pid: number("pid").unwrap_or(0),
-            started_at: None,
-            end,
-            ended_at: end.map(|_| time),
-        },
+        main: MainProcess { pid: number("pid").unwrap_or(0), started_at: None, end, ended_at: end.map(|_| time) },
         restarts: number("n").unwrap_or(0),
         entered_active: 0,
         left_active: number("left").unwrap_or(0).into(),
@@ -309,12 +304,7 @@ fn who_died_before_the_stop_had_begun_was_not_asked() {
         job: Some(9),
         result: ServiceResult::ExitCode,
         life: Life::None,
-        main: MainProcess {
-            pid: 1,
-            end: Some(ProcessEnd::Exited(3)),
-            ended_at: Some(died),
-            ..MainProcess::default()
-        },
+        main: MainProcess { pid: 1, end: Some(ProcessEnd::Exited(3)), ended_at: Some(died), ..MainProcess::default() },
         restarts: 0,
         entered_active: 0,
         left_active: left,

@@ -125,8 +125,7 @@ fn noted(state: &WardState, death: &Unnoted) -> Option<Noted> {
 /// on a death before it that nobody has noted either.
 fn begin(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Result<(RunRecord, Verdict)> {
     let missed = series.missed_an_end(Some(death.restarts));
-    let verdict =
-        if missed { limit::death(series, LastEnd::AbnormalDeath, arguments)? } else { Verdict::Restart };
+    let verdict = if missed { limit::death(series, LastEnd::AbnormalDeath, arguments)? } else { Verdict::Restart };
     let start = series.start(Some(death.restarts));
     let record = RunRecord {
         restarts: series.restarts,

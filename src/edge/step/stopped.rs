@@ -21,6 +21,9 @@ use std::io;
 /// What [`Told::of`] reads.
 pub(super) const TOLD: [&str; 5] = ["Result", "ExecMainPID", "ExecMainCode", "ExecMainStatus", super::MAIN_ENDED];
 
+/// When the main process ended, by the wall clock as PID 1 has noted it: the ends of lines are told by no other.
+const MAIN_ENDED_AT: &str = "ExecMainExitTimestamp";
+
 /// What is asked of PID 1.
 const ASKED: Wanted<'_> = Wanted {
     unit: &[
@@ -42,6 +45,7 @@ const ASKED: Wanted<'_> = Wanted {
         "ExecMainPID",
         super::MAIN_STARTED,
         super::MAIN_ENDED,
+        MAIN_ENDED_AT,
         "ExecCondition",
         "ExecStartPre",
         "ExecStart",
@@ -83,6 +87,15 @@ pub(super) fn words(end: ProcessEnd) -> (String, String) {
     (code.to_owned(), status)
 }
 
+/// systemd's word for the result of a run that a process's failure ends like this.
+fn result_of(end: ProcessEnd) -> &'static str {
+    match end {
+        ProcessEnd::Exited(_) => "exit-code",
+        ProcessEnd::Killed(_) => "signal",
+        ProcessEnd::Dumped(_) => "core-dump",
+    }
+}
+
 /// The process whose end the run's was.
 #[derive(Debug, PartialEq, Eq)]
 struct Failed {
@@ -94,7 +107,7 @@ struct Failed {
 
 impl Failed {
     /// The main process; but where systemd calls the run failed by exit or signal and no main process failed, it was the line that
-    /// failed last.
+    /// failed last. And a line after the start that failed before the main process ended has had that stopped.
     fn of(told: &Told, known: &Properties) -> Self {
         let main = process_end(&told.code, &told.status);
         let failed = |line: Command| {
@@ -103,7 +116,12 @@ impl Failed {
         };
         let lines = || ASKED.own.iter().flat_map(|list| known.commands(list));
         let is_a_lines = no_main_process_failed(&ServiceResult::parse(&told.result), main);
-        let line = is_a_lines.then(|| lines().filter_map(failed).max_by_key(|(ended, ..)| *ended)).flatten();
+        let last = || lines().filter_map(failed).max_by_key(|(ended, ..)| *ended);
+        let main_ended = known.number::<u64>(MAIN_ENDED_AT).unwrap_or(0);
+        let stopped_it =
+            |(ended, _, end): &(u64, u32, ProcessEnd)| *ended <= main_ended && result_of(*end) == told.result;
+        let first = || known.commands("ExecStartPost").filter_map(failed).find(stopped_it);
+        let line = if is_a_lines { last() } else { first() };
         let Some((ended, pid, end)) = line else {
             return Self {
                 code: told.code.clone(),
@@ -449,5 +467,25 @@ mod tests {
         check(("core-dump", "exited", "0"), ("dumped", "SEGV", 2));
         check(("exit-code", "exited", "3"), ("exited", "3", 77));
         check(("timeout", "killed", "TERM"), ("killed", "TERM", 77));
+    }
+
+    #[test]
+    fn a_line_that_failed_before_the_main_process_ended_has_had_that_stopped() {
+        let check = |main_ended: u64, result: &str, (forgiven, status): (bool, i32), expect: u32| {
+            let line = ("/bin/a", vec!["/bin/a"], forgiven, 1_u64, 1_u64, 5_000_u64, 5_u64, 4_u32, 1_i32, status);
+            let known = Properties::from([
+                ("ExecMainPID", 77_u32.into()),
+                (MAIN_ENDED_AT, main_ended.into()),
+                ("ExecStartPost", vec![line].into()),
+            ]);
+            let told = Told { result: result.into(), code: "killed".into(), status: "TERM".into() };
+            assert_eq!(Failed::of(&told, &known).pid, Some(expect), "{main_ended} {result} {forgiven} {status}");
+        };
+        check(6_000, "exit-code", (false, 6), 4);
+        check(4_000, "exit-code", (false, 6), 77);
+        check(6_000, "exit-code", (true, 6), 77);
+        check(6_000, "exit-code", (false, 0), 77);
+        check(6_000, "signal", (false, 6), 77);
+        check(6_000, "timeout", (false, 6), 77);
     }
 }

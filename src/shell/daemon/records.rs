@@ -15,11 +15,7 @@ use std::io;
 ///
 /// # Errors
 /// When there is a record and it cannot be read.
-pub(super) fn read(
-    unit: String,
-    (ward, invocation): (&str, &InvocationId),
-    up: Option<Up>,
-) -> io::Result<Witness> {
+pub(super) fn read(unit: String, (ward, invocation): (&str, &InvocationId), up: Option<Up>) -> io::Result<Witness> {
     let (state, invocation) = (WardState::of(ward), invocation.clone());
     match state.run(invocation.as_str()) {
         Ok(mut record) => {

@@ -57,6 +57,9 @@ pub struct JournalEnd {
 /// Restarts of targets that are kept: nobody makes more by hand.
 const RESTARTS_KEPT: usize = 1_000;
 
+/// Automatic restarts that a target's may follow from: as many as begin at once.
+const SCHEDULED_KEPT: usize = 1_000;
+
 /// The restart of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetRestart {
@@ -68,6 +71,8 @@ pub struct TargetRestart {
     pub ended: InvocationId,
     /// When, milliseconds since the epoch.
     pub at: u64,
+    /// Units that systemd was about to restart by itself, at that moment.
+    pub scheduled: Vec<String>,
 }
 
 /// A run that was up after a death.
@@ -96,6 +101,8 @@ pub struct Witness {
     ends: VecDeque<JournalEnd>,
     restarts: VecDeque<TargetRestart>,
     restarted: VecDeque<Restarted>,
+    /// The latest restarts of units that systemd makes by itself, with their times in milliseconds since the epoch.
+    scheduled: VecDeque<(String, u64)>,
     left_out: usize,
     /// That of the latest entry.
     place: u64,
@@ -112,6 +119,8 @@ struct Run {
     evidence: Evidence,
     main: Option<(ProcessEnd, u64)>,
     control: Option<(ProcessEnd, u64)>,
+    /// Whether a control process failed before the main process ended.
+    control_first: bool,
     /// The main process, if it dumped core before the end was told: id and signal.
     dumped: Option<(u32, i32)>,
     end: End,
@@ -159,7 +168,9 @@ impl Witness {
         if self.restarts.len() == RESTARTS_KEPT {
             self.restarts.pop_front();
         }
-        self.restarts.push_back(TargetRestart { boot: self.boot.clone(), unit, ended, at });
+        let is_now = |(_, scheduled): &&(String, u64)| at.abs_diff(*scheduled) <= AT_ONCE;
+        let scheduled = self.scheduled.iter().filter(is_now).map(|(unit, _)| unit.clone()).collect();
+        self.restarts.push_back(TargetRestart { boot: self.boot.clone(), unit, ended, at, scheduled });
     }
 
     /// All restarts of targets so far, in the order they happened; they are not told again.
@@ -230,7 +241,12 @@ impl Witness {
             }
             RunEvent::Stopping if run.main.is_none() => run.evidence = Evidence::Asked,
             RunEvent::Exited(Role::Main, end) => run.main = Some((end, at)),
-            RunEvent::Exited(Role::Control, end) => run.control = Some((end, at)),
+            // The first one that fails ends the start.
+            RunEvent::Exited(Role::Control, _) if run.control_first && run.start != Start::Done => {}
+            RunEvent::Exited(Role::Control, end) => {
+                run.control_first = run.main.is_none();
+                run.control = Some((end, at));
+            }
             RunEvent::Ended(result) if run.end == End::NotYet => {
                 run.end = End::At(at);
                 let (testimony, activity) = run.testimony(result, at);
@@ -239,6 +255,10 @@ impl Witness {
             }
             RunEvent::RestartScheduled => {
                 run.end = End::Settled;
+                if self.scheduled.len() == SCHEDULED_KEPT {
+                    self.scheduled.pop_front();
+                }
+                self.scheduled.push_back((unit, at));
                 self.correct(&invocation, |testimony| testimony.evidence = Evidence::Unasked);
             }
             RunEvent::Stopped if matches!(run.end, End::At(over) if at.saturating_sub(over) <= AT_ONCE) => {
@@ -312,6 +332,7 @@ impl Run {
             evidence: Evidence::Unasked,
             main: None,
             control: None,
+            control_first: false,
             dumped: None,
             end: End::NotYet,
         }
@@ -339,7 +360,8 @@ impl Run {
         (testimony, activity)
     }
 
-    /// The process whose end is the run's result: the main process if its end is of that kind, else a control process.
+    /// The process whose end is the run's result: the main process if its end is of that kind, else a control process. A control process
+    /// that failed in the start had the main process stopped.
     fn process(&self, result: &ServiceResult) -> Option<(ProcessEnd, u64)> {
         let fits = |(end, _): &(ProcessEnd, u64)| match result {
             ServiceResult::Success | ServiceResult::ExecCondition => false,
@@ -352,7 +374,11 @@ impl Run {
             | ServiceResult::StartLimitHit
             | ServiceResult::Other(_) => true,
         };
-        self.main.filter(fits).or(self.control.filter(fits))
+        let (main, control) = (self.main.filter(fits), self.control.filter(fits));
+        match (main, control) {
+            (Some(_), Some(_)) if self.control_first && self.start != Start::Done => control,
+            _ => main.or(control),
+        }
     }
 }
 

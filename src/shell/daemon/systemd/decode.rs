@@ -79,7 +79,19 @@ pub(super) fn stack_seen(unit: &Properties<'_>) -> Option<StackSeen> {
         run: InvocationId::from_bytes(&bytes(unit.get("InvocationID")?)?),
         job: job(unit)?,
         left_active: number(unit.get("ActiveExitTimestamp")?)?,
+        requires: required(unit),
     })
+}
+
+/// The units that a unit requires: when those are restarted, so is it. Signals do not tell it.
+fn required(unit: &Properties<'_>) -> Option<Vec<String>> {
+    let lists = ["Requires", "BindsTo", "PartOf"].iter().filter_map(|key| unit.get(*key));
+    let names = |list: &Variant<'_>| match list {
+        Variant::Array(names) => names.iter().filter_map(text).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    let lists: Vec<Vec<String>> = lists.map(names).collect();
+    (!lists.is_empty()).then(|| lists.concat())
 }
 
 /// The job that is queued or running, if there is one.
@@ -105,12 +117,17 @@ pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
         run: span("RuntimeMaxUSec"),
         stop: span("TimeoutStopUSec"),
     };
-    let controls = CONTROL_COMMANDS.iter().filter_map(|key| properties.get(key)).flat_map(failed_commands);
+    let failed = |key: &&str| properties.get(*key).map(failed_commands).unwrap_or_default();
+    let latest = CONTROL_COMMANDS.iter().flat_map(failed).max_by_key(|control| control.at);
+    let observation = observation(service_part(properties)?, properties)?;
+    // A line of the start that fails has the main process stopped; what is stopped may fail too, and later.
+    let is_first = |control: &FailedControl| observation.main.ended_at.is_some_and(|at| control.at <= at);
+    let first = failed(&"ExecStartPost").into_iter().find(is_first);
     Some(Description {
-        observation: observation(service_part(properties)?, properties)?,
+        observation,
         state: state(properties)?,
         nature: Nature { kind, limits },
-        failed_control: controls.max_by_key(|control| control.at),
+        failed_control: first.or(latest),
     })
 }
 
