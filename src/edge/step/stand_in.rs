@@ -9,7 +9,7 @@
 
 use super::arguments::Arguments;
 use super::limit::{self, Decision};
-use super::stack::Death;
+use super::stack::{self, Death};
 use super::stopped;
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
 use crate::core::recovery::Series;
@@ -58,6 +58,10 @@ pub struct Unnoted {
 pub fn note(death: &Unnoted) -> io::Result<()> {
     let Some(words) = line(death)? else { return Ok(()) };
     let arguments = Arguments::parse(&words);
+    if arguments.all("stack").any(stack::is_at_work) {
+        // What the script ends is no death, and how is not known here.
+        return Ok(());
+    }
     let state = WardState::of(&death.ward);
     let turn = state.turn();
     let Some(noted) = noted(&state, death) else { return Ok(()) };
