@@ -5,7 +5,7 @@ use crate::on_both;
 use crate::report::{cloud, guard};
 use serde_json::Value;
 
-const OWN: &str = "ExecStartPost=/bin/sh -c 'echo $$ >/run/line; sleep 0.2; exit 6'\n";
+const OWN: &str = "ExecStartPost=/bin/sh -c 'echo $$$$ >/run/line; sleep 0.2; exit 6'\n";
 
 fn check(host: &Host, report: &Value, reason: &str) {
     assert_eq!(report["reason"], reason, "{report}");

@@ -14,7 +14,7 @@ use super::stopped;
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{LastEnd, Verdict};
-use crate::edge::exclusion::{self, Exclusion};
+use crate::edge::exclusion::{self, By, Exclusion};
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{End, GivenUp, RunRecord, StartKind, WardState};
 use crate::edge::{clock, series_file};
@@ -51,20 +51,30 @@ pub struct Unnoted {
     pub at: u64,
 }
 
-/// Notes it, and does what the death limit demands.
+/// What follows from a death that was noted, and is yet to be done: to tell of it, and what the death limit demands. That takes its time.
+#[derive(Debug)]
+pub struct Consequence {
+    state: WardState,
+    record: RunRecord,
+    decision: Option<Decision>,
+    services: Vec<String>,
+    arguments: Arguments,
+}
+
+/// Notes it; `None`: there was nothing to note.
 ///
 /// # Errors
-/// When PID 1 cannot be asked, the ward's state not written, or what the limit demands not done.
-pub fn note(death: &Unnoted) -> io::Result<()> {
-    let Some(words) = line(death)? else { return Ok(()) };
+/// When PID 1 cannot be asked, or the ward's state not be written.
+pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
+    let Some(words) = line(death)? else { return Ok(None) };
     let arguments = Arguments::parse(&words);
-    if arguments.all("stack").any(stack::is_at_work) {
-        // What the script ends is no death, and how is not known here.
-        return Ok(());
-    }
     let state = WardState::of(&death.ward);
-    let turn = state.turn();
-    let Some(noted) = noted(&state, death) else { return Ok(()) };
+    let _turn = state.turn();
+    // What the script of a full restart ends is no death, and how is not known here.
+    if arguments.all("stack").any(stack::is_at_work) || was_given_up_before(&state, death) {
+        return Ok(None);
+    }
+    let Some(noted) = noted(&state, death) else { return Ok(None) };
     let mut series = series_file::load(&state);
     let (mut record, missed) = match noted {
         Noted::Begun(record) => (record, Verdict::Restart),
@@ -74,26 +84,50 @@ pub fn note(death: &Unnoted) -> io::Result<()> {
     let verdict = if missed == Verdict::LimitReached { missed } else { counted };
     let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(&arguments)).transpose()?;
     let services = if decision.is_some() { limit::services(&mut series, &arguments) } else { Vec::new() };
+    let services = services.into_iter().map(str::to_owned).collect();
     record.end = Some(end(death, decision.as_ref()));
     // What could not be written down must not be done: nobody would know that it was, and it would be done again.
     state.save_run(&record)?;
     series_file::save(&state, &series)?;
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs(death.invocation.as_str());
-    let is_excluded = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude);
-    if is_excluded {
+    if decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude) {
         // The next start may be under way, and its record would be the last one.
         exclusion::save(&state, &Exclusion::by_limit(clock::since_epoch()))?;
     } else if record.start == StartKind::First {
         readmit(&state, death.begun)?;
     }
-    drop(turn);
-    let named = Death { unit: &death.unit, invocation: death.invocation.as_str() };
-    let done = stopped::finish(&state, &mut record, (decision, &services), (&arguments, named));
-    if is_excluded {
-        await_down(&death.unit);
+    Ok(Some(Consequence { state, record, decision, services, arguments }))
+}
+
+/// Whether the limit was reached after this run had begun: it was under way when the unit was about to be stopped for good.
+fn was_given_up_before(state: &WardState, death: &Unnoted) -> bool {
+    exclusion::load(state).is_some_and(|mark| mark.by == By::Limit && death.begun <= mark.at)
+}
+
+impl Consequence {
+    /// Whether it may take long.
+    #[must_use]
+    pub fn takes_long(&self) -> bool {
+        self.decision.is_some()
     }
-    done
+
+    /// Does it, and waits until a unit that is given up is down: who is told so may look.
+    ///
+    /// # Errors
+    /// What the limit demands cannot be done.
+    pub fn carry_out(self) -> io::Result<()> {
+        let Self { state, mut record, decision, services, arguments } = self;
+        let is_excluded = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude);
+        let services: Vec<_> = services.iter().map(String::as_str).collect();
+        let (unit, invocation) = (record.unit.clone(), record.invocation.clone());
+        let death = Death { unit: &unit, invocation: &invocation };
+        let done = stopped::finish(&state, &mut record, (decision, &services), (&arguments, death));
+        if is_excluded {
+            await_down(&unit);
+        }
+        done
+    }
 }
 
 /// The words of the line that notes the ends of the unit's runs, its command left out; `None`: the unit has none.
@@ -173,7 +207,7 @@ fn readmit(state: &WardState, begun: u64) -> io::Result<()> {
     }
 }
 
-/// Waits until the unit is down: who is told that it is excluded may look.
+/// Waits until the unit is down.
 fn await_down(unit: &str) {
     let until = Instant::now() + PATIENCE;
     let is_down = || {
@@ -230,6 +264,17 @@ mod tests {
         let _ = series.start(Some(0));
         let _ = begin(&mut series, &death(1), &arguments()).unwrap();
         assert_eq!(series.deaths.len(), 1);
+    }
+
+    #[test]
+    fn a_run_that_was_under_way_when_the_limit_was_reached_does_not_count() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "web");
+        assert!(!was_given_up_before(&state, &death(0)));
+        for (at, by, expect) in [(1_500, By::Limit, true), (500, By::Limit, false), (1_500, By::Hand, false)] {
+            exclusion::save(&state, &Exclusion { at, by, why: String::new() }).unwrap();
+            assert_eq!(was_given_up_before(&state, &death(0)), expect, "{at} {by:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Deaths that no line of their unit has noted, because PID 1 could run none: a worker notes them in the lines' place.
 //!
 //! It asks PID 1, writes records and, where the death limit is reached, has the unit stopped or its stack restarted, which may take
-//! seconds. So it is a thread of its own, and the main loop only hands over. Deaths are noted in the order they come. A full
-//! channel means a death that does not count; systemd's own start limit stays.
+//! seconds. So it is a thread of its own, with one beside it for each limit that was reached, and the main loop only hands over.
+//! Deaths are noted in the order they come. A full channel means a death that does not count; systemd's own start limit stays.
 
 use super::event::Witness;
 use super::records;
@@ -31,19 +31,41 @@ pub(super) fn note_deaths() -> std::io::Result<Notes> {
     let (answers, noted) = mpsc::channel(NOTED);
     let run = move || {
         while let Some(death) = waiting.blocking_recv() {
-            let Some(witness) = note(&death) else { continue };
-            if answers.blocking_send(witness).is_err() {
-                return;
-            }
+            note(death, &answers);
         }
     };
     std::thread::Builder::new().name("unnoted".to_owned()).spawn(run)?;
     Ok(Notes { deaths, noted })
 }
 
-fn note(death: &Unnoted) -> Option<Witness> {
-    if let Err(error) = stand_in::note(death) {
-        warn!(UNITWARD_WARD = death.ward, "Failed to note the death of {}: {error}", death.unit);
+/// Notes a death. What the death limit demands is done beside the deaths of others, each of which is one more restart.
+fn note(death: Unnoted, answers: &mpsc::Sender<Witness>) {
+    let consequence = match stand_in::note(&death) {
+        Ok(None) => return,
+        Ok(Some(consequence)) => consequence,
+        Err(error) => return failed(&death, &error),
+    };
+    let is_long = consequence.takes_long();
+    let answers = answers.clone();
+    let go_on = move || {
+        if let Err(error) = consequence.carry_out() {
+            failed(&death, &error);
+        }
+        if let Ok(witness) = records::read(death.unit.clone(), (&death.ward, &death.invocation), None) {
+            // Without a main loop the daemon is about to end.
+            let _ = answers.blocking_send(witness);
+        }
+    };
+    if is_long {
+        let spawned = std::thread::Builder::new().name("limit".to_owned()).spawn(go_on);
+        if let Err(error) = spawned {
+            warn!("Failed to start a thread for what a death limit demands: {error}");
+        }
+    } else {
+        go_on();
     }
-    records::read(death.unit.clone(), (&death.ward, &death.invocation), None).ok()
+}
+
+fn failed(death: &Unnoted, error: &std::io::Error) {
+    warn!(UNITWARD_WARD = death.ward, "Failed to note the death of {}: {error}", death.unit);
 }
