@@ -53,6 +53,7 @@
 //! * `systemctl`: PID 1, told what to do, without a bus daemon.
 //! * `trusted`: directories that only root can have prepared.
 //! * `unit_files`: other people's units, as they are on disk.
+//! * `up`: when a run was up that no line has noted it of.
 //!
 //! In `shell`:
 //! * `cli`: `unitward`, a file for each command.
@@ -87,6 +88,7 @@
 //! * `standings`: where each ward stands, for those who listen.
 //! * `state`: what the daemon knows, and the one function that changes it.
 //! * `systemd`: the ear at PID 1.
+//! * `unnoted`: notes deaths in place of lines that PID 1 could not run.
 //!
 //! Beside the floors, `fuzzing`: readers for the fuzz targets of `fuzz/`.
 //!

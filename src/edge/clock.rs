@@ -34,6 +34,13 @@ pub fn epoch_of_monotonic(micros: u64) -> u64 {
     micros_since_epoch().saturating_sub(ago) / 1_000
 }
 
+/// The time since boot, as [`since_boot`] has it, of a reading of systemd's monotonic clock in microseconds. That clock stands
+/// still while the host sleeps: what was asleep since counts as if it had been before.
+#[must_use]
+pub fn since_boot_of_monotonic(micros: u64) -> u64 {
+    since_boot().saturating_sub(monotonic().saturating_sub(micros) / 1_000)
+}
+
 fn micros(clock: ClockId) -> u64 {
     let now = clock_gettime(clock);
     u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000

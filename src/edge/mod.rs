@@ -28,3 +28,4 @@ pub mod symbols;
 pub mod systemctl;
 pub(crate) mod trusted;
 pub mod unit_files;
+pub mod up;

@@ -11,8 +11,10 @@ mod contents;
 mod current;
 mod secure;
 mod totals;
+mod turn;
 
 pub use totals::{Fired, StepTotals, Totals};
+pub use turn::Turn;
 
 use self::contents::contents;
 use super::replace::{Durability, replace};

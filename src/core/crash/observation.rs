@@ -122,6 +122,23 @@ impl ServiceResult {
             other => Self::Other(other.to_owned()),
         }
     }
+
+    /// systemd's word.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Success => "success",
+            Self::ExitCode => "exit-code",
+            Self::Signal => "signal",
+            Self::CoreDump => "core-dump",
+            Self::Watchdog => "watchdog",
+            Self::Timeout => "timeout",
+            Self::OomKill => "oom-kill",
+            Self::StartLimitHit => "start-limit-hit",
+            Self::ExecCondition => "exec-condition",
+            Self::Other(word) => word,
+        }
+    }
 }
 
 /// How a process ended: `ExecMainCode` with `ExecMainStatus`, or `$EXIT_CODE` with `$EXIT_STATUS`.
@@ -153,6 +170,8 @@ impl ProcessEnd {
 pub struct MainProcess {
     /// Its id while it lives and after; 0: none was started in this run.
     pub pid: u32,
+    /// When it was started, microseconds since the epoch.
+    pub started_at: Option<u64>,
     /// How it ended.
     pub end: Option<ProcessEnd>,
     /// When it ended, microseconds since the epoch.
@@ -176,6 +195,8 @@ pub struct Observation {
     pub main: MainProcess,
     /// `NRestarts`.
     pub restarts: u32,
+    /// When the unit last became `active`, microseconds since the epoch; 0: never.
+    pub entered_active: u64,
     /// When the unit last left `active`, microseconds since the epoch; 0: never.
     pub left_active: u64,
     /// When the state last changed, microseconds since the epoch.

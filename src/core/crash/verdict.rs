@@ -105,8 +105,8 @@ pub fn judge(ended: &Ended, testimony: Option<&Testimony>, about: (&Nature, Opti
     let process = testimony.and_then(|end| end.process).or(seen.and_then(|last| last.main.end));
     let main_pid = testimony.and_then(|end| end.pid).or(seen.map(|last| last.main.pid)).filter(|pid| *pid != 0);
     let at = seen.map(|last| last.main.ended_at.unwrap_or(last.changed_at) / 1000);
-    let unharmed = process.is_none_or(|end| end == ProcessEnd::Exited(0));
-    let control = control.filter(|_| unharmed);
+    let unharmed = is_unharmed(process);
+    let control = control.filter(|failed| unharmed || (testimony.is_none() && came_first(failed, ended)));
     let waited = testimony.and_then(|end| end.waited).unwrap_or(ended.waited);
     let cause = result.map_or(Cause::Unknown, |result| {
         Cause::new(result, control.map(|failed| failed.end).or(process), (waited, &nature.limits))
@@ -120,20 +120,34 @@ pub fn judge(ended: &Ended, testimony: Option<&Testimony>, about: (&Nature, Opti
     }
 }
 
-/// Whether the cause is with a control process: systemd calls the run failed by exit or signal, but no main
-/// process failed.
+/// Whether a control process failed before the main process ended: systemd stops a service whose start fails.
+fn came_first(control: &FailedControl, ended: &Ended) -> bool {
+    let main_ended = ended.last.as_ref().and_then(|last| last.main.ended_at);
+    ended.activity == Activity::NotSeen && main_ended.is_some_and(|at| control.at <= at)
+}
+
+/// Whether the cause is, or may be, with a control process: systemd calls the run failed by exit or signal, but no main
+/// process failed, or it may have been stopped because a line of the start failed. A run record has told the two apart.
 #[must_use]
 pub fn needs_control(ended: &Ended, testimony: Option<&Testimony>) -> bool {
     let result = testimony.map(|end| &end.result).or(ended.last.as_ref().map(|last| &last.result));
     let process = testimony.and_then(|end| end.process).or(ended.last.as_ref().and_then(|last| last.main.end));
-    result.is_some_and(|result| no_main_process_failed(result, process))
+    let is_open = testimony.is_none() && ended.activity == Activity::NotSeen && ended.waited == Waited::Start;
+    result.is_some_and(|result| is_by_process(result) && (is_open || is_unharmed(process)))
 }
 
 /// Whether systemd calls a run failed by exit or signal whose main process ended like this.
 #[must_use]
 pub fn no_main_process_failed(result: &ServiceResult, main: Option<ProcessEnd>) -> bool {
+    is_by_process(result) && is_unharmed(main)
+}
+
+fn is_by_process(result: &ServiceResult) -> bool {
     matches!(result, ServiceResult::ExitCode | ServiceResult::Signal | ServiceResult::CoreDump)
-        && main.is_none_or(|end| end == ProcessEnd::Exited(0))
+}
+
+fn is_unharmed(main: Option<ProcessEnd>) -> bool {
+    main.is_none_or(|end| end == ProcessEnd::Exited(0))
 }
 
 fn verdict(result: Option<&ServiceResult>, evidence: Evidence, about: (&Nature, Activity)) -> Verdict {

@@ -120,7 +120,7 @@ impl Lines {
         let stop_growth = stop.growth();
         let limit = limit_options(ward);
         let stretch = HelperLine::new("steps", ward, ward.unit().as_str());
-        let begin = begin(ward, &limit, !after.is_empty()).steps(&before.take_first());
+        let begin = begin(ward, &limit).steps(&before.take_first());
         let before = before.closed();
         let mut lines_after = Vec::new();
         if !after.is_empty() {
@@ -152,16 +152,13 @@ impl Lines {
     }
 }
 
-fn begin(ward: &Ward, limit: &str, is_ended: bool) -> HelperLine {
+fn begin(ward: &Ward, limit: &str) -> HelperLine {
     let recovery = &ward.recovery;
-    let mut line = HelperLine::new("begin", ward, ward.unit().as_str())
+    let line = HelperLine::new("begin", ward, ward.unit().as_str())
         .option("delay", &time_span::render(recovery.delay))
         .option("max-delay", &time_span::render(recovery.max_delay))
         // It stands in for `stopped` where that did not run.
         .part(limit);
-    if is_ended {
-        line = line.part(" --end-follows");
-    }
     ward.conditions
         .iter()
         .filter(|condition| condition.once && condition.kind != ConditionKind::Limit)

@@ -16,7 +16,7 @@ pub use crate::core::crash::witness::JournalEnd;
 use super::record::RunRecord;
 use super::step::messages;
 use crate::core::crash::observation::InvocationId;
-use crate::core::crash::witness::{TargetRestart, Witness};
+use crate::core::crash::witness::{Restarted, TargetRestart, Witness};
 use child::{Fields, journalctl};
 use entry::Author;
 use std::collections::{HashSet, VecDeque};
@@ -41,6 +41,8 @@ pub struct Scan {
     pub runs: Vec<JournalRun>,
     /// Ends of runs of all units, oldest first.
     pub ends: Vec<JournalEnd>,
+    /// Runs that were up after a death, as PID 1 tells, oldest first.
+    pub restarted: Vec<Restarted>,
     /// Restarts of targets that were made by hand, oldest first.
     pub restarts: Vec<TargetRestart>,
     /// Older ends that found no room.
@@ -168,7 +170,7 @@ impl Reader {
     }
 
     fn finish(mut self, newest: Option<String>) -> Scan {
-        let mut restarts = self.witness.take_restarts();
+        let (mut restarts, restarted) = (self.witness.take_restarts(), self.witness.take_restarted());
         restarts.retain(|restart| !self.asked_for.contains(&restart.ended));
         let (ends, left_out) = self.witness.finish();
         let told: HashSet<_> = ends.iter().map(|end| (end.unit.as_str(), end.invocation.as_str())).collect();
@@ -179,7 +181,7 @@ impl Reader {
         let runs = self.runs.into_iter().filter(is_believed).map(|run| run.told).collect();
         let boot = newest.as_deref().and_then(child::boot_of).map(str::to_owned);
         let cursor = self.last.or(newest).or(self.after);
-        Scan { runs, ends, restarts, left_out, unfinished: false, cursor, boot }
+        Scan { runs, ends, restarted, restarts, left_out, unfinished: false, cursor, boot }
     }
 
     fn keep(&mut self, mut run: Run) {

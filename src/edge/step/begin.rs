@@ -22,7 +22,7 @@ use std::time::Duration;
 /// Exit status of a line in `ExecCondition=` that makes the start fail; any other but 0 would only skip it (systemd.service(5)).
 const FAILS: u8 = 255;
 
-/// `begin WARD UNIT --delay= --max-delay= [the options of stopped] [--end-follows] --once=CONDITION[:now] … [--step=…]`
+/// `begin WARD UNIT --delay= --max-delay= [the options of stopped] --once=CONDITION[:now] … [--step=…]`
 pub(super) fn begin(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
     match start(&arguments)? {
@@ -49,6 +49,7 @@ fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
         return begin_blindly(&state, (ward, unit), arguments).map(|()| None);
     };
     let nrestarts = known.number("NRestarts");
+    let turn = state.turn();
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
     let disproved = missed && series.last_end == LastEnd::Presumed;
@@ -83,6 +84,7 @@ fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
     let saved = noted.and_then(|()| state.save_run(&record)).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs(run.as_str());
+    drop(turn);
     if one_too_many {
         let decision = limit::decide(arguments)?;
         if decision.given_up() == Some(GivenUp::Exclude) {
@@ -183,7 +185,7 @@ pub(super) fn fires(place: &Place, start: Start, failed: &[(String, String)]) ->
     place.acts(Past { start: Some(start), asked_to_stop: false, spent: &[], failed })
 }
 
-fn kind(start: Start) -> StartKind {
+pub(super) fn kind(start: Start) -> StartKind {
     match start {
         Start::First => StartKind::First,
         Start::AfterDeath => StartKind::AfterDeath,

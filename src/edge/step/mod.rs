@@ -17,6 +17,7 @@ mod older;
 mod own;
 mod own_lines;
 mod stack;
+pub mod stand_in;
 mod stopped;
 mod tell;
 mod this_run;

@@ -17,6 +17,11 @@ pub(super) fn has_ended(stack: &str, began: u64, died: u64) -> bool {
     underway::script_since(stack).is_some_and(|since| is_its_doing(since, began, died))
 }
 
+/// Whether a full restart by a script is under way, which may have ended what has just ended.
+pub(super) fn is_at_work(stack: &str) -> bool {
+    underway::script_since(stack).is_some()
+}
+
 fn is_its_doing(since: u64, began: u64, died: u64) -> bool {
     began < since && (died == 0 || died >= since)
 }

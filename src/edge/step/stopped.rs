@@ -15,13 +15,16 @@ use crate::core::crash::verdict::{no_main_process_failed, process_end};
 use crate::core::recovery::series::{self, LastEnd, Verdict};
 use crate::core::recovery::{Series, policy};
 use crate::edge::pid1::{self, Command, Properties, Wanted};
-use crate::edge::record::{End, GivenUp, RunRecord, TimedOut, WardState};
-use crate::edge::{clock, series_file};
+use crate::edge::record::{End, GivenUp, RunRecord, TimedOut, Up, WardState};
+use crate::edge::{clock, series_file, up};
 use rustix::fs::Mode;
 use std::io;
 
 /// What [`Told::of`] reads.
 pub(super) const TOLD: [&str; 5] = ["Result", "ExecMainPID", "ExecMainCode", "ExecMainStatus", super::MAIN_ENDED];
+
+/// When the main process ended, by the wall clock as PID 1 has noted it: the ends of lines are told by no other.
+const MAIN_ENDED_AT: &str = "ExecMainExitTimestamp";
 
 /// What is asked of PID 1.
 const ASKED: Wanted<'_> = Wanted {
@@ -44,9 +47,11 @@ const ASKED: Wanted<'_> = Wanted {
         "RestartUSecNext",
         "RestartRandomizedDelayUSec",
         "NRestarts",
+        "RestartMode",
         "ExecMainPID",
         super::MAIN_STARTED,
         super::MAIN_ENDED,
+        MAIN_ENDED_AT,
         "ExecCondition",
         "ExecStartPre",
         "ExecStart",
@@ -79,13 +84,22 @@ impl Told {
 }
 
 /// The end of a process as systemd's variables have it.
-fn words(end: ProcessEnd) -> (String, String) {
+pub(super) fn words(end: ProcessEnd) -> (String, String) {
     let (code, status) = match end {
         ProcessEnd::Exited(status) => ("exited", status.to_string()),
         ProcessEnd::Killed(signal) => ("killed", signal_name(signal)),
         ProcessEnd::Dumped(signal) => ("dumped", signal_name(signal)),
     };
     (code.to_owned(), status)
+}
+
+/// systemd's word for the result of a run that a process's failure ends like this.
+fn result_of(end: ProcessEnd) -> &'static str {
+    match end {
+        ProcessEnd::Exited(_) => "exit-code",
+        ProcessEnd::Killed(_) => "signal",
+        ProcessEnd::Dumped(_) => "core-dump",
+    }
 }
 
 /// The process whose end the run's was.
@@ -99,7 +113,7 @@ struct Failed {
 
 impl Failed {
     /// The main process; but where systemd calls the run failed by exit or signal and no main process failed, it was the line that
-    /// failed last.
+    /// failed last. And a line after the start that failed before the main process ended has had that stopped.
     fn of(told: &Told, known: &Properties) -> Self {
         let main = process_end(&told.code, &told.status);
         let failed = |line: Command| {
@@ -108,7 +122,12 @@ impl Failed {
         };
         let lines = || ASKED.own.iter().flat_map(|list| known.commands(list));
         let is_a_lines = no_main_process_failed(&ServiceResult::parse(&told.result), main);
-        let line = is_a_lines.then(|| lines().filter_map(failed).max_by_key(|(ended, ..)| *ended)).flatten();
+        let last = || lines().filter_map(failed).max_by_key(|(ended, ..)| *ended);
+        let main_ended = known.number::<u64>(MAIN_ENDED_AT).unwrap_or(0);
+        let stopped_it =
+            |(ended, _, end): &(u64, u32, ProcessEnd)| *ended <= main_ended && result_of(*end) == told.result;
+        let first = || known.commands("ExecStartPost").filter_map(failed).find(stopped_it);
+        let line = if is_a_lines { last() } else { first() };
         let Some((ended, pid, end)) = line else {
             return Self {
                 code: told.code.clone(),
@@ -186,7 +205,10 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<(RunRecord, 
     let asked = asked(&told, (&known, job.as_deref())) || was_restarted_with_its_stack(&told, arguments, &known);
     let presumed = !asked && a_stop_was_overtaken(&told, &known);
     let kind = kind_of_end(&told, &known, asked || presumed);
+    let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
+    let turn = state.turn();
     let mut series = series_file::load(state);
+    complete(&mut record, &mut series, (kind, &known));
     let mut verdict = note(&mut series, (kind, presumed), arguments)?;
     series.ended(known.number("NRestarts"));
     series.died_in = (kind.is_death() || presumed).then(|| invocation.to_owned());
@@ -199,7 +221,6 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<(RunRecord, 
         services = self::services(verdict, &mut series, arguments);
     }
     let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()?;
-    let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
     own_lines::add_results(&mut record, &known);
     let timed_out = timed_out(&told, &known, kind);
     let failed = Failed::of(&told, &known);
@@ -216,30 +237,42 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<(RunRecord, 
         given_up: decision.as_ref().and_then(Decision::given_up),
         timed_out,
     });
-    // Whether the stack is restarted is known only when it was asked for. The record is saved before all the same, for whoever is
-    // asked may end this very process.
-    let is_open = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::RestartStack);
-    if !is_open {
-        tell::ended(&record);
-    }
-    saved = saved.and(state.save_run(&record));
     if state.current().as_ref() != Some(&run) {
         // The lines of [OnStop] go by it.
         saved = saved.and(state.set_current(&run));
     }
+    drop(turn);
     let death = Death { unit: super::name(unit, &known), invocation };
-    let Some(decision) = decision else { return Ok((record, saved)) };
-    let came = limit::carry_out(&decision, &services, arguments, Site::Ended(death));
+    let done = finish(state, &mut record, (decision, &services), (arguments, death)).and(saved);
+    Ok((record, done))
+}
+
+/// Saves the record of a run that has ended, tells of it and does what the death limit demands.
+pub(super) fn finish(
+    state: &WardState,
+    record: &mut RunRecord,
+    (decision, services): (Option<Decision>, &[&str]),
+    (arguments, death): (&Arguments, Death<'_>),
+) -> io::Result<()> {
+    // Whether the stack is restarted is known only when it was asked for. The record is saved before all the same, for whoever is
+    // asked may end this very process.
+    let is_open = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::RestartStack);
+    if !is_open {
+        tell::ended(record);
+    }
+    let mut saved = state.save_run(record);
+    let Some(decision) = decision else { return saved };
+    let came = limit::carry_out(&decision, services, arguments, Site::Ended(death));
     if matches!(came, Ok(Came::ToExclusion))
         && let Some(end) = &mut record.end
     {
         end.given_up = Some(GivenUp::Exclude);
-        saved = state.save_run(&record);
+        saved = state.save_run(record);
     }
     if is_open {
-        tell::ended(&record);
+        tell::ended(record);
     }
-    Ok((record, came.map(drop).and(saved)))
+    came.map(drop).and(saved)
 }
 
 /// Before when systemd does not start the unit again after this end; `None`: it does not by itself.
@@ -254,6 +287,39 @@ fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
 /// What `[OnLimit]` starts, if the limit was reached.
 fn services<'a>(verdict: Verdict, series: &mut Series, arguments: &'a Arguments) -> Vec<&'a str> {
     if verdict == Verdict::LimitReached { limit::services(series, arguments) } else { Vec::new() }
+}
+
+/// Notes when the run was up, where no line of the unit has.
+fn complete(record: &mut RunRecord, series: &mut Series, (kind, known): (Kind, &Properties)) {
+    let Stamps { up, .. } = Stamps::of(known);
+    let was_up = was_up(record.begun, known);
+    if was_up {
+        series.up_since.get_or_insert_with(|| clock::since_boot_of_monotonic(up));
+    }
+    let at = || if was_up { Some(up::at(up, main_started(known))) } else { work_done(kind, known) };
+    record.up = record.up.or_else(at);
+}
+
+/// Whether the unit became `active` in this run.
+///
+/// With `RestartMode=direct` it does not become `inactive` between two runs, and the time at which it left that tells nothing. The
+/// run's first line does, unless the clock was set meanwhile.
+fn was_up(begun: Option<u64>, known: &Properties) -> bool {
+    let Stamps { began, up, .. } = Stamps::of(known);
+    let is_direct = known.text("RestartMode") == "direct";
+    let is_later = || begun.is_none_or(|begun| clock::epoch_of_monotonic(up) >= begun);
+    0 < up && began <= up && (!is_direct || is_later())
+}
+
+/// When a oneshot that was never `active` had done its work.
+fn work_done(kind: Kind, known: &Properties) -> Option<Up> {
+    let Stamps { died, .. } = Stamps::of(known);
+    let is_done = kind == Kind::Finished && known.text("Result") == "success" && died > 0;
+    is_done.then(|| up::at(died, main_started(known)))
+}
+
+fn main_started(known: &Properties) -> u64 {
+    known.number(super::MAIN_STARTED).unwrap_or(0)
 }
 
 /// Which time limit struck. A unit that had been up and whose main process ended before it was stopped was only waited
@@ -381,6 +447,31 @@ mod tests {
     }
 
     #[test]
+    fn a_run_was_up_whose_unit_became_active_in_it() {
+        let now = clock::monotonic();
+        let known = |began: u64, up: u64, mode: &'static str| {
+            let at = |ago: u64| if ago == 0 { 0 } else { now - ago * 1_000_000 };
+            Properties::from([
+                ("InactiveExitTimestampMonotonic", at(began).into()),
+                ("ActiveEnterTimestampMonotonic", at(up).into()),
+                ("RestartMode", mode.into()),
+            ])
+        };
+        let begun = Some(clock::epoch_of_monotonic(now - 50_000_000));
+        for (began, up, mode, expect) in [
+            (50, 40, "normal", true),
+            (50, 60, "normal", false),
+            (50, 0, "", false),
+            // Of a run before.
+            (90, 80, "direct", false),
+            (90, 40, "direct", true),
+        ] {
+            assert_eq!(was_up(begun, &known(began, up, mode)), expect, "{began} {up} {mode}");
+        }
+        assert!(was_up(None, &known(90, 80, "direct")), "nobody noted when it began");
+    }
+
+    #[test]
     fn a_run_that_no_main_process_failed_in_ended_with_the_line_that_did() {
         let line = |forgiven: bool, ended: u64, (pid, code, status): (u32, i32, i32)| {
             ("/bin/a", vec!["/bin/a"], forgiven, 1_u64, 1_u64, ended, ended, pid, code, status)
@@ -402,5 +493,25 @@ mod tests {
         check(("core-dump", "exited", "0"), ("dumped", "SEGV", 2));
         check(("exit-code", "exited", "3"), ("exited", "3", 77));
         check(("timeout", "killed", "TERM"), ("killed", "TERM", 77));
+    }
+
+    #[test]
+    fn a_line_that_failed_before_the_main_process_ended_has_had_that_stopped() {
+        let check = |main_ended: u64, result: &str, (forgiven, status): (bool, i32), expect: u32| {
+            let line = ("/bin/a", vec!["/bin/a"], forgiven, 1_u64, 1_u64, 5_000_u64, 5_u64, 4_u32, 1_i32, status);
+            let known = Properties::from([
+                ("ExecMainPID", 77_u32.into()),
+                (MAIN_ENDED_AT, main_ended.into()),
+                ("ExecStartPost", vec![line].into()),
+            ]);
+            let told = Told { result: result.into(), code: "killed".into(), status: "TERM".into() };
+            assert_eq!(Failed::of(&told, &known).pid, Some(expect), "{main_ended} {result} {forgiven} {status}");
+        };
+        check(6_000, "exit-code", (false, 6), 4);
+        check(4_000, "exit-code", (false, 6), 77);
+        check(6_000, "exit-code", (true, 6), 77);
+        check(6_000, "exit-code", (false, 0), 77);
+        check(6_000, "signal", (false, 6), 77);
+        check(6_000, "timeout", (false, 6), 77);
     }
 }

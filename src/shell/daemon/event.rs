@@ -12,7 +12,9 @@ use crate::core::crash::observation::InvocationId;
 use crate::core::crash::verdict::Testimony;
 use crate::core::recovery::account::Account;
 use crate::edge::history::entry::{Change, Key, StoredReport};
+use crate::edge::record::Up;
 use crate::edge::recoveries::Chain;
+use crate::edge::step::stand_in::Unnoted;
 use crate::shell::news::News as BusNews;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,8 +68,10 @@ pub(super) enum Action {
     Watch(Arc<WatchList>),
     /// Asks PID 1.
     Ask(Question),
-    /// Reads one run record; gives [`Event::Record`].
-    ReadRecord { unit: String, ward: String, invocation: InvocationId },
+    /// Reads one run record; gives [`Event::Record`]. With when the run was up, as far as the bus has shown it.
+    ReadRecord { unit: String, ward: String, invocation: InvocationId, up: Option<Up> },
+    /// Notes a death that no line of the unit has noted; gives [`Event::Record`].
+    Note(Box<Unnoted>),
     /// Asks the archive.
     Order(Order),
     /// Writes an incident to the journal.

@@ -33,6 +33,7 @@ mod stacks;
 mod standings;
 mod state;
 pub(super) mod systemd;
+mod unnoted;
 
 use crate::edge::symbols;
 use alarm::Alarm;
@@ -147,8 +148,10 @@ async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
     let cloud = cloud::connect_to_cloud();
     let cores = cores::look_for_cores();
     let service = bus::serve();
+    let notes = unnoted::note_deaths().context("failed to start the thread that notes deaths")?;
     let (behind, undelivered, inbox) = (BTreeSet::new(), VecDeque::new(), VecDeque::new());
-    let world = World { bus, service, cloud, archive, cores, behind, undelivered, hurried: false, stuck: false, inbox };
+    let world =
+        World { bus, service, cloud, archive, cores, notes, behind, undelivered, hurried: false, stuck: false, inbox };
     let alarm = Alarm::new().context("failed to make a timer")?;
     let mut sources = Sources { world, alarm, hangups, shutdown };
     let mut state = State::new(crate::edge::boot::id(), watchdog_interval(), now());
@@ -185,6 +188,8 @@ async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> io::Re
             Some(found) = world.cores.found.recv() => Some(Event::Core(found)),
             Ok(()) = world.cloud.status.changed() => Some(Event::Cloud(world.cloud.status.borrow_and_update().clone())),
             Some(sight) = world.bus.sights.recv() => Some(Event::Bus(sight)),
+            // After what the bus has shown meanwhile: where the unit stands by now.
+            Some(witness) = world.notes.noted.recv() => Some(Event::Record(witness)),
         };
         match event {
             Some(event) => return Ok(event),

@@ -10,6 +10,7 @@ use super::messages;
 use super::records;
 use super::say;
 use super::systemd::{Bus, Question};
+use super::unnoted::Notes;
 use crate::core::config::Config;
 use crate::edge::coredump;
 use crate::edge::exclusion::{self, Standing};
@@ -31,6 +32,7 @@ pub(super) struct World {
     pub(super) cloud: Cloud,
     pub(super) archive: Archive,
     pub(super) cores: Cores,
+    pub(super) notes: Notes,
     /// Lanes with reports that the courier had no room for.
     pub(super) behind: BTreeSet<String>,
     /// What the courier is to be told when it has room.
@@ -59,12 +61,17 @@ impl World {
                 self.bus.watched.send_replace(list);
             }
             Action::Ask(question) => self.ask(question),
-            Action::ReadRecord { unit, ward, invocation } => {
-                let witness = records::read(unit.clone(), &ward, invocation.clone()).unwrap_or_else(|error| {
+            Action::ReadRecord { unit, ward, invocation, up } => {
+                let witness = records::read(unit.clone(), (&ward, &invocation), up).unwrap_or_else(|error| {
                     warn!("Failed to read the record of run {invocation} of ward {ward}, ignoring: {error}");
                     records::silence(unit, invocation)
                 });
                 self.inbox.push_back(Event::Record(witness));
+            }
+            Action::Note(death) => {
+                if self.notes.deaths.try_send(*death).is_err() {
+                    warn!("Too many deaths are to be noted, leaving one out.");
+                }
             }
             Action::Order(order) => self.order(order),
             Action::Journal(incident) => say::incident(&incident),

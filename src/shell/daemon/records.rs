@@ -7,18 +7,20 @@ use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::tracker::{Evidence, Waited};
 use crate::core::crash::verdict::{Testimony, process_end};
 use crate::core::recovery::account::Died;
-use crate::edge::record::{End, TimedOut, WardState};
+use crate::edge::record::{End, TimedOut, Up, WardState};
 use crate::edge::recoveries;
 use std::io;
 
-/// What the record of one run of `unit` says; nothing where there is no record.
+/// What the record of one run of `unit` says, completed by when the bus has seen it up; nothing where there is no record.
 ///
 /// # Errors
 /// When there is a record and it cannot be read.
-pub(super) fn read(unit: String, ward: &str, invocation: InvocationId) -> io::Result<Witness> {
-    let state = WardState::of(ward);
+pub(super) fn read(unit: String, (ward, invocation): (&str, &InvocationId), up: Option<Up>) -> io::Result<Witness> {
+    let (state, invocation) = (WardState::of(ward), invocation.clone());
     match state.run(invocation.as_str()) {
-        Ok(record) => {
+        Ok(mut record) => {
+            // The line after the steps, where the unit has one, has noted more exactly when they were done.
+            record.up = record.up.or(up);
             let recoveries = recoveries::chains(&record, &|earlier| state.run(earlier).ok());
             Ok(Witness { unit, invocation, testimony: record.end.as_ref().map(testimony), recoveries })
         }

@@ -1,20 +1,21 @@
 //! Full restarts of stacks: those that were asked for, out of their records, and those made by hand, out of PID 1's jobs.
 //!
 //! A restart by hand is one job that found the stack's unit up and left it up in another run. A stop and a start are two
-//! jobs, a crash leaves the unit down without any. Before it is told the records are looked at: whoever restarts a stack for
+//! jobs, a crash leaves the unit down without any. The restart of a unit that the stack's requires restarts that too: systemd queues
+//! the cause first, and with it what follows from it, so the job of the unit that was restarted has the lower number. Before it is told the records are looked at: whoever restarts a stack for
 //! a caller makes the same job, and has noted before which run it ends.
 //!
 //! Invariants: a restart is told once, and its end once, in this life of the daemon; what the history knows is not told
 //! again.
 
-use super::archive::{Notes, Order};
+use super::archive::{HandMade, Notes, Order};
 use super::desk::{Core, Desk, Judged, Tense};
 use super::event::{Action, Remark};
 use super::incident::{Incident, IncidentKind};
 use super::recent::Recent;
 use super::rules::{Rules, Scene};
 use super::standings::announce;
-use super::systemd::StackSeen;
+use super::systemd::{JobAt, StackSeen};
 use crate::core::crash::observation::InvocationId;
 use crate::core::full_restart::request::Cause;
 use crate::core::full_restart::{self, BY_HAND, RestartOutcome};
@@ -29,10 +30,15 @@ const GRACE: Duration = Duration::from_secs(60);
 /// Restarts older than this were not told when they happened.
 const PRESENT: u64 = 5_000;
 
+/// How long after its cause a job is queued that follows from it: they are told together.
+const TOGETHER: Duration = Duration::from_secs(1);
+
 /// What is known of the stacks' units and of their restarts.
 #[derive(Debug, Default)]
 pub(super) struct Stacks {
     units: HashMap<String, Standing>,
+    /// The latest jobs of stacks' units and of those they require: number, and when it was queued.
+    jobs: HashMap<String, (u32, Duration)>,
     /// Restarts that nobody has explained yet.
     suspects: Vec<Suspect>,
     /// Runs of stacks' units that a record explains the end of.
@@ -52,6 +58,8 @@ struct Standing {
     settled: Option<InvocationId>,
     /// When it last left `active`, milliseconds since the epoch.
     left: u64,
+    /// What it requires, as far as is known.
+    requires: Vec<String>,
 }
 
 /// A restart that was seen.
@@ -72,26 +80,58 @@ impl Stacks {
             standing.settled.clone_from(&standing.up);
         }
         standing.left = seen.left_active / 1_000;
+        if let Some(requires) = &seen.requires {
+            standing.requires.clone_from(requires);
+        }
+    }
+
+    /// A job was queued for a stack's unit, or for another.
+    pub(super) fn job_queued(&mut self, at: &JobAt, now: Duration) {
+        let matters =
+            self.units.iter().any(|(unit, standing)| *unit == at.unit || standing.requires.contains(&at.unit));
+        if matters {
+            self.jobs.insert(at.unit.clone(), (at.id, now));
+        }
+    }
+
+    /// Whether a job of a stack's unit follows from that of a unit it requires.
+    fn is_consequence(&self, at: &JobAt) -> bool {
+        let Some((_, queued)) = self.jobs.get(&at.unit).filter(|(id, _)| *id == at.id) else { return false };
+        let requires = self.units.get(&at.unit).map_or(&[][..], |standing| &standing.requires);
+        let mut causes = requires.iter().filter_map(|unit| self.jobs.get(unit));
+        causes.any(|(id, before)| *id < at.id && queued.saturating_sub(*before) < TOGETHER)
     }
 
     /// A job of a stack's unit came to its end.
-    pub(super) fn job_done(&mut self, scene: Scene<'_>, unit: &str, result: &str) -> Option<Action> {
-        let standing = self.units.get_mut(unit)?;
+    pub(super) fn job_done(&mut self, scene: Scene<'_>, at: &JobAt, result: &str) -> Option<Action> {
+        let is_consequence = self.is_consequence(at);
+        let standing = self.units.get_mut(&at.unit)?;
         let before = std::mem::replace(&mut standing.settled, standing.up.clone());
         let (Some(ended), Some(up)) = (before, &standing.up) else { return None };
         if ended == *up || result != "done" {
             return None;
         }
-        let key = Key { boot: scene.rules.boot.clone(), unit: unit.to_owned(), invocation: ended };
+        if is_consequence {
+            // The journal tells of it too.
+            self.explained.remember(ended);
+            return None;
+        }
+        let key = Key { boot: scene.rules.boot.clone(), unit: at.unit.clone(), invocation: ended };
         self.suspects.push(Suspect { key, at: standing.left, witness: Witness::Bus });
         Some(look(scene.rules))
     }
 
-    /// Restarts that the journal tells of.
-    pub(super) fn recall(&mut self, scene: Scene<'_>, restarts: Vec<(Key, u64)>) -> Option<Action> {
-        let ours = restarts.into_iter().filter(|(key, _)| scene.rules.guard.stack(&key.unit).is_some());
+    /// Restarts that the journal tells of. Where systemd was about to restart a unit that the stack's requires, that was the cause.
+    pub(super) fn recall(&mut self, scene: Scene<'_>, restarts: Vec<HandMade>) -> Option<Action> {
         let before = self.suspects.len();
-        self.suspects.extend(ours.map(|(key, at)| Suspect { key, at, witness: Witness::Journal }));
+        for HandMade { key, at, scheduled } in restarts {
+            let standing = self.units.get(&key.unit);
+            let is_consequence =
+                standing.is_some_and(|standing| scheduled.iter().any(|unit| standing.requires.contains(unit)));
+            if scene.rules.guard.stack(&key.unit).is_some() && !is_consequence {
+                self.suspects.push(Suspect { key, at, witness: Witness::Journal });
+            }
+        }
         (self.suspects.len() > before).then(|| look(scene.rules))
     }
 

@@ -217,12 +217,15 @@ impl State {
                 self.stacks.observe(&unit, &seen);
                 Vec::new()
             }
-            Sight::JobDone(unit, result) => self.stacks.job_done(scene, &unit, &result).into_iter().collect(),
+            Sight::JobDone(at, result) => self.stacks.job_done(scene, &at, &result).into_iter().collect(),
             Sight::Restarter => vec![stacks::look(&self.rules)],
             // During a reload every unit goes and comes back.
             Sight::Removed(_) if self.resync.is_held() => Vec::new(),
             Sight::Removed(unit) => self.ends.removed(scene, &unit),
-            Sight::JobQueued(at) => self.ends.job_queued(at).into_iter().collect(),
+            Sight::JobQueued(at) => {
+                self.stacks.job_queued(&at, now.monotonic);
+                self.ends.job_queued(at).into_iter().collect()
+            }
             Sight::JobKnown(at, kind) => {
                 self.ends.job_known(&at, kind);
                 Vec::new()

@@ -3,6 +3,7 @@
 
 use crate::core::crash::reason::TimeLimits;
 use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
+use crate::edge::up;
 use crate::shell::daemon::systemd::decode::{Properties, number, text};
 use anyhow::{Context as _, bail};
 use futures_util::future::{join_all, try_join_all};
@@ -13,6 +14,8 @@ use zbus::{Connection, OwnedObjectPath, Variant};
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
+/// When a unit became `active` last.
+const UP_SINCE: &str = "ActiveEnterTimestampMonotonic";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// Where lines of ours stand. The main process, which lasts, comes last.
@@ -35,6 +38,8 @@ pub(super) struct UnitSeen {
     pub(super) job: Option<String>,
     /// When it last changed its state, milliseconds since the epoch; where it was asked for.
     pub(super) changed: Option<u64>,
+    /// When it became `active`, by PID 1's monotonic clock in microseconds; where it is up and was asked for.
+    pub(super) up_since: Option<u64>,
     pub(super) details: Option<Details>,
     /// Of its object on the bus.
     pub(super) path: String,
@@ -59,6 +64,8 @@ pub(super) struct Details {
     /// The command that runs, its words, and since when in milliseconds. PID 1 forgets it at a daemon-reload.
     pub(super) line: Option<(Vec<String>, u64)>,
     pub(super) status_text: String,
+    /// When its main process was started, by PID 1's monotonic clock in microseconds; 0: never.
+    pub(super) main_started: u64,
 }
 
 impl UnitSeen {
@@ -107,6 +114,8 @@ impl UnitSeen {
         self.job = self.job.take().filter(|_| properties.get("Job").is_some_and(is_job));
         let changed = properties.get("StateChangeTimestamp").and_then(number);
         self.changed = changed.filter(|at| *at > 0).map(|at| at / 1_000);
+        let up_since = properties.get(UP_SINCE).and_then(number);
+        self.up_since = up_since.filter(|at| *at > 0 && up::is_up(&self.active));
         self.details = Some(details(properties));
     }
 
@@ -129,7 +138,7 @@ pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<V
 fn seen((_, description, load, active, sub, _, path, job, job_type, _): Listed) -> UnitSeen {
     let job = (job != 0).then_some(job_type);
     let path = path.as_str().to_owned();
-    UnitSeen { description, load, active, sub, job, path, changed: None, details: None }
+    UnitSeen { description, load, active, sub, job, path, ..UnitSeen::default() }
 }
 
 /// Asks for all that is known of these units.
@@ -143,17 +152,29 @@ pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> a
     Ok(())
 }
 
+/// Asks since when these units, which are up, are so. One that is gone meanwhile stays without.
+pub(super) async fn date_up(bus: &Connection, units: &mut [&mut UnitSeen]) {
+    let asked = units.iter().map(|unit| call(bus, (&unit.path, PROPERTIES, "Get"), &(UNIT, UP_SINCE)));
+    let replies = join_all(asked).await;
+    for (unit, reply) in units.iter_mut().zip(replies) {
+        unit.up_since = reply.ok().and_then(|reply| time(&reply));
+    }
+}
+
 /// Asks when these units changed their states last. One that is gone meanwhile stays without.
 pub(super) async fn date(bus: &Connection, units: &mut [&mut UnitSeen]) {
     let asked = units.iter().map(|unit| call(bus, (&unit.path, PROPERTIES, "Get"), &(UNIT, "StateChangeTimestamp")));
     let replies = join_all(asked).await;
     for (unit, reply) in units.iter_mut().zip(replies) {
-        let at = reply.ok().and_then(|reply| match reply.body().deserialize::<Variant<'_>>() {
-            Ok(value) => number(&value),
-            Err(_) => None,
-        });
-        unit.changed = at.filter(|at| *at > 0).map(|at| at / 1_000);
+        unit.changed = reply.ok().and_then(|reply| time(&reply)).map(|at| at / 1_000);
     }
+}
+
+/// A time in microseconds; `None`: never.
+fn time(reply: &Message) -> Option<u64> {
+    let body = reply.body();
+    let value: Variant<'_> = body.deserialize().ok()?;
+    number(&value).filter(|at| *at > 0)
 }
 
 /// What a service says of itself: its `STATUS=`.
@@ -200,6 +221,7 @@ fn details(properties: &Properties<'_>) -> Details {
         restarts: properties.get("NRestarts").and_then(number),
         line: LINES.iter().filter_map(|key| properties.get(key)).find_map(running),
         status_text: word("StatusText"),
+        main_started: properties.get(up::MAIN_STARTED).and_then(number).unwrap_or(0),
     }
 }
 

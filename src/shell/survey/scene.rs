@@ -8,7 +8,7 @@ use crate::edge::exclusion::{self, Exclusion, Standing};
 use crate::edge::planner::Planner;
 use crate::edge::record::{RunRecord, StartKind, Totals, WardState};
 use crate::edge::root::Files;
-use crate::edge::{clock, series_file};
+use crate::edge::{clock, series_file, up};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
@@ -62,6 +62,18 @@ impl Book {
     /// The run of the ward's unit that was begun last.
     pub(super) fn latest(&self) -> Option<&RunRecord> {
         self.runs.iter().find(|run| run.start != StartKind::Condition)
+    }
+}
+
+impl Book {
+    /// Notes since when the latest run is up.
+    fn complete(&mut self, unit: &UnitSeen) {
+        let Some(since) = unit.up_since else { return };
+        let main = unit.details.as_ref().map_or(0, |details| details.main_started);
+        if let Some(run) = self.runs.iter_mut().find(|run| run.start != StartKind::Condition) {
+            run.up = Some(up::at(since, main));
+        }
+        self.series.up_since.get_or_insert_with(|| clock::since_boot_of_monotonic(since));
     }
 }
 
@@ -134,8 +146,25 @@ impl Scene {
             let book = Book::read(&WardState::of(ward.name.as_str()), (depth, standing));
             self.books.insert(ward.name.to_string(), book);
         }
+        self.complete(bus).await;
         self.date(bus).await;
         Ok(())
+    }
+
+    /// Notes which runs are up whose records do not say so, because no line of their units does.
+    async fn complete(&mut self, bus: &Connection) {
+        let Self { config, units, books, .. } = self;
+        let is_open = |book: &Book| book.latest().is_some_and(up::is_open);
+        let open = config.wards.iter().filter(|ward| books.get(ward.name.as_str()).is_some_and(is_open));
+        let open: HashMap<String, String> = open.map(|ward| (ward.unit().to_string(), ward.name.to_string())).collect();
+        let mut up: Vec<_> =
+            units.iter_mut().filter(|(name, unit)| open.contains_key(*name) && up::is_up(&unit.active)).collect();
+        let unknown = up.iter_mut().map(|(_, unit)| &mut **unit).filter(|unit| unit.up_since.is_none());
+        pid1::date_up(bus, &mut unknown.collect::<Vec<_>>()).await;
+        for (name, unit) in up {
+            let book = open.get(name).and_then(|ward| books.get_mut(ward));
+            book.into_iter().for_each(|book| book.complete(unit));
+        }
     }
 
     /// Asks for the times that no record knows.

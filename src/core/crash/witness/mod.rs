@@ -57,6 +57,9 @@ pub struct JournalEnd {
 /// Restarts of targets that are kept: nobody makes more by hand.
 const RESTARTS_KEPT: usize = 1_000;
 
+/// Automatic restarts that a target's may follow from: as many as begin at once.
+const SCHEDULED_KEPT: usize = 1_000;
+
 /// The restart of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetRestart {
@@ -68,6 +71,25 @@ pub struct TargetRestart {
     pub ended: InvocationId,
     /// When, milliseconds since the epoch.
     pub at: u64,
+    /// Units that systemd was about to restart by itself, at that moment.
+    pub scheduled: Vec<String>,
+}
+
+/// A run that was up after a death.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restarted {
+    /// The boot it happened in: 32 hexadecimal digits.
+    pub boot: String,
+    /// The unit.
+    pub unit: String,
+    /// The run.
+    pub invocation: InvocationId,
+    /// The run that had died, and after which systemd restarted the unit by itself.
+    pub follows: InvocationId,
+    /// When it was up, its lines after the start included, milliseconds since the epoch.
+    pub at: u64,
+    /// Where in the journal it is told.
+    pub place: u64,
 }
 
 /// What was seen so far.
@@ -78,6 +100,9 @@ pub struct Witness {
     runs: HashMap<String, Run>,
     ends: VecDeque<JournalEnd>,
     restarts: VecDeque<TargetRestart>,
+    restarted: VecDeque<Restarted>,
+    /// The latest restarts of units that systemd makes by itself, with their times in milliseconds since the epoch.
+    scheduled: VecDeque<(String, u64)>,
     left_out: usize,
     /// That of the latest entry.
     place: u64,
@@ -87,11 +112,15 @@ pub struct Witness {
 #[derive(Debug)]
 struct Run {
     invocation: InvocationId,
+    /// The run whose death it answers.
+    follows: Option<InvocationId>,
     start: Start,
     /// Whether its end was asked for, as far as is seen.
     evidence: Evidence,
     main: Option<(ProcessEnd, u64)>,
     control: Option<(ProcessEnd, u64)>,
+    /// Whether a control process failed before the main process ended.
+    control_first: bool,
     /// The main process, if it dumped core before the end was told: id and signal.
     dumped: Option<(u32, i32)>,
     end: End,
@@ -139,7 +168,9 @@ impl Witness {
         if self.restarts.len() == RESTARTS_KEPT {
             self.restarts.pop_front();
         }
-        self.restarts.push_back(TargetRestart { boot: self.boot.clone(), unit, ended, at });
+        let is_now = |(_, scheduled): &&(String, u64)| at.abs_diff(*scheduled) <= AT_ONCE;
+        let scheduled = self.scheduled.iter().filter(is_now).map(|(unit, _)| unit.clone()).collect();
+        self.restarts.push_back(TargetRestart { boot: self.boot.clone(), unit, ended, at, scheduled });
     }
 
     /// All restarts of targets so far, in the order they happened; they are not told again.
@@ -147,11 +178,17 @@ impl Witness {
         std::mem::take(&mut self.restarts).into()
     }
 
+    /// All runs so far that were up after a death, likewise.
+    pub fn take_restarted(&mut self) -> Vec<Restarted> {
+        std::mem::take(&mut self.restarted).into()
+    }
+
     /// What was over by now has been told before; what goes on counts.
     pub fn begin_here(&mut self) {
         self.ends.clear();
         self.left_out = 0;
         self.restarts.clear();
+        self.restarted.clear();
     }
 
     /// The next place in the journal, also for an entry that is not for the witness.
@@ -195,10 +232,21 @@ impl Witness {
         }
         match event {
             RunEvent::Starting => run.start = Start::Begun,
-            RunEvent::Started => run.start = Start::Done,
+            RunEvent::Started => {
+                run.start = Start::Done;
+                if let Some(follows) = run.follows.take() {
+                    let (boot, place) = (self.boot.clone(), self.place);
+                    self.came_back(Restarted { boot, unit, invocation, follows, at, place });
+                }
+            }
             RunEvent::Stopping if run.main.is_none() => run.evidence = Evidence::Asked,
             RunEvent::Exited(Role::Main, end) => run.main = Some((end, at)),
-            RunEvent::Exited(Role::Control, end) => run.control = Some((end, at)),
+            // The first one that fails ends the start.
+            RunEvent::Exited(Role::Control, _) if run.control_first && run.start != Start::Done => {}
+            RunEvent::Exited(Role::Control, end) => {
+                run.control_first = run.main.is_none();
+                run.control = Some((end, at));
+            }
             RunEvent::Ended(result) if run.end == End::NotYet => {
                 run.end = End::At(at);
                 let (testimony, activity) = run.testimony(result, at);
@@ -207,6 +255,10 @@ impl Witness {
             }
             RunEvent::RestartScheduled => {
                 run.end = End::Settled;
+                if self.scheduled.len() == SCHEDULED_KEPT {
+                    self.scheduled.pop_front();
+                }
+                self.scheduled.push_back((unit, at));
                 self.correct(&invocation, |testimony| testimony.evidence = Evidence::Unasked);
             }
             RunEvent::Stopped if matches!(run.end, End::At(over) if at.saturating_sub(over) <= AT_ONCE) => {
@@ -242,9 +294,17 @@ impl Witness {
         }
         let run = self.runs.entry(unit.to_owned()).or_insert_with(|| Run::new(invocation));
         if run.invocation != *invocation {
-            *run = Run::new(invocation);
+            let follows = (run.end == End::Settled).then(|| run.invocation.clone());
+            *run = Run { follows, ..Run::new(invocation) };
         }
         run
+    }
+
+    fn came_back(&mut self, restarted: Restarted) {
+        if self.restarted.len() == ENDS_KEPT {
+            self.restarted.pop_front();
+        }
+        self.restarted.push_back(restarted);
     }
 
     fn tell(&mut self, end: JournalEnd) {
@@ -267,10 +327,12 @@ impl Run {
     fn new(invocation: &InvocationId) -> Self {
         Self {
             invocation: invocation.clone(),
+            follows: None,
             start: Start::Unseen,
             evidence: Evidence::Unasked,
             main: None,
             control: None,
+            control_first: false,
             dumped: None,
             end: End::NotYet,
         }
@@ -298,7 +360,8 @@ impl Run {
         (testimony, activity)
     }
 
-    /// The process whose end is the run's result: the main process if its end is of that kind, else a control process.
+    /// The process whose end is the run's result: the main process if its end is of that kind, else a control process. A control process
+    /// that failed in the start had the main process stopped.
     fn process(&self, result: &ServiceResult) -> Option<(ProcessEnd, u64)> {
         let fits = |(end, _): &(ProcessEnd, u64)| match result {
             ServiceResult::Success | ServiceResult::ExecCondition => false,
@@ -311,7 +374,11 @@ impl Run {
             | ServiceResult::StartLimitHit
             | ServiceResult::Other(_) => true,
         };
-        self.main.filter(fits).or(self.control.filter(fits))
+        let (main, control) = (self.main.filter(fits), self.control.filter(fits));
+        match (main, control) {
+            (Some(_), Some(_)) if self.control_first && self.start != Start::Done => control,
+            _ => main.or(control),
+        }
     }
 }
 

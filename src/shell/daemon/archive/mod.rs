@@ -16,7 +16,7 @@ mod recollect;
 mod restarts;
 mod search;
 
-pub(super) use recollect::{Memory, Recalled, Recollection};
+pub(super) use recollect::{HandMade, Memory, Recalled, Recollection};
 pub(super) use restarts::Notes;
 
 use crate::core::crash::observation::InvocationId;

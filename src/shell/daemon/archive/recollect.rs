@@ -9,13 +9,14 @@ use super::super::records;
 use crate::core::crash::observation::InvocationId;
 use crate::core::crash::tracker::{Activity, Evidence};
 use crate::core::crash::verdict::Testimony;
-use crate::core::crash::witness::TargetRestart;
+use crate::core::crash::witness::{Restarted, TargetRestart};
 use crate::core::recovery::account::Ended;
 use crate::edge::history::entry::{Key, Witness};
 use crate::edge::history::{HistoryError, Known};
 use crate::edge::journal::{self, JournalRun, Scan};
-use crate::edge::record::{self, RunRecord};
+use crate::edge::record::{self, RunRecord, StartKind, Up};
 use crate::edge::recoveries::{self, Chain};
+use crate::edge::up;
 use std::collections::{BTreeMap, HashSet};
 
 /// What the books tell.
@@ -23,8 +24,8 @@ use std::collections::{BTreeMap, HashSet};
 pub(in crate::shell::daemon) struct Recollection {
     /// What the books tell, and at last only what the history does not have; oldest first.
     pub(in crate::shell::daemon) memories: Vec<Memory>,
-    /// Restarts of targets, likewise; each by the run that ended, with its time.
-    pub(in crate::shell::daemon) restarts: Vec<(Key, u64)>,
+    /// Restarts of targets, likewise.
+    pub(in crate::shell::daemon) restarts: Vec<HandMade>,
     /// The present boot.
     pub(in crate::shell::daemon) boot: String,
     /// Up to where the journal was read.
@@ -35,6 +36,17 @@ pub(in crate::shell::daemon) struct Recollection {
     pub(in crate::shell::daemon) unfinished: bool,
     /// Why the journal could not be read.
     pub(in crate::shell::daemon) trouble: Option<String>,
+}
+
+/// The restart of a target that no restarter has made.
+#[derive(Debug)]
+pub(in crate::shell::daemon) struct HandMade {
+    /// The run that it ended.
+    pub(in crate::shell::daemon) key: Key,
+    /// When, milliseconds since the epoch.
+    pub(in crate::shell::daemon) at: u64,
+    /// Units that systemd was about to restart by itself at that moment.
+    pub(in crate::shell::daemon) scheduled: Vec<String>,
 }
 
 /// One thing that happened.
@@ -91,12 +103,14 @@ pub(super) fn gather(cursor: Option<&str>) -> Recollection {
     };
     let (cursor, left_out, unfinished) = (scan.cursor.clone(), scan.left_out, scan.unfinished);
     let boot = scan.boot.clone().unwrap_or_else(crate::edge::boot::id);
-    let key = |restart: &TargetRestart| {
-        let TargetRestart { boot, unit, ended, .. } = restart.clone();
-        Key { boot, unit, invocation: ended }
+    let hand_made = |restart: &TargetRestart| {
+        let TargetRestart { boot, unit, ended, at, scheduled } = restart.clone();
+        HandMade { key: Key { boot, unit, invocation: ended }, at, scheduled }
     };
-    let restarts = scan.restarts.iter().map(|restart| (key(restart), restart.at)).collect();
-    let memories = remember(&side_by_side(scan, (&boot, record::all())));
+    let restarts = scan.restarts.iter().map(hand_made).collect();
+    let mut records = record::all();
+    up::complete(&mut records);
+    let memories = remember(&side_by_side(scan, (&boot, records)));
     Recollection { memories, restarts, boot, cursor, left_out, unfinished, trouble }
 }
 
@@ -114,6 +128,23 @@ fn side_by_side(scan: Scan, (present, records): (&str, Vec<RunRecord>)) -> BTree
         let accounts = runs.entry(Key { boot: end.boot, unit: end.unit, invocation: end.invocation }).or_default();
         accounts.end = Some(end.place);
         accounts.journal = Some((end.testimony, end.activity));
+    }
+    for Restarted { boot, unit, invocation, follows, at, place } in scan.restarted {
+        // Who died has a record if it is a ward. Of a run that was up and has none the journal has none either while it goes on, and
+        // a power cut takes it with all of /run.
+        let died = |runs: &BTreeMap<Key, Accounts>| {
+            let key = Key { boot: boot.clone(), unit: unit.clone(), invocation: follows.clone() };
+            runs.get(&key).and_then(|accounts| Some(accounts.record.as_ref()?.0.ward.clone()))
+        };
+        let Some(ward) = died(&runs) else { continue };
+        let accounts = runs.entry(Key { boot, unit: unit.clone(), invocation: invocation.clone() }).or_default();
+        accounts.up = Some(accounts.up.map_or(place, |up| up.min(place)));
+        let record = || RunRecord {
+            follows: Some(follows.to_string()),
+            ..RunRecord::new(&ward, &unit, invocation.as_str(), StartKind::AfterAbnormalDeath)
+        };
+        let (record, _) = accounts.record.get_or_insert_with(|| (record(), Witness::Journal));
+        record.up = record.up.or(Some(Up { main: at, at }));
     }
     for record in records {
         if let Some(invocation) = InvocationId::parse(&record.invocation) {
@@ -191,9 +222,9 @@ impl Accounts {
 /// It cannot be read; nothing is left out then.
 pub(super) fn forget_the_known(history: Known<'_>, told: &mut Recollection) -> Result<(), HistoryError> {
     let Recollection { memories, restarts, .. } = told;
-    let ended = restarts.iter().map(|(key, _)| key.clone()).collect();
+    let ended = restarts.iter().map(|restart| restart.key.clone()).collect();
     let unknown_restarts: HashSet<Key> = history.unknown_restarts(ended)?.into_iter().collect();
-    restarts.retain(|(key, _)| unknown_restarts.contains(key));
+    restarts.retain(|restart| unknown_restarts.contains(&restart.key));
     let ends = memories.iter().filter_map(|memory| match memory {
         Memory::End(recalled) => Some(recalled.key.clone()),
         Memory::Recovery(..) => None,

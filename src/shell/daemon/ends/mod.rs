@@ -11,6 +11,7 @@
 mod books;
 mod end;
 mod unit;
+mod unnoted;
 
 use super::desk::{Core, Desk, Judged, Tense};
 use super::event::{Action, Now, Remark, Witness};
@@ -27,6 +28,7 @@ use crate::core::crash::tracker::JobKind;
 use crate::core::crash::verdict::{self, FailedControl, Verdict};
 use crate::core::recovery::account::Ended as Finish;
 use crate::edge::history::entry::{self, Key};
+use crate::edge::record::Up;
 use crate::shell::news::{self, News};
 use end::{End, Held, Source, Waiting};
 use std::collections::{HashMap, HashSet};
@@ -137,17 +139,18 @@ impl Ends {
             let is_over = observation.is_over() || observation.invocation.as_ref() != Some(&ended.invocation);
             match ward {
                 Some(ward) if is_over => {
-                    actions.push(read_record(name, ward, &ended.invocation));
+                    actions.push(read_record((name, ward), &ended.invocation, None));
                     self.unit(name).ended.push(ended);
                 }
                 Some(_) if scene.rules.guard.needs_record(name) => self.unit(name).ended.push(ended),
                 Some(_) | None => {
+                    self.unit(name).foretold = ward.map(|_| ended.clone());
                     let end = End { ended, testimony: None, control: None, source: Source::Bus };
                     actions.extend(self.take(scene, name, end));
                 }
             }
         }
-        actions.extend(ward.zip(findings.over).map(|(ward, run)| read_record(name, ward, &run)));
+        actions.extend(ward.zip(findings.over).map(|(ward, run)| read_record((name, ward), &run, None)));
         actions.extend(ward.and_then(|ward| self.back_again(name, ward, observation)));
         actions
     }
@@ -207,8 +210,13 @@ impl Ends {
         let Some(unit) = self.units.get_mut(&name) else { return Vec::new() };
         let index = unit.ended.iter().position(|ended| ended.invocation == invocation);
         let ended = index.map(|index| unit.ended.remove(index));
+        let foretold = unit.foretold.take_if(|ended| ended.invocation == invocation);
+        let unnoted = ended.as_ref().or(foretold.as_ref()).filter(|_| testimony.is_none());
+        let nature = unit.nature;
+        let unnoted = unnoted.and_then(|ended| unnoted::death((scene, &name), ended, &nature));
         let end = ended.map(|ended| End { ended, testimony, control: None, source: Source::Bus });
         let mut actions = end.map(|end| self.take(scene, &name, end)).unwrap_or_default();
+        actions.extend(unnoted.map(|death| Action::Note(Box::new(death))));
         actions.extend(self.settle_late(scene, &name));
         // What a unit had recovered from when it was met is for the books, which know whether that was told; without a history nobody
         // knows, and it is not told.
@@ -259,16 +267,16 @@ impl Ends {
         }
     }
 
-    /// Asks for the record of a run that is up after a restart: a recovery may have come to its end.
+    /// Asks for the record of a run that is up: a recovery may have come to its end. Whether it was a restart the record knows; systemd
+    /// 257 makes a stop and a start of one where units require each other.
     fn back_again(&mut self, name: &str, ward: &str, observation: &Observation) -> Option<Action> {
-        let is_back = is_up(observation) && observation.restarts > 0;
-        let invocation = observation.invocation.clone().filter(|_| is_back)?;
+        let invocation = observation.invocation.clone().filter(|_| is_up(observation))?;
         let unit = self.unit(name);
         if unit.up.as_ref() == Some(&invocation) {
             return None;
         }
         unit.up = Some(invocation.clone());
-        Some(read_record(name, ward, &invocation))
+        Some(read_record((name, ward), &invocation, Some(up_times(observation))))
     }
 
     /// An end with all its witnesses but, maybe, the last.
@@ -357,8 +365,15 @@ impl Ends {
     }
 }
 
-fn read_record(unit: &str, ward: &str, invocation: &InvocationId) -> Action {
-    Action::ReadRecord { unit: unit.to_owned(), ward: ward.to_owned(), invocation: invocation.clone() }
+fn read_record((unit, ward): (&str, &str), invocation: &InvocationId, up: Option<Up>) -> Action {
+    Action::ReadRecord { unit: unit.to_owned(), ward: ward.to_owned(), invocation: invocation.clone(), up }
+}
+
+/// When the run was up that is shown to be.
+fn up_times(observation: &Observation) -> Up {
+    let at = observation.entered_active;
+    let main = observation.main.started_at.map_or(at, |main| main.min(at));
+    Up { main: main / 1_000, at: at / 1_000 }
 }
 
 fn is_up(observation: &Observation) -> bool {

@@ -14,6 +14,8 @@ pub(super) struct Unit {
     pub(super) standing: Standing,
     /// Ends of which the run record is being read.
     pub(super) ended: Vec<Ended>,
+    /// The end that was told before its run was over.
+    pub(super) foretold: Option<Ended>,
     /// The run whose record was read last because it is up after a restart.
     pub(super) up: Option<InvocationId>,
     /// The run it was in when it was met, if that had begun before.
@@ -49,6 +51,7 @@ impl Unit {
             acquaintance: Acquaintance::Stranger,
             standing: Standing::Unseen,
             ended: Vec::new(),
+            foretold: None,
             up: None,
             met: None,
         }

@@ -30,6 +30,7 @@ pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
     let control_pid = number(properties.get("ControlPID")?)?;
     let code = integer(properties.get("ExecMainCode")?)?;
     let status = integer(properties.get("ExecMainStatus")?)?;
+    let started_at = number(properties.get("ExecMainStartTimestamp")?)?;
     let ended_at = number(properties.get("ExecMainExitTimestamp")?)?;
     Some(ServicePart {
         result: ServiceResult::parse(text(properties.get("Result")?)?),
@@ -40,6 +41,7 @@ pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
         },
         main: MainProcess {
             pid: u32::try_from(number(properties.get("ExecMainPID")?)?).ok()?,
+            started_at: (started_at != 0).then_some(started_at),
             end: ProcessEnd::from_wait(code, status),
             ended_at: (ended_at != 0).then_some(ended_at),
         },
@@ -57,6 +59,7 @@ pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option
         life: service.life,
         main: service.main,
         restarts: service.restarts,
+        entered_active: number(unit.get("ActiveEnterTimestamp")?)?,
         left_active: number(unit.get("ActiveExitTimestamp")?)?,
         changed_at: number(unit.get("StateChangeTimestamp")?)?,
         changed: Duration::from_micros(number(unit.get("StateChangeTimestampMonotonic")?)?),
@@ -76,7 +79,19 @@ pub(super) fn stack_seen(unit: &Properties<'_>) -> Option<StackSeen> {
         run: InvocationId::from_bytes(&bytes(unit.get("InvocationID")?)?),
         job: job(unit)?,
         left_active: number(unit.get("ActiveExitTimestamp")?)?,
+        requires: required(unit),
     })
+}
+
+/// The units that a unit requires: when those are restarted, so is it. Signals do not tell it.
+fn required(unit: &Properties<'_>) -> Option<Vec<String>> {
+    let lists = ["Requires", "BindsTo", "PartOf"].iter().filter_map(|key| unit.get(*key));
+    let names = |list: &Variant<'_>| match list {
+        Variant::Array(names) => names.iter().filter_map(text).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    let lists: Vec<Vec<String>> = lists.map(names).collect();
+    (!lists.is_empty()).then(|| lists.concat())
 }
 
 /// The job that is queued or running, if there is one.
@@ -102,12 +117,17 @@ pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
         run: span("RuntimeMaxUSec"),
         stop: span("TimeoutStopUSec"),
     };
-    let controls = CONTROL_COMMANDS.iter().filter_map(|key| properties.get(key)).flat_map(failed_commands);
+    let failed = |key: &&str| properties.get(*key).map(failed_commands).unwrap_or_default();
+    let latest = CONTROL_COMMANDS.iter().flat_map(failed).max_by_key(|control| control.at);
+    let observation = observation(service_part(properties)?, properties)?;
+    // A line of the start that fails has the main process stopped; what is stopped may fail too, and later.
+    let is_first = |control: &FailedControl| observation.main.ended_at.is_some_and(|at| control.at <= at);
+    let first = failed(&"ExecStartPost").into_iter().find(is_first);
     Some(Description {
-        observation: observation(service_part(properties)?, properties)?,
+        observation,
         state: state(properties)?,
         nature: Nature { kind, limits },
-        failed_control: controls.max_by_key(|control| control.at),
+        failed_control: first.or(latest),
     })
 }
 

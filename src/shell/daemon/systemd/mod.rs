@@ -78,10 +78,10 @@ pub(super) enum Sight {
     Changed(String, Box<Observation>, UnitState),
     /// systemd has let go of a watched unit.
     Removed(String),
-    /// A job for a watched unit was queued.
+    /// A job for a watched unit or a stack's was queued.
     JobQueued(JobAt),
     /// A job of a stack's unit came to its end, with this result.
-    JobDone(String, String),
+    JobDone(JobAt, String),
     /// A stack's unit changed, or it was asked about.
     StackChanged(String, StackSeen),
     /// The service that restarts a stack has news.
@@ -130,6 +130,8 @@ pub(super) struct StackSeen {
     pub(super) job: Option<u32>,
     /// When it last left `active`, microseconds since the epoch.
     pub(super) left_active: u64,
+    /// The units that it requires, where it was asked for.
+    pub(super) requires: Option<Vec<String>>,
 }
 
 impl StackSeen {
@@ -141,6 +143,7 @@ impl StackSeen {
             run: invocation.clone(),
             job: *job,
             left_active: *left_active,
+            requires: None,
         }
     }
 }
@@ -192,7 +195,7 @@ pub(super) struct Description {
     pub(super) observation: Observation,
     pub(super) state: UnitState,
     pub(super) nature: Nature,
-    /// The latest control process that failed.
+    /// The control process that failed and had the main process stopped, or else the latest that failed.
     pub(super) failed_control: Option<FailedControl>,
 }
 

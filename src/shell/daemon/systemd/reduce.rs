@@ -125,12 +125,14 @@ impl Reducer {
             }
             "JobNew" => {
                 let (id, path, unit) = body.deserialize::<(u32, OwnedObjectPath, String)>().ok()?;
-                let watched = self.watched.borrow().covers(&unit);
-                watched.then(|| Sight::JobQueued(JobAt { unit, id, path: path.as_str().to_owned() }))
+                let watched = self.watched.borrow();
+                let counts = watched.covers(&unit) || watched.is_stack(&unit);
+                counts.then(|| Sight::JobQueued(JobAt { unit, id, path: path.as_str().to_owned() }))
             }
             "JobRemoved" => {
-                let (_, _, unit, result) = body.deserialize::<(u32, OwnedObjectPath, String, String)>().ok()?;
-                self.watched.borrow().is_stack(&unit).then_some(Sight::JobDone(unit, result))
+                let (id, path, unit, result) = body.deserialize::<(u32, OwnedObjectPath, String, String)>().ok()?;
+                let is_stack = self.watched.borrow().is_stack(&unit);
+                is_stack.then(|| Sight::JobDone(JobAt { unit, id, path: path.as_str().to_owned() }, result))
             }
             _ => None,
         }

@@ -7,10 +7,10 @@ use crate::edge::clock;
 use crate::edge::pid1::{self, Properties, TIME_LIMITS, Wanted};
 use crate::edge::record::{RunRecord, WardState};
 use crate::edge::recoveries::{Chain, UnderWay, chains, under_way};
+use crate::edge::up::{self, MAIN_STARTED};
 use crate::shell::daemon::records::died;
 
 const MAIN_PID: &str = "MainPID";
-const MAIN_STARTED: &str = "ExecMainStartTimestampMonotonic";
 
 /// What the records tell of a ward.
 struct Recorded {
@@ -27,11 +27,13 @@ pub(super) fn recoveries(wards: &[String]) -> Vec<Recovery> {
 /// What is told of these wards with `look` to ask where units stand. The records are read once more when that is answered: a unit that
 /// came up before has told them so.
 fn told(states: Vec<WardState>, look: impl FnOnce(&[&str]) -> Vec<Properties>) -> Vec<Recovery> {
-    let recorded: Vec<_> = states.into_iter().filter_map(|state| Some((Recorded::read(&state)?, state))).collect();
+    let nothing = Properties::default();
+    let recorded = states.into_iter().filter_map(|state| Some((Recorded::read(&state, &nothing)?, state)));
+    let recorded: Vec<_> = recorded.collect();
     let units: Vec<_> = recorded.iter().map(|(recorded, _)| recorded.latest.unit.as_str()).collect();
     let seen = look(&units);
-    let again = recorded.iter().map(|(_, state)| Recorded::read(state));
-    again.zip(&seen).filter_map(|(recorded, seen)| Some(recorded?.tell(seen))).flatten().collect()
+    let again = recorded.iter().zip(&seen).map(|((_, state), seen)| Some(Recorded::read(state, seen)?.tell(seen)));
+    again.flatten().flatten().collect()
 }
 
 /// Where the units stand, all by one connection. Without an answer nothing is said to go on, and the time limits have no numbers.
@@ -40,14 +42,18 @@ fn look(units: &[&str]) -> Vec<Properties> {
         return Vec::new();
     }
     let own = [&[MAIN_PID, MAIN_STARTED], &TIME_LIMITS[..]].concat();
-    let seen = pid1::ask_all(units, Wanted { unit: &["ActiveState", "SubState"], own: &own });
+    let of_unit = [&["SubState"], &up::OF_UNIT[..]].concat();
+    let seen = pid1::ask_all(units, Wanted { unit: &of_unit, own: &own });
     seen.unwrap_or_else(|_| units.iter().map(|_| Properties::default()).collect())
 }
 
 impl Recorded {
-    /// `None`: the latest run is part of no recovery.
-    fn read(state: &WardState) -> Option<Self> {
-        let latest = state.latest_run()?;
+    /// `None`: the latest run is part of no recovery. Where its record does not tell that it is up, PID 1 does.
+    fn read(state: &WardState, seen: &Properties) -> Option<Self> {
+        let mut latest = state.latest_run()?;
+        if up::is_open(&latest) {
+            latest.up = up::of_present(&latest.invocation, seen);
+        }
         let lookup = |run: &str| state.run(run).ok();
         let (over, open) = (chains(&latest, &lookup), under_way(&latest, &lookup));
         (!over.is_empty() || open.is_some()).then_some(Self { latest, over, open })
@@ -174,7 +180,7 @@ mod tests {
         let state = WardState::below(place.path(), "web");
         let run = RunRecord::new("web", "web.service", &"e".repeat(32), StartKind::First);
         state.save_run(&RunRecord { end: Some(end(given_up)), ..run }).unwrap();
-        let told = Recorded::read(&state).unwrap().tell(seen);
+        let told = Recorded::read(&state, seen).unwrap().tell(seen);
         let told: Vec<_> =
             told.iter().map(|one| format!("{}: {}", one.outcome, one.reason.as_deref().unwrap_or("-"))).collect();
         assert_eq!(told, expect);

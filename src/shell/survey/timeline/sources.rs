@@ -8,6 +8,7 @@ use crate::core::config::{Config, Ward};
 use crate::core::crash::backtrace::Addresses;
 use crate::edge::history::read::{Reader, Told};
 use crate::edge::record::{self, WardState};
+use crate::edge::up;
 use crate::shell::survey::reports::open_if_any;
 use std::collections::HashSet;
 use std::path::Path;
@@ -89,7 +90,11 @@ impl Sources {
             let within = (*timestamp, end_ms.map(|end| timestamp + end));
             let is_member = |ward: &&Ward| ward.stack.as_ref().is_some_and(|name| name.as_str() == stack.as_str());
             let wards = config.wards.iter().filter(is_member);
-            let runs = wards.map(|ward| WardState::of(ward.name.as_str()).runs());
+            let runs = wards.map(|ward| {
+                let mut runs = WardState::of(ward.name.as_str()).runs();
+                up::complete(&mut runs);
+                runs
+            });
             let members: Vec<_> = runs.filter_map(|runs| members::member(&runs, within)).collect();
             restart.members = members;
         }

@@ -57,10 +57,12 @@ fn seen(number: u32, stage: Stage) -> Observation {
         life: if over { Life::None } else { Life::Main },
         main: MainProcess {
             pid: 100 + number,
+            started_at: Some(3_000),
             end: over.then_some(ProcessEnd::Exited(3)),
             ended_at: over.then_some(5_000),
         },
         restarts: 0,
+        entered_active: 4_000,
         left_active: 0,
         changed_at: 5_000,
         changed: Duration::from_secs(3600),

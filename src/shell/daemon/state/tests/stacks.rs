@@ -1,6 +1,6 @@
 //! Full restarts: out of records, and out of PID 1's jobs.
 
-use super::super::super::archive::Notes;
+use super::super::super::archive::{HandMade, Notes};
 use super::*;
 use crate::core::config::{Form, Stack, StackName};
 use crate::core::full_restart::RestartOutcome;
@@ -34,7 +34,7 @@ fn guarding(report: bool) -> State {
 }
 
 fn stack(is_up: bool, number: u32, job: Option<u32>) -> Event {
-    let seen = StackSeen { is_up, run: Some(run(number)), job, left_active: 1_700_000_001_000_000 };
+    let seen = StackSeen { is_up, run: Some(run(number)), job, left_active: 1_700_000_001_000_000, requires: None };
     Event::Bus(Sight::StackChanged(UNIT.into(), seen))
 }
 
@@ -47,7 +47,11 @@ fn down(number: u32, job: u32) -> Event {
 }
 
 fn done() -> Event {
-    Event::Bus(Sight::JobDone(UNIT.into(), "done".into()))
+    Event::Bus(Sight::JobDone(job(UNIT, 5), "done".into()))
+}
+
+fn job(unit: &str, id: u32) -> JobAt {
+    JobAt { unit: unit.into(), id, path: String::new() }
 }
 
 /// What is reported of these events; the archive has no records.
@@ -112,9 +116,9 @@ fn a_restart_by_hand_is_told_and_known_by_the_run_it_ended() {
 fn stops_starts_crashes_and_jobs_that_change_nothing_are_no_restarts() {
     let crashed = Event::Bus(Sight::StackChanged(
         UNIT.into(),
-        StackSeen { is_up: false, run: Some(run(1)), job: None, left_active: 0 },
+        StackSeen { is_up: false, run: Some(run(1)), job: None, left_active: 0, requires: None },
     ));
-    let failed = Event::Bus(Sight::JobDone(UNIT.into(), "failed".into()));
+    let failed = Event::Bus(Sight::JobDone(job(UNIT, 5), "failed".into()));
     for events in [
         vec![down(1, 5), done(), stack(true, 2, Some(6)), done(), up(2)],
         vec![down(1, 5), done()],
@@ -198,7 +202,7 @@ fn what_nobody_completes_does_not_hide_a_later_restart_by_hand() {
 fn a_restart_by_hand_that_only_the_journal_tells_is_told_with_its_time() {
     let journal = |unit: &str| {
         let key = Key { boot: "earlier".into(), unit: unit.into(), invocation: run(77) };
-        let restarts = vec![(key, at(500).epoch_ms)];
+        let restarts = vec![HandMade { key, at: at(500).epoch_ms, scheduled: vec!["w.service".into()] }];
         Event::Archive(Tale::Recalled(Box::new(Recollection { restarts, boot: boot(), ..Recollection::default() })))
     };
     let asks = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Order(Order::Restarts(_))));
@@ -211,6 +215,45 @@ fn a_restart_by_hand_that_only_the_journal_tells_is_told_with_its_time() {
     assert_eq!((said.at, said.key.boot.as_str()), (at(500).epoch_ms, "earlier"));
     let _ = state.step(at(60_002), journal(UNIT));
     assert!(reports(&state.step(at(60_003), records(vec![]))).is_empty());
+}
+
+/// A stack's unit that requires the ward's.
+fn requiring() -> Event {
+    let requires = Some(vec!["w.service".to_owned()]);
+    let seen = StackSeen { is_up: true, run: Some(run(1)), job: None, left_active: 0, requires };
+    Event::Bus(Sight::StackChanged(UNIT.into(), seen))
+}
+
+#[test]
+fn a_restart_that_follows_from_a_members_is_none_by_hand() {
+    let restart = |state: &mut State, jobs: [(&str, u32, u64); 2]| {
+        let _ = state.step(at(1), requiring());
+        for (unit, id, when) in jobs {
+            let _ = state.step(at(when), Event::Bus(Sight::JobQueued(job(unit, id))));
+        }
+        told(state, &[down(1, 5), stack(true, 2, Some(5)), done(), up(2)]).len()
+    };
+    for (jobs, expect) in [
+        ([("w.service", 4, 10), (UNIT, 5, 12)], 0),
+        // The member follows.
+        ([(UNIT, 5, 10), ("w.service", 6, 12)], 1),
+        // An earlier restart of its own.
+        ([("w.service", 4, 10), (UNIT, 5, 5_000)], 1),
+        ([("other.service", 4, 10), (UNIT, 5, 12)], 1),
+    ] {
+        assert_eq!(restart(&mut guarding(true), jobs), expect, "{jobs:?}");
+    }
+}
+
+#[test]
+fn a_restart_that_follows_from_a_members_is_none_by_hand_in_the_journal_either() {
+    let key = Key { boot: "earlier".into(), unit: UNIT.into(), invocation: run(77) };
+    let restarts = vec![HandMade { key, at: at(500).epoch_ms, scheduled: vec!["w.service".into()] }];
+    let recollection = Recollection { restarts, boot: boot(), ..Recollection::default() };
+    let mut state = guarding(true);
+    let _ = state.step(at(1), requiring());
+    let actions = state.step(at(60_000), Event::Archive(Tale::Recalled(Box::new(recollection))));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Order(Order::Restarts(_)))), "{actions:?}");
 }
 
 #[test]

@@ -1,0 +1,296 @@
+//! Notes a death in place of the lines that PID 1 could not run.
+//!
+//! A unit's user, working directory or environment file may not be there. Then PID 1 can run none of its lines, those that note how a
+//! run began and ended among them, and without them there is no death limit. unitwardd sees each end on the bus, and where no
+//! line has noted it, does so here: with the options of the very line that could not run, as PID 1 has it.
+//!
+//! Invariants: a death is counted once. What a line has noted is left alone, and each takes its turn; the death of a run that the next
+//! start has found unnoted, and has counted, is known by that start. A unit that has no line of ours is none of our business.
+
+use super::arguments::Arguments;
+use super::limit::{self, Decision};
+use super::stack::{self, Death};
+use super::stopped;
+use crate::core::crash::observation::{InvocationId, ProcessEnd};
+use crate::core::recovery::Series;
+use crate::core::recovery::series::{LastEnd, Verdict};
+use crate::edge::exclusion::{self, By, Exclusion};
+use crate::edge::pid1::{self, Wanted};
+use crate::edge::record::{End, GivenUp, RunRecord, StartKind, WardState};
+use crate::edge::{clock, series_file};
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+/// How long a unit that is given up may take to be down.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Pause between two looks at it.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A death that no line has noted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unnoted {
+    /// The ward's name.
+    pub ward: String,
+    /// Its unit.
+    pub unit: String,
+    /// The run.
+    pub invocation: InvocationId,
+    /// `NRestarts` in this run.
+    pub restarts: u32,
+    /// When it began, as far as was seen, milliseconds since the epoch.
+    pub begun: u64,
+    /// What kind of death it was.
+    pub kind: LastEnd,
+    /// PID 1's word for the result.
+    pub result: String,
+    /// How the main process ended, if there was one.
+    pub process: Option<ProcessEnd>,
+    /// That process.
+    pub pid: Option<u32>,
+    /// When, milliseconds since the epoch.
+    pub at: u64,
+}
+
+/// What follows from a death that was noted, and is yet to be done: to tell of it, and what the death limit demands. That takes its time.
+#[derive(Debug)]
+pub struct Consequence {
+    state: WardState,
+    record: RunRecord,
+    decision: Option<Decision>,
+    services: Vec<String>,
+    arguments: Arguments,
+}
+
+/// Notes it; `None`: there was nothing to note.
+///
+/// # Errors
+/// When PID 1 cannot be asked, or the ward's state not be written.
+pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
+    let Some(words) = line(death)? else { return Ok(None) };
+    let arguments = Arguments::parse(&words);
+    let state = WardState::of(&death.ward);
+    let _turn = state.turn();
+    // What the script of a full restart ends is no death, and how is not known here.
+    if arguments.all("stack").any(stack::is_at_work) || was_given_up_before(&state, death) {
+        return Ok(None);
+    }
+    let Some(noted) = noted(&state, death) else { return Ok(None) };
+    let mut series = series_file::load(&state);
+    let (mut record, missed) = match noted {
+        Noted::Begun(record) => (record, Verdict::Restart),
+        Noted::Nothing => begin(&mut series, death, &arguments)?,
+    };
+    let counted = count(&mut series, death, &arguments)?;
+    let verdict = if missed == Verdict::LimitReached { missed } else { counted };
+    let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(&arguments)).transpose()?;
+    let services = if decision.is_some() { limit::services(&mut series, &arguments) } else { Vec::new() };
+    let services = services.into_iter().map(str::to_owned).collect();
+    record.end = Some(end(death, decision.as_ref()));
+    // What could not be written down must not be done: nobody would know that it was, and it would be done again.
+    state.save_run(&record)?;
+    series_file::save(&state, &series)?;
+    // Old records are in nobody's way for the time being.
+    let _ = state.prune_runs(death.invocation.as_str());
+    if decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude) {
+        // The next start may be under way, and its record would be the last one.
+        exclusion::save(&state, &Exclusion::by_limit(clock::since_epoch()))?;
+    } else if record.start == StartKind::First {
+        readmit(&state, death.begun)?;
+    }
+    Ok(Some(Consequence { state, record, decision, services, arguments }))
+}
+
+/// Whether the limit was reached after this run had begun: it was under way when the unit was about to be stopped for good.
+fn was_given_up_before(state: &WardState, death: &Unnoted) -> bool {
+    exclusion::load(state).is_some_and(|mark| mark.by == By::Limit && death.begun <= mark.at)
+}
+
+impl Consequence {
+    /// Whether it may take long.
+    #[must_use]
+    pub fn takes_long(&self) -> bool {
+        self.decision.is_some()
+    }
+
+    /// Does it, and waits until a unit that is given up is down: who is told so may look.
+    ///
+    /// # Errors
+    /// What the limit demands cannot be done.
+    pub fn carry_out(self) -> io::Result<()> {
+        let Self { state, mut record, decision, services, arguments } = self;
+        let is_excluded = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude);
+        let services: Vec<_> = services.iter().map(String::as_str).collect();
+        let (unit, invocation) = (record.unit.clone(), record.invocation.clone());
+        let death = Death { unit: &unit, invocation: &invocation };
+        let done = stopped::finish(&state, &mut record, (decision, &services), (&arguments, death));
+        if is_excluded {
+            await_down(&unit);
+        }
+        done
+    }
+}
+
+/// The words of the line that notes the ends of the unit's runs, its command left out; `None`: the unit has none.
+fn line(death: &Unnoted) -> io::Result<Option<Vec<String>>> {
+    let known = pid1::ask_patiently(&death.unit, Wanted { unit: &[], own: &["ExecStopPost"] })?;
+    let line = known.commands("ExecStopPost").find_map(|line| match line.words.as_slice() {
+        [_, command, rest @ ..] if command == "stopped" && rest.first() == Some(&death.ward) => Some(rest.to_vec()),
+        _ => None,
+    });
+    Ok(line)
+}
+
+/// How far the run has come on record.
+enum Noted {
+    /// Its first line has noted its beginning.
+    Begun(RunRecord),
+    /// Nothing has.
+    Nothing,
+}
+
+/// What is on record of the run; `None`: its end is, or the next start has counted it.
+fn noted(state: &WardState, death: &Unnoted) -> Option<Noted> {
+    match state.run(death.invocation.as_str()) {
+        Ok(record) => {
+            let is_open = record.end.is_none() && state.current().as_ref() == Some(&death.invocation);
+            is_open.then_some(Noted::Begun(record))
+        }
+        Err(error) => (error.kind() == ErrorKind::NotFound).then_some(Noted::Nothing),
+    }
+}
+
+/// Notes in the series what the first line would have noted of the start, and gives the record that it would have made. The verdict is
+/// on a death before it that nobody has noted either.
+fn begin(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Result<(RunRecord, Verdict)> {
+    let missed = series.missed_an_end(Some(death.restarts));
+    let verdict = if missed { limit::death(series, LastEnd::AbnormalDeath, arguments)? } else { Verdict::Restart };
+    let start = series.start(Some(death.restarts), false);
+    let record = RunRecord {
+        restarts: series.restarts,
+        begun: Some(death.begun),
+        follows: series.answers(start, missed),
+        ..RunRecord::new(&death.ward, &death.unit, death.invocation.as_str(), super::begin::kind(start))
+    };
+    Ok((record, verdict))
+}
+
+/// Counts the death.
+fn count(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Result<Verdict> {
+    let verdict = limit::death(series, death.kind, arguments)?;
+    series.ended(Some(death.restarts));
+    series.died_in = Some(death.invocation.to_string());
+    Ok(verdict)
+}
+
+fn end(death: &Unnoted, decision: Option<&Decision>) -> End {
+    let (code, status) = death.process.map_or_else(Default::default, stopped::words);
+    End {
+        asked: false,
+        presumed: false,
+        finished: false,
+        result: death.result.clone(),
+        code,
+        status,
+        pid: death.pid,
+        at: death.at,
+        limit_reached: decision.is_some(),
+        given_up: decision.and_then(Decision::given_up),
+        timed_out: None,
+    }
+}
+
+/// A start by hand ends the exclusions before it.
+fn readmit(state: &WardState, begun: u64) -> io::Result<()> {
+    match exclusion::load(state) {
+        Some(mark) if mark.at < begun => exclusion::remove(state).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until the unit is down.
+fn await_down(unit: &str) {
+    let until = Instant::now() + PATIENCE;
+    let is_down = || {
+        let shown = pid1::ask(unit, Wanted { unit: &["ActiveState"], own: &[] });
+        shown.is_ok_and(|shown| matches!(shown.text("ActiveState"), "inactive" | "failed"))
+    };
+    while !is_down() && Instant::now() < until {
+        std::thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments() -> Arguments {
+        let words = "web web.service --death-limit=2 --within=60s --reset-after=600s --on-limit=exclude";
+        Arguments::parse(&words.split(' ').map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    fn death(number: u32) -> Unnoted {
+        Unnoted {
+            ward: "web".into(),
+            unit: "web.service".into(),
+            invocation: InvocationId::parse(&format!("{:032x}", number + 1)).unwrap(),
+            restarts: number,
+            begun: 1_000,
+            kind: LastEnd::AbnormalDeath,
+            result: "exit-code".into(),
+            process: Some(ProcessEnd::Exited(217)),
+            pid: Some(7),
+            at: 1_001,
+        }
+    }
+
+    #[test]
+    fn runs_that_no_line_ran_in_follow_each_other_and_reach_the_limit() {
+        let mut series = Series::default();
+        let mut verdicts = Vec::new();
+        for number in 0..3 {
+            let death = death(number);
+            let (record, missed) = begin(&mut series, &death, &arguments()).unwrap();
+            assert_eq!((record.restarts, missed), (number, Verdict::Restart));
+            assert_eq!(record.start == StartKind::First, number == 0);
+            assert_eq!(record.follows.is_some(), number > 0);
+            verdicts.push(count(&mut series, &death, &arguments()).unwrap());
+        }
+        assert_eq!(verdicts, [Verdict::Restart, Verdict::Restart, Verdict::LimitReached]);
+    }
+
+    #[test]
+    fn a_death_before_that_nobody_noted_counts_too() {
+        let mut series = Series::default();
+        let _ = series.start(Some(0));
+        let _ = begin(&mut series, &death(1), &arguments()).unwrap();
+        assert_eq!(series.deaths.len(), 1);
+    }
+
+    #[test]
+    fn a_run_that_was_under_way_when_the_limit_was_reached_does_not_count() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "web");
+        assert!(!was_given_up_before(&state, &death(0)));
+        for (at, by, expect) in [(1_500, By::Limit, true), (500, By::Limit, false), (1_500, By::Hand, false)] {
+            exclusion::save(&state, &Exclusion { at, by, why: String::new() }).unwrap();
+            assert_eq!(was_given_up_before(&state, &death(0)), expect, "{at} {by:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_on_record_is_not_counted_again() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "web");
+        let death = death(0);
+        assert!(matches!(noted(&state, &death), Some(Noted::Nothing)));
+        let record = RunRecord::new("web", "web.service", death.invocation.as_str(), StartKind::First);
+        state.save_run(&record).unwrap();
+        state.set_current(&death.invocation).unwrap();
+        assert!(matches!(noted(&state, &death), Some(Noted::Begun(_))));
+        state.set_current(&self::death(1).invocation).unwrap();
+        assert!(noted(&state, &death).is_none(), "the next start has found it unnoted");
+        state.save_run(&RunRecord { end: Some(end(&death, None)), ..record }).unwrap();
+        state.set_current(&death.invocation).unwrap();
+        assert!(noted(&state, &death).is_none(), "the last line has noted it");
+    }
+}

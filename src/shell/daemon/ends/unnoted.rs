@@ -1,0 +1,31 @@
+//! The death of a ward's unit that its record does not tell.
+
+use super::Scene;
+use crate::core::crash::tracker::Ended;
+use crate::core::crash::verdict::{self, Nature, Verdict};
+use crate::core::recovery::series::LastEnd;
+use crate::edge::step::stand_in::Unnoted;
+
+/// What there is to note of it; `None`: somebody asked for this end, or it was not seen.
+pub(super) fn death((scene, name): (Scene<'_>, &str), ended: &Ended, nature: &Nature) -> Option<Unnoted> {
+    let ward = scene.rules.guard.ward(name)?;
+    let last = ended.last.as_ref()?;
+    let judged = verdict::judge(ended, None, (nature, None));
+    let kind = match judged.verdict {
+        Verdict::Crash => LastEnd::AbnormalDeath,
+        Verdict::Death => LastEnd::Death,
+        Verdict::Requested => return None,
+    };
+    Some(Unnoted {
+        ward: ward.to_owned(),
+        unit: name.to_owned(),
+        invocation: ended.invocation.clone(),
+        restarts: last.restarts,
+        begun: last.main.started_at.unwrap_or(last.changed_at) / 1_000,
+        kind,
+        result: last.result.word().to_owned(),
+        process: judged.process,
+        pid: judged.pid,
+        at: judged.at.unwrap_or(scene.now.epoch_ms),
+    })
+}
