@@ -12,8 +12,8 @@ use super::limit::{self, Decision};
 use super::stack::{self, Death};
 use super::stopped;
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
-use crate::core::recovery::Series;
 use crate::core::recovery::series::{LastEnd, Verdict};
+use crate::core::recovery::{Series, list};
 use crate::edge::exclusion::{self, By, Exclusion};
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{End, GivenUp, RunRecord, StartKind, WardState};
@@ -77,7 +77,7 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     let Some(noted) = noted(&state, death) else { return Ok(None) };
     let mut series = series_file::load(&state);
     let (mut record, missed) = match noted {
-        Noted::Begun(record) => (record, Verdict::Restart),
+        Noted::Begun(record) => (*record, Verdict::Restart),
         Noted::Nothing => begin(&mut series, death, &arguments)?,
     };
     let counted = count(&mut series, death, &arguments)?;
@@ -134,7 +134,10 @@ impl Consequence {
 fn line(death: &Unnoted) -> io::Result<Option<Vec<String>>> {
     let known = pid1::ask_patiently(&death.unit, Wanted { unit: &[], own: &["ExecStopPost"] })?;
     let line = known.commands("ExecStopPost").find_map(|line| match line.words.as_slice() {
-        [_, command, rest @ ..] if command == "stopped" && rest.first() == Some(&death.ward) => Some(rest.to_vec()),
+        [_, command, rest @ ..] if command == "stopped" && rest.first() == Some(&death.ward) => {
+            // Without the steps of a stop.
+            Some(list::split(rest).0.to_vec())
+        }
         _ => None,
     });
     Ok(line)
@@ -143,7 +146,7 @@ fn line(death: &Unnoted) -> io::Result<Option<Vec<String>>> {
 /// How far the run has come on record.
 enum Noted {
     /// Its first line has noted its beginning.
-    Begun(RunRecord),
+    Begun(Box<RunRecord>),
     /// Nothing has.
     Nothing,
 }
@@ -153,7 +156,7 @@ fn noted(state: &WardState, death: &Unnoted) -> Option<Noted> {
     match state.run(death.invocation.as_str()) {
         Ok(record) => {
             let is_open = record.end.is_none() && state.current().as_ref() == Some(&death.invocation);
-            is_open.then_some(Noted::Begun(record))
+            is_open.then_some(Noted::Begun(Box::new(record)))
         }
         Err(error) => (error.kind() == ErrorKind::NotFound).then_some(Noted::Nothing),
     }
@@ -261,7 +264,7 @@ mod tests {
     #[test]
     fn a_death_before_that_nobody_noted_counts_too() {
         let mut series = Series::default();
-        let _ = series.start(Some(0));
+        let _ = series.start(Some(0), false);
         let _ = begin(&mut series, &death(1), &arguments()).unwrap();
         assert_eq!(series.deaths.len(), 1);
     }

@@ -13,8 +13,9 @@ use super::identity::Identity;
 use super::resync::{Progress, Resync};
 use super::rules::{Rules, Scene};
 use super::stacks::{self, Stacks};
-use super::systemd::{Question, Sight, StackSeen, UnitAt};
+use super::systemd::{Question, Sight, StackSeen, UnitAt, UnitState};
 use crate::core::config::Config;
+use crate::core::crash::observation::Observation;
 use crate::edge::history::Bounds;
 use crate::edge::history::entry::Change;
 use std::sync::Arc;
@@ -206,13 +207,7 @@ impl State {
             // A daemon-reload has the generator read the wards anew, so they are read here too: what is guarded and what is
             // reported never differ. Once they are read everything is asked for again.
             Sight::ReloadEnds => vec![Action::LoadConfiguration],
-            Sight::Changed(unit, observation, state) => {
-                if scene.rules.guard.stack(&unit).is_some() {
-                    self.stacks.observe(&unit, &StackSeen::of(&observation));
-                }
-                let told = self.ends.standings.observe(scene, &unit, state);
-                self.ends.observe(scene, &unit, &observation).into_iter().chain(told).collect()
-            }
+            Sight::Changed(unit, observation, state) => self.changed(now, (&unit, state), &observation),
             Sight::StackChanged(unit, seen) => {
                 self.stacks.observe(&unit, &seen);
                 Vec::new()
@@ -248,6 +243,15 @@ impl State {
                 Vec::new()
             }
         }
+    }
+
+    fn changed(&mut self, now: Now, (unit, state): (&str, UnitState), observation: &Observation) -> Vec<Action> {
+        let scene = Scene { now, rules: &self.rules };
+        if scene.rules.guard.stack(unit).is_some() {
+            self.stacks.observe(unit, &StackSeen::of(observation));
+        }
+        let told = self.ends.standings.observe(scene, unit, state);
+        self.ends.observe(scene, unit, observation).into_iter().chain(told).collect()
     }
 
     /// The bus is gone; what was asked on it stays unanswered.
