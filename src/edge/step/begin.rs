@@ -26,18 +26,13 @@ pub(super) fn begin(arguments: &Arguments) -> io::Result<()> {
     let nrestarts = known.number("NRestarts");
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
-    let disproved = missed && series.last_end == LastEnd::Presumed;
-    if disproved {
-        correct(&state, series.died_in.as_deref());
-    }
-    let unseen = if disproved { LastEnd::Death } else { LastEnd::AbnormalDeath };
-    let one_too_many = missed && limit::death(&mut series, unseen, arguments)? == Verdict::LimitReached;
+    let one_too_many = missed && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
     let start = series.start(nrestarts);
     let spent = spend(&mut series, start, arguments);
     let mut record = RunRecord {
         restarts: series.restarts,
         begun: Some(clock::since_epoch()),
-        follows: series.answers(start, missed && !disproved),
+        follows: series.answers(start, missed),
         spent,
         ..RunRecord::new(ward, super::name(unit, &known), run.as_str(), kind(start))
     };
@@ -71,16 +66,6 @@ pub(super) fn begin(arguments: &Arguments) -> io::Result<()> {
         wait(ward, unit, restart, waits(restart)?);
     }
     saved
-}
-
-/// The end of this run was taken for one that somebody had asked for, and was none: systemd restarts the unit by itself.
-fn correct(state: &WardState, run: Option<&str>) {
-    let Some(mut record) = run.and_then(|run| state.run(run).ok()) else { return };
-    let Some(end) = &mut record.end else { return };
-    (end.asked, end.presumed) = (false, false);
-    if state.save_run(&record).is_ok() {
-        tell::ended(&record);
-    }
 }
 
 /// PID 1 does not say which run this is, so there can be no record of it, and its steps are skipped. After a death the back-off is

@@ -13,6 +13,7 @@ mod limit;
 mod line;
 pub mod messages;
 mod run;
+mod said;
 mod stack;
 mod stopped;
 mod tell;
