@@ -160,10 +160,6 @@ pub enum Outcome {
 pub struct End {
     /// Whether a stop or restart was asked for.
     pub asked: bool,
-    /// That is presumed: whatever job there was had given way to a start when the end was noted. What is seen of the end in another
-    /// way decides, and an automatic restart of the unit shows that nobody had asked.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub presumed: bool,
     /// Not asked for, but no death either: a oneshot that has done its work, or `ExecCondition=` that said no.
     #[serde(default)]
     pub finished: bool,
@@ -193,20 +189,8 @@ impl End {
     /// A death by SIGKILL; tests say what is different.
     pub(crate) fn killed(at: u64) -> Self {
         let (result, code, status) = ("signal".into(), "killed".into(), "KILL".into());
-        let (asked, presumed, finished, limit_reached) = (false, false, false, false);
-        Self {
-            asked,
-            presumed,
-            finished,
-            result,
-            code,
-            status,
-            pid: None,
-            at,
-            limit_reached,
-            given_up: None,
-            timed_out: None,
-        }
+        let (asked, finished, limit_reached) = (false, false, false);
+        Self { asked, finished, result, code, status, pid: None, at, limit_reached, given_up: None, timed_out: None }
     }
 }
 

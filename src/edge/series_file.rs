@@ -30,7 +30,6 @@ struct Stored {
 enum StoredEnd {
     Unknown,
     Asked,
-    Presumed,
     Death,
     AbnormalDeath,
 }
@@ -61,7 +60,6 @@ impl From<Stored> for Series {
             last_end: match stored.last_end {
                 StoredEnd::Unknown => LastEnd::Unknown,
                 StoredEnd::Asked => LastEnd::Asked,
-                StoredEnd::Presumed => LastEnd::Presumed,
                 StoredEnd::Death => LastEnd::Death,
                 StoredEnd::AbnormalDeath => LastEnd::AbnormalDeath,
             },
@@ -83,7 +81,6 @@ impl From<&Series> for Stored {
             last_end: match series.last_end {
                 LastEnd::Unknown => StoredEnd::Unknown,
                 LastEnd::Asked => StoredEnd::Asked,
-                LastEnd::Presumed => StoredEnd::Presumed,
                 LastEnd::Death => StoredEnd::Death,
                 LastEnd::AbnormalDeath => StoredEnd::AbnormalDeath,
             },

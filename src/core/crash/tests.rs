@@ -262,10 +262,6 @@ fn the_run_record_overrules_the_bus() {
     let about = (&Nature::default(), None);
     assert_eq!(judge(&by_bus, None, about).verdict, Verdict::Crash);
     assert_eq!(judge(&by_bus, Some(&record), about).verdict, Verdict::Requested);
-    record.evidence = Evidence::Presumed;
-    assert_eq!(judge(&by_bus, Some(&record), about).verdict, Verdict::Crash, "the bus has seen more");
-    let unseen = Ended { evidence: Evidence::Presumed, last: None, ..by_bus.clone() };
-    assert_eq!(judge(&unseen, Some(&record), about).verdict, Verdict::Requested);
     (record.evidence, record.result, record.process) =
         (Evidence::Unasked, ServiceResult::CoreDump, Some(ProcessEnd::Dumped(11)));
     let death = judge(&by_bus, Some(&record), about);

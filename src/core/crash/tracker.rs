@@ -65,8 +65,6 @@ pub enum JobKind {
 pub enum Evidence {
     /// A stop or restart job, or the shutdown.
     Asked,
-    /// It looked like a stop whose job had given way to a start. Whoever saw more of the end knows better.
-    Presumed,
     /// It ended by itself.
     Unasked,
 }

@@ -100,8 +100,7 @@ pub fn judge(ended: &Ended, testimony: Option<&Testimony>, about: (&Nature, Opti
     let (nature, control) = about;
     let seen = ended.last.as_ref();
     let result = testimony.map(|end| &end.result).or(seen.map(|last| &last.result));
-    let certain = testimony.map(|end| end.evidence).filter(|evidence| *evidence != Evidence::Presumed);
-    let evidence = certain.unwrap_or(ended.evidence);
+    let evidence = testimony.map_or(ended.evidence, |end| end.evidence);
     let process = testimony.and_then(|end| end.process).or(seen.and_then(|last| last.main.end));
     let main_pid = testimony.and_then(|end| end.pid).or(seen.map(|last| last.main.pid)).filter(|pid| *pid != 0);
     let at = seen.map(|last| last.main.ended_at.unwrap_or(last.changed_at) / 1000);
@@ -158,8 +157,9 @@ fn verdict(result: Option<&ServiceResult>, evidence: Evidence, about: (&Nature, 
         None => activity == Activity::NotSeen,
     };
     match (evidence, result) {
-        (Evidence::Asked | Evidence::Presumed, _)
-        | (_, Some(ServiceResult::ExecCondition | ServiceResult::StartLimitHit)) => Verdict::Requested,
+        (Evidence::Asked, _) | (_, Some(ServiceResult::ExecCondition | ServiceResult::StartLimitHit)) => {
+            Verdict::Requested
+        }
         (Evidence::Unasked, Some(ServiceResult::Success)) if oneshot => Verdict::Requested,
         (Evidence::Unasked, Some(ServiceResult::Success)) => Verdict::Death,
         (Evidence::Unasked, _) => Verdict::Crash,

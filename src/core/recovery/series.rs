@@ -39,8 +39,6 @@ pub enum LastEnd {
     Unknown,
     /// Somebody asked for it.
     Asked,
-    /// It looked as if somebody had asked for it. After a real request systemd does not restart the unit by itself.
-    Presumed,
     /// It ended by itself, cleanly.
     Death,
     /// It ended by itself, in a crash.
@@ -153,9 +151,7 @@ impl Series {
         if automatic {
             self.restarts = self.restarts.saturating_add(1);
             // An automatic restart follows a death; one that nobody noted is taken for the worse.
-            // What looked like a request was a clean end.
-            let is_clean = matches!(last_end, LastEnd::Death | LastEnd::Presumed);
-            return if is_clean { Start::AfterDeath } else { Start::AfterAbnormalDeath };
+            return if last_end == LastEnd::Death { Start::AfterDeath } else { Start::AfterAbnormalDeath };
         }
         self.restarts = 0;
         self.deaths.clear();
@@ -171,11 +167,10 @@ impl Series {
     /// Whether a start with this counter follows a run that ended without anybody noting it.
     ///
     /// The line that notes an end may not have run: systemd skips it when one of an adopted unit's own
-    /// `ExecStopPost=` lines before it fails. Or it took a death for a request.
+    /// `ExecStopPost=` lines before it fails.
     #[must_use]
     pub fn missed_an_end(&self, nrestarts: Option<u32>) -> bool {
-        (self.open || self.last_end == LastEnd::Presumed)
-            && nrestarts.is_some_and(|count| count > 0 && count != self.nrestarts)
+        self.open && nrestarts.is_some_and(|count| count > 0 && count != self.nrestarts)
     }
 
     /// Notes systemd's counter at an end.
@@ -189,10 +184,10 @@ impl Series {
         self.up_since = Some(now);
     }
 
-    /// Notes an end that was asked for, or is presumed to have been.
-    pub fn asked(&mut self, end: LastEnd) {
+    /// Notes an end that was asked for.
+    pub fn asked(&mut self) {
         self.up_since = None;
-        self.last_end = end;
+        self.last_end = LastEnd::Asked;
     }
 
     /// Notes a death and says whether it was one too many.
@@ -339,18 +334,6 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_was_only_presumed_is_a_death_if_systemd_restarts_the_unit() {
-        for (nrestarts, missed, start) in [(1, true, Start::AfterDeath), (0, false, Start::First)] {
-            let mut series = Series::default();
-            let _ = series.start(Some(0), false);
-            series.asked(LastEnd::Presumed);
-            series.ended(Some(0));
-            assert_eq!(series.missed_an_end(Some(nrestarts)), missed);
-            assert_eq!(series.start(Some(nrestarts), false), start);
-        }
-    }
-
-    #[test]
     fn a_start_in_a_circle_answers_a_death_if_the_unit_was_down_when_its_restart_was_due() {
         let second = 1_000_000;
         let died = |delay| Series {
@@ -407,7 +390,7 @@ mod tests {
         let _ = series.start(Some(0), false);
         let _ = crash(&mut series, 1);
         assert_eq!(series.start(Some(1), false), Start::AfterAbnormalDeath);
-        series.asked(LastEnd::Asked);
+        series.asked();
         series.ended(Some(1));
         assert_eq!(series.start(Some(2), false), Start::First, "the full restart of its stack has killed it");
         assert_eq!((series.restarts, series.deaths.len()), (0, 0));
@@ -420,7 +403,7 @@ mod tests {
         assert_eq!(series.start(None, false), Start::First);
         let _ = crash(&mut series, 1);
         assert_eq!(series.start(None, false), Start::AfterAbnormalDeath);
-        series.asked(LastEnd::Asked);
+        series.asked();
         assert_eq!(series.start(None, false), Start::First);
     }
 }

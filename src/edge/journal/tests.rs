@@ -89,7 +89,10 @@ fn without_its_control_group_a_helper_is_believed_only_of_a_run_whose_end_pid_1_
 }
 
 fn ended(record: RunRecord) -> RunRecord {
-    RunRecord { end: Some(End::killed(1)), ..record }
+    let (result, code, status) = ("signal".into(), "killed".into(), "KILL".into());
+    let (asked, finished, limit_reached, given_up, timed_out) = (false, false, false, None, None);
+    let end = End { asked, finished, result, code, status, pid: None, at: 1, limit_reached, given_up, timed_out };
+    RunRecord { end: Some(end), ..record }
 }
 
 fn run(number: usize) -> Run {

@@ -4,7 +4,7 @@ use super::arguments::Arguments;
 use super::limit::Site;
 use super::line::StepLine;
 use super::list::{self, Phase, Run};
-use super::{limit, messages, tell, this_run};
+use super::{limit, messages, this_run};
 use crate::core::config::{ConditionKind, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
@@ -52,19 +52,14 @@ fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
     let turn = state.turn();
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
-    let disproved = missed && series.last_end == LastEnd::Presumed;
-    if disproved {
-        correct(&state, series.died_in.as_deref());
-    }
-    let unseen = if disproved { LastEnd::Death } else { LastEnd::AbnormalDeath };
-    let one_too_many = missed && limit::death(&mut series, unseen, arguments)? == Verdict::LimitReached;
+    let one_too_many = missed && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
     let is_turned = series.restart_due.is_some() && nrestarts == Some(0) && is_turned(unit, &series);
     let start = series.start(nrestarts, is_turned);
     let spent = spend(&mut series, start, arguments);
     let mut record = RunRecord {
         restarts: series.restarts,
         begun: Some(clock::since_epoch()),
-        follows: series.answers(start, missed && !disproved),
+        follows: series.answers(start, missed),
         spent,
         ..RunRecord::new(ward, super::name(unit, &known), run.as_str(), kind(start))
     };
@@ -117,16 +112,6 @@ fn is_turned(unit: &str, series: &Series) -> bool {
     let at = |stamp| known.number(stamp).unwrap_or(0);
     let is_in_circle = of(ARE_TAKEN_BY).any(|other| others.contains(other));
     is_turned_restart(series, Some(0), Beginning { is_in_circle, down: at(DOWN), begun: at(BEGUN) })
-}
-
-/// The end of this run was taken for one that somebody had asked for, and was none: systemd restarts the unit by itself.
-fn correct(state: &WardState, run: Option<&str>) {
-    let Some(mut record) = run.and_then(|run| state.run(run).ok()) else { return };
-    let Some(end) = &mut record.end else { return };
-    (end.asked, end.presumed) = (false, false);
-    if state.save_run(&record).is_ok() {
-        tell::ended(&record);
-    }
 }
 
 /// PID 1 does not say which run this is, so there can be no record of it, and its steps are skipped. After a death the back-off is

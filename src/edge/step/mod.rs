@@ -16,6 +16,7 @@ pub mod messages;
 mod older;
 mod own;
 mod own_lines;
+mod said;
 mod stack;
 pub mod stand_in;
 mod stopped;

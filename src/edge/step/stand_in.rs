@@ -189,7 +189,6 @@ fn end(death: &Unnoted, decision: Option<&Decision>) -> End {
     let (code, status) = death.process.map_or_else(Default::default, stopped::words);
     End {
         asked: false,
-        presumed: false,
         finished: false,
         result: death.result.clone(),
         code,

@@ -8,7 +8,7 @@ use super::arguments::Arguments;
 use super::limit::{Came, Decision, Site};
 use super::list::{self, Phase, Run};
 use super::stack::{self, Death};
-use super::{limit, own_lines, tell, this_run};
+use super::{limit, own_lines, said, tell, this_run};
 use crate::core::crash::exit_status::signal_name;
 use crate::core::crash::observation::{ProcessEnd, ServiceResult};
 use crate::core::crash::verdict::{no_main_process_failed, process_end};
@@ -203,15 +203,14 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<(RunRecord, 
     let invocation = run.as_str();
     let told = Told::of(&known);
     let asked = asked(&told, (&known, job.as_deref())) || was_restarted_with_its_stack(&told, arguments, &known);
-    let presumed = !asked && a_stop_was_overtaken(&told, &known);
-    let kind = kind_of_end(&told, &known, asked || presumed);
+    let kind = kind_of_end(&told, &known, asked);
     let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
     let turn = state.turn();
     let mut series = series_file::load(state);
     complete(&mut record, &mut series, (kind, &known));
-    let mut verdict = note(&mut series, (kind, presumed), arguments)?;
+    let mut verdict = note(&mut series, kind, arguments)?;
     series.ended(known.number("NRestarts"));
-    series.died_in = (kind.is_death() || presumed).then(|| invocation.to_owned());
+    series.died_in = kind.is_death().then(|| invocation.to_owned());
     series.restart_due = restart_due(kind, &known);
     let mut services = services(verdict, &mut series, arguments);
     let mut saved = series_file::save(state, &series);
@@ -226,7 +225,6 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<(RunRecord, 
     let failed = Failed::of(&told, &known);
     record.end = Some(End {
         asked: kind == Kind::Asked,
-        presumed,
         finished: kind == Kind::Finished,
         result: told.result,
         code: failed.code,
@@ -342,7 +340,8 @@ fn timed_out(told: &Told, known: &Properties, kind: Kind) -> Option<TimedOut> {
 fn asked(told: &Told, (known, job): (&Properties, Option<&str>)) -> bool {
     match job {
         Some("stop" | "restart" | "try-restart") => !died_before_the_stop(known) && !died_in_a_start(told, known),
-        _ => false,
+        // A job that is over meanwhile was one, too.
+        _ => known.job().is_some() && a_stop_was_overtaken(told, known),
     }
 }
 
@@ -379,13 +378,15 @@ fn died_in_a_start(told: &Told, known: &Properties) -> bool {
 }
 
 /// Whether the unit was being stopped before its main process ended, though the stop job is no more: a start has taken its
-/// place, or the job is over meanwhile.
+/// place. systemd's own reasons to stop a unit name themselves in the result.
 ///
-/// STOPPING=1 looks like a stop, and anybody may have a start queued where the service has a name on the bus. So a failure never
-/// counts as asked for, whoever's it is, and a clean end is only presumed to be, until systemd restarts the unit by itself.
+/// `STOPPING=1` looks like a stop, and anybody may have a start queued where the service has a name on the bus. What PID 1 has said
+/// tells the two apart.
 fn a_stop_was_overtaken(told: &Told, known: &Properties) -> bool {
     let Stamps { began, up, left, died } = Stamps::of(known);
-    known.job().is_some() && told.result == "success" && began > 0 && began <= up && up <= left && left < died
+    let of_itself = matches!(told.result.as_str(), "watchdog" | "timeout" | "oom-kill" | "resources" | "protocol");
+    let may_be = !of_itself && !is_a_fault(told) && began > 0 && began <= up && up <= left && left < died;
+    may_be && this_run::known(known).is_some_and(|run| said::is_stopping(known.text("Id"), run.as_str()))
 }
 
 fn kind_of_end(told: &Told, known: &Properties, asked: bool) -> Kind {
@@ -399,10 +400,10 @@ fn kind_of_end(told: &Told, known: &Properties, asked: bool) -> Kind {
     }
 }
 
-fn note(series: &mut Series, (kind, presumed): (Kind, bool), arguments: &Arguments) -> io::Result<Verdict> {
+fn note(series: &mut Series, kind: Kind, arguments: &Arguments) -> io::Result<Verdict> {
     match kind {
         Kind::Asked | Kind::Finished => {
-            series.asked(if presumed { LastEnd::Presumed } else { LastEnd::Asked });
+            series.asked();
             Ok(Verdict::Restart)
         }
         Kind::Death => limit::death(series, LastEnd::Death, arguments),

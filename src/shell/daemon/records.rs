@@ -39,11 +39,7 @@ pub(super) fn silence(unit: String, invocation: InvocationId) -> Witness {
 /// A run that has finished its work was not asked to end, and is no death either: it counts as asked for.
 pub(in crate::shell) fn testimony(end: &End) -> Testimony {
     Testimony {
-        evidence: match (end.asked || end.finished, end.presumed) {
-            (_, true) => Evidence::Presumed,
-            (true, false) => Evidence::Asked,
-            (false, false) => Evidence::Unasked,
-        },
+        evidence: if end.asked || end.finished { Evidence::Asked } else { Evidence::Unasked },
         result: ServiceResult::parse(&end.result),
         process: process_end(&end.code, &end.status),
         pid: end.pid,
@@ -74,7 +70,9 @@ mod tests {
 
     fn check(asked: bool, finished: bool, evidence: Evidence) {
         let (result, code, status) = ("success".into(), "exited".into(), "0".into());
-        let end = End { asked, finished, result, code, status, ..End::killed(5) };
+        let (limit_reached, given_up, timed_out) = (false, None, None);
+        let end =
+            End { asked, finished, result, code, status, pid: Some(7), at: 5, limit_reached, given_up, timed_out };
         assert_eq!(testimony(&end).evidence, evidence, "{end:?}");
     }
 
@@ -83,7 +81,5 @@ mod tests {
         check(false, false, Evidence::Unasked);
         check(true, false, Evidence::Asked);
         check(false, true, Evidence::Asked);
-        let presumed = End { asked: true, presumed: true, ..End::killed(5) };
-        assert_eq!(testimony(&presumed).evidence, Evidence::Presumed);
     }
 }

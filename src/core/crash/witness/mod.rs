@@ -341,7 +341,7 @@ impl Run {
     fn testimony(&self, result: ServiceResult, over: u64) -> (Testimony, Activity) {
         let process = self.process(&result);
         let waited = match (self.evidence, self.start) {
-            (Evidence::Asked | Evidence::Presumed, _) => Some(Waited::Stop),
+            (Evidence::Asked, _) => Some(Waited::Stop),
             (Evidence::Unasked, Start::Begun) => Some(Waited::Start),
             (Evidence::Unasked, Start::Done | Start::Unseen) => None,
         };
