@@ -77,7 +77,7 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     let Some(noted) = noted(&state, death) else { return Ok(None) };
     let mut series = series_file::load(&state);
     let (mut record, missed) = match noted {
-        Noted::Begun(record) => (record, Verdict::Restart),
+        Noted::Begun(record) => (*record, Verdict::Restart),
         Noted::Nothing => begin(&mut series, death, &arguments)?,
     };
     let counted = count(&mut series, death, &arguments)?;
@@ -144,7 +144,7 @@ fn line(death: &Unnoted) -> io::Result<Option<Vec<String>>> {
 /// How far the run has come on record.
 enum Noted {
     /// Its first line has noted its beginning.
-    Begun(RunRecord),
+    Begun(Box<RunRecord>),
     /// Nothing has.
     Nothing,
 }
@@ -154,7 +154,7 @@ fn noted(state: &WardState, death: &Unnoted) -> Option<Noted> {
     match state.run(death.invocation.as_str()) {
         Ok(record) => {
             let is_open = record.end.is_none() && state.current().as_ref() == Some(&death.invocation);
-            is_open.then_some(Noted::Begun(record))
+            is_open.then(|| Noted::Begun(Box::new(record)))
         }
         Err(error) => (error.kind() == ErrorKind::NotFound).then_some(Noted::Nothing),
     }

@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::resync::{Progress, Resync};
 use super::rules::{Rules, Scene};
 use super::stacks::{self, Stacks};
-use super::systemd::{Question, Sight, StackSeen, UnitAt};
+use super::systemd::{JobAt, Question, Sight, StackSeen, UnitAt};
 use crate::core::config::Config;
 use crate::edge::history::Bounds;
 use crate::edge::history::entry::Change;
@@ -222,10 +222,7 @@ impl State {
             // During a reload every unit goes and comes back.
             Sight::Removed(_) if self.resync.is_held() => Vec::new(),
             Sight::Removed(unit) => self.ends.removed(scene, &unit),
-            Sight::JobQueued(at) => {
-                self.stacks.job_queued(&at, now.monotonic);
-                self.ends.job_queued(at).into_iter().collect()
-            }
+            Sight::JobQueued(at) => self.job_queued(now, at).into_iter().collect(),
             Sight::JobKnown(at, kind) => {
                 self.ends.job_known(&at, kind);
                 Vec::new()
@@ -248,6 +245,11 @@ impl State {
                 Vec::new()
             }
         }
+    }
+
+    fn job_queued(&mut self, now: Now, at: JobAt) -> Option<Action> {
+        self.stacks.job_queued(&at, now.monotonic);
+        self.ends.job_queued(at)
     }
 
     /// The bus is gone; what was asked on it stays unanswered.
