@@ -89,7 +89,7 @@ on_both! {
 
     fn a_folder_that_goes_while_the_service_runs_is_no_way_around_the_limit(host: Host) {
         host.sh("mkdir /opt/app");
-        host.write("/etc/unitward/web.ward", &format!("[Service]\nExecStart=sleep infinity\nWorkingDirectory=/opt/app\nRestartSec=150ms\n{LIMIT}"));
+        host.write("/etc/unitward/web.ward", &format!("[Service]\nType=exec\nExecStart=sleep infinity\nWorkingDirectory=/opt/app\nRestartSec=150ms\n{LIMIT}"));
         host.sh("systemctl daemon-reload; systemctl start web; rmdir /opt/app");
         kill(&host, "web");
         wait_for_exclusion(&host, "web");

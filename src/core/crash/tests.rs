@@ -293,6 +293,29 @@ fn a_failed_control_process_is_the_cause_where_no_main_process_failed() {
 }
 
 #[test]
+fn a_line_that_failed_before_the_main_process_ended_is_the_cause_of_a_failed_start() {
+    let line = FailedControl { pid: 9, end: ProcessEnd::Exited(6), at: 5 };
+    for (text, at, expect) in [
+        (
+            "u a activating/start-post job=1 main pid=1\nu a failed/failed result=exit-code pid=1 killed=15 t=9",
+            5,
+            "EXIT 6",
+        ),
+        (
+            "u a activating/start-post job=1 main pid=1\nu a failed/failed result=exit-code pid=1 exited=4 t=9",
+            12,
+            "EXIT 4",
+        ),
+        ("u a active/running main pid=1\nu a failed/failed result=exit-code pid=1 exited=4 t=9", 5, "EXIT 4"),
+    ] {
+        let mut tracker = Tracker::new(Duration::ZERO);
+        let ended = lines(text).flat_map(|line| tracker.observe(&observation(line).1).ended).next().unwrap();
+        let line = FailedControl { at, ..line };
+        assert_eq!(judge(&ended, None, (&Nature::default(), Some(line))).cause.to_string(), expect, "{text}");
+    }
+}
+
+#[test]
 fn who_died_before_the_stop_had_begun_was_not_asked() {
     let seen = |died: u64, left: u64| Observation {
         stage: Stage::Ended,

@@ -5,7 +5,7 @@
 //! authoritative where it exists, and of a plain crash it would say nothing else: it is exact on who asked, and was taken while the run was the current one.
 
 use super::exit_status::signal_number;
-use super::observation::{ProcessEnd, ServiceResult};
+use super::observation::{Observation, ProcessEnd, ServiceResult};
 use super::reason::{Cause, TimeLimits};
 use super::tracker::{Activity, Ended, Evidence, Waited};
 
@@ -122,7 +122,13 @@ pub fn judge(ended: &Ended, testimony: Option<&Testimony>, about: (&Nature, Opti
 /// Whether a control process failed before the main process ended: systemd stops a service whose start fails.
 fn came_first(control: &FailedControl, ended: &Ended) -> bool {
     let main_ended = ended.last.as_ref().and_then(|last| last.main.ended_at);
-    ended.activity == Activity::NotSeen && main_ended.is_some_and(|at| control.at <= at)
+    was_starting(ended) && main_ended.is_some_and(|at| control.at <= at)
+}
+
+/// Whether the run ended before it was up.
+fn was_starting(ended: &Ended) -> bool {
+    let was_up = ended.last.as_ref().is_some_and(Observation::died_before_a_stop);
+    ended.activity == Activity::NotSeen && ended.waited == Waited::Start && !was_up
 }
 
 /// Whether the cause is, or may be, with a control process: systemd calls the run failed by exit or signal, but no main
@@ -131,7 +137,7 @@ fn came_first(control: &FailedControl, ended: &Ended) -> bool {
 pub fn needs_control(ended: &Ended, testimony: Option<&Testimony>) -> bool {
     let result = testimony.map(|end| &end.result).or(ended.last.as_ref().map(|last| &last.result));
     let process = testimony.and_then(|end| end.process).or(ended.last.as_ref().and_then(|last| last.main.end));
-    let is_open = testimony.is_none() && ended.activity == Activity::NotSeen && ended.waited == Waited::Start;
+    let is_open = testimony.is_none() && was_starting(ended);
     result.is_some_and(|result| is_by_process(result) && (is_open || is_unharmed(process)))
 }
 

@@ -100,9 +100,10 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     Ok(Some(Consequence { state, record, decision, services, arguments }))
 }
 
-/// Whether the limit was reached after this run had begun: it was under way when the unit was about to be stopped for good.
+/// Whether the limit was reached before, and this run was under way or came by itself before the unit was stopped for good. A start by
+/// hand ends the exclusion.
 fn was_given_up_before(state: &WardState, death: &Unnoted) -> bool {
-    exclusion::load(state).is_some_and(|mark| mark.by == By::Limit && death.begun <= mark.at)
+    exclusion::load(state).is_some_and(|mark| mark.by == By::Limit && (death.begun <= mark.at || death.restarts > 0))
 }
 
 impl Consequence {
@@ -156,7 +157,7 @@ fn noted(state: &WardState, death: &Unnoted) -> Option<Noted> {
     match state.run(death.invocation.as_str()) {
         Ok(record) => {
             let is_open = record.end.is_none() && state.current().as_ref() == Some(&death.invocation);
-            is_open.then_some(Noted::Begun(Box::new(record)))
+            is_open.then(|| Noted::Begun(Box::new(record)))
         }
         Err(error) => (error.kind() == ErrorKind::NotFound).then_some(Noted::Nothing),
     }
@@ -273,9 +274,14 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let state = WardState::below(place.path(), "web");
         assert!(!was_given_up_before(&state, &death(0)));
-        for (at, by, expect) in [(1_500, By::Limit, true), (500, By::Limit, false), (1_500, By::Hand, false)] {
+        for (at, by, restarts, expect) in [
+            (1_500, By::Limit, 0, true),
+            (500, By::Limit, 0, false),
+            (500, By::Limit, 3, true),
+            (1_500, By::Hand, 3, false),
+        ] {
             exclusion::save(&state, &Exclusion { at, by, why: String::new() }).unwrap();
-            assert_eq!(was_given_up_before(&state, &death(0)), expect, "{at} {by:?}");
+            assert_eq!(was_given_up_before(&state, &death(restarts)), expect, "{at} {by:?} {restarts}");
         }
     }
 

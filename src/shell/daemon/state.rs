@@ -13,9 +13,8 @@ use super::identity::Identity;
 use super::resync::{Progress, Resync};
 use super::rules::{Rules, Scene};
 use super::stacks::{self, Stacks};
-use super::systemd::{Question, Sight, StackSeen, UnitAt, UnitState};
+use super::systemd::{JobAt, Question, Sight, StackSeen, UnitAt};
 use crate::core::config::Config;
-use crate::core::crash::observation::Observation;
 use crate::edge::history::Bounds;
 use crate::edge::history::entry::Change;
 use std::sync::Arc;
@@ -207,7 +206,13 @@ impl State {
             // A daemon-reload has the generator read the wards anew, so they are read here too: what is guarded and what is
             // reported never differ. Once they are read everything is asked for again.
             Sight::ReloadEnds => vec![Action::LoadConfiguration],
-            Sight::Changed(unit, observation, state) => self.changed(now, (&unit, state), &observation),
+            Sight::Changed(unit, observation, state) => {
+                if scene.rules.guard.stack(&unit).is_some() {
+                    self.stacks.observe(&unit, &StackSeen::of(&observation));
+                }
+                let told = self.ends.standings.observe(scene, &unit, state);
+                self.ends.observe(scene, &unit, &observation).into_iter().chain(told).collect()
+            }
             Sight::StackChanged(unit, seen) => {
                 self.stacks.observe(&unit, &seen);
                 Vec::new()
@@ -217,10 +222,7 @@ impl State {
             // During a reload every unit goes and comes back.
             Sight::Removed(_) if self.resync.is_held() => Vec::new(),
             Sight::Removed(unit) => self.ends.removed(scene, &unit),
-            Sight::JobQueued(at) => {
-                self.stacks.job_queued(&at, now.monotonic);
-                self.ends.job_queued(at).into_iter().collect()
-            }
+            Sight::JobQueued(at) => self.job_queued(now, at).into_iter().collect(),
             Sight::JobKnown(at, kind) => {
                 self.ends.job_known(&at, kind);
                 Vec::new()
@@ -245,13 +247,9 @@ impl State {
         }
     }
 
-    fn changed(&mut self, now: Now, (unit, state): (&str, UnitState), observation: &Observation) -> Vec<Action> {
-        let scene = Scene { now, rules: &self.rules };
-        if scene.rules.guard.stack(unit).is_some() {
-            self.stacks.observe(unit, &StackSeen::of(observation));
-        }
-        let told = self.ends.standings.observe(scene, unit, state);
-        self.ends.observe(scene, unit, observation).into_iter().chain(told).collect()
+    fn job_queued(&mut self, now: Now, at: JobAt) -> Option<Action> {
+        self.stacks.job_queued(&at, now.monotonic);
+        self.ends.job_queued(at)
     }
 
     /// The bus is gone; what was asked on it stays unanswered.

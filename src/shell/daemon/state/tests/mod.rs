@@ -8,7 +8,7 @@ mod units;
 use super::super::archive::Memory;
 use super::super::event::Witness;
 use super::super::incident::IncidentKind;
-use super::super::systemd::{Description, JobAt, UnitAt, UnitState};
+use super::super::systemd::{Description, UnitAt, UnitState};
 use super::*;
 use crate::core::crash::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
 use crate::core::crash::tracker::{Evidence, JobKind};
