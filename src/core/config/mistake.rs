@@ -3,7 +3,9 @@
 //! The sentence says what is wrong, why, and what to write; it ends with what is left out.
 
 use super::problem::Cost;
+use super::time_span;
 use super::wrong::{Wrong, did_you_mean};
+use std::time::Duration;
 
 /// One kind of mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -264,6 +266,21 @@ pub enum Mistake {
         /// What comes of it and what to do.
         advice: &'static str,
     },
+    /// Steps for which a time-out that is not known may be too short.
+    #[error(
+        "the steps and the back-off may take {}, and the time-out of {unit} is not known here; write {key}={} or more in [Service] of the ward",
+        time_span::render(*.growth), time_span::render(*.needed)
+    )]
+    TimeoutNotKnown {
+        /// The unit.
+        unit: String,
+        /// The setting.
+        key: &'static str,
+        /// How long they may take.
+        growth: Duration,
+        /// What is enough for any unit.
+        needed: Duration,
+    },
     /// A program that cannot be run.
     #[error("{program} {why}, so {key}= cannot run it{}; correct the path, or install it", did_you_mean(.nearest))]
     NoProgram {
@@ -318,6 +335,7 @@ impl Mistake {
         match self {
             Self::Warning(_)
             | Self::NoUnit { .. }
+            | Self::TimeoutNotKnown { .. }
             | Self::NoProgram { .. }
             | Self::UnknownNative { .. }
             | Self::Misplaced { .. }

@@ -5,6 +5,7 @@ use super::timeouts::{Timeout, given};
 use crate::core::config::Ward;
 use crate::core::config::read_native::{value, values};
 use crate::core::config::ward::NativeLine;
+use std::time::Duration;
 
 /// What an adopted unit's own files say, as far as the drop-in must know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +50,18 @@ impl AdoptedUnit {
         let read = Self::read(&all);
         let later = all.split_off(before);
         Self { lines: all, later, ..read }
+    }
+
+    /// Whether its own time-out, `TimeoutStartSec` or `TimeoutStopSec`, lets lines take so long.
+    #[must_use]
+    pub fn lets_take(&self, key: &str, growth: Duration) -> bool {
+        let is_start = key == "TimeoutStartSec";
+        match if is_start { self.start } else { self.stop } {
+            Timeout::Never => true,
+            Timeout::After(span) => span >= growth,
+            // A oneshot's start has no time-out unless one is given (systemd.service(5)).
+            Timeout::Default => is_start && self.kind.as_deref() == Some("oneshot"),
+        }
     }
 
     fn read(service: &[NativeLine]) -> Self {

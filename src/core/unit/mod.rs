@@ -17,6 +17,9 @@ mod condition_service;
 mod guard;
 mod hidden;
 mod install;
+mod no_exec;
+mod pid_file;
+mod refused;
 mod stack_unit;
 mod start_limit;
 mod timeouts;
@@ -24,6 +27,7 @@ mod ward_unit;
 
 pub use adopted::{AdoptedUnit, ServiceLines};
 pub use guard::{HELPER, condition_service_name, service_name, stands_alone, words};
+pub use refused::refused;
 pub use stack_unit::outputs as stack_outputs;
 pub use timeouts::Timeout;
 
@@ -127,3 +131,6 @@ fn header(source: &Path) -> String {
     let advice = ".\n# Change that file and run \"systemctl daemon-reload\".\n\n";
     [HEADING, &source.to_string_lossy(), advice].concat()
 }
+
+#[cfg(test)]
+mod tests;
