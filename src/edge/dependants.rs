@@ -1,7 +1,8 @@
 //! Units that are bound to another one with `BindsTo=`, by what their files say.
 //!
-//! systemd stops them as soon as that one leaves `active`. Plain systemd may bring them back with it: a unit without lines at its end and
-//! with `RestartSec=0` is restarted before they are down. A ward has a line at its end, and they stay down.
+//! systemd stops them as soon as that one leaves `active`. Plain systemd may bring them back with
+//! it: a unit without lines at its end and with `RestartSec=0` is restarted before they are down. A
+//! ward has a line at its end, and they stay down.
 
 use super::unit_files;
 use crate::core::config::{Form, UnitName, Ward};
@@ -13,7 +14,8 @@ use std::path::Path;
 pub struct Dependant {
     /// Its name.
     pub unit: UnitName,
-    /// Whether something is meant to want it (`[Install]`), so that systemd remembers when it left `active`.
+    /// Whether something is meant to want it (`[Install]`), so that systemd remembers when it left
+    /// `active`.
     pub is_wanted: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Scripts in `/etc/init.d`, as systemd-sysv-generator(8) makes services of them.
 //!
-//! That generator runs at the same time as ours, so what it will write has to be known. All of it but dependencies follows from the
-//! script's comments.
+//! That generator runs at the same time as ours, so what it will write has to be known. All of it
+//! but dependencies follows from the script's comments.
 
 use super::root::{below, resolve};
 use crate::core::config::ward::NativeLine;
@@ -10,7 +10,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// The `[Service]` lines of the unit that systemd makes of a script; `None` when there is no such script.
+/// The `[Service]` lines of the unit that systemd makes of a script; `None` when there is no such
+/// script.
 pub(super) fn service_lines(root: &Path, unit: &UnitName) -> Option<Vec<NativeLine>> {
     let script = script_of(root, unit)?;
     let text = String::from_utf8_lossy(&fs::read(resolve(root, &script)?).ok()?).into_owned();

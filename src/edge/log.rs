@@ -25,8 +25,9 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 /// Where journald listens: systemd's native protocol, <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// The same as PID 1 sees it. A service with `LogNamespace=` has the socket of another journald in its place, and one with
-/// `TemporaryFileSystem=/run` none at all; what is told of recoveries belongs into the host's own journal.
+/// The same as PID 1 sees it. A service with `LogNamespace=` has the socket of another journald in
+/// its place, and one with `TemporaryFileSystem=/run` none at all; what is told of recoveries
+/// belongs into the host's own journal.
 const HOSTS_SOCKET: &str = "/proc/1/root/run/systemd/journal/socket";
 
 /// The field with a message's words.

@@ -40,7 +40,8 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// The same beside a host that is up, where what other generators wrote is known: the unit, its lines, and what systemd would refuse.
+    /// The same beside a host that is up, where what other generators wrote is known: the unit, its
+    /// lines, and what systemd would refuse.
     #[must_use]
     pub fn on_running_host(mut self, root: &Path) -> Self {
         let Some(ward) = self.ward.as_ref().filter(|_| self.adopted.is_none()) else { return self };

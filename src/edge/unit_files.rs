@@ -105,8 +105,8 @@ fn is_ours(path: &Path) -> bool {
     fs::read_to_string(path).is_ok_and(|text| text.starts_with(HEADING))
 }
 
-/// What the files of a unit say that has none where files stand, and is there all the same on a host that is up: another
-/// generator wrote it, or it is transient or attached.
+/// What the files of a unit say that has none where files stand, and is there all the same on a
+/// host that is up: another generator wrote it, or it is transient or attached.
 ///
 /// Never to be asked for what our generator writes: it runs at the same time as the others.
 #[must_use]
@@ -206,8 +206,8 @@ fn adopted_unit(main: Vec<NativeLine>, root: &Path, drop_ins: &BTreeMap<String, 
 /// The drop-ins of a unit in these directories, in the order they apply.
 fn drop_ins(root: &Path, unit: &UnitName, directories: &[&str]) -> BTreeMap<String, PathBuf> {
     let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
-    // Of files of one name that of a directory higher up counts, of one directory that of the more specific name; what is for all
-    // units of the kind comes last.
+    // Of files of one name that of a directory higher up counts, of one directory that of the more
+    // specific name; what is for all units of the kind comes last.
     let names = drop_in_names(unit);
     let own = directories.iter().flat_map(|directory| names.iter().map(move |name| (directory, name.as_str())));
     let of_all = directories.iter().map(|directory| (directory, unit.suffix()));
@@ -233,8 +233,8 @@ fn names_of(unit: &UnitName) -> Vec<String> {
     names
 }
 
-/// The names whose drop-ins apply: the unit's own, its template's, and those cut off after a dash, `a-b-` and `a-` for `a-b-c`
-/// (systemd.unit(5)), of an instance also as templates.
+/// The names whose drop-ins apply: the unit's own, its template's, and those cut off after a dash,
+/// `a-b-` and `a-` for `a-b-c` (systemd.unit(5)), of an instance also as templates.
 fn drop_in_names(unit: &UnitName) -> Vec<String> {
     let mut names = names_of(unit);
     let prefix = unit.prefix();

@@ -1,4 +1,5 @@
-//! Adopting a unit changes nothing of how systemd treats it but what the ward says, and `unitward check` tells beforehand what cannot be.
+//! Adopting a unit changes nothing of how systemd treats it but what the ward says, and `unitward
+//! check` tells beforehand what cannot be.
 
 use crate::host::Host;
 use crate::on_both;

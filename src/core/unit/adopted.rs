@@ -10,7 +10,8 @@ use std::time::Duration;
 /// What an adopted unit's own files say, as far as the drop-in must know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdoptedUnit {
-    /// All `[Service]` lines of its main file and of the drop-ins that sort before ours, in the order they apply.
+    /// All `[Service]` lines of its main file and of the drop-ins that sort before ours, in the
+    /// order they apply.
     pub lines: Vec<NativeLine>,
     /// Those of the drop-ins that sort after ours, and so have the last word.
     pub later: Vec<NativeLine>,
@@ -36,12 +37,14 @@ pub struct AdoptedUnit {
     pub stop: Timeout,
 }
 
-/// Settings whose directories become the service's user's: below `/run`, `/var/lib`, `/var/cache`, `/var/log` and `/etc`.
+/// Settings whose directories become the service's user's: below `/run`, `/var/lib`, `/var/cache`,
+/// `/var/log` and `/etc`.
 const DIRECTORIES: [&str; 5] =
     ["RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory"];
 
 impl AdoptedUnit {
-    /// From the `[Service]` lines of its files, in the order they apply: those before our own drop-in, and those after it.
+    /// From the `[Service]` lines of its files, in the order they apply: those before our own
+    /// drop-in, and those after it.
     #[must_use]
     pub fn new(lines: Vec<NativeLine>, later: Vec<NativeLine>) -> Self {
         let mut all = lines;

@@ -120,7 +120,8 @@ pub fn outputs(ward: &Ward, beside: Beside<'_>) -> (Vec<Output>, Vec<Problem>) {
     (outputs, problems)
 }
 
-/// The name of the drop-in for an adopted unit: an administrator's own `override.conf` comes after it and so wins.
+/// The name of the drop-in for an adopted unit: an administrator's own `override.conf` comes after
+/// it and so wins.
 pub const DROP_IN: &str = "50-unitward.conf";
 
 /// How every generated file begins.

@@ -1,6 +1,7 @@
 //! `NoExecPaths=` of a service that keeps our lines, or the steps' programs, from running.
 //!
-//! It is made of mounts, which the `+` lines see as well (systemd.exec(5)). The path that is nearest to a program counts.
+//! It is made of mounts, which the `+` lines see as well (systemd.exec(5)). The path that is
+//! nearest to a program counts.
 
 use super::{AdoptedUnit, HELPER, ServiceLines};
 use crate::core::config::step::Action;

@@ -1,8 +1,9 @@
 //! `PIDFile=` of a service that is not forking.
 //!
-//! systemd ignores it there, but for removing the file at the end. With a line in `ExecStartPost=` it does not: after that line the
-//! start waits for the file, and fails when it does not come (service.c, `service_load_pid_file()`). So where all such lines
-//! are ours the setting is reset, and a line of ours removes the file.
+//! systemd ignores it there, but for removing the file at the end. With a line in `ExecStartPost=`
+//! it does not: after that line the start waits for the file, and fails when it does not come
+//! (service.c, `service_load_pid_file()`). So where all such lines are ours the setting is reset,
+//! and a line of ours removes the file.
 
 use super::{AdoptedUnit, ServiceLines};
 use crate::core::config::Ward;

@@ -1,4 +1,5 @@
-//! Wards by whose lines systemd would refuse the unit that they adopt: it would not load, and be down for good.
+//! Wards by whose lines systemd would refuse the unit that they adopt: it would not load, and be
+//! down for good.
 //!
 //! Of a defined ward the configuration alone tells that; here the unit's own files take part.
 

@@ -71,8 +71,9 @@ pub(super) fn grown(
     (Some([key, "=", &time_span::render(base + growth)].concat()), None)
 }
 
-/// What another generator writes is not known when our units are written. Its time-out may be longer than any we would set, so it stands; each
-/// line has its own time, and only what is longer than systemd's default is in danger.
+/// What another generator writes is not known when our units are written. Its time-out may be
+/// longer than any we would set, so it stands; each line has its own time, and only what is longer
+/// than systemd's default is in danger.
 fn unknown(ward: &Ward, key: &'static str, growth: Duration) -> Option<Problem> {
     (growth > DEFAULT).then(|| {
         let unit = ward.unit().to_string();

@@ -17,8 +17,9 @@ const LONGEST: usize = 16 << 20;
 
 const VERSION: u8 = 1;
 
-/// Flag of a call that fails at once where nobody has the destination's name. Otherwise the bus waits 25 s for PID 1 while PID 1 waits for
-/// the line that asks: PID 1 is on the bus only when the start of a bus is over, and that line may be part of it.
+/// Flag of a call that fails at once where nobody has the destination's name. Otherwise the bus
+/// waits 25 s for PID 1 while PID 1 waits for the line that asks: PID 1 is on the bus only when the
+/// start of a bus is over, and that line may be part of it.
 const NO_AUTO_START: u8 = 2;
 
 /// Types of messages.

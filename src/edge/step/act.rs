@@ -79,8 +79,8 @@ fn is_after_death(kind: ConditionKind) -> bool {
     kind.is_death() || kind == ConditionKind::Restart
 }
 
-/// Whether systemd has stopped `unit` because it is bound to `own` (`BindsTo=`), at the last death of `own` or later. It was active
-/// then, and is down now, where a try-restart would do nothing.
+/// Whether systemd has stopped `unit` because it is bound to `own` (`BindsTo=`), at the last death
+/// of `own` or later. It was active then, and is down now, where a try-restart would do nothing.
 fn went_down_with(own: &str, unit: &UnitName) -> io::Result<bool> {
     const LEFT: &str = "ActiveExitTimestampMonotonic";
     let bound = pid1::ask(unit.as_str(), Wanted { unit: &["ActiveState", "BindsTo", LEFT], own: &[] })?;

@@ -1,7 +1,8 @@
-//! What a service needs before systemd can run any line of it, and the host does not have: users, groups, directories and files
-//! of variables.
+//! What a service needs before systemd can run any line of it, and the host does not have: users,
+//! groups, directories and files of variables.
 //!
-//! No line of ours runs then either. systemd's own start limit ends that, later and without a word of the reason.
+//! No line of ours runs then either. systemd's own start limit ends that, later and without a word
+//! of the reason.
 
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Mistake, Problem, Ward};
@@ -66,7 +67,8 @@ impl Kind {
         format!("there is no {what} {name:?}")
     }
 
-    /// Whether the host has it, as far as that can be seen: a number needs no entry, and what systemd puts in is not known yet.
+    /// Whether the host has it, as far as that can be seen: a number needs no entry, and what
+    /// systemd puts in is not known yet.
     fn has(self, below: &Path, name: &str) -> bool {
         let (file, database) = if self == Self::User { ("/etc/passwd", "passwd") } else { ("/etc/group", "group") };
         let Some(text) = root::resolve(below, Path::new(file)).and_then(|path| fs::read_to_string(path).ok()) else {
@@ -98,7 +100,8 @@ fn is_created_at_boot(below: &Path, name: &str) -> bool {
     })
 }
 
-/// Whether a path that must be there is not. Of what begins with `-` or `~`, or is put together later, nothing is said.
+/// Whether a path that must be there is not. Of what begins with `-` or `~`, or is put together
+/// later, nothing is said.
 fn is_lacking(below: &Path, path: &str) -> bool {
     let path = path.trim_matches(['"', '\'']);
     let is_known = path.starts_with('/') && !path.contains(['%', '*', '?', '[']);

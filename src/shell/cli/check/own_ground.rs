@@ -31,7 +31,8 @@ fn reboots(ward: &Ward) -> bool {
     steps.into_iter().any(|step| matches!(step.action, Action::Reboot(_)))
 }
 
-/// A unit that stays up when its processes are gone, because systemd does not know which of them is the main one.
+/// A unit that stays up when its processes are gone, because systemd does not know which of them is
+/// the main one.
 fn unseen(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
     let service = ServiceLines::of(ward, adopted);
     let is = |key: &str, words: [&str; 4]| service.value(key).is_some_and(|value| words.contains(&value));
