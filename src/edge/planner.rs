@@ -48,7 +48,7 @@ impl Planned {
         let Form::Adopted(unit) = &ward.form else { return self };
         let Some(known) = unit_files::elsewhere(root, unit) else { return self };
         let is_enough = |problem: &Problem| match &problem.mistake {
-            Mistake::TimeoutNotKnown { key, growth, .. } => known.lets_take(key, *growth),
+            Mistake::TimeoutNotKnown(unknown) => known.lets_take(unknown.key, unknown.growth),
             _ => false,
         };
         self.problems.retain(|problem| !is_missing(problem, unit) && !is_enough(problem));

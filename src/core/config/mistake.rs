@@ -3,9 +3,8 @@
 //! The sentence says what is wrong, why, and what to write; it ends with what is left out.
 
 use super::problem::Cost;
-use super::time_span;
+use super::timeout_not_known::TimeoutNotKnown;
 use super::wrong::{Wrong, did_you_mean};
-use std::time::Duration;
 
 /// One kind of mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -267,20 +266,8 @@ pub enum Mistake {
         advice: &'static str,
     },
     /// Steps for which a time-out that is not known may be too short.
-    #[error(
-        "the steps and the back-off may take {}, and the time-out of {unit} is not known here; write {key}={} or more in [Service] of the ward",
-        time_span::render(*.growth), time_span::render(*.needed)
-    )]
-    TimeoutNotKnown {
-        /// The unit.
-        unit: String,
-        /// The setting.
-        key: &'static str,
-        /// How long they may take.
-        growth: Duration,
-        /// What is enough for any unit.
-        needed: Duration,
-    },
+    #[error("{0}")]
+    TimeoutNotKnown(TimeoutNotKnown),
     /// A program that cannot be run.
     #[error("{program} {why}, so {key}= cannot run it{}; correct the path, or install it", did_you_mean(.nearest))]
     NoProgram {
@@ -335,7 +322,7 @@ impl Mistake {
         match self {
             Self::Warning(_)
             | Self::NoUnit { .. }
-            | Self::TimeoutNotKnown { .. }
+            | Self::TimeoutNotKnown(_)
             | Self::NoProgram { .. }
             | Self::UnknownNative { .. }
             | Self::Misplaced { .. }

@@ -3,7 +3,7 @@
 use super::adopted::AdoptedUnit;
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
-use crate::core::config::{Form, Mistake, Problem, Ward, time_span};
+use crate::core::config::{Form, Mistake, Problem, TimeoutNotKnown, Ward, time_span};
 use std::time::Duration;
 
 /// systemd's own default for starts and stops (systemd-system.conf(5), `DefaultTimeoutStartSec=`).
@@ -77,7 +77,7 @@ pub(super) fn grown(
 fn unknown(ward: &Ward, key: &'static str, growth: Duration) -> Option<Problem> {
     (growth > DEFAULT).then(|| {
         let unit = ward.unit().to_string();
-        let mistake = Mistake::TimeoutNotKnown { unit, key, growth, needed: DEFAULT + growth };
+        let mistake = Mistake::TimeoutNotKnown(TimeoutNotKnown { unit, key, growth, enough: DEFAULT + growth });
         Problem { at: ward.unit_at.clone(), mistake }
     })
 }
