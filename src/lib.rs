@@ -34,9 +34,11 @@
 //! * `clock`: the two clocks a recovery needs.
 //! * `conveyor`: one thread makes things and another takes them.
 //! * `coredump`: core dumps, as systemd-coredump tells of them.
+//! * `dependants`: which units are bound to another one.
 //! * `exclusion`: which wards are kept down, and why.
 //! * `full_restart`: asking for one, who asks, and its record on disk.
 //! * `history`: every death, report and recovery, in SQLite.
+//! * `init_script`: the service that systemd makes of a script in `/etc/init.d`.
 //! * `journal`: what PID 1 and the helper wrote while nobody listened.
 //! * `kmsg`: the kernel's log, which is the generator's.
 //! * `log`: the journal, for those who do recoveries.

@@ -25,6 +25,11 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 /// Where journald listens: systemd's native protocol, <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
+/// The same as PID 1 sees it. A service with `LogNamespace=` has the socket of another journald in
+/// its place, and one with `TemporaryFileSystem=/run` none at all; what is told of recoveries
+/// belongs into the host's own journal.
+const HOSTS_SOCKET: &str = "/proc/1/root/run/systemd/journal/socket";
+
 /// The field with a message's words.
 const MESSAGE: &str = "message";
 
@@ -36,7 +41,9 @@ const TRIES: usize = 32;
 
 /// Sends all that is logged from now on to the journal, under this name.
 pub(crate) fn to_journal(identifier: &'static str) {
-    if let Some(journal) = Journal::open(identifier, Late::GiveUp) {
+    let hosts = Journal::at(Path::new(HOSTS_SOCKET), identifier, Late::GiveUp);
+    // Only root may go that way.
+    if let Some(journal) = hosts.or_else(|| Journal::open(identifier, Late::GiveUp)) {
         // A second subscriber cannot have been set: this is the first thing the program does.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(journal));
     }

@@ -6,10 +6,12 @@ pub mod clock;
 pub mod conveyor;
 #[cfg(feature = "full")]
 pub mod coredump;
+pub mod dependants;
 pub mod exclusion;
 pub mod full_restart;
 #[cfg(feature = "full")]
 pub mod history;
+mod init_script;
 #[cfg(feature = "full")]
 pub mod journal;
 pub mod kmsg;

@@ -4,7 +4,7 @@
 //! The generator and `unitward check` both go through here, so what one says the other does.
 
 use super::unit_files;
-use crate::core::config::{Assembly, DescribedStack, Problem, ReadWard, Stacks, UnitName, Ward};
+use crate::core::config::{Assembly, DescribedStack, Form, Mistake, Problem, ReadWard, Stacks, UnitName, Ward};
 use crate::core::unit::{self, AdoptedUnit, Beside, Names, Output, Rank};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -37,6 +37,47 @@ pub struct Planned {
     pub outputs: Vec<Output>,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
+}
+
+impl Planned {
+    /// The same beside a host that is up, where what other generators wrote is known: the unit, its
+    /// lines, and what systemd would refuse.
+    #[must_use]
+    pub fn on_running_host(mut self, root: &Path) -> Self {
+        let Some(ward) = self.ward.as_ref().filter(|_| self.adopted.is_none()) else { return self };
+        let Form::Adopted(unit) = &ward.form else { return self };
+        let Some(known) = unit_files::elsewhere(root, unit) else { return self };
+        let is_enough = |problem: &Problem| match &problem.mistake {
+            Mistake::TimeoutNotKnown(unknown) => known.lets_take(unknown.key, unknown.growth),
+            _ => false,
+        };
+        self.problems.retain(|problem| !is_missing(problem, unit) && !is_enough(problem));
+        self.problems.extend(unit::refused(ward, &known).map(|Problem { at, mistake }| {
+            let text = mistake.to_string().replace("the ward is ignored", "the unit is not loaded");
+            Problem { at, mistake: Mistake::Warning(text) }
+        }));
+        self.adopted = Some(known);
+        self
+    }
+}
+
+impl PlannedStack<'_> {
+    /// The same beside a host that is up, where what other generators wrote is known.
+    #[must_use]
+    pub fn on_running_host(mut self, root: &Path) -> Self {
+        let unit = self.described.stack.unit();
+        if self.problem.as_ref().is_some_and(|problem| is_missing(problem, &unit))
+            && unit_files::elsewhere(root, &unit).is_some()
+        {
+            self.problem = None;
+        }
+        self
+    }
+}
+
+/// Whether the problem is that this unit has no file.
+fn is_missing(problem: &Problem, unit: &UnitName) -> bool {
+    matches!(&problem.mistake, Mistake::NoUnit { unit: named, .. } if named == unit.as_str())
 }
 
 /// What becomes of one stack.
@@ -76,6 +117,10 @@ impl<'a> Planner<'a> {
             match self.names.admit(&ward) {
                 Ok(()) => {
                     let (adopted, missing) = unit_files::adopted(self.root, &ward);
+                    if let Some(refused) = adopted.as_ref().and_then(|adopted| unit::refused(&ward, adopted)) {
+                        problems.push(refused);
+                        return Planned { problems, ..planned };
+                    }
                     let stack = self.join(&ward);
                     let (mut outputs, wrong) = unit::outputs(&ward, Beside { adopted: adopted.as_ref(), stack });
                     problems.extend(missing.into_iter().chain(wrong));

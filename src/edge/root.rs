@@ -50,8 +50,9 @@ pub fn load(root: &Path) -> (Config, Vec<Problem>) {
     let mut wrong = Vec::new();
     files.wards(&stacks, &mut |read| {
         let (ward, of_ward) = assembly.admit(read);
-        wards.extend(ward);
-        wrong.extend(of_ward);
+        let refused = ward.as_ref().and_then(|ward| unit_files::refused(root, ward));
+        wards.extend(ward.filter(|_| refused.is_none()));
+        wrong.extend(of_ward.into_iter().chain(refused));
     });
     wards.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
     let (settings, mut problems) = files.settings();

@@ -8,6 +8,7 @@ mod host;
 #[path = "../page/mod.rs"]
 mod page;
 
+mod adopting;
 #[cfg(feature = "full")]
 mod backtraces;
 mod bad_broker;

@@ -3,6 +3,7 @@
 //! The sentence says what is wrong, why, and what to write; it ends with what is left out.
 
 use super::problem::Cost;
+use super::timeout_not_known::TimeoutNotKnown;
 use super::wrong::{Wrong, did_you_mean};
 
 /// One kind of mistake.
@@ -264,6 +265,9 @@ pub enum Mistake {
         /// What comes of it and what to do.
         advice: &'static str,
     },
+    /// Steps for which a time-out that is not known may be too short.
+    #[error("{0}")]
+    TimeoutNotKnown(TimeoutNotKnown),
     /// A program that cannot be run.
     #[error("{program} {why}, so {key}= cannot run it{}; correct the path, or install it", did_you_mean(.nearest))]
     NoProgram {
@@ -318,6 +322,7 @@ impl Mistake {
         match self {
             Self::Warning(_)
             | Self::NoUnit { .. }
+            | Self::TimeoutNotKnown(_)
             | Self::NoProgram { .. }
             | Self::UnknownNative { .. }
             | Self::Misplaced { .. }

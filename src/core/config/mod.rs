@@ -18,6 +18,7 @@ pub mod place;
 pub mod problem;
 pub mod syntax;
 pub mod time_span;
+pub mod timeout_not_known;
 pub mod wrong;
 
 mod circles;
@@ -38,6 +39,7 @@ pub use read_settings::read as read_settings;
 pub use settings::Settings;
 pub use stack::Stack;
 pub use stacks::{DescribedStack, ReadStack, Stacks, read_stack};
+pub use timeout_not_known::TimeoutNotKnown;
 pub use ward::{Form, OnLimit, Recovery, ReportOn, Ward};
 pub use wrong::{Wrong, most_like, nearest};
 

@@ -12,6 +12,7 @@
 use super::SourceFile;
 use super::place::{Piece, Place, Written};
 use super::problem::{Mistake, Problem};
+use super::ward::NativeLine;
 use super::wrong::offset_in;
 use std::borrow::Cow;
 
@@ -64,6 +65,14 @@ pub const NO_TEXT: char = '\u{1a}';
 
 /// Longest piece of a file that a message repeats, in characters.
 const QUOTED: usize = 60;
+
+/// The assignments in all sections of this name of a unit file.
+#[must_use]
+pub fn lines_of(file: &SourceFile, section: &str) -> Vec<NativeLine> {
+    let (sections, _) = split(file);
+    let named = sections.iter().filter(|found| found.name == section);
+    named.flat_map(|section| &section.entries).map(NativeLine::from).collect()
+}
 
 /// Splits `file`. Total: unreadable lines become problems, the rest stands.
 #[must_use]

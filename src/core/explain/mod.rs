@@ -19,6 +19,8 @@ pub struct Subject<'a> {
     pub adopted: Option<&'a AdoptedUnit>,
     /// Its stack, with the units of all members.
     pub stack: Option<(&'a Stack, &'a [UnitName])>,
+    /// The units that are bound to its own (`BindsTo=`).
+    pub bound: &'a [UnitName],
     /// `unitward.conf`.
     pub settings: &'a Settings,
 }

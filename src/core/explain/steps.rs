@@ -190,8 +190,18 @@ pub(super) fn touched(subject: Subject<'_>) -> Part {
     if !units.is_empty() {
         lines.push(Line::Plain(format!("Steps touch {}.", listed(&units))));
     }
+    let bound: Vec<String> = subject.bound.iter().map(ToString::to_string).collect();
+    let what = match bound.as_slice() {
+        [] => format!("What is bound to {own} with BindsTo= is"),
+        [one] => format!("{one}, which is bound to {own} with BindsTo=, is"),
+        all => format!("{}, which are bound to {own} with BindsTo=, are", listed(all)),
+    };
+    let them = if bound.len() > 1 { "them" } else { "it" };
     lines.push(Line::Plain(format!(
-        "systemd stops and starts whatever is bound to {own} with BindsTo=, PartOf= or Requires= as it always does."
+        "{what} stopped by its death, and only a step (Restart= or Start=) starts {them} again."
     )));
+    if restart::is_restarted(subject) {
+        lines.push(Line::Plain(format!("What has Requires= or PartOf= on {own} is restarted together with it.")));
+    }
     Part { heading: "Other units".to_owned(), lines }
 }

@@ -23,7 +23,7 @@ fn explained(ward: &str, adopted: Option<&AdoptedUnit>, settings: &str) -> Strin
     let stack = ward.stack.as_ref().and_then(|name| stacks.iter().find(|stack| stack.name == *name));
     let (settings, _) = read_settings(&source("unitward.conf", settings).files);
     let stack = stack.map(|stack| (stack, members.as_slice()));
-    text(&explain(Subject { ward: &ward, adopted, stack, settings: &settings }), 80)
+    text(&explain(Subject { ward: &ward, adopted, stack, bound: &[], settings: &settings }), 80)
 }
 
 fn adopted(restart: Option<&str>) -> AdoptedUnit {

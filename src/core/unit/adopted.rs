@@ -5,11 +5,13 @@ use super::timeouts::{Timeout, given};
 use crate::core::config::Ward;
 use crate::core::config::read_native::{value, values};
 use crate::core::config::ward::NativeLine;
+use std::time::Duration;
 
 /// What an adopted unit's own files say, as far as the drop-in must know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdoptedUnit {
-    /// All `[Service]` lines of its main file and of the drop-ins that sort before ours, in the order they apply.
+    /// All `[Service]` lines of its main file and of the drop-ins that sort before ours, in the
+    /// order they apply.
     pub lines: Vec<NativeLine>,
     /// Those of the drop-ins that sort after ours, and so have the last word.
     pub later: Vec<NativeLine>,
@@ -35,12 +37,14 @@ pub struct AdoptedUnit {
     pub stop: Timeout,
 }
 
-/// Settings whose directories become the service's user's: below `/run`, `/var/lib`, `/var/cache`, `/var/log` and `/etc`.
+/// Settings whose directories become the service's user's: below `/run`, `/var/lib`, `/var/cache`,
+/// `/var/log` and `/etc`.
 const DIRECTORIES: [&str; 5] =
     ["RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory"];
 
 impl AdoptedUnit {
-    /// From the `[Service]` lines of its files, in the order they apply: those before our own drop-in, and those after it.
+    /// From the `[Service]` lines of its files, in the order they apply: those before our own
+    /// drop-in, and those after it.
     #[must_use]
     pub fn new(lines: Vec<NativeLine>, later: Vec<NativeLine>) -> Self {
         let mut all = lines;
@@ -49,6 +53,18 @@ impl AdoptedUnit {
         let read = Self::read(&all);
         let later = all.split_off(before);
         Self { lines: all, later, ..read }
+    }
+
+    /// Whether its own time-out, `TimeoutStartSec` or `TimeoutStopSec`, lets lines take so long.
+    #[must_use]
+    pub fn lets_take(&self, key: &str, growth: Duration) -> bool {
+        let is_start = key == "TimeoutStartSec";
+        match if is_start { self.start } else { self.stop } {
+            Timeout::Never => true,
+            Timeout::After(span) => span >= growth,
+            // A oneshot's start has no time-out unless one is given (systemd.service(5)).
+            Timeout::Default => is_start && self.kind.as_deref() == Some("oneshot"),
+        }
     }
 
     fn read(service: &[NativeLine]) -> Self {

@@ -19,6 +19,9 @@ mod confined;
 mod hidden;
 mod install;
 mod lists;
+mod no_exec;
+mod pid_file;
+mod refused;
 mod stack_unit;
 mod start_limit;
 mod timeouts;
@@ -27,6 +30,7 @@ mod words;
 
 pub use adopted::{AdoptedUnit, ServiceLines};
 pub use lists::{HELPER, condition_service_name, service_name, stands_alone};
+pub use refused::refused;
 pub use stack_unit::outputs as stack_outputs;
 pub use timeouts::Timeout;
 pub use words::words;
@@ -120,7 +124,8 @@ pub fn outputs(ward: &Ward, beside: Beside<'_>) -> (Vec<Output>, Vec<Problem>) {
     (outputs, problems)
 }
 
-/// The name of the drop-in for an adopted unit: an administrator's own `override.conf` comes after it and so wins.
+/// The name of the drop-in for an adopted unit: an administrator's own `override.conf` comes after
+/// it and so wins.
 pub const DROP_IN: &str = "50-unitward.conf";
 
 /// How every generated file begins.
@@ -131,3 +136,6 @@ fn header(source: &Path) -> String {
     let advice = ".\n# Change that file and run \"systemctl daemon-reload\".\n\n";
     [HEADING, &source.to_string_lossy(), advice].concat()
 }
+
+#[cfg(test)]
+mod tests;

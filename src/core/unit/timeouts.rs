@@ -3,7 +3,7 @@
 use super::adopted::AdoptedUnit;
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
-use crate::core::config::{Form, Mistake, Problem, Ward, time_span};
+use crate::core::config::{Form, Mistake, Problem, TimeoutNotKnown, Ward, time_span};
 use std::time::Duration;
 
 /// systemd's own default for starts and stops (systemd-system.conf(5), `DefaultTimeoutStartSec=`).
@@ -52,6 +52,9 @@ pub(super) fn grown(
     if own != Timeout::Default {
         return (None, too_small(ward, key, own, growth));
     }
+    if matches!(ward.form, Form::Adopted(_)) && adopted.is_none() {
+        return (None, unknown(ward, key, growth));
+    }
     let kind = value(&ward.native.service, "Type").or(adopted.and_then(|unit| unit.kind.as_deref()));
     let base = match (&ward.form, adopted) {
         (Form::Adopted(_), Some(unit)) if phase == Phase::Start => unit.start,
@@ -66,6 +69,17 @@ pub(super) fn grown(
         Timeout::After(span) => span,
     };
     (Some([key, "=", &time_span::render(base + growth)].concat()), None)
+}
+
+/// What another generator writes is not known when our units are written. Its time-out may be
+/// longer than any we would set, so it stands; each line has its own time, and only what is longer
+/// than systemd's default is in danger.
+fn unknown(ward: &Ward, key: &'static str, growth: Duration) -> Option<Problem> {
+    (growth > DEFAULT).then(|| {
+        let unit = ward.unit().to_string();
+        let mistake = Mistake::TimeoutNotKnown(TimeoutNotKnown { unit, key, growth, enough: DEFAULT + growth });
+        Problem { at: ward.unit_at.clone(), mistake }
+    })
 }
 
 fn too_small(ward: &Ward, key: &str, own: Timeout, growth: Duration) -> Option<Problem> {

@@ -4,7 +4,7 @@ use super::adopted::{self, AdoptedUnit, ServiceLines};
 use super::lists::{self, HelperLine, List, Site, Writer};
 use super::stack_unit::socket;
 use super::timeouts::{self, Phase};
-use super::{Beside, DROP_IN, header, hidden, start_limit};
+use super::{Beside, DROP_IN, header, hidden, no_exec, pid_file, start_limit};
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Place, Problem, Ward, time_span};
@@ -64,6 +64,9 @@ pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (Str
         text.extend([&setting, "\n"]);
     }
     write_lines(&mut text, "ExecStartPost", &lines.after);
+    if !lines.after.is_empty() {
+        text.push_str(&pid_file::ignored(ward, adopted));
+    }
     if ward.form == Form::Defined && !ward.native.install.is_empty() {
         text.push_str("\n[Install]\n");
         write_native(&mut text, &ward.native.install);
@@ -72,6 +75,7 @@ pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (Str
     problems.extend(start_limit::warnings(ward));
     let mounts = adopted.into_iter().flat_map(|unit| &unit.mounts);
     problems.extend(hidden::warnings(mounts.chain(&ward.native.service)));
+    problems.extend(no_exec::warnings(ward, adopted));
     (text, problems)
 }
 

@@ -17,6 +17,11 @@ const LONGEST: usize = 16 << 20;
 
 const VERSION: u8 = 1;
 
+/// Flag of a call that fails at once where nobody has the destination's name. Otherwise the bus
+/// waits 25 s for PID 1 while PID 1 waits for the line that asks: PID 1 is on the bus only when the
+/// start of a bus is over, and that line may be part of it.
+const NO_AUTO_START: u8 = 2;
+
 /// Types of messages.
 const CALL: u8 = 1;
 const ANSWER: u8 = 2;
@@ -53,7 +58,8 @@ pub(super) fn write(serial: u32, call: &Call<'_>) -> io::Result<Vec<u8>> {
         body = serialized(&arguments)?;
         fields.push((SIGNATURE, Field(Signature::Signature, "ss")));
     }
-    whole((CALL, serial), &fields, &body)
+    let flags = if call.destination.is_some() { NO_AUTO_START } else { 0 };
+    whole((CALL, flags, serial), &fields, &body)
 }
 
 /// A header's field that is a text of one type or another. A [`Variant`] would put brackets around the types of two arguments.
@@ -70,9 +76,13 @@ impl Serialize for Field<'_> {
     }
 }
 
-fn whole((kind, serial): (u8, u32), fields: &[(u8, impl Serialize + zbus::Type)], body: &[u8]) -> io::Result<Vec<u8>> {
+fn whole(
+    (kind, flags, serial): (u8, u8, u32),
+    fields: &[(u8, impl Serialize + zbus::Type)],
+    body: &[u8],
+) -> io::Result<Vec<u8>> {
     let length = u32::try_from(body.len()).map_err(io::Error::other)?;
-    let mut bytes = serialized(&(b'l', kind, 0_u8, VERSION, length, serial, fields))?;
+    let mut bytes = serialized(&(b'l', kind, flags, VERSION, length, serial, fields))?;
     bytes.resize(bytes.len().next_multiple_of(8), 0);
     bytes.extend_from_slice(body);
     Ok(bytes)
@@ -140,17 +150,17 @@ pub(super) mod tests {
     /// The answer to a question, a string.
     pub(in super::super) fn answer(to: u32, text: &str) -> Vec<u8> {
         let body = serialized(&Variant::from(text)).unwrap();
-        whole((ANSWER, 7), &[(REPLY_SERIAL, Variant::from(to))], &body).unwrap()
+        whole((ANSWER, 0, 7), &[(REPLY_SERIAL, Variant::from(to))], &body).unwrap()
     }
 
     /// A refusal.
     pub(in super::super) fn refusal(to: u32, why: &str) -> Vec<u8> {
-        whole((ERROR, 8), &[(REPLY_SERIAL, Variant::from(to))], &serialized(&why).unwrap()).unwrap()
+        whole((ERROR, 0, 8), &[(REPLY_SERIAL, Variant::from(to))], &serialized(&why).unwrap()).unwrap()
     }
 
     /// What a bus says of itself.
     pub(in super::super) fn signal() -> Vec<u8> {
-        whole((4, 9), &[(MEMBER, Variant::from("NameAcquired"))], &serialized(&":1.5").unwrap()).unwrap()
+        whole((4, 0, 9), &[(MEMBER, Variant::from("NameAcquired"))], &serialized(&":1.5").unwrap()).unwrap()
     }
 
     #[test]
@@ -162,6 +172,8 @@ pub(super) mod tests {
         let bytes = write(5, &call).unwrap();
         assert_eq!(bytes.escape_ascii().to_string(), expect.escape_ascii().to_string());
         assert_eq!(length(&bytes).unwrap(), bytes.len());
+        let on_a_bus = write(5, &Call { destination: Some("d.e"), ..call }).unwrap();
+        assert_eq!(on_a_bus[2], NO_AUTO_START);
     }
 
     #[test]

@@ -49,6 +49,9 @@ fn built_in(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
     let action = read_step::read_built_in(keyword, &line.arguments.join(" ")).map_err(io::Error::other)?;
     match action {
         Action::WaitFor(what) => wait::wait(&what)?,
+        Action::Restart(unit) if line.place.kind().is_some_and(is_after_death) && went_down_with(own, &unit)? => {
+            unit_job("start", &unit)?;
+        }
         Action::Restart(unit) => unit_job("try-restart", &unit)?,
         Action::Start(unit) => unit_job("start", &unit)?,
         Action::Stop(unit) => unit_job("stop", &unit)?,
@@ -71,6 +74,23 @@ fn built_in(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
         Action::Execute(_) | Action::RestartSelf => return Err(io::Error::other("no step of the helper's")),
     }
     Ok(0)
+}
+
+fn is_after_death(kind: ConditionKind) -> bool {
+    kind.is_death() || kind == ConditionKind::Restart
+}
+
+/// Whether systemd has stopped `unit` because it is bound to `own` (`BindsTo=`), at the last death
+/// of `own` or later. It was active then, and is down now, where a try-restart would do nothing.
+fn went_down_with(own: &str, unit: &UnitName) -> io::Result<bool> {
+    const LEFT: &str = "ActiveExitTimestampMonotonic";
+    let bound = pid1::ask(unit.as_str(), Wanted { unit: &["ActiveState", "BindsTo", LEFT], own: &[] })?;
+    let is_down = matches!(bound.text("ActiveState"), "inactive" | "failed");
+    if !is_down || !bound.texts("BindsTo").any(|name| name == own) {
+        return Ok(false);
+    }
+    let died = pid1::ask(own, Wanted { unit: &[LEFT], own: &[] })?.number::<u64>(LEFT).unwrap_or(0);
+    Ok(died > 0 && bound.number::<u64>(LEFT).is_some_and(|left| left >= died))
 }
 
 /// Which of its own jobs the ward's unit is in.

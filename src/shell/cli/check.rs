@@ -4,10 +4,13 @@
 //! them: the host's unit files, programs, keys and certificates, and what its systemd understands. All of that is warnings:
 //! it may be there by the time it is needed.
 
+mod absent;
 mod broker;
+mod dependants;
 mod json;
 mod mentions;
 mod native;
+mod own_ground;
 mod root_commands;
 mod stacks;
 mod undone;
@@ -17,6 +20,7 @@ mod user_reach;
 use crate::core::config::{Cost, Form, Mistake, Place, Problem, Ward};
 use crate::core::unit::{AdoptedUnit, Output};
 use crate::core::visible::visible;
+use crate::edge::dependants::Dependants;
 use crate::edge::planner::{Planned, Planner};
 use crate::edge::root::Files;
 use crate::edge::unit_files;
@@ -58,7 +62,7 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
     let mut checked = Checked { wards: 0, stacks: 0, outputs: Vec::new(), problems: Vec::new(), guarded: Vec::new() };
     let mut planner = Planner::new(below, &stacks);
     files.wards(&stacks, &mut |read| {
-        let Planned { ward, adopted, outputs, problems } = planner.plan(read);
+        let Planned { ward, adopted, outputs, problems } = planner.plan(read).on_running_host(below);
         checked.wards += usize::from(ward.is_some());
         checked.problems.extend(problems);
         if let Some(ward) = ward {
@@ -66,6 +70,10 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
             checked.problems.extend(undone::warnings(below, &ward, &outputs));
             checked.problems.extend(root_commands::warnings(below, &ward, adopted.as_ref()));
             checked.problems.extend(user_reach::warnings(&ward, adopted.as_ref()));
+            checked.problems.extend(own_ground::warning(&ward, adopted.as_ref()));
+            if unit_files::has_system(below) {
+                checked.problems.extend(absent::warnings(below, &ward, adopted.as_ref()));
+            }
             checked.guarded.push((ward, checked.outputs.len()));
         }
         checked.outputs.extend(outputs);
@@ -74,6 +82,7 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
     checked.problems.extend(problems);
     checked.problems.extend(broker::warnings(below, &sources));
     for stack in planner.stacks() {
+        let stack = stack.on_running_host(below);
         checked.stacks += 1;
         checked.problems.extend(stacks::warnings(below, &stack, &settings));
         checked.problems.extend(stack.problem);
@@ -83,6 +92,8 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
         let mentions = Mentions::new(below, &checked.outputs);
         mentions.name_nearest(&mut checked.problems);
         checked.problems.extend(checked.guarded.iter().flat_map(|(ward, _)| mentions.warnings(ward)));
+        let all = Dependants::read(below, checked.guarded.iter().map(|(ward, _)| ward));
+        checked.problems.extend(checked.guarded.iter().flat_map(|(ward, _)| dependants::warnings(&all, ward)));
     }
     checked.problems.extend(unread::warnings(below));
     checked.problems.sort_by(|a, b| a.at.cmp(&b.at));

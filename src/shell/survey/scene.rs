@@ -99,7 +99,7 @@ impl Scene {
         let mut scene = Self { epoch: clock::since_epoch(), boot: clock::since_boot(), ..Self::default() };
         let mut planner = Planner::new(root, &stacks);
         files.wards(&stacks, &mut |read| {
-            let planned = planner.plan(read);
+            let planned = planner.plan(read).on_running_host(root);
             scene.problems.extend(planned.problems);
             if let Some(ward) = planned.ward {
                 if !planned.outputs.iter().all(is_written) {
@@ -110,6 +110,7 @@ impl Scene {
         });
         scene.config.wards.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
         for stack in planner.stacks() {
+            let stack = stack.on_running_host(root);
             scene.problems.extend(stack.problem);
             if !stack.outputs.iter().all(is_written) {
                 scene.stale.insert(stack.described.stack.unit(), stack.outputs);

@@ -5,6 +5,7 @@ use crate::core::config::{UnitName, Ward};
 use crate::core::explain::{Subject, explain as parts, text};
 use crate::core::unit::AdoptedUnit;
 use crate::core::visible::{visible, visible_lines};
+use crate::edge::dependants::Dependants;
 use crate::edge::planner::Planner;
 use crate::edge::root::Files;
 use crate::shell::cli::complain;
@@ -25,7 +26,7 @@ pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
     let mut wards: Vec<(Ward, Option<AdoptedUnit>)> = Vec::new();
     let mut problems = Vec::new();
     files.wards(&stacks, &mut |read| {
-        let planned = planner.plan(read);
+        let planned = planner.plan(read).on_running_host(below);
         problems.extend(planned.problems);
         wards.extend(planned.ward.map(|ward| (ward, planned.adopted)));
     });
@@ -40,7 +41,10 @@ pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
         planner.stacks().into_iter().map(|planned| (&planned.described.stack, planned.members)).collect();
     let stack = ward.stack.as_ref().and_then(|name| members.iter().find(|(stack, _)| stack.name == *name));
     let stack = stack.map(|(stack, members)| (*stack, members.as_slice()));
-    let said = text(&parts(Subject { ward, adopted: adopted.as_ref(), stack, settings: &settings }), WIDTH);
+    let bound = Dependants::read(below, wards.iter().map(|(ward, _)| ward));
+    let bound: Vec<_> = bound.to(&ward.unit()).iter().map(|dependant| dependant.unit.clone()).collect();
+    let said =
+        text(&parts(Subject { ward, adopted: adopted.as_ref(), stack, bound: &bound, settings: &settings }), WIDTH);
     let mut out = std::io::stdout().lock();
     out.write_all(visible_lines(&said).as_bytes())?;
     out.flush()?;

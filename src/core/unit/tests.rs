@@ -1,0 +1,23 @@
+//! What the tests of several files make: a ward, and the unit that it adopts.
+
+use super::AdoptedUnit;
+use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, Ward, read_ward, syntax};
+use std::path::Path;
+
+/// The ward in `/etc/unitward/w.ward`.
+pub(super) fn ward(text: &str) -> Ward {
+    let files = vec![SourceFile { path: Path::new("/etc/unitward/w.ward").into(), text: text.to_owned() }];
+    let stacks = Stacks::default();
+    let read = read_ward(&SourceFiles { name: "w".to_owned(), files }, &stacks).unwrap();
+    let (ward, problems) = Assembly::beside(&stacks).admit(read);
+    ward.unwrap_or_else(|| panic!("{problems:?}"))
+}
+
+/// A unit with these lines in its own file, and with those in a drop-in after ours.
+pub(super) fn adopted(own: &str, later: &str) -> AdoptedUnit {
+    let lines = |text: &str| {
+        let text = ["[Service]\n", text].concat();
+        syntax::lines_of(&SourceFile { path: Path::new("/a.service").into(), text }, "Service")
+    };
+    AdoptedUnit::new(lines(own), lines(later))
+}

@@ -1,0 +1,91 @@
+//! Units that are bound to another one with `BindsTo=`, by what their files say.
+//!
+//! systemd stops them as soon as that one leaves `active`. Plain systemd may bring them back with
+//! it: a unit without lines at its end and with `RestartSec=0` is restarted before they are down. A
+//! ward has a line at its end, and they stay down.
+
+use super::unit_files;
+use crate::core::config::{Form, UnitName, Ward};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A unit that is bound to another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependant {
+    /// Its name.
+    pub unit: UnitName,
+    /// Whether something is meant to want it (`[Install]`), so that systemd remembers when it left
+    /// `active`.
+    pub is_wanted: bool,
+}
+
+/// All dependants, by the unit that they are bound to.
+#[derive(Debug, Clone, Default)]
+pub struct Dependants(BTreeMap<String, Vec<Dependant>>);
+
+impl Dependants {
+    /// Those with files below `root`, and those of `wards`.
+    #[must_use]
+    pub fn read<'w>(root: &Path, wards: impl IntoIterator<Item = &'w Ward>) -> Self {
+        let mut all = Self::default();
+        for unit in unit_files::names(root).iter().filter_map(|name| UnitName::new(name).ok()) {
+            let lines = unit_files::lines(root, &unit);
+            let of_unit = lines.iter().filter(|(section, line)| section == "Unit" && line.key == "BindsTo");
+            let is_wanted = lines.iter().any(|(section, _)| section == "Install");
+            all.add(&unit, is_wanted, of_unit.map(|(_, line)| line.value.as_str()));
+        }
+        for ward in wards {
+            let lines = ward.native.unit.iter().filter(|line| line.key == "BindsTo");
+            let is_wanted = ward.form != Form::Defined || ward.stack.is_some() || !ward.native.install.is_empty();
+            all.add(&ward.unit(), is_wanted, lines.map(|line| line.value.as_str()));
+        }
+        all
+    }
+
+    fn add<'l>(&mut self, unit: &UnitName, is_wanted: bool, values: impl Iterator<Item = &'l str>) {
+        for name in values.flat_map(str::split_whitespace) {
+            let dependants = self.0.entry(name.to_owned()).or_default();
+            if dependants.iter().all(|known| known.unit != *unit) {
+                dependants.push(Dependant { unit: unit.clone(), is_wanted });
+            }
+        }
+    }
+
+    /// Those that are bound to this unit.
+    #[must_use]
+    pub fn to(&self, unit: &UnitName) -> &[Dependant] {
+        self.0.get(unit.as_str()).map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn dependants_are_found_in_unit_files_and_drop_ins() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(
+            "etc/systemd/system/a.service",
+            "[Unit]\nBindsTo=web.service dev-x.device\n[Install]\nWantedBy=x.target\n",
+        );
+        write("usr/lib/systemd/system/b.service", "[Unit]\nRequires=web.service\n");
+        write("etc/systemd/system/b.service.d/more.conf", "[Unit]\nBindsTo=web.service\n");
+        write("run/systemd/generator/c.service", "[Unit]\nBindsTo=web.service\nBindsTo=web.service\n");
+        let bound = Dependants::read(root.path(), []);
+        let to = |name: &str| bound.to(&UnitName::new(name).unwrap()).to_vec();
+        let found: Vec<_> =
+            to("web.service").into_iter().map(|found| (found.unit.to_string(), found.is_wanted)).collect();
+        assert_eq!(
+            found,
+            [("a.service".to_owned(), true), ("b.service".to_owned(), false), ("c.service".to_owned(), false)]
+        );
+        assert_eq!(to("a.service"), []);
+    }
+}

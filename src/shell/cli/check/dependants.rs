@@ -1,0 +1,29 @@
+//! Units that a death of the ward takes down for good, because they are bound to its unit.
+
+use crate::core::config::step::Action;
+use crate::core::config::{ConditionKind, Mistake, Problem, UnitName, Ward};
+use crate::edge::dependants::{Dependant, Dependants};
+
+/// The warnings about one ward.
+pub(super) fn warnings(all: &Dependants, ward: &Ward) -> Vec<Problem> {
+    let unit = ward.unit();
+    let left_down = all.to(&unit).iter().filter(|dependant| !is_started(ward, &dependant.unit));
+    let warning = |Dependant { unit: dependant, is_wanted }: &Dependant| {
+        // Of a unit that nothing wants systemd forgets at once that it was up.
+        let step = if *is_wanted { "Restart" } else { "Start" };
+        let text = format!(
+            "{dependant} is bound to {unit} (BindsTo=), so a death stops it and the restart does not start it again; write \
+             {step}={dependant} in [OnDeath], below Restart=%n if that is there"
+        );
+        Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) }
+    };
+    left_down.map(warning).collect()
+}
+
+/// Whether a step of a recovery starts it.
+fn is_started(ward: &Ward, dependant: &UnitName) -> bool {
+    let recovers = |kind: ConditionKind| kind.is_death() || kind == ConditionKind::Restart;
+    let conditions = ward.conditions.iter().filter(|condition| recovers(condition.kind));
+    let mut actions = conditions.flat_map(|condition| &condition.steps).map(|step| &step.action);
+    actions.any(|action| matches!(action, Action::Restart(unit) | Action::Start(unit) if unit == dependant))
+}

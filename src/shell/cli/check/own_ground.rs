@@ -1,0 +1,49 @@
+//! Units that recoveries themselves stand on, and units whose death nobody could tell of.
+
+use crate::core::config::step::Action;
+use crate::core::config::{Mistake, Problem, Ward};
+use crate::core::unit::{AdoptedUnit, ServiceLines};
+
+/// The warning about such a unit, or about one whose deaths systemd does not see.
+pub(super) fn warning(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
+    let unit = ward.unit();
+    let text = match unit.as_str() {
+        "dbus.service" | "dbus-broker.service" if reboots(ward) => return None,
+        "dbus.service" | "dbus-broker.service" => format!(
+            "{unit} is the message bus: programs that were on it do not come back to it by themselves, so a restart leaves a host that \
+             only half works; let a death reboot it, with Reboot=yes in [OnDeath]"
+        ),
+        "unitwardd.service" => format!(
+            "{unit} reports what happens and restarts by itself (Restart=always); steps of a ward for it run, but nobody is there to tell \
+             of its deaths until it is back; take the ward out"
+        ),
+        "systemd-journald.service" => format!(
+            "{unit} keeps the records of recoveries, its own are kept in /run alone until it is back; take the ward out, systemd restarts it"
+        ),
+        _ => return unseen(ward, adopted),
+    };
+    Some(Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) })
+}
+
+fn reboots(ward: &Ward) -> bool {
+    let steps =
+        ward.conditions.iter().filter(|condition| condition.kind.is_death()).flat_map(|condition| &condition.steps);
+    steps.into_iter().any(|step| matches!(step.action, Action::Reboot(_)))
+}
+
+/// A unit that stays up when its processes are gone, because systemd does not know which of them is
+/// the main one.
+fn unseen(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
+    let service = ServiceLines::of(ward, adopted);
+    let is = |key: &str, words: [&str; 4]| service.value(key).is_some_and(|value| words.contains(&value));
+    let (yes, no) = (["yes", "true", "on", "1"], ["no", "false", "off", "0"]);
+    let has_main = service.value("PIDFile").is_some() || !is("GuessMainPID", no);
+    (is("Type", ["forking"; 4]) && !has_main && is("RemainAfterExit", yes)).then(|| {
+        let text = format!(
+            "systemd does not know the main process of {} (GuessMainPID=no, RemainAfterExit=yes), so it sees no death and nothing is \
+             restarted; write PIDFile= and RemainAfterExit=no in [Service] of the ward",
+            ward.unit()
+        );
+        Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) }
+    })
+}
