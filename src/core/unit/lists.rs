@@ -210,6 +210,15 @@ pub fn condition_service_name(ward: &str, condition: &str) -> String {
     ["unitward-", ward, "-", condition, ".service"].concat()
 }
 
+/// What a start demands of a step.
+#[derive(Debug, Clone, Copy, Default)]
+struct Demand {
+    /// It fails if the step does …
+    fails: bool,
+    /// … and its `Else…` steps have had their turn.
+    has_else: bool,
+}
+
 /// Writes the steps of a ward's conditions into lists.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Writer<'a> {
@@ -241,10 +250,10 @@ impl<'a> Writer<'a> {
         let fails = condition.on_step_failure == OnStepFailure::Fail && !is_forgiven(&step.action);
         let has_else = !step.otherwise.is_empty();
         let name = number.to_string();
-        self.action(list, condition, (&name, &step.action, fails && !has_else));
+        self.action(list, condition, (&name, &step.action), Demand { fails, has_else });
         for (index, otherwise) in step.otherwise.iter().enumerate() {
             let name = [&name, ".", &(index + 1).to_string()].concat();
-            self.action(list, condition, (&name, &otherwise.action, false));
+            self.action(list, condition, (&name, &otherwise.action), Demand::default());
         }
         // Once its Else… steps have had their turn.
         if fails && has_else {
@@ -254,7 +263,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn action(self, list: &mut List, condition: &Condition, (step, action, required): (&str, &Action, bool)) {
+    fn action(self, list: &mut List, condition: &Condition, (step, action): (&str, &Action), demand: Demand) {
+        let required = demand.fails && !demand.has_else;
         list.waits += wait_of(action);
         let is_else = step.contains('.');
         let keyword = if is_else { "Else" } else { "" };
@@ -268,6 +278,10 @@ impl<'a> Writer<'a> {
             }
             if self.site == Site::OwnService {
                 flags.insert_str(0, " --own-service");
+            }
+            if demand.fails && demand.has_else {
+                // What it may not do for want of a record must not fail the start.
+                flags.push_str(" --required");
             }
             let forgiven = if required { "" } else { "-" };
             let ward = quote(self.ward.name.as_str());

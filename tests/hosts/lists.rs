@@ -1,0 +1,158 @@
+//! One line runs a whole list of steps: whatever happens to it, to PID 1 or to the configuration meanwhile, what it has done is on record.
+
+use crate::host::Host;
+use crate::on_both;
+use crate::report::{guard, kill, point_at_broker, wait_for_restart};
+use serde_json::Value;
+
+/// A step before the restart, two after it; each waits until it is told to go on.
+const HELD: &str = "[Recovery]\nMaxDelaySec=0\n[OnDeath]\nExecute=/usr/local/bin/held 1\nRestart=%n\nExecute=/usr/local/bin/held 3\n\
+    Execute=/usr/local/bin/held 4\n";
+
+fn set_up(host: &Host, service: &str, steps: &str) -> String {
+    host.script(
+        "/usr/local/bin/held",
+        "#!/bin/sh\necho $$ >/run/at-$1\nuntil [ -e /run/go-$1 ]; do sleep 0.02; done\n",
+    );
+    guard(host, "web", "web", &format!("[Service]\n{service}ExecStart=/bin/sleep infinity\n{steps}"));
+    kill(host, "web").1
+}
+
+fn wait_for_step(host: &Host, step: &str) {
+    host.wait_for(&format!("step {step}"), || {
+        host.sh(&format!("cat /run/at-{step} 2>/dev/null || true")).ends_with('\n').then_some(())
+    });
+}
+
+fn json(host: &Host, command: &str) -> Value {
+    serde_json::from_str(&host.sh(&format!("unitward {command} --json"))).expect("JSON")
+}
+
+/// The results on record of the run that was begun last: `step status`.
+fn results(host: &Host) -> Vec<String> {
+    let record = host.sh("cat /run/unitward/wards/web/runs/$(cat /run/unitward/wards/web/current).json");
+    let record: Value = serde_json::from_str(&record).expect("JSON");
+    let results = record["results"].as_array().expect("an array");
+    results
+        .iter()
+        .map(|result| format!("{} {}", result["step"].as_str().unwrap_or_default(), result["status"]))
+        .collect()
+}
+
+on_both! {
+    fn a_list_goes_on_over_reloads_and_reexecutions_of_systemd_at_each_step(host: Host) {
+        let run = set_up(&host, "", HELD);
+        for step in ["1", "3", "4"] {
+            wait_for_step(&host, step);
+            for command in ["daemon-reload", "daemon-reexec", "daemon-reload"] {
+                host.sh(&format!("systemctl {command}"));
+                let seen = json(&host, "list")["wards"][0].clone();
+                assert_eq!((&seen["state"], &seen["step"]["step"]), (&"recovering".into(), &step.into()), "{command}: {seen}");
+            }
+            let tree = host.sh("unitward tree");
+            assert!(tree.contains(&format!("{step} Execute=/usr/local/bin/held {step}: running")), "{tree}");
+            host.write(&format!("/run/go-{step}"), "");
+        }
+        wait_for_restart(&host, "web", &run);
+        assert_eq!(results(&host), ["1 0", "3 0", "4 0"]);
+        let told = host.wait_for("the recovery", || {
+            let told = json(&host, "timeline web")["recoveries"][0].clone();
+            (told["outcome"] != "under-way").then_some(told)
+        });
+        assert_eq!(told["outcome"], "recovered", "{told}");
+    }
+
+    fn a_runner_that_is_killed_leaves_on_record_at_which_step(host: Host) {
+        for (killed, expect) in [("1", vec!["1 137", "3 0", "4 0"]), ("3", vec!["1 0", "3 137"]), ("4", vec!["1 0", "3 0", "4 137"])] {
+            let run = set_up(&host, "", HELD);
+            for step in ["1", "3", "4"] {
+                wait_for_step(&host, step);
+                if step == killed {
+                    let runner = host.systemctl_show("web", "ControlPID");
+                    host.sh(&format!("kill -KILL {runner}"));
+                }
+                host.write(&format!("/run/go-{step}"), "");
+                // The line is over with it.
+                if step == killed && step != "1" {
+                    break;
+                }
+            }
+            wait_for_restart(&host, "web", &run);
+            assert_eq!(results(&host), expect, "killed at {killed}");
+            host.sh("systemctl stop web; rm -f /run/at-* /run/go-*");
+        }
+    }
+
+    fn a_stop_or_a_second_death_among_the_steps_ends_the_list(host: Host) {
+        // A signal that nobody heeds: the stop alone does not end the helper.
+        for service in ["", "KillMode=process\n", "KillMode=mixed\n", "KillSignal=SIGURG\nTimeoutStopSec=2s\n"] {
+            set_up(&host, service, HELD);
+            host.write("/run/go-1", "");
+            wait_for_step(&host, "3");
+            host.sh("systemctl stop --no-block web");
+            host.wait_for_property("web", "ActiveState", "deactivating");
+            host.write("/run/go-3", "");
+            host.wait_for("the end", || ["inactive", "failed"].contains(&host.systemctl_show("web", "ActiveState").as_str()).then_some(()));
+            assert!(!host.has("/run/at-4"), "{service}");
+            host.sh("systemctl reset-failed web || true; rm -f /run/at-* /run/go-*");
+        }
+        let run = set_up(&host, "", HELD);
+        host.write("/run/go-1", "");
+        wait_for_step(&host, "3");
+        kill(&host, "web");
+        host.write("/run/go-3", "");
+        wait_for_step(&host, "1");
+        assert!(!host.has("/run/at-4"), "the rest is left out when the main process has died");
+        host.write("/run/go-4", "");
+        wait_for_restart(&host, "web", &run);
+        host.wait_for("the last step", || host.has("/run/at-4").then_some(()));
+    }
+
+    fn a_command_sees_what_it_saw_in_a_line_of_its_own_and_what_happened(host: Host) {
+        host.script("/usr/local/bin/look", "#!/bin/sh\nname=$1; shift\n{ echo \"args=$*\"; echo \"dir=$(pwd)\"; umask; ulimit -n; cut -d: -f3 /proc/self/cgroup; env; } >/run/look-$name.new\nmv /run/look-$name.new /run/look-$name\n");
+        host.write("/etc/web.env", "FILE=\"from file\"\nLIST=a 'b c' d\n");
+        host.sh("mkdir -p /srv/web");
+        guard(&host, "web", "web", "[Service]\nWorkingDirectory=/srv/web\nUMask=0027\nLimitNOFILE=512\nEnvironment=OWN=own PATH=/opt/venv/bin:/usr/bin:/bin\nEnvironmentFile=/etc/web.env\n\
+            ExecStart=/bin/sleep infinity\n[Recovery]\nMaxDelaySec=0\n\
+            [OnDeath]\nExecute=/usr/local/bin/look before ${FILE} $LIST %n $$x --step=OnDeath:9\nRestart=%n\nExecute=/usr/local/bin/look after $MAINPID\nExecute=+/usr/local/bin/look root ${OWN} ${UNITWARD_REASON}\n\
+            [OnStop]\nExecute=/usr/local/bin/look stop\n[OnStart]\nExecute=/usr/local/bin/look start\n");
+        let (pid, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
+        let seen = |name: &str| host.read(&format!("/run/look-{name}"));
+        let before = seen("before");
+        for line in ["args=from file a b c d web.service $x --step=OnDeath:9", "dir=/srv/web", "0027", "512", "OWN=own", "PATH=/opt/venv/bin:/usr/bin:/bin",
+            "UNITWARD_WARD=web", "UNITWARD_CONDITION=OnDeath", "UNITWARD_REASON=SIG 9 (Killed)", "UNITWARD_DEATHS=1",
+            &format!("UNITWARD_PID={pid}"), &format!("UNITWARD_INVOCATION={run}")]
+        {
+            assert!(before.lines().any(|seen| seen == line), "{line}: {before}");
+        }
+        assert!(before.contains("/system.slice/web.service"), "{before}");
+        let main = host.systemctl_show("web", "MainPID");
+        assert!(seen("after").contains(&format!("args={main}\n")) && seen("after").contains(&format!("MAINPID={main}\n")), "{}", seen("after"));
+        assert!(seen("root").contains("args=own SIG 9 (Killed)\n"), "{}", seen("root"));
+        assert!(!seen("start").contains("UNITWARD_REASON"), "{}", seen("start"));
+        host.run(&["systemctl", "stop", "web"]);
+        assert!(seen("stop").contains("SERVICE_RESULT=success") && seen("stop").contains("UNITWARD_CONDITION=OnStop"), "{}", seen("stop"));
+    }
+
+    fn only_a_command_in_the_services_own_user_or_sandbox_has_a_line_of_its_own(host: Host) {
+        let steps = "[OnDeath]\nWaitFor=1ms\nExecute=/bin/true\nExecute=+/bin/true\nLog=x\n";
+        for (name, service, lines) in [("plain", "", 1), ("user", "User=nobody\n", 3), ("box", "PrivateTmp=yes\n", 3)] {
+            guard(&host, name, name, &format!("[Service]\n{service}ExecStart=/bin/sleep infinity\n{steps}"));
+            let shown = host.sh(&format!("systemctl cat {name}"));
+            assert_eq!(shown.matches("ExecStartPost=").count(), lines, "{shown}");
+            assert_eq!((shown.matches("ExecCondition=").count(), shown.matches("ExecStopPost=").count()), (1, 1), "{shown}");
+            assert_eq!(host.sh(&format!("systemd-analyze verify {name}.service 2>&1")), "");
+        }
+    }
+
+    fn a_ward_without_steps_below_its_restart_has_two_lines(host: Host) {
+        point_at_broker(&host, "");
+        guard(&host, "web", "web", "[Service]\nExecStart=/bin/sleep infinity\n");
+        let shown = host.sh("systemctl cat web");
+        assert_eq!(shown.matches("unitward-step").count(), 2, "{shown}");
+        let (_, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
+        host.wait_for("the recovery", || (json(&host, "timeline web")["recoveries"][0]["outcome"] == "recovered").then_some(()));
+    }
+}
