@@ -30,6 +30,7 @@ mod development;
 mod exclusion;
 mod exclusion_disputed;
 mod flapping;
+mod foreign_dumps;
 mod foreign_objects;
 mod foreign_text;
 mod full_disk;
