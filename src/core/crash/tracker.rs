@@ -46,78 +46,16 @@
 //! while nothing was wanted of the unit, all that matters is known by then: the end is told at once, and that the run is over
 //! later, without another end.
 
+mod end;
+
+pub use end::{Activity, Ended, Evidence, Findings, JobKind, Waited};
+
 use super::observation::{InvocationId, Life, Observation, ServiceResult, Stage};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Ends remembered for each unit, so that the run records, read later, tell none twice.
 const TOLD_KEPT: usize = 128;
-
-/// What a job on the unit does, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobKind {
-    /// `stop`, `restart`, `try-restart`.
-    Stop,
-    /// `start`, `reload`, `verify-active` and anything else that leaves a running unit running.
-    Other,
-}
-
-/// What D-Bus tells about who ended a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
-    /// A stop or restart job, or the shutdown.
-    Asked,
-    /// It looked like a stop whose job had given way to a start. Whoever saw more of the end knows better.
-    Presumed,
-    /// It ended by itself.
-    Unasked,
-}
-
-/// In which phase of a run a time limit struck.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waited {
-    /// `TimeoutStartSec=`.
-    Start,
-    /// `RuntimeMaxSec=`.
-    Run,
-    /// `TimeoutStopSec=`.
-    Stop,
-}
-
-/// The end of one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// Which run.
-    pub invocation: InvocationId,
-    /// Who ended it.
-    pub evidence: Evidence,
-    /// In which phase, should the result be a time-out.
-    pub waited: Waited,
-    /// Whether it ever became active: a oneshot without `RemainAfterExit=` never does.
-    pub activity: Activity,
-    /// The last moment of the run; `None`: it was not seen.
-    pub last: Option<Observation>,
-}
-
-/// Whether a run was seen active.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activity {
-    /// It was `active` or `reloading` once.
-    Seen,
-    /// It was not.
-    NotSeen,
-}
-
-/// What one observation gave.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// Ends of runs, oldest first. Of a plain crash it is told before the run is over.
-    pub ended: Vec<Ended>,
-    /// The run that is over by now, and whose end was told before it was.
-    pub over: Option<InvocationId>,
-    /// Runs of which not even the id was seen.
-    pub missed: u32,
-}
 
 /// One unit's state, from the first observation on.
 #[derive(Debug, Clone)]
