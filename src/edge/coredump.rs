@@ -13,6 +13,11 @@
 //!
 //! What is lost: the core of a process of an ordinary user, if journald was too busy to look in time.
 //!
+//! journalctl selects by the same two facts, [`Dumper::matches`]: what others write costs no more
+//! than that it is passed over. It cannot select by a part of a unit's name, hence by the slice of
+//! all instances. journald takes both out of the same control group, so neither is there without
+//! the other.
+//!
 //! `COREDUMP_UNIT` is the unit whose control group the process was in. Its environment is the process's own word, but
 //! can only name another run of the same unit. A process of a user's service manager has `user@UID.service` there and a run that
 //! is none of that unit's, so it matches nothing.
@@ -28,8 +33,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What journalctl(1) is to select.
+/// The MESSAGE_ID of all entries about core dumps, as journalctl(1) selects them; everybody may
+/// write such entries.
 pub const MATCH: &str = "MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1";
+
+/// The slice of all instances of `systemd-coredump@.service`, as journalctl(1) selects what is
+/// written in it.
+pub const SLICE: &str = r"_SYSTEMD_SLICE=system-systemd\x2dcoredump.slice";
 
 /// The fields [`Core::parse`] reads, for `--output-fields=`. An entry may hold the whole core beside them.
 pub const FIELDS: &str = "MESSAGE,COREDUMP_UNIT,COREDUMP_PID,COREDUMP_SIGNAL,COREDUMP_TIMESTAMP,COREDUMP_ENVIRON,\
@@ -101,6 +111,13 @@ impl Dumper {
             words.next()?.parse().ok()
         });
         Self { uid }
+    }
+
+    /// journalctl's arguments that select what [`Core::parse`] may believe, and next to nothing
+    /// else.
+    pub fn matches(self) -> impl Iterator<Item = String> {
+        let by_user = self.uid.map(|uid| ["+".to_owned(), MATCH.to_owned(), format!("_UID={uid}")]);
+        [MATCH, SLICE].map(str::to_owned).into_iter().chain(by_user.into_iter().flatten())
     }
 
     fn wrote(self, entry: &Entry) -> bool {

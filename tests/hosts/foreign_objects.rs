@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Compiles a source of `programs` for the host, which has no compiler.
-fn compile(host: &Host, source: &str, arguments: &[&str], path: &str) {
+pub(crate) fn compile(host: &Host, source: &str, arguments: &[&str], path: &str) {
     let made = tempfile::NamedTempFile::new().unwrap().into_temp_path();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts/programs").join(source);
     let mut compiler = Command::new("cc");

@@ -32,6 +32,7 @@ mod exclusion;
 mod exclusion_disputed;
 mod first;
 mod flapping;
+mod foreign_dumps;
 mod foreign_objects;
 mod foreign_text;
 mod full_disk;

@@ -4,6 +4,7 @@
 //! `UNIT RUN STATE [job=ID] [result=WORD] [main|control] [pid=N] [exited=N|killed=N|dumped=N] [n=RESTARTS] [t=MICROSECONDS] [left=MICROSECONDS]`.
 //! `RUN` is `-` for a unit that never ran.
 
+mod queued;
 mod recordings;
 
 use super::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
@@ -110,7 +111,7 @@ fn every_state_meets_every_stage() {
         ".....CCRRCRR",
         ".....CCRDCRR",
         ".....CRRRCRR",
-        ".....CRRRRRR",
+        ".....CR.RRRR", // the kind of its job shows by what comes next
         ".....CCCDCCC",
     ];
     for ((state, before), expect) in states.iter().zip(expect) {

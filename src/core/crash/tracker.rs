@@ -31,6 +31,8 @@
 //! * the unit was reloading under it, or the bus said that it is a start or reload job;
 //! * it came when the main process had ended already: the next start, or the stop with which a death
 //!   limit keeps a unit down;
+//! * it came when the unit was stopping already, by `STOPPING=1`, and is a start that waits for the
+//!   end. The bus says so, or the next run begins under it;
 //! * systemd goes on to auto-restart: it never does so after a stop that somebody asked for.
 //!
 //! The order of these facts survives load: the state in which a stop is carried out is always
@@ -44,76 +46,16 @@
 //! while nothing was wanted of the unit, all that matters is known by then: the end is told at once, and that the run is over
 //! later, without another end.
 
+mod end;
+
+pub use end::{Activity, Ended, Evidence, Findings, JobKind, Waited};
+
 use super::observation::{InvocationId, Life, Observation, ServiceResult, Stage};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Ends remembered for each unit, so that the run records, read later, tell none twice.
 const TOLD_KEPT: usize = 128;
-
-/// What a job on the unit does, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobKind {
-    /// `stop`, `restart`, `try-restart`.
-    Stop,
-    /// `start`, `reload`, `verify-active` and anything else that leaves a running unit running.
-    Other,
-}
-
-/// What D-Bus tells about who ended a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
-    /// A stop or restart job, or the shutdown.
-    Asked,
-    /// It ended by itself.
-    Unasked,
-}
-
-/// In which phase of a run a time limit struck.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waited {
-    /// `TimeoutStartSec=`.
-    Start,
-    /// `RuntimeMaxSec=`.
-    Run,
-    /// `TimeoutStopSec=`.
-    Stop,
-}
-
-/// The end of one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// Which run.
-    pub invocation: InvocationId,
-    /// Who ended it.
-    pub evidence: Evidence,
-    /// In which phase, should the result be a time-out.
-    pub waited: Waited,
-    /// Whether it ever became active: a oneshot without `RemainAfterExit=` never does.
-    pub activity: Activity,
-    /// The last moment of the run; `None`: it was not seen.
-    pub last: Option<Observation>,
-}
-
-/// Whether a run was seen active.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activity {
-    /// It was `active` or `reloading` once.
-    Seen,
-    /// It was not.
-    NotSeen,
-}
-
-/// What one observation gave.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// Ends of runs, oldest first. Of a plain crash it is told before the run is over.
-    pub ended: Vec<Ended>,
-    /// The run that is over by now, and whose end was told before it was.
-    pub over: Option<InvocationId>,
-    /// Runs of which not even the id was seen.
-    pub missed: u32,
-}
 
 /// One unit's state, from the first observation on.
 #[derive(Debug, Clone)]
@@ -136,6 +78,8 @@ enum Phase {
     Alive(Run),
     /// A run is being brought to its end.
     Ending { run: Run, evidence: Evidence },
+    /// A run is over, and it is not known yet whether its doubtful job is a stop.
+    Doubtful { run: Run, last: Observation },
 }
 
 #[derive(Debug, Clone)]
@@ -149,6 +93,9 @@ struct Run {
     reload_job: Option<u32>,
     /// The latest job that may have asked for its end, while its work went on.
     request: Option<u32>,
+    /// A job of unknown kind that was first seen when the unit was stopping already: a stop, or a
+    /// start that waits for the end.
+    doubtful: Option<u32>,
     waited: Waited,
     activity: Activity,
     /// Its end was told before it was over.
@@ -176,12 +123,19 @@ impl Tracker {
             Phase::Idle { .. } => self.meet(now),
             Phase::Alive(run) if run.is_shown_by(now) => self.follow(run, now),
             Phase::Ending { run, evidence } if run.is_shown_by(now) => self.finish(run, evidence, now),
+            Phase::Doubtful { run, last } if self.is_still_doubtful(&run, now) => (Phase::Doubtful { run, last }, None),
+            Phase::Doubtful { run, last } => {
+                let evidence = self.evidence_after(&run, now);
+                ended.extend(self.end_of(&run, evidence, Some(last)));
+                if run.is_shown_by(now) { (run.idle(), None) } else { self.meet(now) }
+            }
             Phase::Alive(run) => {
                 let evidence = if now.restarts > run.restarts { Evidence::Unasked } else { Evidence::Asked };
                 ended.extend(self.end_of(&run, evidence, None));
                 self.meet(now)
             }
             Phase::Ending { run, evidence } => {
+                let evidence = if run.doubtful.is_some() { Evidence::Asked } else { evidence };
                 ended.extend(self.end_of(&run, evidence, None));
                 self.meet(now)
             }
@@ -194,12 +148,20 @@ impl Tracker {
     /// Takes in what the bus answered about a job of the unit.
     pub fn learn_job(&mut self, id: u32, kind: JobKind) {
         self.job = Some((id, kind));
+        if let Phase::Ending { run, evidence } = &mut self.phase
+            && run.doubtful == Some(id)
+        {
+            run.doubtful = None;
+            if kind == JobKind::Stop {
+                *evidence = Evidence::Asked;
+            }
+        }
     }
 
     /// Whether a job that appears now may be a request, so that its kind is worth asking for.
     #[must_use]
     pub fn cares_for_jobs(&self) -> bool {
-        matches!(&self.phase, Phase::Alive(run) if run.activity == Activity::Seen)
+        matches!(&self.phase, Phase::Alive(run) | Phase::Ending { run, .. } if run.activity == Activity::Seen)
     }
 
     /// For how long the unit has been watched.
@@ -233,6 +195,7 @@ impl Tracker {
             start_job: if started { None } else { now.job },
             reload_job: None,
             request: None,
+            doubtful: None,
             waited: Waited::Start,
             activity: Activity::NotSeen,
             foretold: false,
@@ -249,9 +212,7 @@ impl Tracker {
     /// The next observation of a run that was alive.
     fn follow(&mut self, mut run: Run, now: &Observation) -> (Phase, Option<Ended>) {
         if now.is_over() || now.stage == Stage::Stopping {
-            let carried_out = now.life == Life::Main && now.result == ServiceResult::Success && now.job.is_some();
-            let asked = carried_out || run.request.is_some() || self.request(&run, now).is_some();
-            let evidence = if asked { Evidence::Asked } else { Evidence::Unasked };
+            let evidence = if self.was_asked(&run, now) { Evidence::Asked } else { Evidence::Unasked };
             return self.finish(run, evidence, now);
         }
         match now.stage {
@@ -276,8 +237,13 @@ impl Tracker {
         if !now.is_over() {
             if now.result == ServiceResult::Success {
                 run.waited = Waited::Stop;
-                if now.life == Life::Main && self.request(&run, now).is_some() {
-                    evidence = Evidence::Asked;
+                if now.life == Life::Main
+                    && let Some(job) = self.request(&run, now)
+                {
+                    match self.kind(job) {
+                        Some(_) => evidence = Evidence::Asked,
+                        None => run.doubtful = Some(job),
+                    }
                 }
             }
             let is_plain = evidence == Evidence::Unasked && run.activity == Activity::Seen && now.has_crashed();
@@ -287,9 +253,52 @@ impl Tracker {
         }
         if now.stage == Stage::Restarting || (run.activity == Activity::Seen && now.died_before_a_stop()) {
             evidence = Evidence::Unasked;
+        } else if evidence == Evidence::Unasked && run.doubtful.is_some() {
+            if self.is_still_doubtful(&run, now) {
+                return (Phase::Doubtful { run, last: now.clone() }, None);
+            }
+            evidence = self.evidence_after(&run, now);
         }
         let end = self.end_of(&run, evidence, Some(now.clone()));
-        (Phase::Idle { last: Some(run.invocation), restarts: run.restarts }, end)
+        (run.idle(), end)
+    }
+
+    /// Whether a run that is at its end, or about to be, was asked to end; not by a job of which
+    /// that is doubtful.
+    fn was_asked(&self, run: &Run, now: &Observation) -> bool {
+        if run.request.is_some() {
+            return true;
+        }
+        let is_carried_out = now.life == Life::Main && now.result == ServiceResult::Success;
+        match now.job {
+            // A stop asked for while the unit was at work has been seen then, unless it was merged
+            // into another job.
+            Some(job) if is_carried_out => run.start_job == Some(job) || run.reload_job == Some(job),
+            Some(_) | None => self.request(run, now).is_some(),
+        }
+    }
+
+    /// Whether the doubtful job of a run that is over still waits, and nothing has told its kind.
+    fn is_still_doubtful(&self, run: &Run, now: &Observation) -> bool {
+        let job = run.doubtful.filter(|job| now.job == Some(*job) && self.kind(*job).is_none());
+        job.is_some() && run.is_shown_by(now) && now.stage != Stage::Restarting
+    }
+
+    /// Who asked for the end of a run with a doubtful job, by what came of the job. A stop is done
+    /// when the run is over; under a start the next run begins.
+    fn evidence_after(&self, run: &Run, now: &Observation) -> Evidence {
+        let goes_on = !run.is_shown_by(now) || now.stage == Stage::Restarting;
+        match run.doubtful.and_then(|job| self.kind(job)) {
+            Some(JobKind::Stop) => Evidence::Asked,
+            Some(JobKind::Other) => Evidence::Unasked,
+            None if goes_on => Evidence::Unasked,
+            None => Evidence::Asked,
+        }
+    }
+
+    /// What the bus said of a job.
+    fn kind(&self, job: u32) -> Option<JobKind> {
+        self.job.filter(|(id, _)| *id == job).map(|(_, kind)| kind)
     }
 
     /// The end of `run`, unless it was told before.
@@ -301,9 +310,9 @@ impl Tracker {
     /// The job that asks for the run's end, if there is one.
     fn request(&self, run: &Run, now: &Observation) -> Option<u32> {
         let job = now.job?;
-        match self.job.filter(|(id, _)| *id == job) {
-            Some((_, JobKind::Stop)) => Some(job),
-            Some((_, JobKind::Other)) => None,
+        match self.kind(job) {
+            Some(JobKind::Stop) => Some(job),
+            Some(JobKind::Other) => None,
             None => (run.start_job != now.job && run.reload_job != now.job).then_some(job),
         }
     }
@@ -314,7 +323,7 @@ impl Phase {
     fn foretold(&self) -> Option<&Run> {
         match self {
             Self::Ending { run, .. } if run.foretold => Some(run),
-            Self::Unseen | Self::Idle { .. } | Self::Alive(_) | Self::Ending { .. } => None,
+            Self::Unseen | Self::Idle { .. } | Self::Alive(_) | Self::Ending { .. } | Self::Doubtful { .. } => None,
         }
     }
 
@@ -323,7 +332,7 @@ impl Phase {
         let before = match self {
             Self::Unseen | Self::Idle { last: None, .. } => return 0,
             Self::Idle { last: Some(id), restarts } => (id, *restarts),
-            Self::Alive(run) | Self::Ending { run, .. } => (&run.invocation, run.restarts),
+            Self::Alive(run) | Self::Ending { run, .. } | Self::Doubtful { run, .. } => (&run.invocation, run.restarts),
         };
         if now.invocation.as_ref().is_none_or(|id| id == before.0) {
             return 0;
@@ -333,6 +342,10 @@ impl Phase {
 }
 
 impl Run {
+    fn idle(self) -> Phase {
+        Phase::Idle { last: Some(self.invocation), restarts: self.restarts }
+    }
+
     fn is_shown_by(&self, now: &Observation) -> bool {
         now.invocation.as_ref() == Some(&self.invocation)
     }

@@ -210,10 +210,13 @@ pub fn condition_service_name(ward: &str, condition: &str) -> String {
     ["unitward-", ward, "-", condition, ".service"].concat()
 }
 
-/// What a start demands of a step.
-#[derive(Debug, Clone, Copy, Default)]
-struct Demand {
-    /// It fails if the step does …
+/// A step, or an `Else…` step below it.
+#[derive(Debug, Clone, Copy)]
+struct Part<'a> {
+    /// `3`, or `3.1`.
+    name: &'a str,
+    action: &'a Action,
+    /// The start fails if it does …
     fails: bool,
     /// … and its `Else…` steps have had their turn.
     has_else: bool,
@@ -250,10 +253,14 @@ impl<'a> Writer<'a> {
         let fails = condition.on_step_failure == OnStepFailure::Fail && !is_forgiven(&step.action);
         let has_else = !step.otherwise.is_empty();
         let name = number.to_string();
-        self.action(list, condition, (&name, &step.action), Demand { fails, has_else });
+        self.action(list, condition, Part { name: &name, action: &step.action, fails, has_else });
         for (index, otherwise) in step.otherwise.iter().enumerate() {
             let name = [&name, ".", &(index + 1).to_string()].concat();
-            self.action(list, condition, (&name, &otherwise.action), Demand::default());
+            self.action(
+                list,
+                condition,
+                Part { name: &name, action: &otherwise.action, fails: false, has_else: false },
+            );
         }
         // Once its Else… steps have had their turn.
         if fails && has_else {
@@ -263,8 +270,9 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn action(self, list: &mut List, condition: &Condition, (step, action): (&str, &Action), demand: Demand) {
-        let required = demand.fails && !demand.has_else;
+    fn action(self, list: &mut List, condition: &Condition, part: Part<'_>) {
+        let Part { name: step, action, fails, has_else } = part;
+        let required = fails && !has_else;
         list.waits += wait_of(action);
         let is_else = step.contains('.');
         let keyword = if is_else { "Else" } else { "" };
@@ -279,7 +287,7 @@ impl<'a> Writer<'a> {
             if self.site == Site::OwnService {
                 flags.insert_str(0, " --own-service");
             }
-            if demand.fails && demand.has_else {
+            if fails && has_else {
                 // What it may not do for want of a record must not fail the start.
                 flags.push_str(" --required");
             }

@@ -49,6 +49,14 @@ fn every_entry_but_the_forged_one_is_believed() {
 }
 
 #[test]
+fn journalctl_selects_by_what_journald_says_of_the_writer() {
+    let slice = [MATCH, r"_SYSTEMD_SLICE=system-systemd\x2dcoredump.slice"];
+    assert_eq!(Dumper { uid: None }.matches().collect::<Vec<_>>(), slice);
+    let expect = [&slice[..], &["+", MATCH, "_UID=997"]].concat();
+    assert_eq!(DUMPER.matches().collect::<Vec<_>>(), expect);
+}
+
+#[test]
 fn only_what_journald_says_of_the_writer_counts() {
     for (unit, uid, dumper, believed) in [
         (r#""systemd-coredump@3-1-0.service""#, r#""1000""#, None, true),

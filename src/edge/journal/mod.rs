@@ -19,7 +19,7 @@ use crate::core::crash::observation::InvocationId;
 use crate::core::crash::witness::{Restarted, TargetRestart, Witness};
 use child::{Fields, journalctl};
 use entry::Author;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 
 /// Records of runs that are kept …
@@ -173,12 +173,7 @@ impl Reader {
         let (mut restarts, restarted) = (self.witness.take_restarts(), self.witness.take_restarted());
         restarts.retain(|restart| !self.asked_for.contains(&restart.ended));
         let (ends, left_out) = self.witness.finish();
-        let told: HashSet<_> = ends.iter().map(|end| (end.unit.as_str(), end.invocation.as_str())).collect();
-        let is_believed = |run: &Run| {
-            let record = &run.told.record;
-            run.author == Author::Helper || told.contains(&(record.unit.as_str(), record.invocation.as_str()))
-        };
-        let runs = self.runs.into_iter().filter(is_believed).map(|run| run.told).collect();
+        let runs = believed(self.runs, &ends);
         let boot = newest.as_deref().and_then(child::boot_of).map(str::to_owned);
         let cursor = self.last.or(newest).or(self.after);
         Scan { runs, ends, restarted, restarts, left_out, unfinished: false, cursor, boot }
@@ -186,19 +181,68 @@ impl Reader {
 
     fn keep(&mut self, mut run: Run) {
         let from = self.runs.len().saturating_sub(SAME_RUN);
+        // What an uncertain author says takes the place of nothing that the helper has said.
         let is_same = |known: &Run| {
-            known.told.record.invocation == run.told.record.invocation && known.told.boot == run.told.boot
+            let (known, author, new) = (&known.told, known.author, &run.told);
+            known.record.invocation == new.record.invocation && known.boot == new.boot && author == run.author
         };
         let earlier = self.runs.range(from..).position(is_same);
-        if let Some(earlier) = earlier.and_then(|at| self.runs.remove(from + at)) {
+        if let Some(mut earlier) = earlier.and_then(|at| self.runs.remove(from + at)) {
             self.size -= earlier.size;
-            run.told.first = earlier.told.first;
+            if earlier.told.follow_up(run.told) {
+                earlier.size = run.size;
+            }
+            run = earlier;
         }
         self.size += run.size;
         self.runs.push_back(run);
         while self.runs.len() > RUNS_KEPT || self.size > RUNS_SIZE {
             self.size -= self.runs.pop_front().map_or(0, |oldest| oldest.size);
         }
+    }
+}
+
+/// The records that count, one of each run: without its end where only PID 1 can be believed about
+/// that.
+fn believed(runs: VecDeque<Run>, ends: &[JournalEnd]) -> Vec<JournalRun> {
+    let key = |end: &'_ JournalEnd| (end.boot.clone(), end.unit.clone(), end.invocation.as_str().to_owned());
+    let ends: HashMap<_, _> = ends.iter().map(|end| (key(end), &end.testimony)).collect();
+    let mut places: HashMap<_, usize> = HashMap::new();
+    let mut kept: Vec<JournalRun> = Vec::new();
+    for Run { mut told, author, .. } in runs {
+        let by_pid_1 = ends.get(&told.key());
+        match author {
+            Author::Helper => {}
+            Author::ShortLived if by_pid_1.is_none() => continue,
+            Author::InUnit | Author::ShortLived => {
+                told.record.end.take_if(|end| !by_pid_1.is_some_and(|by_pid_1| entry::confirms(by_pid_1, end)));
+            }
+        }
+        match places.get(&told.key()).copied() {
+            Some(place) => {
+                kept[place].follow_up(told);
+            }
+            None => {
+                places.insert(told.key(), kept.len());
+                kept.push(told);
+            }
+        }
+    }
+    kept
+}
+
+impl JournalRun {
+    fn key(&self) -> (String, String, String) {
+        (self.boot.clone(), self.record.unit.clone(), self.record.invocation.clone())
+    }
+
+    /// Takes a later record of the same run in its place. One that has ended stays ended: `false`.
+    fn follow_up(&mut self, later: Self) -> bool {
+        let counts = self.record.end.is_none() || later.record.end.is_some();
+        if counts {
+            (self.record, self.last) = (later.record, later.last);
+        }
+        counts
     }
 }
 

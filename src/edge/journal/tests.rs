@@ -20,6 +20,7 @@ fn of_helper(changes: &[(&str, Option<Value>)]) -> Fields {
     let mut entry = json!({
         "__CURSOR": "s=1", "__REALTIME_TIMESTAMP": "5000", "_BOOT_ID": "b", "_PID": "7", "_UID": "0",
         "_EXE": "/usr/lib/unitward/unitward-step", "_SYSTEMD_UNIT": "web.service", "MESSAGE_ID": messages::ENDED,
+        "_COMM": "unitward-step", "_TRANSPORT": "journal",
         "UNITWARD_RUN": serde_json::to_string(&record).unwrap(),
     });
     for (name, value) in changes {
@@ -42,6 +43,9 @@ fn a_record_is_believed_of_the_helper_in_its_own_unit_and_of_nobody_else() {
         ("_UID", None),
         ("_EXE", Some("/usr/bin/logger".into())),
         ("_SYSTEMD_UNIT", Some("other.service".into())),
+        ("_COMM", Some("sudo".into())),
+        ("_TRANSPORT", Some("stdout".into())),
+        ("_TRANSPORT", None),
         ("MESSAGE_ID", Some("98e322203f7a4ed290d09fe03c09fe15".into())),
         ("UNITWARD_RUN", Some("{}".into())),
         ("UNITWARD_RUN", None),
@@ -86,6 +90,58 @@ fn without_its_control_group_a_helper_is_believed_only_of_a_run_whose_end_pid_1_
     assert!(!believed(&[&helper]));
     assert!(!believed(&[&helper, &end("ffffffffffffffffffffffffffffffff")]));
     assert!(believed(&[&helper, &end("0123456789abcdef0123456789abcdef")]));
+}
+
+/// What PID 1 says of the end of a run of `web.service`: killed.
+fn of_pid_1() -> [Fields; 2] {
+    let says = |place: &str, id: &str, of_it: Value| {
+        let mut entry = json!({
+            "__CURSOR": place, "__REALTIME_TIMESTAMP": "5000", "_BOOT_ID": "b", "_PID": "1", "UNIT": "web.service",
+            "MESSAGE_ID": id, "INVOCATION_ID": "0123456789abcdef0123456789abcdef",
+        });
+        entry.as_object_mut().unwrap().extend(of_it.as_object().unwrap().clone());
+        fields(&entry)
+    };
+    let exit = json!({"COMMAND": "ExecStart", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"});
+    [
+        says("s=8", "98e322203f7a4ed290d09fe03c09fe15", exit),
+        says("s=9", "d9b373ed55a64feb8242e02dbe79a49c", json!({"UNIT_RESULT": "signal"})),
+    ]
+}
+
+#[test]
+fn without_its_executable_a_helper_is_believed_of_an_end_only_as_pid_1_tells_it() {
+    let record = RunRecord::new("web", "web.service", "0123456789abcdef0123456789abcdef", StartKind::First);
+    let entry = |place: &str, end: Option<End>, executable: Option<Value>| {
+        let record = serde_json::to_string(&RunRecord { end, ..record.clone() }).unwrap();
+        of_helper(&[("__CURSOR", Some(place.into())), ("_EXE", executable), ("UNITWARD_RUN", Some(record.into()))])
+    };
+    let ends = |told: &[Fields]| -> Vec<Option<End>> {
+        let mut reader = Reader::default();
+        told.iter().for_each(|fields| reader.take(fields));
+        reader.finish(None).runs.into_iter().map(|run| run.record.end).collect()
+    };
+    let killed = End::killed(1);
+    for (end, is_believed) in [
+        (killed.clone(), true),
+        (End { limit_reached: true, ..killed.clone() }, true),
+        (End { asked: true, ..killed.clone() }, false),
+        (End { finished: true, ..killed.clone() }, false),
+        (End { status: "TERM".into(), ..killed.clone() }, false),
+        (End { result: "success".into(), ..killed.clone() }, false),
+    ] {
+        let [exit, failed] = of_pid_1();
+        let told = ends(&[exit, entry("s=2", Some(end.clone()), None), failed]);
+        assert_eq!(told, [Some(end.clone()).filter(|_| is_believed)], "{end:?}");
+        assert_eq!(ends(&[entry("s=2", Some(end), None)]), [None], "PID 1 tells of no end");
+    }
+    // Where its executable is known it is the helper, and nothing that comes later takes that away.
+    let helper = || entry("s=1", Some(killed.clone()), Some("/usr/lib/unitward/unitward-step".into()));
+    assert_eq!(ends(&[helper()]), [Some(killed.clone())]);
+    for lie in [None, Some(End { asked: true, ..killed.clone() })] {
+        let [exit, failed] = of_pid_1();
+        assert_eq!(ends(&[exit, helper(), entry("s=2", lie, None), failed]), [Some(killed.clone())]);
+    }
 }
 
 fn ended(record: RunRecord) -> RunRecord {
@@ -147,12 +203,12 @@ fn what_was_recorded_is_read_whole() {
             entry["__CURSOR"] = format!("s={number}").into();
             reader.take(&fields(&entry));
         }
-        let records: Vec<_> = reader.runs.iter().map(|run| &run.told.record).collect();
+        let Scan { runs, ends, .. } = reader.finish(None);
+        let records: Vec<_> = runs.iter().map(|run| &run.record).collect();
         assert_eq!(records.len(), 2, "{records:?}");
         assert!(records.iter().all(|record| record.end.as_ref().is_some_and(|end| !end.asked)), "{records:?}");
         let limit = records[1].end.as_ref().unwrap();
         assert_eq!((records[1].follows.as_deref(), limit.limit_reached), (Some(records[0].invocation.as_str()), true));
-        let (ends, _) = reader.witness.finish();
         let of_limit = ends.iter().filter(|end| end.unit == "limit.service");
         assert_eq!(of_limit.clone().count(), 2);
         assert_eq!(of_limit.map(|end| end.testimony.evidence).next(), Some(Evidence::Unasked));

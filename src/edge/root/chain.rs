@@ -4,15 +4,20 @@
 //! leads. So a file is what its path says only if each directory and each link on the way, from the root directory on, belongs to root
 //! and nobody else may write it. The sticky bit does not help: it forbids to take names away, not to make them.
 //!
+//! What a file system says of owners is the kernel's word, except with FUSE: there it is that of a
+//! program, which may be a user's. Where FUSE may be mounted for others too (`user_allow_other` in
+//! fuse.conf), a user could show root's files in a folder of its own. So nothing in such a file
+//! system counts, but where the root directory itself is in it.
+//!
 //! Invariants: each name is looked up in a directory that is open and was checked when it was opened, and never followed by the kernel,
 //! so nothing can change between the check and the use. A directory is opened and checked once.
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +25,9 @@ use std::sync::Arc;
 
 /// Most links followed for one path, as in the kernel (path_resolution(7)).
 pub(super) const LINKS: usize = 40;
+
+/// The type of FUSE's file systems in statfs(2), `FUSE_SUPER_MAGIC` of linux/magic.h.
+const FUSE: u64 = 0x6573_5546;
 
 /// Looks at a name without opening what it means.
 const LOOKING: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -81,6 +89,8 @@ enum Why {
     Owner(u32),
     /// Others may write it.
     Mode,
+    /// It is in a FUSE file system, whose owners are a program's word.
+    Fuse,
 }
 
 impl Distrust {
@@ -108,6 +118,9 @@ impl Distrust {
                 format!("{what} belongs to user {user}; make it root's with chown root")
             }
             (Why::Mode, _) => format!("others than its owner may write {what}; take that away with chmod go-w"),
+            (Why::Fuse, _) => {
+                format!("a program decides what is seen of {what}, which is in a FUSE file system; move it to another")
+            }
         }
     }
 }
@@ -117,6 +130,8 @@ pub(super) struct Walker<'r> {
     root: &'r Path,
     /// Who is trusted beside root.
     owner: u32,
+    /// The device of the root directory's file system.
+    device: Option<u64>,
     known: HashMap<PathBuf, Arc<Directory>>,
 }
 
@@ -124,7 +139,7 @@ impl<'r> Walker<'r> {
     /// Elsewhere than on the running host whoever builds the image may own it.
     pub(super) fn new(root: &'r Path) -> Self {
         let owner = if root == Path::new("/") { 0 } else { fs::metadata(root).map_or(0, |data| data.uid()) };
-        Self { root, owner, known: HashMap::new() }
+        Self { root, owner, device: None, known: HashMap::new() }
     }
 
     /// Walks from the root directory.
@@ -182,9 +197,10 @@ impl<'r> Walker<'r> {
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = rustix::fs::open(self.root, flags, Mode::empty()).map_err(Stop::Failed)?;
+        let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
+        self.device = Some(data.st_dev);
         if self.root == Path::new("/") {
-            let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
-            self.judge(&data, What::Directory, "/".into())?;
+            self.judge(&open, &data, (What::Directory, "/".into()))?;
         }
         Ok(self.keep("/".into(), open))
     }
@@ -211,11 +227,11 @@ impl<'r> Walker<'r> {
         let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
         match FileType::from_raw_mode(data.st_mode) {
             FileType::Directory => {
-                self.judge(&data, What::Directory, place.clone())?;
+                self.judge(&open, &data, (What::Directory, place.clone()))?;
                 Ok(Step::Directory(self.keep(place, open)))
             }
             FileType::Symlink => {
-                self.judge(&data, What::Link, place)?;
+                self.judge(&open, &data, (What::Link, place))?;
                 let target = rustix::fs::readlinkat(&open, "", Vec::new()).map_err(Stop::Failed)?;
                 Ok(Step::Link(OsString::from_vec(target.into_bytes()).into()))
             }
@@ -224,12 +240,14 @@ impl<'r> Walker<'r> {
         }
     }
 
-    fn judge(&self, data: &Stat, what: What, place: PathBuf) -> Result<(), Stop> {
+    fn judge(&self, open: impl AsFd, data: &Stat, (what, place): (What, PathBuf)) -> Result<(), Stop> {
         let why = if data.st_uid != self.owner && data.st_uid != 0 {
             Why::Owner(data.st_uid)
         } else if what != What::Link && data.st_mode & 0o022 != 0 {
             // A link's own mode says nothing.
             Why::Mode
+        } else if self.device != Some(data.st_dev) && is_fuse(open).map_err(Stop::Failed)? {
+            Why::Fuse
         } else {
             return Ok(());
         };
@@ -239,23 +257,27 @@ impl<'r> Walker<'r> {
     /// Whether the file that is open may be trusted, where its path may be.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub(super) fn judge_file(&self, data: &Stat, place: &Path) -> Result<(), Distrust> {
-        match self.judge(data, What::File, place.to_owned()) {
-            Err(Stop::Distrust(distrust)) => Err(distrust),
-            _ => Ok(()),
-        }
+    /// [`Stop::Distrust`] says what is wrong with it; [`Stop::Failed`]: it cannot be told.
+    pub(super) fn judge_file(&self, open: impl AsFd, data: &Stat, place: &Path) -> Result<(), Stop> {
+        self.judge(open, data, (What::File, place.to_owned()))
+    }
+
+    /// The same of a file that a walk has come to.
+    fn judge_end(&self, directory: &Directory, name: &OsStr) -> Result<(), Stop> {
+        let open = rustix::fs::openat(&directory.open, name, LOOKING, Mode::empty()).map_err(Stop::Failed)?;
+        let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
+        self.judge_file(&open, &data, &directory.place.join(name))
     }
 
     /// What somebody else has in hand of a path or of the file at its end.
     pub(super) fn distrust(&mut self, path: &Path) -> Option<Distrust> {
-        match self.walk(path) {
-            Ok(End::File(directory, name)) => {
-                let data = rustix::fs::statat(&directory.open, &name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-                self.judge_file(&data, &directory.place.join(name)).err()
-            }
+        let judged = self.walk(path).and_then(|end| match end {
+            End::File(directory, name) => self.judge_end(&directory, &name),
+            End::Directory(_) | End::Null | End::Odd => Ok(()),
+        });
+        match judged {
             Err(Stop::Distrust(distrust)) => Some(distrust),
-            Ok(End::Directory(_) | End::Null | End::Odd) | Err(Stop::Missing | Stop::Nowhere | Stop::Failed(_)) => None,
+            Ok(()) | Err(Stop::Missing | Stop::Nowhere | Stop::Failed(_)) => None,
         }
     }
 
@@ -263,16 +285,20 @@ impl<'r> Walker<'r> {
     /// something.
     pub(super) fn is_trusted(&mut self, path: &Path) -> bool {
         match self.walk(path) {
-            Ok(End::File(directory, name)) => {
-                let data = rustix::fs::statat(&directory.open, &name, AtFlags::SYMLINK_NOFOLLOW);
-                data.is_ok_and(|data| self.judge_file(&data, &directory.place.join(name)).is_ok())
-            }
+            Ok(End::File(directory, name)) => self.judge_end(&directory, &name).is_ok(),
             Err(Stop::Missing) => true,
             Ok(End::Directory(_) | End::Null | End::Odd) | Err(Stop::Distrust(_) | Stop::Nowhere | Stop::Failed(_)) => {
                 false
             }
         }
     }
+}
+
+/// Whether what is open is in a FUSE file system.
+fn is_fuse(open: impl AsFd) -> Result<bool, Errno> {
+    // The field has another type on each architecture, the number fits in all of them.
+    let kind = rustix::fs::fstatfs(open)?.f_type;
+    Ok(u64::try_from(kind).is_ok_and(|kind| kind == FUSE))
 }
 
 /// What a name means.
@@ -325,3 +351,6 @@ fn is_null(here: &Directory, name: &OsStr, rest: &[OsString]) -> bool {
 pub(super) fn names(path: &Path) -> Vec<OsString> {
     path.iter().rev().map(OsStr::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,7 +161,11 @@ impl<'a> Reader<'a> {
         if FileType::from_raw_mode(data.st_mode) != FileType::RegularFile {
             return Err(NO_FILE.into());
         }
-        self.walker.judge_file(&data, path).map_err(|distrust| distrust.of_it())?;
+        self.walker.judge_file(&opened, &data, path).map_err(|stop| match stop {
+            Stop::Distrust(distrust) => distrust.of_it(),
+            Stop::Failed(error) => cannot(error.into()),
+            Stop::Missing | Stop::Nowhere => cannot(Errno::NOENT.into()),
+        })?;
         let size = u64::try_from(data.st_size).unwrap_or_default();
         if size > LARGEST {
             return Err(format!("the file has {size} bytes, more than the 1 MiB it may have"));

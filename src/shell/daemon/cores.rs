@@ -7,20 +7,25 @@
 //!
 //! A seek that finds nothing in its time ends without an answer. So do all that are open when `journalctl` fails; that is said once.
 //!
-//! What may be slow, reading entries and objects, is done in threads of the runtime's pool. Bounds: the length of a
-//! line, the entries remembered for seeks to come, both channels. A full channel of seeks means a crash without a backtrace.
+//! What may be slow, reading entries and objects, is done in threads of the runtime's pool. Names
+//! and objects are a crashed program's own choice, so no unit can keep others waiting with them:
+//! see [`queue`]. Bounds: the length of a line, the entries remembered for seeks to come, those
+//! that wait to be looked up, both channels. A full channel of seeks means a crash without a
+//! backtrace.
 
 mod follow;
+mod queue;
 
 use crate::core::crash::observation::InvocationId;
 use crate::edge::coredump::{Core, Dumper};
 use crate::edge::symbols::Resolver;
 use follow::Journal;
+use queue::{Entry, Queue};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
@@ -46,6 +51,10 @@ const DUMP_TIME: u64 = 5 * 60 * 1000;
 
 /// How far the clock of the kernel, which tells whole seconds, may seem to be ahead, in milliseconds.
 const SLACK: u64 = 2000;
+
+/// How long one look-up may take. Two that take that long, and are under way, delay a third no
+/// longer. A usual one takes milliseconds.
+const LONGEST: Duration = Duration::from_secs(4);
 
 /// How long before its time is over a backtrace is to be there.
 const TO_TELL: Duration = Duration::from_millis(300);
@@ -88,7 +97,8 @@ pub(super) struct Cores {
 pub(super) fn look_for_cores() -> Cores {
     let (seeks, asked) = mpsc::channel(SEEKS);
     let (answers, found) = mpsc::channel(FOUND);
-    let search = Search { open: Vec::new(), seen: Seen::default(), asked, answers, failing: false };
+    let (open, seen, queue, looking) = (Vec::new(), Seen::default(), Queue::default(), JoinSet::new());
+    let search = Search { open, seen, queue, looking, asked, answers, failing: false };
     tokio::spawn(search.run());
     Cores { seeks, found }
 }
@@ -97,15 +107,27 @@ pub(super) fn look_for_cores() -> Cores {
 struct Search {
     open: Vec<Seek>,
     seen: Seen,
+    /// Entries that were found and wait to be looked up.
+    queue: Queue,
+    /// Those that are being looked up.
+    looking: JoinSet<Looked>,
     asked: mpsc::Receiver<Seek>,
     answers: mpsc::Sender<Found>,
     /// `journalctl` failed the last time: that has been said.
     failing: bool,
 }
 
+/// The result of one look-up.
+struct Looked {
+    found: Found,
+    /// Until when somebody waits for it.
+    until: Instant,
+    took: Duration,
+}
+
 /// Why the journal is followed no longer.
 enum Pause {
-    /// No seek is open.
+    /// No seek is open, and nothing is being looked up.
     Idle,
     /// A seek is for a time before that at which it began.
     Earlier,
@@ -131,6 +153,7 @@ impl Search {
                             warn!("Failed to look for core dumps in the journal, reporting without backtraces: {why}");
                         }
                         self.open.clear();
+                        self.finish().await;
                         break;
                     }
                 }
@@ -145,16 +168,25 @@ impl Search {
         }
         let Some(oldest) = self.open.iter().map(|seek| seek.at).min() else { return Pause::Idle };
         let dumper = Dumper::of(Path::new(ROOT));
-        let mut journal = match Journal::follow(Path::new(ROOT), oldest.saturating_sub(EARLIER) / 1000) {
+        let mut journal = match Journal::follow(Path::new(ROOT), oldest.saturating_sub(EARLIER) / 1000, dumper) {
             Ok(journal) => journal,
             Err(error) => return Pause::Failed(format!("journalctl does not start: {error}")),
         };
         loop {
+            self.look_up();
             self.open.retain(|seek| seek.until > Instant::now());
-            let Some(until) = self.open.iter().map(|seek| seek.until).min() else { return Pause::Idle };
+            let until = self.open.iter().map(|seek| seek.until).min();
+            if until.is_none() && self.looking.is_empty() {
+                return Pause::Idle;
+            }
             tokio::select! {
                 biased;
-                () = sleep_until(until) => {}
+                () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
+                Some(looked) = self.looking.join_next() => {
+                    if let Ok(looked) = looked {
+                        self.tell(looked).await;
+                    }
+                }
                 asked = self.asked.recv() => match asked {
                     None => return Pause::End,
                     Some(seek) if seek.at.saturating_add(EARLIER / 2) < oldest => {
@@ -175,7 +207,7 @@ impl Search {
     /// Answers a seek from what was read already, or keeps it open.
     async fn ask(&mut self, seek: Seek) {
         match self.seen.take(|core| is_about(core, &seek)) {
-            Some(core) => self.answer(seek, core).await,
+            Some(core) => self.found(seek, core).await,
             None if self.open.len() < SEEKS => self.open.push(seek),
             None => {}
         }
@@ -188,21 +220,55 @@ impl Search {
         match self.open.iter().position(|seek| is_about(&core, seek)) {
             Some(place) => {
                 let seek = self.open.swap_remove(place);
-                self.answer(seek, core).await;
+                self.found(seek, core).await;
             }
             None => self.seen.keep(core),
         }
     }
 
+    /// Puts an entry into the queue. What finds no room there is answered without a backtrace.
+    async fn found(&mut self, seek: Seek, core: Core) {
+        for Entry { seek, core } in self.queue.push(Entry { seek, core }) {
+            let Seek { unit, invocation, until, .. } = seek;
+            self.answer(Found { unit, invocation, pid: Some(core.pid), backtrace: None }, until).await;
+        }
+    }
+
+    /// Begins all look-ups whose turn it is.
+    fn look_up(&mut self) {
+        while let Some(Entry { seek, core }) = self.queue.next(Instant::now()) {
+            let Seek { unit, invocation, until, .. } = seek;
+            let (pid, begun) = (Some(core.pid), Instant::now());
+            // What is found by then is told.
+            let limit = until.checked_sub(TO_TELL).unwrap_or(until).min(begun + LONGEST);
+            let resolver = Resolver::new(limit.into_std());
+            self.looking.spawn(async move {
+                let backtrace = spawn_blocking(move || core.backtrace(Path::new(ROOT), &resolver)).await;
+                let found = Found { unit, invocation, pid, backtrace: backtrace.ok().flatten() };
+                Looked { found, until, took: begun.elapsed() }
+            });
+        }
+    }
+
+    async fn tell(&mut self, looked: Looked) {
+        let Looked { found, until, took } = looked;
+        self.queue.done(&found.unit, took, Instant::now());
+        self.answer(found, until).await;
+    }
+
+    /// Looks up what waits for it, without the journal.
+    async fn finish(&mut self) {
+        self.look_up();
+        while let Some(looked) = self.looking.join_next().await {
+            if let Ok(looked) = looked {
+                self.tell(looked).await;
+            }
+            self.look_up();
+        }
+    }
+
     /// Nobody waits for an answer that comes too late.
-    async fn answer(&self, seek: Seek, core: Core) {
-        let Seek { unit, invocation, until, .. } = seek;
-        let pid = Some(core.pid);
-        // What is found by then is told.
-        let resolver = Resolver::new(until.into_std().checked_sub(TO_TELL).unwrap_or(until.into_std()));
-        let backtrace = spawn_blocking(move || core.backtrace(Path::new(ROOT), &resolver));
-        let Ok(backtrace) = timeout_at(until, backtrace).await else { return };
-        let found = Found { unit, invocation, pid, backtrace: backtrace.ok().flatten() };
+    async fn answer(&self, found: Found, until: Instant) {
         let _ = timeout_at(until, self.answers.send(found)).await;
     }
 }

@@ -3,7 +3,7 @@
 //! By itself `--follow` shows the current boot alone, as journalctl knows it; in a container whose `/proc` the sandbox has
 //! replaced it does not even know that. `--merge` shows all boots. It would show other machines' journals too, hence the folder.
 
-use crate::edge::coredump::{FIELDS, MATCH, journal_directory};
+use crate::edge::coredump::{Dumper, FIELDS, journal_directory};
 use crate::edge::program::HostProgram;
 use std::io;
 use std::path::Path;
@@ -33,7 +33,7 @@ impl Journal {
     ///
     /// # Errors
     /// When there is no `journalctl`, or no journal.
-    pub(super) fn follow(root: &Path, since: u64) -> io::Result<Self> {
+    pub(super) fn follow(root: &Path, since: u64, dumper: Dumper) -> io::Result<Self> {
         let Some(directory) = journal_directory(root) else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "this host has no journal"));
         };
@@ -41,7 +41,8 @@ impl Journal {
             .arg("--directory")
             .arg(directory)
             .args(["--merge", "--follow", "--no-tail", "--all", "--quiet", "--no-pager", "--output=json"])
-            .args([format!("--output-fields={FIELDS}"), format!("--since=@{since}"), MATCH.to_owned()])
+            .args([format!("--output-fields={FIELDS}"), format!("--since=@{since}")])
+            .args(dumper.matches())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

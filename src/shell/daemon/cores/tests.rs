@@ -10,6 +10,61 @@ fn core(unit: &str) -> Core {
     Core::parse(line, Dumper::of(Path::new("/nowhere"))).unwrap()
 }
 
+/// An entry about a unit, whose seek ends at some time.
+fn waits(unit: &str, until: Instant) -> Entry {
+    let core = core("caller");
+    let seek = Seek { unit: unit.into(), until, ..seek(&core) };
+    Entry { seek, core }
+}
+
+fn unit_of(found: Option<Entry>) -> Option<String> {
+    found.map(|found| found.seek.unit)
+}
+
+#[test]
+fn a_unit_that_crashes_all_the_time_holds_up_nobody_elses_backtrace() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(60);
+    let mut queue = Queue::default();
+    for unit in ["slow", "slow", "slow", "slow-too", "slow-too", "good"] {
+        assert!(queue.push(waits(unit, later)).is_empty());
+    }
+    assert_eq!(unit_of(queue.next(now)).as_deref(), Some("slow"));
+    assert_eq!(unit_of(queue.next(now)).as_deref(), Some("slow-too"), "one of a unit at a time");
+    assert_eq!(unit_of(queue.next(now)), None, "no more than two at once");
+    queue.done("slow", LONGEST, now);
+    assert_eq!(unit_of(queue.next(now)).as_deref(), Some("good"), "it has used no time yet");
+    queue.done("good", Duration::from_millis(20), now);
+    assert_eq!(unit_of(queue.next(now)).as_deref(), Some("slow"), "nobody else waits");
+    queue.done("slow-too", LONGEST / 2, now);
+    assert!(queue.push(waits("good", later)).is_empty());
+    assert_eq!(unit_of(queue.next(now)).as_deref(), Some("good"));
+    queue.done("good", Duration::from_millis(20), now);
+    assert_eq!(unit_of(queue.next(now)).as_deref(), Some("slow-too"));
+    queue.done("slow", LONGEST, now);
+    queue.done("slow-too", LONGEST, now);
+    assert_eq!(unit_of(queue.next(now + Duration::from_secs(1))).as_deref(), Some("slow"));
+    assert_eq!(unit_of(queue.next(now)), None, "nothing is left");
+}
+
+#[test]
+fn what_waits_for_its_look_up_has_bounds_and_whoever_has_most_loses_first() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(60);
+    let mut queue = Queue::default();
+    let fit = queue::SIZE / core("caller").size();
+    assert!(queue.push(waits("good", later)).is_empty());
+    for _ in 1..fit {
+        assert!(queue.push(waits("many", later)).is_empty());
+    }
+    let dropped = queue.push(waits("good", later));
+    assert_eq!(dropped.iter().map(|found| found.seek.unit.as_str()).collect::<Vec<_>>(), ["many"]);
+    let dropped = queue.push(waits("many", later));
+    assert_eq!(dropped.iter().map(|found| found.seek.unit.as_str()).collect::<Vec<_>>(), ["many"]);
+    assert_eq!(unit_of(queue.next(later)), None, "nobody waits for them any more");
+    assert!(queue.push(waits("many", later + Duration::from_secs(1))).is_empty());
+}
+
 fn seek(core: &Core) -> Seek {
     Seek {
         unit: core.unit.clone(),
