@@ -9,6 +9,7 @@ pub mod list;
 pub mod policy;
 pub mod report;
 pub mod series;
+pub mod turned;
 
 pub use account::{Account, account};
 pub use series::Series;

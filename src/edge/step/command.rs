@@ -5,9 +5,9 @@
 //! `EnvironmentFile=` that somebody else can write is left out whole, and of the rest what changes what a program loads
 //! ([`crate::core::environment`]). Systemd's own variables have what PID 1 says now.
 
+use super::ending::{TOLD, Told};
 use super::line::StepLine;
 use super::list::Run;
-use super::stopped::{TOLD, Told};
 use super::told;
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::program::{self, Inherited};

@@ -6,9 +6,11 @@
 
 mod act;
 mod arguments;
+mod asked;
 mod begin;
 mod command;
 mod end;
+mod ending;
 mod limit;
 mod line;
 mod list;

@@ -10,7 +10,7 @@
 use super::arguments::Arguments;
 use super::limit::{self, Decision};
 use super::stack::{self, Death};
-use super::stopped;
+use super::{ending, stopped};
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::core::recovery::{Series, list};
@@ -187,7 +187,7 @@ fn count(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Res
 }
 
 fn end(death: &Unnoted, decision: Option<&Decision>) -> End {
-    let (code, status) = death.process.map_or_else(Default::default, stopped::words);
+    let (code, status) = death.process.map_or_else(Default::default, ending::words);
     End {
         asked: false,
         finished: false,

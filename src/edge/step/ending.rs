@@ -1,0 +1,145 @@
+//! How a run ended: what systemd's variables would say, and the process whose end the run's was.
+
+use super::asked::time_of_death;
+use crate::core::crash::exit_status::signal_name;
+use crate::core::crash::observation::{ProcessEnd, ServiceResult};
+use crate::core::crash::verdict::{no_main_process_failed, process_end};
+use crate::edge::pid1::{Command, Properties};
+
+/// What [`Told::of`] reads.
+pub(super) const TOLD: [&str; 5] = ["Result", "ExecMainPID", "ExecMainCode", "ExecMainStatus", super::MAIN_ENDED];
+
+/// All lists of commands that a run may fail by.
+const LISTS: [&str; 6] = ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"];
+
+/// When the main process ended, by the wall clock as PID 1 has noted it: the ends of lines are told by no other.
+pub(super) const MAIN_ENDED_AT: &str = "ExecMainExitTimestamp";
+
+/// What systemd also tells `ExecStopPost=` in the environment (systemd.exec(5)), where the service's user may have changed it.
+pub(super) struct Told {
+    /// `$SERVICE_RESULT`.
+    pub(super) result: String,
+    /// `$EXIT_CODE`, empty where there was no main process.
+    pub(super) code: String,
+    /// `$EXIT_STATUS`, likewise.
+    pub(super) status: String,
+}
+
+impl Told {
+    /// As PID 1 itself makes these variables of the same properties.
+    pub(super) fn of(known: &Properties) -> Self {
+        let at_end = known.number::<u64>(super::MAIN_ENDED).filter(|at| *at > 0);
+        let main = known.number::<u32>("ExecMainPID").filter(|pid| *pid > 0).and(at_end);
+        let number = |property| known.number(property).and_then(|number: u32| i32::try_from(number).ok());
+        let end = main.and_then(|_| ProcessEnd::from_wait(number("ExecMainCode")?, number("ExecMainStatus")?));
+        let (code, status) = end.map_or_else(Default::default, words);
+        Self { result: known.text("Result").to_owned(), code, status }
+    }
+}
+
+/// The end of a process as systemd's variables have it.
+pub(super) fn words(end: ProcessEnd) -> (String, String) {
+    let (code, status) = match end {
+        ProcessEnd::Exited(status) => ("exited", status.to_string()),
+        ProcessEnd::Killed(signal) => ("killed", signal_name(signal)),
+        ProcessEnd::Dumped(signal) => ("dumped", signal_name(signal)),
+    };
+    (code.to_owned(), status)
+}
+
+/// systemd's word for the result of a run that a process's failure ends like this.
+pub(super) fn result_of(end: ProcessEnd) -> &'static str {
+    match end {
+        ProcessEnd::Exited(_) => "exit-code",
+        ProcessEnd::Killed(_) => "signal",
+        ProcessEnd::Dumped(_) => "core-dump",
+    }
+}
+
+/// The process whose end the run's was.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Failed {
+    pub(super) code: String,
+    pub(super) status: String,
+    pub(super) pid: Option<u32>,
+    pub(super) at: u64,
+}
+
+impl Failed {
+    /// The main process; but where systemd calls the run failed by exit or signal and no main process failed, it was the line that
+    /// failed last. And a line after the start that failed before the main process ended has had that stopped.
+    pub(super) fn of(told: &Told, known: &Properties) -> Self {
+        let main = process_end(&told.code, &told.status);
+        let failed = |line: Command| {
+            let end = line.end.filter(|end| *end != ProcessEnd::Exited(0) && !line.forgiven)?;
+            Some((line.ended, line.pid, end))
+        };
+        let lines = || LISTS.iter().flat_map(|list| known.commands(list));
+        let is_a_lines = no_main_process_failed(&ServiceResult::parse(&told.result), main);
+        let last = || lines().filter_map(failed).max_by_key(|(ended, ..)| *ended);
+        let main_ended = known.number::<u64>(MAIN_ENDED_AT).unwrap_or(0);
+        let stopped_it =
+            |(ended, _, end): &(u64, u32, ProcessEnd)| *ended <= main_ended && result_of(*end) == told.result;
+        let first = || known.commands("ExecStartPost").filter_map(failed).find(stopped_it);
+        let line = if is_a_lines { last() } else { first() };
+        let Some((ended, pid, end)) = line else {
+            return Self {
+                code: told.code.clone(),
+                status: told.status.clone(),
+                pid: known.number("ExecMainPID").filter(|pid| *pid > 0),
+                at: time_of_death(known),
+            };
+        };
+        let (code, status) = words(end);
+        Self { code, status, pid: Some(pid), at: ended / 1_000 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_no_main_process_failed_in_ended_with_the_line_that_did() {
+        let line = |forgiven: bool, ended: u64, (pid, code, status): (u32, i32, i32)| {
+            ("/bin/a", vec!["/bin/a"], forgiven, 1_u64, 1_u64, ended, ended, pid, code, status)
+        };
+        let check = |(result, code, status): (&str, &str, &str), expect: (&str, &str, u32)| {
+            let before = [(false, 5_000, (1, 1, 0)), (false, 6_000, (2, 3, 11)), (true, 9_000, (3, 1, 1))];
+            let known = Properties::from([
+                ("ExecMainPID", 77_u32.into()),
+                ("ExecStartPre", before.map(|(forgiven, ended, end)| line(forgiven, ended, end)).to_vec().into()),
+            ]);
+            let told = Told { result: result.into(), code: code.into(), status: status.into() };
+            let failed = Failed::of(&told, &known);
+            assert_eq!(
+                (failed.code.as_str(), failed.status.as_str(), failed.pid),
+                (expect.0, expect.1, Some(expect.2))
+            );
+        };
+        check(("core-dump", "", ""), ("dumped", "SEGV", 2));
+        check(("core-dump", "exited", "0"), ("dumped", "SEGV", 2));
+        check(("exit-code", "exited", "3"), ("exited", "3", 77));
+        check(("timeout", "killed", "TERM"), ("killed", "TERM", 77));
+    }
+
+    #[test]
+    fn a_line_that_failed_before_the_main_process_ended_has_had_that_stopped() {
+        let check = |main_ended: u64, result: &str, (forgiven, status): (bool, i32), expect: u32| {
+            let line = ("/bin/a", vec!["/bin/a"], forgiven, 1_u64, 1_u64, 5_000_u64, 5_u64, 4_u32, 1_i32, status);
+            let known = Properties::from([
+                ("ExecMainPID", 77_u32.into()),
+                (MAIN_ENDED_AT, main_ended.into()),
+                ("ExecStartPost", vec![line].into()),
+            ]);
+            let told = Told { result: result.into(), code: "killed".into(), status: "TERM".into() };
+            assert_eq!(Failed::of(&told, &known).pid, Some(expect), "{main_ended} {result} {forgiven} {status}");
+        };
+        check(6_000, "exit-code", (false, 6), 4);
+        check(4_000, "exit-code", (false, 6), 77);
+        check(6_000, "exit-code", (true, 6), 77);
+        check(6_000, "exit-code", (false, 0), 77);
+        check(6_000, "signal", (false, 6), 77);
+        check(6_000, "timeout", (false, 6), 77);
+    }
+}
