@@ -1,8 +1,11 @@
 //! Whether a ward is excluded: kept down until somebody readmits it.
 //!
-//! By hand: the daemon stops the unit and leaves a mark, `/run/unitward/wards/WARD/excluded.json`. By the death limit: the
-//! record of the run that ended last says so; where the line that notes the end did not run, the next start leaves a mark. Any start of the unit ends an exclusion: `unitward-step`
-//! removes the mark at the first start it sees, and a unit that is up is not excluded whatever stands here.
+//! An exclusion is a mark, `/run/unitward/wards/WARD/excluded.json`. While it is there PID 1 starts the ward's unit for nobody
+//! ([`crate::core::unit::mark_of`]). The daemon leaves it for root, `unitward-step` at the death limit, either before the unit is
+//! stopped. What would start the unit again and again is stopped too, and noted in the mark, so that a readmission starts it.
+//!
+//! Where the mark of a death limit could not be written, or an older version knew none, the record of the run that ended last
+//! tells of it. A unit that is up is not excluded whatever stands here: it may be refused to stop it.
 
 use super::record::{GivenUp, RunRecord, StartKind, WardState};
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,9 @@ const FILE: &str = "excluded.json";
 /// Why a ward is excluded by its death limit, in words.
 const BY_LIMIT: &str = "its death limit was reached";
 
+/// What a mark tells that cannot be read.
+const DAMAGED: &str = "the mark of its exclusion is damaged";
+
 /// An exclusion in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exclusion {
@@ -22,13 +28,15 @@ pub struct Exclusion {
     pub by: By,
     /// Why, for people; empty where nobody said.
     pub why: String,
+    /// The sockets, timers and paths that were stopped with the unit.
+    pub triggers: Vec<String>,
 }
 
 impl Exclusion {
     /// That of a ward whose death limit was reached then, milliseconds since the epoch.
     #[must_use]
     pub fn by_limit(at: u64) -> Self {
-        Self { at, by: By::Limit, why: BY_LIMIT.to_owned() }
+        Self { at, by: By::Limit, why: BY_LIMIT.to_owned(), triggers: Vec::new() }
     }
 }
 
@@ -67,6 +75,8 @@ struct Stored {
     at: u64,
     by: StoredBy,
     why: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    triggers: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -85,15 +95,22 @@ pub fn of(state: &WardState, standing: Standing) -> Option<Exclusion> {
     }
 }
 
-/// The mark; none where there is none or it is damaged.
+/// The mark; none where there is none. One that is damaged keeps the unit down like any other.
 #[must_use]
 pub fn load(state: &WardState) -> Option<Exclusion> {
-    let stored: Stored = serde_json::from_slice(&state.read(FILE).ok()?).ok()?;
+    let bytes = match state.read(FILE) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(_) => Vec::new(),
+    };
+    let Ok(stored) = serde_json::from_slice::<Stored>(&bytes) else {
+        return Some(Exclusion { at: 0, by: By::Hand, why: DAMAGED.to_owned(), triggers: Vec::new() });
+    };
     let by = match stored.by {
         StoredBy::Hand => By::Hand,
         StoredBy::Limit => By::Limit,
     };
-    Some(Exclusion { at: stored.at, by, why: stored.why })
+    Some(Exclusion { at: stored.at, by, why: stored.why, triggers: stored.triggers })
 }
 
 /// Leaves the mark.
@@ -105,8 +122,20 @@ pub fn save(state: &WardState, exclusion: &Exclusion) -> io::Result<()> {
         By::Hand => StoredBy::Hand,
         By::Limit => StoredBy::Limit,
     };
-    let stored = Stored { at: exclusion.at, by, why: exclusion.why.clone() };
+    let stored = Stored { at: exclusion.at, by, why: exclusion.why.clone(), triggers: exclusion.triggers.clone() };
     state.write(FILE, &serde_json::to_vec(&stored)?)
+}
+
+/// Leaves the mark of a death limit that was reached now, milliseconds since the epoch; but a person's exclusion that came
+/// meanwhile is not the limit's to change.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn save_by_limit(state: &WardState, triggers: Vec<String>, now: u64) -> io::Result<()> {
+    if load(state).is_some_and(|mark| mark.by == By::Hand) {
+        return Ok(());
+    }
+    save(state, &Exclusion { triggers, ..Exclusion::by_limit(now) })
 }
 
 /// Removes the mark; gives what it was.
@@ -133,7 +162,8 @@ fn by_limit(state: &WardState) -> Option<Exclusion> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::record::End;
+    use crate::core::unit::mark_of;
+    use crate::edge::record::{End, STATE_DIRECTORY};
 
     fn state(place: &tempfile::TempDir) -> WardState {
         WardState::below(place.path(), "a")
@@ -150,7 +180,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let state = state(&place);
         assert_eq!((of(&state, Standing::Down), remove(&state).unwrap()), (None, None));
-        let mark = Exclusion { at: 7, by: By::Hand, why: "it eats the disk".into() };
+        let triggers = vec!["a.socket".to_owned()];
+        let mark = Exclusion { at: 7, by: By::Hand, why: "it eats the disk".into(), triggers };
         save(&state, &mark).unwrap();
         assert_eq!(of(&state, Standing::Down), Some(mark.clone()));
         assert_eq!(of(&state, Standing::Up), None);
@@ -159,13 +190,23 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_mark_is_none_and_can_be_removed() {
+    fn a_damaged_mark_excludes_as_it_does_for_systemd_and_can_be_removed() {
         let place = tempfile::tempdir().unwrap();
         let state = state(&place);
         state.write(FILE, b"{").unwrap();
+        assert_eq!(of(&state, Standing::Down).unwrap().why, DAMAGED);
+        remove(&state).unwrap();
         assert_eq!(of(&state, Standing::Down), None);
-        assert_eq!(remove(&state).unwrap(), None);
-        assert!(state.read(FILE).is_err(), "it is gone");
+    }
+
+    #[test]
+    fn the_mark_is_the_file_that_systemd_looks_for_and_an_older_one_is_read() {
+        assert_eq!(mark_of("a"), format!("{STATE_DIRECTORY}/a/{FILE}"));
+        let place = tempfile::tempdir().unwrap();
+        let state = state(&place);
+        state.write(FILE, br#"{"at":7,"by":"hand","why":"x"}"#).unwrap();
+        let mark = Exclusion { at: 7, by: By::Hand, why: "x".into(), triggers: Vec::new() };
+        assert_eq!(load(&state), Some(mark));
     }
 
     #[test]

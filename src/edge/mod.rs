@@ -28,6 +28,7 @@ pub mod step;
 #[cfg(feature = "full")]
 pub mod symbols;
 pub mod systemctl;
+pub mod triggers;
 pub(crate) mod trusted;
 pub mod unit_files;
 pub mod up;

@@ -188,11 +188,11 @@ on_both! {
         kill(&host, "web");
         let excluded = wait_for_event(&host, "excluded", &[("ward", "web"), ("by", "limit")]);
         assert_eq!((&excluded["why"], &excluded["dead_service"]), (&"SIG 9 (Killed)".into(), &"web".into()));
-        host.run(&["systemctl", "start", "web"]);
-        wait_for_event(&host, "readmitted", &[("ward", "web"), ("by", "start")]);
+        host.run(&["unitward", "readmit", "web"]);
+        wait_for_event(&host, "readmitted", &[("ward", "web"), ("by", "hand")]);
         host.run(&["unitward", "exclude", "web", "--reason=why"]);
         wait_for_event(&host, "excluded", &[("ward", "web"), ("by", "hand"), ("why", "why")]);
-        host.run(&["systemctl", "start", "web"]);
+        host.run(&["unitward", "readmit", "web"]);
         host.wait_for("the second readmission", || {
             (heard(&host).iter().filter(|event| event["event"] == "readmitted").count() == 2).then_some(())
         });

@@ -39,7 +39,7 @@ on_both! {
         host.wait_for_property("unitward-web-OnLimit.service", "ActiveState", "inactive");
         assert_eq!(host.read("/var/log/limit"), "limit\n");
         let said = host.journal(&["-o", "cat", "-t", "unitward-step"]);
-        assert!(said.contains("web is given up") && said.contains("systemctl start web.service"), "{said}");
+        assert!(said.contains("web is given up") && said.contains("unitward readmit web"), "{said}");
     }
 
     fn deaths_while_pid_1_executes_itself_anew_count_like_all_others(host: Host) {
@@ -59,12 +59,12 @@ on_both! {
         assert!(said.contains("died more than 3 times") && !said.contains("Failed to"), "{said}");
     }
 
-    fn a_manual_start_works_at_once_and_counts_from_zero(host: Host) {
+    fn a_readmission_works_at_once_and_counts_from_zero(host: Host) {
         set_up(&host, "MaxDelaySec=0\nDeathLimit=2");
         for _ in 0..3 { kill(&host); }
         host.wait_for_property("web", "ActiveState", "failed");
-        host.run(&["systemctl", "start", "web"]);
-        assert_eq!(host.read("/var/log/starts"), "start\nstart\n", "a manual start is a first start");
+        host.run(&["unitward", "readmit", "web"]);
+        assert_eq!(host.read("/var/log/starts"), "start\nstart\n", "that is a first start");
         for death in 1..=2 {
             kill(&host);
             assert_eq!(host.systemctl_show("web", "ActiveState"), "active", "death {death} of the new count");

@@ -28,6 +28,7 @@ mod compound;
 mod conditions;
 mod daemon_down;
 mod development;
+mod excluded;
 mod exclusion;
 mod exclusion_disputed;
 mod first;

@@ -72,8 +72,8 @@ on_both! {
         // Nothing goes on.
         let all = "defined-user defined-folder defined-variables adopted-user adopted-folder adopted-variables";
         assert!(!host.sh(&format!("systemctl is-active {all} || true")).contains("activating"));
-        // Once what was missing is there, a start works and counts from zero.
-        host.sh("echo ghost:x:4242:4242::/:/bin/sh >>/etc/passwd; echo ghost:x:4242: >>/etc/group; systemctl start defined-user");
+        // Once what was missing is there, a readmission works and counts from zero.
+        host.sh("echo ghost:x:4242:4242::/:/bin/sh >>/etc/passwd; echo ghost:x:4242: >>/etc/group; unitward readmit defined-user");
         host.wait_for("the ward that is up", || {
             let line = listed(&host, "defined-user");
             (line["state"] == "running" && line["deaths"] == 0 && line["exclusion"].is_null()).then_some(())

@@ -19,14 +19,18 @@ pub(super) fn too_often(subject: Subject<'_>) -> Part {
     let unit = ward.unit();
     let what = match recovery.on_limit {
         OnLimit::Exclude => {
-            format!("it is given up: {unit} stays failed until somebody starts it (\"systemctl start {unit}\").")
+            let ward = &ward.name;
+            format!(
+                "it is excluded: {unit} stays failed, and the sockets, timers and paths that trigger it are stopped, \
+                 until \"unitward readmit {ward}\"."
+            )
         }
         OnLimit::RestartStack => match subject.stack {
             Some((stack, members)) => full_restart(stack, members),
             None => "its stack is restarted.".to_owned(),
         },
         OnLimit::Reboot => {
-            "the host reboots, unless it booted less than 10min ago: then it is given up instead.".to_owned()
+            "the host reboots, unless it booted less than 10min ago: then it is excluded instead.".to_owned()
         }
         OnLimit::None => "it is restarted all the same.".to_owned(),
     };

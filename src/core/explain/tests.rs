@@ -92,7 +92,7 @@ fn limits_of_every_kind() {
             .starts_with("1 death within 1min are borne. At the next one within 1min it is")
     );
     assert!(said("OnLimit=reboot\n").contains("the host reboots, unless it booted less than 10min ago"));
-    assert!(said("").contains("5 deaths within 1min are borne") && said("").contains("systemctl start web.service"));
+    assert!(said("").contains("5 deaths within 1min are borne") && said("").contains("unitward readmit web"));
 }
 
 #[test]

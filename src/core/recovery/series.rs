@@ -1,4 +1,8 @@
-//! The series of a ward: what has happened since it was last healthy or started by hand.
+//! The series of a ward: what has happened since it was last healthy or stopped by hand.
+//!
+//! A start that somebody asks for begins the restarts anew, but not the count of deaths: a socket, a timer, `Upholds=` or a name on
+//! the bus asks for one after each death, and any local user may be behind it. Only an end that was asked for clears the count, and
+//! a readmission. A clean end that systemd leaves at that, as one of an idle service's, is no death that counts.
 //!
 //! Times are milliseconds of a clock that does not jump (boot time); the caller reads it.
 
@@ -113,8 +117,12 @@ impl Series {
             // An automatic restart follows a death; one that nobody noted is taken for the worse.
             return if last_end == LastEnd::Death { Start::AfterDeath } else { Start::AfterAbnormalDeath };
         }
+        match last_end {
+            LastEnd::Asked => self.deaths.clear(),
+            LastEnd::Death => drop(self.deaths.pop()),
+            LastEnd::Unknown | LastEnd::AbnormalDeath => {}
+        }
         self.restarts = 0;
-        self.deaths.clear();
         self.spent.clear();
         Start::First
     }
@@ -229,8 +237,35 @@ mod tests {
         }
         assert_eq!(series.restarts, 5);
         series.spent.insert("OnDeath".into());
+        series.asked();
         assert_eq!(series.start(Some(0), false), Start::First);
         assert_eq!((series.restarts, series.deaths.len(), series.spent.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn starts_that_a_socket_asks_for_after_each_death_do_not_void_the_limit() {
+        let mut series = Series::default();
+        let mut die = |now| {
+            assert_eq!(series.start(Some(0), false), Start::First);
+            let verdict = crash(&mut series, now);
+            series.ended(Some(0));
+            verdict
+        };
+        let verdicts: Vec<_> = (0..6).map(&mut die).collect();
+        assert_eq!(verdicts[4..], [Verdict::Restart, Verdict::LimitReached]);
+        assert!((0..100).all(|n| die(60_000 + n * 12_000) == Verdict::Restart), "further apart than the interval");
+    }
+
+    #[test]
+    fn clean_ends_after_which_a_timer_starts_it_again_do_not_add_up() {
+        let mut series = Series::default();
+        let _ = series.start(Some(0), false);
+        let _ = crash(&mut series, 0);
+        for n in 1..100 {
+            assert_eq!(series.start(Some(0), false), Start::First);
+            assert_eq!(series.death(n, LastEnd::Death, LIMIT), Verdict::Restart);
+        }
+        assert_eq!(series.deaths, [0, 99], "the crash counts, and the last end until it is known what follows");
     }
 
     #[test]

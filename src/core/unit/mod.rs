@@ -16,6 +16,7 @@
 mod adopted;
 mod condition_service;
 mod confined;
+mod excluded;
 mod hidden;
 mod install;
 mod lists;
@@ -29,6 +30,7 @@ mod ward_unit;
 mod words;
 
 pub use adopted::{AdoptedUnit, ServiceLines};
+pub use excluded::mark_of;
 pub use lists::{HELPER, condition_service_name, service_name, stands_alone};
 pub use refused::refused;
 pub use stack_unit::outputs as stack_outputs;

@@ -4,7 +4,7 @@ use super::adopted::{self, AdoptedUnit, ServiceLines};
 use super::lists::{self, HelperLine, List, Site, Writer};
 use super::stack_unit::socket;
 use super::timeouts::{self, Phase};
-use super::{Beside, DROP_IN, header, hidden, no_exec, pid_file, start_limit};
+use super::{Beside, DROP_IN, excluded, header, hidden, no_exec, pid_file, start_limit};
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Place, Problem, Ward, time_span};
@@ -29,6 +29,8 @@ pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (Str
     text.push_str("[Unit]\n");
     text.extend(["SourcePath=", &ward.path.to_string_lossy(), "\n"]);
     write_native(&mut text, &ward.native.unit);
+    // After the ward's own conditions, which an empty one resets.
+    text.push_str(&excluded::line(ward.name.as_str()));
     if let Some(stack) = stack {
         text.extend(["PartOf=", stack.as_str(), "\n"]);
     }

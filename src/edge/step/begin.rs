@@ -6,15 +6,15 @@ use super::line::StepLine;
 use super::list::{self, Phase, Run};
 use super::{limit, messages, this_run};
 use crate::core::config::{ConditionKind, time_span};
+use crate::core::crash::observation::InvocationId;
 use crate::core::recovery::Series;
 use crate::core::recovery::backoff::Backoff;
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::series::{LastEnd, Start, Verdict};
 use crate::core::recovery::turned::{Beginning, is_turned_restart};
-use crate::edge::exclusion::Exclusion;
-use crate::edge::pid1::{self, Wanted};
-use crate::edge::record::{GivenUp, RunRecord, StartKind, WardState};
-use crate::edge::{clock, exclusion, series_file};
+use crate::edge::pid1::{self, Properties, Wanted};
+use crate::edge::record::{RunRecord, StartKind, WardState};
+use crate::edge::{clock, exclusion, series_file, triggers};
 use rustix::fs::Mode;
 use std::collections::BTreeSet;
 use std::io;
@@ -23,9 +23,15 @@ use std::time::Duration;
 /// Exit status of a line in `ExecCondition=` that makes the start fail; any other but 0 would only skip it (systemd.service(5)).
 const FAILS: u8 = 255;
 
+/// The longest PID 1 may take to end a start that it has been told to end.
+const TO_BE_ENDED: Duration = Duration::from_secs(10);
+
 /// `begin WARD UNIT --delay= --max-delay= [the options of stopped] --once=CONDITION[:now] … [--step=…]`
 pub(super) fn begin(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
+    if is_refused(&arguments)? {
+        return end_start(arguments.word(1)?).map(|()| FAILS);
+    }
     match start(&arguments)? {
         // The steps' own failures are what counts.
         Some((state, record)) => Ok(if before(&lines, (&state, record), umask) == 0 { 0 } else { FAILS }),
@@ -41,7 +47,6 @@ fn before(lines: &[StepLine], (state, record): (&WardState, RunRecord), umask: M
 
 /// Begins the run's record and waits; `None`: the start is to come to nothing.
 fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
-    let started = clock::since_epoch();
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
     let wanted = Wanted { unit: &["Id", this_run::PROPERTY], own: &["NRestarts", "TimeoutStartUSec"] };
@@ -73,9 +78,6 @@ fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
     if is_restart {
         record.backoff_ms = Some(waits(series.restarts)?).filter(|wait| !wait.is_zero()).map(time_span::millis);
     }
-    if start == Start::First {
-        readmit(&state, (ward, super::name(unit, &known)), started);
-    }
     let noted = state.set_current(&run);
     let saved = noted.and_then(|()| state.save_run(&record)).and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
@@ -83,10 +85,6 @@ fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
     drop(turn);
     if one_too_many {
         let decision = limit::decide(arguments)?;
-        if decision.given_up() == Some(GivenUp::Exclude) {
-            // The record of the death that led to it has no end, so this has to say why the unit is down.
-            let _ = exclusion::save(&state, &Exclusion::by_limit(clock::since_epoch()));
-        }
         return limit::carry_out(&decision, &services, arguments, Site::Starting).map(drop).and(saved).map(|()| None);
     }
     if is_restart {
@@ -129,23 +127,33 @@ fn begin_blindly(state: &WardState, (ward, unit): (&str, &str), arguments: &Argu
     Err(io::Error::other("systemd does not say which run of the unit this is"))
 }
 
-/// Whoever has this start made wants the ward back: ends an exclusion by hand. But one that is younger than this start, `started`,
-/// is what ends the start: its stop is on its way.
-fn readmit(state: &WardState, (ward, unit): (&str, &str), started: u64) {
-    let since = started..=clock::since_epoch();
-    if exclusion::load(state).is_some_and(|mark| since.contains(&mark.at)) {
-        return;
-    }
-    match exclusion::remove(state) {
-        Ok(None) => {}
-        Ok(Some(_)) => tracing::info!(
-            MESSAGE_ID = messages::READMITTED,
-            UNITWARD_WARD = ward,
-            OBJECT_SYSTEMD_UNIT = unit,
-            "{unit} is started, so ward {ward} is excluded no more."
-        ),
-        Err(error) => tracing::warn!(UNITWARD_WARD = ward, "Failed to end the exclusion of ward {ward}: {error}"),
-    }
+/// Whether the ward is excluded: then this start is refused. PID 1 has refused it already, but where it does not test the
+/// unit's conditions, as before an automatic restart, or somebody has reset them.
+fn is_refused(arguments: &Arguments) -> io::Result<bool> {
+    let (ward, unit) = arguments.ward_and_unit()?;
+    let Some(mark) = exclusion::load(&WardState::of(ward)) else { return Ok(false) };
+    let by = mark.by.word();
+    tracing::warn!(
+        MESSAGE_ID = messages::REFUSED,
+        UNITWARD_WARD = ward,
+        OBJECT_SYSTEMD_UNIT = unit,
+        "Not starting {unit}: ward {ward} is excluded, by {by}; \"unitward readmit {ward}\" takes it back."
+    );
+    Ok(true)
+}
+
+/// Whether this run is one that was refused, from what PID 1 says of it when it has ended.
+pub(super) fn has_refused(state: &WardState, run: &InvocationId, known: &Properties) -> bool {
+    let at = |key| known.number::<u64>(key).unwrap_or(0);
+    let has_run = at(super::MAIN_STARTED) > 0 && at(super::MAIN_STARTED) >= at("InactiveExitTimestampMonotonic");
+    !has_run && exclusion::load(state).is_some() && state.run(run.as_str()).is_err()
+}
+
+/// Ends this start, and with it this very process.
+fn end_start(unit: &str) -> io::Result<()> {
+    triggers::stop_with(unit, &[])?;
+    std::thread::sleep(TO_BE_ENDED);
+    Ok(())
 }
 
 /// Marks the conditions with `Once=` that fire now; gives those that have fired before.
@@ -186,25 +194,4 @@ fn wait(ward: &str, unit: &str, restart: u32, wait: Duration) {
     let span = time_span::render(wait);
     tracing::info!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "Restarting {unit} in {span}, attempt {restart}.");
     std::thread::sleep(wait);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::edge::exclusion::{By, Exclusion};
-
-    #[test]
-    fn a_start_ends_the_exclusions_before_it_and_is_ended_by_those_after_it() {
-        let place = tempfile::tempdir().unwrap();
-        let state = WardState::below(place.path(), "web");
-        let now = clock::since_epoch();
-        let is_kept = |at: u64, started: u64| {
-            exclusion::save(&state, &Exclusion { at, by: By::Hand, why: String::new() }).unwrap();
-            readmit(&state, ("web", "web.service"), started);
-            exclusion::load(&state).is_some()
-        };
-        assert!(!is_kept(now - 10, now - 5));
-        assert!(is_kept(now - 5, now - 10));
-        assert!(!is_kept(now + 1_000_000, now - 10), "the clock was set back since");
-    }
 }

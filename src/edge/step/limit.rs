@@ -6,9 +6,10 @@ use super::stack::{self, Death};
 use crate::core::config::{StackName, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{DeathLimit, LastEnd, Verdict};
-use crate::edge::record::GivenUp;
+use crate::edge::exclusion;
+use crate::edge::record::{GivenUp, WardState};
 use crate::edge::systemctl::{self, Wait};
-use crate::edge::{clock, pid1};
+use crate::edge::{clock, pid1, triggers};
 use std::io;
 
 /// A reboot as a last resort is refused this soon after boot, in milliseconds: a host that dies at every boot must stay
@@ -161,14 +162,24 @@ fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> i
     tracing::error!(
         UNITWARD_WARD = ward,
         OBJECT_SYSTEMD_UNIT = unit,
-        "{why}; leaving it down until \"systemctl start {unit}\"."
+        "{why}; leaving it down until \"unitward readmit {ward}\"."
     );
-    stop(unit).map(|()| Came::AsDecided)
+    exclude(ward, unit).map(|()| Came::AsDecided)
 }
 
-/// Has the unit end in `failed`, for good. Whatever requires it is left alone, as systemd's own start limit leaves it.
+/// Marks the ward as excluded, and has its unit end in `failed`, for good, and with it what would start it again.
+fn exclude(ward: &str, unit: &str) -> io::Result<()> {
+    let state = WardState::of(ward);
+    let found = triggers::active(unit);
+    let triggers = found.as_deref().unwrap_or_default();
+    let marked = exclusion::save_by_limit(&state, triggers.to_vec(), clock::since_epoch());
+    let stopped = triggers::stop_with(unit, triggers);
+    found.map(drop).and(marked).and(stopped)
+}
+
+/// Has the unit end in `failed`.
 fn stop(unit: &str) -> io::Result<()> {
-    systemctl::queue(&["stop", "--job-mode=ignore-dependencies", "--", unit])
+    triggers::stop_with(unit, &[])
 }
 
 /// Ends the unit's restarts and asks for the full restart of its stack, which then starts it anew.
@@ -189,11 +200,7 @@ fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io
         UNITWARD_WARD = ward,
         UNITWARD_STACK = stack.as_str(),
         OBJECT_SYSTEMD_UNIT = unit,
-        "Failed to have stack {stack} restarted: {error}; leaving {unit} down until \"systemctl start {unit}\"."
+        "Failed to have stack {stack} restarted: {error}; leaving {unit} down until \"unitward readmit {ward}\"."
     );
-    let stopped = match site {
-        Site::Ended(_) => stopped,
-        Site::Starting => stop(unit),
-    };
-    stopped.map(|()| Came::ToExclusion)
+    exclude(ward, unit).map(|()| Came::ToExclusion)
 }

@@ -14,9 +14,9 @@ use super::{ending, stopped};
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::core::recovery::{Series, list};
-use crate::edge::exclusion::{self, By, Exclusion};
+use crate::edge::exclusion::{self, By};
 use crate::edge::pid1::{self, Wanted};
-use crate::edge::record::{End, GivenUp, RunRecord, StartKind, WardState};
+use crate::edge::record::{End, GivenUp, RunRecord, WardState};
 use crate::edge::{clock, series_file};
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -93,9 +93,7 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     let _ = state.prune_runs(death.invocation.as_str());
     if decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude) {
         // The next start may be under way, and its record would be the last one.
-        exclusion::save(&state, &Exclusion::by_limit(clock::since_epoch()))?;
-    } else if record.start == StartKind::First {
-        readmit(&state, death.begun)?;
+        exclusion::save_by_limit(&state, Vec::new(), clock::since_epoch())?;
     }
     Ok(Some(Consequence { state, record, decision, services, arguments }))
 }
@@ -202,14 +200,6 @@ fn end(death: &Unnoted, decision: Option<&Decision>) -> End {
     }
 }
 
-/// A start by hand ends the exclusions before it.
-fn readmit(state: &WardState, begun: u64) -> io::Result<()> {
-    match exclusion::load(state) {
-        Some(mark) if mark.at < begun => exclusion::remove(state).map(drop),
-        _ => Ok(()),
-    }
-}
-
 /// Waits until the unit is down.
 fn await_down(unit: &str) {
     let until = Instant::now() + PATIENCE;
@@ -225,6 +215,8 @@ fn await_down(unit: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::exclusion::Exclusion;
+    use crate::edge::record::StartKind;
 
     fn arguments() -> Arguments {
         let words = "web web.service --death-limit=2 --within=60s --reset-after=600s --on-limit=exclude";
@@ -280,7 +272,7 @@ mod tests {
             (500, By::Limit, 3, true),
             (1_500, By::Hand, 3, false),
         ] {
-            exclusion::save(&state, &Exclusion { at, by, why: String::new() }).unwrap();
+            exclusion::save(&state, &Exclusion { at, by, why: String::new(), triggers: Vec::new() }).unwrap();
             assert_eq!(was_given_up_before(&state, &death(restarts)), expect, "{at} {by:?} {restarts}");
         }
     }

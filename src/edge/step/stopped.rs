@@ -9,7 +9,7 @@ use super::ending::{Failed, MAIN_ENDED_AT, Told};
 use super::limit::{Came, Decision, Site};
 use super::list::{self, Phase, Run};
 use super::stack::Death;
-use super::{limit, own_lines, tell, this_run};
+use super::{begin, limit, own_lines, tell, this_run};
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::core::recovery::{Series, policy, turned};
 use crate::edge::pid1::{self, Properties, Wanted};
@@ -57,18 +57,22 @@ const ASKED: Wanted<'_> = Wanted {
 pub(super) fn stopped(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
     let state = WardState::of(arguments.word(0)?);
-    let (record, done) = note_end(&arguments, &state)?;
+    let Some((record, done)) = note_end(&arguments, &state)? else { return Ok(0) };
     let unit = record.unit.clone();
     let status = Run::new((&state, &unit), record, (Phase::Stop, umask)).whole(&lines);
     done.map(|()| status)
 }
 
-/// Notes the end and does what follows from it; gives the record, and what could not be done.
-fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<(RunRecord, io::Result<()>)> {
+/// Notes the end and does what follows from it; gives the record, and what could not be done; `None`: of a start that `begin` has
+/// refused.
+fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunRecord, io::Result<()>)>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let (known, job) = pid1::ask_with_job(unit, ASKED)?;
     let run = this_run::required(&known)?;
     let invocation = run.as_str();
+    if begin::has_refused(state, &run, &known) {
+        return Ok(None);
+    }
     let told = Told::of(&known);
     let asked = asked(&told, (&known, job.as_deref())) || was_restarted_with_its_stack(&told, arguments, &known);
     let kind = kind_of_end(&told, &known, asked);
@@ -110,7 +114,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<(RunRecord, 
     drop(turn);
     let death = Death { unit: super::name(unit, &known), invocation };
     let done = finish(state, &mut record, (decision, &services), (arguments, death)).and(saved);
-    Ok((record, done))
+    Ok(Some((record, done)))
 }
 
 /// Saves the record of a run that has ended, tells of it and does what the death limit demands.

@@ -2,7 +2,7 @@
 
 use super::progress::while_waiting;
 use super::refuse;
-use crate::edge::exclusion::{self, Exclusion};
+use crate::edge::exclusion::{self, By, Exclusion};
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::record::WardState;
 use crate::shell::cli::say;
@@ -57,7 +57,7 @@ enum Became {
 enum Kept {
     /// The unit is down.
     Down,
-    /// It is in force no more: somebody has readmitted the ward, or started its unit.
+    /// It is in force no more: somebody has readmitted the ward.
     Ended,
 }
 
@@ -76,13 +76,13 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
     let ward = WardState::of(&name);
     // The state first: a unit that was down before its ward was seen to be excluded was not started meanwhile.
     let look = || Ok(kept(&state(&unit)?, exclusion::load(&ward).as_ref()));
-    let until = format!("until \"unitward readmit {name}\", or whatever else starts it");
-    Ok(match while_waiting(&format!("Stopping {unit}"), || wait(look))? {
-        Some(Kept::Down) => said(&format!("{name} is excluded: {unit} is down {until}.")),
-        Some(Kept::Ended) => {
-            refuse(&format!("{name} is not excluded: somebody has readmitted it meanwhile, or started {unit}."))
-        }
-        None => said(&format!("{name} is excluded: {unit} is still being stopped, and stays down {until}.")),
+    let until = format!("until \"unitward readmit {name}\"");
+    let became = while_waiting(&format!("Stopping {unit}"), || wait(look))?;
+    let with = with_it(exclusion::load(&ward).as_ref());
+    Ok(match became {
+        Some(Kept::Down) => said(&format!("{name} is excluded: {unit} is down {until}{with}.")),
+        Some(Kept::Ended) => refuse(&format!("{name} is not excluded: somebody has readmitted it meanwhile.")),
+        None => said(&format!("{name} is excluded: {unit} is still being stopped, and stays down {until}{with}.")),
     })
 }
 
@@ -120,6 +120,15 @@ fn kept(state: &str, mark: Option<&Exclusion>) -> Option<Kept> {
     match mark {
         Some(_) => matches!(state, "inactive" | "failed").then_some(Kept::Down),
         None => Some(Kept::Ended),
+    }
+}
+
+/// What was stopped with the unit, as the end of a sentence.
+fn with_it(mark: Option<&Exclusion>) -> String {
+    match mark.map(|mark| mark.triggers.as_slice()) {
+        None | Some([]) => String::new(),
+        Some([one]) => format!(", and {one} with it"),
+        Some(several) => format!(", and {} with it", several.join(", ")),
     }
 }
 
@@ -193,8 +202,10 @@ struct Lasting(Option<(String, Instant)>);
 impl Lasting {
     /// What has become of the unit, once that is certain; `mark`: that of an exclusion that came after the readmission.
     fn look(&mut self, shown: &Properties, mark: Option<&Exclusion>) -> Option<Became> {
-        // A unit that is up is not excluded whatever mark there is: it may be refused to stop it.
-        if mark.is_some() && matches!(shown.text("ActiveState"), "inactive" | "failed" | "deactivating") {
+        // A unit that is up is not excluded whatever mark there is: it may be refused to stop it. The mark of the death limit
+        // tells no more than the state.
+        let by_hand = mark.is_some_and(|mark| mark.by == By::Hand);
+        if by_hand && matches!(shown.text("ActiveState"), "inactive" | "failed" | "deactivating") {
             return Some(Became::Excluded);
         }
         let run = shown.id("InvocationID").unwrap_or_default();
@@ -218,7 +229,6 @@ impl Lasting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::exclusion::By;
     use zbus::ObjectPath;
 
     #[test]
@@ -249,6 +259,9 @@ mod tests {
         let mut marked = |state| lasting.look(&shown(state, "b", "success"), Some(&mark));
         assert_eq!(["inactive", "deactivating"].map(&mut marked), [Some(Became::Excluded); 2]);
         assert_eq!(marked("activating"), None, "it may be refused to stop it");
+        let by_limit = Exclusion::by_limit(7);
+        let again = lasting.look(&shown("failed", "b", "exit-code"), Some(&by_limit));
+        assert_eq!(again, Some(Became::Failed), "it has died too often again");
     }
 
     #[test]
@@ -267,6 +280,6 @@ mod tests {
     }
 
     fn mark(at: u64) -> Exclusion {
-        Exclusion { at, by: By::Hand, why: String::new() }
+        Exclusion { at, by: By::Hand, why: String::new(), triggers: Vec::new() }
     }
 }

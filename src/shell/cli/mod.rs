@@ -55,7 +55,7 @@ enum Command {
     ///
     /// Goes on until it is interrupted.
     Monitor(monitor::Arguments),
-    /// Keep a ward down: stop its unit, and mark it as excluded until it is readmitted or started by hand.
+    /// Keep a ward down: stop its unit and what triggers it, and let nothing start it until it is readmitted.
     Exclude(exclude::Exclude),
     /// Take an excluded ward back: forget its deaths and start its unit.
     Readmit(exclude::Readmit),

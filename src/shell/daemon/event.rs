@@ -147,7 +147,14 @@ pub(super) enum Remark {
     /// A stack was restarted by hand while its inhibit file is there.
     Inhibited(String),
     /// Root excludes this ward, for this reason.
-    Excluded(String, String),
+    Excluded {
+        /// The ward.
+        ward: String,
+        /// Its unit.
+        unit: String,
+        /// Why.
+        why: String,
+    },
     /// Root readmits this ward.
     Readmitted(String),
     /// A pattern in `[Watch] Units=` that cannot be one.

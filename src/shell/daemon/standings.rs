@@ -59,8 +59,8 @@ impl Standings {
     /// Root has ruled over a ward.
     pub(super) fn ruled(&mut self, ruling: Ruling) -> Vec<Action> {
         match ruling {
-            Ruling::Exclude { ward, why } => {
-                let told = Action::Say(Remark::Excluded(ward.clone(), why.clone()));
+            Ruling::Exclude { ward, unit, why } => {
+                let told = Action::Say(Remark::Excluded { ward: ward.clone(), unit, why: why.clone() });
                 vec![self.exclude(ward, (By::Hand, why)), told]
             }
             Ruling::Readmitting { ward } => {

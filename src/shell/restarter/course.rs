@@ -15,13 +15,14 @@ use crate::core::full_restart::RestartOutcome;
 use crate::core::full_restart::outcome::{Look, Work};
 use crate::core::full_restart::reception::{Event, errno};
 use crate::core::full_restart::request::Answer;
+use crate::edge::exclusion::By;
 use crate::edge::full_restart::charge::{Charge, MemberWard};
 use crate::edge::full_restart::record::{Member, RestartEnd, RestartRecord, Restarts, Saved};
 use crate::edge::full_restart::underway::{Note, Underway, Way};
 use crate::edge::full_restart::{frames, look};
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::WardState;
-use crate::edge::{clock, exclusion};
+use crate::edge::{clock, exclusion, triggers};
 use sd_notify::NotifyState;
 use std::io;
 use std::sync::Arc;
@@ -99,6 +100,7 @@ pub(super) fn run(order: Order) {
     let timeout = stack.timeout;
     let mut course = Course::new(order, timeout);
     course.prepare();
+    course.readmit();
     let restarted = course.restart();
     course.conclude(restarted);
 }
@@ -183,10 +185,22 @@ impl Course {
         Ok(looks)
     }
 
-    /// Whether somebody has excluded the ward since the restart began.
+    /// Whether somebody has excluded the ward since the restart began; that of the death limit has a cause that is told.
     fn is_excluded_meanwhile(&self, member: &MemberWard) -> bool {
         let mark = exclusion::load(&WardState::of(member.ward.as_str()));
-        mark.is_some_and(|mark| mark.at >= clock::epoch_of_monotonic(self.since))
+        mark.is_some_and(|mark| mark.by == By::Hand && mark.at >= clock::epoch_of_monotonic(self.since))
+    }
+
+    /// Takes back the members that their death limit has excluded: a full restart gives all of them a new beginning. What a person
+    /// has excluded stays so.
+    fn readmit(&self) {
+        for MemberWard { ward, unit } in &self.charge.members {
+            let state = WardState::of(ward.as_str());
+            let Some(mark) = exclusion::load(&state).filter(|mark| mark.by == By::Limit) else { continue };
+            if let Err(error) = exclusion::remove(&state).map(drop).and_then(|()| triggers::start(&mark.triggers)) {
+                tracing::warn!("Failed to take {unit} back, which its death limit has excluded: {error}");
+            }
+        }
     }
 
     fn save(&self) {

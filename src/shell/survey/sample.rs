@@ -81,7 +81,7 @@ pub(super) fn scene() -> Scene {
     let ended = End { given_up: Some(GivenUp::Exclude), limit_reached: true, ..died(3_600_000) };
     let last = RunRecord { end: Some(ended), ..run(&worker, (9, StartKind::AfterAbnormalDeath)) };
     let why = "its death limit was reached".to_owned();
-    let exclusion = Some(Exclusion { at: NOW - 3_600_000, by: By::Limit, why });
+    let exclusion = Some(Exclusion { at: NOW - 3_600_000, by: By::Limit, why, triggers: Vec::new() });
     scene.place(
         ("worker.service", unit("loaded", "failed", "failed")),
         Some(("worker", Book { exclusion, ..book(vec![last]) })),

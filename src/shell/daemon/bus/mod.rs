@@ -13,6 +13,7 @@ mod clerks;
 mod manager;
 mod refusal;
 mod rule;
+mod triggers;
 mod wards;
 
 pub(super) use rule::Ruling;

@@ -1,14 +1,15 @@
 //! Excludes and readmits wards for root.
 //!
 //! An exclusion is a mark in the ward's state and a stop of its unit like any other that somebody asks for. The mark comes first,
-//! so that nobody finds the unit down without it, and again once the stop is queued: a start that was under way removes it. A
-//! readmission forgets the deaths that were counted and starts the unit.
+//! so that nothing starts the unit meanwhile, then the stop of what triggers it. A readmission forgets the deaths that were
+//! counted and starts all of them.
 //!
 //! Both are told when systemd has agreed, and taken back when it does not; where it has not answered they stand, and it is said so.
 //! But the main loop hears of a readmission before the start, so that it knows who is behind what it sees.
 
 use super::Facts;
 use super::refusal::Refusal;
+use super::triggers;
 use crate::core::config::names::is_meant;
 use crate::core::config::{Ward, nearest};
 use crate::core::recovery::Series;
@@ -38,7 +39,7 @@ const LONGEST_REASON: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::shell::daemon) enum Ruling {
     /// The ward is kept down from now on.
-    Exclude { ward: String, why: String },
+    Exclude { ward: String, unit: String, why: String },
     /// It is about to be started again: that start is no news of its own.
     Readmitting { ward: String },
     /// It was started again.
@@ -87,30 +88,30 @@ impl Ruler {
         if exclusion::of(&state, shown.standing()).is_some() {
             return Ok(false);
         }
-        let mark = Exclusion { at: clock::since_epoch(), by: By::Hand, why: why.clone() };
+        let triggers = triggers::active(call.0, &unit).await?;
+        let mark = Exclusion { at: clock::since_epoch(), by: By::Hand, why: why.clone(), triggers: triggers.clone() };
         let unmarked = |error| Refusal::Failed(format!("Failed to mark {ward} as excluded: {error}."));
         exclusion::save(&state, &mark).map_err(unmarked)?;
         if shown.load != "not-found" {
+            triggers::stop(call.0, &triggers).await;
             let stopped = manager_call(call.0, "StopUnit", &(unit.as_str(), "replace")).await;
             if let Err(error) = stopped
                 && !is_down(call.0, &unit).await
             {
                 if is_late(&error) {
-                    self.tell(Ruling::Exclude { ward: ward.clone(), why }).await;
+                    self.tell(Ruling::Exclude { ward: ward.clone(), unit: unit.clone(), why }).await;
                     let why = format!(
                         "{ward} is marked as excluded, but whether {unit} is being stopped is not known: {error}."
                     );
                     return Err(Refusal::Failed(why));
                 }
                 let kept = exclusion::remove(&state).err().map_or_else(String::new, |error| format!(" ({error})"));
+                triggers::start(call.0, &triggers).await;
                 let why = format!("{ward} is not excluded{kept}: {unit} could not be stopped: {error}.");
                 return Err(Refusal::Failed(why));
             }
-            if exclusion::load(&state).is_none() {
-                exclusion::save(&state, &mark).map_err(unmarked)?;
-            }
         }
-        self.tell(Ruling::Exclude { ward, why }).await;
+        self.tell(Ruling::Exclude { ward, unit, why }).await;
         Ok(true)
     }
 
@@ -137,6 +138,9 @@ impl Ruler {
         series_file::save(&state, &Series::default()).map_err(failed)?;
         let mark = exclusion::remove(&state).map_err(failed)?;
         self.tell(Ruling::Readmitting { ward: ward.clone() }).await;
+        let stopped = mark.as_ref().map_or(&[][..], |mark| &mark.triggers);
+        // Before the unit: a socket refuses to listen for a service that is up.
+        triggers::start(call.0, stopped).await;
         // It fails where there is nothing to forget.
         let _ = manager_call(call.0, "ResetFailedUnit", &unit.as_str()).await;
         let started = manager_call(call.0, "StartUnit", &(unit.as_str(), "replace")).await;
@@ -148,6 +152,7 @@ impl Ruler {
                 let why = format!("{ward} is readmitted, but whether {unit} is being started is not known: {error}.");
                 return Err(Refusal::Failed(why));
             }
+            triggers::stop(call.0, stopped).await;
             let kept = mark.map_or(Ok(()), |mark| exclusion::save(&state, &mark));
             self.tell(Ruling::StillExcluded { ward: ward.clone() }).await;
             kept.map_err(failed)?;
@@ -253,21 +258,26 @@ pub(super) async fn user_of(bus: &Connection, caller: &str) -> zbus::Result<u32>
 
 async fn show(bus: &Connection, unit: &str) -> Result<Shown, Refusal> {
     let found = async {
-        let at = manager_call(bus, "LoadUnit", &unit).await?.body().deserialize::<OwnedObjectPath>()?;
-        let of_unit = "org.freedesktop.systemd1.Unit";
-        let mut words = Vec::new();
-        for property in ["LoadState", "ActiveState"] {
-            let place = (SYSTEMD, at.as_str(), "org.freedesktop.DBus.Properties", "Get");
-            let value = call(bus, place, &(of_unit, property)).await?.body().deserialize::<OwnedVariant>()?;
-            words.push(String::try_from(value)?);
-        }
-        let active = words.pop().unwrap_or_default();
-        Ok::<_, zbus::Error>(Shown { load: words.pop().unwrap_or_default(), active })
+        let load = String::try_from(property(bus, unit, "LoadState").await?)?;
+        Ok::<_, zbus::Error>(Shown { load, active: String::try_from(property(bus, unit, "ActiveState").await?)? })
     };
-    found.await.map_err(|error| Refusal::Failed(format!("Failed to ask systemd for {unit}: {error}.")))
+    found.await.map_err(|error| unanswered(unit, &error))
 }
 
-async fn manager_call(
+/// What is said when systemd does not tell of a unit.
+pub(super) fn unanswered(unit: &str, error: &zbus::Error) -> Refusal {
+    Refusal::Failed(format!("Failed to ask systemd for {unit}: {error}."))
+}
+
+/// A property that every unit has.
+pub(super) async fn property(bus: &Connection, unit: &str, property: &str) -> zbus::Result<OwnedVariant> {
+    let at = manager_call(bus, "LoadUnit", &unit).await?.body().deserialize::<OwnedObjectPath>()?;
+    let place = (SYSTEMD, at.as_str(), "org.freedesktop.DBus.Properties", "Get");
+    let of_unit = "org.freedesktop.systemd1.Unit";
+    call(bus, place, &(of_unit, property)).await?.body().deserialize::<OwnedVariant>()
+}
+
+pub(super) async fn manager_call(
     bus: &Connection,
     method: &'static str,
     body: &(impl serde::Serialize + DynamicType),

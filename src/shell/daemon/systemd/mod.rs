@@ -158,12 +158,10 @@ pub(super) struct UnitState {
 }
 
 impl UnitState {
-    /// Whether a run goes on or begins, and none is only waited for.
+    /// Whether a run goes on or begins, and none is only waited for. While `ExecCondition=` runs the start may still be refused.
     pub(super) fn is_a_start(&self) -> bool {
-        matches!(
-            Stage::of(&self.active, &self.sub),
-            Stage::Starting | Stage::Running | Stage::Exited | Stage::Reloading
-        )
+        let stage = Stage::of(&self.active, &self.sub);
+        matches!(stage, Stage::Starting | Stage::Running | Stage::Exited | Stage::Reloading) && self.sub != "condition"
     }
 }
 

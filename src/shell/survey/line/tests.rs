@@ -176,7 +176,7 @@ fn a_record_knows_better_since_when_than_a_unit_that_changes_often() {
 
 #[test]
 fn excluded_is_who_is_down_and_marked_and_done_who_has_finished() {
-    let exclusion = Some(Exclusion { at: NOW - 7_000, by: By::Hand, why: String::new() });
+    let exclusion = Some(Exclusion { at: NOW - 7_000, by: By::Hand, why: String::new(), triggers: Vec::new() });
     let excluded = stands(seen("loaded inactive dead", ""), Book { exclusion, ..Book::default() }, false);
     assert_eq!((excluded.state, excluded.since), (State::Excluded, Some(NOW - 7_000)));
     assert_eq!(excluded.exclusion.unwrap().why, None);

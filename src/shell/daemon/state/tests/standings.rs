@@ -24,7 +24,7 @@ fn told(actions: &[Action]) -> Vec<String> {
 }
 
 fn exclude() -> Event {
-    Event::Ruled(Ruling::Exclude { ward: "w".into(), why: "why".into() })
+    Event::Ruled(Ruling::Exclude { ward: "w".into(), unit: "w.service".into(), why: "why".into() })
 }
 
 #[test]

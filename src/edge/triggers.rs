@@ -1,0 +1,47 @@
+//! The sockets, timers and paths that start a unit.
+//!
+//! While the unit may not start they would have it started again and again, until systemd ends them with `trigger-limit-hit`, so
+//! they are stopped with it. Whatever else requires them is left alone.
+
+use super::pid1::{self, Wanted};
+use super::systemctl;
+use std::io;
+
+/// Those of a unit that are up.
+///
+/// # Errors
+/// When PID 1 cannot be asked.
+pub fn active(unit: &str) -> io::Result<Vec<String>> {
+    let known = pid1::ask_patiently(unit, Wanted { unit: &["TriggeredBy"], own: &[] })?;
+    let all: Vec<&str> = known.texts("TriggeredBy").collect();
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let states = pid1::ask_all(&all, Wanted { unit: &["ActiveState"], own: &[] })?;
+    let is_up = |state: &str| !matches!(state, "inactive" | "failed" | "deactivating");
+    let up = all.iter().zip(&states).filter(|(_, shown)| is_up(shown.text("ActiveState")));
+    Ok(up.map(|(trigger, _)| (*trigger).to_owned()).collect())
+}
+
+/// Has the unit stopped, and before it what triggers it. Whatever requires them is left alone, as systemd's own start limit leaves it.
+///
+/// # Errors
+/// When one of the stops is refused; the others are made all the same.
+pub fn stop_with(unit: &str, triggers: &[String]) -> io::Result<()> {
+    let mut arguments = vec!["stop", "--job-mode=ignore-dependencies", "--"];
+    arguments.extend(triggers.iter().map(String::as_str));
+    arguments.push(unit);
+    systemctl::queue(&arguments)
+}
+
+/// Has them started again.
+///
+/// # Errors
+/// When one of the starts is refused; the others are made all the same.
+pub fn start(triggers: &[String]) -> io::Result<()> {
+    if triggers.is_empty() {
+        return Ok(());
+    }
+    let arguments: Vec<_> = ["start", "--"].into_iter().chain(triggers.iter().map(String::as_str)).collect();
+    systemctl::queue(&arguments)
+}
