@@ -92,7 +92,7 @@ const ADDED: &[Broken] = &[
     ("[OnDeath]\nStatus=g/i 1 text\n", 4, "not in this version", Unit),
     ("[OnDeath]\nLog=x\nno equals sign here\n", 5, "Key=Value", Unit),
     ("[Install]\nWantedBy=nonsense\n", 4, "suffix", Unit),
-    ("TimeoutStartSec=1s\n[OnDeath]\nWaitFor=1min\n", 3, "write 3min", Unit),
+    ("TimeoutStartSec=1s\n[OnDeath]\nWaitFor=1min\n", 3, "write 2min 30s", Unit),
 ];
 
 fn texts() -> Vec<(String, usize, &'static str, Left)> {

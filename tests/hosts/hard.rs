@@ -163,7 +163,7 @@ on_both! {
     fn a_killed_step_has_failed(host: Host) {
         guard(&host, "web", "web", "[Service]\nExecStart=/bin/sleep infinity\n[OnDeath]\nOnStepFailure=break\nExecute=/bin/sh -c 'echo $$$$ >/run/step; exec sleep 60'\nElseExecute=/bin/touch /run/else\nExecute=/bin/touch /run/not-after-break\n");
         kill(&host, "web");
-        let step = host.wait_for("the step", || Some(host.sh("cat /run/step 2>/dev/null || true")).filter(|pid| pid.ends_with('\n')));
+        let step = host.wait_for("the step", || Some(host.sh("cat /run/step 2>/dev/null || true")).filter(|pid| !pid.is_empty()));
         host.sh(&format!("kill -KILL {step}"));
         host.wait_for_property("web", "ActiveState", "active");
         assert!(host.has("/run/else") && !host.has("/run/not-after-break"));

@@ -1,4 +1,4 @@
-//! Whether a service's commands run as somebody else than root, or in a sandbox of their own.
+//! Whether a service's commands run as somebody else than root, in a sandbox of their own, or with limits of their own.
 //!
 //! A `+` before a command lifts that, so where there is none of it a command with `+` and one without are the same, and
 //! the helper can run it. Otherwise only PID 1 can put a command where it belongs.
@@ -41,8 +41,8 @@ const KEYS: [&str; 32] = [
     "MountAPIVFS",
 ];
 
-/// The same by how they begin: `PrivateTmp=`, `ProtectSystem=`, `RestrictNamespaces=`, `SystemCallFilter=` …
-const FAMILIES: [&str; 4] = ["Private", "Protect", "Restrict", "SystemCall"];
+/// The same by how they begin: `PrivateTmp=`, `ProtectSystem=`, `RestrictNamespaces=`, `SystemCallFilter=`, `LimitNOFILE=` …
+const FAMILIES: [&str; 5] = ["Private", "Protect", "Restrict", "SystemCall", "Limit"];
 
 /// Values that leave such a setting off.
 const OFF: [&str; 7] = ["", "no", "false", "off", "0", "n", "f"];
@@ -90,6 +90,7 @@ mod tests {
             "RestrictAddressFamilies=AF_UNIX",
             "SystemCallFilter=~@mount",
             "User=\nGroup=app",
+            "LimitNOFILE=512",
             "PrivateTmp=no\nPrivateTmp=yes",
         ] {
             check(lines, true);
