@@ -42,7 +42,8 @@ fn runs(host: &Host, ward: &str) -> Vec<Value> {
 
 fn check_given_up(host: &Host, ward: &str, reason: &str) {
     wait_for_exclusion(host, ward);
-    host.wait_for("the reports", || (reasons(host, ward).len() == 4).then_some(()));
+    // On a busy machine one more start may come before systemd has carried out the stop; it is reported and does not count.
+    host.wait_for("the reports", || (reasons(host, ward).len() >= 4).then_some(()));
     assert!(reasons(host, ward).iter().all(|told| told == reason), "{ward}: {:?}", reasons(host, ward));
     let runs = runs(host, ward);
     assert_eq!(runs.len(), 4, "{ward}: {runs:?}");
