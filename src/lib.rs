@@ -54,6 +54,7 @@
 //! * `step`: `unitward-step`, which PID 1 runs in the lines of generated units.
 //! * `symbols`: the functions of a backtrace, and the confined process that reads other people's objects and names for it.
 //! * `systemctl`: PID 1, told what to do, without a bus daemon.
+//! * `triggers`: sockets, timers and paths that start a unit.
 //! * `trusted`: directories that only root can have prepared.
 //! * `unit_files`: other people's units, as they are on disk.
 //! * `up`: when a run was up that no line has noted it of.

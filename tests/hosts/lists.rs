@@ -88,7 +88,7 @@ on_both! {
             host.write("/run/go-1", "");
             wait_for_step(&host, "3");
             host.sh("systemctl stop --no-block web");
-            host.wait_for_property("web", "ActiveState", "deactivating");
+            host.wait_for("the stop", || (host.systemctl_show("web", "ActiveState") != "activating").then_some(()));
             host.write("/run/go-3", "");
             host.wait_for("the end", || ["inactive", "failed"].contains(&host.systemctl_show("web", "ActiveState").as_str()).then_some(()));
             assert!(!host.has("/run/at-4"), "{service}");
@@ -135,7 +135,7 @@ on_both! {
 
     fn only_a_command_in_the_services_own_user_or_sandbox_has_a_line_of_its_own(host: Host) {
         let steps = "[OnDeath]\nWaitFor=1ms\nExecute=/bin/true\nExecute=+/bin/true\nLog=x\n";
-        for (name, service, lines) in [("plain", "", 1), ("user", "User=nobody\n", 3), ("box", "PrivateTmp=yes\n", 3), ("limit", "LimitNOFILE=512\n", 3)] {
+        for (name, service, lines) in [("plain", "", 1), ("user", "User=daemon\n", 3), ("box", "PrivateTmp=yes\n", 3), ("limit", "LimitNOFILE=512\n", 3)] {
             guard(&host, name, name, &format!("[Service]\n{service}ExecStart=/bin/sleep infinity\n{steps}"));
             let shown = host.sh(&format!("systemctl cat {name}"));
             assert_eq!(shown.matches("ExecStartPost=").count(), lines, "{shown}");

@@ -33,6 +33,7 @@ mod exclusion;
 mod exclusion_disputed;
 mod first;
 mod flapping;
+#[cfg(feature = "full")]
 mod foreign_dumps;
 mod foreign_objects;
 mod foreign_text;

@@ -69,7 +69,7 @@ pub(crate) const CASES: &[Case] = &[
     ward!("DeathLimit=3\n", "3:1", ["DeathLimit= belongs in [Recovery]"], "DeathLimit" => "[Recovery]\nDeathLimit"),
     ward!("StartLimitBurst=3\n", "3:1", ["has no effect in a ward", "DeathLimit= in [Recovery]"], "StartLimitBurst" => "[Recovery]\nDeathLimit"),
     ward!("Restart=no\n", "3:9", ["nothing restarts it", "write Restart=on-failure"], "no\n" => "on-failure\n"),
-    ward!("TimeoutStartSec=5s\n[OnDeath]\nWaitFor=1min\n", "3:17", ["less than the steps", "write 3min"], "5s" => "3min"),
+    ward!("TimeoutStartSec=5s\n[OnDeath]\nWaitFor=1min\n", "3:17", ["less than the steps", "write 2min 30s"], "5s" => "2min 30s"),
     ward!("[Recovery]\nRestart=always\n", "4:1", ["Restart= belongs in [Service], not in [Recovery]"], "[Recovery]\n" => ""),
     ward!("[Ward]\nDeathLimit=3\n", "4:1", ["DeathLimit= belongs in [Recovery]"], "[Ward]" => "[Recovery]"),
     file!("unitward/unitward.conf", "[Node]\nBroker=mqtt://h\n", "2:1:", ["Broker= belongs in [MQTT]"], "Node" => "MQTT"),
@@ -219,13 +219,13 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         files: &[
             ("unitward/b.ward", "[Ward]\nUnit=telldusd.service\n"),
-            ("systemd/system/telldusd.service.d/override.conf", "[Service]\nExecStartPre=\nNice=5\n"),
+            ("systemd/system/telldusd.service.d/override.conf", "[Service]\nExecCondition=\nNice=5\n"),
         ],
         at: "systemd/system/telldusd.service.d/override.conf:2:1:",
-        says: &["takes away the ExecStartPre= lines", "take the line out"],
+        says: &["takes away the ExecCondition= lines", "take the line out"],
         mend: Mend::Write {
             file: "systemd/system/telldusd.service.d/override.conf",
-            wrong: "ExecStartPre=\n",
+            wrong: "ExecCondition=\n",
             right: "",
         },
     },
