@@ -97,10 +97,12 @@ on_both! {
         let run = set_up(&host, "", HELD);
         host.write("/run/go-1", "");
         wait_for_step(&host, "3");
+        host.sh("rm /run/at-1 /run/go-1");
         kill(&host, "web");
         host.write("/run/go-3", "");
         wait_for_step(&host, "1");
         assert!(!host.has("/run/at-4"), "the rest is left out when the main process has died");
+        host.write("/run/go-1", "");
         host.write("/run/go-4", "");
         wait_for_restart(&host, "web", &run);
         host.wait_for("the last step", || host.has("/run/at-4").then_some(()));
