@@ -75,7 +75,7 @@ fn attacker(host: &Host) {
     host.write("/home/app/env", &environment);
     host.write("/root/victim", "as it was\n");
     host.sh(
-        "chmod 600 /root/victim; cd /home/app/links; for pid in $(seq 4000); do ln -s /root/victim x.tmp$pid; done; \
+        "chmod 600 /root/victim; cd /home/app/links; perl -e 'symlink \"/root/victim\", \"x.tmp$_\" for 1 .. 4000'; \
              ln -s /root/victim x.json; chown -hR app: /home/app",
     );
     host.script("/usr/local/bin/administrators", "#!/bin/sh\ntool; systemctl --version; env >>/run/seen\n");
