@@ -10,6 +10,7 @@
 mod contents;
 mod current;
 mod secure;
+mod told;
 mod totals;
 mod turn;
 

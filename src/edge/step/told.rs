@@ -1,12 +1,9 @@
 //! What a step's command is told of what happened: variables of its environment.
 
 use super::line::StepLine;
-use crate::core::crash::observation::ServiceResult;
-use crate::core::crash::reason::{Cause, TimeLimits};
-use crate::core::crash::tracker::Waited;
-use crate::core::crash::verdict::process_end;
+use crate::core::crash::reason::TimeLimits;
 use crate::edge::pid1::{self, TIME_LIMITS, Wanted};
-use crate::edge::record::{End, RunRecord, StartKind, TimedOut, WardState};
+use crate::edge::record::{End, RunRecord, StartKind, WardState};
 use crate::edge::series_file;
 
 /// The variables for a step of the run of which this is the record. Those of a death are there where the step answers one.
@@ -41,11 +38,5 @@ fn reason(end: &End, unit: &str) -> String {
     let has_limit = matches!(end.result.as_str(), "watchdog" | "timeout");
     let ask = || Some(pid1::ask(unit, Wanted { unit: &[], own: &TIME_LIMITS }).ok()?.time_limits());
     let limits = if has_limit { ask() } else { None }.unwrap_or_else(TimeLimits::default);
-    let waited = match end.timed_out {
-        Some(TimedOut::Start) => Waited::Start,
-        Some(TimedOut::Stop) => Waited::Stop,
-        Some(TimedOut::Run) | None => Waited::Run,
-    };
-    let process = process_end(&end.code, &end.status);
-    Cause::new(&ServiceResult::parse(&end.result), process, (waited, &limits)).to_string()
+    end.cause(&limits).to_string()
 }

@@ -11,7 +11,6 @@ use crate::core::crash::report::UNKNOWN;
 use crate::core::recovery::policy;
 use crate::core::unit::words;
 use crate::edge::record::{End, RunRecord, StartKind};
-use crate::shell::daemon::records::cause;
 use serde::{Deserialize, Serialize};
 
 /// One ward. The order of the fields is the order of the keys.
@@ -312,7 +311,7 @@ fn last_death(book: &Book, details: Option<&Details>) -> Option<DeathTold> {
 
 /// Why a run ended, in the words of its report.
 pub(super) fn reason(end: &End, limits: &TimeLimits) -> Option<String> {
-    Some(cause(end, limits).to_string()).filter(|reason| reason != UNKNOWN)
+    Some(end.cause(limits).to_string()).filter(|reason| reason != UNKNOWN)
 }
 
 #[cfg(test)]

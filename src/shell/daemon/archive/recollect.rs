@@ -5,7 +5,6 @@
 //! it is the more exact one. What comes out is in the order of the journal, which holds also where the clock was set back; what
 //! only the run records tell is of this boot, and comes after that in the order of its time.
 
-use super::super::records;
 use crate::core::crash::observation::InvocationId;
 use crate::core::crash::tracker::{Activity, Evidence};
 use crate::core::crash::verdict::Testimony;
@@ -198,7 +197,7 @@ impl Accounts {
         let noted = self
             .record
             .as_ref()
-            .and_then(|(record, witness)| Some((records::testimony(record.end.as_ref()?), Activity::Seen, *witness)));
+            .and_then(|(record, witness)| Some((record.end.as_ref()?.testimony(), Activity::Seen, *witness)));
         noted.or_else(|| {
             let (testimony, activity) = self.journal.clone()?;
             Some((testimony, activity, Witness::Journal))
