@@ -18,9 +18,14 @@ pub fn active(unit: &str) -> io::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let states = pid1::ask_all(&all, Wanted { unit: &["ActiveState"], own: &[] })?;
-    let is_up = |state: &str| !matches!(state, "inactive" | "failed" | "deactivating");
     let up = all.iter().zip(&states).filter(|(_, shown)| is_up(shown.text("ActiveState")));
     Ok(up.map(|(trigger, _)| (*trigger).to_owned()).collect())
+}
+
+/// Whether a trigger in this state may start its unit.
+#[must_use]
+pub fn is_up(active_state: &str) -> bool {
+    !matches!(active_state, "inactive" | "failed" | "deactivating")
 }
 
 /// Has the unit stopped, and before it what triggers it. Whatever requires them is left alone, as systemd's own start limit leaves it.

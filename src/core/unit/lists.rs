@@ -1,8 +1,8 @@
 //! The lists of steps: which of them the helper runs, and which have a line of their own.
 //!
 //! A line is a process that PID 1 starts at every start of the service, so one line runs a whole list, and in the unit each
-//! step stands on a `\` continuation line of it. Only an `Execute=` without `+` of a service that has a user or a sandbox has a
-//! line of its own, where PID 1 puts it into them: its guard becomes the command, and the next line of the
+//! step stands on a `\` continuation line of it. Only an `Execute=` without `+` of a service that has a user, a sandbox or limits has
+//! a line of its own, where PID 1 puts it into them: its guard becomes the command, and the next line of the
 //! helper's asks PID 1 how that ended. A list is cut there into stretches.
 
 use super::confined::is_confined;
@@ -34,7 +34,7 @@ pub(super) enum Site {
 
 /// A part of a list.
 #[derive(Debug)]
-pub(super) enum Stretch {
+enum Stretch {
     /// Steps that the helper runs.
     Helper(Steps),
     /// The line of a command that PID 1 runs as the service.
@@ -47,7 +47,7 @@ pub(super) struct Steps {
     /// Their text, each from its continuation on; before them, what the helper must know of the line before.
     text: String,
     /// The start fails if one of them does.
-    pub(super) required: bool,
+    required: bool,
 }
 
 /// One list.
@@ -71,12 +71,10 @@ impl List {
 
     /// The steps that the helper runs first.
     pub(super) fn take_first(&mut self) -> Steps {
-        if matches!(self.stretches.first(), Some(Stretch::Helper(_)))
-            && let Stretch::Helper(steps) = self.stretches.remove(0)
-        {
-            return steps;
-        }
-        Steps::default()
+        let Some(Stretch::Helper(steps)) = self.stretches.first_mut() else { return Steps::default() };
+        let steps = std::mem::take(steps);
+        self.stretches.remove(0);
+        steps
     }
 
     /// The steps that the helper runs last.
@@ -111,9 +109,9 @@ impl List {
     /// Adds the step that starts the service of a condition which does not hold up the start.
     pub(super) fn launch(&mut self, ward: &Ward, condition: &Condition) {
         let do_now = if condition.do_now { " --do-now" } else { "" };
-        let service = quote_owned(&service_name(ward, condition));
-        let entry = [NEXT, STEP, &condition.id, ":0", do_now, " --no-wait Start ", &service].concat();
-        self.helper().text.push_str(&entry);
+        let service = service_name(ward, condition);
+        let entry = [NEXT, STEP, &condition.id, ":0", do_now, " --no-wait Start ", &quote(&service)];
+        self.helper().text.extend(entry);
     }
 
     /// Both, one after the other.
@@ -147,10 +145,6 @@ impl Steps {
     fn after_own() -> Self {
         Self { text: " --fetch".to_owned(), required: false }
     }
-}
-
-fn quote_owned(word: &str) -> String {
-    quote(word).into_owned()
 }
 
 /// A line of ours that runs as root, put together word by word.

@@ -6,7 +6,6 @@
 use super::arguments::Arguments;
 use super::ending::Told;
 use super::{said, stack, this_run};
-use crate::edge::clock;
 use crate::edge::pid1::{self, Properties};
 use crate::edge::record::TimedOut;
 
@@ -30,7 +29,7 @@ impl Stamps {
             began: at("InactiveExitTimestampMonotonic"),
             up: at("ActiveEnterTimestampMonotonic"),
             left: at("ActiveExitTimestampMonotonic"),
-            died: at("ExecMainExitTimestampMonotonic"),
+            died: at(super::MAIN_ENDED),
         }
     }
 }
@@ -87,7 +86,7 @@ pub(super) fn was_restarted_with_its_stack(told: &Told, arguments: &Arguments, k
 }
 
 /// Whether the process died in a way that nobody's request causes.
-pub(super) fn is_a_fault(told: &Told) -> bool {
+fn is_a_fault(told: &Told) -> bool {
     const FAULTS: [&str; 7] = ["SEGV", "ABRT", "BUS", "ILL", "FPE", "SYS", "TRAP"];
     matches!(told.result.as_str(), "core-dump" | "watchdog" | "oom-kill") || FAULTS.contains(&told.status.as_str())
 }
@@ -96,7 +95,7 @@ pub(super) fn is_a_fault(told: &Told) -> bool {
 /// stopped. At a shutdown the stop of a unit waits for those that come after it, and the unit may crash meanwhile.
 ///
 /// A unit that stays up after its process has ended leaves `active` at some later time.
-pub(super) fn died_before_the_stop(known: &Properties) -> bool {
+fn died_before_the_stop(known: &Properties) -> bool {
     const AT_ONCE: u64 = 1_000_000;
     let Stamps { began, up, left, died } = Stamps::of(known);
     0 < began && began <= up && up <= died && died <= left && left - died < AT_ONCE
@@ -104,7 +103,7 @@ pub(super) fn died_before_the_stop(known: &Properties) -> bool {
 
 /// Whether the host goes down, the unit had not come up, and its main process ended in a way that no stop's signal causes. No
 /// time tells there which came first; but at a shutdown the stop is wanted of every unit, also of one that has just crashed.
-pub(super) fn died_in_a_start(told: &Told, known: &Properties) -> bool {
+fn died_in_a_start(told: &Told, known: &Properties) -> bool {
     let Stamps { began, up, .. } = Stamps::of(known);
     let failed = matches!(told.result.as_str(), "signal" | "exit-code" | "core-dump");
     let stopped = told.code == "killed" && matches!(told.status.as_str(), "TERM" | "INT" | "HUP" | "PIPE");
@@ -116,7 +115,7 @@ pub(super) fn died_in_a_start(told: &Told, known: &Properties) -> bool {
 ///
 /// `STOPPING=1` looks like a stop, and anybody may have a start queued where the service has a name on the bus. What PID 1 has said
 /// tells the two apart.
-pub(super) fn a_stop_was_overtaken(told: &Told, known: &Properties) -> bool {
+fn a_stop_was_overtaken(told: &Told, known: &Properties) -> bool {
     let Stamps { began, up, left, died } = Stamps::of(known);
     let of_itself = matches!(told.result.as_str(), "watchdog" | "timeout" | "oom-kill" | "resources" | "protocol");
     let may_be = !of_itself && !is_a_fault(told) && began > 0 && began <= up && up <= left && left < died;
@@ -131,14 +130,6 @@ pub(super) fn kind_of_end(told: &Told, known: &Properties, asked: bool) -> Kind 
         "success" if known.text("Type") == "oneshot" => Kind::Finished,
         "success" => Kind::Death,
         _ => Kind::AbnormalDeath,
-    }
-}
-
-/// When the main process ended, as PID 1 saw it; now, where it never ran.
-pub(super) fn time_of_death(known: &Properties) -> u64 {
-    match Stamps::of(known).died {
-        0 => clock::since_epoch(),
-        died => clock::epoch_of_monotonic(died),
     }
 }
 

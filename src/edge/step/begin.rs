@@ -2,7 +2,6 @@
 
 use super::arguments::Arguments;
 use super::limit::Site;
-use super::line::StepLine;
 use super::list::{self, Phase, Run};
 use super::{limit, messages, this_run};
 use crate::core::config::{ConditionKind, time_span};
@@ -33,16 +32,12 @@ pub(super) fn begin(words: &[String], umask: Mode) -> io::Result<u8> {
         return end_start(arguments.word(1)?).map(|()| FAILS);
     }
     match start(&arguments)? {
-        // The steps' own failures are what counts.
-        Some((state, record)) => Ok(if before(&lines, (&state, record), umask) == 0 { 0 } else { FAILS }),
+        Some((state, record)) => {
+            let status = Run::new(&state, record, (Phase::Start, umask)).steps(&lines);
+            Ok(if status == 0 { 0 } else { FAILS })
+        }
         None => Ok(0),
     }
-}
-
-/// Runs the steps above the ward's restart.
-fn before(lines: &[StepLine], (state, record): (&WardState, RunRecord), umask: Mode) -> u8 {
-    let unit = record.unit.clone();
-    Run::new((state, &unit), record, (Phase::Start, umask)).steps(lines)
 }
 
 /// Begins the run's record and waits; `None`: the start is to come to nothing.

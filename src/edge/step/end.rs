@@ -27,7 +27,7 @@ pub(super) fn end(words: &[String], umask: Mode) -> io::Result<u8> {
         None => noted,
         Some(known) => Some(record_of((ward, unit), (&state, noted), known)?),
     };
-    let mut run = Run::new((&state, unit), record.ok_or(io::ErrorKind::NotFound)?, (Phase::Start, umask));
+    let mut run = Run::new(&state, record.ok_or(io::ErrorKind::NotFound)?, (Phase::Start, umask));
     if let Some(known) = &known {
         run.hear(known);
         if !run.is_over() {
@@ -53,7 +53,7 @@ fn record_of(
     (state, noted): (&WardState, Option<RunRecord>),
     known: &Properties,
 ) -> io::Result<RunRecord> {
-    let run = this_run::known(known).or(state.current()).ok_or(io::ErrorKind::NotFound)?;
+    let run = this_run::known(known).or_else(|| state.current()).ok_or(io::ErrorKind::NotFound)?;
     let noted = noted.filter(|record| record.invocation == run.as_str()).or_else(|| state.run(run.as_str()).ok());
     Ok(noted.unwrap_or_else(|| super::lost(ward, unit, (&run, known))))
 }

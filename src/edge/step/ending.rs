@@ -1,16 +1,17 @@
 //! How a run ended: what systemd's variables would say, and the process whose end the run's was.
 
-use super::asked::time_of_death;
 use crate::core::crash::exit_status::signal_name;
 use crate::core::crash::observation::{ProcessEnd, ServiceResult};
 use crate::core::crash::verdict::{no_main_process_failed, process_end};
+use crate::edge::clock;
 use crate::edge::pid1::{Command, Properties};
 
 /// What [`Told::of`] reads.
 pub(super) const TOLD: [&str; 5] = ["Result", "ExecMainPID", "ExecMainCode", "ExecMainStatus", super::MAIN_ENDED];
 
 /// All lists of commands that a run may fail by.
-const LISTS: [&str; 6] = ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"];
+pub(super) const LISTS: [&str; 6] =
+    ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"];
 
 /// When the main process ended, by the wall clock as PID 1 has noted it: the ends of lines are told by no other.
 pub(super) const MAIN_ENDED_AT: &str = "ExecMainExitTimestamp";
@@ -93,6 +94,12 @@ impl Failed {
         let (code, status) = words(end);
         Self { code, status, pid: Some(pid), at: ended / 1_000 }
     }
+}
+
+/// When the main process ended, as PID 1 saw it; now, where it never ran.
+fn time_of_death(known: &Properties) -> u64 {
+    let died = known.number(super::MAIN_ENDED).filter(|at| *at > 0);
+    died.map_or_else(clock::since_epoch, clock::epoch_of_monotonic)
 }
 
 #[cfg(test)]

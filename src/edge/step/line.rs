@@ -4,7 +4,7 @@ use super::{bad_line, failed_steps};
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::list::{self, Entry};
 use crate::core::recovery::series::Start;
-use crate::edge::record::{RunRecord, StartKind};
+use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult};
 use std::io;
 
 /// Stands in a list for the question whether the step of this number has failed.
@@ -67,6 +67,26 @@ impl StepLine {
         let asked_to_stop = record.end.as_ref().is_some_and(|end| end.asked);
         let failed = failed_steps(record);
         self.place.acts(Past { start, asked_to_stop, spent: &record.spent, failed: &failed })
+    }
+
+    /// What it has come to: its exit status, when it ended and how long it took, both in milliseconds.
+    pub(super) fn result(&self, status: i32, at: u64, ms: u64) -> StepResult {
+        StepResult {
+            condition: self.place.condition.clone(),
+            step: self.place.step.clone(),
+            action: self.keyword.clone(),
+            argument: self.arguments.join(" "),
+            outcome: if status == 0 || self.ignore_failure { Outcome::Ok } else { Outcome::Failed },
+            status,
+            at,
+            ms,
+        }
+    }
+
+    /// Its result on record. A verdict has that of the step that it is about.
+    pub(super) fn noted<'r>(&self, record: &'r RunRecord) -> Option<&'r StepResult> {
+        let is_its = |result: &&StepResult| result.condition == self.place.condition && result.step == self.place.step;
+        record.results.iter().find(is_its)
     }
 
     /// Whether it runs nothing and only asks whether the start may go on.

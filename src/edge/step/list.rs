@@ -6,11 +6,11 @@
 use super::arguments::Arguments;
 use super::line::StepLine;
 use super::{act, own_lines, start_has_failed, this_run};
-use crate::core::config::time_span;
+use crate::core::config::{ConditionKind, time_span};
 use crate::core::recovery::list;
 use crate::edge::clock;
 use crate::edge::pid1::{self, Properties, Wanted};
-use crate::edge::record::{KILLED, Outcome, RunRecord, StepResult, WardState};
+use crate::edge::record::{KILLED, Outcome, RunRecord, WardState};
 use rustix::fs::Mode;
 use std::io;
 use std::time::{Duration, Instant};
@@ -56,8 +56,22 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new((state, unit): (&'a WardState, &str), record: RunRecord, (phase, umask): (Phase, Mode)) -> Self {
-        Self { state, record, unit: unit.to_owned(), phase, umask, looked: None, is_over: false }
+    /// Of the ward's unit.
+    pub(super) fn new(state: &'a WardState, record: RunRecord, (phase, umask): (Phase, Mode)) -> Self {
+        Self { state, unit: record.unit.clone(), record, phase, umask, looked: None, is_over: false }
+    }
+
+    /// The present one of the ward's unit, of the line of a step.
+    ///
+    /// # Errors
+    /// It is not noted, or its record cannot be read.
+    pub(super) fn of_line(line: &StepLine, state: &'a WardState, umask: Mode) -> io::Result<Self> {
+        if line.own_service {
+            return this_run::condition_run(state, (&line.ward, &line.place.condition), umask);
+        }
+        let record = state.run(this_run::of_ward(state)?.as_str())?;
+        let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
+        Ok(Self::new(state, record, (phase, umask)))
     }
 
     /// Takes in what PID 1 has just said of the start.
@@ -134,12 +148,13 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, line: &StepLine) -> u8 {
         let begun = Instant::now();
+        let result = |status| line.result(status, clock::since_epoch(), time_span::millis(begun.elapsed()));
         // Should this process be killed, the step is on record as failed: later steps depend on that.
         let noted = self.record.results.len();
-        self.record.results.push(result(line, KILLED, begun));
+        self.record.results.push(result(KILLED));
         self.save();
         let status = act::act(line, self);
-        self.record.results[noted] = result(line, status.into(), begun);
+        self.record.results[noted] = result(status.into());
         self.save();
         self.looked = None;
         status
@@ -147,12 +162,7 @@ impl<'a> Run<'a> {
 
     /// The status of the step that this one stands for, 0 where it did not fail.
     fn status_of_failed(&self, line: &StepLine) -> u8 {
-        let is_it = |result: &&StepResult| {
-            result.condition == line.place.condition
-                && result.step == line.place.step
-                && result.outcome == Outcome::Failed
-        };
-        let failed = self.record.results.iter().find(is_it);
+        let failed = line.noted(&self.record).filter(|result| result.outcome == Outcome::Failed);
         failed.map_or(0, |result| u8::try_from(result.status).ok().filter(|status| *status > 0).unwrap_or(1))
     }
 
@@ -165,31 +175,13 @@ impl<'a> Run<'a> {
     }
 }
 
-fn result(line: &StepLine, status: i32, begun: Instant) -> StepResult {
-    StepResult {
-        condition: line.place.condition.clone(),
-        step: line.place.step.clone(),
-        action: line.keyword.clone(),
-        argument: line.arguments.join(" "),
-        outcome: if status == 0 || line.ignore_failure { Outcome::Ok } else { Outcome::Failed },
-        status,
-        at: clock::since_epoch(),
-        ms: time_span::millis(begun.elapsed()),
-    }
-}
-
 /// `steps WARD UNIT [--fetch] [--step=…]`: steps between or behind commands that have lines of their own.
 pub(super) fn steps(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = read(words)?;
-    let (ward, unit) = arguments.ward_and_unit()?;
-    let state = WardState::of(ward);
+    let state = WardState::of(arguments.word(0)?);
     let record = state.run(this_run::of_ward(&state)?.as_str())?;
     let phase = if record.end.is_some() { Phase::Stop } else { Phase::Start };
-    let mut run = Run::new((&state, unit), record, (phase, umask));
-    if arguments.has("fetch") {
-        run.fetch();
-    }
-    Ok(run.whole(&lines))
+    Ok(run_list(Run::new(&state, record, (phase, umask)), &arguments, &lines))
 }
 
 /// `condition WARD CONDITION [--fetch] [--step=…]`: steps of a condition in its own service.
@@ -197,9 +189,12 @@ pub(super) fn condition(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = read(words)?;
     let (ward, condition) = (arguments.word(0)?, arguments.word(1)?);
     let state = WardState::of(ward);
-    let mut run = this_run::condition_run(&state, (ward, condition), umask)?;
+    Ok(run_list(this_run::condition_run(&state, (ward, condition), umask)?, &arguments, &lines))
+}
+
+fn run_list(mut run: Run<'_>, arguments: &Arguments, lines: &[StepLine]) -> u8 {
     if arguments.has("fetch") {
         run.fetch();
     }
-    Ok(run.whole(&lines))
+    run.whole(lines)
 }

@@ -32,6 +32,7 @@ use crate::edge::full_restart::peer;
 use crate::edge::log;
 use crate::edge::pid1::Properties;
 use crate::edge::record::{RunRecord, StartKind, WardState};
+use crate::edge::up::MAIN_STARTED;
 use arguments::Arguments;
 use rustix::fs::Mode;
 use std::io;
@@ -106,8 +107,7 @@ fn usage() -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// When PID 1 started the main process, and when it saw it end.
-const MAIN_STARTED: &str = "ExecMainStartTimestampMonotonic";
+/// When PID 1 saw the main process end, by its monotonic clock.
 const MAIN_ENDED: &str = "ExecMainExitTimestampMonotonic";
 
 /// What [`start_has_failed`] must know, of the service.

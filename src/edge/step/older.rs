@@ -6,7 +6,6 @@ use super::arguments::Arguments;
 use super::line::StepLine;
 use super::list::{Phase, Run};
 use super::{failed_steps, own, this_run};
-use crate::core::config::ConditionKind;
 use crate::edge::record::WardState;
 use rustix::fs::Mode;
 use std::io;
@@ -21,17 +20,10 @@ pub(super) fn step(words: &[String], umask: Mode) -> io::Result<u8> {
         *argument = argument.replace('$', "$$");
     }
     if line.replaces_guard() {
-        return own::guard(&line, umask);
+        return Ok(own::guard(&line, umask));
     }
     let state = WardState::of(&line.ward);
-    let mut run = if line.own_service {
-        this_run::condition_run(&state, (&line.ward, &line.place.condition), umask)?
-    } else {
-        let record = state.run(this_run::of_ward(&state)?.as_str())?;
-        let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
-        let unit = record.unit.clone();
-        Run::new((&state, &unit), record, (phase, umask))
-    };
+    let mut run = Run::of_line(&line, &state, umask)?;
     if !line.acts(&run.record) {
         return Ok(0);
     }
@@ -52,7 +44,7 @@ pub(super) fn collect(arguments: &Arguments, umask: Mode) -> io::Result<u8> {
         Some(condition) if this_run::is_in_condition(ward, condition) => {
             this_run::condition_run(&state, (ward, condition), umask)?
         }
-        _ => Run::new((&state, unit), state.run(this_run::of_ward(&state)?.as_str())?, (Phase::Start, umask)),
+        _ => Run::new(&state, state.run(this_run::of_ward(&state)?.as_str())?, (Phase::Start, umask)),
     };
     run.fetch();
     Ok(0)

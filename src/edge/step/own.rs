@@ -5,8 +5,7 @@
 
 use super::line::StepLine;
 use super::list::{Phase, Run};
-use super::{this_run, told};
-use crate::core::config::ConditionKind;
+use super::told;
 use crate::edge::program;
 use crate::edge::record::{RunRecord, WardState};
 use rustix::fs::Mode;
@@ -24,18 +23,15 @@ pub(super) const SKIPPED: u8 = 75;
 /// # Errors
 /// The line is damaged.
 pub(super) fn own(words: &[String], umask: Mode) -> io::Result<u8> {
-    guard(&StepLine::parse(words)?, umask)
+    Ok(guard(&StepLine::parse(words)?, umask))
 }
 
 /// The same of a line that has been read.
-///
-/// # Errors
-/// Never so far.
-pub(super) fn guard(line: &StepLine, umask: Mode) -> io::Result<u8> {
+pub(super) fn guard(line: &StepLine, umask: Mode) -> u8 {
     let state = WardState::of(&line.ward);
-    let Some(record) = allowed(line, &state) else { return Ok(if line.required { 0 } else { SKIPPED }) };
+    let Some(record) = allowed(line, &state) else { return if line.required { 0 } else { SKIPPED } };
     if !line.acts(&record) {
-        return Ok(0);
+        return 0;
     }
     rustix::process::umask(umask);
     let error = program::become_command(&line.arguments, &told::variables(&state, line, &record));
@@ -46,25 +42,19 @@ pub(super) fn guard(line: &StepLine, umask: Mode) -> io::Result<u8> {
         "Failed to execute {}: {error}",
         line.arguments.join(" ")
     );
-    Ok(CANNOT_EXECUTE)
+    CANNOT_EXECUTE
 }
 
 /// The record to go by; `None`: the command must not run, and why is said.
 fn allowed(line: &StepLine, state: &WardState) -> Option<RunRecord> {
-    if line.own_service {
-        let run = this_run::condition_run(state, (&line.ward, &line.place.condition), Mode::empty());
-        return run.inspect_err(|error| skipped(line, &error.to_string())).ok().map(|run| run.record);
-    }
-    let record = this_run::of_ward(state).and_then(|run| state.run(run.as_str()));
-    let record =
-        record.inspect_err(|error| skipped(line, &format!("failed to read the run's record: {error}"))).ok()?;
-    let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
-    if phase == Phase::Start && record.end.is_some() {
+    // The umask is that of commands which the runner runs.
+    let run = Run::of_line(line, state, Mode::empty());
+    let mut run = run.inspect_err(|error| skipped(line, &format!("failed to read the run's record: {error}"))).ok()?;
+    if run.phase == Phase::Start && run.record.end.is_some() {
         skipped(line, "the record is another run's");
         return None;
     }
-    let mut run = Run::new((state, &record.unit), record.clone(), (phase, Mode::empty()));
-    (!run.is_over()).then_some(record)
+    (!run.is_over()).then_some(run.record)
 }
 
 fn skipped(line: &StepLine, why: &str) {

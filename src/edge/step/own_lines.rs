@@ -9,7 +9,7 @@ use crate::core::config::time_span;
 use crate::core::crash::observation::ProcessEnd;
 use crate::edge::clock;
 use crate::edge::pid1::{Command, Properties};
-use crate::edge::record::{Outcome, RunRecord, StepResult};
+use crate::edge::record::RunRecord;
 
 /// The lists of commands a unit has, in the order they run.
 pub(super) const LISTS: [&str; 4] = ["ExecStartPre", "ExecStart", "ExecStartPost", "ExecStopPost"];
@@ -62,7 +62,7 @@ impl Cut {
 /// Adds the result of a line if it is missing; what came before the line was over at `over`. Gives when a step that was noted ended.
 fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), over: Option<u64>) -> Option<u64> {
     let line = line?;
-    if let Some(noted) = record.results.iter().find(|result| is_of(line, result)) {
+    if let Some(noted) = line.noted(record) {
         return Some(noted.at);
     }
     let is_ours = line.replaces_guard() && line.ward == record.ward;
@@ -70,13 +70,9 @@ fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), ov
         // Each line begins when the one before it is over.
         let since_then = || over.map_or(0, |over| (seen.ended / 1_000).saturating_sub(over));
         let ms = seen.took.map_or_else(since_then, time_span::millis);
-        record.results.push(result(line, (seen, status), ms));
+        record.results.push(line.result(status, seen.ended / 1_000, ms));
     }
     None
-}
-
-fn is_of(line: &StepLine, result: &StepResult) -> bool {
-    result.condition == line.place.condition && result.step == line.place.step
 }
 
 /// The line of a command, if it is a step.
@@ -93,23 +89,10 @@ fn status(seen: &Command) -> Option<i32> {
     })
 }
 
-fn result(line: &StepLine, (seen, status): (&Command, i32), ms: u64) -> StepResult {
-    StepResult {
-        condition: line.place.condition.clone(),
-        step: line.place.step.clone(),
-        action: line.keyword.clone(),
-        argument: line.arguments.join(" "),
-        outcome: if status == 0 || line.ignore_failure { Outcome::Ok } else { Outcome::Failed },
-        status,
-        at: seen.ended / 1_000,
-        ms,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::record::{End, StartKind, Up};
+    use crate::edge::record::{End, Outcome, StartKind, StepResult, Up};
     use zbus::Variant;
 
     /// What PID 1 knows of a list: the steps as they stand in the unit, and the status each ended with, if it ran.
@@ -131,15 +114,7 @@ mod tests {
 
     fn noted(step: &str) -> StepResult {
         let words = "web OnDeath 0 WaitFor 1s".split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let seen = Command {
-            words: Vec::new(),
-            forgiven: true,
-            pid: 7,
-            end: Some(ProcessEnd::Exited(0)),
-            ended: 0,
-            took: None,
-        };
-        StepResult { step: step.to_owned(), ..result(&StepLine::parse(&words).unwrap(), (&seen, 0), 0) }
+        StepResult { step: step.to_owned(), ..StepLine::parse(&words).unwrap().result(0, 0, 0) }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::ending::{Failed, MAIN_ENDED_AT, Told};
 use super::limit::{Came, Decision, Site};
 use super::list::{self, Phase, Run};
 use super::stack::Death;
-use super::{begin, limit, own_lines, tell, this_run};
+use super::{begin, ending, limit, own_lines, tell, this_run};
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::core::recovery::{Series, policy, turned};
 use crate::edge::pid1::{self, Properties, Wanted};
@@ -18,48 +18,41 @@ use crate::edge::{clock, series_file, up};
 use rustix::fs::Mode;
 use std::io;
 
-/// What is asked of PID 1.
-const ASKED: Wanted<'_> = Wanted {
-    unit: &[
-        "Id",
-        "Job",
-        "SubState",
-        "InactiveExitTimestampMonotonic",
-        "ActiveEnterTimestampMonotonic",
-        "ActiveExitTimestampMonotonic",
-        this_run::PROPERTY,
-    ],
-    own: &[
-        "Type",
-        "Result",
-        "ExecMainCode",
-        "ExecMainStatus",
-        "Restart",
-        "RestartUSec",
-        "RestartUSecNext",
-        "RestartRandomizedDelayUSec",
-        "NRestarts",
-        "RestartMode",
-        "ExecMainPID",
-        super::MAIN_STARTED,
-        super::MAIN_ENDED,
-        MAIN_ENDED_AT,
-        "ExecCondition",
-        "ExecStartPre",
-        "ExecStart",
-        "ExecStartPost",
-        "ExecStop",
-        "ExecStopPost",
-    ],
-};
+/// What is asked of PID 1 about the unit.
+const OF_UNIT: [&str; 7] = [
+    "Id",
+    "Job",
+    "SubState",
+    "InactiveExitTimestampMonotonic",
+    "ActiveEnterTimestampMonotonic",
+    "ActiveExitTimestampMonotonic",
+    this_run::PROPERTY,
+];
+
+/// What is asked about the service, beside its lists of commands.
+const OF_SERVICE: [&str; 14] = [
+    "Type",
+    "Result",
+    "ExecMainCode",
+    "ExecMainStatus",
+    "Restart",
+    "RestartUSec",
+    "RestartUSecNext",
+    "RestartRandomizedDelayUSec",
+    "NRestarts",
+    "RestartMode",
+    "ExecMainPID",
+    super::MAIN_STARTED,
+    super::MAIN_ENDED,
+    MAIN_ENDED_AT,
+];
 
 /// `stopped WARD UNIT [--stack=] [--death-limit= --within= --on-limit= --run=… --run-once=…] --reset-after= [--step=…]`
 pub(super) fn stopped(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
     let state = WardState::of(arguments.word(0)?);
     let Some((record, done)) = note_end(&arguments, &state)? else { return Ok(0) };
-    let unit = record.unit.clone();
-    let status = Run::new((&state, &unit), record, (Phase::Stop, umask)).whole(&lines);
+    let status = Run::new(&state, record, (Phase::Stop, umask)).whole(&lines);
     done.map(|()| status)
 }
 
@@ -67,7 +60,8 @@ pub(super) fn stopped(words: &[String], umask: Mode) -> io::Result<u8> {
 /// refused.
 fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunRecord, io::Result<()>)>> {
     let (ward, unit) = arguments.ward_and_unit()?;
-    let (known, job) = pid1::ask_with_job(unit, ASKED)?;
+    let own = [&OF_SERVICE[..], &ending::LISTS].concat();
+    let (known, job) = pid1::ask_with_job(unit, Wanted { unit: &OF_UNIT, own: &own })?;
     let run = this_run::required(&known)?;
     let invocation = run.as_str();
     if begin::has_refused(state, &run, &known) {

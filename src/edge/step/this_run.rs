@@ -64,7 +64,9 @@ pub(super) fn condition_run<'a>(
     let run = of_condition(ward, condition)?;
     let record = state.run(run.as_str());
     let record = record.unwrap_or_else(|_| RunRecord::new(ward, "", run.as_str(), StartKind::Condition));
-    Ok(Run::new((state, &condition_service_name(ward, condition)), record, (Phase::Condition, umask)))
+    let mut run = Run::new(state, record, (Phase::Condition, umask));
+    run.unit = condition_service_name(ward, condition);
+    Ok(run)
 }
 
 /// Whether this process belongs to a condition's own service.

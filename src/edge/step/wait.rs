@@ -4,6 +4,7 @@ use crate::core::config::step::{Awaited, Wait};
 use crate::core::config::time_span;
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::program::HostProgram;
+use crate::edge::up;
 use std::net::{SocketAddr, TcpStream};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{self as unix, UnixStream};
@@ -67,7 +68,7 @@ fn look(what: &Awaited, deadline: Instant) -> Result<(), String> {
 fn is_active(unit: &str) -> Result<(), String> {
     let known = pid1::ask(unit, Wanted { unit: &["ActiveState"], own: &[] }).map_err(|error| error.to_string())?;
     match known.text("ActiveState") {
-        "active" | "reloading" | "refreshing" => Ok(()),
+        state if up::is_up(state) => Ok(()),
         state => Err(format!("it is {state}")),
     }
 }

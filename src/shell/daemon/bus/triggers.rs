@@ -2,6 +2,7 @@
 
 use super::refusal::Refusal;
 use super::rule::{manager_call, property, unanswered};
+use crate::edge::triggers::is_up;
 use tracing::warn;
 use zbus::Connection;
 
@@ -14,7 +15,7 @@ pub(super) async fn active(bus: &Connection, unit: &str) -> Result<Vec<String>, 
         let mut up = Vec::new();
         for trigger in Vec::<String>::try_from(property(bus, unit, "TriggeredBy").await?)? {
             let state = String::try_from(property(bus, &trigger, "ActiveState").await?)?;
-            if !matches!(state.as_str(), "inactive" | "failed" | "deactivating") {
+            if is_up(&state) {
                 up.push(trigger);
             }
         }
