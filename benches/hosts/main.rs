@@ -16,6 +16,7 @@ mod pace;
 mod recipes;
 mod results;
 mod size;
+mod start;
 mod storm;
 mod subject;
 mod turns;
@@ -41,6 +42,7 @@ impl Bench {
         match debian {
             Debian::Bookworm => "Debian 12",
             Debian::Trixie => "Debian 13",
+            Debian::Testing => "Debian testing",
         }
     }
 }
@@ -49,9 +51,10 @@ impl Bench {
 type Measure = fn(&mut Bench);
 
 /// The measures, by the names that select them on the command line.
-const MEASURES: [(&str, Measure); 6] = [
+const MEASURES: [(&str, Measure); 7] = [
     ("deaths", |bench| on_both(bench, deaths::measure)),
     ("storm", |bench| on_both(bench, storm::measure)),
+    ("start", |bench| start::measure(bench, Debian::Trixie)),
     ("growth", |bench| growth::measure(bench, Debian::Trixie)),
     ("idle", |bench| on_both(bench, idle::measure)),
     ("generator", generator::measure),

@@ -55,9 +55,9 @@ fn floor_of_wards() -> Recipe {
     Recipe { name, folder: "floor-stop-post", every: 2, ..floor() }
 }
 
-/// The same beside services with the three lines that a ward has without steps: what a storm of wards costs PID 1 at the least.
-pub(crate) fn floor_of_three_lines() -> Recipe {
-    Recipe { name: "floor: the same, of services with three lines", folder: "floor-three-lines", ..floor() }
+/// The same beside services with the two lines that a ward has without steps: what a storm of wards costs PID 1 at the least.
+pub(crate) fn floor_of_two_lines() -> Recipe {
+    Recipe { name: "floor: the same, of services with two lines", folder: "floor-two-lines", ..floor() }
 }
 
 /// All that take part on this version: the peers' own hosts are Debian 13.

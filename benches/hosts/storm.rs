@@ -23,7 +23,7 @@ const SERVICE_UNITS: &str =
 pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
     let of_services = |floor: Recipe| Recipe { start: SERVICE_UNITS, ..floor };
     let ours = Recipe { start: WARDS, ..recipes::ours(recipes::OURS, 0) };
-    let recipes = [ours, of_services(recipes::floor()), of_services(recipes::floor_of_three_lines())];
+    let recipes = [ours, of_services(recipes::floor()), of_services(recipes::floor_of_two_lines())];
     let recipes = recipes.map(|recipe| Recipe { workers: SERVICES, ..recipe });
     let mut subjects = recipes.each_ref().map(|recipe| Subject::new(debian, recipe));
     let mut millis = recipes.each_ref().map(|_| Vec::new());

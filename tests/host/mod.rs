@@ -1,7 +1,8 @@
 //! A throw-away Debian host: real PID 1, real D-Bus, journald, systemd-coredump and mosquitto, new for each test and gone
 //! after it. systemd-nspawn boots a layer over a cached tree; a boot takes about a third of a second.
 //!
-//! A test is one sentence and its proof. [`on_both!`](crate::on_both) makes it one test a Debian version:
+//! A test is one sentence and its proof. [`on_both!`](crate::on_both) makes it one test a Debian version, [`on_all!`](crate::on_all)
+//! one on Debian testing too:
 //!
 //! ```ignore
 //! on_both! {
@@ -56,6 +57,9 @@ pub(crate) enum Debian {
     Bookworm,
     /// Debian 13, systemd 257.
     Trixie,
+    /// Debian testing, with the systemd that the next Debian will have. No version of ours is made for it, but what is done there is no
+    /// surprise later.
+    Testing,
 }
 
 impl Debian {
@@ -63,6 +67,7 @@ impl Debian {
         match self {
             Self::Bookworm => "bookworm",
             Self::Trixie => "trixie",
+            Self::Testing => "testing",
         }
     }
 }
@@ -214,22 +219,39 @@ impl DerefMut for Bare {
 /// Makes each function a test on Debian 12 and one on Debian 13. Its only argument is anything made `From<Debian>`.
 #[macro_export]
 macro_rules! on_both {
-    ($($(#[$attribute:meta])* fn $name:ident($($argument:ident)+ : $type:ty) $body:block)+) => {$(
+    ($($functions:tt)+) => { $crate::on_each! { [on_bookworm Bookworm, on_trixie Trixie] $($functions)+ } };
+}
+
+/// The same, and one on Debian testing: for the core of what we promise.
+#[macro_export]
+macro_rules! on_all {
+    ($($functions:tt)+) => {
+        $crate::on_each! { [on_bookworm Bookworm, on_trixie Trixie, on_testing Testing] $($functions)+ }
+    };
+}
+
+/// Makes each function a test on each of these versions.
+#[macro_export]
+macro_rules! on_each {
+    ($versions:tt $($(#[$attribute:meta])* fn $name:ident($($argument:ident)+ : $type:ty) $body:block)+) => {$(
         $(#[$attribute])*
         mod $name {
             use super::*;
 
             fn proof($($argument)+: $type) $body
 
-            #[test]
-            fn on_bookworm() {
-                proof(<$type>::from($crate::host::Debian::Bookworm));
-            }
+            $crate::tests_on! { $type, $versions }
+        }
+    )+};
+}
 
-            #[test]
-            fn on_trixie() {
-                proof(<$type>::from($crate::host::Debian::Trixie));
-            }
+/// The tests of one function.
+#[macro_export]
+macro_rules! tests_on {
+    ($type:ty, [$($test:ident $debian:ident),+]) => {$(
+        #[test]
+        fn $test() {
+            proof(<$type>::from($crate::host::Debian::$debian));
         }
     )+};
 }
