@@ -36,12 +36,15 @@
 //! * `conveyor`: one thread makes things and another takes them.
 //! * `coredump`: core dumps, as systemd-coredump tells of them.
 //! * `dependants`: which units are bound to another one.
+//! * `drop_ins`: what drop-ins say of units that our generator writes.
 //! * `exclusion`: which wards are kept down, and why.
 //! * `full_restart`: asking for one, who asks, and its record on disk.
 //! * `history`: every death, report and recovery, in SQLite.
 //! * `init_script`: the service that systemd makes of a script in `/etc/init.d`.
 //! * `journal`: what PID 1 and the helper wrote while nobody listened.
 //! * `kmsg`: the kernel's log, which is the generator's.
+//! * `manager_conf`: how systemd itself is configured.
+//! * `messages`: the MESSAGE_IDs of rulings.
 //! * `log`: the journal, for those who do recoveries.
 //! * `pid1`: PID 1, asked at its own socket.
 //! * `planner`: ward by ward, what is to be written.
@@ -50,6 +53,7 @@
 //! * `recoveries`: from run records back to the death a recovery began with.
 //! * `replace`: a file is replaced whole.
 //! * `root`: which files there are below one root, and which of them are trusted.
+//! * `ruling`: exclusions and readmissions by hand.
 //! * `series_file`: what carries over from run to run.
 //! * `step`: `unitward-step`, which PID 1 runs in the lines of generated units.
 //! * `symbols`: the functions of a backtrace, and the confined process that reads other people's objects and names for it.

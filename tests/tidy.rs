@@ -132,6 +132,7 @@ fn every_message_is_in_its_man_page_and_in_the_catalog_and_the_other_way_round()
     let mut all = BTreeSet::new();
     for (file, page) in [
         ("src/shell/daemon/messages.rs", "unitwardd.8"),
+        ("src/edge/messages.rs", "unitward.1"),
         ("src/edge/full_restart/messages.rs", "unitward.1"),
         ("src/edge/step/messages.rs", "unitward-step.8"),
     ] {

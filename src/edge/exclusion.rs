@@ -8,6 +8,7 @@
 //! tells of it. A unit that is up is not excluded whatever stands here: it may be refused to stop it.
 
 use super::record::{GivenUp, RunRecord, StartKind, WardState};
+use super::series_file;
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -123,7 +124,13 @@ pub fn save(state: &WardState, exclusion: &Exclusion) -> io::Result<()> {
         By::Limit => StoredBy::Limit,
     };
     let stored = Stored { at: exclusion.at, by, why: exclusion.why.clone(), triggers: exclusion.triggers.clone() };
-    state.write(FILE, &serde_json::to_vec(&stored)?)
+    state.write(FILE, &serde_json::to_vec(&stored)?).or_else(|error| save_without_room(state).map_err(|_| error))
+}
+
+/// Leaves a mark that says nothing, where `/run` has no room for more: a service fills it by its `RuntimeDirectory=`. An empty file
+/// takes none, and a file that only gets another name not even an inode; what it counted is over with the exclusion.
+fn save_without_room(state: &WardState) -> io::Result<()> {
+    state.write(FILE, &[]).or_else(|_| state.rename(series_file::FILE, FILE))
 }
 
 /// Leaves the mark of a death limit that was reached now, milliseconds since the epoch; but a person's exclusion that came
@@ -132,10 +139,20 @@ pub fn save(state: &WardState, exclusion: &Exclusion) -> io::Result<()> {
 /// # Errors
 /// When it cannot be written.
 pub fn save_by_limit(state: &WardState, triggers: Vec<String>, now: u64) -> io::Result<()> {
-    if load(state).is_some_and(|mark| mark.by == By::Hand) {
-        return Ok(());
-    }
-    save(state, &Exclusion { triggers, ..Exclusion::by_limit(now) })
+    let mark = match load(state) {
+        Some(mark) if mark.by == By::Hand => return Ok(()),
+        // What was stopped before is down now, and still to be started by a readmission.
+        Some(mark) => Exclusion { triggers: merged(mark.triggers, triggers), ..mark },
+        None => Exclusion { triggers, ..Exclusion::by_limit(now) },
+    };
+    save(state, &mark)
+}
+
+fn merged(mut before: Vec<String>, more: Vec<String>) -> Vec<String> {
+    before.extend(more);
+    before.sort_unstable();
+    before.dedup();
+    before
 }
 
 /// Removes the mark; gives what it was.
@@ -197,6 +214,18 @@ mod tests {
         assert_eq!(of(&state, Standing::Down).unwrap().why, DAMAGED);
         remove(&state).unwrap();
         assert_eq!(of(&state, Standing::Down), None);
+    }
+
+    #[test]
+    fn a_file_that_only_gets_its_name_is_a_mark() {
+        let place = tempfile::tempdir().unwrap();
+        let state = state(&place);
+        state.write(series_file::FILE, b"{}").unwrap();
+        save_without_room(&state).unwrap();
+        assert_eq!(load(&state).unwrap().by, By::Hand);
+        remove(&state).unwrap();
+        state.rename(series_file::FILE, FILE).unwrap();
+        assert_eq!(load(&state).unwrap().why, DAMAGED);
     }
 
     #[test]

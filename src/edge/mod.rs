@@ -7,6 +7,7 @@ pub mod conveyor;
 #[cfg(feature = "full")]
 pub mod coredump;
 pub mod dependants;
+pub mod drop_ins;
 pub mod exclusion;
 pub mod full_restart;
 #[cfg(feature = "full")]
@@ -16,6 +17,9 @@ mod init_script;
 pub mod journal;
 pub mod kmsg;
 pub(crate) mod log;
+mod manager_conf;
+#[cfg(feature = "full")]
+mod messages;
 pub mod pid1;
 pub mod planner;
 pub mod program;
@@ -23,6 +27,8 @@ pub mod record;
 pub mod recoveries;
 pub(crate) mod replace;
 pub mod root;
+#[cfg(feature = "full")]
+pub mod ruling;
 pub mod series_file;
 pub mod step;
 #[cfg(feature = "full")]

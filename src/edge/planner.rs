@@ -3,10 +3,13 @@
 //!
 //! The generator and `unitward check` both go through here, so what one says the other does.
 
+use super::drop_ins::DropIns;
+use super::manager_conf;
 use super::unit_files;
+use crate::core::config::ward::NativeLine;
 use crate::core::config::{Assembly, DescribedStack, Form, Mistake, Problem, ReadWard, Stacks, UnitName, Ward};
-use crate::core::unit::{self, AdoptedUnit, Beside, Names, Output, Rank};
-use std::collections::BTreeSet;
+use crate::core::unit::{self, AdoptedUnit, Beside, DefaultTimeouts, Names, Output, Rank};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Plans wards and stacks below one root.
@@ -16,6 +19,8 @@ pub struct Planner<'a> {
     stacks: Vec<Gathering<'a>>,
     assembly: Assembly,
     names: Names,
+    drop_ins: DropIns,
+    default_timeouts: DefaultTimeouts,
 }
 
 /// A stack and the members it has so far.
@@ -31,7 +36,7 @@ struct Gathering<'a> {
 pub struct Planned {
     /// The ward, unless a mistake cost it.
     pub ward: Option<Ward>,
-    /// What the files of the unit it adopts say.
+    /// What the files of its unit say that it does not.
     pub adopted: Option<AdoptedUnit>,
     /// What to write for it.
     pub outputs: Vec<Output>,
@@ -106,6 +111,8 @@ impl<'a> Planner<'a> {
             stacks: stacks.described().iter().map(gathering).collect(),
             assembly: Assembly::beside(stacks),
             names: Names::default(),
+            drop_ins: DropIns::below(root),
+            default_timeouts: DefaultTimeouts::of(&manager_conf::lines(root)),
         }
     }
 
@@ -116,13 +123,21 @@ impl<'a> Planner<'a> {
         if let Some(ward) = ward {
             match self.names.admit(&ward) {
                 Ok(()) => {
-                    let (adopted, missing) = unit_files::adopted(self.root, &ward);
+                    let (adopted, missing) = unit_files::beside(self.root, &self.drop_ins, &ward);
                     if let Some(refused) = adopted.as_ref().and_then(|adopted| unit::refused(&ward, adopted)) {
                         problems.push(refused);
                         return Planned { problems, ..planned };
                     }
-                    let stack = self.join(&ward);
-                    let (mut outputs, wrong) = unit::outputs(&ward, Beside { adopted: adopted.as_ref(), stack });
+                    let joined = self.join(&ward);
+                    let stack = joined.as_ref();
+                    let of_conditions = self.of_conditions(&ward);
+                    let beside = Beside {
+                        adopted: adopted.as_ref(),
+                        stack,
+                        default_timeouts: self.default_timeouts,
+                        of_conditions: &of_conditions,
+                    };
+                    let (mut outputs, wrong) = unit::outputs(&ward, beside);
                     problems.extend(missing.into_iter().chain(wrong));
                     outputs.retain(|output| {
                         let taken = output.rank == Rank::Late
@@ -137,12 +152,22 @@ impl<'a> Planner<'a> {
         Planned { problems, ..planned }
     }
 
+    /// What drop-ins say of the services of the ward's conditions.
+    fn of_conditions(&self, ward: &Ward) -> BTreeMap<String, Vec<NativeLine>> {
+        let names = unit::condition_services(ward);
+        let with_lines = names.map(|name| {
+            let lines = UnitName::new(&name).map(|unit| self.drop_ins.service_lines(&unit)).unwrap_or_default();
+            (name, lines)
+        });
+        with_lines.filter(|(_, lines)| !lines.is_empty()).collect()
+    }
+
     /// Adds the ward to its stack, and gives the stack's unit.
-    fn join(&mut self, ward: &Ward) -> Option<&UnitName> {
+    fn join(&mut self, ward: &Ward) -> Option<UnitName> {
         let name = ward.stack.as_ref()?;
         let stack = self.stacks.iter_mut().find(|stack| stack.described.stack.name == *name)?;
         stack.members.insert(ward.unit());
-        Some(&stack.unit)
+        Some(stack.unit.clone())
     }
 
     /// Plans the stacks, once all wards are planned.

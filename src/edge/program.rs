@@ -9,6 +9,7 @@
 
 use crate::core::environment::{self, PATH};
 use crate::core::expand::expand;
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -57,10 +58,13 @@ impl HostProgram {
     }
 }
 
+/// This very program.
+const OWN: &str = "/proc/self/exe";
+
 /// A command that runs this very program again, with a fixed environment and no input.
 #[must_use]
 pub fn own() -> Command {
-    of_ours(Path::new("/proc/self/exe"))
+    of_ours(Path::new(OWN))
 }
 
 /// The same of a program of Unitward's at this absolute path.
@@ -96,13 +100,40 @@ impl Inherited {
 /// Variables of ours, names and values.
 type Ours = [(&'static str, String)];
 
+/// How long a command may live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// As long as it likes: systemd ends all processes of its unit alike.
+    Own,
+    /// No longer than this process, which is the only one that systemd ends, as with `KillMode=process`: else the step would go on beside
+    /// the one of the next start.
+    Tied,
+}
+
+/// The word by which this program is told to become a command that is tied to the process that started it.
+pub const TIED: &str = "tied";
+
+/// Becomes the command of the words `PARENT PROGRAM ARGUMENT…` after [`TIED`], which gets SIGTERM when its parent ends; returns only if
+/// that fails.
+pub fn become_tied(words: &[String]) -> io::Error {
+    let [parent, program, arguments @ ..] = words else { return io::ErrorKind::InvalidInput.into() };
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
+        return error.into();
+    }
+    // Had it ended before, nobody would send the signal.
+    if getppid().map(|pid| pid.as_raw_nonzero().to_string()).as_ref() != Some(parent) {
+        return io::ErrorKind::BrokenPipe.into();
+    }
+    Command::new(program).args(arguments).exec()
+}
+
 /// A command of the administrator's that runs as root: with what it takes over of this process's environment, without what would
 /// change what it loads, with root's own `HOME`, `USER` and the like, and no input. Variables in its words are replaced by those
 /// that it gets.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`]: there is not even a program.
-pub fn administrators(words: &[String], inherited: &Inherited, ours: &Ours) -> io::Result<Command> {
+pub fn administrators(words: &[String], inherited: &Inherited, ours: &Ours, life: Life) -> io::Result<Command> {
     let taken_over = std::env::vars_os().filter(|(name, value)| {
         let (name, value) = (name.to_str(), value.to_str());
         name.zip(value).is_some_and(|(name, value)| inherited.has(name, value) && environment::is_harmless(name, value))
@@ -111,7 +142,7 @@ pub fn administrators(words: &[String], inherited: &Inherited, ours: &Ours) -> i
     let roots = [("PATH", PATH), ("HOME", "/root"), ("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")];
     variables.extend(roots.map(|(name, value)| (name.into(), value.into())));
     variables.extend(ours.iter().map(|(name, value)| (name.into(), value.into())));
-    let mut command = of(words, &variables)?;
+    let mut command = of(words, &variables, life)?;
     command.stdin(Stdio::null());
     Ok(command)
 }
@@ -121,27 +152,34 @@ pub fn administrators(words: &[String], inherited: &Inherited, ours: &Ours) -> i
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`]: there is not even a program.
-pub fn services(words: &[String], ours: &Ours) -> io::Result<Command> {
+pub fn services(words: &[String], ours: &Ours, life: Life) -> io::Result<Command> {
     let mut variables: BTreeMap<_, _> = std::env::vars_os().collect();
     variables.extend(ours.iter().map(|(name, value)| (name.into(), value.into())));
-    of(words, &variables)
+    of(words, &variables, life)
 }
 
 /// Replaces this process, which PID 1 has started as the service, by a command of the service's; returns only if that fails.
 pub fn become_command(words: &[String], ours: &Ours) -> io::Error {
-    match services(words, ours) {
+    match services(words, ours, Life::Own) {
         Ok(mut command) => command.exec(),
         Err(error) => error,
     }
 }
 
 /// A command with these variables and no others, which also replace those in its words.
-fn of(words: &[String], variables: &BTreeMap<OsString, OsString>) -> io::Result<Command> {
+fn of(words: &[String], variables: &BTreeMap<OsString, OsString>, life: Life) -> io::Result<Command> {
     let value = |name: &str| variables.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
     let words = expand(words, &value);
     let (program, arguments) =
         words.split_first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command"))?;
-    let mut command = Command::new(program);
+    let mut command = match life {
+        Life::Own => Command::new(program),
+        Life::Tied => {
+            let mut command = Command::new(OWN);
+            command.args([TIED, &std::process::id().to_string(), program]);
+            command
+        }
+    };
     command.args(arguments).env_clear().envs(variables);
     Ok(command)
 }
@@ -165,10 +203,10 @@ mod tests {
     fn a_command_of_the_administrators_keeps_what_is_harmless() {
         // Cargo sets variables of either kind.
         let program = ["/usr/bin/env".to_owned()];
-        let seen = environment(administrators(&program, &Inherited::All, &[]).unwrap());
+        let seen = environment(administrators(&program, &Inherited::All, &[], Life::Own).unwrap());
         assert!(seen.contains_key("CARGO_PKG_NAME") && !seen.contains_key("LD_LIBRARY_PATH"), "{seen:?}");
         assert_eq!((seen["PATH"].as_str(), seen["HOME"].as_str()), (PATH, "/root"));
-        assert!(administrators(&[], &Inherited::All, &[]).is_err());
+        assert!(administrators(&[], &Inherited::All, &[], Life::Own).is_err());
     }
 
     #[test]
@@ -176,7 +214,7 @@ mod tests {
         let program = ["/usr/bin/env".to_owned()];
         let name = format!("CARGO_PKG_NAME={}", env!("CARGO_PKG_NAME"));
         let only = Inherited::Only(vec![name, "CARGO_PKG_VERSION=0".to_owned(), "LD_LIBRARY_PATH=".to_owned()]);
-        let seen = environment(administrators(&program, &only, &[("OURS", "1".to_owned())]).unwrap());
+        let seen = environment(administrators(&program, &only, &[("OURS", "1".to_owned())], Life::Own).unwrap());
         let kept: Vec<_> = seen.keys().map(String::as_str).collect();
         assert_eq!(kept, ["CARGO_PKG_NAME", "HOME", "LOGNAME", "OURS", "PATH", "SHELL", "USER"]);
     }

@@ -134,7 +134,7 @@ pub struct StepResult {
     pub step: String,
     /// The step's keyword, `Execute`.
     pub action: String,
-    /// Its argument as run.
+    /// Its argument as the ward has it.
     pub argument: String,
     /// Whether it did what it should.
     pub outcome: Outcome,
@@ -330,6 +330,14 @@ impl WardState {
     /// When the directory cannot be made or the file not written.
     pub fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
         replace(&self.directory.join(file), bytes, Durability::Process)
+    }
+
+    /// Gives a state file beside the runs another name.
+    ///
+    /// # Errors
+    /// As [`fs::rename`].
+    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.directory.join(from), self.directory.join(to))
     }
 
     /// Removes a state file beside the runs.

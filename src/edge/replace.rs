@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The mode of the file.
 const MODE: Mode = Mode::from_raw_mode(0o644);
@@ -44,9 +45,11 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::
     renamed.and_then(|()| sync_directory(&directory, durability))
 }
 
-/// `a.json` becomes `a.tmp123`: readers pass over what does not end as it should.
+/// `a.json` becomes `a.tmp123-4`: readers pass over what does not end as it should. No other process and no other thread has this name.
 fn temporary(name: &OsStr) -> OsString {
-    Path::new(name).with_extension(format!("tmp{}", std::process::id())).into_os_string()
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    Path::new(name).with_extension(format!("tmp{}-{count}", std::process::id())).into_os_string()
 }
 
 fn create(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {

@@ -6,7 +6,8 @@ use crate::core::recovery::series::LastEnd;
 use serde::{Deserialize, Serialize};
 use std::io;
 
-const FILE: &str = "series.json";
+/// Its name.
+pub(super) const FILE: &str = "series.json";
 
 /// The series as stored; milliseconds since boot.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ struct Stored {
     died_in: Option<String>,
     #[serde(default)]
     restart_due: Option<u64>,
+    #[serde(default)]
+    limit_at: usize,
     spent: Vec<String>,
 }
 
@@ -49,6 +52,18 @@ pub fn save(state: &WardState, series: &Series) -> io::Result<()> {
     state.write(FILE, &serde_json::to_vec(&Stored::from(series))?)
 }
 
+/// Forgets the series of a ward. That needs no room.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+#[cfg(feature = "full")]
+pub fn remove(state: &WardState) -> io::Result<()> {
+    match state.remove(FILE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 impl From<Stored> for Series {
     fn from(stored: Stored) -> Self {
         Self {
@@ -65,6 +80,7 @@ impl From<Stored> for Series {
             },
             died_in: stored.died_in,
             restart_due: stored.restart_due,
+            limit_at: stored.limit_at,
             spent: stored.spent.into_iter().collect(),
         }
     }
@@ -86,6 +102,7 @@ impl From<&Series> for Stored {
             },
             died_in: series.died_in.clone(),
             restart_due: series.restart_due,
+            limit_at: series.limit_at,
             spent: series.spent.iter().cloned().collect(),
         }
     }
@@ -109,6 +126,7 @@ mod tests {
             last_end: LastEnd::Death,
             died_in: Some("0123456789abcdef0123456789abcdef".into()),
             restart_due: Some(9),
+            limit_at: 6,
             spent: ["OnDeath".to_owned()].into(),
         };
         save(&state, &series).unwrap();

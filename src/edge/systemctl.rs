@@ -62,6 +62,14 @@ pub fn was_cut_off(said: &str) -> bool {
     WORDS.iter().any(|words| said.contains(words))
 }
 
+/// Whether there was no answer, and what was asked for may yet be done.
+#[cfg(feature = "full")]
+#[must_use]
+pub fn is_unanswered(error: &io::Error) -> bool {
+    let said = error.to_string();
+    was_cut_off(&said) || said.contains("Connection timed out")
+}
+
 /// `systemctl` with `arguments`, asking nothing of anybody at a terminal.
 #[must_use]
 pub fn command(arguments: &[&str]) -> Command {

@@ -23,8 +23,7 @@ pub fn active(unit: &str) -> io::Result<Vec<String>> {
 }
 
 /// Whether a trigger in this state may start its unit.
-#[must_use]
-pub fn is_up(active_state: &str) -> bool {
+fn is_up(active_state: &str) -> bool {
     !matches!(active_state, "inactive" | "failed" | "deactivating")
 }
 
@@ -33,10 +32,21 @@ pub fn is_up(active_state: &str) -> bool {
 /// # Errors
 /// When one of the stops is refused; the others are made all the same.
 pub fn stop_with(unit: &str, triggers: &[String]) -> io::Result<()> {
-    let mut arguments = vec!["stop", "--job-mode=ignore-dependencies", "--"];
-    arguments.extend(triggers.iter().map(String::as_str));
-    arguments.push(unit);
-    systemctl::queue(&arguments)
+    stop_all(triggers.iter().map(String::as_str).chain([unit]))
+}
+
+/// Has them stopped. Whatever requires them is left alone.
+///
+/// # Errors
+/// When one of the stops is refused; the others are made all the same.
+#[cfg(feature = "full")]
+pub fn stop(triggers: &[String]) -> io::Result<()> {
+    if triggers.is_empty() { Ok(()) } else { stop_all(triggers.iter().map(String::as_str)) }
+}
+
+fn stop_all<'a>(units: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    let words = ["stop", "--job-mode=ignore-dependencies", "--"];
+    systemctl::queue(&words.into_iter().chain(units).collect::<Vec<_>>())
 }
 
 /// Has them started again.

@@ -3,17 +3,20 @@
 //! The directories are those of systemd.unit(5) that hold files, not what other generators write: these run at the
 //! same time as ours.
 
+use super::drop_ins::DropIns;
 use super::init_script;
 use super::root::{below, resolve};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{DescribedStack, Form, Mistake, Problem, SourceFile, UnitName, Ward, syntax};
 use crate::core::unit::{self, AdoptedUnit, DROP_IN, HEADING};
+use rustix::fs::{Mode, OFlags, open};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Where unit files stand, the first wins.
-const DIRECTORIES: [&str; 5] = [
+pub(super) const DIRECTORIES: [&str; 5] = [
     "etc/systemd/system",
     "run/systemd/system",
     "usr/local/lib/systemd/system",
@@ -21,10 +24,14 @@ const DIRECTORIES: [&str; 5] = [
     "lib/systemd/system",
 ];
 
-/// What the files of the unit that `ward` adopts say, or a warning when it has none.
+/// What the files of the ward's unit say that the ward does not: those of the unit that it adopts, or a warning when it has none; of the
+/// unit that it defines the drop-ins.
 #[must_use]
-pub fn adopted(root: &Path, ward: &Ward) -> (Option<AdoptedUnit>, Option<Problem>) {
-    let Form::Adopted(unit) = &ward.form else { return (None, None) };
+pub fn beside(root: &Path, drop_ins: &DropIns, ward: &Ward) -> (Option<AdoptedUnit>, Option<Problem>) {
+    let Form::Adopted(unit) = &ward.form else {
+        let lines = drop_ins.service_lines(&ward.unit());
+        return ((!lines.is_empty()).then(|| AdoptedUnit::new(Vec::new(), lines)), None);
+    };
     let found = read(root, unit);
     let missing = found.is_none().then(|| {
         let advice = "the ward takes effect when there is one; check the name";
@@ -102,7 +109,7 @@ pub fn names(root: &Path) -> BTreeSet<String> {
 
 /// Whether our generator has written this file.
 fn is_ours(path: &Path) -> bool {
-    fs::read_to_string(path).is_ok_and(|text| text.starts_with(HEADING))
+    regular(path).is_some_and(|bytes| bytes.starts_with(HEADING.as_bytes()))
 }
 
 /// What the files of a unit say that has none where files stand, and is there all the same on a
@@ -235,7 +242,7 @@ fn names_of(unit: &UnitName) -> Vec<String> {
 
 /// The names whose drop-ins apply: the unit's own, its template's, and those cut off after a dash,
 /// `a-b-` and `a-` for `a-b-c` (systemd.unit(5)), of an instance also as templates.
-fn drop_in_names(unit: &UnitName) -> Vec<String> {
+pub(super) fn drop_in_names(unit: &UnitName) -> Vec<String> {
     let mut names = names_of(unit);
     let prefix = unit.prefix();
     for (at, _) in prefix.char_indices().rev().filter(|(at, letter)| *letter == '-' && at + 1 < prefix.len()) {
@@ -251,9 +258,19 @@ fn service_lines(root: &Path, path: &Path) -> Vec<NativeLine> {
     source(root, path).map(|file| syntax::lines_of(&file, "Service")).unwrap_or_default()
 }
 
+/// What a regular file holds; a pipe would be waited for.
+pub(super) fn regular(path: &Path) -> Option<Vec<u8>> {
+    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut file = fs::File::from(file);
+    let mut bytes = Vec::new();
+    file.metadata().ok().filter(fs::Metadata::is_file)?;
+    file.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// The text of the file that stands at `path`, seen from the host.
 fn source(root: &Path, path: &Path) -> Option<SourceFile> {
-    Some(SourceFile::decode(path.into(), fs::read(resolve(root, path)?).ok()?))
+    Some(SourceFile::decode(path.into(), regular(&resolve(root, path)?)?))
 }
 
 #[cfg(test)]

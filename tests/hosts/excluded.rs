@@ -132,18 +132,35 @@ on_both! {
     }
 
     fn an_exclusion_holds_where_a_drop_in_resets_the_conditions(host: Host) {
-        guard(&host, "web", "web", &format!("{WEB}[OnStop]\nExecute=/bin/touch /run/stopped\n"));
+        // A command as the service's user has a line of its own.
+        let on_stop = "User=nobody\n[OnStop]\nExecute=/bin/touch /tmp/stopped\nLog=it was stopped\n";
+        guard(&host, "web", "web", &format!("{WEB}{on_stop}"));
         host.run(&["unitward", "exclude", "web"]);
         host.write("/etc/systemd/system/web.service.d/own.conf", "[Unit]\nConditionPathExists=\n");
-        host.sh("rm /run/stopped; systemctl daemon-reload");
+        host.sh("rm /tmp/stopped; systemctl daemon-reload");
         assert!(!host.try_run(&["systemctl", "start", "web"]).status.success());
         host.wait_for("the end", || matches!(host.systemctl_show("web", "ActiveState").as_str(), "inactive" | "failed").then_some(()));
         let said = host.journal(&["-o", "cat", "-u", "web", "-t", "unitward-step"]);
         let sentence = "Not starting web.service: ward web is excluded, by hand; \"unitward readmit web\" takes it back.";
         assert!(said.contains(sentence), "{said}");
-        assert!(host.has(&mark("web")) && !host.has("/run/stopped"), "nothing has run, and nothing was stopped");
+        assert!(host.has(&mark("web")) && !host.has("/tmp/stopped"), "nothing has run, and nothing was stopped");
+        let logged = host.journal(&["-o", "cat", "-u", "web"]).matches("it was stopped").count();
+        assert_eq!(logged, 1, "by the exclusion");
         host.run(&["unitward", "readmit", "web"]);
         assert_eq!(host.systemctl_show("web", "ActiveState"), "active");
+    }
+
+    fn a_unit_that_must_not_be_stopped_is_not_called_excluded(host: Host) {
+        guard(&host, "web", "web", &format!("[Unit]\nRefuseManualStop=yes\n{WEB}[Recovery]\nDeathLimit=1\nMaxDelaySec=0\n"));
+        for _ in 0..4 {
+            let (_, run) = kill(&host, "web");
+            wait_for_restart(&host, "web", &run);
+        }
+        assert!(!host.has(&mark("web")));
+        let said = host.journal(&["-o", "cat", "-u", "web", "-t", "unitward-step"]);
+        assert_eq!(said.matches("it is not left down; its restarts go on.").count(), 2, "{said}");
+        let warned = host.sh("unitward check 2>&1 || true");
+        assert!(warned.contains("RefuseManualStop=yes"), "{warned}");
     }
 
     fn an_idle_service_is_excluded_with_its_socket_and_taken_back_with_it(host: Host) {

@@ -155,10 +155,26 @@ on_both! {
             let (code, said) = say(&host, &format!("runuser -u nobody -- unitward {verb} web"));
             assert_eq!((code, said), (1, format!("Only root may {verb} a ward: try \"sudo unitward {verb} web\".")));
         }
-        host.run(&["systemctl", "stop", "unitwardd"]);
-        let (code, said) = say(&host, "unitward exclude web");
-        assert_eq!((code, said.as_str()), (1, "unitwardd, which would exclude web, does not run: \"systemctl start unitwardd\" starts it."));
-        assert_eq!(host.systemctl_show("web", "ActiveState"), "active");
+    }
+
+    fn neither_the_daemon_nor_the_bus_is_needed(host: Host) {
+        host.write("/etc/systemd/system/web.socket", "[Socket]\nListenStream=/run/web.sock\n");
+        guard(&host, "web", "web", WEB);
+        host.sh("systemctl stop unitwardd web; systemctl start web.socket web");
+        let with = "web is excluded: web.service is down until \"unitward readmit web\", and web.socket with it.";
+        assert_eq!(say(&host, "unitward exclude web --reason 'it eats the disk'"), (0, with.to_owned()));
+        let told = |id: &str| host.journal(&["-o", "cat", &format!("MESSAGE_ID={id}"), "_COMM=unitward"]);
+        host.wait_for("the entry", || {
+            told("5b0e1c7f2a9d4f63b8e4d0c96a1f7352").starts_with("Ward web is excluded, by hand: it eats the disk; ").then_some(())
+        });
+        host.run(&["systemctl", "start", "unitwardd"]);
+        assert_eq!(say(&host, "unitward exclude web"), (0, "web is excluded already.".to_owned()));
+        host.sh("systemctl stop unitwardd; systemctl stop dbus.socket dbus.service");
+        readmit(&host);
+        assert_eq!(host.systemctl_show("web.socket", "ActiveState"), "active");
+        host.wait_for("the entry", || told("c2f68a04d91b4e75a3b7e85f0d2c9146").contains("Ward web is readmitted").then_some(()));
+        let (code, said) = say(&host, "unitward readmit webb");
+        assert_eq!((code, said.as_str()), (1, "There is no ward webb, did you mean web?"));
     }
 
     fn a_ward_can_be_excluded_as_soon_as_the_daemon_reload_is_over(host: Host) {

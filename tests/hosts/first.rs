@@ -1,7 +1,7 @@
 //! The unit's own lines and environment fail or say odd things; ours come first and depend on nothing of the unit's.
 
 use crate::host::Host;
-use crate::on_both;
+use crate::on_all;
 use crate::report::{cloud, guard, kill, told, wait_for_restart};
 
 /// An adopted service with these lines of its own.
@@ -13,7 +13,7 @@ fn adopt(host: &Host, name: &str, own: &str, ward: &str) {
     guard(host, name, name, &format!("[Ward]\nUnit={name}.service\n{ward}"));
 }
 
-on_both! {
+on_all! {
     fn an_own_line_before_the_start_that_fails_leaves_back_off_steps_and_reason(host: Host) {
         let reports = cloud(&host, "");
         for (name, line) in [("pre", "ExecStartPre"), ("condition", "ExecCondition")] {
@@ -80,7 +80,12 @@ on_both! {
         host.write("/etc/systemd/system/a.service", "[Unit]\nRequires=a.socket\n[Service]\nExecStart=/bin/sleep infinity\nRestart=always\nRestartSec=0\n");
         host.write("/etc/systemd/system/b1.service", "[Unit]\nRequires=b2.service\n[Service]\nExecStart=/bin/sleep infinity\nRestart=always\nRestartSec=1500ms\n");
         host.write("/etc/systemd/system/b2.service", "[Unit]\nRequires=b1.service\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\n");
-        for name in ["a", "b1"] {
+        host.write("/etc/systemd/system/c1.service", "[Unit]\nRequires=c2.service\n[Service]\nExecStart=/bin/sleep infinity\nRestart=always\nRestartSec=0\n");
+        host.write("/etc/systemd/system/c2.service", "[Unit]\nPartOf=c1.service\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity\n");
+        host.write("/etc/systemd/system/all.target", "[Unit]\nRequires=d.service\nStartLimitIntervalSec=0\n");
+        host.write("/etc/systemd/system/d.service", "[Unit]\nPartOf=all.target\n[Service]\nExecStart=/bin/sleep infinity\nRestart=always\nRestartSec=0\n");
+        host.sh("systemctl daemon-reload; systemctl start all.target");
+        for name in ["a", "b1", "c1", "d"] {
             guard(&host, name, name, &format!("[Ward]\nUnit={name}.service\n[Recovery]\nDeathLimit=2\nMaxDelaySec=0\n[OnDeath]\nExecute=/bin/sh -c 'echo x >>/run/steps-{name}'\n"));
             for death in 1..=2 {
                 let (_, run) = kill(&host, name);

@@ -147,19 +147,6 @@ on_both! {
 }
 
 on_both! {
-    fn a_stop_in_the_middle_of_a_recovery_runs_no_further_step(host: Host) {
-        for (name, place) in [("before", "WaitFor=1h\nExecute=/bin/touch /root/before\nRestart=%n\n"), ("after", "WaitFor=1h\nExecute=/bin/touch /root/after\n")] {
-            guard(&host, name, name, &format!("[Service]\nExecStart=/bin/sleep infinity\n[OnDeath]\n{place}"));
-            let pid = host.systemctl_show(name, "MainPID");
-            host.sh(&format!("kill -KILL {pid}"));
-            host.wait_for("the first step", || (host.systemctl_show(name, "ControlPID") != "0" && host.systemctl_show(name, "NRestarts") == "1").then_some(()));
-            host.wait_for("the wait", || host.sh(&format!("cat /proc/$(systemctl show -P ControlPID {name})/cmdline 2>/dev/null | tr '\\0' ' ' || true")).contains("WaitFor").then_some(()));
-            host.run(&["systemctl", "stop", name]);
-            assert!(!host.has(&format!("/root/{name}")), "{name}: the next step ran after the stop");
-            assert_eq!(host.systemctl_show(name, "ActiveState"), "inactive");
-        }
-    }
-
     fn a_killed_step_has_failed(host: Host) {
         guard(&host, "web", "web", "[Service]\nExecStart=/bin/sleep infinity\n[OnDeath]\nOnStepFailure=break\nExecute=/bin/sh -c 'echo $$$$ >/run/step; exec sleep 60'\nElseExecute=/bin/touch /run/else\nExecute=/bin/touch /run/not-after-break\n");
         kill(&host, "web");

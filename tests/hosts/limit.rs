@@ -1,7 +1,7 @@
 //! Death limit and back-off: the same on systemd 252 and 257.
 
 use crate::host::Host;
-use crate::on_both;
+use crate::on_all;
 use crate::report::wait_for_restart_or_end;
 
 /// A service that runs until it is killed, with `recovery` in `[Recovery]`.
@@ -24,7 +24,7 @@ fn kill(host: &Host) {
     wait_for_restart_or_end(host, "web", &run);
 }
 
-on_both! {
+on_all! {
     fn five_deaths_are_restarted_and_the_sixth_ends_it(host: Host) {
         set_up(&host, "MaxDelaySec=0");
         for death in 1..=5 {

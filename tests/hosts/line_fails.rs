@@ -42,11 +42,23 @@ on_both! {
 
     fn a_step_that_fails_the_start_is_the_cause(host: Host) {
         let reports = cloud(&host, "");
-        let condition = "[OnDeath]\nDoNow=yes\nOnStepFailure=fail\nRestart=%n\nExecute=+/bin/sh -c 'sleep 0.2; exit 7'\n";
-        guard(&host, "web", "web || true", &format!("[Service]\nExecStart=sleep infinity\nRestart=no\n{condition}"));
-        let report = &reports.wait_for_count(1)[0];
-        assert!(report["reason"].as_str().is_some_and(|reason| reason.starts_with("EXIT ")), "{report}");
-        assert_ne!(report["reason"], "EXIT 0", "{report}");
+        for (ward, steps) in [("below", "Restart=%n\nExecute=+/bin/sh -c 'sleep 0.2; exit 7'"), ("above", "Execute=+/bin/sh -c 'exit 7'\nRestart=%n")] {
+            let condition = format!("[OnDeath]\nDoNow=yes\nOnStepFailure=fail\n{steps}\n");
+            guard(&host, ward, &format!("{ward} || true"), &format!("[Service]\nExecStart=sleep infinity\nRestart=no\n{condition}"));
+        }
+        for report in &reports.wait_for_count(2)[..2] {
+            assert_eq!(report["reason"], "EXIT 7", "{report}");
+        }
+    }
+
+    fn a_required_step_above_the_restart_that_cannot_run_ends_in_the_limit(host: Host) {
+        let reports = cloud(&host, "");
+        let condition = "[Recovery]\nDeathLimit=2\nMaxDelaySec=0\n[OnDeath]\nDoNow=yes\nOnStepFailure=fail\nWaitFor=1ms\nRestart=%n\n";
+        guard(&host, "web", "web || true", &format!("[Service]\nExecStart=sleep infinity\nUser=ghost\nRestart=always\nRestartSec=300ms\n{condition}"));
+        for report in &reports.wait_for_count(3)[..3] {
+            assert_eq!(report["reason"], "EXIT 217 (USER)", "{report}");
+        }
+        host.wait_for("the exclusion", || host.has("/run/unitward/wards/web/excluded.json").then_some(()));
     }
 
     fn a_main_process_that_died_before_the_line_failed_is_the_cause(host: Host) {

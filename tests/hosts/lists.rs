@@ -1,7 +1,7 @@
 //! One line runs a whole list of steps: whatever happens to it, to PID 1 or to the configuration meanwhile, what it has done is on record.
 
 use crate::host::Host;
-use crate::on_both;
+use crate::on_all;
 use crate::report::{guard, kill, point_at_broker, wait_for_restart};
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ fn results(host: &Host) -> Vec<String> {
         .collect()
 }
 
-on_both! {
+on_all! {
     fn a_list_goes_on_over_reloads_and_reexecutions_of_systemd_at_each_step(host: Host) {
         let run = set_up(&host, "", HELD);
         for step in ["1", "3", "4"] {
@@ -83,15 +83,20 @@ on_both! {
 
     fn a_stop_or_a_second_death_among_the_steps_ends_the_list(host: Host) {
         // A signal that nobody heeds: the stop alone does not end the helper.
-        for service in ["", "KillMode=process\n", "KillMode=mixed\n", "KillSignal=SIGURG\nTimeoutStopSec=2s\n"] {
+        const HEEDLESS: &str = "KillSignal=SIGURG\nTimeoutStopSec=20s\n";
+        for (service, at, next) in [("", "3", "4"), (HEEDLESS, "1", "3"), (HEEDLESS, "3", "4")] {
             set_up(&host, service, HELD);
-            host.write("/run/go-1", "");
-            wait_for_step(&host, "3");
+            if at == "3" {
+                host.write("/run/go-1", "");
+            }
+            wait_for_step(&host, at);
             host.sh("systemctl stop --no-block web");
             host.wait_for("the stop", || (host.systemctl_show("web", "ActiveState") != "activating").then_some(()));
-            host.write("/run/go-3", "");
+            host.write(&format!("/run/go-{at}"), "");
+            host.wait_for("the helper's end", || (host.systemctl_show("web", "ControlPID") == "0").then_some(()));
+            host.sh("systemctl kill -s KILL web || true");
             host.wait_for("the end", || ["inactive", "failed"].contains(&host.systemctl_show("web", "ActiveState").as_str()).then_some(()));
-            assert!(!host.has("/run/at-4"), "{service}");
+            assert!(!host.has(&format!("/run/at-{next}")), "{service} {at}");
             host.sh("systemctl reset-failed web || true; rm -f /run/at-* /run/go-*");
         }
         let run = set_up(&host, "", HELD);
@@ -106,6 +111,33 @@ on_both! {
         host.write("/run/go-4", "");
         wait_for_restart(&host, "web", &run);
         host.wait_for("the last step", || host.has("/run/at-4").then_some(()));
+    }
+
+    fn a_command_ends_with_its_line_whichever_processes_systemd_ends(host: Host) {
+        for mode in ["process", "mixed", "control-group"] {
+            set_up(&host, &format!("KillMode={mode}\n"), HELD);
+            wait_for_step(&host, "1");
+            let command = host.read("/run/at-1");
+            host.run(&["systemctl", "stop", "web"]);
+            host.wait_for("its end", || (!host.has(&format!("/proc/{}", command.trim()))).then_some(()));
+            host.sh("rm -f /run/at-* /run/go-*");
+        }
+    }
+
+    fn a_clean_exit_of_a_service_that_remains_is_no_death_among_the_steps(host: Host) {
+        let steps = "[OnDeath]\nDoNow=yes\nRestart=%n\nWaitFor=200ms\nExecute=/bin/touch /run/done\n";
+        guard(&host, "web", "web", &format!("[Service]\nType=exec\nRemainAfterExit=yes\nExecStart=/bin/true\n{steps}"));
+        assert!(host.has("/run/done"));
+        assert_eq!(host.systemctl_show("web", "SubState"), "exited");
+    }
+
+    fn the_words_of_a_log_step_begin_no_step(host: Host) {
+        let run = set_up(&host, "", "[OnDeath]\nLog=--step=OnDeath:9 Execute /bin/touch /run/forged\nRestart=%n\nLog=--step=\nExecute=/bin/touch /run/last\n");
+        wait_for_restart(&host, "web", &run);
+        host.wait_for("the last step", || host.has("/run/last").then_some(()));
+        assert!(!host.has("/run/forged"));
+        assert!(host.journal(&["-o", "cat", "-u", "web"]).contains("--step=OnDeath:9 Execute /bin/touch /run/forged"));
+        assert_eq!(results(&host), ["1 0", "3 0", "4 0"]);
     }
 
     fn a_command_sees_what_it_saw_in_a_line_of_its_own_and_what_happened(host: Host) {
@@ -144,6 +176,36 @@ on_both! {
             assert_eq!((shown.matches("ExecCondition=").count(), shown.matches("ExecStopPost=").count()), (1, 1), "{shown}");
             assert_eq!(host.sh(&format!("SYSTEMD_UNIT_PATH=/run/systemd/generator: systemd-analyze verify {name}.service 2>&1")), "");
         }
+    }
+
+    fn a_command_has_the_user_the_limits_and_the_capabilities_of_its_service_and_of_its_drop_ins(host: Host) {
+        host.script("/usr/local/bin/look", "#!/bin/sh\n{ id -un; ulimit -n; grep CapBnd /proc/self/status; env; } >/tmp/$1\n");
+        host.write("/etc/systemd/system/drop.service.d/user.conf", "[Service]\nUser=daemon\n");
+        host.write("/etc/systemd/system/unitward-drop-OnLimit.service.d/user.conf", "[Service]\nUser=daemon\n");
+        for (name, service, expect) in [
+            ("drop", "", "daemon\n"),
+            ("limit", "LimitNOFILE=512\n", "\n512\n"),
+            ("bound", "CapabilityBoundingSet=\n", "CapBnd:\t0000000000000000\n"),
+        ] {
+            let steps = format!("[Recovery]\nDeathLimit=1\n[OnDeath]\nExecute=/usr/local/bin/look {name}\n[OnLimit]\nExecute=/usr/local/bin/look {name}-limit\n");
+            guard(&host, name, name, &format!("[Service]\n{service}ExecStart=/bin/sleep infinity\n{steps}"));
+            let (pid, run) = kill(&host, name);
+            wait_for_restart(&host, name, &run);
+            let seen = host.read(&format!("/tmp/{name}"));
+            for part in [expect, "UNITWARD_CONDITION=OnDeath\n", &format!("UNITWARD_PID={pid}\n")] {
+                assert!(seen.contains(part), "{name} {part}: {seen}");
+            }
+        }
+        kill(&host, "drop");
+        let seen = host.wait_for("[OnLimit]", || host.has("/tmp/drop-limit").then(|| host.read("/tmp/drop-limit")).filter(|seen| seen.contains("UNITWARD_DEATHS")));
+        assert!(seen.contains("daemon\n") && seen.contains("UNITWARD_DEATHS=2\n"), "{seen}");
+    }
+
+    fn steps_that_are_not_the_users_run_at_the_limit_though_the_user_is_not_there(host: Host) {
+        host.write("/etc/unitward/web.ward", "[Service]\nUser=ghost\nWorkingDirectory=/srv/gone\nExecStart=/bin/sleep infinity\n[Recovery]\nDeathLimit=1\nMaxDelaySec=0\n[OnLimit]\nExecute=+/bin/touch /run/limit\n[OnLimit]\nWaitFor=1ms\nLog=the limit\n");
+        host.sh("mkdir -p /srv/gone; systemctl daemon-reload; systemctl start web || true");
+        host.wait_for("the command of root's", || host.has("/run/limit").then_some(()));
+        host.wait_for("the other", || host.journal(&["-o", "cat", "UNITWARD_WARD=web"]).contains("the limit").then_some(()));
     }
 
     fn a_ward_without_steps_below_its_restart_has_two_lines(host: Host) {

@@ -78,7 +78,8 @@ mod up_by_pid1;
 mod upgrade;
 mod views;
 mod views_bench;
-mod without_daemon;
 #[cfg(feature = "full")]
+mod whose_commands;
+mod without_daemon;
 mod witness;
 mod write_points;

@@ -1,7 +1,7 @@
 //! What the helper writes down of a recovery: in the run records, and in the journal.
 
 use crate::host::Host;
-use crate::on_both;
+use crate::on_all;
 use crate::report::{guard, kill, wait_for_restart};
 use serde_json::Value;
 use unitward::core::crash::InvocationId;
@@ -96,7 +96,7 @@ fn steps(account: &Account) -> Vec<String> {
     account.steps.iter().map(|step| last_words(&step.argument)).collect()
 }
 
-on_both! {
+on_all! {
     fn a_restart_is_told_with_what_it_answers_its_steps_in_order_and_its_times(host: Host) {
         guard(&host, "web", "web", WARD);
         let first = record(&host, &invocation(&host), is_up);

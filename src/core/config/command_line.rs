@@ -2,9 +2,9 @@
 //! prefixes `-` and `+`.
 //!
 //! A command is split into words and later quoted anew ([`quote`]), so what stands in the configuration can
-//! neither end the line nor begin a second command (`;`). `$NAME` is left for systemd to replace, and so are
-//! `%` specifiers, those that name the ward's unit excepted: they are replaced here, because a
-//! condition's own service has another name.
+//! neither end the line nor begin a second command (`;`). `$NAME` is left for the helper to replace
+//! ([`crate::core::expand`]), and `%` specifiers for systemd, those that name the ward's unit excepted: they are replaced
+//! here, because a condition's own service has another name.
 
 use super::names::UnitName;
 use super::wrong::{Wrong, offset_in};

@@ -124,7 +124,7 @@ mod tests {
         let (sections, problems) = syntax::split(&file);
         let said = |at: &super::Place| at.to_string();
         assert_eq!(said(&problems[0].at), "a:1:1:");
-        assert_eq!(said(&sections[0].at), "a:2:4:");
+        assert_eq!(said(&sections[0].at), "a:2:3:");
         assert_eq!(said(&sections[0].strays[0].at), "a:3:3:");
         assert_eq!(said(&super::Place::whole(file.path)), "a:");
     }

@@ -193,6 +193,9 @@ impl<'a> Conditions<'a> {
         if *cleared || *broken {
             return;
         }
+        if condition.kind == ConditionKind::Stop && condition.on_step_failure == OnStepFailure::Fail {
+            return self.fails_no_start(index);
+        }
         if condition.steps.is_empty() {
             return self.breaks(index, at.clone(), Mistake::NoSteps { section: header.clone() });
         }
@@ -225,6 +228,17 @@ impl<'a> Conditions<'a> {
         let at = at.unwrap_or(&self.drafts[index].at).clone();
         let (section, wrong) = (header.clone(), Wrong::from(why));
         self.breaks(index, at, Mistake::BadStep { section, key: key.into(), value: value.into(), wrong });
+    }
+
+    /// A stop depends on no step: the lines of the unit's own that follow must run.
+    fn fails_no_start(&mut self, index: usize) {
+        let draft = &mut self.drafts[index];
+        draft.condition.on_step_failure = OnStepFailure::Break;
+        let key = draft.keys.iter().rfind(|(known, _)| known == "OnStepFailure");
+        let at = key.map_or_else(|| draft.at.clone(), |(_, at)| at.clone());
+        let text = "OnStepFailure=fail in [OnStop] has no start to fail, and counts as break; write break";
+        self.problems.push(Problem { at, mistake: Mistake::Warning(text.to_owned()) });
+        self.check_whole(index);
     }
 
     fn bad_step(&mut self, index: usize, entry: &Entry<'_>, wrong: Wrong) {

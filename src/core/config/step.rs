@@ -52,6 +52,17 @@ pub enum Action {
     Reboot(RebootGuard),
 }
 
+impl Action {
+    /// The longest it waits by itself, without what a command takes.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        match self {
+            Self::WaitFor(Wait::Pause(span) | Wait::Until(_, span)) => *span,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
 /// What a `WaitFor=` step waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {

@@ -93,8 +93,9 @@ pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
     let mut sections: Vec<Section<'_>> = Vec::with_capacity(8);
     logical_lines(&file.text, |Line { number, column, text, pieces }| match (shape(&text), sections.last_mut()) {
         (Shape::Header, _) => {
-            let at = place(number, column + 1 + text[1..].chars().take_while(|c| c.is_whitespace()).count());
-            let name = part(text, |line| line[1..line.len() - 1].trim());
+            let at = place(number, column + 1);
+            // Blanks belong to the name, as for systemd, which has no section of such a name.
+            let name = part(text, |line| &line[1..line.len() - 1]);
             sections.push(Section { name, at, entries: Vec::with_capacity(8), strays: Vec::new() });
         }
         (Shape::Assignment { equals }, Some(section)) => {

@@ -42,7 +42,7 @@ pub struct StepDone {
     pub condition: String,
     /// Its keyword, `Execute`.
     pub step: String,
-    /// Its argument as run; empty where it was too long to keep.
+    /// Its argument as the ward has it; empty where it was too long to keep.
     pub argument: String,
     /// Whether it did what it should.
     pub result: StepOutcome,

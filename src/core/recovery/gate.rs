@@ -1,4 +1,4 @@
-//! Whether a step acts in this run: the question every guarded line asks.
+//! Whether a step acts in this run: what the helper asks before each.
 
 use super::series::Start;
 use crate::core::config::ConditionKind;

@@ -31,6 +31,8 @@ pub struct Series {
     /// Before when systemd does not restart the unit after that death, microseconds of the monotonic clock; `None`: it is not going
     /// to restart it, or has done so.
     pub restart_due: Option<u64>,
+    /// The deaths with which the limit was reached last; 0: it was not, or a start has come since that somebody asked for.
+    pub limit_at: usize,
     /// Conditions with `Once=` that have fired.
     pub spent: BTreeSet<String>,
 }
@@ -123,6 +125,7 @@ impl Series {
             LastEnd::Unknown | LastEnd::AbnormalDeath => {}
         }
         self.restarts = 0;
+        self.limit_at = 0;
         self.spent.clear();
         Start::First
     }
@@ -134,8 +137,7 @@ impl Series {
 
     /// Whether a start with this counter follows a run that ended without anybody noting it.
     ///
-    /// The line that notes an end may not have run: systemd skips it when one of an adopted unit's own
-    /// `ExecStopPost=` lines before it fails.
+    /// The line that notes an end may not have run: somebody has killed it, or PID 1 could not start it.
     #[must_use]
     pub fn missed_an_end(&self, nrestarts: Option<u32>) -> bool {
         self.open && nrestarts.is_some_and(|count| count > 0 && count != self.nrestarts)
@@ -168,7 +170,7 @@ impl Series {
         }
         self.deaths.push(now);
         if self.deaths.len() > limit.deaths as usize {
-            self.deaths.clear();
+            self.limit_at = std::mem::take(&mut self.deaths).len();
             return Verdict::LimitReached;
         }
         Verdict::Restart

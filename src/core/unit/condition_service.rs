@@ -2,49 +2,74 @@
 
 use super::lists::{self, COMMAND_TIMEOUT, HelperLine, List, Site, Writer};
 use super::ward_unit::{write_lines, write_native};
-use super::{Content, Output, Rank, header};
+use super::words::command_of;
+use super::{Beside, Content, Output, Rank, ServiceLines, header};
 use crate::core::config::{Condition, Ward, time_span};
 use std::fmt::Write as _;
+use std::iter;
+
+/// As whom a command of the ward runs, and so one here too; root's do not.
+const IDENTITY: [&str; 4] = ["User", "Group", "SupplementaryGroups", "DynamicUser"];
 
 /// What a command of the ward finds around it, and so finds here too.
-const SURROUNDINGS: [&str; 8] = [
-    "User",
-    "Group",
-    "SupplementaryGroups",
-    "WorkingDirectory",
-    "Environment",
-    "EnvironmentFile",
-    "PassEnvironment",
-    "UMask",
-];
+const SURROUNDINGS: [&str; 5] = ["WorkingDirectory", "Environment", "EnvironmentFile", "PassEnvironment", "UMask"];
 
 /// The names of the services of such conditions.
-pub(super) fn names(ward: &Ward) -> impl Iterator<Item = String> {
+pub fn names(ward: &Ward) -> impl Iterator<Item = String> {
     alone(ward).map(move |condition| lists::service_name(ward, condition))
 }
 
 /// One service for each such condition.
-pub(super) fn render(ward: &Ward) -> impl Iterator<Item = Output> {
-    alone(ward).map(move |condition| service(ward, condition))
+pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> impl Iterator<Item = Output> {
+    alone(ward).map(move |condition| service(ward, condition, beside))
 }
 
 fn alone(ward: &Ward) -> impl Iterator<Item = &Condition> {
     ward.conditions.iter().filter(|condition| lists::stands_alone(condition))
 }
 
-fn service(ward: &Ward, condition: &Condition) -> Output {
-    let surroundings = || ward.native.service.iter().filter(|line| SURROUNDINGS.contains(&line.key.as_str()));
-    let writer = Writer::new(ward, Site::OwnService, Some(surroundings()));
+/// What of the ward's service the steps need. What they do not need shall not keep them from running: where the user or a directory is
+/// not there, systemd runs no line at all.
+#[derive(Debug, Clone, Copy)]
+struct Needed {
+    identity: bool,
+    surroundings: bool,
+}
+
+impl Needed {
+    fn of(condition: &Condition) -> Self {
+        let actions = condition
+            .steps
+            .iter()
+            .flat_map(|step| iter::once(&step.action).chain(step.otherwise.iter().map(|otherwise| &otherwise.action)));
+        let commands: Vec<_> = actions.filter_map(command_of).collect();
+        Self { identity: commands.iter().any(|command| !command.privileged), surroundings: !commands.is_empty() }
+    }
+
+    fn has(self, key: &str) -> bool {
+        (self.identity && IDENTITY.contains(&key)) || (self.surroundings && SURROUNDINGS.contains(&key))
+    }
+}
+
+fn service(ward: &Ward, condition: &Condition, beside: Beside<'_>) -> Output {
+    let name = lists::service_name(ward, condition);
+    let needed = Needed::of(condition);
+    // As the ward's own unit has it, its own files and drop-ins among it.
+    let all = ServiceLines::of(ward, beside.adopted).iter().filter(|line| needed.has(&line.key));
+    let surroundings: Vec<_> = all.collect();
+    let later = beside.of_conditions.get(&name).into_iter().flatten();
+    let writer = Writer::new(ward, Site::OwnService, Some(surroundings.iter().copied().chain(later)));
     let (mut before, mut after) = (List::default(), List::default());
     writer.write(condition, &mut before, &mut after);
     let all = before.then(after);
     let timeout = time_span::render(COMMAND_TIMEOUT + all.growth());
-    let helper = HelperLine::new("condition", ward, &condition.id);
+    // The helper asks whether that unit's commands are root's.
+    let helper = HelperLine::new("condition", ward, &condition.id).option("unit", ward.unit().as_str());
     let mut text = header(&ward.path);
     let _ = writeln!(text, "[Unit]\nDescription=Steps of [{}] in ward {}", condition.id, ward.name);
     let _ = writeln!(text, "SourcePath={}\nStartLimitIntervalSec=0\n\n[Service]\nType=oneshot", ward.path.display());
-    write_native(&mut text, surroundings());
+    write_native(&mut text, surroundings);
     let _ = writeln!(text, "TimeoutStartSec={timeout}");
     write_lines(&mut text, "ExecStart", &all.closed().into_lines(&helper).collect::<Vec<_>>());
-    Output { rank: Rank::Normal, path: lists::service_name(ward, condition), content: Content::File(text) }
+    Output { rank: Rank::Normal, path: name, content: Content::File(text) }
 }

@@ -6,7 +6,7 @@
 use crate::core::config::ward::NativeLine;
 
 /// Settings that `+` lifts (systemd.exec(5), "Command lines" of systemd.service(5)).
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 34] = [
     "User",
     "Group",
     "SupplementaryGroups",
@@ -14,6 +14,8 @@ const KEYS: [&str; 32] = [
     "PAMName",
     "RootDirectory",
     "RootImage",
+    "RootMStack",
+    "UserNamespacePath",
     "RootEphemeral",
     "MountImages",
     "ExtensionImages",
@@ -44,8 +46,27 @@ const KEYS: [&str; 32] = [
 /// The same by how they begin: `PrivateTmp=`, `ProtectSystem=`, `RestrictNamespaces=`, `SystemCallFilter=`, `LimitNOFILE=` …
 const FAMILIES: [&str; 5] = ["Private", "Protect", "Restrict", "SystemCall", "Limit"];
 
+/// Those of them that are yes or no, beside the families but `SystemCall…=` and `Limit…=`.
+const BOOLEANS: [&str; 6] =
+    ["DynamicUser", "RootEphemeral", "NoNewPrivileges", "MemoryDenyWriteExecute", "LockPersonality", "MountAPIVFS"];
+
 /// Values that leave such a setting off.
 const OFF: [&str; 7] = ["", "no", "false", "off", "0", "n", "f"];
+
+fn is_boolean(key: &str) -> bool {
+    BOOLEANS.contains(&key) || ["Private", "Protect", "Restrict"].iter().any(|family| key.starts_with(family))
+}
+
+/// Whether this value leaves the setting off.
+fn is_off(key: &str, value: &str) -> bool {
+    match key {
+        // Nothing is left of the capabilities then.
+        "CapabilityBoundingSet" => false,
+        _ if is_boolean(key) => OFF.contains(&value.to_ascii_lowercase().as_str()),
+        // A user may have any of those names, and 0 is the narrowest limit there is.
+        _ => value.is_empty(),
+    }
+}
 
 /// Whether one of the lines, in the order they apply, does so.
 pub(super) fn is_confined<'a>(service: impl Iterator<Item = &'a NativeLine>) -> bool {
@@ -56,7 +77,7 @@ pub(super) fn is_confined<'a>(service: impl Iterator<Item = &'a NativeLine>) -> 
         if !KEYS.contains(&key) && !FAMILIES.iter().any(|family| key.starts_with(family)) {
             continue;
         }
-        if OFF.contains(&line.value.to_ascii_lowercase().as_str()) {
+        if is_off(key, &line.value) {
             on.remove(key);
         } else {
             on.insert(key.to_owned());
@@ -92,6 +113,10 @@ mod tests {
             "User=\nGroup=app",
             "LimitNOFILE=512",
             "PrivateTmp=no\nPrivateTmp=yes",
+            "CapabilityBoundingSet=",
+            "User=f",
+            "Group=no",
+            "LimitCORE=0",
         ] {
             check(lines, true);
         }
@@ -101,6 +126,7 @@ mod tests {
             "PrivateTmp=yes\nPrivateTmp=no",
             "Environment=User=app\nWorkingDirectory=/srv\nUMask=0077\nNice=5",
             "ProtectHome=false",
+            "LimitNOFILE=512\nLimitNOFILE=",
         ] {
             check(lines, false);
         }

@@ -6,7 +6,7 @@
 //! helper's asks PID 1 how that ended. A list is cut there into stretches.
 
 use super::confined::is_confined;
-use super::words::{command_of, helper_words, wait_of};
+use super::words::{command_of, helper_words};
 use crate::core::config::command_line::quote;
 use crate::core::config::step::{Action, Step};
 use crate::core::config::ward::NativeLine;
@@ -67,6 +67,11 @@ impl List {
     /// The longest it may take beyond systemd's own time-out for one line.
     pub(super) fn growth(&self) -> Duration {
         self.waits + COMMAND_TIMEOUT * self.commands.saturating_sub(1)
+    }
+
+    /// Whether the start depends on a step that the helper runs.
+    pub(super) fn is_required(&self) -> bool {
+        self.stretches.iter().any(|stretch| matches!(stretch, Stretch::Helper(steps) if steps.required))
     }
 
     /// The steps that the helper runs first.
@@ -141,6 +146,11 @@ impl List {
 }
 
 impl Steps {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// The steps after a line that PID 1 alone has watched.
     fn after_own() -> Self {
         Self { text: " --fetch".to_owned(), required: false }
@@ -267,7 +277,7 @@ impl<'a> Writer<'a> {
     fn action(self, list: &mut List, condition: &Condition, part: Part<'_>) {
         let Part { name: step, action, fails, has_else } = part;
         let required = fails && !has_else;
-        list.waits += wait_of(action);
+        list.waits += action.longest_wait();
         let is_else = step.contains('.');
         let keyword = if is_else { "Else" } else { "" };
         let command = command_of(action);

@@ -30,15 +30,17 @@ mod ward_unit;
 mod words;
 
 pub use adopted::{AdoptedUnit, ServiceLines};
+pub use condition_service::names as condition_services;
 pub use excluded::mark_of;
 pub use lists::{HELPER, condition_service_name, service_name, stands_alone};
 pub use refused::refused;
 pub use stack_unit::outputs as stack_outputs;
-pub use timeouts::Timeout;
+pub use timeouts::{DefaultTimeouts, Timeout};
 pub use words::words;
 
+use super::config::ward::NativeLine;
 use super::config::{Mistake, Place, Problem, UnitName, Ward};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// One thing to write, its path relative to the generator's directory.
@@ -105,12 +107,16 @@ impl Names {
 }
 
 /// What a ward's unit must know that the ward does not say.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Beside<'a> {
-    /// What the files of the unit it adopts say.
+    /// What the files of the unit it adopts say, or the drop-ins of the one it defines.
     pub adopted: Option<&'a AdoptedUnit>,
     /// The unit of the stack it belongs to.
     pub stack: Option<&'a UnitName>,
+    /// The time-outs of units that give none.
+    pub default_timeouts: DefaultTimeouts,
+    /// What drop-ins say of the services of its conditions, by their names.
+    pub of_conditions: &'a BTreeMap<String, Vec<NativeLine>>,
 }
 
 /// Everything to write for one ward, and what cannot be written or will not do what it seems to.
@@ -119,7 +125,7 @@ pub fn outputs(ward: &Ward, beside: Beside<'_>) -> (Vec<Output>, Vec<Problem>) {
     let (text, mut problems) = ward_unit::render(ward, beside);
     let path = ward_unit::path(ward);
     let mut outputs = vec![Output { rank: Rank::Normal, path, content: Content::File(text) }];
-    outputs.extend(condition_service::render(ward));
+    outputs.extend(condition_service::render(ward, beside));
     let (links, wrong) = install::links(ward);
     outputs.extend(links);
     problems.extend(wrong);

@@ -6,8 +6,31 @@ use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, Mistake, Problem, TimeoutNotKnown, Ward, time_span};
 use std::time::Duration;
 
-/// systemd's own default for starts and stops (systemd-system.conf(5), `DefaultTimeoutStartSec=`).
+/// systemd's own default for starts and stops where no administrator has set another.
 const DEFAULT: Duration = Duration::from_secs(90);
+
+/// The time-outs of units that give none: `DefaultTimeoutStartSec=` and `DefaultTimeoutStopSec=` (systemd-system.conf(5)).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DefaultTimeouts {
+    start: Timeout,
+    stop: Timeout,
+}
+
+impl DefaultTimeouts {
+    /// From the lines of `[Manager]`, in the order they apply.
+    #[must_use]
+    pub fn of(manager: &[NativeLine]) -> Self {
+        Self { start: given(manager, "DefaultTimeoutStartSec"), stop: given(manager, "DefaultTimeoutStopSec") }
+    }
+
+    fn of_phase(self, phase: Phase) -> Timeout {
+        let given = match phase {
+            Phase::Start => self.start,
+            Phase::Stop => self.stop,
+        };
+        if given == Timeout::Default { Timeout::After(DEFAULT) } else { given }
+    }
+}
 
 /// A start or stop time-out as a unit gives it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,6 +66,7 @@ pub(super) fn grown(
     adopted: Option<&AdoptedUnit>,
     phase: Phase,
     growth: Duration,
+    defaults: DefaultTimeouts,
 ) -> (Option<String>, Option<Problem>) {
     if growth.is_zero() {
         return (None, None);
@@ -52,8 +76,9 @@ pub(super) fn grown(
     if own != Timeout::Default {
         return (None, too_small(ward, key, own, growth));
     }
+    let default = defaults.of_phase(phase);
     if matches!(ward.form, Form::Adopted(_)) && adopted.is_none() {
-        return (None, unknown(ward, key, growth));
+        return (None, unknown(ward, key, growth, default));
     }
     let kind = value(&ward.native.service, "Type").or(adopted.and_then(|unit| unit.kind.as_deref()));
     let base = match (&ward.form, adopted) {
@@ -62,22 +87,25 @@ pub(super) fn grown(
         _ => Timeout::Default,
     };
     let base = match base {
-        Timeout::Never => return (None, None),
         // A oneshot's start has no time-out unless one is given (systemd.service(5)).
         Timeout::Default if kind == Some("oneshot") && phase == Phase::Start => return (None, None),
-        Timeout::Default => DEFAULT,
-        Timeout::After(span) => span,
+        Timeout::Default => default,
+        given => given,
     };
-    (Some([key, "=", &time_span::render(base + growth)].concat()), None)
+    match base {
+        Timeout::After(span) => (Some([key, "=", &time_span::render(span + growth)].concat()), None),
+        Timeout::Never | Timeout::Default => (None, None),
+    }
 }
 
 /// What another generator writes is not known when our units are written. Its time-out may be
 /// longer than any we would set, so it stands; each line has its own time, and only what is longer
 /// than systemd's default is in danger.
-fn unknown(ward: &Ward, key: &'static str, growth: Duration) -> Option<Problem> {
-    (growth > DEFAULT).then(|| {
+fn unknown(ward: &Ward, key: &'static str, growth: Duration, default: Timeout) -> Option<Problem> {
+    let Timeout::After(default) = default else { return None };
+    (growth > default).then(|| {
         let unit = ward.unit().to_string();
-        let mistake = Mistake::TimeoutNotKnown(TimeoutNotKnown { unit, key, growth, enough: DEFAULT + growth });
+        let mistake = Mistake::TimeoutNotKnown(TimeoutNotKnown { unit, key, growth, enough: default + growth });
         Problem { at: ward.unit_at.clone(), mistake }
     })
 }

@@ -1,7 +1,7 @@
 //! The unit of one ward: the service it defines, or the drop-in for the one it adopts.
 
 use super::adopted::{self, AdoptedUnit, ServiceLines};
-use super::lists::{self, HelperLine, List, Site, Writer};
+use super::lists::{self, HelperLine, List, Site, Steps, Writer};
 use super::stack_unit::socket;
 use super::timeouts::{self, Phase};
 use super::{Beside, DROP_IN, excluded, header, hidden, no_exec, pid_file, start_limit};
@@ -20,10 +20,11 @@ pub(super) fn path(ward: &Ward) -> String {
 }
 
 /// The unit's text, and warnings about the ward.
-pub(super) fn render(ward: &Ward, Beside { adopted, stack }: Beside<'_>) -> (String, Vec<Problem>) {
+pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> (String, Vec<Problem>) {
+    let Beside { adopted, stack, default_timeouts, .. } = beside;
     let lines = Lines::of(ward, adopted);
-    let (start, start_warning) = timeouts::grown(ward, adopted, Phase::Start, lines.start_growth);
-    let (stop, stop_warning) = timeouts::grown(ward, adopted, Phase::Stop, lines.stop_growth);
+    let (start, start_warning) = timeouts::grown(ward, adopted, Phase::Start, lines.start_growth, default_timeouts);
+    let (stop, stop_warning) = timeouts::grown(ward, adopted, Phase::Stop, lines.stop_growth, default_timeouts);
     let mut text = String::with_capacity(4096);
     text.push_str(&header(&ward.path));
     text.push_str("[Unit]\n");
@@ -95,7 +96,7 @@ fn standing<'a>(lines: &[&'a NativeLine], list: &str) -> impl Iterator<Item = &'
 struct Lines {
     /// `ExecCondition=`, which systemd runs before all else of a start.
     begin: String,
-    /// `ExecStartPre=`: what follows a command of the service's above its restart.
+    /// `ExecStartPre=`: what follows a command of the service's above its restart, or all steps above it where the start depends on one.
     before: Vec<String>,
     after: Vec<String>,
     stop: Vec<String>,
@@ -125,17 +126,22 @@ impl Lines {
         let start_growth = (backoff.longest() + before.growth()).max(after.growth());
         let stop_growth = stop.growth();
         let limit = limit_options(ward);
-        let stretch = HelperLine::new("steps", ward, ward.unit().as_str());
-        let begin = begin(ward, &limit).steps(&before.take_first());
+        let tied = tied(ward, adopted);
+        let stretch = HelperLine::new("steps", ward, ward.unit().as_str()).part(tied);
+        let with_steps =
+            |line: HelperLine, steps: &Steps| if steps.is_empty() { line } else { line.part(tied) }.steps(steps);
+        // A line of ExecCondition= that fails, be it that PID 1 cannot run it, skips the start without a word (systemd.service(5)).
+        let with_begin = if before.is_required() { Steps::default() } else { before.take_first() };
+        let begin = with_steps(begin(ward, &limit), &with_begin);
         let before = before.closed();
         let mut lines_after = Vec::new();
         if !after.is_empty() {
-            let last = end(ward).steps(&after.take_last());
+            let last = with_steps(end(ward), &after.take_last());
             lines_after.extend(after.into_lines(&stretch));
             lines_after.push(last);
         }
         let stopped = HelperLine::new("stopped", ward, ward.unit().as_str()).part(&limit);
-        let mut lines_stop = vec![stopped.steps(&stop.take_first())];
+        let mut lines_stop = vec![with_steps(stopped, &stop.take_first())];
         lines_stop.extend(stop.closed().into_lines(&stretch));
         Self {
             begin,
@@ -156,6 +162,13 @@ impl Lines {
         write_lines(text, "ExecStartPre", &self.before);
         write_lines(text, "ExecStopPost", &self.stop);
     }
+}
+
+/// Where systemd ends the line alone and not all processes of the unit, or where that is not known, the line's commands end with it.
+fn tied(ward: &Ward, adopted: Option<&AdoptedUnit>) -> &'static str {
+    let is_known = ward.form == Form::Defined || adopted.is_some();
+    let mode = ServiceLines::of(ward, adopted).value("KillMode").unwrap_or("control-group");
+    if is_known && mode == "control-group" { "" } else { " --tied" }
 }
 
 fn begin(ward: &Ward, limit: &str) -> HelperLine {

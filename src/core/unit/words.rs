@@ -4,7 +4,6 @@ use crate::core::config::command_line::{CommandLine, literal, quote};
 use crate::core::config::step::{Action, Awaited, RebootGuard, Wait};
 use crate::core::config::time_span;
 use crate::core::recovery::list;
-use std::time::Duration;
 
 /// A step's keyword and argument, nearly as the ward's file has them.
 #[must_use]
@@ -19,7 +18,7 @@ pub fn words(action: &Action) -> String {
         Action::Stop(unit) => ["Stop ", &*quote(unit.as_str())].concat(),
         Action::Reload(unit) => ["Reload ", &*quote(unit.as_str())].concat(),
         Action::Signal(unit, signal) => format!("Signal {} {signal}", quote(unit.as_str())),
-        Action::Log(text) => format!("Log {}", quote(&literal(text))),
+        Action::Log(text) => format!("Log {}", quote(&list::guarded(&literal(text)))),
         Action::RestartStack(stack) => ["RestartStack ", &*quote(stack.as_str())].concat(),
         Action::Reboot(RebootGuard::Patient) => "Reboot yes".to_owned(),
         Action::Reboot(RebootGuard::Force) => "Reboot force".to_owned(),
@@ -35,14 +34,6 @@ pub(super) fn helper_words(action: &Action) -> String {
         text.extend([" ", &quote(&list::guarded(&word.replace('$', "$$")))]);
     }
     text
-}
-
-/// The longest a step waits by itself, without what a command takes.
-pub(super) fn wait_of(action: &Action) -> Duration {
-    match action {
-        Action::WaitFor(Wait::Pause(span) | Wait::Until(_, span)) => *span,
-        _ => Duration::ZERO,
-    }
 }
 
 /// The command that a step runs.

@@ -12,13 +12,13 @@ use crate::core::config::{ConditionKind, StackName, UnitName};
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::systemctl::{self, Wait};
 use std::io;
+use std::time::Duration;
 
 /// Acts, in this run, and says in the journal what went wrong.
 pub(super) fn act(line: &StepLine, run: &Run<'_>) -> u8 {
     let record = &run.record;
     let own = record.unit.as_str();
-    let is_command = line.keyword.ends_with("Execute");
-    let done = if is_command { command::execute(line, run) } else { built_in(line, run) };
+    let done = if is_command(line) { command::execute(line, run) } else { built_in(line, run) };
     match done {
         Ok(status) => status,
         Err(error) => {
@@ -36,6 +36,21 @@ pub(super) fn act(line: &StepLine, run: &Run<'_>) -> u8 {
     }
 }
 
+/// Whether it runs a command.
+pub(super) fn is_command(line: &StepLine) -> bool {
+    line.keyword.ends_with("Execute")
+}
+
+/// The longest it waits by itself, without what a command takes.
+pub(super) fn longest_wait(line: &StepLine) -> Duration {
+    action_of(line).map_or(Duration::ZERO, |action| action.longest_wait())
+}
+
+fn action_of(line: &StepLine) -> io::Result<Action> {
+    let keyword = line.keyword.strip_prefix("Else").unwrap_or(&line.keyword);
+    read_step::read_built_in(keyword, &line.arguments.join(" ")).map_err(io::Error::other)
+}
+
 fn built_in(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
     let record = &run.record;
     let own = record.unit.as_str();
@@ -45,9 +60,7 @@ fn built_in(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
         let wait = if waits_for_us(unit.as_str(), own, phase)? { Wait::ForQueue } else { wait };
         systemctl::job(verb, unit.as_str(), wait)
     };
-    let keyword = line.keyword.strip_prefix("Else").unwrap_or(&line.keyword);
-    let action = read_step::read_built_in(keyword, &line.arguments.join(" ")).map_err(io::Error::other)?;
-    match action {
+    match action_of(line)? {
         Action::WaitFor(what) => wait::wait(&what)?,
         Action::Restart(unit) if line.place.kind().is_some_and(is_after_death) && went_down_with(own, &unit)? => {
             unit_job("start", &unit)?;
@@ -113,7 +126,7 @@ fn restart_stack(stack: &StackName, line: &StepLine, run: &Run<'_>) -> io::Resul
     let record = &run.record;
     let caller = format!("{} ({})", line.ward, line.place.condition);
     // The service of a condition runs for itself; what it answers is the ward's latest death.
-    let latest = if run.phase == list::Phase::Condition { run.state.latest_death() } else { None };
+    let latest = if run.site.phase == list::Phase::Condition { run.state.latest_death() } else { None };
     let death = match (&record.follows, &latest) {
         (Some(run), _) => Some(Death { unit: &record.unit, invocation: run }),
         (None, Some(died)) => Some(Death { unit: &died.unit, invocation: &died.invocation }),

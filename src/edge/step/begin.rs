@@ -2,8 +2,9 @@
 
 use super::arguments::Arguments;
 use super::limit::Site;
+use super::line::StepLine;
 use super::list::{self, Phase, Run};
-use super::{limit, messages, this_run};
+use super::{act, limit, messages, this_run};
 use crate::core::config::{ConditionKind, time_span};
 use crate::core::crash::observation::InvocationId;
 use crate::core::recovery::Series;
@@ -19,9 +20,6 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-/// Exit status of a line in `ExecCondition=` that makes the start fail; any other but 0 would only skip it (systemd.service(5)).
-const FAILS: u8 = 255;
-
 /// The longest PID 1 may take to end a start that it has been told to end.
 const TO_BE_ENDED: Duration = Duration::from_secs(10);
 
@@ -29,21 +27,21 @@ const TO_BE_ENDED: Duration = Duration::from_secs(10);
 pub(super) fn begin(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
     if is_refused(&arguments)? {
-        return end_start(arguments.word(1)?).map(|()| FAILS);
+        return end_start(arguments.word(1)?).map(|()| 0);
     }
-    match start(&arguments)? {
-        Some((state, record)) => {
-            let status = Run::new(&state, record, (Phase::Start, umask)).steps(&lines);
-            Ok(if status == 0 { 0 } else { FAILS })
-        }
-        None => Ok(0),
+    if let Some((state, record)) = start(&arguments, &lines)? {
+        // No start depends on these: those have a line of ExecStartPre=.
+        let _ = Run::new(&state, record, list::Site::new(Phase::Start, umask, &arguments)).steps(&lines);
     }
+    Ok(0)
 }
 
 /// Begins the run's record and waits; `None`: the start is to come to nothing.
-fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
+fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardState, RunRecord)>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
+    // Should this line be killed, those behind it must not take the run before for this one.
+    let _ = state.forget_current();
     let wanted = Wanted { unit: &["Id", this_run::PROPERTY], own: &["NRestarts", "TimeoutStartUSec"] };
     let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
     let Some(run) = this_run::known(&known) else {
@@ -65,22 +63,29 @@ fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
         ..RunRecord::new(ward, super::name(unit, &known), run.as_str(), kind(start))
     };
     let services = if one_too_many { limit::services(&mut series, arguments) } else { Vec::new() };
+    let decision = one_too_many.then(|| limit::decide(arguments)).transpose()?;
+    let marked = limit::mark(&state, decision.as_ref());
+    let timeout = known.span("TimeoutStartUSec").map(|timeout| left_by(lines, &record, timeout));
     let waits = |restart| -> io::Result<Duration> {
         let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
-        Ok(backoff.wait_below(restart, known.span("TimeoutStartUSec")))
+        Ok(backoff.wait_below(restart, timeout))
     };
     let is_restart = start.is_restart() && !one_too_many;
     if is_restart {
         record.backoff_ms = Some(waits(series.restarts)?).filter(|wait| !wait.is_zero()).map(time_span::millis);
     }
     let noted = state.set_current(&run);
-    let saved = noted.and_then(|()| state.save_run(&record)).and_then(|()| series_file::save(&state, &series));
+    let saved =
+        noted.and_then(|()| state.save_run(&record)).and_then(|()| series_file::save(&state, &series)).and(marked);
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs(run.as_str());
     drop(turn);
-    if one_too_many {
-        let decision = limit::decide(arguments)?;
-        return limit::carry_out(&decision, &services, arguments, Site::Starting).map(drop).and(saved).map(|()| None);
+    if let Some(decision) = decision {
+        if limit::carry_out(&decision, &services, arguments, Site::Starting)?.is_some() {
+            // The main process must not be started meanwhile.
+            std::thread::sleep(TO_BE_ENDED);
+        }
+        return saved.map(|()| None);
     }
     if is_restart {
         // Where nothing can be written systemd's own counter makes the waits grow.
@@ -91,6 +96,13 @@ fn start(arguments: &Arguments) -> io::Result<Option<(WardState, RunRecord)>> {
         tracing::warn!(UNITWARD_WARD = ward, "Failed to note the beginning of a run of ward {ward}: {error}");
     }
     Ok(Some((state, record)))
+}
+
+/// What the steps of this line leave of the time that systemd gives it: all they wait for, and half of the rest to commands.
+fn left_by(lines: &[StepLine], record: &RunRecord, timeout: Duration) -> Duration {
+    let acting = || lines.iter().filter(|line| line.acts(record));
+    let left = acting().fold(timeout, |left, line| left.saturating_sub(act::longest_wait(line)));
+    if acting().any(act::is_command) { left / 2 } else { left }
 }
 
 /// Whether this start answers a death though systemd counts no restart.
@@ -111,8 +123,6 @@ fn is_turned(unit: &str, series: &Series) -> bool {
 /// PID 1 does not say which run this is, so there can be no record of it, and its steps are skipped. After a death the back-off is
 /// waited all the same.
 fn begin_blindly(state: &WardState, (ward, unit): (&str, &str), arguments: &Arguments) -> io::Result<()> {
-    // Else the steps would take the run before for this one.
-    let _ = state.forget_current();
     let series = series_file::load(state);
     if matches!(series.last_end, LastEnd::Death | LastEnd::AbnormalDeath) {
         let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
@@ -126,7 +136,10 @@ fn begin_blindly(state: &WardState, (ward, unit): (&str, &str), arguments: &Argu
 /// unit's conditions, as before an automatic restart, or somebody has reset them.
 fn is_refused(arguments: &Arguments) -> io::Result<bool> {
     let (ward, unit) = arguments.ward_and_unit()?;
-    let Some(mark) = exclusion::load(&WardState::of(ward)) else { return Ok(false) };
+    let state = WardState::of(ward);
+    let Some(mark) = exclusion::load(&state) else { return Ok(false) };
+    // The lines of [OnStop] that PID 1 runs next would take the run before for this one.
+    let _ = state.forget_current();
     let by = mark.by.word();
     tracing::warn!(
         MESSAGE_ID = messages::REFUSED,
@@ -189,4 +202,25 @@ fn wait(ward: &str, unit: &str, restart: u32, wait: Duration) {
     let span = time_span::render(wait);
     tracing::info!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "Restarting {unit} in {span}, attempt {restart}.");
     std::thread::sleep(wait);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_back_off_leaves_time_for_the_steps_that_act() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let (_, lines) = list::read(&words(
+            "web web.service --step=OnDeath:1 WaitFor 3s --step=OnStart:1 WaitFor 9s --step=OnDeath:2 Execute /bin/a",
+        ))
+        .unwrap();
+        let left = |start, lines| {
+            let record = RunRecord::new("web", "web.service", "i", start);
+            left_by(lines, &record, Duration::from_secs(13))
+        };
+        assert_eq!(left(StartKind::AfterDeath, &lines), Duration::from_secs(5));
+        assert_eq!(left(StartKind::AfterDeath, &lines[..1]), Duration::from_secs(10));
+        assert_eq!(left(StartKind::First, &lines[..1]), Duration::from_secs(13));
+    }
 }

@@ -6,6 +6,7 @@
 //! ([`crate::core::environment`]). Systemd's own variables have what PID 1 says now.
 
 use super::ending::{TOLD, Told};
+use super::identity;
 use super::line::StepLine;
 use super::list::Run;
 use super::told;
@@ -27,9 +28,13 @@ const PID_1S_ROOT: &str = "/proc/1/root";
 /// There is no such program.
 pub(super) fn execute(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
     let told = told::variables(run.state, line, &run.record);
-    let mut command =
-        if line.as_root { administrators(line, run, told)? } else { program::services(&line.arguments, &told)? };
-    let ours = rustix::process::umask(run.umask);
+    let mut command = if line.as_root {
+        administrators(line, run, told)?
+    } else {
+        identity::must_be_roots(run)?;
+        program::services(&line.arguments, &told, run.site.life)?
+    };
+    let ours = rustix::process::umask(run.site.umask);
     let status = command.status();
     rustix::process::umask(ours);
     let status = status?;
@@ -47,7 +52,7 @@ fn administrators(line: &StepLine, run: &Run<'_>, told: Vec<(&'static str, Strin
     let inherited = inherited(known.as_ref());
     let mut variables = systemds_own(&run.record, &known.unwrap_or_default());
     variables.extend(told);
-    program::administrators(&line.arguments, &inherited, &variables)
+    program::administrators(&line.arguments, &inherited, &variables, run.site.life)
 }
 
 /// What is taken over of this line's environment.

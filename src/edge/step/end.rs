@@ -2,8 +2,8 @@
 
 use super::arguments::Arguments;
 use super::begin::{fires, once_place};
-use super::list::{self, Phase, Run};
-use super::{own_lines, tell, this_run};
+use super::list::{self, Phase, Run, Site};
+use super::{identity, own_lines, tell, this_run};
 use crate::core::recovery::series::Start;
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::record::{RunRecord, StartKind, Up, WardState};
@@ -27,7 +27,7 @@ pub(super) fn end(words: &[String], umask: Mode) -> io::Result<u8> {
         None => noted,
         Some(known) => Some(record_of((ward, unit), (&state, noted), known)?),
     };
-    let mut run = Run::new(&state, record.ok_or(io::ErrorKind::NotFound)?, (Phase::Start, umask));
+    let mut run = Run::new(&state, record.ok_or(io::ErrorKind::NotFound)?, Site::new(Phase::Start, umask, &arguments));
     if let Some(known) = &known {
         run.hear(known);
         if !run.is_over() {
@@ -43,7 +43,7 @@ pub(super) fn end(words: &[String], umask: Mode) -> io::Result<u8> {
 }
 
 fn ask(unit: &str) -> Properties {
-    let own = [&["NRestarts"], &super::STATE_OF_START[..], &own_lines::LISTS].concat();
+    let own = [&["NRestarts"], &super::STATE_OF_START[..], &identity::PROPERTIES, &own_lines::LISTS].concat();
     pid1::ask(unit, Wanted { unit: &["Id", "SubState", this_run::PROPERTY], own: &own }).unwrap_or_default()
 }
 

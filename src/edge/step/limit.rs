@@ -7,9 +7,10 @@ use crate::core::config::{StackName, time_span};
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{DeathLimit, LastEnd, Verdict};
 use crate::edge::exclusion;
+use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{GivenUp, WardState};
 use crate::edge::systemctl::{self, Wait};
-use crate::edge::{clock, pid1, triggers};
+use crate::edge::{clock, triggers};
 use std::io;
 
 /// A reboot as a last resort is refused this soon after boot, in milliseconds: a host that dies at every boot must stay
@@ -108,16 +109,20 @@ pub(super) enum Site<'a> {
     Starting,
 }
 
-/// What a decision came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Came {
-    /// What was decided.
-    AsDecided,
-    /// The full restart was refused or has failed: the unit stays down.
-    ToExclusion,
+/// Leaves the mark of an exclusion that was decided, before anything else is written down: should this process be killed on its way, the
+/// next start is refused, and nobody counts from 0.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn mark(state: &WardState, decision: Option<&Decision>) -> io::Result<()> {
+    match decision.and_then(Decision::given_up) {
+        Some(GivenUp::Exclude) => exclusion::save_by_limit(state, Vec::new(), clock::since_epoch()),
+        _ => Ok(()),
+    }
 }
 
-/// Starts what `[OnLimit]` has to do and ends the restarts, or the host; the one happens whatever becomes of the other.
+/// Starts what `[OnLimit]` has to do and ends the restarts, or the host; the one happens whatever becomes of the other. Gives what it
+/// came to; `None`: the unit is restarted all the same.
 ///
 /// The end comes last: called while the unit starts it ends this very process.
 pub(super) fn carry_out(
@@ -125,23 +130,23 @@ pub(super) fn carry_out(
     services: &[&str],
     arguments: &Arguments,
     site: Site<'_>,
-) -> io::Result<Came> {
+) -> io::Result<Option<GivenUp>> {
     let started: Vec<_> = services.iter().map(|service| systemctl::job("start", service, Wait::ForQueue)).collect();
     let came = end_restarts(decision, arguments, site);
     started.into_iter().fold(Ok(()), io::Result::and).and(came)
 }
 
-fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> io::Result<Came> {
+fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> io::Result<Option<GivenUp>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let why = &decision.why;
     match &decision.next {
         Next::RestartAllTheSame => {
             tracing::warn!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; restarting it all the same.");
-            return Ok(Came::AsDecided);
+            return Ok(None);
         }
         Next::Reboot => {
             tracing::error!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; rebooting the host.");
-            return systemctl::queue(&["reboot"]).map(|()| Came::AsDecided);
+            return systemctl::queue(&["reboot"]).map(|()| Some(GivenUp::Reboot));
         }
         Next::RestartStack(stack) => {
             tracing::error!(
@@ -164,17 +169,31 @@ fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> i
         OBJECT_SYSTEMD_UNIT = unit,
         "{why}; leaving it down until \"unitward readmit {ward}\"."
     );
-    exclude(ward, unit).map(|()| Came::AsDecided)
+    exclude(ward, unit)
 }
 
-/// Marks the ward as excluded, and has its unit end in `failed`, for good, and with it what would start it again.
-fn exclude(ward: &str, unit: &str) -> io::Result<()> {
+/// Marks the ward as excluded, and has its unit end in `failed`, for good, and with it what would start it again. `None`: systemd
+/// must not stop it, so it is not excluded.
+fn exclude(ward: &str, unit: &str) -> io::Result<Option<GivenUp>> {
     let state = WardState::of(ward);
     let found = triggers::active(unit);
     let triggers = found.as_deref().unwrap_or_default();
     let marked = exclusion::save_by_limit(&state, triggers.to_vec(), clock::since_epoch());
     let stopped = triggers::stop_with(unit, triggers);
-    found.map(drop).and(marked).and(stopped)
+    if stopped.is_err() && must_not_be_stopped(unit) {
+        tracing::error!(
+            UNITWARD_WARD = ward,
+            OBJECT_SYSTEMD_UNIT = unit,
+            "{unit} has RefuseManualStop=yes, so it is not left down; its restarts go on."
+        );
+        return exclusion::remove(&state).and(triggers::start(triggers)).map(|()| None);
+    }
+    found.map(drop).and(marked).and(stopped).map(|()| Some(GivenUp::Exclude))
+}
+
+fn must_not_be_stopped(unit: &str) -> bool {
+    let wanted = Wanted { unit: &["RefuseManualStop"], own: &[] };
+    pid1::ask_patiently(unit, wanted).is_ok_and(|known| known.flag("RefuseManualStop") == Some(true))
 }
 
 /// Has the unit end in `failed`.
@@ -186,7 +205,7 @@ fn stop(unit: &str) -> io::Result<()> {
 ///
 /// The end comes first: later it would take back the start that the full restart has queued. But called while the unit starts it
 /// ends this very process, and the full restart ends that start anyway.
-fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io::Result<Came> {
+fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io::Result<Option<GivenUp>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let within = arguments.span("within")?.as_secs_f64();
     let deaths = tolerated(arguments);
@@ -195,12 +214,12 @@ fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io
         Site::Ended(death) => (stop(unit), stack::restart(stack, caller, Some(death))),
         Site::Starting => (Ok(()), stack::restart(stack, caller, None)),
     };
-    let Err(error) = asked else { return stopped.map(|()| Came::AsDecided) };
+    let Err(error) = asked else { return stopped.map(|()| Some(GivenUp::RestartStack)) };
     tracing::error!(
         UNITWARD_WARD = ward,
         UNITWARD_STACK = stack.as_str(),
         OBJECT_SYSTEMD_UNIT = unit,
         "Failed to have stack {stack} restarted: {error}; leaving {unit} down until \"unitward readmit {ward}\"."
     );
-    exclude(ward, unit).map(|()| Came::ToExclusion)
+    exclude(ward, unit)
 }

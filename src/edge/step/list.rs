@@ -5,11 +5,12 @@
 
 use super::arguments::Arguments;
 use super::line::StepLine;
-use super::{act, own_lines, start_has_failed, this_run};
+use super::{act, identity, own_lines, start_has_failed, this_run};
 use crate::core::config::{ConditionKind, time_span};
 use crate::core::recovery::list;
 use crate::edge::clock;
 use crate::edge::pid1::{self, Properties, Wanted};
+use crate::edge::program::{Life, TIED};
 use crate::edge::record::{KILLED, Outcome, RunRecord, WardState};
 use rustix::fs::Mode;
 use std::io;
@@ -41,15 +42,35 @@ pub(super) enum Phase {
     Condition,
 }
 
+/// Where a line stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Site {
+    pub(super) phase: Phase,
+    /// That of the service, for its commands.
+    pub(super) umask: Mode,
+    /// How long its commands may live.
+    pub(super) life: Life,
+}
+
+impl Site {
+    /// Of a line with these options.
+    pub(super) fn new(phase: Phase, umask: Mode, arguments: &Arguments) -> Self {
+        let life = if arguments.has(TIED) { Life::Tied } else { Life::Own };
+        Self { phase, umask, life }
+    }
+}
+
 /// A run of the unit in which lists are run.
 pub(super) struct Run<'a> {
     pub(super) state: &'a WardState,
     pub(super) record: RunRecord,
     /// The unit that has this line.
     pub(super) unit: String,
-    pub(super) phase: Phase,
-    /// That of the service, for its commands.
-    pub(super) umask: Mode,
+    /// That of the ward, where the line is in a condition's own service.
+    pub(super) ward_unit: Option<String>,
+    pub(super) site: Site,
+    /// Whether the unit's commands are root's, where PID 1 has said it.
+    pub(super) is_roots: Option<bool>,
     /// When PID 1 said that the start goes on.
     looked: Option<Instant>,
     is_over: bool,
@@ -57,8 +78,17 @@ pub(super) struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Of the ward's unit.
-    pub(super) fn new(state: &'a WardState, record: RunRecord, (phase, umask): (Phase, Mode)) -> Self {
-        Self { state, unit: record.unit.clone(), record, phase, umask, looked: None, is_over: false }
+    pub(super) fn new(state: &'a WardState, record: RunRecord, site: Site) -> Self {
+        Self {
+            state,
+            unit: record.unit.clone(),
+            ward_unit: None,
+            record,
+            site,
+            is_roots: None,
+            looked: None,
+            is_over: false,
+        }
     }
 
     /// The present one of the ward's unit, of the line of a step.
@@ -71,7 +101,7 @@ impl<'a> Run<'a> {
         }
         let record = state.run(this_run::of_ward(state)?.as_str())?;
         let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
-        Ok(Self::new(state, record, (phase, umask)))
+        Ok(Self::new(state, record, Site { phase, umask, life: Life::Own }))
     }
 
     /// Takes in what PID 1 has just said of the start.
@@ -79,13 +109,15 @@ impl<'a> Run<'a> {
         self.looked = Some(Instant::now());
         let other = this_run::known(known).is_some_and(|run| run.as_str() != self.record.invocation);
         self.is_over |= other || start_has_failed(known);
+        self.is_roots = identity::is_roots(known).or(self.is_roots);
     }
 
     /// Whether the start has come to nothing, so that what is left of its steps must not run.
     pub(super) fn is_over(&mut self) -> bool {
         let is_known = self.looked.is_some_and(|at| at.elapsed() < FRESH);
-        if self.phase == Phase::Start && !self.is_over && !is_known {
-            let wanted = Wanted { unit: &["SubState", this_run::PROPERTY], own: &super::STATE_OF_START };
+        if self.site.phase == Phase::Start && !self.is_over && !is_known {
+            let own = [&super::STATE_OF_START[..], &identity::PROPERTIES].concat();
+            let wanted = Wanted { unit: &["SubState", this_run::PROPERTY], own: &own };
             // When PID 1 cannot be asked the start is taken to go on.
             self.hear(&pid1::ask(&self.record.unit, wanted).unwrap_or_default());
         }
@@ -97,7 +129,7 @@ impl<'a> Run<'a> {
         let own = [&super::STATE_OF_START[..], &own_lines::LISTS].concat();
         let wanted = Wanted { unit: &["SubState", this_run::PROPERTY], own: &own };
         let Ok(known) = pid1::ask(&self.unit, wanted) else { return };
-        if self.phase == Phase::Start {
+        if self.site.phase == Phase::Start {
             self.hear(&known);
         }
         if this_run::known(&known).is_some_and(|run| run.as_str() == self.record.invocation) {
@@ -181,15 +213,17 @@ pub(super) fn steps(words: &[String], umask: Mode) -> io::Result<u8> {
     let state = WardState::of(arguments.word(0)?);
     let record = state.run(this_run::of_ward(&state)?.as_str())?;
     let phase = if record.end.is_some() { Phase::Stop } else { Phase::Start };
-    Ok(run_list(Run::new(&state, record, (phase, umask)), &arguments, &lines))
+    Ok(run_list(Run::new(&state, record, Site::new(phase, umask, &arguments)), &arguments, &lines))
 }
 
-/// `condition WARD CONDITION [--fetch] [--step=…]`: steps of a condition in its own service.
+/// `condition WARD CONDITION --unit=UNIT [--fetch] [--step=…]`: steps of a condition in its own service.
 pub(super) fn condition(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = read(words)?;
     let (ward, condition) = (arguments.word(0)?, arguments.word(1)?);
     let state = WardState::of(ward);
-    Ok(run_list(this_run::condition_run(&state, (ward, condition), umask)?, &arguments, &lines))
+    let run = this_run::condition_run(&state, (ward, condition), umask)?;
+    let ward_unit = arguments.all("unit").next().map(str::to_owned);
+    Ok(run_list(Run { ward_unit, ..run }, &arguments, &lines))
 }
 
 fn run_list(mut run: Run<'_>, arguments: &Arguments, lines: &[StepLine]) -> u8 {

@@ -11,6 +11,7 @@ mod begin;
 mod command;
 mod end;
 mod ending;
+mod identity;
 mod limit;
 mod line;
 mod list;
@@ -29,10 +30,11 @@ mod wait;
 
 use crate::core::crash::observation::InvocationId;
 use crate::edge::full_restart::peer;
-use crate::edge::log;
 use crate::edge::pid1::Properties;
+use crate::edge::program::TIED;
 use crate::edge::record::{RunRecord, StartKind, WardState};
 use crate::edge::up::MAIN_STARTED;
+use crate::edge::{log, program};
 use arguments::Arguments;
 use rustix::fs::Mode;
 use std::io;
@@ -49,8 +51,13 @@ const USAGE: u8 = 64;
 pub fn main() -> ExitCode {
     // The service's own may be any. It is given back to commands of the unit's.
     let umask = rustix::process::umask(UMASK);
-    log::to_journal("unitward-step");
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some((TIED, words)) = arguments.split_first().map(|(command, words)| (command.as_str(), words)) {
+        rustix::process::umask(umask);
+        eprintln!("{}: {}", words.get(1).map_or("", String::as_str), program::become_tied(words));
+        return ExitCode::from(own::CANNOT_EXECUTE);
+    }
+    log::to_journal("unitward-step");
     let Some((command, rest)) = arguments.split_first() else { return usage() };
     if command == "--version" {
         println!("unitward-step {}", env!("CARGO_PKG_VERSION"));
@@ -111,7 +118,11 @@ fn usage() -> ExitCode {
 const MAIN_ENDED: &str = "ExecMainExitTimestampMonotonic";
 
 /// What [`start_has_failed`] must know, of the service.
-const STATE_OF_START: [&str; 3] = ["Type", MAIN_STARTED, MAIN_ENDED];
+const STATE_OF_START: [&str; 6] =
+    ["Type", MAIN_STARTED, MAIN_ENDED, "RemainAfterExit", "ExecMainCode", "ExecMainStatus"];
+
+/// What `ExecMainCode` is for a process that has exited (sigaction(2), `CLD_EXITED`).
+const EXITED: i32 = 1;
 
 /// Whether the unit's present start has come to nothing: somebody asked for a stop, a line timed out, or the main process
 /// died among the steps.
@@ -122,7 +133,9 @@ fn start_has_failed(shown: &Properties) -> bool {
     let at = |key: &str| shown.number::<u64>(key).unwrap_or(0);
     let (began, ended) = (at(MAIN_STARTED), at(MAIN_ENDED));
     let state = shown.text("SubState");
-    let died = state == "start-post" && shown.text("Type") != "oneshot" && ended > 0 && ended >= began;
+    let is_done = shown.number("ExecMainCode") == Some(EXITED) && shown.number("ExecMainStatus") == Some(0);
+    let may_end = shown.text("Type") == "oneshot" || (is_done && shown.flag("RemainAfterExit") == Some(true));
+    let died = state == "start-post" && !may_end && ended > 0 && ended >= began;
     died || state.starts_with("stop") || state.starts_with("final")
 }
 

@@ -4,8 +4,9 @@
 
 use super::arguments::Arguments;
 use super::line::StepLine;
-use super::list::{Phase, Run};
+use super::list::{Phase, Run, Site};
 use super::{failed_steps, own, this_run};
+use crate::edge::program::Life;
 use crate::edge::record::WardState;
 use rustix::fs::Mode;
 use std::io;
@@ -44,7 +45,11 @@ pub(super) fn collect(arguments: &Arguments, umask: Mode) -> io::Result<u8> {
         Some(condition) if this_run::is_in_condition(ward, condition) => {
             this_run::condition_run(&state, (ward, condition), umask)?
         }
-        _ => Run::new(&state, state.run(this_run::of_ward(&state)?.as_str())?, (Phase::Start, umask)),
+        _ => Run::new(
+            &state,
+            state.run(this_run::of_ward(&state)?.as_str())?,
+            Site { phase: Phase::Start, umask, life: Life::Own },
+        ),
     };
     run.fetch();
     Ok(0)

@@ -12,7 +12,7 @@ use rustix::fs::Mode;
 use std::io;
 
 /// Exit status systemd gives a command it cannot execute (systemd.exec(5), `EXIT_EXEC`).
-const CANNOT_EXECUTE: u8 = 203;
+pub(super) const CANNOT_EXECUTE: u8 = 203;
 
 /// Exit status of a guard whose command had to be skipped (sysexits.h, `EX_TEMPFAIL`), where the start does not depend on
 /// it: this process has no other way to say so.
@@ -50,7 +50,7 @@ fn allowed(line: &StepLine, state: &WardState) -> Option<RunRecord> {
     // The umask is that of commands which the runner runs.
     let run = Run::of_line(line, state, Mode::empty());
     let mut run = run.inspect_err(|error| skipped(line, &format!("failed to read the run's record: {error}"))).ok()?;
-    if run.phase == Phase::Start && run.record.end.is_some() {
+    if run.site.phase == Phase::Start && run.record.end.is_some() {
         skipped(line, "the record is another run's");
         return None;
     }

@@ -78,7 +78,10 @@ fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), ov
 /// The line of a command, if it is a step.
 fn step(seen: &Command) -> Option<StepLine> {
     let [_, command, line @ ..] = seen.words.as_slice() else { return None };
-    matches!(command.as_str(), "own" | "step").then(|| StepLine::parse(line).ok()).flatten()
+    let line = matches!(command.as_str(), "own" | "step").then(|| StepLine::parse(line).ok()).flatten()?;
+    // As the ward has them: a dollar is written twice for PID 1, which leaves it to the helper.
+    let arguments = line.arguments.iter().map(|word| word.replace("$$", "$")).collect();
+    Some(StepLine { arguments, ..line })
 }
 
 /// The exit status of a command, that of a signal as shells number it; `None` while it has not ended.

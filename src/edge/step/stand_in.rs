@@ -8,16 +8,17 @@
 //! start has found unnoted, and has counted, is known by that start. A unit that has no line of ours is none of our business.
 
 use super::arguments::Arguments;
+use super::ending::{self, Failed, LISTS, TOLD, Told};
 use super::limit::{self, Decision};
 use super::stack::{self, Death};
-use super::{ending, stopped};
+use super::{stopped, this_run};
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::core::recovery::{Series, list};
 use crate::edge::exclusion::{self, By};
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{End, GivenUp, RunRecord, WardState};
-use crate::edge::{clock, series_file};
+use crate::edge::series_file;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
@@ -76,25 +77,24 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     }
     let Some(noted) = noted(&state, death) else { return Ok(None) };
     let mut series = series_file::load(&state);
+    // The line has counted it, and was killed before it could write down how the run ended.
+    let is_counted = !series.open && series.died_in.as_deref() == Some(death.invocation.as_str());
     let (mut record, missed) = match noted {
         Noted::Begun(record) => (*record, Verdict::Restart),
         Noted::Nothing => begin(&mut series, death, &arguments)?,
     };
-    let counted = count(&mut series, death, &arguments)?;
+    let counted = if is_counted { Verdict::Restart } else { count(&mut series, death, &arguments)? };
     let verdict = if missed == Verdict::LimitReached { missed } else { counted };
     let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(&arguments)).transpose()?;
     let services = if decision.is_some() { limit::services(&mut series, &arguments) } else { Vec::new() };
     let services = services.into_iter().map(str::to_owned).collect();
     record.end = Some(end(death, decision.as_ref()));
+    limit::mark(&state, decision.as_ref())?;
     // What could not be written down must not be done: nobody would know that it was, and it would be done again.
     state.save_run(&record)?;
     series_file::save(&state, &series)?;
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs(death.invocation.as_str());
-    if decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude) {
-        // The next start may be under way, and its record would be the last one.
-        exclusion::save_by_limit(&state, Vec::new(), clock::since_epoch())?;
-    }
     Ok(Some(Consequence { state, record, decision, services, arguments }))
 }
 
@@ -186,18 +186,32 @@ fn count(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Res
 
 fn end(death: &Unnoted, decision: Option<&Decision>) -> End {
     let (code, status) = death.process.map_or_else(Default::default, ending::words);
+    let seen = Failed { code, status, pid: death.pid, at: death.at };
+    let Failed { code, status, pid, at } = failed_line(death).unwrap_or(seen);
     End {
         asked: false,
         finished: false,
         result: death.result.clone(),
         code,
         status,
-        pid: death.pid,
-        at: death.at,
+        pid,
+        at,
         limit_reached: decision.is_some(),
         given_up: decision.and_then(Decision::given_up),
         timed_out: None,
     }
+}
+
+/// The line whose failure the death was, where no main process was seen to end and the next run has not begun.
+fn failed_line(death: &Unnoted) -> Option<Failed> {
+    if death.process.is_some() {
+        return None;
+    }
+    let own = [&TOLD[..], &LISTS].concat();
+    let known = pid1::ask(&death.unit, Wanted { unit: &[this_run::PROPERTY], own: &own }).ok()?;
+    let is_same = this_run::known(&known).as_ref() == Some(&death.invocation);
+    let failed = Failed::of(&Told::of(&known), &known);
+    (is_same && !failed.code.is_empty()).then_some(failed)
 }
 
 /// Waits until the unit is down.

@@ -6,7 +6,7 @@
 use super::arguments::Arguments;
 use super::asked::{Kind, Stamps, asked, kind_of_end, timed_out, was_restarted_with_its_stack};
 use super::ending::{Failed, MAIN_ENDED_AT, Told};
-use super::limit::{Came, Decision, Site};
+use super::limit::{Decision, Site};
 use super::list::{self, Phase, Run};
 use super::stack::Death;
 use super::{begin, ending, limit, own_lines, tell, this_run};
@@ -52,7 +52,7 @@ pub(super) fn stopped(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
     let state = WardState::of(arguments.word(0)?);
     let Some((record, done)) = note_end(&arguments, &state)? else { return Ok(0) };
-    let status = Run::new(&state, record, (Phase::Stop, umask)).whole(&lines);
+    let status = Run::new(&state, record, list::Site::new(Phase::Stop, umask, &arguments)).whole(&lines);
     done.map(|()| status)
 }
 
@@ -79,13 +79,15 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
     series.died_in = kind.is_death().then(|| invocation.to_owned());
     series.restart_due = restart_due(kind, &known);
     let mut services = services(verdict, &mut series, arguments);
+    let mut decision = decide(verdict, arguments)?;
+    let marked = limit::mark(state, decision.as_ref());
     let mut saved = series_file::save(state, &series);
     // A full disk must not make a limit that is never reached.
     if saved.is_err() && kind.is_death() && verdict == Verdict::Restart {
         verdict = limit::death_by_counter(known.number("NRestarts"), arguments);
         services = self::services(verdict, &mut series, arguments);
+        decision = decide(verdict, arguments)?;
     }
-    let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()?;
     own_lines::add_results(&mut record, &known);
     let timed_out = timed_out(&told, &known, kind);
     let failed = Failed::of(&told, &known);
@@ -107,7 +109,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
     }
     drop(turn);
     let death = Death { unit: super::name(unit, &known), invocation };
-    let done = finish(state, &mut record, (decision, &services), (arguments, death)).and(saved);
+    let done = finish(state, &mut record, (decision, &services), (arguments, death)).and(saved).and(marked);
     Ok(Some((record, done)))
 }
 
@@ -127,10 +129,10 @@ pub(super) fn finish(
     let mut saved = state.save_run(record);
     let Some(decision) = decision else { return saved };
     let came = limit::carry_out(&decision, services, arguments, Site::Ended(death));
-    if matches!(came, Ok(Came::ToExclusion))
-        && let Some(end) = &mut record.end
+    if let (Ok(came), Some(end)) = (&came, &mut record.end)
+        && end.given_up != *came
     {
-        end.given_up = Some(GivenUp::Exclude);
+        end.given_up = *came;
         saved = state.save_run(record);
     }
     if is_open {
@@ -146,6 +148,10 @@ fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
     let is_random = known.number("RestartRandomizedDelayUSec").is_some_and(|most: u64| most > 0);
     let next = known.number("RestartUSecNext").filter(|_| !is_random).or(known.number("RestartUSec"));
     is_restarted.then(|| turned::restart_due(clock::monotonic(), next.unwrap_or(0)))
+}
+
+fn decide(verdict: Verdict, arguments: &Arguments) -> io::Result<Option<Decision>> {
+    (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()
 }
 
 /// What `[OnLimit]` starts, if the limit was reached.

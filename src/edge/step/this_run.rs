@@ -3,11 +3,12 @@
 //! It is PID 1's to say. What stands in the line's environment is not asked: an `EnvironmentFile=` of the service's user may have
 //! put it there.
 
-use super::list::{Phase, Run};
+use super::list::{Phase, Run, Site};
 use crate::core::crash::observation::InvocationId;
 use crate::core::unit::condition_service_name;
 use crate::edge::full_restart::peer;
 use crate::edge::pid1::{self, Properties, Wanted};
+use crate::edge::program::Life;
 use crate::edge::record::{RunRecord, StartKind, WardState};
 use rustix::fs::Mode;
 use std::io;
@@ -64,7 +65,7 @@ pub(super) fn condition_run<'a>(
     let run = of_condition(ward, condition)?;
     let record = state.run(run.as_str());
     let record = record.unwrap_or_else(|_| RunRecord::new(ward, "", run.as_str(), StartKind::Condition));
-    let mut run = Run::new(state, record, (Phase::Condition, umask));
+    let mut run = Run::new(state, record, Site { phase: Phase::Condition, umask, life: Life::Own });
     run.unit = condition_service_name(ward, condition);
     Ok(run)
 }

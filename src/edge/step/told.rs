@@ -1,6 +1,7 @@
 //! What a step's command is told of what happened: variables of its environment.
 
 use super::line::StepLine;
+use crate::core::config::ConditionKind;
 use crate::core::crash::reason::TimeLimits;
 use crate::edge::pid1::{self, TIME_LIMITS, Wanted};
 use crate::edge::record::{End, RunRecord, StartKind, WardState};
@@ -8,7 +9,9 @@ use crate::edge::series_file;
 
 /// The variables for a step of the run of which this is the record. Those of a death are there where the step answers one.
 pub(super) fn variables(state: &WardState, line: &StepLine, record: &RunRecord) -> Vec<(&'static str, String)> {
-    let deaths = series_file::load(state).deaths.len();
+    let series = series_file::load(state);
+    let is_of_limit = line.place.kind() == Some(ConditionKind::Limit);
+    let deaths = if is_of_limit { series.limit_at } else { series.deaths.len() };
     let mut variables = vec![
         ("UNITWARD_WARD", line.ward.clone()),
         ("UNITWARD_CONDITION", line.place.condition.clone()),

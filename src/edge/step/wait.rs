@@ -5,9 +5,9 @@ use crate::core::config::time_span;
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::program::HostProgram;
 use crate::edge::up;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::net::{SocketAddr, TcpStream};
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{self as unix, UnixStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -117,17 +117,22 @@ fn tcp_accepts(address: &str, deadline: Instant) -> Result<(), String> {
     Err(why)
 }
 
-/// A listening socket of another type than a stream also counts: it is there and refuses only our kind of connection.
+/// A listening socket of another type than a stream also counts: it is there and refuses only our kind of connection. One that
+/// takes no connection for the time being does not, and is not waited for: anybody may have made it.
 fn unix_accepts(path: &str) -> Result<(), String> {
-    let connected = match path.strip_prefix('@') {
-        Some(name) => unix::SocketAddr::from_abstract_name(name).and_then(|address| UnixStream::connect_addr(&address)),
-        None => UnixStream::connect(path),
+    let address = match path.strip_prefix('@') {
+        Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()),
+        None => SocketAddrUnix::new(path),
     };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let connected = address.and_then(|address| {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(&socket, &address)
+    });
     match connected {
-        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::PROTOTYPE.raw_os_error()) => {
-            Err(error.to_string())
-        }
-        Ok(_) | Err(_) => Ok(()),
+        Ok(()) | Err(Errno::PROTOTYPE) => Ok(()),
+        Err(Errno::AGAIN) => Err("its queue of connections is full".to_owned()),
+        Err(error) => Err(io::Error::from(error).to_string()),
     }
 }
 
@@ -151,6 +156,22 @@ mod tests {
         assert!(fs::exists(&path).unwrap(), "the file outlives its socket");
         assert_eq!(soon(Awaited::Unix(path.clone())).unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(soon(Awaited::Path(path)).is_ok());
+    }
+
+    #[test]
+    fn a_socket_whose_queue_is_full_is_waited_for_no_longer_than_asked() {
+        use std::os::linux::net::SocketAddrExt as _;
+        use std::os::unix::net::{SocketAddr, UnixStream};
+        let name = format!("unitward-test-{}", std::process::id());
+        let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
+        let listener = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        rustix::net::bind(&listener, &address).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let _waits = UnixStream::connect_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let begun = Instant::now();
+        let full = soon(Awaited::Unix(format!("@{name}"))).unwrap_err();
+        assert!(full.to_string().ends_with("its queue of connections is full"), "{full}");
+        assert!(begun.elapsed() < Duration::from_secs(5));
     }
 
     #[test]

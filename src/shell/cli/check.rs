@@ -10,6 +10,7 @@ mod dependants;
 mod json;
 mod mentions;
 mod native;
+mod not_stopped;
 mod own_ground;
 mod root_commands;
 mod stacks;
@@ -71,6 +72,7 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
             checked.problems.extend(root_commands::warnings(below, &ward, adopted.as_ref()));
             checked.problems.extend(user_reach::warnings(&ward, adopted.as_ref()));
             checked.problems.extend(own_ground::warning(&ward, adopted.as_ref()));
+            checked.problems.extend(not_stopped::warning(below, &ward));
             if unit_files::has_system(below) {
                 checked.problems.extend(absent::warnings(below, &ward, adopted.as_ref()));
             }

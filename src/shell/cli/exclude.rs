@@ -1,15 +1,17 @@
-//! `unitward exclude` and `readmit`: has the daemon do it, waits for what comes of it, and says so.
+//! `unitward exclude` and `readmit`: has unitwardd do it, or does it where unitwardd does not run, waits for what comes of it,
+//! and says so.
 
 use super::progress::while_waiting;
 use super::refuse;
 use crate::edge::exclusion::{self, By, Exclusion};
+use crate::edge::log;
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::record::WardState;
+use crate::edge::ruling::{self, Refusal, Subject};
 use crate::shell::cli::say;
-use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect_to_daemon, refusal};
+use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect_to_daemon, is_absent, sentence};
 use anyhow::Context as _;
 use clap::Args;
-use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -64,7 +66,9 @@ enum Kept {
 /// Runs `unitward exclude`.
 pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
     let called = arguments.name.as_str();
-    let changed = match rule(("Exclude", "exclude"), called, &(called, arguments.reason.as_str()))? {
+    let changed = match rule(("Exclude", "exclude"), called, &(called, arguments.reason.as_str()), |subject| {
+        ruling::exclude(subject, &arguments.reason, drop)
+    })? {
         Ok(changed) => changed,
         Err(why) => return Ok(refuse(&why)),
     };
@@ -89,7 +93,7 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
 /// Runs `unitward readmit`.
 pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
     let called = arguments.name.as_str();
-    let changed = match rule(("Readmit", "readmit"), called, &called)? {
+    let changed = match rule(("Readmit", "readmit"), called, &called, |subject| ruling::readmit(subject, drop))? {
         Ok(changed) => changed,
         Err(why) => return Ok(refuse(&why)),
     };
@@ -146,34 +150,44 @@ fn said(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Has the daemon rule over a ward, `(method, verb)`: whether anything was to be done, or the sentence that refuses.
+/// Has a ward ruled over, `(method, verb)`: by the daemon, or, where that does not run, here and now by `rule`. Tells whether anything
+/// was to be done, or gives the sentence that refuses.
 fn rule(
     (method, verb): (&str, &str),
     name: &str,
     body: &(impl serde::Serialize + DynamicType),
+    rule: impl FnOnce(&Subject) -> Result<bool, Refusal>,
 ) -> anyhow::Result<Result<bool, String>> {
     if !rustix::process::geteuid().is_root() {
         return Ok(Err(format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\".")));
     }
-    super::runtime()?.block_on(async {
-        let bus = connect_to_daemon().await?;
-        match bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await {
-            Ok(reply) => Ok(Ok(reply.body().deserialize().context("failed to read unitwardd's answer")?)),
-            Err(error) => {
-                let refused = refusal(&bus, error, &format!("would {verb} {name}")).await;
-                refused.map(Err).context("failed to ask unitwardd")
-            }
-        }
+    if let Some(ruled) = super::runtime()?.block_on(rule_by_daemon(method, body))? {
+        return Ok(ruled);
+    }
+    log::to_journal("unitward");
+    Ok(match ruling::find_on_disk(name) {
+        Ok(subject) => rule(&subject).map_err(Refusal::into_sentence),
+        Err(why) => Err(why),
     })
 }
 
-/// The ward of this name, or of this unit, and its unit, as the daemon finds it.
+/// What the daemon says to it; `None`: it does not run, or there is no bus.
+async fn rule_by_daemon(
+    method: &str,
+    body: &(impl serde::Serialize + DynamicType),
+) -> anyhow::Result<Option<Result<bool, String>>> {
+    let Ok(bus) = connect_to_daemon().await else { return Ok(None) };
+    match bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await {
+        Ok(reply) => Ok(Some(Ok(reply.body().deserialize().context("failed to read unitwardd's answer")?))),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => sentence(error).map(|why| Some(Err(why))).context("failed to ask unitwardd"),
+    }
+}
+
+/// The ward that was ruled over.
 fn find(name: &str) -> anyhow::Result<(String, String)> {
-    let (config, _) = crate::edge::root::load(Path::new("/"));
-    let ward = config.wards.iter().find(|ward| ward.name.as_str() == name);
-    let ward = ward.or_else(|| config.wards.iter().find(|ward| ward.unit().is_meant_by(name)));
-    let ward = ward.with_context(|| format!("failed to find {name} in the configuration: it was changed just now"))?;
-    Ok((ward.name.to_string(), ward.unit().as_str().to_owned()))
+    let Subject { ward, unit } = ruling::find_on_disk(name).map_err(anyhow::Error::msg)?;
+    Ok((ward, unit))
 }
 
 /// What is asked of systemd.

@@ -1,7 +1,7 @@
 //! The daemon's vocabulary: all that can happen to it, and all that it can do.
 
 use super::archive::{Order, Tale};
-use super::bus::{Facts, Ruling};
+use super::bus::Facts;
 use super::cloud::{Command, News, Status as CloudStatus};
 use super::cores::Found;
 use super::identity::Identity;
@@ -14,6 +14,7 @@ use crate::core::recovery::account::Account;
 use crate::edge::history::entry::{Change, Key, StoredReport};
 use crate::edge::record::Up;
 use crate::edge::recoveries::Chain;
+use crate::edge::ruling::Ruling;
 use crate::edge::step::stand_in::Unnoted;
 use crate::shell::news::News as BusNews;
 use std::sync::Arc;
@@ -146,17 +147,6 @@ pub(super) enum Remark {
     LeftBehind(u64),
     /// A stack was restarted by hand while its inhibit file is there.
     Inhibited(String),
-    /// Root excludes this ward, for this reason.
-    Excluded {
-        /// The ward.
-        ward: String,
-        /// Its unit.
-        unit: String,
-        /// Why.
-        why: String,
-    },
-    /// Root readmits this ward.
-    Readmitted(String),
     /// A pattern in `[Watch] Units=` that cannot be one.
     BadPattern(String),
 }

@@ -54,7 +54,3 @@ pub(super) const RESYNC: &str = "f2685d07b49c4e18ad3b0c97e561fa84";
 pub(super) const HISTORY: &str = "4c40e6839d2c40b9bda643865b1fff94";
 /// A recovery has come to its end.
 pub(super) const RECOVERY: &str = "8e842eb56a704391a390adc27336b69f";
-/// Root has excluded a ward.
-pub(super) const EXCLUDED: &str = "5b0e1c7f2a9d4f63b8e4d0c96a1f7352";
-/// Root has readmitted a ward.
-pub(super) const READMITTED: &str = "c2f68a04d91b4e75a3b7e85f0d2c9146";

@@ -108,23 +108,6 @@ pub(super) fn remark(remark: &Remark) {
         Remark::Inhibited(unit) => {
             info!("{unit} was restarted by hand while its InhibitFile= exists, not reporting it.")
         }
-        Remark::Excluded { ward, unit, why } => {
-            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-            // "systemctl status" of the unit shows it, where somebody wonders why systemd does not start it.
-            info!(
-                MESSAGE_ID = messages::EXCLUDED,
-                UNITWARD_WARD = ward.as_str(),
-                OBJECT_SYSTEMD_UNIT = unit.as_str(),
-                "Ward {ward} is excluded, by hand{why}; {unit} stays down until \"unitward readmit {ward}\"."
-            );
-        }
-        Remark::Readmitted(ward) => {
-            info!(
-                MESSAGE_ID = messages::READMITTED,
-                UNITWARD_WARD = ward.as_str(),
-                "Ward {ward} is readmitted, by hand."
-            );
-        }
         Remark::BadPattern(pattern) => {
             warn!(MESSAGE_ID = messages::CONFIGURATION, "Units= has {pattern:?}, which is not a pattern, ignoring.");
         }

@@ -3,12 +3,12 @@
 //! Invariants: a state is told when it changes, not when it is seen for the first time; an exclusion that was told ends with one
 //! readmission, whoever is behind it.
 
-use super::bus::Ruling;
-use super::event::{Action, Remark};
+use super::event::Action;
 use super::rules::Scene;
 use super::systemd::UnitState;
 use crate::core::recovery::account::Account;
 use crate::edge::exclusion::By;
+use crate::edge::ruling::Ruling;
 use crate::shell::news::{self, News};
 use std::collections::{BTreeSet, HashMap};
 
@@ -59,21 +59,16 @@ impl Standings {
     /// Root has ruled over a ward.
     pub(super) fn ruled(&mut self, ruling: Ruling) -> Vec<Action> {
         match ruling {
-            Ruling::Exclude { ward, unit, why } => {
-                let told = Action::Say(Remark::Excluded { ward: ward.clone(), unit, why: why.clone() });
-                vec![self.exclude(ward, (By::Hand, why)), told]
-            }
-            Ruling::Readmitting { ward } => {
+            Ruling::Exclude { ward, why } => vec![self.exclude(ward, (By::Hand, why))],
+            Ruling::Readmitting(ward) => {
                 self.excluded.remove(&ward);
                 Vec::new()
             }
-            Ruling::StillExcluded { ward } => {
+            Ruling::StillExcluded(ward) => {
                 self.excluded.insert(ward);
                 Vec::new()
             }
-            Ruling::Readmit { ward } => {
-                vec![readmission(&ward, By::Hand.word()), Action::Say(Remark::Readmitted(ward))]
-            }
+            Ruling::Readmit(ward) => vec![readmission(&ward, By::Hand.word())],
         }
     }
 

@@ -4,7 +4,7 @@ use crate::core::config::UnitName;
 use crate::core::config::command_line::CommandLine;
 use crate::core::crash::observation::ProcessEnd;
 use crate::edge::full_restart::underway::Underway;
-use crate::edge::program::{self, Inherited};
+use crate::edge::program::{self, Inherited, Life};
 use crate::edge::systemctl;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
@@ -52,7 +52,7 @@ impl Process {
         let _lock = underway.map(Underway::handed_down).transpose()?;
         // Its words are taken as they are.
         let words: Vec<_> = script.words.iter().map(|word| word.replace('$', "$$")).collect();
-        let mut command = program::administrators(&words, &Inherited::All, &[])?;
+        let mut command = program::administrators(&words, &Inherited::All, &[], Life::Own)?;
         command.process_group(0);
         Self::start(command)
     }

@@ -125,17 +125,17 @@ async fn read(bus: &Connection, reply: zbus::Result<zbus::Message>) -> anyhow::R
 ///
 /// # Errors
 /// The same error, where it is none that people can do anything about.
-pub(in crate::shell) async fn refusal(
-    bus: &Connection,
-    error: zbus::Error,
-    needed: &str,
-) -> Result<String, zbus::Error> {
+async fn refusal(bus: &Connection, error: zbus::Error, needed: &str) -> Result<String, zbus::Error> {
     match error {
-        zbus::Error::FDO(error) if matches!(*error, fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_)) => {
-            Ok(absent(needed, &seen(bus).await.map(|unit| unit.load).unwrap_or_default()))
-        }
+        error if is_absent(&error) => Ok(absent(needed, &seen(bus).await.map(|unit| unit.load).unwrap_or_default())),
         error => sentence(error),
     }
+}
+
+/// Whether the daemon does not run.
+pub(in crate::shell) fn is_absent(error: &zbus::Error) -> bool {
+    let zbus::Error::FDO(error) = error else { return false };
+    matches!(**error, fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_))
 }
 
 /// What to do where the daemon does not run; `load`: its unit's state of load.
@@ -147,7 +147,10 @@ fn absent(needed: &str, load: &str) -> String {
 }
 
 /// What a daemon that runs answers, or what hinders it.
-fn sentence(error: zbus::Error) -> Result<String, zbus::Error> {
+///
+/// # Errors
+/// The same error, where it is none that people can do anything about.
+pub(in crate::shell) fn sentence(error: zbus::Error) -> Result<String, zbus::Error> {
     match error {
         zbus::Error::MethodError(name, why, _) if name.as_str() == REFUSED => Ok(why.unwrap_or_default()),
         zbus::Error::FDO(error) => match *error {

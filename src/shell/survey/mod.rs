@@ -26,7 +26,7 @@ pub(super) mod tree;
 pub(super) use acts::{ConditionTold, Counters, StepTold};
 use ask::connect;
 pub(super) use ask::{
-    BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, REFUSED, WARDS_INTERFACE, ask, connect_to_daemon, refusal,
+    BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, REFUSED, WARDS_INTERFACE, ask, connect_to_daemon, is_absent, sentence,
 };
 #[cfg(test)]
 pub(super) use line::ExclusionTold;

@@ -125,6 +125,7 @@ fn place_nfs(scene: &mut Scene) {
         last_end: LastEnd::Unknown,
         died_in: None,
         restart_due: None,
+        limit_at: 0,
         spent: ["OnDeath-once".to_owned()].into(),
     };
     let details = Details {

@@ -13,11 +13,9 @@ mod clerks;
 mod manager;
 mod refusal;
 mod rule;
-mod triggers;
 mod wards;
 
-pub(super) use rule::Ruling;
-
+use crate::edge::ruling::Ruling;
 use crate::shell::news::News;
 use crate::shell::survey::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH};
 use clerks::Clerks;

@@ -1,5 +1,6 @@
 //! The errors with which the service answers.
 
+use crate::edge::ruling;
 use crate::shell::survey::REFUSED;
 use zbus::message::{Header, Message};
 use zbus::names::ErrorName;
@@ -16,6 +17,15 @@ pub(super) enum Refusal {
     LimitsExceeded(String),
     /// It could not be done.
     Failed(String),
+}
+
+impl From<ruling::Refusal> for Refusal {
+    fn from(refusal: ruling::Refusal) -> Self {
+        match refusal {
+            ruling::Refusal::Refused(why) => Self::Refused(why),
+            ruling::Refusal::Failed(why) => Self::Failed(why),
+        }
+    }
 }
 
 impl DBusError for Refusal {

@@ -1,10 +1,10 @@
 //! What the bus is told of wards.
 
-use super::super::super::bus::Ruling;
 use super::*;
 use crate::core::recovery::account::{Ended, GivenUp};
 use crate::edge::record::End;
 use crate::edge::recoveries::Chain;
+use crate::edge::ruling::Ruling;
 use crate::shell::news::{Excluded, News, Readmitted};
 
 /// What is told, in short: the event, the ward, and who or what.
@@ -24,7 +24,7 @@ fn told(actions: &[Action]) -> Vec<String> {
 }
 
 fn exclude() -> Event {
-    Event::Ruled(Ruling::Exclude { ward: "w".into(), unit: "w.service".into(), why: "why".into() })
+    Event::Ruled(Ruling::Exclude { ward: "w".into(), why: "why".into() })
 }
 
 #[test]
@@ -54,9 +54,9 @@ fn an_exclusion_by_hand_ends_with_one_readmission() {
     let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));
     assert_eq!(told(&state.step(at(2), exclude())), ["excluded w hand why"]);
     assert_eq!(told(&state.step(at(3), changed("w.service", seen(1, Stage::Ended)))), ["state w failed/failed"]);
-    assert!(told(&state.step(at(4), Event::Ruled(Ruling::Readmitting { ward: "w".into() }))).is_empty());
+    assert!(told(&state.step(at(4), Event::Ruled(Ruling::Readmitting("w".into())))).is_empty());
     assert_eq!(told(&state.step(at(5), changed("w.service", seen(2, Stage::Starting)))), ["state w activating/start"]);
-    let actions = state.step(at(6), Event::Ruled(Ruling::Readmit { ward: "w".into() }));
+    let actions = state.step(at(6), Event::Ruled(Ruling::Readmit("w".into())));
     assert_eq!(told(&actions), ["readmitted w hand"]);
 }
 
@@ -66,7 +66,7 @@ fn a_readmission_that_failed_leaves_the_ward_excluded() {
     let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));
     let _ = state.step(at(2), exclude());
     let _ = state.step(at(3), changed("w.service", seen(1, Stage::Ended)));
-    for ruling in [Ruling::Readmitting { ward: "w".into() }, Ruling::StillExcluded { ward: "w".into() }] {
+    for ruling in [Ruling::Readmitting("w".into()), Ruling::StillExcluded("w".into())] {
         assert!(told(&state.step(at(4), Event::Ruled(ruling))).is_empty());
     }
     let actions = state.step(at(5), changed("w.service", seen(2, Stage::Starting)));

@@ -1,0 +1,286 @@
+//! Excludes and readmits wards for root, whether unitwardd runs or not.
+//!
+//! An exclusion is a mark in the ward's state and a stop of its unit like any other that somebody asks for. The mark comes first,
+//! so that nothing starts the unit meanwhile, then the stop of what triggers it. A readmission forgets the deaths that were
+//! counted and starts all of them.
+//!
+//! Both are told when systemd has agreed, and taken back when it does not; where it has not answered they stand, and it is said so.
+//! But a readmission is told before the start too, so that unitwardd knows who is behind what it sees.
+
+use super::exclusion::{self, By, Exclusion, Standing};
+use super::messages::{EXCLUDED, READMITTED};
+use super::pid1::{self, Wanted};
+use super::record::WardState;
+use super::systemctl::{self, Wait};
+use super::{clock, root, series_file, triggers};
+use crate::core::config::names::is_meant;
+use crate::core::config::{Ward, nearest};
+use crate::core::visible::is_visible;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+/// Longest reason that is taken, in characters.
+const LONGEST_REASON: usize = 200;
+
+/// A ward to rule over, and its unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The ward's name.
+    pub ward: String,
+    /// Its unit.
+    pub unit: String,
+}
+
+/// What was ruled, for unitwardd's main loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ruling {
+    /// The ward is kept down from now on.
+    Exclude {
+        /// The ward's name.
+        ward: String,
+        /// Why; empty where nobody said.
+        why: String,
+    },
+    /// It is about to be started again: that start is no news of its own.
+    Readmitting(String),
+    /// It was started again.
+    Readmit(String),
+    /// It could not be started again, and is excluded as before.
+    StillExcluded(String),
+}
+
+/// Why nothing was ruled, or why it is not known what came of it, in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// What was asked for makes no sense.
+    Refused(String),
+    /// It could not be done.
+    Failed(String),
+}
+
+impl Refusal {
+    /// The sentence.
+    #[must_use]
+    pub fn into_sentence(self) -> String {
+        let (Self::Refused(why) | Self::Failed(why)) = self;
+        why
+    }
+}
+
+/// Finds a ward by its name, or else by its unit's, which may lack its suffix. `wards`: the unit of each.
+///
+/// # Errors
+/// A sentence when there is none.
+pub fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<Subject, String> {
+    let by_unit = || wards.iter().find(|(_, unit)| is_meant(unit, name));
+    if let Some((ward, unit)) = wards.get_key_value(name).or_else(by_unit) {
+        return Ok(Subject { ward: ward.clone(), unit: unit.clone() });
+    }
+    Err(match nearest(name, wards.keys().map(String::as_str)) {
+        Some(other) => format!("There is no ward {name}, did you mean {other}?"),
+        None => format!(
+            "There is no ward {name}: \"unitward list\" names them. One that was written just now is taken up by \
+             \"systemctl daemon-reload\"."
+        ),
+    })
+}
+
+/// The same in the configuration as it is on the disk.
+///
+/// # Errors
+/// A sentence when there is none.
+pub fn find_on_disk(name: &str) -> Result<Subject, String> {
+    let (config, _) = root::load(Path::new("/"));
+    let pair = |ward: &Ward| (ward.name.as_str().to_owned(), ward.unit().as_str().to_owned());
+    find(&config.wards.iter().map(pair).collect(), name)
+}
+
+/// Keeps a ward down; `false`: it is excluded already.
+///
+/// # Errors
+/// When the reason is too long, or when systemd refuses or does not answer.
+pub fn exclude(subject: &Subject, why: &str, tell: impl Fn(Ruling)) -> Result<bool, Refusal> {
+    let Subject { ward, unit } = subject;
+    let why = reason(why).map_err(Refusal::Refused)?;
+    let state = WardState::of(ward);
+    let shown = show(unit)?;
+    if exclusion::of(&state, shown.standing()).is_some() {
+        return Ok(false);
+    }
+    let triggers = triggers::active(unit).map_err(|error| unanswered(unit, &error))?;
+    let mark = Exclusion { at: clock::since_epoch(), by: By::Hand, why: why.clone(), triggers: triggers.clone() };
+    let unmarked = |error| Refusal::Failed(format!("Failed to mark {ward} as excluded: {error}."));
+    exclusion::save(&state, &mark).map_err(unmarked)?;
+    let stop = || with_triggers(triggers::stop(&triggers)).and_then(|()| systemctl::job("stop", unit, Wait::ForQueue));
+    let told = Ruling::Exclude { ward: ward.clone(), why: why.clone() };
+    if shown.load != "not-found"
+        && let Err(error) = stop()
+        && !is_down(unit)
+    {
+        if systemctl::is_unanswered(&error) {
+            tell(told);
+            let why =
+                format!("{ward} is marked as excluded, but whether {unit} is being stopped is not known: {error}.");
+            return Err(Refusal::Failed(why));
+        }
+        let kept = exclusion::remove(&state).err().map_or_else(String::new, |error| format!(" ({error})"));
+        let _ = with_triggers(triggers::start(&triggers));
+        return Err(Refusal::Failed(format!("{ward} is not excluded{kept}: {unit} could not be stopped: {error}.")));
+    }
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    // "systemctl status" of the unit shows it, where somebody wonders why systemd does not start it.
+    tracing::info!(
+        MESSAGE_ID = EXCLUDED,
+        UNITWARD_WARD = ward.as_str(),
+        OBJECT_SYSTEMD_UNIT = unit.as_str(),
+        "Ward {ward} is excluded, by hand{why}; {unit} stays down until \"unitward readmit {ward}\"."
+    );
+    tell(told);
+    Ok(true)
+}
+
+/// Starts an excluded ward anew; `false`: it is not excluded.
+///
+/// # Errors
+/// When the unit is masked or not there, or when systemd refuses or does not answer.
+pub fn readmit(subject: &Subject, tell: impl Fn(Ruling)) -> Result<bool, Refusal> {
+    let Subject { ward, unit } = subject;
+    let state = WardState::of(ward);
+    let shown = show(unit)?;
+    if exclusion::of(&state, shown.standing()).is_none() {
+        return Ok(false);
+    }
+    match shown.load.as_str() {
+        "masked" => {
+            let why = format!("{unit} is masked: \"systemctl unmask {unit}\" allows it to start again.");
+            return Err(Refusal::Refused(why));
+        }
+        "not-found" => {
+            return Err(Refusal::Refused(format!(
+                "{unit} is not there: \"unitward check\" says why, \"systemctl daemon-reload\" makes it of its ward."
+            )));
+        }
+        _ => {}
+    }
+    let failed = |error| Refusal::Failed(format!("Failed to readmit {ward}: {error}."));
+    let turn = state.turn();
+    series_file::remove(&state).map_err(failed)?;
+    let mark = exclusion::remove(&state).map_err(failed)?;
+    drop(turn);
+    tell(Ruling::Readmitting(ward.clone()));
+    let stopped = mark.as_ref().map_or(&[][..], |mark| &mark.triggers);
+    // Before the unit: a socket refuses to listen for a service that is up.
+    let _ = with_triggers(triggers::start(stopped));
+    // It fails where there is nothing to forget.
+    let _ = systemctl::output(&["reset-failed", "--", unit]);
+    if let Err(error) = systemctl::job("start", unit, Wait::ForQueue)
+        && is_down(unit)
+    {
+        if systemctl::is_unanswered(&error) {
+            tell(Ruling::Readmit(ward.clone()));
+            let why = format!("{ward} is readmitted, but whether {unit} is being started is not known: {error}.");
+            return Err(Refusal::Failed(why));
+        }
+        let _ = with_triggers(triggers::stop(stopped));
+        let kept = mark.map_or(Ok(()), |mark| exclusion::save(&state, &mark));
+        tell(Ruling::StillExcluded(ward.clone()));
+        kept.map_err(failed)?;
+        return Err(Refusal::Failed(format!("{ward} stays excluded: {unit} could not be started: {error}.")));
+    }
+    tracing::info!(MESSAGE_ID = READMITTED, UNITWARD_WARD = ward.as_str(), "Ward {ward} is readmitted, by hand.");
+    tell(Ruling::Readmit(ward.clone()));
+    Ok(true)
+}
+
+/// A trigger that systemd refuses keeps nothing else from being done: the unit itself decides what comes of the ruling.
+fn with_triggers(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if !systemctl::is_unanswered(&error) => {
+            tracing::warn!("Failed to have what triggers the unit stopped or started with it, ignoring: {error}");
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+/// What systemd knows of a unit.
+struct Shown {
+    load: String,
+    active: String,
+}
+
+impl Shown {
+    /// A unit that is being stopped will be down, so it counts as such.
+    fn standing(&self) -> Standing {
+        match self.active.as_str() {
+            "inactive" | "failed" | "deactivating" => Standing::Down,
+            _ => Standing::Up,
+        }
+    }
+}
+
+fn show(unit: &str) -> Result<Shown, Refusal> {
+    let shown = pid1::ask(unit, Wanted { unit: &["LoadState", "ActiveState"], own: &[] });
+    let shown = shown.map_err(|error| unanswered(unit, &error))?;
+    Ok(Shown { load: shown.text("LoadState").to_owned(), active: shown.text("ActiveState").to_owned() })
+}
+
+/// Whether a unit is known to be down, or on its way there.
+fn is_down(unit: &str) -> bool {
+    show(unit).is_ok_and(|shown| shown.standing() == Standing::Down)
+}
+
+fn unanswered(unit: &str, error: &io::Error) -> Refusal {
+    Refusal::Failed(format!("Failed to ask systemd for {unit}: {error}."))
+}
+
+/// A reason on one line.
+fn reason(why: &str) -> Result<String, String> {
+    let why: String = why.chars().filter(|letter| is_visible(*letter)).collect();
+    match why.chars().count() {
+        0..=LONGEST_REASON => Ok(why),
+        long => Err(format!("The reason has {long} characters, and may have {LONGEST_REASON}: make it shorter.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ward_is_found_by_its_name_and_by_its_unit() {
+        let pair = |ward: &str, unit: &str| (ward.to_owned(), unit.to_owned());
+        let wards =
+            BTreeMap::from([pair("web", "telldusd.service"), pair("own", "own.service"), pair("x", "web.service")]);
+        for (name, ward) in [("web", "web"), ("telldusd.service", "web"), ("telldusd", "web"), ("web.service", "x")] {
+            assert_eq!(find(&wards, name).unwrap().ward, ward, "{name}");
+        }
+        assert_eq!(find(&wards, "webb").unwrap_err(), "There is no ward webb, did you mean web?");
+        assert!(find(&BTreeMap::new(), "web").unwrap_err().contains("daemon-reload"));
+    }
+
+    #[test]
+    fn a_reason_that_is_too_long_is_refused_and_not_cut() {
+        assert_eq!(reason("it eats\n\u{7}the disk").unwrap(), "it eatsthe disk");
+        assert_eq!(reason(&"ä".repeat(200)).unwrap(), "ä".repeat(200));
+        assert_eq!(
+            reason(&"ä".repeat(201)).unwrap_err(),
+            "The reason has 201 characters, and may have 200: make it shorter."
+        );
+    }
+
+    #[test]
+    fn a_unit_that_is_being_stopped_counts_as_down_and_one_that_waits_for_its_restart_does_not() {
+        for (active, standing) in [
+            ("inactive", Standing::Down),
+            ("failed", Standing::Down),
+            ("deactivating", Standing::Down),
+            ("active", Standing::Up),
+            ("activating", Standing::Up),
+        ] {
+            let shown = Shown { load: "loaded".into(), active: active.into() };
+            assert_eq!(shown.standing(), standing, "{active}");
+        }
+    }
+}
