@@ -14,7 +14,7 @@ use super::record::WardState;
 use super::systemctl::{self, Wait};
 use super::{clock, root, series_file, triggers};
 use crate::core::config::names::is_meant;
-use crate::core::config::{Ward, nearest};
+use crate::core::config::{Ward, left_out, nearest};
 use crate::core::visible::is_visible;
 use std::collections::BTreeMap;
 use std::io;
@@ -91,9 +91,9 @@ pub fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<Subject, Str
 /// # Errors
 /// A sentence when there is none.
 pub fn find_on_disk(name: &str) -> Result<Subject, String> {
-    let (config, _) = root::load(Path::new("/"));
+    let (config, problems) = root::load(Path::new("/"));
     let pair = |ward: &Ward| (ward.name.as_str().to_owned(), ward.unit().as_str().to_owned());
-    find(&config.wards.iter().map(pair).collect(), name)
+    find(&config.wards.iter().map(pair).collect(), name).map_err(|why| left_out(&problems, name).unwrap_or(why))
 }
 
 /// Keeps a ward down; `false`: it is excluded already.

@@ -253,7 +253,8 @@ on_both! {
             let settled = || (as_nobody(&host, &command) == (true, host.sh(&format!("{command} 2>&1")))).then_some(());
             host.wait_for(&command, settled);
         }
-        assert_eq!(as_nobody(&host, "{ timeout 2 unitward monitor; test $? = 124; }"), (true, String::new()));
+        let monitor = as_nobody(&host, "{ timeout 5 unitward monitor; test $? = 124; }");
+        assert_eq!(monitor, (true, "Watching 1 ward and 1 stack.".to_owned()));
         // What is written is refused with a sentence.
         for (write, sentence) in [
             ("exclude web", "Only root may exclude a ward: try \"sudo unitward exclude web\"."),

@@ -33,7 +33,7 @@ on_both! {
         let steps = format!("/etc/unitward/new.ward:5:1: warning: systemd {version} knows no key \"RestartSteps\" in [Service]");
         assert_eq!(said.iter().any(|line| line.starts_with(&steps)), version == "252", "{said:?}");
         for (place, words) in [
-            ("new.ward:2:1: ", "knows no key \"Afterr\" in [Unit], did you mean \"After\"?; it goes on without the line"),
+            ("new.ward:2:1: ", "knows no key \"Afterr\" in [Unit] (did you mean \"After\"?); it goes on without the line"),
             ("new.ward:6:1: ", "did you mean \"MemoryMax\"?"),
             ("new.ward:7:15: ", "CPUWeight=lots"),
             ("old.ward.d/a.conf:3:1: ", "did you mean \"Nice\"?"),

@@ -3,6 +3,7 @@
 use crate::development::package;
 use crate::host::Host;
 use crate::on_both;
+use crate::report::kill;
 use std::env;
 use std::process::Command;
 
@@ -38,6 +39,13 @@ on_both! {
         assert_eq!(offered(&host, "unitward restart-stack op"), ["opensync"]);
         assert_eq!(offered(&host, "unitward reports --ward w"), ["web"]);
         assert_eq!(offered(&host, "unitward check --root /etc/unit"), ["/etc/unitward/"]);
+        host.sh("systemctl daemon-reload; systemctl start web");
+        let (_, run) = kill(&host, "web");
+        let id = &run[..8];
+        host.wait_for("the report", || offered(&host, "unitward reports show ").contains(&id.to_owned()).then_some(()));
+        assert_eq!(offered(&host, &format!("unitward reports show {}", &id[..4])), [id]);
+        let names_and_ids = offered(&host, "unitward timeline ");
+        assert!(["web", "opensync", id].iter().all(|word| names_and_ids.contains(&(*word).to_owned())), "{names_and_ids:?}");
     }
 }
 

@@ -23,6 +23,7 @@ mod by_hand;
 mod certificates;
 mod check;
 #[cfg(feature = "full")]
+mod commands;
 mod completions;
 mod compound;
 mod conditions;

@@ -161,7 +161,7 @@ pub enum Mistake {
     )]
     NoForm,
     /// The same where a key of `[Service]` was meant to be `ExecStart=`.
-    #[error("unknown key {key:?} in [Service], did you mean \"ExecStart\"?; the ward guards nothing and is ignored")]
+    #[error("unknown key {key:?} in [Service] (did you mean \"ExecStart\"?); the ward guards nothing and is ignored")]
     NoStart {
         /// As written.
         key: String,

@@ -34,7 +34,7 @@ mod read_ward;
 pub use condition::{Condition, ConditionKind, OnStepFailure};
 pub use names::{StackName, UnitName, WardName};
 pub use place::Place;
-pub use problem::{Cost, Mistake, Problem};
+pub use problem::{Cost, Mistake, Problem, left_out};
 pub use read_settings::read as read_settings;
 pub use settings::Settings;
 pub use stack::Stack;

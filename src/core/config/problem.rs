@@ -5,7 +5,9 @@
 
 pub use super::mistake::Mistake;
 use super::place::Place;
+use crate::core::visible::visible;
 use std::fmt;
+use std::path::Path;
 
 /// One mistake and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,24 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Endings that a name may have where the configuration's file has another.
+const ENDINGS: [&str; 4] = [".service", ".target", ".ward", ".stack"];
+
+/// That the ward or stack of this name was left out because of a mistake, if that is so.
+#[must_use]
+pub fn left_out(problems: &[Problem], name: &str) -> Option<String> {
+    let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    let is_its = |path: &Path| {
+        let file = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let names = [file(path), path.parent().map(file).unwrap_or_default().trim_end_matches(".d").to_owned()];
+        names.iter().any(|name| [".ward", ".stack"].iter().any(|ending| name.strip_suffix(ending) == Some(stem)))
+    };
+    let costs = |problem: &&Problem| problem.mistake.cost() == Cost::Ward;
+    let problem = problems.iter().filter(costs).find(|problem| is_its(&problem.at.path))?;
+    let file = visible(&problem.at.path.display().to_string());
+    Some(format!("{file} was left out because of a mistake: \"unitward check\" shows which and what to write."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,7 +74,7 @@ mod tests {
         let mistake = Mistake::UnknownKey { section: "Ward".into(), key: "Untit".into(), nearest: Some("Unit".into()) };
         assert_eq!(
             Problem { at, mistake }.to_string(),
-            "/etc/unitward/a.ward:3:7: unknown key \"Untit\" in [Ward], did you mean \"Unit\"?; the line is ignored"
+            "/etc/unitward/a.ward:3:7: unknown key \"Untit\" in [Ward] (did you mean \"Unit\"?); the line is ignored"
         );
     }
 }

@@ -87,7 +87,7 @@ pub fn most_like<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>, 
 
 /// How a message offers the nearest word.
 pub(super) fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|word| format!(", did you mean {word:?}?")).unwrap_or_default()
+    nearest.as_ref().map(|word| format!(" (did you mean {word:?}?)")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn the_words_that_are_expected_are_listed_with_the_nearest() {
         let wrong = Wrong::none_of("abnormol", ["abnormal", "death", "no"]);
-        assert_eq!(wrong.to_string(), "expected abnormal, death or no, did you mean \"abnormal\"?");
+        assert_eq!(wrong.to_string(), "expected abnormal, death or no (did you mean \"abnormal\"?)");
         assert_eq!(Wrong::none_of("7", ["yes", "no"]).to_string(), "expected yes or no");
     }
 

@@ -1,20 +1,29 @@
 //! Completion in bash, zsh and fish.
 //!
 //! The shells' scripts only ask this program at each TAB what may follow, so commands, options and names of wards and stacks
-//! come from one place, the definition of the command line. A value called `NAME` in it is a ward's or a stack's name; whoever
-//! adds a command gets its completion without a word here.
+//! come from one place, the definition of the command line. A value called `NAME` in it is a ward's or a stack's name, one
+//! called `ID` that of a death; whoever adds a command gets its completion without a word here.
 //!
 //! It decides nothing about what a command accepts.
 
-use crate::edge::root;
+use super::reports;
+use super::reports::time;
+use crate::core::visible::visible;
+use crate::edge::{clock, root};
+use crate::shell::survey::reports::document::Document;
 use clap::builder::ValueHint;
 use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Bash, CompleteEnv, Fish, Shells, Zsh};
+use jiff::tz::TimeZone;
 use std::path::Path;
 
 /// With a shell's name in it the program answers that shell instead of doing what it is told.
 const ASKED_BY: &str = "UNITWARD_COMPLETE";
+
+/// How far back deaths are offered, in milliseconds, and how many of them.
+const RECENT: u64 = 7 * 24 * 3_600_000;
+const OFFERED: usize = 20;
 
 /// Answers a shell and ends, if one asks.
 pub(super) fn answer(definition: fn() -> Command) {
@@ -40,8 +49,12 @@ fn with_values(argument: Arg, which: fn() -> Vec<CompletionCandidate>) -> Arg {
     let calls = argument.get_value_names().unwrap_or_default().iter();
     let called: Vec<_> = calls.flat_map(|name| name.split('|')).map(str::to_owned).collect();
     let is = |wanted: &str| called.iter().any(|name| name == wanted);
-    if is("NAME") {
-        argument.add(ArgValueCandidates::new(which))
+    let (names, ids) = (is("NAME"), is("ID"));
+    if names || ids {
+        argument.add(ArgValueCandidates::new(move || {
+            let names = names.then(which).unwrap_or_default().into_iter();
+            names.chain(ids.then(deaths).unwrap_or_default()).collect()
+        }))
     } else if is("DIR") {
         argument.value_hint(ValueHint::DirPath)
     } else {
@@ -63,4 +76,17 @@ fn wards() -> Vec<CompletionCandidate> {
 fn stacks() -> Vec<CompletionCandidate> {
     let stacks = root::Files::list(Path::new("/")).stacks().into_vec();
     stacks.iter().map(|stack| CompletionCandidate::new(stack.name.as_str())).collect()
+}
+
+/// The latest deaths, the newest first, each with what tells it from the others.
+fn deaths() -> Vec<CompletionCandidate> {
+    let since = clock::since_epoch().saturating_sub(RECENT);
+    let told = reports::latest(since, OFFERED).unwrap_or_default();
+    let zone = TimeZone::system();
+    let candidate = |(order, told): (usize, &Document)| {
+        let reason = told.reason.as_deref().unwrap_or("unknown");
+        let help = visible(&format!("{}, {reason}, {}", told.ward, time(told.timestamp, &zone)));
+        CompletionCandidate::new(reports::id(told)).help(Some(help.into())).display_order(Some(order))
+    };
+    told.iter().rev().enumerate().map(candidate).collect()
 }

@@ -3,10 +3,11 @@
 #[cfg(test)]
 pub(super) mod fixture;
 
-use super::reports::table::{NOTHING, Paint};
+use super::reports::table::{HEADING, NOTHING, Paint};
 use crate::core::config::time_span;
 use crate::shell::survey::{Answer, Question, State, StepAt, ask};
 use anyhow::Context as _;
+use comfy_table::{Table, TableStyle};
 use serde::de::DeserializeOwned;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -37,7 +38,7 @@ impl Form {
 }
 
 impl Sheet {
-    fn of_stdout() -> Self {
+    pub(super) fn of_stdout() -> Self {
         let out = io::stdout();
         if !out.is_terminal() {
             return Self { paint: Paint::Plain, width: None };
@@ -59,6 +60,32 @@ impl Sheet {
             _ => self.paint.line(text, colour),
         }
     }
+
+    /// The same text with lines that fit on the terminal: a longer one goes on below, after so many blanks. A word that is too
+    /// long for that stays whole.
+    pub(super) fn folded(self, text: &str, indent: usize) -> String {
+        let Some(width) = self.width else { return text.to_owned() };
+        text.lines().map(|line| fold(line, width, indent)).collect()
+    }
+}
+
+/// One line in lines of this width.
+fn fold(line: &str, width: usize, indent: usize) -> String {
+    let lead = line.len() - line.trim_start().len();
+    let (mut text, mut column) = (line[..lead].to_owned(), lead);
+    for (place, word) in line[lead..].split_inclusive(' ').enumerate() {
+        if place > 0 && column + word.trim_end().chars().count() > width {
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+            text.push_str(&" ".repeat(indent));
+            column = indent;
+        }
+        text.push_str(word);
+        column += word.chars().count();
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
 }
 
 /// Asks, and prints the document: as it is, or as the text that `render` makes of it. What `render` leaves beside the text
@@ -80,10 +107,27 @@ pub(super) fn answer<D: DeserializeOwned>(
             let (text, beside) = render(&read, sheet);
             out.write_all(text.as_bytes())?;
             out.flush()?;
-            eprint!("{beside}");
+            eprint!("{}", sheet.folded(&beside, 0));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A table: columns two blanks apart, the header bold.
+pub(super) fn columns<'a>(
+    (header, rows): (Vec<String>, Vec<Vec<String>>),
+    colours: impl Iterator<Item = &'a str>,
+    sheet: Sheet,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new());
+    table.set_header(header);
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines = table.lines().zip(std::iter::once(HEADING).chain(colours));
+    lines.map(|(line, colour)| sheet.line(&line, colour)).collect()
 }
 
 /// `3min ago`, in one unit; `-` where it is not known.
@@ -147,5 +191,17 @@ mod tests {
         assert_eq!(sheet(Some(5)).line("äbcdef", "31"), "äbcd…\n");
         let painted = Sheet { paint: Paint::Ansi, width: Some(3) };
         assert_eq!(painted.line("abcdef", "31"), "\u{1b}[31mab…\u{1b}[0m\n");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_goes_on_below() {
+        let check = |width, text: &str, expect: &str| {
+            assert_eq!(Sheet { paint: Paint::Plain, width }.folded(text, 4), expect, "{width:?}");
+        };
+        check(None, "  Why: one  two three\n", "  Why: one  two three\n");
+        check(Some(21), "  Why: one  two three\n", "  Why: one  two three\n");
+        check(Some(20), "  Why: one  two three\n", "  Why: one  two\n    three\n");
+        check(Some(12), "  Why: one  two three\n", "  Why: one\n    two\n    three\n");
+        check(Some(4), "äöüäöüäöü\n\nb\n", "äöüäöüäöü\n\nb\n");
     }
 }

@@ -1,14 +1,17 @@
 //! `unitward list`: where every ward and stack stands, one line each.
 
-use super::desk::{self, Form, Sheet, ago, coarse, colour};
-use super::reports::table::{HEADING, NOTHING, Paint, counted};
+use super::desk::{self, Form, Sheet, ago, coarse, colour, columns};
+use super::reports::table::{NOTHING, Paint, counted};
 use crate::core::visible::visible;
 use crate::shell::survey::list::{Daemon, List, StackLine};
+use crate::shell::survey::watched::Watched;
 use crate::shell::survey::{DeathTold, Line, Question, State};
 use clap::Args;
-use comfy_table::{Table, TableStyle};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+
+/// So many units without a ward are shown at the most, well or not.
+const MANY: usize = 20;
 
 /// The command's arguments.
 #[derive(Debug, Args)]
@@ -36,7 +39,29 @@ fn text(list: &List, sheet: Sheet) -> String {
         let header = ["STACK", "STATE", "SINCE", "UP", "MEMBERS"].map(str::to_owned);
         text.push_str(&columns((header.into(), cells.collect()), colours, sheet));
     }
+    let watched = shown(&list.watched);
+    if !watched.is_empty() {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let cells = watched.iter().map(|one| {
+            vec![
+                visible(&one.unit),
+                one.state.word().to_owned(),
+                visible(one.description.as_deref().unwrap_or(NOTHING)),
+            ]
+        });
+        let header = ["WATCHED ONLY", "STATE", "DESCRIPTION"].map(str::to_owned);
+        let colours = watched.iter().map(|one| colour(one.state));
+        text.push_str(&columns((header.into(), cells.collect()), colours, sheet));
+    }
     text
+}
+
+/// The units without a ward that have a line: all, or of many those that somebody has to look at.
+fn shown(watched: &[Watched]) -> Vec<&Watched> {
+    let is_shown = |one: &&Watched| watched.len() <= MANY || !colour(one.state).is_empty();
+    watched.iter().filter(is_shown).collect()
 }
 
 /// How much of a ward its line shows.
@@ -65,23 +90,6 @@ pub(super) fn wards(wards: &[Line], (now, stacked): (u64, bool), sheet: Sheet) -
     let whole = lines(Detail::Full, Sheet { paint: Paint::Plain, width: None });
     let fits = sheet.width.is_none_or(|width| whole.lines().all(|line| line.chars().count() <= width));
     lines(if fits { Detail::Full } else { Detail::Brief }, sheet)
-}
-
-/// Columns two blanks apart.
-fn columns<'a>(
-    (header, rows): (Vec<String>, Vec<Vec<String>>),
-    colours: impl Iterator<Item = &'a str>,
-    sheet: Sheet,
-) -> String {
-    let mut table = Table::new();
-    table.load_style(TableStyle::new());
-    table.set_header(header);
-    table.add_rows(rows);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    let lines = table.lines().zip(std::iter::once(HEADING).chain(colours));
-    lines.map(|(line, colour)| sheet.line(&line, colour)).collect()
 }
 
 fn ward_cells(ward: &Line, (now, stacked): (u64, bool), detail: Detail) -> Vec<String> {
@@ -158,6 +166,11 @@ fn sum(list: &List) -> String {
     if !list.stacks.is_empty() {
         text.push_str(&format!(" {}.", counted(list.stacks.len(), "stack")));
     }
+    if !list.watched.is_empty() {
+        let units = counted(list.watched.len(), "unit");
+        let more = if list.watched.len() > MANY { ", --json names them" } else { "" };
+        text.push_str(&format!(" Without a ward, watched only: {units}{more}."));
+    }
     text.push('\n');
     let changed = list.wards.iter().filter(|ward| ward.needs_reload).count();
     if changed + list.stacks.iter().filter(|stack| stack.needs_reload).count() > 0 {
@@ -207,6 +220,7 @@ mod tests {
         let mut list: List = fixture::document("list.json");
         list.wards.clear();
         list.stacks.clear();
+        list.watched.clear();
         list.daemon = Daemon {
             state: State::Stopped,
             status: None,
@@ -214,6 +228,19 @@ mod tests {
             history_problem: Some("it is damaged".into()),
         };
         fixture::check("list-empty.txt", (text(&list, PLAIN), sum(&list)));
+    }
+
+    #[test]
+    fn of_many_units_without_a_ward_only_those_in_trouble_have_a_line() {
+        let mut list: List = fixture::document("list.json");
+        let one = list.watched[0].clone();
+        let many = |number: usize| Watched { unit: format!("u{number}.service"), ..one.clone() };
+        list.watched = (0..MANY).map(many).collect();
+        assert!(text(&list, PLAIN).contains("\nu19.service   running"), "{}", text(&list, PLAIN));
+        list.watched.push(Watched { state: State::Failed, ..many(MANY) });
+        let told = text(&list, PLAIN);
+        assert!(told.contains("\nu20.service   failed") && !told.contains("u19.service"), "{told}");
+        assert!(sum(&list).contains("Without a ward, watched only: 21 units, --json names them."), "{}", sum(&list));
     }
 
     #[test]

@@ -3,10 +3,13 @@
 //! It outlives the daemon and the bus: it says when nobody tells it anything any more, and when somebody does again. What
 //! happens meanwhile is not made up for; the reports have it.
 
+mod begin;
 mod line;
 
+use super::desk::{Form, Sheet};
 use crate::shell::news::News;
 use crate::shell::survey::{BUS_NAME, OBJECT_PATH};
+use begin::{Begin, begin};
 use clap::Args;
 use futures_util::StreamExt as _;
 use line::{Line, Presence};
@@ -27,12 +30,18 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long the bus may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Columns that a line with its day takes as a rule.
+const WIDE: usize = 110;
+
 /// The command's arguments.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
+    /// Leave out the states that units go through.
+    #[arg(long)]
+    brief: bool,
     /// Only what happens to this ward; to a unit without one by its name without suffix.
     #[arg(long, value_name = "NAME")]
     ward: Option<String>,
@@ -41,12 +50,22 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn monitor(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     super::runtime()?.block_on(async {
+        let form = Form::new(arguments.json);
+        let printer = Printer { form, states: !arguments.brief, ward: arguments.ward.clone() };
         tokio::select! {
-            ended = watch(arguments) => ended,
-            () = nobody_reads() => Ok(()),
+            ended = watch(printer) => ended,
+            () = nobody_reads() => Ok(ExitCode::SUCCESS),
         }
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// What is printed of all that is told, and how.
+struct Printer {
+    form: Form,
+    /// Whether the states that units go through are printed.
+    states: bool,
+    /// The ward that it is about, as it is told of.
+    ward: Option<String>,
 }
 
 /// Returns when whoever read the output has gone, as in `unitward monitor | head -1`.
@@ -62,48 +81,82 @@ async fn nobody_reads() {
     }
 }
 
-/// Prints until the output cannot be written.
-async fn watch(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut presence = None;
+/// Prints until the output cannot be written, or not at all where there is no such ward.
+async fn watch(mut printer: Printer) -> anyhow::Result<ExitCode> {
+    let (mut presence, mut has_begun) = (None, false);
     loop {
         if let Ok(mut ear) = Ear::open().await {
-            note(arguments, &mut presence, ear.presence())?;
+            printer.note(&mut presence, ear.presence())?;
+            // What happens from here on is heard.
+            if !std::mem::replace(&mut has_begun, true)
+                && let Err(why) = printer.begin().await
+            {
+                return Ok(super::refuse(&why));
+            }
             while let Some(Ok(message)) = ear.stream.next().await {
                 if let Some(news) = ear.hear(&message) {
-                    print(arguments, &news)?;
+                    printer.print(&news)?;
                 }
-                note(arguments, &mut presence, ear.presence())?;
+                printer.note(&mut presence, ear.presence())?;
             }
         }
-        note(arguments, &mut presence, Presence::Gone)?;
+        printer.note(&mut presence, Presence::Gone)?;
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Says whether the daemon is there, when that changes; that it is there at the beginning goes without saying.
-fn note(arguments: &Arguments, before: &mut Option<Presence>, now: Presence) -> io::Result<()> {
-    let was = before.replace(now);
-    if was == Some(now) || (was.is_none() && now == Presence::Here) {
-        return Ok(());
+impl Printer {
+    /// Says what it watches, and learns by which name the ward is told of.
+    async fn begin(&mut self) -> Result<(), String> {
+        if self.form == Form::Json && self.ward.is_none() {
+            return Ok(());
+        }
+        let Ok(begun) = tokio::time::timeout(PATIENCE, begin(self.ward.as_deref())).await else { return Ok(()) };
+        let Begin { ward, words } = begun?;
+        self.ward = ward;
+        if let Some(words) = words.filter(|_| self.form != Form::Json) {
+            super::complain(&words);
+        }
+        Ok(())
     }
-    put(arguments, &Line::of_presence(now))
+
+    /// Says whether the daemon is there, when that changes; that it is there at the beginning goes without saying.
+    fn note(&self, before: &mut Option<Presence>, now: Presence) -> io::Result<()> {
+        let was = before.replace(now);
+        if was == Some(now) || (was.is_none() && now == Presence::Here) {
+            return Ok(());
+        }
+        self.put(&Line::of_presence(now))
+    }
+
+    fn print(&self, news: &News) -> io::Result<()> {
+        if self.takes(news) { self.put(&Line::of(news)) } else { Ok(()) }
+    }
+
+    fn takes(&self, news: &News) -> bool {
+        let is_of = |ward: &String| news.is_of_a_ward() && news.subject() == ward;
+        self.ward.as_ref().is_none_or(is_of) && (self.states || !matches!(news, News::StateChanged(_)))
+    }
+
+    fn put(&self, line: &Line<'_>) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.form {
+            Form::Json => super::write_json(&mut out, &line.to_json())?,
+            Form::Text(sheet) => out.write_all(text(line, sheet).as_bytes())?,
+        }
+        out.flush()
+    }
 }
 
-fn print(arguments: &Arguments, news: &News) -> io::Result<()> {
-    if arguments.ward.as_ref().is_some_and(|ward| !news.is_of_a_ward() || news.subject() != ward) {
-        return Ok(());
-    }
-    put(arguments, &Line::of(news))
-}
-
-fn put(arguments: &Arguments, line: &Line<'_>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    if arguments.json {
-        super::write_json(&mut out, &line.to_json())?;
-    } else {
-        writeln!(out, "{line}")?;
-    }
-    out.flush()
+/// The line; on a terminal that has little room without its day, and what is too long goes on below.
+fn text(line: &Line<'_>, sheet: Sheet) -> String {
+    let whole = line.to_string();
+    let is_narrow = sheet.width.is_some_and(|width| width < WIDE);
+    let (text, indent) = match whole.split_once(' ').filter(|_| is_narrow) {
+        Some((_, without_day)) => (without_day, line::INDENT - "2025-02-06 ".len()),
+        None => (whole.as_str(), line::INDENT),
+    };
+    sheet.folded(&format!("{text}\n"), indent)
 }
 
 /// A connection that hears the daemon's signals, and of its coming and going.
@@ -154,5 +207,48 @@ impl Ear {
             return None;
         }
         (self.daemon.as_deref() == Some(sender)).then(|| News::read(message))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::cli::reports::table::Paint;
+    use crate::shell::news::{Death, Readmitted, StateChanged};
+
+    fn state(ward: &str) -> News {
+        let word = |word: &str| word.to_owned();
+        let (state, substate) = (word("active"), word("running"));
+        News::StateChanged(StateChanged { ward: word(ward), unit: format!("{ward}.service"), state, substate })
+    }
+
+    #[test]
+    fn brief_leaves_out_the_states_and_a_ward_all_others() {
+        let back = |ward: &str| News::Readmitted(Readmitted { ward: ward.to_owned(), by: "hand".to_owned() });
+        let takes = |states, ward: Option<&str>| {
+            let printer = Printer { form: Form::Json, states, ward: ward.map(str::to_owned) };
+            [state("web"), back("web"), back("db")].map(|news| printer.takes(&news))
+        };
+        assert_eq!(takes(true, None), [true, true, true]);
+        assert_eq!(takes(false, None), [false, true, true]);
+        assert_eq!(takes(false, Some("web")), [false, true, false]);
+    }
+
+    #[test]
+    fn a_line_fits_on_a_terminal_of_80_columns() {
+        let news = News::Death(Death {
+            ward: "web".into(),
+            unit: "web.service".into(),
+            invocation: String::new(),
+            reason: "SIG 11 (Segmentation fault) at a place that is told at length".into(),
+            pid: 1234,
+            at: 1_738_838_543_963,
+            crash: true,
+        });
+        let line = Line::of(&news);
+        let narrow = text(&line, Sheet { paint: Paint::Plain, width: Some(80) });
+        assert!(narrow.lines().count() == 2 && narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+        assert!(!narrow.starts_with("2025"), "{narrow}");
+        assert!(text(&line, Sheet { paint: Paint::Plain, width: None }).starts_with("2025"));
     }
 }

@@ -5,24 +5,29 @@
 
 mod detail;
 pub(super) mod since;
+mod summary;
 pub(super) mod table;
 
 pub(super) use table::time;
 
+use super::desk::Form;
 use crate::core::crash::backtrace::Addresses;
 use crate::edge::history::Tallies;
 use crate::edge::history::read::{Reader, Wanted};
+use crate::edge::{clock, root};
+use crate::shell::survey::called::in_reports;
 use crate::shell::survey::reports::document::Document;
-use crate::shell::survey::reports::{open, pick};
+use crate::shell::survey::reports::{deaths, open, pick};
 use crate::shell::survey::{Answer, Question, ask};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use table::{Paint, Table};
+use summary::{Summary, Window};
+use table::Table;
 
 /// How often a follower looks into the history.
 const TICK: Duration = Duration::from_millis(250);
@@ -47,9 +52,21 @@ struct List {
     /// Go on printing deaths as they happen.
     #[arg(long, short)]
     follow: bool,
+    /// Only the last N of them.
+    #[arg(long, short = 'n', value_name = "N")]
+    lines: Option<usize>,
     /// Only what happened since then: "yesterday", "-1h", "2025-02-06 11:42", as in systemd.time(7).
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
+    /// Only what happened until then.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "follow")]
+    until: Option<String>,
+    /// Only those from which there was no full recovery: a step failed, or the service was given up.
+    #[arg(long, conflicts_with_all = ["follow", "summary"])]
+    failed: bool,
+    /// Print one line a ward: deaths, downtime, availability, mean time between deaths.
+    #[arg(long, conflicts_with_all = ["follow", "lines"])]
+    summary: bool,
     /// Only deaths of this ward; of a unit without one, its name without suffix.
     #[arg(long, value_name = "NAME")]
     ward: Option<String>,
@@ -90,7 +107,7 @@ pub(super) fn reports(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Where deaths are learned from.
 enum Source {
     /// The history itself; with its version when it was read last.
-    History(Box<Reader>, i64),
+    History(Box<Reader>, i64, PathBuf),
     /// The daemon.
     Daemon(tokio::runtime::Runtime),
 }
@@ -101,16 +118,16 @@ impl Source {
         if common.root.is_none() && !rustix::process::geteuid().is_root() {
             return Ok(Ok(Self::Daemon(super::runtime()?)));
         }
-        let root = common.root.as_deref().unwrap_or(Path::new("/"));
-        Ok(open(root, Addresses::Shown)?.map(|reader| Self::History(Box::new(reader), -1)))
+        let root = common.root();
+        Ok(open(root, Addresses::Shown)?.map(|reader| Self::History(Box::new(reader), -1, root.to_owned())))
     }
 
     /// The deaths that are wanted, or why there are none.
     fn deaths(&mut self, wanted: &Wanted) -> anyhow::Result<Result<Vec<Document>, String>> {
         match self {
-            Self::History(reader, seen) => {
+            Self::History(reader, seen, root) => {
                 *seen = reader.version()?;
-                Ok(Ok(reader.deaths(wanted)?.iter().map(Document::new).collect()))
+                Ok(deaths(reader, wanted, root)?.map(|found| found.iter().map(Document::new).collect()))
             }
             Self::Daemon(runtime) => match runtime.block_on(ask(&Question::Reports(wanted.clone())))? {
                 Answer::Document(lines) => {
@@ -125,7 +142,7 @@ impl Source {
     /// The same after a while, none where nothing can have changed.
     fn news(&mut self, wanted: &Wanted) -> anyhow::Result<Result<Vec<Document>, String>> {
         match self {
-            Self::History(reader, seen) => {
+            Self::History(reader, seen, _) => {
                 std::thread::sleep(TICK);
                 if reader.version()? == *seen {
                     return Ok(Ok(Vec::new()));
@@ -138,33 +155,71 @@ impl Source {
 
     fn tallies(&self) -> anyhow::Result<Option<Tallies>> {
         match self {
-            Self::History(reader, _) => Ok(Some(reader.tallies()?)),
+            Self::History(reader, ..) => Ok(Some(reader.tallies()?)),
             Self::Daemon(_) => Ok(None),
         }
     }
 }
 
 fn list(arguments: &List) -> anyhow::Result<ExitCode> {
-    let since = arguments.since.as_deref().map(since::since).transpose()?.unwrap_or(0);
+    let time = |option, text: &Option<String>| text.as_deref().map(|text| since::time(option, text)).transpose();
+    let (since, until) = (time("--since", &arguments.since)?, time("--until", &arguments.until)?);
     let mut source = match Source::of(&arguments.common)? {
         Ok(source) => source,
         Err(why) => return Ok(super::refuse(&why)),
     };
-    let mut wanted = Wanted { after: 0, since, name: arguments.ward.clone() };
-    let mut view = View::new(&arguments.common);
-    let found = match source.deaths(&wanted)? {
+    // A recovery that was under way at that time belongs to the summary, so all is read for it.
+    let from = since.filter(|_| !arguments.summary).unwrap_or(0);
+    let mut wanted = Wanted { after: 0, since: from, name: arguments.named() };
+    let mut found = match source.deaths(&wanted)? {
         Ok(found) => found,
         Err(why) => return Ok(super::refuse(&why)),
     };
+    if arguments.summary {
+        let window = Window { since, until, now: clock::since_epoch() };
+        return summary::print(&Summary::of(&found, &window), Form::new(arguments.common.json));
+    }
+    wanted.after = last(&found, 0);
+    found.retain(|told| until.is_none_or(|until| told.timestamp <= until) && !(arguments.failed && !told.has_failed()));
+    found.drain(..found.len().saturating_sub(arguments.lines.unwrap_or(usize::MAX)));
+    let mut view = View::new(&arguments.common);
     view.print(&found, &mut io::stdout().lock())?;
     if arguments.follow {
-        wanted.after = last(&found, 0);
         return follow(source, wanted, view);
     }
-    if let Form::Table(_) = view.form {
+    if let Shape::Table(_) = view.shape {
         super::complain(&table::sum(&found, source.tallies()?));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl List {
+    /// The ward as reports call it, as far as the configuration may be read.
+    fn named(&self) -> Option<String> {
+        let name = self.ward.as_ref()?;
+        let root = self.common.root();
+        Some(in_reports(&root::load(root).0, name, root).unwrap_or_else(|| name.clone()))
+    }
+}
+
+impl Common {
+    fn root(&self) -> &Path {
+        self.root.as_deref().unwrap_or(Path::new("/"))
+    }
+}
+
+/// The last deaths since then, the newest last, for who completes a command line; `None`: nobody tells.
+pub(super) fn latest(since: u64, count: usize) -> Option<Vec<Document>> {
+    let common = Common { json: false, root: None };
+    let mut source = Source::of(&common).ok()?.ok()?;
+    let mut found = source.deaths(&Wanted { since, ..Wanted::default() }).ok()?.ok()?;
+    found.drain(..found.len().saturating_sub(count));
+    Some(found)
+}
+
+/// The ID in the list.
+pub(super) fn id(told: &Document) -> String {
+    table::id(told)
 }
 
 fn last(found: &[Document], before: i64) -> i64 {
@@ -190,7 +245,7 @@ fn follow(mut source: Source, mut wanted: Wanted, mut view: View) -> anyhow::Res
 
 fn show(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
     let told = match Source::of(common)? {
-        Ok(Source::History(reader, _)) => pick(reader.find(id)?, id).map(|told| Document::new(&told)),
+        Ok(Source::History(reader, ..)) => pick(reader.find(id)?, id).map(|told| Document::new(&told)),
         Ok(Source::Daemon(runtime)) => match runtime.block_on(ask(&Question::Report(id.to_owned())))? {
             Answer::Document(text) => Ok(serde_json::from_str(&text).context("failed to read unitwardd's answer")?),
             Answer::Refused(why) => Err(why),
@@ -200,9 +255,12 @@ fn show(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
     match told {
         Ok(told) => {
             let mut out = io::stdout().lock();
-            match View::new(common).form {
+            match Form::new(common.json) {
                 Form::Json => super::write_json(&mut out, &told.to_json())?,
-                Form::Table(_) => out.write_all(detail::detail(&told, &TimeZone::system()).as_bytes())?,
+                Form::Text(sheet) => {
+                    let text = detail::detail(&told, &TimeZone::system());
+                    out.write_all(sheet.folded(&text, detail::INDENT + 2).as_bytes())?;
+                }
             }
             out.flush()?;
             Ok(ExitCode::SUCCESS)
@@ -213,31 +271,32 @@ fn show(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
 
 /// How deaths are printed.
 struct View {
-    form: Form,
+    shape: Shape,
     zone: TimeZone,
 }
 
-enum Form {
+enum Shape {
     Json,
     Table(Table),
 }
 
 impl View {
     fn new(common: &Common) -> Self {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !io::stdout().is_terminal();
-        let paint = if plain { Paint::Plain } else { Paint::Ansi };
-        let form = if common.json { Form::Json } else { Form::Table(Table::new(paint)) };
-        Self { form, zone: TimeZone::system() }
+        let shape = match Form::new(common.json) {
+            Form::Json => Shape::Json,
+            Form::Text(sheet) => Shape::Table(Table::new(sheet)),
+        };
+        Self { shape, zone: TimeZone::system() }
     }
 
     fn print(&mut self, found: &[Document], out: &mut impl Write) -> io::Result<()> {
-        match &mut self.form {
-            Form::Json => {
+        match &mut self.shape {
+            Shape::Json => {
                 for told in found {
                     super::write_json(out, &told.to_json())?;
                 }
             }
-            Form::Table(table) => out.write_all(table.lines(found, &self.zone).as_bytes())?,
+            Shape::Table(table) => out.write_all(table.lines(found, &self.zone).as_bytes())?,
         }
         out.flush()
     }

@@ -2,8 +2,7 @@
 
 use super::progress::while_waiting;
 use super::refuse;
-use crate::core::config::nearest;
-use crate::core::config::{Stack, StackName, time_span};
+use crate::core::config::{Stack, StackName, left_out, nearest, time_span};
 use crate::core::full_restart::program::Program;
 use crate::core::full_restart::reception::errno;
 use crate::core::full_restart::request::{Answer, AnswerWhen, LONGEST, Request, SOCKETS};
@@ -54,10 +53,12 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.serve {
         return Ok(restarter::serve(&name));
     }
-    let stacks = Files::list(Path::new("/")).stacks().into_vec();
+    let mut files = Files::list(Path::new("/"));
+    let stacks = files.stacks().into_vec();
     let stack = stacks.iter().find(|stack| stack.name == name);
     if stack.is_none() && !Path::new(SOCKETS).join(name.as_str()).exists() {
-        return Ok(refuse(&no_such_stack(&name, &stacks)));
+        let left_out = left_out(&files.settings().1, &format!("{name}.stack"));
+        return Ok(refuse(&left_out.unwrap_or_else(|| no_such_stack(&name, &stacks))));
     }
     let caller = arguments.caller.clone().unwrap_or_else(calling_program);
     anyhow::ensure!(!caller.trim().is_empty(), "--caller= names nobody");

@@ -62,7 +62,9 @@ impl Page<'_> {
     fn painted(&mut self, (key, value): (&str, &str), colour: &str) {
         let colon = if key.is_empty() { ' ' } else { ':' };
         let line = format!("{key:>INDENT$}{colon} {}", visible(value));
-        self.text.push_str(&self.sheet.paint.line(&line, colour));
+        for part in self.sheet.folded(&line, INDENT + 2).lines() {
+            self.text.push_str(&self.sheet.paint.line(part, colour));
+        }
     }
 
     /// Several values below each other.
@@ -99,7 +101,7 @@ fn of_ward(ward: &WardStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
         let mut key = key;
         for line in tree.lines() {
             let colon = if key.is_empty() { ' ' } else { ':' };
-            page.text.push_str(&format!("{key:>INDENT$}{colon} {line}\n"));
+            page.text.push_str(&sheet.folded(&format!("{key:>INDENT$}{colon} {line}\n"), INDENT + 8));
             key = "";
         }
     }

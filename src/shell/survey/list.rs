@@ -5,6 +5,7 @@ use super::line::{Line, State, line};
 use super::memory::{self, Memory};
 use super::pid1::{self, UnitSeen};
 use super::scene::{Chosen, DAEMON, Depth, Scene};
+use super::watched::{self, Watched};
 use crate::core::config::Stack;
 use crate::core::crash::backtrace::Addresses;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub(in crate::shell) struct List {
     pub(in crate::shell) wards: Vec<Line>,
     pub(in crate::shell) stacks: Vec<StackLine>,
     pub(in crate::shell) daemon: Daemon,
+    /// Units without a ward.
+    #[serde(default)]
+    pub(in crate::shell) watched: Vec<Watched>,
 }
 
 /// One stack.
@@ -57,14 +61,15 @@ pub(super) async fn answer(bus: &Connection) -> anyhow::Result<Answer> {
     scene.look(bus, (Depth::Line, &Chosen::All)).await?;
     let daemon = scene.unit_called(DAEMON);
     let status = if daemon.is_down() { None } else { pid1::status_text(bus, daemon).await };
-    let list = list(&scene, daemon_told(daemon, status, &memory::open(Addresses::Masked)));
+    let daemon = daemon_told(daemon, status, &memory::open(Addresses::Masked));
+    let list = List { watched: watched::look(bus, &scene.config).await?, ..list(&scene, daemon) };
     Ok(Answer::Document(serde_json::to_string(&list)?))
 }
 
 fn list(scene: &Scene, daemon: Daemon) -> List {
     let wards = scene.config.wards.iter().map(|ward| line(scene, ward)).collect();
     let stacks = scene.config.stacks.iter().map(|stack| stack_line(scene, stack)).collect();
-    List { timestamp: scene.epoch, wards, stacks, daemon }
+    List { timestamp: scene.epoch, wards, stacks, daemon, watched: Vec::new() }
 }
 
 /// Where a stack stands.
@@ -86,7 +91,7 @@ pub(super) fn stack_line(scene: &Scene, stack: &Stack) -> StackLine {
 }
 
 /// The word for a unit that is no ward's.
-fn unit_state(unit: &UnitSeen, needs_reload: bool) -> State {
+pub(super) fn unit_state(unit: &UnitSeen, needs_reload: bool) -> State {
     super::line::state(unit, &super::scene::Book::default(), needs_reload)
 }
 
@@ -118,6 +123,12 @@ mod tests {
             reports_waiting: Some(2),
             history_problem: None,
         };
-        sample::check("list.json", &list(&sample::scene(), daemon));
+        let watched = vec![Watched {
+            name: "cron".into(),
+            unit: "cron.service".into(),
+            state: State::Running,
+            description: Some("Regular background program processing daemon".into()),
+        }];
+        sample::check("list.json", &List { watched, ..list(&sample::scene(), daemon) });
     }
 }

@@ -9,6 +9,7 @@
 
 mod acts;
 mod ask;
+pub(super) mod called;
 mod line;
 pub(super) mod list;
 mod memory;
@@ -22,6 +23,7 @@ mod scene;
 pub(super) mod status;
 pub(super) mod timeline;
 pub(super) mod tree;
+pub(super) mod watched;
 
 pub(super) use acts::{ConditionTold, Counters, StepTold};
 use ask::connect;

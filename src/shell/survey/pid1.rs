@@ -135,6 +135,14 @@ pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<V
     Ok(listed.into_iter().map(seen).collect())
 }
 
+/// The loaded services with their names, those that are referred to and not there too.
+pub(super) async fn services(bus: &Connection) -> anyhow::Result<Vec<(String, UnitSeen)>> {
+    let states: [&str; 0] = [];
+    let reply = call(bus, (MANAGER_PATH, MANAGER, "ListUnitsByPatterns"), &(&states[..], &["*.service"][..])).await?;
+    let listed: Vec<Listed> = reply.body().deserialize().context("failed to read systemd's list of units")?;
+    Ok(listed.into_iter().map(|unit| (unit.0.clone(), seen(unit))).collect())
+}
+
 fn seen((_, description, load, active, sub, _, path, job, job_type, _): Listed) -> UnitSeen {
     let job = (job != 0).then_some(job_type);
     let path = path.as_str().to_owned();

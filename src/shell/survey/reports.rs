@@ -2,11 +2,12 @@
 
 pub(in crate::shell) mod document;
 
-use super::Answer;
+use super::{Answer, called};
 use crate::core::crash::backtrace::Addresses;
 use crate::core::visible::visible;
 use crate::edge::history::read::{Reader, Told};
 use crate::edge::history::{Cause, HistoryError};
+use crate::edge::root;
 use anyhow::Context as _;
 use document::Document;
 use std::io::ErrorKind;
@@ -54,8 +55,32 @@ pub(super) fn answer(wanted: &Wanted, addresses: Addresses) -> anyhow::Result<An
         Ok(reader) => reader,
         Err(why) => return Ok(Answer::Refused(why)),
     };
-    let lines = reader.deaths(wanted)?.into_iter().map(|told| Document::new(&told).to_json() + "\n");
-    Ok(Answer::Document(lines.collect()))
+    Ok(match deaths(&reader, wanted, Path::new("/"))? {
+        Ok(found) => Answer::Document(found.iter().map(|told| Document::new(told).to_json() + "\n").collect()),
+        Err(why) => Answer::Refused(why),
+    })
+}
+
+/// The deaths that are wanted. A name that has none is looked up below `root`: it may be a unit's, or nothing may be called so.
+///
+/// # Errors
+/// The history cannot be read. Within: a sentence, where there is nothing of this name and never was.
+pub(in crate::shell) fn deaths(
+    reader: &Reader,
+    wanted: &Wanted,
+    root: &Path,
+) -> anyhow::Result<Result<Vec<Told>, String>> {
+    let found = reader.deaths(wanted)?;
+    let Some(name) = wanted.name.as_deref().filter(|_| found.is_empty() && wanted.after == 0) else {
+        return Ok(Ok(found));
+    };
+    let (config, problems) = root::load(root);
+    let of = |name: &str, since: u64| Wanted { since, name: Some(name.to_owned()), ..wanted.clone() };
+    match called::in_reports(&config, name, root) {
+        Some(other) if other != name => Ok(Ok(reader.deaths(&of(&other, wanted.since))?)),
+        None if reader.deaths(&of(name, 0))?.is_empty() => Ok(Err(called::unknown(&config, &problems, name))),
+        Some(_) | None => Ok(Ok(found)),
+    }
 }
 
 /// Answers with one of them, by its ID or the first digits of it.

@@ -244,33 +244,16 @@ impl Chosen {
     }
 
     /// What somebody means by a name: a ward, a ward's unit, a stack or a stack's unit.
-    ///
-    /// # Errors
-    /// Nothing is called so; the sentence says what is called nearly so.
-    pub(super) fn find(config: &Config, name: &str) -> Result<Self, String> {
+    pub(super) fn find(config: &Config, name: &str) -> Option<Self> {
         let (wards, stacks) = (&config.wards, &config.stacks);
         if let Some(ward) = wards.iter().find(|ward| ward.name.as_str() == name) {
-            return Ok(Self::Ward(ward.name.to_string()));
+            return Some(Self::Ward(ward.name.to_string()));
         }
         if let Some(stack) = stacks.iter().find(|stack| stack.name.as_str() == name || stack.unit().as_str() == name) {
-            return Ok(Self::Stack(stack.name.to_string()));
+            return Some(Self::Stack(stack.name.to_string()));
         }
-        match wards.iter().find(|ward| ward.unit().is_meant_by(name)) {
-            Some(ward) => Ok(Self::Ward(ward.name.to_string())),
-            None => Err(unknown(config, name)),
-        }
-    }
-}
-
-fn unknown(config: &Config, name: &str) -> String {
-    let named = config.wards.iter().map(|ward| ward.name.as_str());
-    let candidates = named.chain(config.stacks.iter().map(|stack| stack.name.as_str()));
-    match crate::core::config::nearest(name, candidates) {
-        Some(other) => format!("There is no ward or stack {name:?}, did you mean {other:?}?"),
-        None if config.wards.is_empty() && config.stacks.is_empty() => {
-            format!("There is no ward {name:?}, nor any other: unitward.ward(5) says how one is written.")
-        }
-        None => format!("There is no ward or stack {name:?}; \"unitward list\" shows those there are."),
+        let ward = wards.iter().find(|ward| ward.unit().is_meant_by(name))?;
+        Some(Self::Ward(ward.name.to_string()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use super::acts::{ConditionTold, Counters, conditions, counters};
+use super::called;
 use super::line::{DeathTold, Line, line, reason};
 use super::list::{StackLine, stack_line};
 use super::memory::{self, CrashTold, Memory, RecoveryTold};
@@ -101,9 +102,8 @@ pub(in crate::shell) struct StackStatus {
 /// Answers it.
 pub(super) async fn answer(bus: &Connection, name: &str, addresses: Addresses) -> anyhow::Result<Answer> {
     let mut scene = Scene::read();
-    let chosen = match Chosen::find(&scene.config, name) {
-        Ok(chosen) => chosen,
-        Err(why) => return Ok(Answer::Refused(why)),
+    let Some(chosen) = Chosen::find(&scene.config, name) else {
+        return Ok(Answer::Refused(called::unknown(&scene.config, &scene.problems, name)));
     };
     scene.look(bus, (Depth::Whole, &chosen)).await?;
     // The daemon removes a restart's record once the history has it, so the records come first.

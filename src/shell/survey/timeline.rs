@@ -16,7 +16,7 @@ pub(super) use restarts::full_restarts;
 
 use super::Answer;
 use super::reports::FEWEST_DIGITS;
-use crate::core::config::Config;
+use crate::core::config::{Config, Problem};
 use crate::core::crash::backtrace::Addresses;
 use crate::edge::{clock, root};
 use sources::Sources;
@@ -56,17 +56,18 @@ pub(super) fn answer(which: &Which, addresses: Addresses) -> anyhow::Result<Answ
         Ok(sources) => sources,
         Err(why) => return Ok(Answer::Refused(why)),
     };
-    let (config, _) = root::load(Path::new("/"));
+    let read = root::load(Path::new("/"));
+    let (config, problems) = (&read.0, read.1.as_slice());
     let found = match wanted {
-        Wanted::Since(since, name) => all(&mut sources, (since, name), &config)?,
-        Wanted::Latest(name) => find(&mut sources, name, &config)?,
+        Wanted::Since(since, name) => all(&mut sources, (since, name), (config, problems))?,
+        Wanted::Latest(name) => find(&mut sources, name, (config, problems))?,
     };
     let mut document = match found {
         Ok(found) => found,
         Err(why) => return Ok(Answer::Refused(why)),
     };
     document.now = now;
-    Sources::add_members(&config, &mut document);
+    Sources::add_members(config, &mut document);
     Ok(Answer::Document(document.to_json()))
 }
 
@@ -74,19 +75,23 @@ pub(super) fn answer(which: &Which, addresses: Addresses) -> anyhow::Result<Answ
 fn all(
     sources: &mut Sources,
     (since, name): (u64, Option<&str>),
-    config: &Config,
+    read: (&Config, &[Problem]),
 ) -> anyhow::Result<Result<Document, String>> {
-    let subject = Subject::of(config, name);
+    let subject = Subject::of(read.0, name);
     let found = sources.since(since, &subject)?;
     if found.is_empty() && matches!(subject, Subject::Other(_)) && sources.latest(&subject)?.is_none() {
-        return Ok(Err(subject.nothing(config)));
+        return Ok(Err(subject.nothing(read)));
     }
     Ok(Ok(found))
 }
 
 /// The latest of a name, or the one of an ID; or why there is none.
-fn find(sources: &mut Sources, name: Option<&str>, config: &Config) -> anyhow::Result<Result<Document, String>> {
-    let subject = Subject::of(config, name);
+fn find(
+    sources: &mut Sources,
+    name: Option<&str>,
+    read: (&Config, &[Problem]),
+) -> anyhow::Result<Result<Document, String>> {
+    let subject = Subject::of(read.0, name);
     if let Some(found) = sources.latest(&subject)? {
         return Ok(Ok(found));
     }
@@ -96,7 +101,7 @@ fn find(sources: &mut Sources, name: Option<&str>, config: &Config) -> anyhow::R
     {
         return Ok(found);
     }
-    Ok(Err(subject.nothing(config)))
+    Ok(Err(subject.nothing(read)))
 }
 
 #[cfg(test)]

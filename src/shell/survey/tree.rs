@@ -2,6 +2,7 @@
 
 use super::Answer;
 use super::acts::{ConditionTold, Counters, conditions, counters};
+use super::called;
 use super::line::{State, line};
 use super::list::stack_line;
 use super::scene::{Chosen, Depth, Scene};
@@ -44,8 +45,8 @@ pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answe
     let chosen = match name {
         "" => Chosen::All,
         name => match Chosen::find(&scene.config, name) {
-            Ok(chosen) => chosen,
-            Err(why) => return Ok(Answer::Refused(why)),
+            Some(chosen) => chosen,
+            None => return Ok(Answer::Refused(called::unknown(&scene.config, &scene.problems, name))),
         },
     };
     scene.look(bus, (Depth::Counters, &chosen)).await?;

@@ -91,7 +91,7 @@ fn a_stack_that_is_not_there_costs_the_key_and_what_needs_it() {
     assert_eq!(
         problems,
         [
-            "a.ward:4:7: there is no stack \"opensink\", did you mean \"opensync\"?; the ward is guarded without one",
+            "a.ward:4:7: there is no stack \"opensink\" (did you mean \"opensync\"?); the ward is guarded without one",
             "a.ward:6:9: OnLimit=\"restart-stack\" is not valid: the ward belongs to no stack; name one with Stack= in [Ward]; \
          the default applies",
         ]
@@ -104,7 +104,7 @@ fn a_stack_that_is_not_there_costs_the_key_and_what_needs_it() {
 fn a_step_for_a_stack_that_is_not_there_costs_its_condition() {
     let (ward, problems) = ward("[OnDeath]\nRestartStack=opensink\n[OnStop]\nLog=x\n");
     assert!(problems.len() == 1 && problems[0].starts_with("a.ward:4:14: RestartStack="), "{problems:?}");
-    assert!(problems[0].contains("did you mean \"opensync\"?; the whole [OnDeath] is ignored"), "{problems:?}");
+    assert!(problems[0].contains("did you mean \"opensync\"?); the whole [OnDeath] is ignored"), "{problems:?}");
     assert_eq!(ward.unwrap().conditions.len(), 1);
 }
 

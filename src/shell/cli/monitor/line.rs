@@ -11,6 +11,9 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fmt;
 
+/// Columns before the words, where the subject has no more than its own.
+pub(super) const INDENT: usize = 43;
+
 /// Whether there is a daemon that tells anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {

@@ -7,7 +7,7 @@ use comfy_table::{Table, TableStyle};
 use jiff::tz::TimeZone;
 
 /// Columns before the values.
-const INDENT: usize = 12;
+pub(super) const INDENT: usize = 12;
 
 /// The text.
 pub(super) fn detail(told: &Document, zone: &TimeZone) -> String {

@@ -3,16 +3,22 @@
 use crate::edge::program::HostProgram;
 use anyhow::{Context as _, bail};
 
-/// Milliseconds since the epoch.
+/// What `--since` says, in milliseconds since the epoch.
 pub(in crate::shell::cli) fn since(text: &str) -> anyhow::Result<u64> {
+    time("--since", text)
+}
+
+/// What an option says, in milliseconds since the epoch.
+pub(in crate::shell::cli) fn time(option: &str, text: &str) -> anyhow::Result<u64> {
     let mut asked = HostProgram::SystemdAnalyze.command();
     // Times without a zone are in the caller's.
     asked.args(["timestamp", "--", text]).envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)));
-    let answer = asked.output().context("failed to run systemd-analyze, which reads the time of --since")?;
+    let answer =
+        asked.output().with_context(|| format!("failed to run systemd-analyze, which reads the time of {option}"))?;
     let said = String::from_utf8_lossy(&answer.stdout);
     match said.lines().find_map(seconds) {
         Some(time) if answer.status.success() => Ok(time),
-        _ => bail!("--since {text:?} is no time: systemd.time(7) has the forms, \"yesterday\" or \"-1h\" among them"),
+        _ => bail!("{option} {text:?} is no time: systemd.time(7) has the forms, \"yesterday\" or \"-1h\" among them"),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::core::visible::visible;
 use crate::edge::history::Tallies;
+use crate::shell::cli::desk::{Sheet, coarse};
 use crate::shell::survey::reports::document::{Became, Document, Recovery};
 use comfy_table::{ColumnConstraint, TableStyle, Width};
 use jiff::Timestamp;
@@ -11,6 +12,13 @@ use jiff::tz::TimeZone;
 use std::time::Duration;
 
 const HEADER: [&str; 7] = ["TIME", "ID", "WARD", "REASON", "PID", "REPORT", "RECOVERY"];
+/// The same where there is little room.
+const BRIEF_HEADER: [&str; 6] = ["TIME", "ID", "WARD", "REASON", "REPORT", "RECOVERY"];
+/// Where the ward and the reason stand in both.
+const WARD: usize = 2;
+const REASON: usize = 3;
+/// What is left of a ward's name and of a reason at the least.
+const SHORTEST: usize = 6;
 /// Digits of an InvocationID that tell one from the other on a host.
 const DIGITS: usize = 8;
 /// What stands where nothing is known.
@@ -23,29 +31,63 @@ pub(in crate::shell::cli) enum Paint {
     Ansi,
 }
 
+/// How much of a death a line shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    Full,
+    /// What an 80-column terminal has room for: no year, no PID, times in one unit.
+    Brief,
+}
+
 /// The table so far.
 pub(super) struct Table {
-    paint: Paint,
+    sheet: Sheet,
+    detail: Detail,
     widths: Vec<u16>,
 }
 
 impl Table {
-    pub(super) fn new(paint: Paint) -> Self {
-        Self { paint, widths: Vec::new() }
+    pub(super) fn new(sheet: Sheet) -> Self {
+        Self { sheet, detail: Detail::Full, widths: Vec::new() }
     }
 
-    /// The lines of these deaths; the first ones have a header above them.
+    /// The lines of these deaths; the first ones have a header above them, and the first that have no room for everything.
     pub(super) fn lines(&mut self, found: &[Document], zone: &TimeZone) -> String {
         if found.is_empty() {
             return String::new();
         }
+        if self.detail == Detail::Full {
+            let rows = found.iter().map(|told| cells(told, zone).into()).collect();
+            let (lines, widths) = self.laid(rows);
+            if self.sheet.width.is_none_or(|room| lines.iter().all(|line| line.chars().count() <= room)) {
+                return self.painted(&lines, widths, found);
+            }
+            (self.detail, self.widths) = (Detail::Brief, Vec::new());
+        }
+        let mut rows: Vec<Vec<String>> = found.iter().map(|told| brief_cells(told, zone).into()).collect();
+        let room = self.sheet.width.unwrap_or(usize::MAX);
+        for (place, shorten) in [(REASON, without_brackets as fn(&mut String, usize)), (REASON, cut), (WARD, cut)] {
+            let width = |row: &Vec<String>| row[place].chars().count();
+            let lines = self.laid(rows.clone()).0;
+            let longest = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+            let widest = rows.iter().map(width).max().unwrap_or(0);
+            let left = widest.saturating_sub(longest.saturating_sub(room)).max(SHORTEST);
+            rows.iter_mut().filter(|row| width(row) > left).for_each(|row| shorten(&mut row[place], left));
+        }
+        let (lines, widths) = self.laid(rows);
+        self.painted(&lines, widths, found)
+    }
+
+    /// The lines, with a header above them if they are the first, and how wide their columns are.
+    fn laid(&self, rows: Vec<Vec<String>>) -> (Vec<String>, Vec<u16>) {
         let mut table = comfy_table::Table::new();
         table.load_style(TableStyle::new());
-        let headed = self.widths.is_empty();
-        if headed {
-            table.set_header(HEADER);
+        match self.detail {
+            Detail::Full if self.widths.is_empty() => drop(table.set_header(HEADER)),
+            Detail::Brief if self.widths.is_empty() => drop(table.set_header(BRIEF_HEADER)),
+            Detail::Full | Detail::Brief => {}
         }
-        table.add_rows(found.iter().map(|told| cells(told, zone)));
+        table.add_rows(rows);
         for (place, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));
             if let Some(width) = self.widths.get(place) {
@@ -55,11 +97,27 @@ impl Table {
         let now = table.column_max_content_widths();
         let padded =
             now.iter().enumerate().map(|(place, width)| (width + 2).max(self.widths.get(place).copied().unwrap_or(0)));
-        self.widths = padded.collect();
-        let painted = headed.then_some(HEADING).into_iter().chain(found.iter().map(colour));
-        let lines = table.lines().zip(painted);
-        lines.map(|(line, colour)| self.paint.line(line.trim_end(), colour)).collect()
+        (table.lines().map(|line| line.trim_end().to_owned()).collect(), padded.collect())
     }
+
+    fn painted(&mut self, lines: &[String], widths: Vec<u16>, found: &[Document]) -> String {
+        let header = self.widths.is_empty().then_some(HEADING);
+        self.widths = widths;
+        let colours = header.into_iter().chain(found.iter().map(colour));
+        lines.iter().zip(colours).map(|(line, colour)| self.sheet.line(line, colour)).collect()
+    }
+}
+
+/// `SIG 11 (Segmentation fault)` without what the number says.
+fn without_brackets(reason: &mut String, _: usize) {
+    if let Some((code, _)) = reason.split_once(" (") {
+        *reason = code.to_owned();
+    }
+}
+
+fn cut(text: &mut String, width: usize) {
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    *text = kept + "…";
 }
 
 impl Paint {
@@ -89,13 +147,26 @@ fn colour(told: &Document) -> &'static str {
 fn cells(told: &Document, zone: &TimeZone) -> [String; 7] {
     [
         time(told.timestamp, zone),
-        told.invocation.chars().take(DIGITS).collect(),
+        id(told),
         visible(&told.ward),
         told.reason.as_deref().map_or_else(|| NOTHING.to_owned(), visible),
         told.pid.map_or_else(|| NOTHING.to_owned(), |pid| pid.to_string()),
         told.report.map_or(NOTHING, Became::word).to_owned(),
         told.recovery.as_ref().map_or_else(|| went(told).unwrap_or(NOTHING).to_owned(), recovered),
     ]
+}
+
+/// The same in few columns: `02-06 11:42:24`, `recovered 184ms`.
+fn brief_cells(told: &Document, zone: &TimeZone) -> [String; 6] {
+    let [at, id, ward, reason, _, report, recovery] = cells(told, zone);
+    let recovery = match told.recovery.as_ref().and_then(|recovery| Some((recovery, recovery.downtime_ms?))) {
+        Some((recovery, ms @ ..1_000)) => format!("{} {ms}ms", visible(&recovery.outcome)),
+        Some((recovery, ms)) => format!("{} {}", visible(&recovery.outcome), coarse(ms)),
+        None => recovery,
+    };
+    // Without its year and its milliseconds.
+    let at = at.get(5..19).map(str::to_owned).unwrap_or(at);
+    [at, id, ward, reason, report, recovery]
 }
 
 /// How a full restart went.
@@ -110,6 +181,11 @@ fn recovered(recovery: &Recovery) -> String {
         Some(ms) => format!("{outcome}, {} down", span(ms)),
         None => outcome,
     }
+}
+
+/// What tells it from the others.
+pub(super) fn id(told: &Document) -> String {
+    told.invocation.chars().take(DIGITS).collect()
 }
 
 /// Local time with milliseconds.
@@ -150,4 +226,52 @@ pub(super) fn sum(found: &[Document], stored: Option<Tallies>) -> String {
 /// `1 death`, `2 deaths`.
 pub(in crate::shell::cli) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::cli::reports::tests::{check, every_kind, zone};
+
+    #[test]
+    fn a_list_fits_on_a_terminal_of_80_columns() {
+        let found = every_kind().all();
+        let list = |width, found: &[Document]| {
+            Table::new(Sheet { paint: Paint::Plain, width: Some(width) }).lines(found, &zone())
+        };
+        let expect = "
+TIME            ID        WARD      REASON         REPORT        RECOVERY
+02-06 11:42:24  11111111  web       SIG 11         sent          recovered 184ms
+02-06 11:42:25  22222222  web       EXIT 3         refused       excluded
+02-06 11:42:26  33333333  web       EXIT 3         waiting       -
+02-06 11:42:27  44444444  web       EXIT 3         held          -
+02-06 11:42:28  55555555  web       EXIT 3         summed up     -
+02-06 11:42:29  66666666  web       EXIT 3         local         -
+02-06 11:42:30  77777777  other     -              not reported  -
+02-06 11:42:31  88888888  web       EXIT 3         waiting       -
+02-06 11:42:32  99999999  OpenSync  OpenSync res…  local         failed
+";
+        check(&list(80, &found), expect);
+        assert!(list(140, &found).contains("  PID  "), "{}", list(140, &found));
+        assert!(
+            list(80, &found[1..4]).starts_with("TIME                     ID"),
+            "what has room for all is told in full"
+        );
+        let narrow = list(50, &found);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 50), "{narrow}");
+    }
+
+    #[test]
+    fn a_followers_later_line_without_room_has_a_header_of_its_own() {
+        let found = every_kind().all();
+        let mut table = Table::new(Sheet { paint: Paint::Plain, width: Some(80) });
+        let lines = table.lines(&found[1..2], &zone()) + &table.lines(&found[..1], &zone());
+        let expect = "
+TIME                     ID        WARD  REASON  PID   REPORT   RECOVERY
+2025-02-06 11:42:25.963  22222222  web   EXIT 3  1002  refused  excluded
+TIME            ID        WARD  REASON  REPORT  RECOVERY
+02-06 11:42:24  11111111  web   SIG 11  sent    recovered 184ms
+";
+        check(&lines, expect);
+    }
 }

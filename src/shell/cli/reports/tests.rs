@@ -1,5 +1,6 @@
 //! What is printed of a history that the store has made.
 
+use super::table::Paint;
 use super::*;
 use crate::core::crash::backtrace::Addresses;
 use crate::core::crash::observation::InvocationId;
@@ -10,12 +11,15 @@ use crate::edge::history::entry::{
     Witness,
 };
 use crate::edge::history::{Bounds, History};
+use crate::shell::cli::desk::Sheet;
+use std::time::Duration;
 
-const NOW: u64 = 1_738_838_543_963;
+const PLAIN: Sheet = Sheet { paint: Paint::Plain, width: None };
+pub(super) const NOW: u64 = 1_738_838_543_963;
 const BOUNDS: Bounds = Bounds { max_use: 1 << 20, max_age: Duration::from_secs(3600) };
 
 /// A root directory with a history in it.
-struct Root(tempfile::TempDir);
+pub(super) struct Root(tempfile::TempDir);
 
 impl Root {
     fn new() -> Self {
@@ -36,7 +40,7 @@ impl Root {
         open(self.0.path(), Addresses::Shown).unwrap().unwrap()
     }
 
-    fn all(&self) -> Vec<Document> {
+    pub(super) fn all(&self) -> Vec<Document> {
         self.reader().deaths(&Wanted::default()).unwrap().iter().map(Document::new).collect()
     }
 }
@@ -97,7 +101,7 @@ fn full_restart() -> Change {
 }
 
 /// One death of every kind.
-fn every_kind() -> Root {
+pub(super) fn every_kind() -> Root {
     let root = Root::new();
     let mut segfault = death(1, Fate::Reported);
     segfault.reason = "SIG 11 (Segmentation fault)".into();
@@ -143,11 +147,11 @@ fn every_kind() -> Root {
     root
 }
 
-fn zone() -> TimeZone {
+pub(super) fn zone() -> TimeZone {
     TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap()
 }
 
-fn check(found: &str, expect: &str) {
+pub(super) fn check(found: &str, expect: &str) {
     assert_eq!(found.trim_end(), expect.trim_matches('\n').trim_end(), "found:\n{found}");
 }
 
@@ -167,7 +171,7 @@ TIME                     ID        WARD      REASON                             
 2025-02-06 11:42:31.963  88888888  web       EXIT 3                                        1008  waiting       -
 2025-02-06 11:42:32.963  99999999  OpenSync  OpenSync restarted by web (5 deaths in 60 s)  -     local         failed
 ";
-    check(&Table::new(Paint::Plain).lines(&found, &zone()), expect);
+    check(&Table::new(PLAIN).lines(&found, &zone()), expect);
     check(
         &table::sum(&found, root.reader().tallies().ok()),
         "8 deaths, 1 full restart, 1 report sent, 2 waiting, 1 refused.",
@@ -175,11 +179,39 @@ TIME                     ID        WARD      REASON                             
 }
 
 #[test]
+fn what_has_failed_is_told_from_what_came_back() {
+    let failed: Vec<_> =
+        every_kind().all().into_iter().filter(Document::has_failed).map(|told| told.sequence).collect();
+    assert_eq!(failed, [2, 9]);
+}
+
+#[test]
+fn a_name_that_nothing_has_is_refused_and_a_units_name_is_the_wards() {
+    let root = every_kind();
+    let write = |path: &str, text: &str| {
+        let path = root.0.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("etc/unitward/web.ward", "[Ward]\nUnit=httpd.service\n");
+    write("etc/unitward/quiet.ward", "[Service]\nExecStart=/bin/true\n");
+    let found = |name: &str, since: u64| {
+        let wanted = Wanted { name: Some(name.into()), since, ..Wanted::default() };
+        deaths(&root.reader(), &wanted, root.0.path()).unwrap().map(|found| found.len())
+    };
+    assert_eq!(found("web", 0), Ok(7));
+    assert_eq!(found("httpd.service", 0), Ok(7));
+    assert_eq!(found("quiet", 0), Ok(0));
+    assert_eq!(found("other", u64::MAX / 2), Ok(0), "it was there once");
+    assert_eq!(found("wep", 0), Err("There is no ward or stack \"wep\", did you mean \"web\"?".into()));
+}
+
+#[test]
 fn an_empty_history_is_no_mistake() {
     let root = Root::new();
     drop(root.history());
     let found = root.all();
-    check(&Table::new(Paint::Ansi).lines(&found, &zone()), "");
+    check(&Table::new(Sheet { paint: Paint::Ansi, width: None }).lines(&found, &zone()), "");
     check(&table::sum(&found, root.reader().tallies().ok()), "0 deaths, 0 reports sent, 0 waiting.");
 }
 
@@ -194,7 +226,7 @@ fn drops_are_told_below_the_list() {
 
 #[test]
 fn colours_are_for_what_needs_a_look() {
-    let lines = Table::new(Paint::Ansi).lines(&every_kind().all(), &zone());
+    let lines = Table::new(Sheet { paint: Paint::Ansi, width: None }).lines(&every_kind().all(), &zone());
     let colours: Vec<&str> = lines.lines().map(|line| line.split_once('m').unwrap_or_default().0).collect();
     let (red, yellow) = ("\u{1b}[31", "\u{1b}[33");
     assert_eq!(
@@ -207,7 +239,7 @@ fn colours_are_for_what_needs_a_look() {
 #[test]
 fn later_lines_keep_to_the_columns() {
     let found = every_kind().all();
-    let mut table = Table::new(Paint::Plain);
+    let mut table = Table::new(PLAIN);
     let first = table.lines(&found[1..2], &zone());
     let second = table.lines(&found[..1], &zone());
     let third = table.lines(&found[6..7], &zone());
@@ -325,7 +357,7 @@ fn text_from_elsewhere_does_nothing_to_the_terminal() {
     (odd.reason, odd.backtrace) = ("EXIT 3\u{1b}[2J\nfake".into(), Some("0 > \u{1b}]0;x\u{7}".into()));
     root.history().apply(NOW, &[Change::Death(Box::new(odd))]).unwrap();
     let found = root.all();
-    let printed = Table::new(Paint::Plain).lines(&found, &zone()) + &detail::detail(&found[0], &zone());
+    let printed = Table::new(PLAIN).lines(&found, &zone()) + &detail::detail(&found[0], &zone());
     assert!(!printed.contains('\u{1b}') && printed.contains("EXIT 3\u{fffd}[2J\u{fffd}fake"), "{printed}");
 }
 

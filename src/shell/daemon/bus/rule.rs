@@ -62,21 +62,22 @@ impl Ruler {
         let on_disk = on_disk(name).await;
         let found = || ruling::find(&self.facts.borrow().wards, name);
         for _ in 0..RELOAD_LOOKS {
-            if found().ok() == on_disk {
+            if found().ok().as_ref() == on_disk.as_ref().and_then(|on_disk| on_disk.as_ref().ok()) {
                 break;
             }
             // Looks are counted and not time: on a busy machine the time may pass without a turn for the main loop.
             tokio::time::sleep(RELOAD_TICK).await;
         }
-        found().map_err(Refusal::Refused)
+        // The disk knows more of why there is none.
+        found().map_err(|why| Refusal::Refused(on_disk.and_then(Result::err).unwrap_or(why)))
     }
 }
 
-/// The ward that the configuration on the disk has by this name.
-async fn on_disk(name: &str) -> Option<Subject> {
+/// The ward that the configuration on the disk has by this name, or why it has none; `None`: the disk takes too long.
+async fn on_disk(name: &str) -> Option<Result<Subject, String>> {
     let name = name.to_owned();
-    let looked = tokio::task::spawn_blocking(move || ruling::find_on_disk(&name).ok());
-    tokio::time::timeout(RELOAD_TICK * RELOAD_LOOKS, looked).await.ok()?.ok()?
+    let looked = tokio::task::spawn_blocking(move || ruling::find_on_disk(&name));
+    tokio::time::timeout(RELOAD_TICK * RELOAD_LOOKS, looked).await.ok()?.ok()
 }
 
 /// The bus' policy says the same; an administrator may have made it wider, but not this.

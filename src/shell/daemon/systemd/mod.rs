@@ -199,7 +199,7 @@ pub(super) struct Description {
 
 /// Which units are watched; the reducer drops all else at once.
 #[derive(Debug, Default)]
-pub(super) struct WatchList {
+pub(in crate::shell) struct WatchList {
     units: std::collections::HashSet<String>,
     /// The units that stand for stacks.
     stacks: std::collections::HashSet<String>,
@@ -210,7 +210,7 @@ pub(super) struct WatchList {
 const RESTARTER: &str = "unitward-stack@";
 
 impl WatchList {
-    pub(super) fn new(
+    pub(in crate::shell) fn new(
         units: impl IntoIterator<Item = String>,
         stacks: impl IntoIterator<Item = String>,
         patterns: Vec<glob::Pattern>,
@@ -225,7 +225,7 @@ impl WatchList {
 
     /// Whether a unit of this name is watched. The services of a ward's conditions and those that
     /// restart stacks are not: what fails in them is told by their ward, and in the stack's report.
-    pub(super) fn covers(&self, unit: &str) -> bool {
+    pub(in crate::shell) fn covers(&self, unit: &str) -> bool {
         if self.units.contains(unit) {
             return true;
         }

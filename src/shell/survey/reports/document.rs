@@ -152,6 +152,13 @@ impl Document {
         }
     }
 
+    /// Whether the service, or the stack, did not come back as it should have: a step failed, or it was given up.
+    pub(in crate::shell) fn has_failed(&self) -> bool {
+        let restarted = self.full_restart.as_ref().and_then(|restart| restart.outcome.as_deref());
+        let outcome = self.recovery.as_ref().map(|recovery| recovery.outcome.as_str()).or(restarted);
+        matches!(outcome, Some("step-failed" | "excluded" | "stack-restarted" | "rebooting" | "failed"))
+    }
+
     /// One line of JSON.
     pub(in crate::shell) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings and numbers always have a JSON form")

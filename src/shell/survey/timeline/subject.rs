@@ -1,6 +1,6 @@
 //! What somebody means by the name in a question.
 
-use crate::core::config::{Config, nearest};
+use crate::core::config::{Config, Problem, left_out, nearest};
 use crate::edge::history::read::Whose;
 use crate::shell::survey::scene::Chosen;
 
@@ -21,7 +21,7 @@ impl Subject {
     pub(super) fn of(config: &Config, name: Option<&str>) -> Self {
         let Some(name) = name else { return Self::All };
         let chosen = Chosen::find(config, name);
-        let Ok(chosen) = chosen else { return Self::Other(name.to_owned()) };
+        let Some(chosen) = chosen else { return Self::Other(name.to_owned()) };
         let mut wards = config.wards.iter().filter(|ward| chosen.has_ward(ward));
         let mut stacks = config.stacks.iter().filter(|stack| chosen.has_stack(stack));
         match (stacks.next(), wards.next()) {
@@ -62,13 +62,16 @@ impl Subject {
     }
 
     /// Why nothing is told of it.
-    pub(super) fn nothing(&self, config: &Config) -> String {
+    pub(super) fn nothing(&self, (config, problems): (&Config, &[Problem])) -> String {
         let name = match self {
             Self::All => return "Nothing has had to recover yet.".to_owned(),
             Self::Ward(name, _) => return format!("{name} has not had to recover yet."),
             Self::Stack(name, _) => return format!("Stack {name} has not been restarted yet."),
             Self::Other(name) => name,
         };
+        if let Some(why) = left_out(problems, name) {
+            return why;
+        }
         let wards = config.wards.iter().map(|ward| ward.name.as_str());
         let end = match nearest(name, wards.chain(config.stacks.iter().map(|stack| stack.name.as_str()))) {
             Some(meant) => format!(", did you mean \"{meant}\"?"),
@@ -111,14 +114,14 @@ mod tests {
     #[test]
     fn whoever_is_unknown_is_told_who_is_meant() {
         let config = sample::scene().config;
-        let said = Subject::Other("fs-nfs3".into()).nothing(&config);
+        let said = Subject::Other("fs-nfs3".into()).nothing((&config, &[]));
         assert!(
             said.starts_with("There is no ward and no death called \"fs-nfs3\", did you mean \"fs-nfs2\"?"),
             "{said}"
         );
         assert!(
             Subject::Other("zzzzzzzz".into())
-                .nothing(&config)
+                .nothing((&config, &[]))
                 .starts_with("There is no ward and no death called \"zzzzzzzz\". ")
         );
     }

@@ -1,0 +1,84 @@
+//! What `unitward monitor` says at its beginning: what it watches. And whether there is a ward of the name it is given.
+
+use crate::core::config::names::is_meant;
+use crate::core::visible::visible;
+use crate::shell::cli::reports::table::counted;
+use crate::shell::survey::list::List;
+use crate::shell::survey::{Answer, Question, ask};
+
+/// How it begins.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Begin {
+    /// The ward by the name that signals tell of it.
+    pub(super) ward: Option<String>,
+    pub(super) words: Option<String>,
+}
+
+/// Looks what there is. Where nobody answers, as before the bus is there, it is not known yet and all is heard.
+///
+/// # Errors
+/// A sentence, where there is no such ward.
+pub(super) async fn begin(ward: Option<&str>) -> Result<Begin, String> {
+    let unknown = || Ok(Begin { ward: ward.map(str::to_owned), words: None });
+    let Ok(Answer::Document(document)) = ask(&Question::List).await else { return unknown() };
+    let Ok(list) = serde_json::from_str::<List>(&document) else { return unknown() };
+    if let Some(begin) = of(&list, ward) {
+        return begin;
+    }
+    match ask(&Question::Status(ward.unwrap_or_default().to_owned())).await {
+        Ok(Answer::Refused(why)) => Err(why),
+        _ => unknown(),
+    }
+}
+
+/// The same from the list; `None`: it has nothing of this name.
+fn of(list: &List, ward: Option<&str>) -> Option<Result<Begin, String>> {
+    let begin = |ward: Option<&String>, words| Some(Ok(Begin { ward: ward.cloned(), words: Some(words) }));
+    let Some(name) = ward else {
+        let mut parts = vec![counted(list.wards.len(), "ward")];
+        parts.extend(Some(list.stacks.len()).filter(|count| *count > 0).map(|count| counted(count, "stack")));
+        let watched = Some(list.watched.len()).filter(|count| *count > 0);
+        parts.extend(watched.map(|count| format!("{} without a ward", counted(count, "unit"))));
+        let last = parts.pop()?;
+        let all = if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) };
+        return begin(None, format!("Watching {all}."));
+    };
+    let by_name = list.wards.iter().find(|ward| ward.name == name);
+    if let Some(ward) = by_name.or_else(|| list.wards.iter().find(|ward| is_meant(&ward.unit, name))) {
+        let (shown, unit, state) = (visible(&ward.name), visible(&ward.unit), ward.state.word());
+        return begin(Some(&ward.name), format!("Watching {shown} ({unit}, {state})."));
+    }
+    if let Some(one) = list.watched.iter().find(|one| one.name == name || one.unit == name) {
+        return begin(Some(&one.name), format!("Watching {}, which has no ward.", visible(&one.unit)));
+    }
+    let stack = list.stacks.iter().find(|stack| stack.name == name || stack.unit == name)?;
+    let members = visible(&stack.members.join(", "));
+    Some(Err(format!("{} is a stack: --ward= takes one of its members, {members}.", visible(&stack.name))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::cli::desk::fixture;
+
+    fn check(ward: Option<&str>, name: Option<&str>, words: &str) {
+        let list: List = fixture::document("list.json");
+        let expect = Begin { ward: name.map(str::to_owned), words: Some(words.to_owned()) };
+        assert_eq!(of(&list, ward), Some(Ok(expect)), "{ward:?}");
+    }
+
+    #[test]
+    fn it_says_what_it_watches() {
+        check(None, None, "Watching 4 wards, 1 stack and 1 unit without a ward.");
+        check(Some("telldusd"), Some("telldus"), "Watching telldus (telldusd.service, missing).");
+        check(Some("cron.service"), Some("cron"), "Watching cron.service, which has no ward.");
+    }
+
+    #[test]
+    fn a_name_that_no_ward_has_is_not_waited_for() {
+        let list: List = fixture::document("list.json");
+        assert_eq!(of(&list, Some("nope")), None);
+        let stack = list.stacks[0].unit.as_str();
+        assert!(of(&list, Some(stack)).unwrap().unwrap_err().contains("is a stack: --ward= takes one of its members"));
+    }
+}

@@ -1,0 +1,227 @@
+//! What deaths came to, one line a ward: how often it died, how long it was down for that, and how much of the time it was up.
+//!
+//! Downtime is what recoveries say, from a death until the main process ran again. A death without such a time, as after the
+//! last of too many, makes the sum a least, and the availability a most. The time in which the host was off counts as up.
+
+use super::table::{counted, time};
+use crate::core::visible::visible;
+use crate::shell::cli::desk::{Form, Sheet, coarse, columns, span};
+use crate::shell::cli::{complain, write_json};
+use crate::shell::survey::reports::document::Document;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// The time that is looked at.
+pub(super) struct Window {
+    /// `None`: since the first death that is known.
+    pub(super) since: Option<u64>,
+    /// `None`: until now.
+    pub(super) until: Option<u64>,
+    pub(super) now: u64,
+}
+
+/// The document. The order of the fields is the order of the keys.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct Summary {
+    /// The time that is looked at, milliseconds since the epoch.
+    since: u64,
+    until: u64,
+    /// Those that died in it.
+    wards: Vec<OfWard>,
+}
+
+/// One ward.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OfWard {
+    ward: String,
+    unit: String,
+    deaths: u64,
+    /// Those deaths that systemd calls a failure.
+    crashes: u64,
+    /// Deaths from which there was no full recovery.
+    failed: u64,
+    downtime_ms: u64,
+    longest_downtime_ms: u64,
+    /// Deaths after which nobody knows how long it was down.
+    downtime_unknown: u64,
+    /// The part of the time in which it was up, from 0 to 1.
+    availability: f64,
+    /// From the first death to the last, divided by the number of times between.
+    mean_time_between_deaths_ms: Option<u64>,
+}
+
+impl Summary {
+    /// Sums up all deaths of the history in the order of their times.
+    pub(super) fn of(found: &[Document], window: &Window) -> Self {
+        let first = found.first().map_or(window.now, |told| told.timestamp);
+        let (since, until) = (window.since.unwrap_or(first), window.until.unwrap_or(window.now));
+        let mut wards: BTreeMap<(&str, &str), Vec<&Document>> = BTreeMap::new();
+        for told in found.iter().filter(|told| told.full_restart.is_none()) {
+            wards.entry((&told.ward, &told.unit)).or_default().push(told);
+        }
+        let wards = wards.into_values().filter_map(|deaths| OfWard::of(&deaths, (since, until)));
+        Self { since, until, wards: wards.collect() }
+    }
+}
+
+impl OfWard {
+    fn of(all: &[&Document], (since, until): (u64, u64)) -> Option<Self> {
+        let is_within = |told: &&&Document| (since..=until).contains(&told.timestamp);
+        let deaths: Vec<&Document> = all.iter().filter(is_within).copied().collect();
+        let (first, last) = (deaths.first()?, deaths.last()?);
+        let times = all.iter().filter_map(|told| down(told, (since, until)));
+        let longest_downtime_ms = times.clone().max().unwrap_or(0);
+        let downtime_ms = times.sum::<u64>();
+        let count = |is: &dyn Fn(&Document) -> bool| deaths.iter().filter(|told| is(told)).count() as u64;
+        let between = last.timestamp.saturating_sub(first.timestamp).checked_div(deaths.len() as u64 - 1);
+        let length = until.saturating_sub(since);
+        Some(Self {
+            ward: first.ward.clone(),
+            unit: first.unit.clone(),
+            deaths: deaths.len() as u64,
+            crashes: count(&|told| told.severity == "crash"),
+            failed: count(&Document::has_failed),
+            downtime_ms,
+            longest_downtime_ms,
+            downtime_unknown: count(&|told| is_open(told, all)),
+            availability: part(length.saturating_sub(downtime_ms), length),
+            mean_time_between_deaths_ms: between,
+        })
+    }
+}
+
+/// How long it was down for this death within that time.
+fn down(told: &Document, (since, until): (u64, u64)) -> Option<u64> {
+    let down = told.recovery.as_ref()?.downtime_ms?;
+    let (begin, end) = (told.timestamp.max(since), told.timestamp.saturating_add(down).min(until));
+    (begin <= end && told.timestamp <= until).then(|| end - begin)
+}
+
+/// Whether a death has no downtime of its own and is in no other's: those of one recovery belong to the death that began it.
+fn is_open(told: &Document, all: &[&Document]) -> bool {
+    let downtime = |told: &Document| told.recovery.as_ref().and_then(|recovery| recovery.downtime_ms);
+    let covers = |other: &&Document| {
+        let end = other.recovery.as_ref().map_or(0, |recovery| recovery.timestamp);
+        downtime(other).is_some() && (other.timestamp..=end).contains(&told.timestamp)
+    };
+    downtime(told).is_none() && (told.recovery.is_some() || !all.iter().any(covers))
+}
+
+/// A part to six places, never rounded up.
+fn part(of: u64, whole: u64) -> f64 {
+    let millionths = u128::from(of) * 1_000_000 / u128::from(whole.max(1));
+    if whole == 0 { 1.0 } else { u32::try_from(millionths).map_or(1.0, f64::from) / 1e6 }
+}
+
+/// Prints it.
+pub(super) fn print(summary: &Summary, form: Form) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    match form {
+        Form::Json => write_json(&mut out, &serde_json::to_string(summary)?)?,
+        Form::Text(sheet) => {
+            out.write_all(text(summary, sheet).as_bytes())?;
+            complain(&below(summary, &TimeZone::system()));
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(summary: &Summary, sheet: Sheet) -> String {
+    if summary.wards.is_empty() {
+        return String::new();
+    }
+    let header = ["WARD", "DEATHS", "FAILED", "DOWNTIME", "LONGEST", "AVAILABLE", "BETWEEN DEATHS"];
+    let colours = summary.wards.iter().map(|ward| if ward.failed > 0 { "31" } else { "" });
+    let cells = summary.wards.iter().map(cells).collect();
+    columns((header.map(str::to_owned).into(), cells), colours, sheet)
+}
+
+fn cells(ward: &OfWard) -> Vec<String> {
+    let (least, most) = if ward.downtime_unknown > 0 { (">=", "<=") } else { ("", "") };
+    // Cut, so that who died has no 100 %.
+    let percent = (ward.availability * 1e5).floor() / 1e3;
+    let percent = if ward.downtime_ms > 0 { percent.min(99.999) } else { percent };
+    vec![
+        visible(&ward.ward),
+        ward.deaths.to_string(),
+        ward.failed.to_string(),
+        format!("{least}{}", span(ward.downtime_ms)),
+        span(ward.longest_downtime_ms),
+        format!("{most}{percent:.3}%"),
+        ward.mean_time_between_deaths_ms.map_or_else(|| "-".to_owned(), coarse),
+    ]
+}
+
+/// `2025-02-06 11:42:24.963 to 2025-02-06 11:42:44.963, 20s: 8 deaths of 2 wards.`
+fn below(summary: &Summary, zone: &TimeZone) -> String {
+    let deaths: u64 = summary.wards.iter().map(|ward| ward.deaths).sum();
+    let counted = |count: u64, noun: &str| counted(usize::try_from(count).unwrap_or(usize::MAX), noun);
+    let (since, until) = (time(summary.since, zone), time(summary.until, zone));
+    let length = coarse(summary.until.saturating_sub(summary.since));
+    let wards = counted(summary.wards.len() as u64, "ward");
+    format!("{since} to {until}, {length}: {} of {wards}.", counted(deaths, "death"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::cli::reports::table::Paint;
+    use crate::shell::cli::reports::tests::{NOW, every_kind, zone};
+
+    const PLAIN: Sheet = Sheet { paint: Paint::Plain, width: None };
+
+    /// The window in seconds after [`NOW`].
+    fn window(since: Option<u64>, until: Option<u64>) -> Window {
+        let at = |second: u64| NOW + second * 1000;
+        Window { since: since.map(at), until: until.map(at), now: at(101) }
+    }
+
+    #[test]
+    fn the_document_stays_as_it_is() {
+        let summary = Summary::of(&every_kind().all(), &window(None, None));
+        let found = serde_json::to_string(&summary).unwrap() + "\n";
+        assert_eq!(found, include_str!("fixtures/summary.json"), "found:\n{found}");
+    }
+
+    #[test]
+    fn a_ward_has_a_line_and_what_is_not_known_is_marked() {
+        let summary = Summary::of(&every_kind().all(), &window(Some(0), Some(50)));
+        assert_eq!(
+            text(&summary, PLAIN),
+            "WARD   DEATHS  FAILED  DOWNTIME  LONGEST  AVAILABLE   BETWEEN DEATHS\n\
+             other  1       0       >=0ms     0ms      <=100.000%  -\n\
+             web    7       1       >=184ms   184ms    <=99.632%   1s\n"
+        );
+        assert_eq!(
+            below(&summary, &zone()),
+            "2025-02-06 11:42:23.963 to 2025-02-06 11:43:13.963, 50s: 8 deaths of 2 wards."
+        );
+    }
+
+    #[test]
+    fn deaths_of_one_recovery_have_its_downtime_together() {
+        let root = every_kind();
+        let mut found = root.all();
+        found.retain(|told| told.ward == "web" && told.full_restart.is_none());
+        found.truncate(2);
+        // The second is a death in the recovery from the first, which is over 4.3 s after it.
+        found[1].recovery = None;
+        let of = |window| Summary::of(&found, &window).wards;
+        let all = of(window(Some(0), Some(101)));
+        assert_eq!((all[0].deaths, all[0].downtime_ms, all[0].downtime_unknown), (2, 184, 0));
+        // Seen from the middle of it, what is left of it counts.
+        let cut = of(Window { since: Some(NOW + 1100), ..window(None, None) });
+        assert_eq!((cut[0].deaths, cut[0].downtime_ms, cut[0].downtime_unknown), (1, 84, 0));
+        assert_eq!(of(window(Some(5), None)), [], "what did not die has no line");
+    }
+
+    #[test]
+    fn availability_is_never_rounded_up() {
+        assert_eq!([part(999_999_999, 1_000_000_000), part(1, 2), part(0, 0)], [0.999_999, 0.5, 1.0]);
+    }
+}
