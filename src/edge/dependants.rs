@@ -1,12 +1,14 @@
-//! Units that are bound to another one with `BindsTo=`, by what their files say.
+//! Units that are bound to another one with `BindsTo=`, or uphold it with `Upholds=`, by what their files say.
 //!
 //! systemd stops them as soon as that one leaves `active`. Plain systemd may bring them back with
 //! it: a unit without lines at its end and with `RestartSec=0` is restarted before they are down. A
 //! ward has a line at its end, and they stay down.
 
-use super::unit_files;
+use super::{root, unit_files};
+use crate::core::config::read_native::values;
+use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, UnitName, Ward};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A unit that is bound to another one.
@@ -19,9 +21,14 @@ pub struct Dependant {
     pub is_wanted: bool,
 }
 
-/// All dependants, by the unit that they are bound to.
+/// All dependants.
 #[derive(Debug, Clone, Default)]
-pub struct Dependants(BTreeMap<String, Vec<Dependant>>);
+pub struct Dependants {
+    /// By the unit that they are bound to.
+    bound: BTreeMap<String, Vec<Dependant>>,
+    /// By the unit that they uphold.
+    upholding: BTreeMap<String, BTreeSet<UnitName>>,
+}
 
 impl Dependants {
     /// Those with files below `root`, and those of `wards`.
@@ -33,18 +40,35 @@ impl Dependants {
             let of_unit = lines.iter().filter(|(section, line)| section == "Unit" && line.key == "BindsTo");
             let is_wanted = lines.iter().any(|(section, _)| section == "Install");
             all.add(&unit, is_wanted, of_unit.map(|(_, line)| line.value.as_str()));
+            let of = |wanted: &'static str, key: &'static str| {
+                let lines = lines.iter().filter(move |(section, line)| section == wanted && line.key == key);
+                lines.flat_map(|(_, line)| line.value.split_whitespace())
+            };
+            of("Unit", "Upholds").for_each(|other| all.uphold(&unit, other));
+            let enabled = of("Install", "UpheldBy").filter_map(|other| UnitName::new(other).ok());
+            enabled.filter(|other| is_enabled(root, other, &unit)).for_each(|other| all.uphold(&other, unit.as_str()));
         }
         for ward in wards {
             let lines = ward.native.unit.iter().filter(|line| line.key == "BindsTo");
             let is_wanted = ward.form != Form::Defined || ward.stack.is_some() || !ward.native.install.is_empty();
             all.add(&ward.unit(), is_wanted, lines.map(|line| line.value.as_str()));
+            let words = |line: &NativeLine| line.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let upholds = ward.native.unit.iter().filter(|line| line.key == "Upholds").flat_map(words);
+            upholds.for_each(|other| all.uphold(&ward.unit(), &other));
+            let by = values(&ward.native.install, "UpheldBy").flat_map(words);
+            by.filter_map(|other| UnitName::new(&other).ok())
+                .for_each(|other| all.uphold(&other, ward.unit().as_str()));
         }
         all
     }
 
+    fn uphold(&mut self, unit: &UnitName, other: &str) {
+        self.upholding.entry(other.to_owned()).or_default().insert(unit.clone());
+    }
+
     fn add<'l>(&mut self, unit: &UnitName, is_wanted: bool, values: impl Iterator<Item = &'l str>) {
         for name in values.flat_map(str::split_whitespace) {
-            let dependants = self.0.entry(name.to_owned()).or_default();
+            let dependants = self.bound.entry(name.to_owned()).or_default();
             if dependants.iter().all(|known| known.unit != *unit) {
                 dependants.push(Dependant { unit: unit.clone(), is_wanted });
             }
@@ -54,8 +78,19 @@ impl Dependants {
     /// Those that are bound to this unit.
     #[must_use]
     pub fn to(&self, unit: &UnitName) -> &[Dependant] {
-        self.0.get(unit.as_str()).map_or(&[], Vec::as_slice)
+        self.bound.get(unit.as_str()).map_or(&[], Vec::as_slice)
     }
+
+    /// Those that uphold this unit.
+    pub fn upholding(&self, unit: &UnitName) -> impl Iterator<Item = &UnitName> {
+        self.upholding.get(unit.as_str()).into_iter().flatten()
+    }
+}
+
+/// Whether `systemctl enable` has made the link by which `other` upholds the unit, as systemd 254 and later know it.
+fn is_enabled(root: &Path, other: &UnitName, unit: &UnitName) -> bool {
+    let link = Path::new("/etc/systemd/system").join([other.as_str(), ".upholds"].concat()).join(unit.as_str());
+    root::below(root, &link).symlink_metadata().is_ok()
 }
 
 #[cfg(test)]
@@ -87,5 +122,21 @@ mod tests {
             [("a.service".to_owned(), true), ("b.service".to_owned(), false), ("c.service".to_owned(), false)]
         );
         assert_eq!(to("a.service"), []);
+    }
+
+    #[test]
+    fn who_upholds_a_unit_is_found_and_who_only_could_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join("etc/systemd/system").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("a.target", "[Unit]\nUpholds=web.service b.service\n");
+        write("web.service", "[Install]\nUpheldBy=c.target d.target\n");
+        write("c.target.upholds/web.service", "");
+        let all = Dependants::read(root.path(), []);
+        let unit = UnitName::new("web.service").unwrap();
+        assert_eq!(all.upholding(&unit).map(UnitName::as_str).collect::<Vec<_>>(), ["a.target", "c.target"]);
     }
 }

@@ -83,6 +83,11 @@ pub(crate) const CASES: &[Case] = &[
     ward!("[OnDeath]\nExecute=/usr/bin/true 100%\n", "4:26", ["specifier", "write %% for a percent sign"], "100%" => "100%%"),
     ward!("[OnDeath]\nExecute=/usr/bin/true 'it is\n", "4:23", ["not closed", "write ' where it ends"], "it is" => "it is'"),
     ward!("[OnDeath]\nExecute=/usr/bin/true \\\n  one \\\n  \\d\n", "6:3", ["escapes as in C", "write \\\\"], "\\d" => "\\\\d"),
+    ward!("[OnDeath]\nExecute=/usr/bin/true | /usr/bin/true\n", "4:23", ["\"|\" is an argument", "no shell runs", "/bin/sh -c"], "|" => "'|'"),
+    ward!("[OnDeath]\nLog=x\nElseExecute=/usr/bin/true && /usr/bin/true\n", "5:27", ["\"&&\" is an argument"], " && /usr/bin/true" => ""),
+    ward!("ExecStartPre=/usr/bin/true >/dev/null 2>&1\n", "3:28", ["\">/dev/null\" is an argument", "'>/dev/null'"], " >/dev/null 2>&1" => ""),
+    ward!("[OnDeath]\nExecute=/usr/bin/true a; /usr/bin/true\n", "4:23", ["\"a;\" is an argument"], "; /usr" => "\nExecute=/usr"),
+    ward!("[Recovery]\nDelaySec=1min\n", "4:10", ["DelaySec=1min is above MaxDelaySec=30s", "a longer MaxDelaySec="], "1min\n" => "1min\nMaxDelaySec=10min\n"),
     ward!("[OnDeath]\nExecute=@/usr/bin/true\n", "4:9", ["the prefix '@' is not possible", "take it out"], "@" => ""),
     ward!("[OnDeath]\nExecute=-/sbin/mount /a\n", "4:10", ["/sbin/mount does not exist", "did you mean \"/usr/bin/mount\"?"], "/sbin/mount" => "/usr/bin/mount"),
     Case {
@@ -133,6 +138,28 @@ pub(crate) const CASES: &[Case] = &[
     file!("unitward/web.ward", "[Service]\nExecStrt=/usr/bin/sleep infinity\n", "2:1:", ["unknown key", "did you mean \"ExecStart\"?", "ignored"], "ExecStrt" => "ExecStart"),
     file!("unitward/i.ward", "[Ward]\nUnit=idle.service\n", "2:6:", ["Restart=no", "write Restart=on-failure in [Service]"], "service\n" => "service\n[Service]\nRestart=on-failure\n"),
     file!("unitward/g.ward", "[Ward]\nUnit=getty@.service\n[Service]\nRestart=always\n", "2:6:", ["template", "name@instance.service"], "getty@" => "getty@tty1"),
+    file!("unitward/web.ward", "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nUpheldBy=multi-user.target\n", "", ["multi-user.target upholds web.service", "again and again", "WantedBy= in [Install]"], "UpheldBy" => "WantedBy"),
+    Case {
+        files: &[
+            ("unitward/t.ward", "[Ward]\nUnit=telldusd.service\n"),
+            ("systemd/system/home.target", "[Unit]\nUpholds=telldusd.service\n"),
+        ],
+        at: "unitward/t.ward:2:6:",
+        says: &["home.target upholds telldusd.service", "write Wants="],
+        mend: Mend::Write { file: "systemd/system/home.target", wrong: "Upholds", right: "Wants" },
+    },
+    Case {
+        files: &[
+            ("unitward/t.ward", "[Ward]\nUnit=telldusd.service\n[OnDeath]\nRestart=%n\nLog=back\n"),
+            ("systemd/system/telldusd.service.d/pid.conf", "[Service]\nPIDFile=/run/telldusd.pid\n"),
+        ],
+        at: "systemd/system/telldusd.service.d/pid.conf:2:1:",
+        says: &["read after the ward's", "/run/telldusd.pid does not come", "sorts before 50-unitward.conf"],
+        mend: Mend::Rename(
+            "systemd/system/telldusd.service.d/pid.conf",
+            "systemd/system/telldusd.service.d/10-pid.conf",
+        ),
+    },
     // Steps where they make no sense.
     ward!("[OnDeath]\nElseLog=x\n", "4:1", ["write that above it"], "ElseLog" => "Log=y\nElseLog"),
     ward!("[OnStart]\nRestart=%n\nLog=x\n", "4:9", ["[OnDeath] and [OnAbnormalDeath] only", "take the line out"], "Restart=%n\n" => ""),
@@ -254,6 +281,21 @@ pub(crate) const CASES: &[Case] = &[
         at: "unitward/unitward.conf:4:14:",
         says: &["several lines", "leave only the password"],
         mend: Mend::Write { file: "unitward/password", wrong: "# the password\n", right: "" },
+    },
+    Case {
+        files: &[
+            ("unitward/unitward.conf", "[MQTT]\nBroker=mqtt://h\nUsername=u\nPasswordFile=/etc/unitward/secret\n"),
+            ("unitward/secret", "secret\n"),
+        ],
+        at: "unitward/unitward.conf:4:14:",
+        says: &["can be read by every user", "chmod 600"],
+        mend: Mend::Mode("unitward/secret", 0o600),
+    },
+    Case {
+        files: &[("unitward/unitward.conf", "[MQTT]\nBroker=mqtts://h\n"), ("ssl/certs/ca-certificates.crt", "")],
+        at: "unitward/unitward.conf:2:8:",
+        says: &["no authority", "install ca-certificates", "CAFile="],
+        mend: Mend::Add("ssl/certs/ca-certificates.crt", "-----BEGIN CERTIFICATE-----\n"),
     },
     Case {
         files: &[

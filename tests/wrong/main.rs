@@ -35,6 +35,11 @@ fn put(root: &Path, path: &str, text: &str, mode: u32) {
     }
 }
 
+/// A password is root's alone, unless it is a case that it is not.
+fn mode_of(path: &str) -> u32 {
+    if path.ends_with("/password") { 0o600 } else { 0o644 }
+}
+
 /// A host with the case's files.
 fn host(case: &Case) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -45,9 +50,10 @@ fn host(case: &Case) -> tempfile::TempDir {
         put(root.path(), &format!("usr/bin/{program}"), "#!/bin/sh\n", 0o755);
     }
     put(root.path(), "usr/bin/script", "#!/bin/sh\n", 0o644);
+    put(root.path(), "etc/ssl/certs/ca-certificates.crt", "-----BEGIN CERTIFICATE-----\n", 0o644);
     for (path, text) in case.files {
         let place = path.strip_prefix('/').map_or_else(|| format!("etc/{path}"), str::to_owned);
-        put(root.path(), &place, text, 0o644);
+        put(root.path(), &place, text, mode_of(path));
     }
     root
 }
@@ -62,7 +68,9 @@ fn follow(root: &Path, mend: &Mend) {
         }
         Mend::Rename(from, to) => fs::rename(path(from), path(to)).unwrap(),
         Mend::Remove(file) => fs::remove_file(path(file)).unwrap(),
-        Mend::Add(file, text) => put(root, path(file).strip_prefix(root).unwrap().to_str().unwrap(), text, 0o644),
+        Mend::Add(file, text) => {
+            put(root, path(file).strip_prefix(root).unwrap().to_str().unwrap(), text, mode_of(file))
+        }
         Mend::Mode(file, mode) => fs::set_permissions(path(file), fs::Permissions::from_mode(mode)).unwrap(),
     }
 }

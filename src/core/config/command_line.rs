@@ -150,6 +150,49 @@ fn split_words(text: &str) -> Result<Vec<String>, Wrong> {
     Ok(words)
 }
 
+/// What a shell would do something with, and no program: alone, or at the beginning of a word.
+const SHELL_WORDS: [&str; 5] = ["|", "||", "&", "&&", ";"];
+const SHELL_BEGINNINGS: [&str; 7] = [">", "<", "1>", "2>", "&>", "$(", "`"];
+
+/// The first word without quotes that means something to a shell alone: no shell runs the command.
+pub(super) fn shell_word(text: &str) -> Option<Wrong> {
+    let words = bare_words(text);
+    let is_shells = |(place, (_, word)): &(usize, &(usize, &str))| {
+        // Of a command's own, such as those of nft(8), nothing like a second program follows.
+        let ends_command =
+            || word.ends_with(';') && words.get(place + 1).is_some_and(|(_, next)| next.starts_with('/'));
+        SHELL_WORDS.contains(word) || SHELL_BEGINNINGS.iter().any(|begin| word.starts_with(begin)) || ends_command()
+    };
+    let (_, (offset, word)) = words.iter().enumerate().find(is_shells)?;
+    let why = format!(
+        "{word:?} is an argument of the command, which no shell runs; write /bin/sh -c '…' around it all, or '{word}' if it is meant so"
+    );
+    Some(Wrong { offset: *offset, ..why.into() })
+}
+
+/// The words with no quotes and no escapes in them, and where each begins.
+fn bare_words(text: &str) -> Vec<(usize, &str)> {
+    let (mut words, mut quote, mut is_escaped) = (Vec::new(), None, false);
+    let (mut begin, mut is_bare) = (None, true);
+    for (offset, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        if quote.is_none() && !is_escaped && c.is_whitespace() {
+            words.extend(begin.take().filter(|_| is_bare).map(|begin| (begin, &text[begin..offset])));
+            is_bare = true;
+            continue;
+        }
+        begin.get_or_insert(offset);
+        is_bare &= !matches!(c, '"' | '\'' | '\\');
+        match (quote, c) {
+            _ if is_escaped => is_escaped = false,
+            (_, '\\') => is_escaped = true,
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            _ => {}
+        }
+    }
+    words
+}
+
 /// What follows a backslash. Control characters have no business in a command line, so their escapes are refused.
 fn unescape(chars: &mut impl Iterator<Item = char>) -> Option<char> {
     match chars.next()? {
@@ -232,6 +275,33 @@ mod tests {
             Ok(expected.iter().map(|w| (*w).to_owned()).collect()),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_only_a_shell_understands_is_found() {
+        let check = |text: &str, expect: Option<(usize, &str)>| {
+            let found = shell_word(text);
+            let found = found.as_ref().map(|wrong| (wrong.offset, wrong.why.split('"').nth(1).unwrap()));
+            assert_eq!(found, expect, "{text}");
+        };
+        check("/bin/a | /bin/b", Some((7, "|")));
+        check("/bin/a && /bin/b", Some((7, "&&")));
+        check("-/bin/a >/dev/null 2>&1", Some((8, ">/dev/null")));
+        check("/bin/a 2>&1", Some((7, "2>&1")));
+        check("/bin/a &", Some((7, "&")));
+        check("/bin/a x; /bin/b", Some((7, "x;")));
+        check("/bin/kill $(cat /run/a.pid)", Some((10, "$(cat")));
+        check("/bin/sh -c 'a | b' > c", Some((19, ">")));
+        for fine in [
+            "/bin/sh -c 'a | b > c; d'",
+            "/usr/bin/expr 1 '|' 2",
+            "/usr/bin/find /a -exec /bin/b {} \\;",
+            "/usr/sbin/nft add chain x y { type filter hook input priority 0; }",
+            "/bin/a a|b a>b a&b ${B} $C --x=>y \\| \"> b\"",
+            "",
+        ] {
+            check(fine, None);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! under the same header. Anything wrong in a condition costs the whole of it.
 
 use super::Stacks;
+use super::command_line::shell_word;
 use super::condition::{Condition, ConditionKind, OnStepFailure};
 use super::names::UnitName;
 use super::place::Place;
@@ -159,6 +160,10 @@ impl<'a> Conditions<'a> {
             Ok(action) => action,
             Err(wrong) => return self.bad_step(index, entry, wrong),
         };
+        if let Some(wrong) = matches!(action, Action::Execute(_)).then(|| shell_word(&entry.value)).flatten() {
+            let mistake = Mistake::Warning(format!("{}: {}", entry.key, wrong.why));
+            self.problems.push(Problem { at: entry.place_of(wrong.offset), mistake });
+        }
         let at = entry.place_of(0);
         let is_else = entry.key.starts_with("Else");
         let draft = &mut self.drafts[index];

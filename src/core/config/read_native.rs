@@ -3,6 +3,7 @@
 //! systemd goes on without a line it cannot read. For a guarded service that is the worst outcome, a unit that
 //! starts but does not restart for example, so the few keys recovery stands on are checked here.
 
+use super::command_line::shell_word;
 use super::problem::{Mistake, Problem};
 use super::read_ward;
 use super::ward::{Form, Native, NativeLine};
@@ -47,6 +48,15 @@ pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
             _ => {}
         }
     }
+    // In a list of systemd's own a ";" may stand.
+    let commands = native.service.iter().filter(|line| COMMANDS.contains(&line.key.as_str()));
+    let shells = commands.filter_map(|line| Some((line, shell_word(&line.value.replace(" ; ", " , "))?)));
+    let warnings: Vec<_> = shells
+        .map(|(line, wrong)| Problem {
+            at: line.place_of(wrong.offset),
+            mistake: Mistake::Warning(format!("{}: {}", line.key, wrong.why)),
+        })
+        .collect();
     if form == Some(&Form::Defined) {
         let kind = value(&native.service, "Type").unwrap_or("simple");
         let restart = values(&native.service, "Restart")
@@ -60,6 +70,7 @@ pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
             refuse(line, Wrong::from("only Type=oneshot may have more than one; take this line out"));
         }
     }
+    problems.extend(warnings);
     problems
 }
 

@@ -29,6 +29,8 @@ struct Draft {
     recovery: Recovery,
     /// Where the value of `OnLimit=` stands.
     on_limit: Option<Place>,
+    /// Where that of `DelaySec=` stands.
+    delay: Option<Place>,
     problems: Vec<Problem>,
 }
 
@@ -48,6 +50,7 @@ pub(super) fn read(name: &WardName, files: &[SourceFile], stacks: &Stacks) -> (O
     for section in &sections {
         draft.plain_section(section);
     }
+    draft.back_off();
     let unit_at = draft.unit.as_ref().map_or_else(|| Place::whole(main.path.clone()), |(_, at)| at.clone());
     let form = draft.form(name, main);
     let stack = draft.stack(stacks);
@@ -102,8 +105,9 @@ impl Draft {
                 let wrong =
                     read_keys::read(section, &RECOVERY, |key, value| set_recovery(&mut self.recovery, key, value));
                 self.problems.extend(read_keys::sent_home(wrong, read_native::home_of));
-                let on_limit = section.entries.iter().rfind(|entry| entry.key == "OnLimit");
-                self.on_limit = on_limit.map(|entry| entry.place_of(0)).or(self.on_limit.take());
+                let last = |key: &str| Some(section.entries.iter().rfind(|entry| entry.key == key)?.place_of(0));
+                self.on_limit = last("OnLimit").or(self.on_limit.take());
+                self.delay = last("DelaySec").or(self.delay.take());
             }
             name if name.starts_with("X-") || read_condition::kind_of(name).is_some() => {}
             name if read_condition::LATER.contains(&word) => {
@@ -180,6 +184,18 @@ impl Draft {
             self.say(&at, Mistake::BadValue { key, value, wrong });
         }
         stack
+    }
+
+    /// Whether the back-off has room to grow, where there is one.
+    fn back_off(&mut self) {
+        let Recovery { delay, max_delay, .. } = self.recovery;
+        let Some(at) = self.delay.take().filter(|_| delay > max_delay && !max_delay.is_zero()) else { return };
+        let (delay, most) = (time_span::render(delay), time_span::render(max_delay));
+        let text = format!(
+            "DelaySec={delay} is above MaxDelaySec={most}, so no wait is longer than the first; write a longer MaxDelaySec=, or 0 for \
+             no back-off"
+        );
+        self.say(&at, Mistake::Warning(text));
     }
 
     fn say(&mut self, at: &Place, mistake: Mistake) {

@@ -1,9 +1,10 @@
-//! Files that `[MQTT]` names and with which no connection can come about, or that somebody else than root can replace.
+//! Files that `[MQTT]` names and with which no connection can come about, or that somebody else than root can replace or read; and
+//! a host that trusts no authority.
 //!
 //! The daemon opens them anew for each connection, so all of it is warnings: a file may come later.
 
 use crate::core::config::{Mistake, Place, Problem, SourceFile, syntax};
-use crate::edge::root;
+use crate::edge::{root, unit_files};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,30 +16,73 @@ const KEYS: [&str; 4] = ["PasswordFile", "CAFile", "CertFile", "KeyFile"];
 /// Directories that unitwardd.service does not see, or not as others do (`ProtectHome=`, `PrivateTmp=`).
 const UNSEEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
 
+/// Keys whose files are secrets.
+const SECRETS: [&str; 2] = ["PasswordFile", "KeyFile"];
+
+/// Where the authorities of a host stand, as the daemon looks for them.
+const AUTHORITIES: [&str; 6] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/ssl/cert.pem",
+];
+
 /// Largest file that is looked into.
 const LARGEST: u64 = 1 << 20;
 
 /// The warnings.
 pub(super) fn warnings(below: &Path, files: &[SourceFile]) -> Vec<Problem> {
     let mut named: Vec<(String, String, Place)> = Vec::new();
+    let is_ours = |key: &str| key == "Broker" || KEYS.contains(&key);
     for file in files {
         for section in syntax::split(file).0.iter().filter(|section| section.name == "MQTT") {
-            for entry in section.entries.iter().filter(|entry| KEYS.contains(&entry.key.as_ref())) {
+            for entry in section.entries.iter().filter(|entry| is_ours(&entry.key)) {
                 named.retain(|(key, ..)| *key != entry.key);
                 named.push((entry.key.to_string(), entry.value.to_string(), entry.place_of(0)));
             }
         }
     }
+    let no_authority = no_authority(below, &named);
     // A name without a slash is a credential's, which only the daemon is given.
-    let paths = named.into_iter().filter(|(_, path, _)| path.starts_with('/'));
+    let paths = named.into_iter().filter(|(key, path, _)| key != "Broker" && path.starts_with('/'));
     let warning = |(key, path, at): (String, String, Place)| {
         let no_connection = |why| format!("with {key}={path} there is no connection: {why}");
         let replaced =
             || Some(format!("{key}={path} is not root's alone: {}", root::in_other_hands(below, Path::new(&path))?));
-        let text = trouble(below, &key, Path::new(&path)).map(no_connection).or_else(replaced)?;
+        let read = || exposed(below, &key, Path::new(&path));
+        let text = trouble(below, &key, Path::new(&path)).map(no_connection).or_else(replaced).or_else(read)?;
         Some(Problem { at, mistake: Mistake::Warning(text) })
     };
-    paths.filter_map(warning).collect()
+    paths.filter_map(warning).chain(no_authority).collect()
+}
+
+/// That no broker's certificate can be trusted here.
+fn no_authority(below: &Path, named: &[(String, String, Place)]) -> Option<Problem> {
+    let value = |wanted: &str| named.iter().find(|(key, value, _)| key == wanted && !value.is_empty());
+    let (_, _, at) = value("Broker").filter(|(_, broker, _)| broker.starts_with("mqtts://"))?;
+    let there = |path: &&str| root::resolve(below, Path::new(path)).and_then(|path| path.metadata().ok());
+    let is_there = AUTHORITIES.iter().any(|path| there(path).is_some_and(|data| data.len() > 0));
+    let hashed = root::resolve(below, Path::new("/etc/ssl/certs")).and_then(|folder| fs::read_dir(folder).ok());
+    let mut others = hashed.into_iter().flatten().flatten();
+    let has_any = is_there || others.any(|entry| entry.file_name() != "ca-certificates.crt");
+    (value("CAFile").is_none() && unit_files::has_system(below) && !has_any).then(|| {
+        let text = "there is no connection: this host has no authority that a broker's certificate could be from; install \
+                    ca-certificates, or name yours with CAFile=";
+        Problem { at: at.clone(), mistake: Mistake::Warning(text.to_owned()) }
+    })
+}
+
+/// That others than root can read a secret.
+fn exposed(below: &Path, key: &str, path: &Path) -> Option<String> {
+    let data = SECRETS.contains(&key).then(|| root::resolve(below, path)?.metadata().ok()).flatten()?;
+    let who = match (data.mode() & 0o004 != 0, data.mode() & 0o040 != 0 && data.gid() != 0) {
+        (true, _) => "every user",
+        (_, true) => "a group",
+        _ => return None,
+    };
+    Some(format!("{key}={} can be read by {who}; chmod 600 it", path.display()))
 }
 
 /// What is wrong with the file, and what to do.

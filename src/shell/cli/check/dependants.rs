@@ -1,4 +1,5 @@
-//! Units that a death of the ward takes down for good, because they are bound to its unit.
+//! Units that a death of the ward takes down for good, because they are bound to its unit, and units that have systemd start it
+//! again while it is excluded.
 
 use crate::core::config::step::Action;
 use crate::core::config::{ConditionKind, Mistake, Problem, UnitName, Ward};
@@ -17,7 +18,17 @@ pub(super) fn warnings(all: &Dependants, ward: &Ward) -> Vec<Problem> {
         );
         Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) }
     };
-    left_down.map(warning).collect()
+    left_down.map(warning).chain(all.upholding(&unit).map(|other| upheld(ward, other))).collect()
+}
+
+/// That systemd will not let it be while it is excluded.
+fn upheld(ward: &Ward, other: &UnitName) -> Problem {
+    let unit = ward.unit();
+    let text = format!(
+        "{other} upholds {unit} (Upholds=, UpheldBy=), so while the ward is excluded systemd tries to start it again and again, sixteen \
+         times in ten seconds; write Wants=, or WantedBy= in [Install], instead"
+    );
+    Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) }
 }
 
 /// Whether a step of a recovery starts it.

@@ -31,6 +31,11 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
                 let source = ward.path.display();
                 format!("this takes the place of {key}={needed}, which the steps in {source} need; write {needed}")
             }
+            ("Service", "PIDFile") if !line.value.is_empty() && ours.lines().any(|line| line == "PIDFile=") => format!(
+                "this file is read after the ward's, and with its lines systemd waits for it at each start, though Type= is not forking: \
+                 a start fails when {} does not come; take the line out, or name the file so that it sorts before 50-unitward.conf",
+                line.value
+            ),
             ("Unit" | "Service", "StartLimitIntervalSec" | "StartLimitInterval")
                 if !["0", ""].contains(&&*line.value) =>
             {
