@@ -174,11 +174,22 @@ on_both! {
             ("CAFile=/etc/unitward/no.pem\n", "CAFile=/etc/unitward/no.pem: No such file or directory (os error 2)"),
             ("CAFile=/etc/unitward/none.pem\n", "CAFile=: the file holds no certificate in PEM"),
             ("CertFile=/etc/unitward/gateway.crt\nKeyFile=/etc/unitward/none.pem\n", "KeyFile=: the file holds no private key in PEM without a passphrase"),
-            ("CertFile=/etc/unitward/gateway.crt\nKeyFile=/etc/unitward/other.key\n", "CertFile= and KeyFile=: they do not make a pair"),
             ("CertFile=/etc/unitward/gateway.crt\nKeyFile=gateway.key\n", "KeyFile=gateway.key: unitwardd.service has no credentials, see LoadCredential= in systemd.exec(5)"),
         ] {
             drop(cloud(host, &format!("{OVER_TLS}{settings}")));
             wait_for_word(host, FILE, &format!("failed to read {word}"));
+        }
+        host.write_mode("/etc/unitward/old.crt", include_bytes!("../../src/shell/daemon/cloud/fixtures/version-1.pem"), Access { mode: 0o644, uid: 0 });
+        secure.authority.certify_key("DNS:large", Valid::Now, Key::P521).install(host, "/etc/unitward/large", "root");
+        for (certificate, key, word) in [
+            ("gateway", "other", "CertFile= and KeyFile=: the certificate is for another key than this one"),
+            ("old", "gateway", "CertFile=: it is a certificate of X.509 version 1, and only version 3 is taken"),
+            ("large", "large", "KeyFile=: a key of this kind cannot be used here; known are ECDSA on P-256 and P-384 (not P-521)"),
+        ] {
+            drop(cloud(host, &format!("{OVER_TLS}CertFile=/etc/unitward/{certificate}.crt\nKeyFile=/etc/unitward/{key}.key\n")));
+            wait_for_word(host, FILE, &format!("failed to read {word}"));
+            let checked = host.sh("unitward check 2>&1");
+            assert!(checked.contains(&format!("warning: there is no connection: {word}")), "{checked}");
         }
         watch_web(host);
         assert_in_order(&secure, &format!("{OVER_TLS}CertFile=/etc/unitward/gateway.crt\nKeyFile=/etc/unitward/gateway.key\n"));

@@ -27,6 +27,8 @@ pub(crate) enum Key {
     Pkcs8,
     Pkcs1,
     Sec1,
+    /// As the first, on a curve that is not known everywhere.
+    P521,
 }
 
 /// An authority that signs certificates.
@@ -65,11 +67,12 @@ impl Authority {
     pub(crate) fn certify_key(&self, names: &str, valid: Valid, key: Key) -> Pair {
         let new = match key {
             Key::Pkcs8 | Key::Sec1 => "ec -pkeyopt ec_paramgen_curve:P-256",
+            Key::P521 => "ec -pkeyopt ec_paramgen_curve:P-521",
             Key::Pkcs1 => "rsa:2048",
         };
         self.openssl(&format!("req -newkey {new} -nodes -keyout key -out request -subj /CN=host"));
         match key {
-            Key::Pkcs8 => {}
+            Key::Pkcs8 | Key::P521 => {}
             Key::Pkcs1 => self.openssl("rsa -in key -out key -traditional"),
             Key::Sec1 => self.openssl("ec -in key -out key"),
         }

@@ -98,10 +98,11 @@ on_both! {
             let lines = host.sh(&format!("unitward reports --json {arguments}"));
             lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["invocation"].as_str().unwrap().to_owned()).collect()
         };
-        assert_eq!(runs("-n 1"), [second.clone()]);
-        assert_eq!(runs("--failed"), [second.clone()]);
-        assert_eq!(runs(&format!("--until @{}", before.trim())), [first.clone()]);
-        assert_eq!(runs(""), [first.clone(), second.clone()]);
+        let check = |arguments: &str, expect: &[&str]| assert_eq!(runs(arguments), expect, "{arguments}");
+        check("-n 1", &[&second]);
+        check("--failed", &[&second]);
+        check(&format!("--until @{}", before.trim()), &[&first]);
+        check("", &[&first, &second]);
         for command in ["reports".to_owned(), format!("reports show {second}"), "status web".to_owned(), "list".to_owned(), "tree".to_owned(), "timeline web".to_owned(), "reports --summary".to_owned()] {
             let text = on_terminal(&host, &command);
             println!("$ unitward {command}\n{text}");

@@ -258,6 +258,8 @@ pub(crate) const CASES: &[Case] = &[
     },
     // Settings.
     file!("unitward/unitward.conf", "[MQTT]\nBroker=tcp://broker:1883\n", "2:8:", ["did you mean \"mqtt://broker:1883\"?"], "tcp:" => "mqtt:"),
+    file!("unitward/unitward.conf", "[MQTT]\nBroker=mqtt://::1:1884\n", "2:8:", ["stands in brackets", "did you mean \"mqtt://[::1]:1884\"?"], "::1:" => "[::1]:"),
+    file!("unitward/unitward.conf", "[Watch]\nUnits=*.mount inetd.service\n", "2:7:", ["*.mount takes no unit", "write *.service"], "*.mount" => "*.service"),
     file!("unitward/unitward.conf", "[MQTT]\nBroker=mqtts://h\nCertFile=cert\n", "3:10:", ["KeyFile= is missing", "write that too"], "CertFile=cert" => "CertFile=cert\nKeyFile=key"),
     file!("unitward/unitward.conf", "[MQTT]\nBroker=mqtt://h\nCAFile=ca\n", "3:8:", ["no effect with mqtt://", "Broker=mqtts://HOST"], "mqtt:" => "mqtts:"),
     file!("unitward/unitward.conf", "[MQTT]\nBroker=mqtt://h\nCrashTopic=Crash/#\n", "3:12:", ["without the wildcards"], "/#" => "/Reports"),

@@ -10,6 +10,7 @@ use super::settings::{Broker, ClientCertificate, FileAt, Mqtt, Security};
 use super::syntax::Section;
 use super::wrong::Wrong;
 use std::collections::HashMap;
+use std::net::Ipv6Addr;
 
 pub(super) const KEYS: [&str; 9] =
     ["Broker", "ClientId", "Username", "PasswordFile", "CAFile", "CertFile", "KeyFile", "CrashTopic", "RecoveryTopic"];
@@ -138,6 +139,10 @@ fn broker(value: &str) -> Result<Broker, Wrong> {
     if rest.contains('@') {
         return Err("the login does not belong in the address; write Username= and PasswordFile=".into());
     }
+    if !rest.starts_with('[') && rest.matches(':').count() > 1 {
+        let nearest = in_brackets(rest).map(|rest| [scheme, "://", &rest].concat());
+        return Err(Wrong { nearest, ..Wrong::from("an IPv6 address stands in brackets") });
+    }
     let (host, port) = match rest.rsplit_once(':') {
         Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) => {
             (host, port.parse().ok().filter(|port| *port > 0).ok_or(SHAPE)?)
@@ -149,6 +154,15 @@ fn broker(value: &str) -> Result<Broker, Wrong> {
         return Err(SHAPE.into());
     }
     Ok(Broker { security, host: host.to_owned(), port })
+}
+
+/// An IPv6 address in brackets, a port behind them. Where both readings are possible there is a port: few addresses end in one.
+fn in_brackets(text: &str) -> Option<String> {
+    let is_address = |text: &str| text.split('%').next().is_some_and(|text| text.parse::<Ipv6Addr>().is_ok());
+    match text.rsplit_once(':') {
+        Some((host, port)) if is_address(host) && port.parse::<u16>().is_ok() => Some(format!("[{host}]:{port}")),
+        _ => is_address(text).then(|| format!("[{text}]")),
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +191,25 @@ mod tests {
         }
         for bad in ["broker", "http://x", "mqtt://", "mqtt://h:0", "mqtt://h:x", "mqtt://u:p@h", "mqtt://a b"] {
             assert!(broker(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_without_brackets_is_refused_with_the_right_form() {
+        for (text, nearest) in [
+            ("mqtt://::1:1884", Some("mqtt://[::1]:1884")),
+            ("mqtts://fd00::1", Some("mqtts://[fd00::1]")),
+            ("mqtt://fe80::1%eth0", Some("mqtt://[fe80::1%eth0]")),
+            ("mqtt://2001:db8:0:0:0:0:0:1", Some("mqtt://[2001:db8:0:0:0:0:0:1]")),
+            ("mqtt://a:b:1883", None),
+        ] {
+            let wrong = broker(text).unwrap_err();
+            assert_eq!(
+                (wrong.why.as_str(), wrong.nearest.as_deref()),
+                ("an IPv6 address stands in brackets", nearest),
+                "{text}"
+            );
+            assert!(nearest.is_none_or(|nearest| broker(nearest).is_ok()), "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use super::read_mqtt::{self, MqttReader};
 use super::settings::{LEAST_HISTORY, Node, Reports, Settings};
 use super::syntax;
 use super::time_span;
-use super::wrong::nearest;
+use super::wrong::{nearest, offset_in};
 
 const SECTIONS: [&str; 4] = ["Node", "MQTT", "Reports", "Watch"];
 const NODE: [&str; 4] = ["NodeId", "LocationId", "FirmwareVersion", "Model"];
@@ -31,6 +31,7 @@ pub fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
                     read_keys::read(section, &REPORTS, |key, value| set_reports(&mut settings.reports, key, value))
                 }
                 "Watch" => {
+                    problems.extend(section.entries.iter().flat_map(watched_in_vain));
                     read_keys::read(section, &["Units"], |key, value| set_watch(&mut settings.watch, key, value))
                 }
                 name if name.starts_with("X-") => Vec::new(),
@@ -100,6 +101,25 @@ fn set_watch(watch: &mut Vec<String>, key: &str, value: &str) -> Result<(), Refu
     Ok(())
 }
 
+/// Patterns that no service's name can match.
+fn watched_in_vain(entry: &syntax::Entry<'_>) -> Vec<Problem> {
+    let words = entry.value.split_whitespace().filter(|word| entry.key == "Units" && !may_match_a_service(word));
+    let warning = |word: &str| {
+        let meant = word.rsplit_once('.').map_or(word, |(stem, _)| stem);
+        let text = format!(
+            "{word} takes no unit: crashes are those of services, whose names end in .service; write {meant}.service"
+        );
+        Problem { at: entry.place_of(offset_in(&entry.value, word)), mistake: Mistake::Warning(text) }
+    };
+    words.map(warning).collect()
+}
+
+fn may_match_a_service(pattern: &str) -> bool {
+    const SUFFIX: &str = ".service";
+    let tail = pattern.rsplit(['*', '?', ']']).next().unwrap_or_default();
+    tail.ends_with(SUFFIX) || tail.len() < pattern.len() && SUFFIX.ends_with(tail)
+}
+
 fn text(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
@@ -127,6 +147,23 @@ fn bytes(value: &str) -> Result<u64, Refusal> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_pattern_that_takes_no_service_is_said() {
+        for fine in ["*", "*.service", "a.service", "web*", "a?", "x@[12]", "web*ice"] {
+            assert!(may_match_a_service(fine), "{fine}");
+        }
+        for vain in ["*.mount", "cron", "a*.socket", "dbus.socket"] {
+            assert!(!may_match_a_service(vain), "{vain}");
+        }
+        let (settings, problems) = check("[Watch]\nUnits=*.service *.mount\n");
+        assert_eq!(settings.watch, ["*.service", "*.mount"]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].contains("2:17: *.mount takes no unit") && problems[0].ends_with("write *.service"),
+            "{problems:?}"
+        );
+    }
+
     fn check(text: &str) -> (Settings, Vec<String>) {
         let (settings, problems) =
             read(&[SourceFile { path: std::path::Path::new("unitward.conf").into(), text: text.into() }]);
@@ -143,14 +180,14 @@ mod tests {
         let (settings, problems) = check(
             "[Node]\nNodeId=n\nLocationId=l\nFirmwareVersion=1\nModel=m\n[MQTT]\nBroker=mqtts://broker\nClientId=c\nUsername=u\n\
              PasswordFile=/p\nCAFile=/a\nCertFile=/b\nKeyFile=/k\nCrashTopic=x/%n/%l\nRecoveryTopic=y\n[Reports]\nCrashes=no\nBurst=1000\n\
-             BurstIntervalSec=2min\nBacktraceTimeoutSec=1\nHistoryMaxUse=1G\nHistoryMaxAge=1d\n[Watch]\nUnits=a.service b*\nUnits=c\n",
+             BurstIntervalSec=2min\nBacktraceTimeoutSec=1\nHistoryMaxUse=1G\nHistoryMaxAge=1d\n[Watch]\nUnits=a.service b*\nUnits=c*\n",
         );
         assert_eq!(problems, [""; 0]);
         assert_eq!(settings.mqtt.broker.map(|broker| broker.port), Some(8883));
         assert_eq!((settings.mqtt.crash_topic.as_str(), settings.mqtt.recovery_topic.as_str()), ("x/%n/%l", "y"));
         assert!(!settings.reports.crashes);
         assert_eq!((settings.reports.burst, settings.reports.history_max_use), (1000, 1 << 30));
-        assert_eq!(settings.watch, ["a.service", "b*", "c"]);
+        assert_eq!(settings.watch, ["a.service", "b*", "c*"]);
     }
 
     #[test]

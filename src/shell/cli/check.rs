@@ -82,7 +82,7 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
     });
     let (settings, sources, problems) = files.settings_and_files();
     checked.problems.extend(problems);
-    checked.problems.extend(broker::warnings(below, &sources));
+    checked.problems.extend(broker::warnings(below, &sources, &settings));
     for stack in planner.stacks() {
         let stack = stack.on_running_host(below);
         checked.stacks += 1;

@@ -180,7 +180,8 @@ fn list(arguments: &List) -> anyhow::Result<ExitCode> {
         return summary::print(&Summary::of(&found, &window), Form::new(arguments.common.json));
     }
     wanted.after = last(&found, 0);
-    found.retain(|told| until.is_none_or(|until| told.timestamp <= until) && !(arguments.failed && !told.has_failed()));
+    let is_wanted = |told: &Document| !arguments.failed || told.has_failed();
+    found.retain(|told| is_wanted(told) && until.is_none_or(|until| told.timestamp <= until));
     found.drain(..found.len().saturating_sub(arguments.lines.unwrap_or(usize::MAX)));
     let mut view = View::new(&arguments.common);
     view.print(&found, &mut io::stdout().lock())?;

@@ -18,6 +18,8 @@ pub(super) struct Identity {
     pub(super) location_id: String,
     pub(super) firmware_version: String,
     pub(super) model: String,
+    /// What a broker knows this host by, if the configuration has no name for that: no other host has the same.
+    pub(super) client_id: String,
 }
 
 impl Default for Identity {
@@ -32,8 +34,12 @@ impl Identity {
         let or = |configured: &Option<String>, found: &dyn Fn() -> Option<String>| {
             configured.clone().or_else(found).unwrap_or_else(|| UNKNOWN.to_owned())
         };
+        let node_id = or(&node.node_id, &|| node_id(&read(root, "etc/machine-id")?));
+        // A host that does not know itself would push out all others of its kind. The boot, at least, is its own.
+        let own = if node_id == UNKNOWN { read(root, BOOT).map(|id| id.replace('-', "")) } else { None };
         Self {
-            node_id: or(&node.node_id, &|| node_id(&read(root, "etc/machine-id")?)),
+            client_id: format!("unitward-{}", own.as_ref().unwrap_or(&node_id)),
+            node_id,
             location_id: or(&node.location_id, &|| None),
             firmware_version: or(&node.firmware_version, &|| {
                 let text = read(root, "etc/os-release").or_else(|| read(root, "usr/lib/os-release"))?;
@@ -46,6 +52,9 @@ impl Identity {
         }
     }
 }
+
+/// The id of this boot.
+const BOOT: &str = "proc/sys/kernel/random/boot_id";
 
 /// A file's text without the white space and NULs around it; `None` where there is nothing else.
 fn read(root: &Path, file: &str) -> Option<String> {
@@ -113,5 +122,18 @@ mod tests {
         fs::create_dir_all(place.path().join("proc/device-tree")).unwrap();
         fs::write(place.path().join("proc/device-tree/model"), "Board 3\0").unwrap();
         assert_eq!(Identity::of(&node, place.path()).model, "Board 3");
+    }
+
+    #[test]
+    fn a_host_that_does_not_know_itself_is_alone_with_its_client_id() {
+        let place = tempfile::tempdir().unwrap();
+        let of = |node_id: Option<&str>| {
+            Identity::of(&Node { node_id: node_id.map(str::to_owned), ..Node::default() }, place.path())
+        };
+        std::fs::create_dir_all(place.path().join("proc/sys/kernel/random")).unwrap();
+        std::fs::write(place.path().join(BOOT), "b0071d00-0000-4000-8000-000000000001\n").unwrap();
+        assert_eq!(of(None).node_id, UNKNOWN);
+        assert_eq!(of(None).client_id, "unitward-b0071d00000040008000000000000001");
+        assert_eq!(of(Some("gateway-1")).client_id, "unitward-gateway-1");
     }
 }

@@ -12,7 +12,7 @@ mod alarm;
 mod answer;
 mod archive;
 mod bus;
-mod cloud;
+pub(super) mod cloud;
 mod cores;
 mod desk;
 mod ends;

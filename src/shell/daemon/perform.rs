@@ -12,6 +12,7 @@ use super::say;
 use super::systemd::{Bus, Question};
 use super::unnoted::Notes;
 use crate::core::config::Config;
+use crate::core::crash::report::UNKNOWN;
 use crate::edge::coredump;
 use crate::edge::exclusion::{self, Standing};
 use crate::edge::record::WardState;
@@ -178,6 +179,9 @@ fn load_configuration(root: &Path) -> (Config, Identity) {
     let (config, problems) = crate::edge::root::load(root);
     problems.iter().for_each(say::problem);
     let identity = Identity::of(&config.settings.node, root);
+    if identity.node_id == UNKNOWN && config.settings.mqtt.broker.is_some() {
+        say::nameless();
+    }
     (config, identity)
 }
 

@@ -4,6 +4,7 @@ use super::event::Remark;
 use super::incident::{Incident, IncidentKind};
 use super::messages;
 use crate::core::config::Problem;
+use crate::core::crash::report::UNKNOWN;
 use crate::core::recovery::account::{Account, Outcome};
 use crate::edge::history::entry::Key;
 use tracing::{info, warn};
@@ -74,6 +75,15 @@ fn recovered(unit: &str, account: &Account) -> String {
         (_, _, 1) => format!("Gave up {unit} after {reason} and a restart that failed: {}.", outcome.word()),
         _ => format!("Gave up {unit} after {reason} and {restarts} restarts that failed: {}.", outcome.word()),
     }
+}
+
+/// That reports do not tell which host they are from.
+pub(super) fn nameless() {
+    warn!(
+        MESSAGE_ID = messages::CONFIGURATION,
+        "This host has no id, its reports have the nodeId \"{UNKNOWN}\": write NodeId= in [Node] of unitward.conf, or let \
+         \"systemd-machine-id-setup\" make /etc/machine-id."
+    );
 }
 
 /// Something decided in the state.

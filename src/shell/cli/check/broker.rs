@@ -3,8 +3,9 @@
 //!
 //! The daemon opens them anew for each connection, so all of it is warnings: a file may come later.
 
-use crate::core::config::{Mistake, Place, Problem, SourceFile, syntax};
+use crate::core::config::{Mistake, Place, Problem, Settings, SourceFile, syntax};
 use crate::edge::{root, unit_files};
+use crate::shell::daemon::cloud::tls;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
@@ -33,7 +34,7 @@ const AUTHORITIES: [&str; 6] = [
 const LARGEST: u64 = 1 << 20;
 
 /// The warnings.
-pub(super) fn warnings(below: &Path, files: &[SourceFile]) -> Vec<Problem> {
+pub(super) fn warnings(below: &Path, files: &[SourceFile], settings: &Settings) -> Vec<Problem> {
     let mut named: Vec<(String, String, Place)> = Vec::new();
     let is_ours = |key: &str| key == "Broker" || KEYS.contains(&key);
     for file in files {
@@ -46,7 +47,6 @@ pub(super) fn warnings(below: &Path, files: &[SourceFile]) -> Vec<Problem> {
     }
     let no_authority = no_authority(below, &named);
     // A name without a slash is a credential's, which only the daemon is given.
-    let paths = named.into_iter().filter(|(key, path, _)| key != "Broker" && path.starts_with('/'));
     let warning = |(key, path, at): (String, String, Place)| {
         let no_connection = |why| format!("with {key}={path} there is no connection: {why}");
         let replaced =
@@ -55,7 +55,10 @@ pub(super) fn warnings(below: &Path, files: &[SourceFile]) -> Vec<Problem> {
         let text = trouble(below, &key, Path::new(&path)).map(no_connection).or_else(replaced).or_else(read)?;
         Some(Problem { at, mistake: Mistake::Warning(text) })
     };
-    paths.filter_map(warning).chain(no_authority).collect()
+    let pair = unusable_pair(below, &named);
+    let nameless = nameless(below, settings, &named);
+    let paths = named.into_iter().filter(|(key, path, _)| key != "Broker" && path.starts_with('/'));
+    paths.filter_map(warning).chain(no_authority).chain(pair).chain(nameless).collect()
 }
 
 /// That no broker's certificate can be trusted here.
@@ -70,6 +73,32 @@ fn no_authority(below: &Path, named: &[(String, String, Place)]) -> Option<Probl
     (value("CAFile").is_none() && unit_files::has_system(below) && !has_any).then(|| {
         let text = "there is no connection: this host has no authority that a broker's certificate could be from; install \
                     ca-certificates, or name yours with CAFile=";
+        Problem { at: at.clone(), mistake: Mistake::Warning(text.to_owned()) }
+    })
+}
+
+/// What makes a certificate and its key useless for each other, or for us.
+fn unusable_pair(below: &Path, named: &[(String, String, Place)]) -> Option<Problem> {
+    let file = |wanted: &str| {
+        let (_, path, at) = named.iter().find(|(key, path, _)| key == wanted && path.starts_with('/'))?;
+        let found = root::resolve(below, Path::new(path))
+            .filter(|path| path.metadata().is_ok_and(|data| data.len() <= LARGEST))?;
+        Some((fs::read(found).ok()?, at))
+    };
+    let ((certificate, at), key) = (file("CertFile")?, file("KeyFile"));
+    let why = tls::trouble(&certificate, key.as_ref().map(|(key, _)| key.as_slice()))?;
+    let at = key.filter(|_| why.starts_with("KeyFile")).map_or(at, |(_, at)| at);
+    Some(Problem { at: at.clone(), mistake: Mistake::Warning(format!("there is no connection: {why}")) })
+}
+
+/// That reports will not tell which host they are from. An image gets its id at its first boot.
+fn nameless(below: &Path, settings: &Settings, named: &[(String, String, Place)]) -> Option<Problem> {
+    let (_, _, at) = named.iter().find(|(key, value, _)| key == "Broker" && !value.is_empty())?;
+    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let is_id = id.trim().len() == 32 && id.trim().bytes().all(|byte| byte.is_ascii_hexdigit());
+    (below == Path::new("/") && settings.node.node_id.is_none() && !is_id).then(|| {
+        let text = "reports do not tell which host they are from: /etc/machine-id has no id; write NodeId= in [Node], or run \
+                    systemd-machine-id-setup";
         Problem { at: at.clone(), mistake: Mistake::Warning(text.to_owned()) }
     })
 }

@@ -28,7 +28,7 @@ impl Endpoint {
             security: broker.security,
             host: broker.host.clone(),
             port: broker.port,
-            client_id: mqtt.client_id.clone().unwrap_or_else(|| format!("unitward-{}", identity.node_id)),
+            client_id: mqtt.client_id.clone().unwrap_or_else(|| identity.client_id.clone()),
             username: mqtt.username.clone(),
             password_file: mqtt.password_file.clone(),
             ca_file: mqtt.ca_file.clone(),
@@ -92,6 +92,7 @@ mod tests {
             location_id: "#l\0".into(),
             firmware_version: String::new(),
             model: String::new(),
+            client_id: String::new(),
         };
         assert_eq!(expand(template, &identity), expect, "{template}");
     }

@@ -6,6 +6,7 @@
 use super::super::messages;
 use super::mqtt::TooMuch;
 use super::outbox::Blame;
+use super::tls::{KEYS, VERSION_1, is_version_1};
 use crate::core::config::settings::Security;
 use crate::core::visible::visible;
 use rustls::{AlertDescription, CertificateError};
@@ -213,7 +214,7 @@ impl Failure {
                 | AlertDescription::AccessDenied => Self::ClientCertificate(format!("{alert:?}")),
                 // In TLS 1.2 this is all that is said to whom no certificate is shown.
                 AlertDescription::HandshakeFailure => {
-                    Self::Tls("the broker says HandshakeFailure (does it want CertFile= and KeyFile=?)".to_owned())
+                    Self::Tls("the broker says HandshakeFailure (does it want CertFile= and KeyFile=, or is its own key one on P-521?)".to_owned())
                 }
                 alert => Self::Tls(format!("the broker says {alert:?}")),
             },
@@ -234,9 +235,18 @@ impl Failure {
                 let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
                 Self::WrongName(format!(", but for {names}"))
             }
+            error if is_version_1(error) => Self::BadCertificate(VERSION_1.to_owned()),
+            other if is_of_unknown_key(other) => {
+                Self::BadCertificate(format!("it is signed with a key of a kind that cannot be used here; {KEYS}"))
+            }
             other => Self::BadCertificate(excerpt(&other.to_string())),
         }
     }
+}
+
+/// Whether a signature was made with a key that rustls does not know here.
+fn is_of_unknown_key(error: &CertificateError) -> bool {
+    format!("{error:?}").starts_with("UnsupportedSignatureAlgorithm")
 }
 
 /// rustls writes the names of a certificate as `DnsName("host")` and `IpAddress(10.0.0.1)`.

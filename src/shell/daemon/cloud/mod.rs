@@ -24,7 +24,7 @@ mod mqtt;
 mod credentials;
 mod endpoint;
 mod letter;
-mod tls;
+pub(in crate::shell) mod tls;
 
 mod backoff;
 mod dialect;

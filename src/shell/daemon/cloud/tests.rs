@@ -82,7 +82,7 @@ enum First {
 fn endpoint(port: u16) -> Endpoint {
     let broker = Broker { security: Security::Plain, host: "127.0.0.1".into(), port };
     let na = || "n".to_owned();
-    let identity = Identity { node_id: na(), location_id: na(), firmware_version: na(), model: na() };
+    let identity = Identity { node_id: na(), location_id: na(), firmware_version: na(), model: na(), client_id: na() };
     Endpoint::new(&Mqtt { broker: Some(broker), ..Mqtt::default() }, &identity).unwrap()
 }
 

@@ -9,7 +9,9 @@ use rustls::client::WantsClientCert;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, ClientConfig, ConfigBuilder, RootCertStore};
 use std::sync::Arc;
 
 /// Reads all files that are named.
@@ -58,8 +60,46 @@ fn with_certificate(
     let chain = certificates("CertFile", &own.certificate)?;
     let key = PrivateKeyDer::from_pem_slice(&credentials::read("KeyFile", &own.key)?)
         .map_err(|_| Failure::File("KeyFile=: the file holds no private key in PEM without a passphrase".to_owned()))?;
-    let fit = builder.with_client_auth_cert(chain, key);
-    fit.map_err(|error| Failure::File(format!("CertFile= and KeyFile=: they do not make a pair: {error}")))
+    builder.with_client_auth_cert(chain, key).map_err(|error| Failure::File(no_pair(&error)))
+}
+
+/// Why no broker can be shown this certificate with this key, both in PEM, in the words of the connection; where the key cannot be
+/// read, of the certificate alone.
+pub(in crate::shell) fn trouble(certificate: &[u8], key: Option<&[u8]>) -> Option<String> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().ok()?;
+    let first = chain.first()?;
+    if let Err(error) = ParsedCertificate::try_from(first) {
+        return Some(no_pair(&error));
+    }
+    let key = PrivateKeyDer::from_pem_slice(key?).ok()?;
+    let pair = CertifiedKey::from_der(chain, key, &ring::default_provider());
+    pair.err().map(|error| no_pair(&error))
+}
+
+/// Why a certificate and a key are of no use.
+fn no_pair(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InconsistentKeys(_) => {
+            "CertFile= and KeyFile=: the certificate is for another key than this one; put those that belong together there".to_owned()
+        }
+        rustls::Error::InvalidCertificate(error) if is_version_1(error) => format!("CertFile=: {VERSION_1}"),
+        rustls::Error::InvalidCertificate(error) => format!("CertFile=: the certificate cannot be used: {error}"),
+        // Its only word for a key that it does not know.
+        rustls::Error::General(_) => format!("KeyFile=: a key of this kind cannot be used here; {KEYS}"),
+        error => format!("CertFile= and KeyFile=: {error}"),
+    }
+}
+
+/// What can be used.
+pub(super) const KEYS: &str = "known are ECDSA on P-256 and P-384 (not P-521), Ed25519, and RSA of 2048 to 8192 bits";
+
+/// What is wrong with a certificate of X.509 version 1, which webpki does not take, and what to do.
+pub(super) const VERSION_1: &str = "it is a certificate of X.509 version 1, and only version 3 is taken; make it anew with extensions, \
+    as with \"openssl x509 -req -extfile FILE\"";
+
+/// webpki's word for it has no kind of its own in rustls.
+pub(super) fn is_version_1(error: &CertificateError) -> bool {
+    format!("{error:?}").contains("UnsupportedCertVersion")
 }
 
 fn certificates(key: &str, file: &FileAt) -> Result<Vec<CertificateDer<'static>>, Failure> {
@@ -70,4 +110,61 @@ fn certificates(key: &str, file: &FileAt) -> Result<Vec<CertificateDer<'static>>
         return Err(Failure::File(format!("{key}=: the file holds no certificate in PEM")));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::process::Command;
+
+    fn openssl(place: &Path, arguments: &str) {
+        let done = Command::new("openssl").args(arguments.split(' ')).current_dir(place).output().unwrap();
+        assert!(done.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// A key, and a certificate for it that it signs itself.
+    fn pair(place: &Path, name: &str, new: &str) {
+        openssl(
+            place,
+            &format!("req -x509 -newkey {new} -nodes -keyout {name}.key -out {name}.pem -subj /CN={name} -days 30"),
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_and_its_key_is_said_as_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path();
+        let read = |name: &str| std::fs::read(place.join(name)).unwrap();
+        for (name, new) in [
+            ("p256", "ec -pkeyopt ec_paramgen_curve:P-256"),
+            ("p384", "ec -pkeyopt ec_paramgen_curve:P-384"),
+            ("p521", "ec -pkeyopt ec_paramgen_curve:P-521"),
+            ("rsa", "rsa:2048"),
+            ("ed", "ed25519"),
+        ] {
+            pair(place, name, new);
+        }
+        let check = |certificate: &[u8], key: &str, expect: Option<&str>| {
+            let found = trouble(certificate, Some(&read(key)));
+            assert_eq!(found.is_some(), expect.is_some(), "{key}: {found:?}");
+            assert!(expect.is_none_or(|words| found.as_ref().unwrap().contains(words)), "{key}: {found:?}");
+        };
+        for name in ["p256", "p384", "rsa", "ed"] {
+            check(&read(&format!("{name}.pem")), &format!("{name}.key"), None);
+        }
+        check(
+            &read("p521.pem"),
+            "p521.key",
+            Some("KeyFile=: a key of this kind cannot be used here; known are ECDSA on P-256"),
+        );
+        check(&read("p256.pem"), "p384.key", Some("the certificate is for another key than this one"));
+        check(
+            include_bytes!("fixtures/version-1.pem"),
+            "p256.key",
+            Some("CertFile=: it is a certificate of X.509 version 1"),
+        );
+        assert!(trouble(include_bytes!("fixtures/version-1.pem"), None).is_some());
+        assert_eq!(trouble(&read("p256.pem"), None), None);
+    }
 }
