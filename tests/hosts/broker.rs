@@ -1,7 +1,8 @@
 //! The way to a broker: over TLS, with certificates, logins and credentials, and what is said when one of them is wrong.
 
 use crate::brokers::{
-    assert_patience, connections, die, front, front_knocks, told, wait_for_pids, wait_for_word, watch_web,
+    assert_patience, connections, die, front, front_knocks, told, wait_for_pids, wait_for_status, wait_for_word,
+    watch_web,
 };
 use crate::certificates::{Authority, Key, Pair, Valid};
 use crate::host::{Access, Debian, Host};
@@ -193,6 +194,12 @@ on_both! {
         }
         watch_web(host);
         assert_in_order(&secure, &format!("{OVER_TLS}CertFile=/etc/unitward/gateway.crt\nKeyFile=/etc/unitward/gateway.key\n"));
+    }
+
+    fn a_broker_whose_key_is_not_known_here_is_told_with_a_guess(secure: Secure) {
+        secure.serve(&secure.authority.certify_key(HERE, Valid::Now, Key::P521), "");
+        drop(cloud(&secure.host, OVER_TLS));
+        wait_for_status(&secure.host, "P-521");
     }
 
     fn secrets_may_be_credentials_of_the_service(secure: Secure) {

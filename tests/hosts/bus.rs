@@ -124,7 +124,9 @@ on_both! {
         assert_eq!(as_nobody(&host, "{ unitward reports 2>/dev/null; }").1, host.sh("unitward reports 2>/dev/null"));
         let show = format!("unitward reports show {}", &run[..8]);
         assert_eq!(as_nobody(&host, &show).1, host.sh(&show));
-        assert_eq!(as_nobody(&host, "unitward reports --ward=none 2>&1").1, "0 deaths, 0 reports sent, 0 waiting.");
+        assert_eq!(as_nobody(&host, "unitward reports --since=now --ward=web 2>&1"), (true, "0 deaths, 0 reports sent, 0 waiting.".to_owned()));
+        let refused = "There is no ward or stack \"none\"; \"unitward list\" shows those there are.";
+        assert_eq!(as_nobody(&host, "unitward reports --ward=none 2>&1"), (false, refused.to_owned()));
         let (done, said) = as_nobody(&host, "unitward reports show 0000");
         assert_eq!((done, said.as_str()), (false, "Nothing is known of \"0000\"; \"unitward reports\" lists what is known."));
         let (_, said) = as_nobody(&host, &format!("{MANAGER} Report s 0000"));

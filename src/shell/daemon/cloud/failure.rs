@@ -305,6 +305,14 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_of_version_1_is_told_as_that() {
+        use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+        let old = CertificateDer::from_pem_slice(include_bytes!("fixtures/version-1.pem")).unwrap();
+        let error = rustls::server::ParsedCertificate::try_from(&old).err().expect("it is not taken");
+        assert_eq!(Failure::of_tls(&error), Failure::BadCertificate(VERSION_1.to_owned()));
+    }
+
+    #[test]
     fn the_names_of_a_certificate_are_cut_and_safe_to_be_shown() {
         let expected = rustls::pki_types::ServerName::try_from("broker").unwrap();
         let presented = vec![format!("DnsName(\"a\u{1b}[2J\u{202e}{}\")", "é".repeat(40_000)); 2];
