@@ -64,6 +64,10 @@ pub struct RunRecord {
     /// The run whose death this start answers; `None` for a first start, and where nobody noted that death.
     #[serde(default)]
     pub follows: Option<String>,
+    /// The run after whose death systemd was about to restart the unit when somebody asked for this start instead, which has
+    /// ended that recovery; `None` else, and in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaks_off: Option<String>,
     /// Conditions with `Once=` that have fired in an earlier run and so keep still.
     pub spent: Vec<String>,
     /// What the steps did, in the order they ran.
@@ -88,6 +92,7 @@ impl RunRecord {
             begun: None,
             backoff_ms: None,
             follows: None,
+            breaks_off: None,
             spent: Vec::new(),
             results: Vec::new(),
             up: None,
@@ -183,6 +188,12 @@ pub struct End {
     /// Which time limit struck, where the result is a time-out.
     #[serde(default)]
     pub timed_out: Option<TimedOut>,
+    /// The unit that has taken this one down with it, where the end was asked for and one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulled_by: Option<String>,
+    /// Whether systemd was about to restart the unit by itself; `None` in records of older versions.
+    #[serde(default)]
+    pub restart_follows: Option<bool>,
 }
 
 #[cfg(test)]
@@ -190,8 +201,20 @@ impl End {
     /// A death by SIGKILL; tests say what is different.
     pub(crate) fn killed(at: u64) -> Self {
         let (result, code, status) = ("signal".into(), "killed".into(), "KILL".into());
-        let (asked, finished, limit_reached) = (false, false, false);
-        Self { asked, finished, result, code, status, pid: None, at, limit_reached, given_up: None, timed_out: None }
+        Self {
+            asked: false,
+            finished: false,
+            result,
+            code,
+            status,
+            pid: None,
+            at,
+            limit_reached: false,
+            given_up: None,
+            timed_out: None,
+            pulled_by: None,
+            restart_follows: Some(true),
+        }
     }
 }
 

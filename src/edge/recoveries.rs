@@ -30,8 +30,8 @@ pub fn chain(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> 
     chains(record, lookup).pop()
 }
 
-/// All recoveries that came to their end with this run, at most two: it was up after a restart, and its own death was
-/// one too many.
+/// All recoveries that came to their end with this run, in this order and at most three: somebody asked for it while a restart
+/// was waited for; it was up after a restart; its own death was one too many, or somebody asked for its end before it was up.
 #[must_use]
 pub fn chains(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Vec<Chain> {
     let recovered = (record.up.is_some()).then(|| trail(record, lookup, Ended::Up)).flatten();
@@ -39,7 +39,15 @@ pub fn chains(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) ->
         let ended = Ended::GivenUp(given_up.into());
         if begins_one(record) { began(record, Vec::new(), ended) } else { trail(record, lookup, ended) }
     });
-    recovered.into_iter().chain(given_up).collect()
+    let is_early = |end: &&End| record.up.is_none() && (end.asked || end.finished);
+    let early = record.end.as_ref().filter(is_early).and_then(|end| trail(record, lookup, Ended::Early(end.at)));
+    broken_off(record, lookup).into_iter().chain(recovered).chain(given_up).chain(early).collect()
+}
+
+/// The recovery that was under way when somebody asked for this start.
+fn broken_off(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Chain> {
+    let last = lookup(record.breaks_off.as_ref()?)?;
+    going_on(&last, lookup, Ended::Early(record.begun?))
 }
 
 /// A recovery that is still going on.
@@ -51,6 +59,17 @@ pub struct UnderWay {
     pub died: End,
     /// The restarts so far, oldest first; the last one may be going on.
     pub attempts: Vec<Attempt>,
+    /// Whether a restart was made, or systemd was about to make one, as the record has it. Else the death is all there is of it.
+    pub has_begun: bool,
+}
+
+impl UnderWay {
+    /// The recovery, ended at this time, milliseconds since the epoch, before a run was up.
+    #[must_use]
+    pub fn ended_early(self, at: u64) -> Chain {
+        let Self { invocation, died, attempts, has_begun: _ } = self;
+        Chain { invocation, died, attempts, ended: Ended::Early(at) }
+    }
 }
 
 /// The recovery of which this run, a ward's latest, is a part, unless it has come to its end. Whether systemd is going to start the
@@ -58,15 +77,49 @@ pub struct UnderWay {
 #[must_use]
 pub fn under_way(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<UnderWay> {
     // How it ends is not known yet: any end does.
-    let chain = match &latest.end {
+    let chain = going_on(latest, lookup, Ended::Up);
+    chain.map(|Chain { invocation, died, attempts, ended: _ }| UnderWay {
+        has_begun: !attempts.is_empty() || died.restart_follows == Some(true),
+        invocation,
+        died,
+        attempts,
+    })
+}
+
+fn going_on(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ended: Ended) -> Option<Chain> {
+    match &latest.end {
         None if latest.up.is_some() => None,
-        None => trail(latest, lookup, Ended::Up),
+        None => trail(latest, lookup, ended),
         Some(end) if end.given_up.is_some() => None,
-        Some(_) if begins_one(latest) => began(latest, Vec::new(), Ended::Up),
+        Some(_) if begins_one(latest) => began(latest, Vec::new(), ended),
         Some(end) if end.asked || end.finished => None,
-        Some(_) => trail(latest, lookup, Ended::Up),
-    };
-    chain.map(|Chain { invocation, died, attempts, ended: _ }| UnderWay { invocation, died, attempts })
+        Some(_) => trail(latest, lookup, ended),
+    }
+}
+
+/// What a death is to the recovery that it is a part of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// It began it.
+    Beginning,
+    /// It was that of a restart; the recovery began with the death of this run.
+    Of(String),
+    /// Nothing answers it.
+    Nothing,
+    /// Its record does not tell.
+    NotKnown,
+}
+
+/// What the death of this run is to a recovery; `None`: it was none.
+#[must_use]
+pub fn part(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Part> {
+    let end = record.end.as_ref().filter(|end| !end.asked && !end.finished)?;
+    Some(match (begins_one(record), end.restart_follows, end.given_up) {
+        (false, ..) => trail(record, lookup, Ended::Up).map_or(Part::NotKnown, |chain| Part::Of(chain.invocation)),
+        (true, Some(true), _) | (true, _, Some(_)) => Part::Beginning,
+        (true, Some(false), None) => Part::Nothing,
+        (true, None, None) => Part::NotKnown,
+    })
 }
 
 /// Whether the death of this run began a recovery, and did not merely prolong one.
@@ -218,8 +271,37 @@ mod tests {
         check(&died(up(run("b", Some("a"))), exclude), &others, &["a: b: Up", "b: : GivenUp(Exclude)"]);
     }
 
+    fn asked(run: RunRecord) -> RunRecord {
+        RunRecord { end: Some(End { asked: true, ..End::killed(7) }), ..run }
+    }
+
     #[test]
-    fn what_is_still_going_on_was_asked_for_or_began_by_hand_ends_none() {
+    fn a_restart_whose_end_is_asked_for_before_it_is_up_ends_a_recovery() {
+        let others = [died(up(run("a", None)), None), died(run("b", Some("a")), None)];
+        check(&asked(run("b", Some("a"))), &others, &["a: b: Early(7)"]);
+        check(&asked(run("c", Some("b"))), &others, &["a: b c: Early(7)"]);
+        check(&asked(up(run("b", Some("a")))), &others, &["a: b: Up"]);
+        check(&asked(run("b", None)), &others, &[]);
+        let mut skipped = asked(run("b", Some("a")));
+        skipped.end = Some(End { asked: false, finished: true, ..skipped.end.unwrap() });
+        check(&skipped, &others, &["a: b: Early(7)"]);
+    }
+
+    #[test]
+    fn a_start_by_hand_in_place_of_a_restart_ends_a_recovery() {
+        let by_hand = |id: &str| RunRecord { breaks_off: Some(id.into()), begun: Some(9), ..run("d", None) };
+        let others = [died(up(run("a", None)), None), died(run("b", Some("a")), None)];
+        check(&by_hand("a"), &others, &["a: : Early(9)"]);
+        check(&by_hand("b"), &others, &["a: b: Early(9)"]);
+        check(&by_hand("x"), &others, &[]);
+        check(&by_hand("a"), &[died(up(run("a", None)), Some(record::GivenUp::Exclude))], &[]);
+        check(&by_hand("a"), &[asked(up(run("a", None)))], &[]);
+        let whole = died(up(by_hand("a")), Some(record::GivenUp::Exclude));
+        check(&whole, &others, &["a: : Early(9)", "d: : GivenUp(Exclude)"]);
+    }
+
+    #[test]
+    fn what_is_still_going_on_or_began_by_hand_ends_none() {
         let others = [died(up(run("a", None)), None)];
         check(&run("b", Some("a")), &others, &[]);
         check(&died(run("b", Some("a")), None), &others, &[]);
@@ -247,6 +329,19 @@ mod tests {
         let mut asked = died(run("c", Some("b")), None);
         asked.end.as_mut().unwrap().asked = true;
         check(&asked, None);
+    }
+
+    #[test]
+    fn a_death_begins_a_recovery_or_prolongs_one_or_nothing_answers_it() {
+        let others = [died(up(run("a", None)), None), died(run("b", Some("a")), None)];
+        let lookup = |id: &str| others.iter().find(|run| run.invocation == id).cloned();
+        assert_eq!(part(&others[0], &lookup), Some(Part::Beginning));
+        assert_eq!(part(&others[1], &lookup), Some(Part::Of("a".into())));
+        let mut unanswered = others[0].clone();
+        unanswered.end.as_mut().unwrap().restart_follows = Some(false);
+        assert_eq!(part(&unanswered, &lookup), Some(Part::Nothing));
+        assert_eq!(part(&asked(run("b", Some("a"))), &lookup), None);
+        assert_eq!(part(&run("b", Some("a")), &lookup), None);
     }
 
     #[test]

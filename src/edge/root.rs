@@ -75,6 +75,11 @@ impl<'a> Files<'a> {
         Self { reader, found }
     }
 
+    /// The names of the wards, also of those that are masked or have mistakes.
+    pub fn ward_names(&self) -> impl Iterator<Item = &str> {
+        self.found.keys().filter_map(|file| file.strip_suffix(".ward"))
+    }
+
     /// Reads the stacks.
     pub fn stacks(&mut self) -> Stacks {
         let Self { reader, found } = self;

@@ -10,24 +10,24 @@ const KEYS: [&str; 10] =
     ["nodeId", "ward", "invocation", "reason", "timestamp", "steps", "outcome", "restarts", "downtimeMs", "recoveryMs"];
 /// What may lie between what the test measures and what PID 1 does, on a busy machine.
 const NEAR: u64 = 600;
-const QUIET: Duration = Duration::from_secs(2);
+pub(crate) const QUIET: Duration = Duration::from_secs(2);
 
 /// A service that notes when it starts.
 const NOTES: &str = "[Service]\nExecStart=/bin/sh -c 'date +%%s%%3N >>/var/log/starts; exec sleep infinity'\n";
 
 /// Points the daemon at the broker and listens for records.
-fn listen(host: &Host) -> Subscriber {
+pub(crate) fn listen(host: &Host) -> Subscriber {
     point_at_broker(host, "");
     host.subscribe("Crash/Recoveries")
 }
 
 /// From now on the broker keeps what comes, over a reboot too, until [`listen_again`].
-fn listen_over_a_reboot(host: &Host) {
+pub(crate) fn listen_over_a_reboot(host: &Host) {
     point_at_broker(host, "");
     drop(listen_again(host));
 }
 
-fn listen_again(host: &Host) -> Subscriber {
+pub(crate) fn listen_again(host: &Host) -> Subscriber {
     host.subscribe_durably("witness", &["Crash/Recoveries"])
 }
 
@@ -42,7 +42,7 @@ fn last_start(host: &Host) -> u64 {
 }
 
 /// The record that comes as number `count`; its form is checked.
-fn record(records: &Subscriber, count: usize) -> Value {
+pub(crate) fn record(records: &Subscriber, count: usize) -> Value {
     records.wait_for_count(count);
     let message = &records.received()[count - 1];
     let payload = message.payload();
@@ -59,7 +59,7 @@ fn record(records: &Subscriber, count: usize) -> Value {
 }
 
 /// A record's steps without their times.
-fn steps(record: &Value) -> Value {
+pub(crate) fn steps(record: &Value) -> Value {
     let steps = record["steps"].as_array().expect("steps");
     let short = |step: &Value| {
         assert!(step["ms"].is_u64(), "{step}");

@@ -1,7 +1,8 @@
 //! The account of one recovery: what died, why, what was done about it, what came of it and how long it took.
 //!
 //! A recovery begins with the death of a run that was up, or with a first start that failed. It ends when a later run
-//! is up, its steps included, or when the ward is given up. Restarts that fail in between belong to it.
+//! is up, its steps included, when the ward is given up, or when somebody ends it before: by a stop, an exclusion, the
+//! removal of the ward, a start by hand or a shutdown. Restarts that fail in between belong to it.
 //!
 //! Not part of it: what runs beside the start, that is conditions with `Independent=` and `[OnLimit]`. Their services
 //! may go on for as long as they like after the ward is back.
@@ -77,6 +78,8 @@ pub enum Ended {
     Up,
     /// The death limit was reached.
     GivenUp(GivenUp),
+    /// It was ended at this time, milliseconds since the epoch, before a run was up.
+    Early(u64),
 }
 
 /// What the death limit led to.
@@ -103,6 +106,9 @@ pub enum Outcome {
     StackRestarted,
     /// The host reboots.
     Rebooting,
+    /// It was ended before the ward was up and its steps done: by a stop, an exclusion by hand, the removal of the ward, a
+    /// start by hand or a shutdown.
+    Ended,
 }
 
 /// The account.
@@ -126,6 +132,8 @@ pub struct Account {
     pub downtime_ms: Option<u64>,
     /// From the death until the last step was done; `None`: as above.
     pub recovery_ms: Option<u64>,
+    /// When it was over, milliseconds since the epoch; `None`: with the death that was one too many.
+    pub over: Option<u64>,
     /// When what of it happened. It is kept on this host and not published.
     pub course: Attempts,
 }
@@ -148,10 +156,16 @@ pub fn account(ward: &str, died: Died, attempts: &[Attempt], ended: Ended) -> Ac
             Ended::GivenUp(GivenUp::Exclude) => Outcome::Excluded,
             Ended::GivenUp(GivenUp::RestartStack) => Outcome::StackRestarted,
             Ended::GivenUp(GivenUp::Reboot) => Outcome::Rebooting,
+            Ended::Early(_) => Outcome::Ended,
         },
         restarts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
         downtime_ms: up.map(|up| since(up.main)),
         recovery_ms: up.map(|up| since(up.at)),
+        over: match ended {
+            Ended::Up => up.map(|up| up.at.max(died.at)),
+            Ended::Early(at) => Some(at.max(died.at)),
+            Ended::GivenUp(_) => None,
+        },
         course: Attempts::of(attempts),
         invocation: died.invocation,
         reason: died.reason,
@@ -221,6 +235,15 @@ mod tests {
             check(&[], Ended::GivenUp(given_up), (outcome, 0, None, None));
             check(&[failed_start()], Ended::GivenUp(given_up), (outcome, 1, None, None));
         }
+    }
+
+    #[test]
+    fn one_that_was_ended_before_the_ward_was_up_has_no_times_but_its_steps() {
+        check(&[], Ended::Early(10_900), (Outcome::Ended, 0, None, None));
+        let attempts = [failed_start(), start_at(10_184, StepOutcome::Ok)];
+        check(&attempts, Ended::Early(10_900), (Outcome::Ended, 2, None, None));
+        let told = account("web", died(), &attempts, Ended::Early(10_900));
+        assert_eq!((told.steps.len(), told.over), (2, Some(10_900)));
     }
 
     #[test]

@@ -38,6 +38,7 @@ impl Outcome {
             Self::Excluded => "excluded",
             Self::StackRestarted => "stack-restarted",
             Self::Rebooting => "rebooting",
+            Self::Ended => "ended",
         }
     }
 }
@@ -96,6 +97,7 @@ mod tests {
             restarts: 1,
             downtime_ms: Some(184),
             recovery_ms: Some(4_312),
+            over: None,
             course: Attempts::default(),
         }
     }

@@ -108,7 +108,7 @@ pub struct StoredRecovery {
     pub death: Key,
     /// The ward.
     pub ward: String,
-    /// `recovered`, `step-failed`, `excluded`, `stack-restarted` or `rebooting`.
+    /// `recovered`, `step-failed`, `excluded`, `stack-restarted`, `rebooting` or `ended`.
     pub outcome: String,
     /// When it was over, milliseconds since the epoch.
     pub at: u64,

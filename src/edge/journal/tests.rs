@@ -145,10 +145,7 @@ fn without_its_executable_a_helper_is_believed_of_an_end_only_as_pid_1_tells_it(
 }
 
 fn ended(record: RunRecord) -> RunRecord {
-    let (result, code, status) = ("signal".into(), "killed".into(), "KILL".into());
-    let (asked, finished, limit_reached, given_up, timed_out) = (false, false, false, None, None);
-    let end = End { asked, finished, result, code, status, pid: None, at: 1, limit_reached, given_up, timed_out };
-    RunRecord { end: Some(end), ..record }
+    RunRecord { end: Some(End::killed(1)), ..record }
 }
 
 fn run(number: usize) -> Run {

@@ -41,9 +41,7 @@ mod tests {
 
     fn check(asked: bool, finished: bool, evidence: Evidence) {
         let (result, code, status) = ("success".into(), "exited".into(), "0".into());
-        let (limit_reached, given_up, timed_out) = (false, None, None);
-        let end =
-            End { asked, finished, result, code, status, pid: Some(7), at: 5, limit_reached, given_up, timed_out };
+        let end = End { asked, finished, result, code, status, pid: Some(7), ..End::killed(5) };
         assert_eq!(end.testimony().evidence, evidence, "{end:?}");
     }
 

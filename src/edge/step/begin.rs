@@ -53,12 +53,14 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     let missed = series.missed_an_end(nrestarts);
     let one_too_many = missed && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
     let is_turned = series.restart_due.is_some() && nrestarts == Some(0) && is_turned(unit, &series);
+    let due = series.died_in.clone().filter(|_| series.restart_due.is_some() && !missed);
     let start = series.start(nrestarts, is_turned);
     let spent = spend(&mut series, start, arguments);
     let mut record = RunRecord {
         restarts: series.restarts,
         begun: Some(clock::since_epoch()),
         follows: series.answers(start, missed),
+        breaks_off: due.filter(|_| !start.is_restart()),
         spent,
         ..RunRecord::new(ward, super::name(unit, &known), run.as_str(), kind(start))
     };

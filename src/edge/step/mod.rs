@@ -19,6 +19,7 @@ pub mod messages;
 mod older;
 mod own;
 mod own_lines;
+mod pulled;
 mod said;
 mod stack;
 pub mod stand_in;

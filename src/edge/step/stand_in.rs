@@ -14,7 +14,7 @@ use super::stack::{self, Death};
 use super::{stopped, this_run};
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
 use crate::core::recovery::series::{LastEnd, Verdict};
-use crate::core::recovery::{Series, list};
+use crate::core::recovery::{Series, list, policy};
 use crate::edge::exclusion::{self, By};
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{End, GivenUp, RunRecord, WardState};
@@ -67,7 +67,7 @@ pub struct Consequence {
 /// # Errors
 /// When PID 1 cannot be asked, or the ward's state not be written.
 pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
-    let Some(words) = line(death)? else { return Ok(None) };
+    let Some(Line { words, restart }) = line(death)? else { return Ok(None) };
     let arguments = Arguments::parse(&words);
     let state = WardState::of(&death.ward);
     let _turn = state.turn();
@@ -88,7 +88,7 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(&arguments)).transpose()?;
     let services = if decision.is_some() { limit::services(&mut series, &arguments) } else { Vec::new() };
     let services = services.into_iter().map(str::to_owned).collect();
-    record.end = Some(end(death, decision.as_ref()));
+    record.end = Some(end(death, decision.as_ref(), &restart));
     limit::mark(&state, decision.as_ref())?;
     // What could not be written down must not be done: nobody would know that it was, and it would be done again.
     state.save_run(&record)?;
@@ -129,17 +129,25 @@ impl Consequence {
     }
 }
 
-/// The words of the line that notes the ends of the unit's runs, its command left out; `None`: the unit has none.
-fn line(death: &Unnoted) -> io::Result<Option<Vec<String>>> {
-    let known = pid1::ask_patiently(&death.unit, Wanted { unit: &[], own: &["ExecStopPost"] })?;
-    let line = known.commands("ExecStopPost").find_map(|line| match line.words.as_slice() {
+/// The line that notes the ends of the unit's runs.
+struct Line {
+    /// Its words, the command left out.
+    words: Vec<String>,
+    /// The unit's `Restart=`.
+    restart: String,
+}
+
+/// That line; `None`: the unit has none.
+fn line(death: &Unnoted) -> io::Result<Option<Line>> {
+    let known = pid1::ask_patiently(&death.unit, Wanted { unit: &[], own: &["ExecStopPost", "Restart"] })?;
+    let words = known.commands("ExecStopPost").find_map(|line| match line.words.as_slice() {
         [_, command, rest @ ..] if command == "stopped" && rest.first() == Some(&death.ward) => {
             // Without the steps of a stop.
             Some(list::split(rest).0.to_vec())
         }
         _ => None,
     });
-    Ok(line)
+    Ok(words.map(|words| Line { words, restart: known.text("Restart").to_owned() }))
 }
 
 /// How far the run has come on record.
@@ -184,7 +192,8 @@ fn count(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Res
     Ok(verdict)
 }
 
-fn end(death: &Unnoted, decision: Option<&Decision>) -> End {
+fn end(death: &Unnoted, decision: Option<&Decision>, restart: &str) -> End {
+    let given_up = decision.and_then(Decision::given_up);
     let (code, status) = death.process.map_or_else(Default::default, ending::words);
     let seen = Failed { code, status, pid: death.pid, at: death.at };
     let Failed { code, status, pid, at } = failed_line(death).unwrap_or(seen);
@@ -197,8 +206,10 @@ fn end(death: &Unnoted, decision: Option<&Decision>) -> End {
         pid,
         at,
         limit_reached: decision.is_some(),
-        given_up: decision.and_then(Decision::given_up),
+        given_up,
         timed_out: None,
+        pulled_by: None,
+        restart_follows: Some(policy::restarts(restart, &death.result) && given_up.is_none()),
     }
 }
 
@@ -303,7 +314,7 @@ mod tests {
         assert!(matches!(noted(&state, &death), Some(Noted::Begun(_))));
         state.set_current(&self::death(1).invocation).unwrap();
         assert!(noted(&state, &death).is_none(), "the next start has found it unnoted");
-        state.save_run(&RunRecord { end: Some(end(&death, None)), ..record }).unwrap();
+        state.save_run(&RunRecord { end: Some(end(&death, None, "always")), ..record }).unwrap();
         state.set_current(&death.invocation).unwrap();
         assert!(noted(&state, &death).is_none(), "the last line has noted it");
     }

@@ -9,7 +9,7 @@ use super::ending::{Failed, MAIN_ENDED_AT, Told};
 use super::limit::{Decision, Site};
 use super::list::{self, Phase, Run};
 use super::stack::Death;
-use super::{begin, ending, limit, own_lines, tell, this_run};
+use super::{begin, ending, limit, own_lines, pulled, tell, this_run};
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::core::recovery::{Series, policy, turned};
 use crate::edge::pid1::{self, Properties, Wanted};
@@ -61,7 +61,8 @@ pub(super) fn stopped(words: &[String], umask: Mode) -> io::Result<u8> {
 fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunRecord, io::Result<()>)>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let own = [&OF_SERVICE[..], &ending::LISTS].concat();
-    let (known, job) = pid1::ask_with_job(unit, Wanted { unit: &OF_UNIT, own: &own })?;
+    let of_unit = [&OF_UNIT[..], &pulled::LISTS].concat();
+    let (known, job) = pid1::ask_with_job(unit, Wanted { unit: &of_unit, own: &own })?;
     let run = this_run::required(&known)?;
     let invocation = run.as_str();
     if begin::has_refused(state, &run, &known) {
@@ -91,6 +92,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
     own_lines::add_results(&mut record, &known);
     let timed_out = timed_out(&told, &known, kind);
     let failed = Failed::of(&told, &known);
+    let given_up = decision.as_ref().and_then(Decision::given_up);
     record.end = Some(End {
         asked: kind == Kind::Asked,
         finished: kind == Kind::Finished,
@@ -100,8 +102,10 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
         pid: failed.pid,
         at: failed.at,
         limit_reached: decision.is_some(),
-        given_up: decision.as_ref().and_then(Decision::given_up),
+        given_up,
         timed_out,
+        pulled_by: (kind == Kind::Asked && job.as_deref() == Some("stop")).then(|| pulled::by(&known)).flatten(),
+        restart_follows: Some(series.restart_due.is_some() && given_up.is_none()),
     });
     if state.current().as_ref() != Some(&run) {
         // The lines of [OnStop] go by it.

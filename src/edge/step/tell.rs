@@ -126,9 +126,8 @@ mod tests {
     #[test]
     fn an_end_is_told_in_words() {
         let words = |result: &str, code: &str, status: &str, asked: bool| {
-            let (finished, pid, at, limit_reached, given_up, timed_out) = (false, None, 0, false, None, None);
             let (result, code, status) = (result.to_owned(), code.to_owned(), status.to_owned());
-            let end = End { asked, finished, result, code, status, pid, at, limit_reached, given_up, timed_out };
+            let end = End { asked, result, code, status, ..End::killed(0) };
             format!("{}, {}", how(&end), who(&end))
         };
         assert_eq!(words("signal", "killed", "KILL", false), "signal KILL, nobody asked for it");

@@ -5,7 +5,7 @@ pub(super) mod fixture;
 
 use super::reports::table::{HEADING, NOTHING, Paint};
 use crate::core::config::time_span;
-use crate::shell::survey::{Answer, Question, State, StepAt, ask};
+use crate::shell::survey::{Answer, Down, DownBy, Line, Question, State, StepAt, ask};
 use anyhow::Context as _;
 use comfy_table::{Table, TableStyle};
 use serde::de::DeserializeOwned;
@@ -158,6 +158,14 @@ pub(super) const fn colour(state: State) -> &'static str {
         State::Failed | State::Excluded | State::Missing | State::Broken => "31",
         State::Starting | State::Restarting | State::Recovering | State::Stopping | State::NotLoaded => "33",
         State::Running | State::Done | State::Stopped | State::Masked => "",
+    }
+}
+
+/// The colour of a ward: yellow also where it is down and nobody asked for it.
+pub(super) fn ward_colour(ward: &Line) -> &'static str {
+    match &ward.down {
+        Some(Down { by: DownBy::Itself | DownBy::Unit, .. }) => "33",
+        _ => colour(ward.state),
     }
 }
 

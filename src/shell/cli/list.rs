@@ -5,7 +5,7 @@ use super::reports::table::{NOTHING, Paint, counted};
 use crate::core::visible::visible;
 use crate::shell::survey::list::{Daemon, List, StackLine};
 use crate::shell::survey::watched::Watched;
-use crate::shell::survey::{DeathTold, Line, Question, State};
+use crate::shell::survey::{DeathTold, Down, Line, Question, State};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -81,7 +81,7 @@ pub(super) fn wards(wards: &[Line], (now, stacked): (u64, bool), sheet: Sheet) -
     let header = [&["WARD", "STATE", "SINCE", "DEATHS"], stack, &["LAST DEATH"]].concat();
     let lines = |detail: Detail, sheet: Sheet| {
         let cells = wards.iter().map(|ward| ward_cells(ward, (now, stacked), detail)).collect();
-        let colours = wards.iter().map(|ward| match colour(ward.state) {
+        let colours = wards.iter().map(|ward| match desk::ward_colour(ward) {
             "" if ward.needs_reload => "33",
             colour => colour,
         });
@@ -95,7 +95,7 @@ pub(super) fn wards(wards: &[Line], (now, stacked): (u64, bool), sheet: Sheet) -
 fn ward_cells(ward: &Line, (now, stacked): (u64, bool), detail: Detail) -> Vec<String> {
     let (name, state) = match detail {
         Detail::Full => (name(ward), state(ward, now)),
-        Detail::Brief => (visible(&ward.name), changed(ward, ward.state.word().to_owned())),
+        Detail::Brief => (visible(&ward.name), changed(ward, ward.word().to_owned())),
     };
     let mut cells = vec![name, state, ago(ward.since, now), deaths(ward)];
     if stacked {
@@ -118,14 +118,20 @@ pub(super) fn state(ward: &Line, now: u64) -> String {
     let more = match ward.state {
         State::Restarting => ward.until.map(|until| format!("in {}", wait(until.saturating_sub(now)))),
         State::Excluded => ward.exclusion.as_ref().map(|exclusion| format!("by {}", exclusion.by)),
+        State::Stopped => ward.down.as_ref().and_then(down),
         _ => ward.step.as_ref().map(desk::step),
     };
-    let word = more.map_or_else(|| ward.state.word().to_owned(), |more| format!("{} ({more})", ward.state.word()));
+    let word = more.map_or_else(|| ward.word().to_owned(), |more| format!("{} ({more})", ward.word()));
     changed(ward, word)
 }
 
 fn changed(ward: &Line, word: String) -> String {
     if ward.needs_reload && ward.state != State::NotLoaded { format!("{word}, changed") } else { word }
+}
+
+/// What took it down, or why it ended.
+fn down(down: &Down) -> Option<String> {
+    down.unit.as_ref().map(|unit| format!("by {}", visible(unit))).or_else(|| down.reason.as_deref().map(visible))
 }
 
 /// A wait that goes by while it is read.
@@ -155,7 +161,7 @@ fn stack_cells(stack: &StackLine, now: u64) -> Vec<String> {
 fn sum(list: &List) -> String {
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
     for ward in &list.wards {
-        *states.entry(ward.state.word()).or_default() += 1;
+        *states.entry(ward.word()).or_default() += 1;
     }
     let mut text = if list.wards.is_empty() {
         "There are no wards: unitward.ward(5) says how one is written.".to_owned()
@@ -203,7 +209,7 @@ fn daemon(daemon: &Daemon) -> String {
 mod tests {
     use super::*;
     use crate::shell::cli::desk::fixture;
-    use crate::shell::survey::{ExclusionTold, StepAt};
+    use crate::shell::survey::{DownBy, ExclusionTold, StepAt};
 
     const PLAIN: Sheet = Sheet { paint: Paint::Plain, width: None };
 
@@ -262,6 +268,13 @@ mod tests {
         check(Line { state: State::Restarting, until: Some(now), ..any.clone() }, "restarting (in less than 1s)");
         check(Line { state: State::Recovering, step: Some(step), ..any.clone() }, "recovering (step 2 of 4: Execute)");
         check(Line { state: State::Recovering, ..any.clone() }, "recovering");
+        let down = |by, unit: Option<&str>, reason: Option<&str>| {
+            Some(Down { by, unit: unit.map(str::to_owned), reason: reason.map(str::to_owned) })
+        };
+        let stopped = |down| Line { state: State::Stopped, down, ..any.clone() };
+        check(stopped(down(DownBy::Request, None, None)), "stopped");
+        check(stopped(down(DownBy::Itself, None, Some("EXIT 0"))), "ended by itself (EXIT 0)");
+        check(stopped(down(DownBy::Unit, Some("db.service"), None)), "pulled down (by db.service)");
         check(Line { state: State::Excluded, exclusion: Some(by_hand), ..any.clone() }, "excluded (by hand)");
     }
 }

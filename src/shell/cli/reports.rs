@@ -17,7 +17,7 @@ use crate::edge::history::read::{Reader, Wanted};
 use crate::edge::{clock, root};
 use crate::shell::survey::called::in_reports;
 use crate::shell::survey::reports::document::Document;
-use crate::shell::survey::reports::{deaths, open, pick};
+use crate::shell::survey::reports::{documents, open, pick, standing};
 use crate::shell::survey::{Answer, Question, ask};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -106,7 +106,7 @@ pub(super) fn reports(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// Where deaths are learned from.
 enum Source {
-    /// The history itself; with its version when it was read last.
+    /// The history itself; with its version when it was read last, and below which directory it lies.
     History(Box<Reader>, i64, PathBuf),
     /// The daemon.
     Daemon(tokio::runtime::Runtime),
@@ -127,7 +127,7 @@ impl Source {
         match self {
             Self::History(reader, seen, root) => {
                 *seen = reader.version()?;
-                Ok(deaths(reader, wanted, root)?.map(|found| found.iter().map(Document::new).collect()))
+                documents(reader, wanted, root)
             }
             Self::Daemon(runtime) => match runtime.block_on(ask(&Question::Reports(wanted.clone())))? {
                 Answer::Document(lines) => {
@@ -246,7 +246,11 @@ fn follow(mut source: Source, mut wanted: Wanted, mut view: View) -> anyhow::Res
 
 fn show(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
     let told = match Source::of(common)? {
-        Ok(Source::History(reader, ..)) => pick(reader.find(id)?, id).map(|told| Document::new(&told)),
+        Ok(Source::History(reader, _, root)) => pick(reader.find(id)?, id).map(|told| {
+            let mut document = Document::new(&told);
+            standing::tell(std::slice::from_mut(&mut document), &root);
+            document
+        }),
         Ok(Source::Daemon(runtime)) => match runtime.block_on(ask(&Question::Report(id.to_owned())))? {
             Answer::Document(text) => Ok(serde_json::from_str(&text).context("failed to read unitwardd's answer")?),
             Answer::Refused(why) => Err(why),

@@ -133,7 +133,7 @@ fn place(page: &mut Page<'_>, ward: &WardStatus) {
 fn standing(page: &mut Page<'_>, ward: &WardStatus) {
     let line = &ward.line;
     let since = page.since(line.since);
-    page.painted(("State", &format!("{}{since}", state(line, ward.timestamp))), colour(line.state));
+    page.painted(("State", &format!("{}{since}", state(line, ward.timestamp))), desk::ward_colour(line));
     if let Some(at) = &line.step {
         let so_far = span(ward.timestamp.saturating_sub(at.since));
         page.line("Step", &format!("[{}] {}={}, for {so_far} so far", at.condition, step(at), at.argument));

@@ -13,7 +13,7 @@ use crate::core::crash::verdict::Testimony;
 use crate::core::recovery::account::Account;
 use crate::edge::history::entry::{Change, Key, StoredReport};
 use crate::edge::record::Up;
-use crate::edge::recoveries::Chain;
+use crate::edge::recoveries::{Chain, UnderWay};
 use crate::edge::ruling::Ruling;
 use crate::edge::step::stand_in::Unnoted;
 use crate::shell::news::News as BusNews;
@@ -58,6 +58,8 @@ pub(super) struct Witness {
     pub(super) testimony: Option<Testimony>,
     /// The recoveries that came to their end with this run.
     pub(super) recoveries: Vec<Chain>,
+    /// The one of which it is a part and that goes on.
+    pub(super) under_way: Option<UnderWay>,
 }
 
 /// What the daemon does to the world.

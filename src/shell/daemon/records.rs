@@ -18,8 +18,11 @@ pub(super) fn read(unit: String, (ward, invocation): (&str, &InvocationId), up: 
         Ok(mut record) => {
             // The line after the steps, where the unit has one, has noted more exactly when they were done.
             record.up = record.up.or(up);
-            let recoveries = recoveries::chains(&record, &|earlier| state.run(earlier).ok());
-            Ok(Witness { unit, invocation, testimony: record.end.as_ref().map(End::testimony), recoveries })
+            let lookup = |earlier: &str| state.run(earlier).ok();
+            let recoveries = recoveries::chains(&record, &lookup);
+            let under_way = recoveries::under_way(&record, &lookup).filter(|under_way| under_way.has_begun);
+            let testimony = record.end.as_ref().map(End::testimony);
+            Ok(Witness { unit, invocation, testimony, recoveries, under_way })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(silence(unit, invocation)),
         Err(error) => Err(error),
@@ -28,7 +31,7 @@ pub(super) fn read(unit: String, (ward, invocation): (&str, &InvocationId), up: 
 
 /// The answer where there is no record.
 pub(super) fn silence(unit: String, invocation: InvocationId) -> Witness {
-    Witness { unit, invocation, testimony: None, recoveries: Vec::new() }
+    Witness { unit, invocation, testimony: None, recoveries: Vec::new(), under_way: None }
 }
 
 /// The death that a recovery began with: whose end it was, and how the unit's time limits read.

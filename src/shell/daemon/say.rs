@@ -71,6 +71,14 @@ fn recovered(unit: &str, account: &Account) -> String {
                  {restarts} restart{plural}."
             )
         }
+        (_, _, restarts) if *outcome == Outcome::Ended => {
+            let after = match restarts {
+                0 => String::new(),
+                1 => " and a restart".to_owned(),
+                _ => format!(" and {restarts} restarts"),
+            };
+            format!("The recovery of {unit} from {reason}{after} was ended before the unit was up.")
+        }
         (_, _, 0) => format!("Gave up {unit} after {reason}, one death too many: {}.", outcome.word()),
         (_, _, 1) => format!("Gave up {unit} after {reason} and a restart that failed: {}.", outcome.word()),
         _ => format!("Gave up {unit} after {reason} and {restarts} restarts that failed: {}.", outcome.word()),
@@ -148,5 +156,8 @@ mod tests {
         check(&[failed()], given_up, "Gave up web.service after EXIT 3 and a restart that failed: excluded.");
         let twice = "Gave up web.service after EXIT 3 and 2 restarts that failed: excluded.";
         check(&[failed(), failed()], given_up, twice);
+        let ended = "The recovery of web.service from EXIT 3";
+        check(&[], Ended::Early(2_000), &format!("{ended} was ended before the unit was up."));
+        check(&[failed()], Ended::Early(2_000), &format!("{ended} and a restart was ended before the unit was up."));
     }
 }

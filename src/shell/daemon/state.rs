@@ -142,8 +142,9 @@ impl State {
 
     fn configure(&mut self, now: Now, config: &Config, identity: Identity) -> Vec<Action> {
         let (mut guard, bad_patterns) = Guard::new(config);
+        let mut actions = self.ends.part(Scene { now, rules: &self.rules }, &guard);
         guard.inherit(std::mem::take(&mut self.rules.guard));
-        let mut actions: Vec<_> = bad_patterns.into_iter().map(|bad| Action::Say(Remark::BadPattern(bad))).collect();
+        actions.extend(bad_patterns.into_iter().map(|bad| Action::Say(Remark::BadPattern(bad))));
         actions.push(Action::Say(Remark::Guarding(guard.wards(), guard.patterns())));
         actions.push(Action::Watch(guard.watch_list()));
         let endpoint = Endpoint::new(&config.settings.mqtt, &identity);

@@ -21,6 +21,9 @@ pub(in crate::shell) struct Line {
     pub(in crate::shell) unit: String,
     pub(in crate::shell) stack: Option<String>,
     pub(in crate::shell) state: State,
+    /// How it went down that is stopped; `None`: it is not, or has not run in this boot.
+    #[serde(default)]
+    pub(in crate::shell) down: Option<Down>,
     /// Milliseconds since the epoch, as all times.
     pub(in crate::shell) since: Option<u64>,
     /// When the wait before the restart ends.
@@ -89,6 +92,39 @@ impl State {
     }
 }
 
+/// How a ward went down that is stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::shell) struct Down {
+    pub(in crate::shell) by: DownBy,
+    /// The unit that took it down.
+    pub(in crate::shell) unit: Option<String>,
+    /// Why it ended, where it did so by itself.
+    pub(in crate::shell) reason: Option<String>,
+}
+
+/// Whose doing it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::shell) enum DownBy {
+    /// Somebody asked for it.
+    Request,
+    /// Nobody did: it ended cleanly, and systemd does not restart it then.
+    Itself,
+    /// Another unit went down, and took it along: `BindsTo=`, `Requires=`, `PartOf=`.
+    Unit,
+}
+
+impl Line {
+    /// The word for where it stands and how it came there.
+    pub(in crate::shell) fn word(&self) -> &'static str {
+        match (self.state, self.down.as_ref().map(|down| down.by)) {
+            (State::Stopped, Some(DownBy::Itself)) => "ended by itself",
+            (State::Stopped, Some(DownBy::Unit)) => "pulled down",
+            (state, _) => state.word(),
+        }
+    }
+}
+
 /// A step that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -141,6 +177,7 @@ pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
         unit: ward.unit().to_string(),
         stack: ward.stack.as_ref().map(ToString::to_string),
         state,
+        down: (state == State::Stopped).then(|| down(book)).flatten(),
         since: since(unit, book, state),
         until,
         step,
@@ -154,6 +191,20 @@ pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
         death_limit: is_limited.then_some(recovery.death_limit),
         death_limit_interval_ms: is_limited.then(|| millis(recovery.death_limit_interval)),
         last_death: last_death(book, unit.details.as_ref()),
+    }
+}
+
+/// How it went down, by the record of its latest run.
+fn down(book: &Book) -> Option<Down> {
+    let end = book.latest()?.end.as_ref()?;
+    let told = |by, unit, reason| Some(Down { by, unit, reason });
+    match &end.pulled_by {
+        Some(unit) => told(DownBy::Unit, Some(unit.clone()), None),
+        None if end.is_death() && end.restart_follows != Some(true) => {
+            told(DownBy::Itself, None, reason(end, &TimeLimits::default()))
+        }
+        // A death after which a restart was due: somebody has stopped the unit while it waited.
+        None => told(DownBy::Request, None, None),
     }
 }
 

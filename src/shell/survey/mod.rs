@@ -32,7 +32,7 @@ pub(super) use ask::{
 };
 #[cfg(test)]
 pub(super) use line::ExclusionTold;
-pub(super) use line::{DeathTold, Line, State, StepAt};
+pub(super) use line::{DeathTold, Down, DownBy, Line, State, StepAt};
 pub(super) use memory::CrashTold;
 #[cfg(test)]
 pub(super) use outlook::Outlook;

@@ -1,6 +1,7 @@
 //! The documents of `unitward reports`.
 
 pub(in crate::shell) mod document;
+pub(in crate::shell) mod standing;
 
 use super::{Answer, called};
 use crate::core::crash::backtrace::Addresses;
@@ -55,21 +56,31 @@ pub(super) fn answer(wanted: &Wanted, addresses: Addresses) -> anyhow::Result<An
         Ok(reader) => reader,
         Err(why) => return Ok(Answer::Refused(why)),
     };
-    Ok(match deaths(&reader, wanted, Path::new("/"))? {
-        Ok(found) => Answer::Document(found.iter().map(|told| Document::new(told).to_json() + "\n").collect()),
+    Ok(match documents(&reader, wanted, Path::new("/"))? {
+        Ok(found) => Answer::Document(found.iter().map(|document| document.to_json() + "\n").collect()),
         Err(why) => Answer::Refused(why),
     })
 }
 
-/// The deaths that are wanted. A name that has none is looked up below `root`: it may be a unit's, or nothing may be called so.
+/// The documents of the deaths that are wanted; `root`: below which directory the history lies.
 ///
 /// # Errors
 /// The history cannot be read. Within: a sentence, where there is nothing of this name and never was.
-pub(in crate::shell) fn deaths(
+pub(in crate::shell) fn documents(
     reader: &Reader,
     wanted: &Wanted,
     root: &Path,
-) -> anyhow::Result<Result<Vec<Told>, String>> {
+) -> anyhow::Result<Result<Vec<Document>, String>> {
+    let of = |found: Vec<Told>| {
+        let mut documents: Vec<_> = found.iter().map(Document::new).collect();
+        standing::tell(&mut documents, root);
+        documents
+    };
+    Ok(deaths(reader, wanted, root)?.map(of))
+}
+
+/// The deaths that are wanted. A name that has none is looked up below `root`: it may be a unit's, or nothing may be called so.
+fn deaths(reader: &Reader, wanted: &Wanted, root: &Path) -> anyhow::Result<Result<Vec<Told>, String>> {
     let found = reader.deaths(wanted)?;
     let Some(name) = wanted.name.as_deref().filter(|_| found.is_empty() && wanted.after == 0) else {
         return Ok(Ok(found));
@@ -90,7 +101,11 @@ pub(super) fn answer_one(id: &str, addresses: Addresses) -> anyhow::Result<Answe
         Err(why) => return Ok(Answer::Refused(why)),
     };
     Ok(match pick(reader.find(id)?, id) {
-        Ok(told) => Answer::Document(Document::new(&told).to_json()),
+        Ok(told) => {
+            let mut document = Document::new(&told);
+            standing::tell(std::slice::from_mut(&mut document), Path::new("/"));
+            Answer::Document(document.to_json())
+        }
         Err(why) => Answer::Refused(why),
     })
 }

@@ -36,7 +36,7 @@ pub(super) fn detail(told: &Document, zone: &TimeZone) -> String {
     }
     match &told.recovery {
         Some(recovery) => recovered(&mut text, recovery, zone),
-        None => text.line("Recovery", "none is known"),
+        None => text.line("Recovery", &standing(told)),
     }
     text.0
 }
@@ -72,6 +72,17 @@ fn recovered(text: &mut Text, recovery: &Recovery, zone: &TimeZone) {
         text.line("", &format!("report {delivered}"));
     }
     text.block("Steps", steps(&recovery.steps));
+}
+
+/// What there is to say where no recovery is stored.
+fn standing(told: &Document) -> String {
+    match (told.recovery_state.as_deref(), &told.recovery_of) {
+        (Some("part-of"), Some(first)) => format!("part of that from death {first}"),
+        (Some("under-way"), _) => "under way".to_owned(),
+        (Some("not-restarted"), _) => "none, systemd does not restart the unit after such a death".to_owned(),
+        (Some("no-ward"), _) => "none, no ward guards the unit".to_owned(),
+        _ => "none is known".to_owned(),
+    }
 }
 
 /// The steps in columns.

@@ -152,7 +152,7 @@ fn cells(told: &Document, zone: &TimeZone) -> [String; 7] {
         told.reason.as_deref().map_or_else(|| NOTHING.to_owned(), visible),
         told.pid.map_or_else(|| NOTHING.to_owned(), |pid| pid.to_string()),
         told.report.map_or(NOTHING, Became::word).to_owned(),
-        told.recovery.as_ref().map_or_else(|| went(told).unwrap_or(NOTHING).to_owned(), recovered),
+        told.recovery.as_ref().map_or_else(|| went(told).map_or_else(|| standing(told), str::to_owned), recovered),
     ]
 }
 
@@ -172,6 +172,15 @@ fn brief_cells(told: &Document, zone: &TimeZone) -> [String; 6] {
 /// How a full restart went.
 fn went(told: &Document) -> Option<&str> {
     told.full_restart.as_ref()?.outcome.as_deref()
+}
+
+/// What there is to say where no recovery is stored: `under way`, `part of 1a2b3c4d`.
+fn standing(told: &Document) -> String {
+    match (told.recovery_state.as_deref(), &told.recovery_of) {
+        (Some("part-of"), Some(first)) => format!("part of {}", first.chars().take(DIGITS).collect::<String>()),
+        (Some(word), _) => visible(&word.replace('-', " ")),
+        (None, _) => NOTHING.to_owned(),
+    }
 }
 
 /// `recovered, 184ms down`.

@@ -370,3 +370,37 @@ fn where_there_is_nothing_to_read_a_sentence_says_why() {
     std::fs::write(root.path(), "garbage, more than a hundred bytes of it".repeat(9)).unwrap();
     check(&why(), &format!("{shown} is damaged. unitwardd saves what can be read of it when it starts."));
 }
+
+#[test]
+fn where_there_is_no_recovery_it_says_why() {
+    use crate::shell::survey::reports::document::Standing;
+    let check = |standing: Standing, cell: &str, line: &str| {
+        let mut death = every_kind().all().remove(3);
+        death.stand(standing);
+        let table = Table::new(Paint::Plain).lines(std::slice::from_ref(&death), &zone());
+        assert!(table.trim_end().ends_with(&format!("held    {cell}")), "{table}");
+        let detail = detail::detail(&death, &zone());
+        assert!(detail.trim_end().ends_with(&format!("    Recovery: {line}")), "{detail}");
+    };
+    let first = "1".repeat(32);
+    check(Standing::UnderWay, "under way", "under way");
+    check(Standing::PartOf(first.clone()), "part of 11111111", &format!("part of that from death {first}"));
+    check(Standing::NoWard, "no ward", "none, no ward guards the unit");
+    check(Standing::NotKnown, "not known", "none is known");
+    check(Standing::NotRestarted, "not restarted", "none, systemd does not restart the unit after such a death");
+}
+
+#[test]
+fn deaths_while_an_earlier_recovery_went_on_were_part_of_it() {
+    let mut found = every_kind().all();
+    let root = tempfile::tempdir().unwrap();
+    let wards = root.path().join("etc/unitward");
+    std::fs::create_dir_all(&wards).unwrap();
+    std::fs::write(wards.join("web.ward"), "").unwrap();
+    crate::shell::survey::reports::standing::tell(&mut found, root.path());
+    let told = found.iter().map(|death| death.recovery_state.as_deref().unwrap_or("-"));
+    // The recovery from the second lasted until after the sixth.
+    let expect = ["-", "-", "part-of", "part-of", "part-of", "part-of", "no-ward", "not-known", "-"];
+    assert_eq!(told.collect::<Vec<_>>(), expect);
+    assert_eq!(found[3].recovery_of.as_deref(), Some(found[1].invocation.as_str()));
+}

@@ -14,7 +14,7 @@ use crate::edge::history::entry::{Key, Witness};
 use crate::edge::history::{HistoryError, Known};
 use crate::edge::journal::{self, JournalRun, Scan};
 use crate::edge::record::{self, RunRecord, StartKind, Up};
-use crate::edge::recoveries::{self, Chain};
+use crate::edge::recoveries::{self, Chain, UnderWay};
 use crate::edge::up;
 use std::collections::{BTreeMap, HashSet};
 
@@ -55,6 +55,8 @@ pub(in crate::shell::daemon) enum Memory {
     End(Recalled),
     /// A recovery from this death came to its end.
     Recovery(Key, Chain),
+    /// A recovery from this death goes on in this boot.
+    UnderWay(Key, UnderWay),
 }
 
 /// The end of a run that nobody had asked for.
@@ -109,7 +111,7 @@ pub(super) fn gather(cursor: Option<&str>) -> Recollection {
     let restarts = scan.restarts.iter().map(hand_made).collect();
     let mut records = record::all();
     up::complete(&mut records);
-    let memories = remember(&side_by_side(scan, (&boot, records)));
+    let memories = remember(&side_by_side(scan, (&boot, records)), &boot);
     Recollection { memories, restarts, boot, cursor, left_out, unfinished, trouble }
 }
 
@@ -155,8 +157,9 @@ fn side_by_side(scan: Scan, (present, records): (&str, Vec<RunRecord>)) -> BTree
 }
 
 /// The deaths and recoveries among the runs, in their order.
-fn remember(runs: &BTreeMap<Key, Accounts>) -> Vec<Memory> {
+fn remember(runs: &BTreeMap<Key, Accounts>, present: &str) -> Vec<Memory> {
     let mut memories = Vec::new();
+    let answered = answered(runs);
     for (key, accounts) in runs {
         let end = accounts.ending().filter(|(testimony, ..)| testimony.evidence == Evidence::Unasked);
         if let Some((testimony, activity, witness)) = end {
@@ -173,6 +176,21 @@ fn remember(runs: &BTreeMap<Key, Accounts>) -> Vec<Memory> {
             accounts.record.as_ref().map(|(record, _)| record.clone())
         };
         let record = accounts.record.as_ref().map(|(record, _)| record);
+        let last = record.filter(|_| !answered.contains(key));
+        if let Some(open) = last.and_then(|record| recoveries::under_way(record, &lookup)).filter(|open| open.has_begun)
+            && let Some(invocation) = InvocationId::parse(&open.invocation)
+        {
+            let key = Key { invocation, ..key.clone() };
+            let at = accounts.ending().map(|(testimony, ..)| testimony.at);
+            let at = at.or(record.and_then(|record| record.begun)).unwrap_or(open.died.at);
+            let place = Place::of(accounts.end.or(accounts.up), at);
+            let memory = if key.boot == present {
+                Memory::UnderWay(key, open)
+            } else {
+                Memory::Recovery(key, open.ended_early(at))
+            };
+            memories.push((place, at, memory));
+        }
         for chain in record.map(|record| recoveries::chains(record, &lookup)).unwrap_or_default() {
             let (place, at) = accounts.over(&chain);
             if let Some(invocation) = InvocationId::parse(&chain.invocation) {
@@ -183,6 +201,16 @@ fn remember(runs: &BTreeMap<Key, Accounts>) -> Vec<Memory> {
     // Where two have one place the death stands first, and stays there.
     memories.sort_by_key(|(place, at, _)| (*place, *at));
     memories.into_iter().map(|(.., memory)| memory).collect()
+}
+
+/// The runs after which another one began that knows of them.
+fn answered(runs: &BTreeMap<Key, Accounts>) -> HashSet<Key> {
+    let records = runs.iter().filter_map(|(key, accounts)| Some((key, &accounts.record.as_ref()?.0)));
+    let named = records.flat_map(|(key, record)| {
+        let runs = [record.follows.as_deref(), record.breaks_off.as_deref()];
+        runs.into_iter().flatten().map(move |run| (key, run))
+    });
+    named.filter_map(|(key, run)| Some(Key { invocation: InvocationId::parse(run)?, ..key.clone() })).collect()
 }
 
 impl Place {
@@ -209,6 +237,7 @@ impl Accounts {
         let (place, at) = match chain.ended {
             Ended::Up => (self.up.or(self.end), chain.attempts.last().and_then(|attempt| attempt.up).map(|up| up.at)),
             Ended::GivenUp(_) => (self.end, self.ending().map(|(testimony, ..)| testimony.at)),
+            Ended::Early(at) => (self.end.or(self.up), Some(at)),
         };
         let at = at.unwrap_or(chain.died.at);
         (Place::of(place, at), at)
@@ -226,14 +255,16 @@ pub(super) fn forget_the_known(history: Known<'_>, told: &mut Recollection) -> R
     restarts.retain(|restart| unknown_restarts.contains(&restart.key));
     let ends = memories.iter().filter_map(|memory| match memory {
         Memory::End(recalled) => Some(recalled.key.clone()),
-        Memory::Recovery(..) => None,
+        Memory::Recovery(..) | Memory::UnderWay(..) => None,
     });
     let unknown_deaths: HashSet<Key> = history.unknown_deaths(ends.collect())?.into_iter().collect();
     let recovered = memories.iter().filter_map(Memory::recovered);
     let unknown_recoveries: HashSet<Key> = history.unknown_recoveries(recovered.collect())?.into_iter().collect();
     memories.retain(|memory| match memory {
         Memory::End(recalled) => unknown_deaths.contains(&recalled.key),
-        Memory::Recovery(..) => memory.recovered().is_some_and(|key| unknown_recoveries.contains(&key)),
+        Memory::Recovery(..) | Memory::UnderWay(..) => {
+            memory.recovered().is_some_and(|key| unknown_recoveries.contains(&key))
+        }
     });
     Ok(())
 }
@@ -243,7 +274,7 @@ impl Memory {
     fn recovered(&self) -> Option<Key> {
         match self {
             Self::End(_) => None,
-            Self::Recovery(key, _) => Some(key.clone()),
+            Self::Recovery(key, _) | Self::UnderWay(key, _) => Some(key.clone()),
         }
     }
 }

@@ -190,8 +190,8 @@ impl Desk {
             death: death.clone(),
             ward: account.ward.clone(),
             outcome: account.outcome.word().to_owned(),
-            at: match (account.recovery_ms, account.restarts) {
-                (Some(whole), _) => account.timestamp + whole,
+            at: match (account.over, account.restarts) {
+                (Some(at), _) => at,
                 (None, 0) => account.timestamp,
                 (None, _) => scene.now.epoch_ms,
             },

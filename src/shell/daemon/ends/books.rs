@@ -36,6 +36,12 @@ impl Ends {
                         actions.extend(self.recall_end(scene, recalled));
                     }
                 }
+                Memory::UnderWay(key, under_way) => {
+                    if scene.rules.guard.ward(&key.unit).is_some() {
+                        let is_down = self.units.get(&key.unit).is_some_and(|unit| unit.is_down);
+                        self.open.learn((&key.unit, is_down), Some(under_way), scene.now.monotonic);
+                    }
+                }
                 Memory::Recovery(key, chain) => {
                     if scene.rules.guard.ward(&key.unit).is_some() {
                         actions.extend(self.settle(scene, &key.unit, (key.boot, chain)));

@@ -10,6 +10,7 @@
 
 mod books;
 mod end;
+mod under_way;
 mod unit;
 mod unnoted;
 
@@ -29,10 +30,12 @@ use crate::core::crash::verdict::{self, FailedControl, Verdict};
 use crate::core::recovery::account::Ended as Finish;
 use crate::edge::history::entry::{self, Key};
 use crate::edge::record::Up;
+use crate::edge::recoveries::Chain;
 use crate::shell::news::{self, News};
 use end::{End, Held, Source, Waiting};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
+use under_way::{Open, is_down};
 use unit::{Acquaintance, Standing, Unit};
 
 /// How long PID 1's answer about a failed control process is waited for. It comes within milliseconds; this is for a machine on which
@@ -53,6 +56,8 @@ pub(super) struct Ends {
     settled: Recent,
     /// Runs whose deaths an earlier daemon told: it may have ended while they were brought to their end.
     told_before: Recent,
+    /// Recoveries that go on.
+    open: Open,
     /// Ends that wait for a word about a control process.
     waiting: Vec<Waiting>,
     /// Ends that wait for what happened before them to be recalled.
@@ -74,6 +79,7 @@ impl Ends {
             departed: Recent::default(),
             settled: Recent::default(),
             told_before: Recent::default(),
+            open: Open::default(),
             waiting: Vec::new(),
             held: Vec::new(),
             recall: Recall::new(now.monotonic),
@@ -123,6 +129,9 @@ impl Ends {
             unit.met = observation.invocation.clone().filter(|_| observation.stage != Stage::Starting);
         }
         unit.standing = Standing::of(observation);
+        unit.is_down = is_down(observation);
+        self.open.observe(name, is_down(observation), scene.now.monotonic);
+        let unit = self.unit(name);
         let mut actions = Vec::new();
         if unit.acquaintance == Acquaintance::Stranger && !observation.is_over() {
             unit.acquaintance = Acquaintance::Known;
@@ -164,6 +173,7 @@ impl Ends {
         (unit.nature, unit.acquaintance) = (description.nature, Acquaintance::Known);
         let mut actions = self.observe(scene, name, &description.observation);
         actions.extend(self.resolve(scene, name, description.failed_control));
+        actions.extend(self.confirm_down(scene, name, &description.observation));
         actions
     }
 
@@ -206,8 +216,9 @@ impl Ends {
 
     /// A run record that was asked for.
     pub(super) fn hear(&mut self, scene: Scene<'_>, witness: Witness) -> Vec<Action> {
-        let Witness { unit: name, invocation, testimony, recoveries } = witness;
+        let Witness { unit: name, invocation, testimony, recoveries, under_way } = witness;
         let Some(unit) = self.units.get_mut(&name) else { return Vec::new() };
+        self.open.learn((&name, unit.is_down), under_way, scene.now.monotonic);
         let index = unit.ended.iter().position(|ended| ended.invocation == invocation);
         let ended = index.map(|index| unit.ended.remove(index));
         let foretold = unit.foretold.take_if(|ended| ended.invocation == invocation);
@@ -221,7 +232,8 @@ impl Ends {
         // What a unit had recovered from when it was met is for the books, which know whether that was told; without a history nobody
         // knows, and it is not told.
         let is_for_books = self.units.get(&name).is_some_and(|unit| unit.met.as_ref() == Some(&invocation));
-        for chain in recoveries.into_iter().filter(|chain| !is_for_books || chain.ended != Finish::Up) {
+        let is_of_now = |chain: &Chain| matches!(chain.ended, Finish::GivenUp(_));
+        for chain in recoveries.into_iter().filter(|chain| !is_for_books || is_of_now(chain)) {
             actions.extend(self.settle(scene, &name, (scene.rules.boot.clone(), chain)));
         }
         actions
@@ -238,7 +250,7 @@ impl Ends {
     /// When [`Ends::overdue`] has something to do.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let waits = self.waiting.iter().map(|waiting| waiting.until);
-        waits.chain(self.desk.deadline()).chain(self.recall.deadline()).min()
+        waits.chain(self.desk.deadline()).chain(self.recall.deadline()).chain(self.open.deadline()).min()
     }
 
     /// Whatever the time has come for.
@@ -251,6 +263,7 @@ impl Ends {
             actions.push(Action::Say(Remark::RecallLate));
             actions.extend(self.let_go(scene));
         }
+        actions.extend(self.open.overdue(now));
         actions.extend(self.desk.overdue(scene));
         actions
     }

@@ -12,6 +12,8 @@ pub(super) struct Unit {
     pub(super) nature: Nature,
     pub(super) acquaintance: Acquaintance,
     pub(super) standing: Standing,
+    /// Whether it is down, and nothing is about to start it.
+    pub(super) is_down: bool,
     /// Ends of which the run record is being read.
     pub(super) ended: Vec<Ended>,
     /// The end that was told before its run was over.
@@ -50,6 +52,7 @@ impl Unit {
             nature: Nature::default(),
             acquaintance: Acquaintance::Stranger,
             standing: Standing::Unseen,
+            is_down: false,
             ended: Vec::new(),
             foretold: None,
             up: None,

@@ -175,6 +175,25 @@ fn a_record_knows_better_since_when_than_a_unit_that_changes_often() {
 }
 
 #[test]
+fn who_is_stopped_was_asked_to_ended_by_itself_or_was_pulled_down() {
+    let ward = sample::ward("web", TEXT);
+    let clean = |end: End| End { result: "success".into(), code: "exited".into(), status: "0".into(), ..end };
+    let check = |end: Option<End>, expect: (&str, Option<&str>)| {
+        let run = RunRecord { end, ..run(&ward, (1, StartKind::First)) };
+        let told = stands(seen("loaded inactive dead", ""), sample::book(vec![run]), false);
+        let more = told.down.as_ref().and_then(|down| down.unit.as_deref().or(down.reason.as_deref()));
+        assert_eq!((told.state, (told.word(), more)), (State::Stopped, expect));
+    };
+    check(None, ("stopped", None));
+    check(Some(End { asked: true, ..died(5_000) }), ("stopped", None));
+    check(Some(End { restart_follows: Some(false), ..clean(died(5_000)) }), ("ended by itself", Some("EXIT 0")));
+    check(Some(End { restart_follows: None, ..clean(died(5_000)) }), ("ended by itself", Some("EXIT 0")));
+    check(Some(clean(died(5_000))), ("stopped", None));
+    let pulled = End { asked: true, pulled_by: Some("db.service".into()), ..died(5_000) };
+    check(Some(pulled), ("pulled down", Some("db.service")));
+}
+
+#[test]
 fn excluded_is_who_is_down_and_marked_and_done_who_has_finished() {
     let exclusion = Some(Exclusion { at: NOW - 7_000, by: By::Hand, why: String::new(), triggers: Vec::new() });
     let excluded = stands(seen("loaded inactive dead", ""), Book { exclusion, ..Book::default() }, false);

@@ -31,6 +31,12 @@ pub(in crate::shell) struct Document {
     pub(in crate::shell) way: Way,
     pub(in crate::shell) backtrace: Option<String>,
     pub(in crate::shell) recovery: Option<Recovery>,
+    /// Where there is none, why: the word of a [`Standing`].
+    #[serde(default)]
+    pub(in crate::shell) recovery_state: Option<String>,
+    /// The death that began the recovery of which this one is a part.
+    #[serde(default)]
+    pub(in crate::shell) recovery_of: Option<String>,
     pub(in crate::shell) full_restart: Option<FullRestart>,
     pub(in crate::shell) led_to: Option<String>,
     /// Its place in the order of storing.
@@ -103,6 +109,33 @@ pub(in crate::shell) struct Step {
     pub(in crate::shell) ms: Option<u64>,
 }
 
+/// What is known of the recovery from a death where none is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::shell) enum Standing {
+    /// It goes on.
+    UnderWay,
+    /// The death was that of a restart, and prolonged the recovery from this one.
+    PartOf(String),
+    /// There is none: systemd does not restart the unit after such a death.
+    NotRestarted,
+    /// There is none: no ward guards the unit.
+    NoWard,
+    /// It was of an earlier boot, or its record is gone.
+    NotKnown,
+}
+
+impl Standing {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::UnderWay => "under-way",
+            Self::PartOf(_) => "part-of",
+            Self::NotRestarted => "not-restarted",
+            Self::NoWard => "no-ward",
+            Self::NotKnown => "not-known",
+        }
+    }
+}
+
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -146,6 +179,8 @@ impl Document {
             way: way(told.report.as_ref()),
             backtrace: death.backtrace.as_deref().and_then(known),
             recovery: recovery(told),
+            recovery_state: None,
+            recovery_of: None,
             full_restart: told.restart.as_ref().map(FullRestart::new),
             led_to: told.led_to.as_ref().map(InvocationId::to_string),
             sequence: told.id,
@@ -157,6 +192,15 @@ impl Document {
         let restarted = self.full_restart.as_ref().and_then(|restart| restart.outcome.as_deref());
         let outcome = self.recovery.as_ref().map(|recovery| recovery.outcome.as_str()).or(restarted);
         matches!(outcome, Some("step-failed" | "excluded" | "stack-restarted" | "rebooting" | "failed"))
+    }
+
+    /// Says what is known where no recovery is stored.
+    pub(in crate::shell) fn stand(&mut self, standing: Standing) {
+        self.recovery_state = Some(standing.word().to_owned());
+        self.recovery_of = match standing {
+            Standing::PartOf(first) => Some(first),
+            Standing::UnderWay | Standing::NotRestarted | Standing::NoWard | Standing::NotKnown => None,
+        };
     }
 
     /// One line of JSON.

@@ -71,12 +71,13 @@ impl Recorded {
         let at = match ended {
             Ended::Up => attempts.last().and_then(|attempt| attempt.up).map(|up| up.at),
             Ended::GivenUp(_) => self.latest.end.as_ref().map(|end| end.at),
+            Ended::Early(at) => Some(*at),
         };
         Some(course::recorded(&told, attempts, (&self.latest.unit, Progress::Over(at.unwrap_or(end.at)))))
     }
 
     fn going_on(&self, open: &UnderWay, seen: &Properties) -> Option<Recovery> {
-        let UnderWay { invocation, died: end, attempts } = open;
+        let UnderWay { invocation, died: end, attempts, has_begun: _ } = open;
         let mut attempts = attempts.clone();
         // Until a step has ended it is on record as killed.
         if self.latest.end.is_none()

@@ -155,6 +155,7 @@ fn moments(recovery: &Recovery) -> Vec<Moment> {
         "excluded" => Some("left down"),
         "stack-restarted" => Some("stack restarted"),
         "rebooting" => Some("reboot"),
+        "ended" => Some("ended"),
         _ => None,
     };
     let given_up = ended.and_then(|word| moment(recovery.end_ms, word));

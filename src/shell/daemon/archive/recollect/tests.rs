@@ -30,11 +30,13 @@ fn told(boot: &str, record: RunRecord, (first, last): (u64, u64)) -> JournalRun 
 }
 
 fn check(scan: Scan, records: Vec<RunRecord>, expect: &[&str]) {
-    let memories = remember(&side_by_side(scan, ("now", records)));
+    let memories = remember(&side_by_side(scan, ("now", records)), "now");
     let words = |memory: &Memory| {
         let (what, key) = match memory {
             Memory::End(recalled) => ("end", &recalled.key),
+            Memory::Recovery(key, chain) if matches!(chain.ended, Ended::Early(_)) => ("ended", key),
             Memory::Recovery(key, _) => ("recovery", key),
+            Memory::UnderWay(key, _) => ("under way", key),
         };
         format!("{what} {} {}", key.boot, key.invocation.as_str().trim_start_matches('0'))
     };
@@ -51,7 +53,11 @@ fn a_clock_that_is_set_back_changes_no_order() {
 fn boots_stand_in_the_order_of_the_journal_whoever_tells_of_them() {
     let runs = vec![told("first", record(1, (None, Some(900))), (1, 1))];
     let ends = vec![end("second", 8, (2, 100)), end("now", 9, (3, 50))];
-    check(Scan { runs, ends, ..Scan::default() }, vec![], &["end first 1", "end second 8", "end now 9"]);
+    check(
+        Scan { runs, ends, ..Scan::default() },
+        vec![],
+        &["end first 1", "ended first 1", "end second 8", "end now 9"],
+    );
 }
 
 #[test]
@@ -61,7 +67,7 @@ fn a_recovery_follows_its_death_and_stands_before_the_next() {
         told("now", record(2, (Some(60), Some(70))), (14, 29)),
     ];
     let ends = vec![end("now", 1, (10, 90)), end("now", 8, (20, 65)), end("now", 2, (30, 70))];
-    let expect = ["end now 1", "recovery now 1", "end now 8", "end now 2"];
+    let expect = ["end now 1", "recovery now 1", "end now 8", "end now 2", "under way now 2"];
     check(Scan { runs, ends, ..Scan::default() }, vec![], &expect);
 }
 
@@ -77,6 +83,24 @@ fn a_ward_that_is_given_up_died_before() {
 fn what_only_the_run_records_tell_comes_last_by_its_time() {
     let records = vec![record(2, (Some(30), Some(40))), record(1, (Some(10), Some(20)))];
     let ends = vec![end("now", 8, (3, 1_000))];
-    let expect = ["end now 8", "end now 1", "recovery now 1", "end now 2"];
+    let expect = ["end now 8", "end now 1", "recovery now 1", "end now 2", "under way now 2"];
     check(Scan { ends, ..Scan::default() }, records, &expect);
+}
+
+#[test]
+fn a_recovery_that_a_boot_has_not_finished_is_over_and_one_of_this_boot_goes_on() {
+    let runs = vec![
+        told("first", record(1, (Some(80), Some(90))), (4, 9)),
+        told("first", record(2, (None, Some(95))), (10, 10)),
+        told("now", record(1, (Some(80), Some(90))), (14, 29)),
+    ];
+    let expect = ["end first 1", "end first 2", "ended first 1", "end now 1", "under way now 1"];
+    check(Scan { runs, ..Scan::default() }, vec![], &expect);
+}
+
+#[test]
+fn a_death_after_which_nothing_restarts_the_unit_begins_no_recovery() {
+    let mut last = record(1, (Some(80), Some(90)));
+    last.end.as_mut().unwrap().restart_follows = Some(false);
+    check(Scan { runs: vec![told("first", last, (4, 9))], ..Scan::default() }, vec![], &["end first 1"]);
 }

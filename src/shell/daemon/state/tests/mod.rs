@@ -3,6 +3,7 @@
 mod books;
 mod stacks;
 mod standings;
+mod under_way;
 mod units;
 
 use super::super::archive::Memory;
@@ -177,7 +178,8 @@ fn testimony(evidence: Evidence) -> Testimony {
 }
 
 fn record(testimony: Option<Testimony>) -> Event {
-    Event::Record(Witness { unit: "w.service".into(), invocation: run(1), testimony, recoveries: vec![] })
+    let (unit, recoveries) = ("w.service".into(), vec![]);
+    Event::Record(Witness { unit, invocation: run(1), testimony, recoveries, under_way: None })
 }
 
 #[test]

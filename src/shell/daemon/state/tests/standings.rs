@@ -112,7 +112,7 @@ fn a_death_limit_excludes() {
     // It was up when it was met: of what came before that the books tell, if nobody has.
     let recoveries = vec![chain(run(9), Ended::Up), chain(run(1), Ended::GivenUp(GivenUp::Exclude))];
     let testimony = Some(testimony(Evidence::Unasked));
-    let witness = Witness { unit: "w.service".into(), invocation: run(1), testimony, recoveries };
+    let witness = Witness { unit: "w.service".into(), invocation: run(1), testimony, recoveries, under_way: None };
     let actions = state.step(at(3), Event::Record(witness));
     assert_eq!(
         told(&actions),

@@ -1,0 +1,106 @@
+//! Recoveries that go on, and those that end without a run that would tell of it.
+//!
+//! A stop takes a unit that waits for its restart down at once: no line of the unit runs. So a recovery that goes on while its unit is
+//! down, with no job that would start it, has come to its end. A unit is down for a moment also on the way from its death to the wait
+//! for its restart, so PID 1 is asked again after [`PAUSE`], and its answer, which comes behind all signals before it, decides.
+//!
+//! Invariant: a recovery is forgotten here when its end is told, or when a record tells that it is over.
+
+use super::{Ends, Scene};
+use crate::core::crash::observation::{Observation, Stage};
+use crate::edge::recoveries::UnderWay;
+use crate::shell::daemon::event::Action;
+use crate::shell::daemon::guard::Guard;
+use crate::shell::daemon::systemd::{Question, UnitAt};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long a unit is down before PID 1 is asked whether it stays so.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long PID 1's answer is waited for before it is asked again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The recoveries that go on, by the wards' units.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    recoveries: HashMap<String, UnderWay>,
+    /// When PID 1 is to be asked about units that are down.
+    looks: HashMap<String, Duration>,
+}
+
+/// Whether a unit that is seen so is down and nothing is about to start it.
+pub(super) fn is_down(observation: &Observation) -> bool {
+    observation.stage == Stage::Ended && observation.job.is_none()
+}
+
+impl Open {
+    /// What a record tells of the unit's recovery.
+    pub(super) fn learn(&mut self, (unit, is_down): (&str, bool), under_way: Option<UnderWay>, now: Duration) {
+        match under_way {
+            Some(under_way) => {
+                self.recoveries.insert(unit.to_owned(), under_way);
+                self.observe(unit, is_down, now);
+            }
+            None => self.forget(unit),
+        }
+    }
+
+    /// A unit was seen.
+    pub(super) fn observe(&mut self, unit: &str, is_down: bool, now: Duration) {
+        if !is_down {
+            self.looks.remove(unit);
+        } else if self.recoveries.contains_key(unit) {
+            self.looks.entry(unit.to_owned()).or_insert(now + PAUSE);
+        }
+    }
+
+    fn forget(&mut self, unit: &str) {
+        self.recoveries.remove(unit);
+        self.looks.remove(unit);
+    }
+
+    fn take(&mut self, unit: &str) -> Option<UnderWay> {
+        self.looks.remove(unit);
+        self.recoveries.remove(unit)
+    }
+
+    /// When [`Open::overdue`] has something to ask.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.looks.values().min().copied()
+    }
+
+    /// What the time has come to ask.
+    pub(super) fn overdue(&mut self, now: Duration) -> Vec<Action> {
+        let due = self.looks.iter_mut().filter(|(_, at)| **at <= now);
+        let ask = |(unit, at): (&String, &mut Duration)| {
+            *at = now + PATIENCE;
+            Action::Ask(Question::Describe(UnitAt::new(unit)))
+        };
+        due.map(ask).collect()
+    }
+}
+
+impl Ends {
+    /// PID 1 has answered that a unit stands so: its recovery is over if the unit is down.
+    pub(super) fn confirm_down(&mut self, scene: Scene<'_>, unit: &str, observation: &Observation) -> Vec<Action> {
+        if !is_down(observation) {
+            return Vec::new();
+        }
+        let Some(open) = self.open.take(unit) else { return Vec::new() };
+        // Of a unit that systemd had let go it does not know when that was.
+        let known = Some(observation.changed_at / 1_000).filter(|at| *at >= open.died.at);
+        let at = known.unwrap_or(scene.now.epoch_ms);
+        self.settle(scene, unit, (scene.rules.boot.clone(), open.ended_early(at)))
+    }
+
+    /// The configuration is about to change: the recoveries of wards that are gone from it are over.
+    pub(in crate::shell::daemon) fn part(&mut self, scene: Scene<'_>, next: &Guard) -> Vec<Action> {
+        let is_gone = |unit: &&String| next.ward(unit) != scene.rules.guard.ward(unit);
+        let gone: Vec<String> = self.open.recoveries.keys().filter(is_gone).cloned().collect();
+        let end = |unit: String| {
+            let open = self.open.take(&unit)?;
+            Some(self.settle(scene, &unit, (scene.rules.boot.clone(), open.ended_early(scene.now.epoch_ms))))
+        };
+        gone.into_iter().filter_map(end).flatten().collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! Recoveries that end without a run that would tell of it.
+
+use super::*;
+use crate::edge::record::End;
+use crate::edge::recoveries::UnderWay;
+
+fn under_way(number: u32) -> UnderWay {
+    UnderWay {
+        invocation: run(number).to_string(),
+        died: End { pid: Some(7), ..End::killed(1_700_000_000_000) },
+        attempts: vec![],
+        has_begun: true,
+    }
+}
+
+/// What the record of a run says that died and is to be restarted.
+fn died(number: u32) -> Event {
+    Event::Record(Witness {
+        unit: "w.service".into(),
+        invocation: run(number),
+        testimony: Some(testimony(Evidence::Unasked)),
+        recoveries: vec![],
+        under_way: Some(under_way(number)),
+    })
+}
+
+/// The outcomes of recoveries that are published.
+fn outcomes(actions: &[Action]) -> Vec<String> {
+    let outcome = |action: &Action| match action {
+        Action::JournalRecovery(told) => Some(format!("{} {}", told.1.ward, told.1.outcome.word())),
+        _ => None,
+    };
+    actions.iter().filter_map(outcome).collect()
+}
+
+fn asks(actions: &[Action]) -> bool {
+    let is_it = |action: &Action| matches!(action, Action::Ask(Question::Describe(at)) if at.unit == "w.service");
+    actions.iter().any(is_it)
+}
+
+/// A ward that has died, at time 3, and is seen so.
+fn dead(stage: Stage) -> State {
+    let mut state = ready();
+    let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));
+    let _ = state.step(at(2), changed("w.service", seen(1, stage)));
+    let _ = state.step(at(3), died(1));
+    state
+}
+
+#[test]
+fn a_stop_while_the_unit_waits_for_its_restart_ends_the_recovery() {
+    let mut state = dead(Stage::Restarting);
+    assert!(!asks(&state.step(at(5_000), Event::Tick)), "it waits");
+    let _ = state.step(at(5_001), changed("w.service", seen(1, Stage::Ended)));
+    assert!(!asks(&state.step(at(5_002), Event::Tick)));
+    assert!(asks(&state.step(at(6_001), Event::Tick)));
+    let actions = state.step(at(6_002), described("w.service", seen(1, Stage::Ended), None));
+    assert_eq!(outcomes(&actions), ["w ended"]);
+    assert!(outcomes(&state.step(at(6_003), described("w.service", seen(1, Stage::Ended), None))).is_empty());
+    assert!(!asks(&state.step(at(60_000), Event::Tick)));
+}
+
+#[test]
+fn a_unit_that_is_down_on_the_way_to_its_restart_has_not_ended_its_recovery() {
+    let mut state = dead(Stage::Ended);
+    let _ = state.step(at(4), changed("w.service", seen(1, Stage::Restarting)));
+    assert!(!asks(&state.step(at(5_000), Event::Tick)));
+    let mut state = dead(Stage::Ended);
+    assert!(asks(&state.step(at(1_003), Event::Tick)));
+    let late = described("w.service", seen(1, Stage::Restarting), None);
+    assert!(outcomes(&state.step(at(1_004), late)).is_empty());
+    let queued = Observation { job: Some(7), ..seen(1, Stage::Ended) };
+    assert!(outcomes(&state.step(at(1_005), described("w.service", queued, None))).is_empty(), "a start waits");
+}
+
+#[test]
+fn a_ward_that_is_removed_ends_its_recovery() {
+    let mut state = dead(Stage::Restarting);
+    let same = state.step(at(4), configured(CONF));
+    assert!(outcomes(&same).is_empty());
+    let _ = state.step(at(5), recalled(vec![]));
+    let gone = Event::Configured(Box::new(config_of(&[("unitward.conf", CONF)])), Box::default(), Vec::new());
+    assert_eq!(outcomes(&state.step(at(6), gone)), ["w ended"]);
+}
+
+#[test]
+fn a_recovery_that_went_on_when_the_daemon_began_is_ended_when_its_unit_is_down() {
+    let mut state = recalling();
+    let _ = state.step(at(1), described("w.service", seen(1, Stage::Ended), None));
+    let _ = state.step(at(1), died(1));
+    let key = entry::Key { boot: boot(), unit: "w.service".into(), invocation: run(1) };
+    let _ = state.step(at(2), recalled(vec![Memory::UnderWay(key, under_way(1))]));
+    assert!(asks(&state.step(at(1_002), Event::Tick)));
+    let actions = state.step(at(1_003), described("w.service", seen(1, Stage::Ended), None));
+    assert_eq!(outcomes(&actions), ["w ended"]);
+}

@@ -1,0 +1,67 @@
+//! What is said of the recovery from a death where none is stored: whether there is none, and why, or whether it goes on.
+//!
+//! The run records tell it of deaths of this boot. Of older ones it follows from the list itself which were part of an earlier
+//! recovery; what else became of them nobody knows any more.
+
+use super::document::{Document, Standing};
+use crate::edge::record::{self, WardState};
+use crate::edge::recoveries::{self, Part};
+use crate::edge::root::Files;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+/// Says it of these deaths, which stand in the order of their times; `root` is where the wards are.
+pub(in crate::shell) fn tell(documents: &mut [Document], root: &Path) {
+    let is_open = |document: &Document| document.recovery.is_none() && document.full_restart.is_none();
+    if !documents.iter().any(is_open) {
+        return;
+    }
+    let mut wards: HashSet<String> = Files::list(root).ward_names().map(str::to_owned).collect();
+    let is_here = root == Path::new("/");
+    if is_here {
+        wards.extend(record::wards());
+    }
+    let parts = parts(documents);
+    for document in documents.iter_mut().filter(|document| is_open(document)) {
+        let recorded = || is_here.then(|| recorded(&document.ward, &document.invocation)).flatten();
+        let earlier = || parts.get(&document.invocation).cloned();
+        let standing = if wards.contains(&document.ward) {
+            recorded().or_else(|| Some(Standing::PartOf(earlier()?))).unwrap_or(Standing::NotKnown)
+        } else {
+            Standing::NoWard
+        };
+        document.stand(standing);
+    }
+}
+
+/// What the run records tell of the recovery from this death; `None`: they do not know the run.
+fn recorded(ward: &str, invocation: &str) -> Option<Standing> {
+    let state = WardState::of(ward);
+    let lookup = |run: &str| state.run(run).ok();
+    Some(match recoveries::part(&lookup(invocation)?, &lookup)? {
+        Part::Of(first) => Standing::PartOf(first),
+        Part::Nothing => Standing::NotRestarted,
+        Part::Beginning => Standing::UnderWay,
+        Part::NotKnown => return None,
+    })
+}
+
+/// Deaths that happened while a recovery from an earlier one of the same unit went on: the run of that one.
+fn parts(documents: &[Document]) -> HashMap<String, String> {
+    let mut parts = HashMap::new();
+    let mut latest: HashMap<(&str, &str), (&str, u64)> = HashMap::new();
+    for document in documents {
+        let unit = (document.unit.as_str(), document.boot.as_str());
+        match &document.recovery {
+            Some(recovery) => {
+                latest.insert(unit, (&document.invocation, recovery.timestamp));
+            }
+            None => {
+                if let Some((first, _)) = latest.get(&unit).filter(|(_, over)| document.timestamp <= *over) {
+                    parts.insert(document.invocation.clone(), (*first).to_owned());
+                }
+            }
+        }
+    }
+    parts
+}
