@@ -57,6 +57,10 @@ pub struct RunRecord {
     /// When its first line ran, milliseconds since the epoch; `None` in records of older versions.
     #[serde(default)]
     pub begun: Option<u64>,
+    /// When the unit was down before this start, by systemd's account: from then on it waited with its restart. Milliseconds since
+    /// the epoch; `None` for a first start, and in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<u64>,
     /// How long the back-off was that this start waits, milliseconds; `None` where it did not wait, and in records of older
     /// versions.
     #[serde(default)]
@@ -90,6 +94,7 @@ impl RunRecord {
             start,
             restarts: 0,
             begun: None,
+            down: None,
             backoff_ms: None,
             follows: None,
             breaks_off: None,

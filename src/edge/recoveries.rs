@@ -153,6 +153,7 @@ fn attempt(record: &RunRecord) -> Attempt {
     let steps = record.results.iter().filter(|result| result.step != "0").map(StepDone::from).collect();
     Attempt {
         begun: record.begun,
+        down: record.down,
         backoff_ms: record.backoff_ms.unwrap_or(0),
         steps,
         up: record.up.map(|up| UpTimes { main: up.main, at: up.at }),

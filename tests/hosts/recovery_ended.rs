@@ -46,7 +46,7 @@ on_both! {
         let record = record(&records, 3);
         check(&record, &run, 1);
         assert_eq!(steps(&record), json!([
-            ["OnDeath", "Execute", "/bin/true", "ok"], ["OnDeath", "WaitFor", "300s", "failed"],
+            ["OnDeath", "Execute", "/bin/true", "ok"], ["OnDeath", "WaitFor", "5min", "failed"],
         ]));
         records.assert_no_more_within(QUIET);
         let stored = told(&host).expect("a history");

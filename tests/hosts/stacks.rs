@@ -152,7 +152,7 @@ on_both! {
         let then = pids(&host);
         kill(&host, "cm");
         wait_for_others(&host, &then);
-        wait_for_one(&reports, 7, "cm (5 deaths in 60 s)");
+        wait_for_one(&reports, 7, "cm (6 deaths in 60 s)");
         let crashes = reports.messages().iter().filter(|report| report["name"] == "cm").count();
         assert_eq!(crashes, 6);
         reports.assert_no_more_within(Duration::from_secs(2));

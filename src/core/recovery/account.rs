@@ -26,6 +26,8 @@ pub struct Died {
 pub struct Attempt {
     /// When its first line ran, milliseconds since the epoch; `None`: nobody noted it.
     pub begun: Option<u64>,
+    /// When the unit was down and systemd began to wait for `RestartSec=`, likewise.
+    pub down: Option<u64>,
     /// How long it waited before all else, milliseconds; 0: it did not.
     pub backoff_ms: u64,
     /// Its steps, in the order they ran.

@@ -34,6 +34,8 @@ pub struct LeftOut {
 pub struct AttemptTimes {
     /// When its first line ran.
     pub begun: Option<u64>,
+    /// When the unit was down before it.
+    pub down: Option<u64>,
     /// How long it then waited, milliseconds.
     pub backoff_ms: u64,
     /// When each step ended.
@@ -93,6 +95,7 @@ impl AttemptTimes {
     fn of(attempt: &Attempt) -> Self {
         Self {
             begun: attempt.begun,
+            down: attempt.down,
             backoff_ms: attempt.backoff_ms,
             steps: attempt.steps.iter().map(|step| step.at).collect(),
             main: attempt.up.map(|up| up.main),
@@ -121,6 +124,8 @@ struct StoredAttempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     begun: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    down: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     backoff_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     steps: Vec<u64>,
@@ -139,15 +144,15 @@ fn is_zero(count: &usize) -> bool {
 
 impl From<&AttemptTimes> for StoredAttempt {
     fn from(times: &AttemptTimes) -> Self {
-        let AttemptTimes { begun, backoff_ms, steps, main, up, failed } = times.clone();
-        Self { begun, backoff_ms: (backoff_ms > 0).then_some(backoff_ms), steps, main, up, failed }
+        let AttemptTimes { begun, down, backoff_ms, steps, main, up, failed } = times.clone();
+        Self { begun, down, backoff_ms: (backoff_ms > 0).then_some(backoff_ms), steps, main, up, failed }
     }
 }
 
 impl From<StoredAttempt> for AttemptTimes {
     fn from(stored: StoredAttempt) -> Self {
-        let StoredAttempt { begun, backoff_ms, steps, main, up, failed } = stored;
-        Self { begun, backoff_ms: backoff_ms.unwrap_or(0), steps, main, up, failed }
+        let StoredAttempt { begun, down, backoff_ms, steps, main, up, failed } = stored;
+        Self { begun, down, backoff_ms: backoff_ms.unwrap_or(0), steps, main, up, failed }
     }
 }
 
@@ -167,6 +172,7 @@ mod tests {
         };
         Attempt {
             begun: Some(number * 10),
+            down: None,
             backoff_ms: number,
             steps: vec![step],
             up: None,
@@ -176,7 +182,8 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_read_again() {
-        let up = Attempt { up: Some(UpTimes { main: 16, at: 19 }), failed_at: None, ..attempt(1) };
+        let up = UpTimes { main: 16, at: 19 };
+        let up = Attempt { down: Some(8), up: Some(up), failed_at: None, ..attempt(1) };
         for attempts in [vec![], vec![up.clone()], vec![attempt(0), up], (0..500).map(attempt).collect()] {
             let course = Attempts::of(&attempts);
             assert_eq!(Attempts::read(&course.to_json()), Some(course));

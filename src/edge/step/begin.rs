@@ -20,6 +20,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
+/// When a unit was last down, by PID 1's monotonic clock.
+const DOWN: &str = "InactiveEnterTimestampMonotonic";
+
 /// The longest PID 1 may take to end a start that it has been told to end.
 const TO_BE_ENDED: Duration = Duration::from_secs(10);
 
@@ -42,7 +45,7 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     let state = WardState::of(ward);
     // Should this line be killed, those behind it must not take the run before for this one.
     let _ = state.forget_current();
-    let wanted = Wanted { unit: &["Id", this_run::PROPERTY], own: &["NRestarts", "TimeoutStartUSec"] };
+    let wanted = Wanted { unit: &["Id", this_run::PROPERTY, DOWN], own: &["NRestarts", "TimeoutStartUSec"] };
     let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
     let Some(run) = this_run::known(&known) else {
         return begin_blindly(&state, (ward, unit), arguments).map(|()| None);
@@ -59,6 +62,10 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     let mut record = RunRecord {
         restarts: series.restarts,
         begun: Some(clock::since_epoch()),
+        down: start
+            .is_restart()
+            .then(|| known.number(DOWN).filter(|at| *at > 0).map(clock::epoch_of_monotonic))
+            .flatten(),
         follows: series.answers(start, missed),
         breaks_off: due.filter(|_| !start.is_restart()),
         spent,
@@ -111,7 +118,6 @@ fn left_by(lines: &[StepLine], record: &RunRecord, timeout: Duration) -> Duratio
 fn is_turned(unit: &str, series: &Series) -> bool {
     const TAKE_ALONG: [&str; 4] = ["RequiredBy", "BoundBy", "RequisiteOf", "ConsistsOf"];
     const ARE_TAKEN_BY: [&str; 4] = ["Requires", "BindsTo", "Requisite", "PartOf"];
-    const DOWN: &str = "InactiveEnterTimestampMonotonic";
     const BEGUN: &str = "InactiveExitTimestampMonotonic";
     let asked = [&TAKE_ALONG[..], &ARE_TAKEN_BY, &[DOWN, BEGUN]].concat();
     let Ok(known) = pid1::ask_patiently(unit, Wanted { unit: &asked, own: &[] }) else { return false };

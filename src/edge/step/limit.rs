@@ -208,8 +208,9 @@ fn stop(unit: &str) -> io::Result<()> {
 fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io::Result<Option<GivenUp>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let within = arguments.span("within")?.as_secs_f64();
-    let deaths = tolerated(arguments);
-    let caller = format!("{ward} ({deaths} death{} in {within} s)", if deaths == 1 { "" } else { "s" });
+    // The last one was one more than are borne.
+    let deaths = tolerated(arguments).saturating_add(1);
+    let caller = format!("{ward} ({deaths} deaths in {within} s)");
     let (stopped, asked) = match site {
         Site::Ended(death) => (stop(unit), stack::restart(stack, caller, Some(death))),
         Site::Starting => (Ok(()), stack::restart(stack, caller, None)),

@@ -113,16 +113,20 @@ pub(super) fn name(ward: &Line) -> String {
     visible(&format!("{} ({})", ward.name, ward.unit))
 }
 
+/// The state in words, and whether the ward has changed: `running, changed`.
+fn state(ward: &Line, now: u64) -> String {
+    changed(ward, stands(ward, now))
+}
+
 /// The state in words: `recovering (step 2 of 4: Execute)`.
-pub(super) fn state(ward: &Line, now: u64) -> String {
+pub(super) fn stands(ward: &Line, now: u64) -> String {
     let more = match ward.state {
         State::Restarting => ward.until.map(|until| format!("in {}", wait(until.saturating_sub(now)))),
         State::Excluded => ward.exclusion.as_ref().map(|exclusion| format!("by {}", exclusion.by)),
         State::Stopped => ward.down.as_ref().and_then(down),
         _ => ward.step.as_ref().map(desk::step),
     };
-    let word = more.map_or_else(|| ward.word().to_owned(), |more| format!("{} ({more})", ward.word()));
-    changed(ward, word)
+    more.map_or_else(|| ward.word().to_owned(), |more| format!("{} ({more})", ward.word()))
 }
 
 fn changed(ward: &Line, word: String) -> String {
@@ -139,9 +143,11 @@ fn wait(ms: u64) -> String {
     if ms < 1_000 { "less than 1s".to_owned() } else { coarse(ms) }
 }
 
-/// Those that count now, of how many.
+/// Those that count now, of how many are borne. At the limit the count begins afresh: there it is one too many.
 fn deaths(ward: &Line) -> String {
-    ward.death_limit.map_or_else(|| NOTHING.to_owned(), |limit| format!("{}/{limit}", ward.deaths))
+    let at_limit = ward.state == State::Excluded && ward.exclusion.as_ref().is_some_and(|mark| mark.by == "limit");
+    let count = |limit: u32| if at_limit { u64::from(limit) + 1 } else { ward.deaths };
+    ward.death_limit.map_or_else(|| NOTHING.to_owned(), |limit| format!("{}/{limit}", count(limit)))
 }
 
 fn last(death: &DeathTold, now: u64) -> String {

@@ -1,7 +1,7 @@
 //! `unitward status`: everything about one ward, or one stack.
 
 use super::desk::{self, Form, Sheet, ago, colour, span, step};
-use super::list::{state, wards};
+use super::list::{stands, wards};
 use super::reports::table::{counted, time};
 use super::tree::{condition, counters, draw};
 use crate::core::visible::visible;
@@ -133,7 +133,7 @@ fn place(page: &mut Page<'_>, ward: &WardStatus) {
 fn standing(page: &mut Page<'_>, ward: &WardStatus) {
     let line = &ward.line;
     let since = page.since(line.since);
-    page.painted(("State", &format!("{}{since}", state(line, ward.timestamp))), desk::ward_colour(line));
+    page.painted(("State", &format!("{}{since}", stands(line, ward.timestamp))), desk::ward_colour(line));
     if let Some(at) = &line.step {
         let so_far = span(ward.timestamp.saturating_sub(at.since));
         page.line("Step", &format!("[{}] {}={}, for {so_far} so far", at.condition, step(at), at.argument));
@@ -173,13 +173,14 @@ fn advice(ward: &WardStatus) -> Option<String> {
 fn outlook(page: &mut Page<'_>, ward: &WardStatus) {
     let set = &ward.recovery;
     let mut restart = set.restart.as_deref().map_or_else(String::new, |word| format!("Restart={word}, "));
-    match set.restart_ms {
-        Some(ms) if ms > 0 => restart.push_str(&format!("RestartSec={}, ", span(ms))),
-        _ => {}
+    let waits = set.restart_ms.is_some_and(|ms| ms > 0);
+    if let Some(ms) = set.restart_ms.filter(|_| waits) {
+        restart.push_str(&format!("RestartSec={}, ", span(ms)));
     }
     let backoff = match (set.delay_ms, set.max_delay_ms) {
         (0, 0) => "no back-off".to_owned(),
         (delay, max) if max <= delay => format!("each after {}", span(delay)),
+        (0, max) if waits => format!("from the second restart on also back-off from 100ms to {}", span(max)),
         (0, max) => format!("first at once, then back-off from 100ms to {}", span(max)),
         (delay, max) => format!("back-off from {} to {}", span(delay), span(max)),
     };

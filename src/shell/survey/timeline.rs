@@ -5,6 +5,7 @@
 
 mod course;
 mod document;
+mod downtime;
 mod members;
 mod records;
 mod restarts;
@@ -68,6 +69,7 @@ pub(super) fn answer(which: &Which, addresses: Addresses) -> anyhow::Result<Answ
     };
     document.now = now;
     Sources::add_members(config, &mut document);
+    downtime::add(&mut document, now.saturating_sub(clock::since_boot()));
     Ok(Answer::Document(document.to_json()))
 }
 

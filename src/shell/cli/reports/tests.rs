@@ -197,7 +197,7 @@ fn a_name_that_nothing_has_is_refused_and_a_units_name_is_the_wards() {
     write("etc/unitward/quiet.ward", "[Service]\nExecStart=/bin/true\n");
     let found = |name: &str, since: u64| {
         let wanted = Wanted { name: Some(name.into()), since, ..Wanted::default() };
-        deaths(&root.reader(), &wanted, root.0.path()).unwrap().map(|found| found.len())
+        documents(&root.reader(), &wanted, root.0.path()).unwrap().map(|found| found.len())
     };
     assert_eq!(found("web", 0), Ok(7));
     assert_eq!(found("httpd.service", 0), Ok(7));

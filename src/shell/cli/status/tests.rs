@@ -80,3 +80,14 @@ fn every_state_that_is_not_well_says_what_to_do() {
     let start = "\"systemctl start fs-nfs2.service\" starts it; \"journalctl -u fs-nfs2.service\" shows what it said";
     check(State::Failed, Some(start));
 }
+
+#[test]
+fn a_wait_of_systemds_own_and_a_change_of_the_configuration_are_told_rightly() {
+    let mut ward = ward();
+    ward.recovery.restart_ms = Some(5_000);
+    ward.line.needs_reload = true;
+    let text = text(&ward);
+    assert!(text.contains("RestartSec=5s, from the second restart on also back-off from 100ms to 30s"), "{text}");
+    assert!(text.contains("State: running since 2025"), "{text}");
+    assert!(text.contains("run systemctl daemon-reload"), "{text}");
+}

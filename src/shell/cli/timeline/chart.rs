@@ -118,7 +118,7 @@ impl Kind {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Down => "down",
-            Self::Backoff => "back-off",
+            Self::Backoff => "wait",
             Self::Starting => "start",
             Self::StartFailed => "failed start",
             Self::Done => "step",
@@ -127,7 +127,7 @@ impl Kind {
             Self::Dependant => "dependant",
             Self::Running => "running",
             Self::Recovered => "recovered",
-            Self::GivenUp => "given up, or failed",
+            Self::GivenUp => "given up, ended or failed",
             Self::FullRestart => "full restart",
         }
     }

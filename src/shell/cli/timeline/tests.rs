@@ -31,6 +31,8 @@ fn recovery(attempts: Vec<Attempt>) -> Recovery {
         downtime_ms: up.map(|up| up.0),
         recovery_ms: up.map(|up| up.1),
         end_ms: up.map(|up| up.1),
+        down_ms: up.map(|up| up.0),
+        is_down: false,
         times: Times::Known,
         attempts_left_out: 0,
         attempts,
@@ -102,6 +104,25 @@ fn clock_set_back() -> Document {
 fn excluded() -> Document {
     let attempts = vec![Attempt { begin_ms: Some(11), failed_ms: Some(48), ..Attempt::default() }];
     one(Recovery { outcome: "excluded".into(), end_ms: Some(48), ..recovery(attempts) })
+}
+
+/// Given up at its first death, and not started since.
+fn still_down() -> Document {
+    let left = Recovery { outcome: "excluded".into(), end_ms: Some(0), down_ms: Some(100_000), ..recovery(vec![]) };
+    one(Recovery { is_down: true, ..left })
+}
+
+/// Given up at its first death, and started by hand after a minute.
+fn back_later() -> Document {
+    one(Recovery { outcome: "excluded".into(), end_ms: Some(0), down_ms: Some(60_000), ..recovery(vec![]) })
+}
+
+/// systemd needed 5 s for the processes that were left, and waited for `RestartSec=` then.
+fn waits_of_systemd() -> Document {
+    let failed = Attempt { failed_ms: Some(7_400), ..Attempt::default() };
+    let failed = Attempt { begin_ms: Some(7_030), down_ms: Some(5_010), ..failed };
+    let up = Attempt { down_ms: Some(7_420), backoff_ms: 100, ..up(9_440, 9_560, 9_600) };
+    one(recovery(vec![failed, up]))
 }
 
 fn under_way() -> Document {
@@ -212,6 +233,31 @@ fn a_recovery_during_which_the_clock_was_set_back() {
 #[test]
 fn a_ward_that_was_excluded() {
     check("excluded", &excluded());
+}
+
+#[test]
+fn a_ward_that_is_down_since_it_was_given_up() {
+    check("still-down", &still_down());
+}
+
+#[test]
+fn a_ward_that_was_started_after_it_was_given_up() {
+    check("back-later", &back_later());
+}
+
+#[test]
+fn a_recovery_that_systemd_waited_in() {
+    check("waits-of-systemd", &waits_of_systemd());
+}
+
+#[test]
+fn all_that_was_down_is_in_the_sum() {
+    let recoveries = [still_down(), back_later(), one_step()].into_iter().flat_map(|document| document.recoveries);
+    let all = Document { since: Some(DIED), ..one(recovery(vec![])) };
+    let all = Document { recoveries: recoveries.collect(), ..all };
+    assert_eq!(Chart::of(&all, &zone()).summary, "down for 2min 40s altogether, 1 still down");
+    let unknown = Document { since: Some(DIED), ..excluded() };
+    assert_eq!(Chart::of(&unknown, &zone()).summary, "of 1 it is not known how long");
 }
 
 #[test]

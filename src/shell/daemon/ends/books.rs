@@ -3,7 +3,7 @@
 //! Invariants: what is held back is told after what happened before it; a recovery is told after its death.
 
 use super::end::{End, Held, Source};
-use super::unit::Standing;
+use super::unit::{Standing, Unit};
 use super::{Ends, Scene};
 use crate::core::crash::tracker::{Ended, Waited};
 use crate::core::recovery::account::{Account, Outcome, account};
@@ -38,7 +38,9 @@ impl Ends {
                 }
                 Memory::UnderWay(key, under_way) => {
                     if scene.rules.guard.ward(&key.unit).is_some() {
-                        let is_down = self.units.get(&key.unit).is_some_and(|unit| unit.is_down);
+                        // One that systemd has let go of is not seen at all.
+                        let is_down = |unit: &Unit| unit.is_down || unit.standing == Standing::Unseen;
+                        let is_down = self.units.get(&key.unit).is_none_or(is_down);
                         self.open.learn((&key.unit, is_down), Some(under_way), scene.now.monotonic);
                     }
                 }

@@ -48,6 +48,8 @@ pub(super) fn stored(told: &Told) -> Option<Recovery> {
         downtime_ms: record.downtime_ms,
         recovery_ms: record.recovery_ms,
         end_ms: Some(stored.at.saturating_sub(death.at)),
+        down_ms: record.downtime_ms,
+        is_down: false,
         times,
         attempts_left_out: left_out,
         attempts,
@@ -69,6 +71,7 @@ fn timed(course: &Attempts, record: &Record, died: u64) -> Vec<Attempt> {
         let own = times.steps.iter().zip(steps.by_ref().take(times.steps.len()));
         Attempt {
             begin_ms: times.begun.map(since),
+            down_ms: times.down.and_then(|at| at.checked_sub(died)),
             backoff_ms: times.backoff_ms,
             steps: own.map(|(at, step)| step.at(Some(since(*at)))).collect(),
             main_ms: times.main.map(since),
@@ -131,6 +134,8 @@ pub(super) fn recorded(account: &Account, attempts: &[account::Attempt], about: 
         downtime_ms: account.downtime_ms.filter(|_| end_ms.is_some()),
         recovery_ms: account.recovery_ms.filter(|_| end_ms.is_some()),
         end_ms,
+        down_ms: account.downtime_ms.filter(|_| end_ms.is_some()),
+        is_down: false,
         times: Times::Known,
         attempts_left_out: 0,
         attempts: attempts.iter().map(|attempt| attempt_of(attempt, died)).collect(),
@@ -153,6 +158,7 @@ fn attempt_of(attempt: &account::Attempt, died: u64) -> Attempt {
     };
     Attempt {
         begin_ms: attempt.begun.map(since),
+        down_ms: attempt.down.and_then(|at| at.checked_sub(died)),
         backoff_ms: attempt.backoff_ms,
         steps: attempt.steps.iter().map(step).collect(),
         main_ms: attempt.up.map(|up| since(up.main)),

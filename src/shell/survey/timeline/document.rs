@@ -42,6 +42,13 @@ pub(in crate::shell) struct Recovery {
     pub(in crate::shell) recovery_ms: Option<u64>,
     /// Until it was over, in whatever way; `None`: it is not.
     pub(in crate::shell) end_ms: Option<u64>,
+    /// Until the main process ran again, also after a recovery that did not bring it back; where it has not, until now. `None`: not
+    /// known.
+    #[serde(default)]
+    pub(in crate::shell) down_ms: Option<u64>,
+    /// Whether it has not.
+    #[serde(default)]
+    pub(in crate::shell) is_down: bool,
     /// Which times are known.
     pub(in crate::shell) times: Times,
     /// Attempts that are left out between the first and the last ones.
@@ -68,6 +75,9 @@ pub(in crate::shell) enum Times {
 pub(in crate::shell) struct Attempt {
     /// When systemd began it.
     pub(in crate::shell) begin_ms: Option<u64>,
+    /// When the unit was down before it, and systemd began to wait for `RestartSec=`.
+    #[serde(default)]
+    pub(in crate::shell) down_ms: Option<u64>,
     /// How long it then waited.
     pub(in crate::shell) backoff_ms: u64,
     /// Its steps, in the order they ran.

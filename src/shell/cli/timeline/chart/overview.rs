@@ -29,7 +29,10 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
     let last = lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.to).max().unwrap_or(document.now);
     let margin = (last.saturating_sub(first) / 40).max(20);
     let wards = lanes.len() - stacks(document);
-    let down: Ms = document.recoveries.iter().filter_map(|recovery| recovery.downtime_ms).sum();
+    let down: Ms = document.recoveries.iter().filter_map(|recovery| recovery.down_ms.or(recovery.downtime_ms)).sum();
+    let still = document.recoveries.iter().filter(|recovery| recovery.is_down).count() as u64;
+    let is_unknown = |recovery: &&Recovery| recovery.down_ms.is_none() && recovery.downtime_ms.is_none();
+    let unknown = document.recoveries.iter().filter(is_unknown).count() as u64;
     let restarts = u64::try_from(document.full_restarts.len()).unwrap_or(u64::MAX);
     let count = match document.recoveries.len() {
         1 => "1 recovery".to_owned(),
@@ -39,6 +42,8 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
         title: format!("{count} of {} since {}", counted(wards as u64, "ward"), time(since, zone)),
         summary: listed([
             Some(format!("down for {} altogether", span(down))).filter(|_| down > 0),
+            Some(format!("{still} still down")).filter(|_| still > 0),
+            Some(format!("of {unknown} it is not known how long")).filter(|_| unknown > 0),
             Some(counted(restarts, "full restart")).filter(|_| restarts > 0),
         ]),
         notes: Vec::new(),

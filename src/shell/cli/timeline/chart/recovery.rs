@@ -10,16 +10,25 @@ use jiff::tz::TimeZone;
 /// What the axis shows after the end, as a part of what came before it.
 const AFTERMATH: Ms = 12;
 
+/// A wait of systemd's that is shorter than this has no line.
+const SEEN: Ms = 50;
+
 /// The drawing.
 pub(super) fn chart(recovery: &Recovery, (now, zone): (u64, &TimeZone)) -> Chart {
     let now = now.saturating_sub(recovery.timestamp);
     let last = recovery.end_ms.unwrap_or(now).max(last_of(recovery)).max(1);
     let is_up = recovery.recovery_ms.is_some();
+    let left_down = recovery.down_ms.filter(|_| !is_up && recovery.end_ms.is_some());
+    let last = left_down.map_or(last, |down| last.max(down));
+    let is_back = is_up || (left_down.is_some() && !recovery.is_down && recovery.outcome != "ended");
     // Room in which to see that it runs again.
-    let to = if is_up { last.saturating_add((last / AFTERMATH).max(1)) } else { last };
+    let to = if is_back { last.saturating_add((last / AFTERMATH).max(1)) } else { last };
     let mut lanes = vec![own_lane(recovery, to)];
+    let mut before = 0;
     for (number, attempt) in recovery.attempts.iter().enumerate() {
+        lanes.extend(waits(attempt, before));
         lanes.extend(attempt_lanes(recovery, (number, attempt), last));
+        before = attempt.failed_ms.unwrap_or(before);
     }
     lanes.extend(dependants(recovery));
     let reason = recovery.reason.as_deref().unwrap_or("unknown reason");
@@ -40,8 +49,16 @@ fn summary(recovery: &Recovery, now: Ms, zone: &TimeZone) -> String {
         recovery.downtime_ms.map(|ms| format!("down for {}", span(ms))),
         recovery.recovery_ms.map(|ms| format!("all done after {}", span(ms))),
         recovery.end_ms.is_none().then(|| format!("for {} so far", span(now))),
+        left_down(recovery),
         (recovery.restarts != 1).then(|| counted(recovery.restarts, "restart")),
     ])
+}
+
+/// How long it was down that did not bring the ward back.
+fn left_down(recovery: &Recovery) -> Option<String> {
+    let down = recovery.down_ms.filter(|_| recovery.downtime_ms.is_none() && recovery.end_ms.is_some())?;
+    let so_far = if recovery.is_down { " so far" } else { "" };
+    Some(format!("down for {}{so_far}", span(down)))
 }
 
 fn notes(recovery: &Recovery) -> Vec<String> {
@@ -79,10 +96,29 @@ fn bar(from: Ms, to: Ms, kind: Kind, label: &str) -> Bar {
 
 /// The unit: down, then running.
 fn own_lane(recovery: &Recovery, to: Ms) -> Lane {
-    let main = recovery.downtime_ms.or_else(|| recovery.attempts.last().and_then(|attempt| attempt.main_ms));
+    let back = recovery.down_ms.filter(|_| !recovery.is_down && recovery.outcome != "ended");
+    let main = recovery.downtime_ms.or(back);
+    let main = main.or_else(|| recovery.attempts.last().and_then(|attempt| attempt.main_ms));
     let mut bars = vec![bar(0, main.unwrap_or(to), Kind::Down, "down")];
     bars.extend(main.map(|main| bar(main, to, Kind::Running, "running")));
     Lane { label: visible(&recovery.unit), rank: Rank::Unit, bars }
+}
+
+/// What systemd waits for before a start: for what is left of the run before to end, and `RestartSec=`.
+fn waits(attempt: &Attempt, before: Ms) -> Vec<Lane> {
+    let Some(begin) = attempt.begin_ms else { return Vec::new() };
+    let lane = |label: &str, (from, to): (Ms, Ms), kind: Kind| {
+        let is_long = to.saturating_sub(from) >= SEEN;
+        is_long.then(|| Lane { label: label.to_owned(), rank: Rank::Part, bars: vec![bar(from, to, kind, "")] })
+    };
+    let lanes = match attempt.down_ms.filter(|down| (before..=begin).contains(down)) {
+        Some(down) => [
+            lane("systemd stops what is left of it", (before, down), Kind::Down),
+            lane("systemd waits, RestartSec=", (down, begin), Kind::Backoff),
+        ],
+        None => [lane("systemd stops it and waits, RestartSec=", (before, begin), Kind::Backoff), None],
+    };
+    lanes.into_iter().flatten().collect()
 }
 
 /// A start, and below it its steps.
@@ -161,5 +197,9 @@ fn moments(recovery: &Recovery) -> Vec<Moment> {
     let given_up = ended.and_then(|word| moment(recovery.end_ms, word));
     let died = moment(Some(0), "death");
     let back = moment(recovery.recovery_ms, "back in service");
-    died.into_iter().chain(moment(recovery.downtime_ms, "main process runs")).chain(back).chain(given_up).collect()
+    let left = recovery.down_ms.filter(|_| recovery.downtime_ms.is_none() && recovery.end_ms.is_some());
+    let later = left.filter(|_| !recovery.is_down && recovery.outcome != "ended");
+    let runs = moment(recovery.downtime_ms, "main process runs");
+    let again = moment(later, "main process runs again");
+    died.into_iter().chain(runs).chain(back).chain(given_up).chain(again).collect()
 }

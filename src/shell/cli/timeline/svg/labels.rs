@@ -65,10 +65,11 @@ pub(super) fn cut_inside(text: &str, room: f64, letter: f64) -> String {
     begin + end.into_iter().rev().collect::<String>().trim_start()
 }
 
-/// The labels of a lane whose bars lie here: in the bars that have room, the others together to the right of all, or the left.
+/// The labels of a lane whose bars lie here: in the bars that have room. The others stand beside: of bars before the first that has
+/// room to its left, the others to the right of all; where there is no room on one side, on the other.
 pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], (left, right): (f64, f64)) -> Vec<Label> {
     let mut labels = Vec::new();
-    let mut homeless = Vec::new();
+    let (mut before, mut after) = (Vec::new(), Vec::new());
     let said = |label: &str, ms| if label.is_empty() { span(ms) } else { format!("{label} {}", span(ms)) };
     for (bar, (from, to)) in lane.bars.iter().zip(drawn) {
         let text = if bar.kind == Kind::Running {
@@ -79,16 +80,29 @@ pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], (left, right): (f64, f64
         if width(&text, SMALL) + 6.0 <= to - from {
             labels.push(Label { x: (from + to) / 2.0, spot: Spot::Middle, text, on: Some(bar.kind) });
         } else if bar.kind != Kind::Running {
-            homeless.push(text);
+            if labels.is_empty() { &mut before } else { &mut after }.push(text);
         }
     }
-    let text = homeless.join(", ");
+    if labels.is_empty() {
+        after = std::mem::take(&mut before);
+    }
     let (Some((first, _)), Some((_, last))) = (drawn.first(), drawn.last()) else { return labels };
-    let room = width(&text, SMALL) + 6.0;
-    if !text.is_empty() && last + room <= right {
-        labels.push(Label { x: last + 5.0, spot: Spot::After, text, on: None });
-    } else if !text.is_empty() && first - room >= left {
-        labels.push(Label { x: first - 5.0, spot: Spot::Before, text, on: None });
+    let (mut is_free_before, mut is_free_after) = (true, true);
+    for (texts, prefers) in [(before, Spot::Before), (after, Spot::After)] {
+        let text = texts.join(", ");
+        let room = width(&text, SMALL) + 6.0;
+        let fits_before = is_free_before && first - room >= left;
+        let fits_after = is_free_after && last + room <= right;
+        if text.is_empty() || !(fits_before || fits_after) {
+            continue;
+        }
+        if fits_before && (prefers == Spot::Before || !fits_after) {
+            is_free_before = false;
+            labels.push(Label { x: first - 5.0, spot: Spot::Before, text, on: None });
+        } else {
+            is_free_after = false;
+            labels.push(Label { x: last + 5.0, spot: Spot::After, text, on: None });
+        }
     }
     labels
 }
@@ -115,6 +129,9 @@ mod tests {
         check(&[(400.0, 410.0)], &[("4.312s", Spot::After)]);
         check(&[(985.0, 999.0)], &[("4.312s", Spot::Before)]);
         check(&[(400.0, 404.0), (404.0, 990.0)], &[("4.312s", Spot::Middle), ("4.312s", Spot::Before)]);
+        let both = [("4.312s", Spot::Middle), ("4.312s", Spot::Before)];
+        check(&[(400.0, 404.0), (404.0, 800.0)], &both);
+        check(&[(301.0, 304.0), (304.0, 800.0)], &[("4.312s", Spot::Middle), ("4.312s", Spot::After)]);
         check(&[(301.0, 304.0), (304.0, 990.0)], &[("4.312s", Spot::Middle)]);
     }
 

@@ -94,3 +94,13 @@ fn a_recovery_that_went_on_when_the_daemon_began_is_ended_when_its_unit_is_down(
     let actions = state.step(at(1_003), described("w.service", seen(1, Stage::Ended), None));
     assert_eq!(outcomes(&actions), ["w ended"]);
 }
+
+#[test]
+fn a_unit_that_systemd_has_let_go_of_is_asked_about_too() {
+    let mut state = recalling();
+    let key = entry::Key { boot: boot(), unit: "w.service".into(), invocation: run(1) };
+    let _ = state.step(at(2), recalled(vec![Memory::UnderWay(key, under_way(1))]));
+    assert!(asks(&state.step(at(1_002), Event::Tick)));
+    let gone = Observation { invocation: None, changed_at: 0, ..seen(1, Stage::Ended) };
+    assert_eq!(outcomes(&state.step(at(1_003), described("w.service", gone, None))), ["w ended"]);
+}
