@@ -35,6 +35,7 @@
 //! * `clock`: the two clocks a recovery needs.
 //! * `conveyor`: one thread makes things and another takes them.
 //! * `coredump`: core dumps, as systemd-coredump tells of them.
+//! * `death_clock`: the clock by which the times of a recovery are told.
 //! * `dependants`: which units are bound to another one.
 //! * `drop_ins`: what drop-ins say of units that our generator writes.
 //! * `exclusion`: which wards are kept down, and why.

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod conveyor;
 #[cfg(feature = "full")]
 pub mod coredump;
+mod death_clock;
 pub mod dependants;
 pub mod drop_ins;
 pub mod exclusion;

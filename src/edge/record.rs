@@ -9,11 +9,13 @@
 
 mod contents;
 mod current;
+mod present;
 mod secure;
 mod told;
 mod totals;
 mod turn;
 
+pub use present::Present;
 pub use totals::{Fired, StepTotals, Totals};
 pub use turn::Turn;
 
@@ -57,10 +59,16 @@ pub struct RunRecord {
     /// When its first line ran, milliseconds since the epoch; `None` in records of older versions.
     #[serde(default)]
     pub begun: Option<u64>,
+    /// The same by the boot's clock, which nobody sets: milliseconds since boot, time asleep included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_since_boot: Option<u64>,
     /// When the unit was down before this start, by systemd's account: from then on it waited with its restart. Milliseconds since
     /// the epoch; `None` for a first start, and in records of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down: Option<u64>,
+    /// The same by the boot's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down_since_boot: Option<u64>,
     /// How long the back-off was that this start waits, milliseconds; `None` where it did not wait, and in records of older
     /// versions.
     #[serde(default)]
@@ -94,7 +102,9 @@ impl RunRecord {
             start,
             restarts: 0,
             begun: None,
+            begun_since_boot: None,
             down: None,
+            down_since_boot: None,
             backoff_ms: None,
             follows: None,
             breaks_off: None,
@@ -129,6 +139,18 @@ pub enum StartKind {
 /// When a run was up, milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Up {
+    /// When its main process was started.
+    pub main: u64,
+    /// When all steps of the start were done.
+    pub at: u64,
+    /// The same by the boot's clock; `None` in records of older versions, and where the journal tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_boot: Option<UpSinceBoot>,
+}
+
+/// When a run was up, milliseconds since boot, time asleep included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpSinceBoot {
     /// When its main process was started.
     pub main: u64,
     /// When all steps of the start were done.
@@ -185,6 +207,9 @@ pub struct End {
     pub pid: Option<u32>,
     /// When the process ended, milliseconds since the epoch.
     pub at: u64,
+    /// The same by the boot's clock; `None` where that is not known, and in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_boot: Option<u64>,
     /// Whether this death went over the death limit.
     pub limit_reached: bool,
     /// What the death limit led to; `None`: it was not reached, or systemd restarts the unit all the same.
@@ -201,6 +226,13 @@ pub struct End {
     pub restart_follows: Option<bool>,
 }
 
+impl End {
+    /// Where it stands among the ends of a boot, whatever the wall clock said.
+    fn in_order(&self) -> (Option<u64>, u64) {
+        (self.since_boot, self.at)
+    }
+}
+
 #[cfg(test)]
 impl End {
     /// A death by SIGKILL; tests say what is different.
@@ -214,6 +246,7 @@ impl End {
             status,
             pid: None,
             at,
+            since_boot: None,
             limit_reached: false,
             given_up: None,
             timed_out: None,
@@ -277,14 +310,15 @@ impl WardState {
     /// The run that died last, as far as its record is kept.
     #[must_use]
     pub fn latest_death(&self) -> Option<RunRecord> {
-        let died = |record: &RunRecord| record.end.as_ref().filter(|end| !end.asked && !end.finished).map(|end| end.at);
+        let died =
+            |record: &RunRecord| record.end.as_ref().filter(|end| !end.asked && !end.finished).map(End::in_order);
         runs_in(&self.directory).filter(|record| died(record).is_some()).max_by_key(died)
     }
 
     /// The run that ended last, in whatever way, as far as its record is kept.
     #[must_use]
     pub fn latest_end(&self) -> Option<RunRecord> {
-        let ended = |record: &RunRecord| record.end.as_ref().map(|end| end.at);
+        let ended = |record: &RunRecord| record.end.as_ref().map(End::in_order);
         runs_in(&self.directory).filter(|record| record.end.is_some()).max_by_key(ended)
     }
 

@@ -4,9 +4,12 @@
 //! kept) or damaged (they come from files and from the journal): the trail then begins where it breaks off, it is never
 //! longer than [`LONGEST`], and no run is visited twice.
 
+use super::death_clock::{Clock, Moment};
 use super::record::{self, End, RunRecord, StepResult};
+use crate::core::config::time_span::millis;
 use crate::core::recovery::account::{Attempt, Ended, GivenUp, StepDone, StepOutcome, UpTimes};
 use std::collections::HashSet;
+use std::time::Duration;
 
 /// Restarts of one recovery that are followed back. A ward without a death limit may need any number.
 const LONGEST: usize = 1_000;
@@ -34,20 +37,21 @@ pub fn chain(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> 
 /// was waited for; it was up after a restart; its own death was one too many, or somebody asked for its end before it was up.
 #[must_use]
 pub fn chains(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Vec<Chain> {
-    let recovered = (record.up.is_some()).then(|| trail(record, lookup, Ended::Up)).flatten();
+    let recovered = (record.up.is_some()).then(|| trail(record, lookup, Finish::Up)).flatten();
     let given_up = record.end.as_ref().and_then(|end| end.given_up).and_then(|given_up| {
-        let ended = Ended::GivenUp(given_up.into());
-        if begins_one(record) { began(record, Vec::new(), ended) } else { trail(record, lookup, ended) }
+        let ended = Finish::GivenUp(given_up.into());
+        if begins_one(record) { began(record, &[], ended) } else { trail(record, lookup, ended) }
     });
     let is_early = |end: &&End| record.up.is_none() && (end.asked || end.finished);
-    let early = record.end.as_ref().filter(is_early).and_then(|end| trail(record, lookup, Ended::Early(end.at)));
+    let early = record.end.as_ref().filter(is_early);
+    let early = early.and_then(|end| trail(record, lookup, Finish::Early((end.at, end.since_boot))));
     broken_off(record, lookup).into_iter().chain(recovered).chain(given_up).chain(early).collect()
 }
 
 /// The recovery that was under way when somebody asked for this start.
 fn broken_off(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Chain> {
     let last = lookup(record.breaks_off.as_ref()?)?;
-    going_on(&last, lookup, Ended::Early(record.begun?))
+    going_on(&last, lookup, Finish::Early((record.begun?, record.begun_since_boot)))
 }
 
 /// A recovery that is still going on.
@@ -64,6 +68,14 @@ pub struct UnderWay {
 }
 
 impl UnderWay {
+    /// When it was so long before now, milliseconds since the epoch, by the clock of its death.
+    #[must_use]
+    pub fn told_at(&self, (epoch, boot): (u64, u64), ago: Duration) -> u64 {
+        let ago = millis(ago);
+        let clock = Clock { at: self.died.at, since_boot: self.died.since_boot };
+        clock.tell((epoch.saturating_sub(ago), Some(boot.saturating_sub(ago)))).max(self.died.at)
+    }
+
     /// The recovery, ended at this time, milliseconds since the epoch, before a run was up.
     #[must_use]
     pub fn ended_early(self, at: u64) -> Chain {
@@ -77,7 +89,7 @@ impl UnderWay {
 #[must_use]
 pub fn under_way(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<UnderWay> {
     // How it ends is not known yet: any end does.
-    let chain = going_on(latest, lookup, Ended::Up);
+    let chain = going_on(latest, lookup, Finish::Up);
     chain.map(|Chain { invocation, died, attempts, ended: _ }| UnderWay {
         has_begun: !attempts.is_empty() || died.restart_follows == Some(true),
         invocation,
@@ -86,12 +98,12 @@ pub fn under_way(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>)
     })
 }
 
-fn going_on(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ended: Ended) -> Option<Chain> {
+fn going_on(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ended: Finish) -> Option<Chain> {
     match &latest.end {
         None if latest.up.is_some() => None,
         None => trail(latest, lookup, ended),
         Some(end) if end.given_up.is_some() => None,
-        Some(_) if begins_one(latest) => began(latest, Vec::new(), ended),
+        Some(_) if begins_one(latest) => began(latest, &[], ended),
         Some(end) if end.asked || end.finished => None,
         Some(_) => trail(latest, lookup, ended),
     }
@@ -115,7 +127,7 @@ pub enum Part {
 pub fn part(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Part> {
     let end = record.end.as_ref().filter(|end| !end.asked && !end.finished)?;
     Some(match (begins_one(record), end.restart_follows, end.given_up) {
-        (false, ..) => trail(record, lookup, Ended::Up).map_or(Part::NotKnown, |chain| Part::Of(chain.invocation)),
+        (false, ..) => trail(record, lookup, Finish::Up).map_or(Part::NotKnown, |chain| Part::Of(chain.invocation)),
         (true, Some(true), _) | (true, _, Some(_)) => Part::Beginning,
         (true, Some(false), None) => Part::Nothing,
         (true, None, None) => Part::NotKnown,
@@ -128,36 +140,59 @@ fn begins_one(record: &RunRecord) -> bool {
 }
 
 /// The recovery whose last restart is `last`.
-fn trail(last: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ended: Ended) -> Option<Chain> {
-    let mut attempts = vec![attempt(last)];
+fn trail(last: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ended: Finish) -> Option<Chain> {
+    let mut restarts = vec![last.clone()];
     let mut visited = HashSet::from([last.invocation.clone()]);
     let mut before = lookup(last.follows.as_ref()?)?;
-    while !begins_one(&before) && attempts.len() < LONGEST && visited.insert(before.invocation.clone()) {
+    while !begins_one(&before) && restarts.len() < LONGEST && visited.insert(before.invocation.clone()) {
         let Some(earlier) = before.follows.as_ref().and_then(|run| lookup(run)).filter(|run| run.end.is_some()) else {
             break;
         };
-        attempts.push(attempt(&before));
-        before = earlier;
+        restarts.push(std::mem::replace(&mut before, earlier));
     }
-    attempts.reverse();
-    began(&before, attempts, ended)
+    restarts.reverse();
+    began(&before, &restarts, ended)
 }
 
-fn began(by: &RunRecord, attempts: Vec<Attempt>, ended: Ended) -> Option<Chain> {
+fn began(by: &RunRecord, restarts: &[RunRecord], ended: Finish) -> Option<Chain> {
     let died = by.end.clone().filter(|end| !end.asked && !end.finished)?;
+    let clock = Clock { at: died.at, since_boot: died.since_boot };
+    let attempts = restarts.iter().map(|restart| attempt(restart, clock)).collect();
+    let ended = match ended {
+        Finish::Up => Ended::Up,
+        Finish::GivenUp(given_up) => Ended::GivenUp(given_up),
+        Finish::Early(at) => Ended::Early(clock.tell(at)),
+    };
     Some(Chain { invocation: by.invocation.clone(), died, attempts, ended })
 }
 
-fn attempt(record: &RunRecord) -> Attempt {
+/// How a recovery ended, in the terms of a record.
+#[derive(Debug, Clone, Copy)]
+enum Finish {
+    Up,
+    GivenUp(GivenUp),
+    Early(Moment),
+}
+
+fn attempt(record: &RunRecord, clock: Clock) -> Attempt {
+    let begun = record.begun.map(|at| (at, record.begun_since_boot));
+    let up = record.up.map(|up| (up, up.since_boot));
+    let end = record.end.as_ref().map(|end| (end.at, end.since_boot));
+    let over = up.map(|(up, since)| (up.at, since.map(|since| since.at))).or(end);
+    let told = |step: StepDone| StepDone { at: clock.tell_between(step.at, (begun, over)), ..step };
     // Step 0 is no step of the ward's: it starts the service of a condition with Independent=.
-    let steps = record.results.iter().filter(|result| result.step != "0").map(StepDone::from).collect();
+    let steps = record.results.iter().filter(|result| result.step != "0");
+    let steps = steps.map(|result| told(StepDone::from(result))).collect();
     Attempt {
-        begun: record.begun,
-        down: record.down,
+        begun: begun.map(|at| clock.tell(at)),
+        down: record.down.map(|at| clock.tell((at, record.down_since_boot))),
         backoff_ms: record.backoff_ms.unwrap_or(0),
         steps,
-        up: record.up.map(|up| UpTimes { main: up.main, at: up.at }),
-        failed_at: record.end.as_ref().filter(|_| record.up.is_none()).map(|end| end.at),
+        up: up.map(|(up, since)| UpTimes {
+            main: clock.tell((up.main, since.map(|since| since.main))),
+            at: clock.tell((up.at, since.map(|since| since.at))),
+        }),
+        failed_at: end.filter(|_| up.is_none()).map(|at| clock.tell(at)),
     }
 }
 
@@ -190,7 +225,7 @@ impl From<record::GivenUp> for GivenUp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::record::{Outcome, StartKind, Up};
+    use crate::edge::record::{Outcome, StartKind, Up, UpSinceBoot};
 
     /// A run `id` that follows `follows`, with one step whose argument is its id.
     fn run(id: &str, follows: Option<&str>) -> RunRecord {
@@ -213,7 +248,7 @@ mod tests {
     }
 
     fn up(run: RunRecord) -> RunRecord {
-        RunRecord { up: Some(Up { main: 1, at: 2 }), ..run }
+        RunRecord { up: Some(Up { main: 1, at: 2, since_boot: None }), ..run }
     }
 
     fn died(run: RunRecord, given_up: Option<record::GivenUp>) -> RunRecord {
@@ -343,6 +378,30 @@ mod tests {
         assert_eq!(part(&unanswered, &lookup), Some(Part::Nothing));
         assert_eq!(part(&asked(run("b", Some("a"))), &lookup), None);
         assert_eq!(part(&run("b", Some("a")), &lookup), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_during_a_recovery_changes_none_of_its_times() {
+        const YEARS: u64 = 94_608_000_000;
+        let first = End { since_boot: Some(1_000), ..End::killed(50_000) };
+        let first = RunRecord { end: Some(first), ..up(run("a", None)) };
+        let forward = |at: u64| at + YEARS;
+        let back = |at: u64| at - 40_000;
+        let kept = |at: u64| at;
+        for wall in [&kept as &dyn Fn(u64) -> u64, &forward, &back] {
+            let mut restart = RunRecord { begun: Some(50_200), begun_since_boot: Some(1_200), ..run("b", Some("a")) };
+            restart.results[0].at = wall(50_700);
+            let since_boot = Some(UpSinceBoot { main: 1_600, at: 1_900 });
+            restart.up = Some(Up { main: wall(50_600), at: wall(50_900), since_boot });
+            let lookup = |id: &str| (id == "a").then(|| first.clone());
+            let chain = chain(&restart, &lookup).unwrap();
+            let [attempt] = &chain.attempts[..] else { panic!("{chain:?}") };
+            assert_eq!(attempt.up, Some(UpTimes { main: 50_600, at: 50_900 }));
+            assert_eq!((attempt.begun, attempt.steps[0].at), (Some(50_200), 50_700));
+            let asked = End { asked: true, since_boot: Some(2_000), ..End::killed(wall(51_000)) };
+            let ended = RunRecord { up: None, end: Some(asked), ..restart };
+            assert_eq!(super::chain(&ended, &lookup).unwrap().ended, Ended::Early(51_000));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use super::clock;
 use super::pid1::{self, Properties, Wanted};
-use super::record::{RunRecord, StartKind, Up};
+use super::record::{RunRecord, StartKind, Up, UpSinceBoot};
 
 /// When PID 1 started the main process, by its monotonic clock.
 pub const MAIN_STARTED: &str = "ExecMainStartTimestampMonotonic";
@@ -18,9 +18,12 @@ pub const OF_UNIT: [&str; 3] = ["ActiveState", "InvocationID", "ActiveEnterTimes
 #[must_use]
 pub fn at(active: u64, main: u64) -> Up {
     let at = clock::epoch_of_monotonic(active);
+    let of_boot = clock::since_boot_of_monotonic;
     // A process that has taken the main one's place since was started later.
+    let is_known = main > 0 && main <= active;
+    let since_boot = UpSinceBoot { main: of_boot(if is_known { main } else { active }), at: of_boot(active) };
     let main = if main == 0 { at } else { clock::epoch_of_monotonic(main).min(at) };
-    Up { main, at }
+    Up { main, at, since_boot: Some(since_boot) }
 }
 
 /// Whether a unit is up in this state.

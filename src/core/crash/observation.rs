@@ -172,6 +172,8 @@ pub struct MainProcess {
     pub pid: u32,
     /// When it was started, microseconds since the epoch.
     pub started_at: Option<u64>,
+    /// The same by the monotonic clock; 0: it was not.
+    pub started: u64,
     /// How it ended.
     pub end: Option<ProcessEnd>,
     /// When it ended, microseconds since the epoch.
@@ -195,7 +197,7 @@ pub struct Observation {
     pub main: MainProcess,
     /// `NRestarts`.
     pub restarts: u32,
-    /// When the unit last became `active`, microseconds since the epoch; 0: never.
+    /// When the unit last became `active`, microseconds of the monotonic clock; 0: never.
     pub entered_active: u64,
     /// When the unit last left `active`, microseconds since the epoch; 0: never.
     pub left_active: u64,

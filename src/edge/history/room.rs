@@ -18,6 +18,9 @@ use std::time::Duration;
 const INDEX: u64 = 32 * 1024;
 /// How many times its share the log may grow behind a reader.
 const PATIENT: u64 = 4;
+/// The beginning of 2025, milliseconds since the epoch. A clock that shows less was not set: how old a death is that is stamped so
+/// nobody knows.
+const RIGHT: u64 = 1_735_689_600_000;
 /// Deaths dropped between two looks at the size.
 const AT_ONCE: u64 = 16;
 /// Deaths dropped in one transaction at most: bounds what a much smaller bound writes into the log at a time.
@@ -91,7 +94,13 @@ fn in_use(db: &Connection) -> Result<i64> {
 }
 
 fn drop_aged(db: &Connection, oldest: u64) -> Result<u64> {
-    let aged = ids(db, "SELECT id FROM deaths WHERE done = 1 AND at < ?1 ORDER BY at LIMIT ?2", (oldest, IN_ONE_GO))?;
+    // What was stored before something that is too old is that, too, whatever the clock said.
+    let query = format!(
+        "SELECT id FROM deaths WHERE done = 1 AND at < ?1
+         AND (at >= {RIGHT} OR id < (SELECT max(id) FROM deaths WHERE done = 1 AND at >= {RIGHT} AND at < ?1))
+         ORDER BY at LIMIT ?2"
+    );
+    let aged = ids(db, &query, (oldest, IN_ONE_GO))?;
     drop_all(db, &aged)
 }
 

@@ -24,6 +24,8 @@ pub struct Command {
     pub end: Option<ProcessEnd>,
     /// When it ended, in microseconds since the epoch.
     pub ended: u64,
+    /// The same by the monotonic clock.
+    pub over: u64,
     /// How long it took; `None`: a daemon-reload came while it ran, and PID 1 keeps over that only that it runs.
     pub took: Option<Duration>,
 }
@@ -139,6 +141,7 @@ fn command(value: &Variant<'_>) -> Option<Command> {
         pid: *pid,
         end: ProcessEnd::from_wait(*code, *status),
         ended: *ended,
+        over: *over,
         took: (*began > 0).then(|| Duration::from_micros(over.saturating_sub(*began))),
     })
 }
@@ -196,6 +199,7 @@ mod tests {
             pid: 7,
             end: Some(ProcessEnd::Exited(3)),
             ended: 2_000,
+            over: 60,
             took: Some(Duration::from_micros(50)),
         };
         let reloaded = Command { took: None, ..expect.clone() };

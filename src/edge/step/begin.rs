@@ -59,13 +59,13 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     let due = series.died_in.clone().filter(|_| series.restart_due.is_some() && !missed);
     let start = series.start(nrestarts, is_turned);
     let spent = spend(&mut series, start, arguments);
+    let down = known.number(DOWN).filter(|at| *at > 0 && start.is_restart());
     let mut record = RunRecord {
         restarts: series.restarts,
         begun: Some(clock::since_epoch()),
-        down: start
-            .is_restart()
-            .then(|| known.number(DOWN).filter(|at| *at > 0).map(clock::epoch_of_monotonic))
-            .flatten(),
+        begun_since_boot: Some(clock::since_boot()),
+        down: down.map(clock::epoch_of_monotonic),
+        down_since_boot: down.map(clock::since_boot_of_monotonic),
         follows: series.answers(start, missed),
         breaks_off: due.filter(|_| !start.is_restart()),
         spent,

@@ -6,7 +6,7 @@ use super::list::{self, Phase, Run, Site};
 use super::{identity, own_lines, tell, this_run};
 use crate::core::recovery::series::Start;
 use crate::edge::pid1::{self, Properties, Wanted};
-use crate::edge::record::{RunRecord, StartKind, Up, WardState};
+use crate::edge::record::{RunRecord, StartKind, Up, UpSinceBoot, WardState};
 use crate::edge::{clock, series_file};
 use rustix::fs::Mode;
 use std::io;
@@ -59,9 +59,10 @@ fn record_of(
 }
 
 fn note_up(record: &mut RunRecord, known: Option<&Properties>) {
-    let at = clock::since_epoch();
+    let (at, of_boot) = (clock::since_epoch(), clock::since_boot());
     let main = known.and_then(|known| known.number(super::MAIN_STARTED)).filter(|micros| *micros > 0);
-    record.up = Some(Up { main: main.map_or(at, clock::epoch_of_monotonic), at });
+    let since_boot = UpSinceBoot { main: main.map_or(of_boot, clock::since_boot_of_monotonic), at: of_boot };
+    record.up = Some(Up { main: main.map_or(at, clock::epoch_of_monotonic), at, since_boot: Some(since_boot) });
 }
 
 /// Marks what fires once, and says that the unit is up again.

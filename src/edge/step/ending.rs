@@ -64,6 +64,7 @@ pub(super) struct Failed {
     pub(super) status: String,
     pub(super) pid: Option<u32>,
     pub(super) at: u64,
+    pub(super) since_boot: u64,
 }
 
 impl Failed {
@@ -73,26 +74,28 @@ impl Failed {
         let main = process_end(&told.code, &told.status);
         let failed = |line: Command| {
             let end = line.end.filter(|end| *end != ProcessEnd::Exited(0) && !line.forgiven)?;
-            Some((line.ended, line.pid, end))
+            Some((line, end))
         };
         let lines = || LISTS.iter().flat_map(|list| known.commands(list));
         let is_a_lines = no_main_process_failed(&ServiceResult::parse(&told.result), main);
-        let last = || lines().filter_map(failed).max_by_key(|(ended, ..)| *ended);
+        let last = || lines().filter_map(failed).max_by_key(|(line, _)| line.ended);
         let main_ended = known.number::<u64>(MAIN_ENDED_AT).unwrap_or(0);
         let stopped_it =
-            |(ended, _, end): &(u64, u32, ProcessEnd)| *ended <= main_ended && result_of(*end) == told.result;
+            |(line, end): &(Command, ProcessEnd)| line.ended <= main_ended && result_of(*end) == told.result;
         let first = || known.commands("ExecStartPost").filter_map(failed).find(stopped_it);
         let line = if is_a_lines { last() } else { first() };
-        let Some((ended, pid, end)) = line else {
+        let Some((line, end)) = line else {
             return Self {
                 code: told.code.clone(),
                 status: told.status.clone(),
                 pid: known.number("ExecMainPID").filter(|pid| *pid > 0),
                 at: time_of_death(known),
+                since_boot: died_since_boot(known),
             };
         };
         let (code, status) = words(end);
-        Self { code, status, pid: Some(pid), at: ended / 1_000 }
+        let since_boot = clock::since_boot_of_monotonic(line.over);
+        Self { code, status, pid: Some(line.pid), at: line.ended / 1_000, since_boot }
     }
 }
 
@@ -100,6 +103,12 @@ impl Failed {
 fn time_of_death(known: &Properties) -> u64 {
     let died = known.number(super::MAIN_ENDED).filter(|at| *at > 0);
     died.map_or_else(clock::since_epoch, clock::epoch_of_monotonic)
+}
+
+/// The same by the boot's clock.
+fn died_since_boot(known: &Properties) -> u64 {
+    let died = known.number(super::MAIN_ENDED).filter(|at| *at > 0);
+    died.map_or_else(clock::since_boot, clock::since_boot_of_monotonic)
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ mod tests {
         let state = |state: &'static str| Properties::from([("SubState", state.into())]);
         assert!(Cut::of(&record, &state("stop-post")).is_some());
         assert!(Cut::of(&record, &state("start-post")).is_none(), "its main process lives");
-        record.up = Some(Up { main: 1, at: 2 });
+        record.up = Some(Up { main: 1, at: 2, since_boot: None });
         assert!(Cut::of(&record, &state("stop-post")).is_none(), "all of them had their turn");
     }
 

@@ -195,8 +195,10 @@ fn count(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Res
 fn end(death: &Unnoted, decision: Option<&Decision>, restart: &str) -> End {
     let given_up = decision.and_then(Decision::given_up);
     let (code, status) = death.process.map_or_else(Default::default, ending::words);
-    let seen = Failed { code, status, pid: death.pid, at: death.at };
-    let Failed { code, status, pid, at } = failed_line(death).unwrap_or(seen);
+    let line = failed_line(death);
+    let since_boot = line.as_ref().map(|line| line.since_boot);
+    let seen = Failed { code, status, pid: death.pid, at: death.at, since_boot: 0 };
+    let Failed { code, status, pid, at, .. } = line.unwrap_or(seen);
     End {
         asked: false,
         finished: false,
@@ -205,6 +207,7 @@ fn end(death: &Unnoted, decision: Option<&Decision>, restart: &str) -> End {
         status,
         pid,
         at,
+        since_boot,
         limit_reached: decision.is_some(),
         given_up,
         timed_out: None,

@@ -101,6 +101,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
         status: failed.status,
         pid: failed.pid,
         at: failed.at,
+        since_boot: Some(failed.since_boot),
         limit_reached: decision.is_some(),
         given_up,
         timed_out,
@@ -166,7 +167,7 @@ fn services<'a>(verdict: Verdict, series: &mut Series, arguments: &'a Arguments)
 /// Notes when the run was up, where no line of the unit has.
 fn complete(record: &mut RunRecord, series: &mut Series, (kind, known): (Kind, &Properties)) {
     let Stamps { up, .. } = Stamps::of(known);
-    let was_up = was_up(record.begun, known);
+    let was_up = was_up(record.begun_since_boot, known);
     if was_up {
         series.up_since.get_or_insert_with(|| clock::since_boot_of_monotonic(up));
     }
@@ -176,12 +177,12 @@ fn complete(record: &mut RunRecord, series: &mut Series, (kind, known): (Kind, &
 
 /// Whether the unit became `active` in this run.
 ///
-/// With `RestartMode=direct` it does not become `inactive` between two runs, and the time at which it left that tells nothing. The
-/// run's first line does, unless the clock was set meanwhile.
+/// With `RestartMode=direct` it does not become `inactive` between two runs, and the time at which it left that tells nothing. When the
+/// run's first line ran, milliseconds since boot, does.
 fn was_up(begun: Option<u64>, known: &Properties) -> bool {
     let Stamps { began, up, .. } = Stamps::of(known);
     let is_direct = known.text("RestartMode") == "direct";
-    let is_later = || begun.is_none_or(|begun| clock::epoch_of_monotonic(up) >= begun);
+    let is_later = || begun.is_none_or(|begun| clock::since_boot_of_monotonic(up) >= begun);
     0 < up && began <= up && (!is_direct || is_later())
 }
 
@@ -222,7 +223,7 @@ mod tests {
                 ("RestartMode", mode.into()),
             ])
         };
-        let begun = Some(clock::epoch_of_monotonic(now - 50_000_000));
+        let begun = Some(clock::since_boot_of_monotonic(now - 50_000_000));
         for (began, up, mode, expect) in [
             (50, 40, "normal", true),
             (50, 60, "normal", false),

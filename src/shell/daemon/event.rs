@@ -12,7 +12,6 @@ use crate::core::crash::observation::InvocationId;
 use crate::core::crash::verdict::Testimony;
 use crate::core::recovery::account::Account;
 use crate::edge::history::entry::{Change, Key, StoredReport};
-use crate::edge::record::Up;
 use crate::edge::recoveries::{Chain, UnderWay};
 use crate::edge::ruling::Ruling;
 use crate::edge::step::stand_in::Unnoted;
@@ -49,6 +48,15 @@ pub(super) enum Event {
     Stop,
 }
 
+/// When the bus has shown a run to be up, by PID 1's monotonic clock in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct UpSeen {
+    /// Its unit became `active`.
+    pub(super) active: u64,
+    /// Its main process was started; 0: not known.
+    pub(super) main: u64,
+}
+
 /// What a run record tells: the answer to [`Action::ReadRecord`].
 #[derive(Debug)]
 pub(super) struct Witness {
@@ -72,7 +80,7 @@ pub(super) enum Action {
     /// Asks PID 1.
     Ask(Question),
     /// Reads one run record; gives [`Event::Record`]. With when the run was up, as far as the bus has shown it.
-    ReadRecord { unit: String, ward: String, invocation: InvocationId, up: Option<Up> },
+    ReadRecord { unit: String, ward: String, invocation: InvocationId, up: Option<UpSeen> },
     /// Notes a death that no line of the unit has noted; gives [`Event::Record`].
     Note(Box<Unnoted>),
     /// Asks the archive.
@@ -158,6 +166,8 @@ pub(super) enum Remark {
 pub(super) struct Now {
     /// `CLOCK_MONOTONIC`.
     pub(super) monotonic: Duration,
+    /// `CLOCK_BOOTTIME`, milliseconds.
+    pub(super) boot_ms: u64,
     /// `CLOCK_REALTIME`, milliseconds since the epoch.
     pub(super) epoch_ms: u64,
 }

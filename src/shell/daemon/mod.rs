@@ -209,5 +209,10 @@ fn now() -> Now {
         Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
     };
     let epoch = span(clock_gettime(ClockId::Realtime)).as_millis();
-    Now { monotonic: span(clock_gettime(ClockId::Monotonic)), epoch_ms: u64::try_from(epoch).unwrap_or(u64::MAX) }
+    let boot_ms = u64::try_from(span(clock_gettime(ClockId::Boottime)).as_millis()).unwrap_or(u64::MAX);
+    Now {
+        monotonic: span(clock_gettime(ClockId::Monotonic)),
+        boot_ms,
+        epoch_ms: u64::try_from(epoch).unwrap_or(u64::MAX),
+    }
 }

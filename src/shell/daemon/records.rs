@@ -1,23 +1,23 @@
 //! Run records as witnesses: `unitward-step`'s words in the terms of the verdict.
 
-use super::event::Witness;
+use super::event::{UpSeen, Witness};
 use crate::core::crash::observation::InvocationId;
 use crate::core::crash::reason::TimeLimits;
 use crate::core::recovery::account::Died;
-use crate::edge::record::{End, Up, WardState};
-use crate::edge::recoveries;
+use crate::edge::record::{End, WardState};
+use crate::edge::{recoveries, up};
 use std::io;
 
 /// What the record of one run of `unit` says, completed by when the bus has seen it up; nothing where there is no record.
 ///
 /// # Errors
 /// When there is a record and it cannot be read.
-pub(super) fn read(unit: String, (ward, invocation): (&str, &InvocationId), up: Option<Up>) -> io::Result<Witness> {
+pub(super) fn read(unit: String, (ward, invocation): (&str, &InvocationId), up: Option<UpSeen>) -> io::Result<Witness> {
     let (state, invocation) = (WardState::of(ward), invocation.clone());
     match state.run(invocation.as_str()) {
         Ok(mut record) => {
             // The line after the steps, where the unit has one, has noted more exactly when they were done.
-            record.up = record.up.or(up);
+            record.up = record.up.or_else(|| up.map(|seen| up::at(seen.active, seen.main)));
             let lookup = |earlier: &str| state.run(earlier).ok();
             let recoveries = recoveries::chains(&record, &lookup);
             let under_way = recoveries::under_way(&record, &lookup).filter(|under_way| under_way.has_begun);

@@ -97,7 +97,7 @@ pub(super) fn scene() -> Scene {
 fn place_nfs(scene: &mut Scene) {
     let nfs = scene.config.wards[0].clone();
     let first = RunRecord {
-        up: Some(Up { main: NOW - 7_200_000, at: NOW - 7_200_000 }),
+        up: Some(Up { main: NOW - 7_200_000, at: NOW - 7_200_000, since_boot: None }),
         end: Some(died(61_000)),
         ..run(&nfs, (1, StartKind::First))
     };
@@ -113,7 +113,7 @@ fn place_nfs(scene: &mut Scene) {
     let up = RunRecord {
         restarts: 2,
         results: again.into(),
-        up: Some(Up { main: NOW - 60_000, at: NOW - 57_500 }),
+        up: Some(Up { main: NOW - 60_000, at: NOW - 57_500, since_boot: None }),
         ..run(&nfs, (3, StartKind::AfterAbnormalDeath))
     };
     let series = Series {

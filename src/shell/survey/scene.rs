@@ -6,7 +6,7 @@ use crate::core::recovery::Series;
 use crate::core::unit::{Content, Output, Rank, service_name, stands_alone};
 use crate::edge::exclusion::{self, Exclusion, Standing};
 use crate::edge::planner::Planner;
-use crate::edge::record::{RunRecord, StartKind, Totals, WardState};
+use crate::edge::record::{Present, RunRecord, StartKind, Totals, WardState};
 use crate::edge::root::Files;
 use crate::edge::{clock, series_file, up};
 use std::collections::{HashMap, HashSet};
@@ -144,7 +144,10 @@ impl Scene {
         self.stale.retain(|_, outputs| !outputs.iter().all(is_written));
         for ward in wards {
             let standing = if self.unit(&ward.unit()).is_down() { Standing::Down } else { Standing::Up };
-            let book = Book::read(&WardState::of(ward.name.as_str()), (depth, standing));
+            let mut book = Book::read(&WardState::of(ward.name.as_str()), (depth, standing));
+            let now = Present { epoch: self.epoch, boot: self.boot };
+            book.runs.iter_mut().for_each(|run| run.tell_by(now));
+            book.totals.last_death.iter_mut().for_each(|(_, end)| end.tell_by(now));
             self.books.insert(ward.name.to_string(), book);
         }
         self.complete(bus).await;

@@ -210,3 +210,21 @@ fn how_many_reports_wait_is_known_without_reading_the_others() {
     let plan: String = history.connection.query_row(plan, [], |row| row.get(3)).unwrap();
     assert!(plan.contains("reports_waiting"), "{plan}");
 }
+
+#[test]
+fn what_was_stamped_before_the_clock_was_right_does_not_go_at_once() {
+    let place = Place::new();
+    let mut history = place.open().history;
+    let stamped = |number: u64, at: u64| {
+        let mut all = done(number);
+        let Change::Death(inner) = &mut all[0] else { unreachable!() };
+        inner.at = at;
+        all
+    };
+    history.apply(70_000, &stamped(1, 60_000)).unwrap();
+    history.apply(NOW, &done(2)).unwrap();
+    assert_eq!(history.tallies().unwrap().deaths, 2, "the clock is right now");
+    let later = NOW + u64::try_from(BOUNDS.max_age.as_millis()).unwrap() + 10;
+    history.apply(later, &stamped(3, later)).unwrap();
+    assert_eq!(history.tallies().unwrap().deaths, 1, "what came after it is too old");
+}

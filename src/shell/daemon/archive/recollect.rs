@@ -145,7 +145,7 @@ fn side_by_side(scan: Scan, (present, records): (&str, Vec<RunRecord>)) -> BTree
             ..RunRecord::new(&ward, &unit, invocation.as_str(), StartKind::AfterAbnormalDeath)
         };
         let (record, _) = accounts.record.get_or_insert_with(|| (record(), Witness::Journal));
-        record.up = record.up.or(Some(Up { main: at, at }));
+        record.up = record.up.or(Some(Up { main: at, at, since_boot: None }));
     }
     for record in records {
         if let Some(invocation) = InvocationId::parse(&record.invocation) {

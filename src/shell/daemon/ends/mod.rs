@@ -15,7 +15,7 @@ mod unit;
 mod unnoted;
 
 use super::desk::{Core, Desk, Judged, Tense};
-use super::event::{Action, Now, Remark, Witness};
+use super::event::{Action, Now, Remark, UpSeen, Witness};
 use super::guard::Guard;
 use super::incident::{Incident, IncidentKind};
 use super::recall::Recall;
@@ -29,7 +29,6 @@ use crate::core::crash::tracker::JobKind;
 use crate::core::crash::verdict::{self, FailedControl, Verdict};
 use crate::core::recovery::account::Ended as Finish;
 use crate::edge::history::entry::{self, Key};
-use crate::edge::record::Up;
 use crate::edge::recoveries::Chain;
 use crate::shell::news::{self, News};
 use end::{End, Held, Source, Waiting};
@@ -378,15 +377,13 @@ impl Ends {
     }
 }
 
-fn read_record((unit, ward): (&str, &str), invocation: &InvocationId, up: Option<Up>) -> Action {
+fn read_record((unit, ward): (&str, &str), invocation: &InvocationId, up: Option<UpSeen>) -> Action {
     Action::ReadRecord { unit: unit.to_owned(), ward: ward.to_owned(), invocation: invocation.clone(), up }
 }
 
 /// When the run was up that is shown to be.
-fn up_times(observation: &Observation) -> Up {
-    let at = observation.entered_active;
-    let main = observation.main.started_at.map_or(at, |main| main.min(at));
-    Up { main: main / 1_000, at: at / 1_000 }
+fn up_times(observation: &Observation) -> UpSeen {
+    UpSeen { active: observation.entered_active, main: observation.main.started }
 }
 
 fn is_up(observation: &Observation) -> bool {

@@ -88,8 +88,9 @@ impl Ends {
         }
         let Some(open) = self.open.take(unit) else { return Vec::new() };
         // Of a unit that systemd had let go it does not know when that was.
-        let known = Some(observation.changed_at / 1_000).filter(|at| *at >= open.died.at);
-        let at = known.unwrap_or(scene.now.epoch_ms);
+        let known = observation.changed_at > 0;
+        let ago = if known { scene.now.monotonic.saturating_sub(observation.changed) } else { Duration::ZERO };
+        let at = open.told_at((scene.now.epoch_ms, scene.now.boot_ms), ago);
         self.settle(scene, unit, (scene.rules.boot.clone(), open.ended_early(at)))
     }
 
@@ -99,7 +100,8 @@ impl Ends {
         let gone: Vec<String> = self.open.recoveries.keys().filter(is_gone).cloned().collect();
         let end = |unit: String| {
             let open = self.open.take(&unit)?;
-            Some(self.settle(scene, &unit, (scene.rules.boot.clone(), open.ended_early(scene.now.epoch_ms))))
+            let at = open.told_at((scene.now.epoch_ms, scene.now.boot_ms), Duration::ZERO);
+            Some(self.settle(scene, &unit, (scene.rules.boot.clone(), open.ended_early(at))))
         };
         gone.into_iter().filter_map(end).flatten().collect()
     }

@@ -4,6 +4,7 @@ use super::{Description, StackSeen, UnitState};
 use crate::core::crash::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
 use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::verdict::{FailedControl, Kind, Nature};
+use crate::edge::up;
 use std::collections::HashMap;
 use std::time::Duration;
 use zbus::{Structure, Variant};
@@ -42,6 +43,7 @@ pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
         main: MainProcess {
             pid: u32::try_from(number(properties.get("ExecMainPID")?)?).ok()?,
             started_at: (started_at != 0).then_some(started_at),
+            started: number(properties.get(up::MAIN_STARTED)?)?,
             end: ProcessEnd::from_wait(code, status),
             ended_at: (ended_at != 0).then_some(ended_at),
         },
@@ -59,7 +61,7 @@ pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option
         life: service.life,
         main: service.main,
         restarts: service.restarts,
-        entered_active: number(unit.get("ActiveEnterTimestamp")?)?,
+        entered_active: number(unit.get("ActiveEnterTimestampMonotonic")?)?,
         left_active: number(unit.get("ActiveExitTimestamp")?)?,
         changed_at: number(unit.get("StateChangeTimestamp")?)?,
         changed: Duration::from_micros(number(unit.get("StateChangeTimestampMonotonic")?)?),

@@ -164,7 +164,7 @@ fn while_a_start_has_no_record_yet_systemds_own_counter_tells_whether_it_is_a_re
 
 #[test]
 fn a_record_knows_better_since_when_than_a_unit_that_changes_often() {
-    let up = |at| Some(crate::edge::record::Up { main: at, at });
+    let up = |at| Some(crate::edge::record::Up { main: at, at, since_boot: None });
     let book = |end| {
         let ward = sample::ward("web", TEXT);
         sample::book(vec![RunRecord { up: up(NOW - 9_000), end, ..run(&ward, (1, StartKind::First)) }])

@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_ward_that_was_given_up_is_down_until_it_runs_again() {
         let run = |main: u64| RunRecord {
-            up: Some(Up { main, at: main + 5 }),
+            up: Some(Up { main, at: main + 5, since_boot: None }),
             ..RunRecord::new("web", "web.service", "i", StartKind::First)
         };
         let check = |outcome: &str, boot: u64, runs: Vec<RunRecord>, expect: (Option<u64>, bool)| {

@@ -30,7 +30,7 @@ mod tests {
         let stopped = |at| End { asked: true, result: "success".into(), status: "TERM".into(), ..End::killed(at) };
         let end = end.map(stopped);
         let run = RunRecord::new("dm", "dm.service", &begun.to_string(), StartKind::First);
-        RunRecord { begun: Some(begun), up: Some(Up { main: up, at: up }), end, ..run }
+        RunRecord { begun: Some(begun), up: Some(Up { main: up, at: up, since_boot: None }), end, ..run }
     }
 
     #[test]

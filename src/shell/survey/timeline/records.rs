@@ -146,7 +146,9 @@ mod tests {
         let restart = restarted(&state);
         let comes_up = |units: &[&str]| {
             assert_eq!(units, ["web.service"]);
-            state.save_run(&RunRecord { up: Some(Up { main: 8, at: 9 }), ..restart.clone() }).unwrap();
+            state
+                .save_run(&RunRecord { up: Some(Up { main: 8, at: 9, since_boot: None }), ..restart.clone() })
+                .unwrap();
             vec![watched("active")]
         };
         let told = told(vec![state.clone()], comes_up);

@@ -21,7 +21,7 @@ fn end(boot: &str, number: u64, (place, at): (u64, u64)) -> JournalEnd {
 fn record(number: u64, (up, ended): (Option<u64>, Option<u64>)) -> RunRecord {
     let end = ended.map(End::killed);
     let follows = (number > 1).then(|| run(number - 1).to_string());
-    let up = up.map(|at| Up { main: at, at });
+    let up = up.map(|at| Up { main: at, at, since_boot: None });
     RunRecord { follows, up, end, ..RunRecord::new("x", "x.service", run(number).as_str(), StartKind::First) }
 }
 

@@ -20,7 +20,7 @@ const CONF: &str = "[MQTT]\nBroker=mqtt://b:1883\n[Watch]\nUnits=x*.service\n[Re
 const WARD: &str = "[Service]\nExecStart=/bin/w\n";
 
 fn at(millis: u64) -> Now {
-    Now { monotonic: Duration::from_millis(millis), epoch_ms: 1_700_000_000_000 + millis }
+    Now { monotonic: Duration::from_millis(millis), boot_ms: millis, epoch_ms: 1_700_000_000_000 + millis }
 }
 
 fn configured(conf: &str) -> Event {
@@ -59,6 +59,7 @@ fn seen(number: u32, stage: Stage) -> Observation {
         main: MainProcess {
             pid: 100 + number,
             started_at: Some(3_000),
+            started: 3_000,
             end: over.then_some(ProcessEnd::Exited(3)),
             ended_at: over.then_some(5_000),
         },
