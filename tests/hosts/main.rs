@@ -41,6 +41,7 @@ mod foreign_text;
 mod full_disk;
 mod hard;
 mod harness;
+mod last_lines;
 mod limit;
 mod line_fails;
 mod lists;

@@ -11,8 +11,19 @@ use super::wrong::{nearest, offset_in};
 
 const SECTIONS: [&str; 4] = ["Node", "MQTT", "Reports", "Watch"];
 const NODE: [&str; 4] = ["NodeId", "LocationId", "FirmwareVersion", "Model"];
-const REPORTS: [&str; 7] =
-    ["Crashes", "Recoveries", "Burst", "BurstIntervalSec", "BacktraceTimeoutSec", "HistoryMaxUse", "HistoryMaxAge"];
+const REPORTS: [&str; 8] = [
+    "Crashes",
+    "Recoveries",
+    "Burst",
+    "BurstIntervalSec",
+    "BacktraceTimeoutSec",
+    "LogLines",
+    "HistoryMaxUse",
+    "HistoryMaxAge",
+];
+
+/// The most that `LogLines=` may be.
+const MOST_LINES: usize = 100;
 
 /// Reads the files in order, main file first; later values win.
 #[must_use]
@@ -84,6 +95,11 @@ fn set_reports(reports: &mut Reports, key: &str, value: &str) -> Result<(), Refu
         }
         "BurstIntervalSec" => reports.burst_interval = span(default.burst_interval)?,
         "BacktraceTimeoutSec" => reports.backtrace_timeout = span(default.backtrace_timeout)?,
+        "LogLines" if value.is_empty() => reports.log_lines = default.log_lines,
+        "LogLines" => {
+            let lines = value.parse().ok().filter(|lines| *lines <= MOST_LINES);
+            reports.log_lines = lines.ok_or("expected a number of lines, 0 to 100, as in LogLines=20")?;
+        }
         "HistoryMaxUse" if value.is_empty() => reports.history_max_use = default.history_max_use,
         "HistoryMaxUse" => reports.history_max_use = history_size(value)?,
         "HistoryMaxAge" => reports.history_max_age = span(default.history_max_age)?,

@@ -122,6 +122,8 @@ pub struct Reports {
     pub burst_interval: Duration,
     /// `BacktraceTimeoutSec=`: how long a dumped core's backtrace is waited for.
     pub backtrace_timeout: Duration,
+    /// `LogLines=`: how many of the dead run's last log lines stand in the record of a recovery.
+    pub log_lines: usize,
     /// `HistoryMaxUse=`: bound of the history on disk, in bytes, at least [`LEAST_HISTORY`].
     pub history_max_use: u64,
     /// `HistoryMaxAge=`: age after which history is dropped.
@@ -136,6 +138,7 @@ impl Default for Reports {
             burst: 20,
             burst_interval: Duration::from_secs(60),
             backtrace_timeout: Duration::from_secs(10),
+            log_lines: 0,
             history_max_use: 16 << 20,
             history_max_age: Duration::from_secs(30 * 24 * 3600),
         }

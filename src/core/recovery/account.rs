@@ -136,6 +136,8 @@ pub struct Account {
     pub recovery_ms: Option<u64>,
     /// When it was over, milliseconds since the epoch; `None`: with the death that was one too many.
     pub over: Option<u64>,
+    /// The last log lines of the run that died, oldest first; `None`: they are not wanted.
+    pub log_lines: Option<Vec<String>>,
     /// When what of it happened. It is kept on this host and not published.
     pub course: Attempts,
 }
@@ -168,6 +170,7 @@ pub fn account(ward: &str, died: Died, attempts: &[Attempt], ended: Ended) -> Ac
             Ended::Early(at) => Some(at.max(died.at)),
             Ended::GivenUp(_) => None,
         },
+        log_lines: None,
         course: Attempts::of(attempts),
         invocation: died.invocation,
         reason: died.reason,

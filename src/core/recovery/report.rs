@@ -1,4 +1,4 @@
-//! The recovery record as it leaves the host: ten keys in this order.
+//! The recovery record as it leaves the host: ten keys in this order, and one more where somebody wants it.
 
 use super::account::{Account, Outcome, StepDone, StepOutcome};
 use serde::Serialize;
@@ -17,6 +17,26 @@ struct RecoveryReport<'a> {
     restarts: u32,
     downtime_ms: Option<u64>,
     recovery_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_lines: Option<Vec<&'a str>>,
+}
+
+/// What the log lines of a record may come to, bytes of JSON.
+const LOG: usize = 4 << 10;
+
+/// The last of these lines that stay within [`LOG`].
+fn within_bounds(lines: &[String]) -> Vec<&str> {
+    let mut room = LOG;
+    let size = |line: &str| serde_json::to_string(line).map_or(LOG, |json| json.len() + 1);
+    let fits = |line: &&String| {
+        let size = size(line);
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    };
+    let mut kept: Vec<&str> = lines.iter().rev().take_while(fits).map(String::as_str).collect();
+    kept.reverse();
+    kept
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +78,7 @@ impl Account {
             restarts: self.restarts,
             downtime_ms: self.downtime_ms,
             recovery_ms: self.recovery_ms,
+            log_lines: self.log_lines.as_deref().map(within_bounds),
         };
         serde_json::to_vec(&report).expect("strings, integers and a list of them always have a JSON form")
     }
@@ -98,6 +119,7 @@ mod tests {
             downtime_ms: Some(184),
             recovery_ms: Some(4_312),
             over: None,
+            log_lines: None,
             course: Attempts::default(),
         }
     }
@@ -111,6 +133,23 @@ mod tests {
             r#""outcome":"recovered","restarts":1,"downtimeMs":184,"recoveryMs":4312}"#
         );
         assert_eq!(String::from_utf8(account().to_json("ABCDEF1234")).unwrap(), expect);
+    }
+
+    #[test]
+    fn log_lines_come_last_where_they_are_wanted_and_are_bounded() {
+        let with = |lines: Vec<String>| {
+            let account = Account { log_lines: Some(lines), ..account() };
+            String::from_utf8(account.to_json("n")).unwrap()
+        };
+        let text = with(vec!["a \"b\"".into(), "c".into()]);
+        assert!(text.ends_with(r#""recoveryMs":4312,"logLines":["a \"b\"","c"]}"#), "{text}");
+        assert!(with(vec![]).ends_with(r#""logLines":[]}"#));
+        let plain = account().to_json("n").len();
+        let many: Vec<String> = (0..100).map(|number| format!("{number:03}\"{}", "x".repeat(100))).collect();
+        let text = with(many.clone());
+        assert!(text.len() <= plain + LOG + 20 && text.len() > plain + LOG - 200, "{}", text.len());
+        assert!(text.contains("099\\\"") && !text.contains("000\\\""), "the last ones are kept");
+        assert!(with(vec!["x".repeat(5_000)]).ends_with(r#""logLines":[]}"#));
     }
 
     #[test]

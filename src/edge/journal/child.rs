@@ -66,8 +66,20 @@ pub(super) fn sync() {
 /// # Errors
 /// When it cannot be run or fails; what it said is in the error. [`io::ErrorKind::TimedOut`]: it took too long.
 pub(super) fn journalctl(arguments: &[String], take: &mut dyn FnMut(Fields)) -> io::Result<()> {
-    let fields = format!("--output-fields={}", entry::FIELDS);
-    let mut child = bounded(READING)
+    read((entry::FIELDS, READING), arguments, take)
+}
+
+/// The same with these fields, for so many seconds at the longest.
+///
+/// # Errors
+/// As [`journalctl`].
+pub(super) fn read(
+    (fields, seconds): (&str, &str),
+    arguments: &[String],
+    take: &mut dyn FnMut(Fields),
+) -> io::Result<()> {
+    let fields = format!("--output-fields={fields}");
+    let mut child = bounded(seconds)
         .args(["--quiet", "--no-pager", "--output=json", "--all", &fields])
         .args(arguments)
         .stdout(Stdio::piped())
@@ -75,10 +87,10 @@ pub(super) fn journalctl(arguments: &[String], take: &mut dyn FnMut(Fields)) -> 
         .spawn()?;
     let complaint = child.stderr.take().map(|stderr| thread::spawn(move || first_of(stderr)));
     let read = child.stdout.take().map_or(Ok(()), |stdout| lines(&mut BufReader::new(stdout), take));
-    ended(child, read, complaint.and_then(|thread| thread.join().ok()).unwrap_or_default())
+    ended((child, seconds), read, complaint.and_then(|thread| thread.join().ok()).unwrap_or_default())
 }
 
-fn ended(mut child: Child, read: io::Result<()>, complaint: String) -> io::Result<()> {
+fn ended((mut child, seconds): (Child, &str), read: io::Result<()>, complaint: String) -> io::Result<()> {
     let status = child.wait()?;
     read?;
     if status.success() {
@@ -86,7 +98,7 @@ fn ended(mut child: Child, read: io::Result<()>, complaint: String) -> io::Resul
     }
     // What timeout(1) ends with when it had to end or to kill the other.
     if matches!(status.code(), Some(124 | 137)) {
-        return Err(io::Error::new(io::ErrorKind::TimedOut, format!("journalctl takes longer than {READING} s")));
+        return Err(io::Error::new(io::ErrorKind::TimedOut, format!("journalctl takes longer than {seconds} s")));
     }
     let said = complaint.trim().lines().next().unwrap_or("it said nothing").to_owned();
     Err(io::Error::other(format!("journalctl ended with {status}: {said}")))
@@ -178,7 +190,7 @@ mod tests {
     fn a_reading_that_takes_too_long_is_told_from_one_that_fails() {
         for (status, late) in [(1, false), (124, true), (137, true)] {
             let child = Command::new("sh").args(["-c", &format!("exit {status}")]).spawn().unwrap();
-            let error = ended(child, Ok(()), String::new()).unwrap_err();
+            let error = ended((child, READING), Ok(()), String::new()).unwrap_err();
             assert_eq!(error.kind() == io::ErrorKind::TimedOut, late, "{error}");
         }
     }

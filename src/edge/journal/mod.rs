@@ -10,8 +10,10 @@
 
 mod child;
 mod entry;
+mod last_lines;
 
 pub use crate::core::crash::witness::JournalEnd;
+pub use last_lines::last_lines;
 
 use super::record::RunRecord;
 use super::step::messages;

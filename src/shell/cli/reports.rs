@@ -17,7 +17,7 @@ use crate::edge::history::read::{Reader, Wanted};
 use crate::edge::{clock, root};
 use crate::shell::survey::called::in_reports;
 use crate::shell::survey::reports::document::Document;
-use crate::shell::survey::reports::{documents, open, pick, standing};
+use crate::shell::survey::reports::{documents, open, pick, standing, whole};
 use crate::shell::survey::{Answer, Question, ask};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -246,11 +246,9 @@ fn follow(mut source: Source, mut wanted: Wanted, mut view: View) -> anyhow::Res
 
 fn show(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
     let told = match Source::of(common)? {
-        Ok(Source::History(reader, _, root)) => pick(reader.find(id)?, id).map(|told| {
-            let mut document = Document::new(&told);
-            standing::tell(std::slice::from_mut(&mut document), &root);
-            document
-        }),
+        Ok(Source::History(reader, _, root)) => {
+            pick(reader.find(id)?, id).map(|told| whole(&told, (&root, Addresses::Shown)))
+        }
         Ok(Source::Daemon(runtime)) => match runtime.block_on(ask(&Question::Report(id.to_owned())))? {
             Answer::Document(text) => Ok(serde_json::from_str(&text).context("failed to read unitwardd's answer")?),
             Answer::Refused(why) => Err(why),

@@ -6,6 +6,7 @@ use super::cloud::{Command, News, Status as CloudStatus};
 use super::cores::Found;
 use super::identity::Identity;
 use super::incident::Incident;
+use super::last_lines::{Lines, Wanted};
 use super::systemd::{Question, Sight, WatchList};
 use crate::core::config::Config;
 use crate::core::crash::observation::InvocationId;
@@ -36,6 +37,8 @@ pub(super) enum Event {
     Courier(News),
     /// A core was found that somebody waits for.
     Core(Found),
+    /// The last log lines of a run that somebody waits for.
+    Log(Lines),
     /// The state of the connection to the broker changed.
     Cloud(CloudStatus),
     /// Root has excluded or readmitted a ward.
@@ -95,6 +98,8 @@ pub(super) enum Action {
     Tell(Command),
     /// Looks for the core of a process that died; gives [`Event::Core`] if there is one.
     SeekCore { key: Key, pid: Option<u32>, at: u64, patience: Duration },
+    /// Reads the last log lines of a run; gives [`Event::Log`].
+    ReadLog(Wanted),
     /// Tells systemd how the daemon is.
     Notify(Notice),
     /// Tells the bus what has happened.

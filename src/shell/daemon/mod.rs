@@ -20,6 +20,7 @@ mod event;
 mod guard;
 mod identity;
 mod incident;
+mod last_lines;
 mod log;
 mod messages;
 mod perform;
@@ -149,9 +150,22 @@ async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
     let cores = cores::look_for_cores();
     let service = bus::serve();
     let notes = unnoted::note_deaths().context("failed to start the thread that notes deaths")?;
+    let logs = last_lines::read_last_lines().context("failed to start the thread that reads log lines")?;
     let (behind, undelivered, inbox) = (BTreeSet::new(), VecDeque::new(), VecDeque::new());
-    let world =
-        World { bus, service, cloud, archive, cores, notes, behind, undelivered, hurried: false, stuck: false, inbox };
+    let world = World {
+        bus,
+        service,
+        cloud,
+        archive,
+        cores,
+        notes,
+        logs,
+        behind,
+        undelivered,
+        hurried: false,
+        stuck: false,
+        inbox,
+    };
     let alarm = Alarm::new().context("failed to make a timer")?;
     let mut sources = Sources { world, alarm, hangups, shutdown };
     let mut state = State::new(crate::edge::boot::id(), watchdog_interval(), now());
@@ -186,6 +200,7 @@ async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> io::Re
             Some(news) = world.cloud.news.recv() => Some(Event::Courier(news)),
             Some(tale) = world.archive.tales.recv() => Some(Event::Archive(tale)),
             Some(found) = world.cores.found.recv() => Some(Event::Core(found)),
+            Some(lines) = world.logs.found.recv() => Some(Event::Log(lines)),
             Ok(()) = world.cloud.status.changed() => Some(Event::Cloud(world.cloud.status.borrow_and_update().clone())),
             Some(sight) = world.bus.sights.recv() => Some(Event::Bus(sight)),
             // After what the bus has shown meanwhile: where the unit stands by now.

@@ -6,6 +6,7 @@ use super::cloud::{Cloud, Command};
 use super::cores::{Cores, Found, Seek};
 use super::event::{Action, Event, Notice};
 use super::identity::Identity;
+use super::last_lines::{Lines, Logs};
 use super::messages;
 use super::records;
 use super::say;
@@ -34,6 +35,7 @@ pub(super) struct World {
     pub(super) archive: Archive,
     pub(super) cores: Cores,
     pub(super) notes: Notes,
+    pub(super) logs: Logs,
     /// Lanes with reports that the courier had no room for.
     pub(super) behind: BTreeSet<String>,
     /// What the courier is to be told when it has room.
@@ -87,6 +89,13 @@ impl World {
             Action::SeekCore { key, pid, at, patience } => {
                 let until = tokio::time::Instant::now() + patience;
                 self.seek_core(Seek { unit: key.unit, invocation: key.invocation, pid, at, until });
+            }
+            Action::ReadLog(wanted) => {
+                if let Err(TrySendError::Full(wanted) | TrySendError::Closed(wanted)) =
+                    self.logs.wanted.try_send(wanted)
+                {
+                    self.inbox.push_back(Event::Log(Lines { run: wanted.run, lines: Vec::new() }));
+                }
             }
             Action::Notify(notice) => notify(&notice),
             Action::Announce(news) => self.announce(*news),

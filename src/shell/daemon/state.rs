@@ -107,6 +107,7 @@ impl State {
             Event::Archive(tale) => self.learn(now, tale),
             Event::Courier(news) => vec![Action::of_courier(now, news)],
             Event::Core(found) => self.ends.desk.core_found(scene, &found),
+            Event::Log(lines) => self.ends.desk.log_read(scene, lines),
             Event::Cloud(status) => {
                 self.cloud = status;
                 Vec::new()

@@ -8,6 +8,7 @@ use crate::core::crash::backtrace::Addresses;
 use crate::core::visible::visible;
 use crate::edge::history::read::{Reader, Told};
 use crate::edge::history::{Cause, HistoryError};
+use crate::edge::journal::last_lines;
 use crate::edge::root;
 use anyhow::Context as _;
 use document::Document;
@@ -101,13 +102,23 @@ pub(super) fn answer_one(id: &str, addresses: Addresses) -> anyhow::Result<Answe
         Err(why) => return Ok(Answer::Refused(why)),
     };
     Ok(match pick(reader.find(id)?, id) {
-        Ok(told) => {
-            let mut document = Document::new(&told);
-            standing::tell(std::slice::from_mut(&mut document), Path::new("/"));
-            Answer::Document(document.to_json())
-        }
+        Ok(told) => Answer::Document(whole(&told, (Path::new("/"), addresses)).to_json()),
         Err(why) => Answer::Refused(why),
     })
+}
+
+/// Log lines of a run that are shown.
+const LOG_LINES: usize = 20;
+
+/// Everything about one death of this host; the log of a run is for those who may read the journal, of whom only root is known.
+pub(in crate::shell) fn whole(told: &Told, (root, addresses): (&Path, Addresses)) -> Document {
+    let mut document = Document::new(told);
+    standing::tell(std::slice::from_mut(&mut document), root);
+    let is_a_run = told.restart.is_none() && root == Path::new("/") && addresses == Addresses::Shown;
+    if is_a_run {
+        document.log_lines = last_lines(&told.death.key.invocation, LOG_LINES).ok();
+    }
+    document
 }
 
 /// The one death that is meant, or what to do.

@@ -27,6 +27,11 @@ pub(super) fn detail(told: &Document, zone: &TimeZone) -> String {
         Some(backtrace) => text.block("Backtrace", backtrace.lines().map(str::trim).map(visible)),
         None => text.line("Backtrace", "none"),
     }
+    match told.log_lines.as_deref() {
+        Some([]) => text.line("Log", "the journal has no line of this run"),
+        Some(lines) => text.block("Log", lines.iter().cloned()),
+        None => {}
+    }
     if let Some(restart) = &told.full_restart {
         restarted(&mut text, restart, zone);
         return text.0;

@@ -372,6 +372,17 @@ fn where_there_is_nothing_to_read_a_sentence_says_why() {
 }
 
 #[test]
+fn the_last_log_lines_stand_below_the_backtrace() {
+    let mut death = every_kind().all().remove(3);
+    let text = |death: &Document| detail::detail(death, &zone());
+    assert!(!text(&death).contains("Log:"));
+    death.log_lines = Some(vec!["out of handles".into(), "giving up".into()]);
+    assert!(text(&death).contains("         Log: out of handles\n              giving up\n"), "{}", text(&death));
+    death.log_lines = Some(vec![]);
+    assert!(text(&death).contains("Log: the journal has no line of this run\n"));
+}
+
+#[test]
 fn where_there_is_no_recovery_it_says_why() {
     use crate::shell::survey::reports::document::Standing;
     let check = |standing: Standing, cell: &str, line: &str| {

@@ -14,6 +14,7 @@ mod lane;
 use super::archive::Order;
 use super::event::{Action, Now};
 use super::incident::{Incident, IncidentKind};
+use super::last_lines::{Lines, Wanted};
 use super::recent::Recent;
 use super::rules::{Rules, Scene};
 use crate::core::crash::burst::{Admission, Rate};
@@ -57,8 +58,21 @@ pub(super) struct Desk {
     /// The next report's place in the order of all.
     next_seq: u64,
     numbering: Numbering,
+    /// Recoveries that wait for the log lines of the runs that died.
+    unlogged: Vec<Unlogged>,
     /// Runs whose deaths had no report of their own: their recoveries are not sent either.
     quiet: Recent,
+}
+
+/// How long the journal may take for the log lines of a run.
+const LOG_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A recovery that waits for them.
+#[derive(Debug)]
+struct Unlogged {
+    death: Key,
+    account: Account,
+    until: Duration,
 }
 
 /// Where the numbers come from.
@@ -87,6 +101,7 @@ impl Desk {
             lanes: HashMap::new(),
             next_seq: now.epoch_ms * 1_000,
             numbering: Numbering::Open,
+            unlogged: Vec::new(),
             quiet: Recent::default(),
         }
     }
@@ -181,10 +196,40 @@ impl Desk {
         actions
     }
 
-    /// The end of a recovery from this death.
-    ///
-    /// It is stored at once, and told in its turn.
+    /// The end of a recovery from this death. Where `LogLines=` is set its record waits for the journal.
     pub(super) fn recovered(&mut self, scene: Scene<'_>, death: Key, account: Account) -> Vec<Action> {
+        let count = scene.rules.settings.reports.log_lines;
+        if count == 0 {
+            return self.settled(scene, death, account);
+        }
+        let run = death.invocation.clone();
+        self.unlogged.push(Unlogged { death, account, until: scene.now.monotonic + LOG_PATIENCE });
+        vec![Action::ReadLog(Wanted { run, count })]
+    }
+
+    /// The last log lines of a run that died.
+    pub(super) fn log_read(&mut self, scene: Scene<'_>, read: Lines) -> Vec<Action> {
+        let Some(index) = self.unlogged.iter().position(|waiting| waiting.death.invocation == read.run) else {
+            return Vec::new();
+        };
+        let Unlogged { death, account, .. } = self.unlogged.remove(index);
+        self.settled(scene, death, Account { log_lines: Some(read.lines), ..account })
+    }
+
+    /// Recoveries whose lines have not come in time.
+    fn without_log(&mut self, scene: Scene<'_>) -> Vec<Action> {
+        let late = |waiting: &Unlogged| waiting.until <= scene.now.monotonic;
+        let (late, waiting) = std::mem::take(&mut self.unlogged).into_iter().partition(late);
+        self.unlogged = waiting;
+        let late: Vec<Unlogged> = late;
+        let settle = |Unlogged { death, account, .. }| {
+            self.settled(scene, death, Account { log_lines: Some(Vec::new()), ..account })
+        };
+        late.into_iter().flat_map(settle).collect()
+    }
+
+    /// A recovery with all that its record has. It is stored at once, and told in its turn.
+    fn settled(&mut self, scene: Scene<'_>, death: Key, account: Account) -> Vec<Action> {
         let record = account.to_json(&scene.rules.identity.node_id);
         let recovery = StoredRecovery {
             death: death.clone(),
@@ -214,7 +259,8 @@ impl Desk {
 
     /// When [`Desk::overdue`] has something to do.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.lanes.values().filter_map(Lane::deadline).min()
+        let unlogged = self.unlogged.iter().map(|waiting| waiting.until);
+        self.lanes.values().filter_map(Lane::deadline).chain(unlogged).min()
     }
 
     /// Whatever the time has come for.
@@ -223,7 +269,8 @@ impl Desk {
         if self.deadline().is_none_or(|at| at > now.monotonic) {
             return Vec::new();
         }
-        let mut actions = self.release(rules, now);
+        let mut actions = self.without_log(scene);
+        actions.extend(self.release(rules, now));
         let due: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.burst.due(now.monotonic)).collect();
         actions.extend(due.into_iter().flat_map(|held| self.sum_up(rules, held)));
         self.lanes.retain(|_, lane| !lane.is_idle());

@@ -30,6 +30,9 @@ pub(in crate::shell) struct Document {
     #[serde(flatten)]
     pub(in crate::shell) way: Way,
     pub(in crate::shell) backtrace: Option<String>,
+    /// The last lines that the run has logged, where one death is told, and to root.
+    #[serde(default)]
+    pub(in crate::shell) log_lines: Option<Vec<String>>,
     pub(in crate::shell) recovery: Option<Recovery>,
     /// Where there is none, why: the word of a [`Standing`].
     #[serde(default)]
@@ -178,6 +181,7 @@ impl Document {
             report: Became::of(told),
             way: way(told.report.as_ref()),
             backtrace: death.backtrace.as_deref().and_then(known),
+            log_lines: None,
             recovery: recovery(told),
             recovery_state: None,
             recovery_of: None,

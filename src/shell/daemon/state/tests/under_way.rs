@@ -1,5 +1,6 @@
 //! Recoveries that end without a run that would tell of it.
 
+use super::super::super::last_lines::Lines;
 use super::*;
 use crate::edge::record::End;
 use crate::edge::recoveries::UnderWay;
@@ -22,6 +23,39 @@ fn died(number: u32) -> Event {
         recoveries: vec![],
         under_way: Some(under_way(number)),
     })
+}
+
+const WITH_LOG: &str = "[MQTT]\nBroker=mqtt://b:1883\n[Reports]\nLogLines=2\n";
+
+/// The records of recoveries that are published.
+fn records(actions: &[Action]) -> Vec<String> {
+    let published = actions.iter().filter_map(|action| match action {
+        Action::Publish(report) if report.channel == entry::Channel::Recovery => Some(&report.payload),
+        _ => None,
+    });
+    published.map(|payload| String::from_utf8_lossy(payload).into_owned()).collect()
+}
+
+#[test]
+fn a_record_waits_for_the_log_lines_but_not_for_ever() {
+    let ended = || {
+        let mut state = dead(Stage::Restarting);
+        let _ = state.step(at(4), configured(WITH_LOG));
+        let _ = state.step(at(4), recalled(vec![]));
+        let actions = state.step(at(5), described("w.service", seen(1, Stage::Ended), None));
+        let asked =
+            |action: &Action| matches!(action, Action::ReadLog(wanted) if wanted.run == run(1) && wanted.count == 2);
+        assert!(actions.iter().any(asked) && records(&actions).is_empty(), "{actions:?}");
+        state
+    };
+    let lines = || Lines { run: run(1), lines: vec!["a".into(), "b".into()] };
+    let mut state = ended();
+    let told = records(&state.step(at(6), Event::Log(lines())));
+    assert!(matches!(&told[..], [record] if record.ends_with(r#""logLines":["a","b"]}"#)), "{told:?}");
+    assert!(state.step(at(7), Event::Log(lines())).is_empty());
+    let mut state = ended();
+    let told = records(&state.step(at(10_006), Event::Tick));
+    assert!(matches!(&told[..], [record] if record.ends_with(r#""logLines":[]}"#)), "{told:?}");
 }
 
 /// The outcomes of recoveries that are published.

@@ -1,0 +1,55 @@
+//! The last log lines of runs that died, for the records of their recoveries: a worker asks journalctl, one run after the other.
+//!
+//! A full channel, or a journal that does not answer, means a record without lines.
+
+use crate::core::crash::observation::InvocationId;
+use crate::edge::journal::last_lines;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+/// Runs that may wait: a journal that answers slowly must not pile up more.
+const RUNS: usize = 256;
+/// Answers that may wait for the main loop.
+const FOUND: usize = 64;
+
+/// A run whose lines are wanted, and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) run: InvocationId,
+    pub(super) count: usize,
+}
+
+/// The last lines of a run, oldest first.
+#[derive(Debug)]
+pub(super) struct Lines {
+    pub(super) run: InvocationId,
+    pub(super) lines: Vec<String>,
+}
+
+/// The main loop's end.
+pub(super) struct Logs {
+    pub(super) wanted: mpsc::Sender<Wanted>,
+    pub(super) found: mpsc::Receiver<Lines>,
+}
+
+/// Starts the thread; it ends when the returned value is dropped.
+///
+/// # Errors
+/// When there is no room for a thread.
+pub(super) fn read_last_lines() -> std::io::Result<Logs> {
+    let (wanted, mut waiting) = mpsc::channel::<Wanted>(RUNS);
+    let (answers, found) = mpsc::channel(FOUND);
+    let work = move || {
+        while let Some(Wanted { run, count }) = waiting.blocking_recv() {
+            let lines = last_lines(&run, count).unwrap_or_else(|error| {
+                warn!("Failed to read the last log lines of run {run}, ignoring: {error}");
+                Vec::new()
+            });
+            if answers.blocking_send(Lines { run, lines }).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("last-lines".to_owned()).spawn(work)?;
+    Ok(Logs { wanted, found })
+}
