@@ -1,5 +1,6 @@
 //! The last log lines of a run that died: shown to root, and in the record of its recovery where somebody wants them.
 
+use crate::host::Host;
 use crate::on_both;
 use crate::recovery_records::QUIET;
 use crate::report::{guard, kill, point_at_broker, wait_for_restart};

@@ -3,6 +3,7 @@
 use crate::development::{self, package};
 use crate::host::{Access, Host};
 use crate::on_both;
+use crate::report::{kill, told, wait_for_restart};
 
 fn with_a_running_ward(host: &Host) -> String {
     host.write(
@@ -55,6 +56,22 @@ on_both! {
         assert_eq!(host.systemctl_show("web", "MainPID"), pid, "guarded again without a restart");
         host.sh(&format!("kill -KILL {pid}"));
         host.wait_for("the recovery", || host.has("/run/recovered").then_some(()));
+    }
+
+    fn after_a_purge_a_new_installation_tells_no_old_death_anew(host: Host) {
+        with_a_running_ward(&host);
+        for count in 1..=3 {
+            let (_, run) = kill(&host, "web");
+            wait_for_restart(&host, "web", &run);
+            host.wait_for("its row", || told(&host).is_ok_and(|told| told.len() == count).then_some(()));
+        }
+        host.run(&["dpkg", "--purge", "unitward"]);
+        reinstall(&host);
+        let (_, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
+        let after = host.wait_for("the new death", || told(&host).ok().filter(|told| !told.is_empty()));
+        let runs: Vec<_> = after.iter().map(|death| death["invocation"].as_str().unwrap_or_default()).collect();
+        assert_eq!(runs, [run.as_str()]);
     }
 
     fn the_library_and_the_rest_do_without_each_other(host: Host) {

@@ -16,7 +16,7 @@ const READER: &str = "/usr/local/bin/read-the-journal";
 #[ignore = "is run inside a host by the other tests"]
 fn read_the_journal() {
     let after = std::env::var("AFTER").ok();
-    let scan = journal::scan(after.as_deref()).unwrap();
+    let scan = journal::scan(after.as_deref().map_or(journal::From::Boot(None), journal::From::Cursor)).unwrap();
     for run in &scan.runs {
         println!("run {} {}", run.boot, serde_json::to_string(&run.record).unwrap());
     }

@@ -80,15 +80,29 @@ pub fn tail() -> io::Result<Option<String>> {
     Ok(newest)
 }
 
-/// Everything after the entry that `after` names; `None`: of this boot.
+/// Where a scan begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From<'a> {
+    /// After the entry that this cursor names.
+    Cursor(&'a str),
+    /// With this boot, and not before this time, seconds since the epoch.
+    Boot(Option<u64>),
+}
+
+/// Everything from there on.
 ///
 /// # Errors
 /// When `journalctl` cannot be run or fails.
-pub fn scan(after: Option<&str>) -> io::Result<Scan> {
+pub fn scan(from: From<'_>) -> io::Result<Scan> {
+    let (after, since) = match from {
+        From::Cursor(cursor) => (Some(cursor), None),
+        From::Boot(since) => (None, since),
+    };
     child::sync();
     // Not an error yet: where nothing can be read the scan itself says so.
     let newest = tail().unwrap_or_default();
-    let mut reader = Reader { after: after.map(str::to_owned), ..Reader::default() };
+    let since = since.map(|since| format!("--since=@{since}"));
+    let mut reader = Reader { after: after.map(str::to_owned), since, ..Reader::default() };
     let place = match after {
         Some(cursor) => {
             reader.look_back(cursor);
@@ -120,6 +134,8 @@ pub fn scan(after: Option<&str>) -> io::Result<Scan> {
 #[derive(Debug, Default)]
 struct Reader {
     after: Option<String>,
+    /// An argument of journalctl's beside the place.
+    since: Option<String>,
     /// Runs of stacks' units that end because somebody asked for it.
     asked_for: HashSet<InvocationId>,
     witness: Witness,
@@ -153,7 +169,7 @@ impl Reader {
     }
 
     fn read(&mut self, place: String) -> io::Result<()> {
-        let arguments: Vec<String> = std::iter::once(place).chain(entry::matches()).collect();
+        let arguments: Vec<String> = std::iter::once(place).chain(self.since.clone()).chain(entry::matches()).collect();
         journalctl(&arguments, &mut |fields| self.take(&fields))
     }
 

@@ -57,6 +57,7 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     let one_too_many = missed && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
     let is_turned = series.restart_due.is_some() && nrestarts == Some(0) && is_turned(unit, &series);
     let due = series.died_in.clone().filter(|_| series.restart_due.is_some() && !missed);
+    let counted_before = series.nrestarts;
     let start = series.start(nrestarts, is_turned);
     let spent = spend(&mut series, start, arguments);
     let down = known.number(DOWN).filter(|at| *at > 0 && start.is_restart());
@@ -97,8 +98,9 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
         return saved.map(|()| None);
     }
     if is_restart {
-        // Where nothing can be written systemd's own counter makes the waits grow.
-        let restart = if saved.is_ok() { series.restarts } else { nrestarts.unwrap_or(series.restarts) };
+        // Where nothing can be written systemd's own counter makes the waits grow, from where it was written down last.
+        let by_counter = || nrestarts.map_or(series.restarts, |count| count.saturating_sub(counted_before).max(1));
+        let restart = if saved.is_ok() { series.restarts } else { by_counter() };
         wait(ward, unit, restart, waits(restart)?);
     }
     if let Err(error) = saved {

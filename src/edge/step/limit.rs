@@ -12,6 +12,7 @@ use crate::edge::record::{GivenUp, WardState};
 use crate::edge::systemctl::{self, Wait};
 use crate::edge::{clock, triggers};
 use std::io;
+use std::time::Duration;
 
 /// A reboot as a last resort is refused this soon after boot, in milliseconds: a host that dies at every boot must stay
 /// up long enough to be mended.
@@ -27,14 +28,26 @@ pub(super) fn death(series: &mut Series, end: LastEnd, arguments: &Arguments) ->
     Ok(series.death(clock::since_boot(), end, limit))
 }
 
-/// The same without any memory, where none could be written: systemd's own counter stands in for it.
-pub(super) fn death_by_counter(nrestarts: Option<u32>, arguments: &Arguments) -> Verdict {
+/// The same where nothing can be written: systemd's own counter stands in for it. It counts the restarts of the unit's whole life, so
+/// only those since it was written down last count, and only if this run was as short as those of a loop are.
+pub(super) fn death_by_counter(counted: Counted, arguments: &Arguments) -> io::Result<Verdict> {
+    let Counted { now, noted, lasted } = counted;
     let tolerated = tolerated(arguments);
-    if tolerated > 0 && nrestarts.is_some_and(|count| count >= tolerated) {
-        Verdict::LimitReached
-    } else {
-        Verdict::Restart
-    }
+    let in_a_row = now.map_or(0, |now| now.saturating_sub(noted));
+    let is_loop = lasted < arguments.span("within")?;
+    let is_reached = tolerated > 0 && is_loop && in_a_row >= tolerated;
+    Ok(if is_reached { Verdict::LimitReached } else { Verdict::Restart })
+}
+
+/// What there is to go by where nothing can be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    /// `NRestarts`, where systemd says it.
+    pub(super) now: Option<u32>,
+    /// The same when it was written down last.
+    pub(super) noted: u32,
+    /// How long the run's main process lived.
+    pub(super) lasted: Duration,
 }
 
 fn tolerated(arguments: &Arguments) -> u32 {
@@ -223,4 +236,30 @@ fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io
         "Failed to have stack {stack} restarted: {error}; leaving {unit} down until \"unitward readmit {ward}\"."
     );
     exclude(ward, unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_memory_restarts_count_since_they_were_written_down_and_only_those_of_a_loop() {
+        let arguments = |limit: u32| {
+            let words = format!("web web.service --death-limit={limit} --within=60s --reset-after=600s");
+            Arguments::parse(&words.split(' ').map(str::to_owned).collect::<Vec<_>>())
+        };
+        let check = |limit: u32, (now, noted): (Option<u32>, u32), lasted: u64, expect: Verdict| {
+            let counted = Counted { now, noted, lasted: Duration::from_secs(lasted) };
+            let told = death_by_counter(counted, &arguments(limit)).unwrap();
+            assert_eq!(told, expect, "{limit} {counted:?}");
+        };
+        check(5, (Some(5), 0), 1, Verdict::LimitReached);
+        check(5, (Some(4), 0), 1, Verdict::Restart);
+        check(5, (Some(5), 5), 1, Verdict::Restart);
+        check(5, (Some(10), 5), 1, Verdict::LimitReached);
+        check(5, (Some(900), 0), 3_600, Verdict::Restart);
+        check(0, (Some(900), 0), 1, Verdict::Restart);
+        check(5, (None, 0), 1, Verdict::Restart);
+        check(5, (Some(0), 7), 1, Verdict::Restart);
+    }
 }

@@ -6,7 +6,7 @@
 use super::arguments::Arguments;
 use super::asked::{Kind, Stamps, asked, kind_of_end, timed_out, was_restarted_with_its_stack};
 use super::ending::{Failed, MAIN_ENDED_AT, Told};
-use super::limit::{Decision, Site};
+use super::limit::{Counted, Decision, Site};
 use super::list::{self, Phase, Run};
 use super::stack::Death;
 use super::{begin, ending, limit, own_lines, pulled, tell, this_run};
@@ -17,6 +17,7 @@ use crate::edge::record::{End, GivenUp, RunRecord, Up, WardState};
 use crate::edge::{clock, series_file, up};
 use rustix::fs::Mode;
 use std::io;
+use std::time::Duration;
 
 /// What is asked of PID 1 about the unit.
 const OF_UNIT: [&str; 7] = [
@@ -75,6 +76,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
     let turn = state.turn();
     let mut series = series_file::load(state);
     complete(&mut record, &mut series, (kind, &known));
+    let counted = counted(&series, &known);
     let mut verdict = note(&mut series, kind, arguments)?;
     series.ended(known.number("NRestarts"));
     series.died_in = kind.is_death().then(|| invocation.to_owned());
@@ -85,7 +87,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
     let mut saved = series_file::save(state, &series);
     // A full disk must not make a limit that is never reached.
     if saved.is_err() && kind.is_death() && verdict == Verdict::Restart {
-        verdict = limit::death_by_counter(known.number("NRestarts"), arguments);
+        verdict = limit::death_by_counter(counted, arguments)?;
         services = self::services(verdict, &mut series, arguments);
         decision = decide(verdict, arguments)?;
     }
@@ -144,6 +146,13 @@ pub(super) fn finish(
         tell::ended(record);
     }
     came.map(drop).and(saved)
+}
+
+/// What a death limit goes by where nothing can be written; `series` as it was written last.
+fn counted(series: &Series, known: &Properties) -> Counted {
+    let Stamps { died, .. } = Stamps::of(known);
+    let lived = if main_started(known) > 0 { died.saturating_sub(main_started(known)) } else { 0 };
+    Counted { now: known.number("NRestarts"), noted: series.nrestarts, lasted: Duration::from_micros(lived) }
 }
 
 /// Before when systemd does not start the unit again after this end; `None`: it does not by itself.

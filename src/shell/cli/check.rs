@@ -18,7 +18,7 @@ mod undone;
 mod unread;
 mod user_reach;
 
-use crate::core::config::{Cost, Form, Mistake, Place, Problem, Ward};
+use crate::core::config::{Condition, ConditionKind, Cost, Form, Mistake, Place, Problem, Ward};
 use crate::core::unit::{AdoptedUnit, Output};
 use crate::core::visible::visible;
 use crate::edge::dependants::Dependants;
@@ -156,17 +156,26 @@ fn warning(at: &Path, text: String) -> Problem {
     Problem { at: Place::whole(at.into()), mistake: Mistake::Warning(text) }
 }
 
-/// A unit that systemd will not restart, so that no recovery ever runs.
+/// A unit that systemd will not restart, so that no recovery ever runs. A ward that says so itself means it, unless it has steps that a
+/// restart would run.
 fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
     let here = ward.native.service.iter().rfind(|line| line.key == "Restart");
     let default = match &ward.form {
         Form::Defined => Some("on-failure"),
         Form::Adopted(_) => adopted?.restart.as_deref(),
     };
-    matches!(here.map(|line| line.value.as_str()).or(default), None | Some("" | "no")).then(|| {
+    let needs_restart = |condition: &&Condition| {
+        matches!(condition.kind, ConditionKind::Death | ConditionKind::AbnormalDeath | ConditionKind::Restart)
+    };
+    let vain = ward.conditions.iter().find(needs_restart);
+    let is_meant = here.is_some_and(|line| line.value == "no") && vain.is_none();
+    let is_down = matches!(here.map(|line| line.value.as_str()).or(default), None | Some("" | "no"));
+    (is_down && !is_meant).then(|| {
+        let unit = ward.unit();
+        let steps = vain.map_or_else(String::new, |vain| format!(" and the steps of [{}] never run", vain.id));
+        let meant = if here.is_none() { ", or Restart=no if that is meant" } else { "" };
         let text = format!(
-            "{} has Restart=no, so nothing restarts it; write Restart=on-failure in [Service] of the ward",
-            ward.unit()
+            "{unit} has Restart=no, so nothing restarts it{steps}; write Restart=on-failure in [Service] of the ward{meant}"
         );
         let at = here.map_or_else(|| ward.unit_at.clone(), |line| line.place_of(0));
         Problem { at, mistake: Mistake::Warning(text) }

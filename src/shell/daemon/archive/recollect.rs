@@ -12,11 +12,12 @@ use crate::core::crash::witness::{Restarted, TargetRestart};
 use crate::core::recovery::account::Ended;
 use crate::edge::history::entry::{Key, Witness};
 use crate::edge::history::{HistoryError, Known};
-use crate::edge::journal::{self, JournalRun, Scan};
+use crate::edge::journal::{self, From, JournalRun, Scan};
 use crate::edge::record::{self, RunRecord, StartKind, Up};
 use crate::edge::recoveries::{self, Chain, UnderWay};
 use crate::edge::up;
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 
 /// What the books tell.
 #[derive(Debug, Default)]
@@ -96,9 +97,18 @@ impl Recollection {
     }
 }
 
+/// When the package was installed on this host for the first time, or again after a purge: seconds since the epoch. What happened
+/// before was somebody else's to report, or was reported before the purge. An image of a host has none, and all of its first boot counts.
+const INSTALLED: &str = "/var/lib/unitward/installed";
+
+fn installed_at(file: &Path) -> Option<u64> {
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
 /// Looks into the books from `cursor` on; takes minutes where the journal is large.
 pub(super) fn gather(cursor: Option<&str>) -> Recollection {
-    let (scan, trouble) = match journal::scan(cursor) {
+    let from = cursor.map_or_else(|| From::Boot(installed_at(Path::new(INSTALLED))), From::Cursor);
+    let (scan, trouble) = match journal::scan(from) {
         Ok(scan) => (scan, None),
         Err(error) => (Scan::default(), Some(error.to_string())),
     };

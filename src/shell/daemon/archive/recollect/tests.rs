@@ -104,3 +104,14 @@ fn a_death_after_which_nothing_restarts_the_unit_begins_no_recovery() {
     last.end.as_mut().unwrap().restart_follows = Some(false);
     check(Scan { runs: vec![told("first", last, (4, 9))], ..Scan::default() }, vec![], &["end first 1"]);
 }
+
+#[test]
+fn when_the_package_was_installed_stands_in_a_file_of_its_own() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("installed");
+    assert_eq!(installed_at(&file), None);
+    for (text, expect) in [("1738838543\n", Some(1_738_838_543)), ("soon\n", None), ("", None)] {
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(installed_at(&file), expect, "{text:?}");
+    }
+}
