@@ -72,6 +72,8 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
     let told = Told::of(&known);
     let asked = asked(&told, (&known, job.as_deref())) || was_restarted_with_its_stack(&told, arguments, &known);
     let kind = kind_of_end(&told, &known, asked);
+    let is_stop = kind == Kind::Asked && job.as_deref() == Some("stop");
+    let pulled_by = if is_stop { pulled::by(&known) } else { None };
     let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
     let turn = state.turn();
     let mut series = series_file::load(state);
@@ -107,7 +109,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
         limit_reached: decision.is_some(),
         given_up,
         timed_out,
-        pulled_by: (kind == Kind::Asked && job.as_deref() == Some("stop")).then(|| pulled::by(&known)).flatten(),
+        pulled_by,
         restart_follows: Some(series.restart_due.is_some() && given_up.is_none()),
     });
     if state.current().as_ref() != Some(&run) {
