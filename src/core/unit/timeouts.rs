@@ -1,6 +1,6 @@
 //! How far systemd's time-outs must grow so that waiting steps and the back-off are not cut short.
 
-use super::adopted::AdoptedUnit;
+use super::Beside;
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, Mistake, Problem, TimeoutNotKnown, Ward, time_span};
@@ -63,10 +63,9 @@ impl Phase {
 /// The setting to write so that `growth` more time is there, and a warning where the ward itself forbids it.
 pub(super) fn grown(
     ward: &Ward,
-    adopted: Option<&AdoptedUnit>,
+    Beside { adopted, default_timeouts, .. }: Beside<'_>,
     phase: Phase,
     growth: Duration,
-    defaults: DefaultTimeouts,
 ) -> (Option<String>, Option<Problem>) {
     if growth.is_zero() {
         return (None, None);
@@ -76,7 +75,7 @@ pub(super) fn grown(
     if own != Timeout::Default {
         return (None, too_small(ward, key, own, growth));
     }
-    let default = defaults.of_phase(phase);
+    let default = default_timeouts.of_phase(phase);
     if matches!(ward.form, Form::Adopted(_)) && adopted.is_none() {
         return (None, unknown(ward, key, growth, default));
     }

@@ -21,10 +21,10 @@ pub(super) fn path(ward: &Ward) -> String {
 
 /// The unit's text, and warnings about the ward.
 pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> (String, Vec<Problem>) {
-    let Beside { adopted, stack, default_timeouts, .. } = beside;
+    let Beside { adopted, stack, .. } = beside;
     let lines = Lines::of(ward, adopted);
-    let (start, start_warning) = timeouts::grown(ward, adopted, Phase::Start, lines.start_growth, default_timeouts);
-    let (stop, stop_warning) = timeouts::grown(ward, adopted, Phase::Stop, lines.stop_growth, default_timeouts);
+    let (start, start_warning) = timeouts::grown(ward, beside, Phase::Start, lines.start_growth);
+    let (stop, stop_warning) = timeouts::grown(ward, beside, Phase::Stop, lines.stop_growth);
     let mut text = String::with_capacity(4096);
     text.push_str(&header(&ward.path));
     text.push_str("[Unit]\n");

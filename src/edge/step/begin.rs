@@ -76,13 +76,11 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     let decision = one_too_many.then(|| limit::decide(arguments)).transpose()?;
     let marked = limit::mark(&state, decision.as_ref());
     let timeout = known.span("TimeoutStartUSec").map(|timeout| left_by(lines, &record, timeout));
-    let waits = |restart| -> io::Result<Duration> {
-        let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
-        Ok(backoff.wait_below(restart, timeout))
-    };
+    let backoff = backoff(arguments)?;
     let is_restart = start.is_restart() && !one_too_many;
     if is_restart {
-        record.backoff_ms = Some(waits(series.restarts)?).filter(|wait| !wait.is_zero()).map(time_span::millis);
+        record.backoff_ms =
+            Some(backoff.wait_below(series.restarts, timeout)).filter(|wait| !wait.is_zero()).map(time_span::millis);
     }
     let noted = state.set_current(&run);
     let saved =
@@ -101,12 +99,16 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
         // Where nothing can be written systemd's own counter makes the waits grow, from where it was written down last.
         let by_counter = || nrestarts.map_or(series.restarts, |count| count.saturating_sub(counted_before).max(1));
         let restart = if saved.is_ok() { series.restarts } else { by_counter() };
-        wait(ward, unit, restart, waits(restart)?);
+        wait(ward, unit, restart, backoff.wait_below(restart, timeout));
     }
     if let Err(error) = saved {
         tracing::warn!(UNITWARD_WARD = ward, "Failed to note the beginning of a run of ward {ward}: {error}");
     }
     Ok(Some((state, record)))
+}
+
+fn backoff(arguments: &Arguments) -> io::Result<Backoff> {
+    Ok(Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? })
 }
 
 /// What the steps of this line leave of the time that systemd gives it: all they wait for, and half of the rest to commands.
@@ -135,9 +137,8 @@ fn is_turned(unit: &str, series: &Series) -> bool {
 fn begin_blindly(state: &WardState, (ward, unit): (&str, &str), arguments: &Arguments) -> io::Result<()> {
     let series = series_file::load(state);
     if matches!(series.last_end, LastEnd::Death | LastEnd::AbnormalDeath) {
-        let backoff = Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? };
         let restart = series.restarts.saturating_add(1);
-        wait(ward, unit, restart, backoff.wait_below(restart, None));
+        wait(ward, unit, restart, backoff(arguments)?.wait_below(restart, None));
     }
     Err(io::Error::other("systemd does not say which run of the unit this is"))
 }

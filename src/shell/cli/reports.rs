@@ -17,7 +17,7 @@ use crate::edge::history::read::{Reader, Wanted};
 use crate::edge::{clock, root};
 use crate::shell::survey::called::in_reports;
 use crate::shell::survey::reports::document::Document;
-use crate::shell::survey::reports::{documents, open, pick, standing, whole};
+use crate::shell::survey::reports::{documents, open, pick, whole};
 use crate::shell::survey::{Answer, Question, ask};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};

@@ -30,7 +30,7 @@ pub(super) enum Event {
     /// Something on the bus.
     Bus(Sight),
     /// A run record that was asked for was read, or there is none.
-    Record(Witness),
+    Record(Box<Witness>),
     /// The archive told something.
     Archive(Tale),
     /// The courier to the broker told something.

@@ -204,7 +204,7 @@ async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> io::Re
             Ok(()) = world.cloud.status.changed() => Some(Event::Cloud(world.cloud.status.borrow_and_update().clone())),
             Some(sight) = world.bus.sights.recv() => Some(Event::Bus(sight)),
             // After what the bus has shown meanwhile: where the unit stands by now.
-            Some(witness) = world.notes.noted.recv() => Some(Event::Record(witness)),
+            Some(witness) = world.notes.noted.recv() => Some(Event::Record(Box::new(witness))),
         };
         match event {
             Some(event) => return Ok(event),

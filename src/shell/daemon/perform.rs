@@ -69,7 +69,7 @@ impl World {
                     warn!("Failed to read the record of run {invocation} of ward {ward}, ignoring: {error}");
                     records::silence(unit, invocation)
                 });
-                self.inbox.push_back(Event::Record(witness));
+                self.inbox.push_back(Event::Record(Box::new(witness)));
             }
             Action::Note(death) => {
                 if self.notes.deaths.try_send(*death).is_err() {

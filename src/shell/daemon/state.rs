@@ -103,7 +103,7 @@ impl State {
                 actions
             }
             Event::Bus(sight) => self.see(now, sight),
-            Event::Record(witness) => self.ends.hear(scene, witness),
+            Event::Record(witness) => self.ends.hear(scene, *witness),
             Event::Archive(tale) => self.learn(now, tale),
             Event::Courier(news) => vec![Action::of_courier(now, news)],
             Event::Core(found) => self.ends.desk.core_found(scene, &found),

@@ -388,7 +388,7 @@ fn where_there_is_no_recovery_it_says_why() {
     let check = |standing: Standing, cell: &str, line: &str| {
         let mut death = every_kind().all().remove(3);
         death.stand(standing);
-        let table = Table::new(Paint::Plain).lines(std::slice::from_ref(&death), &zone());
+        let table = Table::new(PLAIN).lines(std::slice::from_ref(&death), &zone());
         assert!(table.trim_end().ends_with(&format!("held    {cell}")), "{table}");
         let detail = detail::detail(&death, &zone());
         assert!(detail.trim_end().ends_with(&format!("    Recovery: {line}")), "{detail}");

@@ -180,7 +180,7 @@ fn testimony(evidence: Evidence) -> Testimony {
 
 fn record(testimony: Option<Testimony>) -> Event {
     let (unit, recoveries) = ("w.service".into(), vec![]);
-    Event::Record(Witness { unit, invocation: run(1), testimony, recoveries, under_way: None })
+    Event::Record(Box::new(Witness { unit, invocation: run(1), testimony, recoveries, under_way: None }))
 }
 
 #[test]

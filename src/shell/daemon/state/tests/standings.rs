@@ -113,7 +113,7 @@ fn a_death_limit_excludes() {
     let recoveries = vec![chain(run(9), Ended::Up), chain(run(1), Ended::GivenUp(GivenUp::Exclude))];
     let testimony = Some(testimony(Evidence::Unasked));
     let witness = Witness { unit: "w.service".into(), invocation: run(1), testimony, recoveries, under_way: None };
-    let actions = state.step(at(3), Event::Record(witness));
+    let actions = state.step(at(3), Event::Record(Box::new(witness)));
     assert_eq!(
         told(&actions),
         ["death w SIG 9 (Killed) true", "recovery w excluded", "excluded w limit SIG 9 (Killed)"]

@@ -16,13 +16,13 @@ fn under_way(number: u32) -> UnderWay {
 
 /// What the record of a run says that died and is to be restarted.
 fn died(number: u32) -> Event {
-    Event::Record(Witness {
+    Event::Record(Box::new(Witness {
         unit: "w.service".into(),
         invocation: run(number),
         testimony: Some(testimony(Evidence::Unasked)),
         recoveries: vec![],
         under_way: Some(under_way(number)),
-    })
+    }))
 }
 
 const WITH_LOG: &str = "[MQTT]\nBroker=mqtt://b:1883\n[Reports]\nLogLines=2\n";
