@@ -46,6 +46,7 @@
 //! * `kmsg`: the kernel's log, which is the generator's.
 //! * `manager_conf`: how systemd itself is configured.
 //! * `messages`: the MESSAGE_IDs of rulings.
+//! * `last_lines`: reads the last log lines of runs that died.
 //! * `log`: the journal, for those who do recoveries.
 //! * `pid1`: PID 1, asked at its own socket.
 //! * `planner`: ward by ward, what is to be written.
