@@ -46,7 +46,6 @@
 //! * `kmsg`: the kernel's log, which is the generator's.
 //! * `manager_conf`: how systemd itself is configured.
 //! * `messages`: the MESSAGE_IDs of rulings.
-//! * `last_lines`: reads the last log lines of runs that died.
 //! * `log`: the journal, for those who do recoveries.
 //! * `pid1`: PID 1, asked at its own socket.
 //! * `planner`: ward by ward, what is to be written.
@@ -85,6 +84,7 @@
 //! * `guard`: whom the daemon guards.
 //! * `identity`: who this host is.
 //! * `incident`: a death on its way to a report.
+//! * `last_lines`: reads the last log lines of runs that died.
 //! * `log`: where the daemon's words go.
 //! * `messages`: their MESSAGE_IDs.
 //! * `perform`: the only place where an action touches the world.
