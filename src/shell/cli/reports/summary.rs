@@ -108,7 +108,8 @@ fn is_open(told: &Document, all: &[&Document]) -> bool {
         let end = other.recovery.as_ref().map_or(0, |recovery| recovery.timestamp);
         downtime(other).is_some() && (other.timestamp..=end).contains(&told.timestamp)
     };
-    downtime(told).is_none() && (told.recovery.is_some() || !all.iter().any(covers))
+    let is_part = || told.recovery.is_none() && (told.recovery_of.is_some() || all.iter().any(covers));
+    downtime(told).is_none() && !is_part()
 }
 
 /// A part to six places, never rounded up.
@@ -172,6 +173,7 @@ mod tests {
     use super::*;
     use crate::shell::cli::reports::table::Paint;
     use crate::shell::cli::reports::tests::{NOW, every_kind, zone};
+    use crate::shell::survey::reports::document::Standing;
 
     const PLAIN: Sheet = Sheet { paint: Paint::Plain, width: None };
 
@@ -214,6 +216,15 @@ mod tests {
         let of = |window| Summary::of(&found, &window).wards;
         let all = of(window(Some(0), Some(101)));
         assert_eq!((all[0].deaths, all[0].downtime_ms, all[0].downtime_unknown), (2, 184, 0));
+        // What was given up is one unknown time, however many deaths it took.
+        let mut given_up = root.all();
+        given_up.retain(|told| told.ward == "web" && told.full_restart.is_none());
+        given_up.drain(..1);
+        given_up.truncate(2);
+        let first = given_up[0].invocation.clone();
+        given_up[1].stand(Standing::PartOf(first));
+        let web = Summary::of(&given_up, &window(Some(0), None)).wards.remove(0);
+        assert_eq!((web.deaths, web.failed, web.downtime_unknown), (2, 1, 1));
         // Seen from the middle of it, what is left of it counts.
         let cut = of(Window { since: Some(NOW + 1100), ..window(None, None) });
         assert_eq!((cut[0].deaths, cut[0].downtime_ms, cut[0].downtime_unknown), (1, 84, 0));
