@@ -10,11 +10,12 @@
 //! [`BacktraceTimeoutSec=`]: crate::core::config::settings::Reports::backtrace_timeout
 
 mod lane;
+mod unlogged;
 
 use super::archive::Order;
 use super::event::{Action, Now};
 use super::incident::{Incident, IncidentKind};
-use super::last_lines::{Lines, Wanted};
+use super::last_lines::Wanted;
 use super::recent::Recent;
 use super::rules::{Rules, Scene};
 use crate::core::crash::burst::{Admission, Rate};
@@ -24,6 +25,7 @@ use crate::edge::history::entry::{Change, Channel, Fate, Key, StoredDeath, Store
 use lane::{Item, Lane, Recovery, Wait};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+use unlogged::{LOG_PATIENCE, Unlogged};
 
 /// A death as judged, with whether a core may be found.
 #[derive(Debug)]
@@ -62,17 +64,6 @@ pub(super) struct Desk {
     unlogged: Vec<Unlogged>,
     /// Runs whose deaths had no report of their own: their recoveries are not sent either.
     quiet: Recent,
-}
-
-/// How long the journal may take for the log lines of a run.
-const LOG_PATIENCE: Duration = Duration::from_secs(10);
-
-/// A recovery that waits for them.
-#[derive(Debug)]
-struct Unlogged {
-    death: Key,
-    account: Account,
-    until: Duration,
 }
 
 /// Where the numbers come from.
@@ -205,27 +196,6 @@ impl Desk {
         let run = death.invocation.clone();
         self.unlogged.push(Unlogged { death, account, until: scene.now.monotonic + LOG_PATIENCE });
         vec![Action::ReadLog(Wanted { run, count })]
-    }
-
-    /// The last log lines of a run that died.
-    pub(super) fn log_read(&mut self, scene: Scene<'_>, read: Lines) -> Vec<Action> {
-        let Some(index) = self.unlogged.iter().position(|waiting| waiting.death.invocation == read.run) else {
-            return Vec::new();
-        };
-        let Unlogged { death, account, .. } = self.unlogged.remove(index);
-        self.settled(scene, death, Account { log_lines: Some(read.lines), ..account })
-    }
-
-    /// Recoveries whose lines have not come in time.
-    fn without_log(&mut self, scene: Scene<'_>) -> Vec<Action> {
-        let late = |waiting: &Unlogged| waiting.until <= scene.now.monotonic;
-        let (late, waiting) = std::mem::take(&mut self.unlogged).into_iter().partition(late);
-        self.unlogged = waiting;
-        let late: Vec<Unlogged> = late;
-        let settle = |Unlogged { death, account, .. }| {
-            self.settled(scene, death, Account { log_lines: Some(Vec::new()), ..account })
-        };
-        late.into_iter().flat_map(settle).collect()
     }
 
     /// A recovery with all that its record has. It is stored at once, and told in its turn.
