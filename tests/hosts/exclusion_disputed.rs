@@ -100,7 +100,8 @@ on_both! {
         host.run(&["systemctl", "mask", "--now", "--runtime", "unitwardd"]);
         let way = "is masked: \"systemctl unmask unitwardd\" allows it to start.";
         let sentence = |needed: &str| (1, format!("unitwardd, which {needed}, {way}"));
-        assert_eq!(say(&host, "unitward exclude web"), sentence("would exclude web"));
+        let excluded = "web is excluded: web.service is down until \"unitward readmit web\".";
+        assert_eq!(say(&host, "unitward exclude web"), (0, excluded.to_owned()), "that needs no daemon");
         assert_eq!(say(&host, "runuser -u nobody -- unitward list"), sentence("answers for everybody but root"));
     }
 }
