@@ -25,6 +25,7 @@
 //! * `expand`: variables in the words of a command, as PID 1 replaces them.
 //! * `explain`: what will happen when a ward dies, in words.
 //! * `full_restart`: who may restart a stack, how many ask at a time, who is answered what, how it went.
+//! * `proposal`: the ward that fits a unit which has none.
 //! * `recovery`: the limit, the back-off, which steps act, and the account of a recovery.
 //! * `unit`: from wards and stacks to the unit files that are generated.
 //! * `visible`: foreign text, made safe to be shown.

@@ -6,6 +6,7 @@ pub mod environment;
 pub mod expand;
 pub mod explain;
 pub mod full_restart;
+pub mod proposal;
 pub mod recovery;
 pub mod unit;
 pub mod visible;

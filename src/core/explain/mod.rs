@@ -87,7 +87,7 @@ pub fn text(parts: &[Part], width: usize) -> String {
     text
 }
 
-fn wrap(text: &mut String, (first, rest): (&str, &str), (sentence, width): (&str, usize)) {
+pub(super) fn wrap(text: &mut String, (first, rest): (&str, &str), (sentence, width): (&str, usize)) {
     let mut line = first.to_owned();
     let mut is_empty = true;
     for word in sentence.split(' ').filter(|word| !word.is_empty()) {
@@ -111,7 +111,7 @@ fn native<'a>(ward: &'a Ward, key: &'static str) -> Option<&'a str> {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-fn listed(words: &[String]) -> String {
+pub(super) fn listed(words: &[String]) -> String {
     match words {
         [] => String::new(),
         [one] => one.clone(),
