@@ -4,7 +4,7 @@
 //! It has its mode from the first moment: anybody may read it, only its owner may write it.
 
 use super::trusted::{self, Missing};
-use rustix::fs::{Mode, OFlags, fchmod, openat, renameat};
+use rustix::fs::{Mode, OFlags, RenameFlags, fchmod, openat, renameat_with};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -30,6 +30,19 @@ pub(crate) enum Durability {
 /// # Errors
 /// As [`trusted::directory`], open(2), write(2) and rename(2). The old file then stands as it was.
 pub(crate) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+    put(path, bytes, durability, RenameFlags::empty())
+}
+
+/// Makes the file, whole, where there is none.
+///
+/// # Errors
+/// As [`replace`], and [`io::ErrorKind::AlreadyExists`] where something of that name is there, which stays as it is.
+#[cfg(feature = "full")]
+pub(crate) fn make(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+    put(path, bytes, durability, RenameFlags::NOREPLACE)
+}
+
+fn put(path: &Path, bytes: &[u8], durability: Durability, how: RenameFlags) -> io::Result<()> {
     let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -40,7 +53,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::
         sync(&file, durability)
     });
     let renamed = written
-        .and_then(|()| Ok(renameat(&directory, &temporary, &directory, name)?))
+        .and_then(|()| Ok(renameat_with(&directory, &temporary, &directory, name, how)?))
         .inspect_err(|_| drop(trusted::remove(&directory, &temporary)));
     renamed.and_then(|()| sync_directory(&directory, durability))
 }
@@ -97,6 +110,18 @@ mod tests {
         }
         assert_eq!(fs::read_dir(place.path().join("a/b")).unwrap().count(), 1, "nothing else is left there");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+
+    #[test]
+    #[cfg(feature = "full")]
+    fn a_file_is_made_only_where_there_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a/b.ward");
+        make(&path, b"one", Durability::PowerCut).unwrap();
+        let refused = make(&path, b"two", Durability::PowerCut).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+        assert_eq!(fs::read_dir(place.path().join("a")).unwrap().count(), 1, "nothing else is left there");
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub fn load(root: &Path) -> (Config, Vec<Problem>) {
 pub struct Files<'a> {
     reader: Reader<'a>,
     found: Listing,
+    proposed: Option<SourceFiles>,
 }
 
 impl<'a> Files<'a> {
@@ -72,7 +73,12 @@ impl<'a> Files<'a> {
     pub fn list(root: &'a Path) -> Self {
         let mut reader = Reader::new(root);
         let found = reader.listing();
-        Self { reader, found }
+        Self { reader, found, proposed: None }
+    }
+
+    /// Adds a ward that is on no disk yet: it is handed over after all others.
+    pub fn propose(&mut self, ward: SourceFiles) {
+        self.proposed = Some(ward);
     }
 
     /// The names of the wards, also of those that are masked or have mistakes.
@@ -82,7 +88,7 @@ impl<'a> Files<'a> {
 
     /// Reads the stacks.
     pub fn stacks(&mut self) -> Stacks {
-        let Self { reader, found } = self;
+        let Self { reader, found, .. } = self;
         let mut read = Vec::new();
         for (file, name) in found.keys().filter_map(|file| Some((file, file.strip_suffix(".stack")?))) {
             let files = reader.with_drop_ins(found, file);
@@ -101,7 +107,7 @@ impl<'a> Files<'a> {
     ///
     /// But one that adopts `NAME.service` comes after `NAME.ward`, which may define that unit and then has it.
     pub fn wards(&mut self, stacks: &Stacks, hand_over: &mut dyn FnMut(ReadWard)) {
-        let Self { reader, found } = self;
+        let Self { reader, found, proposed } = self;
         let mut waiting: HashMap<String, Vec<ReadWard>> = HashMap::new();
         for (file, name) in found.keys().filter_map(|file| Some((file, file.strip_suffix(".ward")?))) {
             let files = reader.with_drop_ins(found, file);
@@ -114,6 +120,10 @@ impl<'a> Files<'a> {
                 }
             }
             waiting.remove(file).into_iter().flatten().for_each(&mut *hand_over);
+        }
+        if let Some(mut read) = proposed.as_ref().and_then(|ward| config::read_ward(ward, stacks)) {
+            read.adopt_by_own_name(|alias| unit_files::own_name(reader.root, alias));
+            hand_over(read);
         }
     }
 

@@ -92,9 +92,36 @@ pub fn output(arguments: &[&str]) -> io::Result<String> {
     Err(io::Error::other(format!("systemctl {}: {said}", arguments.join(" "))))
 }
 
+/// The services that are loaded, of those with names like these; no patterns: of all.
+///
+/// # Errors
+/// As [`output`].
+#[cfg(feature = "full")]
+pub fn loaded_services(patterns: &[&str]) -> io::Result<Vec<String>> {
+    let words = ["list-units", "--all", "--full", "--plain", "--no-legend", "--type=service", "--"];
+    let listed = output(&[&words, patterns].concat())?;
+    Ok(listed.lines().filter_map(loaded).map(str::to_owned).collect())
+}
+
+/// The unit of a line such as `web.service loaded active running The web`, if its file is there.
+#[cfg(feature = "full")]
+fn loaded(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    let unit = words.next()?;
+    (words.next()? == "loaded").then_some(unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(feature = "full")]
+    fn only_services_with_files_are_listed() {
+        assert_eq!(loaded("web.service      loaded    active   running The web"), Some("web.service"));
+        assert_eq!(loaded("gone.service     not-found inactive dead    gone.service"), None);
+        assert_eq!(loaded(""), None);
+    }
 
     #[test]
     fn a_refusal_is_no_broken_connection() {

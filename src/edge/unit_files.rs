@@ -108,7 +108,8 @@ pub fn names(root: &Path) -> BTreeSet<String> {
 }
 
 /// Whether our generator has written this file.
-fn is_ours(path: &Path) -> bool {
+#[must_use]
+pub fn is_ours(path: &Path) -> bool {
     regular(path).is_some_and(|bytes| bytes.starts_with(HEADING.as_bytes()))
 }
 

@@ -39,6 +39,9 @@ on_both! {
         assert_eq!(offered(&host, "unitward restart-stack op"), ["opensync"]);
         assert_eq!(offered(&host, "unitward reports --ward w"), ["web"]);
         assert_eq!(offered(&host, "unitward check --root /etc/unit"), ["/etc/unitward/"]);
+        assert_eq!(offered(&host, "unitward guard mosq"), ["mosquitto.service"]);
+        host.write("/etc/unitward/mosquitto.ward", "[Ward]\nUnit=mosquitto.service\n");
+        assert!(offered(&host, "unitward guard mosq").is_empty(), "it has a ward now");
         host.sh("systemctl daemon-reload; systemctl start web");
         let (_, run) = kill(&host, "web");
         let id = &run[..8];

@@ -41,6 +41,7 @@ mod foreign_objects;
 mod foreign_text;
 mod full_disk;
 mod full_run;
+mod guard;
 mod hard;
 mod harness;
 mod last_lines;

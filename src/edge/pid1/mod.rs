@@ -16,6 +16,7 @@ pub use connection::PATIENCE;
 use connection::{BRIEFLY, Connection, PATIENTLY, Question};
 pub use properties::{Command, Properties};
 use std::io;
+use std::time::Duration;
 
 /// What [`Properties::time_limits`] reads, of a service.
 pub const TIME_LIMITS: [&str; 4] = ["WatchdogUSec", "TimeoutStartUSec", "RuntimeMaxUSec", "TimeoutStopUSec"];
@@ -127,6 +128,13 @@ pub fn is_going_down() -> bool {
 #[must_use]
 pub fn environment() -> Vec<String> {
     ask_itself("Environment").texts("Environment").map(str::to_owned).collect()
+}
+
+/// The start limit of units that have none of their own: so many starts in so long.
+#[must_use]
+pub fn default_start_limit() -> Option<(u32, Duration)> {
+    let (burst, interval) = ("DefaultStartLimitBurst", "DefaultStartLimitIntervalUSec");
+    Some((ask_itself(burst).number(burst)?, ask_itself(interval).span(interval)?))
 }
 
 fn ask_itself(property: &str) -> Properties {

@@ -7,7 +7,7 @@
 mod absent;
 mod broker;
 mod dependants;
-mod json;
+pub(super) mod json;
 mod mentions;
 mod native;
 mod not_stopped;
@@ -18,7 +18,7 @@ mod undone;
 mod unread;
 mod user_reach;
 
-use crate::core::config::{Condition, ConditionKind, Cost, Form, Mistake, Place, Problem, Ward};
+use crate::core::config::{Condition, ConditionKind, Cost, Form, Mistake, Place, Problem, SourceFiles, Ward};
 use crate::core::unit::{AdoptedUnit, Output};
 use crate::core::visible::visible;
 use crate::edge::dependants::Dependants;
@@ -52,13 +52,19 @@ pub(super) struct Checked {
     pub(super) outputs: Vec<Output>,
     pub(super) problems: Vec<Problem>,
     /// The wards in effect and where in `outputs` the unit of each is.
-    guarded: Vec<(Ward, usize)>,
+    pub(super) guarded: Vec<(Ward, usize)>,
 }
 
 /// Reads and plans as the generator does, and looks at what only shows beside the host's own units.
 pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
+    read_with(below, None)
+}
+
+/// The same with a ward that is on no disk yet.
+fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Checked> {
     std::fs::read_dir(below).with_context(|| format!("failed to open the root directory {}", below.display()))?;
     let mut files = Files::list(below);
+    proposed.into_iter().for_each(|ward| files.propose(ward.clone()));
     let stacks = files.stacks();
     let mut checked = Checked { wards: 0, stacks: 0, outputs: Vec::new(), problems: Vec::new(), guarded: Vec::new() };
     let mut planner = Planner::new(below, &stacks);
@@ -107,24 +113,32 @@ pub(super) fn is_sound(problems: &[Problem]) -> bool {
     problems.iter().all(|problem| problem.mistake.cost() == Cost::Nothing)
 }
 
+/// All that there is to say of the configuration, with a ward that is on no disk yet, and why systemd itself was not asked, if so.
+pub(super) fn whole(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<(Checked, Option<String>)> {
+    let mut checked = read_with(below, proposed)?;
+    let warnings = match native::warnings(below, &checked) {
+        Ok(warnings) => warnings,
+        Err(why) => return Ok((checked, Some(why))),
+    };
+    let known = |warning: &Problem| checked.problems.iter().any(|problem| problem.at == warning.at);
+    let new: Vec<_> = warnings.into_iter().filter(|warning| !known(warning)).collect();
+    checked.problems.extend(new);
+    checked.problems.sort_by(|a, b| a.at.cmp(&b.at));
+    Ok((checked, None))
+}
+
 /// Runs the command.
 pub(super) fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let below = arguments.root.as_path();
-    let mut checked = read(below)?;
+    let (checked, not_shown) = whole(below, None)?;
     if !unit_files::has_system(below) {
         super::complain(&format!(
             "No system is installed below {}: units and programs were not looked for.",
             below.display()
         ));
     }
-    match native::warnings(below, &checked) {
-        Ok(warnings) => {
-            let known = |warning: &Problem| checked.problems.iter().any(|problem| problem.at == warning.at);
-            let new: Vec<_> = warnings.into_iter().filter(|warning| !known(warning)).collect();
-            checked.problems.extend(new);
-            checked.problems.sort_by(|a, b| a.at.cmp(&b.at));
-        }
-        Err(why) => super::complain(&format!("Native sections were not shown to systemd: {why}.")),
+    if let Some(why) = not_shown {
+        super::complain(&format!("Native sections were not shown to systemd: {why}."));
     }
     let sound = is_sound(&checked.problems);
     if arguments.json {

@@ -2,10 +2,11 @@
 //!
 //! The shells' scripts only ask this program at each TAB what may follow, so commands, options and names of wards and stacks
 //! come from one place, the definition of the command line. A value called `NAME` in it is a ward's or a stack's name, one
-//! called `ID` that of a death; whoever adds a command gets its completion without a word here.
+//! called `ID` that of a death, one called `UNIT` a service without a ward; whoever adds a command gets its completion without a word here.
 //!
 //! It decides nothing about what a command accepts.
 
+use super::guard;
 use super::reports;
 use super::reports::time;
 use crate::core::visible::visible;
@@ -55,6 +56,8 @@ fn with_values(argument: Arg, which: fn() -> Vec<CompletionCandidate>) -> Arg {
             let names = names.then(which).unwrap_or_default().into_iter();
             names.chain(ids.then(deaths).unwrap_or_default()).collect()
         }))
+    } else if is("UNIT") {
+        argument.add(ArgValueCandidates::new(|| guard::unguarded().into_iter().map(CompletionCandidate::new).collect()))
     } else if is("DIR") {
         argument.value_hint(ValueHint::DirPath)
     } else {

@@ -4,6 +4,7 @@ mod check;
 mod complete;
 mod desk;
 mod exclude;
+mod guard;
 mod list;
 mod monitor;
 mod plan;
@@ -43,6 +44,10 @@ enum Command {
     ///
     /// Problems go to standard error, as `check` prints them, and make it end with 1.
     Plan(plan::Arguments),
+    /// Make a ward for a service that is there already, out of what systemd says of it.
+    ///
+    /// Prints the ward, and on standard error what will happen when the service dies. Changes nothing without --write.
+    Guard(guard::Arguments),
     /// List the wards and stacks: where each stands, since when, how often it died and why last.
     List(list::Arguments),
     /// Tell everything about one ward, or one stack.
@@ -85,6 +90,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(arguments) => check::check(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Guard(arguments) => guard::guard(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Tree(arguments) => tree::tree(&arguments),

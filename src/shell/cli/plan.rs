@@ -1,7 +1,7 @@
 //! `unitward plan`: what the generator would write; how that differs from what it wrote; what it means when a ward dies.
 
 mod difference;
-mod explain;
+pub(super) mod explain;
 
 use super::check;
 use crate::core::unit::{Content, Rank};

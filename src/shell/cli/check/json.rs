@@ -15,7 +15,7 @@ struct Document {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry {
+pub(in crate::shell::cli) struct Entry {
     file: String,
     line: Option<usize>,
     column: Option<usize>,

@@ -1,7 +1,6 @@
 //! `unitward plan --explain`: what will happen when a ward dies.
 
-use crate::core::config::nearest;
-use crate::core::config::{UnitName, Ward};
+use crate::core::config::{Problem, SourceFiles, UnitName, Ward, nearest};
 use crate::core::explain::{Subject, explain as parts, text};
 use crate::core::unit::AdoptedUnit;
 use crate::core::visible::{visible, visible_lines};
@@ -17,10 +16,39 @@ use std::process::ExitCode;
 /// Columns of the text.
 const WIDTH: usize = 80;
 
+/// What is said of a ward, and what is wrong in its files.
+pub(in crate::shell::cli) struct Told {
+    pub(in crate::shell::cli) text: String,
+    problems: Vec<Problem>,
+}
+
 /// Runs the command.
 pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
+    let Told { text, problems } = match told(below, name, None)? {
+        Ok(told) => told,
+        Err(unknown) => {
+            complain(&unknown);
+            return Ok(ExitCode::from(crate::shell::cli::PROBLEMS));
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    out.write_all(visible_lines(&text).as_bytes())?;
+    out.flush()?;
+    for problem in problems {
+        complain(&visible(&problem.to_string()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The explanation of a ward, beside one that is on no disk yet; or why there is none.
+pub(in crate::shell::cli) fn told(
+    below: &Path,
+    name: &str,
+    proposed: Option<&SourceFiles>,
+) -> anyhow::Result<Result<Told, String>> {
     std::fs::read_dir(below).with_context(|| format!("failed to open the root directory {}", below.display()))?;
     let mut files = Files::list(below);
+    proposed.into_iter().for_each(|ward| files.propose(ward.clone()));
     let stacks = files.stacks();
     let mut planner = Planner::new(below, &stacks);
     let mut wards: Vec<(Ward, Option<AdoptedUnit>)> = Vec::new();
@@ -34,8 +62,7 @@ pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
     let is_meant =
         |(ward, _): &&(Ward, Option<AdoptedUnit>)| ward.name.as_str() == name || ward.unit().is_meant_by(name);
     let Some((ward, adopted)) = wards.iter().find(is_meant) else {
-        complain(&unknown(name, &wards));
-        return Ok(ExitCode::from(crate::shell::cli::PROBLEMS));
+        return Ok(Err(unknown(name, &wards)));
     };
     let members: Vec<(_, Vec<UnitName>)> =
         planner.stacks().into_iter().map(|planned| (&planned.described.stack, planned.members)).collect();
@@ -43,15 +70,10 @@ pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
     let stack = stack.map(|(stack, members)| (*stack, members.as_slice()));
     let bound = Dependants::read(below, wards.iter().map(|(ward, _)| ward));
     let bound: Vec<_> = bound.to(&ward.unit()).iter().map(|dependant| dependant.unit.clone()).collect();
-    let said =
+    let text =
         text(&parts(Subject { ward, adopted: adopted.as_ref(), stack, bound: &bound, settings: &settings }), WIDTH);
-    let mut out = std::io::stdout().lock();
-    out.write_all(visible_lines(&said).as_bytes())?;
-    out.flush()?;
-    for problem in problems.iter().filter(|problem| problem.at.path == ward.path) {
-        complain(&visible(&problem.to_string()));
-    }
-    Ok(ExitCode::SUCCESS)
+    problems.retain(|problem| problem.at.path == ward.path);
+    Ok(Ok(Told { text, problems }))
 }
 
 fn unknown(name: &str, wards: &[(Ward, Option<AdoptedUnit>)]) -> String {

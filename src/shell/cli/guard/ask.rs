@@ -1,0 +1,162 @@
+//! What PID 1 says of the unit, as the proposal needs it; or why no ward can guard it.
+
+use super::refusal;
+use crate::core::config::UnitName;
+use crate::core::config::names::BadName;
+use crate::core::proposal::{Found, Main, StartLimit};
+use crate::edge::pid1::{self, Properties, Wanted};
+use crate::edge::up;
+use anyhow::Context as _;
+use std::time::Duration;
+
+/// What is asked of any unit.
+const OF_UNIT: [&str; 16] = [
+    "Id",
+    "LoadState",
+    "FragmentPath",
+    "SourcePath",
+    "DropInPaths",
+    "Transient",
+    "ActiveState",
+    "Triggers",
+    "TriggeredBy",
+    "BoundBy",
+    "RequiredBy",
+    "RequisiteOf",
+    "ConsistsOf",
+    "StartLimitIntervalUSec",
+    "StartLimitBurst",
+    "StartLimitAction",
+];
+
+/// What is asked of a service.
+const OF_SERVICE: [&str; 8] =
+    ["Type", "Restart", "RestartUSec", "WatchdogUSec", "PIDFile", "RemainAfterExit", "User", "MainPID"];
+
+/// A unit that could be guarded.
+pub(super) struct Asked {
+    pub(super) found: Found,
+    /// The name that was asked for, where it is an alias.
+    pub(super) alias: Option<String>,
+    /// Its file.
+    pub(super) file: String,
+    /// What that was made of.
+    pub(super) source: String,
+    /// Its drop-ins that systemd has loaded.
+    pub(super) drop_ins: Vec<String>,
+}
+
+/// Asks about the unit that somebody means by `name`; or says why it cannot be guarded.
+pub(super) fn ask(name: &str) -> anyhow::Result<Result<Asked, String>> {
+    let unit = match meant(name) {
+        Ok(unit) => unit,
+        Err(why) => return Ok(Err(why)),
+    };
+    let own = if unit.is_service() { &OF_SERVICE[..] } else { &[] };
+    let known = pid1::ask(unit.as_str(), Wanted { unit: &OF_UNIT, own })
+        .with_context(|| format!("failed to ask systemd about {unit}"))?;
+    if let Some(why) = refusal::by_kind(&unit, &known).or_else(|| refusal::by_state(&unit, &known)) {
+        return Ok(Err(why));
+    }
+    let id = known.text("Id");
+    let own_name = UnitName::new(id).with_context(|| format!("failed to read the name of {unit}"))?;
+    let alias = (own_name != unit).then(|| unit.to_string());
+    Ok(Ok(Asked {
+        found: found(own_name, &known),
+        alias,
+        file: known.text("FragmentPath").to_owned(),
+        source: known.text("SourcePath").to_owned(),
+        drop_ins: known.texts("DropInPaths").map(str::to_owned).collect(),
+    }))
+}
+
+/// The unit's name; a service's suffix may be left out.
+fn meant(name: &str) -> Result<UnitName, String> {
+    let with_suffix = || UnitName::new(&[name, ".service"].concat());
+    match UnitName::new(name).or_else(|why| if why == BadName::Suffix { with_suffix() } else { Err(why) }) {
+        Ok(unit) => Ok(unit),
+        Err(BadName::Template) => Err(refusal::template(name)),
+        Err(why) => Err(format!("{name:?} is not a unit: {why}.")),
+    }
+}
+
+fn found(unit: UnitName, known: &Properties) -> Found {
+    let text = |property: &str| known.text(property).to_owned();
+    let list = |property: &str| known.texts(property).map(str::to_owned).collect::<Vec<_>>();
+    let mut restarted_with = [list("RequiredBy"), list("RequisiteOf"), list("ConsistsOf")].concat();
+    restarted_with.sort_unstable();
+    restarted_with.dedup();
+    let bound = list("BoundBy");
+    let triggers = list("TriggeredBy");
+    restarted_with.retain(|unit| !bound.contains(unit) && !triggers.contains(unit));
+    let main = match known.number("MainPID").unwrap_or(0) {
+        _ if !up::is_up(known.text("ActiveState")) => Main::Down,
+        0 => Main::Unknown,
+        pid => Main::Process(pid),
+    };
+    let start_limit = StartLimit {
+        burst: known.number("StartLimitBurst").unwrap_or(0),
+        interval: known.span("StartLimitIntervalUSec").unwrap_or(Duration::MAX),
+        action: text("StartLimitAction"),
+    };
+    let default_start_limit = pid1::default_start_limit()
+        .map_or_else(|| start_limit.clone(), |(burst, interval)| StartLimit { burst, interval, action: String::new() });
+    Found {
+        unit,
+        kind: text("Type"),
+        restart: text("Restart"),
+        restart_delay: known.span("RestartUSec").unwrap_or(Duration::MAX),
+        watchdog: known.span("WatchdogUSec").filter(|span| !span.is_zero()),
+        pid_file: text("PIDFile"),
+        remains: known.flag("RemainAfterExit") == Some(true),
+        user: text("User"),
+        main,
+        triggers,
+        bound,
+        restarted_with,
+        start_limit,
+        default_start_limit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_may_lack_its_suffix() {
+        for (name, unit) in [
+            ("nginx", "nginx.service"),
+            ("nginx.service", "nginx.service"),
+            ("cups.socket", "cups.socket"),
+            ("org.example", "org.example.service"),
+            ("getty@tty1", "getty@tty1.service"),
+        ] {
+            assert_eq!(meant(name).map(|unit| unit.to_string()), Ok(unit.to_owned()));
+        }
+        assert_eq!(
+            meant("a b"),
+            Err("\"a b\" is not a unit: only letters, digits and \":-_.\\@\" may stand in it.".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_systemd_says_is_taken_apart() {
+        let known = Properties::from([
+            ("Type", "notify".into()),
+            ("ActiveState", "active".into()),
+            ("MainPID", 7_u32.into()),
+            ("RequiredBy", vec!["a.target", "b.socket", "c.service"].into()),
+            ("ConsistsOf", vec!["b.socket", "a.target"].into()),
+            ("TriggeredBy", vec!["b.socket"].into()),
+            ("BoundBy", vec!["c.service"].into()),
+            ("WatchdogUSec", 0_u64.into()),
+            ("StartLimitIntervalUSec", u64::MAX.into()),
+            ("StartLimitBurst", 3_u32.into()),
+        ]);
+        let found = found(UnitName::new("web.service").unwrap(), &known);
+        assert_eq!((found.main, found.watchdog), (Main::Process(7), None));
+        assert_eq!((found.restarted_with, found.bound), (vec!["a.target".to_owned()], vec!["c.service".to_owned()]));
+        assert_eq!((found.start_limit.burst, found.start_limit.interval), (3, Duration::MAX));
+    }
+}

@@ -1,0 +1,169 @@
+//! Units that no ward can guard, or that one guards already: why, and what to do.
+
+use super::DIRECTORY;
+use super::ask::Asked;
+use crate::core::config::{UnitName, nearest};
+use crate::core::unit::DROP_IN;
+use crate::edge::pid1::Properties;
+use crate::edge::root::{self, Files, SEARCH_PATH};
+use crate::edge::{systemctl, unit_files};
+use std::path::{Path, PathBuf};
+
+/// Why a unit that is no service is not guarded.
+pub(super) fn by_kind(unit: &UnitName, known: &Properties) -> Option<String> {
+    let suffix = unit.suffix();
+    let article = if suffix == "automount" { "an" } else { "a" };
+    let what = format!("{unit} is {article} {suffix}, and a ward guards a service");
+    let advice = match suffix {
+        "service" => return None,
+        "socket" | "timer" | "path" => {
+            let services: Vec<_> = known.texts("Triggers").filter(|unit| unit.ends_with(".service")).collect();
+            match services.as_slice() {
+                [] => "guard the service that it starts".to_owned(),
+                [first, ..] => format!("it starts {}: \"unitward guard {first}\"", services.join(", ")),
+            }
+        }
+        "target" => "guard its services one by one; \"Stack=\" in their wards has them restarted together, see \
+                     unitward.stack(5)"
+            .to_owned(),
+        "mount" | "automount" => {
+            "it has no process that dies; in the ward of the service that needs it a step can wait for it or mount it again".to_owned()
+        }
+        _ => "guard the service behind it".to_owned(),
+    };
+    Some(format!("{what}; {advice}."))
+}
+
+/// Why a service as systemd knows it cannot be guarded.
+pub(super) fn by_state(unit: &UnitName, known: &Properties) -> Option<String> {
+    match known.text("LoadState") {
+        "masked" => {
+            let by = unit_files::mask_of(Path::new("/"), unit);
+            let by = by.map(|link| format!(" ({})", link.display())).unwrap_or_default();
+            Some(format!("{unit} is masked{by}: nothing can start it. \"systemctl unmask {unit}\" lets it be guarded."))
+        }
+        "not-found" => Some(missing(unit)),
+        "loaded" | "merged" if known.flag("Transient") == Some(true) => Some(format!(
+            "{unit} is transient: it is gone when it ends, and a ward would have nothing to restart. A ward with ExecStart= \
+             makes a service that stays: unitward.ward(5)."
+        )),
+        "loaded" | "merged" => None,
+        other => Some(format!("systemd cannot load {unit} ({other}): \"systemctl status {unit}\" tells why.")),
+    }
+}
+
+fn missing(unit: &UnitName) -> String {
+    let names = unit_files::names(Path::new("/"));
+    let services = names.iter().filter(|name| name.ends_with(".service")).map(String::as_str);
+    let advice = match nearest(unit.as_str(), services) {
+        Some(near) => format!("did you mean {near}? "),
+        None => String::new(),
+    };
+    let service =
+        "\"systemctl list-unit-files --type=service\" lists those there are, and a ward with ExecStart= makes one";
+    format!("There is no {unit}; {advice}{service}.")
+}
+
+/// That a template is many units.
+pub(super) fn template(name: &str) -> String {
+    let stem = name.strip_suffix(".service").unwrap_or(name);
+    let pattern = format!("{stem}*.service");
+    let instances = systemctl::loaded_services(&[&pattern]).unwrap_or_default();
+    let example = instances.first().map_or_else(|| format!("{stem}NAME.service"), Clone::clone);
+    let loaded = match instances.as_slice() {
+        [] => "none is loaded".to_owned(),
+        some => format!("loaded: {}", some.join(", ")),
+    };
+    format!("{stem}.service is a template; guard its instances one by one ({loaded}): \"unitward guard {example}\".")
+}
+
+/// Why a unit gets no ward: it has one, it is ours, or the name is taken.
+pub(super) fn taken(asked: &Asked) -> Option<String> {
+    let unit = &asked.found.unit;
+    let (config, _) = root::load(Path::new("/"));
+    if let Some(ward) = config.wards.iter().find(|ward| ward.unit() == *unit) {
+        let (name, path) = (&ward.name, ward.path.display());
+        let is_loaded = asked.drop_ins.iter().any(|path| path.ends_with(DROP_IN)) || is_generated(asked);
+        let advice = if is_loaded {
+            format!("\"unitward status {name}\" shows it")
+        } else {
+            "\"systemctl daemon-reload\" makes that take effect".to_owned()
+        };
+        return Some(format!("{unit} is guarded already, by the ward {name} ({path}): {advice}."));
+    }
+    if is_generated(asked) {
+        let of = if asked.source.is_empty() { String::new() } else { format!(", made of {}", asked.source) };
+        return Some(format!("{unit} is one of Unitward's own units{of}: it needs no ward."));
+    }
+    let path = name_taken(unit.stem())?;
+    let path = path.display();
+    Some(format!(
+        "The name {} is taken: {path} is there, and does not guard {unit}; \"unitward check\" tells what is wrong with it, or remove it.",
+        unit.stem()
+    ))
+}
+
+/// Whether our generator has written the unit.
+fn is_generated(asked: &Asked) -> bool {
+    asked.file.starts_with("/run/systemd/generator") && unit_files::is_ours(Path::new(&asked.file))
+}
+
+/// The file of a ward with this name. An empty one is the shell's, which has made it for our output.
+fn name_taken(name: &str) -> Option<PathBuf> {
+    let files = Files::list(Path::new("/"));
+    files.ward_names().find(|known| *known == name)?;
+    let file = [name, ".ward"].concat();
+    let mut paths = SEARCH_PATH.iter().map(|directory| Path::new(directory).join(&file));
+    paths.find(|path| {
+        let data = path.symlink_metadata();
+        data.is_ok_and(|data| !(path.starts_with(DIRECTORY) && data.is_file() && data.len() == 0))
+    })
+}
+
+/// The loaded services that could be guarded and are not.
+pub(in crate::shell::cli) fn unguarded() -> Vec<String> {
+    let (config, _) = root::load(Path::new("/"));
+    let mut services = systemctl::loaded_services(&[]).unwrap_or_default();
+    let is_ours = |name: &String| {
+        let mut files = ["/run/systemd/generator", "/run/systemd/generator.late"].iter();
+        name.starts_with("unitward") || files.any(|folder| unit_files::is_ours(&Path::new(folder).join(name)))
+    };
+    services.retain(|name| !config.wards.iter().any(|ward| ward.unit().as_str() == name) && !is_ours(name));
+    services
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_service_is_told_what_to_guard_instead() {
+        let check = |unit: &str, triggers: &[&'static str], expect: &str| {
+            let known = Properties::from([("Triggers", triggers.to_vec().into())]);
+            let said = by_kind(&UnitName::new(unit).unwrap(), &known).unwrap();
+            assert!(said.contains(expect) && said.ends_with('.'), "{said}");
+        };
+        check(
+            "cups.socket",
+            &["cups.service"],
+            "is a socket, and a ward guards a service; it starts cups.service: \"unitward guard cups.service\"",
+        );
+        check("a.timer", &["a.target"], "guard the service that it starts");
+        check("a.target", &[], "unitward.stack(5)");
+        check("a.automount", &[], "is an automount");
+        check("a.slice", &[], "guard the service behind it");
+    }
+
+    #[test]
+    fn a_unit_that_cannot_be_loaded_is_not_guarded() {
+        let unit = UnitName::new("web.service").unwrap();
+        let said = |state: &'static str, transient: bool| {
+            by_state(&unit, &Properties::from([("LoadState", state.into()), ("Transient", transient.into())]))
+        };
+        assert_eq!(said("loaded", false), None);
+        assert!(said("loaded", true).unwrap().contains("is transient"));
+        assert!(said("masked", false).unwrap().contains("systemctl unmask web.service"));
+        assert!(said("bad-setting", false).unwrap().contains("(bad-setting)"));
+        assert!(said("not-found", false).unwrap().starts_with("There is no web.service"));
+    }
+}
