@@ -138,4 +138,25 @@ on_both! {
         assert_eq!(host.systemctl_show("web", "ActiveState"), "active", "readmitted");
         assert!(host.read("/root/web.svg").contains("<svg"));
     }
+
+    fn the_page_about_telling_somebody_does_what_it_says(host: Host) {
+        start_nginx(&host);
+        // In the place of curl and a mail server.
+        host.script("/usr/bin/curl", "#!/bin/sh\nprintf '%s ' \"$@\" >>/root/webhook\necho >>/root/webhook\n");
+        host.script("/usr/sbin/sendmail", "#!/bin/sh\ncat >>/root/mail\n");
+        follow(&host, "docs/manual/tell-somebody.md");
+        host.wait_for("the webhook", || host.has("/root/webhook").then_some(()));
+        let sent = host.read("/root/webhook");
+        assert!(sent.contains("ward=nginx --data-urlencode condition=OnDeath-webhook --data-urlencode reason=SIG 9 (Killed)"), "{sent}");
+        assert_eq!(host.sh("stat -c %a /etc/unitward/webhook.curl"), "600");
+        assert!(!host.has("/root/mail"), "nobody was given up");
+        for _ in 0..5 {
+            let (_, run) = report::kill(&host, "nginx");
+            report::wait_for_restart_or_end(&host, "nginx", &run);
+        }
+        host.wait_for("the mail", || host.has("/root/mail").then(|| host.read("/root/mail")).filter(|mail| mail.contains("readmit")));
+        let mail = host.read("/root/mail");
+        assert!(mail.contains("nginx was given up, SIG 9 (Killed)") && mail.contains("unitward readmit nginx"), "{mail}");
+        host.wait_for("the line", || host.read("/var/log/deaths").contains("nginx OnLimit: SIG 9 (Killed)").then_some(()));
+    }
 }
