@@ -46,7 +46,7 @@ apt_packages := build-essential debhelper fish gdb libsqlite3-dev lintian mandoc
 # Tests on hosts wait most of their time: for back-offs, boots, brokers that do not answer.
 test_threads ?= 4
 
-.PHONY: build library test demo bench deb upgrade fuzz reproducible install clean help tools checks
+.PHONY: build library test demo bench deb upgrade matrix fuzz reproducible install clean help tools checks
 
 build: library ## compile the four programs and the library
 	RUSTFLAGS="$(remapped) $(static)" cargo build --release --locked $(lean) --target $(rust_host) \
@@ -76,6 +76,11 @@ upgrade: tools deb ## upgrade hosts from an older commit, by itself the last one
 	debian/previous $(from)
 	@trap tests/host/sweep EXIT; UNITWARD_TEST_PREVIOUS=$(CURDIR)/target/previous \
 		cargo test --locked --test hosts -- --ignored upgrade::an_upgrade_from_an_older_version
+
+matrix: tools deb ## guard the daemons of tests/hosts/matrix on hosts of both releases, write docs/matrix.md: make matrix only="nginx squid"
+	@trap tests/host/sweep EXIT; run='cargo test --locked --test hosts -- --ignored matrix::'; found=0; \
+		UNITWARD_TEST_DAEMONS='$(only)' RUST_TEST_THREADS=$(test_threads) $${run}all || found=$$?; \
+		[[ '$(only)' ]] || $${run}the_page_is_written; exit $$found
 
 # How long each target runs, and which: all where none is named.
 seconds ?= 600

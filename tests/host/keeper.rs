@@ -33,6 +33,8 @@ pub(super) enum Kind {
     /// With what the bench compares with.
     Peers,
     Installed,
+    /// Installed, with the daemons of the matrix.
+    Matrix,
 }
 
 enum Said {
@@ -66,6 +68,7 @@ impl Keeper {
                 Kind::Bare => "bare",
                 Kind::Peers => "peers",
                 Kind::Installed => "installed",
+                Kind::Matrix => "matrix",
             })
             .env("NOTIFY_SOCKET", address)
             .stdin(Stdio::piped())

@@ -111,6 +111,16 @@ impl Host {
         Self::new(debian, Kind::Peers)
     }
 
+    /// Boots a host with the project's packages and the daemons of the matrix. None of these runs yet.
+    ///
+    /// # Panics
+    ///
+    /// When there are no packages, and when the host does not come up without a failed unit.
+    #[track_caller]
+    pub(crate) fn with_matrix(debian: Debian) -> Self {
+        Self::new(debian, Kind::Matrix)
+    }
+
     #[track_caller]
     fn new(debian: Debian, kind: Kind) -> Self {
         let mut keeper = Keeper::start(debian.release(), kind);

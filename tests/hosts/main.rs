@@ -50,6 +50,7 @@ mod line_fails;
 mod lists;
 mod long_absence;
 mod manual;
+mod matrix;
 mod more_config;
 mod more_daemon;
 mod more_limit;
