@@ -107,7 +107,6 @@ impl<'a> Guarded<'a> {
         if before.pid == "0" {
             return Ok(NO_MAIN_PROCESS);
         }
-        let deaths = self.deaths()?.len();
         self.ask(&format!("systemctl kill --kill-whom=main --signal={signal} '{}'", self.unit))?;
         self.another_run(&before)?;
         let death = self.death(&before.run, "recovered")?;
@@ -124,18 +123,26 @@ impl<'a> Guarded<'a> {
             return Err(format!("drawn as {}", drawn["recoveries"]));
         }
         self.reads("running", |ward| ward["state"] == "running")?;
-        self.counts(deaths + 1)
+        let deaths = self.restarts_by_pid_1()? + self.given_up;
+        self.counts(deaths)
     }
 
     /// Kills a child of the main process, of which PID 1 takes no notice. What the daemon makes of it is its own affair.
     fn outlives_a_child(&mut self) -> Verdict {
         let before = self.now();
-        let child = self.ask(&format!("pgrep --parent {} --newest || true", before.pid))?;
-        if before.pid == "0" || child.is_empty() {
+        if before.pid == "0" {
+            return Ok(NO_MAIN_PROCESS);
+        }
+        // Some come and go.
+        let child =
+            self.ask(&format!("pgrep --parent {} --newest | tee >(xargs -r kill -KILL) || true", before.pid))?;
+        if child.is_empty() {
             return Ok(Cell::NotApplicable("no child"));
         }
-        self.ask(&format!("kill -KILL {child}"))?;
-        if self.host.comes_true_within(A_WHILE, || (self.now().run != before.run || self.now().pid == "0").then_some(())) {
+        if self
+            .host
+            .comes_true_within(A_WHILE, || (self.now().run != before.run || self.now().pid == "0").then_some(()))
+        {
             self.another_run(&before)?;
             self.death(&before.run, "recovered")?;
         }
@@ -301,24 +308,33 @@ impl<'a> Guarded<'a> {
             (seen.len() >= expected).then_some(())
         };
         let enough = self.host.comes_true_within(BOUND, told);
-        if enough && seen.len() == expected { Ok(Cell::Ok) } else { Err(format!("{expected} deaths expected: {seen:?}")) }
+        if enough && seen.len() == expected {
+            Ok(Cell::Ok)
+        } else {
+            Err(format!("{expected} deaths expected: {seen:?}"))
+        }
     }
 
     /// How often PID 1 has set out to restart the unit: once for each death but those that the limit ended.
     fn restarts_by_pid_1(&self) -> Result<usize, String> {
-        let said = self.ask(&format!("journalctl -q -o cat MESSAGE_ID={RESTART_SCHEDULED} UNIT='{}' | wc -l", self.unit))?;
+        let said =
+            self.ask(&format!("journalctl -q -o cat MESSAGE_ID={RESTART_SCHEDULED} UNIT='{}' | wc -l", self.unit))?;
         said.parse().map_err(|error| format!("{said}: {error}"))
     }
 
     /// How a run's main process ended, in the words of a report.
     fn end_by_pid_1(&self, run: &str) -> Result<String, String> {
-        let said = self.ask(&format!(
-            "journalctl -q -o json MESSAGE_ID={PROCESS_EXITED} UNIT='{}' INVOCATION_ID={run} | grep 'Main process' | head -1",
-            self.unit
-        ))?;
-        let said: Value = serde_json::from_str(&said).map_err(|error| format!("{error}: {said}"))?;
-        let status = said["EXIT_STATUS"].as_str().unwrap_or_default();
-        let message = said["MESSAGE"].as_str().unwrap_or_default();
+        let query =
+            format!("journalctl -q -o json MESSAGE_ID={PROCESS_EXITED} UNIT='{}' INVOCATION_ID={run}", self.unit);
+        let mut said = Value::Null;
+        let told = || {
+            said = self.json(&format!("{query} | grep 'Main process' | head -1")).ok()?;
+            Some(())
+        };
+        if !self.host.comes_true_within(BOUND, told) {
+            return Err("PID 1 says nothing of the end".into());
+        }
+        let [status, message] = ["EXIT_STATUS", "MESSAGE"].map(|field| said[field].as_str().unwrap_or_default());
         Ok(if message.contains("code=exited") { format!("EXIT {status}") } else { format!("SIG {status} ") })
     }
 }

@@ -75,8 +75,10 @@ pub(super) fn row(host: &Host, daemon: &Daemon, verdicts: &[Verdict]) -> String 
 
 /// What makes the unit one of its kind.
 fn kind(host: &Host, daemon: &Daemon) -> String {
-    let facts = ["Type", "PIDFile", "RemainAfterExit", "SourcePath", "TriggeredBy", "User", "ProtectSystem", "WatchdogUSec"];
-    let [kind, pid_file, remains, source, triggers, user, protected, watchdog] = host.systemctl_shows(&daemon.service(), facts);
+    let facts =
+        ["Type", "PIDFile", "RemainAfterExit", "SourcePath", "TriggeredBy", "User", "ProtectSystem", "WatchdogUSec"];
+    let [kind, pid_file, remains, source, triggers, user, protected, watchdog] =
+        host.systemctl_shows(&daemon.service(), facts);
     let more = [
         (!pid_file.is_empty(), "PIDFile"),
         (remains == "yes", "RemainAfterExit"),
@@ -110,7 +112,8 @@ pub(super) fn write_page(parts: usize) {
         rows.sort_unstable();
         let names = CHECKS.map(|(name, _)| name).join(" | ");
         write!(page, "\n## Debian {}: {} daemons\n\n", number(debian), rows.len()).expect("a string takes all");
-        writeln!(page, "| unit | version | type | {names} |\n|{}", "---|".repeat(3 + CHECKS.len())).expect("a string takes all");
+        writeln!(page, "| unit | version | type | {names} |\n|{}", "---|".repeat(3 + CHECKS.len()))
+            .expect("a string takes all");
         writeln!(page, "{}", rows.join("\n")).expect("a string takes all");
     }
     fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/matrix.md"), page).expect("docs is ours");
