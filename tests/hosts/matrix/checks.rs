@@ -47,8 +47,8 @@ pub(super) struct Guarded<'a> {
     host: &'a Host,
     unit: String,
     ward: String,
-    /// The deaths that the limit has ended, for which PID 1 schedules no restart.
-    given_up: usize,
+    /// The deaths for which PID 1 schedules no restart.
+    not_restarted: usize,
 }
 
 /// What PID 1 says of a unit at one moment.
@@ -62,7 +62,7 @@ struct Now {
 impl<'a> Guarded<'a> {
     /// Starts the daemon as Debian has made it, without a ward.
     pub(super) fn start(host: &'a Host, daemon: &Daemon) -> Result<Self, String> {
-        let guarded = Self { host, unit: daemon.service(), ward: daemon.ward(), given_up: 0 };
+        let guarded = Self { host, unit: daemon.service(), ward: daemon.ward(), not_restarted: 0 };
         guarded.ask(&daemon.setup)?;
         guarded.ask(&format!("systemctl start '{}'", guarded.unit))?;
         guarded.active("the start").map(|_| guarded)
@@ -108,13 +108,16 @@ impl<'a> Guarded<'a> {
             return Ok(NO_MAIN_PROCESS);
         }
         self.ask(&format!("systemctl kill --kill-whom=main --signal={signal} '{}'", self.unit))?;
-        self.another_run(&before)?;
+        if self.ended_or_another_run(&before)?.state == "failed" {
+            return self.is_not_restarted(&before.run);
+        }
         let death = self.death(&before.run, "recovered")?;
         if death["pid"].to_string().trim_matches('"') != before.pid {
             return Err(format!("pid {} instead of {}", death["pid"], before.pid));
         }
         let told = death["reason"].as_str().unwrap_or_default();
-        let expected = self.end_by_pid_1(&before.run)?;
+        let sent = if signal == "KILL" { "SIG 9 " } else { "SIG 11 " };
+        let expected = self.end_by_pid_1(&before.run).unwrap_or_else(|| sent.into());
         if !told.starts_with(&expected) {
             return Err(format!("told as {told}, by PID 1 {expected}"));
         }
@@ -123,7 +126,7 @@ impl<'a> Guarded<'a> {
             return Err(format!("drawn as {}", drawn["recoveries"]));
         }
         self.reads("running", |ward| ward["state"] == "running")?;
-        let deaths = self.restarts_by_pid_1()? + self.given_up;
+        let deaths = self.restarts_by_pid_1()? + self.not_restarted;
         self.counts(deaths)
     }
 
@@ -157,11 +160,22 @@ impl<'a> Guarded<'a> {
         let before = self.now();
         let deaths = self.deaths()?.len();
         self.ask(&format!("systemctl reload '{}'", self.unit))?;
-        let after = self.active("the reload")?;
-        if before.run != after.run {
-            return Err(format!("{before:?} became {after:?}"));
+        // Given time to die of it, as those do that do not handle SIGHUP.
+        if !self.host.comes_true_within(A_WHILE, || (self.now().run != before.run).then_some(())) {
+            return self.counts(deaths);
         }
-        self.counts(deaths)
+        self.is_not_restarted(&before.run)
+    }
+
+    /// The daemon makes an end of it for which its `Restart=` has no restart, such as exit status 2 with `on-abnormal`.
+    fn is_not_restarted(&mut self, run: &str) -> Verdict {
+        let told = || self.told(run).filter(|death| death["recoveryState"] == "not-restarted").map(drop);
+        if !self.host.comes_true_within(BOUND, told) {
+            return Err(format!("not told as not restarted: {:?}", self.told(run)));
+        }
+        self.not_restarted += 1;
+        self.revive();
+        Ok(Cell::NotApplicable("ends, told as not restarted"))
     }
 
     fn is_restarted(&mut self, command: &str) -> Verdict {
@@ -174,7 +188,9 @@ impl<'a> Guarded<'a> {
 
     fn stops(&mut self) -> Verdict {
         let deaths = self.deaths()?.len();
-        self.ask(&format!("systemctl stop '{}'", self.unit))?;
+        // A socket would start it with the next message.
+        let triggers = self.triggers().join(" ");
+        self.ask(&format!("systemctl stop {triggers} '{}'", self.unit))?;
         if self.host.comes_true_within(A_WHILE, || (self.now().state == "active").then_some(())) {
             return Err("it is up again".into());
         }
@@ -199,7 +215,7 @@ impl<'a> Guarded<'a> {
                 break;
             }
         }
-        self.given_up += 1;
+        self.not_restarted += 1;
         self.reads("excluded", |ward| ward["state"] == "excluded" && ward["exclusion"]["by"] == "limit")?;
         self.death(&last.run, "excluded")?;
         for unit in self.triggers() {
@@ -207,7 +223,7 @@ impl<'a> Guarded<'a> {
                 return Err(format!("{unit} can still start it"));
             }
         }
-        let deaths = self.restarts_by_pid_1()? + self.given_up;
+        let deaths = self.restarts_by_pid_1()? + self.not_restarted;
         self.counts(deaths)?;
         self.ask(&format!("unitward readmit '{}'", self.ward))?;
         self.active("the readmission")?;
@@ -248,6 +264,10 @@ impl<'a> Guarded<'a> {
         told.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))).collect()
     }
 
+    fn told(&self, run: &str) -> Option<Value> {
+        self.deaths().ok()?.into_iter().find(|death| death["invocation"] == run)
+    }
+
     /// Waits until the service is up, with nothing left to do.
     fn active(&self, after: &str) -> Result<Now, String> {
         let up = || {
@@ -267,9 +287,16 @@ impl<'a> Guarded<'a> {
     }
 
     fn ended_or_another_run(&self, before: &Now) -> Result<Now, String> {
-        let over = |now: &Now| now.state == "failed" || now.state == "active" && now.run != before.run;
-        if self.host.comes_true_within(BOUND, || Some(self.now()).filter(over)) {
-            Ok(self.now())
+        // On its way to a restart a unit is failed for a moment.
+        let for_good = || !self.host.comes_true_within(A_WHILE, || (self.now().state != "failed").then_some(()));
+        let over = |now: &Now| now.state == "active" && now.run != before.run || now.state == "failed" && for_good();
+        let mut seen = None;
+        let ended = || {
+            seen = Some(self.now()).filter(over);
+            seen.as_ref().map(drop)
+        };
+        if self.host.comes_true_within(BOUND, ended) {
+            Ok(seen.unwrap_or_else(|| self.now()))
         } else {
             Err(format!("neither ended nor back from {before:?}: {:?}", self.now()))
         }
@@ -279,7 +306,7 @@ impl<'a> Guarded<'a> {
     fn death(&self, run: &str, outcome: &str) -> Result<Value, String> {
         let mut found = None;
         let told = || {
-            found = self.deaths().ok()?.into_iter().find(|death| death["invocation"] == run);
+            found = self.told(run);
             found.as_ref().filter(|death| death["recovery"]["outcome"] == outcome).map(drop)
         };
         if self.host.comes_true_within(BOUND, told) {
@@ -308,10 +335,11 @@ impl<'a> Guarded<'a> {
             (seen.len() >= expected).then_some(())
         };
         let enough = self.host.comes_true_within(BOUND, told);
+        let reasons: Vec<_> = seen.iter().map(|death| death["reason"].as_str().unwrap_or_default()).collect();
         if enough && seen.len() == expected {
             Ok(Cell::Ok)
         } else {
-            Err(format!("{expected} deaths expected: {seen:?}"))
+            Err(format!("{expected} deaths expected, not {reasons:?}"))
         }
     }
 
@@ -322,8 +350,8 @@ impl<'a> Guarded<'a> {
         said.parse().map_err(|error| format!("{said}: {error}"))
     }
 
-    /// How a run's main process ended, in the words of a report.
-    fn end_by_pid_1(&self, run: &str) -> Result<String, String> {
+    /// How a run's main process ended, in the words of a report. PID 1 says nothing of it where `ExecStop=` follows.
+    fn end_by_pid_1(&self, run: &str) -> Option<String> {
         let query =
             format!("journalctl -q -o json MESSAGE_ID={PROCESS_EXITED} UNIT='{}' INVOCATION_ID={run}", self.unit);
         let mut said = Value::Null;
@@ -331,10 +359,10 @@ impl<'a> Guarded<'a> {
             said = self.json(&format!("{query} | grep 'Main process' | head -1")).ok()?;
             Some(())
         };
-        if !self.host.comes_true_within(BOUND, told) {
-            return Err("PID 1 says nothing of the end".into());
+        if !self.host.comes_true_within(A_WHILE, told) {
+            return None;
         }
         let [status, message] = ["EXIT_STATUS", "MESSAGE"].map(|field| said[field].as_str().unwrap_or_default());
-        Ok(if message.contains("code=exited") { format!("EXIT {status}") } else { format!("SIG {status} ") })
+        Some(if message.contains("code=exited") { format!("EXIT {status}") } else { format!("SIG {status} ") })
     }
 }
