@@ -1,3 +1,5 @@
+//! Tables of units and the wards that they get.
+
 use super::*;
 use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, read_ward};
 use std::path::Path;
