@@ -35,6 +35,8 @@ pub(super) enum Kind {
     Installed,
     /// Installed, with the daemons of the matrix.
     Matrix,
+    /// Installed, with six of those.
+    Six,
 }
 
 enum Said {
@@ -69,6 +71,7 @@ impl Keeper {
                 Kind::Peers => "peers",
                 Kind::Installed => "installed",
                 Kind::Matrix => "matrix",
+                Kind::Six => "six",
             })
             .env("NOTIFY_SOCKET", address)
             .stdin(Stdio::piped())

@@ -121,6 +121,12 @@ impl Host {
         Self::new(debian, Kind::Matrix)
     }
 
+    /// The same with six of these daemons, whose layer is made in a minute.
+    #[track_caller]
+    pub(crate) fn with_six(debian: Debian) -> Self {
+        Self::new(debian, Kind::Six)
+    }
+
     #[track_caller]
     fn new(debian: Debian, kind: Kind) -> Self {
         let mut keeper = Keeper::start(debian.release(), kind);

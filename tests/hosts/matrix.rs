@@ -14,19 +14,15 @@ use table::{Daemon, daemons};
 /// Hosts that share the daemons of a release.
 const PARTS: usize = 2;
 
-/// One of each kind: forking with PIDFile, notify, dbus with a socket, simple, oneshot that remains, a script in /etc/init.d.
-const SIX: [&str; 6] = ["nginx", "redis-server", "avahi-daemon", "cron", "openvpn", "stunnel4"];
-
 /// The daemons that are wanted, where not all are: names, separated by spaces.
 const ONLY: &str = "UNITWARD_TEST_DAEMONS";
 
 /// Checks these daemons one after the other, since many want the same port.
 #[track_caller]
-fn examine_all(debian: Debian, chosen: &[Daemon]) -> Vec<String> {
-    let host = Host::with_matrix(debian);
+fn examine_all(host: &Host, chosen: &[Daemon]) -> Vec<String> {
     let rows = chosen.iter().map(|daemon| {
-        let verdicts = examine(&host, daemon);
-        let row = table::row(&host, daemon, &verdicts);
+        let verdicts = examine(host, daemon);
+        let row = table::row(host, daemon, &verdicts);
         println!("{row}");
         row
     });
@@ -57,11 +53,12 @@ fn must_be_sound(rows: &[String]) {
 }
 
 on_both! {
+    // One of each kind: forking with PIDFile, notify, dbus with a socket, simple, oneshot that remains, a script in /etc/init.d.
     fn six_kinds_of_daemons_are_guarded_as_they_are(debian: Debian) {
         let all = daemons(debian);
-        let chosen: Vec<_> = all.into_iter().filter(|daemon| SIX.contains(&daemon.name())).collect();
-        assert_eq!(chosen.len(), SIX.len());
-        must_be_sound(&examine_all(debian, &chosen));
+        let chosen: Vec<_> = all.into_iter().filter(Daemon::is_of_the_six).collect();
+        assert_eq!(chosen.len(), 6);
+        must_be_sound(&examine_all(&Host::with_six(debian), &chosen));
     }
 }
 
@@ -70,7 +67,7 @@ fn all(debian: Debian, part: usize) {
     let wanted = |daemon: &Daemon| only.is_empty() || only.split(' ').any(|name| name == daemon.name());
     let all = daemons(debian).into_iter().filter(wanted).enumerate();
     let chosen: Vec<_> = all.filter(|(at, _)| at % PARTS == part).map(|(_, daemon)| daemon).collect();
-    let rows = examine_all(debian, &chosen);
+    let rows = examine_all(&Host::with_matrix(debian), &chosen);
     if only.is_empty() {
         table::keep(debian, part, &rows);
     }

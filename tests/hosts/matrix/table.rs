@@ -34,7 +34,12 @@ impl Daemon {
     }
 
     fn is_on(&self, debian: Debian) -> bool {
-        self.releases == "both" || self.releases == number(debian)
+        ["both", number(debian)].iter().any(|word| self.releases.starts_with(word))
+    }
+
+    /// Whether it is one of those that are tested with all else.
+    pub(super) fn is_of_the_six(&self) -> bool {
+        self.releases.ends_with(" six")
     }
 }
 
