@@ -22,8 +22,8 @@ mod bus_flood;
 mod by_hand;
 mod certificates;
 mod check;
-#[cfg(feature = "full")]
 mod commands;
+#[cfg(feature = "full")]
 mod completions;
 mod compound;
 mod conditions;
@@ -86,8 +86,8 @@ mod up_by_pid1;
 mod upgrade;
 mod views;
 mod views_bench;
-#[cfg(feature = "full")]
 mod whose_commands;
 mod without_daemon;
+#[cfg(feature = "full")]
 mod witness;
 mod write_points;
