@@ -54,7 +54,7 @@ fn wait_for_event(host: &Host, name: &str, values: &[(&str, &str)]) -> Value {
 
 /// A command without the log lines of a run, which are root's to read.
 fn without_log(command: &str) -> String {
-    format!("{{ {command}; }} | sed '/^ *Log: /,$d'")
+    format!("{{ {command}; }} | sed '/^ *Log: /d'")
 }
 
 on_both! {
