@@ -49,10 +49,7 @@ fn check_given_up(host: &Host, ward: &str, reason: &str) {
     let runs = runs(host, ward);
     assert_eq!(runs.len(), 4, "{ward}: {runs:?}");
     assert_eq!(runs.iter().filter(|run| run["end"]["limit_reached"] == true).count(), 1, "{ward}: {runs:?}");
-    // Those of a defined ward run with its user and in its directory.
-    if ward.starts_with("adopted") {
-        host.wait_for("the [OnLimit] steps", || host.has(&format!("/var/log/limit-{ward}")).then_some(()));
-    }
+    host.wait_for("the [OnLimit] steps", || host.has(&format!("/var/log/limit-{ward}")).then_some(()));
 }
 
 on_both! {
@@ -107,6 +104,6 @@ on_both! {
         host.sh("mkdir -p /run/systemd/system/web.service.d; printf '[Service]\\nUser=ghost\\n' >/run/systemd/system/web.service.d/ghost.conf; systemctl daemon-reload");
         kill(&host, "web");
         host.wait_for_within(Duration::from_secs(30), "the full restart", || (host.systemctl_show("other", "InvocationID") != run).then_some(()));
-        host.wait_for("the report", || told(&host).ok()?.iter().any(|death| death["reason"].as_str().is_some_and(|reason| reason.contains("web (2 deaths"))).then_some(()));
+        host.wait_for("the report", || told(&host).ok()?.iter().any(|death| death["reason"].as_str().is_some_and(|reason| reason.contains("web (3 deaths"))).then_some(()));
     }
 }

@@ -318,7 +318,7 @@ on_both! {
             host.wait_for("the full restart", || all_are_new(&host, &then).then_some(()));
             host.wait_for("its end", || records(&host).get(round).is_some_and(|record| !record["end"].is_null()).then_some(()));
             let record = &records(&host)[round];
-            assert_eq!((&record["caller"], end(record)), (&"web (1 death in 60 s)".into(), ("restarted", "")));
+            assert_eq!((&record["caller"], end(record)), (&"web (2 deaths in 60 s)".into(), ("restarted", "")));
             assert_eq!(record["cause"], serde_json::json!({"unit": "web.service", "invocation": run}));
             assert_eq!(run_of(&host, "web", &run)["end"]["given_up"], "restart-stack");
             let new = run_of(&host, "web", &host.systemctl_show("web", "InvocationID"));
@@ -365,7 +365,7 @@ on_both! {
         kill();
         host.wait_for("the full restart", || all_are_new(&host, &then).then_some(()));
         let record = the_record(&host);
-        assert_eq!((&record["caller"], end(&record)), (&"bad (1 death in 60 s)".into(), ("restarted", "")));
+        assert_eq!((&record["caller"], end(&record)), (&"bad (2 deaths in 60 s)".into(), ("restarted", "")));
         host.wait_for_property("bad", "SubState", "running");
         host.write("/run/hold", "");
         for _ in 0..2 {

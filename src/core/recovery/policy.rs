@@ -1,6 +1,6 @@
 //! `Restart=`: after which ends systemd starts a service again (systemd.service(5)).
 
-/// Whether it does after this `Result`, where nobody asked for the end. Exit statuses that the unit names apart are not looked at.
+/// Whether it does after this `Result`, where nobody asked for the end. Exit statuses that the unit names apart are the caller's.
 #[must_use]
 pub fn restarts(policy: &str, result: &str) -> bool {
     match (policy, result) {

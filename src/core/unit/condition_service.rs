@@ -4,6 +4,7 @@ use super::lists::{self, COMMAND_TIMEOUT, HelperLine, List, Site, Writer};
 use super::ward_unit::{write_lines, write_native};
 use super::words::command_of;
 use super::{Beside, Content, Output, Rank, ServiceLines, header};
+use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, Ward, time_span};
 use std::fmt::Write as _;
 use std::iter;
@@ -51,6 +52,16 @@ impl Needed {
     }
 }
 
+/// Root's commands find the same around them where it is there; what is missing, maybe the very cause of the deaths, does not keep them
+/// from running.
+fn write_forgiving<'a>(text: &mut String, lines: impl IntoIterator<Item = &'a NativeLine>) {
+    for line in lines {
+        let is_file = matches!(line.key.as_str(), "WorkingDirectory" | "EnvironmentFile");
+        let forgiving = if is_file && !line.value.is_empty() && !line.value.starts_with('-') { "-" } else { "" };
+        text.extend([line.key.as_str(), "=", forgiving, line.value.as_str(), "\n"]);
+    }
+}
+
 fn service(ward: &Ward, condition: &Condition, beside: Beside<'_>) -> Output {
     let name = lists::service_name(ward, condition);
     let needed = Needed::of(condition);
@@ -68,7 +79,11 @@ fn service(ward: &Ward, condition: &Condition, beside: Beside<'_>) -> Output {
     let mut text = header(&ward.path);
     let _ = writeln!(text, "[Unit]\nDescription=Steps of [{}] in ward {}", condition.id, ward.name);
     let _ = writeln!(text, "SourcePath={}\nStartLimitIntervalSec=0\n\n[Service]\nType=oneshot", ward.path.display());
-    write_native(&mut text, surroundings);
+    if needed.identity {
+        write_native(&mut text, surroundings);
+    } else {
+        write_forgiving(&mut text, surroundings);
+    }
     let _ = writeln!(text, "TimeoutStartSec={timeout}");
     write_lines(&mut text, "ExecStart", &all.closed().into_lines(&helper).collect::<Vec<_>>());
     Output { rank: Rank::Normal, path: name, content: Content::File(text) }

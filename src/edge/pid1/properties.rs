@@ -79,6 +79,16 @@ impl Properties {
         }
     }
 
+    /// Whether a set of exit statuses and signals, `(aiai)`, names the end of a process that `code` and `status` tell.
+    #[must_use]
+    pub fn names_end(&self, set: &str, code: &str, status: &str) -> bool {
+        let Some(Variant::Structure(parts)) = self.value(set) else { return false };
+        let (Some(code), Some(status)) = (self.number::<u32>(code), self.number::<u32>(status)) else { return false };
+        // CLD_EXITED, or by a signal.
+        let of_kind = parts.fields().get(usize::from(code != 1)).map_or(&[][..], list);
+        code != 0 && of_kind.iter().any(|one| matches!(one, Variant::I32(one) if u32::try_from(*one) == Ok(status)))
+    }
+
     /// An id as systemd prints it; `None` where it has no bytes.
     #[must_use]
     pub fn id(&self, property: &str) -> Option<String> {

@@ -18,7 +18,7 @@ use crate::core::recovery::{Series, list, policy};
 use crate::edge::exclusion::{self, By};
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{End, GivenUp, RunRecord, WardState};
-use crate::edge::series_file;
+use crate::edge::{clock, series_file};
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
@@ -196,7 +196,9 @@ fn end(death: &Unnoted, decision: Option<&Decision>, restart: &str) -> End {
     let given_up = decision.and_then(Decision::given_up);
     let (code, status) = death.process.map_or_else(Default::default, ending::words);
     let line = failed_line(death);
-    let since_boot = line.as_ref().map(|line| line.since_boot);
+    // How long ago it was, by the clock that told of it.
+    let by_wall_clock = || clock::since_boot().saturating_sub(clock::since_epoch().saturating_sub(death.at));
+    let since_boot = Some(line.as_ref().map_or_else(by_wall_clock, |line| line.since_boot));
     let seen = Failed { code, status, pid: death.pid, at: death.at, since_boot: 0 };
     let Failed { code, status, pid, at, .. } = line.unwrap_or(seen);
     End {

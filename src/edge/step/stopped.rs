@@ -31,12 +31,14 @@ const OF_UNIT: [&str; 7] = [
 ];
 
 /// What is asked about the service, beside its lists of commands.
-const OF_SERVICE: [&str; 14] = [
+const OF_SERVICE: [&str; 16] = [
     "Type",
     "Result",
     "ExecMainCode",
     "ExecMainStatus",
     "Restart",
+    "RestartPreventExitStatus",
+    "RestartForceExitStatus",
     "RestartUSec",
     "RestartUSecNext",
     "RestartRandomizedDelayUSec",
@@ -159,7 +161,10 @@ fn counted(series: &Series, known: &Properties) -> Counted {
 
 /// Before when systemd does not start the unit again after this end; `None`: it does not by itself.
 fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
-    let is_restarted = kind.is_death() && policy::restarts(known.text("Restart"), known.text("Result"));
+    let is_named = |property| known.names_end(property, "ExecMainCode", "ExecMainStatus");
+    let by_policy = || policy::restarts(known.text("Restart"), known.text("Result"));
+    let shall_restart = !is_named("RestartPreventExitStatus") && (is_named("RestartForceExitStatus") || by_policy());
+    let is_restarted = kind.is_death() && shall_restart;
     // What the next wait is systemd says since version 254; where it adds a random time, since 262, the least is known.
     let is_random = known.number("RestartRandomizedDelayUSec").is_some_and(|most: u64| most > 0);
     let next = known.number("RestartUSecNext").filter(|_| !is_random).or(known.number("RestartUSec"));

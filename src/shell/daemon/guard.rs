@@ -77,10 +77,10 @@ impl Guard {
     }
 
     /// Takes over what was learned of aliases, as far as it still holds.
-    pub(super) fn inherit(&mut self, earlier: Self) {
-        let known = earlier.aliases.into_iter();
-        self.aliases =
-            known.filter(|(own, asked)| self.wards.contains_key(asked) && !self.wards.contains_key(own)).collect();
+    pub(super) fn inherit(&mut self, earlier: &Self) {
+        let holds = |own: &str, asked: &str| self.wards.contains_key(asked) && !self.wards.contains_key(own);
+        let known = earlier.aliases.iter().filter(|(own, asked)| holds(own, asked));
+        self.aliases = known.map(|(own, asked)| (own.clone(), asked.clone())).collect();
         self.renew_watch_list();
     }
 

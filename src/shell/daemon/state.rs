@@ -143,8 +143,9 @@ impl State {
 
     fn configure(&mut self, now: Now, config: &Config, identity: Identity) -> Vec<Action> {
         let (mut guard, bad_patterns) = Guard::new(config);
+        // First: a unit that is guarded under a name of its own still is.
+        guard.inherit(&self.rules.guard);
         let mut actions = self.ends.part(Scene { now, rules: &self.rules }, &guard);
-        guard.inherit(std::mem::take(&mut self.rules.guard));
         actions.extend(bad_patterns.into_iter().map(|bad| Action::Say(Remark::BadPattern(bad))));
         actions.push(Action::Say(Remark::Guarding(guard.wards(), guard.patterns())));
         actions.push(Action::Watch(guard.watch_list()));
