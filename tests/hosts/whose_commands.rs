@@ -49,6 +49,32 @@ on_both! {
         assert!(ids(&host, "real").is_empty() && ids(&host, "unitward-web-OnLimit").is_empty());
     }
 
+    fn a_known_group_is_not_taken_for_a_known_user(host: Host) {
+        let daemon = "/etc/systemd/system/other.service.d/user.conf";
+        host.write("/etc/systemd/system/real.service", "[Service]\nSupplementaryGroups=adm\nExecStart=/bin/sleep infinity\nRestart=always\n");
+        host.write(daemon, "[Service]\nUser=daemon\n");
+        host.sh("ln -s real.service /etc/systemd/system/other.service");
+        let steps = "[Recovery]\nDeathLimit=1\nMaxDelaySec=0\n[OnLimit]\nExecute=/usr/bin/id -u\nLog=the rest goes on\n";
+        host.write("/etc/unitward/web.ward", &format!("[Ward]\nUnit=real.service\n{steps}"));
+        host.sh("systemctl daemon-reload; systemctl start other real");
+        let (_, run) = kill(&host, "real");
+        wait_for_restart(&host, "real", &run);
+        kill(&host, "real");
+        host.wait_for("the limit", || host.journal(&["-o", "cat", "UNITWARD_WARD=web"]).contains("the rest goes on").then_some(()));
+        assert!(ids(&host, "unitward-web-OnLimit").is_empty(), "{}", host.journal(&["-o", "cat", "-u", "unitward-web-OnLimit"]));
+    }
+
+    fn a_unit_that_systemd_has_let_go_is_not_taken_for_roots(host: Host) {
+        let steps = "[Recovery]\nDeathLimit=1\nMaxDelaySec=0\n[OnLimit]\nWaitFor=2s\nExecute=/usr/bin/id -u\nLog=the rest goes on\n";
+        host.write("/etc/unitward/web.ward", &format!("[Ward]\nUnit=gone.service\n{steps}"));
+        host.sh("systemctl daemon-reload; systemd-run --quiet --collect --unit=gone -p User=daemon -p Restart=always sleep infinity");
+        let (_, run) = kill(&host, "gone");
+        wait_for_restart(&host, "gone", &run);
+        kill(&host, "gone");
+        host.wait_for("the limit", || host.journal(&["-o", "cat", "UNITWARD_WARD=web"]).contains("the rest goes on").then_some(()));
+        assert!(ids(&host, "unitward-web-OnLimit").is_empty());
+    }
+
     fn a_full_queue_of_somebody_elses_socket_holds_no_recovery_up(host: Host) {
         host.script("/usr/local/bin/full", "#!/usr/bin/perl\nuse Socket;\nsocket($l, AF_UNIX, SOCK_STREAM, 0); bind($l, pack_sockaddr_un(\"\\0app.sock\")); listen($l, 0);\n\
             for (1..3) { socket(my $c, AF_UNIX, SOCK_STREAM | 2048, 0); connect($c, pack_sockaddr_un(\"\\0app.sock\")); push @c, $c }\nopen(F, '>', '/tmp/full'); sleep 600;\n");

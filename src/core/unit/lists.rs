@@ -289,7 +289,8 @@ impl<'a> Writer<'a> {
                 list.stretches.push(Stretch::Helper(Steps::after_own()));
             }
             if self.site == Site::OwnService {
-                flags.insert_str(0, " --own-service");
+                let unit = ["--unit=", self.ward.unit().as_str()].concat();
+                flags.insert_str(0, &[" --own-service ", &*quote(&unit)].concat());
             }
             if fails && has_else {
                 // What it may not do for want of a record must not fail the start.

@@ -66,21 +66,32 @@ pub(super) fn sync() {
 /// # Errors
 /// When it cannot be run or fails; what it said is in the error. [`io::ErrorKind::TimedOut`]: it took too long.
 pub(super) fn journalctl(arguments: &[String], take: &mut dyn FnMut(Fields)) -> io::Result<()> {
-    read((entry::FIELDS, READING), arguments, take)
+    read(Wanted { fields: entry::FIELDS, seconds: READING, whole: true }, arguments, take)
 }
 
-/// The same with these fields, for so many seconds at the longest.
+/// What journalctl is to print.
+pub(super) struct Wanted<'a> {
+    /// These fields.
+    pub(super) fields: &'a str,
+    /// In so many seconds at the longest.
+    pub(super) seconds: &'a str,
+    /// Fields above 4 KiB too; bytes that are no text cost journalctl forty times their size.
+    pub(super) whole: bool,
+}
+
+/// The same with these fields.
 ///
 /// # Errors
 /// As [`journalctl`].
 pub(super) fn read(
-    (fields, seconds): (&str, &str),
+    Wanted { fields, seconds, whole }: Wanted<'_>,
     arguments: &[String],
     take: &mut dyn FnMut(Fields),
 ) -> io::Result<()> {
     let fields = format!("--output-fields={fields}");
     let mut child = bounded(seconds)
-        .args(["--quiet", "--no-pager", "--output=json", "--all", &fields])
+        .args(["--quiet", "--no-pager", "--output=json", &fields])
+        .args(whole.then_some("--all"))
         .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,7 +1,8 @@
 //! The last lines that a run of a unit has logged.
 //!
-//! journald knows by the control group which run wrote what (`_SYSTEMD_INVOCATION_ID`), and nobody else can write that field. What a
-//! service logs is foreign text all the same: characters that a terminal acts on are replaced, and all of it is bounded.
+//! journald knows by the control group which unit and which run wrote what. Of a user's own units it takes the run
+//! (`_SYSTEMD_INVOCATION_ID`) from a link of that user's, so the unit must be right too. What a service logs is foreign text all the
+//! same: characters that a terminal acts on are replaced, and all of it is bounded; journalctl leaves out a message above 4 KiB.
 
 use super::child::{self, Fields};
 use crate::core::crash::observation::InvocationId;
@@ -24,14 +25,17 @@ const OURS: &str = "unitward-step";
 /// Characters of a line that are kept.
 const LONGEST: usize = 1_000;
 
-/// The last `count` lines of a run, oldest first; none where the journal has none, or none any more.
+/// The last `count` lines of a run of this unit, oldest first; none where the journal has none, or none any more.
 ///
 /// # Errors
 /// When journalctl cannot be run or fails.
-pub fn last_lines(run: &InvocationId, count: usize) -> io::Result<Vec<String>> {
-    let arguments = [format!("--lines={}", count + SPARE), format!("_SYSTEMD_INVOCATION_ID={run}")];
+pub fn last_lines(unit: &str, run: &InvocationId, count: usize) -> io::Result<Vec<String>> {
+    let lines = format!("--lines={}", count + SPARE);
+    let arguments = [lines, format!("_SYSTEMD_UNIT={unit}"), format!("_SYSTEMD_INVOCATION_ID={run}")];
     let mut kept = VecDeque::new();
-    child::read((FIELDS, PATIENCE), &arguments, &mut |entry| take(&mut kept, &entry, count))?;
+    child::read(child::Wanted { fields: FIELDS, seconds: PATIENCE, whole: false }, &arguments, &mut |entry| {
+        take(&mut kept, &entry, count)
+    })?;
     Ok(kept.into())
 }
 

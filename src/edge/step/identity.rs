@@ -23,17 +23,34 @@ pub(super) fn is_roots(known: &Properties) -> Option<bool> {
 /// # Errors
 /// They are somebody else's, or PID 1 does not say.
 pub(super) fn must_be_roots(run: &Run<'_>) -> io::Result<()> {
-    let ask = |unit: &str| Ok::<_, io::Error>(is_roots(&pid1::ask(unit, Wanted { unit: &[], own: &PROPERTIES })?));
     let own = match run.is_roots {
         None => ask(&run.unit)?,
         known => known,
     };
+    judge(own)?;
     // A condition's own service runs what is the ward's.
-    let wards = run.ward_unit.as_deref().map(ask).transpose()?.unwrap_or(Some(true));
-    match (own, wards) {
-        (Some(true), Some(true)) => Ok(()),
-        (None, _) | (_, None) => Err(io::Error::other("systemd does not say as whom the service's commands run")),
-        _ => Err(io::Error::new(
+    run.ward_unit.as_deref().map_or(Ok(()), must_be_roots_in)
+}
+
+/// The same of a command of this unit's that runs as root already.
+///
+/// # Errors
+/// As [`must_be_roots`].
+pub(super) fn must_be_roots_in(unit: &str) -> io::Result<()> {
+    judge(ask(unit)?)
+}
+
+/// Of a unit that is not there, or no more, systemd tells what any unit has that says nothing.
+fn ask(unit: &str) -> io::Result<Option<bool>> {
+    let known = pid1::ask(unit, Wanted { unit: &["LoadState"], own: &PROPERTIES })?;
+    Ok(is_roots(&known).filter(|_| known.text("LoadState") == "loaded"))
+}
+
+fn judge(is_roots: Option<bool>) -> io::Result<()> {
+    match is_roots {
+        Some(true) => Ok(()),
+        None => Err(io::Error::other("systemd does not say as whom the service's commands run")),
+        Some(false) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "systemd runs the service's commands as another user than its files seemed to say, and this one would run as root: run \
              \"systemctl daemon-reload\"; where that does not help, write User= into [Service] of the ward, or Execute=+",

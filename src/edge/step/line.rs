@@ -20,6 +20,8 @@ pub(super) struct StepLine {
     pub(super) ignore_failure: bool,
     pub(super) as_root: bool,
     pub(super) own_service: bool,
+    /// The ward's unit, in a condition's own service.
+    pub(super) ward_unit: Option<String>,
     pub(super) no_wait: bool,
     /// The start fails if it does, be it after its `Else…` steps.
     pub(super) required: bool,
@@ -50,6 +52,7 @@ impl StepLine {
             ignore_failure: has("--ignore-failure"),
             as_root: has("--as-root"),
             own_service: has("--own-service"),
+            ward_unit: flags.iter().find_map(|word| word.strip_prefix("--unit=")).map(str::to_owned),
             no_wait: has("--no-wait"),
             required: has("--required"),
         })

@@ -5,7 +5,7 @@
 
 use super::line::StepLine;
 use super::list::{Phase, Run};
-use super::told;
+use super::{identity, told};
 use crate::edge::program;
 use crate::edge::record::{RunRecord, WardState};
 use rustix::fs::Mode;
@@ -33,6 +33,10 @@ pub(super) fn guard(line: &StepLine, umask: Mode) -> u8 {
     if !line.acts(&record) {
         return 0;
     }
+    if let Err(error) = is_as_the_ward(line) {
+        skipped(line, &error.to_string());
+        return CANNOT_EXECUTE;
+    }
     rustix::process::umask(umask);
     let error = program::become_command(&line.arguments, &told::variables(&state, line, &record));
     tracing::warn!(
@@ -43,6 +47,14 @@ pub(super) fn guard(line: &StepLine, umask: Mode) -> u8 {
         line.arguments.join(" ")
     );
     CANNOT_EXECUTE
+}
+
+/// A condition's own service runs as whom the files of the ward's unit say. Where that is root, PID 1 must say the same.
+fn is_as_the_ward(line: &StepLine) -> io::Result<()> {
+    match &line.ward_unit {
+        Some(unit) if rustix::process::geteuid().is_root() => identity::must_be_roots_in(unit),
+        _ => Ok(()),
+    }
 }
 
 /// The record to go by; `None`: the command must not run, and why is said.

@@ -15,6 +15,7 @@ const FOUND: usize = 64;
 /// A run whose lines are wanted, and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
+    pub(super) unit: String,
     pub(super) run: InvocationId,
     pub(super) count: usize,
 }
@@ -40,8 +41,8 @@ pub(super) fn read_last_lines() -> std::io::Result<Logs> {
     let (wanted, mut waiting) = mpsc::channel::<Wanted>(RUNS);
     let (answers, found) = mpsc::channel(FOUND);
     let work = move || {
-        while let Some(Wanted { run, count }) = waiting.blocking_recv() {
-            let lines = last_lines(&run, count).unwrap_or_else(|error| {
+        while let Some(Wanted { unit, run, count }) = waiting.blocking_recv() {
+            let lines = last_lines(&unit, &run, count).unwrap_or_else(|error| {
                 warn!("Failed to read the last log lines of run {run}, ignoring: {error}");
                 Vec::new()
             });

@@ -116,7 +116,7 @@ pub(in crate::shell) fn whole(told: &Told, (root, addresses): (&Path, Addresses)
     standing::tell(std::slice::from_mut(&mut document), root);
     let is_a_run = told.restart.is_none() && root == Path::new("/") && addresses == Addresses::Shown;
     if is_a_run {
-        document.log_lines = last_lines(&told.death.key.invocation, LOG_LINES).ok();
+        document.log_lines = last_lines(&told.death.key.unit, &told.death.key.invocation, LOG_LINES).ok();
     }
     document
 }

@@ -193,9 +193,9 @@ impl Desk {
         if count == 0 {
             return self.settled(scene, death, account);
         }
-        let run = death.invocation.clone();
+        let (unit, run) = (death.unit.clone(), death.invocation.clone());
         self.unlogged.push(Unlogged { death, account, until: scene.now.monotonic + LOG_PATIENCE });
-        vec![Action::ReadLog(Wanted { run, count })]
+        vec![Action::ReadLog(Wanted { unit, run, count })]
     }
 
     /// A recovery with all that its record has. It is stored at once, and told in its turn.
