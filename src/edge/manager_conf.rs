@@ -1,12 +1,10 @@
 //! How systemd itself is configured: systemd-system.conf(5), read from its files.
 
 use super::root::{below, resolve};
-use super::unit_files::regular;
+use super::unit_files::{conf_files, regular};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{SourceFile, syntax};
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Where its files stand, the first wins.
 const DIRECTORIES: [&str; 4] = ["/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"];
@@ -15,17 +13,7 @@ const DIRECTORIES: [&str; 4] = ["/etc/systemd", "/run/systemd", "/usr/local/lib/
 pub(super) fn lines(root: &Path) -> Vec<NativeLine> {
     let main = DIRECTORIES.iter().map(|directory| Path::new(directory).join("system.conf"));
     let main = main.into_iter().find(|path| below(root, path).exists());
-    let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for directory in DIRECTORIES {
-        let directory = Path::new(directory).join("system.conf.d");
-        for entry in fs::read_dir(below(root, &directory)).into_iter().flatten().flatten() {
-            let name = entry.file_name().into_string().unwrap_or_default();
-            if name.ends_with(".conf") {
-                let path = directory.join(&name);
-                drop_ins.entry(name).or_insert(path);
-            }
-        }
-    }
+    let drop_ins = conf_files(root, DIRECTORIES.iter().map(|directory| Path::new(directory).join("system.conf.d")));
     main.into_iter().chain(drop_ins.into_values()).flat_map(|path| manager_lines(root, &path)).collect()
 }
 
@@ -37,6 +25,7 @@ fn manager_lines(root: &Path, path: &Path) -> Vec<NativeLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn the_administrators_file_and_the_last_drop_in_have_the_word() {

@@ -211,12 +211,8 @@ struct Shown {
 }
 
 impl Shown {
-    /// A unit that is being stopped will be down, so it counts as such.
     fn standing(&self) -> Standing {
-        match self.active.as_str() {
-            "inactive" | "failed" | "deactivating" => Standing::Down,
-            _ => Standing::Up,
-        }
+        if triggers::is_up(&self.active) { Standing::Up } else { Standing::Down }
     }
 }
 

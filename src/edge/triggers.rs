@@ -22,8 +22,8 @@ pub fn active(unit: &str) -> io::Result<Vec<String>> {
     Ok(up.map(|(trigger, _)| (*trigger).to_owned()).collect())
 }
 
-/// Whether a trigger in this state may start its unit.
-fn is_up(active_state: &str) -> bool {
+/// Whether a unit in this state is up: one that is being stopped will be down, so it counts as such.
+pub(super) fn is_up(active_state: &str) -> bool {
     !matches!(active_state, "inactive" | "failed" | "deactivating")
 }
 

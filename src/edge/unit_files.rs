@@ -213,23 +213,27 @@ fn adopted_unit(main: Vec<NativeLine>, root: &Path, drop_ins: &BTreeMap<String, 
 
 /// The drop-ins of a unit in these directories, in the order they apply.
 fn drop_ins(root: &Path, unit: &UnitName, directories: &[&str]) -> BTreeMap<String, PathBuf> {
-    let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
     // Of files of one name that of a directory higher up counts, of one directory that of the more
     // specific name; what is for all units of the kind comes last.
     let names = drop_in_names(unit);
     let own = directories.iter().flat_map(|directory| names.iter().map(move |name| (directory, name.as_str())));
     let of_all = directories.iter().map(|directory| (directory, unit.suffix()));
-    for (directory, name) in own.chain(of_all) {
-        let directory = Path::new("/").join(directory).join([name, ".d"].concat());
+    conf_files(root, own.chain(of_all).map(|(at, name)| Path::new("/").join(at).join([name, ".d"].concat())))
+}
+
+/// The files `*.conf` in these directories, by their names; of those of one name that of the first directory.
+pub(super) fn conf_files(root: &Path, directories: impl Iterator<Item = PathBuf>) -> BTreeMap<String, PathBuf> {
+    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for directory in directories {
         for entry in fs::read_dir(below(root, &directory)).into_iter().flatten().flatten() {
             let file = entry.file_name().into_string().unwrap_or_default();
             if file.ends_with(".conf") {
                 let path = directory.join(&file);
-                drop_ins.entry(file).or_insert(path);
+                files.entry(file).or_insert(path);
             }
         }
     }
-    drop_ins
+    files
 }
 
 /// The unit's own name and, for an instance, its template's.
