@@ -65,6 +65,8 @@ fn imports_go_downward_only() {
 fn programs_are_started_in_one_place_and_the_environment_is_asked_in_few() {
     let variables = [
         "src/edge/program.rs",
+        // Which run this is, if systemd's link says the same.
+        "src/edge/step/this_run.rs",
         // The directory that PID 1 has made for the daemon, and whether its output is the journal's.
         "src/shell/daemon/cloud/credentials.rs",
         "src/shell/daemon/log.rs",

@@ -3,6 +3,7 @@
 use crate::host::Host;
 use crate::on_both;
 use crate::report::{guard, kill, wait_for_restart, wait_for_restart_or_end};
+use std::time::Duration;
 
 const WARD: &str = "[Service]\nExecStart=sleep infinity\nRestart=always\n\
     [Recovery]\nMaxDelaySec=0\nDeathLimit=2\nDeathLimitIntervalSec=1s\n";
@@ -43,6 +44,25 @@ on_both! {
             }
         }
         assert_eq!(host.systemctl_show("web", "ActiveState"), "failed");
+        host.sh("umount /run/unitward/wards");
+    }
+
+    fn a_loop_that_no_line_runs_in_ends_too(host: Host) {
+        host.write(
+            "/etc/systemd/system/web.service",
+            "[Service]\nExecStart=sleep infinity\nUser=web\nRestart=always\nRestartSec=100ms\n",
+        );
+        host.sh("useradd --system web");
+        guard(&host, "web", "web", "[Ward]\nUnit=web.service\n[Recovery]\nDeathLimit=3\nDeathLimitIntervalSec=60s\n");
+        fill(&host);
+        host.sh("sed -i s/User=web/User=ghost/ /etc/systemd/system/web.service; systemctl daemon-reload");
+        let (_, _) = kill(&host, "web");
+        host.wait_for_within(Duration::from_secs(60), "the end of the loop", || {
+            let [state, job] = host.systemctl_shows("web", ["ActiveState", "Job"]);
+            (state == "failed" && (job.is_empty() || job == "0")).then_some(())
+        });
+        let starts: u32 = host.systemctl_show("web", "NRestarts").parse().expect("a number");
+        assert!((3..=8).contains(&starts), "{starts} restarts");
         host.sh("umount /run/unitward/wards");
     }
 }

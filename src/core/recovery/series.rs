@@ -135,6 +135,14 @@ impl Series {
         self.died_in.take().filter(|_| start.is_restart() && !missed)
     }
 
+    /// Whether no death and no restart of systemd's stands behind the next start: the last run ended because somebody asked for it,
+    /// or there was none.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        let is_asked = matches!(self.last_end, LastEnd::Unknown | LastEnd::Asked);
+        is_asked && !self.open && self.nrestarts == 0 && self.restart_due.is_none()
+    }
+
     /// Whether a start with this counter follows a run that ended without anybody noting it.
     ///
     /// The line that notes an end may not have run: somebody has killed it, or PID 1 could not start it.
@@ -242,6 +250,25 @@ mod tests {
         series.asked();
         assert_eq!(series.start(Some(0), false), Start::First);
         assert_eq!((series.restarts, series.deaths.len(), series.spent.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_series_is_at_rest_unless_a_restart_may_follow() {
+        let mut series = Series::default();
+        assert!(series.is_at_rest());
+        let _ = series.start(Some(0), false);
+        assert!(!series.is_at_rest(), "should nobody note its end, the next start may be a restart");
+        series.asked();
+        series.ended(Some(0));
+        assert!(series.is_at_rest());
+        let _ = series.start(Some(0), false);
+        let _ = crash(&mut series, 1);
+        series.ended(Some(0));
+        assert!(!series.is_at_rest());
+        let _ = series.start(Some(1), false);
+        series.asked();
+        series.ended(Some(1));
+        assert!(!series.is_at_rest(), "systemd's counter is not 0, so it tells more");
     }
 
     #[test]

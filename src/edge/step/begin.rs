@@ -45,6 +45,9 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     let state = WardState::of(ward);
     // Should this line be killed, those behind it must not take the run before for this one.
     let _ = state.forget_current();
+    if let Some(record) = begin_at_rest(&state, (ward, unit), arguments) {
+        return Ok(Some((state, record)));
+    }
     let wanted = Wanted { unit: &["Id", this_run::PROPERTY, DOWN], own: &["NRestarts", "TimeoutStartUSec"] };
     let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
     let Some(run) = this_run::known(&known) else {
@@ -82,11 +85,7 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
         record.backoff_ms =
             Some(backoff.wait_below(series.restarts, timeout)).filter(|wait| !wait.is_zero()).map(time_span::millis);
     }
-    let noted = state.set_current(&run);
-    let saved =
-        noted.and_then(|()| state.save_run(&record)).and_then(|()| series_file::save(&state, &series)).and(marked);
-    // Old records are in nobody's way for the time being.
-    let _ = state.prune_runs(run.as_str());
+    let saved = save(&state, &run, &record, &series).and(marked);
     drop(turn);
     if let Some(decision) = decision {
         if limit::carry_out(&decision, &services, arguments, Site::Starting)?.is_some() {
@@ -105,6 +104,30 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
         tracing::warn!(UNITWARD_WARD = ward, "Failed to note the beginning of a run of ward {ward}: {error}");
     }
     Ok(Some((state, record)))
+}
+
+/// Begins the record of a start that by all that is on record answers no death. At a boot that is each, and PID 1, whom they all would
+/// ask, is what a boot waits for. `None`: it is none of these, or nothing can be written, and PID 1 is to be asked.
+fn begin_at_rest(state: &WardState, (ward, unit): (&str, &str), arguments: &Arguments) -> Option<RunRecord> {
+    let run = this_run::linked(unit)?;
+    let _turn = state.turn();
+    let mut series = Some(series_file::load(state)).filter(Series::is_at_rest)?;
+    let start = series.start(Some(0), false);
+    let record = RunRecord {
+        begun: Some(clock::since_epoch()),
+        begun_since_boot: Some(clock::since_boot()),
+        spent: spend(&mut series, start, arguments),
+        ..RunRecord::new(ward, unit, run.as_str(), kind(start))
+    };
+    save(state, &run, &record, &series).ok().map(|()| record)
+}
+
+fn save(state: &WardState, run: &InvocationId, record: &RunRecord, series: &Series) -> io::Result<()> {
+    let noted = state.set_current(run).and_then(|()| state.save_run(record));
+    let saved = noted.and_then(|()| series_file::save(state, series));
+    // Old records are in nobody's way for the time being.
+    let _ = state.prune_runs(run.as_str());
+    saved
 }
 
 fn backoff(arguments: &Arguments) -> io::Result<Backoff> {

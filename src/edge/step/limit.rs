@@ -72,6 +72,8 @@ enum Next {
     /// `OnLimit=none`.
     RestartAllTheSame,
     Exclude,
+    /// It should be excluded, but systemd must not stop it.
+    RestartUnstoppable,
     RestartStack(StackName),
     /// A reboot was asked for, too soon after boot.
     ExcludeInsteadOfReboot,
@@ -82,7 +84,7 @@ impl Decision {
     /// How the record says it.
     pub(super) fn given_up(&self) -> Option<GivenUp> {
         match &self.next {
-            Next::RestartAllTheSame => None,
+            Next::RestartAllTheSame | Next::RestartUnstoppable => None,
             Next::Exclude | Next::ExcludeInsteadOfReboot => Some(GivenUp::Exclude),
             Next::RestartStack(_) => Some(GivenUp::RestartStack),
             Next::Reboot => Some(GivenUp::Reboot),
@@ -97,8 +99,9 @@ pub(super) fn decide(arguments: &Arguments) -> io::Result<Decision> {
     let next = match arguments.all("on-limit").next() {
         Some("none") => Next::RestartAllTheSame,
         Some("restart-stack") => Next::RestartStack(own_stack(arguments)?),
-        Some("reboot") if pid1::since_boot() < REBOOT_PAUSE => Next::ExcludeInsteadOfReboot,
-        Some("reboot") => Next::Reboot,
+        Some("reboot") if pid1::since_boot() >= REBOOT_PAUSE => Next::Reboot,
+        _ if must_not_be_stopped(unit) => Next::RestartUnstoppable,
+        Some("reboot") => Next::ExcludeInsteadOfReboot,
         _ => Next::Exclude,
     };
     let borne = match tolerated(arguments) {
@@ -175,33 +178,31 @@ fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> i
             OBJECT_SYSTEMD_UNIT = unit,
             "Not rebooting for {unit}: the host booted less than 10 minutes ago. Excluding it instead."
         ),
-        Next::Exclude => {}
+        Next::Exclude | Next::RestartUnstoppable => {}
     }
-    tracing::error!(
-        UNITWARD_WARD = ward,
-        OBJECT_SYSTEMD_UNIT = unit,
-        "{why}; leaving it down until \"unitward readmit {ward}\"."
-    );
-    exclude(ward, unit)
+    leave_down((ward, unit), why, "it")
 }
 
-/// Marks the ward as excluded, and has its unit end in `failed`, for good, and with it what would start it again. `None`: systemd
-/// must not stop it, so it is not excluded.
-fn exclude(ward: &str, unit: &str) -> io::Result<Option<GivenUp>> {
+/// Excludes the ward, unless systemd must not stop its unit: then it gives `None`.
+fn leave_down((ward, unit): (&str, &str), why: &str, whom: &str) -> io::Result<Option<GivenUp>> {
+    let is_stoppable = !must_not_be_stopped(unit);
+    let what = if is_stoppable {
+        format!("leaving {whom} down until \"unitward readmit {ward}\".")
+    } else {
+        format!("{unit} has RefuseManualStop=yes, so it is not left down; its restarts go on.")
+    };
+    tracing::error!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; {what}");
+    is_stoppable.then(|| exclude(ward, unit)).transpose()
+}
+
+/// Marks the ward as excluded, and has its unit end in `failed`, for good, and with it what would start it again.
+fn exclude(ward: &str, unit: &str) -> io::Result<GivenUp> {
     let state = WardState::of(ward);
     let found = triggers::active(unit);
     let triggers = found.as_deref().unwrap_or_default();
     let marked = exclusion::save_by_limit(&state, triggers.to_vec(), clock::since_epoch());
     let stopped = triggers::stop_with(unit, triggers);
-    if stopped.is_err() && must_not_be_stopped(unit) {
-        tracing::error!(
-            UNITWARD_WARD = ward,
-            OBJECT_SYSTEMD_UNIT = unit,
-            "{unit} has RefuseManualStop=yes, so it is not left down; its restarts go on."
-        );
-        return exclusion::remove(&state).and(triggers::start(triggers)).map(|()| None);
-    }
-    found.map(drop).and(marked).and(stopped).map(|()| Some(GivenUp::Exclude))
+    found.map(drop).and(marked).and(stopped).map(|()| GivenUp::Exclude)
 }
 
 fn must_not_be_stopped(unit: &str) -> bool {
@@ -229,13 +230,7 @@ fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io
         Site::Starting => (Ok(()), stack::restart(stack, caller, None)),
     };
     let Err(error) = asked else { return stopped.map(|()| Some(GivenUp::RestartStack)) };
-    tracing::error!(
-        UNITWARD_WARD = ward,
-        UNITWARD_STACK = stack.as_str(),
-        OBJECT_SYSTEMD_UNIT = unit,
-        "Failed to have stack {stack} restarted: {error}; leaving {unit} down until \"unitward readmit {ward}\"."
-    );
-    exclude(ward, unit)
+    leave_down((ward, unit), &format!("Failed to have stack {stack} restarted: {error}"), unit)
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@
 
 use super::arguments::Arguments;
 use super::ending::{self, Failed, LISTS, TOLD, Told};
-use super::limit::{self, Decision};
+use super::limit::{self, Counted, Decision};
 use super::stack::{self, Death};
 use super::{stopped, this_run};
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
 use crate::core::recovery::series::{LastEnd, Verdict};
-use crate::core::recovery::{Series, list, policy};
+use crate::core::recovery::{Series, list, policy, turned};
 use crate::edge::exclusion::{self, By};
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{End, GivenUp, RunRecord, WardState};
@@ -57,6 +57,8 @@ pub struct Unnoted {
 pub struct Consequence {
     state: WardState,
     record: RunRecord,
+    /// Whether it could be written down.
+    noted: io::Result<()>,
     decision: Option<Decision>,
     services: Vec<String>,
     arguments: Arguments,
@@ -65,10 +67,10 @@ pub struct Consequence {
 /// Notes it; `None`: there was nothing to note.
 ///
 /// # Errors
-/// When PID 1 cannot be asked, or the ward's state not be written.
+/// When PID 1 cannot be asked.
 pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
-    let Some(Line { words, restart }) = line(death)? else { return Ok(None) };
-    let arguments = Arguments::parse(&words);
+    let Some(line) = line(death)? else { return Ok(None) };
+    let arguments = &line.arguments;
     let state = WardState::of(&death.ward);
     let _turn = state.turn();
     // What the script of a full restart ends is no death, and how is not known here.
@@ -77,31 +79,48 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     }
     let Some(noted) = noted(&state, death) else { return Ok(None) };
     let mut series = series_file::load(&state);
-    // The line has counted it, and was killed before it could write down how the run ended.
+    // The line has counted it, and was killed before it could write down how the run ended; or do what the limit demands.
     let is_counted = !series.open && series.died_in.as_deref() == Some(death.invocation.as_str());
     let (mut record, missed) = match noted {
         Noted::Begun(record) => (*record, Verdict::Restart),
-        Noted::Nothing => begin(&mut series, death, &arguments)?,
+        Noted::Nothing => begin(&mut series, death, arguments)?,
     };
-    let counted = if is_counted { Verdict::Restart } else { count(&mut series, death, &arguments)? };
-    let verdict = if missed == Verdict::LimitReached { missed } else { counted };
-    let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(&arguments)).transpose()?;
-    let services = if decision.is_some() { limit::services(&mut series, &arguments) } else { Vec::new() };
+    let by_counter = Counted { now: Some(death.restarts), noted: series.nrestarts, lasted: death.lasted() };
+    let counted = match is_counted {
+        true if series.limit_at > 0 => Verdict::LimitReached,
+        true => Verdict::Restart,
+        false => count(&mut series, death, &line)?,
+    };
+    let mut verdict = if missed == Verdict::LimitReached { missed } else { counted };
+    // Where nothing can be written down the count never grows.
+    let saved = series_file::save(&state, &series);
+    if saved.is_err() && verdict == Verdict::Restart {
+        verdict = limit::death_by_counter(by_counter, arguments)?;
+    }
+    let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()?;
+    let services = if decision.is_some() { limit::services(&mut series, arguments) } else { Vec::new() };
     let services = services.into_iter().map(str::to_owned).collect();
-    record.end = Some(end(death, decision.as_ref(), &restart));
-    limit::mark(&state, decision.as_ref())?;
-    // What could not be written down must not be done: nobody would know that it was, and it would be done again.
-    state.save_run(&record)?;
-    series_file::save(&state, &series)?;
+    record.end = Some(end(death, decision.as_ref(), &line));
+    let marked = limit::mark(&state, decision.as_ref());
+    let noted = state.save_run(&record).and(saved);
+    // What [OnLimit] does once is remembered before it is done.
+    let noted = noted.and_then(|()| series_file::save(&state, &series));
     // Old records are in nobody's way for the time being.
     let _ = state.prune_runs(death.invocation.as_str());
-    Ok(Some(Consequence { state, record, decision, services, arguments }))
+    Ok(Some(Consequence { state, record, noted: noted.and(marked), decision, services, arguments: line.arguments }))
 }
 
 /// Whether the limit was reached before, and this run was under way or came by itself before the unit was stopped for good. A start by
 /// hand ends the exclusion.
 fn was_given_up_before(state: &WardState, death: &Unnoted) -> bool {
     exclusion::load(state).is_some_and(|mark| mark.by == By::Limit && (death.begun <= mark.at || death.restarts > 0))
+}
+
+impl Unnoted {
+    /// How long the run lasted, as far as was seen.
+    fn lasted(&self) -> Duration {
+        Duration::from_millis(self.at.saturating_sub(self.begun))
+    }
 }
 
 impl Consequence {
@@ -114,9 +133,9 @@ impl Consequence {
     /// Does it, and waits until a unit that is given up is down: who is told so may look.
     ///
     /// # Errors
-    /// What the limit demands cannot be done.
+    /// The death could not be written down, or what the limit demands cannot be done.
     pub fn carry_out(self) -> io::Result<()> {
-        let Self { state, mut record, decision, services, arguments } = self;
+        let Self { state, mut record, noted, decision, services, arguments } = self;
         let is_excluded = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude);
         let services: Vec<_> = services.iter().map(String::as_str).collect();
         let (unit, invocation) = (record.unit.clone(), record.invocation.clone());
@@ -125,29 +144,35 @@ impl Consequence {
         if is_excluded {
             await_down(&unit);
         }
-        done
+        done.and(noted)
     }
 }
 
 /// The line that notes the ends of the unit's runs.
 struct Line {
-    /// Its words, the command left out.
-    words: Vec<String>,
+    arguments: Arguments,
     /// The unit's `Restart=`.
     restart: String,
+}
+
+impl Line {
+    /// Whether systemd restarts the unit after this death.
+    fn restarts(&self, death: &Unnoted) -> bool {
+        policy::restarts(&self.restart, &death.result)
+    }
 }
 
 /// That line; `None`: the unit has none.
 fn line(death: &Unnoted) -> io::Result<Option<Line>> {
     let known = pid1::ask_patiently(&death.unit, Wanted { unit: &[], own: &["ExecStopPost", "Restart"] })?;
-    let words = known.commands("ExecStopPost").find_map(|line| match line.words.as_slice() {
+    let arguments = known.commands("ExecStopPost").find_map(|line| match line.words.as_slice() {
         [_, command, rest @ ..] if command == "stopped" && rest.first() == Some(&death.ward) => {
             // Without the steps of a stop.
-            Some(list::split(rest).0.to_vec())
+            Some(Arguments::parse(list::split(rest).0))
         }
         _ => None,
     });
-    Ok(words.map(|words| Line { words, restart: known.text("Restart").to_owned() }))
+    Ok(arguments.map(|arguments| Line { arguments, restart: known.text("Restart").to_owned() }))
 }
 
 /// How far the run has come on record.
@@ -185,22 +210,24 @@ fn begin(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Res
 }
 
 /// Counts the death.
-fn count(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Result<Verdict> {
-    let verdict = limit::death(series, death.kind, arguments)?;
+fn count(series: &mut Series, death: &Unnoted, line: &Line) -> io::Result<Verdict> {
+    let verdict = limit::death(series, death.kind, &line.arguments)?;
     series.ended(Some(death.restarts));
     series.died_in = Some(death.invocation.to_string());
+    // How long systemd waits is not known here; a start that comes sooner than this is no turned restart.
+    series.restart_due = line.restarts(death).then(|| turned::restart_due(clock::monotonic(), 0));
     Ok(verdict)
 }
 
-fn end(death: &Unnoted, decision: Option<&Decision>, restart: &str) -> End {
+fn end(death: &Unnoted, decision: Option<&Decision>, line: &Line) -> End {
     let given_up = decision.and_then(Decision::given_up);
     let (code, status) = death.process.map_or_else(Default::default, ending::words);
-    let line = failed_line(death);
+    let failed = failed_line(death);
     // How long ago it was, by the clock that told of it.
     let by_wall_clock = || clock::since_boot().saturating_sub(clock::since_epoch().saturating_sub(death.at));
-    let since_boot = Some(line.as_ref().map_or_else(by_wall_clock, |line| line.since_boot));
+    let since_boot = Some(failed.as_ref().map_or_else(by_wall_clock, |failed| failed.since_boot));
     let seen = Failed { code, status, pid: death.pid, at: death.at, since_boot: 0 };
-    let Failed { code, status, pid, at, .. } = line.unwrap_or(seen);
+    let Failed { code, status, pid, at, .. } = failed.unwrap_or(seen);
     End {
         asked: false,
         finished: false,
@@ -214,7 +241,7 @@ fn end(death: &Unnoted, decision: Option<&Decision>, restart: &str) -> End {
         given_up,
         timed_out: None,
         pulled_by: None,
-        restart_follows: Some(policy::restarts(restart, &death.result) && given_up.is_none()),
+        restart_follows: Some(line.restarts(death) && given_up.is_none()),
     }
 }
 
@@ -248,6 +275,10 @@ mod tests {
     use crate::edge::exclusion::Exclusion;
     use crate::edge::record::StartKind;
 
+    fn line() -> Line {
+        Line { arguments: arguments(), restart: "always".into() }
+    }
+
     fn arguments() -> Arguments {
         let words = "web web.service --death-limit=2 --within=60s --reset-after=600s --on-limit=exclude";
         Arguments::parse(&words.split(' ').map(str::to_owned).collect::<Vec<_>>())
@@ -278,9 +309,13 @@ mod tests {
             assert_eq!((record.restarts, missed), (number, Verdict::Restart));
             assert_eq!(record.start == StartKind::First, number == 0);
             assert_eq!(record.follows.is_some(), number > 0);
-            verdicts.push(count(&mut series, &death, &arguments()).unwrap());
+            verdicts.push(count(&mut series, &death, &line()).unwrap());
         }
         assert_eq!(verdicts, [Verdict::Restart, Verdict::Restart, Verdict::LimitReached]);
+        assert!(
+            series.restart_due.is_some(),
+            "systemd restarts it all the same, and the next start answers this death"
+        );
     }
 
     #[test]
@@ -319,7 +354,7 @@ mod tests {
         assert!(matches!(noted(&state, &death), Some(Noted::Begun(_))));
         state.set_current(&self::death(1).invocation).unwrap();
         assert!(noted(&state, &death).is_none(), "the next start has found it unnoted");
-        state.save_run(&RunRecord { end: Some(end(&death, None, "always")), ..record }).unwrap();
+        state.save_run(&RunRecord { end: Some(end(&death, None, &line())), ..record }).unwrap();
         state.set_current(&death.invocation).unwrap();
         assert!(noted(&state, &death).is_none(), "the last line has noted it");
     }

@@ -21,6 +21,16 @@ pub(super) fn known(known: &Properties) -> Option<InvocationId> {
     InvocationId::parse(&known.id(PROPERTY)?)
 }
 
+/// The run of a unit that has just left `inactive` or `failed`, where everybody can read it; `None`: it must be asked for.
+///
+/// systemd renews its link only when a unit leaves these states, which before version 254 an automatic restart does not. So the
+/// link must say the same as the environment of this line, which is of this very start, and is not believed in anything else: whoever
+/// sets the variable can only repeat what the link says.
+pub(super) fn linked(unit: &str) -> Option<InvocationId> {
+    let said = std::env::var("INVOCATION_ID").ok()?;
+    peer::run_of(unit).filter(|run| *run == said).and_then(|run| InvocationId::parse(&run))
+}
+
 /// The same, where there is no going on without it.
 ///
 /// # Errors
