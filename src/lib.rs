@@ -22,6 +22,7 @@
 //! * `config`: from the text of the files to wards, stacks, settings and the list of what is wrong.
 //! * `crash`: from what systemd says of a run to a verdict, a reason and a report.
 //! * `environment`: which variables of a service's a command of root's takes over.
+//! * `environment_file`: the assignments in an `EnvironmentFile=`.
 //! * `expand`: variables in the words of a command, as PID 1 replaces them.
 //! * `explain`: what will happen when a ward dies, in words.
 //! * `full_restart`: who may restart a stack, how many ask at a time, who is answered what, how it went.

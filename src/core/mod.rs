@@ -3,6 +3,7 @@
 pub mod config;
 pub mod crash;
 pub mod environment;
+pub mod environment_file;
 pub mod expand;
 pub mod explain;
 pub mod full_restart;

@@ -84,15 +84,23 @@ fn fixed(path: impl AsRef<OsStr>) -> Command {
 pub enum Inherited {
     /// All variables: root has set them.
     All,
-    /// Those of these assignments, `NAME=VALUE`, that still have that value.
+    /// Nothing but these assignments, `NAME=VALUE`, of which later ones count.
     Only(Vec<String>),
 }
 
 impl Inherited {
-    fn has(&self, name: &str, value: &str) -> bool {
+    /// The variables, without those that would change what a program loads.
+    fn harmless(&self) -> BTreeMap<OsString, OsString> {
+        let is_harmless = |name: &str, value: &str| environment::is_harmless(name, value);
         match self {
-            Self::All => true,
-            Self::Only(these) => these.iter().any(|one| one.split_once('=') == Some((name, value))),
+            Self::All => std::env::vars_os()
+                .filter(|(name, value)| name.to_str().zip(value.to_str()).is_some_and(|(a, b)| is_harmless(a, b)))
+                .collect(),
+            Self::Only(these) => {
+                let assigned: BTreeMap<_, _> = these.iter().filter_map(|one| one.split_once('=')).collect();
+                let kept = assigned.into_iter().filter(|(name, value)| is_harmless(name, value));
+                kept.map(|(name, value)| (name.into(), value.into())).collect()
+            }
         }
     }
 }
@@ -134,11 +142,7 @@ pub fn become_tied(words: &[String]) -> io::Error {
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`]: there is not even a program.
 pub fn administrators(words: &[String], inherited: &Inherited, ours: &Ours, life: Life) -> io::Result<Command> {
-    let taken_over = std::env::vars_os().filter(|(name, value)| {
-        let (name, value) = (name.to_str(), value.to_str());
-        name.zip(value).is_some_and(|(name, value)| inherited.has(name, value) && environment::is_harmless(name, value))
-    });
-    let mut variables: BTreeMap<_, _> = taken_over.collect();
+    let mut variables = inherited.harmless();
     let roots = [("PATH", PATH), ("HOME", "/root"), ("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")];
     variables.extend(roots.map(|(name, value)| (name.into(), value.into())));
     variables.extend(ours.iter().map(|(name, value)| (name.into(), value.into())));
@@ -210,13 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn of_assignments_only_those_that_still_stand_are_taken_over() {
+    fn of_assignments_nothing_else_is_taken_over_and_the_last_one_counts() {
         let program = ["/usr/bin/env".to_owned()];
-        let name = format!("CARGO_PKG_NAME={}", env!("CARGO_PKG_NAME"));
-        let only = Inherited::Only(vec![name, "CARGO_PKG_VERSION=0".to_owned(), "LD_LIBRARY_PATH=".to_owned()]);
+        let only = ["A=1", "CARGO_PKG_VERSION=0", "LD_LIBRARY_PATH=", "A=2"].map(str::to_owned);
+        let only = Inherited::Only(only.into());
         let seen = environment(administrators(&program, &only, &[("OURS", "1".to_owned())], Life::Own).unwrap());
         let kept: Vec<_> = seen.keys().map(String::as_str).collect();
-        assert_eq!(kept, ["CARGO_PKG_NAME", "HOME", "LOGNAME", "OURS", "PATH", "SHELL", "USER"]);
+        assert_eq!((&*seen["A"], &*seen["CARGO_PKG_VERSION"]), ("2", "0"));
+        assert_eq!(kept, ["A", "CARGO_PKG_VERSION", "HOME", "LOGNAME", "OURS", "PATH", "SHELL", "USER"]);
     }
 
     #[test]

@@ -33,11 +33,11 @@ pub fn in_other_hands(root: &Path, path: &Path) -> Option<String> {
     Walker::new(root).distrust(path).map(|distrust| distrust.on_the_way())
 }
 
-/// Whether it is certain that root alone decides what stands at `path` below `root`. Unlike [`in_other_hands`] this says no where it
-/// cannot be seen.
+/// The content of the file at `path` below `root`, where it is certain that root alone decides what stands there; `None` also where
+/// there is nothing.
 #[must_use]
-pub fn is_roots_alone(root: &Path, path: &Path) -> bool {
-    Walker::new(root).is_trusted(path)
+pub fn read_if_roots(root: &Path, path: &Path) -> Option<Vec<u8>> {
+    Reader::new(root).read_if_roots(path)
 }
 
 /// Reads everything below `root` (`/` on a running host). Total: what cannot be read is among the problems.

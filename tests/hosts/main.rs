@@ -37,6 +37,7 @@ mod first;
 mod flapping;
 #[cfg(feature = "full")]
 mod foreign_dumps;
+mod foreign_files;
 mod foreign_objects;
 mod foreign_text;
 mod full_disk;

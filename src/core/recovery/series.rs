@@ -173,6 +173,16 @@ impl Series {
         self.forget(now, limit);
         self.up_since = None;
         self.last_end = end;
+        self.count(now, limit)
+    }
+
+    /// Notes the death of a run since which another one has begun: it counts, and is nothing that the next start would answer.
+    pub fn late_death(&mut self, now: u64, limit: DeathLimit) -> Verdict {
+        self.forget(now, limit);
+        self.count(now, limit)
+    }
+
+    fn count(&mut self, now: u64, limit: DeathLimit) -> Verdict {
         if limit.deaths == 0 {
             return Verdict::Restart;
         }

@@ -1,5 +1,6 @@
 //! The service of a condition that is not part of a start: `unitward-WARD-CONDITION.service`.
 
+use super::confined;
 use super::lists::{self, COMMAND_TIMEOUT, HelperLine, List, Site, Writer};
 use super::ward_unit::{write_lines, write_native};
 use super::words::command_of;
@@ -9,11 +10,12 @@ use crate::core::config::{Condition, Ward, time_span};
 use std::fmt::Write as _;
 use std::iter;
 
-/// As whom a command of the ward runs, and so one here too; root's do not.
-const IDENTITY: [&str; 4] = ["User", "Group", "SupplementaryGroups", "DynamicUser"];
-
 /// What a command of the ward finds around it, and so finds here too.
-const SURROUNDINGS: [&str; 5] = ["WorkingDirectory", "Environment", "EnvironmentFile", "PassEnvironment", "UMask"];
+const SURROUNDINGS: [&str; 4] = ["WorkingDirectory", "Environment", "PassEnvironment", "UMask"];
+
+/// The same for those that PID 1 starts. The helper reads it itself: with one that is large enough, and the service's user may write it,
+/// not even the helper could be started.
+const FILE: &str = "EnvironmentFile";
 
 /// The names of the services of such conditions.
 pub fn names(ward: &Ward) -> impl Iterator<Item = String> {
@@ -33,7 +35,9 @@ fn alone(ward: &Ward) -> impl Iterator<Item = &Condition> {
 /// not there, systemd runs no line at all.
 #[derive(Debug, Clone, Copy)]
 struct Needed {
-    identity: bool,
+    /// As whom a command of the ward runs, and in what sandbox; root's have none.
+    confinement: bool,
+    /// What is around each.
     surroundings: bool,
 }
 
@@ -44,11 +48,12 @@ impl Needed {
             .iter()
             .flat_map(|step| iter::once(&step.action).chain(step.otherwise.iter().map(|otherwise| &otherwise.action)));
         let commands: Vec<_> = actions.filter_map(command_of).collect();
-        Self { identity: commands.iter().any(|command| !command.privileged), surroundings: !commands.is_empty() }
+        Self { confinement: commands.iter().any(|command| !command.privileged), surroundings: !commands.is_empty() }
     }
 
     fn has(self, key: &str) -> bool {
-        (self.identity && IDENTITY.contains(&key)) || (self.surroundings && SURROUNDINGS.contains(&key))
+        (self.confinement && (key == FILE || confined::confines(key)))
+            || (self.surroundings && SURROUNDINGS.contains(&key))
     }
 }
 
@@ -56,8 +61,11 @@ impl Needed {
 /// from running.
 fn write_forgiving<'a>(text: &mut String, lines: impl IntoIterator<Item = &'a NativeLine>) {
     for line in lines {
-        let is_file = matches!(line.key.as_str(), "WorkingDirectory" | "EnvironmentFile");
-        let forgiving = if is_file && !line.value.is_empty() && !line.value.starts_with('-') { "-" } else { "" };
+        let forgiving = if line.key == "WorkingDirectory" && !line.value.is_empty() && !line.value.starts_with('-') {
+            "-"
+        } else {
+            ""
+        };
         text.extend([line.key.as_str(), "=", forgiving, line.value.as_str(), "\n"]);
     }
 }
@@ -79,7 +87,7 @@ fn service(ward: &Ward, condition: &Condition, beside: Beside<'_>) -> Output {
     let mut text = header(&ward.path);
     let _ = writeln!(text, "[Unit]\nDescription=Steps of [{}] in ward {}", condition.id, ward.name);
     let _ = writeln!(text, "SourcePath={}\nStartLimitIntervalSec=0\n\n[Service]\nType=oneshot", ward.path.display());
-    if needed.identity {
+    if needed.confinement {
         write_native(&mut text, surroundings);
     } else {
         write_forgiving(&mut text, surroundings);

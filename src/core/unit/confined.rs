@@ -68,13 +68,18 @@ fn is_off(key: &str, value: &str) -> bool {
     }
 }
 
+/// Whether a setting of this name is one of these.
+pub(super) fn confines(key: &str) -> bool {
+    // RestartSec= and the like begin otherwise.
+    KEYS.contains(&key) || FAMILIES.iter().any(|family| key.starts_with(family))
+}
+
 /// Whether one of the lines, in the order they apply, does so.
 pub(super) fn is_confined<'a>(service: impl Iterator<Item = &'a NativeLine>) -> bool {
     let mut on = std::collections::BTreeSet::new();
     for line in service {
         let key = line.key.as_str();
-        // RestartSec= and the like begin otherwise.
-        if !KEYS.contains(&key) && !FAMILIES.iter().any(|family| key.starts_with(family)) {
+        if !confines(key) {
             continue;
         }
         if is_off(key, &line.value) {

@@ -1,7 +1,7 @@
 //! Keeps the history within its bounds: what goes, in which order, and how the file shrinks.
 //!
-//! A death goes with its reports and its recovery, as one. For the bound on disk the oldest that is done goes first, then
-//! the oldest that is not; both are counted in the file for ever. For its age only what is done goes, uncounted: a host
+//! A death goes with its reports and its recovery, as one. For the bound on disk the oldest that is done goes first, then of
+//! those that are not the oldest of the unit with the most: a service that dies again and again must not cost another its report. Both are counted in the file for ever. For its age only what is done goes, uncounted: a host
 //! without a clock boots in 1970 and must not throw away what it has not reported.
 //!
 //! Invariants: a pass over the store is linear in what it drops; dropping ends, at the latest when nothing is left. The
@@ -106,8 +106,10 @@ fn drop_aged(db: &Connection, oldest: u64) -> Result<u64> {
 
 /// Drops a few of the oldest; `false`: there is nothing to drop.
 fn drop_oldest(db: &Connection, dropped: &mut Dropped) -> Result<bool> {
-    for done in [1, 0] {
-        let oldest = ids(db, "SELECT id FROM deaths WHERE done = ?1 ORDER BY id LIMIT ?2", (done, AT_ONCE))?;
+    let of_loudest = "AND unit = (SELECT unit FROM deaths WHERE done = 0 GROUP BY unit ORDER BY count(*) DESC LIMIT 1)";
+    for (done, whose) in [(1, ""), (0, of_loudest)] {
+        let query = format!("SELECT id FROM deaths WHERE done = ?1 {whose} ORDER BY id LIMIT ?2");
+        let oldest = ids(db, &query, (done, AT_ONCE))?;
         let gone = drop_all(db, &oldest)?;
         match done {
             1 => dropped.sent += gone,

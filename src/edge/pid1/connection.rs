@@ -3,9 +3,9 @@
 //! As with `systemctl`, root asks at PID 1's private socket, which is there early in the boot and while the message bus is dead; there
 //! are only two on that line, and no Hello is said. Everybody else asks by way of the bus.
 
-use super::SYSTEMD;
 use super::message::{self, Call, HEAD, Reply};
 use super::properties::Properties;
+use super::{MANAGER_PATH, SYSTEMD};
 use crate::edge::bounded::Bounded;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::path::Path;
@@ -138,12 +138,34 @@ impl Connection {
             };
             open -= 1;
             match value {
-                Ok(value) => known.put(question.property, value),
+                Ok(Some(value)) => known.put(question.property, value),
+                Ok(None) => return Err(ErrorKind::InvalidData.into()),
                 Err(error) => refused.push(error),
             }
         }
         let all = refused.len() == questions.len();
         refused.into_iter().next().filter(|_| all).map_or(Ok(known), Err)
+    }
+
+    /// Calls a method of PID 1's with two strings, and waits until it has returned.
+    pub(super) fn call(&mut self, member: &str, arguments: (&str, &str)) -> io::Result<()> {
+        self.socket.get_mut().lasts(PATIENCE);
+        self.serial += 1;
+        let interface = format!("{SYSTEMD}.Manager");
+        let call = Call {
+            destination: self.destination,
+            path: MANAGER_PATH,
+            interface: &interface,
+            member,
+            arguments: Some(arguments),
+        };
+        self.socket.get_mut().write_all(&message::write(self.serial, &call)?)?;
+        loop {
+            // Signals come between.
+            if let Some(Reply { value, .. }) = self.reply()?.filter(|reply| reply.to == self.serial) {
+                return value.map(drop);
+            }
+        }
     }
 
     fn reply(&mut self) -> io::Result<Option<Reply>> {

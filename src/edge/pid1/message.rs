@@ -116,8 +116,8 @@ fn endian(message: &[u8]) -> io::Result<Endian> {
 pub(super) struct Reply {
     /// The call's number.
     pub(super) to: u32,
-    /// The value, or why there is none.
-    pub(super) value: io::Result<OwnedVariant>,
+    /// The value, or why there is none; `None`: the answer is of another type.
+    pub(super) value: io::Result<Option<OwnedVariant>>,
 }
 
 /// Reads a whole message; `None` if it is no reply.
@@ -130,13 +130,15 @@ pub(super) fn read(bytes: Vec<u8>) -> io::Result<Option<Reply>> {
         _ => None,
     });
     let Some(to) = to else { return Ok(None) };
+    let is_value = fields.iter().any(|field| matches!(field, (SIGNATURE, Variant::Signature(Signature::Variant))));
     let begin = end.next_multiple_of(8);
     if begin > message.len() {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let body = message.slice(begin..);
     let value = match kind {
-        ANSWER => body.deserialize().map(|(value, _)| value).map_err(io::Error::other),
+        ANSWER if !is_value => Ok(None),
+        ANSWER => body.deserialize().map(|(value, _)| Some(value)).map_err(io::Error::other),
         ERROR => Err(io::Error::other(body.deserialize::<&str>().map_or("refused", |(why, _)| why).to_owned())),
         _ => return Ok(None),
     };
@@ -150,7 +152,8 @@ pub(super) mod tests {
     /// The answer to a question, a string.
     pub(in super::super) fn answer(to: u32, text: &str) -> Vec<u8> {
         let body = serialized(&Variant::from(text)).unwrap();
-        whole((ANSWER, 0, 7), &[(REPLY_SERIAL, Variant::from(to))], &body).unwrap()
+        let fields = [(REPLY_SERIAL, Variant::from(to)), (SIGNATURE, Variant::Signature(Signature::Variant))];
+        whole((ANSWER, 0, 7), &fields, &body).unwrap()
     }
 
     /// A refusal.

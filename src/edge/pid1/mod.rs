@@ -105,6 +105,15 @@ pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, O
     })
 }
 
+/// Has PID 1 queue the stop of a unit and of nothing else. No program is started for it, which may be impossible where a service fills
+/// its own control group.
+///
+/// # Errors
+/// When PID 1 cannot be asked or refuses.
+pub fn stop(unit: &str) -> io::Result<()> {
+    Connection::with(PATIENTLY, |connection| connection.call("StopUnit", (unit, "ignore-dependencies")))
+}
+
 /// Returns when PID 1 answers, or has not answered for long enough.
 pub fn await_answer() {
     let question = of_itself("Version");

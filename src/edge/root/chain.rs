@@ -280,18 +280,6 @@ impl<'r> Walker<'r> {
             Ok(()) | Err(Stop::Missing | Stop::Nowhere | Stop::Failed(_)) => None,
         }
     }
-
-    /// Whether it is certain that root alone decides what a path leads to: a file of root's, or nothing where only root could put
-    /// something.
-    pub(super) fn is_trusted(&mut self, path: &Path) -> bool {
-        match self.walk(path) {
-            Ok(End::File(directory, name)) => self.judge_end(&directory, &name).is_ok(),
-            Err(Stop::Missing) => true,
-            Ok(End::Directory(_) | End::Null | End::Odd) | Err(Stop::Distrust(_) | Stop::Nowhere | Stop::Failed(_)) => {
-                false
-            }
-        }
-    }
 }
 
 /// Whether what is open is in a FUSE file system.

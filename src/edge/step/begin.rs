@@ -30,7 +30,7 @@ const TO_BE_ENDED: Duration = Duration::from_secs(10);
 pub(super) fn begin(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
     if is_refused(&arguments)? {
-        return end_start(arguments.word(1)?).map(|()| 0);
+        end_start(arguments.word(1)?);
     }
     if let Some((state, record)) = start(&arguments, &lines)? {
         // No start depends on these: those have a line of ExecStartPre=.
@@ -191,11 +191,14 @@ pub(super) fn has_refused(state: &WardState, run: &InvocationId, known: &Propert
     !has_run && exclusion::load(state).is_some() && state.run(run.as_str()).is_err()
 }
 
-/// Ends this start, and with it this very process.
-fn end_start(unit: &str) -> io::Result<()> {
-    triggers::stop_with(unit, &[])?;
-    std::thread::sleep(TO_BE_ENDED);
-    Ok(())
+/// Ends this start, and with it this very process. While that is refused the start waits, until it times out.
+fn end_start(unit: &str) -> ! {
+    loop {
+        if let Err(error) = pid1::stop(unit).or_else(|_| triggers::stop_with(unit, &[])) {
+            tracing::warn!(OBJECT_SYSTEMD_UNIT = unit, "Failed to end the start of {unit}, trying again: {error}");
+        }
+        std::thread::sleep(TO_BE_ENDED);
+    }
 }
 
 /// Marks the conditions with `Once=` that fire now; gives those that have fired before.

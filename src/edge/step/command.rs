@@ -1,15 +1,18 @@
 //! A command that the helper runs: a step `Execute=+`, and any `Execute=` of a service that is root's and has no sandbox.
 //!
 //! The second gets the unit's environment as it is, as the service itself does. The first is the administrator's and may stand in the
-//! unit of another user: it gets that environment too, as systemd's own `+` lines do, but only what root has written there. What comes of an
-//! `EnvironmentFile=` that somebody else can write is left out whole, and of the rest what changes what a program loads
-//! ([`crate::core::environment`]). Systemd's own variables have what PID 1 says now.
+//! unit of another user: it gets that environment too, as systemd's own `+` lines do, but only what root has written there, and of that
+//! nothing that changes what a program loads ([`crate::core::environment`]). Systemd's own variables have what PID 1 says now.
+//!
+//! Who could write an `EnvironmentFile=` when PID 1 read it cannot be known afterwards: the file, or a directory above it, may be gone
+//! or be another one. So each is read here once more, and only what stands in a file of root's counts.
 
 use super::ending::{TOLD, Told};
 use super::identity;
 use super::line::StepLine;
 use super::list::Run;
 use super::told;
+use crate::core::environment_file;
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::program::{self, Inherited};
 use crate::edge::record::RunRecord;
@@ -46,29 +49,74 @@ pub(super) fn execute(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
 }
 
 fn administrators(line: &StepLine, run: &Run<'_>, told: Vec<(&'static str, String)>) -> io::Result<Command> {
-    let own = [&["Environment", "EnvironmentFiles", "MainPID"], &TOLD[..]].concat();
-    // When PID 1 does not answer, nobody knows what is root's.
-    let known = pid1::ask(&run.unit, Wanted { unit: &[], own: &own }).ok();
-    let inherited = inherited(known.as_ref());
+    let own = [&["MainPID"], &ENVIRONMENT[..], &TOLD[..], &DIRECTORIES.map(|directory| directory.property)].concat();
+    let ask = |unit| pid1::ask(unit, Wanted { unit: &[], own: &own }).ok();
+    let known = ask(&run.unit);
+    // A condition's own service runs what is the ward's.
+    let wards = run.ward_unit.as_deref().map(ask);
+    let inherited = inherited(wards.iter().chain([&known]).map(Option::as_ref).collect());
     let mut variables = systemds_own(&run.record, &known.unwrap_or_default());
     variables.extend(told);
     program::administrators(&line.arguments, &inherited, &variables, run.site.life)
 }
 
-/// What is taken over of this line's environment.
-fn inherited(known: Option<&Properties>) -> Inherited {
-    let Some(known) = known else { return Inherited::Only(Vec::new()) };
-    if known.first_texts("EnvironmentFiles").all(is_roots) {
+/// What says which environment a unit's commands have.
+const ENVIRONMENT: [&str; 3] = ["Environment", "EnvironmentFiles", "UnsetEnvironment"];
+
+/// What is taken over of the environment of units, of which later ones count; `None`: PID 1 does not answer, and nobody knows what is
+/// root's.
+fn inherited(units: Option<Vec<&Properties>>) -> Inherited {
+    let Some(units) = units else { return Inherited::Only(Vec::new()) };
+    let has_file = |known: &&Properties| known.first_texts("EnvironmentFiles").next().is_some();
+    if !units.iter().any(has_file) {
         return Inherited::All;
     }
-    let unit = known.texts("Environment").map(str::to_owned);
-    Inherited::Only(unit.chain(pid1::environment()).collect())
+    Inherited::Only(pid1::environment().into_iter().chain(units.into_iter().flat_map(of_unit)).collect())
 }
 
-/// Whether root alone decides what an `EnvironmentFile=` says. PID 1 has read it where it lives, and this line may see other mounts.
-/// Of a pattern it is not known which files it meant.
-fn is_roots(path: &str) -> bool {
-    !path.contains(['*', '?', '[', '\\']) && root::is_roots_alone(Path::new(PID_1S_ROOT), Path::new(path))
+/// The assignments of a unit that are root's, in the order in which they count.
+fn of_unit(known: &Properties) -> impl Iterator<Item = String> {
+    let directories = DIRECTORIES.into_iter().filter_map(|directory| directory.assignment(known));
+    let own = known.texts("Environment").map(str::to_owned);
+    let all = directories.chain(own).chain(known.first_texts("EnvironmentFiles").flat_map(of_file));
+    all.filter(|assignment| !is_unset(known, assignment))
+}
+
+/// Whether `UnsetEnvironment=` names this assignment, or its variable.
+fn is_unset(known: &Properties, assignment: &str) -> bool {
+    let name = assignment.split_once('=').map_or(assignment, |(name, _)| name);
+    known.texts("UnsetEnvironment").any(|unset| unset == assignment || unset == name)
+}
+
+/// The assignments in an `EnvironmentFile=` of root's. PID 1 reads it where it lives, and this line may see other mounts. Of a pattern
+/// it is not known which files it means.
+fn of_file(path: &str) -> Vec<String> {
+    let is_pattern = path.contains(['*', '?', '[', '\\']);
+    let text = if is_pattern { None } else { root::read_if_roots(Path::new(PID_1S_ROOT), Path::new(path)) };
+    environment_file::assignments(&String::from_utf8_lossy(&text.unwrap_or_default()))
+}
+
+/// Directories that systemd makes for a unit, and tells it of.
+struct MadeDirectories {
+    property: &'static str,
+    variable: &'static str,
+    below: &'static str,
+}
+
+const DIRECTORIES: [MadeDirectories; 5] = [
+    MadeDirectories { property: "RuntimeDirectory", variable: "RUNTIME_DIRECTORY", below: "/run" },
+    MadeDirectories { property: "StateDirectory", variable: "STATE_DIRECTORY", below: "/var/lib" },
+    MadeDirectories { property: "CacheDirectory", variable: "CACHE_DIRECTORY", below: "/var/cache" },
+    MadeDirectories { property: "LogsDirectory", variable: "LOGS_DIRECTORY", below: "/var/log" },
+    MadeDirectories { property: "ConfigurationDirectory", variable: "CONFIGURATION_DIRECTORY", below: "/etc" },
+];
+
+impl MadeDirectories {
+    /// Systemd's own assignment (systemd.exec(5)); `None`: the unit has none of these.
+    fn assignment(&self, known: &Properties) -> Option<String> {
+        let paths: Vec<_> = known.texts(self.property).map(|name| [self.below, "/", name].concat()).collect();
+        (!paths.is_empty()).then(|| [self.variable, "=", &paths.join(":")].concat())
+    }
 }
 
 /// The variables that systemd itself sets, with what PID 1 says now.

@@ -20,12 +20,13 @@ pub(super) const REBOOT_PAUSE: u64 = 10 * 60 * 1_000;
 
 /// Notes a death now and says whether it was one too many.
 pub(super) fn death(series: &mut Series, end: LastEnd, arguments: &Arguments) -> io::Result<Verdict> {
-    let limit = DeathLimit {
-        deaths: tolerated(arguments),
-        within: arguments.span("within")?,
-        reset_after: arguments.span("reset-after")?,
-    };
-    Ok(series.death(clock::since_boot(), end, limit))
+    Ok(series.death(clock::since_boot(), end, of(arguments)?))
+}
+
+/// The limit of a line's options.
+pub(super) fn of(arguments: &Arguments) -> io::Result<DeathLimit> {
+    let (within, reset_after) = (arguments.span("within")?, arguments.span("reset-after")?);
+    Ok(DeathLimit { deaths: tolerated(arguments), within, reset_after })
 }
 
 /// The same where nothing can be written: systemd's own counter stands in for it. It counts the restarts of the unit's whole life, so

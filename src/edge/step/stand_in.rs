@@ -17,7 +17,7 @@ use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::core::recovery::{Series, list, policy, turned};
 use crate::edge::exclusion::{self, By};
 use crate::edge::pid1::{self, Wanted};
-use crate::edge::record::{End, GivenUp, RunRecord, WardState};
+use crate::edge::record::{End, GivenUp, RunRecord, StartKind, WardState};
 use crate::edge::{clock, series_file};
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -81,14 +81,17 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     let mut series = series_file::load(&state);
     // The line has counted it, and was killed before it could write down how the run ended; or do what the limit demands.
     let is_counted = !series.open && series.died_in.as_deref() == Some(death.invocation.as_str());
+    let is_late = matches!(noted, Noted::Nothing) && has_begun_since(&state, death);
     let (mut record, missed) = match noted {
         Noted::Begun(record) => (*record, Verdict::Restart),
+        Noted::Nothing if is_late => (record_of(death), Verdict::Restart),
         Noted::Nothing => begin(&mut series, death, arguments)?,
     };
     let by_counter = Counted { now: Some(death.restarts), noted: series.nrestarts, lasted: death.lasted() };
     let counted = match is_counted {
         true if series.limit_at > 0 => Verdict::LimitReached,
         true => Verdict::Restart,
+        false if is_late => series.late_death(clock::since_boot(), limit::of(arguments)?),
         false => count(&mut series, death, &line)?,
     };
     let mut verdict = if missed == Verdict::LimitReached { missed } else { counted };
@@ -202,11 +205,24 @@ fn begin(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Res
     let start = series.start(Some(death.restarts), false);
     let record = RunRecord {
         restarts: series.restarts,
-        begun: Some(death.begun),
         follows: series.answers(start, missed),
-        ..RunRecord::new(&death.ward, &death.unit, death.invocation.as_str(), super::begin::kind(start))
+        start: super::begin::kind(start),
+        ..record_of(death)
     };
     Ok((record, verdict))
+}
+
+/// A record of the run that knows nothing of those before it.
+fn record_of(death: &Unnoted) -> RunRecord {
+    let start = if death.restarts > 0 { StartKind::AfterAbnormalDeath } else { StartKind::First };
+    let record = RunRecord::new(&death.ward, &death.unit, death.invocation.as_str(), start);
+    RunRecord { restarts: death.restarts, begun: Some(death.begun), ..record }
+}
+
+/// Whether another run has begun since, and has noted so: what the series says is of that one.
+fn has_begun_since(state: &WardState, death: &Unnoted) -> bool {
+    let present = state.current().and_then(|run| state.run(run.as_str()).ok());
+    present.is_some_and(|run| run.begun.is_some_and(|begun| begun > death.begun))
 }
 
 /// Counts the death.
@@ -273,7 +289,6 @@ fn await_down(unit: &str) {
 mod tests {
     use super::*;
     use crate::edge::exclusion::Exclusion;
-    use crate::edge::record::StartKind;
 
     fn line() -> Line {
         Line { arguments: arguments(), restart: "always".into() }
@@ -324,6 +339,20 @@ mod tests {
         let _ = series.start(Some(0), false);
         let _ = begin(&mut series, &death(1), &arguments()).unwrap();
         assert_eq!(series.deaths.len(), 1);
+    }
+
+    #[test]
+    fn of_a_run_that_a_later_one_has_followed_the_death_counts_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "web");
+        let (death, later) = (death(1), self::death(2));
+        assert!(!has_begun_since(&state, &death));
+        state.save_run(&RunRecord { begun: Some(death.begun + 1), ..record_of(&later) }).unwrap();
+        state.set_current(&later.invocation).unwrap();
+        assert!(has_begun_since(&state, &death));
+        let mut series = Series { open: true, nrestarts: 2, ..Series::default() };
+        let _ = series.late_death(5, limit::of(&arguments()).unwrap());
+        assert_eq!(series, Series { open: true, nrestarts: 2, deaths: vec![5], ..Series::default() });
     }
 
     #[test]

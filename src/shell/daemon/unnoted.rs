@@ -2,16 +2,20 @@
 //!
 //! It asks PID 1, writes records and, where the death limit is reached, has the unit stopped or its stack restarted, which may take
 //! seconds. So it is a thread of its own, with one beside it for each limit that was reached, and the main loop only hands over.
-//! Deaths are noted in the order they come. A full channel means a death that does not count; systemd's own start limit stays.
+//! Wards take turns, so that one whose unit dies again and again does not hold up the limit of another; the deaths of one are noted in
+//! the order they come. A full channel, or too many deaths of one ward, means a death that does not count.
 
 use super::event::Witness;
 use super::records;
 use crate::edge::step::stand_in::{self, Unnoted};
+use std::collections::VecDeque;
 use tokio::sync::mpsc;
 use tracing::warn;
 
 /// Deaths that may wait: hundreds of units that fail at once.
 const DEATHS: usize = 1_024;
+/// Those of one ward among them.
+const OF_A_WARD: usize = 64;
 /// Answers that may wait for the main loop; the thread pauses when there are more.
 const NOTED: usize = 64;
 
@@ -30,12 +34,47 @@ pub(super) fn note_deaths() -> std::io::Result<Notes> {
     let (deaths, mut waiting) = mpsc::channel::<Unnoted>(DEATHS);
     let (answers, noted) = mpsc::channel(NOTED);
     let run = move || {
-        while let Some(death) = waiting.blocking_recv() {
+        let mut turns = Turns::default();
+        while let Some(death) = turns.next().or_else(|| waiting.blocking_recv()) {
             note(death, &answers);
+            while let Ok(death) = waiting.try_recv() {
+                turns.queue(death);
+            }
         }
     };
     std::thread::Builder::new().name("unnoted".to_owned()).spawn(run)?;
     Ok(Notes { deaths, noted })
+}
+
+/// Deaths that wait, ward by ward.
+#[derive(Default)]
+struct Turns {
+    /// The ward whose turn is next comes first.
+    wards: VecDeque<VecDeque<Unnoted>>,
+}
+
+impl Turns {
+    fn queue(&mut self, death: Unnoted) {
+        let is_same = |waiting: &&mut VecDeque<Unnoted>| waiting.front().is_some_and(|first| first.ward == death.ward);
+        match self.wards.iter_mut().find(is_same) {
+            Some(waiting) if waiting.len() >= OF_A_WARD => {}
+            Some(waiting) => waiting.push_back(death),
+            None => self.wards.push_back(VecDeque::from([death])),
+        }
+    }
+}
+
+impl Iterator for Turns {
+    type Item = Unnoted;
+
+    fn next(&mut self) -> Option<Unnoted> {
+        let mut waiting = self.wards.pop_front()?;
+        let death = waiting.pop_front();
+        if !waiting.is_empty() {
+            self.wards.push_back(waiting);
+        }
+        death
+    }
 }
 
 /// Notes a death. What the death limit demands is done beside the deaths of others, each of which is one more restart.
@@ -68,4 +107,38 @@ fn note(death: Unnoted, answers: &mpsc::Sender<Witness>) {
 
 fn failed(death: &Unnoted, error: &std::io::Error) {
     warn!(UNITWARD_WARD = death.ward, "Failed to note the death of {}: {error}", death.unit);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::crash::observation::InvocationId;
+    use crate::core::recovery::series::LastEnd;
+
+    fn death(ward: &str, at: u64) -> Unnoted {
+        Unnoted {
+            ward: ward.into(),
+            unit: format!("{ward}.service"),
+            invocation: InvocationId::parse(&"ab".repeat(16)).unwrap(),
+            restarts: 0,
+            begun: 0,
+            kind: LastEnd::AbnormalDeath,
+            result: "exit-code".into(),
+            process: None,
+            pid: None,
+            at,
+        }
+    }
+
+    #[test]
+    fn wards_take_turns_and_none_has_more_than_its_share() {
+        let mut turns = Turns::default();
+        for at in 0..100 {
+            turns.queue(death("loud", at));
+        }
+        turns.queue(death("quiet", 7));
+        let order: Vec<_> = turns.map(|death| (death.ward, death.at)).collect();
+        assert_eq!(order[..3], [("loud".to_owned(), 0), ("quiet".to_owned(), 7), ("loud".to_owned(), 1)]);
+        assert_eq!(order.len(), OF_A_WARD + 1);
+    }
 }

@@ -90,6 +90,26 @@ fn the_oldest_that_is_done_goes_first_and_then_the_oldest() {
 }
 
 #[test]
+fn a_unit_that_dies_again_and_again_does_not_cost_another_its_report() {
+    let place = Place::new();
+    let mut history = History::open(&place.path(), SMALL, NOW).unwrap().history;
+    let quiet = |number| {
+        let mut changes = waits(number);
+        let [Change::Death(death), Change::Report(report)] = &mut changes else { unreachable!() };
+        death.key.unit = "quiet.service".into();
+        report.death = death.key.clone();
+        changes
+    };
+    history.apply(NOW, &quiet(0)).unwrap();
+    for number in (1..6000).step_by(4) {
+        history.apply(NOW, &(number..number + 4).flat_map(waits).collect::<Vec<_>>()).unwrap();
+    }
+    assert!(history.tallies().unwrap().dropped_unsent > 500);
+    let left = count(&history, "SELECT count(*) FROM deaths WHERE unit = 'quiet.service'");
+    assert_eq!(left, 1);
+}
+
+#[test]
 fn what_was_dropped_is_not_taken_for_new() {
     let place = Place::new();
     let mut history = History::open(&place.path(), SMALL, NOW).unwrap().history;

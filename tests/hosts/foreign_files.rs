@@ -1,0 +1,95 @@
+//! An `EnvironmentFile=` that the service's user can write, and a sandbox: what the lines of root's and the steps make of them.
+
+use crate::host::Host;
+use crate::on_both;
+use crate::report::{guard, kill, wait_for_restart};
+use std::time::Duration;
+
+const LIMIT: &str = "[Recovery]\nDeathLimit=1\nMaxDelaySec=0\n";
+
+fn wait_for_end_of(host: &Host, service: &str) {
+    host.wait_for_within(Duration::from_secs(30), service, || {
+        let [state, ended] = host.systemctl_shows(service, ["ActiveState", "ExecMainExitTimestampMonotonic"]);
+        (state != "activating" && ended != "0").then_some(())
+    });
+}
+
+on_both! {
+    fn a_file_that_was_a_users_gives_roots_commands_nothing_once_it_is_gone(host: Host) {
+        host.sh("useradd --system app");
+        host.script("/opt/main", "#!/bin/sh\necho MARK=/etc/apps >/run/rcd/env\nexec sleep infinity\n");
+        host.script("/opt/report", "#!/bin/sh\nenv >/run/reported\ntouch \"${MARK:-/run/nothing}\"\n");
+        host.write("/etc/roots", "# root's\nFROM_ROOT='a b'\n");
+        host.write(
+            "/etc/systemd/system/rcd.service",
+            "[Service]\nExecStart=/opt/main\nUser=app\nRuntimeDirectory=rcd\nEnvironment=MARK=/run/roots OWN=1\n\
+             EnvironmentFile=/etc/roots\nEnvironmentFile=-/run/rcd/env\nRestart=always\nRestartSec=200ms\n",
+        );
+        guard(&host, "rc", "rcd", &format!(
+            "[Ward]\nUnit=rcd.service\n{LIMIT}[OnLimit]\nWaitFor=700ms\nExecute=+/opt/report\nExecute=+/usr/bin/touch ${{MARK}}.word\n"
+        ));
+        for _ in 0..2 {
+            host.wait_for("the file", || host.sh("cat /run/rcd/env 2>/dev/null || true").contains("MARK").then_some(()));
+            let (_, run) = kill(&host, "rcd");
+            if host.systemctl_show("rcd", "NRestarts") == "0" {
+                wait_for_restart(&host, "rcd", &run);
+            }
+        }
+        wait_for_end_of(&host, "unitward-rc-OnLimit.service");
+        assert!(!host.has("/etc/apps") && !host.has("/etc/apps.word"), "the user has chosen a file that root writes");
+        assert!(host.has("/run/roots") && host.has("/run/roots.word"), "{}", host.read("/run/reported"));
+        let seen = host.read("/run/reported");
+        assert!(seen.contains("FROM_ROOT=a b\n") && seen.contains("OWN=1\n"), "{seen}");
+    }
+
+    fn a_file_that_is_too_large_for_any_command_does_not_silence_the_limit(host: Host) {
+        host.sh("useradd --system app; install -d -o app /home/app; touch /home/app/env; chown app /home/app/env");
+        host.script("/opt/main", "#!/bin/sh\nexec sleep infinity\n");
+        host.write(
+            "/etc/systemd/system/big.service",
+            "[Service]\nExecStart=/opt/main\nUser=app\nEnvironmentFile=-/home/app/env\nRestart=always\nRestartSec=200ms\n",
+        );
+        guard(&host, "big", "big", &format!("[Ward]\nUnit=big.service\n{LIMIT}[OnLimit]\nExecute=+/usr/bin/touch /run/told\n"));
+        let (_, run) = kill(&host, "big");
+        wait_for_restart(&host, "big", &run);
+        host.sh("for n in $(seq 18); do printf 'V%s=%0120000d\\n' $n 0; done >/home/app/env");
+        kill(&host, "big");
+        host.wait_for("the [OnLimit] step", || host.has("/run/told").then_some(()));
+    }
+
+    fn a_conditions_own_service_has_the_sandbox_of_the_wards_unit(host: Host) {
+        host.sh("useradd --system app");
+        host.script("/opt/look", "#!/bin/sh\ngrep -E '^(NoNewPrivs|CapBnd):' /proc/self/status; touch /var/tmp/outside && echo written\n");
+        let ward = format!(
+            "[Service]\nExecStart=sleep infinity\nUser=app\nNoNewPrivileges=yes\nProtectSystem=strict\nPrivateTmp=yes\nCapabilityBoundingSet=\n\
+             {LIMIT}[OnLimit]\nExecute=/opt/look\n"
+        );
+        guard(&host, "box", "box", &ward);
+        let (_, run) = kill(&host, "box");
+        wait_for_restart(&host, "box", &run);
+        kill(&host, "box");
+        let service = "unitward-box-OnLimit.service";
+        wait_for_end_of(&host, service);
+        let said = host.journal(&["-o", "cat", "-u", service]);
+        assert!(said.contains("NoNewPrivs:\t1") && said.contains("CapBnd:\t0000000000000000"), "{said}");
+        assert!(!host.has("/var/tmp/outside"), "{said}");
+    }
+
+    fn an_exclusion_holds_where_no_program_can_be_started(host: Host) {
+        let service = "[Service]\nExecStart=sleep infinity\nRestart=always\nRestartSec=200ms\n";
+        guard(&host, "web", "web", &format!("{service}{LIMIT}"));
+        host.sh("systemctl stop unitwardd.service unitwardd.socket 2>/dev/null || systemctl stop unitwardd");
+        let (_, run) = kill(&host, "web");
+        wait_for_restart(&host, "web", &run);
+        host.sh("cp /usr/bin/systemctl /root/systemctl; chmod -x /usr/bin/systemctl");
+        let pid = host.sh("/root/systemctl show -P MainPID web");
+        host.sh(&format!("kill -KILL {pid}"));
+        host.wait_for("the mark", || host.has("/run/unitward/wards/web/excluded.json").then_some(()));
+        host.wait_for("the end", || (host.sh("/root/systemctl show -P ActiveState web") == "failed").then_some(()));
+        let count = || host.journal(&["-o", "cat", "-u", "web"]).matches("Started web").count();
+        let before = count();
+        host.sh("sleep 2");
+        assert_eq!(count(), before);
+        host.sh("chmod +x /usr/bin/systemctl");
+    }
+}
