@@ -1,15 +1,16 @@
-//! What the measured services consist of: a process that tells the meter when it runs.
+//! The process of the measured services: it reports to the meter that it runs.
 //!
-//! * `worker up` says that it is up, and stays until it is killed;
-//! * `worker step` says so, and ends.
+//! * `worker up` reports that it is up, and stays until it is killed;
+//! * `worker step` reports a step, and ends.
 //!
-//! Each sends `WHAT PID NANOSECONDS` to the meter's socket, with the time at which its `main` began. It is small and linked
-//! against little, so that its own start weighs as little as may be, and the same whoever starts it.
+//! Each sends `WHAT PID NANOSECONDS` to the meter's socket, with the time at which its `main`
+//! began. It is small and linked against little, so that its own start takes as little time as
+//! possible, and the same under every supervisor.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::os::unix::net::UnixDatagram;
 
-/// Where the meter listens.
+/// The meter's socket.
 const SOCKET: &str = "/run/meter.sock";
 
 fn main() {

@@ -1,12 +1,14 @@
 //! The bare writer: the least that it can take to write what the generator writes.
 //!
-//! `writer plain|rename BLOB DIRECTORY`, where the blob is one file that holds a whole tree: kind, path and content of each
-//! entry, with their lengths (`benches/hosts/turns.rs` makes it).
+//! Usage: `writer plain|rename BLOB DIRECTORY`. The blob is one file that holds a whole tree: kind,
+//! path and content of each entry, with their lengths (`benches/hosts/turns.rs` makes it).
 //!
 //! * `plain` just writes each file;
-//! * `rename` writes it under another name first, so that it appears whole or not at all, as a generator's must.
+//! * `rename` writes it under another name first, so that it appears whole or not at all, as a
+//!   generator's must.
 //!
-//! Names are looked up in the open directory, and the program is linked as the generator is: statically.
+//! Names are looked up in the open directory, and the program is linked as the generator is:
+//! statically.
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, renameat, symlinkat};
 use std::fs;

@@ -1,4 +1,5 @@
-//! One fuzzer for all targets: `UNITWARD_FUZZ` names the one to run. `fuzz/run` builds and calls it.
+//! One fuzzer for all targets: `UNITWARD_FUZZ` names the one to run. `fuzz/run` builds and calls
+//! it.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
 //! `unitward-generator`: a systemd generator (systemd.generator(7)).
 //!
-//! Arguments → read → plan → write; what each does is the library's. It exits with 0 whatever it meets, because a
+//! Arguments → read → plan → write; the library does each. It always exits with 0, because a
 //! mistake in a ward must not make systemd distrust the boot; mistakes go to the kernel log.
 
 mod write;
@@ -17,7 +17,8 @@ use write::Writer;
 fn main() {
     let mut arguments = std::env::args_os().skip(1).peekable();
     let root = if arguments.next_if(|word| word == "--root").is_some() { arguments.next() } else { Some("/".into()) };
-    // The early directory, the second, stays empty. Called by hand with one directory, everything goes there.
+    // The early directory, the second, stays empty. If only one directory is given, everything goes
+    // there.
     match (root, arguments.next(), arguments.nth(1)) {
         (Some(root), Some(normal), late) => {
             let late = late.unwrap_or_else(|| normal.clone());
@@ -25,11 +26,11 @@ fn main() {
         }
         _ => eprintln!("usage: unitward-generator [--root DIR] NORMAL-DIR [EARLY-DIR LATE-DIR]"),
     }
-    // Without taking the plan apart first: the process's end frees a thousand wards faster.
+    // Without dropping the plan: the process's end frees a thousand wards faster.
     std::process::exit(0)
 }
 
-/// Where systemd wants the units.
+/// The directories for generated units.
 struct Directories {
     normal: PathBuf,
     late: PathBuf,
@@ -37,8 +38,9 @@ struct Directories {
 
 /// Reads below `root`, writes into `directories`.
 ///
-/// With many wards one thread reads and plans while another writes, which takes about as long. A ward is taken apart by the
-/// thread that made it, and only so many wait to be written, so ten thousand need no more memory than hundreds.
+/// With many wards one thread reads and plans while another writes, which takes about as long. A
+/// ward is dropped by the thread that made it, and only so many outputs wait to be written, so ten
+/// thousand need no more memory than hundreds.
 fn generate(root: &Path, directories: &Directories) {
     let mut files = Files::list(root);
     let stacks = files.stacks();

@@ -1,7 +1,7 @@
-//! Puts the outputs where systemd looks for them, each whole or not at all.
+//! Writes the outputs into systemd's directories, each whole or not at all.
 //!
-//! Two runs into one directory at once may happen; both write the same bytes under names of their own and rename
-//! them, so whoever reads meets one or the other.
+//! Two runs into one directory at once may happen; both write the same bytes, into files without a
+//! name or with one of their own, and then link or rename them, so a reader sees one or the other.
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, mkdirat, openat, renameat, symlinkat, unlinkat};
 use std::collections::BTreeSet;
@@ -11,14 +11,14 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use unitward::core::unit::{Content, Output};
 
-/// Writes into one directory, one output after the other.
+/// Writes outputs into one directory, one after the other.
 pub(crate) struct Writer<'a> {
     path: &'a Path,
     /// Opened at the first output; names below it are then looked up in one step each.
     directory: Option<OwnedFd>,
     temporary: String,
     made: BTreeSet<String>,
-    /// What could not be written; it does not stop the rest.
+    /// Outputs that could not be written; they do not stop the rest.
     pub(crate) failed: Vec<(PathBuf, io::Error)>,
 }
 
@@ -42,7 +42,8 @@ impl<'a> Writer<'a> {
         if let Some((folder, _)) = output.path.split_once('/')
             && !self.made.contains(folder)
         {
-            // Whether it is there already, or cannot be made, the write below tells.
+            // If the folder is there already, all is well; if it cannot be made, the write below
+            // fails.
             let _ = mkdirat(&directory, folder, Mode::from(0o755));
             self.made.insert(folder.to_owned());
         }
@@ -54,7 +55,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Puts one output where it belongs, by way of `temporary` where something stands there already.
+/// Writes one output to its place, by way of `temporary` if something stands there already.
 fn put(directory: &OwnedFd, temporary: &str, Output { path, content, .. }: &Output) -> io::Result<()> {
     let there = match content {
         Content::File(text) => put_nameless(directory, path, text),
@@ -75,7 +76,8 @@ fn put(directory: &OwnedFd, temporary: &str, Output { path, content, .. }: &Outp
     Ok(renameat(directory, temporary, directory, path)?)
 }
 
-/// Writes a file that gets its name when it is whole: one change of the directory less than renaming.
+/// Writes a file that gets its name once it is whole: one change of the directory less than by
+/// renaming.
 fn put_nameless(directory: &OwnedFd, path: &str, text: &str) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
     let mut file = File::from(openat(directory, ".", flags, Mode::from(0o644))?);

@@ -1,8 +1,9 @@
-//! A service dies: how soon does the cloud know, how soon does it run again, how soon is the last of four steps done?
+//! Measures a service's death: time to the report at a subscriber, to the restart, and to the end
+//! of the last of four steps.
 //!
-//! Each way of supervising has a host of its own, and they take turns, a kill each, so that a change of the machine's pace
-//! meets all of them. No service is killed before it has been up for more than a second: runit and s6 keep that much between
-//! two starts.
+//! Each way of supervising has a host of its own, and they take turns, a kill each, so that a
+//! change of the machine's pace affects all of them. No service is killed before it has been up for
+//! more than a second: runit and s6 keep that much between two starts.
 
 use super::Bench;
 use super::meter::Stroke;
@@ -13,14 +14,14 @@ use crate::host::Debian;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What an end leaves to do is over by then.
+/// Pause in which the work after an end is completed.
 const REST: Duration = Duration::from_millis(80);
-/// How long a service has been up at least when it is killed.
+/// Minimum time that a service is up before it is killed.
 const UP: Duration = Duration::from_millis(1_100);
 
 type Value = fn(&Stroke) -> Option<f64>;
 
-/// The measures, by name, and what of a stroke each takes.
+/// The measures, by name, each with the value of a stroke that it takes.
 const MEASURES: [(&str, Value); 4] = [
     (REPORT, |stroke| stroke.report),
     (MAIN, |stroke| stroke.up),
@@ -28,12 +29,12 @@ const MEASURES: [(&str, Value); 4] = [
     (STEPS_LAST, |stroke| stroke.steps),
 ];
 
-/// One way of supervising and what came of its kills.
+/// One way of supervising, and the results of its kills.
 struct Contestant {
     recipe: Recipe,
     subject: Subject,
     strokes: Vec<Stroke>,
-    /// When its service is to be killed next at the earliest.
+    /// Earliest time of the next kill of its service.
     next: Instant,
 }
 
@@ -73,7 +74,8 @@ impl Contestant {
 
     fn strike(&mut self) {
         thread::sleep(self.next.saturating_duration_since(Instant::now()));
-        // The turns would fall into step with those who look once in a while. The golden ratio spreads evenly.
+        // Otherwise the turns would fall into step with supervisors that poll. The golden ratio
+        // spreads them evenly.
         let share = (self.strokes.len() as f64 * 0.618_034).fract();
         thread::sleep(self.recipe.cycle.mul_f64(share));
         let stroke = self.subject.strike(1);
@@ -87,7 +89,7 @@ impl Contestant {
         thread::sleep(REST);
     }
 
-    /// In milliseconds. `None`: it cannot do this.
+    /// Returns the figures in milliseconds; `None`: it cannot do this.
     fn figures(&self, measure: &str, value: Value) -> Option<Figures> {
         let is_about_steps = [STEPS_MAIN, STEPS_LAST].contains(&measure);
         if is_about_steps != (self.recipe.expected.steps > 0) {

@@ -1,5 +1,6 @@
-//! The floor of "crash to subscriber", inside a host: a bare listener that tells the broker of a unit's death the moment PID 1's
-//! first signal of it arrives. It keeps nothing, asks nothing, and knows neither reason nor process.
+//! The lower bound of "crash to subscriber", inside a host: a bare listener that publishes a unit's
+//! death the moment PID 1's first signal of it arrives. It stores nothing, queries nothing, and
+//! knows neither reason nor process.
 
 use futures_util::StreamExt as _;
 use rumqttc::v5::mqttbytes::QoS;
@@ -9,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 use zbus::{Connection, MatchRule, MessageStream, Variant};
 
-/// Where it publishes.
+/// The topic on which it publishes.
 pub(crate) const TOPIC: &str = "floor";
 
 /// Runs until it is killed.

@@ -1,16 +1,17 @@
-//! What a host's processes use, read from outside: no command runs for it.
+//! Measures the resources that a host's processes use, from outside: no command runs in the host
+//! for it.
 
 use crate::host::Host;
 use std::collections::BTreeMap;
 use std::fs;
 
-/// Where the daemon's processes are.
+/// Control group of the daemon's processes.
 pub(crate) const DAEMON: &str = "system.slice/unitwardd.service";
-/// Where PID 1 is.
+/// Control group of PID 1.
 pub(crate) const PID_1: &str = "init.scope";
 
-/// Processor time that a control group has used, in microseconds: of all processes and groups in it, those that have gone among
-/// them.
+/// Returns the processor time that a control group has used, in microseconds: of all processes and
+/// groups in it, including those that have ended.
 pub(crate) fn cpu(host: &Host, group: &str) -> f64 {
     let file = host.path(&format!("/sys/fs/cgroup/{group}/cpu.stat"));
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -18,12 +19,12 @@ pub(crate) fn cpu(host: &Host, group: &str) -> f64 {
     used.and_then(|used| used.parse().ok()).expect("microseconds")
 }
 
-/// The daemon's process, as the machine numbers it.
+/// Returns the daemon's process ID, as the machine numbers it.
 pub(crate) fn daemon(host: &Host) -> u32 {
     host.outer_pid(&host.systemctl_show("unitwardd", "MainPID"))
 }
 
-/// How often a process has gone to sleep, all its threads together, each by its name.
+/// Returns the number of times that a process has gone to sleep, by the names of its threads.
 pub(crate) fn sleeps(pid: u32) -> BTreeMap<String, f64> {
     let mut sleeps = BTreeMap::new();
     for task in fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten() {
@@ -35,8 +36,9 @@ pub(crate) fn sleeps(pid: u32) -> BTreeMap<String, f64> {
     sleeps
 }
 
-/// The memory of a process by what it is for, in KiB: its share of what it shares with others. Its own program and SQLite count in
-/// full, for whoever shares these is the same program on another host of this machine.
+/// Returns the memory of a process by its use, in KiB: its share of memory that it shares with
+/// others. Its own program and SQLite count in full, because they are shared with the same program
+/// on another host of this machine.
 pub(crate) fn memory(pid: u32) -> BTreeMap<&'static str, f64> {
     let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).expect("it runs");
     let mut memory = BTreeMap::new();

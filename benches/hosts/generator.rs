@@ -1,5 +1,6 @@
-//! What the boot and each daemon-reload wait for: units of 0 to 10,000 wards, against a program that only writes the same
-//! files, and against podman's quadlet, which makes units of descriptions too.
+//! Measures the generator, which the boot and each daemon-reload wait for: units of 0 to 10,000
+//! wards, against a program that only writes the same files, and against podman's quadlet, which
+//! makes units of descriptions too.
 
 use super::Bench;
 use super::results::{Figures, Peer, Row};
@@ -8,13 +9,13 @@ use super::turns::{GENERATOR, Times, WRITER};
 use crate::host::{Debian, Host};
 use std::path::Path;
 
-/// So many wards, in so many rounds.
+/// Numbers of wards, each with its number of rounds.
 const SIZES: [(usize, usize); 5] = [(0, 300), (10, 300), (100, 200), (1_000, 60), (10_000, 20)];
 
-/// The wards of the boots, and how often each host is booted.
+/// Number of wards of the boots, and number of boots of each host.
 const BOOTED: (usize, usize) = (100, 10);
 
-/// The properties of PID 1 that tell of a boot, in microseconds.
+/// The properties of PID 1 with the times of a boot, in microseconds.
 const STAMPS: [&str; 4] = [
     "UserspaceTimestampMonotonic",
     "GeneratorsStartTimestampMonotonic",
@@ -46,7 +47,7 @@ pub(crate) fn measure(bench: &mut Bench) {
     boots(bench, &mut installed, alone(BOOTED.0).median);
 }
 
-/// What came of one run inside the host.
+/// Runs the turns inside the host and returns their times.
 fn times(host: &Host, wards: usize, rounds: usize) -> Times {
     let [wards, rounds] = [wards, rounds].map(|number| number.to_string());
     let output = host.inside(&[BENCH, "turns", &wards, &rounds]).output().expect("the bench inside");
@@ -54,7 +55,7 @@ fn times(host: &Host, wards: usize, rounds: usize) -> Times {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said()))
 }
 
-/// Puts a row for each peer; gives our figures.
+/// Adds a row for each peer, and returns our figures.
 fn against(bench: &mut Bench, wards: usize, times: Times, podman: &str) -> Figures {
     let figures = |values| Figures::of(values).expect("there was a round");
     let ours = figures(times.unitward);
@@ -75,9 +76,9 @@ fn scaled(figures: Figures, factor: f64) -> Figures {
     Figures { n: figures.n, median: figures.median * factor, p99: figures.p99 * factor }
 }
 
-/// Boots, by turns, the host with our packages and two without, on which the same services are units of systemd's alone: as they
-/// are, and with as many lines as a ward has.
-/// `alone` is what our generator takes by itself for as many wards, in milliseconds.
+/// Boots, in turns, the host with our packages and two without, on which the same services are
+/// units of systemd's alone: as they are, and with as many lines as a ward has. `alone` is the time
+/// that our generator takes by itself for as many wards, in milliseconds.
 fn boots(bench: &mut Bench, installed: &mut Host, alone: f64) {
     let (services, rounds) = BOOTED;
     let service = "[Unit]\nDescription=Service $n\n[Service]\nExecStart=/usr/bin/sleep infinity\n";
@@ -94,7 +95,7 @@ fn boots(bench: &mut Bench, installed: &mut Host, alone: f64) {
         host.sh("systemctl enable /etc/systemd/system/service-*.service");
         host
     };
-    // A ward's lines: one before the main process and one after it.
+    // A ward's lines at a start: one before the main process and one after it.
     let (mut plain, mut lined) = (bare(""), bare("ExecCondition=/usr/bin/true\nExecStartPost=/usr/bin/true\n"));
     let [mut ours, mut theirs, mut limit] = [(); 3].map(|()| Boots::default());
     for _ in 0..bench.rounds(rounds) {
@@ -102,7 +103,7 @@ fn boots(bench: &mut Bench, installed: &mut Host, alone: f64) {
         theirs.add(&mut plain);
         limit.add(&mut lined);
     }
-    // Of a boot without us, which is the shorter one.
+    // The share of a boot without us, which is the shorter one.
     let share = theirs.whole.iter().map(|whole| 100.0 * alone / whole).collect();
     let version = plain.sh("systemctl --version | head -1 | cut -d' ' -f2");
     let host = bench.host(Debian::Trixie);
@@ -124,9 +125,9 @@ fn boots(bench: &mut Bench, installed: &mut Host, alone: f64) {
 /// Boots of one host, in milliseconds.
 #[derive(Default)]
 struct Boots {
-    /// How long all generators took together.
+    /// Times that all generators took together.
     generators: Vec<f64>,
-    /// From the start of PID 1 to the end of the boot.
+    /// Times from the start of PID 1 to the end of the boot.
     whole: Vec<f64>,
 }
 

@@ -1,4 +1,5 @@
-//! What many crashes cost, and whether a crash costs more where there are more wards, or where much has happened before.
+//! Measures the cost of many crashes, and its growth with the number of wards and with the length
+//! of the history.
 
 mod cost;
 mod past;
@@ -9,10 +10,11 @@ use super::meter::Expected;
 use super::subject::{Subject, WORKER};
 use crate::host::{Debian, Host};
 
-/// Where all workers are, whoever guards them, so that they and whatever runs with them can be measured together.
+/// Slice of all workers, whatever guards them, so that they and the processes that run with them
+/// can be measured together.
 const WORKERS: &str = "wards.slice";
 
-/// Units started together.
+/// Number of units that are started together.
 const AT_ONCE: usize = 25;
 
 /// Measures on a host of this version.
@@ -22,12 +24,12 @@ pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
     throughput::measure(bench, debian);
 }
 
-/// So many workers on a host.
+/// A number of workers on a host.
 struct Crew {
     /// Its name in the results.
     name: &'static str,
     workers: usize,
-    /// Whether anybody tells of their crashes.
+    /// True if the daemon reports their crashes.
     told: bool,
     set_up: fn(&Host),
 }
@@ -37,7 +39,7 @@ impl Crew {
         Self { name, workers, told: true, set_up }
     }
 
-    /// Has them at work on a new host.
+    /// Starts them on a new host.
     fn subject(&self, debian: Debian) -> Subject {
         let topic = if self.told { "Crash/Reports" } else { "" };
         let expected = Expected { topic: topic.to_owned(), restarts: true, ..Expected::default() };
@@ -45,21 +47,21 @@ impl Crew {
     }
 }
 
-/// Units that nobody guards and nobody watches: systemd alone.
+/// Sets up units without wards and without the daemon's watch: systemd alone.
 fn plain<const N: usize>(host: &Host) {
     units(host, N);
     configure(host, "");
     start(host, N);
 }
 
-/// The same, and the daemon tells of their crashes.
+/// Sets up the same units, with the daemon's watch.
 fn watched<const N: usize>(host: &Host) {
     units(host, N);
     configure(host, "[Watch]\nUnits=web-*.service\n");
     start(host, N);
 }
 
-/// Wards without a step.
+/// Sets up wards without a step.
 fn wards<const N: usize>(host: &Host) {
     let recovery = "[Recovery]\\nDeathLimit=0\\nDelaySec=0\\nMaxDelaySec=0\\n";
     host.sh(&format!(
@@ -87,7 +89,8 @@ fn configure(host: &Host, more: &str) {
 
 fn start(host: &Host, number: usize) {
     host.sh("systemctl daemon-reload; systemctl restart unitwardd");
-    // A few at a time: where a thousand start at once, PID 1 is asked so much that some meet TimeoutStartSec=.
+    // A few at a time: if a thousand start at once, PID 1 is queried so much that some meet
+    // `TimeoutStartSec=`.
     for first in (1..=number).step_by(AT_ONCE) {
         host.sh(&format!("systemctl start web-{{{first}..{}}}", number.min(first + AT_ONCE - 1)));
     }

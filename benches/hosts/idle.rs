@@ -1,5 +1,5 @@
-//! What the daemon costs while nothing happens to its 200 wards: memory, wake-ups, and processor time while others' units come
-//! and go.
+//! Measures the cost of the daemon while its 200 wards are idle: memory, wake-ups, and processor
+//! time while others' units come and go.
 
 use super::Bench;
 use super::gauge;
@@ -11,9 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const WARDS: usize = 200;
-/// Units that are not watched, started and stopped a minute.
+/// Number of units that are not watched, started and stopped a minute.
 const OTHERS: u64 = 200;
-/// After the start: what was asked for has been answered, what was stored is on the disk.
+/// Pause after the start: queries are answered, and stored data is on the disk.
 const SETTLED: Duration = Duration::from_secs(20);
 
 /// Measures on a host of this version.
@@ -74,7 +74,8 @@ fn wake_ups(bench: &mut Bench, debian: Debian, host: &Host) {
     bench.results.put(Row::new("idle/cpu", (host, "µs a minute"), Figures::one(spent / minutes), None));
 }
 
-/// Beside the daemon's time stands PID 1's, which has all the work.
+/// Measures the daemon beside other units. PID 1's time stands beside its own, because PID 1 does
+/// all the work.
 fn others(bench: &mut Bench, debian: Debian, host: &Host) {
     let rounds = if bench.quick { OTHERS } else { 10 * OTHERS };
     let groups = [gauge::DAEMON, gauge::PID_1];

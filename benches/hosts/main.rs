@@ -1,6 +1,8 @@
-//! What Unitward costs and how quick it is, on booted hosts, side by side with what one would use instead.
+//! Benchmarks of Unitward's cost and speed, on booted hosts, side by side with the tools that one
+//! would use instead.
 //!
-//! This one program is the bench and, inside the hosts, the meter, the floor and who lets generators take turns.
+//! This one program is the bench and, inside the hosts, the meter, the bare listener and the one
+//! that runs the generators in turns.
 
 #[path = "../../tests/host/mod.rs"]
 mod host;
@@ -28,7 +30,8 @@ use results::Results;
 /// A run of the bench.
 struct Bench {
     results: Results,
-    /// `UNITWARD_BENCH_QUICK` asks for a tenth of the rounds: to see that it works.
+    /// True for a tenth of the rounds, to see that the bench works; `UNITWARD_BENCH_QUICK` asks for
+    /// it.
     quick: bool,
 }
 
@@ -37,7 +40,7 @@ impl Bench {
         if self.quick { rounds.div_ceil(10) } else { rounds }
     }
 
-    /// A host's name in the results.
+    /// Returns a host's name in the results.
     fn host(&self, debian: Debian) -> &'static str {
         match debian {
             Debian::Bookworm => "Debian 12",
@@ -47,7 +50,7 @@ impl Bench {
     }
 }
 
-/// Takes a measure.
+/// A function that takes a measure.
 type Measure = fn(&mut Bench);
 
 /// The measures, by the names that select them on the command line.

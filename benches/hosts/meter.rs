@@ -1,11 +1,13 @@
-//! The meter, inside a host: kills, and notes when what follows a kill has come.
+//! The meter, inside a host: kills workers, and notes the times of the events that follow a kill.
 //!
-//! It takes a command a line from its standard input and answers with a line of JSON:
+//! It reads a command a line from its standard input and answers with a line of JSON:
 //!
 //! * `ready N`: waits until N workers are up;
-//! * `kill K`: kills K of them at once, and tells after how many microseconds the last of their reports was in its hand as an
-//!   MQTT subscriber, the last of them was up again, and the last of their steps was done. `null`: not within the bound;
-//! * `pace R`: kills R of them a second for some seconds, and tells how far the reports fell behind: see `pace`.
+//! * `kill K`: kills K of them at once, and gives the microseconds until it, as an MQTT subscriber,
+//!   had received the last of their reports, the last of them was up again, and the last of their
+//!   steps was done. `null`: not within the bound;
+//! * `pace R`: kills R of them a second for some seconds, and gives the lag of the reports: see
+//!   `pace`.
 //!
 //! All times are of the one monotonic clock of the kernel.
 
@@ -23,25 +25,25 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything may take. Slower is a failure.
+/// Upper bound of every wait after a kill. Slower is a failure.
 const BOUND: Duration = Duration::from_secs(30);
 
-/// How long the workers may take to start: a thousand of them take their time.
+/// Upper bound of the workers' start: a thousand of them take their time.
 const START: Duration = Duration::from_secs(600);
 
-/// What is expected after a kill.
+/// The events that are expected after a kill.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Expected {
-    /// The topic on which each death is told; empty: none is.
+    /// The topic of the death reports; empty: there are none.
     pub(crate) topic: String,
-    /// Whether a process that died is started anew.
+    /// True if a process that died is started anew.
     pub(crate) restarts: bool,
-    /// How many steps each recovery has.
+    /// Number of steps of each recovery.
     pub(crate) steps: usize,
 }
 
 impl Expected {
-    /// As arguments of the meter.
+    /// Returns it as arguments of the meter.
     pub(crate) fn arguments(&self) -> [String; 3] {
         [self.topic.clone(), u8::from(self.restarts).to_string(), self.steps.to_string()]
     }
@@ -52,21 +54,21 @@ impl Expected {
     }
 }
 
-/// What came of a stroke: microseconds from the kill to the last of each.
+/// Result of a stroke: microseconds from the kill to the last event of each kind.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Stroke {
     pub(crate) report: Option<f64>,
     pub(crate) up: Option<f64>,
     pub(crate) steps: Option<f64>,
-    /// How many reports had come by the end.
+    /// Number of reports by the end.
     pub(crate) reports: usize,
 }
 
-/// What has come to the meter.
+/// An event at the meter.
 pub(crate) enum Came {
-    /// A worker's word.
+    /// A worker's message.
     Worker(Said),
-    /// A report: when, and which process died, where it says so.
+    /// A report: its time, and the ID of the process that died, if it has one.
     Report(i64, Option<i32>),
 }
 
@@ -92,7 +94,7 @@ pub(crate) fn run(arguments: &[String]) {
     }
 }
 
-/// What listens.
+/// State of the meter.
 pub(crate) struct Meter {
     expected: Expected,
     pub(crate) came: Receiver<Came>,
@@ -144,7 +146,7 @@ impl Meter {
     }
 }
 
-/// When the last of several came.
+/// Time of the last of several events.
 struct Last {
     wanted: usize,
     seen: usize,
@@ -178,7 +180,7 @@ pub(crate) fn strike(pid: i32) {
     kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL).expect("the worker is there");
 }
 
-/// Nanoseconds of the monotonic clock.
+/// Returns the monotonic clock, in nanoseconds.
 pub(crate) fn now() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec * 1_000_000_000 + now.tv_nsec
@@ -200,7 +202,7 @@ fn listen_to_workers(sender: Sender<Came>) {
     });
 }
 
-/// Returns when the broker has acknowledged.
+/// Subscribes to the topic, and returns when the broker has acknowledged.
 fn subscribe(topic: &str, sender: Sender<Came>) {
     let mut options = MqttOptions::new("meter", "127.0.0.1", 1883);
     options.set_keep_alive(Duration::from_secs(60));
@@ -220,7 +222,7 @@ fn subscribe(topic: &str, sender: Sender<Came>) {
                 }
                 Ok(Event::Incoming(Packet::SubAck(_))) => acknowledged.send(()).expect("it is waited for"),
                 Ok(_) => {}
-                // The end of the host. Whatever is still waited for will be missed.
+                // The host ends. Reports that are still expected will be missed.
                 Err(_) => return,
             }
         }

@@ -1,4 +1,4 @@
-//! Part of the meter: deaths at a steady pace, and how far their reports fall behind.
+//! Part of the meter: deaths at a steady rate, and the lag of their reports.
 
 use super::meter::{Came, Meter, now, strike};
 use super::worker_says::Said;
@@ -6,27 +6,27 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How long the pace is kept, in nanoseconds.
+/// Time for which the rate is kept, in nanoseconds.
 const SPAN: i64 = 5 * SECOND;
 const SECOND: i64 = 1_000_000_000;
-/// What has not come so long after the last death is lost.
+/// Time after the last death at which missing reports are lost, in nanoseconds.
 const BOUND: i64 = 30 * SECOND;
 
-/// What came of it.
+/// Result of deaths at a steady rate.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Paced {
-    /// The deaths. Fewer than asked for where none was up in time to be killed.
+    /// Number of deaths. Fewer than asked for if no worker was up in time to be killed.
     pub(crate) deaths: usize,
-    /// How long it took to kill them, in seconds.
+    /// Time that it took to kill them, in seconds.
     pub(crate) seconds: f64,
-    /// From each death to its report, in milliseconds.
+    /// Times from each death to its report, in milliseconds.
     pub(crate) lags: Vec<f64>,
-    /// Reports that had come one second after the last death.
+    /// Number of reports that had come one second after the last death.
     pub(crate) soon: usize,
 }
 
 impl Paced {
-    /// Deaths a second.
+    /// Returns the deaths per second.
     #[allow(clippy::cast_precision_loss, reason = "some thousands")]
     pub(crate) fn rate(&self) -> f64 {
         self.deaths as f64 / self.seconds
@@ -35,13 +35,14 @@ impl Paced {
 
 struct Pace<'m> {
     meter: &'m mut Meter,
-    /// When each process that is not told of was killed.
+    /// Time of the kill of each process that has no report yet, by process ID.
     killed: HashMap<i32, i64>,
     deaths: usize,
     lags: Vec<f64>,
 }
 
-/// Kills the worker that is up the longest, `rate` times a second. Where none is up the next one to come is killed at once.
+/// Kills the worker that is up the longest, `rate` times a second. If none is up the next one to
+/// come is killed at once.
 pub(crate) fn kill(meter: &mut Meter, rate: usize) -> Paced {
     let mut pace = Pace { meter, killed: HashMap::new(), deaths: 0, lags: Vec::new() };
     let interval = SECOND / i64::try_from(rate).expect("a rate");
@@ -52,7 +53,7 @@ pub(crate) fn kill(meter: &mut Meter, rate: usize) -> Paced {
         if pace.kill_one() {
             next += interval;
         } else {
-            // A worker will come. What was missed meanwhile is not made up for.
+            // A worker will come. Missed kills are not made up for.
             next = now() + SECOND / 1_000;
         }
     }

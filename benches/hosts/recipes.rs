@@ -1,4 +1,5 @@
-//! Who takes part in the measures of deaths, and how each is set up. What it is told is in `benches/peers`.
+//! The supervisors in the measures of deaths, and their setup. Their configuration is in
+//! `benches/peers`.
 
 use super::floor;
 use super::meter::Expected;
@@ -6,13 +7,13 @@ use super::subject::{Recipe, Stock};
 use crate::host::Debian;
 use std::time::Duration;
 
-/// From the kill to the message in the subscriber's hand.
+/// Time from the kill to the message at the subscriber.
 pub(crate) const REPORT: &str = "crash-to-subscriber";
-/// From the kill to the main process's first instruction, without steps.
+/// Time from the kill to the main process's first instruction, without steps.
 pub(crate) const MAIN: &str = "recovery/main";
-/// Likewise with four steps, of which two are before the restart.
+/// The same with four steps, of which two are before the restart.
 pub(crate) const STEPS_MAIN: &str = "recovery/steps/main";
-/// From the kill to the end of the last of four steps.
+/// Time from the kill to the end of the last of four steps.
 pub(crate) const STEPS_LAST: &str = "recovery/steps/last";
 
 /// The name under which the project takes part.
@@ -24,7 +25,7 @@ const REPORTS: &str = "Crash/Reports";
 const START_UNIT: &str = "systemctl daemon-reload; systemctl start web";
 const START_WARD: &str = "systemctl daemon-reload; systemctl restart unitwardd; systemctl start web; sleep 0.5";
 
-/// The project with a ward in this folder.
+/// Returns the project with a ward in this folder.
 pub(crate) fn ours(folder: &'static str, steps: usize) -> Recipe {
     Recipe {
         name: OURS,
@@ -40,7 +41,7 @@ pub(crate) fn ours(folder: &'static str, steps: usize) -> Recipe {
     }
 }
 
-/// The bare listener beside a service that systemd restarts.
+/// Returns the bare listener beside a service that systemd restarts.
 pub(crate) fn floor() -> Recipe {
     Recipe {
         start: "systemctl daemon-reload; systemctl start floor; sleep 0.5; systemctl start web",
@@ -49,20 +50,23 @@ pub(crate) fn floor() -> Recipe {
     }
 }
 
-/// The same beside a service that has an `ExecStopPost=` line, as a ward's has: sooner than this nobody hears of such a death.
+/// Returns the same beside a service that has an `ExecStopPost=` line, as a ward's has: no listener
+/// learns of such a death sooner.
 fn floor_of_wards() -> Recipe {
     let name = "floor: the same, of a service with ExecStopPost=";
     Recipe { name, folder: "floor-stop-post", every: 2, ..floor() }
 }
 
-/// The same beside services with the two lines that a ward has without steps: what a storm of wards costs PID 1 at the least.
+/// Returns the same beside services with the two lines that a ward has without steps: the least
+/// that a storm of wards costs PID 1.
 pub(crate) fn floor_of_two_lines() -> Recipe {
     Recipe { name: "floor: the same, of services with two lines", folder: "floor-two-lines", ..floor() }
 }
 
-/// All that take part on this version: the peers' own hosts are Debian 13.
+/// Returns all recipes for this version: the peers' own hosts are Debian 13.
 pub(crate) fn all(debian: Debian) -> Vec<Recipe> {
-    // Before systemd 254 a unit that will be restarted does not count as failed (systemd.service(5), Restart=).
+    // Before systemd 254 a unit that will be restarted does not count as failed
+    // (systemd.service(5), Restart=).
     let (on_failure, rarely) = if debian == Debian::Bookworm { ("", 300) } else { (REPORTS, 1) };
     let template = systemd("systemd, OnFailure= with mosquitto_pub", "on-failure", &[REPORT]);
     let stop_post = systemd("systemd, ExecStopPost= with mosquitto_pub", "stop-post", &[REPORT]);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Median and 99th percentile of so many.
+/// Median and 99th percentile of `n` values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Figures {
     pub(crate) n: usize,
@@ -15,12 +15,12 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Of a thing that was measured once.
+    /// Returns the figures of a value that was measured once.
     pub(crate) fn one(value: f64) -> Self {
         Self { n: 1, median: value, p99: value }
     }
 
-    /// Of these values. `None` of none.
+    /// Returns the figures of these values; `None` if there are none.
     pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let n = values.len();
@@ -30,7 +30,7 @@ impl Figures {
     }
 }
 
-/// What is compared with.
+/// The supervisor or program that ours is compared with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Peer {
     pub(crate) name: String,
@@ -42,13 +42,13 @@ pub(crate) struct Peer {
 /// One comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// What was measured, such as `recovery/main`.
+    /// The measure, such as `recovery/main`.
     pub(crate) name: String,
     /// The host it was measured on, such as `Debian 13`.
     pub(crate) host: String,
     pub(crate) unit: String,
-    /// Of the project, with its commit, since a file keeps what earlier versions took: set by [`Results::put`], and empty in files that
-    /// are older than this field.
+    /// Version of the project, with its commit, because a file keeps the rows of earlier versions.
+    /// [`Results::put`] sets it; it is empty in files that are older than this field.
     #[serde(default)]
     pub(crate) version: String,
     pub(crate) ours: Figures,
@@ -58,25 +58,26 @@ pub(crate) struct Row {
     pub(crate) ratio: Option<f64>,
 }
 
-/// All rows so far, those of earlier runs among them: measures can be taken one at a time.
+/// All rows so far, including those of earlier runs: measures can be taken one at a time.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
     /// Processors and kernel.
     machine: String,
     rows: Vec<Row>,
-    /// What is measured from now on, as it was when the bench began: who waits for it may go on with the next version.
+    /// The measured version, as it was when the bench began: the source may change meanwhile.
     #[serde(skip)]
     version: String,
 }
 
 impl Results {
-    /// What is in the file; nothing, if there is none.
+    /// Reads the results in the file; none if there is no file.
     pub(crate) fn open() -> Self {
         let read = fs::read_to_string(file()).ok().and_then(|text| serde_json::from_str(&text).ok());
         Self { machine: machine(), version: version(), ..read.unwrap_or_default() }
     }
 
-    /// Adds a row, or puts it in the place of the same one of earlier.
+    /// Adds a row, or replaces an earlier one of the same measure, host and peer, and writes the
+    /// file.
     pub(crate) fn put(&mut self, row: Row) {
         let row = Row { version: self.version.clone(), ..row };
         println!("{}", serde_json::to_string(&row).expect("JSON"));
@@ -91,7 +92,7 @@ impl Results {
         fs::write(file(), text + "\n").expect("target is ours");
     }
 
-    /// The table of the README.
+    /// Returns the table of the README.
     pub(crate) fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
@@ -113,7 +114,8 @@ impl Results {
 }
 
 impl Row {
-    /// Ours beside a peer's, whose figures are `None` where it cannot do this at all.
+    /// Returns a row with our figures beside a peer's, whose figures are `None` if it cannot do
+    /// this at all.
     pub(crate) fn new(name: &str, (host, unit): (&str, &str), ours: Figures, peer: Option<Peer>) -> Self {
         let theirs = peer.as_ref().and_then(|peer| peer.figures);
         let ratio = theirs.map(|theirs| ours.median / theirs.median).filter(|ratio| ratio.is_finite());
@@ -122,7 +124,7 @@ impl Row {
     }
 }
 
-/// Three digits say enough.
+/// Formats a value with about three digits.
 fn short(value: f64) -> String {
     let digits = if value.abs() >= 100.0 {
         0
@@ -139,12 +141,12 @@ fn file() -> PathBuf {
     target.join(if is_quick() { "bench/quick.json" } else { "bench/results.json" })
 }
 
-/// Whether only to see that it works: what comes of that does not go among the results.
+/// Returns true if the bench only shows that it works: such results go into a file of their own.
 pub(crate) fn is_quick() -> bool {
     std::env::var_os("UNITWARD_BENCH_QUICK").is_some()
 }
 
-/// The package's version and, where it is known, the commit it was made from.
+/// Returns the package's version and, if it is known, the commit that it was made from.
 fn version() -> String {
     let describe = ["describe", "--always", "--dirty", "--exclude=*"];
     let commit = Command::new("git").args(describe).output().ok().filter(|output| output.status.success());

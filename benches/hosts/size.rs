@@ -1,4 +1,5 @@
-//! How large the packages are, and the programs in them. They are stripped: debhelper does that, and it is made sure of.
+//! Measures the sizes of the packages, and of the programs in them. They are stripped: debhelper
+//! does that, and it is checked.
 
 use super::Bench;
 use super::results::{Figures, Row};
@@ -40,7 +41,7 @@ fn must_be_stripped(program: &Path) {
     assert!(!sections.contains(".symtab") && !sections.contains(".debug_"), "{} is not stripped", program.display());
 }
 
-/// The ELF files below a folder.
+/// Collects the ELF files below a folder.
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     for path in entries(folder) {
         let Ok(data) = fs::symlink_metadata(&path) else { continue };

@@ -1,8 +1,8 @@
-//! A thousand services start at once, as at a boot: when is the last of them up?
+//! Measures the start of a thousand services at once, as at a boot, until the last of them is up.
 //!
-//! Wards of two steps, one above the restart and one below it, stand against the same services with as many lines that do
-//! nothing, against them without lines, and against the packages of an older version where `UNITWARD_TEST_PREVIOUS` names a folder
-//! with them. They take turns.
+//! Wards of two steps, one above the restart and one below it, stand against the same services with
+//! as many lines that do nothing, against them without lines, and against the packages of an older
+//! version if `UNITWARD_TEST_PREVIOUS` names a folder with them. They take turns.
 
 use super::Bench;
 use super::results::{Figures, Peer, Row};
@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 const SERVICES: usize = 1_000;
-/// What a start and a stop leave to do is over by then.
+/// Pause in which the work after a start and a stop is completed.
 const REST: Duration = Duration::from_secs(3);
 
 const SERVICE: &str = "[Service]\\nExecStart=/usr/bin/sleep infinity\\n";
 const STEPS: &str = "[OnDeath]\\nExecute=/usr/bin/true\\nRestart=%n\\nExecute=/usr/bin/true\\n";
-/// A ward's lines at a start.
+/// A ward's lines in the service's unit, with a command that does nothing.
 const LINES: &str = "ExecCondition=-+/usr/bin/true\\nExecStartPost=-+/usr/bin/true\\nExecStopPost=-+/usr/bin/true\\n";
 
 struct Contestant {

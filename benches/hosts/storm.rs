@@ -1,4 +1,5 @@
-//! 200 services are killed at once: when is the last report in the subscriber's hand, and is any lost?
+//! Measures the death of 200 services at once: the time to the last report at the subscriber, and
+//! lost reports.
 
 use super::Bench;
 use super::recipes;
@@ -9,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 const SERVICES: usize = 200;
-/// What a storm leaves to do is over by then.
+/// Pause in which the work after a storm is completed.
 const REST: Duration = Duration::from_secs(2);
 
 /// Copies of the one ward or service, up before anything is killed.

@@ -11,25 +11,25 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
-/// Where this program and the worker are put inside a host.
+/// Path of this program inside a host.
 pub(crate) const BENCH: &str = "/usr/local/bin/bench";
 /// The measured service's program.
 pub(crate) const WORKER: &str = "/usr/local/bin/worker";
 
-/// What is measured, and on what.
+/// A host with its meter, on which a supervisor is measured.
 pub(crate) struct Subject {
-    /// The version of what does the job.
+    /// Version of the package that does the job.
     pub(crate) version: String,
     pub(crate) host: Host,
     meter: Meter,
 }
 
-/// How a subject is set up.
+/// Setup of a subject.
 #[derive(Clone)]
 pub(crate) struct Recipe {
     /// Its name in the results.
     pub(crate) name: &'static str,
-    /// The measures it takes part in, be it that it cannot do what they ask for.
+    /// The measures that it takes part in, including those that it cannot do.
     pub(crate) measures: &'static [&'static str],
     /// The folder in `benches/peers` whose files are put into its host.
     pub(crate) folder: &'static str,
@@ -38,17 +38,18 @@ pub(crate) struct Recipe {
     pub(crate) package: &'static str,
     /// A shell script that starts everything.
     pub(crate) start: &'static str,
-    /// What follows a kill.
+    /// The events that follow a kill.
     pub(crate) expected: Expected,
-    /// How many workers it has.
+    /// Number of workers.
     pub(crate) workers: usize,
-    /// It takes its turn every so many rounds: those that need a second for each kill would take up the whole time.
+    /// It takes its turn every so many rounds: recipes that need a second for each kill would take
+    /// up the whole time.
     pub(crate) every: usize,
-    /// How often it looks, if it looks. Its kills are spread over that time.
+    /// Polling interval, if it polls. Its kills are spread over that time.
     pub(crate) cycle: Duration,
 }
 
-/// What is installed on its host.
+/// The packages that are installed on its host.
 #[derive(Clone, Copy)]
 pub(crate) enum Stock {
     /// The project's packages.
@@ -74,11 +75,12 @@ impl Subject {
         Self { version, ..subject }
     }
 
-    /// Makes a subject of a host: puts the meter there, sets it up and waits until so many workers are up.
+    /// Makes a subject of a host: puts the meter there, sets the host up and waits until so many
+    /// workers are up.
     pub(crate) fn on(host: Host, (expected, workers): (&Expected, usize), set_up: impl FnOnce(&Host)) -> Self {
         put(&host, BENCH, &std::env::current_exe().expect("this program"));
         put(&host, WORKER, Path::new(&std::env::var("UNITWARD_BENCH_WORKER").expect("make bench names the worker")));
-        // Nothing of a burst is dropped, whoever sends it.
+        // No message of a burst is dropped, whatever its sender.
         host.write("/etc/mosquitto/conf.d/bench.conf", "max_queued_messages 0\nset_tcp_nodelay true\n");
         host.sh("systemctl restart mosquitto");
         let mut meter = Meter::start(&host, expected);
@@ -120,7 +122,7 @@ fn put_folder(host: &Host, below: &str, folder: &Path) {
     }
 }
 
-/// The process inside.
+/// The meter's process inside the host.
 struct Meter {
     process: Child,
     commands: Option<ChildStdin>,

@@ -1,8 +1,9 @@
-//! Generators take turns, inside a host: each makes units of as many descriptions, a run after the other's, so that a
-//! change of the machine's pace meets all of them. Everything they read and write is on the tmpfs `/run`.
+//! Runs generators in turns, inside a host: each makes units of as many descriptions, a run after
+//! the other's, so that a change of the machine's pace affects all of them. All their input and
+//! output is on the tmpfs `/run`.
 //!
-//! A ward has four steps and its restart; the description of a container has the same as lines that systemd runs at every start.
-//! The bare writer is shown what the generator has written.
+//! A ward has four steps and its restart; the description of a container has the same as lines that
+//! systemd runs at every start. The bare writer gets the generator's output as its input.
 
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -14,10 +15,10 @@ use std::time::Instant;
 pub(crate) const GENERATOR: &str = "/usr/lib/systemd/system-generators/unitward-generator";
 /// The bare writer's program; see `benches/writer.rs`.
 pub(crate) const WRITER: &str = "/usr/local/bin/writer";
-/// podman's, as its package installs it.
+/// podman's generator, as its package installs it.
 const QUADLET: &str = "/usr/lib/systemd/system-generators/podman-system-generator";
 
-/// How long each run took, in milliseconds.
+/// Time of each run, in milliseconds.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Times {
     pub(crate) unitward: Vec<f64>,
@@ -65,7 +66,7 @@ fn take_turns(wards: usize, rounds: usize) -> Times {
     times
 }
 
-/// Where everything stands.
+/// The paths of all input and output.
 struct Place {
     wards: usize,
     root: PathBuf,
@@ -87,7 +88,8 @@ impl Place {
         Self { wards, root, containers, blob, out }
     }
 
-    /// How long it takes, into an empty directory. As many services must be there afterwards.
+    /// Returns the time of a run into an empty directory, in milliseconds. There must be as many
+    /// services as wards afterwards.
     fn time(&self, command: &mut Command) -> f64 {
         let _ = fs::remove_dir_all(&self.out);
         fs::create_dir(&self.out).expect("a place to write");
@@ -111,7 +113,8 @@ fn ward(n: usize) -> String {
     )
 }
 
-/// As podman-systemd.unit(5) has it, the image's name in full as it advises; the steps are lines of systemd's.
+/// Returns the description of a container, as podman-systemd.unit(5) has it, with the image's full
+/// name as it advises; the steps are lines of systemd's.
 fn container(n: usize) -> String {
     let steps = "ExecStartPre=-/usr/bin/umount -l /mnt\nExecStartPost=-/usr/bin/sleep 2s\nExecStartPost=-/usr/bin/mount /mnt\nExecStartPost=-/usr/bin/systemctl restart inetd.service\n";
     format!(
@@ -119,7 +122,8 @@ fn container(n: usize) -> String {
     )
 }
 
-/// One text that holds a whole tree: kind, path and content, each with its length; folders first.
+/// Returns one text that holds a whole tree: kind, path and content, each with its length; folders
+/// first.
 fn blob(tree: &Path) -> String {
     let mut entries = Vec::new();
     let mut open = vec![tree.to_owned()];

@@ -1,21 +1,21 @@
-//! What workers say to the meter; see `benches/worker.rs`.
+//! The workers' messages to the meter; see `benches/worker.rs`.
 
-/// Where the meter listens.
+/// The meter's socket.
 pub(crate) const SOCKET: &str = "/run/meter.sock";
 
-/// A worker's word.
+/// A worker's message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Said {
-    /// It runs, since this time in nanoseconds.
+    /// The worker runs.
     Up {
-        /// Its process.
+        /// ID of its process.
         pid: i32,
-        /// When it began.
+        /// Start time, in nanoseconds of the monotonic clock.
         at: i64,
     },
     /// A step is done.
     Step {
-        /// When it was.
+        /// Time of its start, in nanoseconds of the monotonic clock.
         at: i64,
     },
 }

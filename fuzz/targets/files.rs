@@ -1,4 +1,4 @@
-//! Readers that want their bytes in files: state of runs, objects, cores.
+//! Targets whose readers take files: state of runs, objects, cores.
 
 use std::cell::LazyCell;
 use std::fs::{self, File};
@@ -11,14 +11,14 @@ use unitward::fuzzing::{self, Compression};
 
 thread_local! {
     static FOLDER: LazyCell<TempDir> = LazyCell::new(|| {
-        // In memory where there is such a place: a fuzzer writes a thousand files a second.
+        // In memory if there is such a place: a fuzzer writes a thousand files a second.
         let memory = Path::new("/dev/shm");
         let made = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
         made.expect("a folder")
     });
 }
 
-/// Puts the bytes at this place in a folder of this thread's, and gives the folder to `look`.
+/// Writes the bytes to this place in a folder of this thread's, and passes the folder to `look`.
 fn with(place: &str, bytes: &[u8], look: impl FnOnce(&Path)) {
     FOLDER.with(|folder| {
         let file = folder.path().join(place);
@@ -29,7 +29,7 @@ fn with(place: &str, bytes: &[u8], look: impl FnOnce(&Path)) {
     });
 }
 
-/// The record of a run: what is read is written and read again as it was.
+/// The record of a run: once read and written, it is read again unchanged.
 pub(super) fn record(bytes: &[u8]) {
     with("states/web/runs/0123456789abcdef0123456789abcdef.json", bytes, |folder| {
         let state = WardState::below(&folder.join("states"), "web");
@@ -43,7 +43,7 @@ pub(super) fn record(bytes: &[u8]) {
     });
 }
 
-/// What carries over from run to run.
+/// The series of a ward: once read and written, it is read again unchanged.
 pub(super) fn series(bytes: &[u8]) {
     with("states/web/series.json", bytes, |folder| {
         let state = WardState::below(&folder.join("states"), "web");
@@ -53,7 +53,7 @@ pub(super) fn series(bytes: &[u8]) {
     });
 }
 
-/// The mark of an exclusion.
+/// The mark of an exclusion: once read and written, it is read again unchanged.
 pub(super) fn exclusion(bytes: &[u8]) {
     with("states/web/excluded.json", bytes, |folder| {
         let state = WardState::below(&folder.join("states"), "web");
@@ -63,7 +63,8 @@ pub(super) fn exclusion(bytes: &[u8]) {
     });
 }
 
-/// An object, looked into at the place that the first two bytes tell, and at the ends of what there can be.
+/// An object, with look-ups at the offset that the first two bytes give, and at the least and the
+/// greatest one.
 pub(super) fn symbols(bytes: &[u8]) {
     let Some(([low, high], object)) = bytes.split_first_chunk() else { return };
     with("object", object, |folder| {
@@ -74,7 +75,8 @@ pub(super) fn symbols(bytes: &[u8]) {
     });
 }
 
-/// A line of journalctl about a core dump, and behind the first newline the core's own beginning, compressed or not.
+/// A line of journalctl about a core dump, and behind the first newline the beginning of the core,
+/// compressed or not.
 pub(super) fn coredump(bytes: &[u8]) {
     let (line, core) = match bytes.iter().position(|byte| *byte == b'\n') {
         Some(at) => (&bytes[..at], &bytes[at + 1..]),

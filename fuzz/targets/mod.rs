@@ -1,5 +1,6 @@
-//! The fuzz targets: readers of what others write, each with what must hold whatever the bytes are. `make fuzz` lets them run with
-//! coverage-guided mutation, and `tests/fuzz.rs` over all seeds and regressions, with a few seconds of blind mutation.
+//! The fuzz targets: readers of foreign bytes, each with properties that must hold for all bytes.
+//! `make fuzz` runs them with coverage-guided mutation, and `tests/fuzz.rs` over all seeds and
+//! regressions, with a few seconds of blind mutation.
 
 mod files;
 mod units;
@@ -14,19 +15,19 @@ use unitward::fuzzing;
 /// One target.
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
-    /// Its name, and that of its folder in `seeds` and `regressions`.
+    /// Its name, and the name of its folder in `seeds` and `regressions`.
     pub(crate) name: &'static str,
     run: fn(&[u8]),
 }
 
 impl Target {
-    /// Runs it once; panics where something does not hold.
+    /// Runs it once; panics if a property does not hold.
     pub(crate) fn run(self, bytes: &[u8]) {
         (self.run)(bytes);
     }
 }
 
-/// All of them.
+/// All targets.
 pub(crate) const TARGETS: [Target; 15] = [
     Target { name: "ward", run: units::ward },
     Target { name: "stack", run: units::stack },
@@ -45,13 +46,14 @@ pub(crate) const TARGETS: [Target; 15] = [
     Target { name: "pid1", run: fuzzing::pid1 },
 ];
 
-/// The target of this name.
+/// Returns the target of this name.
 #[allow(dead_code, reason = "the test runs all of them")]
 pub(crate) fn find(name: &str) -> Option<Target> {
     TARGETS.into_iter().find(|target| target.name == name)
 }
 
-/// What is understood is bounded and without control characters, and is understood again as it was.
+/// A request that is accepted is bounded and without control characters, and is parsed again
+/// unchanged.
 fn request(bytes: &[u8]) {
     let Ok(request) = Request::parse(bytes) else { return };
     assert!(bytes.len() <= LONGEST && !request.caller.is_empty());
@@ -64,10 +66,11 @@ fn request(bytes: &[u8]) {
     assert_eq!(Request::parse(text.as_bytes()).as_ref(), Ok(&request));
 }
 
-/// A name becomes no longer than a bound.
+/// A name's readable form is no longer than a bound.
 fn demangle(bytes: &[u8]) {
     let Ok(name) = std::str::from_utf8(bytes) else { return };
-    // Names are known to unfold exponentially, and are read in a process that is killed for it: longer ones tell nothing here.
+    // Names are known to unfold exponentially, and are read in a process that is killed for it:
+    // longer ones show nothing here.
     let readable = fuzzing::demangle(name);
     assert!(readable.len() <= name.len().max(4_096), "{} bytes", readable.len());
 }
@@ -97,7 +100,7 @@ fn witness(bytes: &[u8]) {
     assert!(ends.len() <= bytes.len());
 }
 
-/// Where nothing is.
+/// A directory that does not exist.
 const NOWHERE: &str = "/nonexistent";
 
 fn nowhere() -> &'static Path {

@@ -51,7 +51,8 @@ fn source(name: &str, text: Vec<u8>) -> SourceFiles {
     SourceFiles { name: stem, files: vec![SourceFile::decode(path, text)] }
 }
 
-/// The stack `net`, and then `web.ward` with this text: what is written for both, and what is wrong with them.
+/// Plans the stack `net` and then `web.ward` with these texts, and returns the outputs and the
+/// problems of both.
 fn plan(ward: &[u8], stack: &[u8]) -> (Vec<Output>, Vec<Problem>) {
     let read = read_stack(&source("net.stack", stack.to_vec()));
     let (stacks, mut problems) = Stacks::settle(read);
@@ -69,21 +70,22 @@ fn plan(ward: &[u8], stack: &[u8]) -> (Vec<Output>, Vec<Problem>) {
     (outputs, problems)
 }
 
-/// How blanks at a line's end count.
+/// Treatment of blanks at a line's end.
 #[derive(Clone, Copy)]
 enum Blanks {
-    /// systemd 252 sees them.
+    /// systemd 252 keeps them.
     Kept,
-    /// systemd 257 takes them away before it looks for a `\`.
+    /// systemd 257 removes them before it looks for a `\`.
     Stripped,
 }
 
-/// Whether an odd number of `\` ends the line.
+/// Returns true if an odd number of `\` ends the line.
 fn is_continued(line: &str) -> bool {
     line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
-/// The lines of a unit as systemd reads them (systemd.syntax(7)): `\` continues a line, and comments in between are left out.
+/// Returns the lines of a unit as systemd reads them (systemd.syntax(7)): `\` continues a line, and
+/// comments in between are left out.
 fn logical_lines(text: &str, blanks: Blanks) -> Vec<String> {
     let (mut lines, mut open) = (Vec::new(), None::<String>);
     for line in text.split('\n') {
@@ -109,14 +111,14 @@ fn logical_lines(text: &str, blanks: Blanks) -> Vec<String> {
     lines
 }
 
-/// Keys of lines, whatever section they stand in.
+/// Returns the keys of all lines, in any section.
 fn keys(text: &str) -> BTreeSet<String> {
     let key = |line: &str| Some(line.split_once('=')?.0.trim().to_owned());
     text.split(['\n', '\r']).filter_map(key).collect()
 }
 
-/// What must hold of everything written: whole lines, keys that are ours or the administrator's own, and no command but ours
-/// and those of native sections.
+/// Checks the properties of all outputs: whole lines, keys that are ours or the administrator's
+/// own, and no command but ours and those of native sections.
 fn check(outputs: &[Output], configured: &str) {
     let own = keys(configured);
     for output in outputs {
@@ -174,13 +176,13 @@ pub(super) fn settings(bytes: &[u8]) {
     }
 }
 
-/// A mistake is told in one line.
+/// Checks that a mistake is reported in one line.
 fn one_line(problem: &Problem) {
     let text = problem.to_string();
     assert!(!text.contains(['\n', '\r', '\0']), "{text:?}");
 }
 
-/// Places where a value is put, `@` stands for it.
+/// Places for a value; `@` stands for it.
 const PLACES: [&str; 16] = [
     "[OnDeath]\nExecute=@\n",
     "[OnDeath]\nExecute=/bin/true\nElseExecute=@\n",
@@ -200,8 +202,8 @@ const PLACES: [&str; 16] = [
     "[Ward]\nStack=@\n",
 ];
 
-/// One value in one place, which the first byte tells: whatever it is, the unit has the keys that an innocent one gives it, or
-/// fewer where the line is refused.
+/// One value in the place that the first byte selects: whatever it is, the unit has the keys that
+/// an innocent one gives it, or fewer if the line is refused.
 pub(super) fn value(bytes: &[u8]) {
     let Some((place, value)) = bytes.split_first() else { return };
     let place = PLACES[usize::from(*place) % PLACES.len()];

@@ -1,4 +1,4 @@
-//! `unitwardd`: the listener and reporter.
+//! `unitwardd`, which listens to PID 1 and reports crashes; see [`unitward::shell::daemon`].
 
 use std::process::ExitCode;
 

@@ -1,21 +1,23 @@
 //! Environment variables that a command of root's does not take over from a service.
 //!
-//! A step with `+` runs as root with the unit's environment, as far as root has written it. Even then some variables are meant for
-//! the service and not for root: those that name what a program loads or runs, such as libraries, modules, start files,
-//! configuration in a home directory, helper programs, temporary directories. They are left out. The lists are those of glibc
-//! (`unsecure_envvars.h`) and sudo (`env.c`, `initial_badenv_table`), and of interpreters and tools that scripts commonly start; no
-//! such list is complete, which is why it is not the only wall.
+//! A step with `+` runs as root with the unit's environment, as far as root has written it. Even
+//! then some variables are meant for the service and not for root: those that name programs or
+//! files to load, such as libraries, modules, start files, configuration in a home directory,
+//! helper programs, temporary directories. They are left out. The lists are those of glibc
+//! (`unsecure_envvars.h`) and sudo (`env.c`, `initial_badenv_table`), and of interpreters and tools
+//! that scripts commonly start; no such list is complete, which is why it is not the only
+//! protection.
 
-/// The search path that every program gets; it is systemd's own (systemd.exec(5)).
+/// Search path of every program; it is systemd's own (systemd.exec(5)).
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Where PID 1 takes messages: the only value of `NOTIFY_SOCKET` that is passed on.
+/// Path at which PID 1 takes messages: the only value of `NOTIFY_SOCKET` that is passed on.
 const NOTIFY_SOCKET: &str = "/run/systemd/notify";
 
-/// Where PID 1 puts the credentials of units (systemd.exec(5)).
+/// Directory in which PID 1 puts the credentials of units (systemd.exec(5)).
 const CREDENTIALS: &str = "/run/credentials/";
 
-/// Variables that are left out whose names begin so.
+/// Beginnings of the names of variables that are left out.
 const PREFIXES: [&str; 53] = [
     // The dynamic linker, and glibc's allocator and tunables.
     "LD_",
@@ -78,7 +80,8 @@ const PREFIXES: [&str; 53] = [
     "SYSTEMD_",
 ];
 
-/// Variables that are left out whose names end so: search paths, plug-ins, options and configuration of one tool or another.
+/// Endings of the names of variables that are left out: search paths, plug-ins, options and
+/// configuration of various tools.
 const SUFFIXES: [&str; 11] = [
     "PATH",
     "_LIBDIR",
@@ -93,7 +96,7 @@ const SUFFIXES: [&str; 11] = [
     "_LOCALE",
 ];
 
-/// Variables that are left out. Those of systemd's are put back with what PID 1 says.
+/// Variables that are left out. Those of systemd's are set again from PID 1's own values.
 const NAMES: [&str; 45] = [
     "PATH",
     "HOME",
@@ -142,18 +145,18 @@ const NAMES: [&str; 45] = [
     "LVM_SYSTEM_DIR",
 ];
 
-/// Whether a command of root's takes over a variable of the service's.
+/// Returns true if a command of root's takes over this variable of the service.
 #[must_use]
 pub fn is_harmless(name: &str, value: &str) -> bool {
     match name {
         "NOTIFY_SOCKET" => return value == NOTIFY_SOCKET,
         "CREDENTIALS_DIRECTORY" => return value.starts_with(CREDENTIALS) && !value.contains(".."),
-        // Each may be a file's path in place of a name.
+        // Each may be a path instead of a name.
         "TZ" | "TERM" | "LANG" | "LANGUAGE" => return !value.contains(['/', '%']),
         _ if name.starts_with("LC_") => return !value.contains(['/', '%']),
         _ => {}
     }
-    // The kernel passes on names that no shell would: bash reads functions out of some of them.
+    // The kernel passes on names that no shell accepts: bash reads functions out of some of them.
     let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let is_listed = NAMES.contains(&name)
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))

@@ -1,6 +1,7 @@
-//! Variables in the words of a command, as PID 1 replaces them (systemd.service(5), "Command lines").
+//! Replaces variables in the words of a command like PID 1 (systemd.service(5), "Command lines").
 
-/// Replaces them: `${NAME}` by its value, `$NAME` as a word of its own by the words of its value, `$$` by `$`.
+/// Replaces the variables: `${NAME}` by its value, `$NAME` as a word of its own by the words of its
+/// value, `$$` by `$`.
 #[must_use]
 pub fn expand(words: &[String], value: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
     let mut expanded = Vec::with_capacity(words.len());
@@ -30,7 +31,7 @@ fn within(word: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
     out
 }
 
-/// Splits a value at blanks; quotes hold together, a backslash takes the next character as it is.
+/// Splits a value at blanks; quotes group words, a backslash takes the next character literally.
 fn split(value: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

@@ -1,4 +1,4 @@
-//! The pure floor: no input or output, no clock, no logging, no panic on input.
+//! The pure layer: no input or output, no clock, no logging, no panic on input.
 
 pub mod config;
 pub mod crash;

@@ -1,18 +1,22 @@
-//! Text that others have written, made safe to be shown: on a terminal, in a line of the journal, in SVG or HTML.
+//! Makes text of others safe to show: on a terminal, in a line of the journal, in SVG or HTML.
 //!
-//! A control character may move the cursor or end a line, and a format character changes what is seen without being seen: U+202E turns
-//! the rest of a line round, U+2028 breaks it, U+200B makes two names look like one. None of them is passed.
+//! A control character may move the cursor or end a line, and a format character changes the
+//! display invisibly: U+202E reverses the rest of a line, U+2028 breaks it, U+200B makes two names
+//! look alike. None of them is passed.
 //!
-//! Documents in JSON that are printed hold the same characters as JSON's own escapes: they lose nothing, and do nothing to a terminal.
+//! JSON documents that are printed hold the same characters as JSON's own escapes: they lose
+//! nothing, and do nothing to a terminal.
 
 use std::fmt::Write as _;
 
-/// What stands for a character that is not passed.
+/// Replacement for a character that is not passed.
 const INSTEAD: char = '\u{fffd}';
 
-/// Characters that are seen as nothing or change how others are seen, beside the controls (category Cc): the categories Cf, Zl and Zp but
-/// for the visible signs of Arabic numbers, other default-ignorable code points (DerivedCoreProperties.txt), interlinear annotations, and
-/// U+FFFE and U+FFFF, which are no characters. The variation selectors U+FE00 to U+FE0F pass, for emoji have them.
+/// Characters that are invisible or change how others are displayed, beside the controls (category
+/// Cc): the categories Cf, Zl and Zp without the visible signs of Arabic numbers, other
+/// default-ignorable code points (DerivedCoreProperties.txt), interlinear annotations, and U+FFFE
+/// and U+FFFF, which are no characters. The variation selectors U+FE00 to U+FE0F pass, since emoji
+/// contain them.
 const HIDDEN: [(char, char); 23] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
@@ -39,27 +43,28 @@ const HIDDEN: [(char, char); 23] = [
     ('\u{10fffe}', '\u{10ffff}'),
 ];
 
-/// Whether a character is seen as what it is, and changes nothing about how others are.
+/// Returns true if a character is displayed as itself and does not change the display of others.
 #[must_use]
 pub fn is_visible(letter: char) -> bool {
     !letter.is_control() && !HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&letter))
 }
 
-/// A text on one line. Each character that is not visible becomes U+FFFD.
+/// Returns a text on one line. Each character that is not visible becomes U+FFFD.
 #[must_use]
 pub fn visible(text: &str) -> String {
     text.chars().map(|letter| if is_visible(letter) { letter } else { INSTEAD }).collect()
 }
 
-/// The same of a text that has lines and tabs.
+/// Returns a text with its line feeds and tabs. Each other character that is not visible becomes
+/// U+FFFD.
 #[must_use]
 pub fn visible_lines(text: &str) -> String {
     let passes = |letter: char| is_visible(letter) || letter == '\n' || letter == '\t';
     text.chars().map(|letter| if passes(letter) { letter } else { INSTEAD }).collect()
 }
 
-/// The same document as a text in JSON, with each character that is not visible as JSON's escape `\uXXXX`. Line feeds stay: they can only
-/// stand between values.
+/// Returns a JSON document with each character that is not visible as JSON's escape `\uXXXX`. Line
+/// feeds stay: they can only be between values.
 #[must_use]
 pub fn visible_json(document: &str) -> String {
     let mut shown = String::with_capacity(document.len());
@@ -102,7 +107,7 @@ mod tests {
         for text in [
             "plain ASCII: \"quotes\" & <tags> \\n ~",
             "Grüße, naïve, Ζεύς, Москва, 東京, 서울, क्षि",
-            // Written from right to left without being told to, and Arabic number signs.
+            // Text that is written from right to left by itself, and Arabic number signs.
             "שלום مرحبا \u{600}",
             "e\u{301} ❤\u{fe0f} 👍🏽 \u{a0}\u{3000}",
             "\u{fffd}",

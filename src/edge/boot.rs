@@ -1,8 +1,9 @@
-//! Which boot this is.
+//! The ID of the current boot.
 
 use std::fs;
 
-/// The kernel's id of this boot, 32 hexadecimal digits as systemd prints it; zeroes where it cannot be read.
+/// Returns the kernel's ID of this boot: 32 hexadecimal digits, as systemd prints it; zeroes if it
+/// cannot be read.
 #[must_use]
 pub fn id() -> String {
     let read = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A connection to a socket of this host on which nothing lasts longer than it was told to: not the wait for room in the socket's
-//! queue, nor a read, nor a write.
+//! A connection to a Unix socket of this host with a deadline for everything: the wait for room in
+//! the socket's queue, each read and each write.
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
@@ -9,10 +9,11 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Pause between two tries to connect.
+/// Pause between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A connection that fails with [`ErrorKind::TimedOut`] or [`ErrorKind::WouldBlock`] after its deadline.
+/// A connection that fails with [`ErrorKind::TimedOut`] or [`ErrorKind::WouldBlock`] after its
+/// deadline.
 #[derive(Debug)]
 pub(crate) struct Bounded {
     stream: UnixStream,
@@ -20,7 +21,8 @@ pub(crate) struct Bounded {
 }
 
 impl Bounded {
-    /// Connects. Without room in the queue it is tried again: a connection that blocks would know no bound.
+    /// Connects. If the socket's queue is full, tries again until the deadline: a blocking connect
+    /// has no time limit.
     pub(crate) fn connect(path: &Path, deadline: Instant) -> io::Result<Self> {
         let address = SocketAddrUnix::new(path)?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -38,12 +40,12 @@ impl Bounded {
         Ok(Self { stream, deadline })
     }
 
-    /// Gives what is still to come this long.
+    /// Sets the deadline to `patience` from now.
     pub(crate) fn lasts(&mut self, patience: Duration) {
         self.deadline = Instant::now() + patience;
     }
 
-    /// Says that no more will be written.
+    /// Shuts down the writing side of the connection.
     pub(crate) fn finish_writing(&self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }

@@ -1,16 +1,18 @@
-//! One thread makes things, another takes them, in order, while the boot waits for both.
+//! A pipeline: one thread produces items, another consumes them in the same order, while the boot
+//! waits for both.
 
 use std::mem;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-/// Things handed over at once; fewer than this in all are not worth a second thread.
+/// Number of items in a batch. With fewer items in all no second thread is started.
 const BATCH: usize = 64;
 
-/// Batches that may wait. Whoever makes them waits then, so memory stays bounded.
+/// Number of batches that may be queued. Then the producer waits, so memory stays bounded.
 const WAITING: usize = 4;
 
-/// Runs `make`, which hands each thing to the function it is given, and `take` on each thing in the same order.
+/// Runs `make`, which passes each item to the function that it is given, and `take` on each item in
+/// the same order.
 pub fn convey<T: Send>(make: impl FnOnce(&mut dyn FnMut(T)), take: impl FnMut(T) + Send) {
     thread::scope(|scope| {
         let mut take = Some(take);

@@ -1,26 +1,28 @@
-//! Core dumps as systemd-coredump tells of them in the journal.
+//! Core dumps, from the entries that systemd-coredump writes to the journal.
 //!
-//! # Whom to believe
+//! # Trusted entries
 //!
-//! Any process may write an entry with any field, so long as the field's name does not begin with an underscore: those
-//! journald adds, from what the kernel says of the writer. Neither `_UID` nor `_EXE` will do on its own. systemd-coredump drops
-//! its rights to those of the process that crashed, or to the user `systemd-coredump` where that is root or a system user; and
-//! it is often gone before journald has looked, which leaves no more than `_UID`, `_GID` and `_PID`. Therefore an entry
-//! counts if either holds:
+//! Any process may write an entry with any field, as long as the field's name does not begin with
+//! an underscore: those are added by journald, from what the kernel says of the writer. Neither
+//! `_UID` nor `_EXE` suffices on its own. systemd-coredump drops its rights to those of the process
+//! that crashed, or to the user `systemd-coredump` if that is root or a system user; and it has
+//! often ended before journald looks, which leaves no more than `_UID`, `_GID` and `_PID`.
+//! Therefore an entry counts if either holds:
 //!
 //! * `_SYSTEMD_UNIT` is an instance of `systemd-coredump@.service`: only root can make one,
 //! * `_UID` is the user `systemd-coredump`: nothing else runs as it.
 //!
-//! What is lost: the core of a process of an ordinary user, if journald was too busy to look in time.
+//! The core of an ordinary user's process is lost if journald is too busy to look in time.
 //!
-//! journalctl selects by the same two facts, [`Dumper::matches`]: what others write costs no more
-//! than that it is passed over. It cannot select by a part of a unit's name, hence by the slice of
-//! all instances. journald takes both out of the same control group, so neither is there without
-//! the other.
+//! journalctl selects by the same two facts, [`Dumper::matches`], so entries of other writers are
+//! skipped cheaply. It cannot select by a part of a unit's name, hence by the slice of all
+//! instances. journald takes both from the same control group, so neither is there without the
+//! other.
 //!
-//! `COREDUMP_UNIT` is the unit whose control group the process was in. Its environment is the process's own word, but
-//! can only name another run of the same unit. A process of a user's service manager has `user@UID.service` there and a run that
-//! is none of that unit's, so it matches nothing.
+//! `COREDUMP_UNIT` is the unit whose control group the process was in. The run is taken from the
+//! process's environment, which the process controls; it can only name another run of the same
+//! unit. A process of a user's service manager has `user@UID.service` as its unit and a run that is
+//! not of that unit, so it matches nothing.
 
 pub(super) mod core_file;
 
@@ -33,21 +35,23 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The MESSAGE_ID of all entries about core dumps, as journalctl(1) selects them; everybody may
+/// The MESSAGE_ID of all entries about core dumps, as a match of journalctl(1); every process may
 /// write such entries.
 pub const MATCH: &str = "MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1";
 
-/// The slice of all instances of `systemd-coredump@.service`, as journalctl(1) selects what is
-/// written in it.
+/// The slice of all instances of `systemd-coredump@.service`, as a match of journalctl(1) for the
+/// entries that are written in it.
 pub const SLICE: &str = r"_SYSTEMD_SLICE=system-systemd\x2dcoredump.slice";
 
-/// The fields [`Core::parse`] reads, for `--output-fields=`. An entry may hold the whole core beside them.
+/// The fields that [`Core::parse`] reads, for `--output-fields=`. An entry may hold the whole core
+/// beside them.
 pub const FIELDS: &str = "MESSAGE,COREDUMP_UNIT,COREDUMP_PID,COREDUMP_SIGNAL,COREDUMP_TIMESTAMP,COREDUMP_ENVIRON,\
     COREDUMP_PROC_MAPS,COREDUMP_PACKAGE_JSON,COREDUMP_FILENAME,COREDUMP_ROOT,COREDUMP_CONTAINER_CMDLINE,MESSAGE_ID,_SYSTEMD_UNIT,_UID";
 
-/// The folder that journald keeps this host's entries in, for `--directory=`: in `/run` while it does not write to the disk.
+/// Returns the directory of this host's journal, for `--directory=`: below `/run` while journald
+/// does not write to the disk.
 ///
-/// Beside it there may be folders of containers and other machines; who writes those is not to be believed.
+/// Directories of containers and other machines may stand beside it; their writers are not trusted.
 #[must_use]
 pub fn journal_directory(root: &Path) -> Option<PathBuf> {
     let machine = fs::read_to_string(root.join("etc/machine-id")).ok()?;
@@ -55,7 +59,7 @@ pub fn journal_directory(root: &Path) -> Option<PathBuf> {
     places.into_iter().find(|place| place.join("system.journal").exists())
 }
 
-/// systemd-coredump on this host.
+/// systemd-coredump on this host, known by its user ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dumper {
     uid: Option<u32>,
@@ -64,37 +68,37 @@ pub struct Dumper {
 /// One core dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Core {
-    /// The boot it happened in: 32 hexadecimal digits.
+    /// The boot in which it happened: 32 hexadecimal digits.
     pub boot: String,
     /// The unit the process belonged to.
     pub unit: String,
     /// The run of the unit, by the process's environment; some programs empty that.
     pub invocation: Option<InvocationId>,
-    /// The process.
+    /// ID of the process.
     pub pid: u32,
     /// The signal that ended it.
     pub signal: i32,
-    /// When, milliseconds since the epoch. The kernel tells it in whole seconds.
+    /// Time of the crash, in milliseconds since the epoch. The kernel gives whole seconds.
     pub at_ms: u64,
     message: String,
     maps: String,
     packages: String,
-    /// The core itself, where it was kept.
+    /// Path of the core itself; empty if it was not kept.
     file: String,
     filesystem: Filesystem,
 }
 
-/// Where the paths of the process lead.
+/// The file system that the paths of the process refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filesystem {
-    /// To the host's files.
+    /// The host's.
     Host,
-    /// Elsewhere: a container, `RootDirectory=` or chroot.
+    /// Another one: that of a container, of `RootDirectory=` or of a chroot.
     Other,
 }
 
-/// Whether the kernel hands core dumps to a program or a socket, as systemd-coredump needs it (core(5)); yes, if the kernel does not
-/// say.
+/// Returns true if the kernel passes core dumps to a program or a socket, as systemd-coredump needs
+/// it (core(5)), or if its setting cannot be read.
 #[must_use]
 pub fn are_handed_over(root: &Path) -> bool {
     fs::read_to_string(root.join("proc/sys/kernel/core_pattern"))
@@ -102,7 +106,7 @@ pub fn are_handed_over(root: &Path) -> bool {
 }
 
 impl Dumper {
-    /// Looks up the user in `/etc/passwd` below `root`.
+    /// Looks up the user `systemd-coredump` in `/etc/passwd` below `root`.
     #[must_use]
     pub fn of(root: &Path) -> Self {
         let users = fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
@@ -113,8 +117,8 @@ impl Dumper {
         Self { uid }
     }
 
-    /// journalctl's arguments that select what [`Core::parse`] may believe, and next to nothing
-    /// else.
+    /// Returns the arguments of journalctl that select the entries that [`Core::parse`] may trust,
+    /// and hardly any others.
     pub fn matches(self) -> impl Iterator<Item = String> {
         let by_user = self.uid.map(|uid| ["+".to_owned(), MATCH.to_owned(), format!("_UID={uid}")]);
         [MATCH, SLICE].map(str::to_owned).into_iter().chain(by_user.into_iter().flatten())
@@ -128,7 +132,8 @@ impl Dumper {
 }
 
 impl Core {
-    /// Reads one line of `journalctl --output=json --all`. `None` for what is no entry of `dumper`'s about a unit's process.
+    /// Parses one line of `journalctl --output=json --all`. Returns `None` if it is no entry of
+    /// `dumper` about a process of a unit.
     #[must_use]
     pub fn parse(line: &str, dumper: Dumper) -> Option<Self> {
         let entry: Entry = serde_json::from_str(line).ok()?;
@@ -153,8 +158,8 @@ impl Core {
         })
     }
 
-    /// The frames of the thread that crashed, as a report has them, with symbols from the objects below `root`. `None` where
-    /// systemd-coredump could not read the stack.
+    /// Returns the frames of the thread that crashed, in the form of a report, with symbols from
+    /// the objects below `root`. Returns `None` if systemd-coredump could not read the stack.
     #[must_use]
     pub fn backtrace(&self, root: &Path, resolver: &Resolver) -> Option<String> {
         let frames = self.frames(root, resolver);
@@ -171,8 +176,8 @@ impl Core {
         Some(render(&frames, &symbols))
     }
 
-    /// The same with the names that systemd-coredump gives, and with these files in place of what the core at its path has mapped.
-    /// For fuzz targets.
+    /// Returns the backtrace with the names that systemd-coredump gives, and with `mapped` in place
+    /// of the files that the core at its path lists. For fuzz targets.
     pub(crate) fn digest(&self, mapped: Vec<MappedFile>) -> String {
         let frames = frames(&self.message, &MemoryMap::parse(&self.maps).with(mapped));
         render(&frames, &digest::as_said(&frames))
@@ -188,22 +193,23 @@ impl Core {
         frames(&self.message, &map.with(resolver.mapped_files(root, &self.file, &addresses)))
     }
 
-    /// About as much memory as it takes.
+    /// Returns its approximate size in memory, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         size_of::<Self>() + self.message.len() + self.maps.len() + self.packages.len()
     }
 }
 
-/// `{"libgcc_s.so.1":{"name":"gcc-14","buildId":"12ed…"},"elfType":"coredump"}`. Only objects that carry the name of their package are
-/// in it.
+/// Parses `COREDUMP_PACKAGE_JSON`, such as
+/// `{"libgcc_s.so.1":{"name":"gcc-14","buildId":"12ed…"},"elfType":"coredump"}`. Only objects that
+/// carry the name of their package are in it.
 fn build_ids(packages: &str) -> BuildIds {
     let packages: BTreeMap<String, serde_json::Value> = serde_json::from_str(packages).unwrap_or_default();
     let id = |(module, about): (String, serde_json::Value)| Some((module, about.get("buildId")?.as_str()?.to_owned()));
     packages.into_iter().filter_map(id).collect()
 }
 
-/// The fields as journalctl writes them.
+/// The fields of an entry, as journalctl writes them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Entry {
@@ -239,18 +245,18 @@ struct Entry {
     writer_uid: Text,
 }
 
-/// A field's value; empty where the entry has no such field, or journalctl found it too long.
+/// A field's value; empty if the entry has no such field, or journalctl found it too long.
 #[derive(Debug, Default, Deserialize)]
 #[serde(from = "Option<Value>")]
 struct Text(String);
 
-/// A value as journalctl writes it.
+/// A field's value, as journalctl writes it.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Value {
     Printable(String),
     Bytes(Vec<u8>),
-    /// Of a field that the entry has several times.
+    /// The values of a field that the entry has several times.
     Several(Vec<Option<Value>>),
 }
 

@@ -1,22 +1,25 @@
-//! The clock by which the times of a recovery are told: the wall clock as it stood at the death that began it.
+//! The clock of a recovery's times: the wall clock as it stood at the death that began the
+//! recovery.
 //!
-//! Somebody may set the wall clock during a recovery, by years on a host that boots in 1970. So records note the boot's clock beside
-//! it, and the times of a recovery are those since its death, added to when that was.
+//! The wall clock may be set during a recovery, by years on a host that boots in 1970. So records
+//! note the boot's clock beside it. A recovery's times are those since its death by the boot's
+//! clock, added to the wall-clock time of the death.
 
-/// A moment: milliseconds since the epoch, and since boot where that is noted.
+/// A point in time: milliseconds since the epoch, and milliseconds since boot if that was noted.
 pub(super) type Moment = (u64, Option<u64>);
 
-/// The wall clock at a death.
+/// The clocks at a death.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
-    /// When it was, milliseconds since the epoch.
+    /// Time of the death, in milliseconds since the epoch.
     pub(super) at: u64,
-    /// The same since boot; `None`: not known, and then all times are told as they were read.
+    /// Time of the death, in milliseconds since boot. `None`: not known; then all times are given
+    /// as they were read.
     pub(super) since_boot: Option<u64>,
 }
 
 impl Clock {
-    /// A moment by this clock.
+    /// Converts a moment to this clock.
     #[must_use]
     pub(super) fn tell(self, (at, since_boot): Moment) -> u64 {
         match (self.since_boot, since_boot) {
@@ -25,7 +28,8 @@ impl Clock {
         }
     }
 
-    /// A moment of which only the wall clock's reading is known, from between two others: the clock stood as at one of the two.
+    /// Converts a moment between two others, of which only the wall clock's reading is known: the
+    /// wall clock is taken to stand as at one of the two.
     #[must_use]
     pub(super) fn tell_between(self, at: u64, (from, to): (Option<Moment>, Option<Moment>)) -> u64 {
         let is_noted = |(_, since_boot): &Moment| self.since_boot.is_some() && since_boot.is_some();

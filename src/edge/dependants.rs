@@ -1,8 +1,9 @@
-//! Units that are bound to another one with `BindsTo=`, or uphold it with `Upholds=`, by what their files say.
+//! Units that are bound to another one with `BindsTo=`, or uphold it with `Upholds=`, by what their
+//! files say.
 //!
-//! systemd stops them as soon as that one leaves `active`. Plain systemd may bring them back with
-//! it: a unit without lines at its end and with `RestartSec=0` is restarted before they are down. A
-//! ward has a line at its end, and they stay down.
+//! systemd stops bound units as soon as the other one leaves `active`. Plain systemd may bring them
+//! back with it: a unit that runs no command at its end and has `RestartSec=0` is restarted before
+//! they are down. A ward's unit runs one at its end, and they stay down.
 
 use super::{root, unit_files};
 use crate::core::config::read_native::values;
@@ -14,24 +15,24 @@ use std::path::Path;
 /// A unit that is bound to another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependant {
-    /// Its name.
+    /// Name of the unit.
     pub unit: UnitName,
-    /// Whether something is meant to want it (`[Install]`), so that systemd remembers when it left
-    /// `active`.
+    /// True if another unit is meant to want it (`[Install]`), so that systemd remembers when it
+    /// left `active`.
     pub is_wanted: bool,
 }
 
 /// All dependants.
 #[derive(Debug, Clone, Default)]
 pub struct Dependants {
-    /// By the unit that they are bound to.
+    /// Bound units, by the name of the unit that they are bound to.
     bound: BTreeMap<String, Vec<Dependant>>,
-    /// By the unit that they uphold.
+    /// Upholding units, by the name of the unit that they uphold.
     upholding: BTreeMap<String, BTreeSet<UnitName>>,
 }
 
 impl Dependants {
-    /// Those with files below `root`, and those of `wards`.
+    /// Reads the dependants that have files below `root`, and those among `wards`.
     #[must_use]
     pub fn read<'w>(root: &Path, wards: impl IntoIterator<Item = &'w Ward>) -> Self {
         let mut all = Self::default();
@@ -75,19 +76,20 @@ impl Dependants {
         }
     }
 
-    /// Those that are bound to this unit.
+    /// Returns the units that are bound to this unit.
     #[must_use]
     pub fn to(&self, unit: &UnitName) -> &[Dependant] {
         self.bound.get(unit.as_str()).map_or(&[], Vec::as_slice)
     }
 
-    /// Those that uphold this unit.
+    /// Returns the units that uphold this unit.
     pub fn upholding(&self, unit: &UnitName) -> impl Iterator<Item = &UnitName> {
         self.upholding.get(unit.as_str()).into_iter().flatten()
     }
 }
 
-/// Whether `systemctl enable` has made the link by which `other` upholds the unit, as systemd 254 and later know it.
+/// Returns true if `systemctl enable` has made the link by which `other` upholds the unit, as
+/// systemd 254 and later know it.
 fn is_enabled(root: &Path, other: &UnitName, unit: &UnitName) -> bool {
     let link = Path::new("/etc/systemd/system").join([other.as_str(), ".upholds"].concat()).join(unit.as_str());
     root::below(root, &link).symlink_metadata().is_ok()

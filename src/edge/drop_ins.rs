@@ -1,7 +1,9 @@
-//! The drop-ins of units that our generator writes: an administrator's, below `/etc/systemd/system/web.service.d`, or one for all
-//! services, may give a defined ward's unit, or a condition's own service, a user or a sandbox.
+//! Drop-ins for units that our generator writes: an administrator's, below
+//! `/etc/systemd/system/web.service.d`, or one for all services, may give a defined ward's unit, or
+//! a condition's own service, a user or a sandbox.
 //!
-//! Thousands of wards are planned in one go, and hardly one has any, so each directory is listed once and no unit looked for in vain.
+//! Thousands of wards are planned in one go, and hardly one has a drop-in. So each directory is
+//! listed once, and only units that have drop-ins are looked up.
 
 use super::root::below;
 use super::unit_files::{DIRECTORIES, drop_in_lines, drop_in_names};
@@ -11,19 +13,19 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How the directory of a unit's drop-ins ends.
+/// Suffix of the directory of a service's drop-ins.
 const SUFFIX: &str = ".service.d";
 
 /// The directories of services' drop-ins below one root.
 #[derive(Debug)]
 pub struct DropIns {
     root: PathBuf,
-    /// Their names without `.d`.
+    /// Names of the directories, without `.d`.
     of: BTreeSet<String>,
 }
 
 impl DropIns {
-    /// Lists them.
+    /// Lists the directories.
     #[must_use]
     pub fn below(root: &Path) -> Self {
         let listings = DIRECTORIES.iter().map(|directory| fs::read_dir(below(root, &Path::new("/").join(directory))));
@@ -33,7 +35,8 @@ impl DropIns {
         Self { root: root.to_owned(), of }
     }
 
-    /// The `[Service]` lines in the drop-ins of a service that our generator writes, in the order they apply.
+    /// Returns the `[Service]` lines in the drop-ins of a service that our generator writes, in the
+    /// order in which they apply.
     #[must_use]
     pub fn service_lines(&self, unit: &UnitName) -> Vec<NativeLine> {
         let is_there = |name: &str| self.of.contains(name);

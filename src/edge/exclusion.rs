@@ -1,11 +1,14 @@
-//! Whether a ward is excluded: kept down until somebody readmits it.
+//! Exclusions: a ward is kept down until somebody readmits it.
 //!
-//! An exclusion is a mark, `/run/unitward/wards/WARD/excluded.json`. While it is there PID 1 starts the ward's unit for nobody
-//! ([`crate::core::unit::mark_of`]). The daemon leaves it for root, `unitward-step` at the death limit, either before the unit is
-//! stopped. What would start the unit again and again is stopped too, and noted in the mark, so that a readmission starts it.
+//! An exclusion is a mark, `/run/unitward/wards/WARD/excluded.json`. While it exists PID 1 refuses
+//! to start the ward's unit ([`crate::core::unit::mark_of`]). The daemon or the command writes it
+//! on root's request, `unitward-step` at the death limit, in both cases before the unit is stopped.
+//! Units that would start this one again and again are stopped too, and noted in the mark, so that
+//! a readmission starts them.
 //!
-//! Where the mark of a death limit could not be written, or an older version knew none, the record of the run that ended last
-//! tells of it. A unit that is up is not excluded whatever stands here: it may be refused to stop it.
+//! If the mark of a death limit could not be written, or an older version had no marks, the record
+//! of the run that ended last shows the exclusion. A unit that is up is not excluded, whatever the
+//! mark says: PID 1 may have refused to stop it.
 
 use super::record::{GivenUp, RunRecord, StartKind, WardState};
 use super::series_file;
@@ -14,34 +17,35 @@ use std::io;
 
 const FILE: &str = "excluded.json";
 
-/// Why a ward is excluded by its death limit, in words.
+/// Reason of an exclusion by the death limit, in words.
 const BY_LIMIT: &str = "its death limit was reached";
 
-/// What a mark tells that cannot be read.
+/// Reason that stands for a mark that cannot be read.
 const DAMAGED: &str = "the mark of its exclusion is damaged";
 
 /// An exclusion in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exclusion {
-    /// Since when, milliseconds since the epoch.
+    /// Time of the exclusion, in milliseconds since the epoch.
     pub at: u64,
-    /// Who decided it.
+    /// The one who decided it.
     pub by: By,
-    /// Why, for people; empty where nobody said.
+    /// Reason, for people; empty if none was given.
     pub why: String,
-    /// The sockets, timers and paths that were stopped with the unit.
+    /// Sockets, timers and paths that were stopped with the unit.
     pub triggers: Vec<String>,
 }
 
 impl Exclusion {
-    /// That of a ward whose death limit was reached then, milliseconds since the epoch.
+    /// Returns the exclusion of a ward whose death limit was reached at this time, in milliseconds
+    /// since the epoch.
     #[must_use]
     pub fn by_limit(at: u64) -> Self {
         Self { at, by: By::Limit, why: BY_LIMIT.to_owned(), triggers: Vec::new() }
     }
 }
 
-/// Who decides an exclusion.
+/// The one who decides an exclusion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// An administrator.
@@ -51,7 +55,7 @@ pub enum By {
 }
 
 impl By {
-    /// The word for it, in JSON and on the bus.
+    /// Returns the word for it, in JSON and on the bus.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -61,16 +65,16 @@ impl By {
     }
 }
 
-/// How the ward's unit stands.
+/// State of the ward's unit, as far as exclusions need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It is `inactive` or `failed`, or not loaded: nothing of it runs and no restart is waited for.
+    /// It is `inactive` or `failed`, or not loaded: nothing of it runs and no restart is pending.
     Down,
-    /// Anything else, a restart that is waited for among them.
+    /// Anything else, including a pending restart.
     Up,
 }
 
-/// The mark as stored.
+/// The mark, as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
     at: u64,
@@ -87,7 +91,7 @@ enum StoredBy {
     Limit,
 }
 
-/// Whether a ward whose unit stands so is excluded, by whom and since when.
+/// Returns the exclusion of a ward whose unit is in this state; `None` if it is not excluded.
 #[must_use]
 pub fn of(state: &WardState, standing: Standing) -> Option<Exclusion> {
     match standing {
@@ -96,7 +100,7 @@ pub fn of(state: &WardState, standing: Standing) -> Option<Exclusion> {
     }
 }
 
-/// The mark; none where there is none. One that is damaged keeps the unit down like any other.
+/// Reads the mark; `None` if there is none. A damaged one keeps the unit down like any other.
 #[must_use]
 pub fn load(state: &WardState) -> Option<Exclusion> {
     let bytes = match state.read(FILE) {
@@ -114,10 +118,10 @@ pub fn load(state: &WardState) -> Option<Exclusion> {
     Some(Exclusion { at: stored.at, by, why: stored.why, triggers: stored.triggers })
 }
 
-/// Leaves the mark.
+/// Writes the mark.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If it cannot be written.
 pub fn save(state: &WardState, exclusion: &Exclusion) -> io::Result<()> {
     let by = match exclusion.by {
         By::Hand => StoredBy::Hand,
@@ -127,21 +131,22 @@ pub fn save(state: &WardState, exclusion: &Exclusion) -> io::Result<()> {
     state.write(FILE, &serde_json::to_vec(&stored)?).or_else(|error| save_without_room(state).map_err(|_| error))
 }
 
-/// Leaves a mark that says nothing, where `/run` has no room for more: a service fills it by its `RuntimeDirectory=`. An empty file
-/// takes none, and a file that only gets another name not even an inode; what it counted is over with the exclusion.
+/// Writes an empty mark, for a `/run` that has no room: a service fills it by its
+/// `RuntimeDirectory=`. An empty file takes no room; if there is no inode either, the file of the
+/// series is renamed: its counts end with the exclusion.
 fn save_without_room(state: &WardState) -> io::Result<()> {
     state.write(FILE, &[]).or_else(|_| state.rename(series_file::FILE, FILE))
 }
 
-/// Leaves the mark of a death limit that was reached now, milliseconds since the epoch; but a person's exclusion that came
-/// meanwhile is not the limit's to change.
+/// Writes the mark of a death limit that was reached at `now`, in milliseconds since the epoch. An
+/// exclusion by a person, made meanwhile, stays as it is.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If it cannot be written.
 pub fn save_by_limit(state: &WardState, triggers: Vec<String>, now: u64) -> io::Result<()> {
     let mark = match load(state) {
         Some(mark) if mark.by == By::Hand => return Ok(()),
-        // What was stopped before is down now, and still to be started by a readmission.
+        // Triggers that were stopped before are down, and still to be started by a readmission.
         Some(mark) => Exclusion { triggers: merged(mark.triggers, triggers), ..mark },
         None => Exclusion { triggers, ..Exclusion::by_limit(now) },
     };
@@ -155,10 +160,10 @@ fn merged(mut before: Vec<String>, more: Vec<String>) -> Vec<String> {
     before
 }
 
-/// Removes the mark; gives what it was.
+/// Removes the mark and returns it; `None` if there was none.
 ///
 /// # Errors
-/// When it is there and cannot be removed.
+/// If it is there and cannot be removed.
 pub fn remove(state: &WardState) -> io::Result<Option<Exclusion>> {
     let was = load(state);
     match state.remove(FILE) {
@@ -167,7 +172,8 @@ pub fn remove(state: &WardState) -> io::Result<Option<Exclusion>> {
     }
 }
 
-/// The death limit excludes with the end of a run; a run that came after it has readmitted the ward, though it may go on.
+/// Returns the exclusion that the run records show: the run that ended last reached the death
+/// limit. A run that began after that end has readmitted the ward, even if it goes on.
 fn by_limit(state: &WardState) -> Option<Exclusion> {
     let runs = state.runs();
     let end = runs.iter().filter_map(|run| run.end.as_ref()).max_by_key(|end| end.at)?;

@@ -1,7 +1,7 @@
-//! Scripts in `/etc/init.d`, as systemd-sysv-generator(8) makes services of them.
+//! Services that systemd-sysv-generator(8) makes of the scripts in `/etc/init.d`.
 //!
-//! That generator runs at the same time as ours, so what it will write has to be known. All of it
-//! but dependencies follows from the script's comments.
+//! That generator runs at the same time as ours, so its output has to be predicted. All of it but
+//! dependencies follows from the script's comments.
 
 use super::root::{below, resolve};
 use crate::core::config::ward::NativeLine;
@@ -10,8 +10,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// The `[Service]` lines of the unit that systemd makes of a script; `None` when there is no such
-/// script.
+/// Returns the `[Service]` lines of the unit that systemd makes of a script; `None` if there is no
+/// such script.
 pub(super) fn service_lines(root: &Path, unit: &UnitName) -> Option<Vec<NativeLine>> {
     let script = script_of(root, unit)?;
     let text = String::from_utf8_lossy(&fs::read(resolve(root, &script)?).ok()?).into_owned();
@@ -29,7 +29,8 @@ pub(super) fn service_lines(root: &Path, unit: &UnitName) -> Option<Vec<NativeLi
     Some(syntax::lines_of(&SourceFile { path: script.into(), text: unit }, "Service"))
 }
 
-/// The script, which is executable; `.sh` at its end is no part of the unit's name.
+/// Returns the path of the script, which is executable; `.sh` at its end is no part of the unit's
+/// name.
 fn script_of(root: &Path, unit: &UnitName) -> Option<PathBuf> {
     let name = unit.is_service().then(|| unit.stem())?;
     let is_script = |path: &PathBuf| {
@@ -39,7 +40,7 @@ fn script_of(root: &Path, unit: &UnitName) -> Option<PathBuf> {
     [name.to_owned(), [name, ".sh"].concat()].iter().map(|name| Path::new("/etc/init.d").join(name)).find(is_script)
 }
 
-/// `# pidfile: /run/x.pid`, as chkconfig(8) has it.
+/// Returns the path in a comment such as `# pidfile: /run/x.pid`, as chkconfig(8) has it.
 fn pid_file(text: &str) -> Option<&str> {
     let comments = text.lines().take_while(|line| line.is_empty() || line.starts_with('#'));
     let mut values = comments.filter_map(|line| line.trim_start_matches('#').trim().strip_prefix("pidfile:"));

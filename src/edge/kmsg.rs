@@ -1,13 +1,14 @@
-//! The generator's log: the kernel's, because nothing else is there when it runs (systemd.generator(7)).
+//! The generator's log: the kernel's, because no other is available when it runs
+//! (systemd.generator(7)).
 
 use crate::core::visible::is_visible;
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Longest line the kernel takes in one record, less its own prefix.
+/// Longest line that the kernel takes in one record, less its own prefix, in bytes.
 const LONGEST: usize = 900;
 
-/// How much a message matters, as syslog(3) numbers it.
+/// Priority of a message, as syslog(3) numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
     /// Something was left out.
@@ -16,10 +17,10 @@ pub enum Priority {
     Notice = 5,
 }
 
-/// Writes one line to the kernel log, or to standard error where there is none, as in a container.
+/// Writes one line to the kernel log, or to standard error if there is none, as in a container.
 ///
-/// The device is opened for each line: the kernel counts its limit of ten lines in five seconds for each opening, and a
-/// configuration may have more mistakes than that.
+/// The device is opened for each line: the kernel counts its limit of ten lines in five seconds for
+/// each opening, and a configuration may have more mistakes than that.
 pub fn log(priority: Priority, text: &str) {
     let text: String = text.chars().map(|c| if is_visible(c) { c } else { ' ' }).collect();
     let mut cut = text.len().min(LONGEST);
@@ -30,7 +31,7 @@ pub fn log(priority: Priority, text: &str) {
     let written =
         OpenOptions::new().write(true).open("/dev/kmsg").and_then(|mut device| device.write_all(line.as_bytes()));
     if written.is_err() {
-        // Nowhere left to complain to if this fails as well.
+        // If this fails as well, there is no place left to report it.
         let _ = writeln!(std::io::stderr(), "unitward-generator: {text}");
     }
 }

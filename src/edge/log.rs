@@ -1,14 +1,15 @@
-//! What all our programs but the generator write to the journal, and never to standard output, which may be a service's: a file or a
-//! socket.
+//! The journal entries of all our programs but the generator. They never go to standard output,
+//! which may be a service's: a file or a socket.
 //!
-//! A recovery must not wait for journald. When it hangs, its socket is soon full and a send would block until the start
-//! times out, which is one more death. Hence not the crate for it, whose sends know no bound: a send here waits [`Late::patience`]
-//! at most, and once a process has waited in vain it waits no more: one that does recoveries to its end, the daemon until the journal
-//! takes an entry again, and then it says how many are lost. An entry that is larger than the socket takes is shortened. Without
-//! journald nothing is said.
+//! A recovery must not wait for journald. When that hangs, its socket is soon full and a send would
+//! block until the start times out, which is one more death. Therefore not the crate for it, whose
+//! sends have no time limit: a send here waits [`Late::patience`] at most. After one wait in vain
+//! no send waits any more: in a process that does recoveries until its end, in the daemon until the
+//! journal takes an entry again; it then logs how many are lost. An entry that is larger than the
+//! socket takes is shortened. Without journald nothing is logged.
 //!
-//! The words of a message are made safe to be shown ([`visible`]), wherever parts of them come from. The other fields are for programs,
-//! which have them as they are.
+//! The message text is made safe to be shown ([`visible`]), wherever parts of it come from. The
+//! other fields are for programs, which get them unchanged.
 
 use crate::core::visible::visible;
 use std::fmt::{Debug, Write as _};
@@ -22,45 +23,47 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
-/// Where journald listens: systemd's native protocol, <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
+/// journald's socket for systemd's native protocol, <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// The same as PID 1 sees it. A service with `LogNamespace=` has the socket of another journald in
-/// its place, and one with `TemporaryFileSystem=/run` none at all; what is told of recoveries
-/// belongs into the host's own journal.
+/// The same socket as PID 1 sees it. A service with `LogNamespace=` has the socket of another
+/// journald in its place, and one with `TemporaryFileSystem=/run` none at all; entries about
+/// recoveries belong in the host's own journal.
 const HOSTS_SOCKET: &str = "/proc/1/root/run/systemd/journal/socket";
 
-/// The field with a message's words.
+/// Name of the field with a message's text.
 const MESSAGE: &str = "message";
 
-/// What stands at the end of a value that was shortened.
+/// End of a value that was shortened.
 const SHORTENED: &str = "…";
 
-/// An entry is tried so often, each time with half of its longest value: enough for any.
+/// Number of attempts to send an entry, each with half of its longest value: enough for any.
 const TRIES: usize = 32;
 
-/// Sends all that is logged from now on to the journal, under this name.
+/// Sends all log events from now on to the journal, under this identifier.
 pub(crate) fn to_journal(identifier: &'static str) {
     let hosts = Journal::at(Path::new(HOSTS_SOCKET), identifier, Late::GiveUp);
-    // Only root may go that way.
+    // Only root may use that path.
     if let Some(journal) = hosts.or_else(|| Journal::open(identifier, Late::GiveUp)) {
         // A second subscriber cannot have been set: this is the first thing the program does.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(journal));
     }
 }
 
-/// What follows when a send has waited in vain.
+/// Behaviour after a send has waited in vain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Late {
-    /// No send waits any more: a recovery has better things to do.
+    /// No send waits any more: a recovery comes first.
     GiveUp,
-    /// None waits until one has gone through: the process lives long, and says what is lost.
+    /// No send waits until one has succeeded: the process lives long, and logs how many entries are
+    /// lost.
     #[cfg(feature = "full")]
     WaitAgain,
 }
 
 impl Late {
-    /// How long one send may wait. A journald that is only busy empties its socket in less.
+    /// Returns the time that one send may wait. A journald that is only busy empties its socket in
+    /// less.
     const fn patience(self) -> Duration {
         match self {
             Self::GiveUp => Duration::from_millis(100),
@@ -70,19 +73,19 @@ impl Late {
     }
 }
 
-/// The journal as a place where events go.
+/// A [`Layer`] that sends events to the journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
     socket: UnixDatagram,
     path: PathBuf,
     identifier: &'static str,
     late: Late,
-    /// Entries that were lost and not told of yet.
+    /// Number of lost entries that are not reported yet.
     lost: AtomicUsize,
 }
 
 impl Journal {
-    /// A way to journald; none where it cannot be made, or there is no journald.
+    /// Opens a socket to journald; `None` if it cannot be made, or there is no journald.
     pub(crate) fn open(identifier: &'static str, late: Late) -> Option<Self> {
         Self::at(Path::new(SOCKET), identifier, late)
     }
@@ -100,7 +103,7 @@ impl Journal {
         entry
     }
 
-    /// Sends an entry, shortened as far as need be.
+    /// Sends an entry, shortened as far as necessary.
     fn send(&self, mut entry: Entry) -> io::Result<()> {
         for _ in 0..TRIES {
             match self.socket.send_to(&entry.encode(), &self.path) {
@@ -113,7 +116,7 @@ impl Journal {
         Err(io::ErrorKind::InvalidData.into())
     }
 
-    /// Tells of what was lost; what cannot be told now is told later.
+    /// Logs the number of lost entries; if that fails, it is logged later.
     fn tell_of_the_lost(&self) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost == 0 || self.late == Late::GiveUp {
@@ -125,7 +128,7 @@ impl Journal {
         if self.send(entry).is_err() {
             self.lost.fetch_add(lost, Ordering::Relaxed);
         } else {
-            // Should this fail the next send does not wait, still.
+            // If this fails, the next send still does not wait.
             let _ = self.socket.set_nonblocking(false);
         }
     }
@@ -140,7 +143,7 @@ impl<S: Subscriber> Layer<S> for Journal {
             Err(error) => {
                 self.lost.fetch_add(1, Ordering::Relaxed);
                 if error.kind() == io::ErrorKind::WouldBlock {
-                    // Should this fail the next send waits again, still within its bound.
+                    // If this fails, the next send waits again, still within its bound.
                     let _ = self.socket.set_nonblocking(true);
                 }
             }
@@ -148,7 +151,7 @@ impl<S: Subscriber> Layer<S> for Journal {
     }
 }
 
-/// As syslog counts them.
+/// Returns the syslog priority of a level; `INFO` is a notice.
 fn priority(level: Level) -> &'static str {
     match level {
         Level::ERROR => "3",
@@ -158,7 +161,7 @@ fn priority(level: Level) -> &'static str {
     }
 }
 
-/// A message in the making: the names and values of its fields.
+/// A message that is being built: the names and values of its fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Entry(Vec<(String, String)>);
 
@@ -167,7 +170,7 @@ impl Entry {
         self.0.push((name.to_owned(), value.to_owned()));
     }
 
-    /// The fields in the form that lets any byte stand in a value.
+    /// Returns the fields in the form that allows any byte in a value.
     fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (name, value) in &self.0 {
@@ -193,7 +196,7 @@ impl Entry {
 impl Visit for Entry {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            // People read it; other fields are for programs, which have them as they are.
+            // People read the message; other fields are for programs, which get them unchanged.
             MESSAGE => self.put("MESSAGE", &visible(value)),
             name => self.put(&name.to_ascii_uppercase(), value),
         }
@@ -211,7 +214,7 @@ mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
 
-    /// Gives what the journal is sent of an event.
+    /// Keeps the entry that the journal would be sent for an event.
     #[derive(Clone, Default)]
     struct Sent(Arc<Mutex<Entry>>);
 
@@ -243,7 +246,7 @@ mod tests {
         assert_eq!(entry.encode(), b"MESSAGE\n\x05\0\0\0\0\0\0\0a\nB=c\n");
     }
 
-    /// A journald whose socket is full, with what is logged to it meanwhile and what it gets when it reads again.
+    /// Fills a journald's socket, logs to it meanwhile, and reads what it gets afterwards.
     #[cfg(feature = "full")]
     #[test]
     fn the_daemon_waits_once_and_tells_how_many_entries_are_lost() {

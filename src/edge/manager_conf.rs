@@ -1,4 +1,4 @@
-//! How systemd itself is configured: systemd-system.conf(5), read from its files.
+//! The configuration of systemd itself: systemd-system.conf(5), read from its files.
 
 use super::root::{below, resolve};
 use super::unit_files::{conf_files, regular};
@@ -6,10 +6,11 @@ use crate::core::config::ward::NativeLine;
 use crate::core::config::{SourceFile, syntax};
 use std::path::Path;
 
-/// Where its files stand, the first wins.
+/// Directories of its files; the first one wins.
 const DIRECTORIES: [&str; 4] = ["/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"];
 
-/// The lines of `[Manager]`, in the order they apply: those of the one `system.conf`, then those of the drop-ins by their names.
+/// Returns the lines of `[Manager]`, in the order in which they apply: those of the one
+/// `system.conf`, then those of the drop-ins by their names.
 pub(super) fn lines(root: &Path) -> Vec<NativeLine> {
     let main = DIRECTORIES.iter().map(|directory| Path::new(directory).join("system.conf"));
     let main = main.into_iter().find(|path| below(root, path).exists());

@@ -1,4 +1,5 @@
-//! The MESSAGE_IDs of journal entries about rulings. Each has an entry in the message catalog; none is ever reused.
+//! The MESSAGE_IDs of journal entries about exclusions and readmissions by hand. Each has an entry
+//! in the message catalog; none is ever reused.
 
 /// Root has excluded a ward.
 pub(super) const EXCLUDED: &str = "5b0e1c7f2a9d4f63b8e4d0c96a1f7352";

@@ -1,4 +1,4 @@
-//! The synchronous floor: files, PID 1, and the program `unitward-step`.
+//! The synchronous layer: files, PID 1, and the program `unitward-step`.
 
 pub mod boot;
 pub(crate) mod bounded;

@@ -1,7 +1,7 @@
-//! Ward by ward, in the order of their names: what of it stands beside the wards before it, and what to write for it. Then
-//! the stacks, for only then all members are known.
+//! Plans the units to write: ward by ward, in the order of their names, each checked against the
+//! wards before it. Then the stacks, for only then all members are known.
 //!
-//! The generator and `unitward check` both go through here, so what one says the other does.
+//! The generator and `unitward check` both use this module, so that they agree.
 
 use super::drop_ins::DropIns;
 use super::manager_conf;
@@ -12,7 +12,7 @@ use crate::core::unit::{self, AdoptedUnit, Beside, DefaultTimeouts, Names, Outpu
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Plans wards and stacks below one root.
+/// Plans the units of wards and stacks below one root.
 #[derive(Debug)]
 pub struct Planner<'a> {
     root: &'a Path,
@@ -23,7 +23,7 @@ pub struct Planner<'a> {
     default_timeouts: DefaultTimeouts,
 }
 
-/// A stack and the members it has so far.
+/// A stack with the members planned so far.
 #[derive(Debug)]
 struct Gathering<'a> {
     described: &'a DescribedStack,
@@ -31,22 +31,23 @@ struct Gathering<'a> {
     members: BTreeSet<UnitName>,
 }
 
-/// What becomes of one ward.
+/// The plan for one ward.
 #[derive(Debug)]
 pub struct Planned {
-    /// The ward, unless a mistake cost it.
+    /// The ward, unless a mistake makes it void.
     pub ward: Option<Ward>,
-    /// What the files of its unit say that it does not.
+    /// Settings in the files of its unit that the ward itself does not have.
     pub adopted: Option<AdoptedUnit>,
-    /// What to write for it.
+    /// Units and links to write for it.
     pub outputs: Vec<Output>,
-    /// What is wrong with it.
+    /// Mistakes in it.
     pub problems: Vec<Problem>,
 }
 
 impl Planned {
-    /// The same beside a host that is up, where what other generators wrote is known: the unit, its
-    /// lines, and what systemd would refuse.
+    /// Returns the same plan for a host that is up, where the output of other generators is known:
+    /// with the unit's own lines, without the problems that they solve, and with a warning if
+    /// systemd would refuse the unit.
     #[must_use]
     pub fn on_running_host(mut self, root: &Path) -> Self {
         let Some(ward) = self.ward.as_ref().filter(|_| self.adopted.is_none()) else { return self };
@@ -67,7 +68,7 @@ impl Planned {
 }
 
 impl PlannedStack<'_> {
-    /// The same beside a host that is up, where what other generators wrote is known.
+    /// Returns the same plan for a host that is up, where the output of other generators is known.
     #[must_use]
     pub fn on_running_host(mut self, root: &Path) -> Self {
         let unit = self.described.stack.unit();
@@ -80,26 +81,26 @@ impl PlannedStack<'_> {
     }
 }
 
-/// Whether the problem is that this unit has no file.
+/// Returns true if the problem is that this unit has no file.
 fn is_missing(problem: &Problem, unit: &UnitName) -> bool {
     matches!(&problem.mistake, Mistake::NoUnit { unit: named, .. } if named == unit.as_str())
 }
 
-/// What becomes of one stack.
+/// The plan for one stack.
 #[derive(Debug)]
 pub struct PlannedStack<'a> {
-    /// The stack and where it is described.
+    /// The stack and the places that describe it.
     pub described: &'a DescribedStack,
     /// The units of its members, in the order of their names.
     pub members: Vec<UnitName>,
-    /// What to write for it.
+    /// Units and links to write for it.
     pub outputs: Vec<Output>,
-    /// What is wrong with it.
+    /// Mistake in it.
     pub problem: Option<Problem>,
 }
 
 impl<'a> Planner<'a> {
-    /// A planner that has seen no ward yet.
+    /// Returns a planner that has seen no ward yet.
     #[must_use]
     pub fn new(root: &'a Path, stacks: &'a Stacks) -> Self {
         let gathering = |described: &'a DescribedStack| {
@@ -152,7 +153,7 @@ impl<'a> Planner<'a> {
         Planned { problems, ..planned }
     }
 
-    /// What drop-ins say of the services of the ward's conditions.
+    /// Returns the lines in drop-ins for the services of the ward's conditions, by their names.
     fn of_conditions(&self, ward: &Ward) -> BTreeMap<String, Vec<NativeLine>> {
         let names = unit::condition_services(ward);
         let with_lines = names.map(|name| {
@@ -162,7 +163,7 @@ impl<'a> Planner<'a> {
         with_lines.filter(|(_, lines)| !lines.is_empty()).collect()
     }
 
-    /// Adds the ward to its stack, and gives the stack's unit.
+    /// Adds the ward to its stack and returns the stack's unit.
     fn join(&mut self, ward: &Ward) -> Option<UnitName> {
         let name = ward.stack.as_ref()?;
         let stack = self.stacks.iter_mut().find(|stack| stack.described.stack.name == *name)?;

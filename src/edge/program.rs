@@ -1,11 +1,13 @@
-//! Starting programs. This is the only module that does, and `tests/tidy.rs` sees to it.
+//! Starts programs. This is the only module that does; `tests/tidy.rs` checks it.
 //!
-//! Most of what Unitward starts it starts as root, some of it with a service's environment around it, and that environment may be
-//! the work of the service's user. So a program of the host is named by its absolute path and gets an environment of two
-//! variables; a command of the administrator's gets the unit's environment without what would change what it loads
-//! ([`crate::core::environment`]). Root's programs have no input unless the caller opens one, and no descriptors above 2: the
-//! standard library opens all of its own close-on-exec, and PID 1 gives a service's descriptors to its main process alone. The one
-//! exception is the lock that a restart script holds.
+//! Unitward starts most programs as root, some of them with a service's environment, and that
+//! environment may be the work of the service's user. So a program of the host is named by its
+//! absolute path and gets an environment of two variables; a command of the administrator's gets
+//! the unit's environment without the variables that would change what it loads
+//! ([`crate::core::environment`]). Root's programs have no input unless the caller opens one, and
+//! no descriptors above 2: the standard library opens all of its own close-on-exec, and PID 1 gives
+//! a service's descriptors to its main process alone. The one exception is the lock that a restart
+//! script holds.
 
 use crate::core::environment::{self, PATH};
 use crate::core::expand::expand;
@@ -17,27 +19,27 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A program of the host that Unitward starts by itself.
+/// A program of the host that Unitward starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostProgram {
-    /// `busctl`, which asks the message bus.
+    /// `busctl`, which queries the message bus.
     Busctl,
     /// `getent`, which resolves names as nsswitch.conf(5) says.
     Getent,
     /// `journalctl`, which reads the journal.
     Journalctl,
-    /// `systemctl`, which has PID 1 do something.
+    /// `systemctl`, which queues jobs at PID 1.
     Systemctl,
     /// `systemd` itself, which lists the keys it knows.
     Systemd,
     /// `systemd-analyze`, which judges units and reads times.
     SystemdAnalyze,
-    /// `timeout` of the coreutils, which ends what lasts too long.
+    /// `timeout` of the coreutils, which ends programs that last too long.
     Timeout,
 }
 
 impl HostProgram {
-    /// Its absolute path.
+    /// Returns its absolute path.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -51,23 +53,24 @@ impl HostProgram {
         }
     }
 
-    /// A command that runs it with a fixed environment and no input.
+    /// Returns a command that runs it with a fixed environment and no input.
     #[must_use]
     pub fn command(self) -> Command {
         fixed(self.path())
     }
 }
 
-/// This very program.
+/// Path of the running program's own file.
 const OWN: &str = "/proc/self/exe";
 
-/// A command that runs this very program again, with a fixed environment and no input.
+/// Returns a command that runs this very program again, with a fixed environment and no input.
 #[must_use]
 pub fn own() -> Command {
     of_ours(Path::new(OWN))
 }
 
-/// The same of a program of Unitward's at this absolute path.
+/// Returns a command that runs the program of Unitward's at this absolute path, with a fixed
+/// environment and no input.
 #[must_use]
 pub fn of_ours(path: &Path) -> Command {
     fixed(path.as_os_str())
@@ -79,7 +82,7 @@ fn fixed(path: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// What a command of the administrator's takes over of the environment of this process.
+/// The part of this process's environment that a command of the administrator's takes over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inherited {
     /// All variables: root has set them.
@@ -108,39 +111,41 @@ impl Inherited {
 /// Variables of ours, names and values.
 type Ours = [(&'static str, String)];
 
-/// How long a command may live.
+/// Lifetime of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// As long as it likes: systemd ends all processes of its unit alike.
+    /// Independent of this process: systemd ends all processes of its unit alike.
     Own,
-    /// No longer than this process, which is the only one that systemd ends, as with `KillMode=process`: else the step would go on beside
-    /// the one of the next start.
+    /// No longer than this process, the only one that systemd ends, as with `KillMode=process`.
+    /// Otherwise the step would go on beside the one of the next start.
     Tied,
 }
 
-/// The word by which this program is told to become a command that is tied to the process that started it.
+/// The argument that makes this program become a command that is tied to the process that started
+/// it.
 pub const TIED: &str = "tied";
 
-/// Becomes the command of the words `PARENT PROGRAM ARGUMENT…` after [`TIED`], which gets SIGTERM when its parent ends; returns only if
-/// that fails.
+/// Becomes the command in the words `PARENT PROGRAM ARGUMENT…` after [`TIED`], which gets SIGTERM
+/// when its parent ends. Returns only if that fails.
 pub fn become_tied(words: &[String]) -> io::Error {
     let [parent, program, arguments @ ..] = words else { return io::ErrorKind::InvalidInput.into() };
     if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
         return error.into();
     }
-    // Had it ended before, nobody would send the signal.
+    // If the parent had ended before, the signal would never come.
     if getppid().map(|pid| pid.as_raw_nonzero().to_string()).as_ref() != Some(parent) {
         return io::ErrorKind::BrokenPipe.into();
     }
     Command::new(program).args(arguments).exec()
 }
 
-/// A command of the administrator's that runs as root: with what it takes over of this process's environment, without what would
-/// change what it loads, with root's own `HOME`, `USER` and the like, and no input. Variables in its words are replaced by those
-/// that it gets.
+/// Returns a command of the administrator's that runs as root: with the variables that it takes
+/// over of this process's environment, without those that would change what it loads, with root's
+/// own `HOME`, `USER` and the like, and no input. Variables in its words are replaced by those that
+/// it gets.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`]: there is not even a program.
+/// [`io::ErrorKind::InvalidInput`]: `words` names no program.
 pub fn administrators(words: &[String], inherited: &Inherited, ours: &Ours, life: Life) -> io::Result<Command> {
     let mut variables = inherited.harmless();
     let roots = [("PATH", PATH), ("HOME", "/root"), ("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")];
@@ -151,18 +156,19 @@ pub fn administrators(words: &[String], inherited: &Inherited, ours: &Ours, life
     Ok(command)
 }
 
-/// A command of the service's, which this process runs where PID 1 would do so in just the same way: with the environment that PID 1
-/// has given to this process, and ours.
+/// Returns a command of the service's, which this process runs in just the same way as PID 1 would:
+/// with the environment that PID 1 has given to this process, and `ours`.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`]: there is not even a program.
+/// [`io::ErrorKind::InvalidInput`]: `words` names no program.
 pub fn services(words: &[String], ours: &Ours, life: Life) -> io::Result<Command> {
     let mut variables: BTreeMap<_, _> = std::env::vars_os().collect();
     variables.extend(ours.iter().map(|(name, value)| (name.into(), value.into())));
     of(words, &variables, life)
 }
 
-/// Replaces this process, which PID 1 has started as the service, by a command of the service's; returns only if that fails.
+/// Replaces this process, which PID 1 has started as the service, by a command of the service's.
+/// Returns only if that fails.
 pub fn become_command(words: &[String], ours: &Ours) -> io::Error {
     match services(words, ours, Life::Own) {
         Ok(mut command) => command.exec(),
@@ -170,7 +176,7 @@ pub fn become_command(words: &[String], ours: &Ours) -> io::Error {
     }
 }
 
-/// A command with these variables and no others, which also replace those in its words.
+/// Returns a command with these variables and no others, which also replace those in its words.
 fn of(words: &[String], variables: &BTreeMap<OsString, OsString>, life: Life) -> io::Result<Command> {
     let value = |name: &str| variables.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
     let words = expand(words, &value);
@@ -205,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_command_of_the_administrators_keeps_what_is_harmless() {
-        // Cargo sets variables of either kind.
+        // Cargo sets variables of both kinds.
         let program = ["/usr/bin/env".to_owned()];
         let seen = environment(administrators(&program, &Inherited::All, &[], Life::Own).unwrap());
         assert!(seen.contains_key("CARGO_PKG_NAME") && !seen.contains_key("LD_LIBRARY_PATH"), "{seen:?}");

@@ -1,11 +1,12 @@
-//! The run record: one file for each run of a ward, from how it started to how it ended.
+//! The run record: one file for each run of a ward, from its start to its end.
 //!
-//! `unitward-step` writes it in `/run/unitward/wards/WARD/runs/INVOCATION.json`: `begin` creates it,
-//! every step adds its result, `stopped` adds the end. When the run ended unasked it is the death
-//! record. The daemon reads it as the second witness beside D-Bus.
+//! `unitward-step` writes it to `/run/unitward/wards/WARD/runs/INVOCATION.json`: `begin` creates
+//! it, every step adds its result, `stopped` adds the end. If the run ended without a request it is
+//! the death record. The daemon reads it as the second witness beside D-Bus.
 //!
 //! Invariants: a file is replaced whole (temporary name, rename), never edited in place; only root
-//! writes, everyone reads; a ward keeps its last [`RUNS_KEPT`] records, and what older ones counted in its [`Totals`].
+//! writes, all users may read; a ward keeps its last [`RUNS_KEPT`] records, and its [`Totals`] keep
+//! the counts of older ones.
 
 mod contents;
 mod current;
@@ -29,23 +30,26 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Where records live. A tmpfs: they are of this boot.
+/// Directory of the state of all wards. A tmpfs: the records are of this boot.
 pub const STATE_DIRECTORY: &str = "/run/unitward/wards";
 
-/// Records kept for each ward: bounds what a flapping ward can fill while no daemon reads.
+/// Number of records kept for each ward: bounds the memory that a flapping ward can fill while no
+/// daemon reads.
 pub const RUNS_KEPT: usize = 64;
 
-/// Records written within this time of each other were written in no order that their files tell: the times of files advance in
-/// ticks of the kernel's.
+/// Time within which the order of two records cannot be told from their files: the times of files
+/// advance in ticks of the kernel.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The status of a step that SIGKILL ended, as shells number it. One that runs is on record with it until it ends.
+/// Status of a step that SIGKILL ended, as shells number it. A running step is recorded with it
+/// until it ends.
 pub const KILLED: i32 = 128 + 9;
 
-/// In place of a name that leads elsewhere: no path may have it, so nothing is found there and nothing can be made.
+/// Replacement for a name that leads elsewhere: no path can contain it, so nothing is found or
+/// created there.
 const NOWHERE: &str = "\0";
 
-/// One run of a ward's unit, an InvocationID.
+/// One run of a ward's unit, identified by its InvocationID.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The ward's name.
@@ -54,47 +58,52 @@ pub struct RunRecord {
     pub unit: String,
     /// 32 hexadecimal digits, systemd's InvocationID.
     pub invocation: String,
-    /// Why this run was started.
+    /// Reason of the start.
     pub start: StartKind,
     /// Restarts in a row, this one included, since the ward was last healthy; 0 for a first start.
     pub restarts: u32,
-    /// When its first line ran, milliseconds since the epoch; `None` in records of older versions.
+    /// Time at which its first line ran, in milliseconds since the epoch; `None` in records of
+    /// older versions.
     #[serde(default)]
     pub begun: Option<u64>,
-    /// The same by the boot's clock, which nobody sets: milliseconds since boot, time asleep included.
+    /// The same by the boot's clock, which cannot be set: in milliseconds since boot, time asleep
+    /// included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun_since_boot: Option<u64>,
-    /// When the unit was down before this start, by systemd's account: from then on it waited with its restart. Milliseconds since
-    /// the epoch; `None` for a first start, and in records of older versions.
+    /// Time at which the unit was down before this start, according to systemd: from then on it
+    /// waited for its restart. In milliseconds since the epoch; `None` for a first start, and in
+    /// records of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down: Option<u64>,
     /// The same by the boot's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down_since_boot: Option<u64>,
-    /// How long the back-off was that this start waits, milliseconds; `None` where it did not wait, and in records of older
-    /// versions.
+    /// Back-off that this start waits, in milliseconds; `None` if it does not wait, and in records
+    /// of older versions.
     #[serde(default)]
     pub backoff_ms: Option<u64>,
-    /// The run whose death this start answers; `None` for a first start, and where nobody noted that death.
+    /// The run whose death this start answers; `None` for a first start, and if that death was not
+    /// recorded.
     #[serde(default)]
     pub follows: Option<String>,
-    /// The run after whose death systemd was about to restart the unit when somebody asked for this start instead, which has
-    /// ended that recovery; `None` else, and in records of older versions.
+    /// The run after whose death systemd was about to restart the unit when this start was
+    /// requested instead, which has ended that recovery; otherwise `None`, also in records of older
+    /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaks_off: Option<String>,
-    /// Conditions with `Once=` that have fired in an earlier run and so keep still.
+    /// Conditions with `Once=` that have fired in an earlier run and so do not fire in this one.
     pub spent: Vec<String>,
-    /// What the steps did, in the order they ran.
+    /// Results of the steps, in the order in which they ran.
     pub results: Vec<StepResult>,
-    /// When the run was up, its steps included; `None` until then.
+    /// Time at which the run was up, its steps included; `None` until then.
     #[serde(default)]
     pub up: Option<Up>,
-    /// How the run ended; `None` while it goes on.
+    /// End of the run; `None` while it goes on.
     pub end: Option<End>,
 }
 
 impl RunRecord {
-    /// A run of which nothing but its beginning is known.
+    /// Makes the record of a run of which only the start is known.
     #[must_use]
     pub fn new(ward: &str, unit: &str, invocation: &str, start: StartKind) -> Self {
         Self {
@@ -117,20 +126,20 @@ impl RunRecord {
         }
     }
 
-    /// The step that was noted last, if it runs yet or was killed.
+    /// Returns the step that was recorded last, if it still runs or was killed.
     #[must_use]
     pub fn unended(&self) -> Option<&StepResult> {
         self.results.last().filter(|last| last.status == KILLED)
     }
 }
 
-/// Why a run was started.
+/// Reason of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartKind {
-    /// Somebody asked for it, or the boot did.
+    /// A user or the boot requested it.
     First,
-    /// systemd restarted the unit after it ended cleanly, unasked.
+    /// systemd restarted the unit after a clean end without a request.
     AfterDeath,
     /// systemd restarted the unit after a crash.
     AfterAbnormalDeath,
@@ -138,55 +147,56 @@ pub enum StartKind {
     Condition,
 }
 
-/// When a run was up, milliseconds since the epoch.
+/// Times at which a run was up, in milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Up {
-    /// When its main process was started.
+    /// Start of its main process.
     pub main: u64,
-    /// When all steps of the start were done.
+    /// End of the last step of the start.
     pub at: u64,
-    /// The same by the boot's clock; `None` in records of older versions, and where the journal tells it.
+    /// The same by the boot's clock; `None` in records of older versions, and if read from the
+    /// journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_boot: Option<UpSinceBoot>,
 }
 
-/// When a run was up, milliseconds since boot, time asleep included.
+/// Times at which a run was up, in milliseconds since boot, time asleep included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpSinceBoot {
-    /// When its main process was started.
+    /// Start of its main process.
     pub main: u64,
-    /// When all steps of the start were done.
+    /// End of the last step of the start.
     pub at: u64,
 }
 
-/// What one step did.
+/// Result of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepResult {
     /// The condition's id, `OnDeath`.
     pub condition: String,
-    /// Where the step stands in it: `2`, or `2.1` for the first `Else…` step of step 2.
+    /// Position of the step in the condition: `2`, or `2.1` for the first `Else…` step of step 2.
     pub step: String,
     /// The step's keyword, `Execute`.
     pub action: String,
-    /// Its argument as the ward has it.
+    /// The step's argument as written in the ward.
     pub argument: String,
-    /// Whether it did what it should.
+    /// Success or failure.
     pub outcome: Outcome,
     /// Exit status of the step's line; 128 + n for signal n.
     pub status: i32,
-    /// When it ended, milliseconds since the epoch.
+    /// End of the step, in milliseconds since the epoch.
     pub at: u64,
-    /// How long it took, milliseconds.
+    /// Duration of the step, in milliseconds.
     pub ms: u64,
 }
 
-/// Whether a step did what it should.
+/// Outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It did.
+    /// The step succeeded.
     Ok,
-    /// It did not.
+    /// The step failed.
     Failed,
 }
 
@@ -197,27 +207,29 @@ pub struct WardState {
 }
 
 impl WardState {
-    /// The state of `ward` below [`STATE_DIRECTORY`]. Of a name that leads elsewhere, such as `../x`, there is none.
+    /// Returns the state of `ward` below [`STATE_DIRECTORY`]. A name that leads elsewhere, such as
+    /// `../x`, has no state.
     #[must_use]
     pub fn of(ward: &str) -> Self {
         Self::below(Path::new(STATE_DIRECTORY), ward)
     }
 
-    /// The state of `ward` below another directory, for tests.
+    /// Returns the state of `ward` below another directory, for tests.
     #[must_use]
     pub fn below(states: &Path, ward: &str) -> Self {
         Self { directory: states.join(plain(ward)) }
     }
 
-    /// The run with this InvocationID.
+    /// Reads the run with this InvocationID.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] when there is none, [`io::ErrorKind::InvalidData`] when the file is damaged.
+    /// [`io::ErrorKind::NotFound`] if there is none, [`io::ErrorKind::InvalidData`] if the file is
+    /// damaged.
     pub fn run(&self, invocation: &str) -> io::Result<RunRecord> {
         Ok(serde_json::from_slice(&contents(&self.run_path(invocation))?)?)
     }
 
-    /// The run that died last, as far as its record is kept.
+    /// Returns the run that died last, if its record is still kept.
     #[must_use]
     pub fn latest_death(&self) -> Option<RunRecord> {
         let died =
@@ -225,20 +237,20 @@ impl WardState {
         runs_in(&self.directory).filter(|record| died(record).is_some()).max_by_key(died)
     }
 
-    /// The run that ended last, in whatever way, as far as its record is kept.
+    /// Returns the run that ended last, in any way, if its record is still kept.
     #[must_use]
     pub fn latest_end(&self) -> Option<RunRecord> {
         let ended = |record: &RunRecord| record.end.as_ref().map(End::in_order);
         runs_in(&self.directory).filter(|record| record.end.is_some()).max_by_key(ended)
     }
 
-    /// The run of the ward's unit that was begun last.
+    /// Returns the run of the ward's unit that began last.
     #[must_use]
     pub fn latest_run(&self) -> Option<RunRecord> {
         self.newest_runs().find(|run| run.start != StartKind::Condition)
     }
 
-    /// All runs that are kept. Damaged records are left out.
+    /// Returns all runs that are kept. Damaged records are left out.
     #[must_use]
     pub fn runs(&self) -> Vec<RunRecord> {
         runs_in(&self.directory).collect()
@@ -247,13 +259,13 @@ impl WardState {
     /// Writes a run's record.
     ///
     /// # Errors
-    /// When the directory cannot be made or the file not written.
+    /// The directory cannot be created or the file cannot be written.
     pub fn save_run(&self, record: &RunRecord) -> io::Result<()> {
         replace(&self.run_path(&record.invocation), &serde_json::to_vec(record)?, Durability::Process)
     }
 
-    /// The records, newest first, each read when it is asked for, or one written at about the same time is. Damaged ones are left
-    /// out.
+    /// Iterates over the records, newest first. A record is read together with those written at
+    /// about the same time, and only when it is requested. Damaged ones are left out.
     pub fn newest_runs(&self) -> impl Iterator<Item = RunRecord> + use<> {
         let mut listed = self.dated().unwrap_or_default();
         let together = move || {
@@ -271,16 +283,16 @@ impl WardState {
         std::iter::from_fn(together).flatten()
     }
 
-    /// The files of the records, in the order in which they were written last.
+    /// Returns the files of the records, in the order in which they were last written.
     fn listed(&self) -> io::Result<Vec<PathBuf>> {
         Ok(self.dated()?.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// The same, and when that was.
+    /// Returns the same files with the times at which they were last written.
     fn dated(&self) -> io::Result<Vec<(SystemTime, PathBuf)>> {
         let mut runs: Vec<_> = fs::read_dir(self.directory.join("runs"))?
             .flatten()
-            // Another process may be about to rename a file it has just written.
+            // Another process may be about to rename a file that it has just written.
             .filter(|entry| entry.path().extension().is_some_and(|kind| kind == "json"))
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
             .collect();
@@ -288,10 +300,11 @@ impl WardState {
         Ok(runs)
     }
 
-    /// A state file beside the runs, as its text.
+    /// Reads a state file beside the runs.
     ///
     /// # Errors
-    /// As [`fs::read`], and when it is no regular file or larger than any of ours.
+    /// As [`fs::read`], and if it is not a regular file, does not belong to root, or is larger than
+    /// any state file.
     pub fn read(&self, file: &str) -> io::Result<Vec<u8>> {
         contents(&self.directory.join(file))
     }
@@ -299,12 +312,12 @@ impl WardState {
     /// Replaces a state file beside the runs.
     ///
     /// # Errors
-    /// When the directory cannot be made or the file not written.
+    /// The directory cannot be created or the file cannot be written.
     pub fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
         replace(&self.directory.join(file), bytes, Durability::Process)
     }
 
-    /// Gives a state file beside the runs another name.
+    /// Renames a state file beside the runs.
     ///
     /// # Errors
     /// As [`fs::rename`].
@@ -325,12 +338,12 @@ impl WardState {
     }
 }
 
-/// The name of a file, if that is all it is.
+/// Returns the name if it is a plain file name, else [`NOWHERE`].
 fn plain(name: &str) -> &str {
     if Path::new(name).file_name().is_some_and(|file| file == name) { name } else { NOWHERE }
 }
 
-/// The records of all wards. Damaged ones are left out.
+/// Returns the records of all wards. Damaged ones are left out.
 #[must_use]
 pub fn all() -> Vec<RunRecord> {
     all_below(Path::new(STATE_DIRECTORY))
@@ -340,7 +353,7 @@ fn all_below(states: &Path) -> Vec<RunRecord> {
     entries(states).flat_map(|ward| runs_in(&ward)).collect()
 }
 
-/// The names of the wards that have records.
+/// Returns the names of the wards that have a state directory.
 #[must_use]
 pub fn wards() -> Vec<String> {
     let name = |path: PathBuf| Some(path.file_name()?.to_str()?.to_owned());

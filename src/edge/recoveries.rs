@@ -1,8 +1,10 @@
-//! From run records to recoveries: follows the trail from the run that ended one back to the death that began it.
+//! From run records to recoveries: follows the records from the run that ended a recovery back to
+//! the death that began it.
 //!
-//! Each record of an automatic restart names the run whose death it answers. Records may be missing (only the newest are
-//! kept) or damaged (they come from files and from the journal): the trail then begins where it breaks off, it is never
-//! longer than [`LONGEST`], and no run is visited twice.
+//! Each record of an automatic restart names the run whose death it answers. Records may be missing
+//! (only the newest are kept) or damaged (they come from files and from the journal): the recovery
+//! then begins at the oldest one that is found. At most [`LONGEST`] restarts are followed, and no
+//! run is visited twice.
 
 use super::death_clock::{Clock, Moment};
 use super::record::{self, End, RunRecord, StepResult};
@@ -11,30 +13,34 @@ use crate::core::recovery::account::{Attempt, Ended, GivenUp, StepDone, StepOutc
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// Restarts of one recovery that are followed back. A ward without a death limit may need any number.
+/// Number of restarts of one recovery that are followed back. A ward without a death limit may need
+/// any number.
 const LONGEST: usize = 1_000;
 
-/// A recovery as the records tell it.
+/// A recovery that is over, by the run records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
-    /// The InvocationID of the run whose death began it.
+    /// The `InvocationID` of the run whose death began it.
     pub invocation: String,
-    /// How that run ended.
+    /// End of that run.
     pub died: End,
     /// The restarts, oldest first.
     pub attempts: Vec<Attempt>,
-    /// How it ended.
+    /// End of the recovery.
     pub ended: Ended,
 }
 
-/// The recovery that came to its end with this run, the later one where there are two; `None`: this run ended none.
+/// Returns the recovery that came to its end with this run, the later one if there are two; `None`
+/// if this run ended none.
 #[must_use]
 pub fn chain(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Chain> {
     chains(record, lookup).pop()
 }
 
-/// All recoveries that came to their end with this run, in this order and at most three: somebody asked for it while a restart
-/// was waited for; it was up after a restart; its own death was one too many, or somebody asked for its end before it was up.
+/// Returns all recoveries that came to their end with this run, at most three, in this order: one
+/// that a requested start broke off while the restart was pending; one whose restart was up; and
+/// one that this run's own end finished, because its death was one too many, or because it ended
+/// before it was up, on request or by itself.
 #[must_use]
 pub fn chains(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Vec<Chain> {
     let recovered = (record.up.is_some()).then(|| trail(record, lookup, Finish::Up)).flatten();
@@ -48,7 +54,7 @@ pub fn chains(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) ->
     broken_off(record, lookup).into_iter().chain(recovered).chain(given_up).chain(early).collect()
 }
 
-/// The recovery that was under way when somebody asked for this start.
+/// Returns the recovery that was under way when somebody asked for this start.
 fn broken_off(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Chain> {
     let last = lookup(record.breaks_off.as_ref()?)?;
     going_on(&last, lookup, Finish::Early((record.begun?, record.begun_since_boot)))
@@ -57,18 +63,20 @@ fn broken_off(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) ->
 /// A recovery that is still going on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnderWay {
-    /// The InvocationID of the run whose death began it.
+    /// The `InvocationID` of the run whose death began it.
     pub invocation: String,
-    /// How that run ended.
+    /// End of that run.
     pub died: End,
-    /// The restarts so far, oldest first; the last one may be going on.
+    /// The restarts so far, oldest first; the last one may still be going on.
     pub attempts: Vec<Attempt>,
-    /// Whether a restart was made, or systemd was about to make one, as the record has it. Else the death is all there is of it.
+    /// True if a restart was made, or systemd was about to make one by the record. Otherwise the
+    /// death is all there is of it.
     pub has_begun: bool,
 }
 
 impl UnderWay {
-    /// When it was so long before now, milliseconds since the epoch, by the clock of its death.
+    /// Returns the time `ago` before now, in milliseconds since the epoch, by the clock of its
+    /// death. Now is given as milliseconds since the epoch and since boot.
     #[must_use]
     pub fn told_at(&self, (epoch, boot): (u64, u64), ago: Duration) -> u64 {
         let ago = millis(ago);
@@ -76,7 +84,8 @@ impl UnderWay {
         clock.tell((epoch.saturating_sub(ago), Some(boot.saturating_sub(ago)))).max(self.died.at)
     }
 
-    /// The recovery, ended at this time, milliseconds since the epoch, before a run was up.
+    /// Returns the recovery as one that ended at this time, in milliseconds since the epoch, before
+    /// a run was up.
     #[must_use]
     pub fn ended_early(self, at: u64) -> Chain {
         let Self { invocation, died, attempts, has_begun: _ } = self;
@@ -84,11 +93,11 @@ impl UnderWay {
     }
 }
 
-/// The recovery of which this run, a ward's latest, is a part, unless it has come to its end. Whether systemd is going to start the
-/// unit again after a death is not for records to say.
+/// Returns the recovery that a ward's latest run is a part of, unless it has come to its end. After
+/// a death, records alone do not show if systemd is going to start the unit again.
 #[must_use]
 pub fn under_way(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<UnderWay> {
-    // How it ends is not known yet: any end does.
+    // Its end is not known yet: any value does.
     let chain = going_on(latest, lookup, Finish::Up);
     chain.map(|Chain { invocation, died, attempts, ended: _ }| UnderWay {
         has_begun: !attempts.is_empty() || died.restart_follows == Some(true),
@@ -109,20 +118,20 @@ fn going_on(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ende
     }
 }
 
-/// What a death is to the recovery that it is a part of.
+/// The part that a death has in a recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// It began it.
     Beginning,
-    /// It was that of a restart; the recovery began with the death of this run.
+    /// It was the death of a restarted run; the recovery began with the death of this run.
     Of(String),
-    /// Nothing answers it.
+    /// It began none: no restart followed and nothing was given up.
     Nothing,
-    /// Its record does not tell.
+    /// Not known: the records do not show it.
     NotKnown,
 }
 
-/// What the death of this run is to a recovery; `None`: it was none.
+/// Returns the part that the death of this run has in a recovery; `None` if its end was no death.
 #[must_use]
 pub fn part(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Part> {
     let end = record.end.as_ref().filter(|end| !end.asked && !end.finished)?;
@@ -134,12 +143,12 @@ pub fn part(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> O
     })
 }
 
-/// Whether the death of this run began a recovery, and did not merely prolong one.
+/// Returns true if the death of this run began a recovery and did not prolong one.
 fn begins_one(record: &RunRecord) -> bool {
     record.up.is_some() || record.follows.is_none()
 }
 
-/// The recovery whose last restart is `last`.
+/// Returns the recovery whose last restart is `last`.
 fn trail(last: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ended: Finish) -> Option<Chain> {
     let mut restarts = vec![last.clone()];
     let mut visited = HashSet::from([last.invocation.clone()]);
@@ -166,7 +175,7 @@ fn began(by: &RunRecord, restarts: &[RunRecord], ended: Finish) -> Option<Chain>
     Some(Chain { invocation: by.invocation.clone(), died, attempts, ended })
 }
 
-/// How a recovery ended, in the terms of a record.
+/// End of a recovery, in the terms of a record.
 #[derive(Debug, Clone, Copy)]
 enum Finish {
     Up,

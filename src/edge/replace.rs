@@ -1,7 +1,8 @@
-//! Replacing a file whole, so that no reader meets half of it.
+//! Replaces files whole: no reader sees half of one.
 //!
-//! The new file is made under a temporary name, in a directory that only root can have prepared ([`super::trusted`]), and renamed.
-//! It has its mode from the first moment: anybody may read it, only its owner may write it.
+//! The new file is made under a temporary name, in a directory that only root can have prepared
+//! ([`super::trusted`]), and renamed. It has its mode from the first moment: everybody may read it,
+//! only its owner may write it.
 
 use super::trusted::{self, Missing};
 use rustix::fs::{Mode, OFlags, RenameFlags, fchmod, openat, renameat_with};
@@ -16,27 +17,30 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The mode of the file.
 const MODE: Mode = Mode::from_raw_mode(0o644);
 
-/// What a file is to survive.
+/// The event that a file is to survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {
     /// The end of any process.
     Process,
-    /// A power cut: it is on the disk when the call returns, and so are the directories that were made for it.
+    /// A power cut: it is on the disk when the call returns, together with the directories that
+    /// were made for it.
     PowerCut,
 }
 
-/// Replaces the file, in a directory that is made where it is missing.
+/// Replaces the file, in a directory that is made if it is missing.
 ///
 /// # Errors
-/// As [`trusted::directory`], open(2), write(2) and rename(2). The old file then stands as it was.
+/// As [`trusted::directory`], open(2), write(2), rename(2) and fsync(2). The old file then stands
+/// as it was, unless only the fsync(2) of the directory has failed, which comes last.
 pub(crate) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
     put(path, bytes, durability, RenameFlags::empty())
 }
 
-/// Makes the file, whole, where there is none.
+/// Makes the file, whole, unless there is one.
 ///
 /// # Errors
-/// As [`replace`], and [`io::ErrorKind::AlreadyExists`] where something of that name is there, which stays as it is.
+/// As [`replace`], and [`io::ErrorKind::AlreadyExists`] if something of that name is there, which
+/// stays as it is.
 #[cfg(feature = "full")]
 pub(crate) fn make(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
     put(path, bytes, durability, RenameFlags::NOREPLACE)
@@ -58,7 +62,8 @@ fn put(path: &Path, bytes: &[u8], durability: Durability, how: RenameFlags) -> i
     renamed.and_then(|()| sync_directory(&directory, durability))
 }
 
-/// `a.json` becomes `a.tmp123-4`: readers pass over what does not end as it should. No other process and no other thread has this name.
+/// Returns a temporary name, unique among processes and threads: `a.tmp123-4` for `a.json`. Readers
+/// skip files without the right suffix.
 fn temporary(name: &OsStr) -> OsString {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

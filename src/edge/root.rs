@@ -1,9 +1,10 @@
-//! Reads the configuration below one root directory: which files there are, which of them count, and
-//! whether they may be trusted.
+//! Reads the configuration below one root directory: finds the files, decides which of them count,
+//! and checks that they may be trusted.
 //!
-//! The search path is `/etc/unitward`, `/run/unitward`, `/usr/lib/unitward`; of files of one name the first wins. An
-//! empty file or a link to `/dev/null` masks. A file is trusted when it and each directory and link on the way to it belong to the
-//! owner of the root directory (root on a running host, whoever builds an image elsewhere) and nobody else may write them.
+//! The search path is `/etc/unitward`, `/run/unitward`, `/usr/lib/unitward`; of files of one name
+//! the first wins. An empty file or a link to `/dev/null` masks. A file is trusted if it and each
+//! directory and link on the way to it belong to the owner of the root directory (root on a running
+//! host, the builder of an image elsewhere) or to root, and if only that owner may write them.
 
 mod chain;
 mod reader;
@@ -17,17 +18,18 @@ use reader::{Listing, Reader};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Directories searched, the first wins.
+/// Directories that are searched; the first one wins.
 pub const SEARCH_PATH: [&str; 3] = ["/etc/unitward", "/run/unitward", "/usr/lib/unitward"];
 
-/// Largest file that is read, in bytes. Real wards have a few hundred.
+/// Largest file that is read, in bytes. Real wards have a few hundred bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// The settings file's name.
+/// Name of the settings file.
 const SETTINGS: &str = "unitward.conf";
 
-/// Who else than root decides what stands at `path` below `root`: a sentence that names the directory, the link or the file and says what
-/// to do. `None`: nobody, or there is nothing.
+/// Returns a sentence if somebody else than root decides what stands at `path` below `root`: it
+/// names the directory, the link or the file, and says what to do. `None`: only root does, nothing
+/// is there, or the check failed.
 #[must_use]
 pub fn in_other_hands(root: &Path, path: &Path) -> Option<String> {
     Walker::new(root).distrust(path).map(|distrust| distrust.on_the_way())
@@ -40,7 +42,8 @@ pub fn read_if_roots(root: &Path, path: &Path) -> Option<Vec<u8>> {
     Reader::new(root).read_if_roots(path)
 }
 
-/// Reads everything below `root` (`/` on a running host). Total: what cannot be read is among the problems.
+/// Reads the whole configuration below `root` (`/` on a running host). It never fails: files that
+/// cannot be read are among the problems.
 #[must_use]
 pub fn load(root: &Path) -> (Config, Vec<Problem>) {
     let mut files = Files::list(root);
@@ -60,7 +63,8 @@ pub fn load(root: &Path) -> (Config, Vec<Problem>) {
     (Config { settings, wards, stacks: stacks.into_vec() }, problems)
 }
 
-/// The files below one root, read one kind after the other: stacks, the wards that name them, settings.
+/// The configuration files below one root, read one kind after the other: stacks, the wards that
+/// name them, settings.
 pub struct Files<'a> {
     reader: Reader<'a>,
     found: Listing,
@@ -68,7 +72,7 @@ pub struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// Looks which there are.
+    /// Lists the files.
     #[must_use]
     pub fn list(root: &'a Path) -> Self {
         let mut reader = Reader::new(root);
@@ -76,12 +80,12 @@ impl<'a> Files<'a> {
         Self { reader, found, proposed: None }
     }
 
-    /// Adds a ward that is on no disk yet: it is handed over after all others.
+    /// Adds a ward that is not on the disk yet; it is handed over after all others.
     pub fn propose(&mut self, ward: SourceFiles) {
         self.proposed = Some(ward);
     }
 
-    /// The names of the wards, also of those that are masked or have mistakes.
+    /// Returns the names of the wards, including those that are masked or have mistakes.
     pub fn ward_names(&self) -> impl Iterator<Item = &str> {
         self.found.keys().filter_map(|file| file.strip_suffix(".ward"))
     }
@@ -103,9 +107,11 @@ impl<'a> Files<'a> {
         stacks
     }
 
-    /// Hands over each ward, in the order of their files' names. They may name any of `stacks`.
+    /// Reads the wards and passes each to `hand_over`, in the order of their files' names. They may
+    /// name any of `stacks`.
     ///
-    /// But one that adopts `NAME.service` comes after `NAME.ward`, which may define that unit and then has it.
+    /// But a ward that adopts `NAME.service` comes after `NAME.ward`, which may define that unit
+    /// and then takes precedence.
     pub fn wards(&mut self, stacks: &Stacks, hand_over: &mut dyn FnMut(ReadWard)) {
         let Self { reader, found, proposed } = self;
         let mut waiting: HashMap<String, Vec<ReadWard>> = HashMap::new();
@@ -127,14 +133,15 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Reads the settings, and gives everything that was wrong with the files so far but for the wards' own mistakes.
+    /// Reads the settings, and returns them with all problems of the files so far, except the
+    /// mistakes in wards.
     #[must_use]
     pub fn settings(self) -> (Settings, Vec<Problem>) {
         let (settings, _, problems) = self.settings_and_files();
         (settings, problems)
     }
 
-    /// The same with the files that the settings stand in.
+    /// Returns the same, with the files that hold the settings.
     #[must_use]
     pub fn settings_and_files(mut self) -> (Settings, Vec<SourceFile>, Vec<Problem>) {
         let files = self.reader.with_drop_ins(&self.found, SETTINGS);

@@ -1,11 +1,12 @@
-//! Excludes and readmits wards for root, whether unitwardd runs or not.
+//! Excludes and readmits wards on root's request, with or without unitwardd.
 //!
-//! An exclusion is a mark in the ward's state and a stop of its unit like any other that somebody asks for. The mark comes first,
-//! so that nothing starts the unit meanwhile, then the stop of what triggers it. A readmission forgets the deaths that were
-//! counted and starts all of them.
+//! An exclusion is a mark in the ward's state and an ordinary stop of its unit. The mark comes
+//! first, so that nothing starts the unit meanwhile, then the stop of the unit's triggers. A
+//! readmission forgets the deaths that were counted and starts all of them.
 //!
-//! Both are told when systemd has agreed, and taken back when it does not; where it has not answered they stand, and it is said so.
-//! But a readmission is told before the start too, so that unitwardd knows who is behind what it sees.
+//! Both are reported when systemd has agreed, and taken back if it refuses; if it does not answer
+//! they stay in force, and the refusal says so. But a readmission is also reported before the
+//! start, so that unitwardd knows its cause.
 
 use super::exclusion::{self, By, Exclusion, Standing};
 use super::messages::{EXCLUDED, READMITTED};
@@ -20,47 +21,47 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-/// Longest reason that is taken, in characters.
+/// Longest reason that is accepted, in characters.
 const LONGEST_REASON: usize = 200;
 
-/// A ward to rule over, and its unit.
+/// A ward to exclude or readmit, and its unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// The ward's name.
     pub ward: String,
-    /// Its unit.
+    /// Name of its unit.
     pub unit: String,
 }
 
-/// What was ruled, for unitwardd's main loop.
+/// An event of an exclusion or a readmission, for unitwardd's main loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ruling {
     /// The ward is kept down from now on.
     Exclude {
         /// The ward's name.
         ward: String,
-        /// Why; empty where nobody said.
+        /// Reason; empty if none was given.
         why: String,
     },
-    /// It is about to be started again: that start is no news of its own.
+    /// The ward is about to be started again: that start is no event of its own.
     Readmitting(String),
-    /// It was started again.
+    /// The ward was started again.
     Readmit(String),
-    /// It could not be started again, and is excluded as before.
+    /// The ward could not be started again, and is excluded as before.
     StillExcluded(String),
 }
 
-/// Why nothing was ruled, or why it is not known what came of it, in a sentence.
+/// Reason why nothing was done, or why the result is not known, in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// What was asked for makes no sense.
+    /// The request makes no sense.
     Refused(String),
-    /// It could not be done.
+    /// The request could not be carried out, or its result is not known.
     Failed(String),
 }
 
 impl Refusal {
-    /// The sentence.
+    /// Returns the sentence.
     #[must_use]
     pub fn into_sentence(self) -> String {
         let (Self::Refused(why) | Self::Failed(why)) = self;
@@ -68,10 +69,11 @@ impl Refusal {
     }
 }
 
-/// Finds a ward by its name, or else by its unit's, which may lack its suffix. `wards`: the unit of each.
+/// Finds a ward by its name, or else by its unit's, which may lack its suffix. `wards` has the unit
+/// of each.
 ///
 /// # Errors
-/// A sentence when there is none.
+/// A sentence if there is none.
 pub fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<Subject, String> {
     let by_unit = || wards.iter().find(|(_, unit)| is_meant(unit, name));
     if let Some((ward, unit)) = wards.get_key_value(name).or_else(by_unit) {
@@ -86,20 +88,20 @@ pub fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<Subject, Str
     })
 }
 
-/// The same in the configuration as it is on the disk.
+/// Finds a ward, as [`find`] does, in the configuration on the disk.
 ///
 /// # Errors
-/// A sentence when there is none.
+/// A sentence if there is none.
 pub fn find_on_disk(name: &str) -> Result<Subject, String> {
     let (config, problems) = root::load(Path::new("/"));
     let pair = |ward: &Ward| (ward.name.as_str().to_owned(), ward.unit().as_str().to_owned());
     find(&config.wards.iter().map(pair).collect(), name).map_err(|why| left_out(&problems, name).unwrap_or(why))
 }
 
-/// Keeps a ward down; `false`: it is excluded already.
+/// Excludes a ward; `false`: it is excluded already.
 ///
 /// # Errors
-/// When the reason is too long, or when systemd refuses or does not answer.
+/// If the reason is too long, or if systemd refuses or does not answer.
 pub fn exclude(subject: &Subject, why: &str, tell: impl Fn(Ruling)) -> Result<bool, Refusal> {
     let Subject { ward, unit } = subject;
     let why = reason(why).map_err(Refusal::Refused)?;
@@ -129,7 +131,7 @@ pub fn exclude(subject: &Subject, why: &str, tell: impl Fn(Ruling)) -> Result<bo
         return Err(Refusal::Failed(format!("{ward} is not excluded{kept}: {unit} could not be stopped: {error}.")));
     }
     let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-    // "systemctl status" of the unit shows it, where somebody wonders why systemd does not start it.
+    // Shown by "systemctl status" of the unit, to explain why systemd does not start it.
     tracing::info!(
         MESSAGE_ID = EXCLUDED,
         UNITWARD_WARD = ward.as_str(),
@@ -140,10 +142,10 @@ pub fn exclude(subject: &Subject, why: &str, tell: impl Fn(Ruling)) -> Result<bo
     Ok(true)
 }
 
-/// Starts an excluded ward anew; `false`: it is not excluded.
+/// Readmits an excluded ward and starts its unit; `false`: it is not excluded.
 ///
 /// # Errors
-/// When the unit is masked or not there, or when systemd refuses or does not answer.
+/// If the unit is masked or not there, or if systemd refuses or does not answer.
 pub fn readmit(subject: &Subject, tell: impl Fn(Ruling)) -> Result<bool, Refusal> {
     let Subject { ward, unit } = subject;
     let state = WardState::of(ward);
@@ -193,7 +195,8 @@ pub fn readmit(subject: &Subject, tell: impl Fn(Ruling)) -> Result<bool, Refusal
     Ok(true)
 }
 
-/// A trigger that systemd refuses keeps nothing else from being done: the unit itself decides what comes of the ruling.
+/// Turns a refusal to stop or start triggers into a warning: the result for the unit itself
+/// decides. An error without an answer stays one.
 fn with_triggers(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(error) if !systemctl::is_unanswered(&error) => {
@@ -204,7 +207,7 @@ fn with_triggers(done: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// What systemd knows of a unit.
+/// State of a unit, by systemd.
 struct Shown {
     load: String,
     active: String,
@@ -222,7 +225,7 @@ fn show(unit: &str) -> Result<Shown, Refusal> {
     Ok(Shown { load: shown.text("LoadState").to_owned(), active: shown.text("ActiveState").to_owned() })
 }
 
-/// Whether a unit is known to be down, or on its way there.
+/// Returns true if a unit is known to be down, or on its way there.
 fn is_down(unit: &str) -> bool {
     show(unit).is_ok_and(|shown| shown.standing() == Standing::Down)
 }
@@ -231,7 +234,7 @@ fn unanswered(unit: &str, error: &io::Error) -> Refusal {
     Refusal::Failed(format!("Failed to ask systemd for {unit}: {error}."))
 }
 
-/// A reason on one line.
+/// Returns a reason without invisible characters, so on one line; an error if it is too long.
 fn reason(why: &str) -> Result<String, String> {
     let why: String = why.chars().filter(|letter| is_visible(*letter)).collect();
     match why.chars().count() {

@@ -1,4 +1,4 @@
-//! A ward's [`Series`] on disk: `/run/unitward/wards/WARD/series.json`.
+//! Reads and writes a ward's [`Series`]: `/run/unitward/wards/WARD/series.json`.
 
 use super::record::WardState;
 use crate::core::recovery::Series;
@@ -6,10 +6,10 @@ use crate::core::recovery::series::LastEnd;
 use serde::{Deserialize, Serialize};
 use std::io;
 
-/// Its name.
+/// Name of the file.
 pub(super) const FILE: &str = "series.json";
 
-/// The series as stored; milliseconds since boot.
+/// The series, as it is stored; times in milliseconds since boot.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
     restarts: u32,
@@ -37,7 +37,7 @@ enum StoredEnd {
     AbnormalDeath,
 }
 
-/// The series of a ward; a fresh one when there is none or it is damaged.
+/// Returns the series of a ward; a fresh one if there is none or it is damaged.
 #[must_use]
 pub fn load(state: &WardState) -> Series {
     let stored = state.read(FILE).ok().and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
@@ -47,15 +47,15 @@ pub fn load(state: &WardState) -> Series {
 /// Replaces the series of a ward.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If it cannot be written.
 pub fn save(state: &WardState, series: &Series) -> io::Result<()> {
     state.write(FILE, &serde_json::to_vec(&Stored::from(series))?)
 }
 
-/// Forgets the series of a ward. That needs no room.
+/// Removes the series of a ward. That needs no room.
 ///
 /// # Errors
-/// When it is there and cannot be removed.
+/// If it is there and cannot be removed.
 #[cfg(feature = "full")]
 pub fn remove(state: &WardState) -> io::Result<()> {
     match state.remove(FILE) {

@@ -1,22 +1,27 @@
-//! Which function each frame of a backtrace is in, from the symbol tables of the objects on this host.
+//! The functions that the frames of a backtrace are in, from the symbol tables of the objects on
+//! this host.
 //!
-//! A file counts only when it is the one the process ran; after an upgrade the path leads to another. It has the inode number
-//! that was mapped, or where that is not known has not changed since the crash, and the build-id that
-//! systemd-coredump took from the core, where it took one. What is not found keeps the name systemd-coredump gives, which knows
+//! A file counts only if it is the one that the process ran; after an upgrade the path leads to
+//! another. It must have the inode number that was mapped, or if that is not known must not have
+//! changed since the crash, and no other build-id than systemd-coredump took from the core, if it
+//! took one. A function that is not found keeps the name that systemd-coredump gives, which knows
 //! separate debug information too, without an offset.
 //!
-//! # Whose files these are
+//! # Untrusted files
 //!
-//! Anybody's: a process chooses what it maps, what its functions are called, and with a mount namespace of its own what stands at a
-//! path. So files are opened as [`open`] says, and what they contain, and every name, is read in a confined process ([`worker`],
-//! [`confine`]): without rights, without files of the host, with bounds to its memory and time. It answers bit by bit; what it has
-//! told when its time is over counts, and what it could not get past costs nothing but itself ([`known`]).
+//! A process chooses the files that it maps, the names of its functions and, with a mount namespace
+//! of its own, what stands at a path. So files are opened as [`open`] says, and their contents, and
+//! every name, are read in a confined process ([`worker`], [`confine`]): without rights, without
+//! files of the host, with bounds to its memory and time. It answers bit by bit; the answers given
+//! when its time is over count, and a part that it cannot finish costs nothing but itself
+//! ([`known`]).
 //!
 //! Nothing here can fail, and nothing takes longer than the [`Resolver`] was given.
 //!
-//! What it does not see: a file overwritten in place. On overlayfs with `xino=on`, and where the clock was set back before
-//! the crash, files are taken for others and told without offsets. The device that a memory map tells is not compared: on btrfs and
-//! overlayfs it is another one than that of the file.
+//! A file that is overwritten in place is not noticed. On overlayfs with `xino=on`, and if the
+//! clock was set back before the crash, files are taken for others and reported without offsets.
+//! The device in a memory map is not compared: on btrfs and overlayfs it is another one than that
+//! of the file.
 
 mod confine;
 mod demangle;
@@ -44,21 +49,22 @@ use std::time::{Duration, Instant};
 pub(in crate::edge) use wire::Compression;
 use wire::{Answer, FILES, Mapped, Request};
 
-/// Processes that one look-up may take: one more for each part of the work that one of them was lost on.
+/// Maximum number of processes of one look-up: it takes one more for each part of the work on which
+/// one was lost.
 const PROCESSES: u32 = 8;
 
-/// How long a part of the work may take, beside a third of the time that is left.
+/// Upper bound of the time for one part of the work; another is a third of the time that is left.
 const LONGEST_PART: Duration = Duration::from_secs(1);
 
-/// Build-ids in hexadecimal digits, by the name that [`Frame::module`] has.
+/// Build-ids in hexadecimal digits, by the name in [`Frame::module`].
 pub type BuildIds = BTreeMap<String, String>;
 
-/// What tells a process's objects from others.
+/// Facts that distinguish a process's objects from others.
 #[derive(Debug, Clone, Default)]
 pub struct Marks {
     /// The build-ids that are known.
     pub build_ids: BuildIds,
-    /// When it crashed, milliseconds since the epoch.
+    /// Time of the crash, in milliseconds since the epoch.
     pub at_ms: u64,
 }
 
@@ -70,36 +76,37 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// The process is this program's own; whatever it has found by then counts.
+    /// Returns a resolver that runs this very program. Results that are there by `until` count.
     #[must_use]
     pub fn new(until: Instant) -> Self {
         Self { program: Program::this(), until }
     }
 
-    /// The process is that of another program of ours, one that has [`OPTION`].
+    /// Returns a resolver that runs another program of ours, one that has [`OPTION`].
     #[must_use]
     pub fn with_program(path: PathBuf, until: Instant) -> Self {
         Self { program: Program::at(path), until }
     }
 
-    /// The function of each frame, by the objects below `root`.
+    /// Returns the function of each frame, from the objects below `root`.
     #[must_use]
     pub fn look_up(&self, root: &Path, frames: &[Frame], marks: &Marks) -> Vec<Option<Symbol>> {
         self.name(frames, self.objects(root, frames, marks))
     }
 
-    /// The function of each frame, as systemd-coredump or the frame's owner names it.
+    /// Returns the function of each frame, as systemd-coredump or the frame's owner names it.
     #[must_use]
     pub fn as_said(&self, frames: &[Frame]) -> Vec<Option<Symbol>> {
         self.name(frames, Vec::new())
     }
 
-    /// The files that were mapped at these addresses, by the core at this path below `root`.
+    /// Returns the files that were mapped at these addresses, by the core at this path below
+    /// `root`.
     #[must_use]
     pub(in crate::edge) fn mapped_files(&self, root: &Path, core: &str, addresses: &[u64]) -> Vec<MappedFile> {
         let path = root.join(core.trim_start_matches('/'));
         let opened = gather(self.halfway(), move |found| {
-            // Nobody listens any more when it took too long.
+            // The receiver is gone if it took too long.
             let _ = open_core(&path).map(|file| found.send(file));
         });
         let compression = if core.ends_with(".zst") { Compression::Zstd } else { Compression::None };
@@ -113,7 +120,7 @@ impl Resolver {
         files.take(FILES).collect()
     }
 
-    /// The objects that the frames are in, opened.
+    /// Opens the objects that the frames are in.
     fn objects(&self, root: &Path, frames: &[Frame], marks: &Marks) -> Vec<Object> {
         let mut wanted = wanted(frames);
         wanted.truncate(FILES);
@@ -145,7 +152,7 @@ impl Resolver {
             let Some((request, files)) = known.request() else { break };
             let Ok(session) = Session::begin(&self.program, &request, &files, self.until) else { break };
             let end = self.listen(session, &mut known);
-            // Where one is lost before it has begun anything, so would be others.
+            // If one is lost before it has begun anything, so would others be.
             if end == End::Done || known.under_way().is_none() {
                 break;
             }
@@ -154,7 +161,7 @@ impl Resolver {
         known.symbols(frames)
     }
 
-    /// Takes what a process answers.
+    /// Receives the answers of a process.
     fn listen(&self, mut session: Session, known: &mut Known) -> End {
         loop {
             let now = Instant::now();
@@ -169,15 +176,16 @@ impl Resolver {
     }
 }
 
-/// The core that systemd-coredump wrote there. Links to its folder are an administrator's, and are followed.
+/// Opens a core that systemd-coredump wrote. Links on the way to its folder are an administrator's,
+/// and are followed.
 fn open_core(path: &Path) -> Option<File> {
     open_below(path.parent()?, path.file_name()?.to_str()?, |_| true)
 }
 
-/// How a process has ended.
+/// End of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It has told all.
+    /// It has given all answers.
     Done,
     /// It has ended, or got stuck, before that.
     Lost,
@@ -187,7 +195,7 @@ enum End {
 struct Wanted<'a> {
     path: &'a str,
     inode: Option<u64>,
-    /// Which frames, and where each is in the object's file.
+    /// Indices of the frames, each with its offset in the object's file.
     places: Vec<(usize, u64)>,
 }
 
@@ -203,7 +211,8 @@ fn wanted(frames: &[Frame]) -> Vec<Wanted<'_>> {
     objects
 }
 
-/// Whether it is the file that was mapped by a process that crashed then. The kernel tells a crash's time in whole seconds.
+/// Returns true if this is the file that was mapped by a process that crashed at `at_ms`. The
+/// kernel gives a crash's time in whole seconds.
 fn is_same(file: &Metadata, inode: Option<u64>, at_ms: u64) -> bool {
     match inode {
         // The memory map has no more digits than the machine's words.

@@ -1,27 +1,28 @@
-//! PID 1, told what to do by way of `systemctl`.
+//! Makes PID 1 do things, by way of `systemctl`.
 //!
-//! `systemctl` talks to PID 1 over its private socket, so it works early in the boot and while the message bus is dead or is itself
-//! being restarted. It knows how a job is queued, waited for and explained when it fails, and that is rare enough to load a program
-//! for. What is only asked, as in every recovery, [`super::pid1`] asks without it.
+//! `systemctl` talks to PID 1 over its private socket, so it works early in the boot and while the
+//! message bus is dead or is itself being restarted. It queues jobs, waits for them and explains
+//! their failures; that is rare enough to load a program for it. Mere queries, as in every
+//! recovery, go through [`super::pid1`] without it.
 
 use super::pid1;
 use super::program::HostProgram;
 use std::io;
 use std::process::Command;
 
-/// Whether to wait for a job's end.
+/// The event of a job that is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// Until it is done; fails when the job fails.
+    /// Its end; the call fails if the job fails.
     ForJob,
-    /// Only until it is queued.
+    /// Its place in the queue.
     ForQueue,
 }
 
 /// Queues a job: `start`, `stop`, `try-restart` or `reload` of `unit`.
 ///
 /// # Errors
-/// When it is refused, or when it was waited for and failed.
+/// If it is refused, or if it was waited for and failed.
 pub fn job(verb: &str, unit: &str, wait: Wait) -> io::Result<()> {
     let arguments = [verb, "--", unit];
     match wait {
@@ -30,13 +31,14 @@ pub fn job(verb: &str, unit: &str, wait: Wait) -> io::Result<()> {
     }
 }
 
-/// Has PID 1 queue what these arguments say, and does not wait for it.
+/// Makes PID 1 queue what these arguments say, without waiting for it.
 ///
-/// It is told at least once: while PID 1 executes itself anew it cuts systemctl off, and nobody knows how far that came. So it is
-/// told once more when PID 1 answers. A job that is queued already is not queued twice; only one that was over by then is.
+/// It is sent at least once: while PID 1 executes itself anew it cuts systemctl off, and it is not
+/// known how far that came. So it is sent once more when PID 1 answers. A job that is queued
+/// already is not queued twice; only one that was over by then is.
 ///
 /// # Errors
-/// When it is refused.
+/// If it is refused.
 pub fn queue(arguments: &[&str]) -> io::Result<()> {
     let tell = || output(&[&["--no-block"], arguments].concat()).map(drop);
     match tell() {
@@ -48,7 +50,8 @@ pub fn queue(arguments: &[&str]) -> io::Result<()> {
     }
 }
 
-/// Whether systemctl says in the C locale that the connection to PID 1 was not there or did not last.
+/// Returns true if systemctl says in the C locale that the connection to PID 1 was not there or did
+/// not last.
 #[must_use]
 pub fn was_cut_off(said: &str) -> bool {
     const WORDS: [&str; 6] = [
@@ -62,7 +65,7 @@ pub fn was_cut_off(said: &str) -> bool {
     WORDS.iter().any(|words| said.contains(words))
 }
 
-/// Whether there was no answer, and what was asked for may yet be done.
+/// Returns true if there was no answer, so that the request may still be carried out.
 #[cfg(feature = "full")]
 #[must_use]
 pub fn is_unanswered(error: &io::Error) -> bool {
@@ -70,7 +73,8 @@ pub fn is_unanswered(error: &io::Error) -> bool {
     was_cut_off(&said) || said.contains("Connection timed out")
 }
 
-/// `systemctl` with `arguments`, asking nothing of anybody at a terminal.
+/// Returns a command that runs `systemctl` with `arguments`, without colours, pager or questions at
+/// a terminal.
 #[must_use]
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = HostProgram::Systemctl.command();
@@ -78,10 +82,10 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs `systemctl` with `arguments` and gives what it prints.
+/// Runs `systemctl` with `arguments` and returns its output.
 ///
 /// # Errors
-/// When it cannot be run or ends with a failure; the error holds what it said.
+/// If it cannot be run or fails; the error holds the first line of what it said.
 pub fn output(arguments: &[&str]) -> io::Result<String> {
     let done = command(arguments).output()?;
     if done.status.success() {
@@ -92,7 +96,7 @@ pub fn output(arguments: &[&str]) -> io::Result<String> {
     Err(io::Error::other(format!("systemctl {}: {said}", arguments.join(" "))))
 }
 
-/// The services that are loaded, of those with names like these; no patterns: of all.
+/// Returns the loaded services whose names match these patterns; all if there are no patterns.
 ///
 /// # Errors
 /// As [`output`].
@@ -103,7 +107,7 @@ pub fn loaded_services(patterns: &[&str]) -> io::Result<Vec<String>> {
     Ok(listed.lines().filter_map(loaded).map(str::to_owned).collect())
 }
 
-/// The unit of a line such as `web.service loaded active running The web`, if its file is there.
+/// Returns the unit of a line such as `web.service loaded active running The web`, if it is loaded.
 #[cfg(feature = "full")]
 fn loaded(line: &str) -> Option<&str> {
     let mut words = line.split_whitespace();

@@ -1,16 +1,16 @@
 //! The sockets, timers and paths that start a unit.
 //!
-//! While the unit may not start they would have it started again and again, until systemd ends them with `trigger-limit-hit`, so
-//! they are stopped with it. Whatever else requires them is left alone.
+//! While the unit may not start they would have it started again and again, until systemd ends them
+//! with `trigger-limit-hit`, so they are stopped with it. Units that require them are left alone.
 
 use super::pid1::{self, Wanted};
 use super::systemctl;
 use std::io;
 
-/// Those of a unit that are up.
+/// Returns the triggers of a unit that are up.
 ///
 /// # Errors
-/// When PID 1 cannot be asked.
+/// If PID 1 cannot be asked.
 pub fn active(unit: &str) -> io::Result<Vec<String>> {
     let known = pid1::ask_patiently(unit, Wanted { unit: &["TriggeredBy"], own: &[] })?;
     let all: Vec<&str> = known.texts("TriggeredBy").collect();
@@ -22,23 +22,25 @@ pub fn active(unit: &str) -> io::Result<Vec<String>> {
     Ok(up.map(|(trigger, _)| (*trigger).to_owned()).collect())
 }
 
-/// Whether a unit in this state is up: one that is being stopped will be down, so it counts as such.
+/// Returns true if a unit in this state is up. One that is being stopped will be down, so it counts
+/// as down.
 pub(super) fn is_up(active_state: &str) -> bool {
     !matches!(active_state, "inactive" | "failed" | "deactivating")
 }
 
-/// Has the unit stopped, and before it what triggers it. Whatever requires them is left alone, as systemd's own start limit leaves it.
+/// Stops a unit's triggers and then the unit. Units that require them are left alone, as systemd's
+/// own start limit leaves them.
 ///
 /// # Errors
-/// When one of the stops is refused; the others are made all the same.
+/// If one of the stops is refused; the others are made all the same.
 pub fn stop_with(unit: &str, triggers: &[String]) -> io::Result<()> {
     stop_all(triggers.iter().map(String::as_str).chain([unit]))
 }
 
-/// Has them stopped. Whatever requires them is left alone.
+/// Stops triggers. Units that require them are left alone.
 ///
 /// # Errors
-/// When one of the stops is refused; the others are made all the same.
+/// If one of the stops is refused; the others are made all the same.
 #[cfg(feature = "full")]
 pub fn stop(triggers: &[String]) -> io::Result<()> {
     if triggers.is_empty() { Ok(()) } else { stop_all(triggers.iter().map(String::as_str)) }
@@ -49,10 +51,10 @@ fn stop_all<'a>(units: impl Iterator<Item = &'a str>) -> io::Result<()> {
     systemctl::queue(&words.into_iter().chain(units).collect::<Vec<_>>())
 }
 
-/// Has them started again.
+/// Starts triggers again.
 ///
 /// # Errors
-/// When one of the starts is refused; the others are made all the same.
+/// If one of the starts is refused; the others are made all the same.
 pub fn start(triggers: &[String]) -> io::Result<()> {
     if triggers.is_empty() {
         return Ok(());

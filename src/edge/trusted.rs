@@ -1,10 +1,11 @@
-//! Directories that root alone can have prepared, opened step by step.
+//! Opens directories that root alone can have prepared, step by step.
 //!
-//! What root writes below `/run` and `/var/lib` it writes at the instance of services, so their users must have no say in where
-//! that goes. Each directory on the way is opened relative to the one before it and looked at as it is open: it belongs to root
-//! and nobody else may write in it (in a sticky one like `/tmp` nobody else can move what is root's), and a link is followed only
-//! if root has made it. Missing directories are made with their mode from the first moment, since `unitward-step` sets its umask
-//! before anything else.
+//! Root writes below `/run` and `/var/lib` at the instance of services, so their users must have no
+//! say in where that goes. Each directory on the way is opened relative to the one before it and
+//! checked once it is open: it belongs to root and nobody else may write in it (in a sticky one
+//! like `/tmp` nobody else can move root's files), and a link is followed only if root has made it.
+//! Missing directories are made with their mode from the first moment, because `unitward-step` sets
+//! its umask before anything else.
 
 use super::replace::Durability;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, openat, readlinkat};
@@ -17,10 +18,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path};
 
-/// Links that are followed on one way, as the kernel does (path_resolution(7)).
+/// Maximum number of links followed on one way, as in the kernel (path_resolution(7)).
 const MOST_LINKS: u32 = 40;
 
-/// A directory that everybody may read and only root may write.
+/// Mode of a directory that everybody may read and only root may write.
 const MODE: Mode = Mode::from_raw_mode(0o755);
 
 /// The write permissions of group and others.
@@ -29,13 +30,13 @@ const OTHERS_WRITE: u32 = 0o022;
 /// The sticky bit.
 const STICKY: u32 = 0o1000;
 
-/// For [`std::fs::OpenOptions`]: a link in the place of the file is not followed.
+/// Flag for [`std::fs::OpenOptions`]: a link in the place of the file is not followed.
 pub(crate) const NOFOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
-/// For the same: a pipe in its place is not waited for.
+/// Flag for the same: a pipe in the place of the file does not block.
 pub(crate) const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
-/// What happens where a directory is missing.
+/// Treatment of a missing directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// It is an error.
@@ -47,7 +48,8 @@ pub(crate) enum Missing {
 /// Opens a directory, as a descriptor to find other files from (`O_PATH`).
 ///
 /// # Errors
-/// As open(2), and [`io::ErrorKind::PermissionDenied`] where somebody else than root could have prepared it.
+/// As open(2), and [`io::ErrorKind::PermissionDenied`] if somebody else than root could have
+/// prepared it.
 pub(crate) fn directory(path: &Path, missing: Missing) -> io::Result<OwnedFd> {
     let mut way = Way { open: root()?, rest: VecDeque::new(), links: 0 };
     way.go_first_to(path)?;
@@ -67,10 +69,10 @@ pub(crate) fn directory(path: &Path, missing: Missing) -> io::Result<OwnedFd> {
     Ok(way.open)
 }
 
-/// The same for one that nobody but root can enter, which is made where it is missing.
+/// Opens a directory that only root can enter, and makes it if it is missing.
 ///
 /// # Errors
-/// As [`directory`]; `above` says what happens where one above it is missing.
+/// As [`directory`]; `above` says what happens if one above it is missing.
 pub(crate) fn private(path: &Path, above: Missing) -> io::Result<OwnedFd> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -81,7 +83,7 @@ pub(crate) fn private(path: &Path, above: Missing) -> io::Result<OwnedFd> {
     }
 }
 
-/// What is left of the way to a directory.
+/// The rest of the way to a directory.
 struct Way {
     open: OwnedFd,
     rest: VecDeque<OsString>,
@@ -89,7 +91,7 @@ struct Way {
 }
 
 impl Way {
-    /// Puts the parts of `path` before those that are left. An absolute one begins anew.
+    /// Puts the parts of `path` before those that are left. An absolute path starts again at `/`.
     fn go_first_to(&mut self, path: &Path) -> io::Result<()> {
         for part in path.components().rev() {
             match part {
@@ -116,7 +118,7 @@ fn root() -> io::Result<OwnedFd> {
     Ok(openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Opens one part of a way without any effect on it, whatever it is.
+/// Opens one part of a way, of any type, without side effects.
 fn look(above: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     openat(above, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
@@ -124,7 +126,7 @@ fn look(above: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
 fn make(above: &OwnedFd, name: &OsStr, missing: Missing) -> io::Result<OwnedFd> {
     match mkdirat(above, name, MODE) {
         Ok(()) => {
-            // A narrower umask must not hide it from those who may read it.
+            // A narrower umask must not hide it from others who may read it.
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             fchmod(openat(above, name, flags, Mode::empty())?, MODE)?;
         }
@@ -138,7 +140,7 @@ fn make(above: &OwnedFd, name: &OsStr, missing: Missing) -> io::Result<OwnedFd> 
     Ok(look(above, name)?)
 }
 
-/// The same directory, open for what a descriptor to find files from cannot do.
+/// Opens the same directory for reading, for operations that an `O_PATH` descriptor does not allow.
 ///
 /// # Errors
 /// As openat(2).
@@ -147,7 +149,8 @@ pub(crate) fn readable(directory: &OwnedFd) -> io::Result<File> {
     Ok(File::from(openat(directory, ".", flags, Mode::empty())?))
 }
 
-/// Whether only root can have put this here. The user of this process counts as root, so that tests need not be.
+/// Checks that only root can have put this here. The user of this process counts as root, so that
+/// tests need not be.
 fn check(stat: &Stat, path: &Path) -> io::Result<()> {
     let is_roots = stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw();
     let is_link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
@@ -158,7 +161,7 @@ fn check(stat: &Stat, path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
-/// Removes a file of a directory; it may be missing.
+/// Removes a file of a directory; no error if it is missing.
 ///
 /// # Errors
 /// As unlinkat(2).

@@ -1,7 +1,7 @@
-//! Unit files on disk, read without PID 1: is an adopted unit there, and what do its files say.
+//! Unit files on disk, read without PID 1: finds an adopted unit's files and reads their settings.
 //!
-//! The directories are those of systemd.unit(5) that hold files, not what other generators write: these run at the
-//! same time as ours.
+//! The directories are those of systemd.unit(5) that hold files, not those of other generators:
+//! these run at the same time as ours.
 
 use super::drop_ins::DropIns;
 use super::init_script;
@@ -15,7 +15,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// Where unit files stand, the first wins.
+/// Directories of unit files; the first one wins.
 pub(super) const DIRECTORIES: [&str; 5] = [
     "etc/systemd/system",
     "run/systemd/system",
@@ -24,8 +24,9 @@ pub(super) const DIRECTORIES: [&str; 5] = [
     "lib/systemd/system",
 ];
 
-/// What the files of the ward's unit say that the ward does not: those of the unit that it adopts, or a warning when it has none; of the
-/// unit that it defines the drop-ins.
+/// Returns the settings that the files of the ward's unit have and the ward does not. For an
+/// adopted unit: those of its files, or a warning if it has none; for a defined one: those of its
+/// drop-ins.
 #[must_use]
 pub fn beside(root: &Path, drop_ins: &DropIns, ward: &Ward) -> (Option<AdoptedUnit>, Option<Problem>) {
     let Form::Adopted(unit) = &ward.form else {
@@ -40,16 +41,16 @@ pub fn beside(root: &Path, drop_ins: &DropIns, ward: &Ward) -> (Option<AdoptedUn
     (found, missing)
 }
 
-/// Why systemd would not load the unit that `ward` adopts.
+/// Returns the reason why systemd would not load the unit that `ward` adopts; `None` if it would.
 #[must_use]
 pub fn refused(root: &Path, ward: &Ward) -> Option<Problem> {
     let Form::Adopted(unit) = &ward.form else { return None };
-    // Most wards say nothing of how their unit runs, and then no file need be read.
+    // Most wards have no line about how their unit runs, and then no file need be read.
     let has_lines = !ward.native.service.is_empty();
     unit::refused(ward, &has_lines.then(|| read(root, unit)).flatten()?)
 }
 
-/// A warning when the unit that a stack adopts has no file.
+/// Returns a warning if the unit that a stack adopts has no file.
 #[must_use]
 pub fn missing(root: &Path, described: &DescribedStack) -> Option<Problem> {
     let Form::Adopted(unit) = &described.stack.form else { return None };
@@ -63,7 +64,7 @@ fn no_unit(unit: &UnitName, advice: &'static str) -> Mistake {
     Mistake::NoUnit { key: "Unit".to_owned(), unit: unit.to_string(), nearest: None, advice }
 }
 
-/// The name a unit calls itself, where `unit` is an alias: a link to a unit file of another name.
+/// Returns the unit's own name if `unit` is an alias: a link to a unit file of another name.
 #[must_use]
 pub fn own_name(root: &Path, unit: &UnitName) -> Option<UnitName> {
     let link = files(unit).find(|path| exists(root, path))?;
@@ -72,7 +73,8 @@ pub fn own_name(root: &Path, unit: &UnitName) -> Option<UnitName> {
     (own != *unit && own.suffix() == unit.suffix()).then_some(own)
 }
 
-/// Where else unit files may stand on a host that is up: what other generators wrote, what was attached or is transient.
+/// Other directories of unit files on a host that is up: for output of other generators, and for
+/// transient and attached units.
 const OTHERS: [&str; 6] = [
     "run/systemd/generator.early",
     "run/systemd/generator",
@@ -82,14 +84,14 @@ const OTHERS: [&str; 6] = [
     "run/systemd/system.attached",
 ];
 
-/// Whether a system is installed below `root`, and not the configuration alone.
+/// Returns true if a system is installed below `root`, and not the configuration alone.
 #[must_use]
 pub fn has_system(root: &Path) -> bool {
     ["/usr/lib/systemd/system", "/lib/systemd/system"].iter().any(|path| resolve(root, Path::new(path)).is_some())
 }
 
-/// The names of all unit files below `root`, templates and aliases too, but for those that our generator wrote: they say what
-/// an earlier configuration was.
+/// Returns the names of all unit files below `root`, including templates and aliases, except those
+/// that our generator wrote: they come from an earlier configuration.
 #[must_use]
 pub fn names(root: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
@@ -107,16 +109,16 @@ pub fn names(root: &Path) -> BTreeSet<String> {
     names
 }
 
-/// Whether our generator has written this file.
+/// Returns true if our generator has written this file.
 #[must_use]
 pub fn is_ours(path: &Path) -> bool {
     regular(path).is_some_and(|bytes| bytes.starts_with(HEADING.as_bytes()))
 }
 
-/// What the files of a unit say that has none where files stand, and is there all the same on a
-/// host that is up: another generator wrote it, or it is transient or attached.
+/// Returns the settings of a unit that has no file in the usual places but exists on a host that is
+/// up: another generator wrote it, or it is transient or attached.
 ///
-/// Never to be asked for what our generator writes: it runs at the same time as the others.
+/// The generator must not use this: it runs at the same time as the others.
 #[must_use]
 pub fn elsewhere(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
     let names = names_of(unit);
@@ -131,7 +133,7 @@ pub fn elsewhere(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
     Some(adopted_unit(service_lines(root, &main), root, &drop_ins))
 }
 
-/// All assignments of a unit, wherever it has its file, with their sections.
+/// Returns all assignments of a unit with their sections, from any directory.
 #[must_use]
 pub fn lines(root: &Path, unit: &UnitName) -> Vec<(String, NativeLine)> {
     let directories = DIRECTORIES.iter().chain(&OTHERS);
@@ -151,7 +153,8 @@ fn with_sections(file: &SourceFile) -> Vec<(String, NativeLine)> {
     sections.iter().flat_map(named).collect()
 }
 
-/// The assignments in the unit's drop-ins, with their section; only those in files named after `after`, if that is given.
+/// Returns the assignments in the unit's drop-ins, with their sections; only those in files named
+/// after `after`, if that is given.
 #[must_use]
 pub fn drop_in_lines(root: &Path, unit: &UnitName, after: Option<&str>) -> Vec<(String, NativeLine)> {
     let drop_ins = drop_ins(root, unit, &DIRECTORIES);
@@ -159,20 +162,22 @@ pub fn drop_in_lines(root: &Path, unit: &UnitName, after: Option<&str>) -> Vec<(
     later.filter_map(|(_, path)| source(root, &path)).flat_map(|file| with_sections(&file)).collect()
 }
 
-/// Where the unit file stands, seen from the host; `None` when there is none. One that masks is none.
+/// Returns the path of the unit file, seen from the host; masks are passed over. `None` if there is
+/// none.
 #[must_use]
 pub fn file_of(root: &Path, unit: &UnitName) -> Option<PathBuf> {
     files(unit).find(|path| exists(root, path) && !masks(root, path))
 }
 
-/// What masks the unit, seen from the host; `None` when nothing does.
+/// Returns the path of the link that masks the unit, seen from the host; `None` if it is not
+/// masked.
 #[must_use]
 pub fn mask_of(root: &Path, unit: &UnitName) -> Option<PathBuf> {
     let first = files(unit).find(|path| exists(root, path))?;
     masks(root, &first).then_some(first)
 }
 
-/// Where its file may stand, seen from the host.
+/// Returns the paths at which its file may stand, seen from the host.
 fn files(unit: &UnitName) -> impl Iterator<Item = PathBuf> + '_ {
     files_of(unit.as_str())
 }
@@ -181,7 +186,7 @@ fn files_of(name: &str) -> impl Iterator<Item = PathBuf> + '_ {
     DIRECTORIES.iter().map(move |directory| Path::new("/").join(directory).join(name))
 }
 
-/// `systemctl mask` puts such a link there (systemd.unit(5)).
+/// Returns true if this is a link to `/dev/null`, as `systemctl mask` makes it (systemd.unit(5)).
 fn masks(root: &Path, path: &Path) -> bool {
     fs::read_link(below(root, path)).is_ok_and(|target| target == Path::new("/dev/null"))
 }
@@ -190,7 +195,7 @@ fn exists(root: &Path, path: &Path) -> bool {
     below(root, path).symlink_metadata().is_ok()
 }
 
-/// What the files of one unit say; `None` when it has no main file.
+/// Returns the settings in the files of one unit; `None` if it has no main file.
 #[must_use]
 pub fn read(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
     let main = names_of(unit).iter().find_map(|name| files_of(name).find(|path| exists(root, path)));
@@ -201,7 +206,7 @@ pub fn read(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
     Some(adopted_unit(lines, root, &drop_ins(root, unit, &DIRECTORIES)))
 }
 
-/// A unit of these lines and drop-ins.
+/// Returns a unit with these lines and drop-ins.
 fn adopted_unit(main: Vec<NativeLine>, root: &Path, drop_ins: &BTreeMap<String, PathBuf>) -> AdoptedUnit {
     let (later, before): (Vec<_>, Vec<_>) = drop_ins.iter().partition(|(name, _)| name.as_str() > DROP_IN);
     let of = |drop_ins: Vec<(&String, &PathBuf)>| {
@@ -211,17 +216,18 @@ fn adopted_unit(main: Vec<NativeLine>, root: &Path, drop_ins: &BTreeMap<String, 
     AdoptedUnit::new(main.into_iter().chain(before).collect(), later)
 }
 
-/// The drop-ins of a unit in these directories, in the order they apply.
+/// Returns the drop-ins of a unit in these directories, in the order in which they apply.
 fn drop_ins(root: &Path, unit: &UnitName, directories: &[&str]) -> BTreeMap<String, PathBuf> {
     // Of files of one name that of a directory higher up counts, of one directory that of the more
-    // specific name; what is for all units of the kind comes last.
+    // specific name; drop-ins for all units of the kind come last.
     let names = drop_in_names(unit);
     let own = directories.iter().flat_map(|directory| names.iter().map(move |name| (directory, name.as_str())));
     let of_all = directories.iter().map(|directory| (directory, unit.suffix()));
     conf_files(root, own.chain(of_all).map(|(at, name)| Path::new("/").join(at).join([name, ".d"].concat())))
 }
 
-/// The files `*.conf` in these directories, by their names; of those of one name that of the first directory.
+/// Returns the files `*.conf` in these directories, by their names; of those of one name that of
+/// the first directory.
 pub(super) fn conf_files(root: &Path, directories: impl Iterator<Item = PathBuf>) -> BTreeMap<String, PathBuf> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     for directory in directories {
@@ -236,7 +242,7 @@ pub(super) fn conf_files(root: &Path, directories: impl Iterator<Item = PathBuf>
     files
 }
 
-/// The unit's own name and, for an instance, its template's.
+/// Returns the unit's own name and, for an instance, its template's.
 fn names_of(unit: &UnitName) -> Vec<String> {
     let mut names = vec![unit.as_str().to_owned()];
     if !unit.instance().is_empty() {
@@ -245,8 +251,8 @@ fn names_of(unit: &UnitName) -> Vec<String> {
     names
 }
 
-/// The names whose drop-ins apply: the unit's own, its template's, and those cut off after a dash,
-/// `a-b-` and `a-` for `a-b-c` (systemd.unit(5)), of an instance also as templates.
+/// Returns the names whose drop-ins apply: the unit's own, its template's, and those cut off after
+/// a dash, `a-b-` and `a-` for `a-b-c` (systemd.unit(5)), of an instance also as templates.
 pub(super) fn drop_in_names(unit: &UnitName) -> Vec<String> {
     let mut names = names_of(unit);
     let prefix = unit.prefix();
@@ -258,12 +264,12 @@ pub(super) fn drop_in_names(unit: &UnitName) -> Vec<String> {
     names
 }
 
-/// The `[Service]` lines of a unit file; nothing for what is no such file.
+/// Returns the `[Service]` lines of a unit file; none if there is no such file.
 fn service_lines(root: &Path, path: &Path) -> Vec<NativeLine> {
     source(root, path).map(|file| syntax::lines_of(&file, "Service")).unwrap_or_default()
 }
 
-/// What a regular file holds; a pipe would be waited for.
+/// Returns the content of a regular file; opening a pipe would block.
 pub(super) fn regular(path: &Path) -> Option<Vec<u8>> {
     let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut file = fs::File::from(file);
@@ -273,7 +279,7 @@ pub(super) fn regular(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The text of the file that stands at `path`, seen from the host.
+/// Returns the text of the file at `path`, seen from the host.
 fn source(root: &Path, path: &Path) -> Option<SourceFile> {
     Some(SourceFile::decode(path.into(), regular(&resolve(root, path)?)?))
 }

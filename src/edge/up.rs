@@ -1,20 +1,23 @@
-//! When a run was up that no line of its unit has noted so: PID 1 tells.
+//! The time at which a run was up, by PID 1, for runs of which no line of the unit has noted it.
 //!
-//! A ward without steps after the restart has no line there either. systemd calls a service `active` once the last of its
-//! `ExecStartPost=` lines is over, those with steps included. So a run that is `active` is up, whatever its record says, and whoever
-//! looks needs not to know whether the unit has such a line.
+//! A ward without steps after the restart has no line there either. systemd calls a service
+//! `active` once the last of its `ExecStartPost=` lines is over, including lines with steps. So a
+//! run that is `active` is up even if its record does not say so, and callers need not know if the
+//! unit has such a line.
 
 use super::clock;
 use super::pid1::{self, Properties, Wanted};
 use super::record::{RunRecord, StartKind, Up, UpSinceBoot};
 
-/// When PID 1 started the main process, by its monotonic clock.
+/// Property with the time at which PID 1 started the main process, by its monotonic clock.
 pub const MAIN_STARTED: &str = "ExecMainStartTimestampMonotonic";
 
-/// What [`of_present`] reads, of every unit.
+/// The properties of every unit that [`of_present`] reads.
 pub const OF_UNIT: [&str; 3] = ["ActiveState", "InvocationID", "ActiveEnterTimestampMonotonic"];
 
-/// When it was up: it became `active`, and its main process was started, by PID 1's monotonic clock in microseconds; 0: never.
+/// Returns the times at which a run was up: it became `active`, and its main process was started,
+/// both by PID 1's monotonic clock in microseconds. A `main` of 0 (never) or after `active` is
+/// replaced by `active`.
 #[must_use]
 pub fn at(active: u64, main: u64) -> Up {
     let at = clock::epoch_of_monotonic(active);
@@ -26,13 +29,13 @@ pub fn at(active: u64, main: u64) -> Up {
     Up { main, at, since_boot: Some(since_boot) }
 }
 
-/// Whether a unit is up in this state.
+/// Returns true if a unit is up in this state.
 #[must_use]
 pub fn is_up(active_state: &str) -> bool {
     matches!(active_state, "active" | "reloading" | "refreshing")
 }
 
-/// When the present run is up, if it is this one.
+/// Returns the time at which the unit's present run was up, if that run is this one and is up.
 #[must_use]
 pub fn of_present(invocation: &str, shown: &Properties) -> Option<Up> {
     let is_it = is_up(shown.text("ActiveState")) && shown.id("InvocationID").as_deref() == Some(invocation);
@@ -40,13 +43,14 @@ pub fn of_present(invocation: &str, shown: &Properties) -> Option<Up> {
     Some(at(active, shown.number(MAIN_STARTED).unwrap_or(0)))
 }
 
-/// Whether a record leaves open if the run is up.
+/// Returns true if a record leaves open if the run is up.
 #[must_use]
 pub fn is_open(record: &RunRecord) -> bool {
     record.up.is_none() && record.end.is_none() && record.start != StartKind::Condition
 }
 
-/// Completes the records of runs that are up and have no note of it. Where PID 1 does not answer they stay as they are.
+/// Completes the records of runs that are up without a note of it. If PID 1 does not answer they
+/// stay as they are.
 pub fn complete(records: &mut [RunRecord]) {
     let open: Vec<_> = records.iter_mut().filter(|record| is_open(record)).collect();
     if open.is_empty() {

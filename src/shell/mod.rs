@@ -1,4 +1,4 @@
-//! The top floor: the daemon and the command. Only here is anything asynchronous, interactive or logged.
+//! The top layer: the daemon and the command. Only here is anything asynchronous or interactive.
 
 pub mod cli;
 pub mod daemon;

@@ -1,29 +1,30 @@
-//! What the daemon tells on the bus as it happens, and `unitward monitor` prints: one type for both ends.
+//! Events that the daemon publishes on the bus as they happen, and `unitward monitor` prints: one
+//! type for both ends.
 //!
-//! Invariants: a signal's arguments are the fields of its type in their order, and the JSON has them by their camelCase names.
-//! Fields may be added to the JSON, never to a signal.
+//! Invariants: a signal's arguments are the fields of its type in their order, and the JSON has
+//! them by their camelCase names. Fields may be added to the JSON, never to a signal.
 
 use super::survey::{MANAGER_INTERFACE, WARDS_INTERFACE};
 use serde::{Deserialize, Serialize};
 use zbus::Type;
 use zbus::message::Message;
 
-/// One of them.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum News {
-    /// A run ended and nobody had asked for it.
+    /// A run ended without a request.
     Death(Death),
     /// A recovery is over.
     Recovery(Recovery),
     /// A ward is kept down from now on.
     Excluded(Excluded),
-    /// It is not any more.
+    /// A ward is not kept down any more.
     Readmitted(Readmitted),
     /// A ward's unit is in another state.
     StateChanged(StateChanged),
     /// A stack is restarted as a whole.
     FullRestart(FullRestart),
-    /// That is over.
+    /// A full restart is over.
     FullRestartOver(FullRestartOver),
 }
 
@@ -31,16 +32,16 @@ pub(super) enum News {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Death {
-    /// The ward; of a watched unit without one its name without suffix.
+    /// Name of the ward; for a watched unit without a ward the unit's name without suffix.
     pub(super) ward: String,
     pub(super) unit: String,
     pub(super) invocation: String,
     pub(super) reason: String,
-    /// 0: not known.
+    /// ID of the main process; 0: not known.
     pub(super) pid: u32,
-    /// Milliseconds since the epoch.
+    /// Time of the death, in milliseconds since the epoch.
     pub(super) at: u64,
-    /// Whether it was a crash and no clean end.
+    /// True for a crash, false for a clean end.
     pub(super) crash: bool,
 }
 
@@ -49,13 +50,14 @@ pub(super) struct Death {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Recovery {
     pub(super) ward: String,
-    /// The run whose death began it.
+    /// The run whose death began the recovery.
     pub(super) invocation: String,
     pub(super) outcome: String,
     pub(super) restarts: u32,
-    /// 0: it did not come back.
+    /// Milliseconds from the death until the main process ran again for good; 0: it did not come
+    /// back.
     pub(super) downtime_ms: u64,
-    /// 0: it did not come back.
+    /// Milliseconds from the death until the run was up, steps included; 0: it did not come back.
     pub(super) recovery_ms: u64,
 }
 
@@ -95,7 +97,7 @@ pub(super) struct FullRestart {
     pub(super) stack: String,
     pub(super) caller: String,
     pub(super) reason: String,
-    /// Milliseconds since the epoch.
+    /// Start time, in milliseconds since the epoch.
     pub(super) at: u64,
 }
 
@@ -106,12 +108,12 @@ pub(super) struct FullRestartOver {
     pub(super) stack: String,
     /// `restarted` or `failed`.
     pub(super) outcome: String,
-    /// What went wrong; may be empty.
+    /// Description of what went wrong; may be empty.
     pub(super) trouble: String,
 }
 
 impl News {
-    /// The signal: its interface and its name.
+    /// Returns the interface and the name of the signal.
     pub(super) const fn signal(&self) -> (&'static str, &'static str) {
         match self {
             Self::Death(_) => (WARDS_INTERFACE, "Death"),
@@ -124,7 +126,7 @@ impl News {
         }
     }
 
-    /// Reads a signal; nothing where it is none of these.
+    /// Parses a signal; `None` if it is none of these.
     pub(super) fn read(message: &Message) -> Option<Self> {
         let header = message.header();
         let body = message.body();
@@ -140,7 +142,7 @@ impl News {
         }
     }
 
-    /// The ward or the stack that it is about.
+    /// Returns the name of the ward or stack that it is about.
     pub(super) fn subject(&self) -> &str {
         match self {
             Self::Death(Death { ward, .. })
@@ -154,12 +156,12 @@ impl News {
         }
     }
 
-    /// Whether it is about a ward and not about a stack.
+    /// Returns true if it is about a ward, not a stack.
     pub(super) fn is_of_a_ward(&self) -> bool {
         self.signal().0 == WARDS_INTERFACE
     }
 
-    /// When it happened; `now` where the signal does not say.
+    /// Returns the time at which it happened; `now` if the signal does not say.
     pub(super) fn at(&self, now: u64) -> u64 {
         match self {
             Self::Death(Death { at, .. }) | Self::FullRestart(FullRestart { at, .. }) => *at,

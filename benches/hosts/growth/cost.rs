@@ -1,8 +1,9 @@
-//! What one crash costs, the hosts taking turns.
+//! Measures the cost of one crash, the hosts taking turns.
 //!
-//! A crash's processor time is what a control group has used between one crash and the next. All workers are in one group, so
-//! with them are the helper's processes and what PID 1 runs to start each; what systemd alone uses there for the same
-//! restart is subtracted. What is written to the disk is counted at the system calls, after that, since counting costs.
+//! A crash's processor time is what a control group has used between one crash and the next. All
+//! workers are in one group, together with the helper's processes and what PID 1 runs to start
+//! each; the time that systemd alone uses there for the same restart is subtracted. Writes to the
+//! disk are counted at the system calls, after that, because counting costs time.
 
 use super::super::gauge;
 use super::super::results::{Figures, Peer, Row};
@@ -12,15 +13,16 @@ use crate::host::{Debian, Host};
 use std::thread;
 use std::time::Duration;
 
-/// After a crash. With the turns of the others there is time enough for all that it leaves to do.
+/// Pause after a crash. With the turns of the others it is long enough for all that the crash
+/// leaves to do.
 const REST: Duration = Duration::from_millis(200);
-/// Crashes before those that count: caches fill, a first checkpoint is made.
+/// Number of crashes before those that count: caches fill, a first checkpoint is made.
 const BEFORE: usize = 3;
 
-/// What all wards are compared with.
+/// The crew that all wards are compared with.
 const ALONE: Crew = Crew { name: "systemd alone", workers: 10, told: false, set_up: plain::<10> };
 
-/// Ten, a hundred, a thousand wards.
+/// Compares ten, a hundred and a thousand wards.
 pub(super) fn by_wards(bench: &mut Bench, debian: Debian) {
     let crews = [
         ALONE,
@@ -32,7 +34,7 @@ pub(super) fn by_wards(bench: &mut Bench, debian: Debian) {
     compare(bench, debian, &crews);
 }
 
-/// Ten wards on a host that has known so many crashes.
+/// Compares ten wards on hosts with histories of different lengths.
 pub(super) fn by_history(bench: &mut Bench, debian: Debian) {
     let crews = [
         ALONE,
@@ -48,7 +50,7 @@ fn after(host: &Host, entries: usize) {
     wards::<10>(host);
 }
 
-/// One host, and what each crash used there.
+/// One host, and the use of each crash there.
 struct Measured {
     name: &'static str,
     workers: usize,
@@ -62,7 +64,8 @@ struct Measured {
     synchronised: Vec<f64>,
 }
 
-/// Some of the crews are systemd alone. The first of the others is what the rest of them is compared with.
+/// Measures the crews. Some of them are systemd alone. The first of the others is what the rest of
+/// them is compared with.
 fn compare(bench: &mut Bench, debian: Debian, crews: &[Crew]) {
     let measured = |crew: &Crew| Measured {
         name: crew.name,
@@ -90,7 +93,7 @@ fn compare(bench: &mut Bench, debian: Debian, crews: &[Crew]) {
 }
 
 impl Measured {
-    /// Notes what was used since the last reading.
+    /// Notes the use since the last reading.
     fn read(&mut self, counts: bool) {
         let now = [gauge::DAEMON, WORKERS, gauge::PID_1].map(|group| gauge::cpu(&self.subject.host, group));
         if let Some(before) = self.before.replace(now).filter(|_| counts) {
@@ -105,7 +108,7 @@ impl Measured {
         assert!(stroke.up.is_some() && stroke.report.is_some() == self.is_told, "{}: {stroke:?}", self.name);
     }
 
-    /// Counts what the daemon writes to its history and how often it waits for the disk.
+    /// Counts the bytes that the daemon writes to its history, and its waits for the disk.
     fn count_calls(&mut self, rounds: usize) {
         let pid = self.subject.host.systemctl_show("unitwardd", "MainPID");
         let tracer = self.subject.host.trace(&pid, &["--trace=pwrite64,fsync,fdatasync", "--string-limit=0"]);
@@ -121,7 +124,7 @@ impl Measured {
         }
     }
 
-    /// Each quantity with its unit and its values.
+    /// Returns each quantity with its unit and its values.
     fn quantities(&self, alone: &Self) -> [(&'static str, &'static str, Vec<f64>); 5] {
         let [daemon, workers, pid_1] = &self.used;
         let plain = figures(&alone.used[1]).median;

@@ -12,11 +12,11 @@ use unitward::edge::history::{Bounds, History};
 
 /// The defaults of `HistoryMaxUse=` and `HistoryMaxAge=`.
 const BOUNDS: Bounds = Bounds { max_use: 16 << 20, max_age: Duration::from_secs(30 * 24 * 3600) };
-/// Crashes stored together.
+/// Number of crashes that are stored together.
 const TOGETHER: usize = 500;
 const RECORD: &str = r#"{"ward":"web-7","condition":"OnDeath","attempt":1,"outcome":"recovered","reason":"SIG 9 (Killed)","duration-ms":1204,"steps":[{"step":"Execute=/usr/bin/umount -l /mnt","result":"done","duration-ms":12},{"step":"Restart=web-7.service","result":"done","duration-ms":41},{"step":"Execute=/usr/bin/mount /mnt","result":"done","duration-ms":33}]}"#;
 
-/// Puts a history of so many crashes in the place of the host's own. As many stay as its bound allows.
+/// Replaces the host's history by one of so many crashes. As many stay as its bound allows.
 pub(super) fn put(host: &Host, entries: usize) {
     let place = tempfile::tempdir().expect("a place to work");
     let file = place.path().join("reports.db");

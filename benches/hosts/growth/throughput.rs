@@ -1,7 +1,7 @@
-//! How many crashes a second, for how long one likes, before the reports fall behind.
+//! Measures the rate of crashes at which the reports still keep up.
 //!
-//! The pace rises from step to step. It is kept if 99 of 100 reports are there within a second of their death, and all of them a
-//! second after the last one.
+//! The rate rises from step to step. It is kept up with if 99 of 100 reports are there within a
+//! second of their death, and all of them a second after the last one.
 
 use super::super::gauge;
 use super::super::pace::Paced;
@@ -12,21 +12,23 @@ use crate::host::Debian;
 use std::thread;
 use std::time::Duration;
 
-/// The longest that 99 of 100 reports may take, in milliseconds.
+/// Upper bound of the lag of 99 of 100 reports, in milliseconds.
 const BEHIND: f64 = 1_000.0;
-/// A pace that is kept by less than this share is the host's own.
+/// Share of the requested rate; if the deaths are fewer, the host itself is at its limit.
 const SHORT: f64 = 0.9;
-/// Deaths a second asked for; more than any host can do at the end.
+/// Requested rates, in deaths a second; at the end more than any host can do.
 const WARDS: [usize; 9] = [5, 10, 15, 20, 30, 40, 60, 80, 120];
 const UNITS: [usize; 9] = [20, 40, 80, 120, 160, 240, 320, 480, 640];
 
-/// Of wards, and of units that are only watched: these have no helper, so PID 1 can restart them quicker.
+/// Measures wards, and units that are only watched: these have no helper, so PID 1 can restart them
+/// quicker.
 pub(super) fn measure(bench: &mut Bench, debian: Debian) {
     rise(bench, debian, (&Crew::new("wards", 40, wards::<40>), &WARDS));
     rise(bench, debian, (&Crew::new("watched units", 40, watched::<40>), &UNITS));
 }
 
-/// One step: what came of it, and whose processor time it took, in percent of one processor.
+/// One step: its results, and the processor time of the daemon, of PID 1 and of the units, in
+/// percent of one processor.
 struct Step {
     paced: Paced,
     lag: Figures,
@@ -80,7 +82,7 @@ fn take(subject: &mut Subject, rate: usize) -> Step {
     let after = read(subject);
     let share = |number: usize| (after[number] - before[number]) / paced.seconds / 1e4;
     let shares = [share(0), share(1), share(2)];
-    // Reports that never came have no lag; that they are missing is seen by their number.
+    // Missing reports have no lag; their number shows them.
     let lag = Figures::of(paced.lags.clone()).unwrap_or(Figures { n: 0, median: f64::MAX, p99: f64::MAX });
     Step { paced, lag, shares }
 }

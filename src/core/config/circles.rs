@@ -1,10 +1,11 @@
 //! Wards whose steps restart each other in a circle.
 //!
-//! If a restarts b and b restarts a, two deaths at once make each stop the other's recovery, and with
-//! `[OnStart]` the circle turns without end. The condition that closes a circle is taken out.
+//! If a restarts b and b restarts a, two deaths at once make each stop the other's recovery, and
+//! with `[OnStart]` the circle never ends. The condition that closes a circle is removed.
 //!
-//! A full restart of a stack starts its members for the first time. A death may ask for one, since the members' ends
-//! in it are nobody's deaths; a first start may not where it comes round to a member: it would ask again and again.
+//! A full restart of a stack is a first start for its members. A death may ask for one, since the
+//! ends of the members in it are not deaths; a first start may not if the full restart leads back
+//! to the same ward: it would ask again and again.
 
 use super::Stacks;
 use super::condition::{Condition, ConditionKind};
@@ -15,7 +16,7 @@ use super::step::Action;
 use super::ward::Ward;
 use std::collections::{BTreeMap, HashMap};
 
-/// Which unit's recovery restarts which units.
+/// For each unit, the units that its recovery restarts.
 type Edges = BTreeMap<UnitName, Vec<UnitName>>;
 
 /// The restarts of the wards so far.
@@ -27,7 +28,7 @@ pub(super) struct Circles {
 }
 
 impl Circles {
-    /// For wards beside these stacks.
+    /// Starts with no ward, beside these stacks.
     pub(super) fn beside(stacks: &Stacks) -> Self {
         let stacks = stacks.iter().map(|stack| (stack.name.clone(), stack.unit())).collect();
         Self { edges: Edges::new(), stacks }
@@ -56,7 +57,8 @@ impl Circles {
         problems
     }
 
-    /// The first condition of `ward` with a step that leads, over the wards before it, back to it.
+    /// Returns the first condition of `ward` with a step that leads, over the wards before it, back
+    /// to it.
     fn first_circle(&self, ward: &Ward) -> Option<(usize, Place, Vec<UnitName>)> {
         let own = ward.unit();
         for (position, condition) in ward.conditions.iter().enumerate() {
@@ -70,9 +72,10 @@ impl Circles {
         None
     }
 
-    /// Units a condition starts or restarts, with the place where the step names them.
+    /// Returns the units that a condition starts or restarts, with the place that names each.
     fn restarts<'a>(&'a self, condition: &'a Condition) -> impl Iterator<Item = (&'a UnitName, &'a Place)> {
-        // What brings the stack back at its own start or stop goes round; after a death it ends with the death.
+        // A full restart that a first start or a stop asks for can repeat without end; one that a
+        // death asks for cannot.
         let at_first_start = matches!(condition.kind, ConditionKind::Start | ConditionKind::Stop) || condition.do_now;
         condition.steps.iter().filter_map(move |step| match &step.action {
             // The start of a stack's unit starts no member that is up.
@@ -84,7 +87,7 @@ impl Circles {
     }
 }
 
-/// The units on the way from one to the other, both included.
+/// Returns the units on the way from one to the other, both included.
 fn path_between(edges: &Edges, from: &UnitName, to: &UnitName) -> Option<Vec<UnitName>> {
     if from != to && !edges.contains_key(from) {
         return None;

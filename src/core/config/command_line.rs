@@ -1,10 +1,10 @@
-//! Command lines as `Execute=` takes them: systemd's syntax (systemd.service(5), "Command lines"), with the
+//! Command lines of `Execute=`: systemd's syntax (systemd.service(5), "Command lines"), with the
 //! prefixes `-` and `+`.
 //!
-//! A command is split into words and later quoted anew ([`quote`]), so what stands in the configuration can
+//! A command is split into words and later quoted anew ([`quote`]), so the configured text can
 //! neither end the line nor begin a second command (`;`). `$NAME` is left for the helper to replace
-//! ([`crate::core::expand`]), and `%` specifiers for systemd, those that name the ward's unit excepted: they are replaced
-//! here, because a condition's own service has another name.
+//! ([`crate::core::expand`]), and `%` specifiers for systemd, except those that name the ward's
+//! unit: they are replaced here, because a condition's own service has another name.
 
 use super::names::UnitName;
 use super::wrong::{Wrong, offset_in};
@@ -23,10 +23,10 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// Reads a command.
+    /// Parses a command.
     ///
     /// # Errors
-    /// What is wrong and what to write instead.
+    /// A [`Wrong`] that says what is wrong and what to write instead.
     pub fn parse(text: &str) -> Result<Self, Wrong> {
         let rest = text.trim_start_matches(['-', '+', '@', ':', '!', '|']);
         let prefixes = &text[..text.len() - rest.len()];
@@ -47,14 +47,14 @@ impl CommandLine {
             return Err(wrong(format!("{program:?} is a folder, not a program; write the program's own path")));
         }
         check_specifiers(rest).map_err(|wrong| wrong.moved(prefixes.len()))?;
-        // One more look, for \x25 is a percent sign too.
+        // The split words are checked too, since \x25 is a percent sign.
         for word in &words {
             check_specifiers(word).map_err(|Wrong { why, .. }| wrong(why))?;
         }
         Ok(Self { ignore_failure: prefixes.contains('-'), privileged: prefixes.contains('+'), words })
     }
 
-    /// The words joined again, for messages and records.
+    /// Returns the words joined again, for messages and records.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(64);
@@ -150,15 +150,15 @@ fn split_words(text: &str) -> Result<Vec<String>, Wrong> {
     Ok(words)
 }
 
-/// What a shell would do something with, and no program: alone, or at the beginning of a word.
+/// Words that a shell interprets and a program does not: alone, or at the beginning of a word.
 const SHELL_WORDS: [&str; 5] = ["|", "||", "&", "&&", ";"];
 const SHELL_BEGINNINGS: [&str; 7] = [">", "<", "1>", "2>", "&>", "$(", "`"];
 
-/// The first word without quotes that means something to a shell alone: no shell runs the command.
+/// Returns the first unquoted word that only a shell would interpret: no shell runs the command.
 pub(super) fn shell_word(text: &str) -> Option<Wrong> {
     let words = bare_words(text);
     let is_shells = |(place, (_, word)): &(usize, &(usize, &str))| {
-        // Of a command's own, such as those of nft(8), nothing like a second program follows.
+        // A `;` argument, as of nft(8), is not followed by a path as a second command is.
         let ends_command =
             || word.ends_with(';') && words.get(place + 1).is_some_and(|(_, next)| next.starts_with('/'));
         SHELL_WORDS.contains(word) || SHELL_BEGINNINGS.iter().any(|begin| word.starts_with(begin)) || ends_command()
@@ -170,7 +170,7 @@ pub(super) fn shell_word(text: &str) -> Option<Wrong> {
     Some(Wrong { offset: *offset, ..why.into() })
 }
 
-/// The words with no quotes and no escapes in them, and where each begins.
+/// Returns the words without quotes and escapes, each with its offset.
 fn bare_words(text: &str) -> Vec<(usize, &str)> {
     let (mut words, mut quote, mut is_escaped) = (Vec::new(), None, false);
     let (mut begin, mut is_bare) = (None, true);
@@ -193,7 +193,7 @@ fn bare_words(text: &str) -> Vec<(usize, &str)> {
     words
 }
 
-/// What follows a backslash. Control characters have no business in a command line, so their escapes are refused.
+/// Reads the rest of an escape after the backslash. Escapes of control characters are refused.
 fn unescape(chars: &mut impl Iterator<Item = char>) -> Option<char> {
     match chars.next()? {
         's' => Some(' '),
@@ -211,7 +211,7 @@ fn hexadecimal(chars: &mut impl Iterator<Item = char>) -> Option<char> {
     char::from_u32(high * 16 + chars.next()?.to_digit(16)?)
 }
 
-/// Quotes one word so that systemd reads exactly this word back. Specifiers and `$` stay alive.
+/// Quotes one word so that systemd reads exactly this word back. Specifiers and `$` remain active.
 #[must_use]
 pub fn quote(word: &str) -> Cow<'_, str> {
     if !word.is_empty() && is_plain(word) && !word.starts_with('#') {
@@ -236,13 +236,13 @@ pub fn quote(word: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether no character of it needs quotes, wherever in a word it stands but at its beginning.
+/// Returns true if no character needs quotes, except possibly at the beginning of a word.
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| PLAIN[usize::from(byte)])
 }
 
-/// By byte, for there are many: the boot waits.
+/// A table by byte, for speed: the boot waits while thousands of words are quoted.
 static PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = 0;
@@ -259,7 +259,7 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
-/// Makes `text` literal for a unit file: no specifier and no variable is replaced in it.
+/// Escapes `text` for a unit file so that no specifier and no variable in it is replaced.
 #[must_use]
 pub fn literal(text: &str) -> String {
     text.replace('%', "%%").replace('$', "$$")

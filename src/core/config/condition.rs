@@ -1,11 +1,11 @@
-//! Conditions: when steps act. A section `[OnX]` or `[OnX name]` of a ward.
+//! Conditions: the events at which steps act. A section `[OnX]` or `[OnX name]` of a ward.
 
 use super::step::Step;
 
 /// One condition with its steps in the order written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    /// What fires it.
+    /// The kind of event that fires it.
     pub kind: ConditionKind,
     /// Unique within the ward and fit for a unit name: `OnDeath`, `OnDeath-mounts`, `OnDeath.2`.
     pub id: String,
@@ -26,9 +26,9 @@ pub struct Condition {
 /// The kinds of condition, named as their sections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConditionKind {
-    /// The main process ended and nobody asked for it.
+    /// The main process ended without a request.
     Death,
-    /// … by signal, core dump, watchdog, OOM kill, time-out or non-zero exit.
+    /// Such an end by signal, core dump, watchdog, OOM kill, time-out or non-zero exit.
     AbnormalDeath,
     /// First start, not an automatic restart.
     Start,
@@ -64,14 +64,14 @@ impl ConditionKind {
         }
     }
 
-    /// Whether it fires at a death and so may hold the ward's own restart (`Restart=%n`).
+    /// Returns true if it fires at a death and so may hold the ward's own restart (`Restart=%n`).
     #[must_use]
     pub const fn is_death(self) -> bool {
         matches!(self, Self::Death | Self::AbnormalDeath)
     }
 }
 
-/// What a failed step means for the rest: `OnStepFailure=`.
+/// Effect of a failed step on the rest of the condition: `OnStepFailure=`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnStepFailure {
     /// The next step runs.

@@ -1,6 +1,6 @@
-//! The mistakes: what can be wrong, in a sentence with its advice, and what each costs.
+//! The mistakes that a configuration can have, each as a sentence with advice, and their costs.
 //!
-//! The sentence says what is wrong, why, and what to write; it ends with what is left out.
+//! The sentence says what is wrong, why, and what to write; most end with what is left out.
 
 use super::problem::Cost;
 use super::timeout_not_known::TimeoutNotKnown;
@@ -9,7 +9,7 @@ use super::wrong::{Wrong, did_you_mean};
 /// One kind of mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Mistake {
-    /// A section nobody knows.
+    /// An unknown section.
     #[error("unknown section [{section}]{}; its lines are ignored", did_you_mean(.nearest))]
     UnknownSection {
         /// As written.
@@ -17,7 +17,7 @@ pub enum Mistake {
         /// The nearest valid one.
         nearest: Option<String>,
     },
-    /// A key nobody knows, outside the conditions.
+    /// An unknown key outside the conditions.
     #[error("unknown key {key:?} in [{section}]{}; the line is ignored", did_you_mean(.nearest))]
     UnknownKey {
         /// The section.
@@ -34,10 +34,10 @@ pub enum Mistake {
         section: String,
         /// As written.
         key: String,
-        /// Where it belongs.
+        /// The section that has this key.
         home: &'static str,
     },
-    /// A key nobody knows, in a condition, where it may have been meant as a step.
+    /// An unknown key in a condition, where it may have been meant as a step.
     #[error("unknown step or key {key:?} in [{section}]{}; the whole [{section}] is ignored", did_you_mean(.nearest))]
     UnknownStep {
         /// The condition's section.
@@ -54,17 +54,17 @@ pub enum Mistake {
         key: String,
         /// As written.
         value: String,
-        /// What is expected.
+        /// The reason, with what is expected.
         wrong: Wrong,
     },
-    /// One of several words of a value.
+    /// An invalid word in a value of several words.
     #[error("{word:?} in {key}= is not valid: {wrong}; the word is ignored")]
     BadWord {
         /// The key.
         key: String,
         /// The word.
         word: String,
-        /// What is expected.
+        /// The reason, with what is expected.
         wrong: Wrong,
     },
     /// A step, or a key of a condition, that makes no sense.
@@ -76,15 +76,15 @@ pub enum Mistake {
         key: String,
         /// As written.
         value: String,
-        /// What is wrong and what to write.
+        /// The reason, with what to write.
         wrong: Wrong,
     },
-    /// A condition's own name.
+    /// An invalid name of a condition.
     #[error("[{section}] is not valid: {why}; the whole [{section}] is ignored")]
     ConditionName {
         /// The condition's section.
         section: String,
-        /// What is wrong and what to write.
+        /// The reason, with what to write.
         why: &'static str,
     },
     /// A condition without any step.
@@ -93,14 +93,14 @@ pub enum Mistake {
         /// The condition's section.
         section: String,
     },
-    /// Something of the vocabulary that this version does not do.
+    /// A part of the vocabulary that this version does not implement.
     #[error("{what} is not in this version of Unitward; {left_out}")]
     NotYet {
         /// The key or section.
         what: String,
-        /// What is ignored because of it.
+        /// The part of the configuration that is ignored because of it.
         left_out: String,
-        /// What it costs.
+        /// Cost of the mistake.
         cost: Cost,
     },
     /// A line that is neither a section, an assignment, a comment nor empty.
@@ -109,7 +109,7 @@ pub enum Mistake {
         /// The beginning of the line, quoted, and what is wrong with its bytes.
         found: String,
     },
-    /// The same in a condition, where it may have been meant as a step.
+    /// Such a line in a condition, where it may have been meant as a step.
     #[error("expected Key=Value in [{section}], found {found}; the whole [{section}] is ignored")]
     NotAStep {
         /// The condition's section.
@@ -117,7 +117,7 @@ pub enum Mistake {
         /// The beginning of the line, quoted, and what is wrong with its bytes.
         found: String,
     },
-    /// The same in a native section, where systemd itself would go on without the line.
+    /// Such a line in a native section, where systemd itself would go on without the line.
     #[error("expected Key=Value in [{section}], as in a unit file, found {found}; the ward is ignored")]
     NotANativeLine {
         /// The section.
@@ -125,14 +125,14 @@ pub enum Mistake {
         /// The beginning of the line, quoted, and what is wrong with its bytes.
         found: String,
     },
-    /// A value of a native section, likewise.
+    /// An invalid value in a native section, where systemd itself would go on without the line.
     #[error("{key}={value:?} is not valid: {wrong}; the ward is ignored")]
     BadNative {
         /// The key.
         key: String,
         /// As written.
         value: String,
-        /// What is wrong and what to write.
+        /// The reason, with what to write.
         wrong: Wrong,
     },
     /// An assignment before the first section.
@@ -144,7 +144,7 @@ pub enum Mistake {
     /// A file that is not text, too large, unsafe or unreadable.
     #[error("{why}; the ward, the stack or the settings in it are ignored")]
     File {
-        /// What is wrong and what to do.
+        /// The reason, with what to do.
         why: String,
     },
     /// A ward's name that cannot name a unit.
@@ -160,13 +160,13 @@ pub enum Mistake {
         "the ward guards nothing: write ExecStart= in [Service] to define a service, or Unit= in [Ward] to adopt one; the ward is ignored"
     )]
     NoForm,
-    /// The same where a key of `[Service]` was meant to be `ExecStart=`.
+    /// A ward without a form whose `[Service]` has a key that resembles `ExecStart=`.
     #[error("unknown key {key:?} in [Service] (did you mean \"ExecStart\"?); the ward guards nothing and is ignored")]
     NoStart {
         /// As written.
         key: String,
     },
-    /// A ward that does both.
+    /// A ward that both defines and adopts a unit.
     #[error("the ward has both ExecStart= in [Service] and Unit= in [Ward]; keep one of them; the ward is ignored")]
     TwoForms,
     /// `[Ward] Unit=` that cannot be adopted.
@@ -195,12 +195,12 @@ pub enum Mistake {
         /// The stack's main file.
         stack: String,
     },
-    /// `[Ward] Stack=` that names none.
+    /// A `[Ward] Stack=` that names no known stack.
     #[error("there is no stack {name:?}{}; the ward is guarded without one", or_write(.nearest, .name))]
     NoStack {
         /// As written.
         name: String,
-        /// The nearest one there is.
+        /// The nearest stack that exists.
         nearest: Option<String>,
     },
     /// A stack's name that cannot name a unit.
@@ -219,7 +219,7 @@ pub enum Mistake {
         /// The rule it breaks and what to write.
         wrong: Wrong,
     },
-    /// A stack that would take the place of a target that is there.
+    /// A stack that would define a target that exists already.
     #[error(
         "{target} exists already, in {file}; write Unit={target} in [Stack] to adopt it, or rename the stack; the stack is ignored"
     )]
@@ -243,7 +243,7 @@ pub enum Mistake {
         /// The generated unit.
         unit: String,
     },
-    /// `Restart=` steps that lead back to where they began.
+    /// Steps that restart their own ward's unit, directly or over other wards.
     #[error(
         "the steps restart each other in a circle: {circle}; a death would go round for ever; take this step out, or one of the others; the whole [{section}] is ignored"
     )]
@@ -253,19 +253,19 @@ pub enum Mistake {
         /// The units in order, the first repeated at the end.
         circle: String,
     },
-    /// A unit that is named and is not there.
+    /// A reference to a unit that does not exist.
     #[error("{key}= names {unit}, which has no unit file{}; {advice}", did_you_mean(.nearest))]
     NoUnit {
         /// The key that names it.
         key: String,
         /// As written.
         unit: String,
-        /// The nearest unit there is.
+        /// The nearest unit that exists.
         nearest: Option<String>,
-        /// What comes of it and what to do.
+        /// The consequence, with what to do.
         advice: &'static str,
     },
-    /// Steps for which a time-out that is not known may be too short.
+    /// Steps for which an unknown time-out may be too short.
     #[error("{0}")]
     TimeoutNotKnown(TimeoutNotKnown),
     /// A program that cannot be run.
@@ -275,48 +275,48 @@ pub enum Mistake {
         key: String,
         /// As written.
         program: String,
-        /// What is wrong with it.
+        /// The reason, as a predicate of the program.
         why: &'static str,
-        /// Where a program of that name is.
+        /// Path of a program of that name.
         nearest: Option<String>,
     },
     /// A key of a native section that systemd does not know.
     #[error("{who} knows no key {key:?} in [{section}]{}; it goes on without the line", did_you_mean(.nearest))]
     UnknownNative {
-        /// Which systemd.
+        /// The systemd that does not know it, as the subject of the sentence.
         who: String,
         /// The section.
         section: String,
         /// As written.
         key: String,
-        /// The nearest one it knows.
+        /// The nearest key that it knows.
         nearest: Option<String>,
     },
-    /// A key of ours in a native section.
+    /// A key of Unitward's own in a native section.
     #[error("{key}= belongs in [{home}]; systemd does not know it in [{section}] and goes on without the line")]
     Misplaced {
         /// The section.
         section: &'static str,
         /// As written.
         key: String,
-        /// Where it belongs.
+        /// The section that has this key.
         home: &'static str,
     },
-    /// A file that nobody reads.
+    /// A file that is not read.
     #[error("nobody reads this file: {why}{}", did_you_mean(.nearest))]
     Unread {
-        /// Why, and what to do.
+        /// The reason, with what to do.
         why: String,
-        /// The name it may have been meant to have.
+        /// The name that was probably meant.
         nearest: Option<String>,
     },
-    /// Everything else that leaves the configuration as it is.
+    /// Any other warning, which leaves the configuration as it is.
     #[error("{0}")]
     Warning(String),
 }
 
 impl Mistake {
-    /// What it costs.
+    /// Returns the cost of the mistake.
     #[must_use]
     pub fn cost(&self) -> Cost {
         match self {
@@ -360,7 +360,7 @@ impl Mistake {
         }
     }
 
-    /// The nearest valid word, where one is like the wrong one.
+    /// Returns the nearest valid word, if one resembles the wrong one.
     #[must_use]
     pub fn nearest(&self) -> Option<&str> {
         match self {

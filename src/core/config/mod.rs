@@ -1,7 +1,7 @@
 //! From the text of the configuration files to a [`Config`] and the list of what is wrong in them.
 //!
-//! Reading is total: any text gives a configuration, possibly an empty one, plus problems. What a
-//! mistake costs is decided here and nowhere else (see [`problem::Cost`]).
+//! Reading is total: any text gives a configuration, possibly an empty one, plus problems. The cost
+//! of a mistake is decided here and nowhere else (see [`problem::Cost`]).
 
 pub mod names;
 pub mod settings;
@@ -48,7 +48,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Everything that was read: the settings of `unitward.conf` and the usable wards, by name.
+/// The settings of `unitward.conf`, the usable wards and the usable stacks.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
     /// `unitward.conf`, defaults filled in.
@@ -62,14 +62,15 @@ pub struct Config {
 /// One file of a configuration, as text: the main file or a drop-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Where it stands on the host, for messages and `SourcePath=`.
+    /// Path on the host, for messages and `SourcePath=`.
     pub path: Arc<Path>,
-    /// Its whole text.
+    /// The whole text.
     pub text: String,
 }
 
 impl SourceFile {
-    /// The file that holds `bytes`. What is not UTF-8 in them costs its line, not the file: see [`syntax::NO_TEXT`].
+    /// Makes the file that holds `bytes`. Bytes that are not UTF-8 cost their line, not the file:
+    /// see [`syntax::NO_TEXT`].
     #[must_use]
     pub fn decode(path: Arc<Path>, bytes: Vec<u8>) -> Self {
         let text = String::from_utf8(bytes).unwrap_or_else(|error| {
@@ -84,16 +85,17 @@ impl SourceFile {
     }
 }
 
-/// The files of one ward or stack: its name and its main file and drop-ins, in the order they apply.
+/// The files of one ward or stack: its name, its main file and its drop-ins, in the order they
+/// apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFiles {
     /// The stem of the main file.
     pub name: String,
-    /// Main file first.
+    /// The files, main file first.
     pub files: Vec<SourceFile>,
 }
 
-/// One ward as read: itself unless a mistake cost it, and the mistakes.
+/// One ward as read: the ward unless a mistake cost it, and the mistakes.
 #[derive(Debug)]
 pub struct ReadWard {
     ward: Option<Ward>,
@@ -101,14 +103,15 @@ pub struct ReadWard {
 }
 
 impl ReadWard {
-    /// Puts the unit's own name in the place of an alias (`sshd.service`), which PID 1 does not call it by.
+    /// Replaces an alias (`sshd.service`), which PID 1 does not call the unit by, by the unit's own
+    /// name.
     pub fn adopt_by_own_name(&mut self, own_name: impl FnOnce(&UnitName) -> Option<UnitName>) {
         if let Some(ward) = &mut self.ward {
             ward.form.adopt_by_own_name(own_name);
         }
     }
 
-    /// The unit it adopts, if it adopts one.
+    /// Returns the unit that the ward adopts, if it adopts one.
     #[must_use]
     pub fn adopts(&self) -> Option<&UnitName> {
         match &self.ward.as_ref()?.form {
@@ -118,7 +121,7 @@ impl ReadWard {
     }
 }
 
-/// Reads one ward by itself, which may name any of `stacks`. Total; every mistake is in the list.
+/// Reads one ward by itself, which may name any of `stacks`. Total: every mistake is in the list.
 #[must_use]
 pub fn read_ward(SourceFiles { name, files }: &SourceFiles, stacks: &Stacks) -> Option<ReadWard> {
     let path = files.first()?.path.clone();
@@ -132,9 +135,10 @@ pub fn read_ward(SourceFiles { name, files }: &SourceFiles, stacks: &Stacks) -> 
     Some(ReadWard { ward, problems })
 }
 
-/// Puts wards together, one after the other: one for each unit, none for a stack's, no circles.
+/// Admits wards one by one: one for each unit, none for a stack's unit, no restart circles.
 ///
-/// Whatever two wards cannot have both the first one keeps, so a ward is settled as soon as it is admitted.
+/// Of two wards that claim the same thing the first one keeps it, so a ward is settled as soon as
+/// it is admitted.
 #[derive(Debug, Default)]
 pub struct Assembly {
     guarded: HashMap<UnitName, Arc<Path>>,
@@ -143,7 +147,7 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// For wards beside these stacks.
+    /// Starts an assembly of wards beside these stacks.
     #[must_use]
     pub fn beside(stacks: &Stacks) -> Self {
         Self {
@@ -153,7 +157,7 @@ impl Assembly {
         }
     }
 
-    /// Takes the next ward; gives what stands of it and everything that is wrong with it.
+    /// Admits the next ward. Returns what remains of it and everything that is wrong with it.
     pub fn admit(&mut self, ReadWard { ward, mut problems }: ReadWard) -> (Option<Ward>, Vec<Problem>) {
         let Some(mut ward) = ward else { return (None, problems) };
         let unit = ward.unit();

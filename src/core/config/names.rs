@@ -1,4 +1,4 @@
-//! Names that are checked once, where they enter: wards, stacks, units, conditions' labels.
+//! Names that are checked once, on entry: wards, stacks, units.
 //!
 //! The rules for unit names are systemd's (systemd.unit(5), `unit_name_is_valid`): letters, digits
 //! and `:-_.\@`, at most 255 bytes, a known suffix.
@@ -9,16 +9,17 @@ use std::fmt;
 /// Longest unit name systemd accepts, in bytes.
 const UNIT_NAME_MAX: usize = 255;
 
-/// Longest name of a stack, in bytes: unix(7) has 107 for a path, and `/run/unitward/stacks/` takes 21 of them.
+/// Longest name of a stack, in bytes: unix(7) has 107 for a path, and `/run/unitward/stacks/` takes
+/// 21 of them.
 const STACK_NAME_MAX: usize = 86;
 
 const SUFFIXES: [&str; 11] =
     ["service", "target", "socket", "mount", "automount", "swap", "timer", "path", "slice", "scope", "device"];
 
-/// Why a name was refused; the text continues a sentence: "… is not a unit name: it …".
+/// The reason for refusing a name; the text continues a sentence: "… is not a unit name: it …".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadName {
-    /// Nothing at all.
+    /// Empty.
     #[error("it is empty")]
     Empty,
     /// Longer than [`UNIT_NAME_MAX`].
@@ -33,15 +34,15 @@ pub enum BadName {
     /// `name@.service`: one file for many units.
     #[error("it is a template; name one instance of it, such as name@instance.service")]
     Template,
-    /// Longer than the path of a stack's socket has room for.
+    /// Longer than [`STACK_NAME_MAX`].
     #[error("it is longer than 86 bytes, and a socket has no room for more")]
     TooLongForSocket,
-    /// An `@` where none can be.
+    /// An `@` that is not allowed.
     #[error("no \"@\" may stand in it")]
     Instance,
 }
 
-/// Whether somebody who writes `name` means this unit: a service's suffix may be left out.
+/// Returns true if `name` means this unit: the suffix `.service` may be left out.
 #[must_use]
 pub fn is_meant(unit: &str, name: &str) -> bool {
     unit == name || unit.strip_suffix(".service") == Some(name)
@@ -55,7 +56,7 @@ impl UnitName {
     /// Checks `name`.
     ///
     /// # Errors
-    /// [`BadName`] tells which rule it breaks.
+    /// [`BadName`], the rule that the name breaks.
     pub fn new(name: &str) -> Result<Self, BadName> {
         let (stem, suffix) =
             name.rsplit_once('.').ok_or(if name.is_empty() { BadName::Empty } else { BadName::Suffix })?;
@@ -66,10 +67,10 @@ impl UnitName {
         Ok(Self(name.to_owned()))
     }
 
-    /// The same for what somebody wrote: with the name that may have been meant.
+    /// Checks a configured name and suggests the name that may have been meant.
     ///
     /// # Errors
-    /// What is wrong and what to write instead.
+    /// A [`Wrong`] that says what is wrong and what to write instead.
     pub fn read(name: &str) -> Result<Self, Wrong> {
         Self::new(name).map_err(|why| {
             let nearest = (why == BadName::Suffix).then(|| with_suffix(name)).flatten();
@@ -77,49 +78,49 @@ impl UnitName {
         })
     }
 
-    /// Whether somebody who writes `name` means it, as [`is_meant`] says.
+    /// Returns true if `name` means this unit, see [`is_meant`].
     #[must_use]
     pub fn is_meant_by(&self, name: &str) -> bool {
         is_meant(&self.0, name)
     }
 
-    /// The whole name.
+    /// Returns the whole name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name without its suffix (`%N` in unit files).
+    /// Returns the name without its suffix (`%N` in unit files).
     #[must_use]
     pub fn stem(&self) -> &str {
         self.0.rsplit_once('.').map_or(&self.0, |(stem, _)| stem)
     }
 
-    /// What follows the last dot: the unit's type.
+    /// Returns the unit's type: the part after the last dot.
     #[must_use]
     pub fn suffix(&self) -> &str {
         self.0.rsplit_once('.').map_or("", |(_, suffix)| suffix)
     }
 
-    /// The part before `@`, or the stem where there is none (`%p` in unit files).
+    /// Returns the part before `@`, or the stem if there is none (`%p` in unit files).
     #[must_use]
     pub fn prefix(&self) -> &str {
         self.stem().split('@').next().unwrap_or_default()
     }
 
-    /// The part between `@` and the suffix, empty where there is none (`%i` in unit files).
+    /// Returns the part between `@` and the suffix, empty if there is none (`%i` in unit files).
     #[must_use]
     pub fn instance(&self) -> &str {
         self.stem().split_once('@').map_or("", |(_, instance)| instance)
     }
 
-    /// Whether it names a service.
+    /// Returns true if it names a service.
     #[must_use]
     pub fn is_service(&self) -> bool {
         self.0.ends_with(".service")
     }
 
-    /// Whether it names a target.
+    /// Returns true if it names a target.
     #[must_use]
     pub fn is_target(&self) -> bool {
         self.0.ends_with(".target")
@@ -140,19 +141,19 @@ impl WardName {
     /// Checks `name`, which must make a valid name when `.service` is added to it.
     ///
     /// # Errors
-    /// [`BadName`] tells which rule it breaks.
+    /// [`BadName`], the rule that the name breaks.
     pub fn new(name: &str) -> Result<Self, BadName> {
         check_stem(name, name.len() + ".service".len())?;
         Ok(Self(name.to_owned()))
     }
 
-    /// The name as written.
+    /// Returns the name as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The service a defined ward of this name stands for.
+    /// Returns the service of a defined ward of this name.
     #[must_use]
     pub fn service(&self) -> UnitName {
         UnitName([self.0.as_str(), ".service"].concat())
@@ -174,7 +175,7 @@ impl StackName {
     /// Checks `name`.
     ///
     /// # Errors
-    /// [`BadName`] tells which rule it breaks.
+    /// [`BadName`], the rule that the name breaks.
     pub fn new(name: &str) -> Result<Self, BadName> {
         if name.contains('@') {
             return Err(BadName::Instance);
@@ -186,13 +187,13 @@ impl StackName {
         Ok(Self(name.to_owned()))
     }
 
-    /// The name as written.
+    /// Returns the name as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The target a stack of this name stands for.
+    /// Returns the target of a defined stack of this name.
     #[must_use]
     pub fn target(&self) -> UnitName {
         UnitName([self.0.as_str(), ".target"].concat())
@@ -205,7 +206,7 @@ impl fmt::Display for StackName {
     }
 }
 
-/// The name with the suffix that it may have been meant to have.
+/// Returns the name with the suffix that was probably meant, if that makes a valid name.
 fn with_suffix(name: &str) -> Option<String> {
     let meant = name.rsplit_once('.').and_then(|(stem, suffix)| Some((stem, nearest(suffix, SUFFIXES)?)));
     let (stem, suffix) = meant.unwrap_or((name, "service".to_owned()));

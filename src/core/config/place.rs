@@ -1,7 +1,7 @@
-//! Places in configuration files: what every message begins with.
+//! Places in configuration files, with which every message begins.
 //!
-//! Columns are worked out when there is something to say. Of a value only its beginning is noted, and of one that goes
-//! on over several lines the beginning of each.
+//! Columns are computed only for a message. Only the beginning of a value is stored; for a value of
+//! several lines, the beginning of each line.
 
 use std::fmt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// A place in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The file, shared: every line of it has a place.
+    /// The file, shared by the places of all its lines.
     pub path: Arc<Path>,
     /// Line number from 1; 0 means the file as a whole.
     pub line: usize,
@@ -26,7 +26,7 @@ impl Place {
     }
 }
 
-/// `path:line:column:`, as far as it is known.
+/// Writes `path:line:column:`, as far as it is known.
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:", self.path.display())?;
@@ -37,7 +37,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Where a value is written.
+/// Location of a value in its file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
     line: usize,
@@ -46,17 +46,18 @@ pub struct Written {
     more: Vec<Piece>,
 }
 
-/// Where one of several joined lines begins.
+/// Beginning of one of several joined lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// In the joined text, in bytes.
+    /// Offset in the joined text, in bytes.
     pub(super) begin: usize,
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
 impl Written {
-    /// Of a value that begins `begin` bytes into `text`, a line at `(line, column)` joined of `pieces`, if of any.
+    /// Locates a value that begins `begin` bytes into `text`, a line at `(line, column)` joined of
+    /// `pieces` if it has any.
     pub(super) fn new((line, column): (usize, usize), text: &str, begin: usize, pieces: Vec<Piece>) -> Self {
         if pieces.is_empty() {
             return Self { line, column: column + text[..begin].chars().count(), more: pieces };
@@ -67,7 +68,7 @@ impl Written {
         Self { line, column, more }
     }
 
-    /// The place of what stands `offset` bytes into `value`, which is written here in the file `path`.
+    /// Returns the place `offset` bytes into `value`, which is written here in the file `path`.
     #[must_use]
     pub fn place_of(&self, path: &Arc<Path>, value: &str, offset: usize) -> Place {
         let (line, column) = locate(value, offset, &self.more)
@@ -76,7 +77,8 @@ impl Written {
     }
 }
 
-/// Line and column in the last of `pieces` that begins at or before `offset`.
+/// Returns line and column of `offset`, counted from the last of `pieces` that begins at or before
+/// it.
 fn locate(text: &str, offset: usize, pieces: &[Piece]) -> Option<(usize, usize)> {
     let piece = pieces.iter().rfind(|piece| piece.begin <= offset)?;
     Some((piece.line, piece.column + characters(text, piece.begin, offset)))

@@ -1,7 +1,7 @@
-//! What is wrong in the configuration and where, and how it is said.
+//! A mistake of the configuration with its place, and the line that reports it.
 //!
-//! Every problem prints as one line, `path:line:column: message`, that ends with what to do or what was
-//! left out. The kernel log, the journal and `unitward check` all print this same line.
+//! Every problem prints as one line, `path:line:column: message`, that ends with what to do or what
+//! was left out. The kernel log, the journal and `unitward check` all print this same line.
 
 pub use super::mistake::Mistake;
 use super::place::Place;
@@ -9,19 +9,19 @@ use crate::core::visible::visible;
 use std::fmt;
 use std::path::Path;
 
-/// One mistake and where it stands.
+/// One mistake and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// File, line and column.
     pub at: Place,
-    /// What is wrong.
+    /// The mistake.
     pub mistake: Mistake,
 }
 
-/// The smallest whole a mistake makes meaningless, and so all that it costs.
+/// The smallest part of the configuration that a mistake makes meaningless, and so its whole cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cost {
-    /// A warning: everything still stands.
+    /// Nothing: the mistake is a warning.
     Nothing,
     /// The key; its default applies.
     Key,
@@ -32,7 +32,8 @@ pub enum Cost {
 }
 
 impl Problem {
-    /// The line as `unitward check` prints it, which says whether it is a warning only.
+    /// Returns the line as `unitward check` prints it, with `warning: ` before the text of a mere
+    /// warning.
     #[must_use]
     pub fn sentence(&self) -> String {
         let prefix = if self.mistake.cost() == Cost::Nothing { "warning: " } else { "" };
@@ -46,10 +47,11 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Endings that a name may have where the configuration's file has another.
+/// Suffixes that a given name may have instead of that of the configuration's file.
 const ENDINGS: [&str; 4] = [".service", ".target", ".ward", ".stack"];
 
-/// That the ward or stack of this name was left out because of a mistake, if that is so.
+/// Returns the sentence that the ward or stack of this name was left out because of a mistake, if
+/// it was.
 #[must_use]
 pub fn left_out(problems: &[Problem], name: &str) -> Option<String> {
     let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);

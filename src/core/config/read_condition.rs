@@ -1,8 +1,8 @@
 //! From the sections `[OnX]` and `[OnX name]` of a ward to its conditions.
 //!
-//! Repeated sections without a name are conditions of their own. A name that comes again, in a drop-in for
-//! example, continues the condition of that name. An empty step assignment clears the steps given so far
-//! under the same header. Anything wrong in a condition costs the whole of it.
+//! Repeated sections without a name are conditions of their own. A name that comes again, in a
+//! drop-in for example, continues the condition of that name. An empty step assignment clears the
+//! steps given so far under the same header. A mistake in a condition costs the whole condition.
 
 use super::Stacks;
 use super::command_line::shell_word;
@@ -37,14 +37,15 @@ struct Draft {
     label: String,
     header: String,
     at: Place,
-    /// Where its plain keys stand.
+    /// Places of its plain keys.
     keys: Vec<(String, Place)>,
-    /// Cleared by an empty assignment and not filled since: gone without a word.
+    /// True after an empty assignment with no step since: the condition is dropped without a
+    /// message.
     cleared: bool,
     broken: bool,
 }
 
-/// What the header of a section says, if it is one of a condition.
+/// Returns kind and label of the condition that a section's header names, if it names one.
 pub(super) fn kind_of(header: &str) -> Option<(ConditionKind, &str)> {
     let (word, label) = header.split_once(char::is_whitespace).unwrap_or((header, ""));
     let (_, kind) = ConditionKind::SECTIONS.iter().find(|(section, _)| *section == word)?;
@@ -52,7 +53,7 @@ pub(super) fn kind_of(header: &str) -> Option<(ConditionKind, &str)> {
 }
 
 impl<'a> Conditions<'a> {
-    /// For the ward that guards `own`, beside `stacks`.
+    /// Starts with no condition, for the ward that guards `own`, beside `stacks`.
     pub(super) fn new(own: UnitName, stacks: &'a Stacks) -> Self {
         Self { own, stacks, drafts: Vec::new(), problems: Vec::new() }
     }
@@ -75,7 +76,7 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// The whole conditions, and what was wrong with the others.
+    /// Returns the valid conditions, and the problems of the others.
     pub(super) fn finish(mut self) -> (Vec<Condition>, Vec<Problem>) {
         for index in 0..self.drafts.len() {
             self.check_whole(index);
@@ -184,7 +185,7 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// An empty assignment: forgets the steps of every draft under the same header.
+    /// Handles an empty assignment: forgets the steps of every draft under the same header.
     fn clear(&mut self, index: usize) {
         let (kind, label) = (self.drafts[index].condition.kind, self.drafts[index].label.clone());
         for draft in self.drafts.iter_mut().filter(|d| d.condition.kind == kind && d.label == label) {
@@ -235,7 +236,8 @@ impl<'a> Conditions<'a> {
         self.breaks(index, at, Mistake::BadStep { section, key: key.into(), value: value.into(), wrong });
     }
 
-    /// A stop depends on no step: the lines of the unit's own that follow must run.
+    /// Turns `fail` in `[OnStop]` into `break`: a stop depends on no step, since the unit's own
+    /// lines that follow must run.
     fn fails_no_start(&mut self, index: usize) {
         let draft = &mut self.drafts[index];
         draft.condition.on_step_failure = OnStepFailure::Break;
@@ -253,7 +255,7 @@ impl<'a> Conditions<'a> {
         self.breaks(index, at, mistake);
     }
 
-    /// A step that is right by itself and wrong where it stands.
+    /// Refuses a step that is valid by itself but not in this place.
     fn breaks_key(&mut self, index: usize, entry: &Entry<'_>, wrong: Wrong) {
         let section = self.drafts[index].header.clone();
         let mistake = Mistake::BadStep { section, key: entry.key.to_string(), value: entry.value.to_string(), wrong };
@@ -266,7 +268,7 @@ impl<'a> Conditions<'a> {
     }
 }
 
-/// The step a key stands for: itself, or what follows `Else`.
+/// Returns the step that a key stands for: the key itself, or the part after `Else`.
 fn step_keyword(key: &str) -> Option<&str> {
     if read_step::ELSE_STEPS.contains(&key) {
         return key.strip_prefix("Else");

@@ -1,14 +1,15 @@
-//! Sections that hold plain keys: each key once or more, the last value stands, an empty one resets it.
+//! Sections that hold plain keys: each key once or more, the last value counts, an empty one resets
+//! it.
 
 use super::problem::{Cost, Mistake, Problem};
 use super::syntax::{Entry, Section};
 use super::wrong::{Wrong, nearest};
 
-/// Why a value was refused; [`Mistake::NotYet`] for values of a later version.
+/// The reason for refusing a line.
 pub(super) enum Refusal {
-    /// It does not fit.
+    /// The value does not fit the key.
     Bad(Wrong),
-    /// It is a key or value this version does not do.
+    /// This version does not implement the key or value.
     NotYet(String),
     /// The key is not one of this section.
     Unknown,
@@ -32,7 +33,7 @@ impl From<Wrong> for Refusal {
     }
 }
 
-/// Feeds every line of `section` to `set`, which takes key and value, and says what went wrong.
+/// Feeds key and value of every line of `section` to `set` and returns the problems.
 pub(super) fn read(
     section: &Section<'_>,
     keys: &[&str],
@@ -68,7 +69,7 @@ pub(super) fn read(
     problems
 }
 
-/// Says of unknown keys that are known elsewhere where that is; `home` tells the section.
+/// Replaces the problem of an unknown key that another section has; `home` returns that section.
 pub(super) fn sent_home(problems: Vec<Problem>, home: impl Fn(&str) -> Option<&'static str>) -> Vec<Problem> {
     let send = |problem: Problem| match problem.mistake {
         Mistake::UnknownKey { section, key, nearest } => {
@@ -83,10 +84,10 @@ pub(super) fn sent_home(problems: Vec<Problem>, home: impl Fn(&str) -> Option<&'
     problems.into_iter().map(send).collect()
 }
 
-/// A boolean as systemd reads it (systemd.syntax(7)).
+/// Parses a boolean as systemd does (systemd.syntax(7)).
 ///
 /// # Errors
-/// What is expected.
+/// A [`Wrong`] that names the expected words.
 pub(super) fn boolean(value: &str) -> Result<bool, Wrong> {
     match value.to_ascii_lowercase().as_str() {
         "1" | "yes" | "true" | "on" | "y" | "t" => Ok(true),

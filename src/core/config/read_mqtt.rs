@@ -1,7 +1,8 @@
 //! From the `[MQTT]` sections of `unitward.conf` and its drop-ins to [`Mqtt`].
 //!
-//! Keys that only make sense together are looked at when all files are read, for a drop-in may give what the main file
-//! lacks. Files are named here, never opened: they may come and go while the daemon runs.
+//! Keys that depend on each other are checked after all files are read, since a drop-in may
+//! complete the main file. Files are named here, never opened: they may come and go while the
+//! daemon runs.
 
 use super::place::Place;
 use super::problem::{Mistake, Problem};
@@ -15,18 +16,18 @@ use std::net::Ipv6Addr;
 pub(super) const KEYS: [&str; 9] =
     ["Broker", "ClientId", "Username", "PasswordFile", "CAFile", "CertFile", "KeyFile", "CrashTopic", "RecoveryTopic"];
 
-/// What the sections said so far.
+/// The sections read so far.
 #[derive(Debug, Default)]
 pub(super) struct MqttReader {
     mqtt: Mqtt,
     certificate: Option<FileAt>,
     key: Option<FileAt>,
-    /// Where each key's value was written last, and the value.
+    /// Place and text of the last value of each key.
     written: HashMap<String, (Place, String)>,
 }
 
 impl MqttReader {
-    /// Takes in one section.
+    /// Reads one section.
     pub(super) fn read(&mut self, section: &Section<'_>) -> Vec<Problem> {
         for entry in &section.entries {
             self.written.insert(entry.key.to_string(), (entry.place_of(0), entry.value.to_string()));
@@ -34,7 +35,7 @@ impl MqttReader {
         read_keys::read(section, &KEYS, |key, value| self.set(key, value))
     }
 
-    /// All sections are read.
+    /// Checks the keys that depend on each other and returns the settings.
     pub(super) fn finish(mut self) -> (Mqtt, Vec<Problem>) {
         let mut problems = Vec::new();
         match (self.certificate.take(), self.key.take()) {
@@ -98,7 +99,8 @@ fn text(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-/// An absolute path, or the name of a credential: what systemd takes for one, so one component of a path in ASCII.
+/// Parses an absolute path, or the name of a credential as systemd accepts it: one component of a
+/// path in ASCII.
 fn file(value: &str) -> Result<Option<FileAt>, Refusal> {
     let is_name = value.len() <= 255 && value != "." && value != ".." && value.chars().all(|c| c.is_ascii_graphic());
     match value {
@@ -109,7 +111,8 @@ fn file(value: &str) -> Result<Option<FileAt>, Refusal> {
     }
 }
 
-/// A topic to publish on: no wildcard, only the specifiers this product has. `None`: the default.
+/// Parses a topic to publish on: no wildcard, only the specifiers `%n`, `%l`, `%%`. `None`: the
+/// default.
 fn topic(value: &str) -> Result<Option<String>, Refusal> {
     let rest = value.replace("%n", "").replace("%l", "").replace("%%", "");
     if rest.contains(['#', '+', '%']) || value.len() > 65_535 {
@@ -156,7 +159,8 @@ fn broker(value: &str) -> Result<Broker, Wrong> {
     Ok(Broker { security, host: host.to_owned(), port })
 }
 
-/// An IPv6 address in brackets, a port behind them. Where both readings are possible there is a port: few addresses end in one.
+/// Puts an IPv6 address in brackets, with the port after them. If both readings are possible the
+/// last number is the port: few addresses end in one.
 fn in_brackets(text: &str) -> Option<String> {
     let is_address = |text: &str| text.split('%').next().is_some_and(|text| text.parse::<Ipv6Addr>().is_ok());
     match text.rsplit_once(':') {

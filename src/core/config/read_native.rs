@@ -1,7 +1,9 @@
-//! The native sections: what of them would make systemd refuse the unit, or let it say something else than it seems to.
+//! Checks of the native sections: lines for which systemd would refuse the unit, or ignore what
+//! they say.
 //!
-//! systemd goes on without a line it cannot read. For a guarded service that is the worst outcome, a unit that
-//! starts but does not restart for example, so the few keys recovery stands on are checked here.
+//! systemd goes on without a line that it cannot read. For a guarded service that is the worst
+//! outcome, for example a unit that starts but does not restart, so the few keys that recovery
+//! depends on are checked here.
 
 use super::command_line::shell_word;
 use super::problem::{Mistake, Problem};
@@ -14,19 +16,20 @@ const RESTARTS: [&str; 7] = ["no", "on-success", "on-failure", "on-abnormal", "o
 const COMMANDS: [&str; 7] =
     ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost"];
 
-/// The values of `key` that stand, resets applied.
+/// Returns the effective lines of `key`, resets applied.
 pub(crate) fn values<'a>(lines: &'a [NativeLine], key: &'a str) -> impl Iterator<Item = &'a NativeLine> {
     let same = move |line: &&NativeLine| line.key == key;
     let reset = lines.iter().rposition(|line| line.key == key && line.value.is_empty()).map_or(0, |at| at + 1);
     lines[reset..].iter().filter(same)
 }
 
-/// The one value of `key` that stands: the last.
+/// Returns the one effective value of `key`: the last.
 pub(crate) fn value<'a>(lines: &'a [NativeLine], key: &'a str) -> Option<&'a str> {
     values(lines, key).last().map(|line| line.value.as_str())
 }
 
-/// Everything in the native sections that costs the ward, and what belongs in other sections.
+/// Returns the mistakes in the native sections that cost the ward, and warnings: keys of other
+/// sections, words of a shell.
 pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
     let mut problems: Vec<_> = misplaced("Unit", &native.unit).chain(misplaced("Service", &native.service)).collect();
     let mut refuse = |line: &NativeLine, wrong: Wrong| {
@@ -48,7 +51,7 @@ pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
             _ => {}
         }
     }
-    // In a list of systemd's own a ";" may stand.
+    // Between systemd's own commands a ";" is allowed.
     let commands = native.service.iter().filter(|line| COMMANDS.contains(&line.key.as_str()));
     let shells = commands.filter_map(|line| Some((line, shell_word(&line.value.replace(" ; ", " , "))?)));
     let warnings: Vec<_> = shells
@@ -74,7 +77,7 @@ pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
     problems
 }
 
-/// Keys of ours that systemd would go on without.
+/// Returns a warning for each of Unitward's own keys, which systemd would ignore.
 fn misplaced<'a>(section: &'static str, lines: &'a [NativeLine]) -> impl Iterator<Item = Problem> + 'a {
     lines.iter().filter_map(move |line| {
         let home = our_home(&line.key)?;
@@ -82,7 +85,7 @@ fn misplaced<'a>(section: &'static str, lines: &'a [NativeLine]) -> impl Iterato
     })
 }
 
-/// The section of ours that has this key.
+/// Returns Unitward's own section that has this key.
 fn our_home(key: &str) -> Option<&'static str> {
     match key {
         _ if read_ward::WARD.contains(&key) => Some("Ward"),
@@ -94,7 +97,7 @@ fn our_home(key: &str) -> Option<&'static str> {
     }
 }
 
-/// The section that has this key, native ones too as far as people put their keys elsewhere.
+/// Returns the section that has this key, including native keys that are often misplaced.
 pub(super) fn home_of(key: &str) -> Option<&'static str> {
     our_home(key).or_else(|| match key {
         "Type" | "Restart" | "RestartSec" | "User" | "Group" | "Environment" | "WatchdogSec" | "TimeoutStartSec"
@@ -106,13 +109,15 @@ pub(super) fn home_of(key: &str) -> Option<&'static str> {
     })
 }
 
-/// The line that was meant to be `ExecStart=`, if one is much like it and no other command of systemd's.
+/// Returns the line that was probably meant to be `ExecStart=`: its key resembles no other command
+/// more.
 pub(super) fn misspelt_start(service: &[NativeLine]) -> Option<&NativeLine> {
     let mut unknown = service.iter().filter(|line| !COMMANDS.contains(&line.key.as_str()));
     unknown.find(|line| most_like(&line.key, COMMANDS, 0.9).is_some_and(|meant| meant == "ExecStart"))
 }
 
-/// Whether systemd could run it: a path without a trailing slash, or a bare name it looks up.
+/// Returns true if systemd could run it: a path without a trailing slash, or a bare name that it
+/// looks up.
 fn is_command(value: &str) -> bool {
     let program = value.trim_start_matches(['-', '+', '@', ':', '!', '|']).trim_start_matches(['"', '\'']);
     let program = program.split(char::is_whitespace).next().unwrap_or_default();

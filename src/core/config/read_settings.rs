@@ -22,7 +22,7 @@ const REPORTS: [&str; 8] = [
     "HistoryMaxAge",
 ];
 
-/// The most that `LogLines=` may be.
+/// Upper bound of `LogLines=`.
 const MOST_LINES: usize = 100;
 
 /// Reads the files in order, main file first; later values win.
@@ -60,7 +60,7 @@ pub fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
     (settings, problems)
 }
 
-/// The section that has this key.
+/// Returns the section that has this key.
 fn home_of(key: &str) -> Option<&'static str> {
     match key {
         _ if NODE.contains(&key) => Some("Node"),
@@ -117,7 +117,7 @@ fn set_watch(watch: &mut Vec<String>, key: &str, value: &str) -> Result<(), Refu
     Ok(())
 }
 
-/// Patterns that no service's name can match.
+/// Returns a warning for each pattern that no service's name can match.
 fn watched_in_vain(entry: &syntax::Entry<'_>) -> Vec<Problem> {
     let words = entry.value.split_whitespace().filter(|word| entry.key == "Units" && !may_match_a_service(word));
     let warning = |word: &str| {
@@ -145,7 +145,7 @@ fn history_size(value: &str) -> Result<u64, Refusal> {
     bytes(value).and_then(|size| if size < LEAST_HISTORY { Err(too_small().into()) } else { Ok(size) })
 }
 
-/// A size as systemd writes it: a number of bytes, or with K, M, G, T to the base 1024.
+/// Parses a size as systemd writes it: a number of bytes, or with K, M, G, T to the base 1024.
 fn bytes(value: &str) -> Result<u64, Refusal> {
     const SHAPE: &str = "expected a size in bytes, or with K, M, G or T, as in 16M";
     let (number, factor) = match value.chars().last().map(|c| c.to_ascii_uppercase()) {

@@ -1,7 +1,8 @@
 //! From the files of one stack, main file first, to a [`Stack`].
 //!
-//! `RestartScript=` is run by no unit but by a program of ours, so nobody would replace a `%` or a `$` in it later: what
-//! names the stack's unit is replaced here, and what would have to be asked of systemd or a shell is refused.
+//! `RestartScript=` is run not by a unit but by a program of Unitward's own, so no later stage
+//! replaces a `%` or a `$` in it. Specifiers that name the stack's unit are replaced here; those
+//! that only systemd or a shell could replace are refused.
 
 use super::command_line::CommandLine;
 use super::names::{StackName, UnitName};
@@ -21,7 +22,7 @@ const KEYS: [&str; 6] = ["Name", "Unit", "InhibitFile", "RestartScript", "Timeou
 /// Longest `Name=` in bytes: it stands in each report.
 const LONGEST_NAME: usize = 255;
 
-/// What the sections say, before it is known whether they make a stack.
+/// The content of the sections, before they are known to make a stack.
 struct Draft {
     identifier: Option<String>,
     unit: Option<(String, Place)>,
@@ -33,8 +34,8 @@ struct Draft {
     problems: Vec<Problem>,
 }
 
-/// Reads one stack and the places of its keys. `None` when a mistake costs the whole of it; the
-/// problems say which.
+/// Reads one stack and the places of its keys. The stack is `None` if a mistake costs the whole of
+/// it; the problems say which.
 pub(super) fn read(name: &StackName, files: &[SourceFile]) -> Option<(Option<Stack>, Places, Vec<Problem>)> {
     let path = files.first()?.path.clone();
     let mut draft = Draft::new(&Place::whole(path.clone()));
@@ -111,7 +112,8 @@ impl Draft {
         }
     }
 
-    /// One line. Those that need others, or their own place, are only looked at when all files are read.
+    /// Sets one key. Keys that depend on others, or on their own place, are checked after all files
+    /// are read.
     fn set(&mut self, key: &str, value: &str) -> Result<(), Refusal> {
         match key {
             "Unit" | "RestartScript" => {}
@@ -132,7 +134,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Defined or adopted; `None` and a problem when `Unit=` names nothing that can stand for a stack.
+    /// Returns defined or adopted; `None` and a problem if `Unit=` names neither a target nor a
+    /// service.
     fn form(&mut self) -> Option<Form> {
         let Some((value, at)) = self.unit.take() else { return Some(Form::Defined) };
         let wrong = match UnitName::read(&value) {
@@ -157,7 +160,7 @@ impl Draft {
     }
 }
 
-/// The command whose words are run as they are.
+/// Parses the command; its words are run literally.
 fn script(text: &str, unit: &UnitName) -> Result<CommandLine, Wrong> {
     if text.starts_with(['-', '+', '@', ':', '!', '|']) {
         return Err(
@@ -175,7 +178,7 @@ fn script(text: &str, unit: &UnitName) -> Result<CommandLine, Wrong> {
     Ok(command)
 }
 
-/// `%%` and `$$` stand for one of each; `None` where one stands alone.
+/// Replaces `%%` and `$$` by one of each; `None` if one of them is single.
 fn literal(word: &str) -> Option<String> {
     let mut out = String::with_capacity(word.len());
     let mut chars = word.chars();
@@ -262,7 +265,8 @@ mod tests {
         assert_eq!(place(&["# nothing\n"]), ("opensync.stack".into(), 0));
     }
 
-    /// What is wrong in the third line, what the message must name, and whether a stack is left.
+    /// Reads a stack with a mistake in the third line: the words that the message must name, and
+    /// true if a stack remains.
     fn check(line: &str, words: &[&str], left: bool) {
         let (stack, _, problems) = read_texts(&[&format!("[Stack]\nName=OpenSync\n{line}\n")]);
         assert_eq!(problems.len(), 1, "{line}: {problems:?}");

@@ -18,17 +18,17 @@ pub(super) const ELSE_STEPS: [&str; 4] = ["ElseExecute", "ElseWaitFor", "ElseSig
 /// Steps of the vocabulary that need the registry or heartbeats.
 pub(super) const LATER_STEPS: [&str; 2] = ["Status", "HeartbeatHealthy"];
 
-/// How long a thing is waited for when no time is given.
+/// Time limit of a wait without a given time.
 const DEFAULT_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Reads the argument of `keyword`, one of [`STEPS`]; `own` is the ward's unit.
 ///
 /// # Errors
-/// What is wrong and what to write instead.
+/// A [`Wrong`] that says what is wrong and what to write instead.
 pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Action, Wrong> {
     let named: Cow<'_, str> =
         if argument.contains('%') { argument.replace("%n", own.as_str()).into() } else { argument.into() };
-    // What is wrong after the name stands as far from the end as before the name was put in.
+    // An offset after the name is the same distance from the end as before the replacement of `%n`.
     let back = |wrong: Wrong| match (argument.len() + wrong.offset).checked_sub(named.len()) {
         Some(offset) if wrong.offset > 0 => Wrong { offset, ..wrong },
         _ => Wrong { offset: 0, ..wrong },
@@ -83,7 +83,7 @@ fn stack(argument: &str) -> Result<StackName, Wrong> {
     StackName::new(argument).map_err(|why| format!("{argument:?} cannot name a stack: {why}").into())
 }
 
-/// A unit and a signal's full name.
+/// Splits the argument into a unit and a signal's full name.
 fn signal_parts(argument: &str) -> Result<(&str, String), Wrong> {
     let parts = argument.split_once(char::is_whitespace);
     let (target, signal) = parts.ok_or("expected a unit and a signal, as in Signal=inetd.service SIGHUP")?;
@@ -160,7 +160,7 @@ fn read_wait(argument: &str) -> Result<Wait, Wrong> {
     Ok(Wait::Until(awaited, limit))
 }
 
-/// D-Bus specification, "Valid Names", well-known names.
+/// Checks a well-known name (D-Bus specification, "Valid Names").
 fn is_bus_name(name: &str) -> bool {
     let element = |part: &str| {
         !part.is_empty()
@@ -170,7 +170,7 @@ fn is_bus_name(name: &str) -> bool {
     name.len() <= 255 && name.contains('.') && name.split('.').all(element)
 }
 
-/// A host and a port, the host an address or a name.
+/// Checks a host and a port; the host is an address or a name.
 fn tcp_address(text: &str) -> Result<String, &'static str> {
     let port_of = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
     let (host, _) = text

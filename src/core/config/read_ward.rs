@@ -19,7 +19,7 @@ pub(super) const RECOVERY: [&str; 6] =
 const NATIVE: [&str; 3] = ["Unit", "Service", "Install"];
 const SECTIONS: [&str; 2] = ["Ward", "Recovery"];
 
-/// What the plain sections of a ward's files say, before it is known whether they make a ward.
+/// The content of the plain sections of a ward's files, before they are known to make a ward.
 #[derive(Debug, Default)]
 struct Draft {
     native: Native,
@@ -27,16 +27,17 @@ struct Draft {
     stack: Option<(String, Place)>,
     report: ReportOn,
     recovery: Recovery,
-    /// Where the value of `OnLimit=` stands.
+    /// Place of the value of `OnLimit=`.
     on_limit: Option<Place>,
-    /// Where that of `DelaySec=` stands.
+    /// Place of the value of `DelaySec=`.
     delay: Option<Place>,
     problems: Vec<Problem>,
 }
 
-/// Reads one ward. `None` when a mistake costs the whole of it; the problems say which.
+/// Reads one ward. `None` if a mistake costs the whole of it; the problems say which.
 ///
-/// `files` holds the main file first, then the drop-ins in their order; `stacks` are those there are.
+/// `files` holds the main file first, then the drop-ins in their order; `stacks` are the valid
+/// ones.
 #[must_use]
 pub(super) fn read(name: &WardName, files: &[SourceFile], stacks: &Stacks) -> (Option<Ward>, Vec<Problem>) {
     let Some(main) = files.first() else { return (None, Vec::new()) };
@@ -132,7 +133,7 @@ impl Draft {
         }));
     }
 
-    /// Defined or adopted; `None` and a problem when it is neither or both.
+    /// Returns defined or adopted; `None` and a problem if it is neither or both.
     fn form(&mut self, name: &WardName, main: &SourceFile) -> Option<Form> {
         let whole = Place::whole(main.path.clone());
         let defines = read_native::values(&self.native.service, "ExecStart").next().is_some();
@@ -156,7 +157,7 @@ impl Draft {
                 None
             }
             (false, None) => {
-                // A file lost to a worse mistake needs no second message.
+                // A ward that a worse mistake costs needs no second message.
                 if !self.problems.iter().any(|p| p.mistake.cost() == Cost::Ward) {
                     match read_native::misspelt_start(&self.native.service) {
                         Some(line) => self.say(&line.at.clone(), Mistake::NoStart { key: line.key.clone() }),
@@ -168,7 +169,8 @@ impl Draft {
         }
     }
 
-    /// The stack it belongs to. What takes one is taken back where there is none.
+    /// Returns the stack that the ward belongs to. Without one, `OnLimit=restart-stack` is reset to
+    /// the default.
     fn stack(&mut self, stacks: &Stacks) -> Option<StackName> {
         let stack = self.stack.take().and_then(|(value, at)| {
             let found = StackName::new(&value).ok().filter(|name| stacks.get(name).is_some());
@@ -186,7 +188,7 @@ impl Draft {
         stack
     }
 
-    /// Whether the back-off has room to grow, where there is one.
+    /// Warns if `DelaySec=` is above a non-zero `MaxDelaySec=`, so that the back-off cannot grow.
     fn back_off(&mut self) {
         let Recovery { delay, max_delay, .. } = self.recovery;
         let Some(at) = self.delay.take().filter(|_| delay > max_delay && !max_delay.is_zero()) else { return };
@@ -246,7 +248,7 @@ fn set_recovery(recovery: &mut Recovery, key: &str, value: &str) -> Result<(), R
     Ok(())
 }
 
-/// Deaths are remembered one by one, so their number is bounded.
+/// Upper bound of `DeathLimit=`, since every death is remembered.
 const MOST_DEATHS: u32 = 10_000;
 
 fn death_limit(value: &str) -> Result<u32, String> {

@@ -16,7 +16,7 @@ pub struct Settings {
     pub watch: Vec<String>,
 }
 
-/// Identity in every report. `None`: the daemon finds it out from the host.
+/// Identity in every report. `None`: the daemon determines the value from the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
     /// `NodeId=`.
@@ -29,12 +29,13 @@ pub struct Node {
     pub model: Option<String>,
 }
 
-/// Where and how reports leave the host.
+/// Publication of reports: broker, credentials, topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mqtt {
     /// `Broker=`; `None`: no cloud, reports stay local.
     pub broker: Option<Broker>,
-    /// Whether `Broker=` names one, be it by mistake: then reports wait until the mistake is mended.
+    /// True if `Broker=` is not empty, even if its value is invalid: then reports wait until the
+    /// mistake is corrected.
     pub wants_broker: bool,
     /// `ClientId=`; `None`: derived from the node's id.
     pub client_id: Option<String>,
@@ -71,7 +72,7 @@ impl Default for Mqtt {
 /// Address of the broker, from `mqtt://host:1883` or `mqtts://host:8883`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broker {
-    /// Whether the connection is encrypted (`mqtts://`).
+    /// Transport of the connection: plain or encrypted.
     pub security: Security,
     /// Host name or address, IPv6 without brackets.
     pub host: String,
@@ -88,7 +89,7 @@ pub enum Security {
     Tls,
 }
 
-/// Where a file is that the daemon reads when it connects.
+/// Location of a file that the daemon reads when it connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileAt {
     /// At this absolute path.
@@ -97,7 +98,7 @@ pub enum FileAt {
     Credential(String),
 }
 
-/// What the host shows to a broker that asks who it is.
+/// Certificate and key that the host presents to a broker that asks for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// `CertFile=`, with the certificates that lead to its authority.
@@ -106,23 +107,24 @@ pub struct ClientCertificate {
     pub key: FileAt,
 }
 
-/// The smallest bound of the history, in bytes. Less holds no history worth the name: the empty tables alone take a third of it.
+/// The smallest bound of the history, in bytes. Less holds no useful history: the empty tables
+/// alone take a third of it.
 pub const LEAST_HISTORY: u64 = 256 << 10;
 
-/// What is reported and how much of it.
+/// Selection and bounds of reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reports {
-    /// `Crashes=`: report crashes at all.
+    /// `Crashes=`: true if crashes are reported.
     pub crashes: bool,
-    /// `Recoveries=`: publish recoveries.
+    /// `Recoveries=`: true if recoveries are published.
     pub recoveries: bool,
-    /// `Burst=`: full reports for each ward …
+    /// `Burst=`: number of full reports for each ward …
     pub burst: u32,
-    /// … `BurstIntervalSec=`: in this time; the rest is summed up.
+    /// … `BurstIntervalSec=`: within this time; the rest is summarised.
     pub burst_interval: Duration,
-    /// `BacktraceTimeoutSec=`: how long a dumped core's backtrace is waited for.
+    /// `BacktraceTimeoutSec=`: longest wait for the backtrace of a dumped core.
     pub backtrace_timeout: Duration,
-    /// `LogLines=`: how many of the dead run's last log lines stand in the record of a recovery.
+    /// `LogLines=`: number of the dead run's last log lines in the record of a recovery.
     pub log_lines: usize,
     /// `HistoryMaxUse=`: bound of the history on disk, in bytes, at least [`LEAST_HISTORY`].
     pub history_max_use: u64,

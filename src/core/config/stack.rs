@@ -1,4 +1,4 @@
-//! A stack: wards that are restarted together, and what is to be said of it.
+//! A stack: wards that are restarted together, and its settings.
 
 use super::command_line::CommandLine;
 use super::names::{StackName, UnitName};
@@ -14,26 +14,26 @@ pub struct Stack {
     pub name: StackName,
     /// The main file, for `SourcePath=` and messages.
     pub path: Arc<Path>,
-    /// `Name=`: what reports call it; the file's stem where nothing is given.
+    /// `Name=`: the name in reports; by default the file's stem.
     pub identifier: String,
-    /// Whether its unit is a target of ours or one that exists: `Unit=`.
+    /// The unit of the stack, from `Unit=`: a generated target or a unit that exists.
     pub form: Form,
-    /// `InhibitFile=`: while it exists nothing is restarted.
+    /// `InhibitFile=`: while this file exists, the stack is not restarted.
     pub inhibit_file: Option<PathBuf>,
     /// `RestartScript=`: run instead of a restart by systemd.
     pub restart_script: Option<CommandLine>,
-    /// `TimeoutSec=`: how long a full restart may take.
+    /// `TimeoutSec=`: longest duration of a full restart.
     pub timeout: Duration,
-    /// `Report=`: whether full restarts are reported.
+    /// `Report=`: true if full restarts are reported.
     pub report: bool,
 }
 
 impl Stack {
-    /// How long a full restart may take where `TimeoutSec=` does not say: longer than a stop and a start that both run
-    /// into systemd's own limits of 90 seconds.
+    /// Longest duration of a full restart without `TimeoutSec=`: longer than a stop and a start
+    /// that both run into systemd's own limits of 90 seconds.
     pub const TIMEOUT: Duration = Duration::from_secs(300);
 
-    /// The unit that stands for the whole stack.
+    /// Returns the unit that stands for the whole stack.
     #[must_use]
     pub fn unit(&self) -> UnitName {
         match &self.form {

@@ -1,6 +1,6 @@
-//! The stacks of a configuration beside each other: at most one for each unit, and found by name.
+//! The stacks of a configuration: at most one for each unit, looked up by name.
 //!
-//! They are settled before the first ward is read, so that a ward that names a stack can be told whether there is one.
+//! They are settled before the first ward is read, so that the `Stack=` of a ward can be checked.
 
 use super::names::{StackName, UnitName};
 use super::place::Place;
@@ -11,7 +11,7 @@ use super::{SourceFiles, Stack};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// One stack as read: its main file, itself unless a mistake cost it, and the mistakes.
+/// One stack as read: its main file, the stack unless a mistake cost it, and the mistakes.
 #[derive(Debug)]
 pub struct ReadStack {
     path: Arc<Path>,
@@ -21,14 +21,15 @@ pub struct ReadStack {
 }
 
 impl ReadStack {
-    /// Puts the unit's own name in the place of an alias, which PID 1 does not call it by.
+    /// Replaces an alias, which PID 1 does not call the unit by, by the unit's own name.
     pub fn adopt_by_own_name(&mut self, own_name: impl FnOnce(&UnitName) -> Option<UnitName>) {
         if let Some(stack) = &mut self.stack {
             stack.form.adopt_by_own_name(own_name);
         }
     }
 
-    /// Refuses to define a target where there is a unit file for it: that one would be hidden, or hide ours.
+    /// Refuses to define a target that has a unit file already: one of the two would hide the
+    /// other.
     pub fn spare_existing(&mut self, file_of: impl FnOnce(&UnitName) -> Option<PathBuf>) {
         let Some(stack) = self.stack.take_if(|stack| stack.form == Form::Defined) else { return };
         let target = stack.unit();
@@ -41,7 +42,7 @@ impl ReadStack {
     }
 }
 
-/// Reads one stack by itself. Total; every mistake is in the list.
+/// Reads one stack by itself. Total: every mistake is in the list.
 #[must_use]
 pub fn read_stack(SourceFiles { name, files }: &SourceFiles) -> Option<ReadStack> {
     let path = files.first()?.path.clone();
@@ -59,20 +60,20 @@ pub fn read_stack(SourceFiles { name, files }: &SourceFiles) -> Option<ReadStack
     }
 }
 
-/// The stacks that stand, sorted by name.
+/// The valid stacks, sorted by name.
 #[derive(Debug, Clone, Default)]
 pub struct Stacks(Vec<DescribedStack>);
 
-/// A stack and where it is described.
+/// A stack and the places of its keys.
 #[derive(Debug, Clone)]
 pub struct DescribedStack {
     /// The stack.
     pub stack: Stack,
-    /// Where its keys stand.
+    /// Places of its keys.
     pub places: Places,
 }
 
-/// Where the keys of a stack stand that messages name.
+/// Places of the keys of a stack that messages name.
 #[derive(Debug, Clone)]
 pub struct Places {
     /// The line of `Report=`, else the section's.
@@ -84,7 +85,7 @@ pub struct Places {
 }
 
 impl Stacks {
-    /// Takes the stacks in the order of their names; the first of two that want one unit keeps it.
+    /// Takes the stacks in the order of their names; of two that claim one unit the first keeps it.
     pub fn settle(read: impl IntoIterator<Item = ReadStack>) -> (Self, Vec<Problem>) {
         let mut settled = Self::default();
         let mut problems = Vec::new();
@@ -104,30 +105,30 @@ impl Stacks {
         (settled, problems)
     }
 
-    /// The stack of this name.
+    /// Returns the stack of this name.
     #[must_use]
     pub fn get(&self, name: &StackName) -> Option<&Stack> {
         self.iter().find(|stack| stack.name == *name)
     }
 
-    /// The name most like `word`, if any is like it at all.
+    /// Returns the name most like `word`, if any is like it at all.
     #[must_use]
     pub fn nearest(&self, word: &str) -> Option<String> {
         nearest(word, self.iter().map(|stack| stack.name.as_str()))
     }
 
-    /// The stacks.
+    /// Iterates over the stacks.
     pub fn iter(&self) -> impl Iterator<Item = &Stack> {
         self.0.iter().map(|described| &described.stack)
     }
 
-    /// The stacks and where they are described.
+    /// Returns the stacks with the places of their keys.
     #[must_use]
     pub fn described(&self) -> &[DescribedStack] {
         &self.0
     }
 
-    /// The stacks themselves.
+    /// Returns the stacks without the places.
     #[must_use]
     pub fn into_vec(self) -> Vec<Stack> {
         self.0.into_iter().map(|described| described.stack).collect()

@@ -1,4 +1,4 @@
-//! Steps: what a condition does, one action each, with what to do should it fail.
+//! Steps: the actions of a condition, each with its `Else…` steps for a failure.
 
 use super::command_line::CommandLine;
 use super::names::{StackName, UnitName};
@@ -8,31 +8,32 @@ use std::time::Duration;
 /// One step with its `Else…` steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// What it does.
+    /// The action.
     pub action: Action,
-    /// `ElseExecute=`, `ElseWaitFor=`, `ElseSignal=`, `ElseLog=` below it: only if it failed.
+    /// `ElseExecute=`, `ElseWaitFor=`, `ElseSignal=`, `ElseLog=` below it: they act only if it
+    /// failed.
     pub otherwise: Vec<Otherwise>,
-    /// Where its argument stands, for messages.
+    /// Place of its argument, for messages.
     pub at: Place,
 }
 
 /// An `Else…` step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Otherwise {
-    /// What it does.
+    /// The action.
     pub action: Action,
-    /// Where its argument stands.
+    /// Place of its argument.
     pub at: Place,
 }
 
-/// What a step does: the keys of unitward.ward(5), section STEPS, but for its `Else…` ones.
+/// Action of a step: the keys of unitward.ward(5), section STEPS, without the `Else…` ones.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Runs a command and waits for it.
     Execute(CommandLine),
-    /// Waits for a time or until something is there.
+    /// Waits for a time or for a thing.
     WaitFor(Wait),
-    /// `Restart=%n`: where the ward's own restart stands.
+    /// `Restart=%n`: position of the ward's own restart among the steps.
     RestartSelf,
     /// Restarts another unit if it is active.
     Restart(UnitName),
@@ -53,7 +54,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The longest it waits by itself, without what a command takes.
+    /// Returns the longest time that the step itself waits; the time of a command is not included.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {
         match self {
@@ -63,12 +64,12 @@ impl Action {
     }
 }
 
-/// What a `WaitFor=` step waits for.
+/// Target of a `WaitFor=` step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
     /// A pause.
     Pause(Duration),
-    /// Until the thing is there, at most this long.
+    /// Until the thing is there, at most for this time.
     Until(Awaited, Duration),
 }
 
@@ -87,7 +88,7 @@ pub enum Awaited {
     Unix(String),
 }
 
-/// Whether a reboot may follow close on a boot.
+/// Guard against a reboot soon after a boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RebootGuard {
     /// `Reboot=yes`: refused within ten minutes of boot.

@@ -1,13 +1,14 @@
-//! Splits a file into sections and assignments, with the line and the column each stands at.
+//! Splits a file into sections and assignments, each with its line and column.
 //!
-//! The dialect is systemd.syntax(7). rust-ini, which reads `/etc/os-release` for us, cannot carry it:
+//! The dialect is systemd.syntax(7). rust-ini, which reads `/etc/os-release`, does not support it:
 //!
 //! * it keeps no line numbers, and every message names a line;
 //! * it stops at the first bad line, and a mistake must cost no neighbour;
 //! * a line without `=` swallows the next one, and `:` separates as well as `=`;
-//! * it joins continued lines without the space systemd puts there and knows no comment between them.
+//! * it joins continued lines without the space of systemd and knows no comment between them.
 //!
-//! With all that done around it, it split what was split already and took a quarter of the generator's instructions.
+//! With all that done around it, it repeated work that was done already and took a quarter of the
+//! generator's instructions.
 
 use super::SourceFile;
 use super::place::{Piece, Place, Written};
@@ -16,16 +17,16 @@ use super::ward::NativeLine;
 use super::wrong::offset_in;
 use std::borrow::Cow;
 
-/// One section: its header's words, where it stands, its assignments in order.
+/// One section: its name, its place, its assignments in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section<'a> {
     /// The text between the brackets.
     pub name: Cow<'a, str>,
-    /// Where the name begins.
+    /// Place of the name.
     pub at: Place,
     /// The assignments.
     pub entries: Vec<Entry<'a>>,
-    /// Lines that are no assignments; what they cost depends on the section.
+    /// Lines that are no assignments; their cost depends on the section.
     pub strays: Vec<Stray>,
 }
 
@@ -36,14 +37,14 @@ pub struct Entry<'a> {
     pub key: Cow<'a, str>,
     /// Right of it, trimmed; continuation lines joined by a space.
     pub value: Cow<'a, str>,
-    /// Where the key begins.
+    /// Place of the key.
     pub at: Place,
-    /// Where the value is written.
+    /// Location of the value.
     pub written: Written,
 }
 
 impl Entry<'_> {
-    /// The place of what stands `offset` bytes into the value.
+    /// Returns the place `offset` bytes into the value.
     #[must_use]
     pub fn place_of(&self, offset: usize) -> Place {
         self.written.place_of(&self.at.path, &self.value, offset)
@@ -53,20 +54,21 @@ impl Entry<'_> {
 /// A line of a section that is no assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stray {
-    /// Where it begins.
+    /// Place of its beginning.
     pub at: Place,
-    /// Its beginning, quoted, and what is wrong with its bytes.
+    /// Its beginning, quoted, with advice on bytes that are not UTF-8.
     pub found: String,
 }
 
-/// Stands for bytes that are not UTF-8: ASCII's own character for what cannot be represented. Only a comment with it is still what it
-/// was. Who writes it himself, as DOS did at a file's end, is told the same.
+/// Replaces bytes that are not UTF-8: ASCII's own character for what cannot be represented. It
+/// invalidates any line but a comment. A file that contains this character itself, as DOS files do
+/// at their end, gets the same message.
 pub const NO_TEXT: char = '\u{1a}';
 
 /// Longest piece of a file that a message repeats, in characters.
 const QUOTED: usize = 60;
 
-/// The assignments in all sections of this name of a unit file.
+/// Returns the assignments in all sections of this name of a unit file.
 #[must_use]
 pub fn lines_of(file: &SourceFile, section: &str) -> Vec<NativeLine> {
     let (sections, _) = split(file);
@@ -74,7 +76,7 @@ pub fn lines_of(file: &SourceFile, section: &str) -> Vec<NativeLine> {
     named.flat_map(|section| &section.entries).map(NativeLine::from).collect()
 }
 
-/// Splits `file`. Total: unreadable lines become problems, the rest stands.
+/// Splits `file`. Total: unreadable lines become problems, the rest remains.
 #[must_use]
 pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
     let mut problems = Vec::new();
@@ -121,7 +123,8 @@ pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
     (sections, problems)
 }
 
-/// A warning for each comment that holds bytes that are not UTF-8: it may have been meant to be read.
+/// Returns a warning for each comment that holds bytes that are not UTF-8: it may have been meant
+/// to be read.
 fn comments_without_text(file: &SourceFile) -> impl Iterator<Item = Problem> {
     file.text.lines().enumerate().filter_map(|(index, line)| {
         let before = line.trim_start().starts_with(['#', ';']).then(|| line.split_once(NO_TEXT))??.0;
@@ -131,7 +134,7 @@ fn comments_without_text(file: &SourceFile) -> impl Iterator<Item = Problem> {
     })
 }
 
-/// A part of a line, borrowed where the line is.
+/// Takes a part of a line, borrowed if the line is.
 fn part<'a>(line: Cow<'a, str>, take: impl Fn(&str) -> &str) -> Cow<'a, str> {
     match line {
         Cow::Borrowed(line) => Cow::Borrowed(take(line)),
@@ -169,15 +172,15 @@ fn is_key(text: &str) -> bool {
 struct Line<'a> {
     /// The number of its first line in the file.
     number: usize,
-    /// Where it begins there, in characters from 1.
+    /// Column of its beginning there, in characters from 1.
     column: usize,
     text: Cow<'a, str>,
-    /// Where each of the joined lines begins; none for a line that stands alone.
+    /// Beginning of each of the joined lines; empty for a single line.
     pieces: Vec<Piece>,
 }
 
 impl Line<'_> {
-    /// Without blanks around a text that was joined.
+    /// Removes blanks around a text that was joined.
     fn trimmed(mut self) -> Self {
         if let Cow::Owned(whole) = &mut self.text {
             let lost = whole.len() - whole.trim_start().len();
@@ -193,7 +196,8 @@ impl Line<'_> {
     }
 }
 
-/// Joins continued lines, drops comments and empty lines, and hands over each that is left.
+/// Joins continued lines, drops comments and empty lines, and passes each remaining line to
+/// `hand_over`.
 fn logical_lines<'a>(text: &'a str, mut hand_over: impl FnMut(Line<'a>)) {
     let mut hand_over = |line: Line<'a>| {
         if !line.text.is_empty() {
@@ -237,13 +241,14 @@ fn joined<'a>(whole: String, pieces: Vec<Piece>) -> Line<'a> {
     Line { number, column, text: Cow::Owned(whole), pieces }.trimmed()
 }
 
-/// The line without its `\` if that one continues it; an even number of them stands for themselves.
+/// Returns the line without its final `\` if the next line continues it; an even number of them is
+/// literal.
 fn continued(line: &str) -> Option<&str> {
     let backslashes = line.len() - line.trim_end_matches('\\').len();
     (backslashes % 2 == 1).then(|| &line[..line.len() - 1])
 }
 
-/// The beginning of a line that is none of ours.
+/// Quotes the beginning of an unreadable line for a message.
 fn quote(text: &str) -> String {
     let advice = if text.contains(NO_TEXT) { ", which is not UTF-8 text (write it as UTF-8)" } else { "" };
     format!("{:?}{advice}", shorten(text).replace(NO_TEXT, "\u{fffd}"))

@@ -1,4 +1,4 @@
-//! Wards from text to value: what each mistake costs, and that it costs no more.
+//! Tests of reading wards: each mistake costs what it should, and no more.
 
 mod stacks;
 
@@ -69,7 +69,8 @@ fn a_cleared_condition_is_gone_without_a_word() {
     assert_eq!(ward.unwrap().conditions, []);
 }
 
-/// What is wrong, what the message must name, and how many conditions of `a` remain (`None`: the ward is lost).
+/// Reads a ward with one mistake: the line and the words that the message must name, and the number
+/// of conditions that remain (`None`: the ward is lost).
 fn check(text: &str, line: usize, words: &[&str], remaining: Option<usize>) {
     let (ward, problems) = one(&[text]);
     assert_eq!(problems.len(), 1, "{text}: {problems:?}");

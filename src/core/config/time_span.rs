@@ -1,7 +1,7 @@
-//! Time spans as systemd.time(7) writes them: `2s`, `1min 30s`, `500ms`, or a bare number of seconds.
+//! Time spans as in systemd.time(7): `2s`, `1min 30s`, `500ms`, or a bare number of seconds.
 //!
-//! humantime reads the units; it does not know bare numbers, fractions or `infinity`. Bare numbers and
-//! fractions are added here, `infinity` is refused: nothing in a recovery may last for ever.
+//! humantime reads the units; it does not know bare numbers, fractions or `infinity`. Bare numbers
+//! and fractions are added here, `infinity` is refused: nothing in a recovery may last for ever.
 
 use super::wrong::{Wrong, offset_in};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use std::time::Duration;
 /// Longest span accepted, a year: keeps every sum of spans far from overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// Reads one span.
+/// Parses one span.
 ///
 /// # Errors
-/// What a span looks like.
+/// A [`Wrong`] that describes the expected form.
 pub fn parse(text: &str) -> Result<Duration, Wrong> {
     let text = text.trim();
     let span = match text.parse::<f64>() {
@@ -26,7 +26,7 @@ pub fn parse(text: &str) -> Result<Duration, Wrong> {
 const UNITS: [&str; 12] =
     ["us", "ms", "s", "sec", "seconds", "min", "minutes", "h", "hours", "days", "weeks", "months"];
 
-/// What of it is no span.
+/// Returns the reason why `text` is not a span.
 fn wrong(text: &str) -> Wrong {
     const SHAPE: &str = "expected a time span such as 2s, 500ms or \"1min 30s\", at most a year";
     if text == "infinity" {
@@ -43,7 +43,7 @@ fn wrong(text: &str) -> Wrong {
     }
 }
 
-/// In whole milliseconds; the largest number, if it is longer.
+/// Returns the span in whole milliseconds; the largest number if it is longer.
 #[must_use]
 pub fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
@@ -56,7 +56,7 @@ pub fn render(span: Duration) -> String {
         return "0".to_owned();
     }
     let mut text = String::with_capacity(16);
-    // A span of u64 microseconds is longer than any that is read.
+    // All spans that are read fit into a u64 of microseconds.
     let mut rest = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
     for (unit, size) in [("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)] {
         if rest >= size {

@@ -1,9 +1,9 @@
-//! Steps that may take longer than a time-out that is not known: of a unit without a file.
+//! Warning about steps that may exceed an unknown time-out: that of a unit without a file.
 
 use super::time_span;
 use std::time::Duration;
 
-/// What may be too short, and for what.
+/// An unknown time-out that may be too short for the steps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the steps and the back-off may take {}, and the time-out of {unit} is not known here; write {key}={} or more in \
@@ -12,10 +12,10 @@ use std::time::Duration;
 pub struct TimeoutNotKnown {
     /// The unit.
     pub unit: String,
-    /// The setting.
+    /// The setting that gives the time-out.
     pub key: &'static str,
-    /// How long they may take.
+    /// Longest time that the steps and the back-off may take.
     pub growth: Duration,
-    /// What is enough for any unit.
+    /// Value that is enough for any such unit.
     pub enough: Duration,
 }

@@ -1,4 +1,4 @@
-//! A ward: one guarded service and what is to be done when it dies.
+//! A ward: one guarded service and its recovery.
 
 use super::condition::Condition;
 use super::names::{StackName, UnitName, WardName};
@@ -15,11 +15,11 @@ pub struct Ward {
     pub name: WardName,
     /// The main file, for `SourcePath=` and messages.
     pub path: Arc<Path>,
-    /// Whether the ward writes the service itself or guards one that exists.
+    /// The origin of the service: generated for the ward, or existing.
     pub form: Form,
-    /// Native lines that pass straight through.
+    /// Native lines, which are copied unchanged.
     pub native: Native,
-    /// Where it says which unit that is: at `Unit=`, or by the file's name.
+    /// Place that names the unit: the value of `Unit=`, else the file.
     pub unit_at: Place,
     /// `[Ward] Stack=`.
     pub stack: Option<StackName>,
@@ -32,7 +32,7 @@ pub struct Ward {
 }
 
 impl Ward {
-    /// The unit that is guarded.
+    /// Returns the unit that is guarded.
     #[must_use]
     pub fn unit(&self) -> UnitName {
         match &self.form {
@@ -42,7 +42,7 @@ impl Ward {
     }
 }
 
-/// Where the guarded unit comes from.
+/// Origin of the unit of a ward or stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// The ward has `[Service] ExecStart=`: the generator writes `NAME.service`.
@@ -52,7 +52,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// Puts the unit's own name in the place of an alias.
+    /// Replaces an alias by the unit's own name.
     pub(super) fn adopt_by_own_name(&mut self, own_name: impl FnOnce(&UnitName) -> Option<UnitName>) {
         if let Self::Adopted(unit) = self
             && let Some(own) = own_name(unit)
@@ -80,14 +80,14 @@ pub struct NativeLine {
     pub key: String,
     /// The value with its continuation lines joined by spaces, as systemd joins them.
     pub value: String,
-    /// Where the key stands.
+    /// Place of the key.
     pub at: Place,
-    /// Where the value is written.
+    /// Location of the value.
     pub written: Written,
 }
 
 impl NativeLine {
-    /// The place of what stands `offset` bytes into the value.
+    /// Returns the place `offset` bytes into the value.
     #[must_use]
     pub fn place_of(&self, offset: usize) -> Place {
         self.written.place_of(&self.at.path, &self.value, offset)
@@ -105,13 +105,13 @@ impl From<&Entry<'_>> for NativeLine {
     }
 }
 
-/// Which deaths are reported: `[Ward] Report=`.
+/// The deaths that are reported: `[Ward] Report=`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReportOn {
     /// Crashes only: signal, core dump, watchdog, OOM kill, time-out, non-zero exit.
     #[default]
     Abnormal,
-    /// Clean exits that nobody asked for, too.
+    /// Crashes and clean ends without a request.
     Death,
     /// Nothing.
     No,
@@ -120,17 +120,17 @@ pub enum ReportOn {
 /// `[Recovery]`: delay, back-off and death limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
-    /// `DelaySec=`: before the first restart.
+    /// `DelaySec=`: delay before the first restart.
     pub delay: Duration,
-    /// `MaxDelaySec=`: where the back-off stops doubling; zero: no back-off.
+    /// `MaxDelaySec=`: upper bound of the back-off; zero: no back-off.
     pub max_delay: Duration,
-    /// `ResetAfterSec=`: healthy this long, back-off and count start afresh.
+    /// `ResetAfterSec=`: time up after which back-off and death count start anew.
     pub reset_after: Duration,
-    /// `DeathLimit=`: deaths tolerated …; zero: no limit.
+    /// `DeathLimit=`: number of deaths that are tolerated …; zero: no limit.
     pub death_limit: u32,
     /// … `DeathLimitIntervalSec=` within this time.
     pub death_limit_interval: Duration,
-    /// `OnLimit=`: what happens at the next death.
+    /// `OnLimit=`: action at the next death.
     pub on_limit: OnLimit,
 }
 
@@ -147,10 +147,10 @@ impl Default for Recovery {
     }
 }
 
-/// What reaching the death limit leads to, beside the `[OnLimit]` steps.
+/// Action at the death limit, beside the `[OnLimit]` steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnLimit {
-    /// The unit ends in `failed` and stays there until someone starts it.
+    /// The unit ends in `failed` and stays there until it is started by request.
     #[default]
     Exclude,
     /// The ward's stack is restarted; only where [`Ward::stack`] names one.

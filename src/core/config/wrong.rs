@@ -1,13 +1,13 @@
-//! Why a value was refused: in a sentence, with the spot in the value where it begins and the nearest valid word.
+//! The reason for refusing a value: a sentence, the offset in the value and the nearest valid word.
 
 use std::fmt;
 
-/// What is wrong with a value.
+/// The reason for refusing a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Wrong {
-    /// What is wrong and what to write instead.
+    /// A sentence that says what is wrong and what to write instead.
     pub why: String,
-    /// Where in the value the wrong word begins, in bytes.
+    /// Offset of the wrong word in the value, in bytes.
     pub offset: usize,
     /// The nearest valid word.
     pub nearest: Option<String>,
@@ -32,7 +32,7 @@ impl From<String> for Wrong {
 }
 
 impl Wrong {
-    /// A word that is none of `words`.
+    /// Refuses a word that is none of `words`.
     pub(super) fn none_of<'a>(word: &str, words: impl IntoIterator<Item = &'a str, IntoIter: Clone>) -> Self {
         let words = words.into_iter();
         let last = words.clone().last().unwrap_or_default();
@@ -48,32 +48,34 @@ impl Wrong {
         Self::from(format!("expected {list}")).near(word, words)
     }
 
-    /// With the one of `candidates` that is most like `word`.
+    /// Adds the one of `candidates` that is most like `word`.
     #[must_use]
     pub(super) fn near<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
         Self { nearest: nearest(word, candidates), ..self }
     }
 
-    /// The same where the value is a part of a longer one, which begins `further` bytes before it.
+    /// Shifts the offset for a value that is part of a longer one and begins `further` bytes into
+    /// it.
     #[must_use]
     pub(super) fn moved(self, further: usize) -> Self {
         Self { offset: self.offset + further, ..self }
     }
 }
 
-/// Where `part`, a slice of `whole`, begins in it; the beginning where it is none.
+/// Returns the offset of `part` in `whole`, in bytes; 0 if `part` is not a slice of `whole`.
 pub(crate) fn offset_in(whole: &str, part: &str) -> usize {
     let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
     if offset.checked_add(part.len()).is_some_and(|end| end <= whole.len()) { offset } else { 0 }
 }
 
-/// The candidate most like `word`, if any is like it at all.
+/// Returns the candidate most like `word`, if its likeness is above 0.75.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     most_like(word, candidates, 0.75)
 }
 
-/// The same with the likeness, from 0 to 1, that it takes at least: more where there are many candidates.
+/// Returns the candidate most like `word`, if its likeness, from 0 to 1, is above `least`; callers
+/// demand more where there are many candidates.
 #[must_use]
 pub fn most_like<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>, least: f64) -> Option<String> {
     let word = word.to_lowercase();
@@ -85,7 +87,7 @@ pub fn most_like<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>, 
         .map(|(_, candidate)| candidate.to_owned())
 }
 
-/// How a message offers the nearest word.
+/// Renders the nearest word for a message: ` (did you mean "…"?)`, or nothing.
 pub(super) fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|word| format!(" (did you mean {word:?}?)")).unwrap_or_default()
 }

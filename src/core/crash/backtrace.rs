@@ -1,72 +1,77 @@
 //! From the text of a core dump's journal entry to the backtrace of a report.
 //!
-//! systemd-coredump writes the stacks of all threads into the entry's message, that of the thread that crashed first,
-//! one frame a line: `#2  0x000055d7cffb3f37 main (prog + 0x115a)`, `n/a` for what it does not know. The name of the object
-//! has no path as a rule; [`MemoryMap`] has it. A report has OpenSync's lines instead,
-//! `2 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog`.
+//! systemd-coredump writes the stacks of all threads into the entry's message, that of the thread
+//! that crashed first, one frame a line: `#2  0x000055d7cffb3f37 main (prog + 0x115a)`, `n/a` for
+//! what it does not know. The name of the object usually has no path; [`MemoryMap`] has it. A
+//! report has OpenSync's lines instead, `2 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog`.
 //!
-//! Invariants: no text makes this panic; a backtrace has at most [`FRAMES`] lines of at most [`LINE`] bytes each, and no
-//! line has a control character in it, so that what a process calls itself and its functions cannot forge a line.
+//! Invariants: no text makes this panic; a backtrace has at most [`FRAMES`] lines of at most
+//! [`LINE`] bytes each, and no line contains a control character, so that the names of a process
+//! and its functions cannot forge a line.
 //!
-//! Which function an address belongs to is said by whoever calls [`render`].
+//! The caller of [`render`] determines the function of an address.
 
 use super::memory_map::{MemoryMap, Spot};
 use crate::core::visible::is_visible;
 use std::fmt::Write;
 
-/// The deepest frames that are told; a recursion without end has thousands.
+/// Number of frames in a report, the innermost ones; an endless recursion has thousands.
 pub const FRAMES: usize = 32;
 
-/// The length of a line in bytes, its end included. Names of C++ functions can be as long as a page.
+/// Longest line in bytes, its end included. Names of C++ functions can be as long as a page.
 pub const LINE: usize = 512;
 
-/// Bytes of a line that a name may take.
+/// Longest name in a line, in bytes.
 const NAME: usize = 256;
 
-/// Bytes of a line that a path may take. With a name and three numbers it still is within [`LINE`].
+/// Longest path in a line, in bytes. With a name and three numbers the line is still within
+/// [`LINE`].
 const PATH: usize = 200;
 
-/// What stands for a name or an object that is not known.
+/// Replacement for an unknown name or object.
 const UNKNOWN: &str = "(null)";
 
 /// One frame of the thread that crashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Where it is: the innermost at the instruction that failed, the others at the one they return to.
+    /// Address of the frame: the innermost at the instruction that failed, the others at the one
+    /// they return to.
     pub address: u64,
-    /// The instruction it is at: of a caller the call, lest one that never returns belongs to the function behind it.
+    /// The instruction that it is at: in a caller the call, since the address after a call that
+    /// never returns may belong to the next function.
     pub instruction: u64,
     /// The function that systemd-coredump names, mangled.
     pub function: Option<String>,
     /// The object as systemd-coredump names it, with or without its path.
     pub module: Option<String>,
-    /// The object's path, where the memory map has it.
+    /// Path of the object, if the memory map has it.
     pub object: Option<String>,
-    /// Where the instruction stands in the object's file.
+    /// Position of the instruction in the object's file.
     pub spot: Option<Spot>,
 }
 
 /// The function a frame is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Symbol {
-    /// Its name as people write it.
+    /// Its demangled name.
     pub name: String,
-    /// How far the frame's address is behind the function's beginning, where that is known.
+    /// Distance of the frame's address from the beginning of the function, if known.
     pub offset: Option<u64>,
 }
 
-/// Whether addresses in backtraces are told. They say where a program's memory is: what a process that still runs, or another one of
-/// the same parent, has at which place is what address space layout randomization keeps secret.
+/// Visibility of addresses in backtraces. They reveal the memory layout of a program: the positions
+/// that address space layout randomization hides, in a process that still runs, or in another one
+/// of the same parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addresses {
-    /// They are.
+    /// Addresses are shown.
     Shown,
-    /// They read `0x0`. Functions, offsets and objects stay.
+    /// Addresses read `0x0`. Functions, offsets and objects stay.
     Masked,
 }
 
 impl Addresses {
-    /// Lines of a report as they may be told.
+    /// Masks the addresses in the lines of a report, if they must be.
     #[must_use]
     pub fn tell(self, backtrace: String) -> String {
         match self {
@@ -76,8 +81,9 @@ impl Addresses {
     }
 }
 
-/// A line without its address. One that somebody else has written, a caller of a full restart, may have addresses anywhere: of it every
-/// number counts as one that is too long to be an offset.
+/// Returns a line with its address masked. A line of unknown origin, from a caller of a full
+/// restart, may contain addresses anywhere: every number in it that is too long for an offset is
+/// masked.
 fn masked(line: &str) -> String {
     let (head, rest) = match line.split_once(": ") {
         Some((head, rest)) if is_head(head) => (head.split_once("0x").map_or(head, |(number, _)| number), rest),
@@ -86,17 +92,17 @@ fn masked(line: &str) -> String {
     format!("{head}0x0: {}", without_numbers(rest))
 }
 
-/// Whether it is `2 > 0x55d7cffb3f37`.
+/// Returns true if the text has the form `2 > 0x55d7cffb3f37`.
 fn is_head(text: &str) -> bool {
     let Some((number, address)) = text.trim_start().split_once(" > 0x") else { return false };
     let is_hexadecimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hexadecimal(number) && is_hexadecimal(address)
 }
 
-/// Digits of an offset within a function; more are an address.
+/// Longest offset within a function, in digits; a longer number counts as an address.
 const OFFSET: usize = 6;
 
-/// Text with `0x0` for each hexadecimal number that is longer than an offset.
+/// Replaces each hexadecimal number that is longer than an offset by `0x0`.
 fn without_numbers(text: &str) -> String {
     let mut parts = text.split("0x");
     let mut told = parts.next().unwrap_or_default().to_owned();
@@ -109,7 +115,8 @@ fn without_numbers(text: &str) -> String {
     told
 }
 
-/// Reads the frames of the thread that crashed, the innermost first; empty where the message has no stack.
+/// Parses the frames of the thread that crashed, the innermost first; empty if the message has no
+/// stack.
 #[must_use]
 pub fn frames(message: &str, map: &MemoryMap) -> Vec<Frame> {
     let mut lines = message.lines().skip_while(|line| !line.starts_with("Stack trace of thread"));
@@ -118,7 +125,7 @@ pub fn frames(message: &str, map: &MemoryMap) -> Vec<Frame> {
     stack.map(|(depth, frame)| frame.located(depth, map)).collect()
 }
 
-/// The lines of a report; each frame with the symbol at the same place in `symbols`.
+/// Renders the lines of a report; each frame with the symbol at the same index in `symbols`.
 #[must_use]
 pub fn render(frames: &[Frame], symbols: &[Option<Symbol>]) -> String {
     let mut text = String::new();
@@ -136,7 +143,7 @@ pub fn render(frames: &[Frame], symbols: &[Option<Symbol>]) -> String {
 }
 
 impl Frame {
-    /// `#0  0x00007f1d221f5eec n/a (libc.so.6 + 0x8aeec)`
+    /// Parses `#0  0x00007f1d221f5eec n/a (libc.so.6 + 0x8aeec)`.
     fn parse(line: &str) -> Option<Self> {
         let (number, rest) = line.strip_prefix('#')?.split_once(' ')?;
         let _: usize = number.parse().ok()?;
@@ -161,14 +168,14 @@ impl Frame {
     }
 }
 
-/// The part of a text that says more when there is no room for all of it.
+/// The end of a text that is kept if the text is too long.
 #[derive(Clone, Copy)]
 enum Keep {
     Beginning,
     End,
 }
 
-/// At most `limit` bytes of `text`, all of them visible.
+/// Returns at most `limit` bytes of `text`, all of them visible.
 fn shorten(text: &str, limit: usize, keep: Keep) -> String {
     const CUT: char = '…';
     let printable: String = text.chars().map(|c| if is_visible(c) { c } else { '?' }).collect();

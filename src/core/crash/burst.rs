@@ -1,13 +1,13 @@
-//! The bound on how many reports one ward makes: `[Reports] Burst=` in `BurstIntervalSec=`.
+//! The bound on the number of reports of one ward: `[Reports] Burst=` in `BurstIntervalSec=`.
 //!
 //! An interval begins with the first report after a quiet one. Within it the first `Burst` deaths
-//! are reported in full; the others are counted and reported as one at its end, with the reason, pid
-//! and time of the last of them: `EXIT 3, 412 more in 60 s`. The number counts each death that
+//! are reported in full; the others are counted and reported as one at its end, with the reason,
+//! pid and time of the last of them: `EXIT 3, 412 more in 60 s`. The number counts each death that
 //! has no report of its own.
 
 use std::time::Duration;
 
-/// The two settings.
+/// The two settings of the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Full reports …
@@ -16,17 +16,17 @@ pub struct Rate {
     pub interval: Duration,
 }
 
-/// What is to be done with a death.
+/// Decision on a death.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission<T> {
     /// Report it in full.
     Full(T),
-    /// It is counted, and will be summed up.
+    /// It is counted, and reported in the summary.
     Held,
 }
 
-/// One ward's count. `T` is what a report is made of.
+/// Count of one ward. `T` is the data of a report.
 #[derive(Debug, Clone)]
 pub struct Burst<T> {
     interval: Option<Interval<T>>,
@@ -47,13 +47,13 @@ impl<T> Default for Burst<T> {
 }
 
 impl<T> Burst<T> {
-    /// Nothing was reported yet.
+    /// Starts with no report.
     #[must_use]
     pub const fn new() -> Self {
         Self { interval: None }
     }
 
-    /// Decides on one death. An interval that has ended must be taken out by [`Burst::due`] before.
+    /// Decides on one death. An interval that has ended must be removed by [`Burst::due`] first.
     pub fn admit(&mut self, rate: Rate, now: Duration, death: T) -> Admission<T> {
         if rate.interval.is_zero() {
             return Admission::Full(death);
@@ -69,18 +69,19 @@ impl<T> Burst<T> {
         Admission::Held
     }
 
-    /// When the running interval ends.
+    /// Returns the end of the running interval.
     #[must_use]
     pub fn ends(&self) -> Option<Duration> {
         self.interval.as_ref().map(|interval| interval.ends)
     }
 
-    /// At the interval's end: the last death held back and how many there were, if any.
+    /// At the interval's end, returns the last death held back and the number of those held back,
+    /// if any.
     pub fn due(&mut self, now: Duration) -> Option<(T, u32)> {
         if self.ends()? > now { None } else { self.close() }
     }
 
-    /// Goes on with what another clock counted; unless an interval runs already, it ends then.
+    /// Continues the interval of another clock; it ends at `ends` unless an interval runs already.
     pub fn take_over(&mut self, other: Self, ends: Duration) {
         let Some(other) = other.interval else { return };
         self.interval = Some(match self.interval.take() {
@@ -94,7 +95,8 @@ impl<T> Burst<T> {
         });
     }
 
-    /// Ends the interval early, so that nothing held back is lost.
+    /// Ends the interval early and returns the last death held back and their number, so that
+    /// nothing is lost.
     pub fn close(&mut self) -> Option<(T, u32)> {
         let interval = self.interval.take()?;
         interval.last.map(|death| (death, interval.held))

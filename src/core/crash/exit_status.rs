@@ -1,7 +1,7 @@
 //! Names of exit statuses and signals, as systemd and glibc spell them.
 
-/// The statuses with which systemd's own child ends when it cannot execute a service: systemd.exec(5),
-/// "Process Exit Codes", of systemd 252 to 257.
+/// The statuses with which systemd's own child exits if it cannot execute a service:
+/// systemd.exec(5), "Process Exit Codes", of systemd 252 to 257.
 const SYSTEMD: [(i32, &str); 44] = [
     (200, "CHDIR"),
     (201, "NICE"),
@@ -49,7 +49,8 @@ const SYSTEMD: [(i32, &str); 44] = [
     (245, "KSM"),
 ];
 
-/// Linux's signals 1 to 31 (x86, ARM, RISC-V): the name without `SIG`, and what strsignal(3) says.
+/// Linux's signals 1 to 31 (x86, ARM, RISC-V): the name without `SIG`, and the text of
+/// strsignal(3).
 const SIGNALS: [(&str, &str); 31] = [
     ("HUP", "Hangup"),
     ("INT", "Interrupt"),
@@ -84,16 +85,16 @@ const SIGNALS: [(&str, &str); 31] = [
     ("SYS", "Bad system call"),
 ];
 
-/// glibc's first real-time signal; the two below it are its own.
+/// glibc's first real-time signal; glibc uses the two below it itself.
 const SIGRTMIN: i32 = 34;
 
-/// systemd's name of a 2xx status.
+/// Returns systemd's name of a 2xx status.
 #[must_use]
 pub fn systemd_name(status: i32) -> Option<&'static str> {
     SYSTEMD.iter().find(|(number, _)| *number == status).map(|(_, name)| *name)
 }
 
-/// What strsignal(3) says of a signal.
+/// Returns the text of strsignal(3) for a signal.
 #[must_use]
 pub fn signal_text(signal: i32) -> String {
     let known = usize::try_from(signal - 1).ok().and_then(|index| SIGNALS.get(index));
@@ -104,7 +105,7 @@ pub fn signal_text(signal: i32) -> String {
     }
 }
 
-/// The number of a signal from `$EXIT_STATUS`: `KILL`, `RTMIN+3`, or a number.
+/// Parses the number of a signal from `$EXIT_STATUS`: `KILL`, `RTMIN+3`, or a number.
 #[must_use]
 pub fn signal_number(name: &str) -> Option<i32> {
     if let Some(index) = SIGNALS.iter().position(|(known, _)| *known == name) {
@@ -117,7 +118,8 @@ pub fn signal_number(name: &str) -> Option<i32> {
     }
 }
 
-/// The name of a signal as systemd prints it, without `SIG`; the other way round is [`signal_number`].
+/// Returns the name of a signal as systemd prints it, without `SIG`; [`signal_number`] is the
+/// inverse.
 #[must_use]
 pub fn signal_name(signal: i32) -> String {
     let known = usize::try_from(signal).ok().and_then(|number| SIGNALS.get(number.checked_sub(1)?));

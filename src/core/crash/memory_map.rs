@@ -1,15 +1,17 @@
-//! What a process that crashed had mapped: which object an address lies in, and where in the object's file.
+//! Memory mappings of a process that crashed: the object of an address and the position in its
+//! file.
 //!
-//! systemd-coredump keeps `/proc/PID/maps` as the kernel made it, so it can be believed; the process can only choose what it maps.
-//! Lines that make no sense are skipped. Before systemd 258 the text ends after 4 KB (systemd#36131), which is some
-//! seven libraries; the core tells the files, without their inode numbers.
+//! systemd-coredump stores `/proc/PID/maps` as the kernel wrote it, so the text is trusted; the
+//! process can only choose what it maps. Lines that make no sense are skipped. Before systemd 258
+//! the text ends after 4 KB (systemd#36131), which is some seven libraries; the core lists all
+//! files, without their inode numbers.
 
 use std::ops::Range;
 
-/// What the kernel appends to the path of a file that has no name any more.
+/// Suffix that the kernel appends to the path of a deleted file.
 const DELETED: &str = " (deleted)";
 
-/// The objects a process had mapped.
+/// The objects that a process had mapped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryMap(Vec<Mapping>);
 
@@ -17,50 +19,50 @@ pub struct MemoryMap(Vec<Mapping>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mapping {
     start: u64,
-    /// The first address behind it.
+    /// First address after it.
     end: u64,
     offset: u64,
     inode: Option<u64>,
     path: String,
 }
 
-/// A part of a file that was mapped, as the core tells it.
+/// A part of a file that was mapped, as listed in the core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappedFile {
-    /// The addresses.
+    /// Its addresses.
     pub addresses: Range<u64>,
-    /// Where in the file it begins.
+    /// Offset of its beginning in the file.
     pub offset: u64,
-    /// The file.
+    /// Path of the file.
     pub path: String,
 }
 
-/// Where an address lies.
+/// Object and position of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The object's path, or what the kernel calls a mapping that is no file: `[vdso]`.
+    /// Path of the object, or the kernel's name for a mapping that is no file: `[vdso]`.
     pub object: String,
-    /// Where in the object's file; `None` for what is no file, or none that has a name still.
+    /// Position in the object's file; `None` for a mapping that is no file, or a deleted one.
     pub spot: Option<Spot>,
 }
 
 /// A position in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spot {
-    /// The file's inode number, where it is known: another one under the same path is another file.
+    /// The file's inode number, if known: a different one at the same path means a different file.
     pub inode: Option<u64>,
-    /// The offset of the byte.
+    /// Offset of the byte.
     pub offset: u64,
 }
 
 impl MemoryMap {
-    /// Reads the text of `/proc/PID/maps`.
+    /// Parses the text of `/proc/PID/maps`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         Self(text.lines().filter_map(Mapping::parse).collect())
     }
 
-    /// Adds what the core tells; what is known already stands.
+    /// Adds the files that the core lists; mappings known already take precedence.
     #[must_use]
     pub fn with(mut self, files: Vec<MappedFile>) -> Self {
         let mappings = files.into_iter().map(|MappedFile { addresses: Range { start, end }, offset, path }| Mapping {
@@ -74,7 +76,7 @@ impl MemoryMap {
         self
     }
 
-    /// Where `address` lies; `None` in memory that is no object's.
+    /// Returns object and position of `address`; `None` in memory that belongs to no object.
     #[must_use]
     pub fn place(&self, address: u64) -> Option<Place> {
         let mapping = self.0.iter().find(|mapping| (mapping.start..mapping.end).contains(&address))?;
@@ -88,7 +90,8 @@ impl MemoryMap {
 }
 
 impl Mapping {
-    /// `55d7cffa0000-55d7cffb3000 r--p 00000000 00:29 40   /opt/bin/panics`. Memory without a name is none of an object's.
+    /// Parses `55d7cffa0000-55d7cffb3000 r--p 00000000 00:29 40   /opt/bin/panics`. Memory without
+    /// a name belongs to no object.
     fn parse(line: &str) -> Option<Self> {
         let (range, rest) = line.split_once(' ')?;
         let (start, end) = range.split_once('-')?;

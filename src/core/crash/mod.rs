@@ -1,9 +1,10 @@
-//! From what systemd says of a unit to a verdict, a reason and the report.
+//! From systemd's data on a unit to a verdict, a reason and the report.
 //!
-//! [`tracker`] follows one unit's [`observation`]s and tells the end of each run once; [`verdict`] judges
-//! it, with the run record as second witness; [`reason`] puts the cause into the words of the report;
-//! [`burst`] bounds how many reports a flapping ward makes; [`report`] is what leaves the host, with the frames that
-//! [`backtrace`] finds in the text of a core dump's journal entry.
+//! [`tracker`] follows one unit's [`observation`]s and reports the end of each run once;
+//! [`verdict`] judges it, with the run record as second witness; [`reason`] renders the cause for
+//! the report; [`burst`] bounds the number of reports of a flapping ward; [`report`] is the
+//! document that leaves the host, with the frames that [`backtrace`] finds in the text of a core
+//! dump's journal entry.
 
 pub mod backtrace;
 pub mod burst;

@@ -1,19 +1,20 @@
-//! What systemd shows of one unit at one moment, reduced to what tells how a run went.
+//! One state of a unit as systemd shows it, reduced to the properties that tell how a run went.
 //!
-//! PID 1 announces a change as two signals that follow each other: first the Service interface's
-//! properties, then the Unit interface's, each complete. Together they are one [`Observation`];
-//! a reply to `GetAll` gives the same. Only properties that are in every such signal are in it,
-//! so that an observation never has holes.
+//! PID 1 announces a change as two signals in sequence: first the Service interface's properties,
+//! then the Unit interface's, each complete. Together they are one [`Observation`]; a reply to
+//! `GetAll` gives the same. It uses only properties that are in every such signal, so that it is
+//! always complete.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The name of one run of a unit: 128 bits, new for each start. The key of every crash.
+/// Identifier of one run of a unit: 128 bits, new for each start. The key of every crash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InvocationId(String);
 
 impl InvocationId {
-    /// Reads the 32 hexadecimal digits systemd prints; a unit that never ran has none or zeroes.
+    /// Parses the 32 hexadecimal digits that systemd prints; a unit that never ran has none or
+    /// zeroes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -30,7 +31,7 @@ impl InvocationId {
         Some(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 
-    /// The 32 digits.
+    /// Returns the 32 digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -43,28 +44,28 @@ impl fmt::Display for InvocationId {
     }
 }
 
-/// Where a unit stands, from `ActiveState` and `SubState`.
+/// Stage of a unit, from `ActiveState` and `SubState`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// `activating`, its auto-restart states excepted.
+    /// `activating`, except its auto-restart states.
     Starting,
-    /// `active`, with whatever the service's type means by it.
+    /// `active`, with the meaning that the service's type gives it.
     Running,
-    /// `active/exited`: the processes are gone and the unit stays up by its own wish.
+    /// `active/exited`: the processes are gone and the unit stays up as configured.
     Exited,
     /// `reloading` and `refreshing`.
     Reloading,
     /// `deactivating`.
     Stopping,
-    /// Ended, and systemd has decided to restart it: `auto-restart`, 257's `…-before-auto-restart` and
-    /// `auto-restart-queued`.
+    /// Ended, and systemd has decided to restart it: `auto-restart`, 257's
+    /// `…-before-auto-restart` and `auto-restart-queued`.
     Restarting,
     /// Ended: `inactive`, `failed`, `maintenance`.
     Ended,
 }
 
 impl Stage {
-    /// Reads the two properties. A state unknown here is taken as running: it is none of those in which a
+    /// Reads the two properties. An unknown state counts as running: it is none of those in which a
     /// run is over.
     #[must_use]
     pub fn of(active_state: &str, sub_state: &str) -> Self {
@@ -83,13 +84,13 @@ impl Stage {
 /// The property `Result`, also `$SERVICE_RESULT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceResult {
-    /// Nothing went wrong yet, or at all.
+    /// No failure so far, or none at all.
     Success,
     /// A process exited with a status that is not a success.
     ExitCode,
     /// A process was killed by a signal.
     Signal,
-    /// … and dumped core.
+    /// A process was killed by a signal and dumped core.
     CoreDump,
     /// No keep-alive in time.
     Watchdog,
@@ -99,14 +100,14 @@ pub enum ServiceResult {
     OomKill,
     /// The start limit refused a start; from 262 on.
     StartLimitHit,
-    /// `ExecCondition=` said no: skipped, not failed.
+    /// `ExecCondition=` was not met: skipped, not failed.
     ExecCondition,
     /// Any other, `protocol` and `resources` among them.
     Other(String),
 }
 
 impl ServiceResult {
-    /// Reads systemd's word.
+    /// Parses systemd's word.
     #[must_use]
     pub fn parse(word: &str) -> Self {
         match word {
@@ -123,7 +124,7 @@ impl ServiceResult {
         }
     }
 
-    /// systemd's word.
+    /// Returns systemd's word.
     #[must_use]
     pub fn word(&self) -> &str {
         match self {
@@ -141,7 +142,7 @@ impl ServiceResult {
     }
 }
 
-/// How a process ended: `ExecMainCode` with `ExecMainStatus`, or `$EXIT_CODE` with `$EXIT_STATUS`.
+/// End of a process: `ExecMainCode` with `ExecMainStatus`, or `$EXIT_CODE` with `$EXIT_STATUS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessEnd {
     /// `CLD_EXITED` (1) with the exit status.
@@ -165,49 +166,52 @@ impl ProcessEnd {
     }
 }
 
-/// The main process: `ExecMainPID` and its companions. All of them are reset when a run begins.
+/// The main process: `ExecMainPID` and the related properties. All of them are reset when a run
+/// begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MainProcess {
-    /// Its id while it lives and after; 0: none was started in this run.
+    /// Its id, also after its end; 0: none was started in this run.
     pub pid: u32,
-    /// When it was started, microseconds since the epoch.
+    /// Time of its start, in microseconds since the epoch.
     pub started_at: Option<u64>,
-    /// The same by the monotonic clock; 0: it was not.
+    /// Time of its start, in microseconds of the monotonic clock; 0: it was not started.
     pub started: u64,
-    /// How it ended.
+    /// Its end.
     pub end: Option<ProcessEnd>,
-    /// When it ended, microseconds since the epoch.
+    /// Time of its end, in microseconds since the epoch.
     pub ended_at: Option<u64>,
 }
 
-/// One moment of one unit.
+/// State of one unit at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
-    /// Where it stands.
+    /// Stage of the unit.
     pub stage: Stage,
     /// The latest run; `None`: it never ran.
     pub invocation: Option<InvocationId>,
     /// The job that is queued or running for it.
     pub job: Option<u32>,
-    /// How the latest run went so far.
+    /// Result of the latest run so far.
     pub result: ServiceResult,
-    /// Whether the main process or a control process (`ExecStartPre=`, `ExecStopPost=` …) lives.
+    /// The process that lives: the main process or a control process (`ExecStartPre=`,
+    /// `ExecStopPost=` …).
     pub life: Life,
     /// The latest run's main process.
     pub main: MainProcess,
     /// `NRestarts`.
     pub restarts: u32,
-    /// When the unit last became `active`, microseconds of the monotonic clock; 0: never.
+    /// Time at which the unit last became `active`, in microseconds of the monotonic clock; 0:
+    /// never.
     pub entered_active: u64,
-    /// When the unit last left `active`, microseconds since the epoch; 0: never.
+    /// Time at which the unit last left `active`, in microseconds since the epoch; 0: never.
     pub left_active: u64,
-    /// When the state last changed, microseconds since the epoch.
+    /// Time of the last change of state, in microseconds since the epoch.
     pub changed_at: u64,
-    /// The same by the monotonic clock, since boot.
+    /// Time of the last change of state by the monotonic clock, since boot.
     pub changed: Duration,
 }
 
-/// Which of a unit's processes systemd is minding.
+/// The process of a unit that systemd tracks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     /// `MainPID` is not 0.
@@ -219,10 +223,10 @@ pub enum Life {
 }
 
 impl Observation {
-    /// Whether this moment belongs to a run that is over.
+    /// Returns true if this moment belongs to a run that is over.
     ///
-    /// The first observation of a new run still carries the state the one before it ended in
-    /// (`failed`, `auto-restart-queued`), because systemd sends what is pending before it changes a
+    /// The first observation of a new run still carries the final state of the previous one
+    /// (`failed`, `auto-restart-queued`), because systemd sends pending signals before it changes a
     /// state; by then it has forked the first process and reset `Result`.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -232,8 +236,8 @@ impl Observation {
         }
     }
 
-    /// Whether the unit left `active` because its main process had ended, and not to be stopped: a stop that was wanted by then
-    /// had not begun. A unit that stays up without its process leaves at some later time.
+    /// Returns true if the unit left `active` because its main process had ended, before any stop
+    /// had begun. A unit that stays up without its process leaves `active` later.
     #[must_use]
     pub fn died_before_a_stop(&self) -> bool {
         const AT_ONCE: u64 = 1_000_000;
@@ -241,8 +245,8 @@ impl Observation {
         self.main.ended_at.is_some_and(is_it)
     }
 
-    /// Whether the main process has failed of itself, and the run only has to be brought to its end: it left `active` because of
-    /// that, and no job wants anything of the unit.
+    /// Returns true if the main process has failed by itself and the run is only being shut down:
+    /// it left `active` because of that, and the unit has no job.
     #[must_use]
     pub fn has_crashed(&self) -> bool {
         use ServiceResult::{CoreDump, ExitCode, Signal};
@@ -255,8 +259,8 @@ impl Observation {
             && self.died_before_a_stop()
     }
 
-    /// Whether the run's own work goes on: its main process lives, was not started yet, or has left the
-    /// unit up on purpose.
+    /// Returns true if the run's own work goes on: its main process lives, was not started yet, or
+    /// has left the unit up on purpose.
     #[must_use]
     pub fn is_at_work(&self) -> bool {
         self.life == Life::Main || self.main.end.is_none() || self.stage == Stage::Exited

@@ -1,4 +1,4 @@
-//! Why a run ended, and the words for it that stand in a report.
+//! The cause of a run's end, and its wording in a report.
 
 use super::exit_status::{signal_text, systemd_name};
 use super::observation::{ProcessEnd, ServiceResult};
@@ -6,7 +6,7 @@ use super::tracker::Waited;
 use std::fmt;
 use std::time::Duration;
 
-/// Why a run ended. `Display` gives the report's `reason`.
+/// Cause of a run's end. `Display` gives the report's `reason`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// `SIG 11 (Segmentation fault)`, `EXIT 3`, `EXIT 203 (EXEC)`.
@@ -17,13 +17,13 @@ pub enum Cause {
     Timeout(Waited, Option<Duration>),
     /// `Out of memory`.
     OutOfMemory,
-    /// `Start failed (resources)`: systemd's own word, where no process tells more.
+    /// `Start failed (resources)`: systemd's own word, if no process has a result.
     Failed(String),
     /// `<NA>`: the end was not seen.
     Unknown,
 }
 
-/// A unit's time limits, for the number in brackets. `None`: not known, or no limit.
+/// A unit's time limits, for the number in brackets. `None`: unknown, or no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TimeLimits {
     /// `WatchdogUSec`.
@@ -37,7 +37,7 @@ pub struct TimeLimits {
 }
 
 impl Cause {
-    /// Puts together what systemd calls the result, how the process ended and in which phase.
+    /// Combines systemd's result, the end of the process and the phase of a time limit.
     #[must_use]
     pub fn new(result: &ServiceResult, process: Option<ProcessEnd>, time: (Waited, &TimeLimits)) -> Self {
         let (waited, limits) = time;
@@ -54,7 +54,7 @@ impl Cause {
             | ServiceResult::Other(_) => match (process, result) {
                 (Some(end), _) => Self::Process(end),
                 (None, ServiceResult::Other(word)) => Self::Failed(word.clone()),
-                // The journal does not say with which status a process ended cleanly.
+                // The journal does not record the status of a clean exit.
                 (None, ServiceResult::Success) => Self::Process(ProcessEnd::Exited(0)),
                 (None, _) => Self::Unknown,
             },
@@ -98,13 +98,13 @@ impl fmt::Display for Cause {
     }
 }
 
-/// The reason of a report that stands for `more` others in `interval`.
+/// Returns the reason of a report that stands for `more` others in `interval`.
 #[must_use]
 pub fn summed_up(reason: &str, more: u32, interval: Duration) -> String {
     format!("{reason}, {more} more in {} s", interval.as_secs_f64())
 }
 
-/// ` (90s)`, whole seconds where it can be, else milliseconds.
+/// A time in brackets, ` (90s)`: whole seconds if possible, else milliseconds.
 struct Bracketed(Option<Duration>);
 
 impl fmt::Display for Bracketed {

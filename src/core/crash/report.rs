@@ -1,8 +1,8 @@
-//! The report as it leaves the host: OpenSync's structure, nine keys in this order, nothing added.
+//! The report as it leaves the host: OpenSync's structure, nine keys in this order, no others.
 
 use serde::{Deserialize, Serialize};
 
-/// What stands for a value that is not known.
+/// Replacement for an unknown value.
 pub const UNKNOWN: &str = "<NA>";
 
 /// A crash or full-restart report. The order of the fields is the order of the keys.
@@ -17,27 +17,27 @@ pub struct Report {
     pub firmware_version: String,
     /// `[Node] Model=`.
     pub model: String,
-    /// The process that died, as text.
+    /// Id of the process that died, as text.
     pub pid: String,
-    /// The ward, or the unit where there is no ward.
+    /// Name of the ward, or of the unit if there is no ward.
     pub name: String,
-    /// Why, in the words of [`super::reason`].
+    /// Reason of the death, in the words of [`super::reason`].
     pub reason: String,
-    /// When it died, milliseconds since the epoch.
+    /// Time of the death, in milliseconds since the epoch.
     pub timestamp: u64,
     /// The crashing thread's frames, one a line.
     pub backtrace: String,
 }
 
 impl Report {
-    /// The bytes that are published.
+    /// Returns the bytes that are published.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a struct of strings and one integer always has a JSON form")
     }
 
-    /// The same with only so many frames, from the first one on, that it takes at most `max` bytes; with none it says that
-    /// it knows none. `None`: it is longer even so.
+    /// Returns the report with as many frames, from the first one on, as fit into `max` bytes;
+    /// without any frame the backtrace is [`UNKNOWN`]. `None`: it is too long even so.
     #[must_use]
     pub fn shortened(&self, max: usize) -> Option<Self> {
         let mut short = Self { backtrace: String::new(), ..self.clone() };

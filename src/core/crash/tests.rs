@@ -1,8 +1,8 @@
-//! From observations to verdicts: hand-made sequences here, those of real hosts in [`recordings`].
+//! From observations to verdicts: made-up sequences here, those of real hosts in [`recordings`].
 //!
-//! One line is one observation, as in the recordings:
-//! `UNIT RUN STATE [job=ID] [result=WORD] [main|control] [pid=N] [exited=N|killed=N|dumped=N] [n=RESTARTS] [t=MICROSECONDS] [left=MICROSECONDS]`.
-//! `RUN` is `-` for a unit that never ran.
+//! One line is one observation, as in the recordings: `UNIT RUN STATE [job=ID] [result=WORD]
+//! [main|control] [pid=N] [exited=N|killed=N|dumped=N] [n=RESTARTS] [t=MICROSECONDS]
+//! [left=MICROSECONDS]`. `RUN` is `-` for a unit that never ran.
 
 mod early;
 mod queued;
@@ -60,7 +60,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// Every end as `UNIT RUN Verdict reason`, without what was asked for.
+/// Returns every end that was not requested, as `UNIT RUN Verdict reason`.
 fn told(observations: &[(String, Observation)]) -> Vec<String> {
     let second = Some(Duration::from_secs(1));
     let limits = TimeLimits { watchdog: second, start: second, run: second, stop: second };
@@ -84,7 +84,8 @@ fn check(text: &str, expect: &[&str]) {
     let observations: Vec<_> = lines(text).map(observation).collect();
     assert_eq!(told(&observations), expect, "{text}");
 }
-/// What one more observation tells in each state: `.` nothing, else the first letter of the verdict.
+/// Checks the result of one more observation in each state: `.` nothing, else the first letter of
+/// the verdict.
 #[test]
 fn every_state_meets_every_stage() {
     let states = [
@@ -187,7 +188,7 @@ fn a_service_that_says_it_stops_was_not_asked_until_somebody_does() {
 
 #[test]
 fn a_stop_that_follows_a_reload_of_systemd_at_once_is_a_request() {
-    // Nothing but the last state is shown of a unit that was not announced again yet.
+    // A unit that was not announced again yet shows only its last state.
     check(
         "u a active/running main pid=1
          u a failed/failed job=9 result=exit-code pid=1 exited=3

@@ -1,50 +1,50 @@
-//! Follows one unit from observation to observation and tells when a run has ended, once.
+//! Follows one unit from observation to observation and reports the end of each run once.
 //!
 //! # The key
 //!
 //! The InvocationID is the key. systemd shows one end many times: `failed` twice (252, when the
 //! start limit refuses), `failed-before-auto-restart`, `auto-restart`, `auto-restart-queued` (257),
-//! only `auto-restart` (`RestartMode=direct`). The first observation in which a run is over tells
-//! its end, all later ones with the same id tell nothing.
+//! only `auto-restart` (`RestartMode=direct`). The first observation in which a run is over reports
+//! its end; later ones with the same id are ignored.
 //!
-//! # What may be missing
+//! # Missing observations
 //!
 //! PID 1 sends a unit's pending signal before each change of its state, so even under load each
 //! state is shown at least once, with the values it had when it was left. Not shown are changes
 //! within one state, states passed before a new unit was announced (also right after a
-//! `daemon-reload`), and whatever was lost with the bus. Therefore:
+//! `daemon-reload`), and signals lost with the bus. Therefore:
 //!
-//! * Nothing hangs on seeing one particular state. A run may go from running to over, or be
-//!   replaced by the next run without ever being seen to end. systemd resets `Result` and the main
-//!   process's fields when a run begins, so of such an end only this is known: `NRestarts` grew, then
-//!   it was unasked, or it did not, then somebody restarted the unit. A gap in `NRestarts` counts runs
-//!   of which not even the id was seen.
+//! * No decision depends on one particular state. A run may go from running to over, or be replaced
+//!   by the next run without a visible end. systemd resets `Result` and the main process's fields
+//!   when a run begins, so of such an end only this is known: if `NRestarts` grew, it was unasked;
+//!   if not, the unit was restarted by request. A gap in `NRestarts` counts runs of which not even
+//!   the id was seen.
 //! * The first observation of a new run comes with the old run's state; [`Observation::is_over`]
 //!   tells the two apart.
 //!
-//! # Who asked
+//! # Requests
 //!
-//! A stop or restart asked for is a job on the unit while its own work still goes on and nothing has
-//! failed yet. A job is no request when
+//! A requested stop or restart is a job on the unit while its own work still goes on and nothing
+//! has failed yet. A job is no request when
 //!
 //! * the run began under it: the start job of `Type=notify` is there until the service is ready;
 //! * the unit was reloading under it, or the bus said that it is a start or reload job;
-//! * it came when the main process had ended already: the next start, or the stop with which a death
-//!   limit keeps a unit down;
+//! * it came when the main process had ended already: the next start, or the stop with which a
+//!   death limit keeps a unit down;
 //! * it came when the unit was stopping already, by `STOPPING=1`, and is a start that waits for the
 //!   end. The bus says so, or the next run begins under it;
-//! * systemd goes on to auto-restart: it never does so after a stop that somebody asked for.
+//! * systemd goes on to auto-restart: it never does so after a requested stop.
 //!
 //! The order of these facts survives load: the state in which a stop is carried out is always
-//! shown, with the job in it. Where the unit's last two states were not shown at all, a job present at
-//! the end is taken as a request. A ward's run record knows better and overrules
-//! all of this (see [`super::verdict`]), where there is one yet.
+//! shown, with the job in it. If the unit's last two states were not shown at all, a job present at
+//! the end counts as a request. A ward's run record, once it exists, is more precise and overrules
+//! all of this (see [`super::verdict`]).
 //!
-//! # Before it is over
+//! # Ends before the run is over
 //!
-//! A run on its way down may take its time: `ExecStop=`, `ExecStopPost=`, processes that are left. Where its main process has failed
-//! while nothing was wanted of the unit, all that matters is known by then: the end is told at once, and that the run is over
-//! later, without another end.
+//! The shutdown of a run may take time: `ExecStop=`, `ExecStopPost=`, remaining processes. If its
+//! main process has failed while the unit had no job, all that matters is known by then: the end is
+//! reported at once, and later, without another end, that the run is over.
 
 mod end;
 
@@ -54,62 +54,62 @@ use super::observation::{InvocationId, Life, Observation, ServiceResult, Stage};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Ends remembered for each unit, so that the run records, read later, tell none twice.
+/// Number of ends remembered for each unit, so that run records read later do not repeat them.
 const TOLD_KEPT: usize = 128;
 
 /// One unit's state, from the first observation on.
 #[derive(Debug, Clone)]
 pub struct Tracker {
-    /// Ends before this are not told: they are of before the watch began.
+    /// Time at which the watch began: earlier ends are not reported.
     since: Duration,
     phase: Phase,
-    /// A job whose kind the bus told.
+    /// The last job whose kind the bus has reported.
     job: Option<(u32, JobKind)>,
     told: VecDeque<InvocationId>,
 }
 
 #[derive(Debug, Clone)]
 enum Phase {
-    /// Nothing was observed yet.
+    /// No observation yet.
     Unseen,
     /// No run goes on.
     Idle { last: Option<InvocationId>, restarts: u32 },
     /// A run goes on.
     Alive(Run),
-    /// A run is being brought to its end.
+    /// A run is being shut down.
     Ending { run: Run, evidence: Evidence },
-    /// A run is over, and it is not known yet whether its doubtful job is a stop.
+    /// A run is over, and its doubtful job may still be a stop.
     Doubtful { run: Run, last: Observation },
 }
 
 #[derive(Debug, Clone)]
 struct Run {
     invocation: InvocationId,
-    /// `NRestarts` of this run, for the count of those missed.
+    /// `NRestarts` of this run, for the count of missed runs.
     restarts: u32,
     /// The job it began under.
     start_job: Option<u32>,
     /// The job under which it was seen reloading.
     reload_job: Option<u32>,
-    /// The latest job that may have asked for its end, while its work went on.
+    /// The latest job that may have requested its end, while its work went on.
     request: Option<u32>,
     /// A job of unknown kind that was first seen when the unit was stopping already: a stop, or a
     /// start that waits for the end.
     doubtful: Option<u32>,
     waited: Waited,
     activity: Activity,
-    /// Its end was told before it was over.
+    /// True if its end was reported before it was over.
     foretold: bool,
 }
 
 impl Tracker {
-    /// A unit of which nothing is known; `since` is the monotonic time from which on ends count.
+    /// Starts to watch an unknown unit; `since` is the monotonic time from which on ends count.
     #[must_use]
     pub fn new(since: Duration) -> Self {
         Self { since, phase: Phase::Unseen, job: None, told: VecDeque::new() }
     }
 
-    /// Takes in one observation.
+    /// Processes one observation.
     #[must_use]
     pub fn observe(&mut self, now: &Observation) -> Findings {
         let phase = std::mem::replace(&mut self.phase, Phase::Unseen);
@@ -145,7 +145,7 @@ impl Tracker {
         Findings { ended, over, missed }
     }
 
-    /// Takes in what the bus answered about a job of the unit.
+    /// Processes the bus' answer about a job of the unit.
     pub fn learn_job(&mut self, id: u32, kind: JobKind) {
         self.job = Some((id, kind));
         if let Phase::Ending { run, evidence } = &mut self.phase
@@ -158,19 +158,19 @@ impl Tracker {
         }
     }
 
-    /// Whether a job that appears now may be a request, so that its kind is worth asking for.
+    /// Returns true if a job that appears now may be a request, so that its kind must be queried.
     #[must_use]
     pub fn cares_for_jobs(&self) -> bool {
         matches!(&self.phase, Phase::Alive(run) | Phase::Ending { run, .. } if run.activity == Activity::Seen)
     }
 
-    /// For how long the unit has been watched.
+    /// Returns the time for which the unit has been watched.
     #[must_use]
     pub fn watched_for(&self, now: Duration) -> Duration {
         now.saturating_sub(self.since)
     }
 
-    /// Notes that the end of a run was told by another witness; `false`: it had been told before.
+    /// Records that another witness has reported the end of a run; `false`: it was reported before.
     #[must_use]
     pub fn tell(&mut self, invocation: &InvocationId) -> bool {
         if self.told.contains(invocation) {
@@ -183,7 +183,7 @@ impl Tracker {
         true
     }
 
-    /// A run that is observed for the first time.
+    /// Handles a run that is observed for the first time.
     fn meet(&mut self, now: &Observation) -> (Phase, Option<Ended>) {
         let Some(invocation) = now.invocation.clone() else {
             return (Phase::Idle { last: None, restarts: now.restarts }, None);
@@ -209,7 +209,7 @@ impl Tracker {
         self.finish(run, Evidence::Unasked, now)
     }
 
-    /// The next observation of a run that was alive.
+    /// Handles the next observation of a run that was alive.
     fn follow(&mut self, mut run: Run, now: &Observation) -> (Phase, Option<Ended>) {
         if now.is_over() || now.stage == Stage::Stopping {
             let evidence = if self.was_asked(&run, now) { Evidence::Asked } else { Evidence::Unasked };
@@ -232,7 +232,7 @@ impl Tracker {
         (Phase::Alive(run), None)
     }
 
-    /// A run that is on its way down or has arrived there.
+    /// Handles a run that is being shut down, or is over.
     fn finish(&mut self, mut run: Run, mut evidence: Evidence, now: &Observation) -> (Phase, Option<Ended>) {
         if !now.is_over() {
             if now.result == ServiceResult::Success {
@@ -263,28 +263,28 @@ impl Tracker {
         (run.idle(), end)
     }
 
-    /// Whether a run that is at its end, or about to be, was asked to end; not by a job of which
-    /// that is doubtful.
+    /// Returns true if the end of a run that is over, or about to be, was requested; a doubtful job
+    /// does not count.
     fn was_asked(&self, run: &Run, now: &Observation) -> bool {
         if run.request.is_some() {
             return true;
         }
         let is_carried_out = now.life == Life::Main && now.result == ServiceResult::Success;
         match now.job {
-            // A stop asked for while the unit was at work has been seen then, unless it was merged
-            // into another job.
+            // A requested stop has been seen while the unit was at work, unless it was merged into
+            // another job.
             Some(job) if is_carried_out => run.start_job == Some(job) || run.reload_job == Some(job),
             Some(_) | None => self.request(run, now).is_some(),
         }
     }
 
-    /// Whether the doubtful job of a run that is over still waits, and nothing has told its kind.
+    /// Returns true if the doubtful job of a run that is over still waits, and its kind is unknown.
     fn is_still_doubtful(&self, run: &Run, now: &Observation) -> bool {
         let job = run.doubtful.filter(|job| now.job == Some(*job) && self.kind(*job).is_none());
         job.is_some() && run.is_shown_by(now) && now.stage != Stage::Restarting
     }
 
-    /// Who asked for the end of a run with a doubtful job, by what came of the job. A stop is done
+    /// Returns the evidence for a run with a doubtful job, by the result of the job. A stop is done
     /// when the run is over; under a start the next run begins.
     fn evidence_after(&self, run: &Run, now: &Observation) -> Evidence {
         let goes_on = !run.is_shown_by(now) || now.stage == Stage::Restarting;
@@ -296,18 +296,18 @@ impl Tracker {
         }
     }
 
-    /// What the bus said of a job.
+    /// Returns the kind of a job, if the bus has reported it.
     fn kind(&self, job: u32) -> Option<JobKind> {
         self.job.filter(|(id, _)| *id == job).map(|(_, kind)| kind)
     }
 
-    /// The end of `run`, unless it was told before.
+    /// Returns the end of `run`, unless it was reported before.
     fn end_of(&mut self, run: &Run, evidence: Evidence, last: Option<Observation>) -> Option<Ended> {
         let (invocation, waited, activity) = (run.invocation.clone(), run.waited, run.activity);
         self.tell(&invocation).then_some(Ended { invocation, evidence, waited, activity, last })
     }
 
-    /// The job that asks for the run's end, if there is one.
+    /// Returns the job that requests the run's end, if there is one.
     fn request(&self, run: &Run, now: &Observation) -> Option<u32> {
         let job = now.job?;
         match self.kind(job) {
@@ -319,7 +319,7 @@ impl Tracker {
 }
 
 impl Phase {
-    /// The run that goes on though its end was told.
+    /// Returns the run that goes on although its end was reported.
     fn foretold(&self) -> Option<&Run> {
         match self {
             Self::Ending { run, .. } if run.foretold => Some(run),
@@ -327,7 +327,7 @@ impl Phase {
         }
     }
 
-    /// How many runs there were between the latest one known and the one shown now.
+    /// Returns the number of runs between the latest one known and the one shown now.
     fn runs_missed_before(&self, now: &Observation) -> u32 {
         let before = match self {
             Self::Unseen | Self::Idle { last: None, .. } => return 0,

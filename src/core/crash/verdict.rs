@@ -1,69 +1,71 @@
-//! Whether the end of a run was a crash, a death or what somebody asked for.
+//! The judgement on the end of a run: a crash, a death or a request.
 //!
-//! Two witnesses: the tracker's evidence from D-Bus, and for a ward the run record that
+//! There are two witnesses: the tracker's evidence from D-Bus, and for a ward the run record that
 //! `unitward-step` writes in `ExecStopPost=`, before systemd signals the end. The record is
-//! authoritative where it exists, and of a plain crash it would say nothing else: it is exact on who asked, and was taken while the run was the current one.
+//! authoritative if it exists, and of a plain crash it would say nothing else: it knows exactly if
+//! the end was requested, and was taken while the run was the current one.
 
 use super::exit_status::signal_number;
 use super::observation::{Observation, ProcessEnd, ServiceResult};
 use super::reason::{Cause, TimeLimits};
 use super::tracker::{Activity, Ended, Evidence, Waited};
 
-/// What the end of a run was.
+/// Judgement on the end of a run.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Unasked, and systemd calls it a failure.
+    /// Not requested, and a failure for systemd.
     Crash,
-    /// Unasked, and clean: the service ended by itself with success.
+    /// Not requested, and clean: the service ended by itself with success.
     Death,
-    /// Somebody asked for it, or the unit's work was done (a oneshot's success, an
-    /// `ExecCondition=` that said no).
+    /// Requested, or the unit's work was done (a oneshot's success, an `ExecCondition=` that was
+    /// not met).
     Requested,
 }
 
-/// The end as a run record tells it.
+/// The end according to a run record or to the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Testimony {
-    /// Whether a stop or restart was asked for.
+    /// Origin of the end: by itself, or by a stop or restart job.
     pub evidence: Evidence,
     /// `$SERVICE_RESULT`.
     pub result: ServiceResult,
-    /// `$EXIT_CODE` and `$EXIT_STATUS`, or how the line ended that failed where no main process did; `None`: none ran.
+    /// `$EXIT_CODE` and `$EXIT_STATUS`, or the end of the line that failed if no main process did;
+    /// `None`: none ran.
     pub process: Option<ProcessEnd>,
     /// That process's id.
     pub pid: Option<u32>,
-    /// When it ended, milliseconds since the epoch.
+    /// Time of its end, in milliseconds since the epoch.
     pub at: u64,
-    /// In which phase a time limit struck, where the result is a time-out and the witness knows.
+    /// Phase in which a time limit was reached, if the result is a time-out and the witness knows.
     pub waited: Option<Waited>,
 }
 
 /// A run's end, judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Death {
-    /// What it was.
+    /// The judgement.
     pub verdict: Verdict,
-    /// Why.
+    /// The cause.
     pub cause: Cause,
     /// The process that died.
     pub pid: Option<u32>,
-    /// How it ended, where it ever ran.
+    /// End of that process, if one ran.
     pub process: Option<ProcessEnd>,
-    /// When, milliseconds since the epoch; `None`: not seen.
+    /// Time of the death, in milliseconds since the epoch; `None`: not seen.
     pub at: Option<u64>,
 }
 
 /// Facts about a unit that do not change with its runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Nature {
-    /// `Type=`; until it is known a oneshot is recognised by never becoming active.
+    /// `Type=`; while unknown, a run that was never active counts as that of a oneshot.
     pub kind: Option<Kind>,
     /// Its time limits.
     pub limits: TimeLimits,
 }
 
-/// What `Type=` means for an end with success.
+/// Meaning of `Type=` for an end with success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `Type=oneshot`: ends when its work is done.
@@ -72,7 +74,7 @@ pub enum Kind {
     Lasting,
 }
 
-/// How a process ended from `$EXIT_CODE` (`exited`, `killed`, `dumped`) and `$EXIT_STATUS`.
+/// Parses the end of a process from `$EXIT_CODE` (`exited`, `killed`, `dumped`) and `$EXIT_STATUS`.
 #[must_use]
 pub fn process_end(code: &str, status: &str) -> Option<ProcessEnd> {
     match code {
@@ -88,13 +90,13 @@ pub fn process_end(code: &str, status: &str) -> Option<ProcessEnd> {
 pub struct FailedControl {
     /// Its id.
     pub pid: u32,
-    /// How it ended.
+    /// Its end.
     pub end: ProcessEnd,
-    /// When, microseconds since the epoch.
+    /// Time of its end, in microseconds since the epoch.
     pub at: u64,
 }
 
-/// Judges the end of a run. `control` is asked for only where [`needs_control`] says so.
+/// Judges the end of a run. `control` is needed only if [`needs_control`] returns true.
 #[must_use]
 pub fn judge(ended: &Ended, testimony: Option<&Testimony>, about: (&Nature, Option<FailedControl>)) -> Death {
     let (nature, control) = about;
@@ -119,20 +121,22 @@ pub fn judge(ended: &Ended, testimony: Option<&Testimony>, about: (&Nature, Opti
     }
 }
 
-/// Whether a control process failed before the main process ended: systemd stops a service whose start fails.
+/// Returns true if a control process failed before the main process ended: systemd stops a service
+/// whose start fails.
 fn came_first(control: &FailedControl, ended: &Ended) -> bool {
     let main_ended = ended.last.as_ref().and_then(|last| last.main.ended_at);
     was_starting(ended) && main_ended.is_some_and(|at| control.at <= at)
 }
 
-/// Whether the run ended before it was up.
+/// Returns true if the run ended before it was up.
 fn was_starting(ended: &Ended) -> bool {
     let was_up = ended.last.as_ref().is_some_and(Observation::died_before_a_stop);
     ended.activity == Activity::NotSeen && ended.waited == Waited::Start && !was_up
 }
 
-/// Whether the cause is, or may be, with a control process: systemd calls the run failed by exit or signal, but no main
-/// process failed, or it may have been stopped because a line of the start failed. A run record has told the two apart.
+/// Returns true if a control process is, or may be, the cause: systemd calls the run failed by exit
+/// or signal, but no main process failed, or it may have been stopped because a line of the start
+/// failed. A run record has told the two apart.
 #[must_use]
 pub fn needs_control(ended: &Ended, testimony: Option<&Testimony>) -> bool {
     let result = testimony.map(|end| &end.result).or(ended.last.as_ref().map(|last| &last.result));
@@ -141,7 +145,8 @@ pub fn needs_control(ended: &Ended, testimony: Option<&Testimony>) -> bool {
     result.is_some_and(|result| is_by_process(result) && (is_open || is_unharmed(process)))
 }
 
-/// Whether systemd calls a run failed by exit or signal whose main process ended like this.
+/// Returns true if systemd calls a run failed by exit or signal although its main process has no
+/// failure.
 #[must_use]
 pub fn no_main_process_failed(result: &ServiceResult, main: Option<ProcessEnd>) -> bool {
     is_by_process(result) && is_unharmed(main)

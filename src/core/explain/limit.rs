@@ -1,9 +1,9 @@
-//! When deaths are too many, and what then.
+//! The death limit of a ward and its consequence, in words.
 
 use super::{Line, Part, Subject, restart, steps};
 use crate::core::config::{ConditionKind, OnLimit, Stack, UnitName, time_span};
 
-/// The death limit.
+/// Explains the death limit.
 pub(super) fn too_often(subject: Subject<'_>) -> Part {
     let (ward, recovery) = (subject.ward, &subject.ward.recovery);
     let heading = "If it dies too often".to_owned();

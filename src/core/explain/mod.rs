@@ -1,6 +1,7 @@
-//! What will happen when a ward dies, in words: from the model alone, in the order in which it happens.
+//! Explains the recovery of a ward in words: from the model alone, in the order of events.
 //!
-//! Invariants: it says what the units that are generated from the same model do; who reads it needs to know nothing but systemd.
+//! Invariants: it describes the units that are generated from the same model; the reader needs to
+//! know nothing but systemd.
 
 mod limit;
 mod restart;
@@ -10,12 +11,12 @@ mod told;
 use super::config::{Settings, Stack, UnitName, Ward};
 use super::unit::AdoptedUnit;
 
-/// What is known of the ward and what is around it.
+/// Known facts about the ward and its surroundings.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The ward.
     pub ward: &'a Ward,
-    /// What the files of the unit it adopts say.
+    /// Settings in the files of the unit it adopts.
     pub adopted: Option<&'a AdoptedUnit>,
     /// Its stack, with the units of all members.
     pub stack: Option<(&'a Stack, &'a [UnitName])>,
@@ -25,27 +26,27 @@ pub struct Subject<'a> {
     pub settings: &'a Settings,
 }
 
-/// Sentences about one thing.
+/// Sentences on one subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// What they are about.
+    /// The subject.
     pub heading: String,
-    /// The sentences, in the order of time where there is one.
+    /// The sentences, in the order of events if there is one.
     pub lines: Vec<Line>,
 }
 
 /// A sentence or two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    /// By itself.
+    /// A separate line.
     Plain(String),
-    /// One of several that happen one after the other.
+    /// One of several events in sequence.
     Numbered(String),
-    /// About the one above it.
+    /// A detail of the line above it.
     Below(String),
 }
 
-/// Explains it.
+/// Explains a ward's recovery.
 #[must_use]
 pub fn explain(subject: Subject<'_>) -> Vec<Part> {
     let parts = [
@@ -62,7 +63,7 @@ pub fn explain(subject: Subject<'_>) -> Vec<Part> {
     parts.into_iter().filter(|part| !part.lines.is_empty()).collect()
 }
 
-/// The parts as text, in lines of at most `width` columns.
+/// Renders the parts as text, in lines of at most `width` columns.
 #[must_use]
 pub fn text(parts: &[Part], width: usize) -> String {
     let mut text = String::new();
@@ -105,12 +106,12 @@ pub(super) fn wrap(text: &mut String, (first, rest): (&str, &str), (sentence, wi
     text.extend([line.trim_end(), "\n"]);
 }
 
-/// The value of a key in the ward's `[Service]`, the last one given.
+/// Returns the last value of a key in the ward's `[Service]`.
 fn native<'a>(ward: &'a Ward, key: &'static str) -> Option<&'a str> {
     super::config::read_native::value(&ward.native.service, key)
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins words: `a`, `a and b`, `a, b and c`.
 pub(super) fn listed(words: &[String]) -> String {
     match words {
         [] => String::new(),

@@ -1,14 +1,14 @@
-//! How a death is noticed, whether systemd starts the unit again, and when.
+//! Explains how systemd notices a death and restarts the unit, and after which wait.
 
 use super::{Line, Part, Subject, listed, native};
 use crate::core::config::{Form, time_span};
 use crate::core::recovery::backoff::Backoff;
 use std::time::Duration;
 
-/// Restarts in a row whose waits are told one by one.
+/// Number of restarts in a row whose waits are listed.
 const TOLD: u32 = 24;
 
-/// How it is noticed.
+/// Explains how a death is noticed.
 pub(super) fn noticed(subject: Subject<'_>) -> Part {
     let ward = subject.ward;
     let unit = ward.unit();
@@ -32,7 +32,7 @@ fn kind(subject: Subject<'_>) -> Option<&str> {
     native(subject.ward, "Type").or(subject.adopted.and_then(|unit| unit.kind.as_deref()))
 }
 
-/// The `Restart=` that is in effect.
+/// Returns the effective `Restart=`.
 pub(super) fn policy(subject: Subject<'_>) -> &str {
     let own = native(subject.ward, "Restart");
     let default = match subject.ward.form {
@@ -42,12 +42,12 @@ pub(super) fn policy(subject: Subject<'_>) -> &str {
     own.unwrap_or(default)
 }
 
-/// Whether systemd ever starts it again.
+/// Returns true if systemd ever starts it again.
 pub(super) fn is_restarted(subject: Subject<'_>) -> bool {
     !matches!(policy(subject), "no" | "")
 }
 
-/// Whether systemd starts it again after a crash, and after a clean end.
+/// Returns the effect of a policy after a crash, and after a clean end.
 fn verdicts(policy: &str) -> [(&'static str, &'static str); 2] {
     const CRASH: &str = "After a crash (a signal, a core dump, the watchdog, a time-out, an exit status other than 0)";
     const CLEAN: &str = "After a clean end (exit status 0, or SIGHUP, SIGINT, SIGTERM or SIGPIPE)";
@@ -63,7 +63,7 @@ fn verdicts(policy: &str) -> [(&'static str, &'static str); 2] {
     [(CRASH, crash), (CLEAN, clean)]
 }
 
-/// Whether it comes back.
+/// Explains after which ends systemd starts it again.
 pub(super) fn comes_back(subject: Subject<'_>) -> Part {
     let policy = policy(subject);
     let mut lines: Vec<_> =
@@ -78,7 +78,7 @@ pub(super) fn comes_back(subject: Subject<'_>) -> Part {
     Part { heading: format!("Whether it comes back: Restart={policy}"), lines }
 }
 
-/// How long it waits.
+/// Explains the wait before a restart.
 pub(super) fn waits(subject: Subject<'_>) -> Part {
     let (ward, recovery) = (subject.ward, &subject.ward.recovery);
     let heading = "How long it waits".to_owned();
@@ -102,7 +102,7 @@ pub(super) fn waits(subject: Subject<'_>) -> Part {
     Part { heading, lines }
 }
 
-/// The waits in a row, as far as they grow.
+/// Renders the waits in a row, as far as they grow.
 fn series(backoff: Backoff) -> String {
     let longest = backoff.wait(u32::MAX);
     let said = |wait: Duration| if wait.is_zero() { "no time".to_owned() } else { time_span::render(wait) };

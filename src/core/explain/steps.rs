@@ -1,10 +1,10 @@
-//! What is done: before the restart, after it, if a step fails; and at other times.
+//! Explains the steps: before the restart, after it, after a failed step; and at other times.
 
 use super::{Line, Part, Subject, listed, native, restart};
 use crate::core::config::step::{Action, Awaited, RebootGuard, Step, Wait};
 use crate::core::config::{Condition, ConditionKind, OnStepFailure, Ward, time_span};
 
-/// The recovery itself, step by step.
+/// Explains the recovery itself, step by step.
 pub(super) fn recovery(subject: Subject<'_>) -> Part {
     let ward = subject.ward;
     let heading = "What is done then, in this order".to_owned();
@@ -39,17 +39,17 @@ pub(super) fn recovery(subject: Subject<'_>) -> Part {
     Part { heading, lines }
 }
 
-/// Whether it has to do with a death.
+/// Returns true if it fires after a death.
 fn fires(condition: &Condition) -> bool {
     condition.kind.is_death() || condition.kind == ConditionKind::Restart
 }
 
-/// How many of its steps come before the restart.
+/// Returns the number of its steps before the restart.
 fn split(condition: &Condition) -> usize {
     condition.steps.iter().position(|step| step.action == Action::RestartSelf).unwrap_or(0)
 }
 
-/// `OnDeath mounts`.
+/// Returns the condition's id, `OnDeath-mounts`.
 fn name(condition: &Condition) -> &str {
     &condition.id
 }
@@ -65,11 +65,11 @@ fn told(condition: &Condition, step: &Step) -> Vec<Line> {
     lines
 }
 
-/// A step below the line that names its condition.
+/// Renders a step below the line that names its condition.
 fn below(ward: &Ward, condition: &Condition, step: &Step) -> Vec<Line> {
     let own_service = condition.independent || condition.kind == ConditionKind::Limit;
     let plain = |action: &Action| match action {
-        // The sandbox is the ward's unit's alone, and of the rest only what the ward itself says is taken over.
+        // The sandbox applies to the ward's unit only. The user is looked up in the ward alone.
         Action::Execute(command) if own_service => {
             let user = native(ward, "User").filter(|_| !command.privileged).unwrap_or("root");
             format!("runs {} as {user}, and waits for it.", command.text())
@@ -84,7 +84,7 @@ fn otherwise(step: &Step) -> impl Iterator<Item = Line> {
     step.otherwise.iter().map(|below| Line::Below(format!("If that fails: {}", sentence(&below.action))))
 }
 
-/// What a step does, without a subject.
+/// Renders a step's action, without a subject.
 fn sentence(action: &Action) -> String {
     match action {
         Action::Execute(command) => {
@@ -124,7 +124,7 @@ fn awaited(what: &Awaited) -> String {
     }
 }
 
-/// What follows when a step fails.
+/// Explains the effect of a failed step.
 pub(super) fn failures(subject: Subject<'_>) -> Part {
     let conditions = subject.ward.conditions.iter().filter(|_| restart::is_restarted(subject));
     let acting = |condition: &&Condition| condition.steps.iter().any(|step| step.action != Action::RestartSelf);
@@ -144,7 +144,7 @@ pub(super) fn failures(subject: Subject<'_>) -> Part {
     Part { heading: "If a step fails".to_owned(), lines }
 }
 
-/// The conditions that have nothing to do with a restart.
+/// Explains the conditions that are not part of a restart.
 pub(super) fn other_times(ward: &Ward) -> Part {
     let mut lines = Vec::new();
     for condition in &ward.conditions {
@@ -161,12 +161,12 @@ pub(super) fn other_times(ward: &Ward) -> Part {
     Part { heading: "At other times".to_owned(), lines }
 }
 
-/// The lines of a condition's steps, below what introduces them.
+/// Renders all steps of a condition, below the line that introduces them.
 pub(super) fn all_below(ward: &Ward, condition: &Condition) -> impl Iterator<Item = Line> {
     condition.steps.iter().flat_map(|step| below(ward, condition, step))
 }
 
-/// The other units that feel it.
+/// Explains the effects on other units.
 pub(super) fn touched(subject: Subject<'_>) -> Part {
     let own = subject.ward.unit();
     let mut units: Vec<String> = Vec::new();

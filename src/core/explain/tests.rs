@@ -1,4 +1,4 @@
-//! Wards and what is said of them, kept as fixtures.
+//! Tests of wards and their explanations, which are kept as fixtures.
 
 use super::*;
 use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, read_settings, read_stack, read_ward};

@@ -1,10 +1,10 @@
-//! Who is told of it.
+//! Explains the reports of deaths and recoveries.
 
 use super::{Line, Part, Subject};
 use crate::core::config::ReportOn;
 use crate::core::config::settings::{Mqtt, Reports};
 
-/// What is reported and what is not.
+/// Explains which ends are reported, and to where.
 pub(super) fn told(subject: Subject<'_>) -> Part {
     let Mqtt { broker, wants_broker, crash_topic, recovery_topic, .. } = &subject.settings.mqtt;
     let Reports { crashes, recoveries, burst, burst_interval, .. } = subject.settings.reports;

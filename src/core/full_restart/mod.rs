@@ -1,8 +1,9 @@
-//! Full restarts of a stack: how one is asked for ([`request`]) and by whom ([`permission`], [`program`]), who is answered what
-//! ([`reception`]) and how many at a time ([`places`]), how it went ([`outcome`], [`watch`]), and what reports say of it.
+//! Full restarts of a stack: the request ([`request`]) and the right to make it ([`permission`],
+//! [`program`]), the answers to callers ([`reception`]) and the number of callers at a time
+//! ([`places`]), the result ([`outcome`], [`watch`]), and its wording in reports.
 //!
-//! A full restart is known by an id of its own, 32 hexadecimal digits as an InvocationID has; one that somebody made by
-//! hand has the InvocationID of the run of the stack's unit that it ended.
+//! A full restart has an id of its own, 32 hexadecimal digits like an InvocationID; the id of one
+//! that was made by hand is the InvocationID of the run of the stack's unit that it ended.
 
 pub mod outcome;
 pub mod permission;
@@ -14,18 +15,18 @@ pub mod watch;
 
 use serde::{Deserialize, Serialize};
 
-/// Whether a full restart came to what was wanted.
+/// Result of a full restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartOutcome {
-    /// All members are back.
+    /// All members are up again.
     Restarted,
-    /// Not all of them are, or nothing was restarted at all.
+    /// Some are not, or nothing was restarted at all.
     Failed,
 }
 
 impl RestartOutcome {
-    /// The word for it, in JSON and on the bus.
+    /// Returns the word for it, in JSON and on the bus.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -35,23 +36,23 @@ impl RestartOutcome {
     }
 }
 
-/// The reason of a report: `OpenSync restarted by cm2_trigger_restart_managers`.
+/// Returns the reason of a report: `OpenSync restarted by cm2_trigger_restart_managers`.
 #[must_use]
 pub fn restarted(name: &str, caller: &str) -> String {
     format!("{name} restarted by {caller}")
 }
 
-/// The reason of the report that follows when the restart came to nothing.
+/// Returns the reason of the further report on a failed restart.
 #[must_use]
 pub fn failed(name: &str, caller: &str, why: &str) -> String {
     format!("{name} restart by {caller} failed: {why}")
 }
 
-/// The reason of the report that follows when all came back, but not as it should.
+/// Returns the reason of the further report on a restart that succeeded with problems.
 #[must_use]
 pub fn troubled(name: &str, caller: &str, trouble: &str) -> String {
     format!("{name} restarted by {caller}, but {trouble}")
 }
 
-/// The caller of a full restart that was asked for with systemctl.
+/// The caller in reports on a full restart that was requested with systemctl.
 pub const BY_HAND: &str = "systemctl";

@@ -1,7 +1,8 @@
-//! How a full restart went: looks at its units, and the words for what is wrong.
+//! Judges the result of a full restart from snapshots of its units, and words the problems.
 //!
-//! A member is back if it runs in another run than before, or has done its work, or its condition says that it has none. Words
-//! continue a sentence: "OpenSync restart by X failed: cm.service did not come back (EXIT 203 (EXEC))".
+//! A member is back if it is in another run than before, or has done its work, or its condition
+//! exempts it. The words continue a sentence: "OpenSync restart by X failed: cm.service did not
+//! come back (EXIT 203 (EXEC))".
 
 use crate::core::config::time_span;
 use crate::core::crash::observation::{ProcessEnd, ServiceResult, Stage};
@@ -9,87 +10,88 @@ use crate::core::crash::reason::{Cause, TimeLimits};
 use crate::core::crash::tracker::Waited;
 use std::time::Duration;
 
-/// Troubles that are told one by one; of the others only the number.
+/// Number of problems that are listed; of the others only the number is given.
 const TOLD: usize = 4;
 
-/// One unit at one moment.
+/// A snapshot of one unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     /// Its name.
     pub unit: String,
-    /// Whether systemd has it.
+    /// Load state of the unit.
     pub load: Load,
-    /// Where it stands.
+    /// Its stage.
     pub stage: Stage,
     /// Its latest run; `None`: it never ran.
     pub run: Option<String>,
-    /// Whether a job is queued or under way for it.
+    /// State of its jobs.
     pub job: Job,
-    /// Whether it is of the type that ends when its work is done.
+    /// Kind of work, which tells if it may end.
     pub work: Work,
-    /// How its latest run went so far.
+    /// Result of its latest run so far.
     pub result: ServiceResult,
-    /// How its latest main process ended.
+    /// End of its latest main process.
     pub process: Option<ProcessEnd>,
     /// Its time limits.
     pub limits: TimeLimits,
 }
 
-/// Whether systemd has a unit.
+/// Load state of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Load {
-    /// It does.
+    /// systemd has loaded it.
     Loaded,
-    /// It does not, and why: `not-found`, `masked`, `bad-setting` …
+    /// It is not loaded, for this reason: `not-found`, `masked`, `bad-setting` …
     Missing(String),
 }
 
-/// Whether a unit has a job.
+/// State of a unit's jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
-    /// None.
+    /// No job.
     None,
-    /// One that is not done.
+    /// A job is queued or running.
     Pending,
 }
 
-/// What a unit does once it was started.
+/// Work of a unit after its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// It stays up.
     Lasting,
     /// It ends when it is done.
     Oneshot,
-    /// Nothing: a condition of its own says so, since the restart began.
+    /// It does nothing: its own condition has exempted it since the restart began.
     Skipped,
-    /// None any more: its ward was excluded since the restart began.
+    /// It does nothing any more: its ward was excluded since the restart began.
     Excluded,
 }
 
-/// What became of a unit.
+/// Fate of a unit in a full restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It is as it should be.
     Back,
     /// It is on its way: it "is still starting".
     OnItsWay(&'static str),
-    /// It died since and is restarted by systemd: it "keeps dying (EXIT 1)".
+    /// It has died since and systemd restarts it: it "keeps dying (EXIT 1)".
     Dying(String),
     /// It is not back: it "did not come back (EXIT 1)".
     Missing(String),
 }
 
-/// Which unit a [`Look`] is at, with its run before the restart.
+/// Role of the unit of a [`Look`], with its run before the restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part<'r> {
     /// A member; `None`: it did not run.
     Member(Option<&'r str>),
-    /// The unit that stands for the stack; `None`: it did not run, or need not be restarted, as a script may leave it alone.
+    /// The unit that stands for the stack; `None`: it did not run, or need not be restarted, since
+    /// a script may leave it alone.
     Whole(Option<&'r str>),
 }
 
 impl Look {
-    /// What became of it.
+    /// Returns its fate.
     #[must_use]
     pub fn fate(&self, part: Part<'_>) -> Fate {
         if let Load::Missing(why) = &self.load {
@@ -126,13 +128,13 @@ impl Look {
             Work::Excluded => Fate::Back,
             _ if self.result == ServiceResult::ExecCondition => Fate::Back,
             Work::Oneshot if well && (anew || !ran_before) => Fate::Back,
-            // It was down before, and nobody has started it: no part of this restart.
+            // It was down before and has not been started: no part of this restart.
             Work::Lasting if well && !ran_before && self.process.is_none() => Fate::Back,
             Work::Oneshot | Work::Lasting => Fate::Missing(format!("did not come back{}", self.why())),
         }
     }
 
-    /// ` (EXIT 203 (EXEC))`, where something is known.
+    /// Renders the cause, ` (EXIT 203 (EXEC))`, if one is known.
     fn why(&self) -> String {
         let cause = Cause::new(&self.result, self.process, (Waited::Start, &self.limits));
         match (&cause, &self.result) {
@@ -146,7 +148,7 @@ impl Look {
     }
 }
 
-/// The words for a member whose old run would not end.
+/// Returns the words for a member whose old run did not end on SIGTERM.
 #[must_use]
 pub fn had_to_be_killed(unit: &str, limit: Option<Duration>) -> String {
     match limit {
@@ -155,13 +157,13 @@ pub fn had_to_be_killed(unit: &str, limit: Option<Duration>) -> String {
     }
 }
 
-/// The words for a restart that lasts too long.
+/// Returns the words for a restart that lasts too long.
 #[must_use]
 pub fn not_over(limit: Duration) -> String {
     format!("it was not over after {}", time_span::render(limit))
 }
 
-/// The words for a restart script that did not end well.
+/// Returns the words for a restart script that failed.
 #[must_use]
 pub fn script_ended(end: ProcessEnd) -> String {
     match end {
@@ -172,13 +174,13 @@ pub fn script_ended(end: ProcessEnd) -> String {
     }
 }
 
-/// The words for a restart script that had to be ended.
+/// Returns the words for a restart script that had to be killed.
 #[must_use]
 pub fn script_killed(limit: Duration) -> String {
     format!("the restart script was killed after {}", time_span::render(limit))
 }
 
-/// All troubles in one.
+/// Joins all problems.
 #[must_use]
 pub fn together(troubles: &[String]) -> String {
     let told = troubles.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");

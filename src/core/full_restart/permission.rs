@@ -1,19 +1,20 @@
-//! Who may ask for a full restart: root, and the stack's own processes.
+//! The right to request a full restart: root and the stack's own processes have it.
 //!
-//! A process is the stack's if its control group is that of a member's unit or of the stack's own; only PID 1 and root put
-//! processes into control groups of services.
+//! A process belongs to the stack if its control group is that of a member's unit or of the stack's
+//! own unit; only PID 1 and root put processes into control groups of services.
 
-/// Whether a process of this user, in this unit, may ask. `own` are the units of the stack.
+/// Returns true if a process of this user, in this unit, may request it. `own` are the units of the
+/// stack.
 #[must_use]
 pub fn may_ask<'u>(uid: u32, unit: Option<&str>, own: impl IntoIterator<Item = &'u str>) -> bool {
     uid == 0 || unit.is_some_and(|unit| own.into_iter().any(|known| known == unit))
 }
 
-/// The unit in the text of `/proc/PID/cgroup`; `first` is the same text of PID 1, which tells where systemd's own tree of
-/// groups begins.
+/// Returns the unit in the text of `/proc/PID/cgroup`; `first` is the same text of PID 1, which
+/// shows the root of systemd's own tree of groups.
 ///
-/// With the unified hierarchy the line with the number 0 names it; where systemd uses its own legacy one that line is
-/// missing or names the root, and the line `name=systemd` does.
+/// With the unified hierarchy the line with the number 0 names it; if systemd uses its own legacy
+/// hierarchy that line is missing or names the root, and the line `name=systemd` names the unit.
 #[must_use]
 pub fn unit_of(cgroup: &str, first: &str) -> Option<String> {
     let in_hierarchy = |prefix: &str| {
@@ -26,13 +27,14 @@ pub fn unit_of(cgroup: &str, first: &str) -> Option<String> {
     in_hierarchy("").or_else(|| in_hierarchy("name=systemd"))
 }
 
-/// The path of a line `NUMBER:CONTROLLERS:PATH` with these controllers.
+/// Returns the path of a line `NUMBER:CONTROLLERS:PATH` with these controllers.
 fn path_in<'l>(line: &'l str, controllers: &str) -> Option<&'l str> {
     let (_, rest) = line.split_once(':')?;
     rest.strip_prefix(controllers)?.strip_prefix(':')
 }
 
-/// The first group below the slices. systemd puts `_` before names that the kernel might use itself.
+/// Returns the first group below the slices. systemd puts `_` before names that the kernel might
+/// use itself.
 fn unit_in_path(path: &str) -> Option<&str> {
     let unit = path.split('/').find(|group| !group.is_empty() && !group.ends_with(".slice"))?;
     let unit = unit.strip_prefix('_').unwrap_or(unit);
@@ -72,7 +74,7 @@ mod tests {
                 "1:name=systemd:/\n0::/machine/payload/init.scope\n",
                 Some("cm.service"),
             ),
-            // From outside of the container nothing is a unit of its.
+            // From outside the container no group is a unit of it.
             ("0::/../system.slice/cm.service\n", "0::/machine/init.scope\n", None),
         ] {
             assert_eq!(unit_of(cgroup, first).as_deref(), unit, "{cgroup:?} {first:?}");

@@ -1,59 +1,61 @@
-//! Places at a stack's socket: how many connections are served at the same time, and whose.
+//! Places at a stack's socket: the connections that are served at the same time.
 //!
-//! A connection has a place from when its caller may ask until it is answered. Root has places of its own, which no member can
-//! take. The members share theirs: each unit and each user has so many at most, and where all are taken a unit that has fewer gets
-//! one of the unit that has most. So no caller waits unheard for another to finish.
+//! A connection has a place from the time at which its caller may ask until it is answered. Root
+//! has its own places, which no member can take. The members share theirs: each unit and each user
+//! has a maximum, and if all are taken a unit that has fewer gets one of the unit that has most. So
+//! no caller has to wait for another to finish before it is heard.
 //!
-//! Invariants: at most [`MOST`] connections have a place; a caller without one is answered at once; a unit keeps its place unless
-//! it has at least two more than the one that gets it.
+//! Invariants: at most [`MOST`] connections have a place; a caller without one is answered at once;
+//! a unit keeps its place unless it has at least two more than the one that gets it.
 
 use super::reception::CallerId;
 use std::collections::BTreeMap;
 
-/// Places of root's callers that are no members. One unit or session of root's may have them all while no other wants one.
+/// Number of places of root's callers that are no members. One unit or session of root's may have
+/// them all while no other needs one.
 const ROOT: usize = 256;
 
-/// Places of all members together.
+/// Number of places of all members together.
 const MEMBERS: usize = 256;
 
-/// Places of one member: programs have threads and children that fail together.
+/// Number of places of one member: programs have threads and children that fail together.
 const UNIT: usize = 32;
 
-/// Places of the members that run as one user.
+/// Number of places of the members that run as one user.
 const USER: usize = 64;
 
-/// Most places there are. Each costs a descriptor, of which a service has 1024.
+/// Total number of places. Each costs a descriptor, of which a service has 1024.
 pub const MOST: usize = ROOT + MEMBERS;
 
-/// Whose places a caller may take.
+/// The pool from which a caller takes a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pool {
-    /// Those of root.
+    /// The places of root.
     Root,
-    /// Those of the stack's own processes, whatever their user.
+    /// The places of the stack's own processes, for any user.
     Members,
 }
 
-/// A caller as its place is counted.
+/// A caller with the data by which its place is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// Whose places it may take.
+    /// The pool that it takes a place from.
     pub pool: Pool,
-    /// Its unit, which its control group tells; empty where there is none.
+    /// Its unit, from its control group; empty if it has none.
     pub unit: String,
-    /// Its user's number.
+    /// Its user id.
     pub user: u32,
 }
 
-/// Whether a caller gets a place.
+/// Decision on a caller's place.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It has one.
+    /// It has a free place.
     Taken,
-    /// It has the place of this caller, which is to be answered at once.
+    /// It has the place of this caller, which must be answered at once.
     TakenFrom(CallerId),
-    /// There is none for it.
+    /// There is no place for it.
     Refused,
 }
 
@@ -64,7 +66,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// Gives a caller a place, if there is one for it. Callers' numbers grow with their arrival.
+    /// Gives a caller a place, if there is one for it. Callers' numbers grow in the order of
+    /// arrival.
     pub fn take(&mut self, caller: CallerId, holder: Holder) -> Verdict {
         let of_pool = |other: &Holder| other.pool == holder.pool;
         let of_user = |other: &Holder| other.pool == holder.pool && other.user == holder.user;
@@ -95,7 +98,7 @@ impl Places {
         verdict
     }
 
-    /// Takes a caller's place back, if it has one.
+    /// Releases a caller's place, if it has one.
     pub fn leave(&mut self, caller: CallerId) {
         self.taken.remove(&caller);
     }
@@ -104,7 +107,8 @@ impl Places {
         self.taken.values().filter(|holder| counts(holder)).count()
     }
 
-    /// The newest caller of the unit with most places among these, if it has at least two more than `own`.
+    /// Returns the newest caller of the unit with most places among these, if it has at least two
+    /// more than `own`.
     fn newest_of_greediest(&self, counts: impl Fn(&Holder) -> bool, own: usize) -> Option<CallerId> {
         let mut units: BTreeMap<&str, (usize, CallerId)> = BTreeMap::new();
         for (caller, holder) in self.taken.iter().filter(|(_, holder)| counts(holder)) {
@@ -120,7 +124,7 @@ impl Places {
 mod tests {
     use super::*;
 
-    /// Places, and callers that come one after the other.
+    /// Places, and callers that arrive one after the other.
     #[derive(Default)]
     struct Socket {
         places: Places,
@@ -133,7 +137,7 @@ mod tests {
             self.places.take(CallerId(self.last), holder.clone())
         }
 
-        /// How many of so many got a place.
+        /// Returns the number of callers, out of `count`, that got a place.
         fn come(&mut self, count: usize, holder: &Holder) -> usize {
             (0..count).filter(|_| self.comes(holder) != Verdict::Refused).count()
         }

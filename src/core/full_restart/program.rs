@@ -1,15 +1,15 @@
-//! What a program is called that has asked for a full restart without saying so.
+//! The name of a program that requests a full restart without naming itself.
 
-/// Interpreters: who runs one means the script that it runs.
+/// Interpreters, for which the script's name is used.
 const INTERPRETERS: [&str; 9] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "perl", "ruby"];
 
-/// Programs that run another one as somebody else; what ran them is meant.
+/// Programs that run another one as a different user; their parent's name is used.
 const CHANGERS: [&str; 4] = ["sudo", "doas", "su", "runuser"];
 
-/// As much of a name as the kernel keeps, in bytes: `TASK_COMM_LEN` without its end.
+/// Longest name that the kernel keeps, in bytes: `TASK_COMM_LEN` without its end.
 const KEPT: usize = 15;
 
-/// A process: its name as the kernel has it, which for a script is the script's, and its arguments.
+/// A process: its name in the kernel, which for a script is the script's, and its arguments.
 #[derive(Debug, Clone, Copy)]
 pub struct Program<'p> {
     /// `/proc/PID/comm`, at most 15 bytes.
@@ -19,28 +19,28 @@ pub struct Program<'p> {
 }
 
 impl Program<'_> {
-    /// Whether what ran it is meant, and not itself.
+    /// Returns true if the name of its parent is used instead of its own.
     #[must_use]
     pub fn is_a_changer(&self) -> bool {
         CHANGERS.contains(&self.name)
     }
 
-    /// The name that people know it by: the script's, where it is one.
+    /// Returns its usual name: for an interpreter that of the script.
     #[must_use]
     pub fn called(&self) -> String {
         if let Some(script) = self.script() {
             return base(script).to_owned();
         }
-        // The kernel has cut a long name; the arguments have all of it.
+        // The kernel has cut a long name; the arguments have it in full.
         let whole = self.arguments.iter().map(|argument| base(argument)).find(|name| self.is_cut_from(name));
         whole.unwrap_or(self.name).to_owned()
     }
 
-    /// The script that an interpreter was told to run.
+    /// Returns the script that an interpreter runs.
     fn script(&self) -> Option<&str> {
         let is_interpreter = INTERPRETERS.contains(&self.name) || self.name.starts_with("python");
         let mut rest = self.arguments.iter().skip(1).skip_while(|argument| is_switch(argument));
-        // After anything else that begins with a dash comes no file, but a command: sh -c COMMAND.
+        // Any other word with a dash is followed by a command, not by a file: sh -c COMMAND.
         rest.next().filter(|argument| is_interpreter && !argument.starts_with('-')).map(String::as_str)
     }
 
@@ -49,7 +49,7 @@ impl Program<'_> {
     }
 }
 
-/// Switches of shells after which a script may follow.
+/// Returns true for switches of shells that may be followed by a script.
 fn is_switch(argument: &str) -> bool {
     argument.len() > 1 && argument.starts_with('-') && argument[1..].chars().all(|c| "euxvlB".contains(c))
 }

@@ -1,39 +1,45 @@
-//! Who is answered what, and when: the restarter's callers, as a state machine.
+//! A state machine for the restarter's callers: it decides the answers and their time.
 //!
-//! One full restart is under way at a time. Whoever comes while it is joins it, and so does whoever had come before it was
-//! over but had not yet said what it wants. But a member that was started by it, while others still are on their way or the
-//! restarter only looks whether all stay up, wishes for the next restart, which begins when this one is over. Everybody else's
-//! wish has just been fulfilled. A restart script that has failed has fulfilled nobody's: who comes before all that it has set
-//! going is over asks for the next restart, too.
+//! One full restart is under way at a time. A caller that arrives during it joins it, and so does
+//! one that arrived before it was over but had not yet made its request. But a member that was
+//! started by it, while others still are on their way or the restarter only watches that all stay
+//! up, requests the next restart, which begins when this one is over. All other requests are
+//! fulfilled by then. A restart script that has failed fulfils none: a caller that arrives before
+//! all its effects are over requests the next restart, too.
 //!
-//! Invariants: every caller gets one answer and gets it in bounded time, but for those who want to know the end, who are
-//! told when it comes. How many may wait at the same time, and whose, is for [`super::places`] to decide. No event is wrong in any
-//! state.
+//! Invariants: every caller gets one answer in bounded time, except those that wait for the end,
+//! which are answered at the end. The number of callers at a time is decided by [`super::places`].
+//! Every event is valid in every state.
 
 use super::request::{Answer, AnswerWhen};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// How long the restarter stays for the next request. A start for each would let anybody keep systemd busy.
+/// Time for which the restarter waits for the next request. A start for each request would let any
+/// user keep systemd busy.
 pub const LINGER: Duration = Duration::from_secs(10);
 
-/// How long it stays after somebody was refused. What is said of refusals is bounded for each process: a new one would begin anew.
+/// Time for which it stays after a refusal. Messages on refusals are bounded for each process: a
+/// new one would begin anew.
 pub const LINGER_REFUSED: Duration = Duration::from_secs(60);
 
-/// How long a caller waits for a restart to be under way: a member must come back to its own work, to be stopped by it.
+/// Longest wait of a caller for a restart to begin: a member must resume its own work, to be
+/// stopped by it.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Full restarts within a minute after which no member gets another: one that asks at each start of its own would otherwise keep
-/// the host at it without end. An administrator may go on.
+/// Number of full restarts within a minute after which no member gets another: a member that
+/// requests one at each of its starts would otherwise restart without end. An administrator may go
+/// on.
 pub const ENOUGH: usize = 5;
 
-/// See [`ENOUGH`].
+/// Span of [`ENOUGH`].
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Wishes for the next restart that are kept when their callers have been answered. It is one restart whatever their number.
+/// Number of requests for the next restart that are kept after their callers have been answered.
+/// All of them get one restart.
 pub const MOST_WISHES: usize = 256;
 
-/// The errnos of answers (errno(3)), the same on all of Linux's platforms that Debian has.
+/// The errnos of answers (errno(3)), the same on all Linux platforms of Debian.
 pub mod errno {
     /// There is no such stack.
     pub const NOENT: i32 = 2;
@@ -45,49 +51,50 @@ pub mod errno {
     pub const ACCES: i32 = 13;
     /// Too many requests of the same unit or user are open.
     pub const BUSY: i32 = 16;
-    /// That was no request.
+    /// The request is invalid.
     pub const INVAL: i32 = 22;
     /// The restart was not over in time, or the request did not come to its end.
     pub const TIMEDOUT: i32 = 110;
-    /// It is not known yet how it goes.
+    /// The result is not known yet.
     pub const INPROGRESS: i32 = 115;
-    /// The inhibit file is there.
+    /// The inhibit file exists.
     pub const CANCELED: i32 = 125;
 }
 
-/// A caller's connection.
+/// Number of a caller's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallerId(pub u64);
 
-/// What a caller has to do with the stack.
+/// Relation of a caller to the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It is a process of the stack's own.
+    /// A process of the stack's own.
     Member,
-    /// It is one in a run that has begun since systemd was told to restart, whether that is known to be under way or not.
+    /// A member in a run that has begun since systemd was told to restart, known to be under way or
+    /// not.
     NewMember,
-    /// It is root's.
+    /// A process of root's that is no member.
     Outsider,
 }
 
-/// What happens. `W` is a wish: all that is known of a request but when to answer it.
+/// An event. `W` is a request without the time of its answer.
 #[derive(Debug)]
 pub enum Event<W> {
-    /// Somebody who may ask has connected.
+    /// A caller with permission has connected.
     Arrived(CallerId, Standing),
-    /// … and has said what it wants.
+    /// … and has made its request.
     Asked(CallerId, AnswerWhen, W),
-    /// … or has not, or its place is another's now.
+    /// … or has made none, or has lost its place.
     Left(CallerId),
-    /// Somebody who may not ask has connected.
+    /// A caller without permission has connected.
     Refused,
-    /// Nothing is restarted, because the inhibit file is there.
+    /// The restart is inhibited: the inhibit file exists.
     Inhibited(String),
-    /// systemd has taken the restart up, or the restart script has ended well.
+    /// systemd has accepted the restart, or the restart script has succeeded.
     Begun,
-    /// All has been started again, as far as it starts; now it must stay up.
+    /// All units have been started, as far as they start; now they must stay up.
     Started,
-    /// The restart script has failed, but what it has set going is not over.
+    /// The restart script has failed, but its effects are not over.
     Failed(Answer),
     /// The restart is over.
     Over(Answer),
@@ -95,64 +102,64 @@ pub enum Event<W> {
     Tick,
 }
 
-/// What is to be done.
+/// An action for the restarter.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action<W> {
     /// Restart the stack, unless it is inhibited.
     Restart(W),
-    /// Note that one more has asked for the restart under way.
+    /// Record one more caller of the restart under way.
     Join(W),
-    /// Look no longer whether all stays up, or has ended: the next restart waits.
+    /// Stop watching the units: the next restart waits.
     Hurry,
-    /// Answer, and part.
+    /// Answer and close the connection.
     Answer(CallerId, Answer),
     /// End the program.
     Leave,
 }
 
-/// The state.
+/// State of the reception.
 #[derive(Debug)]
 pub struct Reception<W> {
     phase: Phase,
-    /// The program does not end before.
+    /// Time before which the program does not end.
     stays_until: Duration,
     arrived: BTreeMap<CallerId, Caller>,
     waiting: Vec<Waiting>,
-    /// When the latest restarts were begun.
+    /// Start times of the latest restarts.
     begun: VecDeque<Duration>,
-    /// Wishes for the restart after this one; `None`: that caller has its answer.
+    /// Requests for the restart after this one; `None`: that caller has its answer.
     next: Vec<(Option<Waiting>, W)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing is restarted.
+    /// No restart.
     Idle { until: Duration },
-    /// It is not known yet whether the restart is under way.
+    /// A restart was ordered, but is not known to be under way.
     Asking,
-    /// It is.
+    /// The restart is under way.
     Begun,
-    /// All was started again.
+    /// All units were started again and are watched.
     Looking,
-    /// It has failed and all have their answers; who comes now asks for the next.
+    /// It has failed and all have their answers; new callers request the next one.
     Ending,
 }
 
-/// A caller that has not said yet what it wants.
+/// A caller that has not made its request yet.
 #[derive(Debug, Clone)]
 struct Caller {
     arrival: Arrival,
     standing: Standing,
 }
 
-/// When it has connected.
+/// Time of a caller's arrival.
 #[derive(Debug, Clone)]
 enum Arrival {
-    /// While nothing was restarted, or too late to join.
+    /// While no restart was under way, or too late to join one.
     Apart,
     /// While this restart was under way.
     During,
-    /// While a restart was under way that is over by now.
+    /// During a restart that is over by now.
     Before(Answer),
 }
 
@@ -164,13 +171,13 @@ struct Waiting {
 }
 
 impl<W> Reception<W> {
-    /// Nobody is there yet.
+    /// Starts without callers and without a restart.
     #[must_use]
     pub fn new(now: Duration) -> Self {
         Self::in_phase(Phase::Idle { until: now + LINGER })
     }
 
-    /// A restart is under way that an earlier process began.
+    /// Starts during a restart that an earlier process began.
     #[must_use]
     pub fn resumed() -> Self {
         Self::in_phase(Phase::Asking)
@@ -187,7 +194,7 @@ impl<W> Reception<W> {
         }
     }
 
-    /// When a [`Event::Tick`] is due.
+    /// Returns the time at which a [`Event::Tick`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         let idle = match self.phase {
@@ -198,7 +205,7 @@ impl<W> Reception<W> {
         impatient.filter_map(|waiting| waiting.until).chain(idle).min()
     }
 
-    /// Takes one event.
+    /// Processes one event.
     pub fn step(&mut self, now: Duration, event: Event<W>) -> Vec<Action<W>> {
         let mut actions = Vec::new();
         match event {
@@ -228,7 +235,7 @@ impl<W> Reception<W> {
 
     fn arrival(&self, standing: Standing) -> Arrival {
         match (self.phase, standing) {
-            // Also before it is known to be under way: a quick member is back before that is seen.
+            // Also before it is known to be under way: a quick member is up before that is seen.
             (Phase::Idle { .. } | Phase::Ending, _)
             | (Phase::Asking | Phase::Begun, Standing::NewMember)
             | (Phase::Looking, Standing::Member | Standing::NewMember) => Arrival::Apart,
@@ -281,7 +288,7 @@ impl<W> Reception<W> {
         }
     }
 
-    /// Forgets a caller. What it has wished for stays.
+    /// Forgets a caller. Its request remains.
     fn left(&mut self, caller: CallerId) {
         self.arrived.remove(&caller);
         self.waiting.retain(|waiting| waiting.caller != caller);
@@ -290,7 +297,8 @@ impl<W> Reception<W> {
         }
     }
 
-    /// Keeps a wish for the next restart. The first of them begins it; of the others that nobody waits for any more so many are kept.
+    /// Keeps a request for the next restart. The first of them begins it; from [`MOST_WISHES`] on,
+    /// each new one replaces another whose caller has been answered, if there is one.
     fn put_off(&mut self, waiting: Waiting, wish: W) {
         if self.next.len() >= MOST_WISHES
             && let Some(answered) = self.next.iter().skip(1).position(|(waiting, _)| waiting.is_none())
@@ -300,13 +308,13 @@ impl<W> Reception<W> {
         self.next.push((Some(waiting), wish));
     }
 
-    /// Whether the members have had as many restarts as they may.
+    /// Returns true if the members have had the maximum of restarts.
     fn is_enough(&mut self, now: Duration) -> bool {
         self.begun.retain(|begun| now.saturating_sub(*begun) < MINUTE);
         self.begun.len() >= ENOUGH
     }
 
-    /// Begins a restart. Whoever is there already takes part in it.
+    /// Begins a restart. All callers that are connected already take part in it.
     fn restart(&mut self, now: Duration, wish: W) -> Action<W> {
         self.phase = Phase::Asking;
         self.begun.push_back(now);
@@ -316,7 +324,7 @@ impl<W> Reception<W> {
         Action::Restart(wish)
     }
 
-    /// Answers those who wanted to know no more than that.
+    /// Answers the callers that wait for the beginning only.
     fn begun(&mut self, phase: Phase, actions: &mut Vec<Action<W>>) {
         self.phase = phase;
         let told = self.waiting.extract_if(.., |waiting| waiting.when == AnswerWhen::Begun);
@@ -326,7 +334,8 @@ impl<W> Reception<W> {
         }
     }
 
-    /// Answers all who take part in the restart, also those who have yet to speak.
+    /// Answers all callers that take part in the restart; those without a request yet get the
+    /// answer later.
     fn answer_all(&mut self, answer: &Answer, actions: &mut Vec<Action<W>>) {
         actions.extend(self.waiting.drain(..).map(|waiting| Action::Answer(waiting.caller, answer.clone())));
         for caller in self.arrived.values_mut().filter(|caller| matches!(caller.arrival, Arrival::During)) {
@@ -355,7 +364,7 @@ impl<W> Reception<W> {
     fn tick(&mut self, now: Duration, actions: &mut Vec<Action<W>>) {
         let is_late = |waiting: &mut Waiting| waiting.until.is_some_and(|until| until <= now);
         let mut late: Vec<_> = self.waiting.extract_if(.., is_late).collect();
-        // The wish itself stays: it is for the restart that comes.
+        // The request itself stays: it is for the next restart.
         late.extend(self.next.iter_mut().filter_map(|(waiting, _)| waiting.take_if(is_late)));
         let words = "it is not known yet how the restart goes";
         let answer = Answer { errno: errno::INPROGRESS, words: words.to_owned() };

@@ -1,37 +1,39 @@
-//! What a caller writes to a stack's socket, and what it is answered.
+//! The protocol of a stack's socket: the text of a request and of its answer.
 //!
-//! The request is text: a line that names the protocol, lines `key=value`, an empty line, and then the caller's backtrace
-//! in the lines of a report, if it has one. The caller closes its half of the connection behind it. The answer is one line:
-//! an errno as a decimal number, 0 for success, a space and words for people. libunitward writes the same in C.
+//! The request is text: a line that names the protocol, lines `key=value`, an empty line, and then
+//! the caller's backtrace in the lines of a report, if it has one. The caller closes its half of
+//! the connection after it. The answer is one line: an errno as a decimal number, 0 for success, a
+//! space and words for people. libunitward writes the same in C.
 //!
-//! Invariants: any bytes make a request or an error, never a panic; what comes out is bounded and has no control or invisible
-//! character in it but the newlines of the backtrace, so that nothing a program calls itself can forge a line.
+//! Invariants: any bytes make a request or an error, never a panic; the output is bounded and has
+//! no control or invisible character in it except the newlines of the backtrace, so that no name of
+//! a program can forge a line.
 
 use crate::core::crash::backtrace::{FRAMES, LINE};
 use crate::core::crash::observation::InvocationId;
 use crate::core::visible::is_visible;
 use std::fmt::Write as _;
 
-/// Where the sockets are; a stack's name is its socket's.
+/// Directory of the sockets; a stack's name is its socket's.
 pub const SOCKETS: &str = "/run/unitward/stacks";
 
 /// The first line of a request.
 pub const PROTOCOL: &str = "unitward-restart-stack 1";
 
-/// The longest request in bytes: a backtrace that is not cut has 16 KiB.
+/// Longest request in bytes: an uncut backtrace has 16 KiB.
 pub const LONGEST: usize = 32 << 10;
 
-/// The longest name of a caller in bytes.
+/// Longest name of a caller in bytes.
 const CALLER: usize = 256;
 
-/// A wish for a full restart.
+/// A request for a full restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Who asks: a function, a program, or a ward with what happened to it.
+    /// The caller: a function, a program, or a ward with the event that led to the request.
     pub caller: String,
-    /// The death that led to it. Only root is believed.
+    /// The death that led to it. It is accepted from root only.
     pub cause: Option<Cause>,
-    /// When to be answered.
+    /// Time of the answer.
     pub answer: AnswerWhen,
     /// The caller's own stack, one frame a line as in a report.
     pub backtrace: Option<String>,
@@ -46,34 +48,34 @@ pub struct Cause {
     pub invocation: InvocationId,
 }
 
-/// When a caller wants its answer.
+/// Time at which a caller is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerWhen {
     /// As soon as the restart is under way or has failed.
     Begun,
-    /// When all is over.
+    /// At the end of the restart.
     Over,
 }
 
-/// Why bytes are no request.
+/// The reason why bytes are no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {
     /// Longer than [`LONGEST`].
     #[error("it is longer than 32 KiB")]
     TooLong,
-    /// The first line is another.
+    /// A different first line.
     #[error("it does not begin with {PROTOCOL:?}")]
     Protocol,
-    /// A line that is none of ours.
+    /// An unknown line.
     #[error("line {0} is not understood")]
     Line(usize),
-    /// Nobody is named.
+    /// No caller.
     #[error("no caller is named")]
     Nobody,
 }
 
 impl Request {
-    /// The bytes for the socket.
+    /// Renders the bytes for the socket.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = format!("{PROTOCOL}\ncaller={}\n", printable(&self.caller, CALLER));
@@ -84,15 +86,15 @@ impl Request {
             text.push_str("answer=over\n");
         }
         text.push('\n');
-        // Of a longer one the other side would take nothing at all.
+        // The receiver would reject a longer backtrace entirely.
         text.push_str(&self.backtrace.as_deref().and_then(frames).unwrap_or_default());
         text
     }
 
-    /// Reads them.
+    /// Parses them.
     ///
     /// # Errors
-    /// [`BadRequest`] tells what is wrong.
+    /// [`BadRequest`], the reason.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadRequest> {
         if bytes.len() > LONGEST {
             return Err(BadRequest::TooLong);
@@ -125,21 +127,22 @@ impl Cause {
     }
 }
 
-/// The lines of a backtrace as a report has them: each but the first one is indented by a space.
+/// Formats the lines of a backtrace as in a report: each but the first one is indented by a space.
 fn frames(text: &str) -> Option<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(FRAMES);
     let lines: Vec<_> = lines.map(|line| cut(line, LINE)).collect();
     (!lines.is_empty()).then(|| lines.join("\n ") + "\n")
 }
 
-/// The same without blanks around it, also where it is cut: else it would be another text when it is read again.
+/// Trims and cuts a text; the result has no blanks at its ends, so that it is the same when it is
+/// read again.
 fn cut(text: &str, limit: usize) -> String {
     let mut text = printable(text.trim(), limit);
     text.truncate(text.trim_end().len());
     text
 }
 
-/// At most `limit` bytes, all of them visible.
+/// Returns at most `limit` bytes, all of them visible.
 pub(crate) fn printable(text: &str, limit: usize) -> String {
     let mut printable = String::new();
     for c in text.chars().map(|c| if is_visible(c) { c } else { '?' }) {
@@ -151,23 +154,23 @@ pub(crate) fn printable(text: &str, limit: usize) -> String {
     printable
 }
 
-/// What a caller is told.
+/// Answer to a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// 0, or an errno.
     pub errno: i32,
-    /// For people.
+    /// Text for people.
     pub words: String,
 }
 
 impl Answer {
-    /// The line for the socket.
+    /// Renders the line for the socket.
     #[must_use]
     pub fn to_line(&self) -> String {
         format!("{} {}\n", self.errno, printable(&self.words, LINE))
     }
 
-    /// Reads it; `None` where it is cut off or none of ours.
+    /// Parses it; `None` if it is cut off or has another form.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let (errno, words) = line.strip_suffix('\n')?.split_once(' ')?;

@@ -1,17 +1,18 @@
-//! After a restart: are all back, and do they stay?
+//! Watches the units after a full restart: all must come back and stay up.
 //!
-//! A unit's fate is believed once it has been the same for a second. A unit that is on its way is waited for, as long as the
-//! restart may take; one that dies and is started again and again only for a while, as it may do so for ever.
+//! A unit's fate counts once it has been the same for a second. A unit on its way is awaited until
+//! the deadline of the restart; one that dies and is started again and again only for a limited
+//! time, as it may do so for ever.
 
 use super::outcome::{Fate, Look, Part};
 use crate::core::crash::observation::Stage;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How long a unit must stay as it is.
+/// Time for which a unit's state must not change.
 const CALM: Duration = Duration::from_secs(1);
 
-/// How long units that die again and again are watched.
+/// Time for which units that die again and again are watched.
 const DYING: Duration = Duration::from_secs(10);
 
 /// The first pause between two looks, and the longest.
@@ -22,11 +23,11 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 pub enum Before {
     /// A member, with the run it was in; `None`: it did not run.
     Member(Option<String>),
-    /// The unit that stands for the stack, likewise; `None` also where it need not be restarted.
+    /// The unit that stands for the stack, likewise; `None` also if it need not be restarted.
     Whole(Option<String>),
 }
 
-/// What is known so far. Times are of a clock that does not jump.
+/// State of the watch. Times are of a clock that does not jump.
 #[derive(Debug)]
 pub struct Watch {
     units: Vec<Watched>,
@@ -39,33 +40,33 @@ pub struct Watch {
 #[derive(Debug)]
 struct Watched {
     before: Before,
-    /// The runs it was seen in since.
+    /// The runs that it was seen in since.
     runs: BTreeSet<String>,
     state: Option<(Stage, Option<String>)>,
-    /// Since when it has been in this state.
+    /// Time since which it has been in this state.
     since: Duration,
 }
 
-/// What follows from a look.
+/// Consequence of a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// Look again after this time.
     Look(Duration),
-    /// All is known that can be.
+    /// The result is known.
     Known(Conclusion),
 }
 
-/// What is wrong.
+/// Problems of a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conclusion {
-    /// With units that are not as they should be, in words.
+    /// Problems with units that failed, in words.
     pub troubles: Vec<String>,
-    /// With those that were not done in time.
+    /// Problems with units that were not done in time.
     pub late: Vec<String>,
 }
 
 impl Watch {
-    /// Begins to watch these units, at the latest until `deadline`.
+    /// Begins to watch these units, until `deadline` at most.
     #[must_use]
     pub fn new(units: Vec<Before>, now: Duration, deadline: Duration) -> Self {
         let watched = |before| Watched { before, runs: BTreeSet::new(), state: None, since: now };
@@ -78,7 +79,7 @@ impl Watch {
         }
     }
 
-    /// Takes a look at the units, in the order that was given.
+    /// Processes a look at the units, in the order that was given.
     pub fn take(&mut self, now: Duration, looks: Vec<Look>) -> Next {
         for (unit, look) in self.units.iter_mut().zip(&looks) {
             unit.take(now, look);
@@ -95,17 +96,17 @@ impl Watch {
         }
         let pause = self.pause.min(self.deadline - now);
         self.pause = (self.pause * 2).min(PAUSES.1);
-        // When all are as they should be, nothing but their calm is waited for.
+        // If all are as they should be, only their calm is awaited.
         Next::Look(if on_their_way || dying { pause } else { pause.min(calm.saturating_sub(now)).max(PAUSES.0) })
     }
 
-    /// What is known by now. Units on their way are not held against it.
+    /// Concludes from the state at `now`. Units on their way are no problem.
     #[must_use]
     pub fn hurried(&self, now: Duration) -> Conclusion {
         Conclusion { late: Vec::new(), ..self.conclude(&self.fates(now)) }
     }
 
-    /// The last look at each unit.
+    /// Returns the last look at each unit.
     #[must_use]
     pub fn looks(&self) -> &[Look] {
         &self.looks
@@ -122,7 +123,7 @@ impl Watch {
                 (Fate::OnItsWay(words), Before::Whole(_)) => whole = Some(format!("{name} {words}")),
             }
         }
-        // It waits for its members; only where none is late it is late itself.
+        // It waits for its members; only if none of them is late it is late itself.
         if conclusion.late.is_empty() {
             conclusion.late.extend(whole);
         }
@@ -147,7 +148,8 @@ impl Watched {
         self.runs.extend(look.run.clone().filter(|run| before != Some(run)));
     }
 
-    /// What a look tells; and what the looks before it do: that a unit which is up has died and will again.
+    /// Returns the fate that a look shows; a unit that is up again after a further death counts as
+    /// dying until its state has been calm.
     fn fate(&self, look: &Look, now: Duration) -> Fate {
         let part = match &self.before {
             Before::Member(run) => Part::Member(run.as_deref()),
@@ -190,7 +192,7 @@ mod tests {
         Look { result, process: Some(ProcessEnd::Exited(1)), ..look(Stage::Ended, run) }
     }
 
-    /// Lets a unit go through these states, each until the time given with it; the last one lasts.
+    /// Passes a unit through these states, each until the time given with it; the last one lasts.
     fn check(states: &[(u64, Look)]) -> (u64, Conclusion) {
         let mut watch = Watch::new(vec![Before::Member(Some("old".into()))], Duration::ZERO, DEADLINE);
         let mut now = Duration::ZERO;

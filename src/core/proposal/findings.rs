@@ -1,10 +1,10 @@
-//! What of a unit has a meaning for recoveries, in words.
+//! Properties of a unit that matter for recoveries, in words.
 
 use super::{Found, Main};
 use crate::core::config::time_span::render;
 use crate::core::explain::listed;
 
-/// The sentences.
+/// Returns the sentences.
 pub(super) fn findings(found: &Found) -> Vec<String> {
     let parts = [
         instance(found),
@@ -30,7 +30,7 @@ fn instance(found: &Found) -> Option<String> {
         .then(|| format!("An instance of {template}: this ward guards {unit} alone, other instances need their own."))
 }
 
-/// Whose end is a death.
+/// Describes the process whose end is a death.
 fn main_process(found: &Found) -> Option<String> {
     let Found { kind, pid_file, .. } = found;
     Some(match kind.as_str() {

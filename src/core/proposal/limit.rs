@@ -1,6 +1,7 @@
-//! What the unit's start limit becomes: the ward's death limit replaces it.
+//! Conversion of the unit's start limit into the ward's death limit, which replaces it.
 //!
-//! `StartLimitBurst=5` is five starts, the first one too; so the fifth death is the last, and four are borne.
+//! `StartLimitBurst=5` is five starts, the first one included; so the fifth death is the last, and
+//! four are tolerated.
 
 use super::{Found, Section, StartLimit};
 use crate::core::config::Recovery;
@@ -11,7 +12,8 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The section where the unit's own settings ask for one; what is not taken over, if anything.
+/// Returns the section, if the unit's own settings need one, and sentences on settings that are not
+/// taken over.
 pub(super) fn section(found: &Found) -> (Option<Section>, Vec<String>) {
     let own = &found.start_limit;
     let default = &found.default_start_limit;
@@ -33,7 +35,7 @@ pub(super) fn section(found: &Found) -> (Option<Section>, Vec<String>) {
     ((!lines.is_empty()).then_some(Section { heading: "Recovery", why, lines }), lost)
 }
 
-/// The unit's own limit, as a death limit.
+/// Converts the unit's own limit into a death limit: reasons and lines.
 fn taken_over(found: &Found) -> (Vec<String>, Vec<String>) {
     let StartLimit { burst, interval, .. } = &found.start_limit;
     if interval.is_zero() || *burst == 0 {
@@ -56,7 +58,7 @@ fn taken_over(found: &Found) -> (Vec<String>, Vec<String>) {
             render(found.restart_delay)
         ));
     } else if own_waits.saturating_add(back_off(deaths)) >= within / 2 {
-        // The runs between the deaths take their time too.
+        // The runs between the deaths take time too.
         why.push(
             "MaxDelaySec=0: with a back-off that doubles so many deaths would hardly fall within that time.".to_owned(),
         );
@@ -65,7 +67,7 @@ fn taken_over(found: &Found) -> (Vec<String>, Vec<String>) {
     (why, lines)
 }
 
-/// The ward's default limit, where the unit's wait keeps it from ever being reached.
+/// Widens the ward's default limit if the unit's wait keeps it from ever being reached.
 fn slow(found: &Found) -> Option<(String, String)> {
     let Recovery { death_limit, death_limit_interval, .. } = Recovery::default();
     let delay = found.restart_delay;
@@ -82,7 +84,7 @@ fn slow(found: &Found) -> Option<(String, String)> {
     })
 }
 
-/// That the limit is new where the unit's wait has kept systemd's from being reached.
+/// Returns a note that the limit is new, if the unit's wait has kept systemd's from being reached.
 fn now_limited(found: &Found) -> Option<String> {
     let StartLimit { burst, interval, .. } = &found.start_limit;
     let is_endless = found.restart_delay.saturating_mul(*burst) >= *interval && !interval.is_zero();
@@ -96,10 +98,10 @@ fn now_limited(found: &Found) -> Option<String> {
     })
 }
 
-/// How long the ward's back-off takes for so many restarts in a row.
+/// Returns the total back-off of a ward for so many restarts in a row.
 fn back_off(restarts: u32) -> Duration {
     let Recovery { delay, max_delay, .. } = Recovery::default();
     let backoff = Backoff { delay, max_delay };
-    // Past a thousand restarts any interval is over.
+    // After a thousand restarts any interval is over.
     (1..=restarts.min(1_000)).map(|restart| backoff.wait(restart)).sum()
 }

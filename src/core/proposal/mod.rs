@@ -1,7 +1,8 @@
-//! The ward that fits a unit which has none, from what PID 1 says of the unit.
+//! Proposes the ward for a unit without one, from PID 1's data on the unit.
 //!
-//! Invariants: it changes as little of the unit as possible, and each line that it adds has its reason above it. What was found and
-//! has a meaning for recoveries stands in the ward as a comment. Foreign text can add no line to it.
+//! Invariants: it changes as little of the unit as possible, and each line that it adds has its
+//! reason above it. Findings that matter for recoveries are comments in the ward. Foreign text can
+//! add no line to it.
 
 mod findings;
 mod limit;
@@ -12,10 +13,10 @@ use super::explain::wrap;
 use super::visible::visible;
 use std::time::Duration;
 
-/// Columns of the comments.
+/// Width of the comments, in columns.
 const WIDTH: usize = 96;
 
-/// What PID 1 says of a service.
+/// PID 1's data on a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Its own name.
@@ -28,23 +29,23 @@ pub struct Found {
     pub restart_delay: Duration,
     /// `WatchdogSec=`.
     pub watchdog: Option<Duration>,
-    /// `PIDFile=`, empty where there is none.
+    /// `PIDFile=`, empty if not set.
     pub pid_file: String,
     /// `RemainAfterExit=`.
     pub remains: bool,
-    /// `User=`, empty where there is none.
+    /// `User=`, empty if not set.
     pub user: String,
-    /// Its main process, where it is up.
+    /// Its main process, if it is up.
     pub main: Main,
     /// The sockets, timers, paths and automounts that start it.
     pub triggers: Vec<String>,
     /// The units with `BindsTo=` on it.
     pub bound: Vec<String>,
-    /// The units that systemd restarts with it: those with `Requires=`, `Requisite=` or `PartOf=` on it.
+    /// The units that systemd restarts with it, by their `Requires=`, `Requisite=` or `PartOf=`.
     pub restarted_with: Vec<String>,
     /// Its start limit.
     pub start_limit: StartLimit,
-    /// The start limit of units that have none of their own.
+    /// The start limit of units without one of their own.
     pub default_start_limit: StartLimit,
 }
 
@@ -62,31 +63,31 @@ pub enum Main {
 /// `StartLimitBurst=`, `StartLimitIntervalSec=` and `StartLimitAction=`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StartLimit {
-    /// So many starts …
+    /// Number of starts …
     pub burst: u32,
     /// … in this time; zero: no limit.
     pub interval: Duration,
-    /// What follows, such as `reboot`; empty or `none`: nothing.
+    /// Action at the limit, such as `reboot`; empty or `none`: nothing.
     pub action: String,
 }
 
-/// A ward that is not written yet.
+/// A proposed ward.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
-    /// Its file.
+    /// Text of its file.
     pub text: String,
-    /// What was found, a sentence or two each.
+    /// The findings, a sentence or two each.
     pub findings: Vec<String>,
 }
 
-/// Lines of a section, with why they are there.
+/// Lines of a section, with their reasons.
 struct Section {
     heading: &'static str,
     why: Vec<String>,
     lines: Vec<String>,
 }
 
-/// The ward for this unit.
+/// Proposes the ward for this unit.
 #[must_use]
 pub fn propose(found: &Found) -> Proposal {
     let unit = &found.unit;
@@ -109,7 +110,7 @@ pub fn propose(found: &Found) -> Proposal {
     Proposal { text, findings }
 }
 
-/// Adds a comment: what stands in the unit may be anything, and stays one.
+/// Adds a comment. Text of the unit may contain anything and remains a comment.
 fn comment(text: &mut String, sentence: &str) {
     wrap(text, ("# ", "# "), (&visible(sentence), WIDTH));
 }

@@ -1,8 +1,9 @@
-//! Which `Restart=` the unit gets, if it has none.
+//! Choice of `Restart=` for a unit that has none.
 
 use super::{Found, Section};
 
-/// The section for a unit with `Restart=no`; for others what theirs leaves out, if anything.
+/// Returns the section for a unit with `Restart=no`; for others a note on the ends that their own
+/// setting does not cover.
 pub(super) fn section(found: &Found) -> (Option<Section>, Option<String>) {
     if !matches!(found.restart.as_str(), "" | "no") {
         return (None, kept(&found.restart));
@@ -12,8 +13,9 @@ pub(super) fn section(found: &Found) -> (Option<Section>, Option<String>) {
     (Some(Section { heading: "Service", why: vec![why], lines: vec![format!("Restart={value}")] }), None)
 }
 
-/// Of a daemon that is to be up all the time every end is a failure, also a clean one: SIGTERM from a stray kill counts as clean.
-/// What is started on demand, or says nothing about itself, may end when its work is done.
+/// Chooses the value and its reason. For a daemon that must always be up every end is a failure,
+/// also a clean one: SIGTERM from a stray kill counts as clean. A service that is started on
+/// demand, or whose type says nothing, may end when its work is done.
 fn chosen(found: &Found) -> (&'static str, &'static str) {
     match found.kind.as_str() {
         "oneshot" => (
@@ -39,7 +41,7 @@ fn chosen(found: &Found) -> (&'static str, &'static str) {
     }
 }
 
-/// What a `Restart=` of its own leaves down.
+/// Describes the ends after which a unit's own `Restart=` leaves it down.
 fn kept(restart: &str) -> Option<String> {
     let left_down = match restart {
         "on-success" => "a crash leaves it down",

@@ -1,4 +1,4 @@
-//! Tables of units and the wards that they get.
+//! Tables of units and the wards proposed for them.
 
 use super::*;
 use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, read_ward};
@@ -8,7 +8,7 @@ fn limit(burst: u32, interval: u64, action: &str) -> StartLimit {
     StartLimit { burst, interval: Duration::from_secs(interval), action: action.to_owned() }
 }
 
-/// A unit as Debian has most of them.
+/// Returns a unit with the usual settings of Debian.
 fn plain(kind: &str) -> Found {
     Found {
         unit: UnitName::new("web.service").unwrap(),
@@ -28,7 +28,7 @@ fn plain(kind: &str) -> Found {
     }
 }
 
-/// The lines that are no comments.
+/// Returns the lines of the proposal that are no comments.
 fn lines(found: &Found) -> Vec<String> {
     let Proposal { text, .. } = propose(found);
     let name = found.unit.stem().to_owned();

@@ -1,44 +1,45 @@
-//! The account of one recovery: what died, why, what was done about it, what came of it and how long it took.
+//! The account of one recovery: the death, its reason, the steps, the outcome and the durations.
 //!
-//! A recovery begins with the death of a run that was up, or with a first start that failed. It ends when a later run
-//! is up, its steps included, when the ward is given up, or when somebody ends it before: by a stop, an exclusion, the
-//! removal of the ward, a start by hand or a shutdown. Restarts that fail in between belong to it.
+//! A recovery begins with the death of a run that was up, or with a first start that failed. It
+//! ends when a later run is up, its steps included, when the ward is given up, or by an earlier
+//! end: a stop, an exclusion, the removal of the ward, a start by hand or a shutdown. Restarts that
+//! fail in between belong to it.
 //!
-//! Not part of it: what runs beside the start, that is conditions with `Independent=` and `[OnLimit]`. Their services
-//! may go on for as long as they like after the ward is back.
+//! Conditions that run beside the start, with `Independent=` and `[OnLimit]`, are not part of it.
+//! Their services may go on for as long as they like after the ward is up again.
 
 use super::course::Attempts;
 use crate::core::crash::observation::InvocationId;
 
-/// The death that began it.
+/// The death that began a recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Died {
     /// The run that ended.
     pub invocation: InvocationId,
-    /// Why, in the words of a crash report.
+    /// Reason of the death, in the words of a crash report.
     pub reason: String,
-    /// When, milliseconds since the epoch.
+    /// Time of the death, in milliseconds since the epoch.
     pub at: u64,
 }
 
 /// One automatic restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempt {
-    /// When its first line ran, milliseconds since the epoch; `None`: nobody noted it.
+    /// Time of its first line, in milliseconds since the epoch; `None`: not recorded.
     pub begun: Option<u64>,
-    /// When the unit was down and systemd began to wait for `RestartSec=`, likewise.
+    /// Time at which the unit was down and systemd began to wait for `RestartSec=`, likewise.
     pub down: Option<u64>,
-    /// How long it waited before all else, milliseconds; 0: it did not.
+    /// Back-off before all else, in milliseconds; 0: none.
     pub backoff_ms: u64,
     /// Its steps, in the order they ran.
     pub steps: Vec<StepDone>,
-    /// When it was up; `None`: it never was.
+    /// Times at which it was up; `None`: it never was.
     pub up: Option<UpTimes>,
-    /// When it ended, if it failed, milliseconds since the epoch.
+    /// Time of its end if it failed, in milliseconds since the epoch.
     pub failed_at: Option<u64>,
 }
 
-/// What one step did.
+/// Record of one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepDone {
     /// The condition's id, `OnDeath`.
@@ -47,44 +48,44 @@ pub struct StepDone {
     pub step: String,
     /// Its argument as the ward has it; empty where it was too long to keep.
     pub argument: String,
-    /// Whether it did what it should.
+    /// Result of the step.
     pub result: StepOutcome,
-    /// How long it took, milliseconds.
+    /// Duration, in milliseconds.
     pub ms: u64,
-    /// When it ended, milliseconds since the epoch.
+    /// Time of its end, in milliseconds since the epoch.
     pub at: u64,
 }
 
-/// Whether a step did what it should.
+/// Result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepOutcome {
-    /// It did, or a `-` before its command says that its failure does not matter.
+    /// It succeeded, or a `-` before its command makes a failure count as success.
     Ok,
-    /// It did not.
+    /// It failed.
     Failed,
 }
 
-/// When a run was up, milliseconds since the epoch.
+/// Times at which a run was up, in milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpTimes {
-    /// When its main process was started.
+    /// Start of its main process.
     pub main: u64,
-    /// When all steps of the start were done.
+    /// End of all steps of the start.
     pub at: u64,
 }
 
-/// How it ended.
+/// End of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// A run was up.
     Up,
     /// The death limit was reached.
     GivenUp(GivenUp),
-    /// It was ended at this time, milliseconds since the epoch, before a run was up.
+    /// It ended early, before a run was up, at this time in milliseconds since the epoch.
     Early(u64),
 }
 
-/// What the death limit led to.
+/// Action at the death limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GivenUp {
     /// The ward stays down.
@@ -95,10 +96,10 @@ pub enum GivenUp {
     Reboot,
 }
 
-/// What came of a recovery.
+/// Outcome of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The ward is up and every step of the last restart did what it should.
+    /// The ward is up and every step of the last restart succeeded.
     Recovered,
     /// The ward is up, but a step of the last restart failed that no `-` excused.
     StepFailed,
@@ -108,41 +109,43 @@ pub enum Outcome {
     StackRestarted,
     /// The host reboots.
     Rebooting,
-    /// It was ended before the ward was up and its steps done: by a stop, an exclusion by hand, the removal of the ward, a
-    /// start by hand or a shutdown.
+    /// It ended before the ward was up and its steps done: by a stop, an exclusion by hand, the
+    /// removal of the ward, a start by hand or a shutdown.
     Ended,
 }
 
-/// The account.
+/// Account of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The ward's name.
     pub ward: String,
     /// The run whose death began it.
     pub invocation: InvocationId,
-    /// Why that run died.
+    /// Reason of the death.
     pub reason: String,
-    /// When, milliseconds since the epoch.
+    /// Time of the death, in milliseconds since the epoch.
     pub timestamp: u64,
     /// The steps of all restarts, in the order they ran.
     pub steps: Vec<StepDone>,
-    /// What came of it.
+    /// Outcome of the recovery.
     pub outcome: Outcome,
-    /// The automatic restarts it took.
+    /// Number of automatic restarts.
     pub restarts: u32,
-    /// From the death until the main process ran again for good; `None`: it never did.
+    /// Time from the death until the main process of the final run started, in milliseconds;
+    /// `None`: no run was up.
     pub downtime_ms: Option<u64>,
-    /// From the death until the last step was done; `None`: as above.
+    /// Time from the death until the last step was done, in milliseconds; `None`: as above.
     pub recovery_ms: Option<u64>,
-    /// When it was over, milliseconds since the epoch; `None`: with the death that was one too many.
+    /// Time of its end, in milliseconds since the epoch; `None`: it ended with the death that
+    /// reached the limit.
     pub over: Option<u64>,
-    /// The last log lines of the run that died, oldest first; `None`: they are not wanted.
+    /// The last log lines of the run that died, oldest first; `None`: not requested.
     pub log_lines: Option<Vec<String>>,
-    /// When what of it happened. It is kept on this host and not published.
+    /// Times of the attempts. They are kept on this host and not published.
     pub course: Attempts,
 }
 
-/// Draws up the account of a recovery; `attempts` are its restarts, oldest first.
+/// Computes the account of a recovery; `attempts` are its restarts, oldest first.
 #[must_use]
 pub fn account(ward: &str, died: Died, attempts: &[Attempt], ended: Ended) -> Account {
     let last = attempts.last();

@@ -1,11 +1,11 @@
-//! How long a restart waits.
+//! The wait before a restart.
 
 use std::time::Duration;
 
-/// Where the back-off begins when no `DelaySec=` is given.
+/// First back-off if no `DelaySec=` is given.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The two numbers of `[Recovery]` that make up the waiting.
+/// The two settings of `[Recovery]` that determine the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// `DelaySec=`.
@@ -15,10 +15,10 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The wait before restart number `restart` (from 1) in a row.
+    /// Returns the wait before restart number `restart` (from 1) in a row.
     ///
-    /// The first waits `delay`. From the second on it doubles, from `delay` or from 100 ms, up to `max_delay`;
-    /// it is never shorter than `delay`.
+    /// The first waits `delay`. From the second on it doubles, from `delay` or from 100 ms, up to
+    /// `max_delay`; it is never shorter than `delay`.
     #[must_use]
     pub fn wait(self, restart: u32) -> Duration {
         let doubled = if self.delay.is_zero() {
@@ -30,15 +30,16 @@ impl Backoff {
         grown.min(self.max_delay).max(self.delay)
     }
 
-    /// The same, kept well below the time-out under which systemd runs the start: a setting of the administrator's may have made
-    /// it smaller than the generator knew, and a start that times out would count as one more death. `None`: no time-out.
+    /// Returns that wait, but at most 80 % of the time-out under which systemd runs the start: an
+    /// administrator's setting may have made it smaller than the generator knew, and a start that
+    /// times out would count as one more death. `None`: no time-out.
     #[must_use]
     pub fn wait_below(self, restart: u32, timeout: Option<Duration>) -> Duration {
         let wait = self.wait(restart);
         timeout.filter(|timeout| !timeout.is_zero()).map_or(wait, |timeout| wait.min(timeout.mul_f64(0.8)))
     }
 
-    /// The longest wait there can be.
+    /// Returns the longest possible wait.
     #[must_use]
     pub fn longest(self) -> Duration {
         self.max_delay.max(self.delay)

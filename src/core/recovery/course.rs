@@ -1,12 +1,14 @@
-//! The course of a recovery: when what of it happened. It is kept beside the published record, which has durations only.
+//! The course of a recovery: the times of its attempts. It is kept beside the published record,
+//! which has durations only.
 //!
-//! Invariants: what is kept is bounded, whatever a ward without a limit does: of a long recovery the first and the last
-//! attempts; what an older version kept is read, and what cannot be read is not known.
+//! Invariants: the size is bounded, even for a ward without a limit: of a long recovery the first
+//! and the last attempts are kept; the form of older versions can be read, and an unreadable course
+//! counts as unknown.
 
 use super::account::Attempt;
 use serde::{Deserialize, Serialize};
 
-/// Attempts that are kept from the beginning, and as many from the end.
+/// Number of attempts that are kept from the beginning, and as many from the end.
 const KEPT: usize = 100;
 
 /// The times of a recovery's attempts, each in milliseconds since the epoch.
@@ -14,42 +16,42 @@ const KEPT: usize = 100;
 pub struct Attempts {
     /// The first ones, oldest first.
     pub first: Vec<AttemptTimes>,
-    /// Those left out after them.
+    /// Number of attempts and steps left out after them.
     pub left_out: LeftOut,
-    /// The last ones, where some were left out.
+    /// The last ones, if some were left out.
     pub last: Vec<AttemptTimes>,
 }
 
-/// What lies between the first and the last attempts.
+/// Numbers of what lies between the first and the last attempts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Attempts.
+    /// Number of attempts.
     pub attempts: usize,
-    /// Their steps.
+    /// Number of their steps.
     pub steps: usize,
 }
 
-/// When what of one attempt happened.
+/// The times of one attempt, each in milliseconds since the epoch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AttemptTimes {
-    /// When its first line ran.
+    /// Time of its first line.
     pub begun: Option<u64>,
-    /// When the unit was down before it.
+    /// Time at which the unit was down before it.
     pub down: Option<u64>,
-    /// How long it then waited, milliseconds.
+    /// Back-off after that, in milliseconds.
     pub backoff_ms: u64,
-    /// When each step ended.
+    /// Times of the ends of its steps.
     pub steps: Vec<u64>,
-    /// When its main process was started.
+    /// Start of its main process.
     pub main: Option<u64>,
-    /// When it was up, steps included.
+    /// Time at which it was up, steps included.
     pub up: Option<u64>,
-    /// When it ended, if it failed.
+    /// Time of its end, if it failed.
     pub failed: Option<u64>,
 }
 
 impl Attempts {
-    /// The times of these attempts.
+    /// Takes the times of these attempts.
     #[must_use]
     pub fn of(attempts: &[Attempt]) -> Self {
         if attempts.len() <= 2 * KEPT {
@@ -67,7 +69,7 @@ impl Attempts {
         }
     }
 
-    /// The text that is kept.
+    /// Renders the text that is kept.
     #[must_use]
     pub fn to_json(&self) -> String {
         let stored = Stored {
@@ -79,7 +81,7 @@ impl Attempts {
         serde_json::to_string(&stored).expect("lists of integers always have a JSON form")
     }
 
-    /// Reads the text; `None`: it is none of ours.
+    /// Parses the text; `None`: it has another form.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let Stored { first, attempts_left_out, steps_left_out, last } = serde_json::from_str(text).ok()?;
@@ -105,7 +107,7 @@ impl AttemptTimes {
     }
 }
 
-/// As it stands in the history. Names are for ever.
+/// Form in the history. The names must never change.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Stored {

@@ -1,9 +1,9 @@
-//! Whether a step acts in this run: what the helper asks before each.
+//! The decision that the helper makes before each step: act or not.
 
 use super::series::Start;
 use crate::core::config::ConditionKind;
 
-/// A step's place and the keys of its condition that matter, as the generated line says them.
+/// A step's place and the relevant keys of its condition, as given in the generated line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The condition's id.
@@ -16,32 +16,33 @@ pub struct Place {
     pub breaks: bool,
 }
 
-/// What a run's past says about a step.
+/// The past of a run, as far as it matters for a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Past<'a> {
-    /// How the run began; `None` in a condition's own service, which runs because it fired.
+    /// The kind of start; `None` in a condition's own service, which runs because the condition
+    /// fired.
     pub start: Option<Start>,
-    /// Whether the run has ended, and was asked to.
+    /// True if the run has ended by request.
     pub asked_to_stop: bool,
-    /// Conditions that have fired and fire once.
+    /// Conditions with `Once=` that have fired.
     pub spent: &'a [String],
-    /// Steps that failed so far: condition and step.
+    /// Steps that have failed: condition and step.
     pub failed: &'a [(String, String)],
 }
 
 impl Place {
-    /// The kind of condition the id belongs to.
+    /// Returns the kind of condition that the id belongs to.
     #[must_use]
     pub fn kind(&self) -> Option<ConditionKind> {
         kind_of(&self.condition)
     }
 
-    /// Whether the step acts.
+    /// Returns true if the step acts.
     #[must_use]
     pub fn acts(&self, past: Past<'_>) -> bool {
         let failed = |condition: &str, step: &str| past.failed.iter().any(|(c, s)| c == condition && s == step);
         if let Some((above, _)) = self.step.split_once('.') {
-            // An Else… step follows the step above it, whatever else holds.
+            // An Else… step depends only on the failure of the step above it.
             return failed(&self.condition, above);
         }
         let broken = self.breaks

@@ -1,18 +1,18 @@
-//! How a list of steps stands in one line: each step begins with a word `--step=CONDITION:NUMBER`.
+//! Encoding of a list of steps in one line: each step begins with a word `--step=CONDITION:NUMBER`.
 //!
-//! The generator writes such lines and the helper reads them. A word of a step's own that would look like a
-//! beginning has a backslash before it.
+//! The generator writes such lines and the helper reads them. A word of a step that looks like such
+//! a beginning gets a backslash before it.
 
-/// How the first word of each step begins.
+/// Beginning of the first word of each step.
 pub const STEP: &str = "--step=";
 
-/// A word of a step, made fit to stand in a list.
+/// Escapes a word of a step for a list.
 #[must_use]
 pub fn guarded(word: &str) -> String {
     if word.trim_start_matches('\\').starts_with(STEP) { ["\\", word].concat() } else { word.to_owned() }
 }
 
-/// The word that was made fit.
+/// Removes the escape of [`guarded`].
 #[must_use]
 pub fn plain(word: &str) -> String {
     let is_guarded = word.starts_with('\\') && word.trim_start_matches('\\').starts_with(STEP);
@@ -30,7 +30,7 @@ pub struct Entry {
     pub words: Vec<String>,
 }
 
-/// Splits a line's words into those before the first step and the steps.
+/// Splits a line's words into those before the first step, and the steps.
 #[must_use]
 pub fn split(words: &[String]) -> (&[String], Vec<Entry>) {
     let first = words.iter().position(|word| word.starts_with(STEP)).unwrap_or(words.len());

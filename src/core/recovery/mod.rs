@@ -1,5 +1,5 @@
-//! Limit, back-off and which steps act: what `unitward-step` decides, as plain functions of the past. And the account
-//! of a recovery, drawn up when it is over.
+//! Death limit, back-off and the choice of steps: the decisions of `unitward-step`, as pure
+//! functions of the past. Also the account of a recovery, computed when it is over.
 
 pub mod account;
 pub mod backoff;

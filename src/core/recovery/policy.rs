@@ -1,6 +1,7 @@
-//! `Restart=`: after which ends systemd starts a service again (systemd.service(5)).
+//! `Restart=`: the ends after which systemd starts a service again (systemd.service(5)).
 
-/// Whether it does after this `Result`, where nobody asked for the end. Exit statuses that the unit names apart are the caller's.
+/// Returns true if systemd restarts after this `Result` of an end without a request. The caller
+/// handles exit statuses that the unit lists separately.
 #[must_use]
 pub fn restarts(policy: &str, result: &str) -> bool {
     match (policy, result) {

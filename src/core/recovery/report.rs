@@ -1,9 +1,9 @@
-//! The recovery record as it leaves the host: ten keys in this order, and one more where somebody wants it.
+//! The recovery record as it leaves the host: ten keys in this order, and log lines if requested.
 
 use super::account::{Account, Outcome, StepDone, StepOutcome};
 use serde::Serialize;
 
-/// An [`Account`] on its way out. The order of the fields is the order of the keys.
+/// Serialised form of an [`Account`]. The order of the fields is the order of the keys.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RecoveryReport<'a> {
@@ -21,10 +21,10 @@ struct RecoveryReport<'a> {
     log_lines: Option<Vec<&'a str>>,
 }
 
-/// What the log lines of a record may come to, bytes of JSON.
+/// Upper bound of the log lines of a record, in bytes of JSON.
 const LOG: usize = 4 << 10;
 
-/// The last of these lines that stay within [`LOG`].
+/// Returns the last of these lines that fit into [`LOG`].
 fn within_bounds(lines: &[String]) -> Vec<&str> {
     let mut room = LOG;
     let size = |line: &str| serde_json::to_string(line).map_or(LOG, |json| json.len() + 1);
@@ -49,7 +49,7 @@ struct StepReport<'a> {
 }
 
 impl Outcome {
-    /// Its word in the record.
+    /// Returns its word in the record.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl Outcome {
 }
 
 impl Account {
-    /// The bytes that are published, as the node `node_id` says them.
+    /// Returns the bytes that are published for the node `node_id`.
     #[must_use]
     pub fn to_json(&self, node_id: &str) -> Vec<u8> {
         let report = RecoveryReport {

@@ -2,35 +2,38 @@
 
 use super::Series;
 
-/// What PID 1 knows of a start with `NRestarts` 0 that may be an automatic restart all the same. Times in microseconds of the
-/// monotonic clock.
+/// PID 1's data on a start with `NRestarts` 0 that may still be an automatic restart. Times are in
+/// microseconds of the monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beginning {
-    /// A unit that this one requires, binds to or is part of takes this one along in its own stop.
+    /// True if a unit that this one requires, binds to or is part of stops this one in its own
+    /// stop.
     pub is_in_circle: bool,
-    /// When the unit was last down; 0: PID 1 has not seen it.
+    /// Time at which the unit was last down; 0: PID 1 has not seen it down.
     pub down: u64,
-    /// When this start began.
+    /// Time at which this start began.
     pub begun: u64,
 }
 
-/// How long such a start may have waited for other units, in microseconds.
+/// Longest wait of such a start for other units, in microseconds.
 const LONGEST_WAIT: u64 = 5 * 60 * 1_000_000;
 
-/// Shortest `RestartSec=` that shows whether systemd waited for it, in microseconds.
+/// Shortest `RestartSec=` that allows to tell whether systemd waited for it, in microseconds.
 const SHORTEST_DELAY: u64 = 1_000_000;
 
-/// Before when systemd does not restart a unit that has died now and waits `delay`; all in microseconds.
+/// Returns the earliest time of the restart of a unit that dies at `now` and waits `delay`, in
+/// microseconds.
 #[must_use]
 pub fn restart_due(now: u64, delay: u64) -> u64 {
     now.saturating_add(if delay > SHORTEST_DELAY { delay } else { 0 })
 }
 
-/// Whether a start answers a death though systemd counts no restart.
+/// Returns true if a start answers a death although systemd counts no restart.
 ///
-/// Since version 254 systemd first stops a unit whose restart is due when it stands in a circle with another one, such as a socket
-/// that it requires and that is part of it, and then starts it like any other: `NRestarts` is 0 again. That stop happens when the
-/// restart is due and not before, which a stop or restart by hand hardly hits.
+/// Since version 254 systemd first stops a unit whose restart is due if the unit is in a circle
+/// with another one, such as a socket that it requires and that is part of it, and then starts it
+/// like any other: `NRestarts` is 0 again. That stop happens when the restart is due and not
+/// before, which a stop or restart by hand is unlikely to hit.
 #[must_use]
 pub fn is_turned_restart(series: &Series, nrestarts: Option<u32>, beginning: Beginning) -> bool {
     let Beginning { is_in_circle, down, begun } = beginning;

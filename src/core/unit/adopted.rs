@@ -1,4 +1,4 @@
-//! What the files of an adopted unit say, as far as we must know.
+//! The settings in the files of an adopted unit that the generator needs.
 
 use super::hidden;
 use super::timeouts::{Timeout, given};
@@ -7,29 +7,29 @@ use crate::core::config::read_native::{value, values};
 use crate::core::config::ward::NativeLine;
 use std::time::Duration;
 
-/// What an adopted unit's own files say, as far as the drop-in must know.
+/// The settings in an adopted unit's own files that the drop-in depends on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdoptedUnit {
     /// All `[Service]` lines of its main file and of the drop-ins that sort before ours, in the
     /// order they apply.
     pub lines: Vec<NativeLine>,
-    /// Those of the drop-ins that sort after ours, and so have the last word.
+    /// All `[Service]` lines of the drop-ins that sort after ours, which take precedence.
     pub later: Vec<NativeLine>,
     /// `Type=`.
     pub kind: Option<String>,
     /// `Restart=`.
     pub restart: Option<String>,
-    /// Whether `RootDirectory=` or `RootImage=` gives it a root of its own.
+    /// True if `RootDirectory=` or `RootImage=` gives it a root of its own.
     pub rooted: bool,
-    /// What it mounts, which may hide from our lines what they need.
+    /// Lines of its mounts, which may hide paths that our lines need.
     pub mounts: Vec<NativeLine>,
     /// `User=`.
     pub user: Option<String>,
     /// `Delegate=`.
     pub delegate: Option<String>,
-    /// The values of the settings that give the service directories of its own.
+    /// Values of the settings that give the service directories of its own.
     pub directories: Vec<String>,
-    /// The values of `EnvironmentFile=`.
+    /// Values of `EnvironmentFile=`.
     pub environment_files: Vec<String>,
     /// `TimeoutStartSec=` or `TimeoutSec=`.
     pub start: Timeout,
@@ -43,8 +43,8 @@ const DIRECTORIES: [&str; 5] =
     ["RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory"];
 
 impl AdoptedUnit {
-    /// From the `[Service]` lines of its files, in the order they apply: those before our own
-    /// drop-in, and those after it.
+    /// Reads the `[Service]` lines of its files, in the order they apply: `lines` before our own
+    /// drop-in, `later` after it.
     #[must_use]
     pub fn new(lines: Vec<NativeLine>, later: Vec<NativeLine>) -> Self {
         let mut all = lines;
@@ -55,7 +55,8 @@ impl AdoptedUnit {
         Self { lines: all, later, ..read }
     }
 
-    /// Whether its own time-out, `TimeoutStartSec` or `TimeoutStopSec`, lets lines take so long.
+    /// Returns true if its own settings give lines at least `growth` of time; `key` is
+    /// `TimeoutStartSec` or `TimeoutStopSec`.
     #[must_use]
     pub fn lets_take(&self, key: &str, growth: Duration) -> bool {
         let is_start = key == "TimeoutStartSec";
@@ -89,7 +90,7 @@ impl AdoptedUnit {
     }
 }
 
-/// All `[Service]` lines of a ward's unit in the order they apply, but for those that we add.
+/// All `[Service]` lines of a ward's unit in the order they apply, without those that we add.
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceLines<'a> {
     ward: &'a Ward,
@@ -97,32 +98,32 @@ pub struct ServiceLines<'a> {
 }
 
 impl<'a> ServiceLines<'a> {
-    /// Of the unit that `ward` defines or adopts.
+    /// Takes the lines of the unit that `ward` defines or adopts.
     #[must_use]
     pub fn of(ward: &'a Ward, adopted: Option<&'a AdoptedUnit>) -> Self {
         Self { ward, adopted }
     }
 
-    /// The lines.
+    /// Iterates over the lines.
     pub fn iter(self) -> impl DoubleEndedIterator<Item = &'a NativeLine> {
         let before = self.adopted.into_iter().flat_map(|unit| &unit.lines);
         let later = self.adopted.into_iter().flat_map(|unit| &unit.later);
         before.chain(&self.ward.native.service).chain(later)
     }
 
-    /// The line whose value of `key` stands: the last, unless it is empty.
+    /// Returns the effective line of `key`: the last, unless it is empty.
     #[must_use]
     pub fn last(self, key: &str) -> Option<&'a NativeLine> {
         self.iter().rfind(|line| line.key == key).filter(|line| !line.value.is_empty())
     }
 
-    /// The one value of `key` that stands.
+    /// Returns the effective value of `key`.
     #[must_use]
     pub fn value(self, key: &str) -> Option<&'a str> {
         self.last(key).map(|line| line.value.as_str())
     }
 
-    /// The lines of a list that stand, resets applied.
+    /// Returns the effective lines of a list, resets applied.
     #[must_use]
     pub fn values(self, key: &str) -> Vec<&'a NativeLine> {
         let mut standing = Vec::new();
@@ -136,14 +137,14 @@ impl<'a> ServiceLines<'a> {
         standing
     }
 
-    /// Whether the line stands in the ward and not in the unit's own files.
+    /// Returns true if the line is one of the ward, not of the unit's own files.
     #[must_use]
     pub fn is_of_ward(self, line: &NativeLine) -> bool {
         self.ward.native.service.iter().any(|own| std::ptr::eq(own, line))
     }
 }
 
-/// Whether the lines give the service a root of its own, in which the helper would not be found.
+/// Returns true if the lines give the service a root of its own, which does not contain the helper.
 pub(super) fn rooted(service: &[NativeLine]) -> bool {
     ["RootDirectory", "RootImage"].iter().any(|key| value(service, key).is_some())
 }

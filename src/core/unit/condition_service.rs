@@ -10,19 +10,19 @@ use crate::core::config::{Condition, Ward, time_span};
 use std::fmt::Write as _;
 use std::iter;
 
-/// What a command of the ward finds around it, and so finds here too.
+/// Settings of the ward's unit that commands here get too.
 const SURROUNDINGS: [&str; 4] = ["WorkingDirectory", "Environment", "PassEnvironment", "UMask"];
 
-/// The same for those that PID 1 starts. The helper reads it itself: with one that is large enough, and the service's user may write it,
-/// not even the helper could be started.
+/// The same, only for commands that PID 1 starts. The helper reads the file itself: a service's user
+/// could make it too large for any command line, the helper's among them.
 const FILE: &str = "EnvironmentFile";
 
-/// The names of the services of such conditions.
+/// Returns the names of the services of such conditions.
 pub fn names(ward: &Ward) -> impl Iterator<Item = String> {
     alone(ward).map(move |condition| lists::service_name(ward, condition))
 }
 
-/// One service for each such condition.
+/// Renders one service for each such condition.
 pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> impl Iterator<Item = Output> {
     alone(ward).map(move |condition| service(ward, condition, beside))
 }
@@ -31,13 +31,13 @@ fn alone(ward: &Ward) -> impl Iterator<Item = &Condition> {
     ward.conditions.iter().filter(|condition| lists::stands_alone(condition))
 }
 
-/// What of the ward's service the steps need. What they do not need shall not keep them from running: where the user or a directory is
-/// not there, systemd runs no line at all.
+/// The parts of the ward's service that the steps need. Others are left out, so that they cannot
+/// prevent the steps: if the user or a directory is missing, systemd runs no line at all.
 #[derive(Debug, Clone, Copy)]
 struct Needed {
     /// As whom a command of the ward runs, and in what sandbox; root's have none.
     confinement: bool,
-    /// What is around each.
+    /// Working directory, environment and umask.
     surroundings: bool,
 }
 
@@ -57,8 +57,8 @@ impl Needed {
     }
 }
 
-/// Root's commands find the same around them where it is there; what is missing, maybe the very cause of the deaths, does not keep them
-/// from running.
+/// Writes the surroundings of root's commands so that missing files are ignored: something missing,
+/// maybe the very cause of the deaths, does not prevent them.
 fn write_forgiving<'a>(text: &mut String, lines: impl IntoIterator<Item = &'a NativeLine>) {
     for line in lines {
         let forgiving = if line.key == "WorkingDirectory" && !line.value.is_empty() && !line.value.starts_with('-') {
@@ -73,7 +73,7 @@ fn write_forgiving<'a>(text: &mut String, lines: impl IntoIterator<Item = &'a Na
 fn service(ward: &Ward, condition: &Condition, beside: Beside<'_>) -> Output {
     let name = lists::service_name(ward, condition);
     let needed = Needed::of(condition);
-    // As the ward's own unit has it, its own files and drop-ins among it.
+    // The lines of the ward's own unit, its own files and drop-ins included.
     let all = ServiceLines::of(ward, beside.adopted).iter().filter(|line| needed.has(&line.key));
     let surroundings: Vec<_> = all.collect();
     let later = beside.of_conditions.get(&name).into_iter().flatten();
@@ -82,7 +82,7 @@ fn service(ward: &Ward, condition: &Condition, beside: Beside<'_>) -> Output {
     writer.write(condition, &mut before, &mut after);
     let all = before.then(after);
     let timeout = time_span::render(COMMAND_TIMEOUT + all.growth());
-    // The helper asks whether that unit's commands are root's.
+    // The helper looks up whether that unit's commands run as root.
     let helper = HelperLine::new("condition", ward, &condition.id).option("unit", ward.unit().as_str());
     let mut text = header(&ward.path);
     let _ = writeln!(text, "[Unit]\nDescription=Steps of [{}] in ward {}", condition.id, ward.name);

@@ -1,7 +1,7 @@
-//! Whether a service's commands run as somebody else than root, in a sandbox of their own, or with limits of their own.
+//! Detects services whose commands run as another user than root, in a sandbox, or with limits.
 //!
-//! A `+` before a command lifts that, so where there is none of it a command with `+` and one without are the same, and
-//! the helper can run it. Otherwise only PID 1 can put a command where it belongs.
+//! A `+` before a command lifts that. Without any of it a command with `+` and one without are the
+//! same, and the helper can run both. Otherwise only PID 1 can apply user, sandbox and limits.
 
 use crate::core::config::ward::NativeLine;
 
@@ -43,38 +43,40 @@ const KEYS: [&str; 34] = [
     "MountAPIVFS",
 ];
 
-/// The same by how they begin: `PrivateTmp=`, `ProtectSystem=`, `RestrictNamespaces=`, `SystemCallFilter=`, `LimitNOFILE=` …
+/// Beginnings of further such settings: `PrivateTmp=`, `ProtectSystem=`, `RestrictNamespaces=`,
+/// `SystemCallFilter=`, `LimitNOFILE=` …
 const FAMILIES: [&str; 5] = ["Private", "Protect", "Restrict", "SystemCall", "Limit"];
 
-/// Those of them that are yes or no, beside the families but `SystemCall…=` and `Limit…=`.
+/// Boolean ones among [`KEYS`]; of [`FAMILIES`] all but `SystemCall…=` and `Limit…=` are boolean
+/// too.
 const BOOLEANS: [&str; 6] =
     ["DynamicUser", "RootEphemeral", "NoNewPrivileges", "MemoryDenyWriteExecute", "LockPersonality", "MountAPIVFS"];
 
-/// Values that leave such a setting off.
+/// Values that leave a boolean setting off.
 const OFF: [&str; 7] = ["", "no", "false", "off", "0", "n", "f"];
 
 fn is_boolean(key: &str) -> bool {
     BOOLEANS.contains(&key) || ["Private", "Protect", "Restrict"].iter().any(|family| key.starts_with(family))
 }
 
-/// Whether this value leaves the setting off.
+/// Returns true if this value leaves the setting off.
 fn is_off(key: &str, value: &str) -> bool {
     match key {
-        // Nothing is left of the capabilities then.
+        // An empty value removes all capabilities.
         "CapabilityBoundingSet" => false,
         _ if is_boolean(key) => OFF.contains(&value.to_ascii_lowercase().as_str()),
-        // A user may have any of those names, and 0 is the narrowest limit there is.
+        // A user may have any of those names, and 0 is the narrowest limit.
         _ => value.is_empty(),
     }
 }
 
-/// Whether a setting of this name is one of these.
+/// True for the name of such a setting.
 pub(super) fn confines(key: &str) -> bool {
     // RestartSec= and the like begin otherwise.
     KEYS.contains(&key) || FAMILIES.iter().any(|family| key.starts_with(family))
 }
 
-/// Whether one of the lines, in the order they apply, does so.
+/// True if one of the lines, in the order they apply, confines the service.
 pub(super) fn is_confined<'a>(service: impl Iterator<Item = &'a NativeLine>) -> bool {
     let mut on = std::collections::BTreeSet::new();
     for line in service {

@@ -1,8 +1,9 @@
-//! Mounts of a service that keep from our lines what they need.
+//! Mounts of a service that hide from our lines the paths that they need.
 //!
-//! Of the sandbox `+` lifts the most, not the mount namespace: what `TemporaryFileSystem=`, `BindPaths=` and
-//! `BindReadOnlyPaths=` mount, the `+` lines see as well (systemd.exec(5)). Of several mounts the one whose destination is
-//! nearest counts, so what one of them hides another may bring back.
+//! `+` lifts most of the sandbox, but not the mount namespace: mounts of `TemporaryFileSystem=`,
+//! `BindPaths=` and `BindReadOnlyPaths=` apply to the `+` lines as well (systemd.exec(5)). Of
+//! several mounts the one with the nearest destination counts, so one mount may restore what
+//! another hides.
 
 use super::HELPER;
 use crate::core::config::ward::NativeLine;
@@ -13,11 +14,11 @@ use std::path::{Path, PathBuf};
 /// The settings that mount.
 pub(super) const KEYS: [&str; 3] = ["TemporaryFileSystem", "BindPaths", "BindReadOnlyPaths"];
 
-/// What our lines need.
+/// A path that our lines need.
 struct Need {
-    /// The directory that may be bound to bring it back.
+    /// Directory that may be bound to restore it.
     directory: &'static str,
-    /// What in it is needed.
+    /// The path that is needed.
     path: &'static str,
     written: bool,
 }
@@ -27,17 +28,17 @@ const NEEDS: [Need; 4] = [
     Need { directory: "/run/systemd", path: "/run/systemd/private", written: false },
     Need { directory: "/run/unitward", path: "/run/unitward/wards", written: true },
     Need { directory: "/usr/lib/unitward", path: HELPER, written: false },
-    // What tells PID 1 to stop the unit at its limit.
+    // Stops the unit at its limit, by a request to PID 1.
     Need { directory: "/usr/bin", path: "/usr/bin/systemctl", written: false },
 ];
 
 /// One mount of the service.
 struct Mount<'a> {
     line: &'a NativeLine,
-    /// Where its word begins in the line's value.
+    /// Offset of its word in the line's value, in bytes.
     offset: usize,
     destination: PathBuf,
-    /// What is seen there; `None`: nothing.
+    /// Source that is seen there; `None`: an empty file system.
     source: Option<PathBuf>,
     read_only: bool,
 }
@@ -52,7 +53,8 @@ impl Mount<'_> {
     }
 }
 
-/// The mounts among `service`, in the order they apply, that leave our lines without what they need.
+/// Returns a warning for each mount among `service`, in the order they apply, that hides what our
+/// lines need.
 pub(super) fn warnings<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec<Problem> {
     let mounts = mounts(service);
     let nearest = |need: &Need| {
@@ -70,7 +72,7 @@ pub(super) fn warnings<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec
 
 impl Mount<'_> {
     fn problem(&self, directories: &[&str]) -> Problem {
-        // Bound once more to the very same place it would only take turns with what is there.
+        // Binding the very same place again would only compete with the present mount.
         let above = directories
             .iter()
             .map(Path::new)
@@ -91,7 +93,7 @@ fn mounts<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec<Mount<'a>> {
     for line in service.filter(|line| KEYS.contains(&line.key.as_str())) {
         let binds = line.key != "TemporaryFileSystem";
         if line.value.is_empty() {
-            // BindPaths= and BindReadOnlyPaths= are one list.
+            // BindPaths= and BindReadOnlyPaths= share one list.
             mounts.retain(|mount| (mount.line.key != "TemporaryFileSystem") != binds);
         }
         mounts.extend(line.value.split_whitespace().filter_map(|word| {
@@ -107,7 +109,7 @@ fn mounts<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec<Mount<'a>> {
     mounts
 }
 
-/// A path without what may be written and means nothing; `%t` is `/run` for the system's units.
+/// Normalises a path; `%t` is `/run` for the system's units.
 fn path(text: &str) -> PathBuf {
     Path::new(&text.replace("%t", "/run")).components().collect()
 }
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
     use crate::core::config::{SourceFile, syntax};
 
-    /// What is said of these lines of `[Service]`.
+    /// Returns the warnings about these lines of `[Service]`.
     fn check(lines: &str, expected: &[&str]) {
         let text = ["[Service]\n", lines].concat();
         let file = SourceFile { path: Path::new("a").into(), text };

@@ -1,14 +1,15 @@
-//! The links that `[Install]` asks for: generated units cannot be enabled, so the generator makes them.
+//! The links that `[Install]` requests: generated units cannot be enabled, so the generator makes
+//! them.
 
 use super::{Content, Output, Rank, header};
 use crate::core::config::read_native::values;
 use crate::core::config::wrong::offset_in;
 use crate::core::config::{Form, Mistake, Problem, UnitName, Ward, Wrong};
 
-/// Keys of `[Install]` and the folders their links stand in.
+/// Keys of `[Install]`, each with the suffix of its directory of links.
 const FOLDERS: [(&str, &str); 2] = [("WantedBy", "wants"), ("RequiredBy", "requires")];
 
-/// The links, and names that cannot be linked to.
+/// Returns the links, and a problem for each name that cannot be linked to.
 pub(super) fn links(ward: &Ward) -> (Vec<Output>, Vec<Problem>) {
     let unit = ward.unit();
     let mut links = Vec::new();
@@ -19,7 +20,7 @@ pub(super) fn links(ward: &Ward) -> (Vec<Output>, Vec<Problem>) {
             links.push(Output { rank: Rank::Normal, path, content: Content::Link(["../", unit.as_str()].concat()) });
         });
     }
-    // systemd 252 knows Upholds= but no folder for it.
+    // systemd 252 knows Upholds= but no directory of links for it.
     each(ward, "UpheldBy", &mut problems, |other| {
         let path = [other.as_str(), ".d/50-unitward-", ward.name.as_str(), ".conf"].concat();
         let text = [&header(&ward.path), "[Unit]\nUpholds=", unit.as_str(), "\n"].concat();

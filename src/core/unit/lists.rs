@@ -1,9 +1,10 @@
-//! The lists of steps: which of them the helper runs, and which have a line of their own.
+//! The lists of steps: some steps are run by the helper, the others have a line of their own.
 //!
-//! A line is a process that PID 1 starts at every start of the service, so one line runs a whole list, and in the unit each
-//! step stands on a `\` continuation line of it. Only an `Execute=` without `+` of a service that has a user, a sandbox or limits has
-//! a line of its own, where PID 1 puts it into them: its guard becomes the command, and the next line of the
-//! helper's asks PID 1 how that ended. A list is cut there into stretches.
+//! A line is a process that PID 1 starts at every start of the service, so one line runs a whole
+//! list, and in the unit each step is on a `\` continuation line of it. Only an `Execute=` without
+//! `+` of a service that has a user, a sandbox or limits has a line of its own, to which PID 1
+//! applies them: its guard becomes the command, and the helper's next line asks PID 1 for the
+//! result. A list is divided there into stretches.
 
 use super::confined::is_confined;
 use super::words::{command_of, helper_words};
@@ -14,21 +15,21 @@ use crate::core::config::{Condition, ConditionKind, OnStepFailure, Ward};
 use crate::core::recovery::list::STEP;
 use std::time::Duration;
 
-/// The helper's path on every host.
+/// Path of the helper on every host.
 pub const HELPER: &str = "/usr/lib/unitward/unitward-step";
 
-/// The longest one command may take beyond the waiting of a list, where several commands share a time-out.
+/// Longest time of one command beyond the waiting of a list, if several commands share a time-out.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Where each step of a list begins.
+/// Separator before each step of a list.
 const NEXT: &str = " \\\n    ";
 
-/// Where a list stands.
+/// Location of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Site {
     /// In the ward's own unit.
     Ward,
-    /// In a service of the condition's own.
+    /// In the condition's own service.
     OwnService,
 }
 
@@ -44,9 +45,9 @@ enum Stretch {
 /// Steps that one line of the helper's runs.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
-    /// Their text, each from its continuation on; before them, what the helper must know of the line before.
+    /// Their text, each with its leading separator, after an option about the line before.
     text: String,
-    /// The start fails if one of them does.
+    /// True if the start fails when one of them fails.
     required: bool,
 }
 
@@ -59,22 +60,22 @@ pub(super) struct List {
 }
 
 impl List {
-    /// Whether there are no steps.
+    /// Returns true if there are no steps.
     pub(super) fn is_empty(&self) -> bool {
         self.stretches.is_empty()
     }
 
-    /// The longest it may take beyond systemd's own time-out for one line.
+    /// Returns the longest time it may take beyond systemd's own time-out for one line.
     pub(super) fn growth(&self) -> Duration {
         self.waits + COMMAND_TIMEOUT * self.commands.saturating_sub(1)
     }
 
-    /// Whether the start depends on a step that the helper runs.
+    /// Returns true if the start depends on a step that the helper runs.
     pub(super) fn is_required(&self) -> bool {
         self.stretches.iter().any(|stretch| matches!(stretch, Stretch::Helper(steps) if steps.required))
     }
 
-    /// The steps that the helper runs first.
+    /// Takes the steps that the helper runs first.
     pub(super) fn take_first(&mut self) -> Steps {
         let Some(Stretch::Helper(steps)) = self.stretches.first_mut() else { return Steps::default() };
         let steps = std::mem::take(steps);
@@ -82,7 +83,7 @@ impl List {
         steps
     }
 
-    /// The steps that the helper runs last.
+    /// Takes the steps that the helper runs last.
     pub(super) fn take_last(&mut self) -> Steps {
         match self.stretches.pop() {
             Some(Stretch::Helper(steps)) => steps,
@@ -94,7 +95,7 @@ impl List {
         }
     }
 
-    /// What is left, as lines: `helper` begins those of the helper's.
+    /// Returns the remaining stretches as lines; those of the helper begin with `helper`.
     pub(super) fn into_lines(self, helper: &HelperLine) -> impl Iterator<Item = String> {
         self.stretches.into_iter().map(move |stretch| match stretch {
             Stretch::Own(line) => line,
@@ -102,7 +103,8 @@ impl List {
         })
     }
 
-    /// Adds a line of the helper's where a command of the service's is last, so that its result is noted.
+    /// Adds a line of the helper after a final command of the service, so that its result is
+    /// recorded.
     pub(super) fn closed(mut self) -> Self {
         let steps = self.take_last();
         if !steps.text.is_empty() {
@@ -119,7 +121,7 @@ impl List {
         self.helper().text.extend(entry);
     }
 
-    /// Both, one after the other.
+    /// Joins two lists.
     pub(super) fn then(mut self, mut next: Self) -> Self {
         self.waits += next.waits;
         self.commands += next.commands;
@@ -146,25 +148,25 @@ impl List {
 }
 
 impl Steps {
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// The steps after a line that PID 1 alone has watched.
+    /// Starts the steps after a line of PID 1's, whose result the helper has to fetch.
     fn after_own() -> Self {
         Self { text: " --fetch".to_owned(), required: false }
     }
 }
 
-/// A line of ours that runs as root, put together word by word.
+/// A line of ours that runs as root, composed word by word.
 ///
 /// The boot waits while thousands of these are written, hence no formatting machinery.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HelperLine(String);
 
 impl HelperLine {
-    /// `COMMAND WARD WORD`.
+    /// Begins `+HELPER COMMAND WARD WORD`.
     pub(super) fn new(command: &str, ward: &Ward, word: &str) -> Self {
         let mut line = String::with_capacity(192);
         line.extend(["+", HELPER, " ", command, " ", &quote(ward.name.as_str()), " ", &quote(word)]);
@@ -178,37 +180,37 @@ impl HelperLine {
         self
     }
 
-    /// Adds what is a part of several lines.
+    /// Adds text that is part of several lines.
     pub(super) fn part(mut self, part: &str) -> Self {
         self.0.push_str(part);
         self
     }
 
-    /// The options alone, for [`Self::part`].
+    /// Returns the options alone, for [`Self::part`].
     pub(super) fn options(self) -> String {
         self.0
     }
 
-    /// The whole line with the steps that it runs.
+    /// Returns the whole line with the steps that it runs.
     pub(super) fn steps(self, steps: &Steps) -> String {
         let forgiven = if steps.required { "" } else { "-" };
         [forgiven, &self.0, &steps.text].concat()
     }
 }
 
-/// Whether a condition runs in a service of its own.
+/// Returns true if a condition runs in a service of its own.
 #[must_use]
 pub fn stands_alone(condition: &Condition) -> bool {
     condition.independent || condition.kind == ConditionKind::Limit
 }
 
-/// The service of a condition that stands alone.
+/// Returns the name of the service of a condition that stands alone.
 #[must_use]
 pub fn service_name(ward: &Ward, condition: &Condition) -> String {
     condition_service_name(ward.name.as_str(), &condition.id)
 }
 
-/// The same by names.
+/// Returns that name for a ward and a condition given by name.
 #[must_use]
 pub fn condition_service_name(ward: &str, condition: &str) -> String {
     ["unitward-", ward, "-", condition, ".service"].concat()
@@ -220,9 +222,9 @@ struct Part<'a> {
     /// `3`, or `3.1`.
     name: &'a str,
     action: &'a Action,
-    /// The start fails if it does …
+    /// True if its failure fails the start …
     fails: bool,
-    /// … and its `Else…` steps have had their turn.
+    /// … after its `Else…` steps have run.
     has_else: bool,
 }
 
@@ -236,12 +238,13 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// For lists at `site`, in a service with these lines; `None`: they are not known.
+    /// Writes lists at `site`, in a service with these lines; `None`: they are not known.
     pub(super) fn new<'l>(ward: &'a Ward, site: Site, service: Option<impl Iterator<Item = &'l NativeLine>>) -> Self {
         Self { ward, site, confined: service.is_none_or(is_confined) }
     }
 
-    /// Adds the steps of `condition` to `before`, as far as they stand above the ward's own restart, and to `after`.
+    /// Adds the steps of `condition` above the ward's own restart to `before`, the others to
+    /// `after`.
     pub(super) fn write(self, condition: &Condition, before: &mut List, after: &mut List) {
         let split = condition.steps.iter().position(|step| step.action == Action::RestartSelf);
         for (index, step) in condition.steps.iter().enumerate() {
@@ -266,7 +269,7 @@ impl<'a> Writer<'a> {
                 Part { name: &name, action: &otherwise.action, fails: false, has_else: false },
             );
         }
-        // Once its Else… steps have had their turn.
+        // The verdict comes after the Else… steps.
         if fails && has_else {
             let steps = list.helper();
             steps.required = true;
@@ -285,7 +288,7 @@ impl<'a> Writer<'a> {
         if self.confined && command.is_some_and(|command| !command.privileged) {
             let depends = is_else || condition.on_step_failure == OnStepFailure::Break;
             if depends && matches!(list.stretches.last(), Some(Stretch::Own(_))) {
-                // Its guard goes by the record.
+                // Its guard reads the record, which the helper must write first.
                 list.stretches.push(Stretch::Helper(Steps::after_own()));
             }
             if self.site == Site::OwnService {
@@ -293,7 +296,7 @@ impl<'a> Writer<'a> {
                 flags.insert_str(0, &[" --own-service ", &*quote(&unit)].concat());
             }
             if fails && has_else {
-                // What it may not do for want of a record must not fail the start.
+                // Without a record the command must not run, and that must not fail the start.
                 flags.push_str(" --required");
             }
             let forgiven = if required { "" } else { "-" };

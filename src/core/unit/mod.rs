@@ -1,17 +1,21 @@
 //! From wards to the files the generator writes.
 //!
-//! Same input, same bytes. Everything a recovery needs stands in these files as ordinary unit settings, so that
-//! `systemctl cat` shows it and PID 1 runs it:
+//! Same input, same bytes. Everything that a recovery needs is in these files as ordinary unit
+//! settings, so that `systemctl cat` shows it and PID 1 runs it:
 //!
-//! * `begin` as `ExecCondition=`, which comes before all else: why is this a start, how long must it wait, and the
-//!   steps above the ward's restart;
-//! * `end` as the last `ExecStartPost=`: the steps below it, and the run is up; not there where there are no such steps;
-//! * `stopped` as the first `ExecStopPost=`: how the run ended, whether that was one death too many, and the steps of a stop;
+//! * `begin` as `ExecCondition=`, which comes before all else: the reason for the start, the wait,
+//!   and the steps above the ward's restart;
+//! * `end` as the last `ExecStartPost=`: the steps below it, and the run is up; absent if there are
+//!   no such steps;
+//! * `stopped` as the first `ExecStopPost=`: the end of the run, the death limit, and the steps of
+//!   a stop;
 //! * a service of its own for each condition that is not part of a start.
 //!
-//! Each of them runs its list of steps itself ([`lists`]). Ours come first and depend on nothing of the unit's.
+//! Each of them runs its list of steps itself ([`lists`]). Ours come first and depend on nothing of
+//! the unit's.
 //!
-//! A stack is its unit, which wants the members; each member is `PartOf=` it, so that a restart of the one restarts them all.
+//! A stack is its unit, which wants the members; each member is `PartOf=` it, so that a restart of
+//! the unit restarts all members.
 
 mod adopted;
 mod condition_service;
@@ -46,24 +50,25 @@ use std::path::Path;
 /// One thing to write, its path relative to the generator's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// Which of the generator's directories.
+    /// The generator's directory that it belongs in.
     pub rank: Rank,
     /// `fs-nfs2.service`, `multi-user.target.wants/fs-nfs2.service` …
     pub path: String,
-    /// What to put there.
+    /// File or link.
     pub content: Content,
 }
 
-/// Which of the generator's directories an [`Output`] goes to (systemd.generator(7)).
+/// Directory of the generator for an [`Output`] (systemd.generator(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rank {
-    /// Over what packages ship, under what the administrator writes.
+    /// Overrides units of packages; units of the administrator override it.
     Normal,
-    /// Under every other unit of that name: for aliases, which must not take the place of another ward or package.
+    /// Overridden by every other unit of that name: for aliases, which must not replace another
+    /// ward or package.
     Late,
 }
 
-/// What an [`Output`] is.
+/// Content of an [`Output`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// A file with this text.
@@ -80,7 +85,7 @@ impl Names {
     /// Takes the names of the next ward's units.
     ///
     /// # Errors
-    /// The problem, when one of them is taken; nothing of that ward may then be written.
+    /// The problem, if one of them is taken; nothing of that ward may then be written.
     pub fn admit(&mut self, ward: &Ward) -> Result<(), Box<Problem>> {
         let names: Vec<_> = std::iter::once(ward_unit::path(ward)).chain(condition_service::names(ward)).collect();
         if let Some(twice) = names.iter().find(|name| self.0.contains(*name)) {
@@ -96,7 +101,7 @@ impl Names {
     /// Takes the name of an alias.
     ///
     /// # Errors
-    /// A warning, when an earlier ward has it; the link may then not be written.
+    /// A warning, if an earlier ward has it; the link may then not be written.
     pub fn admit_alias(&mut self, ward: &Ward, alias: &Output) -> Result<(), Box<Problem>> {
         if self.0.insert(["late/", &alias.path].concat()) {
             return Ok(());
@@ -106,20 +111,21 @@ impl Names {
     }
 }
 
-/// What a ward's unit must know that the ward does not say.
+/// Facts about a ward's unit that the ward itself does not contain.
 #[derive(Debug, Clone, Copy)]
 pub struct Beside<'a> {
-    /// What the files of the unit it adopts say, or the drop-ins of the one it defines.
+    /// Settings in the files of the unit it adopts, or in the drop-ins of the one it defines.
     pub adopted: Option<&'a AdoptedUnit>,
     /// The unit of the stack it belongs to.
     pub stack: Option<&'a UnitName>,
     /// The time-outs of units that give none.
     pub default_timeouts: DefaultTimeouts,
-    /// What drop-ins say of the services of its conditions, by their names.
+    /// `[Service]` lines of drop-ins for the services of its conditions, by the services' names.
     pub of_conditions: &'a BTreeMap<String, Vec<NativeLine>>,
 }
 
-/// Everything to write for one ward, and what cannot be written or will not do what it seems to.
+/// Returns everything to write for one ward, and problems: parts that cannot be written or have no
+/// effect.
 #[must_use]
 pub fn outputs(ward: &Ward, beside: Beside<'_>) -> (Vec<Output>, Vec<Problem>) {
     let (text, mut problems) = ward_unit::render(ward, beside);
@@ -136,10 +142,10 @@ pub fn outputs(ward: &Ward, beside: Beside<'_>) -> (Vec<Output>, Vec<Problem>) {
 /// it and so wins.
 pub const DROP_IN: &str = "50-unitward.conf";
 
-/// How every generated file begins.
+/// Beginning of every generated file.
 pub const HEADING: &str = "# Generated by unitward-generator from ";
 
-/// The lines every generated file begins with.
+/// Returns the first lines of every generated file.
 fn header(source: &Path) -> String {
     let advice = ".\n# Change that file and run \"systemctl daemon-reload\".\n\n";
     [HEADING, &source.to_string_lossy(), advice].concat()

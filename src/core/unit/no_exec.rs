@@ -1,7 +1,7 @@
-//! `NoExecPaths=` of a service that keeps our lines, or the steps' programs, from running.
+//! `NoExecPaths=` of a service that prevents our lines, or the steps' programs, from running.
 //!
-//! It is made of mounts, which the `+` lines see as well (systemd.exec(5)). The path that is
-//! nearest to a program counts.
+//! It is made of mounts, which apply to the `+` lines as well (systemd.exec(5)). The path nearest
+//! to a program counts.
 
 use super::{AdoptedUnit, HELPER, ServiceLines};
 use crate::core::config::step::Action;
@@ -13,18 +13,18 @@ use std::path::{Path, PathBuf};
 /// The two settings, the one that forbids first.
 const KEYS: [&str; 2] = ["NoExecPaths", "ExecPaths"];
 
-/// What our lines run.
+/// Programs that our lines run.
 const PROGRAMS: [&str; 2] = [HELPER, "/usr/bin/systemctl"];
 
 /// A path of one of the settings.
 struct Rule<'a> {
     line: &'a NativeLine,
-    /// Where the word begins in the line's value.
+    /// Offset of the word in the line's value, in bytes.
     offset: usize,
     path: PathBuf,
 }
 
-/// The lines by which our own cannot run, and the steps whose programs cannot.
+/// Returns warnings: one if our own lines cannot run, and one for each step whose program cannot.
 pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
     let service = ServiceLines::of(ward, adopted);
     let rules: Vec<Rule<'_>> = KEYS.iter().flat_map(|key| rules(&service.values(key))).collect();
@@ -69,10 +69,11 @@ fn rules<'a>(lines: &[&'a NativeLine]) -> Vec<Rule<'a>> {
         .collect()
 }
 
-/// The path that keeps the program from running: the nearest one, unless it allows.
+/// Returns the rule that prevents the program from running: the one with the nearest path, unless
+/// it allows.
 fn forbids<'r, 'a>(rules: &'r [Rule<'a>], program: &str) -> Option<&'r Rule<'a>> {
     let above = rules.iter().filter(|rule| Path::new(program).starts_with(&rule.path));
-    // Of two for one path the last counts, which is one that allows.
+    // Of two rules for one path the last counts, which is one that allows.
     above.max_by_key(|rule| rule.path.components().count()).filter(|rule| rule.line.key == KEYS[0])
 }
 

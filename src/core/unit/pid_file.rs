@@ -1,22 +1,23 @@
 //! `PIDFile=` of a service that is not forking.
 //!
-//! systemd ignores it there, but for removing the file at the end. With a line in `ExecStartPost=`
-//! it does not: after that line the start waits for the file, and fails when it does not come
-//! (service.c, `service_load_pid_file()`). So where all such lines are ours the setting is reset,
-//! and a line of ours removes the file.
+//! systemd ignores it there, except that it removes the file at the end. With a line in
+//! `ExecStartPost=` it does not ignore it: after that line the start waits for the file, and fails
+//! if it does not appear (service.c, `service_load_pid_file()`). So if all such lines are ours the
+//! setting is reset, and a line of ours removes the file.
 
 use super::{AdoptedUnit, ServiceLines};
 use crate::core::config::Ward;
 use crate::core::config::command_line::is_plain;
 
-/// The lines that keep the file ignored; nothing where systemd heeds it anyway, or there is none.
+/// Returns the lines that keep the file ignored; empty if systemd uses the file anyway, or none is
+/// set.
 pub(super) fn ignored(ward: &Ward, adopted: Option<&AdoptedUnit>) -> String {
     let service = ServiceLines::of(ward, adopted);
     let Some(path) = service.value("PIDFile") else { return String::new() };
     if service.value("Type") == Some("forking") || !service.values("ExecStartPost").is_empty() {
         return String::new();
     }
-    // systemd takes it as a file in /run where it does not begin with a slash.
+    // systemd takes a path without a leading slash relative to /run.
     let folder = if path.starts_with(['/', '%']) { "" } else { "/run/" };
     let is_simple = is_plain(&path.replace('%', ""));
     let removal = if is_simple { format!("ExecStopPost=-+/usr/bin/rm -f {folder}{path}\n") } else { String::new() };

@@ -1,14 +1,15 @@
-//! Wards by whose lines systemd would refuse the unit that they adopt: it would not load, and be
-//! down for good.
+//! Wards whose lines would make systemd refuse the unit that they adopt: it would not load, and
+//! stay down.
 //!
-//! Of a defined ward the configuration alone tells that; here the unit's own files take part.
+//! For a defined ward the configuration alone shows that; here the unit's own files count too.
 
 use super::{AdoptedUnit, ServiceLines};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::wrong::Wrong;
 use crate::core::config::{Form, Mistake, Problem, Ward};
 
-/// The line of the ward that systemd would refuse the unit for; it costs the ward.
+/// Returns a problem for the line of the ward for which systemd would refuse the unit; it costs the
+/// ward.
 #[must_use]
 pub fn refused(ward: &Ward, adopted: &AdoptedUnit) -> Option<Problem> {
     let Form::Adopted(unit) = &ward.form else { return None };
@@ -18,7 +19,7 @@ pub fn refused(ward: &Ward, adopted: &AdoptedUnit) -> Option<Problem> {
     Some(Problem { at: line.place_of(0), mistake })
 }
 
-/// As systemd verifies a service, for what a ward is likely to say.
+/// Checks a service as systemd verifies it, for settings that a ward is likely to have.
 fn refusal(service: ServiceLines<'_>) -> Option<(&NativeLine, String)> {
     let kind = service.last("Type");
     let starts = service.values("ExecStart");

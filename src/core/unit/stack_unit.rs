@@ -1,20 +1,21 @@
-//! The unit of one stack: the target it defines, or the drop-in for the unit it adopts; and the socket that takes requests
-//! for a full restart.
+//! The unit of one stack: the target it defines, or the drop-in for the unit it adopts; and the
+//! socket that takes requests for a full restart.
 //!
-//! The unit wants all members, so that a full restart also starts those that were down. A target is ordered after what it
-//! wants by itself (systemd.target(5)); of a service that is adopted nobody but its author knows the order.
+//! The unit wants all members, so that a full restart also starts those that were down. A target is
+//! by default ordered after what it wants (systemd.target(5)); an adopted service is ordered by its
+//! author.
 //!
-//! The socket is opened at boot, and by whichever member is started first: a stack that was just written need not wait for
+//! The socket is opened at boot, and by the first member that starts: a new stack need not wait for
 //! the next boot.
 
 use super::DROP_IN;
 use super::{Content, Output, Rank, header};
 use crate::core::config::{Form, Stack, StackName, UnitName};
 
-/// Where the package installs the socket that all stacks are instances of.
+/// The installed template of the sockets of all stacks.
 const SOCKET: &str = "/usr/lib/systemd/system/unitward-stack@.socket";
 
-/// Everything to write for one stack with these members.
+/// Returns everything to write for one stack with these members.
 #[must_use]
 pub fn outputs(stack: &Stack, members: &[UnitName]) -> Vec<Output> {
     let unit = stack.unit();
@@ -23,7 +24,7 @@ pub fn outputs(stack: &Stack, members: &[UnitName]) -> Vec<Output> {
     match stack.form {
         Form::Defined => {
             let path = unit.to_string();
-            // A generated unit cannot be enabled, and a stack that is written is wanted.
+            // A generated unit cannot be enabled, and a stack that exists is wanted.
             let boot = link(&["multi-user.target.wants/", &path], ["../", &path].concat());
             vec![Output { rank: Rank::Normal, path, content: Content::File(text) }, boot, door]
         }
@@ -34,7 +35,7 @@ pub fn outputs(stack: &Stack, members: &[UnitName]) -> Vec<Output> {
     }
 }
 
-/// The socket at which a full restart of the stack is asked for.
+/// Returns the name of the socket that takes requests for a full restart of the stack.
 pub(super) fn socket(stack: &StackName) -> String {
     ["unitward-stack@", stack.as_str(), ".socket"].concat()
 }

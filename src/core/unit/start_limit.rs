@@ -1,36 +1,40 @@
-//! systemd's own start limit, as a net far below the death limit.
+//! systemd's own start limit, set far above the death limit as a last resort.
 //!
-//! The death limit stands in lines of the unit, and there are units for which PID 1 can run no line at all: their user,
-//! their environment file or their working directory is not there. Each start of such a unit fails at once, nothing of
-//! ours is asked, and only systemd itself can put an end to that.
+//! The death limit is enforced by lines of the unit, and there are units for which PID 1 can run no
+//! line at all: their user, their environment file or their working directory is missing. Each
+//! start of such a unit fails at once, none of our lines runs, and only systemd itself can end
+//! that.
 //!
-//! systemd counts every start, those by hand or by a socket too, so the net is so wide that hardly anything but such a storm meets
-//! it: 330 starts within a minute by default, where a storm makes from 10 to several hundred in a second. The span is a minute whatever
-//! `DeathLimitIntervalSec=` is: over a day a timer that restarts a healthy service would use up as many starts.
+//! systemd counts every start, also those by hand or by a socket, so the limit is so high that
+//! hardly anything but such a storm reaches it: 330 starts within a minute by default, while a
+//! storm makes from 10 to several hundred in a second. The span is a minute whatever
+//! `DeathLimitIntervalSec=` is: over a day a timer that restarts a healthy service would use up as
+//! many starts.
 
 use crate::core::config::{Mistake, OnLimit, Problem, Recovery, Ward, time_span};
 use crate::core::full_restart::reception::ENOUGH;
 use std::time::Duration;
 
-/// Settings of systemd's start limit. systemd still takes those of the first group in `[Service]`, where they would come
-/// after, and so undo, what stands in our `[Unit]`.
+/// Settings of systemd's start limit. systemd still accepts those of the first group in
+/// `[Service]`, where they would come after, and so undo, the lines in our `[Unit]`.
 pub(super) const KEYS: [&str; 4] =
     ["StartLimitInterval", "StartLimitBurst", "StartLimitIntervalSec", "StartLimitAction"];
 
-/// What the starts are counted within.
+/// Time within which the starts are counted.
 const SPAN: Duration = Duration::from_secs(60);
 
-/// Starts within [`SPAN`] that nobody died before: more than anybody makes by hand, and a third of what the slowest storm makes.
+/// Allowance for starts within [`SPAN`] without a death before: more than an administrator makes by
+/// hand, and half of what the slowest storm makes.
 const BY_HAND: u32 = 300;
 
-/// How often the count of deaths may begin anew within [`SPAN`]: first with the start that was asked for, then with
-/// each full restart of the stack that its members may ask for.
+/// Largest number of times that the count of deaths may begin anew within [`SPAN`]: first with the
+/// start by request, then with each full restart of the stack that its members may ask for.
 const SERIES: u128 = ENOUGH as u128 + 1;
 
-/// The lines for `[Unit]`.
+/// Returns the lines for `[Unit]`.
 pub(super) fn lines(recovery: &Recovery) -> String {
     match burst(recovery) {
-        // Whatever an adopted unit's own StartLimitAction= is, so far nothing could set it off.
+        // An adopted unit's own StartLimitAction= must not act on our limit.
         Some(burst) => {
             let span = time_span::render(SPAN);
             format!("StartLimitIntervalSec={span}\nStartLimitBurst={burst}\nStartLimitAction=none\n")
@@ -39,8 +43,8 @@ pub(super) fn lines(recovery: &Recovery) -> String {
     }
 }
 
-/// More starts within [`SPAN`] than a ward can come to whose death limit works; `None` where restarts without end were
-/// asked for.
+/// Returns more starts within [`SPAN`] than a ward with a working death limit can reach; `None` if
+/// restarts without end are configured.
 fn burst(recovery: &Recovery) -> Option<u32> {
     let within = recovery.death_limit_interval.as_nanos();
     if recovery.death_limit == 0 || recovery.on_limit == OnLimit::None || within == 0 {
@@ -51,7 +55,7 @@ fn burst(recovery: &Recovery) -> Option<u32> {
     Some(u32::try_from(starts).unwrap_or(u32::MAX))
 }
 
-/// What is said of a ward's own settings of it.
+/// Returns a warning for each of a ward's own settings of it.
 pub(super) fn warnings(ward: &Ward) -> impl Iterator<Item = Problem> {
     let lines = ward.native.unit.iter().chain(&ward.native.service);
     lines.filter(|line| KEYS.contains(&line.key.as_str())).map(|line| {

@@ -1,10 +1,10 @@
-//! What the tests of several files make: a ward, and the unit that it adopts.
+//! Fixtures for the tests of several files: a ward, and the unit that it adopts.
 
 use super::AdoptedUnit;
 use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, Ward, read_ward, syntax};
 use std::path::Path;
 
-/// The ward in `/etc/unitward/w.ward`.
+/// Reads a ward as `/etc/unitward/w.ward`.
 pub(super) fn ward(text: &str) -> Ward {
     let files = vec![SourceFile { path: Path::new("/etc/unitward/w.ward").into(), text: text.to_owned() }];
     let stacks = Stacks::default();
@@ -13,7 +13,7 @@ pub(super) fn ward(text: &str) -> Ward {
     ward.unwrap_or_else(|| panic!("{problems:?}"))
 }
 
-/// A unit with these lines in its own file, and with those in a drop-in after ours.
+/// Reads a unit with these lines in its own file, and with those in a drop-in after ours.
 pub(super) fn adopted(own: &str, later: &str) -> AdoptedUnit {
     let lines = |text: &str| {
         let text = ["[Service]\n", text].concat();

@@ -1,4 +1,4 @@
-//! How far systemd's time-outs must grow so that waiting steps and the back-off are not cut short.
+//! Extension of systemd's time-outs so that waiting steps and the back-off are not cut short.
 
 use super::Beside;
 use crate::core::config::read_native::value;
@@ -6,10 +6,11 @@ use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, Mistake, Problem, TimeoutNotKnown, Ward, time_span};
 use std::time::Duration;
 
-/// systemd's own default for starts and stops where no administrator has set another.
+/// systemd's default for starts and stops, unless the administrator has set another.
 const DEFAULT: Duration = Duration::from_secs(90);
 
-/// The time-outs of units that give none: `DefaultTimeoutStartSec=` and `DefaultTimeoutStopSec=` (systemd-system.conf(5)).
+/// The time-outs of units that give none: `DefaultTimeoutStartSec=` and `DefaultTimeoutStopSec=`
+/// (systemd-system.conf(5)).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DefaultTimeouts {
     start: Timeout,
@@ -17,7 +18,7 @@ pub struct DefaultTimeouts {
 }
 
 impl DefaultTimeouts {
-    /// From the lines of `[Manager]`, in the order they apply.
+    /// Reads the lines of `[Manager]`, in the order they apply.
     #[must_use]
     pub fn of(manager: &[NativeLine]) -> Self {
         Self { start: given(manager, "DefaultTimeoutStartSec"), stop: given(manager, "DefaultTimeoutStopSec") }
@@ -44,7 +45,7 @@ pub enum Timeout {
     Never,
 }
 
-/// Which of the two time-outs.
+/// The phase whose time-out is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Start,
@@ -60,7 +61,8 @@ impl Phase {
     }
 }
 
-/// The setting to write so that `growth` more time is there, and a warning where the ward itself forbids it.
+/// Returns the setting that adds `growth` to the time-out, and a warning if the ward's own time-out
+/// is too short or the unit's is unknown.
 pub(super) fn grown(
     ward: &Ward,
     Beside { adopted, default_timeouts, .. }: Beside<'_>,
@@ -97,9 +99,9 @@ pub(super) fn grown(
     }
 }
 
-/// What another generator writes is not known when our units are written. Its time-out may be
-/// longer than any we would set, so it stands; each line has its own time, and only what is longer
-/// than systemd's default is in danger.
+/// Warns about a unit of another generator, whose time-out is not known when ours are written. It
+/// may be longer than any we would set, so it is kept; each line has its own time, and only a
+/// `growth` longer than systemd's default is in danger.
 fn unknown(ward: &Ward, key: &'static str, growth: Duration, default: Timeout) -> Option<Problem> {
     let Timeout::After(default) = default else { return None };
     (growth > default).then(|| {
@@ -124,7 +126,7 @@ fn too_small(ward: &Ward, key: &str, own: Timeout, growth: Duration) -> Option<P
     })
 }
 
-/// The last of `key` and `TimeoutSec=`, which sets both.
+/// Returns the last of `key` and `TimeoutSec=`, which sets both.
 pub(super) fn given(service: &[NativeLine], key: &str) -> Timeout {
     let last = service.iter().rfind(|line| line.key == key || line.key == "TimeoutSec");
     match last.map(|line| line.value.as_str()) {

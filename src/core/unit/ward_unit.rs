@@ -11,7 +11,7 @@ use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Plac
 use crate::core::recovery::backoff::Backoff;
 use std::time::Duration;
 
-/// Where the unit goes, relative to the generator's directory.
+/// Returns the path of the unit, relative to the generator's directory.
 pub(super) fn path(ward: &Ward) -> String {
     match &ward.form {
         Form::Defined => ward.unit().to_string(),
@@ -19,7 +19,7 @@ pub(super) fn path(ward: &Ward) -> String {
     }
 }
 
-/// The unit's text, and warnings about the ward.
+/// Returns the unit's text, and warnings about the ward.
 pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> (String, Vec<Problem>) {
     let Beside { adopted, stack, .. } = beside;
     let lines = Lines::of(ward, adopted);
@@ -30,13 +30,14 @@ pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> (String, Vec<Problem>) 
     text.push_str("[Unit]\n");
     text.extend(["SourcePath=", &ward.path.to_string_lossy(), "\n"]);
     write_native(&mut text, &ward.native.unit);
-    // After the ward's own conditions, which an empty one resets.
+    // This comes after the ward's own conditions, since an empty one of them resets the list.
     text.push_str(&excluded::line(ward.name.as_str()));
     if let Some(stack) = stack {
         text.extend(["PartOf=", stack.as_str(), "\n"]);
     }
     if let Some(stack) = &ward.stack {
-        // Whoever is up can ask for a full restart. Not ordered after it: an early service would make a circle.
+        // Every running member can ask for a full restart. No After=: an early service would make a
+        // circle.
         text.extend(["Wants=", &socket(stack), "\n"]);
     }
     text.extend([&start_limit::lines(&ward.recovery), "\n[Service]\n"]);
@@ -55,7 +56,7 @@ pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> (String, Vec<Problem>) 
             let own: Vec<_> = own.filter(is_in_them).collect();
             write_native(&mut text, native.iter().copied().filter(|line| !is_in_them(line)));
             for list in lists.iter().filter(|list| own.iter().any(|line| line.key == **list)) {
-                // Once more, behind ours.
+                // These lines are written again, after ours.
                 text.extend([*list, "=\n"]);
             }
             lines.write_first(&mut text);
@@ -82,21 +83,22 @@ pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> (String, Vec<Problem>) 
     (text, problems)
 }
 
-/// The lists that ours come first in: what fails of the unit's own must find ours done.
+/// Lists in which our lines come first: they must be done before a line of the unit's own fails.
 const FIRST: [&str; 3] = ["ExecCondition", "ExecStartPre", "ExecStopPost"];
 
-/// The lines of one list that stand.
+/// Returns the effective lines of one list.
 fn standing<'a>(lines: &[&'a NativeLine], list: &str) -> impl Iterator<Item = &'a NativeLine> {
     let mut own: Vec<_> = lines.iter().copied().filter(|line| line.key == list).collect();
     own.drain(..own.iter().rposition(|line| line.value.is_empty()).map_or(0, |reset| reset + 1));
     own.into_iter()
 }
 
-/// The lines of a ward's unit by where they go.
+/// The lines of a ward's unit, by setting.
 struct Lines {
     /// `ExecCondition=`, which systemd runs before all else of a start.
     begin: String,
-    /// `ExecStartPre=`: what follows a command of the service's above its restart, or all steps above it where the start depends on one.
+    /// `ExecStartPre=`: the steps above the restart from the first command of the service's own on,
+    /// or all of them if the start depends on one that the helper runs.
     before: Vec<String>,
     after: Vec<String>,
     stop: Vec<String>,
@@ -106,12 +108,12 @@ struct Lines {
 
 impl Lines {
     fn of(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Self {
-        // Of a unit without a file of its own nothing is known.
+        // A unit without a file of its own is unknown.
         let is_known = ward.form == Form::Defined || adopted.is_some();
         let service = is_known.then(|| ServiceLines::of(ward, adopted).iter());
         let writer = Writer::new(ward, Site::Ward, service);
         let (mut before, mut after, mut stop) = (List::default(), List::default(), List::default());
-        // [OnRestart] speaks of a restart with all its steps, so its steps come last.
+        // [OnRestart] follows a restart with all its steps, so its steps come last.
         let (restart, others): (Vec<_>, Vec<_>) =
             ward.conditions.iter().partition(|condition| condition.kind == ConditionKind::Restart);
         for condition in others.into_iter().chain(restart) {
@@ -130,7 +132,8 @@ impl Lines {
         let stretch = HelperLine::new("steps", ward, ward.unit().as_str()).part(tied);
         let with_steps =
             |line: HelperLine, steps: &Steps| if steps.is_empty() { line } else { line.part(tied) }.steps(steps);
-        // A line of ExecCondition= that fails, be it that PID 1 cannot run it, skips the start without a word (systemd.service(5)).
+        // A failing line of ExecCondition=, even one that PID 1 cannot run, skips the start
+        // silently (systemd.service(5)).
         let with_begin = if before.is_required() { Steps::default() } else { before.take_first() };
         let begin = with_steps(begin(ward, &limit), &with_begin);
         let before = before.closed();
@@ -164,7 +167,8 @@ impl Lines {
     }
 }
 
-/// Where systemd ends the line alone and not all processes of the unit, or where that is not known, the line's commands end with it.
+/// Returns ` --tied`, by which a line's commands end with the line, if systemd ends only the line
+/// and not all processes of the unit, or if that is unknown.
 fn tied(ward: &Ward, adopted: Option<&AdoptedUnit>) -> &'static str {
     let is_known = ward.form == Form::Defined || adopted.is_some();
     let mode = ServiceLines::of(ward, adopted).value("KillMode").unwrap_or("control-group");
@@ -176,7 +180,7 @@ fn begin(ward: &Ward, limit: &str) -> HelperLine {
     let line = HelperLine::new("begin", ward, ward.unit().as_str())
         .option("delay", &time_span::render(recovery.delay))
         .option("max-delay", &time_span::render(recovery.max_delay))
-        // It stands in for `stopped` where that did not run.
+        // It acts in place of `stopped` if that did not run.
         .part(limit);
     ward.conditions
         .iter()
@@ -196,7 +200,8 @@ fn end(ward: &Ward) -> HelperLine {
     restarts.fold(line, once_option)
 }
 
-/// The death limit and what follows it, and the stack whose full restart is nobody's death.
+/// Returns the options of the death limit and its action, and of the stack whose full restart is
+/// not a death.
 fn limit_options(ward: &Ward) -> String {
     let recovery = &ward.recovery;
     let line = ward.stack.iter().fold(HelperLine::default(), |line, stack| line.option("stack", stack.as_str()));
@@ -222,7 +227,8 @@ fn limit_options(ward: &Ward) -> String {
     line.options()
 }
 
-/// The lines without the resets of the lists ours come first in, and without what those resets take away.
+/// Returns the lines without the resets of the lists in which ours come first, and without the
+/// lines that those resets cancel.
 fn without_first_resets(service: &[NativeLine]) -> impl Iterator<Item = &NativeLine> {
     let resets = FIRST.map(|list| service.iter().rposition(|line| line.key == list && line.value.is_empty()));
     let stands = move |(index, line): &(usize, &NativeLine)| {
@@ -254,8 +260,8 @@ pub(super) fn write_lines(text: &mut String, key: &str, lines: &[String]) {
     }
 }
 
-/// systemd applies a root of its own to `+` lines too. The helper is not in there, and without it there is no limit and no
-/// back-off, so only the main process gets that root.
+/// Limits a root directory of the service to its main process. systemd applies it to `+` lines too;
+/// the helper is not in it, and without the helper there is no limit and no back-off.
 fn root_of_its_own(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (Option<String>, Option<Problem>) {
     let here = adopted::rooted(&ward.native.service);
     let decided = ward.native.service.iter().rfind(|line| line.key == "RootDirectoryStartOnly");

@@ -1,17 +1,17 @@
-//! A step as the words of a line: what the helper reads and `systemctl cat` shows.
+//! A step as the words of a line, which the helper reads and `systemctl cat` shows.
 
 use crate::core::config::command_line::{CommandLine, literal, quote};
 use crate::core::config::step::{Action, Awaited, RebootGuard, Wait};
 use crate::core::config::time_span;
 use crate::core::recovery::list;
 
-/// A step's keyword and argument, nearly as the ward's file has them.
+/// Returns a step's keyword and argument, nearly as in the ward's file.
 #[must_use]
 pub fn words(action: &Action) -> String {
     match action {
         Action::Execute(command) => ["Execute ", &command.text()].concat(),
         Action::WaitFor(wait) => ["WaitFor ", &wait_words(wait)].concat(),
-        // Never a step of the helper's; the arm keeps the match whole.
+        // Not a step of the helper's; the arm completes the match.
         Action::RestartSelf => "Restart %n".to_owned(),
         Action::Restart(unit) => ["Restart ", &*quote(unit.as_str())].concat(),
         Action::Start(unit) => ["Start ", &*quote(unit.as_str())].concat(),
@@ -25,8 +25,9 @@ pub fn words(action: &Action) -> String {
     }
 }
 
-/// The same for the helper. Variables in a command are left to it: what PID 1 put in their place, an
-/// environment file of somebody else's, could look like the beginning of another step.
+/// Returns the words for the helper. It replaces the variables in a command itself: replaced by PID
+/// 1, from an environment file of the service for example, they could look like the beginning of
+/// another step.
 pub(super) fn helper_words(action: &Action) -> String {
     let Action::Execute(command) = action else { return words(action) };
     let mut text = String::from("Execute");
@@ -36,7 +37,7 @@ pub(super) fn helper_words(action: &Action) -> String {
     text
 }
 
-/// The command that a step runs.
+/// Returns the command that a step runs, if it runs one.
 pub(super) fn command_of(action: &Action) -> Option<&CommandLine> {
     if let Action::Execute(command) = action { Some(command) } else { None }
 }

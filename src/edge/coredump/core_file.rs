@@ -1,8 +1,11 @@
-//! The files a process had mapped, from the note `NT_FILE` that the kernel writes at the beginning of a core.
+//! The files that a process had mapped, from the note `NT_FILE` that the kernel writes at the
+//! beginning of a core.
 //!
-//! Only so much of the core is read as it takes to get there, a fraction even of the compressed ones.
+//! The core is read piece by piece until that note is complete, only a fraction even of the
+//! compressed ones.
 //!
-//! What it does not read: cores compressed by other means than zstd, which systemd prefers, and those kept in the journal.
+//! Cores that are compressed by other means than zstd, which systemd prefers, and those kept in the
+//! journal are not read.
 
 use crate::core::crash::memory_map::MappedFile;
 use crate::edge::symbols::Compression;
@@ -12,13 +15,14 @@ use object::{FileKind, elf};
 use std::fs::File;
 use std::io::{BufReader, Read};
 
-/// How much of a core is read at first and, if the notes are not whole, in the end, in bytes. They come after a table of all
-/// mappings, of which a process may have 65530 and more.
+/// Sizes, in bytes, of the beginning of a core that is read: the next one is tried while the notes
+/// are not whole. They follow a table of all mappings, of which a process may have 65530 and more.
 const PIECES: [u64; 3] = [64 << 10, 1 << 20, 16 << 20];
 
-/// The files of an opened core; none where they cannot be read.
+/// Returns the files that an opened core lists; none if they cannot be read.
 ///
-/// A process decides what its core contains, from the paths of its files on, so only the confined process calls this, and fuzz targets.
+/// A process decides what its core contains, including the paths of its files, so only the confined
+/// process and fuzz targets call this.
 pub(in crate::edge) fn mapped_files(core: File, compression: Compression) -> Vec<MappedFile> {
     let core = BufReader::new(core);
     match compression {
@@ -45,7 +49,7 @@ fn files_of(mut core: impl Read) -> Vec<MappedFile> {
     Vec::new()
 }
 
-/// `None` where `head` does not reach far enough.
+/// Returns the listed files; `None` if `head` does not reach far enough, or is damaged.
 fn files_in<Elf: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<Vec<MappedFile>> {
     let header = Elf::parse(head).ok()?;
     let endian = header.endian().ok()?;
@@ -57,14 +61,14 @@ fn files_in<Elf: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<Vec<Map
     files_of_note(Words { bytes: note.desc(), endian, width })
 }
 
-/// Numbers of the size that addresses have in a core, one after the other.
+/// A sequence of numbers, each as wide as an address in the core.
 struct Words<'a> {
     bytes: &'a [u8],
     endian: Endianness,
     width: Width,
 }
 
-/// That size in bytes.
+/// Width of such a number, in bytes.
 #[derive(Clone, Copy)]
 enum Width {
     Four,
@@ -88,8 +92,8 @@ impl Words<'_> {
     }
 }
 
-/// Reads the note: how many there are, the size of a page, for each the first address, the one behind it and the page in its
-/// file, and then the paths, each with a NUL behind it.
+/// Parses the note: the number of files, the size of a page; for each file its first address, the
+/// address behind it and its page in the file; then the paths, each with a NUL behind it.
 fn files_of_note(mut words: Words<'_>) -> Option<Vec<MappedFile>> {
     let (count, page) = (words.next()?, words.next()?);
     let mut places = Vec::new();

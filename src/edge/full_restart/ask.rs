@@ -1,7 +1,8 @@
-//! Asks for the full restart of a stack, at the stack's socket.
+//! Client of the stack's socket: requests the full restart of a stack.
 //!
-//! Nothing here waits longer than it was told to: not for room in the socket's queue, nor for the answer. Only where nobody listens
-//! yet, and PID 1 itself is silent, is that longer.
+//! No call waits longer than its deadline: not for room in the socket's queue, nor for the answer.
+//! The only exception: if there is no listener yet and PID 1 itself does not answer, it takes
+//! longer.
 
 use crate::core::config::{StackName, time_span};
 use crate::core::full_restart::request::{Answer, Request, SOCKETS};
@@ -12,49 +13,51 @@ use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long the beginning of a restart is waited for. The restarter answers within half of it, whatever happens.
+/// Longest wait for the start of a restart. The restarter answers within half of it, whatever
+/// happens.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pause between two tries to connect where nobody listens yet.
+/// Pause between two attempts to connect if there is no listener yet.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// An answer is a line of less.
+/// Upper bound of an answer's line, in bytes.
 const LONGEST_ANSWER: u64 = 4096;
 
-/// Why there is no answer.
+/// Reason of a missing answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// Nobody listens.
+    /// There is no listener.
     #[error(
         "nothing takes requests for stack {0}: run \"systemctl daemon-reload\" and \
          \"systemctl start unitward-stack@{0}.socket\""
     )]
     Nobody(StackName),
-    /// It lasts too long before the request was taken.
+    /// The time-out passed before the request was taken.
     #[error("nobody took the request within {}", time_span::render(*.0))]
     Late(Duration),
-    /// It lasts too long afterwards. A restarter that is yet to be started reads the request. Root's stands; one of a member's, which
-    /// has ended by then, is dropped, since nobody can tell any more whose process it was.
+    /// The time-out passed after the request was taken. A restarter that is yet to be started reads
+    /// the request. One of root stays valid; one of a member, which has ended by then, is dropped,
+    /// because its process can no longer be identified.
     #[error("there was no answer within {}, though the request was taken", time_span::render(*.0))]
     Unanswered(Duration),
-    /// The connection ended without one.
+    /// The connection ended without an answer.
     #[error(
         "the connection was closed without an answer; \"systemctl status unitward-stack@{0}.service\" may tell why"
     )]
     Silent(StackName),
-    /// A call failed.
+    /// A system call failed.
     #[error("failed to talk to {SOCKETS}/{0}: {1}")]
     Socket(StackName, io::Error),
 }
 
-/// Asks, and waits for the answer so long.
+/// Sends the request and waits for the answer, up to `patience`.
 ///
-/// Root has systemd listen there first, where it does not yet: a stack that was configured since the boot may have a socket
-/// unit that nobody has started. When the restarter is killed before it has answered it is asked once more: the next one goes on
-/// with the restart, or makes it.
+/// For root it starts the socket unit first if there is no listener: the unit of a stack that was
+/// configured since the boot may not have been started. If the restarter is killed before it has
+/// answered, the request is sent once more: the next restarter continues the restart, or makes it.
 ///
 /// # Errors
-/// When there is no answer; what it says is no error.
+/// There is no answer. An answer that refuses the request is no error.
 pub fn ask(stack: &StackName, request: &Request, patience: Duration) -> Result<Answer, AskError> {
     let deadline = Instant::now() + patience;
     let path = Path::new(SOCKETS).join(stack.as_str());
@@ -80,10 +83,10 @@ pub fn ask(stack: &StackName, request: &Request, patience: Duration) -> Result<A
     })
 }
 
-/// What went wrong, and when.
+/// Error of one attempt, and the time of its occurrence.
 #[derive(Debug)]
 enum Failure {
-    /// Before the whole request stood in the restarter's socket.
+    /// Before the whole request was in the restarter's socket.
     Untaken(io::Error),
     /// Afterwards.
     Unanswered(io::Error),
@@ -105,12 +108,12 @@ fn is_nobody(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
-/// Has systemd listen, and waits until it does, or has failed to.
+/// Starts the socket unit, and waits until a connection succeeds or the start has failed.
 fn listen(stack: &StackName, path: &Path, deadline: Instant) -> io::Result<Bounded> {
     let socket = format!("unitward-stack@{stack}.socket");
     systemctl::job("start", &socket, Wait::ForQueue).map_err(|_| io::Error::from(ErrorKind::NotFound))?;
     loop {
-        // It is asked first: what has come of the start by then is met by who connects.
+        // The query comes first: a connection attempt after it meets the result of the start.
         let is_started = has_no_job(&socket);
         match Bounded::connect(path, deadline) {
             Err(error) if !is_nobody(&error) || is_started => return Err(error),
@@ -121,14 +124,14 @@ fn listen(stack: &StackName, path: &Path, deadline: Instant) -> io::Result<Bound
     }
 }
 
-/// Whether systemd says that it is done with a unit.
+/// Returns true if systemd has no job for a unit.
 fn has_no_job(unit: &str) -> bool {
     let wanted = Wanted { unit: &["Job"], own: &[] };
     pid1::ask(unit, wanted).is_ok_and(|known| known.job().is_none())
 }
 
 fn converse(mut connection: Bounded, request: &Request) -> Result<Answer, Failure> {
-    // Who refuses may do so before all was read; what it says is there all the same.
+    // The restarter may refuse before it has read all; its answer can be read all the same.
     let written = connection.write_all(request.to_text().as_bytes());
     let written = written.and_then(|()| connection.finish_writing());
     let mut line = Vec::new();
@@ -155,7 +158,7 @@ mod tests {
         Request { caller: "f".into(), cause: None, answer: AnswerWhen::Begun, backtrace: Some(backtrace) }
     }
 
-    /// Asks whoever behaves like this.
+    /// Sends a request to a simulated restarter with this behaviour.
     fn check(behave: impl FnOnce(UnixStream) + Send + 'static) -> Result<Answer, Failure> {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("s");

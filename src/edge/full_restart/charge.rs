@@ -1,4 +1,4 @@
-//! What a restarter is in charge of: a stack, and the wards that belong to it.
+//! Configuration of a restarter: a stack, and the wards that belong to it.
 
 use super::peer::Peer;
 use crate::core::config::{Stack, StackName, UnitName, WardName};
@@ -20,12 +20,12 @@ pub struct Charge {
 pub struct MemberWard {
     /// Its name.
     pub ward: WardName,
-    /// The unit it guards.
+    /// Its unit.
     pub unit: UnitName,
 }
 
 impl Charge {
-    /// Reads the configuration below `root`; `None`: it has no such stack.
+    /// Reads the configuration below `root`; `None`: there is no such stack.
     #[must_use]
     pub fn load(root: &Path, name: &StackName) -> Option<Self> {
         let (config, _) = root::load(root);
@@ -35,7 +35,7 @@ impl Charge {
         Some(Self { stack, members })
     }
 
-    /// Whether this process may ask for a full restart.
+    /// Returns true if this process may request a full restart.
     #[must_use]
     pub fn admits(&self, peer: &Peer) -> bool {
         let whole = self.stack.unit();
@@ -43,7 +43,7 @@ impl Charge {
         may_ask(peer.uid, peer.unit.as_deref(), own)
     }
 
-    /// Whether this unit is the stack's own.
+    /// Returns true if this unit stands for the stack or is one of its members.
     #[must_use]
     pub fn has(&self, unit: &str) -> bool {
         self.stack.unit().as_str() == unit || self.members.iter().any(|member| member.unit.as_str() == unit)

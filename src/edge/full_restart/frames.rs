@@ -1,9 +1,11 @@
-//! Names the functions that a caller could not name itself.
+//! Names of functions that a caller could not determine itself.
 //!
-//! A program sees of itself only the functions it exports; the symbol tables of its objects' files know the others as well. They
-//! can be read for as long as the caller waits for its answer. The caller is root or a member, but what it says is only words: a
-//! frame is looked up where the kernel says that the process has mapped an object of that name, and if one does not fit, none
-//! is. Its files are opened and read as [`crate::edge::symbols`] says, and a restart waits for names no longer than [`PATIENCE`].
+//! A program knows only the functions that it exports itself; the symbol tables in its objects'
+//! files contain the others as well. They can be read while the caller waits for its answer. The
+//! caller is root or a member, but its input is not trusted: a frame is looked up only if the
+//! kernel confirms that the process has mapped an object of that name, and if one frame does not
+//! match, none is looked up. Its files are opened and read as in [`crate::edge::symbols`], and a
+//! restart waits for names no longer than [`PATIENCE`].
 
 use crate::core::crash::backtrace::{self, Frame, Symbol};
 use crate::core::crash::memory_map::MemoryMap;
@@ -13,20 +15,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long names are looked for. As a rule it takes milliseconds; on a host with no time to spare it may take long, and callers wait
-/// no longer than 5 seconds.
+/// Time limit of the look-up. As a rule it takes milliseconds; on a busy host it may take long, and
+/// callers wait no longer than 5 seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a caller writes where it knows no name.
+/// Text of a caller for an unknown name.
 const UNKNOWN: &str = "(null)";
 
-/// The backtrace with all names that could be found in time, those of C++ and Rust as people write them.
+/// Returns the backtrace with all names that were found in time, those of C++ and Rust demangled.
 #[must_use]
 pub fn named(backtrace: &str, pid: u32) -> String {
     let begun = Instant::now();
-    // A process can make its map wait for a file system of its own.
+    // A process can delay the read of its map by a file system of its own.
     let map = gather(begun + PATIENCE / 4, move |found| {
-        // Nobody listens any more when it took too long.
+        // The receiver is gone if it took too long.
         let _ = fs::read_to_string(format!("/proc/{pid}/maps")).map(|map| found.send(map));
     });
     let map = MemoryMap::parse(map.first().map_or("", String::as_str));
@@ -44,7 +46,7 @@ fn named_by(backtrace: &str, map: &MemoryMap, root: &Path, resolver: &Resolver) 
     .into_iter();
     let mut named = String::with_capacity(backtrace.len() * 2);
     for (text, line) in &lines {
-        // All lines that are frames have a symbol at the same place.
+        // The symbols are in the order of the lines that are frames.
         let symbol = line.as_ref().and_then(|_| symbols.next().flatten());
         match line.as_ref().and_then(|line| line.with(symbol)) {
             Some(line) => named.push_str(&line),
@@ -78,7 +80,7 @@ impl<'l> Line<'l> {
         })
     }
 
-    /// The line with a name in it; `None`: it stays as it is.
+    /// Returns the line with the name; `None`: it stays as it is.
     fn with(&self, symbol: Option<Symbol>) -> Option<String> {
         let Self { head, name, offset, object, .. } = self;
         let symbol = symbol?;
@@ -93,12 +95,12 @@ impl<'l> Line<'l> {
         }
     }
 
-    /// The name to be made readable, if it is one of those that programs have for their functions.
+    /// Returns the name if it is mangled.
     fn mangled(&self) -> Option<&str> {
         Some(self.name).filter(|name| name.starts_with("_Z") || name.starts_with("_R"))
     }
 
-    /// All addresses are those behind a call, that of the innermost frame too.
+    /// Makes the frame. All addresses follow a call instruction, also that of the innermost frame.
     fn frame(&self) -> Frame {
         let instruction = self.address.saturating_sub(1);
         let function = self.mangled().map(str::to_owned);
@@ -106,14 +108,15 @@ impl<'l> Line<'l> {
     }
 }
 
-/// The frames where the process has them; `None` if it is not the one whose frames these are.
+/// Locates the frames in the process's memory map; `None`: they do not belong to this process.
 fn frames<'l>(lines: impl Iterator<Item = &'l Line<'l>>, map: &MemoryMap) -> Option<Vec<Frame>> {
     let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let mut frames = Vec::new();
     for line in lines {
         let frame = line.frame();
         let place = map.place(frame.instruction);
-        // It names an object as it was asked for, the kernel as it was found: the folders may differ.
+        // The caller gives the path by which an object was loaded, the kernel the resolved one: the
+        // folders may differ.
         if place.as_ref().is_none_or(|place| file(&place.object) != file(line.object)) && line.object != UNKNOWN {
             return None;
         }
@@ -137,7 +140,7 @@ mod tests {
         black_box(number) + 1
     }
 
-    /// This very program, and the address behind the first instruction of that function.
+    /// Returns the path of this program, and the address after the first byte of that function.
     fn here() -> (String, u64) {
         let function: fn(u32) -> u32 = nobody_exports_this;
         let program = fs::read_link("/proc/self/exe").unwrap().display().to_string();

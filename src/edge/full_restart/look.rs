@@ -1,11 +1,11 @@
-//! Looks at the units of a stack.
+//! State of the units of a stack.
 
 use crate::core::crash::observation::{ProcessEnd, ServiceResult, Stage};
 use crate::core::full_restart::outcome::{Job, Load, Look, Work};
 use crate::edge::pid1::{self, Properties, Wanted};
 use std::io;
 
-/// What is asked of PID 1.
+/// Properties that are requested from PID 1.
 const ASKED: Wanted<'_> = Wanted {
     unit: &[
         "Job",
@@ -28,10 +28,11 @@ const ASKED: Wanted<'_> = Wanted {
     ],
 };
 
-/// Looks at these units; `since` is when the restart began, by the monotonic clock in microseconds.
+/// Reads the state of these units; `since` is the start of the restart, by the monotonic clock in
+/// microseconds.
 ///
 /// # Errors
-/// When PID 1 cannot be asked or refuses.
+/// PID 1 cannot be asked or refuses.
 pub fn at(units: &[&str], since: u64) -> io::Result<Vec<Look>> {
     let shown = pid1::ask_all(units, ASKED)?;
     Ok(units.iter().zip(&shown).map(|(unit, known)| look(unit, known, since)).collect())

@@ -1,5 +1,6 @@
-//! Full restarts at the edge: asking for one ([`ask`]), who asks ([`peer`]), what a stack is made of ([`charge`]), how its units
-//! fare ([`look`]), the functions that a caller cannot name (`frames`), the record on the disk ([`record`]) and the lock that tells of one under way ([`underway`]).
+//! Full restarts at the edge: the client ([`ask`]), the caller's identity ([`peer`]), the members
+//! of a stack ([`charge`]), the state of its units ([`look`]), names of functions for backtraces
+//! (`frames`), the record on disk ([`record`]) and the lock of one under way ([`underway`]).
 
 pub mod ask;
 pub mod charge;

@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection.
+//! Identity of the process at the other end of a connection.
 
 use crate::core::full_restart::permission;
 use crate::core::full_restart::request::printable;
@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 
-/// The longest name of a program in bytes; one that is no text gets longer than the kernel has it.
+/// Longest name of a program, in bytes. A name that is not UTF-8 becomes longer than in the kernel.
 const NAME: usize = 64;
 
 /// A process that has connected.
@@ -15,33 +15,37 @@ const NAME: usize = 64;
 pub struct Peer {
     /// Its id.
     pub pid: u32,
-    /// Its user.
+    /// Its user id.
     pub uid: u32,
-    /// The unit it belongs to, where it could be told.
+    /// The unit it belongs to, if it is known.
     pub unit: Option<String>,
-    /// Its program's name, as the kernel has it, without what could forge a line: a process calls itself whatever it likes.
+    /// Its program's name, from the kernel, without characters that could forge a line: a process
+    /// chooses its name freely.
     pub program: String,
-    /// Whether it still is there.
+    /// Existence of the process.
     pub life: Life,
 }
 
-/// Whether a process that has connected still is there.
+/// Existence of a process that has connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// It is.
+    /// It exists.
     Alive,
-    /// It is not, or another process has its id.
+    /// It has ended, or a process of another user has its id.
     Gone,
 }
 
-/// The process at the other end.
+/// Returns the process at the other end.
 ///
-/// The kernel notes id and user when a connection is made. By now another process may have the id; one of another user's is
-/// not taken for it. Closing the gap takes SO_PEERPIDFD (Linux 6.5, not Debian 12's), for which rustix has no safe call yet; until then
-/// somebody who runs processes as a member's user, and gets the id of one of theirs to be that of a member's, may ask as it may.
+/// The kernel records id and user when a connection is made. Meanwhile another process may have the
+/// id; one of another user is not mistaken for it. Closing the gap takes SO_PEERPIDFD (Linux 6.5,
+/// not in Debian 12), for which rustix has no safe call yet; until then a user who runs processes
+/// as a member's user, and succeeds in giving the id of one of them to a process of a member, may
+/// request a restart like the member.
 ///
 /// # Errors
-/// As getsockopt(2), and for a process in a PID namespace that cannot be seen from here: it has no id.
+/// As getsockopt(2), and if the process is in a PID namespace that is not visible here: then it has
+/// no id.
 pub fn of(connection: &UnixStream) -> io::Result<Peer> {
     let known = socket_peercred(connection)?;
     let pid = u32::try_from(rustix::process::Pid::as_raw(Some(known.pid))).unwrap_or(0);
@@ -54,27 +58,27 @@ pub fn of(connection: &UnixStream) -> io::Result<Peer> {
     Ok(Peer { pid, uid, unit, program, life })
 }
 
-/// A program's name. The kernel has 15 bytes for it, and ends it with a newline.
+/// Returns a program's name. The kernel stores 15 bytes, and ends them with a newline.
 fn name(comm: &[u8]) -> String {
     let comm = String::from_utf8_lossy(comm);
     printable(comm.strip_suffix('\n').unwrap_or(&comm), NAME)
 }
 
-/// The unit a process belongs to.
+/// Returns the unit that a process belongs to.
 #[must_use]
 pub fn unit_of(pid: u32) -> Option<String> {
     let groups = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup"));
     permission::unit_of(&groups(pid).ok()?, &groups(1).unwrap_or_default())
 }
 
-/// The run a unit is in, its InvocationID; `None`: it is in none. systemd notes it for the journal's sake, where it can be read
-/// without asking anybody.
+/// Returns the present run of a unit, its InvocationID; `None`: there is none. systemd records it
+/// for the journal, and it can be read without a query.
 #[must_use]
 pub fn run_of(unit: &str) -> Option<String> {
     fs::read_link(format!("/run/systemd/units/invocation:{unit}")).ok()?.to_str().map(str::to_owned)
 }
 
-/// The user a process acts as.
+/// Returns the effective user of a process.
 fn user_of(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;

@@ -1,11 +1,14 @@
-//! The record of a full restart: on the disk before the restart is asked for, completed when it is over.
+//! The record of a full restart: it is on disk before the restart is requested, and completed when
+//! it is over.
 //!
-//! `unitward-stack@NAME.service` writes it in `/var/lib/unitward/restarts/NAME/ID.json`; unitwardd reports it, whether it runs
-//! at that moment or begins to later, and removes it once it is over and stands in the history. Where the disk takes no record it
-//! goes to `/run/unitward/restarts`: whoever reads the records reads both.
+//! `unitward-stack@NAME.service` writes it to `/var/lib/unitward/restarts/NAME/ID.json`; unitwardd
+//! reports it, whether it runs at that moment or starts later, and removes it once the restart is
+//! over and stored in the history. If the disk takes no record it goes to `/run/unitward/restarts`:
+//! readers read both.
 //!
-//! Invariants: a file is replaced whole and is on the disk when [`Restarts::save`] says so; a restart is one record, wherever its
-//! files are; a stack keeps its last [`RECORDS_KEPT`] records.
+//! Invariants: a file is replaced whole and is on disk when [`Restarts::save`] returns
+//! [`Saved::OnDisk`]; a restart is one record, wherever its files are; a stack keeps its last
+//! [`RECORDS_KEPT`] records.
 
 use crate::core::full_restart::RestartOutcome;
 use crate::edge::replace::{Durability, replace};
@@ -16,30 +19,30 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Where records live, and where they go when they cannot: a tmpfs.
+/// Directory of the records, and the fallback if it cannot be written: a tmpfs.
 const DIRECTORIES: [&str; 2] = ["/var/lib/unitward/restarts", "/run/unitward/restarts"];
 
-/// Records kept for each stack: bounds what can pile up while no daemon reads.
+/// Number of records kept for each stack: bounds their number while no daemon reads.
 pub const RECORDS_KEPT: usize = 64;
 
-/// One full restart that somebody asked for.
+/// One requested full restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartRecord {
     /// 32 hexadecimal digits.
     pub id: String,
     /// The stack's file stem.
     pub stack: String,
-    /// What reports call the stack.
+    /// Name of the stack in reports.
     pub name: String,
     /// The unit that stands for it.
     pub unit: String,
-    /// The boot it happened in, as [`crate::edge::boot::id`] has it.
+    /// The boot in which it happened, from [`crate::edge::boot::id`].
     pub boot: String,
-    /// The run of the unit that it ends, its InvocationID; `None`: the unit did not run.
+    /// InvocationID of the unit's run that it ends; `None`: the unit did not run.
     pub ended: Option<String>,
     /// The members and their runs at that moment.
     pub members: Vec<Member>,
-    /// Who asked.
+    /// Caller, as named in the request.
     pub caller: String,
     /// The caller's stack, in the lines of a report.
     pub backtrace: Option<String>,
@@ -47,12 +50,12 @@ pub struct RestartRecord {
     pub cause: Option<DeathRef>,
     /// The process that asked.
     pub by: Asker,
-    /// When, milliseconds since the epoch.
+    /// Time of the request, in milliseconds since the epoch.
     pub at: u64,
-    /// Others who asked while it was under way.
+    /// Further callers while it was under way.
     #[serde(default)]
     pub joined: Vec<String>,
-    /// How it went; `None` while it is under way, and when nobody lived to tell.
+    /// End of the restart; `None` while it is under way, and if the restarter was killed.
     pub end: Option<RestartEnd>,
 }
 
@@ -74,25 +77,25 @@ pub struct DeathRef {
     pub invocation: String,
 }
 
-/// The process that asked for it.
+/// The process that requested the restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asker {
     /// Its id.
     pub pid: u32,
-    /// Its user.
+    /// Its user id.
     pub uid: u32,
-    /// The unit it belongs to, where it could be told.
+    /// The unit it belongs to, if it is known.
     pub unit: Option<String>,
 }
 
-/// How a full restart went.
+/// End of a full restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartEnd {
-    /// Whether it came to what was wanted.
+    /// Success or failure.
     pub outcome: RestartOutcome,
-    /// What went wrong, in words that continue a sentence; empty where nothing did.
+    /// Description of the failure, in words that continue a sentence; empty if there was none.
     pub trouble: String,
-    /// When it was over, milliseconds since the epoch.
+    /// Time of the end, in milliseconds since the epoch.
     pub at: u64,
 }
 
@@ -100,21 +103,21 @@ pub struct RestartEnd {
 #[derive(Debug, Clone)]
 pub struct Restarts {
     stack: String,
-    /// On the disk, and where they go when it takes none.
+    /// On disk, and the fallback in memory.
     directories: [PathBuf; 2],
 }
 
-/// Where a record is.
+/// Place of a saved record.
 #[derive(Debug)]
 pub enum Saved {
     /// On the disk.
     OnDisk,
-    /// Only in memory, and why: it is lost when the host goes down.
+    /// Only in memory, with the error of the disk: it is lost when the host goes down.
     InMemory(io::Error),
 }
 
 impl Restarts {
-    /// Those of `stack`.
+    /// Returns the records of `stack`.
     #[must_use]
     pub fn of(stack: &str) -> Self {
         Self::below(DIRECTORIES.map(Path::new), stack)
@@ -127,13 +130,13 @@ impl Restarts {
     /// Writes a record.
     ///
     /// # Errors
-    /// When it can be written nowhere; the error is that of the disk.
+    /// It can be written to neither place; the error is that of the disk.
     pub fn save(&self, record: &RestartRecord) -> io::Result<Saved> {
         let bytes = serde_json::to_vec(record)?;
         let [disk, memory] = &self.directories;
         match self.save_below(disk, (&record.id, &bytes)) {
             Ok(()) => {
-                // The disk may have had no room for what was known before.
+                // An earlier version of the record may be in memory because the disk was full.
                 let _ = fs::remove_file(self.path(memory, &record.id));
                 Ok(Saved::OnDisk)
             }
@@ -145,18 +148,18 @@ impl Restarts {
     }
 
     fn save_below(&self, directory: &Path, (id, bytes): (&str, &[u8])) -> io::Result<()> {
-        // Only root reads there: a backtrace may tell more than everybody should know.
+        // Only root may read there: a backtrace may contain confidential data.
         trusted::private(directory, Missing::Make(Durability::PowerCut))?;
         replace(&self.path(directory, id), bytes, Durability::PowerCut)
     }
 
-    /// All records, the oldest first. Damaged ones are left out.
+    /// Returns all records, the oldest first. Damaged ones are left out.
     #[must_use]
     pub fn all(&self) -> Vec<RestartRecord> {
         let read = |path: PathBuf| serde_json::from_slice(&fs::read(path).ok()?).ok();
         let files = self.files().filter(|path| path.extension().is_some_and(|kind| kind == "json"));
         let mut found: Vec<RestartRecord> = files.filter_map(read).collect();
-        // Of a restart that is in both places the one that is over is the later.
+        // If a restart has a record in both places, the one that is over is the later one.
         found.sort_by(|a, b| (a.at, &a.id, a.end.is_none()).cmp(&(b.at, &b.id, b.end.is_none())));
         found.dedup_by(|later, first| later.id == first.id);
         found
@@ -166,8 +169,8 @@ impl Restarts {
         self.directories.iter().flat_map(|directory| entries(&directory.join(&self.stack)))
     }
 
-    /// Removes all but the newest [`RECORDS_KEPT`] records, and what was left of one that was being written when the power failed.
-    /// Only for the stack's restarter: it writes none meanwhile.
+    /// Removes all but the newest [`RECORDS_KEPT`] records, and incomplete files from a power
+    /// failure during a write. Only for the stack's restarter: it writes none meanwhile.
     pub fn prune(&self) {
         let all = self.all();
         for old in all.iter().take(all.len().saturating_sub(RECORDS_KEPT)) {
@@ -197,7 +200,7 @@ impl Restarts {
     }
 }
 
-/// The records of all stacks, those of each from the oldest on.
+/// Returns the records of all stacks, sorted by stack, those of each from the oldest on.
 #[must_use]
 pub fn all() -> Vec<RestartRecord> {
     let folders = DIRECTORIES.iter().flat_map(|directory| entries(Path::new(directory)));

@@ -1,13 +1,16 @@
-//! Whether a full restart is under way, told to `unitward-step` by a lock.
+//! A lock that tells `unitward-step` of a full restart under way.
 //!
-//! The restarter holds a lock on `/run/unitward/restarting/NAME` for as long as it restarts the stack, and after a script that has
-//! failed until the ends of those it has killed are noted. So does the restart script, which may outlive it: the lock goes with the
-//! processes that hold it. The file's first line says since when, in microseconds of systemd's monotonic clock; the others are for a
-//! restarter that takes over from one that was killed: which restart it is, the process that restarts, and whether that is a script.
+//! The restarter holds a lock on `/run/unitward/restarting/NAME` for as long as it restarts the
+//! stack, and after a failed script until the ends of the processes that it has killed are
+//! recorded. So does the restart script, which may outlive it: the lock goes with the processes
+//! that hold it. The file's first line holds the start time, in microseconds of systemd's monotonic
+//! clock; the others are for a restarter that takes over from one that was killed: the id of the
+//! restart, the process that restarts, and the word `script` if that is a script.
 //!
-//! Invariants: only root can open the file; a stack has one restarter, which is never kept from the lock: where something that an
-//! earlier one has started still holds it, it puts a new file in the place of the old one. The end of a restart ends the lock,
-//! whatever the script has left running.
+//! Invariants: only root can open the file; a stack has one restarter, which always gets the lock:
+//! if a process that an earlier one has started still holds it, the restarter puts a new file in
+//! the place of the old one. The end of a restart ends the lock, even if the script has left
+//! processes behind.
 
 use crate::edge::replace::Durability;
 use crate::edge::trusted::{self, Missing, NOFOLLOW};
@@ -20,37 +23,37 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where the locks are.
+/// Directory of the locks.
 const DIRECTORY: &str = "/run/unitward/restarting";
 
-/// Tries to get hold of the lock: who asks holds it, too, for an instant.
+/// Number of attempts to take the lock: readers hold it for an instant, too.
 const TRIES: u32 = 20;
 
-/// The last line of what is said, where a script restarts.
+/// Last line of a note if a script restarts the stack.
 const SCRIPT: &str = "script";
 
-/// The pause between two of them.
+/// Pause between two attempts to take the lock.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What is said of a full restart.
+/// Contents of the lock's file: a description of a full restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// When its first process was killed at the earliest: monotonic clock, microseconds.
+    /// Earliest time at which its first process was killed: monotonic clock, microseconds.
     pub since: u64,
     /// The id of the restart's record.
     pub id: String,
-    /// The process that restarts, once it does.
+    /// Id of the process that restarts, once it does.
     pub by: Option<u32>,
-    /// How it restarts.
+    /// Way of the restart.
     pub way: Way,
 }
 
-/// How a stack is restarted.
+/// Way of restarting a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// By systemd, whose jobs say of each run whether its end was asked for.
+    /// By systemd, whose jobs tell for each run whether its end was requested.
     Systemd,
-    /// By a script, which may end processes behind systemd's back.
+    /// By a script, which may end processes without a job of systemd.
     Script,
 }
 
@@ -65,10 +68,11 @@ impl Note {
     }
 }
 
-/// The lock, held.
+/// The lock, which is held while this lives.
 #[derive(Debug)]
 pub struct Underway {
-    /// What is locked. It cannot be written to by whom it is handed down to.
+    /// File descriptor that holds the lock. It is opened read-only, so a process that inherits it
+    /// cannot write to it.
     lock: File,
     text: File,
 }
@@ -77,7 +81,7 @@ impl Underway {
     /// Takes the lock of a stack.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// The file cannot be created or locked.
     pub fn hold(stack: &str) -> io::Result<Self> {
         Self::hold_below(Path::new(DIRECTORY), stack)
     }
@@ -95,9 +99,10 @@ impl Underway {
         Self::replace(&path)
     }
 
-    /// Has a new file, locked from the first moment, take the place of one that somebody else holds.
+    /// Replaces a file that another process holds by a new one, which is locked from the first
+    /// moment.
     fn replace(path: &Path) -> io::Result<Self> {
-        // No stack's name has such an end.
+        // No stack's name ends like this.
         let temporary = PathBuf::from(format!("{}@new", path.display()));
         let _ = fs::remove_file(&temporary);
         let held = Self::open(&temporary)?;
@@ -118,22 +123,24 @@ impl Underway {
         Ok(Self { lock: OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path)?, text })
     }
 
-    /// The lock for a process that is started while this lives: it has it for as long as it runs, whatever becomes of us.
+    /// Returns a descriptor of the lock for a process that is started while this lives: the process
+    /// holds the lock for as long as it runs, even if this process ends.
     ///
     /// # Errors
-    /// When there are no descriptors left.
+    /// There are no descriptors left.
     pub fn handed_down(&self) -> io::Result<OwnedFd> {
-        // Unlike all other descriptors of ours it is not closed when a process starts.
+        // Unlike all other descriptors of this process it is not closed when a process starts.
         Ok(rustix::io::dup(&self.lock)?)
     }
 
-    /// Says since when, and who restarts.
+    /// Writes the note to the file.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// The file cannot be written.
     pub fn note(&self, note: &Note) -> io::Result<()> {
         let by = note.by.map(|pid| pid.to_string()).unwrap_or_default();
-        // The first line always has as many digits, so whoever reads meanwhile never reads a part of it.
+        // The first line always has the same length, so that a concurrent reader never reads a part
+        // of it.
         let way = if note.way == Way::Script { SCRIPT } else { "" };
         let text = format!("{:020}\n{}\n{by}\n{way}\n", note.since, note.id);
         self.text.write_all_at(text.as_bytes(), 0)?;
@@ -143,19 +150,19 @@ impl Underway {
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        // What a script has left running may have the descriptor still.
+        // Processes that a script has left behind may still have the descriptor.
         let _ = flock(&self.lock, FlockOperation::NonBlockingUnlock);
     }
 }
 
-/// Since when a script restarts this stack; `None`: none does.
+/// Returns the start time of a restart by a script that is under way; `None`: there is none.
 #[must_use]
 pub fn script_since(stack: &str) -> Option<u64> {
     let note = now_below(Path::new(DIRECTORY), stack)?;
     (note.way == Way::Script).then_some(note.since)
 }
 
-/// What is said of the full restart under way; `None`: none is.
+/// Returns the note of the full restart under way; `None`: there is none.
 fn now_below(directory: &Path, stack: &str) -> Option<Note> {
     let file = File::open(path(directory, stack)).ok()?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
@@ -164,7 +171,7 @@ fn now_below(directory: &Path, stack: &str) -> Option<Note> {
     }
 }
 
-/// What was last said, whether the restart is still under way or not.
+/// Returns the last note, even if the restart is over.
 #[must_use]
 pub fn last_note(stack: &str) -> Option<Note> {
     note_below(Path::new(DIRECTORY), stack)

@@ -1,4 +1,4 @@
-//! What the history answers to the daemon.
+//! Queries of the daemon.
 
 use super::entry::{Key, RestartKnown, StoredDeath, StoredReport};
 use super::row::{self, DEATH, packed};
@@ -6,7 +6,8 @@ use super::{Tallies, change};
 use crate::core::crash::observation::InvocationId;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-/// Reports with their payload and their death's key. A recovery's payload stands in the recovery.
+/// Query of reports with their payload and their death's key. The payload of a recovery may be the
+/// record in the recovery.
 const REPORT: &str = "
     SELECT r.seq, r.id, r.lane, r.channel,
            CASE r.channel WHEN 1 THEN coalesce(p.payload, CAST(v.record AS BLOB)) ELSE p.payload END,
@@ -14,7 +15,7 @@ const REPORT: &str = "
     FROM reports r JOIN deaths d ON d.id = r.death
          LEFT JOIN payloads p ON p.seq = r.seq LEFT JOIN recoveries v ON v.death = r.death";
 
-/// The next waiting reports of a lane.
+/// Returns the next waiting reports of a lane.
 pub(super) fn waiting(db: &Connection, lane: &str, after: u64, limit: usize) -> Result<Vec<StoredReport>> {
     let mut found =
         db.prepare(&format!("{REPORT} WHERE r.state = 0 AND r.lane = ?1 AND r.seq > ?2 ORDER BY r.seq LIMIT ?3"))?;
@@ -22,41 +23,41 @@ pub(super) fn waiting(db: &Connection, lane: &str, after: u64, limit: usize) -> 
     found.query_map(params![lane, row::number(after), limit], row::report)?.collect()
 }
 
-/// The lanes that have waiting reports.
+/// Returns the lanes with waiting reports.
 pub(super) fn lanes(db: &Connection) -> Result<Vec<String>> {
     let mut found = db.prepare("SELECT DISTINCT lane FROM reports WHERE state = 0 ORDER BY lane")?;
     found.query_map([], |found| row::text(found, 0))?.collect()
 }
 
-/// Deaths of which nothing was decided, oldest first.
+/// Returns the undecided deaths (open or held), oldest first.
 pub(super) fn unfinished(db: &Connection) -> Result<Vec<StoredDeath>> {
     let mut found = db.prepare(&format!("SELECT {DEATH} FROM deaths d WHERE d.fate < 2 ORDER BY d.id"))?;
     found.query_map([], row::death)?.collect()
 }
 
-/// The runs whose deaths were stored last.
+/// Returns the runs whose deaths were stored last, newest first.
 pub(super) fn newest(db: &Connection, limit: u32) -> Result<Vec<InvocationId>> {
     let mut found = db.prepare("SELECT lower(hex(invocation)) FROM deaths ORDER BY id DESC LIMIT ?1")?;
     let runs: Vec<String> = found.query_map([limit], |found| row::text(found, 0))?.collect::<Result<_>>()?;
     Ok(runs.iter().filter_map(|run| InvocationId::parse(run)).collect())
 }
 
-/// The number above every report's.
+/// Returns the number after the highest one of a report.
 pub(super) fn next_seq(db: &Connection) -> Result<u64> {
     db.query_row("SELECT coalesce(max(seq), 0) + 1 FROM reports", [], |found| row::unsigned(found, 0))
 }
 
-/// How far the journal was read.
+/// Returns the cursor up to which the journal was read.
 pub(super) fn cursor(db: &Connection) -> Result<Option<String>> {
     db.query_row("SELECT cursor FROM ledger", [], |found| row::optional_text(found, 0))
 }
 
-/// Those that are neither stored nor were dropped lately.
+/// Returns the deaths that are neither stored nor were dropped recently.
 pub(super) fn unknown_deaths(db: &Connection, keys: Vec<Key>) -> Result<Vec<Key>> {
     retain(keys, |key| Ok(change::find(db, key)?.is_none() && !was_dropped(db, key)?))
 }
 
-/// Those whose recovery is neither stored nor was dropped with its death lately.
+/// Returns the deaths whose recovery is not stored and that were not dropped recently.
 pub(super) fn unknown_recoveries(db: &Connection, keys: Vec<Key>) -> Result<Vec<Key>> {
     let mut stored = db.prepare("SELECT 1 FROM recoveries WHERE death = ?1")?;
     retain(keys, |key| match change::find(db, key)? {
@@ -65,19 +66,20 @@ pub(super) fn unknown_recoveries(db: &Connection, keys: Vec<Key>) -> Result<Vec<
     })
 }
 
-/// Those restarts, by the run they ended, that are not stored and were not dropped lately.
+/// Returns the restarts, identified by the run that they ended, that are not stored and were not
+/// dropped recently.
 pub(super) fn unknown_restarts(db: &Connection, ended: Vec<Key>) -> Result<Vec<Key>> {
     let mut stored = db.prepare(
         "SELECT 1 FROM restarts r JOIN deaths d ON d.id = r.death WHERE r.ended = ?1 AND d.unit = ?2 AND d.boot = ?3",
     )?;
     retain(ended, |key| {
         let told = stored.exists(params![packed(key.invocation.as_str()), key.unit, packed(&key.boot)])?;
-        // One by hand is a row under the run's own name, which may be all that was stored of it.
+        // A restart by hand is a row with the run's own id, which may be all that was stored of it.
         Ok(!told && change::find(db, key)?.is_none() && !was_dropped(db, key)?)
     })
 }
 
-/// How far this full restart is known. One that was dropped lately was told, and so was its end.
+/// Returns the stored progress of a full restart. One that was dropped recently counts as over.
 pub(super) fn restart_known(db: &Connection, key: &Key) -> Result<RestartKnown> {
     let Some(death) = change::find(db, key)? else {
         return Ok(if was_dropped(db, key)? { RestartKnown::Over } else { RestartKnown::No });
@@ -95,7 +97,8 @@ fn was_dropped(db: &Connection, key: &Key) -> Result<bool> {
     db.prepare("SELECT 1 FROM dropped WHERE invocation = ?1")?.exists([packed(key.invocation.as_str())])
 }
 
-/// Counts the reports that wait: there is an index of these alone, so that the rest of the history is not looked at.
+/// Counts the waiting reports. An index contains only these, so the rest of the history is not
+/// read.
 pub(super) fn unsent(db: &Connection) -> Result<u64> {
     db.query_row("SELECT count(*) FROM reports WHERE state = 0", [], |found| row::unsigned(found, 0))
 }

@@ -1,11 +1,11 @@
-//! One change, as rows.
+//! Storage of one change as rows.
 //!
-//! A report whose number another one has already (the clock gave it, and was wrong) gets a higher one. That the report of
-//! such a number was sent says nothing any more: both are sent once more, in the next life of the daemon, rather than one
-//! of them never.
+//! A report whose number another one has already (because the clock that gave it was wrong) gets a
+//! higher one. An acknowledgement of such a number is ambiguous and ignored: both reports are sent
+//! once more after the next start of the daemon, so that neither is lost.
 //!
-//! Invariants: telling the same twice changes nothing; a change about something unknown changes nothing; a death is
-//! `done` exactly if its fate is decided and none of its reports waits.
+//! Invariants: storing the same twice changes nothing; a change about something unknown changes
+//! nothing; a death is `done` exactly if its fate is decided and none of its reports waits.
 
 use super::entry::{
     Change, Channel, Fate, Key, StoredDeath, StoredRecovery, StoredReport, StoredRestart, StoredRestartEnd,
@@ -14,10 +14,10 @@ use super::row::{Coded as _, REFUSED, SENT, WAITING, number, packed};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use std::collections::HashSet;
 
-/// Numbers by which two reports were told.
+/// Numbers that two reports were stored with.
 pub(super) type Doubles = HashSet<u64>;
 
-/// Whether none of a death's reports waits, as an expression over its row.
+/// SQL expression over a death's row: true if none of its reports waits.
 pub(super) const NONE_WAITS: &str = "NOT EXISTS (SELECT 1 FROM reports WHERE death = deaths.id AND state = 0)";
 
 /// Makes one change, inside a transaction.
@@ -37,7 +37,7 @@ pub(super) fn make(db: &Connection, change: &Change, doubles: &mut Doubles) -> R
     }
 }
 
-/// The number of the death's row.
+/// Returns the number of the death's row; `None`: it is not stored.
 pub(super) fn find(db: &Connection, key: &Key) -> Result<Option<i64>> {
     db.query_row(
         "SELECT id FROM deaths WHERE invocation = ?1 AND unit = ?2 AND boot = ?3",
@@ -47,12 +47,12 @@ pub(super) fn find(db: &Connection, key: &Key) -> Result<Option<i64>> {
     .optional()
 }
 
-/// Looks again whether the death may go.
+/// Updates `done`, which permits the removal of the death.
 pub(super) fn look_again(db: &Connection, death: i64) -> Result<()> {
     db.execute(&format!("UPDATE deaths SET done = fate >= 2 AND {NONE_WAITS} WHERE id = ?1"), [death]).map(drop)
 }
 
-/// Stores a death, if its key is new; tells whether it was.
+/// Stores a death, if its key is new; returns true if it was.
 pub(super) fn insert_death(db: &Connection, death: &StoredDeath) -> Result<bool> {
     let rows = db.execute(
         "INSERT INTO deaths (boot, unit, invocation, name, severity, pid, reason, at, backtrace, witness, fate, done)
@@ -85,7 +85,7 @@ fn decide(db: &Connection, key: &Key, fate: Fate, found: (Option<&str>, Option<u
 }
 
 fn sum_up(db: &Connection, unit: &str) -> Result<()> {
-    // "fate < 2" is for the index of the undecided.
+    // "fate < 2" selects the index of the undecided.
     db.execute(
         &format!("UPDATE deaths SET fate = ?2, done = {NONE_WAITS} WHERE unit = ?1 AND fate < 2 AND fate = ?3"),
         params![unit, Fate::SummedUp.code(), Fate::Held.code()],
@@ -114,13 +114,13 @@ fn insert_report(db: &Connection, report: &StoredReport, doubles: &mut Doubles) 
     look_again(db, death)
 }
 
-/// Whether the payload is the very text of the death's recovery.
+/// Returns true if the payload is equal to the record of the death's recovery.
 fn is_record_of(db: &Connection, death: i64, payload: &[u8]) -> Result<bool> {
     db.prepare("SELECT 1 FROM recoveries WHERE death = ?1 AND CAST(record AS BLOB) = ?2")?
         .exists(params![death, payload])
 }
 
-/// A report's way ends.
+/// Marks a report as sent or refused and deletes its payload.
 fn settle(db: &Connection, seq: u64, end: (i64, u64, Option<&String>)) -> Result<()> {
     let (state, at, why) = end;
     let seq = number(seq);
@@ -146,7 +146,7 @@ fn insert_recovery(db: &Connection, recovery: &StoredRecovery) -> Result<()> {
     if rows == 0 {
         return Ok(());
     }
-    // Its report may have come before it.
+    // Its report may have been stored before it.
     db.execute(
         "DELETE FROM payloads WHERE seq IN (SELECT seq FROM reports WHERE death = ?1 AND channel = ?2)
          AND payload = CAST(?3 AS BLOB)",

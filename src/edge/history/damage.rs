@@ -1,11 +1,12 @@
-//! A damaged file: set aside under another name, and whatever can be read of it carried over into a new one.
+//! Recovery of a damaged file: it is set aside under another name, and its readable rows are
+//! carried over into a new one.
 //!
-//! Rows are read one by one in the order of their numbers, over the gaps that cannot be read. A row that no longer passes
-//! the checks is left behind.
+//! Rows are read one by one in the order of their numbers, across unreadable gaps. A row that no
+//! longer passes the checks is left out.
 //!
-//! Invariants: the new file is whole, and called `.ready`, before anything of the damaged one is moved; whoever opens the
-//! history first finishes an exchange that was begun, so a power cut loses nothing; at most one file is kept aside; the
-//! time it takes is bounded by the size of the file.
+//! Invariants: the new file is complete, and named `.ready`, before any part of the damaged one is
+//! moved; the next process that opens the history completes an interrupted exchange, so a power cut
+//! loses nothing; at most one file is kept aside; the run time is bounded by the size of the file.
 
 use super::error::{Cause, HistoryError};
 use super::{SetAside, mend, row, schema};
@@ -16,15 +17,16 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What SQLite puts beside a database.
+/// Suffixes of the files that SQLite creates beside a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
-/// What the new file is called once it is whole.
+/// Suffix of the new file once it is complete.
 const READY: &str = ".ready";
-/// Numbers tried one by one when a row cannot be read, before larger steps are taken: more than lie in a page.
+/// Numbers that are tried one by one if a row cannot be read, before the steps grow: more than the
+/// rows of a page.
 const ONE_BY_ONE: u32 = 256;
-/// Numbers tried in vain in one table before it is given up.
+/// Failed attempts in one pass over a table, after which the pass is given up.
 const FAILURES: u32 = 20_000;
-/// No row has a number as high as this.
+/// Upper bound of row numbers, exclusive.
 const MOST: i64 = 1 << 53;
 /// Tables in the order in which rows refer to each other, with the column that numbers them.
 const TABLES: [(&str, &str); 7] = [
@@ -37,7 +39,7 @@ const TABLES: [(&str, &str); 7] = [
     ("ledger", "one"),
 ];
 
-/// Puts a new file in the place of the damaged one, with whatever could be carried over.
+/// Replaces the damaged file by a new one with all readable rows.
 pub(super) fn replace(path: &Path, now_ms: u64, why: &Cause) -> Result<SetAside, HistoryError> {
     let fresh = beside(path, ".salvaged");
     let salvaged = salvage(path, &fresh).inspect_err(|_| drop(clear(&fresh)))?;
@@ -48,7 +50,7 @@ pub(super) fn replace(path: &Path, now_ms: u64, why: &Cause) -> Result<SetAside,
     Ok(SetAside { to, why: why.to_string(), salvaged })
 }
 
-/// Ends an exchange that a power cut or a failure has ended; `None`: there is none.
+/// Completes an exchange that a power cut or a failure has interrupted; `None`: there is none.
 pub(super) fn finish(path: &Path, now_ms: u64) -> Result<Option<PathBuf>, HistoryError> {
     let ready = beside(path, READY);
     match ready.try_exists() {
@@ -64,7 +66,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Moves the damaged file away and the new one to its place; tells where the damaged one is now.
+/// Moves the damaged file away and the new one into its place; returns the new path of the damaged
+/// one.
 fn exchange(path: &Path, now_ms: u64) -> Result<PathBuf, HistoryError> {
     let to = beside(path, &format!(".damaged-{now_ms}"));
     let moved = move_away(path, &to).and_then(|()| fs::rename(beside(path, READY), path));
@@ -75,11 +78,12 @@ fn exchange(path: &Path, now_ms: u64) -> Result<PathBuf, HistoryError> {
 
 fn move_away(path: &Path, to: &Path) -> io::Result<()> {
     remove_older(path)?;
-    // They go first: with a new database they would be taken for its own.
+    // They are moved first: SQLite would take them for files of the new database.
     for companion in COMPANIONS {
         ignore_missing(fs::rename(beside(path, companion), beside(to, companion)))?;
     }
-    // Two names, so that there is never none; where a file cannot have two, a moment without.
+    // A second name, so that the file always has one; if hard links are not possible, it has none
+    // for a moment.
     fs::hard_link(path, to).or_else(|_| ignore_missing(fs::rename(path, to)))
 }
 
@@ -87,12 +91,12 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Deletes a new file that has not become one.
+/// Deletes an incomplete new file.
 fn clear(fresh: &Path) -> io::Result<()> {
     COMPANIONS.iter().chain(&[""]).try_for_each(|suffix| ignore_missing(fs::remove_file(beside(fresh, suffix))))
 }
 
-/// Deletes what was set aside before.
+/// Deletes files that were set aside before.
 fn remove_older(path: &Path) -> io::Result<()> {
     let mut prefix: OsString = path.file_name().unwrap_or_default().to_owned();
     prefix.push(".damaged-");
@@ -109,7 +113,7 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
-/// Makes the new file; tells how many deaths are in it.
+/// Makes the new file; returns the number of its deaths.
 fn salvage(path: &Path, fresh: &Path) -> Result<u64, HistoryError> {
     let wrong = |error: rusqlite::Error| HistoryError::new(error, path);
     let migrated = |error: rusqlite_migration::Error| HistoryError::new(error, path);
@@ -133,13 +137,13 @@ fn salvage(path: &Path, fresh: &Path) -> Result<u64, HistoryError> {
 struct Damaged(Connection);
 
 impl Damaged {
-    /// `None`: not even its list of tables can be read.
+    /// Opens the file; `None`: not even its list of tables can be read.
     fn open(path: &Path) -> Option<Self> {
-        // Not read-only: the log's index may have to be made anew.
+        // Not read-only: the index of the log may have to be created.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags).ok()?;
         schema::keep_as_is(&db);
-        // It then reads a file that is shorter than it should be, and over lines of the schema that make no sense.
+        // With this setting SQLite reads a truncated file, and skips malformed lines of the schema.
         db.pragma_update(None, "writable_schema", true).ok()?;
         db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).ok()?;
         Some(Self(db))
@@ -147,12 +151,12 @@ impl Damaged {
 
     /// Copies all rows of a table that can be read and that pass the checks.
     fn copy(&self, table: &(&str, &str), into: &Connection) -> rusqlite::Result<()> {
-        // A number that is damaged leads past all that follow it; these are met on the way back.
+        // A damaged number skips all that follow it; these are read on the way back.
         let last = self.walk(table, (Way::Up, 0), into)?;
         self.walk(table, (Way::Down, last + 1), into).map(drop)
     }
 
-    /// Copies rows in one direction; tells the number of the last.
+    /// Copies rows in one direction; returns the number of the last.
     fn walk(&self, &(table, number): &(&str, &str), from: (Way, i64), into: &Connection) -> rusqlite::Result<i64> {
         let (way, mut at) = from;
         let mut last = at;
@@ -160,7 +164,8 @@ impl Damaged {
             Way::Up => format!("> ?1 ORDER BY {number}"),
             Way::Down => format!("< ?1 ORDER BY {number} DESC"),
         };
-        // What the file says of its own version may be damaged too: each version has the columns of those before it.
+        // The version in the file may be damaged too: each version has the columns of those before
+        // it.
         let theirs = columns(&self.0, table).unwrap_or_default();
         let shared: Vec<_> = columns(into, table)?.into_iter().filter(|column| theirs.contains(column)).collect();
         let columns = shared.join(", ");
@@ -227,7 +232,7 @@ fn read_next(next: &mut Statement<'_>, after: i64) -> rusqlite::Result<Option<(i
     Ok(Some((row.get(0)?, values?)))
 }
 
-/// The value, with text that is text.
+/// Converts a value, with invalid UTF-8 replaced.
 fn lossy(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
@@ -238,7 +243,7 @@ fn lossy(value: ValueRef<'_>) -> Value {
     }
 }
 
-/// Puts a row in, unless it does not pass the checks.
+/// Inserts a row, unless it violates the checks.
 fn store(insert: &mut Statement<'_>, values: Vec<Value>) -> rusqlite::Result<()> {
     match insert.execute(params_from_iter(values)) {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(()),

@@ -1,13 +1,14 @@
-//! What the history is told and what it tells: plain values, one a row.
+//! Values that are stored in the history and read from it: plain values, one for each row.
 
 use crate::core::crash::observation::InvocationId;
 use crate::core::full_restart::RestartOutcome;
 use crate::core::full_restart::request::Cause;
 
-/// What a crash is known by, however many witnesses there are.
+/// Identity of a death, the same for all witnesses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    /// The boot it happened in: 32 hexadecimal digits of `/proc/sys/kernel/random/boot_id`, without dashes.
+    /// The boot in which it happened: 32 hexadecimal digits of `/proc/sys/kernel/random/boot_id`,
+    /// without dashes.
     pub boot: String,
     /// The unit's name.
     pub unit: String,
@@ -15,39 +16,39 @@ pub struct Key {
     pub invocation: InvocationId,
 }
 
-/// The end of a run that nobody had asked for.
+/// The end of a run without a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredDeath {
-    /// Which run ended.
+    /// The run that ended.
     pub key: Key,
-    /// What reports call the unit: its ward, or its name without suffix.
+    /// Name in reports: the ward, or the unit's name without suffix.
     pub name: String,
-    /// Whether systemd calls it a failure.
+    /// Severity: systemd calls it a failure, or a clean end.
     pub severity: Severity,
-    /// The process that died, where a witness knew.
+    /// Id of the process that died, if a witness knew it.
     pub pid: Option<u32>,
-    /// Why, in the words of the report.
+    /// Reason, in the words of the report.
     pub reason: String,
-    /// When, milliseconds since the epoch.
+    /// Time of the death, in milliseconds since the epoch.
     pub at: u64,
-    /// The frames of the crashed thread, where it dumped core and they were found.
+    /// The frames of the crashed thread, if it dumped core and they were found.
     pub backtrace: Option<String>,
-    /// Who told of it first.
+    /// First witness.
     pub witness: Witness,
-    /// What became of it.
+    /// State of its report.
     pub fate: Fate,
 }
 
-/// Whether a death was a crash.
+/// Severity of a death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// systemd calls it a failure.
     Crash,
-    /// It ended cleanly, unasked.
+    /// It ended cleanly, without a request.
     Death,
 }
 
-/// Who told of a death first.
+/// First witness of a death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Witness {
     /// A D-Bus signal of PID 1.
@@ -58,20 +59,20 @@ pub enum Witness {
     Journal,
 }
 
-/// What becomes of a death.
+/// State of the report of a death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// Its report waits for the backtrace.
     Open,
     /// It has a report of its own.
     Reported,
-    /// It is beyond the burst limit, and waits to be summed up.
+    /// It exceeds the burst limit, and waits for a summary.
     Held,
-    /// It stands in a report that sums up.
+    /// It is part of a summary.
     SummedUp,
-    /// It is reported in the journal alone: no broker is configured.
+    /// It is reported only in the journal: no broker is configured.
     Local,
-    /// It is not reported: `Report=` or `Crashes=` says so.
+    /// It is not reported because of `Report=` or `Crashes=`.
     Silent,
 }
 
@@ -87,125 +88,128 @@ pub enum Channel {
 /// A report for the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredReport {
-    /// Its place in the order of all reports; given by whoever makes it, from what the history said at its opening on.
+    /// Its number in the order of all reports; the maker of the report assigns it, beginning with
+    /// [`super::Opened::next_seq`].
     pub seq: u64,
     /// The user property `report-id`.
     pub id: String,
-    /// Reports of one lane leave in order: the ward, or the unit where there is none.
+    /// Lane, within which reports leave in order: the ward, or the unit if there is none.
     pub lane: String,
-    /// Where it goes.
+    /// The topic it goes to.
     pub channel: Channel,
-    /// The death it tells of, the last one of those summed up, or the one that was recovered from.
+    /// The reported death, the last one in a summary, or the one that was recovered from.
     pub death: Key,
     /// The message's bytes.
     pub payload: Vec<u8>,
 }
 
-/// A recovery that has come to its end.
+/// A recovery that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecovery {
-    /// The death it recovered from, the first one where it took several restarts.
+    /// The death that it recovered from, the first one if it took several restarts.
     pub death: Key,
     /// The ward.
     pub ward: String,
     /// `recovered`, `step-failed`, `excluded`, `stack-restarted`, `rebooting` or `ended`.
     pub outcome: String,
-    /// When it was over, milliseconds since the epoch.
+    /// Time of the end, in milliseconds since the epoch.
     pub at: u64,
     /// The recovery record as published, JSON.
     pub record: String,
-    /// When what of it happened, JSON of [`crate::core::recovery::course`]; `None`: an older version stored it.
+    /// Times of its parts, JSON of [`crate::core::recovery::course`]; `None`: an older version
+    /// stored it.
     pub course: Option<String>,
 }
 
-/// What is known of a full restart beside its row among the deaths.
+/// Data of a full restart in addition to its row among the deaths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRestart {
     /// Its row: the boot, the stack's unit, and the restart's id.
     pub death: Key,
     /// The stack's file stem.
     pub stack: String,
-    /// Who asked for it.
+    /// Caller that requested it.
     pub caller: String,
-    /// The run of the stack's unit that it ended.
+    /// The run of the stack's unit that it ended; `None`: the unit did not run.
     pub ended: Option<InvocationId>,
     /// The death that led to it.
     pub cause: Option<Cause>,
 }
 
-/// How a full restart went.
+/// End of a full restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRestartEnd {
-    /// When it was over, milliseconds since the epoch.
+    /// Time of the end, in milliseconds since the epoch.
     pub at: u64,
-    /// Whether it came to what was wanted.
+    /// Success or failure.
     pub outcome: RestartOutcome,
-    /// What went wrong; empty where nothing did.
+    /// Description of the failure; empty if there was none.
     pub trouble: String,
 }
 
-/// How far the history knows a full restart.
+/// Progress of a full restart as the history knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestartKnown {
-    /// Not at all.
+    /// It is not stored.
     No,
-    /// That it was asked for.
+    /// Its request is stored.
     Begun,
-    /// How it went.
+    /// Its end is stored.
     Over,
 }
 
-/// One change to the history. A batch of them is stored together or not at all.
+/// One change to the history. A batch of changes is stored together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A death; one that is known already is left as it is.
+    /// A death; a known one is left unchanged.
     Death(Box<StoredDeath>),
-    /// What became of a death; a backtrace or pid that is `None` leaves what is there.
+    /// The new state of a death's report; a backtrace or pid that is `None` keeps the stored one.
     Fate {
         /// The death.
         key: Key,
-        /// What became of it.
+        /// The new state.
         fate: Fate,
-        /// Its backtrace, found since.
+        /// Its backtrace, if it was found since.
         backtrace: Option<String>,
-        /// Its pid, found since.
+        /// Its pid, if it was found since.
         pid: Option<u32>,
     },
-    /// All deaths of this lane that were held are summed up now.
+    /// A summary: all held deaths of this unit become summed up.
     SummedUp {
         /// The unit.
         unit: String,
     },
-    /// A report that waits for the broker; one with a known id is left as it is. Where another has its number already it is
-    /// stored with a higher one.
+    /// A report that waits for the broker; one with a known id is left unchanged. If another report
+    /// has its number already, it is stored with a higher one.
     Report(Box<StoredReport>),
-    /// The broker has acknowledged it; the payload is not needed any more.
+    /// The broker has acknowledged the report; the payload is deleted.
     Sent {
-        /// Which report.
+        /// The report's number.
         seq: u64,
-        /// When, milliseconds since the epoch.
+        /// Time of the acknowledgement, in milliseconds since the epoch.
         at: u64,
     },
-    /// The broker will never take it.
+    /// The broker has rejected the report for good.
     Refused {
-        /// Which report.
+        /// The report's number.
         seq: u64,
-        /// When, milliseconds since the epoch.
+        /// Time of the rejection, in milliseconds since the epoch.
         at: u64,
-        /// The broker's word.
+        /// The broker's reason.
         why: String,
     },
-    /// A recovery; one of a known death is left as it is.
+    /// A recovery; it is ignored if the death has one already, or is unknown.
     Recovery(Box<StoredRecovery>),
-    /// A full restart; one that is known is left as it is.
+    /// A full restart; a known one is left unchanged, and it is ignored if its row among the deaths
+    /// is unknown.
     Restart(Box<StoredRestart>),
     /// A full restart is over.
     RestartOver {
         /// Its row.
         death: Key,
-        /// How it went.
+        /// Its end.
         end: StoredRestartEnd,
     },
-    /// All of the journal up to here was looked at.
+    /// Cursor up to which the whole journal was examined.
     Cursor(String),
 }

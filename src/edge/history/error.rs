@@ -1,7 +1,8 @@
-//! What may go wrong with the history, by what its user can do about it: make room, open it again, or nothing.
+//! Errors of the history, by the possible remedy: make room, open it again, or none.
 //!
-//! A full disk has many names: SQLite tells `ENOSPC` of a write as "full", but a quota, or the same of a sync or of the
-//! shared memory, only as an input/output error. There the file system is asked itself, by writing a little to it.
+//! A full disk has several error codes: SQLite reports `ENOSPC` of a write as "full", but a quota,
+//! or a full disk during a sync or in shared memory, only as an input/output error. Then a small
+//! test write to the file system decides.
 
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
@@ -13,38 +14,38 @@ use std::path::{Path, PathBuf};
 /// The history could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// The disk or the quota is full. The same may work later.
+    /// The disk or the quota is full. The same call may succeed later.
     #[error("no space is left for the history")]
     Full(#[source] Cause),
-    /// The file is not what was written. Opening it again sets it aside and saves what can be read.
+    /// The file is damaged. Opening it again sets it aside and saves the readable rows.
     #[error("the history is damaged")]
     Damaged(#[source] Cause),
-    /// Anything else.
+    /// Any other error.
     #[error("failed to use the history")]
     Other(#[source] Cause),
 }
 
-/// What happened.
+/// Underlying error.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
-    /// SQLite says so.
+    /// An error of SQLite.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    /// A file beside the database could not be used.
+    /// The database file, or one beside it, could not be used.
     #[error("failed to use {path}")]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system call.
         source: io::Error,
     },
     /// The tables could not be brought to this version.
     #[error(transparent)]
     Schema(#[from] rusqlite_migration::Error),
-    /// A check found it.
+    /// A check found damage.
     #[error("{0}")]
     Check(String),
-    /// A reader that has not come to its end for long.
+    /// A reader has kept the log from being emptied for too long.
     #[error("a program that reads the history keeps its log from being emptied")]
     Reader,
     /// A newer version wrote it.
@@ -60,7 +61,7 @@ pub enum Cause {
 }
 
 impl HistoryError {
-    /// Tells which of them an error about the database at `path` is.
+    /// Classifies an error about the database at `path`.
     pub(super) fn new(cause: impl Into<Cause>, path: &Path) -> Self {
         let cause = cause.into();
         match &cause {
@@ -92,16 +93,16 @@ enum Kind {
 }
 
 fn kind(error: &rusqlite::Error) -> Kind {
-    // A column that does not hold what this program has put there.
+    // A column does not hold a value that this program has written.
     let rusqlite::Error::SqliteFailure(failure, _) = error else { return Kind::Damaged };
     match failure.extended_code {
-        // Sectors that cannot be read any more, or that are missing: another file will have others.
+        // Sectors are unreadable or missing: another file will have others.
         ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS => return Kind::Damaged,
         _ => {}
     }
     match failure.code {
         ErrorCode::DiskFull => Kind::Full,
-        // The last is "SQL error": the statements are sound, so it is the tables that are not what they were.
+        // The last one is "SQL error": the statements are correct, so the tables are damaged.
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown => Kind::Damaged,
         ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => Kind::MaybeFull,
         _ => Kind::Other,
@@ -112,11 +113,11 @@ fn is_no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Whether the file system around `path` refuses another few blocks.
+/// Returns true if the file system of `path` refuses another 16 KiB.
 fn is_full(path: &Path) -> bool {
     const SOME: [u8; 16384] = [1; 16384];
     let directory = path.parent().unwrap_or(Path::new("."));
-    // A file without a name: nothing is left over, whatever happens.
+    // A file without a name: it disappears in any case.
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
         Ok(file) => {
@@ -124,7 +125,7 @@ fn is_full(path: &Path) -> bool {
             file.write_all(&SOME).and_then(|()| file.sync_all()).is_err_and(|error| is_no_space(&error))
         }
         Err(error) if is_no_space(&error.into()) => true,
-        // Not every file system knows such files.
+        // Some file systems do not support such files.
         Err(_) => rustix::fs::statvfs(directory).is_ok_and(|volume| volume.f_bavail < 4),
     }
 }

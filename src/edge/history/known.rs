@@ -1,5 +1,5 @@
-//! What of something the history knows already, asked of the history itself or, where it cannot be opened for writing, of
-//! one that can only be read.
+//! Look-up of rows that the history has already, in the history itself or, if it cannot be opened
+//! for writing, in one that can only be read.
 
 use super::entry::{Key, RestartKnown};
 use super::error::HistoryError;
@@ -7,7 +7,7 @@ use super::{ask, schema};
 use rusqlite::Connection;
 use std::path::Path;
 
-/// The history, as far as somebody wants to know what need not be told again.
+/// View of the history for checks of stored rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'h> {
     connection: &'h Connection,
@@ -19,7 +19,7 @@ impl<'h> Known<'h> {
         Self { connection, path }
     }
 
-    /// How far the journal was read; `None`: never stored.
+    /// Returns the cursor up to which the journal was read; `None`: never stored.
     ///
     /// # Errors
     ///
@@ -28,7 +28,7 @@ impl<'h> Known<'h> {
         self.judged(ask::cursor(self.connection))
     }
 
-    /// Those deaths that are not stored. One that was dropped not long ago counts as stored.
+    /// Returns the deaths that are not stored. One that was dropped recently counts as stored.
     ///
     /// # Errors
     ///
@@ -37,7 +37,8 @@ impl<'h> Known<'h> {
         self.judged(ask::unknown_deaths(self.connection, keys))
     }
 
-    /// Those deaths whose recovery is not stored. One that was dropped not long ago counts as stored.
+    /// Returns the deaths whose recovery is not stored. One that was dropped recently counts as
+    /// stored.
     ///
     /// # Errors
     ///
@@ -46,7 +47,8 @@ impl<'h> Known<'h> {
         self.judged(ask::unknown_recoveries(self.connection, keys))
     }
 
-    /// Those full restarts that are not stored; each by its boot, the stack's unit and the run of it that ended.
+    /// Returns the full restarts that are not stored; each is identified by its boot, the stack's
+    /// unit and the run of it that ended. One that was dropped recently counts as stored.
     ///
     /// # Errors
     ///
@@ -55,7 +57,7 @@ impl<'h> Known<'h> {
         self.judged(ask::unknown_restarts(self.connection, ended))
     }
 
-    /// How far this full restart is known. One that was dropped not long ago counts as known.
+    /// Returns the stored progress of a full restart. One that was dropped recently counts as over.
     ///
     /// # Errors
     ///
@@ -64,7 +66,7 @@ impl<'h> Known<'h> {
         self.judged(ask::restart_known(self.connection, key))
     }
 
-    /// Tells what an error is. A damaged file is not touched any more, also not by closing it.
+    /// Classifies an error. A damaged file is not changed any more, not even by closing it.
     pub(super) fn judged<T>(self, result: rusqlite::Result<T>) -> Result<T, HistoryError> {
         result.map_err(|error| {
             let error = HistoryError::new(error, self.path);

@@ -1,8 +1,9 @@
-//! Makes a history whole again of which rows are missing.
+//! Repair of a history with missing rows.
 //!
-//! A waiting report whose death is lost gets one made of what the report says, because it is to be sent all the same. A death
-//! whose waiting report is lost, or what it says, is open again, and the daemon makes another report of it. Whatever else
-//! refers to something lost goes.
+//! If the death of a waiting report is lost, a new one is made from the report, because the report
+//! must be sent all the same. If the waiting report of a death is lost, or its payload, the death
+//! is open again, and the daemon makes another report. All other rows that refer to a lost one are
+//! deleted.
 
 use super::change::{self, NONE_WAITS};
 use super::entry::{Channel, Fate, Key, Severity, StoredDeath, Witness};
@@ -12,7 +13,7 @@ use crate::core::crash::report::UNKNOWN;
 use rusqlite::{Connection, Result};
 use serde_json::Value;
 
-/// Mends it, inside a transaction in which references are not held up.
+/// Repairs the history, inside a transaction without enforced references.
 pub(super) fn mend(db: &Connection) -> Result<()> {
     for orphan in orphans(db)? {
         if change::insert_death(db, &orphan.death())? {
@@ -44,7 +45,7 @@ struct Orphan {
     payload: Vec<u8>,
 }
 
-/// One for each lost death, the first of its reports.
+/// Returns one for each lost death, the first of its reports.
 fn orphans(db: &Connection) -> Result<Vec<Orphan>> {
     let mut found = db.prepare(
         "SELECT min(r.seq), r.death, r.lane, r.channel, coalesce(p.payload, CAST(v.record AS BLOB))
@@ -66,7 +67,8 @@ fn orphans(db: &Connection) -> Result<Vec<Orphan>> {
 }
 
 impl Orphan {
-    /// The death as the report tells it. Its key is made up, but for what a recovery tells.
+    /// Makes the death from the report. Its key is made up, except for the run if the report names
+    /// it.
     fn death(&self) -> StoredDeath {
         let message: Value = serde_json::from_slice(&self.payload).unwrap_or_default();
         let said = |key: &str| message[key].as_str().filter(|text| *text != UNKNOWN).map(str::to_owned);

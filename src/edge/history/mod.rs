@@ -1,10 +1,11 @@
-//! What happened, on disk: every death, every report and what became of it, every recovery.
+//! The history on disk: every death, every report and its delivery, every recovery.
 //!
-//! SQLite by the system's library, in one file. The daemon alone writes ([`History`]), the command line reads beside it.
-//! A batch of changes is stored together or not at all, and is on the disk when [`History::apply`] returns. The file stays
-//! within its bounds. A damaged file is set aside, and what can still be read of it is carried over.
+//! An SQLite database in one file, through the system's library. Only the daemon writes it
+//! ([`History`]); the command line reads it concurrently. A batch of changes is stored together or
+//! not at all, and is on disk when [`History::apply`] returns. The file stays within its bounds. A
+//! damaged file is set aside, and its readable rows are carried over.
 //!
-//! It decides nothing about a report; it keeps and finds.
+//! It stores and finds reports, and decides nothing about them.
 
 mod ask;
 mod change;
@@ -32,67 +33,70 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How many of the newest deaths are told of when the history is opened: more than there are units on their way down.
+/// Number of the newest deaths that are returned when the history is opened: more than there are
+/// units on their way down.
 const NEWEST: u32 = 1_024;
 
-/// How much is kept, and for how long.
+/// Bounds of the history in size and age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Bytes on disk, the write-ahead log included; less than 256 KiB counts as that.
+    /// Bytes on disk, the write-ahead log included; the minimum is 256 KiB, and smaller values
+    /// count as that.
     pub max_use: u64,
-    /// Age at which a death goes with all that belongs to it, unless there is still something to report.
+    /// Age at which a death is dropped with all that belongs to it, unless something about it is
+    /// still to be reported.
     pub max_age: Duration,
 }
 
-/// The history and what there was in it.
+/// The opened history and its contents at that time.
 #[derive(Debug)]
 pub struct Opened {
     /// The history.
     pub history: History,
-    /// Above the number of every report that is stored; at least 1.
+    /// A number above that of every stored report; at least 1.
     pub next_seq: u64,
-    /// How far the journal was read; `None`: never stored.
+    /// Cursor up to which the journal was read; `None`: never stored.
     pub cursor: Option<String>,
-    /// Lanes that have waiting reports.
+    /// Lanes with waiting reports.
     pub lanes: Vec<String>,
     /// Deaths that are open or held, oldest first.
     pub unfinished: Vec<StoredDeath>,
     /// The runs whose deaths were stored last.
     pub newest: Vec<InvocationId>,
-    /// There was a damaged file.
+    /// The damaged file that was found, if there was one.
     pub set_aside: Option<SetAside>,
 }
 
 /// A damaged file, set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
-    /// Where it is now.
+    /// Its present path.
     pub to: PathBuf,
-    /// What was wrong with it.
+    /// Description of the damage.
     pub why: String,
-    /// Deaths that could be carried over.
+    /// Number of deaths that could be carried over.
     pub salvaged: u64,
 }
 
-/// Deaths dropped for the bound, with all that belongs to them.
+/// Numbers of deaths dropped for the bound in size, with all that belongs to them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// There was nothing left to do about them.
+    /// Deaths that were done.
     pub sent: u64,
-    /// They were not decided, or had a report that still waited.
+    /// Deaths that were undecided, or had a waiting report.
     pub unsent: u64,
 }
 
-/// Changes that the tables do not take, and never will: they were left out.
+/// Changes that violate the checks of the tables, and always will: they were left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// How many.
+    /// Number of the changes.
     pub changes: u64,
-    /// What was wrong with the last of them.
+    /// Error of the last one.
     pub why: String,
 }
 
-/// What is stored, and what was.
+/// Counters of the stored and the dropped rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tallies {
     /// Deaths.
@@ -101,7 +105,7 @@ pub struct Tallies {
     pub waiting: u64,
     /// Reports that the broker has acknowledged.
     pub sent: u64,
-    /// Reports that the broker will never take.
+    /// Reports that the broker has rejected for good.
     pub refused: u64,
     /// Recoveries.
     pub recoveries: u64,
@@ -122,14 +126,15 @@ pub struct History {
 }
 
 impl History {
-    /// Opens the history, or begins one; the directory is there already.
+    /// Opens the history, or creates it; the directory must exist.
     ///
-    /// A damaged file is set aside under another name, the one before it is deleted, and whatever can be read is carried
-    /// over into a new one. The bounds are looked after by the next [`History::apply`], which can tell what it dropped.
+    /// A damaged file is set aside under another name, the previous one is deleted, and all
+    /// readable rows are carried over into a new file. The bounds are enforced by the next
+    /// [`History::apply`], which can report the dropped deaths.
     ///
     /// # Errors
     ///
-    /// The disk is full, the file may not be used, or a newer version has written it.
+    /// The disk is full, the file cannot be used, or a newer version has written it.
     pub fn open(path: &Path, bounds: Bounds, now_ms: u64) -> Result<Opened, HistoryError> {
         let finished = damage::finish(path, now_ms)?;
         match (Self::open_sound(path, bounds), finished) {
@@ -159,12 +164,14 @@ impl History {
         Ok(Opened { history, next_seq, cursor, lanes, unfinished, newest, set_aside: None })
     }
 
-    /// Stores a batch of changes, together or not at all; they are on the disk when this returns. Then drops what is
-    /// beyond the bounds. A change that the tables do not take is left out: see [`History::take_refused`].
+    /// Stores a batch of changes, together or not at all; they are on disk when this returns. Then
+    /// drops the surplus over the bounds. A change that violates the checks of the tables is left
+    /// out: see [`History::take_refused`].
     ///
     /// # Errors
     ///
-    /// After an error none of the batch counts as stored. It may be applied again: what is stored already stays as it is.
+    /// After an error no change of the batch counts as stored. The batch may be applied again:
+    /// stored rows stay as they are.
     pub fn apply(&mut self, now_ms: u64, changes: &[Change]) -> Result<Dropped, HistoryError> {
         let age = time_span::millis(self.bounds.max_age);
         let oldest = now_ms.saturating_sub(age);
@@ -176,11 +183,11 @@ impl History {
             && error.sqlite_error_code() == Some(ErrorCode::DiskFull)
             && room::empty_log(&self.connection, schema::PATIENCE) == Ok(Log::Emptied)
         {
-            // What the log has taken of the disk is free now.
+            // The space of the log on disk is free now.
             first = self.write(oldest, changes);
         }
         let (mut dropped, mut more) = self.judged(first)?;
-        // The batch is stored. What fails from here on is tried again by the next one.
+        // The batch is stored. The next one repeats the steps that fail from here on.
         while more
             && self.log_may_grow() == Ok(true)
             && let Ok((also, still)) = self.write(oldest, &[])
@@ -192,17 +199,18 @@ impl History {
         Ok(dropped)
     }
 
-    /// What had to be left out since this was asked last.
+    /// Returns the number of changes that were left out since the last call, and the last error.
     pub fn take_refused(&mut self) -> Option<Refused> {
         self.refused.take()
     }
 
-    /// From the next [`History::apply`] on these bounds hold.
+    /// Sets the bounds that hold from the next [`History::apply`] on.
     pub fn rebound(&mut self, bounds: Bounds) {
         self.bounds = bounds;
     }
 
-    /// The reports of a lane that wait, in the order of their numbers, those above `after_seq`.
+    /// Returns the waiting reports of a lane above `after_seq`, in the order of their numbers, at
+    /// most `limit`.
     ///
     /// # Errors
     ///
@@ -211,7 +219,7 @@ impl History {
         self.judged(ask::waiting(&self.connection, lane, after_seq, limit))
     }
 
-    /// What need not be told again.
+    /// Returns the look-up of rows that are stored already.
     #[must_use]
     pub fn known(&self) -> Known<'_> {
         Known::of(&self.connection, &self.path)
@@ -235,7 +243,8 @@ impl History {
         self.judged(ask::tallies(&self.connection))
     }
 
-    /// One transaction: the changes, and some of what has to go for them.
+    /// Runs one transaction: stores the changes, and drops some of the surplus. Returns the dropped
+    /// deaths, and true if surplus remains.
     fn write(&mut self, oldest: u64, changes: &[Change]) -> rusqlite::Result<(Dropped, bool)> {
         let room = Room::new(&self.connection, self.bounds)?;
         let mut batch = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -254,14 +263,14 @@ impl History {
             self.refused = Some(Refused { changes: before + refused.len() as u64, why: last.to_string() });
         }
         if pass.shrinks || self.log_size() >= room.log {
-            // The batch is stored, whatever comes of this; the next one tries it again.
+            // The batch is stored even if this fails; the next one tries it again.
             let _ = room::empty_log(&self.connection, schema::PATIENCE);
         }
         Ok((pass.dropped, pass.more))
     }
 
-    /// Whether the log has room for a batch. It should have been emptied before; if even now that cannot be done, it must
-    /// not grow for ever.
+    /// Returns true if the log may grow by a batch. It should have been emptied before; if that is
+    /// still impossible, it must not grow without bound.
     fn log_may_grow(&self) -> rusqlite::Result<bool> {
         let room = Room::new(&self.connection, self.bounds)?;
         let log = self.log_size();

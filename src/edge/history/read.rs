@@ -1,10 +1,11 @@
-//! The history read by the command line, beside the daemon that writes it or after it has gone; and by the daemon while it
-//! cannot be opened for writing.
+//! The history as the command line reads it, while the daemon writes it or is down; and as the
+//! daemon reads it while it cannot be opened for writing.
 //!
-//! Invariants: the file is not changed; the daemon is never held up; each answer is of one moment.
+//! Invariants: the file is not changed; the daemon is never blocked; each answer is of one point in
+//! time.
 //!
-//! A file without a log belongs to nobody, and is read as it lies there, also from a read-only disk. One with a log on a
-//! read-only disk is copied, since SQLite needs room beside it.
+//! A file without a log is not in use, and is read directly, also from a read-only disk. One with a
+//! log on a read-only disk is copied, since SQLite needs to create files beside it.
 
 mod courses;
 mod desk;
@@ -35,19 +36,19 @@ pub struct Reader {
 /// A death with all that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// Its place in the order of storing.
+    /// Its number in the order of storing.
     pub id: i64,
     /// The death.
     pub death: StoredDeath,
-    /// Its last report.
+    /// Delivery of its last crash report.
     pub report: Option<Delivery>,
-    /// The recovery from it, once that is over.
+    /// The recovery from it, once it is over.
     pub recovery: Option<StoredRecovery>,
-    /// The report of that.
+    /// Delivery of the recovery's last report.
     pub recovery_report: Option<Delivery>,
-    /// What it is if it is a full restart of a stack.
+    /// The full restart, if this row is one.
     pub restart: Option<ToldRestart>,
-    /// The full restart that it led to, its id.
+    /// Id of the full restart that it led to.
     pub led_to: Option<InvocationId>,
 }
 
@@ -58,60 +59,60 @@ impl Told {
     }
 }
 
-/// A full restart with how it went.
+/// A full restart with its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToldRestart {
-    /// Who asked for it, and why.
+    /// Its caller and its cause.
     pub restart: StoredRestart,
-    /// How it went; `None`: it is under way, or nobody lived to tell.
+    /// Its end; `None`: it is under way, or the restarter was killed.
     pub end: Option<StoredRestartEnd>,
 }
 
-/// A report's way to the broker.
+/// State of a report's delivery to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The user property `report-id`.
     pub id: String,
-    /// How far it came.
+    /// State of the delivery.
     pub state: DeliveryState,
 }
 
-/// How far a report came.
+/// State of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryState {
     /// The broker does not have it yet.
     Waiting,
-    /// The broker has it.
+    /// The broker has acknowledged it.
     Sent {
-        /// Since when, milliseconds since the epoch.
+        /// Time of the answer, in milliseconds since the epoch.
         at: u64,
     },
-    /// The broker will never take it.
+    /// The broker has rejected it for good.
     Refused {
-        /// Since when, milliseconds since the epoch.
+        /// Time of the answer, in milliseconds since the epoch.
         at: u64,
-        /// The broker's word.
+        /// The broker's reason.
         why: String,
     },
 }
 
-/// Which deaths are wanted.
+/// Filter of deaths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Those stored after this one; 0: all.
+    /// Only deaths stored after this number; 0: all.
     pub after: i64,
-    /// Those that happened since, milliseconds since the epoch.
+    /// Only deaths at or after this time, in milliseconds since the epoch.
     pub since: u64,
-    /// Those of this name, as reports call it.
+    /// Only deaths with this name in reports; `None`: all.
     pub name: Option<String>,
 }
 
-/// What is read, and how one sees that it is not the history any more.
+/// Source of the data, with the inode number that shows a replaced file.
 #[derive(Debug, PartialEq, Eq)]
 enum Source {
-    /// The file with its log, by the file's number.
+    /// The file with its log.
     Live(u64),
-    /// The file alone, which nobody has open.
+    /// The file without a log, which no daemon has open.
     Alone(u64),
     /// A copy, deleted with the reader.
     Copy(PathBuf),
@@ -120,19 +121,19 @@ enum Source {
 impl Drop for Source {
     fn drop(&mut self) {
         if let Self::Copy(directory) = self {
-            // Whatever comes of it: it lies where things are cleared away.
+            // Errors do not matter: the system clears temporary directories.
             let _ = fs::remove_dir_all(directory);
         }
     }
 }
 
-/// The first version that has full restarts.
+/// First schema version with full restarts.
 const RESTARTS_SINCE: i64 = 2;
-/// The first version that has the times of a recovery.
+/// First schema version with the times of a recovery.
 const COURSES_SINCE: i64 = 3;
 
-/// Deaths with their recovery and the last report of each kind. A file of an older version, which only the daemon may
-/// change, has no full restarts or no times of recoveries.
+/// Returns the query of deaths with their recovery and the last report of each kind. A file of an
+/// older version, which only the daemon may change, has no full restarts or no times of recoveries.
 fn told(condition: &str, version: i64) -> String {
     let restarts = if version < RESTARTS_SINCE {
         "(SELECT NULL death, NULL stack, NULL caller, NULL ended, NULL cause_unit, NULL cause_invocation, NULL over, NULL outcome,
@@ -160,7 +161,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// The file may not be read, is damaged, or was written by a newer version.
+    /// The file cannot be read, is damaged, or was written by a newer version.
     pub fn open(path: &Path) -> Result<Option<Self>, HistoryError> {
         let unusable = |source: io::Error| HistoryError::new(Cause::File { path: path.to_owned(), source }, path);
         schema::must_be_a_file(path)?;
@@ -180,7 +181,7 @@ impl Reader {
         }
     }
 
-    /// The same, which tells of addresses in backtraces or does not. Without this it does.
+    /// Sets whether backtraces contain addresses. The default is [`Addresses::Shown`].
     #[must_use]
     pub fn telling(self, addresses: Addresses) -> Self {
         Self { addresses, ..self }
@@ -206,13 +207,13 @@ impl Reader {
         db.map(|db| reader((db, Source::Copy(copied)))).map_err(wrong)
     }
 
-    /// What need not be told again.
+    /// Returns the look-up of rows that are stored already.
     #[must_use]
     pub fn known(&self) -> Known<'_> {
         Known::of(&self.connection, &self.path)
     }
 
-    /// The deaths that are wanted, in the order of their times.
+    /// Returns the deaths that pass the filter, in the order of their times.
     ///
     /// # Errors
     ///
@@ -222,7 +223,8 @@ impl Reader {
         self.all(condition, params![wanted.after, row::number(wanted.since), wanted.name])
     }
 
-    /// The deaths whose invocation begins with these hexadecimal digits, or that have a report of this id.
+    /// Returns the deaths whose invocation begins with these hexadecimal digits, or that have a
+    /// report of this id.
     ///
     /// # Errors
     ///
@@ -243,8 +245,9 @@ impl Reader {
         self.judged(ask::tallies(&self.connection))
     }
 
-    /// A number that is another one after the history has changed. A daemon that has begun or ended, or has begun a
-    /// new file, is noticed too.
+    /// Returns a number that changes with the history. If the file was replaced, or a log has
+    /// appeared beside a file without one (a daemon has started), the history is opened again and
+    /// the result is -1.
     ///
     /// # Errors
     ///
@@ -318,7 +321,7 @@ fn version(db: &Connection) -> SqlResult<i64> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// The size of the log; `None`: there is none.
+/// Returns the size of the log; `None`: there is none.
 fn log_size(path: &Path) -> Option<u64> {
     fs::metadata(room::log_of(path)).ok().map(|log| log.len())
 }
@@ -327,12 +330,12 @@ fn open_live(path: &Path) -> SqlResult<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(schema::PATIENCE)?;
-    // Only now is anything read.
+    // This is the first read of the file.
     version(&db)?;
     Ok(db)
 }
 
-/// Opens a file that nobody changes, without locks and without files beside it.
+/// Opens a file that does not change, without locks and without files beside it.
 fn open_alone(path: &Path) -> SqlResult<Connection> {
     let mut name = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
@@ -346,7 +349,7 @@ fn open_alone(path: &Path) -> SqlResult<Connection> {
     Connection::open_with_flags(name, flags)
 }
 
-/// Copies the file and its log into a directory that only its owner can look into.
+/// Copies the file and its log into a directory that only its owner can read.
 fn copy(path: &Path) -> io::Result<PathBuf> {
     let directory =
         tempfile::Builder::new().prefix("unitward.").permissions(Permissions::from_mode(0o700)).tempdir()?;

@@ -1,12 +1,14 @@
-//! Keeps the history within its bounds: what goes, in which order, and how the file shrinks.
+//! Enforcement of the history's bounds: the selection of deaths to drop, their order, and the
+//! shrinking of the file.
 //!
 //! A death goes with its reports and its recovery, as one. For the bound on disk the oldest that is done goes first, then of
 //! those that are not the oldest of the unit with the most: a service that dies again and again must not cost another its report. Both are counted in the file for ever. For its age only what is done goes, uncounted: a host
 //! without a clock boots in 1970 and must not throw away what it has not reported.
 //!
-//! Invariants: a pass over the store is linear in what it drops; dropping ends, at the latest when nothing is left. The
-//! write-ahead log is emptied whenever it has grown beyond its share; a reader that keeps it from being emptied may let it
-//! grow to [`PATIENT`] times that, and then nothing is stored until the reader has gone.
+//! Invariants: the run time of a pass is linear in the number of dropped deaths; dropping ends, at
+//! the latest when nothing is left. The write-ahead log is emptied whenever it has grown beyond its
+//! share; a reader that prevents this may let it grow to [`PATIENT`] times that, and then nothing
+//! is stored until the reader has ended.
 
 use super::{Bounds, Dropped};
 use crate::core::config::settings::LEAST_HISTORY as LEAST;
@@ -14,21 +16,23 @@ use rusqlite::{Connection, Result, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// SQLite's index of the write-ahead log, the file `-shm`: 32 KiB for each 4000 pages in it.
+/// Reserve for SQLite's index of the write-ahead log, the file `-shm`, in bytes: 32 KiB for each
+/// 4000 pages in the log.
 const INDEX: u64 = 32 * 1024;
-/// How many times its share the log may grow behind a reader.
+/// Multiple of its share up to which the log may grow while a reader uses it.
 const PATIENT: u64 = 4;
-/// The beginning of 2025, milliseconds since the epoch. A clock that shows less was not set: how old a death is that is stamped so
-/// nobody knows.
+/// The beginning of 2025, in milliseconds since the epoch. A clock before it was not set, so the
+/// age of a death with such a time is unknown.
 const RIGHT: u64 = 1_735_689_600_000;
-/// Deaths dropped between two looks at the size.
+/// Deaths dropped between two checks of the size.
 const AT_ONCE: u64 = 16;
-/// Deaths dropped in one transaction at most: bounds what a much smaller bound writes into the log at a time.
+/// Upper bound of the deaths dropped for each bound in one transaction: limits the growth of the
+/// log after the bound was lowered a lot.
 const IN_ONE_GO: u64 = 1024;
 
 /// The bounds in pages and bytes.
 pub(super) struct Room {
-    /// The write-ahead log's share, bytes; it is emptied when it has grown to this.
+    /// The write-ahead log's share, in bytes; it is emptied when it has grown to this.
     pub(super) log: u64,
     pages: i64,
     slack: i64,
@@ -46,28 +50,28 @@ impl Room {
         Ok(Self { log, pages, slack: pages / 64 + 1, remembered })
     }
 
-    /// Whether a log of this size, which cannot be emptied, must not grow any more.
+    /// Returns true if a log of this size, which cannot be emptied, must not grow any more.
     pub(super) const fn is_used_up(&self, log: u64) -> bool {
         log >= PATIENT * self.log
     }
 }
 
-/// What one pass came to.
+/// Result of one pass.
 pub(super) struct Pass {
     pub(super) dropped: Dropped,
-    /// Whether there is still too much.
+    /// True if surplus remains.
     pub(super) more: bool,
-    /// Whether the file will shrink at the next checkpoint.
+    /// True if the file will shrink at the next checkpoint.
     pub(super) shrinks: bool,
 }
 
-/// Drops what is too old or too much, inside a transaction.
+/// Drops deaths that are too old, and the surplus in size, inside a transaction.
 pub(super) fn make_room(db: &Connection, room: &Room, oldest: u64) -> Result<Pass> {
     let aged = drop_aged(db, oldest)?;
     let mut dropped = Dropped::default();
     let mut more = false;
     if in_use(db)? > room.pages {
-        // Somewhat more than needed, so that the next batch finds free pages.
+        // Slightly more than needed, so that the next batch finds free pages.
         while in_use(db)? > room.pages - room.slack {
             more = dropped.sent + dropped.unsent >= IN_ONE_GO;
             if more || !drop_oldest(db, &mut dropped)? {
@@ -94,7 +98,7 @@ fn in_use(db: &Connection) -> Result<i64> {
 }
 
 fn drop_aged(db: &Connection, oldest: u64) -> Result<u64> {
-    // What was stored before something that is too old is that, too, whatever the clock said.
+    // A row that was stored before one that is too old is too old itself, independent of its time.
     let query = format!(
         "SELECT id FROM deaths WHERE done = 1 AND at < ?1
          AND (at >= {RIGHT} OR id < (SELECT max(id) FROM deaths WHERE done = 1 AND at >= {RIGHT} AND at < ?1))
@@ -104,7 +108,7 @@ fn drop_aged(db: &Connection, oldest: u64) -> Result<u64> {
     drop_all(db, &aged)
 }
 
-/// Drops a few of the oldest; `false`: there is nothing to drop.
+/// Drops a few of the oldest deaths; `false`: there is nothing to drop.
 fn drop_oldest(db: &Connection, dropped: &mut Dropped) -> Result<bool> {
     let of_loudest = "AND unit = (SELECT unit FROM deaths WHERE done = 0 GROUP BY unit ORDER BY count(*) DESC LIMIT 1)";
     for (done, whose) in [(1, ""), (0, of_loudest)] {
@@ -138,7 +142,7 @@ fn drop_all(db: &Connection, ids: &[i64]) -> Result<u64> {
     Ok(ids.len() as u64)
 }
 
-/// Keeps the last of the dropped deaths' names only.
+/// Limits the list of dropped runs to the last `keep`.
 fn forget(db: &Connection, keep: i64) -> Result<()> {
     db.execute("DELETE FROM dropped WHERE id <= (SELECT max(id) FROM dropped) - ?1", [keep]).map(drop)
 }
@@ -151,27 +155,27 @@ fn count(db: &Connection, dropped: &Dropped) -> Result<()> {
     .map(drop)
 }
 
-/// Cuts free pages off the file while it has more than it may.
+/// Removes free pages from the file while it exceeds its bound; returns true if there were some.
 fn give_back(db: &Connection, pages: i64) -> Result<bool> {
     let surplus = (pragma(db, "page_count")? - pages).min(pragma(db, "freelist_count")?);
     if surplus <= 0 {
         return Ok(false);
     }
-    // It works as far as it is stepped.
+    // The pragma removes one page in each step.
     let mut vacuum = db.prepare(&format!("PRAGMA incremental_vacuum({surplus})"))?;
     let mut steps = vacuum.query([])?;
     while steps.next()?.is_some() {}
     Ok(true)
 }
 
-/// The write-ahead log beside a database.
+/// Returns the path of the write-ahead log beside a database.
 pub(super) fn log_of(path: &Path) -> PathBuf {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     log.into()
 }
 
-/// What became of the write-ahead log.
+/// Result of a checkpoint of the write-ahead log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Log {
     /// It is empty.

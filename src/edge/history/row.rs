@@ -1,7 +1,7 @@
-//! How values lie in the columns: numbers for words, 16 bytes for 32 digits.
+//! Encoding of values in the columns: numbers for words, 16 bytes for 32 digits.
 //!
-//! Numbers are for ever: a file of any version is read by them. Reading is lenient with text, so that one flipped bit in
-//! it costs a character and not the history.
+//! Numbers never change: they are valid for a file of any version. Reading tolerates damaged text,
+//! so that one flipped bit in it costs a character and not the history.
 
 use super::entry::{
     Channel, Fate, Key, Severity, StoredDeath, StoredRecovery, StoredReport, StoredRestart, StoredRestartEnd, Witness,
@@ -18,23 +18,23 @@ const FATES: [Fate; 6] = [Fate::Open, Fate::Held, Fate::Reported, Fate::SummedUp
 const OUTCOMES: [RestartOutcome; 2] = [RestartOutcome::Restarted, RestartOutcome::Failed];
 const CHANNELS: [Channel; 2] = [Channel::Crash, Channel::Recovery];
 
-/// `reports.state`.
+/// Value of `reports.state`: waiting.
 pub(super) const WAITING: i64 = 0;
-/// `reports.state`.
+/// Value of `reports.state`: sent.
 pub(super) const SENT: i64 = 1;
-/// `reports.state`.
+/// Value of `reports.state`: refused.
 pub(super) const REFUSED: i64 = 2;
 
-/// The columns [`death`] reads, of the table `d`.
+/// Columns that [`death`] reads, of the table `d`.
 pub(super) const DEATH: &str =
     "d.boot, d.unit, d.invocation, d.name, d.severity, d.pid, d.reason, d.at, d.backtrace, d.witness, d.fate";
 
-/// A word's number.
+/// Encoding of a word as a number.
 pub(super) trait Coded: Copy + PartialEq + 'static {
     /// All words, in the order of their numbers.
     const ALL: &'static [Self];
 
-    /// Its number.
+    /// Returns the number of the word.
     fn code(self) -> i64 {
         let place = Self::ALL.iter().position(|word| *word == self);
         place.and_then(|place| i64::try_from(place).ok()).expect("ALL has every word")
@@ -57,14 +57,14 @@ impl Coded for Channel {
     const ALL: &'static [Self] = &CHANNELS;
 }
 
-/// The word of a number.
+/// Reads a number and returns its word.
 pub(super) fn word<T: Coded>(row: &Row<'_>, column: usize) -> Result<T> {
     let code: i64 = row.get(column)?;
     let found = usize::try_from(code).ok().and_then(|place| T::ALL.get(place));
     found.copied().ok_or(rusqlite::Error::IntegralValueOutOfRange(column, code))
 }
 
-/// An identifier: 16 bytes where it is 32 small hexadecimal digits, otherwise the text.
+/// Encodes an identifier: as 16 bytes if it is 32 lower-case hexadecimal digits, otherwise as text.
 pub(super) fn packed(id: &str) -> Value {
     let small = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     match u128::from_str_radix(id, 16) {
@@ -73,7 +73,7 @@ pub(super) fn packed(id: &str) -> Value {
     }
 }
 
-/// The other way round.
+/// Reads an identifier that [`packed`] has encoded.
 pub(super) fn unpacked(row: &Row<'_>, column: usize) -> Result<String> {
     Ok(match row.get_ref(column)? {
         ValueRef::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -82,36 +82,37 @@ pub(super) fn unpacked(row: &Row<'_>, column: usize) -> Result<String> {
     })
 }
 
-/// Text that is always there.
+/// Reads text that is never NULL.
 pub(super) fn text(row: &Row<'_>, column: usize) -> Result<String> {
     optional_text(row, column)?.ok_or_else(|| rusqlite::Error::InvalidColumnType(column, "text".into(), Type::Null))
 }
 
-/// Text that may be missing.
+/// Reads text that may be NULL.
 pub(super) fn optional_text(row: &Row<'_>, column: usize) -> Result<Option<String>> {
     let bytes = row.get_ref(column)?.as_bytes_or_null()?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
 }
 
-/// A time or a count. The checks of the tables keep it from being negative.
+/// Reads a time or a count. The checks of the tables keep it from being negative.
 pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
 }
 
-/// A time or a number of order, as SQLite takes it.
+/// Converts a time or a number of order to SQLite's type; values above the maximum become the
+/// maximum.
 pub(super) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// A death's key, from its three columns on.
+/// Reads a death's key, from three columns beginning with `from`.
 pub(super) fn key(row: &Row<'_>, from: usize) -> Result<Key> {
     let invocation = row.get_ref(from + 2)?.as_blob()?;
     let invocation = InvocationId::from_bytes(invocation).ok_or(FromSqlError::InvalidType)?;
     Ok(Key { boot: unpacked(row, from)?, unit: text(row, from + 1)?, invocation })
 }
 
-/// A death, from the columns of [`DEATH`].
+/// Reads a death, from the columns of [`DEATH`].
 pub(super) fn death(row: &Row<'_>) -> Result<StoredDeath> {
     Ok(StoredDeath {
         key: key(row, 0)?,
@@ -126,7 +127,7 @@ pub(super) fn death(row: &Row<'_>) -> Result<StoredDeath> {
     })
 }
 
-/// A report, from `seq, id, lane, channel, payload` and a key.
+/// Reads a report, from `seq, id, lane, channel, payload` and a key.
 pub(super) fn report(row: &Row<'_>) -> Result<StoredReport> {
     Ok(StoredReport {
         seq: unsigned(row, 0)?,
@@ -138,7 +139,8 @@ pub(super) fn report(row: &Row<'_>) -> Result<StoredReport> {
     })
 }
 
-/// A recovery of the death `death`, from `ward, outcome, at, record, course` at column `from` on.
+/// Reads a recovery of the death `death`, from `ward, outcome, at, record, course` at column `from`
+/// on.
 pub(super) fn recovery(row: &Row<'_>, from: usize, death: Key) -> Result<StoredRecovery> {
     Ok(StoredRecovery {
         death,
@@ -150,7 +152,7 @@ pub(super) fn recovery(row: &Row<'_>, from: usize, death: Key) -> Result<StoredR
     })
 }
 
-/// A full restart, from `stack, caller, ended, cause_unit, cause_invocation`.
+/// Reads a full restart, from `stack, caller, ended, cause_unit, cause_invocation`.
 pub(super) fn restart(row: &Row<'_>, from: usize, death: Key) -> Result<StoredRestart> {
     let run =
         |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_bytes_or_null()?.and_then(InvocationId::from_bytes));
@@ -164,7 +166,7 @@ pub(super) fn restart(row: &Row<'_>, from: usize, death: Key) -> Result<StoredRe
     })
 }
 
-/// How it went, from `over, outcome, trouble`.
+/// Reads the end of a full restart, from `over, outcome, trouble`; `None`: it is not over.
 pub(super) fn restart_end(row: &Row<'_>, from: usize) -> Result<Option<StoredRestartEnd>> {
     if row.get::<_, Option<i64>>(from)?.is_none() {
         return Ok(None);

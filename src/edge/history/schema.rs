@@ -1,6 +1,7 @@
-//! The tables, from version to version, and how a connection is made ready.
+//! The tables, from version to version, and the setup of a connection.
 //!
-//! Invariants: a file of a newer version is not touched; a commit is on the disk when it returns; the file can shrink.
+//! Invariants: a file of a newer version is not changed; a commit is on disk when it returns; the
+//! file can shrink.
 
 use super::error::{Cause, HistoryError};
 use rusqlite::config::DbConfig;
@@ -14,14 +15,15 @@ use std::time::Duration;
 
 const VERSIONS: &[M<'_>] =
     &[M::up(include_str!("schema-1.sql")), M::up(include_str!("schema-2.sql")), M::up(include_str!("schema-3.sql"))];
-/// All steps from an empty file to this version.
+/// All migrations from an empty file to this version.
 pub(super) const MIGRATIONS: Migrations<'_> = Migrations::from_slice(VERSIONS);
-/// The version of this program.
+/// The schema version of this program.
 pub(super) const LATEST: usize = VERSIONS.len();
-/// Readers do not hold up a writer here, so this is only ever waited when a second writer is about.
+/// Time-out of locks. Readers do not block a writer here, so it only matters while a second writer
+/// is active.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Opens the file, makes it if it is not there, checks it and brings it to this version.
+/// Opens the file, creates it if it does not exist, checks it and migrates it to this version.
 pub(super) fn open(path: &Path) -> Result<Connection, HistoryError> {
     let wrong = |error: rusqlite::Error| HistoryError::new(error, path);
     must_be_a_file(path)?;
@@ -30,7 +32,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, HistoryError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(wrong)?;
     connection.busy_timeout(PATIENCE).map_err(wrong)?;
-    // Until it is known to be ours and sound, nothing of it is changed, not even by closing it.
+    // Until it is known to be of this program and undamaged, nothing of it is changed, not even by
+    // closing it.
     keep_as_is(&connection);
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(wrong)?;
     let known = i64::try_from(LATEST).expect("a handful");
@@ -47,7 +50,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, HistoryError> {
     Ok(connection)
 }
 
-/// Refuses what is there and no file: to open a pipe would wait for whoever writes to it.
+/// Returns an error if the path exists and is not a regular file: opening a pipe would wait for a
+/// writer.
 pub(super) fn must_be_a_file(path: &Path) -> Result<(), HistoryError> {
     match fs::symlink_metadata(path) {
         Ok(data) if !data.is_file() => {
@@ -58,7 +62,7 @@ pub(super) fn must_be_a_file(path: &Path) -> Result<(), HistoryError> {
     }
 }
 
-/// Begins a new file that nobody else uses yet; no tables are in it, and no log is beside it.
+/// Creates a new file that no other process uses yet; it has no tables and no log.
 pub(super) fn begin(path: &Path) -> Result<Connection, HistoryError> {
     create(path)?;
     let begun = Connection::open(path).and_then(|db| {
@@ -71,23 +75,24 @@ pub(super) fn begin(path: &Path) -> Result<Connection, HistoryError> {
     begun.map_err(|error| HistoryError::new(error, path))
 }
 
-/// Leaves the files as they are when the connection is closed.
+/// Keeps the files unchanged when the connection is closed.
 pub(super) fn keep_as_is(connection: &Connection) {
     // It cannot fail: the option is older than any version this is built with.
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
-/// Makes an empty file that only its owner can read; SQLite gives its companions the same mode.
+/// Creates an empty file that only its owner can read; SQLite gives its companions the same mode.
 fn create(path: &Path) -> Result<(), HistoryError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
-        // Not even opened: to close it again would take away this process's locks.
+        // Not even opened: closing it again would release this process's locks.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(source) => Err(HistoryError::new(Cause::File { path: path.to_owned(), source }, path)),
     }
 }
 
-/// Looks at the two bytes by which SQLite takes a file of a format to come for one that it may only read.
+/// Checks the two bytes that can make SQLite take the file for one of a future format, which it may
+/// only read.
 fn check_format(path: &Path) -> Result<(), HistoryError> {
     let mut header = Vec::new();
     let read = File::open(path).and_then(|file| file.take(20).read_to_end(&mut header));
@@ -100,7 +105,7 @@ fn check_format(path: &Path) -> Result<(), HistoryError> {
     }
 }
 
-/// Looks at every page, every check and every reference.
+/// Checks every page, every constraint and every reference.
 fn check(connection: &Connection, path: &Path) -> Result<(), HistoryError> {
     let said = connection.query_row("PRAGMA integrity_check(1)", [], |row| super::row::text(row, 0));
     let said = said.map_err(|error| HistoryError::new(error, path))?;
@@ -115,15 +120,16 @@ fn check(connection: &Connection, path: &Path) -> Result<(), HistoryError> {
     }
 }
 
-/// Settings of the connection, and of the file while it is new.
+/// Configures the connection, and the file while it is new.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Only an empty file takes this, and it must come before all else.
     connection.pragma_update(None, "auto_vacuum", "incremental")?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    // KiB of pages in memory, negative to say so. Rows are written once and read once: more would only be more.
+    // KiB of pages in memory (negative by convention). Rows are written once and read once, so a
+    // larger cache has no use.
     connection.pragma_update(None, "cache_size", -512)?;
     connection.pragma_update(None, "synchronous", "full")?;
-    // Checkpoints are made where their failure can be told from a commit's: room.rs.
+    // Checkpoints are made where their failure can be distinguished from that of a commit: room.rs.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")

@@ -1,4 +1,4 @@
-//! The history as the daemon uses it; beside it what all its tests stand on.
+//! Tests of the history as the daemon uses it, and helpers of all its tests.
 
 mod bounds;
 mod broken;
@@ -23,7 +23,8 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new() -> Self {
-        // In memory where there is such a place: a test that syncs ten thousand times waits for nothing else.
+        // In memory if there is a tmpfs: a test that syncs ten thousand times would otherwise wait
+        // for the disk.
         Self { directory: tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap() }
     }
 
@@ -37,7 +38,7 @@ impl Place {
 }
 
 pub(super) fn key(number: u64) -> Key {
-    // Scattered as real ones are.
+    // Scattered like real ones.
     let scattered = u128::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let invocation = InvocationId::parse(&format!("{scattered:032x}")).unwrap();
     Key { boot: format!("{:032x}", 7), unit: "fs-nfs2.service".into(), invocation }
@@ -62,7 +63,7 @@ pub(super) fn payload(number: u64) -> Vec<u8> {
         .into_bytes()
 }
 
-/// A crash's report: number `2n` for death `n`.
+/// Makes a crash's report: number `2n` for death `n`.
 pub(super) fn report(number: u64) -> Change {
     Change::Report(Box::new(StoredReport {
         seq: 2 * number + 1,
@@ -94,7 +95,7 @@ pub(super) fn recovery(number: u64) -> Change {
     }))
 }
 
-/// A recovery's report: number `2n + 1` for death `n`.
+/// Makes a recovery's report: number `2n + 1` for death `n`.
 pub(super) fn recovery_report(number: u64) -> Change {
     Change::Report(Box::new(StoredReport {
         seq: 2 * number + 2,
@@ -126,7 +127,7 @@ fn keys(numbers: impl IntoIterator<Item = u64>) -> Vec<Key> {
     numbers.into_iter().map(key).collect()
 }
 
-/// A number that SQL gives.
+/// Returns the number that a query yields.
 fn count(history: &History, sql: &str) -> i64 {
     history.connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
@@ -207,7 +208,7 @@ fn summing_up_takes_the_held_ones_of_its_unit() {
     history.apply(NOW, &[Change::SummedUp { unit: "fs-nfs2.service".into() }, report(2)]).unwrap();
     let left = ask::unfinished(&history.connection).unwrap();
     assert_eq!(left.iter().map(|death| death.fate).collect::<Vec<_>>(), [Fate::Open, Fate::Held]);
-    // The one that its report stands for waits with it.
+    // The death that its report stands for waits with it.
     assert_eq!(count(&history, "SELECT sum(done) FROM deaths"), 1);
 }
 

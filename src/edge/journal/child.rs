@@ -1,4 +1,5 @@
-//! `journalctl` as a child, and its JSON (https://systemd.io/JOURNAL_EXPORT_FORMATS/): an object a line.
+//! Runs `journalctl` and parses its JSON (<https://systemd.io/JOURNAL_EXPORT_FORMATS/>): an object
+//! a line.
 
 use super::entry;
 use crate::edge::program::HostProgram;
@@ -8,42 +9,45 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-/// How long one reading may take, in seconds; `timeout` then ends it, and what was read counts.
+/// Upper bound of one reading, in seconds; `timeout` then ends it, and the entries read so far
+/// count.
 const READING: &str = "120";
 
-/// How long journald may take to write down what it was sent.
+/// Upper bound of the time in which journald writes to disk what it was sent, in seconds.
 const SYNC: &str = "10";
 
-/// Lines longer than this are left out: no entry that counts comes near it.
+/// Longest line that is read, in bytes; longer ones are left out. No entry that counts comes near
+/// it.
 const LINE: u64 = 1 << 20;
 
-/// What `journalctl` may say of an error before it is cut off.
+/// Number of bytes of `journalctl`'s error messages that are kept.
 const COMPLAINT: u64 = 4_096;
 
-/// One entry's fields that are text; of a field with several values the first.
+/// The fields of one entry that are text; of a field with several values the first.
 #[derive(Debug, Default)]
 pub(super) struct Fields(HashMap<String, String>);
 
 impl Fields {
-    /// The value of a field.
+    /// Returns the value of a field.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// The entry's own cursor.
+    /// Returns the entry's own cursor.
     pub(super) fn cursor(&self) -> Option<&str> {
         self.get("__CURSOR")
     }
 
-    /// Reads a line.
+    /// Parses a line; `None` if it is no JSON object.
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
         let values: HashMap<String, Value> = serde_json::from_slice(line).ok()?;
         Some(Self(values.into_iter().filter_map(|(name, value)| Some((name, text(&value)?))).collect()))
     }
 }
 
-/// A string; an array of bytes where it is not text; an array of either where the field is there several times; null
-/// where it is too long, which `--all` prevents.
+/// Returns the text of a value: a string; an array of bytes if it is not text; an array of either
+/// if the entry has the field several times. `None` for null, which stands for a value that is too
+/// long; `--all` prevents that.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -56,30 +60,33 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Has journald write down whatever it was sent. If it cannot, the scan makes do with what is there.
+/// Makes journald write out all that it was sent. If that fails, the scan uses the entries that are
+/// there.
 pub(super) fn sync() {
     let _ = bounded(SYNC).arg("--sync").stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
-/// Runs `journalctl` with `arguments` and hands over each entry.
+/// Runs `journalctl` with `arguments` and passes each entry to `take`.
 ///
 /// # Errors
-/// When it cannot be run or fails; what it said is in the error. [`io::ErrorKind::TimedOut`]: it took too long.
+/// If it cannot be run or fails; the error holds what it said. [`io::ErrorKind::TimedOut`]: it took
+/// too long.
 pub(super) fn journalctl(arguments: &[String], take: &mut dyn FnMut(Fields)) -> io::Result<()> {
     read(Wanted { fields: entry::FIELDS, seconds: READING, whole: true }, arguments, take)
 }
 
-/// What journalctl is to print.
+/// Output and time limit of one run of `journalctl`.
 pub(super) struct Wanted<'a> {
-    /// These fields.
+    /// Names of the fields to print, separated by commas.
     pub(super) fields: &'a str,
-    /// In so many seconds at the longest.
+    /// Time limit, in seconds.
     pub(super) seconds: &'a str,
-    /// Fields above 4 KiB too; bytes that are no text cost journalctl forty times their size.
+    /// True if fields above 4 KiB are printed too; bytes that are no text cost journalctl forty
+    /// times their size.
     pub(super) whole: bool,
 }
 
-/// The same with these fields.
+/// Runs `journalctl` with `arguments` and these options, and passes each entry to `take`.
 ///
 /// # Errors
 /// As [`journalctl`].
@@ -107,7 +114,7 @@ fn ended((mut child, seconds): (Child, &str), read: io::Result<()>, complaint: S
     if status.success() {
         return Ok(());
     }
-    // What timeout(1) ends with when it had to end or to kill the other.
+    // Exit statuses of timeout(1) when it had to end or to kill its command.
     if matches!(status.code(), Some(124 | 137)) {
         return Err(io::Error::new(io::ErrorKind::TimedOut, format!("journalctl takes longer than {seconds} s")));
     }
@@ -115,7 +122,7 @@ fn ended((mut child, seconds): (Child, &str), read: io::Result<()>, complaint: S
     Err(io::Error::other(format!("journalctl ended with {status}: {said}")))
 }
 
-/// `journalctl` below `timeout` of the coreutils.
+/// Returns a command that runs `journalctl` below `timeout` of the coreutils.
 fn bounded(seconds: &str) -> Command {
     let mut command = HostProgram::Timeout.command();
     command.args(["--kill-after=5", seconds, HostProgram::Journalctl.path()]);
@@ -137,7 +144,8 @@ fn lines(from: &mut dyn io::BufRead, take: &mut dyn FnMut(Fields)) -> io::Result
     }
 }
 
-/// The beginning of what is said; the rest is read too, lest the writer waits for a reader.
+/// Returns the beginning of what is written; the rest is read and dropped, so that the writer does
+/// not block.
 fn first_of(mut from: impl Read) -> String {
     let mut first = Vec::new();
     let _ = from.by_ref().take(COMPLAINT).read_to_end(&mut first);
@@ -145,12 +153,13 @@ fn first_of(mut from: impl Read) -> String {
     String::from_utf8_lossy(&first).into_owned()
 }
 
-/// The boot that a cursor names.
+/// Returns the boot ID in a cursor.
 pub(super) fn boot_of(cursor: &str) -> Option<&str> {
     part(cursor, "b").filter(|boot| boot.len() == 32)
 }
 
-/// When a cursor's entry was written, as `--since=` takes it. A cursor that does not say so is no cursor: a day ago.
+/// Returns the time at which a cursor's entry was written, as `--since=` takes it. For a cursor
+/// without a valid time: a day ago.
 pub(super) fn time_of(cursor: &str) -> String {
     let micros = part(cursor, "t").and_then(|micros| u64::from_str_radix(micros, 16).ok());
     micros.map_or("-1d".to_owned(), |micros| format!("@{}", micros / 1_000_000))

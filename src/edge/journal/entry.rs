@@ -1,16 +1,19 @@
-//! Which entries are asked for, who must have written them, and what they hold.
+//! Selects the entries that are read, checks who wrote them, and parses them.
 //!
-//! Trusted are the fields that begin with `_`: journald takes them from the kernel (systemd.journal-fields(7)).
+//! Trusted are the fields that begin with `_`: journald takes them from the kernel
+//! (systemd.journal-fields(7)).
 //!
 //! * PID 1: `_PID=1`.
-//! * `unitward-step`: `_UID=0`, in the control group of the very unit it tells of. So no service can speak for another, and
-//!   none at all that is not root's. Of a helper that has ended by the time journald comes to its message the kernel does not
-//!   tell everything: in two of three cases not the executable, and in one of a hundred, on a host that can hardly keep up,
-//!   not even the control group. What is there must be right; without the group, PID 1 must have told of that run's end.
-//!   Without the executable it may be another program of root's in that unit, such as a setuid
-//!   program that writes what its user has told it to a descriptor of its user's, here a socket to
-//!   journald. So how the run ended counts only if PID 1 says the same ([`confirms`]): otherwise
-//!   PID 1's word is all there is. That is missing where `LogLevelMax=` hides it.
+//! * `unitward-step`: `_UID=0`, in the control group of the very unit that the entry is about. So
+//!   no service can speak for another, and only a service of root's can speak at all. If a helper
+//!   has ended before journald comes to its message, the kernel does not report everything about
+//!   it: in two of three cases not the executable, and in one of a hundred, on a host that can
+//!   hardly keep up, not even the control group. The fields that are there must be right; without
+//!   the group, PID 1 must have logged that run's end. Without the executable it may be another
+//!   program of root's in that unit, such as a setuid program that writes its user's text to a
+//!   descriptor of its user's, here a socket to journald. So the end of the run counts only if PID
+//!   1 says the same ([`confirms`]); otherwise PID 1's entry alone counts. That one is missing if
+//!   `LogLevelMax=` hides it.
 //! * The restarter: a service of root's, `unitward-stack@NAME.service`.
 //! * `systemd-logind` and `systemd-coredump`: their units.
 
@@ -25,10 +28,10 @@ use crate::edge::coredump::SLICE;
 use crate::edge::full_restart::messages as restarts;
 use crate::edge::record::{End, RunRecord};
 
-/// The field with a run's record.
+/// Name of the field with a run's record.
 pub(super) const RUN: &str = "UNITWARD_RUN";
 
-/// Every field that is looked at.
+/// All fields that are read, for `--output-fields=`.
 pub(super) const FIELDS: &str = "MESSAGE_ID,UNIT,INVOCATION_ID,UNIT_RESULT,EXIT_CODE,EXIT_STATUS,COMMAND,COREDUMP_PID,\
     COREDUMP_UNIT,COREDUMP_SIGNAL,COREDUMP_ENVIRON,COREDUMP_PROC_STATUS,JOB_TYPE,UNITWARD_ENDED,UNITWARD_RUN,_BOOT_ID,_PID,_UID,_EXE,_COMM,_TRANSPORT,\
     _SYSTEMD_UNIT,_SOURCE_REALTIME_TIMESTAMP";
@@ -38,10 +41,10 @@ const RESTARTER: &str = "unitward-stack@";
 
 const LOGIND: &str = "systemd-logind.service";
 
-/// The template of which each core dump has an instance.
+/// The template whose instances handle core dumps, one each.
 const COREDUMP: &str = "systemd-coredump@";
 
-/// journalctl's arguments that select all entries that count.
+/// Returns the arguments of journalctl that select all entries that count.
 pub(super) fn matches() -> impl Iterator<Item = String> {
     let shutdown = [id(facts::SHUTDOWN), format!("_SYSTEMD_UNIT={LOGIND}"), "+".to_owned()];
     let dumps = [id(facts::CORE_DUMP), SLICE.to_owned(), "+".to_owned()];
@@ -51,7 +54,7 @@ pub(super) fn matches() -> impl Iterator<Item = String> {
     ["--".to_owned()].into_iter().chain(shutdown).chain(dumps).chain(ours).chain(asked).chain(rest)
 }
 
-/// Those that select what PID 1 tells of a run.
+/// Returns the arguments that select PID 1's entries about the runs of units.
 pub(super) fn of_pid_1() -> impl Iterator<Item = String> {
     facts::OF_PID_1.into_iter().map(id)
 }
@@ -60,7 +63,7 @@ fn id(message: &str) -> String {
     format!("MESSAGE_ID={message}")
 }
 
-/// What a trusted entry says of a unit's run or of the host.
+/// Parses an entry about a unit's run or the host; `None` if its author is not trusted.
 pub(super) fn fact(fields: &Fields) -> Option<Entry> {
     let unit = fields.get("_SYSTEMD_UNIT").unwrap_or_default();
     let trusted = match fields.get("MESSAGE_ID")? {
@@ -71,14 +74,14 @@ pub(super) fn fact(fields: &Fields) -> Option<Entry> {
     trusted.then(|| Entry::read(&|name| fields.get(name)))?
 }
 
-/// The run of a stack's unit that a full restart ends for which somebody asked.
+/// Returns the run of a stack's unit that ends by a full restart that somebody asked for.
 pub(super) fn asked_for(fields: &Fields) -> Option<InvocationId> {
     let trusted = fields.get("_SYSTEMD_UNIT").is_some_and(|unit| unit.starts_with(RESTARTER));
     let is_one = trusted && fields.get("MESSAGE_ID") == Some(restarts::RESTARTING);
     is_one.then(|| InvocationId::parse(fields.get("UNITWARD_ENDED")?))?
 }
 
-/// How sure it is who wrote an entry.
+/// Certainty about the author of an entry with a run's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Author {
     /// The helper.
@@ -89,14 +92,16 @@ pub(super) enum Author {
     ShortLived,
 }
 
-/// What journald knows the helper's process by while it can still see it; the kernel cuts it after
-/// 15 bytes.
+/// The helper's `_COMM`, which journald knows while it can still see the process; the kernel cuts
+/// it after 15 bytes.
 const COMM: &str = "unitward-step";
 
-/// The helper's messages come by journald's own protocol, not by a standard output.
+/// The `_TRANSPORT` of the helper's messages: they come by journald's own protocol, not by a
+/// standard output.
 const TRANSPORT: &str = "journal";
 
-/// The record in an entry of the helper's own, with its boot.
+/// Returns the record in an entry of the helper's own, with its boot and the certainty about its
+/// author.
 pub(super) fn run(fields: &Fields) -> Option<(String, RunRecord, Author)> {
     if ![messages::ENDED, messages::RESTARTED].contains(&fields.get("MESSAGE_ID")?) {
         return None;
@@ -117,8 +122,8 @@ pub(super) fn run(fields: &Fields) -> Option<(String, RunRecord, Author)> {
     trusted.then(|| Some((fields.get("_BOOT_ID")?.to_owned(), record, author)))?
 }
 
-/// Whether PID 1 tells the same end of a run as a record does. What PID 1 does not tell, the record
-/// may.
+/// Returns true if PID 1's testimony agrees with a record about the end of a run. The record may
+/// add facts that PID 1 does not log.
 pub(super) fn confirms(told: &Testimony, end: &End) -> bool {
     let result = ServiceResult::parse(&end.result);
     let process = process_end(&end.code, &end.status);

@@ -1,8 +1,9 @@
 //! The last lines that a run of a unit has logged.
 //!
-//! journald knows by the control group which unit and which run wrote what. Of a user's own units it takes the run
-//! (`_SYSTEMD_INVOCATION_ID`) from a link of that user's, so the unit must be right too. What a service logs is foreign text all the
-//! same: characters that a terminal acts on are replaced, and all of it is bounded; journalctl leaves out a message above 4 KiB.
+//! journald knows the unit and the run of a writer by the control group. For a user's own units it
+//! takes the run (`_SYSTEMD_INVOCATION_ID`) from a link of that user's, so the unit must be right
+//! too. The lines of a service are foreign text all the same: characters that a terminal acts on
+//! are replaced, and lengths are bounded; journalctl leaves out a message above 4 KiB.
 
 use super::child::{self, Fields};
 use crate::core::crash::observation::InvocationId;
@@ -10,25 +11,27 @@ use crate::core::visible::visible;
 use std::collections::VecDeque;
 use std::io;
 
-/// What is read of an entry, for `--output-fields=`.
+/// The fields of an entry that are read, for `--output-fields=`.
 const FIELDS: &str = "MESSAGE,SYSLOG_IDENTIFIER";
 
-/// How long journald's files may take to be looked through, in seconds.
+/// Upper bound of the search in journald's files, in seconds.
 const PATIENCE: &str = "8";
 
-/// Entries that are read beyond those that are wanted: lines of ours stand among them.
+/// Number of entries that are read beyond the wanted ones, because the helper's own lines are among
+/// them.
 const SPARE: usize = 40;
 
-/// Our own lines run in the unit too.
+/// The identifier of the helper's lines, which run in the unit too and are left out.
 const OURS: &str = "unitward-step";
 
-/// Characters of a line that are kept.
+/// Number of characters of a line that are kept.
 const LONGEST: usize = 1_000;
 
-/// The last `count` lines of a run of this unit, oldest first; none where the journal has none, or none any more.
+/// Returns the last `count` lines of a run of this unit, oldest first; none if the journal has
+/// none, or none any more.
 ///
 /// # Errors
-/// When journalctl cannot be run or fails.
+/// If journalctl cannot be run or fails.
 pub fn last_lines(unit: &str, run: &InvocationId, count: usize) -> io::Result<Vec<String>> {
     let lines = format!("--lines={}", count + SPARE);
     let arguments = [lines, format!("_SYSTEMD_UNIT={unit}"), format!("_SYSTEMD_INVOCATION_ID={run}")];

@@ -1,12 +1,14 @@
-//! The journal as a witness of what happened while nobody listened.
+//! The journal as a witness of what happened while the daemon did not listen.
 //!
-//! Two kinds of entries are read. `unitward-step` writes each run's whole record at its end, and PID 1 tells of the end of
-//! every run of every unit. Only entries whose trusted fields name their author count: see [`entry`].
+//! Two kinds of entries are read. `unitward-step` writes each run's whole record at its end, and
+//! PID 1 logs the end of every run of every unit. Only entries whose trusted fields name their
+//! author count: see [`entry`].
 //!
-//! Invariants: read by `journalctl`, line by line, in bounded time and memory; what finds no room is counted. Whatever
-//! became of the entry that a cursor names, or of files, there is a result.
+//! Invariants: `journalctl` reads it, line by line, in bounded time and memory; entries that find
+//! no room are counted. There is a result even if the cursor's entry, or journal files, are gone.
 //!
-//! journalctl of systemd 252 leaves out an entry after `--after-cursor=` where other matches are given, hence `--cursor=`.
+//! journalctl of systemd 252 leaves out an entry after `--after-cursor=` if other matches are
+//! given, hence `--cursor=`.
 
 mod child;
 mod entry;
@@ -24,82 +26,83 @@ use entry::Author;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 
-/// Records of runs that are kept …
+/// Maximum number of run records that are kept …
 const RUNS_KEPT: usize = 20_000;
 
-/// … and how large they may be together, in bytes of JSON.
+/// … and their maximum total size, in bytes of JSON.
 const RUNS_SIZE: usize = 16 << 20;
 
-/// Runs back in which an earlier record of the same run is looked for, which the later one replaces.
+/// Number of latest runs that are searched for an earlier record of the same run, which the later
+/// one replaces.
 const SAME_RUN: usize = 256;
 
-/// How much is read of what was before the cursor, to learn which stops were under way.
+/// Number of entries before the cursor that are read, to learn of stops that were under way.
 const LOOK_BACK: &str = "--lines=2000";
 
-/// What the journal tells.
+/// Result of reading the journal.
 #[derive(Debug, Default)]
 pub struct Scan {
-    /// What `unitward-step` wrote: the latest record of each run, oldest first.
+    /// Records that `unitward-step` wrote: the latest one of each run, oldest first.
     pub runs: Vec<JournalRun>,
     /// Ends of runs of all units, oldest first.
     pub ends: Vec<JournalEnd>,
-    /// Runs that were up after a death, as PID 1 tells, oldest first.
+    /// Runs that were up after a death, by PID 1's entries, oldest first.
     pub restarted: Vec<Restarted>,
     /// Restarts of targets that were made by hand, oldest first.
     pub restarts: Vec<TargetRestart>,
-    /// Older ends that found no room.
+    /// Number of older ends that found no room.
     pub left_out: usize,
-    /// Whether time ran out before all was read: there is more behind `cursor`.
+    /// True if time ran out before all was read: there is more behind `cursor`.
     pub unfinished: bool,
-    /// Where the next scan goes on; `None`: the journal is empty.
+    /// The cursor from which the next scan goes on; `None` if the journal is empty.
     pub cursor: Option<String>,
-    /// The present boot, as the newest entry has it.
+    /// The present boot, by the newest entry.
     pub boot: Option<String>,
 }
 
-/// A run's record out of the journal.
+/// A run's record from the journal.
 #[derive(Debug)]
 pub struct JournalRun {
-    /// The boot it is of: 32 hexadecimal digits.
+    /// The boot of the run: 32 hexadecimal digits.
     pub boot: String,
-    /// The latest that was written.
+    /// The latest record of the run.
     pub record: RunRecord,
-    /// Where the first one stands that was read, comparable with [`JournalEnd::place`].
+    /// Place of the first record of the run that was read, comparable with [`JournalEnd::place`].
     pub first: u64,
-    /// Where the latest stands.
+    /// Place of the latest record.
     pub last: u64,
 }
 
-/// The cursor of the newest entry; `None`: there is none.
+/// Returns the cursor of the newest entry; `None` if there is none.
 ///
 /// # Errors
-/// When `journalctl` cannot be run or fails.
+/// If `journalctl` cannot be run or fails.
 pub fn tail() -> io::Result<Option<String>> {
     let mut newest = None;
     journalctl(&["--lines=1".to_owned()], &mut |fields| newest = fields.cursor().map(str::to_owned))?;
     Ok(newest)
 }
 
-/// Where a scan begins.
+/// The start of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From<'a> {
     /// After the entry that this cursor names.
     Cursor(&'a str),
-    /// With this boot, and not before this time, seconds since the epoch.
+    /// At the beginning of this boot, but not before this time, in seconds since the epoch.
     Boot(Option<u64>),
 }
 
-/// Everything from there on.
+/// Reads everything from there on.
 ///
 /// # Errors
-/// When `journalctl` cannot be run or fails.
+/// If `journalctl` cannot be run or fails.
 pub fn scan(from: From<'_>) -> io::Result<Scan> {
     let (after, since) = match from {
         From::Cursor(cursor) => (Some(cursor), None),
         From::Boot(since) => (None, since),
     };
     child::sync();
-    // Not an error yet: where nothing can be read the scan itself says so.
+    // Not an error yet: if nothing can be read, the scan itself reports it.
     let newest = tail().unwrap_or_default();
     let since = since.map(|since| format!("--since=@{since}"));
     let mut reader = Reader { after: after.map(str::to_owned), since, ..Reader::default() };
@@ -108,7 +111,7 @@ pub fn scan(from: From<'_>) -> io::Result<Scan> {
             reader.look_back(cursor);
             format!("--cursor={cursor}")
         }
-        // By the newest entry: what /proc says of the boot is another's where a sandbox has hidden a container's own.
+        // By the newest entry: in a sandbox that hides a container's own, /proc names another boot.
         None => match newest.as_deref().and_then(child::boot_of) {
             Some(boot) => format!("--boot={boot}"),
             None => "--boot".to_owned(),
@@ -121,7 +124,7 @@ pub fn scan(from: From<'_>) -> io::Result<Scan> {
     {
         read = reader.read(format!("--since={}", child::time_of(cursor)));
     }
-    // Whatever was read counts; the next scan goes on from there.
+    // The entries read so far count; the next scan goes on from there.
     let unfinished = match read {
         Err(error) if reader.last.is_none() => return Err(error),
         Err(error) => is_late(&error),
@@ -130,22 +133,22 @@ pub fn scan(from: From<'_>) -> io::Result<Scan> {
     Ok(Scan { unfinished, ..reader.finish(newest) })
 }
 
-/// What was read so far.
+/// State of a scan.
 #[derive(Debug, Default)]
 struct Reader {
     after: Option<String>,
-    /// An argument of journalctl's beside the place.
+    /// A further argument of journalctl, beside the place.
     since: Option<String>,
-    /// Runs of stacks' units that end because somebody asked for it.
+    /// Runs of stacks' units whose end somebody asked for.
     asked_for: HashSet<InvocationId>,
     witness: Witness,
     runs: VecDeque<Run>,
-    /// Size of all runs.
+    /// Total size of all runs, in bytes of JSON.
     size: usize,
     last: Option<String>,
 }
 
-/// A record with its size.
+/// A record with its author and its size, in bytes of JSON.
 #[derive(Debug)]
 struct Run {
     told: JournalRun,
@@ -154,8 +157,8 @@ struct Run {
 }
 
 impl Reader {
-    /// What had begun at the cursor and was not over: a stop that was asked for, or a death of which PID 1 had told only
-    /// that the process is gone when the power was cut.
+    /// Reads what had begun before the cursor and was not over: a requested stop, or a death of
+    /// which PID 1 had logged only the end of the process when the power was cut.
     fn look_back(&mut self, cursor: &str) {
         let Some(boot) = child::boot_of(cursor) else { return };
         let arguments =
@@ -199,7 +202,7 @@ impl Reader {
 
     fn keep(&mut self, mut run: Run) {
         let from = self.runs.len().saturating_sub(SAME_RUN);
-        // What an uncertain author says takes the place of nothing that the helper has said.
+        // A record by an uncertain author replaces none that the helper has written.
         let is_same = |known: &Run| {
             let (known, author, new) = (&known.told, known.author, &run.told);
             known.record.invocation == new.record.invocation && known.boot == new.boot && author == run.author
@@ -220,8 +223,9 @@ impl Reader {
     }
 }
 
-/// The records that count, one of each run: without its end where only PID 1 can be believed about
-/// that.
+/// Returns the records that count, one of each run. The end in a record by an uncertain author is
+/// removed unless PID 1 confirms it; one by [`Author::ShortLived`] counts only if PID 1 has logged
+/// the run's end.
 fn believed(runs: VecDeque<Run>, ends: &[JournalEnd]) -> Vec<JournalRun> {
     let key = |end: &'_ JournalEnd| (end.boot.clone(), end.unit.clone(), end.invocation.as_str().to_owned());
     let ends: HashMap<_, _> = ends.iter().map(|end| (key(end), &end.testimony)).collect();
@@ -254,7 +258,8 @@ impl JournalRun {
         (self.boot.clone(), self.record.unit.clone(), self.record.invocation.clone())
     }
 
-    /// Takes a later record of the same run in its place. One that has ended stays ended: `false`.
+    /// Replaces the record by a later one of the same run. One that has an end is not replaced by
+    /// one without: returns `false`.
     fn follow_up(&mut self, later: Self) -> bool {
         let counts = self.record.end.is_none() || later.record.end.is_some();
         if counts {

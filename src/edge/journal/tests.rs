@@ -1,4 +1,4 @@
-//! What is believed, what is kept and what a line may hold; the reading itself is tested on real hosts.
+//! Trust in entries, limits, and fields of lines; the reading itself is tested on real hosts.
 
 use super::*;
 use crate::core::crash::tracker::Evidence;
@@ -14,7 +14,8 @@ fn fields(entry: &Value) -> Fields {
     Fields::parse(entry.to_string().as_bytes()).unwrap()
 }
 
-/// What the helper writes at the end of a run of `web.service`, as journald stores it, with `changes`.
+/// Entry that the helper writes at the end of a run of `web.service`, as journald stores it, with
+/// `changes`.
 fn of_helper(changes: &[(&str, Option<Value>)]) -> Fields {
     let record = RunRecord::new("web", "web.service", "0123456789abcdef0123456789abcdef", StartKind::First);
     let mut entry = json!({
@@ -68,7 +69,7 @@ fn the_words_of_pid_1_and_its_companions_are_theirs_alone() {
     }
 }
 
-/// All entries but the core dump of a child.
+/// Returns false for the core dump of a child, true for all other entries.
 fn is_of_main_process(entry: &Value) -> bool {
     entry["COREDUMP_PROC_STATUS"].as_str().is_none_or(|status| status.contains("PPid:\t1\n"))
 }
@@ -92,7 +93,7 @@ fn without_its_control_group_a_helper_is_believed_only_of_a_run_whose_end_pid_1_
     assert!(believed(&[&helper, &end("0123456789abcdef0123456789abcdef")]));
 }
 
-/// What PID 1 says of the end of a run of `web.service`: killed.
+/// Entries that PID 1 writes at the end of a run of `web.service`: killed.
 fn of_pid_1() -> [Fields; 2] {
     let says = |place: &str, id: &str, of_it: Value| {
         let mut entry = json!({

@@ -1,7 +1,8 @@
-//! The connection to PID 1, and questions that go together.
+//! The connection to PID 1, and queries that are sent together.
 //!
-//! As with `systemctl`, root asks at PID 1's private socket, which is there early in the boot and while the message bus is dead; there
-//! are only two on that line, and no Hello is said. Everybody else asks by way of the bus.
+//! As with `systemctl`, root uses PID 1's private socket, which exists early in the boot and while
+//! the message bus is down; that line has two ends only, and needs no Hello. All other users use
+//! the bus.
 
 use super::message::{self, Call, HEAD, Reply};
 use super::properties::Properties;
@@ -11,31 +12,33 @@ use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long PID 1 may take to answer questions that were sent together; `systemctl` gives it as long.
+/// Longest time that PID 1 may take to answer queries that were sent together, as with `systemctl`.
 pub const PATIENCE: Duration = Duration::from_secs(25);
 
-/// How long PID 1 may take to execute itself anew, for those who only look: on most hosts it takes less.
+/// Longest wait while PID 1 executes itself anew, for ordinary queries: on most hosts it takes
+/// less.
 pub(super) const BRIEFLY: Duration = Duration::from_secs(2);
 
-/// The same for what must not be missed, on a host with many units whose disk is slow.
+/// The same for important queries, on a host with many units and a slow disk.
 pub(super) const PATIENTLY: Duration = Duration::from_secs(10);
 
 /// Pause between two tries to connect.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Is there where systemd is PID 1 (sd_booted(3)).
+/// Path that exists if systemd is PID 1 (sd_booted(3)).
 const BOOTED: &str = "/run/systemd/system";
 
 const PRIVATE: &str = "/run/systemd/private";
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 
-/// Who one is the kernel tells the other end; the empty word stands for that. Sent all at once, as sd-bus does.
+/// Authentication, sent all at once, as by sd-bus. The empty word after `DATA` stands for the user
+/// that the kernel reports to the other end.
 const AUTHENTICATION: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
 
-/// Longest line of the other end during authentication.
+/// Longest line of the other end during authentication, in bytes.
 const LONGEST_LINE: u64 = 512;
 
-/// Asks for one property.
+/// Query of one property.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
     pub(super) path: &'a str,
@@ -43,24 +46,26 @@ pub(super) struct Question<'a> {
     pub(super) property: &'a str,
 }
 
-/// A connection that questions can be asked on.
+/// An authenticated connection for queries.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: BufReader<Bounded>,
-    /// Whom to ask, on a bus.
+    /// Destination of the calls, on a bus.
     destination: Option<&'static str>,
-    /// The number of the last call.
+    /// Serial number of the last call.
     serial: u32,
 }
 
 impl Connection {
-    /// Connects, authenticates and has this asked; from the beginning, if PID 1 executes itself anew meanwhile.
+    /// Connects, authenticates and calls `ask`; begins again for up to `patience` if PID 1 executes
+    /// itself anew meanwhile.
     ///
     /// # Errors
-    /// [`ErrorKind::TimedOut`]: PID 1 hangs. Else as connect(2), or what `ask` fails of.
+    /// [`ErrorKind::TimedOut`]: PID 1 does not answer. Otherwise as connect(2), or the error of
+    /// `ask`.
     pub(super) fn with<T>(patience: Duration, ask: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
         Self::try_with(patience, ask).map_err(|error| match error.kind() {
-            // Either is how a bound on a socket tells that it has passed.
+            // Either kind tells that the deadline of a socket has passed.
             ErrorKind::WouldBlock | ErrorKind::TimedOut => {
                 io::Error::new(ErrorKind::TimedOut, format!("systemd has not answered within {} s", PATIENCE.as_secs()))
             }
@@ -111,8 +116,8 @@ impl Connection {
         self.socket.get_mut().write_all(&message::write(self.serial, &hello)?)
     }
 
-    /// Asks all of it at once. What is refused, because the object has no such property, is left out; a refusal of everything is
-    /// an error.
+    /// Sends all queries at once. A refused one, because the object has no such property, is left
+    /// out; if all are refused, the result is an error.
     pub(super) fn ask(&mut self, questions: &[Question<'_>]) -> io::Result<Properties> {
         self.socket.get_mut().lasts(PATIENCE);
         let first = self.serial + 1;
@@ -132,7 +137,7 @@ impl Connection {
         let (mut known, mut refused, mut open) = (Properties::default(), Vec::new(), questions.len());
         while open > 0 {
             let Some(Reply { to, value }) = self.reply()? else { continue };
-            // What answers none of the questions is the bus's own.
+            // A reply to none of the queries comes from the bus itself.
             let Some(question) = to.checked_sub(first).and_then(|index| questions.get(index as usize)) else {
                 continue;
             };
@@ -185,8 +190,8 @@ const GONE: [ErrorKind; 5] = [
     ErrorKind::UnexpectedEof,
 ];
 
-/// Tries until PID 1 is itself again: while it executes itself anew its socket is not there, nobody listens on it, and whoever
-/// was connected is not any more.
+/// Repeats `ask` until PID 1 is available again: while it executes itself anew its socket is
+/// missing or unused, and existing connections are closed.
 fn again_while<T>(patience: Duration, is_booted: impl Fn() -> bool, ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
     let until = Instant::now() + patience;
     loop {
@@ -206,7 +211,7 @@ mod tests {
     use std::io::Write;
     use std::os::unix::net::{UnixListener, UnixStream};
 
-    /// Asks two questions of a PID 1 that behaves like this once it is asked.
+    /// Sends two queries to a simulated PID 1 with this behaviour.
     fn check(behave: impl FnOnce(UnixStream) + Send + 'static) -> io::Result<Properties> {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("private");

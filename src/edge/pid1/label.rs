@@ -1,9 +1,9 @@
-//! Names in object paths: every byte but letters and digits becomes `_` and two hexadecimal digits
-//! (`bus_label_escape()` of systemd).
+//! Names in object paths: every byte except letters and digits, and a leading digit, becomes `_`
+//! and two hexadecimal digits (`bus_label_escape()` of systemd).
 
 use std::fmt::Write;
 
-/// The last part of a unit's object path.
+/// Returns the last part of a unit's object path.
 #[must_use]
 pub fn escape(name: &str) -> String {
     let mut label = String::with_capacity(name.len() + 16);
@@ -17,7 +17,7 @@ pub fn escape(name: &str) -> String {
     label
 }
 
-/// The name that [`escape`] made `label` of.
+/// Returns the name from which [`escape`] made `label`; `None`: the label is malformed.
 #[must_use]
 pub fn unescape(label: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(label.len());

@@ -1,4 +1,5 @@
-//! Messages of the D-Bus protocol, as far as questions need them (D-Bus specification, "Message Protocol").
+//! Messages of the D-Bus protocol, as far as queries need them (D-Bus specification, "Message
+//! Protocol").
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use std::io;
@@ -6,20 +7,21 @@ use zbus::wire::serialized::{Context, Data};
 use zbus::wire::{Endian, to_bytes};
 use zbus::{OwnedVariant, Signature, Variant};
 
-/// The byte order, type, flags and version of a message, the length of its body, its number, and its header's fields.
+/// Header of a message: byte order, type, flags, version, length of the body, serial number,
+/// fields.
 type Header<'m> = (u8, u8, u8, u8, u32, u32, Vec<(u8, Variant<'m>)>);
 
-/// The bytes from which a message's length can be told.
+/// Number of leading bytes that contain a message's length.
 pub(super) const HEAD: usize = 16;
 
-/// Longest message that is read. PID 1's answers are far shorter.
+/// Longest body, and longest header, that is read, in bytes. PID 1's answers are far shorter.
 const LONGEST: usize = 16 << 20;
 
 const VERSION: u8 = 1;
 
-/// Flag of a call that fails at once where nobody has the destination's name. Otherwise the bus
-/// waits 25 s for PID 1 while PID 1 waits for the line that asks: PID 1 is on the bus only when the
-/// start of a bus is over, and that line may be part of it.
+/// Flag of a call that fails at once if the destination's name has no owner. Otherwise the bus
+/// waits 25 s for PID 1 while PID 1 waits for the line that sends the query: PID 1 is on the bus
+/// only after the start of the bus, and that line may be part of it.
 const NO_AUTO_START: u8 = 2;
 
 /// Types of messages.
@@ -45,7 +47,7 @@ pub(super) struct Call<'a> {
     pub(super) arguments: Option<(&'a str, &'a str)>,
 }
 
-/// The call's bytes; `serial` is the number that its reply will name.
+/// Returns the call's bytes; `serial` is the number that its reply will name.
 pub(super) fn write(serial: u32, call: &Call<'_>) -> io::Result<Vec<u8>> {
     let mut fields = vec![
         (PATH, Field(Signature::ObjectPath, call.path)),
@@ -62,7 +64,8 @@ pub(super) fn write(serial: u32, call: &Call<'_>) -> io::Result<Vec<u8>> {
     whole((CALL, flags, serial), &fields, &body)
 }
 
-/// A header's field that is a text of one type or another. A [`Variant`] would put brackets around the types of two arguments.
+/// A header field with a text of one type or another. A [`Variant`] would put brackets around the
+/// types of two arguments.
 #[derive(zbus::Type)]
 #[zbus(signature = "v")]
 struct Field<'a>(Signature, &'a str);
@@ -92,7 +95,7 @@ fn serialized(value: &(impl Serialize + zbus::wire::DynamicType)) -> io::Result<
     Ok(to_bytes(Context::new(Endian::Little, 0), value).map_err(io::Error::other)?.to_vec())
 }
 
-/// The length of the message that begins like this; `head` is [`HEAD`] bytes.
+/// Returns the length of the message that begins with `head`, which is [`HEAD`] bytes.
 pub(super) fn length(head: &[u8]) -> io::Result<usize> {
     let endian = endian(head)?;
     let number = |at: usize| head.get(at..at + 4).map_or(0, |bytes| endian.read_u32(bytes) as usize);
@@ -111,16 +114,16 @@ fn endian(message: &[u8]) -> io::Result<Endian> {
     }
 }
 
-/// What came back for a call.
+/// Reply to a call.
 #[derive(Debug)]
 pub(super) struct Reply {
-    /// The call's number.
+    /// Serial number of the call.
     pub(super) to: u32,
     /// The value, or why there is none; `None`: the answer is of another type.
     pub(super) value: io::Result<Option<OwnedVariant>>,
 }
 
-/// Reads a whole message; `None` if it is no reply.
+/// Parses a whole message; `None`: it is not a reply.
 pub(super) fn read(bytes: Vec<u8>) -> io::Result<Option<Reply>> {
     let context = Context::new(endian(&bytes)?, 0);
     let message = Data::new(bytes, context);
@@ -149,19 +152,19 @@ pub(super) fn read(bytes: Vec<u8>) -> io::Result<Option<Reply>> {
 pub(super) mod tests {
     use super::*;
 
-    /// The answer to a question, a string.
+    /// Makes the answer to a query, a string.
     pub(in super::super) fn answer(to: u32, text: &str) -> Vec<u8> {
         let body = serialized(&Variant::from(text)).unwrap();
         let fields = [(REPLY_SERIAL, Variant::from(to)), (SIGNATURE, Variant::Signature(Signature::Variant))];
         whole((ANSWER, 0, 7), &fields, &body).unwrap()
     }
 
-    /// A refusal.
+    /// Makes a refusal.
     pub(in super::super) fn refusal(to: u32, why: &str) -> Vec<u8> {
         whole((ERROR, 0, 8), &[(REPLY_SERIAL, Variant::from(to))], &serialized(&why).unwrap()).unwrap()
     }
 
-    /// What a bus says of itself.
+    /// Makes a signal of the bus itself.
     pub(in super::super) fn signal() -> Vec<u8> {
         whole((4, 0, 9), &[(MEMBER, Variant::from("NameAcquired"))], &serialized(&":1.5").unwrap()).unwrap()
     }
@@ -185,7 +188,7 @@ pub(super) mod tests {
         assert!(length(b"HTTP/1.1 400 Bad").is_err());
         assert!(length(b"l\x02\0\x01\xff\xff\xff\xff\x01\0\0\0\xff\xff\xff\xff").is_err());
         for end in 0..answer(1, "a").len() {
-            // Whatever comes of a message that is cut short, it is no panic.
+            // A truncated message may have any result but a panic.
             let _ = read(answer(1, "a")[..end].to_vec());
         }
     }

@@ -1,10 +1,11 @@
-//! PID 1, asked over its own socket.
+//! Queries of PID 1 over its own socket.
 //!
-//! A recovery asks several times, and each time a service is down or its start waits. So it is not `systemctl` that asks, which is
-//! another program to load and wants all that PID 1 knows, but this: one connection, a question for each property that is needed,
-//! all sent at once. No answer is waited for longer than [`PATIENCE`].
+//! A recovery sends several queries, each while a service is down or its start waits. `systemctl`
+//! would be another program to load and would request all properties; this module uses one
+//! connection and one call for each property that is needed, all sent at once. No answer is waited
+//! for longer than [`PATIENCE`].
 //!
-//! What PID 1 is told to do goes by way of [`super::systemctl`].
+//! Commands for PID 1 go through [`super::systemctl`].
 
 mod connection;
 pub mod label;
@@ -18,44 +19,44 @@ pub use properties::{Command, Properties};
 use std::io;
 use std::time::Duration;
 
-/// What [`Properties::time_limits`] reads, of a service.
+/// Properties of a service that [`Properties::time_limits`] reads.
 pub const TIME_LIMITS: [&str; 4] = ["WatchdogUSec", "TimeoutStartUSec", "RuntimeMaxUSec", "TimeoutStopUSec"];
 
-/// PID 1's name on a bus, with which the names of its interfaces begin.
+/// PID 1's name on a bus, which is also the prefix of its interfaces.
 pub const SYSTEMD: &str = "org.freedesktop.systemd1";
 
-/// Where it is itself; its units and jobs are below.
+/// Object path of PID 1 itself; its units and jobs are below.
 pub const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 
-/// Reads bytes as PID 1's answer, without a connection. For fuzz targets.
+/// Parses bytes as PID 1's answer, without a connection. For fuzz targets.
 #[cfg(feature = "full")]
 pub(crate) fn digest(bytes: &[u8]) {
     let whole = bytes.get(..message::HEAD).is_some_and(|head| message::length(head).is_ok());
     if whole {
-        // What is wrong with them is no matter.
+        // Errors do not matter.
         let _ = message::read(bytes.to_vec());
     }
 }
 
-/// The properties that are asked for, in this order, and meanwhile PID 1 goes on: `Job` before the state, for with no job left a
-/// state that is read later is what has come of it.
+/// The requested properties. They are requested in this order while PID 1 goes on: `Job` comes
+/// before the state, so that with no job left a state that is read later is the result of the job.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted<'a> {
-    /// Of those that every unit has.
+    /// Properties that every unit has.
     pub unit: &'a [&'a str],
-    /// Of those that units of its kind have, such as services.
+    /// Properties of the unit's kind, such as services.
     pub own: &'a [&'a str],
 }
 
-/// Asks for properties of a unit. What a unit of its kind does not have is left out.
+/// Requests properties of a unit. Those that it does not have are left out.
 ///
 /// # Errors
-/// When PID 1 cannot be asked or refuses.
+/// PID 1 cannot be asked or refuses.
 pub fn ask(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
     Connection::with(BRIEFLY, |connection| of_unit(connection, unit, wanted))
 }
 
-/// The same where much depends on it, should PID 1 take long to execute itself anew.
+/// Like [`ask`], for important queries: waits longer while PID 1 executes itself anew.
 ///
 /// # Errors
 /// As [`ask`].
@@ -63,7 +64,7 @@ pub fn ask_patiently(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
     Connection::with(PATIENTLY, |connection| of_unit(connection, unit, wanted))
 }
 
-/// [`ask`] of several units, in their order.
+/// Like [`ask`] for several units, in their order.
 ///
 /// # Errors
 /// As [`ask`].
@@ -79,15 +80,16 @@ fn of_unit(connection: &mut Connection, unit: &str, wanted: Wanted<'_>) -> io::R
     connection.ask(&common.chain(own).collect::<Vec<_>>())
 }
 
-/// The interface of the kind of unit that the name tells: of a service, a target …
+/// Returns the D-Bus interface of the unit's kind, from the suffix of its name: of a service, a
+/// target …
 fn interface_of_kind(unit: &str) -> String {
     let kind = unit.rsplit_once('.').map_or("", |(_, kind)| kind);
     let (first, rest) = kind.split_at_checked(1).unwrap_or_default();
     format!("{SYSTEMD}.{}{rest}", first.to_ascii_uppercase())
 }
 
-/// [`ask_patiently`], where `Job` is among what is wanted, and the type of the job queued for the unit (`start`, `stop`, `restart` …),
-/// if there is one.
+/// Like [`ask_patiently`], where `Job` must be requested; returns also the type of the job queued
+/// for the unit (`start`, `stop`, `restart` …), if there is one.
 ///
 /// # Errors
 /// As [`ask`].
@@ -97,7 +99,7 @@ pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, O
         let Some(path) = known.job() else { return Ok((known, None)) };
         let interface = format!("{SYSTEMD}.Job");
         let kind = match connection.ask(&[Question { path, interface: &interface, property: "JobType" }]) {
-            // A refusal: the job is over meanwhile.
+            // A refusal: the job has ended meanwhile.
             Err(error) if error.kind() == io::ErrorKind::Other => None,
             job => Some(job?.text("JobType").to_owned()).filter(|kind| !kind.is_empty()),
         };
@@ -120,26 +122,28 @@ pub fn await_answer() {
     let _ = Connection::with(PATIENTLY, |connection| connection.ask(&[question]));
 }
 
-/// Milliseconds since PID 1 began. In a container the kernel's own clocks count from the machine's boot.
+/// Returns the milliseconds since the start of PID 1. In a container the kernel's own clocks count
+/// from the machine's boot.
 #[must_use]
 pub fn since_boot() -> u64 {
     let began = ask_itself("UserspaceTimestampMonotonic").number("UserspaceTimestampMonotonic").unwrap_or(0);
     clock::since_epoch().saturating_sub(clock::epoch_of_monotonic(began))
 }
 
-/// Whether the host is shutting down.
+/// Returns true if the host is shutting down.
 #[must_use]
 pub fn is_going_down() -> bool {
     ask_itself("SystemState").text("SystemState") == "stopping"
 }
 
-/// The environment that PID 1 gives to all services, `NAME=VALUE`; nothing where it does not answer.
+/// Returns the environment that PID 1 gives to all services, `NAME=VALUE`; empty if it does not
+/// answer.
 #[must_use]
 pub fn environment() -> Vec<String> {
     ask_itself("Environment").texts("Environment").map(str::to_owned).collect()
 }
 
-/// The start limit of units that have none of their own: so many starts in so long.
+/// Returns the default start limit of units: the number of starts, and the interval.
 #[must_use]
 pub fn default_start_limit() -> Option<(u32, Duration)> {
     let (burst, interval) = ("DefaultStartLimitBurst", "DefaultStartLimitIntervalUSec");

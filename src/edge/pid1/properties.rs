@@ -1,4 +1,5 @@
-//! What PID 1 has answered. What is missing or of another type is empty, zero or `None`, never a panic.
+//! Answers of PID 1. A missing value or one of another type is empty, zero or `None`, never a
+//! panic.
 
 use super::TIME_LIMITS;
 use crate::core::crash::observation::ProcessEnd;
@@ -11,22 +12,22 @@ use zbus::{OwnedVariant, Variant};
 #[derive(Debug, Default)]
 pub struct Properties(BTreeMap<String, OwnedVariant>);
 
-/// A line such as `ExecStartPre=`, and how it ended last.
+/// A line such as `ExecStartPre=`, and its last end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// Its words, the program first.
     pub words: Vec<String>,
-    /// Whether its failure is nobody's concern: a `-` stands before it.
+    /// True if `-` makes systemd ignore its failure.
     pub forgiven: bool,
-    /// Its process.
+    /// Id of its process.
     pub pid: u32,
-    /// How it ended; `None`: it has not.
+    /// End of the process; `None`: it has not ended.
     pub end: Option<ProcessEnd>,
-    /// When it ended, in microseconds since the epoch.
+    /// Time of the end, in microseconds since the epoch.
     pub ended: u64,
-    /// The same by the monotonic clock.
+    /// The same by the monotonic clock, in microseconds.
     pub over: u64,
-    /// How long it took; `None`: a daemon-reload came while it ran, and PID 1 keeps over that only that it runs.
+    /// Duration; `None`: a daemon-reload came while it ran, and then PID 1 only keeps that it runs.
     pub took: Option<Duration>,
 }
 
@@ -39,18 +40,18 @@ impl Properties {
         self.0.get(property).map(|value| &**value)
     }
 
-    /// A text, empty where there is none.
+    /// Returns a text; empty if there is none.
     #[must_use]
     pub fn text(&self, property: &str) -> &str {
         self.value(property).map_or("", text)
     }
 
-    /// The texts of a list.
+    /// Iterates over the texts of a list.
     pub fn texts(&self, property: &str) -> impl Iterator<Item = &str> {
         self.value(property).map_or(&[][..], list).iter().map(text)
     }
 
-    /// The first parts, texts, of a list of structures.
+    /// Iterates over the first fields, texts, of a list of structures.
     pub fn first_texts(&self, property: &str) -> impl Iterator<Item = &str> {
         self.value(property).map_or(&[][..], list).iter().map(|value| match value {
             Variant::Structure(parts) => parts.fields().first().map_or("", text),
@@ -58,7 +59,8 @@ impl Properties {
         })
     }
 
-    /// A number of whatever type, where it is none below zero.
+    /// Returns a number of type `u64`, `u32` or `i32`; `None` if it is negative or too large for
+    /// `T`.
     #[must_use]
     pub fn number<T: TryFrom<u64>>(&self, property: &str) -> Option<T> {
         let number = match self.value(property)? {
@@ -70,7 +72,7 @@ impl Properties {
         T::try_from(number).ok()
     }
 
-    /// Yes or no.
+    /// Returns a boolean.
     #[must_use]
     pub fn flag(&self, property: &str) -> Option<bool> {
         match self.value(property)? {
@@ -79,17 +81,18 @@ impl Properties {
         }
     }
 
-    /// Whether a set of exit statuses and signals, `(aiai)`, names the end of a process that `code` and `status` tell.
+    /// Returns true if a set of exit statuses and signals, `(aiai)`, contains the end of a process,
+    /// which the properties `code` and `status` describe.
     #[must_use]
     pub fn names_end(&self, set: &str, code: &str, status: &str) -> bool {
         let Some(Variant::Structure(parts)) = self.value(set) else { return false };
         let (Some(code), Some(status)) = (self.number::<u32>(code), self.number::<u32>(status)) else { return false };
-        // CLD_EXITED, or by a signal.
+        // 1 is CLD_EXITED; others are signals.
         let of_kind = parts.fields().get(usize::from(code != 1)).map_or(&[][..], list);
         code != 0 && of_kind.iter().any(|one| matches!(one, Variant::I32(one) if u32::try_from(*one) == Ok(status)))
     }
 
-    /// An id as systemd prints it; `None` where it has no bytes.
+    /// Returns an id as systemd prints it; `None` if it has no bytes.
     #[must_use]
     pub fn id(&self, property: &str) -> Option<String> {
         let bytes = self.value(property).map_or(&[][..], list);
@@ -100,13 +103,13 @@ impl Properties {
         Some(digits.collect()).filter(|id: &String| !id.is_empty())
     }
 
-    /// A time span in microseconds; `None` for infinity.
+    /// Returns a time span, which PID 1 gives in microseconds; `None` for infinity.
     #[must_use]
     pub fn span(&self, property: &str) -> Option<Duration> {
         self.number(property).filter(|micros| *micros != u64::MAX).map(Duration::from_micros)
     }
 
-    /// The object path of the unit's job, where it has one and `Job` was asked for.
+    /// Returns the object path of the unit's job, if it has one and `Job` was requested.
     #[must_use]
     pub fn job(&self) -> Option<&str> {
         let Variant::Structure(job) = self.value("Job")? else { return None };
@@ -116,12 +119,12 @@ impl Properties {
         }
     }
 
-    /// A list of commands, in the order they run.
+    /// Iterates over a list of commands, in the order in which they run.
     pub fn commands(&self, property: &str) -> impl Iterator<Item = Command> {
         self.value(property).map_or(&[][..], list).iter().filter_map(command)
     }
 
-    /// A service's time limits, where [`TIME_LIMITS`] were asked for.
+    /// Returns a service's time limits, if [`TIME_LIMITS`] were requested.
     #[must_use]
     pub fn time_limits(&self) -> TimeLimits {
         let [watchdog, start, run, stop] =
@@ -138,8 +141,8 @@ fn list<'v, 'm>(value: &'v Variant<'m>) -> &'v [Variant<'m>] {
     if let Variant::Array(values) = value { values.inner() } else { &[] }
 }
 
-/// `(sasbttttuii)`: program, words, whether failure is ignored, begin and end by the wall clock and by the monotonic one in turn,
-/// process, code and status.
+/// Parses `(sasbttttuii)`: program, words, ignored failure, start and end by the wall clock and by
+/// the monotonic one in turn, process, code and status.
 fn command(value: &Variant<'_>) -> Option<Command> {
     let Variant::Structure(command) = value else { return None };
     let [_, words, forgiven, _, began, ended, over, pid, code, status] = command.fields() else { return None };

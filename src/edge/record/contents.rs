@@ -1,4 +1,5 @@
-//! What a state file holds. Whatever else lies in its place is neither waited for nor read without end.
+//! Safe reading of state files. Other kinds of files in their place never block the reader and are
+//! never read without bound.
 
 use rustix::fs::{Mode, OFlags, open};
 use std::fs::File;
@@ -6,13 +7,15 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Largest state file that is read, in bytes: many times what the steps of the largest ward make.
+/// Largest state file that is read, in bytes: a multiple of the size that the steps of the largest
+/// ward produce.
 const LARGEST: u64 = 16 << 20;
 
-/// The bytes of a state file.
+/// Reads the bytes of a state file.
 ///
 /// # Errors
-/// It cannot be opened, is no regular file, such as a pipe or a link to a device, is not root's, or is larger than any of ours.
+/// It cannot be opened, is not a regular file (but a pipe or a link to a device), does not belong
+/// to root, or is larger than any state file.
 pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = File::from(open(path, flags, Mode::empty())?);
@@ -21,7 +24,7 @@ pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
     if !metadata.is_file() {
         return Err(wrong("this is not a regular file"));
     }
-    // Whose process this is counts as root, so that tests need not be.
+    // This process's own user counts as root, so that tests need not run as root.
     if metadata.uid() != 0 && metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(wrong("the file is not root's"));
     }

@@ -1,9 +1,10 @@
-//! The run that a ward's unit is in, noted by the line that began it.
+//! The present run of a ward's unit, recorded by the line that began it.
 //!
-//! Only PID 1 knows it for certain. `$INVOCATION_ID` may be the work of the service's user, and with `RestartMode=direct` systemd
-//! 257 leaves its own notes, the control group's attribute and the link in `/run/systemd/units`, at the run before. The lines
-//! between the first and the last would all have to ask PID 1 only to find that they have nothing to do, so the first one writes it
-//! here, in `/run/unitward/wards/WARD/current`.
+//! Only PID 1 knows it for certain. `$INVOCATION_ID` may be set by the service's user, and with
+//! `RestartMode=direct` systemd 257 leaves its own records, the control group's attribute and the
+//! link in `/run/systemd/units`, at the previous run. The lines between the first and the last
+//! would all have to query PID 1 only to find that they have nothing to do, so the first one writes
+//! the run here, to `/run/unitward/wards/WARD/current`.
 
 use super::WardState;
 use crate::core::crash::observation::InvocationId;
@@ -12,13 +13,13 @@ use std::io;
 const FILE: &str = "current";
 
 impl WardState {
-    /// The run that was begun last.
+    /// Returns the run that began last.
     #[must_use]
     pub fn current(&self) -> Option<InvocationId> {
         InvocationId::parse(std::str::from_utf8(&self.read(FILE).ok()?).ok()?)
     }
 
-    /// Forgets it: which run begins is not known.
+    /// Removes the note: the run that begins is not known.
     ///
     /// # Errors
     /// As [`std::fs::remove_file`].
@@ -26,10 +27,10 @@ impl WardState {
         self.remove(FILE)
     }
 
-    /// Notes the run that begins.
+    /// Records the run that begins.
     ///
     /// # Errors
-    /// When it cannot be written: then no other run is noted either.
+    /// It cannot be written: then the previous note is removed, too.
     pub fn set_current(&self, run: &InvocationId) -> io::Result<()> {
         self.write(FILE, run.as_str().as_bytes()).inspect_err(|_| drop(self.forget_current()))
     }

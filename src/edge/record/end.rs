@@ -1,47 +1,51 @@
-//! How a run ended, and what its end led to.
+//! The end of a run and its consequences.
 
 use serde::{Deserialize, Serialize};
 
-/// How a run ended, as systemd told `ExecStopPost=` (systemd.exec(5), `$SERVICE_RESULT`).
+/// The end of a run, as systemd reports it to `ExecStopPost=` (systemd.exec(5), `$SERVICE_RESULT`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// Whether a stop or restart was asked for.
+    /// True if a stop or restart was requested.
     pub asked: bool,
-    /// Not asked for, but no death either: a oneshot that has done its work, or `ExecCondition=` that said no.
+    /// True if the end was neither requested nor a death: a oneshot that has done its work, or
+    /// `ExecCondition=` that refused the start.
     #[serde(default)]
     pub finished: bool,
     /// `$SERVICE_RESULT`: `success`, `exit-code`, `signal`, `core-dump`, `watchdog`, `timeout`, `oom-kill` …
     pub result: String,
-    /// `$EXIT_CODE`: `exited`, `killed`, `dumped`; empty when the main process never ran. Where a line failed and no main process
-    /// did, this and what follows are the line's.
+    /// `$EXIT_CODE`: `exited`, `killed`, `dumped`; empty if the main process never ran. If a line
+    /// failed and no main process did, this and the following fields are those of the line.
     pub code: String,
     /// `$EXIT_STATUS`: a number, or a signal's name without `SIG`.
     pub status: String,
-    /// The process's id, where PID 1 still knew it.
+    /// Id of the process, if PID 1 still knew it.
     pub pid: Option<u32>,
-    /// When the process ended, milliseconds since the epoch.
+    /// End of the process, in milliseconds since the epoch.
     pub at: u64,
-    /// The same by the boot's clock; `None` where that is not known, and in records of older versions.
+    /// The same by the boot's clock; `None` if it is not known, and in records of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_boot: Option<u64>,
-    /// Whether this death went over the death limit.
+    /// True if this death exceeded the death limit.
     pub limit_reached: bool,
-    /// What the death limit led to; `None`: it was not reached, or systemd restarts the unit all the same.
+    /// Action of the death limit; `None`: the limit was not reached, or systemd restarts the unit
+    /// all the same.
     #[serde(default)]
     pub given_up: Option<GivenUp>,
-    /// Which time limit struck, where the result is a time-out.
+    /// Exceeded time limit, if the result is a time-out.
     #[serde(default)]
     pub timed_out: Option<TimedOut>,
-    /// The unit that has taken this one down with it, where the end was asked for and one did.
+    /// The unit that has taken this one down with it, if the end was a requested stop and there was
+    /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pulled_by: Option<String>,
-    /// Whether systemd was about to restart the unit by itself; `None` in records of older versions.
+    /// True if systemd was about to restart the unit by itself; `None` in records of older
+    /// versions.
     #[serde(default)]
     pub restart_follows: Option<bool>,
 }
 
 impl End {
-    /// Where it stands among the ends of a boot, whatever the wall clock said.
+    /// Returns the sort key among the ends of a boot, independent of the wall clock where possible.
     pub(super) fn in_order(&self) -> (Option<u64>, u64) {
         (self.since_boot, self.at)
     }
@@ -49,7 +53,7 @@ impl End {
 
 #[cfg(test)]
 impl End {
-    /// A death by SIGKILL; tests say what is different.
+    /// Makes a death by SIGKILL; tests change single fields.
     pub(crate) fn killed(at: u64) -> Self {
         let (result, code, status) = ("signal".into(), "killed".into(), "KILL".into());
         Self {
@@ -70,11 +74,11 @@ impl End {
     }
 }
 
-/// What the death limit led to.
+/// Action of the death limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GivenUp {
-    /// The unit stays down; also where a reboot was refused.
+    /// The unit stays down; also if a reboot was refused.
     Exclude,
     /// The ward's stack is restarted.
     RestartStack,
@@ -82,7 +86,7 @@ pub enum GivenUp {
     Reboot,
 }
 
-/// A time limit of systemd's.
+/// A time limit of systemd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimedOut {

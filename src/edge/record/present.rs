@@ -1,14 +1,15 @@
-//! A record's times by the wall clock as it stands now, for whoever tells how long ago they were.
+//! Conversion of a record's times to the present wall clock, so that their age can be shown.
 //!
-//! A clock that was set since has the records of before years ago or ahead. Only a difference of more than [`DRIFT`] is one: smaller
-//! ones, from a clock that is steered, leave the times as they stand in reports.
+//! If the clock was set since, the times of older records seem to lie years ago or ahead. Only a
+//! difference of more than [`DRIFT`] is corrected: smaller ones, from a clock that is steered,
+//! leave the times equal to those in reports.
 
 use super::{End, RunRecord};
 
-/// What a steered clock may differ by, milliseconds.
+/// Largest deviation of a steered clock, in milliseconds.
 const DRIFT: u64 = 2_000;
 
-/// Now: milliseconds since the epoch, and since boot.
+/// The present time by two clocks, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Present {
     /// Since the epoch.
@@ -25,13 +26,14 @@ impl Present {
 }
 
 impl RunRecord {
-    /// Tells its times so.
+    /// Converts the record's times to the present wall clock.
     pub fn tell_by(&mut self, now: Present) {
         let before = self.begun;
         self.begun = self.begun.map(|at| now.told(at, self.begun_since_boot));
         self.down = self.down.map(|at| now.told(at, self.down_since_boot));
         if let Some((before, after)) = before.zip(self.begun).filter(|(before, after)| before != after) {
-            // Steps have no note of their own: they ran when the clock stood as at the beginning.
+            // Steps have no time by the boot's clock: they ran while the clock was set as at the
+            // start.
             self.results.iter_mut().for_each(|step| step.at = (after + step.at).saturating_sub(before));
         }
         if let Some(up) = &mut self.up {
@@ -43,7 +45,7 @@ impl RunRecord {
 }
 
 impl End {
-    /// Tells when it was so.
+    /// Converts the time of the end to the present wall clock.
     pub fn tell_by(&mut self, now: Present) {
         self.at = now.told(self.at, self.since_boot);
     }

@@ -1,8 +1,9 @@
-//! Taking a ward's state back from somebody else.
+//! Recovery of a ward's state directory that belongs to another user.
 //!
-//! Versions before 0.4.1 made the folders of a ward with the service's umask. With `UMask=0000` the service's user could be quicker
-//! at the first start and own one of them until the next boot. Nothing is written below such a folder, and so that recoveries go
-//! on it is moved out of the way, to where only root looks, and a new one is made.
+//! Versions before 0.4.1 made the folders of a ward with the service's umask. With `UMask=0000` the
+//! service's user could be quicker at the first start and own one of them until the next boot.
+//! Nothing is written below such a folder. So that recoveries go on, it is moved to a place that
+//! only root can read, and a new one is made.
 
 use super::WardState;
 use crate::edge::trusted::{self, Missing};
@@ -10,14 +11,15 @@ use rustix::fs::renameat;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Where such folders go, beside that of the wards.
+/// Directory to which such folders are moved, beside that of the wards.
 const ASIDE: &str = "not-roots";
 
 impl WardState {
-    /// Sees to it that only root can have prepared what is below the ward's folder; gives where one that was not so has gone.
+    /// Makes sure that only root can have prepared the contents of the ward's folder; returns the
+    /// new path of one that had to be moved.
     ///
     /// # Errors
-    /// The folder cannot be looked at or moved.
+    /// The folder cannot be examined or moved.
     pub fn secure(&self) -> io::Result<Option<PathBuf>> {
         match trusted::directory(&self.directory.join("runs"), Missing::Refuse) {
             Ok(_) => Ok(None),
@@ -34,7 +36,7 @@ impl WardState {
             return Err(ErrorKind::InvalidInput.into());
         };
         let aside = wards.parent().unwrap_or(Path::new("/")).join(ASIDE);
-        // What is above the wards' folders was never a service's to make.
+        // A service could never create the directories above the wards' folders.
         let from = trusted::directory(wards, Missing::Refuse)?;
         let to = trusted::private(&aside, Missing::Refuse)?;
         let new = format!("{}.{}", name.display(), std::process::id());

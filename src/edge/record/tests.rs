@@ -1,4 +1,4 @@
-//! Which of a ward's records is the last one, and that none is found elsewhere.
+//! Tests: the last of a ward's records is found, and none outside its directory.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How a run ended, in the terms of the verdict and in the words of a report.
+//! The end of a run, as input of the verdict and in the words of a report.
 
 use super::{End, TimedOut};
 use crate::core::crash::Cause;
@@ -8,9 +8,10 @@ use crate::core::crash::tracker::{Evidence, Waited};
 use crate::core::crash::verdict::{Testimony, process_end};
 
 impl End {
-    /// What it is to the verdict.
+    /// Converts the end to the input of the verdict.
     ///
-    /// A run that has finished its work was not asked to end, and is no death either: it counts as asked for.
+    /// A run that has finished its work was neither requested to end nor a death: it counts as
+    /// requested.
     #[must_use]
     pub fn testimony(&self) -> Testimony {
         Testimony {
@@ -27,7 +28,7 @@ impl End {
         }
     }
 
-    /// Why the run ended.
+    /// Returns the cause of the end.
     #[must_use]
     pub fn cause(&self, limits: &TimeLimits) -> Cause {
         let Testimony { result, process, waited, .. } = self.testimony();

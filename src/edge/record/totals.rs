@@ -1,11 +1,13 @@
-//! What a ward's runs of this boot came to, of which only the newest records are kept.
+//! Counters over all runs of a ward since boot, of which only the newest records are kept.
 //!
-//! A record that is removed is counted first, into `/run/unitward/wards/WARD/totals.json`. Invariant: each record counts once,
-//! whatever is killed in between. The totals name the records that were counted last, so that whoever finds one of these still
-//! there does not count it again; and they are replaced before the first of them is removed.
+//! A record that is removed is counted first, in `/run/unitward/wards/WARD/totals.json`. Invariant:
+//! each record counts once, even if a process is killed in between. The totals name the records
+//! that were counted last, so that one that still exists is not counted again; and they are
+//! replaced before the first of these is removed.
 //!
-//! Only `begin` removes records, and steps of a condition's own service may run meanwhile. Two that remove at a time are kept
-//! apart by a lock that only root can take, and nobody waits for it.
+//! Only `begin` and the stand-in of unitwardd ([`crate::edge::step::stand_in`]) remove records, and
+//! steps of a condition's own service may run meanwhile. Two that remove at a time are kept apart
+//! by a lock that only root can take, and no process waits for it.
 
 use super::contents::contents;
 use super::{End, Outcome, RUNS_KEPT, RunRecord, StartKind, StepResult, WardState};
@@ -21,22 +23,22 @@ use std::time::SystemTime;
 
 const FILE: &str = "totals.json";
 const LOCK: &str = "totals.lock";
-/// How often a reader begins anew because records were removed under its eyes.
+/// Number of attempts of a reader whose records are removed while it reads.
 const TRIES: usize = 5;
 
 /// Counters of one ward since boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Totals {
-    /// Starts that somebody asked for.
+    /// Requested starts.
     pub starts: u64,
     /// Automatic restarts after a clean end.
     pub restarts_after_death: u64,
     /// Automatic restarts after a crash.
     pub restarts_after_crash: u64,
-    /// Ends that nobody asked for, crashes among them.
+    /// Ends without a request, crashes among them.
     pub deaths: u64,
-    /// Those that systemd calls a failure.
+    /// Deaths that systemd calls a failure.
     pub crashes: u64,
     /// The conditions that have fired, by id.
     pub conditions: BTreeMap<String, Fired>,
@@ -46,7 +48,7 @@ pub struct Totals {
     counted: BTreeSet<String>,
 }
 
-/// What became of a condition.
+/// Counters of a condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fired {
     /// Runs in which it fired: at least one of its steps acted.
@@ -55,19 +57,19 @@ pub struct Fired {
     pub steps: BTreeMap<String, StepTotals>,
 }
 
-/// What became of a step.
+/// Counters of a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTotals {
-    /// How often it did what it should.
+    /// Number of its successes.
     pub done: u64,
-    /// How often it did not.
+    /// Number of its failures.
     pub failed: u64,
-    /// What it did last.
+    /// Its last result.
     pub last: Option<StepResult>,
 }
 
 impl Totals {
-    /// Automatic restarts.
+    /// Returns the number of automatic restarts.
     #[must_use]
     pub const fn restarts(&self) -> u64 {
         self.restarts_after_death + self.restarts_after_crash
@@ -89,7 +91,8 @@ impl Totals {
             }
         }
         let mut fired = BTreeSet::new();
-        // Step 0 is no step of the ward's: it starts the service of a condition with Independent=.
+        // Step 0 does not belong to the ward: it starts the service of a condition with
+        // Independent=.
         for result in record.results.iter().filter(|result| result.step != "0") {
             let condition = self.conditions.entry(result.condition.clone()).or_default();
             condition.count += u64::from(fired.insert(&result.condition));
@@ -111,7 +114,7 @@ impl StepTotals {
 }
 
 impl End {
-    /// Whether nobody asked for it.
+    /// Returns true if the end is a death: neither requested nor the end of its work.
     #[must_use]
     pub const fn is_death(&self) -> bool {
         !self.asked && !self.finished
@@ -119,7 +122,8 @@ impl End {
 }
 
 impl WardState {
-    /// What all runs of this boot came to, and the records that are kept, newest first. Damaged ones are left out.
+    /// Returns the totals of all runs of this boot, and the records that are kept, newest first.
+    /// Damaged ones are left out.
     #[must_use]
     pub fn sum(&self) -> (Totals, Vec<RunRecord>) {
         let mut before = self.read(FILE).ok();
@@ -133,30 +137,30 @@ impl WardState {
             runs = self.newest_runs().collect();
         }
         let mut totals = parse(before.as_deref());
-        // A record that is counted already is about to go.
+        // A record that is counted already is about to be removed.
         runs.retain(|run| !totals.counted.contains(&run.invocation));
         runs.iter().rev().for_each(|run| totals.count(run));
         (totals, runs)
     }
 
-    /// What the records that are gone came to.
+    /// Returns the totals of the removed records.
     #[must_use]
     pub fn totals(&self) -> Totals {
         parse(self.read(FILE).ok().as_deref())
     }
 
-    /// Removes all but the newest [`RUNS_KEPT`] records, once they are counted; never that of the run `own`, whatever the clock
-    /// says.
+    /// Removes all but the newest [`RUNS_KEPT`] records, once they are counted; never that of the
+    /// run `own`, independent of the clock.
     ///
     /// # Errors
-    /// When a directory cannot be read, or the totals cannot be written: the records go all the same, for whatever flaps must
-    /// not fill the memory.
+    /// A directory cannot be read, or the totals cannot be written: the records are removed all the
+    /// same, because a flapping ward must not fill the memory.
     pub fn prune_runs(&self, own: &str) -> io::Result<()> {
         if self.listed()?.len() <= RUNS_KEPT {
             return Ok(());
         }
         let path = self.directory.join(LOCK);
-        // Where there is no room for a lock, there must be some again.
+        // If there is no space for a lock, removal must make some.
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -166,7 +170,7 @@ impl WardState {
             .open(path)
             .ok();
         if lock.as_ref().is_some_and(|lock| flock(lock, FlockOperation::NonBlockingLockExclusive).is_err()) {
-            // Somebody else is at it.
+            // Another process is removing records.
             return Ok(());
         }
         let surplus = self.surplus(own)?;
@@ -181,11 +185,12 @@ impl WardState {
         let text = serde_json::to_vec(&totals)?;
         let saved = self.write(FILE, &text);
         surplus.iter().try_for_each(fs::remove_file)?;
-        // What has gone may have made room.
+        // The removal may have made space.
         saved.or_else(|_| self.write(FILE, &text))
     }
 
-    /// The records to remove. What was written in the future was written before the clock was set back: it is the oldest.
+    /// Returns the records to remove. A file with a time in the future was written before the clock
+    /// was set back: it is the oldest.
     fn surplus(&self, own: &str) -> io::Result<Vec<PathBuf>> {
         let mut listed = self.listed()?;
         let surplus = listed.len().saturating_sub(RUNS_KEPT);
@@ -229,7 +234,8 @@ mod tests {
         }
     }
 
-    /// Run `n` of a ward that flaps: the first was asked for, each one dies, each restart does two steps.
+    /// Makes run `n` of a ward that flaps: the first was requested, each one dies, each restart
+    /// does two steps.
     fn run(n: u64) -> RunRecord {
         let start = if n == 0 { StartKind::First } else { StartKind::AfterAbnormalDeath };
         let acted = vec![result("0", Outcome::Ok), result("1", Outcome::Ok), result("3", Outcome::Failed)];
@@ -276,7 +282,8 @@ mod tests {
         let deaths = RUNS_KEPT as u64 + 3;
         (0..deaths).for_each(|n| state.save_run(&run(n)).unwrap());
         state.prune_runs("").unwrap();
-        // As if it had been killed before the last one was removed, which then is the oldest again.
+        // As if the process had been killed before it removed the last one, which then is the
+        // oldest again.
         state.save_run(&run(2)).unwrap();
         let file = File::options().write(true).open(state.run_path("0002")).unwrap();
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
@@ -332,7 +339,7 @@ mod tests {
         state.prune_runs(&run(deaths - 1).invocation).unwrap();
         let there: Vec<_> = [0, 1, 2, deaths - 2, deaths - 1].map(|n| state.run(&run(n).invocation).is_ok()).into();
         assert_eq!(there, [false, false, true, true, true]);
-        // Everything else is newer than one's own.
+        // All other records are newer than the own one.
         state.save_run(&run(0)).unwrap();
         (2..deaths - 1).for_each(|n| date(n, SystemTime::UNIX_EPOCH + Duration::from_secs(n)));
         state.prune_runs(&run(deaths - 1).invocation).unwrap();

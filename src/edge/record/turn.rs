@@ -1,7 +1,8 @@
-//! Who counts a ward's deaths takes turns.
+//! A lock that serializes the processes that count a ward's deaths.
 //!
-//! The lines that begin and end a run are one after the other. But where PID 1 can run none of them, unitwardd notes the death in their
-//! place, and the next start may be under way by then. Each reads what is remembered, changes and writes it, so each has a turn.
+//! The lines that begin and end a run are one after the other. But if PID 1 can run none of them,
+//! unitwardd records the death in their place, and the next start may be under way by then. Each
+//! reads, changes and writes the stored state, so each takes a turn.
 
 use super::WardState;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
@@ -11,19 +12,20 @@ use std::time::{Duration, Instant};
 
 const FILE: &str = "turn";
 
-/// How long it is waited for: many times what anybody needs. No recovery hangs on who does not end his.
+/// Longest wait for the lock: a multiple of the time that any holder needs. A recovery goes on even
+/// if a holder never releases it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// A turn; it ends when this is dropped. Where none could be had it is gone on without.
+/// A turn, which ends when this is dropped. It holds no lock if none could be had in time.
 #[derive(Debug)]
 #[must_use]
 pub struct Turn(#[allow(dead_code, reason = "the lock lasts as long as the file is open")] Option<OwnedFd>);
 
 impl WardState {
-    /// Waits for the turn to count this ward's deaths.
+    /// Waits for the turn to count this ward's deaths, at most half a second.
     pub fn turn(&self) -> Turn {
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let path = self.directory.join(FILE);

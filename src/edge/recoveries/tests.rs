@@ -1,4 +1,4 @@
-//! What recoveries the records of runs tell.
+//! Tests of the recoveries that follow from run records.
 
 use super::*;
 use crate::edge::record::{Outcome, StartKind, Up, UpSinceBoot};
@@ -32,7 +32,7 @@ fn died(run: RunRecord, given_up: Option<record::GivenUp>) -> RunRecord {
     RunRecord { end: Some(end), ..run }
 }
 
-/// What `last` ended, as "the first death: its restarts: how it ended".
+/// Checks the recoveries that `last` ended, each as "the first death: its restarts: how it ended".
 fn check(last: &RunRecord, others: &[RunRecord], expect: &[&str]) {
     let lookup = |id: &str| others.iter().chain([last]).find(|run| run.invocation == id).cloned();
     let told: Vec<_> = chains(last, &lookup)

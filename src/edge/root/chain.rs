@@ -1,16 +1,20 @@
-//! Walks a path name by name, and passes only directories and links that the owner of the root directory has in hand.
+//! Walks a path name by name, and passes only directories and links that the owner of the root
+//! directory, or root, controls.
 //!
-//! Who may write a directory decides what its names mean: it can rename any file into it, one of root's too, and change where a link
-//! leads. So a file is what its path says only if each directory and each link on the way, from the root directory on, belongs to root
-//! and nobody else may write it. The sticky bit does not help: it forbids to take names away, not to make them.
+//! The user who may write a directory decides what its names mean: that user can rename any file
+//! into it, one of root's too, and change the target of a link. So a file is what its path says
+//! only if each directory and each link on the way, from the root directory on, belongs to root and
+//! nobody else may write it. The sticky bit does not help: it forbids to remove names, not to make
+//! them.
 //!
-//! What a file system says of owners is the kernel's word, except with FUSE: there it is that of a
-//! program, which may be a user's. Where FUSE may be mounted for others too (`user_allow_other` in
+//! The owners of files are the kernel's information, except with FUSE: there a program, which may
+//! be a user's, reports them. Where FUSE may be mounted for others too (`user_allow_other` in
 //! fuse.conf), a user could show root's files in a folder of its own. So nothing in such a file
-//! system counts, but where the root directory itself is in it.
+//! system is trusted, unless the root directory itself is in it.
 //!
-//! Invariants: each name is looked up in a directory that is open and was checked when it was opened, and never followed by the kernel,
-//! so nothing can change between the check and the use. A directory is opened and checked once.
+//! Invariants: each name is looked up in a directory that is open and was checked when it was
+//! opened, and never followed by the kernel, so nothing can change between the check and the use. A
+//! directory is opened and checked once.
 
 use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -23,53 +27,53 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Most links followed for one path, as in the kernel (path_resolution(7)).
+/// Maximum number of links followed for one path, as in the kernel (path_resolution(7)).
 pub(super) const LINKS: usize = 40;
 
 /// The type of FUSE's file systems in statfs(2), `FUSE_SUPER_MAGIC` of linux/magic.h.
 const FUSE: u64 = 0x6573_5546;
 
-/// Looks at a name without opening what it means.
+/// Flags to look at a name without opening what it means.
 const LOOKING: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// A directory that was checked, open.
+/// An open directory that was checked.
 #[derive(Debug)]
 pub(super) struct Directory {
-    /// Where it is, without links, seen from the root directory.
+    /// Its path without links, seen from the root directory.
     place: PathBuf,
     open: OwnedFd,
 }
 
-/// What stands at the end of a path.
+/// The end of a path.
 #[derive(Debug)]
 pub(super) enum End {
     /// A directory.
     Directory(Arc<Directory>),
-    /// A regular file: the directory it is in, and its name there, which is no link.
+    /// A regular file: its directory, and its name there, which is no link.
     File(Arc<Directory>, OsString),
-    /// A device, a pipe or a socket, which is not even opened: that alone may do something.
+    /// A device, a pipe or a socket. It is not even opened: opening alone may have effects.
     Odd,
     /// `/dev/null`, which need not be there.
     Null,
 }
 
-/// Why a path does not lead to its end.
+/// Reason why a path does not lead to an end.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// There is nothing.
+    /// Nothing is there.
     Missing,
     /// A link leads nowhere, or round in a circle.
     Nowhere,
-    /// Somebody else decides where it leads.
+    /// Somebody else than root decides about the way.
     Distrust(Distrust),
-    /// Something cannot be looked at.
+    /// Something on the way cannot be examined.
     Failed(Errno),
 }
 
-/// What somebody else than root has in hand, and what to do.
+/// A file, directory or link that somebody else than root controls, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Distrust {
-    /// Where it is, seen from the root directory.
+    /// Its path, seen from the root directory.
     pub(super) place: PathBuf,
     what: What,
     why: Why,
@@ -82,24 +86,24 @@ enum What {
     File,
 }
 
-/// Whose it is.
+/// Reason for distrust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
-    /// Another user's.
+    /// It belongs to this other user.
     Owner(u32),
     /// Others may write it.
     Mode,
-    /// It is in a FUSE file system, whose owners are a program's word.
+    /// It is in a FUSE file system, whose owners a program reports.
     Fuse,
 }
 
 impl Distrust {
-    /// A sentence's beginning about what is meant by `it`.
+    /// Returns the beginning of a sentence that calls the file `it`.
     pub(super) fn of_it(&self) -> String {
         self.words("it")
     }
 
-    /// The same with its place.
+    /// Returns the same with the file's kind and place instead of `it`.
     pub(super) fn on_the_way(&self) -> String {
         let what = match self.what {
             What::Directory => "the directory",
@@ -125,10 +129,10 @@ impl Distrust {
     }
 }
 
-/// Walks below one root directory.
+/// Walks paths below one root directory.
 pub(super) struct Walker<'r> {
     root: &'r Path,
-    /// Who is trusted beside root.
+    /// The user who is trusted beside root.
     owner: u32,
     /// The device of the root directory's file system.
     device: Option<u64>,
@@ -136,7 +140,8 @@ pub(super) struct Walker<'r> {
 }
 
 impl<'r> Walker<'r> {
-    /// Elsewhere than on the running host whoever builds the image may own it.
+    /// Returns a walker. On the running host (`/`) only root is trusted; below another root
+    /// directory also its owner, who may build the image.
     pub(super) fn new(root: &'r Path) -> Self {
         let owner = if root == Path::new("/") { 0 } else { fs::metadata(root).map_or(0, |data| data.uid()) };
         Self { root, owner, device: None, known: HashMap::new() }
@@ -145,7 +150,7 @@ impl<'r> Walker<'r> {
     /// Walks from the root directory.
     ///
     /// # Errors
-    /// [`Stop`] says why it does not come to its end.
+    /// [`Stop`] says why the path has no end.
     pub(super) fn walk(&mut self, path: &Path) -> Result<End, Stop> {
         let top = self.top()?;
         self.walk_from(&top, path)
@@ -154,7 +159,7 @@ impl<'r> Walker<'r> {
     /// Walks from a directory.
     ///
     /// # Errors
-    /// [`Stop`] says why it does not come to its end.
+    /// [`Stop`] says why the path has no end.
     pub(super) fn walk_from(&mut self, start: &Arc<Directory>, path: &Path) -> Result<End, Stop> {
         let mut here = start.clone();
         let (mut rest, mut links) = (names(path), 0);
@@ -190,7 +195,8 @@ impl<'r> Walker<'r> {
         Ok(End::Directory(here))
     }
 
-    /// The root directory. What leads to one elsewhere is the business of who names it.
+    /// Opens the root directory. The way to one other than `/` is not checked: the one who names it
+    /// answers for it.
     fn top(&mut self) -> Result<Arc<Directory>, Stop> {
         if let Some(known) = self.known.get(Path::new("/")) {
             return Ok(known.clone());
@@ -217,7 +223,7 @@ impl<'r> Walker<'r> {
         directory
     }
 
-    /// What a name in a directory means.
+    /// Looks up a name in a directory.
     fn step(&mut self, here: &Directory, name: &OsStr) -> Result<Step, Stop> {
         let place = here.place.join(name);
         if let Some(known) = self.known.get(&place) {
@@ -254,22 +260,23 @@ impl<'r> Walker<'r> {
         Err(Stop::Distrust(Distrust { place, what, why }))
     }
 
-    /// Whether the file that is open may be trusted, where its path may be.
+    /// Checks that an open file may be trusted, given that its path may be.
     ///
     /// # Errors
-    /// [`Stop::Distrust`] says what is wrong with it; [`Stop::Failed`]: it cannot be told.
+    /// [`Stop::Distrust`] says what is wrong with it; [`Stop::Failed`]: the check failed.
     pub(super) fn judge_file(&self, open: impl AsFd, data: &Stat, place: &Path) -> Result<(), Stop> {
         self.judge(open, data, (What::File, place.to_owned()))
     }
 
-    /// The same of a file that a walk has come to.
+    /// Checks the file that a walk has led to.
     fn judge_end(&self, directory: &Directory, name: &OsStr) -> Result<(), Stop> {
         let open = rustix::fs::openat(&directory.open, name, LOOKING, Mode::empty()).map_err(Stop::Failed)?;
         let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
         self.judge_file(&open, &data, &directory.place.join(name))
     }
 
-    /// What somebody else has in hand of a path or of the file at its end.
+    /// Returns what somebody else than root controls of a path or of the file at its end. `None` if
+    /// there is no such thing, or the path has no end.
     pub(super) fn distrust(&mut self, path: &Path) -> Option<Distrust> {
         let judged = self.walk(path).and_then(|end| match end {
             End::File(directory, name) => self.judge_end(&directory, &name),
@@ -282,14 +289,14 @@ impl<'r> Walker<'r> {
     }
 }
 
-/// Whether what is open is in a FUSE file system.
+/// Returns true if an open file is in a FUSE file system.
 fn is_fuse(open: impl AsFd) -> Result<bool, Errno> {
     // The field has another type on each architecture, the number fits in all of them.
     let kind = rustix::fs::fstatfs(open)?.f_type;
     Ok(u64::try_from(kind).is_ok_and(|kind| kind == FUSE))
 }
 
-/// What a name means.
+/// The meaning of a name.
 enum Step {
     Directory(Arc<Directory>),
     Link(PathBuf),
@@ -298,12 +305,12 @@ enum Step {
 }
 
 impl Directory {
-    /// Whether this is where a path leads that has no links.
+    /// Returns true if this is the directory at a path that has no links.
     pub(super) fn is_at(&self, place: &Path) -> bool {
         self.place == place
     }
 
-    /// Opens a file in it. A link is not followed.
+    /// Opens a file in the directory. A link is not followed.
     ///
     /// # Errors
     /// As openat(2).
@@ -311,7 +318,7 @@ impl Directory {
         rustix::fs::openat(&self.open, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
     }
 
-    /// The names in it, and what kind of file each is.
+    /// Returns the names in the directory, each with its file type.
     ///
     /// # Errors
     /// As openat(2) and getdents64(2).
@@ -326,7 +333,7 @@ impl Directory {
     }
 }
 
-/// Whether a name and what comes behind it are `/dev/null`.
+/// Returns true if a name and the names behind it are `/dev/null`.
 fn is_null(here: &Directory, name: &OsStr, rest: &[OsString]) -> bool {
     match rest {
         [] => name == "null" && here.is_at(Path::new("/dev")),
@@ -335,7 +342,7 @@ fn is_null(here: &Directory, name: &OsStr, rest: &[OsString]) -> bool {
     }
 }
 
-/// The names of a path, the first one last.
+/// Returns the names of a path in reverse order.
 pub(super) fn names(path: &Path) -> Vec<OsString> {
     path.iter().rev().map(OsStr::to_owned).collect()
 }

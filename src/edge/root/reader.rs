@@ -1,4 +1,4 @@
-//! Reads configuration files as a careful administrator would: which directory wins, what masks, whom to trust.
+//! Reads configuration files: search path, masks, drop-ins and trust.
 
 use super::chain::{Directory, End, LINKS, Stop, Walker, names};
 use super::{LARGEST, SEARCH_PATH, SETTINGS};
@@ -13,31 +13,31 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Every entry of the search path by name, first directory first.
+/// All entries of the search path by name, those of the first directory first.
 pub(super) type Listing = BTreeMap<String, Vec<Found>>;
 
 /// A directory that was read.
 struct Listed {
-    /// Seen from the host, as it is known to people: maybe by way of links.
+    /// Path seen from the host, as people know it: it may go through links.
     path: PathBuf,
     directory: Arc<Directory>,
 }
 
-/// A directory's entry.
+/// An entry of a directory.
 pub(super) struct Found {
     listed: Arc<Listed>,
-    /// Whether it is a regular file. Another one may be a link and has to be walked to.
+    /// True for a regular file. Another entry may be a link and has to be followed.
     is_regular: bool,
 }
 
-/// Reads files below one root and notes what is wrong with them.
+/// Reads files below one root and collects the problems with them.
 pub(super) struct Reader<'a> {
     pub(super) root: &'a Path,
     walker: Walker<'a>,
     pub(super) problems: Vec<Problem>,
 }
 
-/// Without blocking: somebody may have put a pipe there.
+/// Flags to open a file for reading, without blocking: it may be a pipe.
 const READING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK);
 
 impl<'a> Reader<'a> {
@@ -56,7 +56,8 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// The entries of a trusted directory by name; nothing when there is none.
+    /// Returns the entries of a trusted directory by name; none if there is no such directory.
+    /// Other failures become problems.
     fn entries(&mut self, path: &Path, end: Result<End, Stop>) -> Vec<(String, Found)> {
         let cannot = |error: Errno| format!("the directory cannot be read: {}", reason(&error.into()));
         let why = match end {
@@ -86,13 +87,15 @@ impl<'a> Reader<'a> {
         Vec::new()
     }
 
-    /// The file of this name that counts and its drop-ins, in the order they apply.
+    /// Returns the file of this name that counts and its drop-ins, in the order in which they
+    /// apply.
     pub(super) fn with_drop_ins(&mut self, found: &Listing, name: &str) -> Vec<SourceFile> {
         let settings = name == SETTINGS;
         let mut files = Vec::new();
         match found.get(name).and_then(|entries| entries.first()).map(|main| self.read(name, main)) {
             Some(Read::Text(main)) => files.push(main),
-            // Drop-ins alone make settings, as they do for systemd itself, but no ward and no stack.
+            // Drop-ins alone make settings, as they do for systemd itself, but no ward and no
+            // stack.
             None if settings => {}
             None | Some(Read::Masked | Read::Refused) => return files,
         }
@@ -118,7 +121,7 @@ impl<'a> Reader<'a> {
         files
     }
 
-    /// One file's text, unless it masks or, with a problem, may not or cannot be read.
+    /// Reads one file. A file that may not or cannot be read becomes a problem.
     fn read(&mut self, name: &str, entry: &Found) -> Read {
         let path = &*entry.listed.path.join(name);
         let opened = if entry.is_regular {
@@ -137,10 +140,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Opens what a link leads to; `None`: it masks.
+    /// Opens the target of a link; `None`: it masks.
     ///
     /// # Errors
-    /// What is wrong with the way, or with its end.
+    /// A description of what is wrong with the way, or with its end.
     fn walk_to(&mut self, name: &str, entry: &Found) -> Result<Option<rustix::io::Result<OwnedFd>>, String> {
         match self.walker.walk_from(&entry.listed.directory, Path::new(name)) {
             Ok(End::Null) => Ok(None),
@@ -179,7 +182,8 @@ impl<'a> Reader<'a> {
             return Err(format!("the file has {size} bytes, more than the 1 MiB it may have"));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-        // As much as the size said: without take the end, and the size, would be asked for once more.
+        // As much as the size says: without `take` the end, and the size, would be asked for once
+        // more.
         File::from(opened).take(size).read_to_end(&mut bytes).map_err(cannot)?;
         Ok(bytes)
     }
@@ -192,7 +196,7 @@ impl<'a> Reader<'a> {
 
 const NO_FILE: &str = "this is not a regular file; put one in its place";
 
-/// What went wrong, and what to do about it.
+/// Describes an error and, if possible, its remedy.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => "only others may; run this as root".to_owned(),
@@ -200,7 +204,8 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Follows links at `path` inside `root`; `None` for a link that leads nowhere or round in a circle.
+/// Follows links at `path` inside `root`, and returns the host's path of what they lead to; `None`
+/// if nothing is there or they go round in a circle. `/dev/null` need not be there.
 #[must_use]
 pub fn resolve(root: &Path, path: &Path) -> Option<PathBuf> {
     let inside = if root == Path::new("/") { follow(path)? } else { walk(root, path)? };
@@ -208,7 +213,8 @@ pub fn resolve(root: &Path, path: &Path) -> Option<PathBuf> {
     (inside == Path::new("/dev/null") || outside.symlink_metadata().is_ok()).then_some(outside)
 }
 
-/// Where `path`, seen from the host, stands: links on the way are followed inside `root`, the last name is taken as it is.
+/// Returns the place of `path`, a path seen from the host: links on the way are followed inside
+/// `root`, the last name is taken as it is.
 #[must_use]
 pub fn below(root: &Path, path: &Path) -> PathBuf {
     match (path.parent(), path.file_name()) {
@@ -219,7 +225,8 @@ pub fn below(root: &Path, path: &Path) -> PathBuf {
     }
 }
 
-/// Follows links at `path` itself. On the running host the kernel follows those on the way.
+/// Follows links at `path` itself; `None` if there are more than [`LINKS`]. On the running host the
+/// kernel follows those on the way.
 fn follow(path: &Path) -> Option<PathBuf> {
     let mut inside = path.to_owned();
     for _ in 0..LINKS {
@@ -231,7 +238,7 @@ fn follow(path: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Follows every link on the way, absolute ones from `root`.
+/// Follows every link on the way, absolute ones from `root`. `None`: more than [`LINKS`] links.
 fn walk(root: &Path, path: &Path) -> Option<PathBuf> {
     let mut inside = PathBuf::from("/");
     let (mut rest, mut links) = (names(path), 0);
@@ -260,11 +267,12 @@ fn outside(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
-/// What reading one file came to.
+/// Result of reading one file.
 enum Read {
     Text(SourceFile),
-    /// Empty, or a link to `/dev/null`: files of this name further down the search path do not count.
+    /// Empty, or a link to `/dev/null`: files of this name further down the search path do not
+    /// count.
     Masked,
-    /// Not trusted or not readable; the problem is said.
+    /// Not trusted or not readable; the problem is noted.
     Refused,
 }

@@ -1,4 +1,4 @@
-//! Which files count, and which are trusted.
+//! Tests of the files that count, and of those that are trusted.
 
 use super::*;
 use std::fs;
@@ -223,7 +223,7 @@ fn a_stack_adopts_a_target_by_its_own_name_and_hides_none() {
     assert!(said[1].contains("exists already, in /usr/lib/systemd/system/real.target"), "{said:?}");
 }
 
-/// Gives something to a user; `false`: whoever runs this may not.
+/// Gives a file to another user; `false`: this process may not.
 fn give_away(path: &Path) -> bool {
     lchown(path, Some(65_534), None).is_ok()
 }
@@ -231,7 +231,8 @@ fn give_away(path: &Path) -> bool {
 /// A link and its target.
 type Link = (&'static str, &'static str);
 
-/// Links that lead to a file, what of the way is given to a user, and what is said then.
+/// Links that lead to a file, the part of the way that is given to a user, and the expected
+/// message.
 const WAYS: [(&[Link], &str, &str); 12] = [
     // The user's folder itself, and one further up.
     (&[("etc/unitward/a.ward", "/home/app/a.ward")], "home/app", "the directory /home/app belongs to user 65534"),

@@ -1,4 +1,4 @@
-//! What each step does. Every result is an exit status: 0, or why not.
+//! Execution of single steps. Every result is an exit status: 0 on success.
 
 use super::command;
 use super::limit::REBOOT_PAUSE;
@@ -14,7 +14,7 @@ use crate::edge::systemctl::{self, Wait};
 use std::io;
 use std::time::Duration;
 
-/// Acts, in this run, and says in the journal what went wrong.
+/// Executes the step in this run and logs the reason of a failure to the journal.
 pub(super) fn act(line: &StepLine, run: &Run<'_>) -> u8 {
     let record = &run.record;
     let own = record.unit.as_str();
@@ -36,12 +36,12 @@ pub(super) fn act(line: &StepLine, run: &Run<'_>) -> u8 {
     }
 }
 
-/// Whether it runs a command.
+/// Returns true if the step runs a command.
 pub(super) fn is_command(line: &StepLine) -> bool {
     line.keyword.ends_with("Execute")
 }
 
-/// The longest it waits by itself, without what a command takes.
+/// Returns the longest time that the step itself waits, without the run time of a command.
 pub(super) fn longest_wait(line: &StepLine) -> Duration {
     action_of(line).map_or(Duration::ZERO, |action| action.longest_wait())
 }
@@ -93,8 +93,9 @@ fn is_after_death(kind: ConditionKind) -> bool {
     kind.is_death() || kind == ConditionKind::Restart
 }
 
-/// Whether systemd has stopped `unit` because it is bound to `own` (`BindsTo=`), at the last death
-/// of `own` or later. It was active then, and is down now, where a try-restart would do nothing.
+/// Returns true if systemd has stopped `unit` because it is bound to `own` (`BindsTo=`), at the
+/// last death of `own` or later. It was active then, and is down now, so a try-restart would do
+/// nothing.
 fn went_down_with(own: &str, unit: &UnitName) -> io::Result<bool> {
     const LEFT: &str = "ActiveExitTimestampMonotonic";
     let bound = pid1::ask(unit.as_str(), Wanted { unit: &["ActiveState", "BindsTo", LEFT], own: &[] })?;
@@ -106,26 +107,28 @@ fn went_down_with(own: &str, unit: &UnitName) -> io::Result<bool> {
     Ok(died > 0 && bound.number::<u64>(LEFT).is_some_and(|left| left >= died))
 }
 
-/// Which of its own jobs the ward's unit is in.
+/// The job of the ward's unit that this step is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Start,
     Stop,
 }
 
-/// Whether a job of `unit` would wait for the very start or stop of `own` that this step is part of: then it may be queued
-/// but not waited for. A unit ordered after ours waits for our start; while ours stops, any order between the two does.
+/// Returns true if a job of `unit` would wait for the very start or stop of `own` that this step is
+/// part of: then it may be queued but not waited for. A unit ordered after `own` waits for its
+/// start; during the stop of `own`, any order between the two waits.
 fn waits_for_us(unit: &str, own: &str, phase: Phase) -> io::Result<bool> {
     let order = pid1::ask(unit, Wanted { unit: &["After", "Before"], own: &[] })?;
     let names_us = |list: &str| order.texts(list).any(|name| name == own);
     Ok(names_us("After") || (phase == Phase::Stop && names_us("Before")))
 }
 
-/// Asks for a full restart in the name of the ward, for the death that this step answers.
+/// Requests a full restart in the name of the ward, for the death that this step answers.
 fn restart_stack(stack: &StackName, line: &StepLine, run: &Run<'_>) -> io::Result<()> {
     let record = &run.record;
     let caller = format!("{} ({})", line.ward, line.place.condition);
-    // The service of a condition runs for itself; what it answers is the ward's latest death.
+    // The service of a condition has its own runs; the death that it answers is the latest one of
+    // the ward.
     let latest = if run.site.phase == list::Phase::Condition { run.state.latest_death() } else { None };
     let death = match (&record.follows, &latest) {
         (Some(run), _) => Some(Death { unit: &record.unit, invocation: run }),

@@ -1,11 +1,12 @@
-//! The words and `--options` of a generated line. The generator is their only writer, so there is no more to it.
+//! Parser for the words and `--options` of a generated line. The generator is their only writer, so
+//! it stays simple.
 
 use super::bad_line;
 use crate::core::config::time_span;
 use std::io;
 use std::time::Duration;
 
-/// A line's words, options apart.
+/// Words and options of a line.
 #[derive(Debug, Default)]
 pub(super) struct Arguments {
     words: Vec<String>,
@@ -13,7 +14,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Splits `--key=value` from plain words.
+    /// Separates `--key=value` options from plain words.
     pub(super) fn parse(arguments: &[String]) -> Self {
         let mut parsed = Self::default();
         for argument in arguments {
@@ -28,27 +29,27 @@ impl Arguments {
         parsed
     }
 
-    /// The word at `index`.
+    /// Returns the word at `index`, or an error for a damaged line.
     pub(super) fn word(&self, index: usize) -> io::Result<&str> {
         self.words.get(index).map(String::as_str).ok_or_else(|| bad_line("a word is missing"))
     }
 
-    /// The ward and its unit: the first two words of most lines.
+    /// Returns the ward and its unit: the first two words of most lines.
     pub(super) fn ward_and_unit(&self) -> io::Result<(&str, &str)> {
         Ok((self.word(0)?, self.word(1)?))
     }
 
-    /// Every value of an option.
+    /// Returns all values of an option.
     pub(super) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
         self.options.iter().filter(move |(k, _)| k == key).map(|(_, value)| value.as_str())
     }
 
-    /// Whether an option is there.
+    /// Returns true if the option is present.
     pub(super) fn has(&self, key: &str) -> bool {
         self.all(key).next().is_some()
     }
 
-    /// A time span, zero where it is not given.
+    /// Returns a time span; zero if the option is absent.
     pub(super) fn span(&self, key: &str) -> io::Result<Duration> {
         self.all(key)
             .next()

@@ -1,7 +1,8 @@
-//! Whether somebody asked for the end of a run.
+//! Classification of the end of a run: requested, finished, or a death.
 //!
-//! Two facts of systemd 252 and 257 carry it: while `ExecStopPost=` runs, the unit has a stop or restart job if somebody asked for
-//! the end; a start job means that the start itself failed, or that a start has overtaken a stop.
+//! It relies on two facts of systemd 252 and 257: while `ExecStopPost=` runs, the unit has a stop
+//! or restart job if the end was requested; a start job means that the start itself failed, or that
+//! a start has overtaken a stop.
 
 use super::arguments::Arguments;
 use super::ending::Told;
@@ -9,16 +10,16 @@ use super::{said, stack, this_run};
 use crate::edge::pid1::{self, Properties};
 use crate::edge::record::TimedOut;
 
-/// When what happened to the unit last, by PID 1's monotonic clock in microseconds; 0: never.
+/// Times of the last state changes of a unit, by PID 1's monotonic clock in microseconds; 0: never.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stamps {
-    /// It left `inactive`: the run began.
+    /// Time at which it left `inactive`: start of the run.
     pub(super) began: u64,
-    /// It became `active`.
+    /// Time at which it became `active`.
     pub(super) up: u64,
-    /// It left `active`.
+    /// Time at which it left `active`.
     pub(super) left: u64,
-    /// Its main process ended.
+    /// End of its main process.
     pub(super) died: u64,
 }
 
@@ -34,14 +35,14 @@ impl Stamps {
     }
 }
 
-/// How a run ended.
+/// Kind of the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Somebody asked for it.
+    /// A stop or restart was requested.
     Asked,
-    /// There was nothing more to do.
+    /// The work was done, or `ExecCondition=` refused the start.
     Finished,
-    /// A clean end nobody asked for.
+    /// A clean end without a request.
     Death,
     /// A crash.
     AbnormalDeath,
@@ -53,8 +54,8 @@ impl Kind {
     }
 }
 
-/// Which time limit struck. A unit that had been up and whose main process ended before it was stopped was only waited
-/// for: for other processes, or for `ExecStop=`.
+/// Returns the time limit that was exceeded. If a unit had been up and its main process ended
+/// before the stop, systemd was only waiting for other processes, or for `ExecStop=`.
 pub(super) fn timed_out(told: &Told, known: &Properties, kind: Kind) -> Option<TimedOut> {
     let Stamps { began, up, left, died } = Stamps::of(known);
     if told.result != "timeout" {
@@ -69,40 +70,43 @@ pub(super) fn timed_out(told: &Told, known: &Properties, kind: Kind) -> Option<T
     })
 }
 
-/// Whether a stop or restart is under way that somebody, or the shutdown, asked for; by the type of the unit's job, if it has one.
+/// Returns true if a stop or restart is under way that a user or the shutdown requested, by the
+/// type of the unit's job, if it has one.
 pub(super) fn asked(told: &Told, (known, job): (&Properties, Option<&str>)) -> bool {
     match job {
         Some("stop" | "restart" | "try-restart") => !died_before_the_stop(known) && !died_in_a_start(told, known),
-        // A job that is over meanwhile was one, too.
+        // A job that has ended meanwhile counts as well.
         _ => known.job().is_some() && a_stop_was_overtaken(told, known),
     }
 }
 
-/// Whether a full restart of the ward's stack has ended this run, by whatever means but those by which processes die of their
-/// own faults.
+/// Returns true if a full restart of the ward's stack has ended this run, by any means except those
+/// by which processes die of their own faults.
 pub(super) fn was_restarted_with_its_stack(told: &Told, arguments: &Arguments, known: &Properties) -> bool {
     let Stamps { began, died, .. } = Stamps::of(known);
     !is_a_fault(told) && arguments.all("stack").any(|stack| stack::has_ended(stack, began, died))
 }
 
-/// Whether the process died in a way that nobody's request causes.
+/// Returns true if the process died in a way that no stop request causes.
 fn is_a_fault(told: &Told) -> bool {
     const FAULTS: [&str; 7] = ["SEGV", "ABRT", "BUS", "ILL", "FPE", "SYS", "TRAP"];
     matches!(told.result.as_str(), "core-dump" | "watchdog" | "oom-kill") || FAULTS.contains(&told.status.as_str())
 }
 
-/// Whether the stop that is wanted now came too late: the unit left `active` because its main process had ended, and not to be
-/// stopped. At a shutdown the stop of a unit waits for those that come after it, and the unit may crash meanwhile.
+/// Returns true if the pending stop came too late: the unit left `active` because its main process
+/// had ended, not because of the stop. At a shutdown the stop of a unit waits for those that come
+/// after it, and the unit may crash meanwhile.
 ///
-/// A unit that stays up after its process has ended leaves `active` at some later time.
+/// A unit that stays up after the end of its process leaves `active` at some later time.
 fn died_before_the_stop(known: &Properties) -> bool {
     const AT_ONCE: u64 = 1_000_000;
     let Stamps { began, up, left, died } = Stamps::of(known);
     0 < began && began <= up && up <= died && died <= left && left - died < AT_ONCE
 }
 
-/// Whether the host goes down, the unit had not come up, and its main process ended in a way that no stop's signal causes. No
-/// time tells there which came first; but at a shutdown the stop is wanted of every unit, also of one that has just crashed.
+/// Returns true if the host shuts down, the unit had not come up, and its main process ended in a
+/// way that no stop signal causes. No timestamp tells which came first; but a shutdown stops every
+/// unit, including one that has just crashed.
 fn died_in_a_start(told: &Told, known: &Properties) -> bool {
     let Stamps { began, up, .. } = Stamps::of(known);
     let failed = matches!(told.result.as_str(), "signal" | "exit-code" | "core-dump");
@@ -110,11 +114,12 @@ fn died_in_a_start(told: &Told, known: &Properties) -> bool {
     up < began && failed && !stopped && pid1::is_going_down()
 }
 
-/// Whether the unit was being stopped before its main process ended, though the stop job is no more: a start has taken its
-/// place. systemd's own reasons to stop a unit name themselves in the result.
+/// Returns true if the unit was being stopped before its main process ended, although the stop job
+/// no longer exists: a start has replaced it. systemd's own reasons to stop a unit appear in the
+/// result.
 ///
-/// `STOPPING=1` looks like a stop, and anybody may have a start queued where the service has a name on the bus. What PID 1 has said
-/// tells the two apart.
+/// `STOPPING=1` looks like a stop, and any user may have a start queued if the service has a name
+/// on the bus. The journal messages of PID 1 tell the two apart.
 fn a_stop_was_overtaken(told: &Told, known: &Properties) -> bool {
     let Stamps { began, up, left, died } = Stamps::of(known);
     let of_itself = matches!(told.result.as_str(), "watchdog" | "timeout" | "oom-kill" | "resources" | "protocol");

@@ -1,4 +1,5 @@
-//! `ExecCondition=`, the first line of a start: why is this a start, how long must it wait, and the steps before the restart.
+//! `ExecCondition=`, the first line of a start: determines the kind of start, waits for the
+//! back-off, and runs the steps before the restart.
 
 use super::arguments::Arguments;
 use super::limit::Site;
@@ -20,30 +21,31 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-/// When a unit was last down, by PID 1's monotonic clock.
+/// Property: the time at which the unit was last down, by PID 1's monotonic clock.
 const DOWN: &str = "InactiveEnterTimestampMonotonic";
 
-/// The longest PID 1 may take to end a start that it has been told to end.
+/// Longest time that PID 1 may take to end a start after the request to end it.
 const TO_BE_ENDED: Duration = Duration::from_secs(10);
 
-/// `begin WARD UNIT --delay= --max-delay= [the options of stopped] --once=CONDITION[:now] … [--step=…]`
+/// `begin WARD UNIT --delay= --max-delay= [the options of stopped] --once=CONDITION[:now] …
+/// [--step=…]`: handles the start of a run.
 pub(super) fn begin(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
     if is_refused(&arguments)? {
         end_start(arguments.word(1)?);
     }
     if let Some((state, record)) = start(&arguments, &lines)? {
-        // No start depends on these: those have a line of ExecStartPre=.
+        // No start depends on these steps: steps that it depends on have a line of ExecStartPre=.
         let _ = Run::new(&state, record, list::Site::new(Phase::Start, umask, &arguments)).steps(&lines);
     }
     Ok(0)
 }
 
-/// Begins the run's record and waits; `None`: the start is to come to nothing.
+/// Begins the run's record and waits for the back-off; `None`: the start must not go on.
 fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardState, RunRecord)>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
-    // Should this line be killed, those behind it must not take the run before for this one.
+    // If this line is killed, the lines after it must not take the previous run for this one.
     let _ = state.forget_current();
     if let Some(record) = begin_at_rest(&state, (ward, unit), arguments) {
         return Ok(Some((state, record)));
@@ -95,7 +97,8 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
         return saved.map(|()| None);
     }
     if is_restart {
-        // Where nothing can be written systemd's own counter makes the waits grow, from where it was written down last.
+        // If nothing can be written, systemd's own counter makes the waits grow, starting from its
+        // last stored value.
         let by_counter = || nrestarts.map_or(series.restarts, |count| count.saturating_sub(counted_before).max(1));
         let restart = if saved.is_ok() { series.restarts } else { by_counter() };
         wait(ward, unit, restart, backoff.wait_below(restart, timeout));
@@ -106,8 +109,9 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     Ok(Some((state, record)))
 }
 
-/// Begins the record of a start that by all that is on record answers no death. At a boot that is each, and PID 1, whom they all would
-/// ask, is what a boot waits for. `None`: it is none of these, or nothing can be written, and PID 1 is to be asked.
+/// Begins the record of a start that, according to the stored state, answers no death. At a boot
+/// this is every start, and a query to PID 1 from each would delay the boot. `None`: the start may
+/// answer a death, or nothing can be written, and PID 1 must be asked.
 fn begin_at_rest(state: &WardState, (ward, unit): (&str, &str), arguments: &Arguments) -> Option<RunRecord> {
     let run = this_run::linked(unit)?;
     let _turn = state.turn();
@@ -125,7 +129,7 @@ fn begin_at_rest(state: &WardState, (ward, unit): (&str, &str), arguments: &Argu
 fn save(state: &WardState, run: &InvocationId, record: &RunRecord, series: &Series) -> io::Result<()> {
     let noted = state.set_current(run).and_then(|()| state.save_run(record));
     let saved = noted.and_then(|()| series_file::save(state, series));
-    // Old records are in nobody's way for the time being.
+    // Old records do no harm for the time being.
     let _ = state.prune_runs(run.as_str());
     saved
 }
@@ -134,14 +138,15 @@ fn backoff(arguments: &Arguments) -> io::Result<Backoff> {
     Ok(Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? })
 }
 
-/// What the steps of this line leave of the time that systemd gives it: all they wait for, and half of the rest to commands.
+/// Returns the time that the steps of this line leave of systemd's time-out: their waits are
+/// subtracted, and half of the rest is reserved if one of them is a command.
 fn left_by(lines: &[StepLine], record: &RunRecord, timeout: Duration) -> Duration {
     let acting = || lines.iter().filter(|line| line.acts(record));
     let left = acting().fold(timeout, |left, line| left.saturating_sub(act::longest_wait(line)));
     if acting().any(act::is_command) { left / 2 } else { left }
 }
 
-/// Whether this start answers a death though systemd counts no restart.
+/// Returns true if this start answers a death although systemd counts no restart.
 fn is_turned(unit: &str, series: &Series) -> bool {
     const TAKE_ALONG: [&str; 4] = ["RequiredBy", "BoundBy", "RequisiteOf", "ConsistsOf"];
     const ARE_TAKEN_BY: [&str; 4] = ["Requires", "BindsTo", "Requisite", "PartOf"];
@@ -155,8 +160,8 @@ fn is_turned(unit: &str, series: &Series) -> bool {
     is_turned_restart(series, Some(0), Beginning { is_in_circle, down: at(DOWN), begun: at(BEGUN) })
 }
 
-/// PID 1 does not say which run this is, so there can be no record of it, and its steps are skipped. After a death the back-off is
-/// waited all the same.
+/// Handles a start whose run PID 1 does not name: there can be no record of it, and its steps are
+/// skipped. After a death it still waits for the back-off.
 fn begin_blindly(state: &WardState, (ward, unit): (&str, &str), arguments: &Arguments) -> io::Result<()> {
     let series = series_file::load(state);
     if matches!(series.last_end, LastEnd::Death | LastEnd::AbnormalDeath) {
@@ -166,13 +171,14 @@ fn begin_blindly(state: &WardState, (ward, unit): (&str, &str), arguments: &Argu
     Err(io::Error::other("systemd does not say which run of the unit this is"))
 }
 
-/// Whether the ward is excluded: then this start is refused. PID 1 has refused it already, but where it does not test the
-/// unit's conditions, as before an automatic restart, or somebody has reset them.
+/// Returns true if the ward is excluded: then this start is refused. PID 1 has refused it already,
+/// unless it does not test the unit's conditions, as before an automatic restart, or they have been
+/// reset.
 fn is_refused(arguments: &Arguments) -> io::Result<bool> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
     let Some(mark) = exclusion::load(&state) else { return Ok(false) };
-    // The lines of [OnStop] that PID 1 runs next would take the run before for this one.
+    // The lines of [OnStop] that PID 1 runs next would take the previous run for this one.
     let _ = state.forget_current();
     let by = mark.by.word();
     tracing::warn!(
@@ -184,7 +190,7 @@ fn is_refused(arguments: &Arguments) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether this run is one that was refused, from what PID 1 says of it when it has ended.
+/// Returns true if this run was refused, judged by PID 1's properties after its end.
 pub(super) fn has_refused(state: &WardState, run: &InvocationId, known: &Properties) -> bool {
     let at = |key| known.number::<u64>(key).unwrap_or(0);
     let has_run = at(super::MAIN_STARTED) > 0 && at(super::MAIN_STARTED) >= at("InactiveExitTimestampMonotonic");
@@ -201,7 +207,7 @@ fn end_start(unit: &str) -> ! {
     }
 }
 
-/// Marks the conditions with `Once=` that fire now; gives those that have fired before.
+/// Marks the conditions with `Once=` that fire now; returns those that have fired before.
 fn spend(series: &mut Series, start: Start, arguments: &Arguments) -> Vec<String> {
     let mut spent = Vec::new();
     for once in arguments.all("once") {

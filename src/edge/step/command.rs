@@ -1,11 +1,13 @@
-//! A command that the helper runs: a step `Execute=+`, and any `Execute=` of a service that is root's and has no sandbox.
+//! Execution of commands by the helper: a step `Execute=+`, and any `Execute=` of a service that
+//! belongs to root and has no sandbox.
 //!
 //! The second gets the unit's environment as it is, as the service itself does. The first is the administrator's and may stand in the
 //! unit of another user: it gets that environment too, as systemd's own `+` lines do, but only what root has written there, and of that
 //! nothing that changes what a program loads ([`crate::core::environment`]). Systemd's own variables have what PID 1 says now.
 //!
-//! Who could write an `EnvironmentFile=` when PID 1 read it cannot be known afterwards: the file, or a directory above it, may be gone
-//! or be another one. So each is read here once more, and only what stands in a file of root's counts.
+//! The owner that an `EnvironmentFile=` had when PID 1 read it cannot be known afterwards: the file, or
+//! a directory above it, may be gone or replaced. So each file is read here once more, and only
+//! assignments in files of root's count.
 
 use super::ending::{TOLD, Told};
 use super::identity;
@@ -25,10 +27,11 @@ use std::process::Command;
 /// The root directory as PID 1 sees it, whatever mounts of the unit this process has.
 const PID_1S_ROOT: &str = "/proc/1/root";
 
-/// Runs it with the service's umask and gives the exit status of the step's line.
+/// Runs the command with the service's umask and returns the exit status of the step's line.
 ///
 /// # Errors
-/// There is no such program.
+/// The program does not exist or cannot be started, the service's commands do not run as root, or
+/// PID 1 does not answer.
 pub(super) fn execute(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
     let told = told::variables(run.state, line, &run.record);
     let mut command = if line.as_root {
@@ -60,11 +63,11 @@ fn administrators(line: &StepLine, run: &Run<'_>, told: Vec<(&'static str, Strin
     program::administrators(&line.arguments, &inherited, &variables, run.site.life)
 }
 
-/// What says which environment a unit's commands have.
+/// The properties that define the environment of a unit's commands.
 const ENVIRONMENT: [&str; 3] = ["Environment", "EnvironmentFiles", "UnsetEnvironment"];
 
-/// What is taken over of the environment of units, of which later ones count; `None`: PID 1 does not answer, and nobody knows what is
-/// root's.
+/// The environment taken over from these units, later ones first in rank; `None`: PID 1 does not
+/// answer, so no variable is known to be root's.
 fn inherited(units: Option<Vec<&Properties>>) -> Inherited {
     let Some(units) = units else { return Inherited::Only(Vec::new()) };
     let has_file = |known: &&Properties| known.first_texts("EnvironmentFiles").next().is_some();
@@ -82,7 +85,7 @@ fn of_unit(known: &Properties) -> impl Iterator<Item = String> {
     all.filter(|assignment| !is_unset(known, assignment))
 }
 
-/// Whether `UnsetEnvironment=` names this assignment, or its variable.
+/// True if `UnsetEnvironment=` names this assignment, or its variable.
 fn is_unset(known: &Properties, assignment: &str) -> bool {
     let name = assignment.split_once('=').map_or(assignment, |(name, _)| name);
     known.texts("UnsetEnvironment").any(|unset| unset == assignment || unset == name)
@@ -119,12 +122,12 @@ impl MadeDirectories {
     }
 }
 
-/// The variables that systemd itself sets, with what PID 1 says now.
+/// Returns the variables that systemd itself sets, with PID 1's current values.
 fn systemds_own(record: &RunRecord, known: &Properties) -> Vec<(&'static str, String)> {
     let main = known.number::<u32>("MainPID").filter(|pid| *pid > 0);
     let mut variables = vec![("INVOCATION_ID", record.invocation.clone())];
     variables.extend(main.map(|pid| ("MAINPID", pid.to_string())));
-    // Systemd sets these where a run has ended.
+    // systemd sets these after the end of a run.
     if record.end.is_some() {
         let Told { result, code, status } = Told::of(known);
         let told = [("SERVICE_RESULT", result), ("EXIT_CODE", code), ("EXIT_STATUS", status)];

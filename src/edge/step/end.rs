@@ -1,4 +1,5 @@
-//! `ExecStartPost=`, the last line of a start of a ward that has steps below its restart: runs them, and notes that it is up.
+//! `ExecStartPost=`, the last line of a start of a ward with steps after its restart: runs them and
+//! records that the run is up.
 
 use super::arguments::Arguments;
 use super::begin::{fires, once_place};
@@ -11,13 +12,14 @@ use crate::edge::{clock, series_file};
 use rustix::fs::Mode;
 use std::io;
 
-/// `end WARD UNIT [--fetch] [--once=CONDITION] [--step=…]`; gives the status of a step that the start depends on and that failed.
+/// `end WARD UNIT [--fetch] [--once=CONDITION] [--step=…]`; returns the status of a step that the
+/// start depends on and that failed.
 pub(super) fn end(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
     let noted = state.current().and_then(|run| state.run(run.as_str()).ok());
-    // At a boot this is the line that most often has nothing to do: then it asks nobody.
+    // At a boot this line usually has nothing to do: then it sends no query.
     let is_idle = |record: &RunRecord| record.start == StartKind::First && !lines.iter().any(|line| line.acts(record));
     let known = match &noted {
         Some(record) if is_idle(record) && !arguments.has("fetch") && !arguments.has("collect") => None,
@@ -47,7 +49,7 @@ fn ask(unit: &str) -> Properties {
     pid1::ask(unit, Wanted { unit: &["Id", "SubState", this_run::PROPERTY], own: &own }).unwrap_or_default()
 }
 
-/// The record of the run that PID 1 names, where it answers.
+/// Returns the record of the run that PID 1 names, or of the current run if PID 1 does not answer.
 fn record_of(
     (ward, unit): (&str, &str),
     (state, noted): (&WardState, Option<RunRecord>),
@@ -65,7 +67,7 @@ fn note_up(record: &mut RunRecord, known: Option<&Properties>) {
     record.up = Some(Up { main: main.map_or(at, clock::epoch_of_monotonic), at, since_boot: Some(since_boot) });
 }
 
-/// Marks what fires once, and says that the unit is up again.
+/// Marks the conditions that fire once, and logs that the unit is up again.
 fn finish(run: &Run<'_>, arguments: &Arguments) -> io::Result<()> {
     let record = &run.record;
     let failed = super::failed_steps(record);

@@ -1,4 +1,4 @@
-//! How a run ended: what systemd's variables would say, and the process whose end the run's was.
+//! The end of a run: the values of systemd's variables, and the process whose end ended the run.
 
 use crate::core::crash::exit_status::signal_name;
 use crate::core::crash::observation::{ProcessEnd, ServiceResult};
@@ -6,28 +6,30 @@ use crate::core::crash::verdict::{no_main_process_failed, process_end};
 use crate::edge::clock;
 use crate::edge::pid1::{Command, Properties};
 
-/// What [`Told::of`] reads.
+/// Properties that [`Told::of`] reads.
 pub(super) const TOLD: [&str; 5] = ["Result", "ExecMainPID", "ExecMainCode", "ExecMainStatus", super::MAIN_ENDED];
 
-/// All lists of commands that a run may fail by.
+/// All lists of commands whose failure can fail a run.
 pub(super) const LISTS: [&str; 6] =
     ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"];
 
-/// When the main process ended, by the wall clock as PID 1 has noted it: the ends of lines are told by no other.
+/// Property: the time at which PID 1 saw the main process end, by the wall clock, in microseconds;
+/// comparable with [`Command::ended`].
 pub(super) const MAIN_ENDED_AT: &str = "ExecMainExitTimestamp";
 
-/// What systemd also tells `ExecStopPost=` in the environment (systemd.exec(5)), where the service's user may have changed it.
+/// The values that systemd also passes to `ExecStopPost=` in the environment (systemd.exec(5)),
+/// which the service's user may have changed there.
 pub(super) struct Told {
     /// `$SERVICE_RESULT`.
     pub(super) result: String,
-    /// `$EXIT_CODE`, empty where there was no main process.
+    /// `$EXIT_CODE`, empty if there was no main process.
     pub(super) code: String,
-    /// `$EXIT_STATUS`, likewise.
+    /// `$EXIT_STATUS`, empty if there was no main process.
     pub(super) status: String,
 }
 
 impl Told {
-    /// As PID 1 itself makes these variables of the same properties.
+    /// Derives the variables from the properties in the same way as PID 1 does.
     pub(super) fn of(known: &Properties) -> Self {
         let at_end = known.number::<u64>(super::MAIN_ENDED).filter(|at| *at > 0);
         let main = known.number::<u32>("ExecMainPID").filter(|pid| *pid > 0).and(at_end);
@@ -38,7 +40,7 @@ impl Told {
     }
 }
 
-/// The end of a process as systemd's variables have it.
+/// Returns the end of a process as `$EXIT_CODE` and `$EXIT_STATUS`.
 pub(super) fn words(end: ProcessEnd) -> (String, String) {
     let (code, status) = match end {
         ProcessEnd::Exited(status) => ("exited", status.to_string()),
@@ -48,7 +50,7 @@ pub(super) fn words(end: ProcessEnd) -> (String, String) {
     (code.to_owned(), status)
 }
 
-/// systemd's word for the result of a run that a process's failure ends like this.
+/// Returns systemd's `Result` of a run that ends because a process fails like this.
 pub(super) fn result_of(end: ProcessEnd) -> &'static str {
     match end {
         ProcessEnd::Exited(_) => "exit-code",
@@ -57,7 +59,7 @@ pub(super) fn result_of(end: ProcessEnd) -> &'static str {
     }
 }
 
-/// The process whose end the run's was.
+/// The process whose end ended the run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failed {
     pub(super) code: String,
@@ -68,8 +70,9 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    /// The main process; but where systemd calls the run failed by exit or signal and no main process failed, it was the line that
-    /// failed last. And a line after the start that failed before the main process ended has had that stopped.
+    /// Determines the process: the main process; but if systemd calls the run failed by exit or
+    /// signal and no main process failed, the line that failed last. A line after the start that
+    /// failed before the main process ended has caused its stop.
     pub(super) fn of(told: &Told, known: &Properties) -> Self {
         let main = process_end(&told.code, &told.status);
         let failed = |line: Command| {
@@ -99,13 +102,14 @@ impl Failed {
     }
 }
 
-/// When the main process ended, as PID 1 saw it; now, where it never ran.
+/// Returns the time at which PID 1 saw the main process end, in milliseconds since the epoch; now,
+/// if it never ran.
 fn time_of_death(known: &Properties) -> u64 {
     let died = known.number(super::MAIN_ENDED).filter(|at| *at > 0);
     died.map_or_else(clock::since_epoch, clock::epoch_of_monotonic)
 }
 
-/// The same by the boot's clock.
+/// Returns the same time in milliseconds since boot.
 fn died_since_boot(known: &Properties) -> u64 {
     let died = known.number(super::MAIN_ENDED).filter(|at| *at > 0);
     died.map_or_else(clock::since_boot, clock::since_boot_of_monotonic)

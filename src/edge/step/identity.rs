@@ -1,38 +1,39 @@
-//! As whom a unit's commands run.
+//! The user as whom a unit's commands run.
 //!
-//! The generator finds that out from files, and gives the helper only the commands of services that are root's. But a file may say
-//! otherwise than systemd does: the drop-in of an alias, one that was added since, a unit of another generator. So PID 1, which knows,
-//! has the last word before the helper runs a command of the service's.
+//! The generator reads it from files, and gives the helper only the commands of services that run
+//! as root. But a file may differ from systemd's view: the drop-in of an alias, one that was added
+//! since, a unit of another generator. So PID 1, which knows, decides before the helper runs a
+//! command of the service.
 
 use super::list::Run;
 use crate::edge::pid1::{self, Properties, Wanted};
 use std::io;
 
-/// What [`is_roots`] reads, of the service.
+/// Properties of the service that [`is_roots`] reads.
 pub(super) const PROPERTIES: [&str; 4] = ["User", "Group", "SupplementaryGroups", "DynamicUser"];
 
-/// Whether the commands are root's; `None`: PID 1 has not said it.
+/// Returns true if the commands run as root; `None`: PID 1 did not tell.
 pub(super) fn is_roots(known: &Properties) -> Option<bool> {
     let dynamic = known.flag("DynamicUser")?;
     let is_root = |property| matches!(known.text(property), "" | "root" | "0");
     Some(!dynamic && is_root("User") && is_root("Group") && known.texts("SupplementaryGroups").next().is_none())
 }
 
-/// Makes sure of it before a command of the service's is run.
+/// Returns an error unless the commands of the unit, and of its ward's unit, run as root.
 ///
 /// # Errors
-/// They are somebody else's, or PID 1 does not say.
+/// The commands run as another user, or PID 1 does not tell.
 pub(super) fn must_be_roots(run: &Run<'_>) -> io::Result<()> {
     let own = match run.is_roots {
         None => ask(&run.unit)?,
         known => known,
     };
     judge(own)?;
-    // A condition's own service runs what is the ward's.
+    // A condition's own service runs commands of the ward.
     run.ward_unit.as_deref().map_or(Ok(()), must_be_roots_in)
 }
 
-/// The same of a command of this unit's that runs as root already.
+/// The same check for this unit alone, whose command runs as root already.
 ///
 /// # Errors
 /// As [`must_be_roots`].
@@ -40,7 +41,8 @@ pub(super) fn must_be_roots_in(unit: &str) -> io::Result<()> {
     judge(ask(unit)?)
 }
 
-/// Of a unit that is not there, or no more, systemd tells what any unit has that says nothing.
+/// Queries PID 1. For a unit that is not loaded systemd returns the default values; they are
+/// discarded.
 fn ask(unit: &str) -> io::Result<Option<bool>> {
     let known = pid1::ask(unit, Wanted { unit: &["LoadState"], own: &PROPERTIES })?;
     Ok(is_roots(&known).filter(|_| known.text("LoadState") == "loaded"))

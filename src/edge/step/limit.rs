@@ -1,4 +1,4 @@
-//! The death limit: its numbers in a line's options, and what follows when it is reached.
+//! The death limit: its numbers in a line's options, and the consequences when it is reached.
 
 use super::arguments::Arguments;
 use super::bad_line;
@@ -14,11 +14,11 @@ use crate::edge::{clock, triggers};
 use std::io;
 use std::time::Duration;
 
-/// A reboot as a last resort is refused this soon after boot, in milliseconds: a host that dies at every boot must stay
-/// up long enough to be mended.
+/// Time after boot during which a reboot as a last resort is refused, in milliseconds: a host that
+/// dies at every boot must stay up long enough for a repair.
 pub(super) const REBOOT_PAUSE: u64 = 10 * 60 * 1_000;
 
-/// Notes a death now and says whether it was one too many.
+/// Records a death now and reports whether it exceeds the limit.
 pub(super) fn death(series: &mut Series, end: LastEnd, arguments: &Arguments) -> io::Result<Verdict> {
     Ok(series.death(clock::since_boot(), end, of(arguments)?))
 }
@@ -29,8 +29,9 @@ pub(super) fn of(arguments: &Arguments) -> io::Result<DeathLimit> {
     Ok(DeathLimit { deaths: tolerated(arguments), within, reset_after })
 }
 
-/// The same where nothing can be written: systemd's own counter stands in for it. It counts the restarts of the unit's whole life, so
-/// only those since it was written down last count, and only if this run was as short as those of a loop are.
+/// The same decision if nothing can be written, based on systemd's own counter. It counts the
+/// restarts of the unit's whole life, so only those since its last stored value count, and only if
+/// this run was as short as those of a loop.
 pub(super) fn death_by_counter(counted: Counted, arguments: &Arguments) -> io::Result<Verdict> {
     let Counted { now, noted, lasted } = counted;
     let tolerated = tolerated(arguments);
@@ -40,14 +41,14 @@ pub(super) fn death_by_counter(counted: Counted, arguments: &Arguments) -> io::R
     Ok(if is_reached { Verdict::LimitReached } else { Verdict::Restart })
 }
 
-/// What there is to go by where nothing can be written.
+/// Input of [`death_by_counter`], the decision if nothing can be written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counted {
-    /// `NRestarts`, where systemd says it.
+    /// `NRestarts`, if systemd tells it.
     pub(super) now: Option<u32>,
-    /// The same when it was written down last.
+    /// Last stored value of `NRestarts`.
     pub(super) noted: u32,
-    /// How long the run's main process lived.
+    /// Life time of the run's main process.
     pub(super) lasted: Duration,
 }
 
@@ -55,13 +56,14 @@ fn tolerated(arguments: &Arguments) -> u32 {
     arguments.all("death-limit").next().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// The services of the `[OnLimit]` conditions that fire now; those with `Once=` are marked in `series`, to be saved first.
+/// Returns the services of the `[OnLimit]` conditions that fire now; those with `Once=` are marked
+/// in `series`, which must be saved first.
 pub(super) fn services<'a>(series: &mut Series, arguments: &'a Arguments) -> Vec<&'a str> {
     let once = arguments.all("run-once").filter(|service| series.spent.insert((*service).to_owned()));
     arguments.all("run").chain(once).collect()
 }
 
-/// What is done about one death too many.
+/// Consequence of a death that exceeds the limit.
 #[derive(Debug)]
 pub(super) struct Decision {
     next: Next,
@@ -73,16 +75,16 @@ enum Next {
     /// `OnLimit=none`.
     RestartAllTheSame,
     Exclude,
-    /// It should be excluded, but systemd must not stop it.
+    /// The ward should be excluded, but systemd must not stop its unit.
     RestartUnstoppable,
     RestartStack(StackName),
-    /// A reboot was asked for, too soon after boot.
+    /// A reboot was configured, but the host booted too recently.
     ExcludeInsteadOfReboot,
     Reboot,
 }
 
 impl Decision {
-    /// How the record says it.
+    /// Returns the decision as the run record stores it.
     pub(super) fn given_up(&self) -> Option<GivenUp> {
         match &self.next {
             Next::RestartAllTheSame | Next::RestartUnstoppable => None,
@@ -93,7 +95,7 @@ impl Decision {
     }
 }
 
-/// Decides it, so that it can be noted before it is done.
+/// Makes the decision without carrying it out, so that it can be recorded first.
 pub(super) fn decide(arguments: &Arguments) -> io::Result<Decision> {
     let (_, unit) = arguments.ward_and_unit()?;
     let within = time_span::render(arguments.span("within")?);
@@ -117,20 +119,20 @@ fn own_stack(arguments: &Arguments) -> io::Result<StackName> {
     StackName::new(name).map_err(|why| bad_line(&why.to_string()))
 }
 
-/// Who carries it out.
+/// The line that carries the decision out.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Site<'a> {
-    /// The line that notes the end, of this death.
+    /// The line that records the end, for this death.
     Ended(Death<'a>),
-    /// The first line of the next start, because nobody noted the end.
+    /// The first line of the next start, because the end was not recorded.
     Starting,
 }
 
-/// Leaves the mark of an exclusion that was decided, before anything else is written down: should this process be killed on its way, the
-/// next start is refused, and nobody counts from 0.
+/// Writes the mark of a decided exclusion before anything else is stored: if this process is killed
+/// afterwards, the next start is refused, and the count does not begin at 0 again.
 ///
 /// # Errors
-/// When it cannot be written.
+/// The mark cannot be written.
 pub(super) fn mark(state: &WardState, decision: Option<&Decision>) -> io::Result<()> {
     match decision.and_then(Decision::given_up) {
         Some(GivenUp::Exclude) => exclusion::save_by_limit(state, Vec::new(), clock::since_epoch()),
@@ -138,10 +140,10 @@ pub(super) fn mark(state: &WardState, decision: Option<&Decision>) -> io::Result
     }
 }
 
-/// Starts what `[OnLimit]` has to do and ends the restarts, or the host; the one happens whatever becomes of the other. Gives what it
-/// came to; `None`: the unit is restarted all the same.
+/// Starts the services of `[OnLimit]` and ends the restarts, or the host; neither depends on the
+/// success of the other. Returns the result; `None`: the unit is restarted all the same.
 ///
-/// The end comes last: called while the unit starts it ends this very process.
+/// The end of the restarts comes last: during a start of the unit it ends this very process.
 pub(super) fn carry_out(
     decision: &Decision,
     services: &[&str],
@@ -184,7 +186,7 @@ fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> i
     leave_down((ward, unit), why, "it")
 }
 
-/// Excludes the ward, unless systemd must not stop its unit: then it gives `None`.
+/// Excludes the ward, unless systemd must not stop its unit: then it returns `None`.
 fn leave_down((ward, unit): (&str, &str), why: &str, whom: &str) -> io::Result<Option<GivenUp>> {
     let is_stoppable = !must_not_be_stopped(unit);
     let what = if is_stoppable {
@@ -196,7 +198,8 @@ fn leave_down((ward, unit): (&str, &str), why: &str, whom: &str) -> io::Result<O
     is_stoppable.then(|| exclude(ward, unit)).transpose()
 }
 
-/// Marks the ward as excluded, and has its unit end in `failed`, for good, and with it what would start it again.
+/// Marks the ward as excluded and stops its unit, for good and in state `failed`, together with its
+/// active triggers.
 fn exclude(ward: &str, unit: &str) -> io::Result<GivenUp> {
     let state = WardState::of(ward);
     let found = triggers::active(unit);
@@ -211,19 +214,21 @@ fn must_not_be_stopped(unit: &str) -> bool {
     pid1::ask_patiently(unit, wanted).is_ok_and(|known| known.flag("RefuseManualStop") == Some(true))
 }
 
-/// Has the unit end in `failed`.
+/// Stops the unit, which ends in `failed`.
 fn stop(unit: &str) -> io::Result<()> {
     triggers::stop_with(unit, &[])
 }
 
-/// Ends the unit's restarts and asks for the full restart of its stack, which then starts it anew.
+/// Ends the unit's restarts and requests the full restart of its stack, which then starts the unit
+/// anew.
 ///
-/// The end comes first: later it would take back the start that the full restart has queued. But called while the unit starts it
-/// ends this very process, and the full restart ends that start anyway.
+/// The end comes first: later it would cancel the start that the full restart has queued. During a
+/// start of the unit it would end this very process, so it is left out: the full restart ends that
+/// start anyway.
 fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io::Result<Option<GivenUp>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let within = arguments.span("within")?.as_secs_f64();
-    // The last one was one more than are borne.
+    // The last death was one more than the limit tolerates.
     let deaths = tolerated(arguments).saturating_add(1);
     let caller = format!("{ward} ({deaths} deaths in {within} s)");
     let (stopped, asked) = match site {

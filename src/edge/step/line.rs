@@ -1,4 +1,4 @@
-//! A step's words, as the generator wrote them and as PID 1 shows them again.
+//! Parser for the words of a step, as the generator writes them and as PID 1 returns them.
 
 use super::{bad_line, failed_steps};
 use crate::core::recovery::gate::{Past, Place};
@@ -7,7 +7,7 @@ use crate::core::recovery::series::Start;
 use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult};
 use std::io;
 
-/// Stands in a list for the question whether the step of this number has failed.
+/// Keyword of a list entry that checks whether the step of this number has failed.
 const VERDICT: &str = "Verdict";
 
 /// A step as the generator wrote it.
@@ -20,15 +20,15 @@ pub(super) struct StepLine {
     pub(super) ignore_failure: bool,
     pub(super) as_root: bool,
     pub(super) own_service: bool,
-    /// The ward's unit, in a condition's own service.
+    /// The ward's unit, if the line belongs to a condition's own service.
     pub(super) ward_unit: Option<String>,
     pub(super) no_wait: bool,
-    /// The start fails if it does, be it after its `Else…` steps.
+    /// True if the start fails when this step fails, even after its `Else…` steps.
     pub(super) required: bool,
 }
 
 impl StepLine {
-    /// Reads the words after `own`: `WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`
+    /// Parses the words after `own`: `WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`
     pub(super) fn parse(words: &[String]) -> io::Result<Self> {
         let [ward, condition, step, rest @ ..] = words else {
             return Err(bad_line("a step names its ward, condition and number"));
@@ -37,7 +37,7 @@ impl StepLine {
         Self::of(ward, Entry { condition: condition.clone(), step: step.clone(), words })
     }
 
-    /// The same of a step in a list: `[FLAGS] KEYWORD ARGUMENT…`
+    /// Parses a step of a list: `[FLAGS] KEYWORD ARGUMENT…`
     pub(super) fn of(ward: &str, entry: Entry) -> io::Result<Self> {
         let Entry { condition, step, words: rest } = entry;
         let flags = rest.iter().take_while(|word| word.starts_with("--")).count();
@@ -58,7 +58,7 @@ impl StepLine {
         })
     }
 
-    /// Whether it acts, given what is on record.
+    /// Returns true if the step acts, given the run record.
     pub(super) fn acts(&self, record: &RunRecord) -> bool {
         let start = match record.start {
             _ if self.own_service => None,
@@ -72,7 +72,8 @@ impl StepLine {
         self.place.acts(Past { start, asked_to_stop, spent: &record.spent, failed: &failed })
     }
 
-    /// What it has come to: its exit status, when it ended and how long it took, both in milliseconds.
+    /// Makes the result of the step from its exit status, its end (`at`, since the epoch) and its
+    /// duration (`ms`), both in milliseconds.
     pub(super) fn result(&self, status: i32, at: u64, ms: u64) -> StepResult {
         StepResult {
             condition: self.place.condition.clone(),
@@ -86,18 +87,18 @@ impl StepLine {
         }
     }
 
-    /// Its result on record. A verdict has that of the step that it is about.
+    /// Returns the recorded result of the step. A verdict returns that of the step that it checks.
     pub(super) fn noted<'r>(&self, record: &'r RunRecord) -> Option<&'r StepResult> {
         let is_its = |result: &&StepResult| result.condition == self.place.condition && result.step == self.place.step;
         record.results.iter().find(is_its)
     }
 
-    /// Whether it runs nothing and only asks whether the start may go on.
+    /// Returns true if the entry runs nothing and only checks whether the start may go on.
     pub(super) fn is_verdict(&self) -> bool {
         self.keyword == VERDICT
     }
 
-    /// Whether the command takes the guard's place, so that it is the service's own in all but name.
+    /// Returns true if the command replaces the guard process and so runs as the service.
     pub(super) fn replaces_guard(&self) -> bool {
         !self.as_root && matches!(self.keyword.as_str(), "Execute" | "ElseExecute")
     }

@@ -1,7 +1,7 @@
-//! The list runner: runs the steps of one line, each command as its child.
+//! The list runner: runs the steps of one line, each command as a child process.
 //!
-//! Before and after each step the run's record is written, so that a step that runs is on record whatever happens to
-//! this process, to PID 1 or to the configuration meanwhile.
+//! The run's record is written before and after each step, so that a running step is recorded
+//! whatever happens to this process, to PID 1 or to the configuration.
 
 use super::arguments::Arguments;
 use super::line::StepLine;
@@ -16,10 +16,10 @@ use rustix::fs::Mode;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// For how long what PID 1 has said of the start holds.
+/// Time for which PID 1's last answer about the start stays valid.
 const FRESH: Duration = Duration::from_millis(20);
 
-/// The words before the first step, and the steps.
+/// Parses a line into the words before the first step and the steps.
 ///
 /// # Errors
 /// The line is damaged.
@@ -31,29 +31,29 @@ pub(super) fn read(words: &[String]) -> io::Result<(Arguments, Vec<StepLine>)> {
     Ok((arguments, lines))
 }
 
-/// What a list is part of.
+/// The part of a unit's life that a list belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// A start of the ward's unit, which may come to nothing meanwhile.
+    /// A start of the ward's unit, which may fail meanwhile.
     Start,
-    /// Its stop.
+    /// A stop of the ward's unit.
     Stop,
-    /// A service of the condition's own.
+    /// A run of a condition's own service.
     Condition,
 }
 
-/// Where a line stands.
+/// Context in which a line runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Site {
     pub(super) phase: Phase,
-    /// That of the service, for its commands.
+    /// Umask of the service, for its commands.
     pub(super) umask: Mode,
-    /// How long its commands may live.
+    /// Life time of its commands.
     pub(super) life: Life,
 }
 
 impl Site {
-    /// Of a line with these options.
+    /// Makes the context of a line with these options.
     pub(super) fn new(phase: Phase, umask: Mode, arguments: &Arguments) -> Self {
         let life = if arguments.has(TIED) { Life::Tied } else { Life::Own };
         Self { phase, umask, life }
@@ -64,20 +64,20 @@ impl Site {
 pub(super) struct Run<'a> {
     pub(super) state: &'a WardState,
     pub(super) record: RunRecord,
-    /// The unit that has this line.
+    /// The unit that contains this line.
     pub(super) unit: String,
-    /// That of the ward, where the line is in a condition's own service.
+    /// The ward's unit, if the line belongs to a condition's own service.
     pub(super) ward_unit: Option<String>,
     pub(super) site: Site,
-    /// Whether the unit's commands are root's, where PID 1 has said it.
+    /// True if the unit's commands run as root; `None`: PID 1 did not tell.
     pub(super) is_roots: Option<bool>,
-    /// When PID 1 said that the start goes on.
+    /// Time of PID 1's last answer about the start.
     looked: Option<Instant>,
     is_over: bool,
 }
 
 impl<'a> Run<'a> {
-    /// Of the ward's unit.
+    /// Makes a run of the ward's unit.
     pub(super) fn new(state: &'a WardState, record: RunRecord, site: Site) -> Self {
         Self {
             state,
@@ -91,10 +91,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The present one of the ward's unit, of the line of a step.
+    /// Loads the present run of a step's line, which belongs to the ward's unit or to a condition's
+    /// own service.
     ///
     /// # Errors
-    /// It is not noted, or its record cannot be read.
+    /// The run is not recorded, or its record cannot be read.
     pub(super) fn of_line(line: &StepLine, state: &'a WardState, umask: Mode) -> io::Result<Self> {
         if line.own_service {
             return this_run::condition_run(state, (&line.ward, &line.place.condition), umask);
@@ -104,7 +105,7 @@ impl<'a> Run<'a> {
         Ok(Self::new(state, record, Site { phase, umask, life: Life::Own }))
     }
 
-    /// Takes in what PID 1 has just said of the start.
+    /// Updates the run from PID 1's latest answer about the start.
     pub(super) fn hear(&mut self, known: &Properties) {
         self.looked = Some(Instant::now());
         let other = this_run::known(known).is_some_and(|run| run.as_str() != self.record.invocation);
@@ -112,13 +113,13 @@ impl<'a> Run<'a> {
         self.is_roots = identity::is_roots(known).or(self.is_roots);
     }
 
-    /// Whether the start has come to nothing, so that what is left of its steps must not run.
+    /// Returns true if the start has failed, so that its remaining steps must not run.
     pub(super) fn is_over(&mut self) -> bool {
         let is_known = self.looked.is_some_and(|at| at.elapsed() < FRESH);
         if self.site.phase == Phase::Start && !self.is_over && !is_known {
             let own = [&super::STATE_OF_START[..], &identity::PROPERTIES].concat();
             let wanted = Wanted { unit: &["SubState", this_run::PROPERTY], own: &own };
-            // When PID 1 cannot be asked the start is taken to go on.
+            // If PID 1 cannot be asked, the start is assumed to go on.
             self.hear(&pid1::ask(&self.record.unit, wanted).unwrap_or_default());
         }
         self.is_over
@@ -138,7 +139,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs the steps that act; gives the status of one that the start depends on and that failed, else 0.
+    /// Runs the steps that act; returns the status of a failed step that the start depends on, else
+    /// 0.
     pub(super) fn steps(&mut self, lines: &[StepLine]) -> u8 {
         for line in lines {
             if line.is_verdict() {
@@ -161,7 +163,7 @@ impl<'a> Run<'a> {
         0
     }
 
-    /// The same, and gives the exit status of the line.
+    /// Runs the steps that act and returns the exit status of the line.
     pub(super) fn whole(&mut self, lines: &[StepLine]) -> u8 {
         match self.steps(lines) {
             0 => self.exit_status(lines),
@@ -169,8 +171,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Exit status of the line, for `systemctl status`: 0, or where the start does not depend on any step, that of the first one that
-    /// failed.
+    /// Returns the exit status of the line for `systemctl status`: 0, or, if the start does not
+    /// depend on any step, the status of the first failed one.
     pub(super) fn exit_status(&self, lines: &[StepLine]) -> u8 {
         if lines.iter().any(|line| line.required || line.is_verdict()) {
             return 0;
@@ -181,7 +183,7 @@ impl<'a> Run<'a> {
     fn step(&mut self, line: &StepLine) -> u8 {
         let begun = Instant::now();
         let result = |status| line.result(status, clock::since_epoch(), time_span::millis(begun.elapsed()));
-        // Should this process be killed, the step is on record as failed: later steps depend on that.
+        // If this process is killed, the step is recorded as failed: later steps depend on that.
         let noted = self.record.results.len();
         self.record.results.push(result(KILLED));
         self.save();
@@ -192,13 +194,14 @@ impl<'a> Run<'a> {
         status
     }
 
-    /// The status of the step that this one stands for, 0 where it did not fail.
+    /// Returns the status of the step that this entry names, 0 if it did not fail.
     fn status_of_failed(&self, line: &StepLine) -> u8 {
         let failed = line.noted(&self.record).filter(|result| result.outcome == Outcome::Failed);
         failed.map_or(0, |result| u8::try_from(result.status).ok().filter(|status| *status > 0).unwrap_or(1))
     }
 
-    /// Writes the record. Where that fails the steps go on: the record at hand has all that they depend on.
+    /// Writes the record. If that fails, the steps go on: the record in memory holds everything
+    /// that they need.
     pub(super) fn save(&self) {
         if let Err(error) = self.state.save_run(&self.record) {
             let ward = &self.record.ward;
@@ -207,7 +210,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// `steps WARD UNIT [--fetch] [--step=…]`: steps between or behind commands that have lines of their own.
+/// `steps WARD UNIT [--fetch] [--step=…]`: runs steps between or after commands that have lines of
+/// their own.
 pub(super) fn steps(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = read(words)?;
     let state = WardState::of(arguments.word(0)?);
@@ -216,7 +220,8 @@ pub(super) fn steps(words: &[String], umask: Mode) -> io::Result<u8> {
     Ok(run_list(Run::new(&state, record, Site::new(phase, umask, &arguments)), &arguments, &lines))
 }
 
-/// `condition WARD CONDITION --unit=UNIT [--fetch] [--step=…]`: steps of a condition in its own service.
+/// `condition WARD CONDITION --unit=UNIT [--fetch] [--step=…]`: runs steps of a condition in its
+/// own service.
 pub(super) fn condition(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = read(words)?;
     let (ward, condition) = (arguments.word(0)?, arguments.word(1)?);

@@ -1,4 +1,5 @@
-//! The MESSAGE_IDs of the helper's journal entries. Each has an entry in the message catalog; none is ever reused.
+//! The MESSAGE_IDs of the helper's journal entries. Each has an entry in the message catalog and is
+//! never reused.
 
 /// A run of a ward has ended; the entry holds its whole record.
 pub const ENDED: &str = "988202c664e947dfbbc97abc0ed22e39";

@@ -1,8 +1,8 @@
-//! `unitward-step`: the helper PID 1 runs in the lines the generator writes.
+//! `unitward-step`: the helper that PID 1 runs in the lines that the generator writes.
 //!
-//! It decides nothing by itself: what was asked of it stands in its arguments, what happened before in the run
-//! record, and what follows in [`crate::core::recovery`]. Its failure never stops a service: all lines but the steps of
-//! `OnStepFailure=fail` carry `-`.
+//! It decides nothing by itself: its arguments hold the request, the run record holds the past, and
+//! [`crate::core::recovery`] decides the rest. Its failure never stops a service: all lines but the
+//! steps of `OnStepFailure=fail` carry `-`.
 
 mod act;
 mod arguments;
@@ -41,16 +41,16 @@ use rustix::fs::Mode;
 use std::io;
 use std::process::ExitCode;
 
-/// What the helper makes is everybody's to read and root's alone to write.
+/// Umask of the helper: its files are readable by all users and writable by root alone.
 const UMASK: Mode = Mode::from_raw_mode(0o022);
 
-/// Exit status for a call that nobody but a person at a terminal can have made (sysexits.h, `EX_USAGE`).
+/// Exit status for a call that only a person at a terminal can have made (sysexits.h, `EX_USAGE`).
 const USAGE: u8 = 64;
 
 /// Entry point of the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    // The service's own may be any. It is given back to commands of the unit's.
+    // The umask of the service may have any value. Commands of the unit run with it again.
     let umask = rustix::process::umask(UMASK);
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     if let Some((TIED, words)) = arguments.split_first().map(|(command, words)| (command.as_str(), words)) {
@@ -82,19 +82,21 @@ pub fn main() -> ExitCode {
     };
     let status = done.unwrap_or_else(|error| {
         tracing::warn!(UNITWARD_WARD = rest[0], "Failed to do \"{command}\" of ward {}: {error}", rest[0]);
-        // The start does not depend on us: of ExecCondition= a 1 would keep it from happening.
+        // The start does not depend on the helper: a status of 1 from ExecCondition= would prevent
+        // it.
         u8::from(command != "begin")
     });
     ExitCode::from(status)
 }
 
-/// Whether root has called this in a session and not systemd in a service. Others can do no harm, and may not see which it is.
+/// Returns true if root has called this program in a session, outside a service of systemd. Calls
+/// by other users are harmless, and such users may be unable to see the unit.
 fn is_called_by_hand() -> bool {
     rustix::process::geteuid().is_root()
         && peer::unit_of(std::process::id()).is_some_and(|unit| unit.ends_with(".scope"))
 }
 
-/// Takes the ward's folder back, should it be somebody else's.
+/// Takes the ward's folder back if it does not belong to root alone.
 fn secure(ward: &str) {
     if !rustix::process::geteuid().is_root() {
         return;
@@ -115,21 +117,22 @@ fn usage() -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// When PID 1 saw the main process end, by its monotonic clock.
+/// Property: the time at which PID 1 saw the main process end, by its monotonic clock.
 const MAIN_ENDED: &str = "ExecMainExitTimestampMonotonic";
 
-/// What [`start_has_failed`] must know, of the service.
+/// Properties of the service that [`start_has_failed`] reads.
 const STATE_OF_START: [&str; 6] =
     ["Type", MAIN_STARTED, MAIN_ENDED, "RemainAfterExit", "ExecMainCode", "ExecMainStatus"];
 
-/// What `ExecMainCode` is for a process that has exited (sigaction(2), `CLD_EXITED`).
+/// Value of `ExecMainCode` for a process that has exited (sigaction(2), `CLD_EXITED`).
 const EXITED: i32 = 1;
 
-/// Whether the unit's present start has come to nothing: somebody asked for a stop, a line timed out, or the main process
-/// died among the steps.
+/// Returns true if the unit's present start has failed: a stop was requested, a line timed out, or
+/// the main process died while the steps ran.
 ///
-/// systemd ends the line that runs and then, because the failure of our lines does not count, goes on with the next one;
-/// after a death it goes on with all of them. When PID 1 could not be asked the start is taken to go on.
+/// systemd ends the running line and then, because the failure of the helper's lines does not
+/// count, continues with the next one; after a death it continues with all of them. If PID 1 could
+/// not be asked, the start is assumed to go on.
 fn start_has_failed(shown: &Properties) -> bool {
     let at = |key: &str| shown.number::<u64>(key).unwrap_or(0);
     let (began, ended) = (at(MAIN_STARTED), at(MAIN_ENDED));
@@ -140,25 +143,26 @@ fn start_has_failed(shown: &Properties) -> bool {
     died || state.starts_with("stop") || state.starts_with("final")
 }
 
-/// The steps that failed so far, as the gate asks for them.
+/// The steps that failed so far, as pairs of condition and step for the gate.
 fn failed_steps(record: &RunRecord) -> Vec<(String, String)> {
     let failed = record.results.iter().filter(|result| result.outcome == crate::edge::record::Outcome::Failed);
     failed.map(|result| (result.condition.clone(), result.step.clone())).collect()
 }
 
-/// The record of a run whose beginning could not be written down: PID 1's own counter says what kind of start it was.
+/// Makes the record of a run whose beginning could not be written: PID 1's own counter tells the
+/// kind of start.
 fn lost(ward: &str, unit: &str, (invocation, known): (&InvocationId, &Properties)) -> RunRecord {
     let restarts = known.number("NRestarts").unwrap_or(0);
     let start = if restarts > 0 { StartKind::AfterAbnormalDeath } else { StartKind::First };
     RunRecord { restarts, ..RunRecord::new(ward, name(unit, known), invocation.as_str(), start) }
 }
 
-/// What systemd calls the unit: a line may name it by an alias.
+/// Returns systemd's name of the unit: a line may use an alias.
 fn name<'n>(unit: &'n str, known: &'n Properties) -> &'n str {
     Some(known.text("Id")).filter(|id| !id.is_empty()).unwrap_or(unit)
 }
 
-/// An error that tells the caller of the generated line what is wrong with it.
+/// An error that tells the caller the defect of the generated line.
 fn bad_line(what: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidInput,

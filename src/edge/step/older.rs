@@ -1,6 +1,7 @@
-//! Lines of units that version 0.4 has generated: they run until systemd has read the new ones.
+//! Lines of units that version 0.4 has generated: they run until systemd has loaded the new ones.
 //!
-//! There each step had a line of its own, and PID 1 replaced the variables of its command.
+//! In that version each step had a line of its own, and PID 1 replaced the variables of its
+//! command.
 
 use super::arguments::Arguments;
 use super::line::StepLine;
@@ -11,10 +12,10 @@ use crate::edge::record::WardState;
 use rustix::fs::Mode;
 use std::io;
 
-/// `step WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`
+/// `step WARD CONDITION STEP [FLAGS] KEYWORD ARGUMENT…`: runs one step.
 ///
 /// # Errors
-/// The line is damaged, or nobody knows which run this is.
+/// The line is damaged, or the run is unknown.
 pub(super) fn step(words: &[String], umask: Mode) -> io::Result<u8> {
     let mut line = StepLine::parse(words)?;
     for argument in &mut line.arguments {
@@ -33,10 +34,10 @@ pub(super) fn step(words: &[String], umask: Mode) -> io::Result<u8> {
     Ok(if line.required { status } else { 0 })
 }
 
-/// `collect WARD UNIT`
+/// `collect WARD UNIT`: adds results that PID 1 alone knows to the record.
 ///
 /// # Errors
-/// Nobody knows which run this is.
+/// The run is unknown.
 pub(super) fn collect(arguments: &Arguments, umask: Mode) -> io::Result<u8> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);

@@ -1,7 +1,8 @@
-//! Results that PID 1 alone has: of commands that ran as the service, in place of their guard.
+//! Results that only PID 1 has: of commands that ran as the service, in place of their guard.
 //!
-//! PID 1 forgets them at a daemon-reload, all but how the line ends that runs meanwhile, and when that one began. So whoever asks
-//! PID 1 in the course of a start notes what it knows by then.
+//! A daemon-reload makes PID 1 forget them, except the end, but not the beginning, of the line that
+//! runs meanwhile. So every line that queries PID 1 during a start records the results known by
+//! then.
 
 use super::line::StepLine;
 use super::own::SKIPPED;
@@ -11,10 +12,10 @@ use crate::edge::clock;
 use crate::edge::pid1::{Command, Properties};
 use crate::edge::record::RunRecord;
 
-/// The lists of commands a unit has, in the order they run.
+/// The lists of commands of a unit, in the order in which they run.
 pub(super) const LISTS: [&str; 4] = ["ExecStartPre", "ExecStart", "ExecStartPost", "ExecStopPost"];
 
-/// Adds the results that `known` has and `record` has not.
+/// Adds the results that are in `known` but not in `record`.
 pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
     let main = known.number(super::MAIN_STARTED).filter(|at| *at > 0).map(clock::epoch_of_monotonic);
     let mut over = record.begun.map(|begun| begun.saturating_add(record.backoff_ms.unwrap_or(0)));
@@ -32,9 +33,9 @@ pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
     }
 }
 
-/// A start that came to nothing while its lines ran: PID 1 went on with them, and they did nothing.
+/// A start that failed while its lines ran: PID 1 continued with them, and they did nothing.
 struct Cut {
-    /// When its main process died, in milliseconds since the epoch.
+    /// Time at which its main process died, in milliseconds since the epoch.
     died: Option<u64>,
 }
 
@@ -42,24 +43,26 @@ impl Cut {
     fn of(record: &RunRecord, known: &Properties) -> Option<Self> {
         let begun = record.begun.filter(|_| record.up.is_none() && super::start_has_failed(known))?;
         let at = |key| known.number(key).filter(|at| *at > 0).map(clock::epoch_of_monotonic);
-        // Before the main process starts PID 1 tells of the last one.
+        // Before the main process starts, PID 1 reports the previous one.
         let is_of_this_start = at(super::MAIN_STARTED).is_some_and(|main| main >= begun);
         let died = at(super::MAIN_ENDED).filter(|_| is_of_this_start && known.text("Type") != "oneshot");
         Some(Self { died })
     }
 
-    /// Whether a line did nothing: it said so, or where it may not, it began after the death.
+    /// Returns true if a line did nothing: its status says so, or it began after the death.
     fn passes(&self, seen: &Command, line: Option<&StepLine>) -> bool {
         let ended = seen.ended / 1_000;
         let began = seen.took.map(|took| ended.saturating_sub(time_span::millis(took)));
         let is_late = seen.end.is_some() && self.died.zip(began).is_some_and(|(died, began)| began >= died);
-        // Before the death the status is the command's own, and so it is where the start depends on it.
+        // Before the death the status is that of the command, and always so if the start depends on
+        // the line.
         let may_say_so = line.is_some_and(|line| !line.required) && self.died.is_none_or(|died| ended >= died);
         is_late || (may_say_so && status(seen) == Some(SKIPPED.into()))
     }
 }
 
-/// Adds the result of a line if it is missing; what came before the line was over at `over`. Gives when a step that was noted ended.
+/// Adds the result of a line if it is missing; `over` is the end of what ran before the line.
+/// Returns the end of a step that was recorded already.
 fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), over: Option<u64>) -> Option<u64> {
     let line = line?;
     if let Some(noted) = line.noted(record) {
@@ -67,7 +70,7 @@ fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), ov
     }
     let is_ours = line.replaces_guard() && line.ward == record.ward;
     if let Some(status) = status(seen).filter(|_| is_ours && line.acts(record)) {
-        // Each line begins when the one before it is over.
+        // Each line begins at the end of the previous one.
         let since_then = || over.map_or(0, |over| (seen.ended / 1_000).saturating_sub(over));
         let ms = seen.took.map_or_else(since_then, time_span::millis);
         record.results.push(line.result(status, seen.ended / 1_000, ms));
@@ -75,16 +78,16 @@ fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), ov
     None
 }
 
-/// The line of a command, if it is a step.
+/// Returns the step of a command; `None`: the command is not a step.
 fn step(seen: &Command) -> Option<StepLine> {
     let [_, command, line @ ..] = seen.words.as_slice() else { return None };
     let line = matches!(command.as_str(), "own" | "step").then(|| StepLine::parse(line).ok()).flatten()?;
-    // As the ward has them: a dollar is written twice for PID 1, which leaves it to the helper.
+    // As written in the ward: a dollar is doubled for PID 1, which passes it on to the helper.
     let arguments = line.arguments.iter().map(|word| word.replace("$$", "$")).collect();
     Some(StepLine { arguments, ..line })
 }
 
-/// The exit status of a command, that of a signal as shells number it; `None` while it has not ended.
+/// Returns the exit status of a command, 128 + n for signal n; `None` until it ends.
 fn status(seen: &Command) -> Option<i32> {
     seen.end.map(|end| match end {
         ProcessEnd::Exited(status) => status,
@@ -98,7 +101,8 @@ mod tests {
     use crate::edge::record::{End, Outcome, StartKind, StepResult, Up};
     use zbus::Variant;
 
-    /// What PID 1 knows of a list: the steps as they stand in the unit, and the status each ended with, if it ran.
+    /// A list as PID 1 returns it: the steps as written in the unit, and the exit status of each
+    /// that ran.
     fn seen(list: &'static str, steps: &[(&str, Option<i32>)]) -> (&'static str, Variant<'static>) {
         begun_at(100_000, list, steps)
     }

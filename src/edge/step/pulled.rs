@@ -1,17 +1,19 @@
-//! Which other unit has taken this one down with it: by `BindsTo=`, `Requires=`, `PartOf=` and the like.
+//! The unit that has taken this one down with it: by `BindsTo=`, `Requires=`, `PartOf=` and the
+//! like.
 //!
-//! PID 1 does not say why it stops a unit. But while it does so the unit that others are stopped with is down, or has a job that is
-//! going to stop it.
+//! PID 1 does not tell the reason of a stop. But during the stop, the unit that caused it is down,
+//! or has a job that is going to stop it.
 
 use crate::edge::pid1::{self, Properties, Wanted};
 
-/// The lists of units whose end, or whose stop, is this one's.
+/// Properties that list the units whose end or stop also stops this one.
 pub(super) const LISTS: [&str; 5] = ["BindsTo", "Requires", "Requisite", "PartOf", "StopPropagatedFrom"];
 
-/// When a unit was no longer active.
+/// Property: the time at which a unit left `active`.
 const LEFT: &str = "ActiveExitTimestampMonotonic";
 
-/// The first of them that is going down or is down; `None`: there is none, or the host goes down as a whole.
+/// Returns the first listed unit that is going down or is down; `None`: there is none, PID 1 cannot
+/// be asked, or the whole host shuts down.
 pub(super) fn by(known: &Properties) -> Option<String> {
     let others: Vec<&str> = LISTS.iter().flat_map(|list| known.texts(list)).filter(|unit| may_go_down(unit)).collect();
     if others.is_empty() {
@@ -24,12 +26,13 @@ pub(super) fn by(known: &Properties) -> Option<String> {
     (!pid1::is_going_down()).then_some(unit)
 }
 
-/// What every service requires is not what took one down.
+/// Returns false for units that every service requires: they are not the cause.
 fn may_go_down(unit: &str) -> bool {
     !unit.ends_with(".slice") && !matches!(unit, "sysinit.target" | "basic.target" | "-.mount")
 }
 
-/// Whether it is about to be stopped, or has gone down since this run began: a oneshot that it needed may have been done long before.
+/// Returns true if the unit is about to be stopped, or has gone down since this run began: a
+/// oneshot may have finished long before.
 fn goes_down(shown: &Properties, began: u64) -> bool {
     match shown.text("ActiveState") {
         "active" | "reloading" | "refreshing" => shown.job().is_some(),

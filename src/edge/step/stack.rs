@@ -1,4 +1,5 @@
-//! The ward's stack: what its full restart ends is no death, and it is asked for one.
+//! The ward's stack: requests its full restart, and recognises runs that such a restart has ended,
+//! which are no deaths.
 
 use crate::core::config::StackName;
 use crate::core::crash::observation::InvocationId;
@@ -8,16 +9,18 @@ use crate::edge::full_restart::ask::{self, AskError};
 use crate::edge::full_restart::underway;
 use std::io;
 
-/// Whether a full restart that is under way has ended a run which began and ended at these times, by PID 1's monotonic clock in
-/// microseconds; 0: it never had a main process that ended.
+/// Returns true if a full restart by a script, still under way, has ended a run with this start and
+/// end, by PID 1's monotonic clock in microseconds; `died` is 0 if no main process ended.
 ///
-/// Its restart script may do so in any way, and the kill of a process looks like a crash. Where systemd restarts there is no need
-/// to ask: its jobs tell. Who had died before has died of something else, and a run that has begun since is none that it ends.
+/// The restart script may end processes in any way, and the kill of a process looks like a crash.
+/// If systemd restarts the stack, no check is needed: its jobs tell. A process that had died before
+/// died of another cause, and a run that has begun since is not ended by the restart.
 pub(super) fn has_ended(stack: &str, began: u64, died: u64) -> bool {
     underway::script_since(stack).is_some_and(|since| is_its_doing(since, began, died))
 }
 
-/// Whether a full restart by a script is under way, which may have ended what has just ended.
+/// Returns true if a full restart by a script is under way, which may have ended the run that has
+/// just ended.
 pub(super) fn is_at_work(stack: &str) -> bool {
     underway::script_since(stack).is_some()
 }
@@ -26,17 +29,18 @@ fn is_its_doing(since: u64, began: u64, died: u64) -> bool {
     began < since && (died == 0 || died >= since)
 }
 
-/// A unit and the run in which it died.
+/// A death: a unit and the run in which it died.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Death<'a> {
     pub(super) unit: &'a str,
     pub(super) invocation: &'a str,
 }
 
-/// Asks for a full restart; it is under way when this returns, or about to be.
+/// Requests a full restart; on success it is under way or about to begin.
 ///
 /// # Errors
-/// When it is refused, has failed or nobody answers.
+/// The restart is refused or has failed, or the request cannot be handed over. A request that was
+/// taken but not answered in time is no error.
 pub(super) fn restart(stack: &StackName, caller: String, death: Option<Death<'_>>) -> io::Result<()> {
     let cause = death.and_then(|death| {
         let invocation = InvocationId::parse(death.invocation)?;

@@ -1,11 +1,13 @@
-//! Notes a death in place of the lines that PID 1 could not run.
+//! Records a death in place of the lines that PID 1 could not run.
 //!
-//! A unit's user, working directory or environment file may not be there. Then PID 1 can run none of its lines, those that note how a
-//! run began and ended among them, and without them there is no death limit. unitwardd sees each end on the bus, and where no
-//! line has noted it, does so here: with the options of the very line that could not run, as PID 1 has it.
+//! A unit's user, working directory or environment file may be missing. Then PID 1 can run none of
+//! its lines, including those that record the start and the end of a run, and without them there is
+//! no death limit. unitwardd sees each end on the bus, and if no line has recorded it, does so
+//! here: with the options of the line that could not run, as PID 1 has it.
 //!
-//! Invariants: a death is counted once. What a line has noted is left alone, and each takes its turn; the death of a run that the next
-//! start has found unnoted, and has counted, is known by that start. A unit that has no line of ours is none of our business.
+//! Invariants: a death is counted once. Records of lines are left unchanged, and all writers take
+//! turns; the death of a run that the next start has found unrecorded, and has counted, is
+//! recognised by that start. Units without lines of Unitward are ignored.
 
 use super::arguments::Arguments;
 use super::ending::{self, Failed, LISTS, TOLD, Told};
@@ -22,64 +24,67 @@ use crate::edge::{clock, series_file};
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-/// How long a unit that is given up may take to be down.
+/// Longest wait for a unit that is given up to be down.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Pause between two looks at it.
+/// Pause between two queries of its state.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A death that no line has noted.
+/// A death that no line has recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unnoted {
     /// The ward's name.
     pub ward: String,
     /// Its unit.
     pub unit: String,
-    /// The run.
+    /// The run that died.
     pub invocation: InvocationId,
     /// `NRestarts` in this run.
     pub restarts: u32,
-    /// When it began, as far as was seen, milliseconds since the epoch.
+    /// Observed start time of the run, in milliseconds since the epoch.
     pub begun: u64,
-    /// What kind of death it was.
+    /// Kind of the death.
     pub kind: LastEnd,
-    /// PID 1's word for the result.
+    /// `Result` of the run, as PID 1 gives it.
     pub result: String,
-    /// How the main process ended, if there was one.
+    /// End of the main process, if there was one.
     pub process: Option<ProcessEnd>,
-    /// That process.
+    /// Process id of the main process.
     pub pid: Option<u32>,
-    /// When, milliseconds since the epoch.
+    /// Time of the death, in milliseconds since the epoch.
     pub at: u64,
 }
 
-/// What follows from a death that was noted, and is yet to be done: to tell of it, and what the death limit demands. That takes its time.
+/// Pending actions after a recorded death: its journal entry, and the demands of the death limit.
+/// They may take long.
 #[derive(Debug)]
 pub struct Consequence {
     state: WardState,
     record: RunRecord,
-    /// Whether it could be written down.
+    /// Result of storing the death.
     noted: io::Result<()>,
     decision: Option<Decision>,
     services: Vec<String>,
     arguments: Arguments,
 }
 
-/// Notes it; `None`: there was nothing to note.
+/// Records the death; `None`: there was nothing to record.
 ///
 /// # Errors
-/// When PID 1 cannot be asked.
+/// PID 1 cannot be asked, or the line's options are damaged.
 pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     let Some(line) = line(death)? else { return Ok(None) };
     let arguments = &line.arguments;
     let state = WardState::of(&death.ward);
     let _turn = state.turn();
-    // What the script of a full restart ends is no death, and how is not known here.
+    // A run that the script of a full restart ends is no death, and the kind of its end is not
+    // known here.
     if arguments.all("stack").any(stack::is_at_work) || was_given_up_before(&state, death) {
         return Ok(None);
     }
     let Some(noted) = noted(&state, death) else { return Ok(None) };
     let mut series = series_file::load(&state);
-    // The line has counted it, and was killed before it could write down how the run ended; or do what the limit demands.
+    // The line has counted the death, and was killed before it could store the end of the run or
+    // meet the demands of the limit.
     let is_counted = !series.open && series.died_in.as_deref() == Some(death.invocation.as_str());
     let is_late = matches!(noted, Noted::Nothing) && has_begun_since(&state, death);
     let (mut record, missed) = match noted {
@@ -95,7 +100,7 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
         false => count(&mut series, death, &line)?,
     };
     let mut verdict = if missed == Verdict::LimitReached { missed } else { counted };
-    // Where nothing can be written down the count never grows.
+    // If nothing can be stored, the count never grows.
     let saved = series_file::save(&state, &series);
     if saved.is_err() && verdict == Verdict::Restart {
         verdict = limit::death_by_counter(by_counter, arguments)?;
@@ -106,37 +111,38 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     record.end = Some(end(death, decision.as_ref(), &line));
     let marked = limit::mark(&state, decision.as_ref());
     let noted = state.save_run(&record).and(saved);
-    // What [OnLimit] does once is remembered before it is done.
+    // Conditions of [OnLimit] that fire once are stored before they run.
     let noted = noted.and_then(|()| series_file::save(&state, &series));
-    // Old records are in nobody's way for the time being.
+    // Old records do no harm for the time being.
     let _ = state.prune_runs(death.invocation.as_str());
     Ok(Some(Consequence { state, record, noted: noted.and(marked), decision, services, arguments: line.arguments }))
 }
 
-/// Whether the limit was reached before, and this run was under way or came by itself before the unit was stopped for good. A start by
-/// hand ends the exclusion.
+/// Returns true if the limit was reached before, and this run was under way or came by itself
+/// before the unit was stopped for good. A start by hand ends the exclusion.
 fn was_given_up_before(state: &WardState, death: &Unnoted) -> bool {
     exclusion::load(state).is_some_and(|mark| mark.by == By::Limit && (death.begun <= mark.at || death.restarts > 0))
 }
 
 impl Unnoted {
-    /// How long the run lasted, as far as was seen.
+    /// Returns the observed duration of the run.
     fn lasted(&self) -> Duration {
         Duration::from_millis(self.at.saturating_sub(self.begun))
     }
 }
 
 impl Consequence {
-    /// Whether it may take long.
+    /// Returns true if the actions may take long.
     #[must_use]
     pub fn takes_long(&self) -> bool {
         self.decision.is_some()
     }
 
-    /// Does it, and waits until a unit that is given up is down: who is told so may look.
+    /// Carries the actions out, and waits until a unit that is given up is down, so that its state
+    /// is final on return.
     ///
     /// # Errors
-    /// The death could not be written down, or what the limit demands cannot be done.
+    /// The death could not be stored, or the demands of the limit cannot be met.
     pub fn carry_out(self) -> io::Result<()> {
         let Self { state, mut record, noted, decision, services, arguments } = self;
         let is_excluded = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude);
@@ -151,7 +157,7 @@ impl Consequence {
     }
 }
 
-/// The line that notes the ends of the unit's runs.
+/// The line that records the ends of the unit's runs.
 struct Line {
     arguments: Arguments,
     /// The unit's `Restart=`.
@@ -159,13 +165,13 @@ struct Line {
 }
 
 impl Line {
-    /// Whether systemd restarts the unit after this death.
+    /// Returns true if systemd restarts the unit after this death.
     fn restarts(&self, death: &Unnoted) -> bool {
         policy::restarts(&self.restart, &death.result)
     }
 }
 
-/// That line; `None`: the unit has none.
+/// Reads that line from PID 1; `None`: the unit has none.
 fn line(death: &Unnoted) -> io::Result<Option<Line>> {
     let known = pid1::ask_patiently(&death.unit, Wanted { unit: &[], own: &["ExecStopPost", "Restart"] })?;
     let arguments = known.commands("ExecStopPost").find_map(|line| match line.words.as_slice() {
@@ -178,15 +184,16 @@ fn line(death: &Unnoted) -> io::Result<Option<Line>> {
     Ok(arguments.map(|arguments| Line { arguments, restart: known.text("Restart").to_owned() }))
 }
 
-/// How far the run has come on record.
+/// State of the run's record.
 enum Noted {
-    /// Its first line has noted its beginning.
+    /// The first line has recorded the start of the run.
     Begun(Box<RunRecord>),
-    /// Nothing has.
+    /// There is no record.
     Nothing,
 }
 
-/// What is on record of the run; `None`: its end is, or the next start has counted it.
+/// Returns the state of the run's record; `None`: its end is recorded, the next start has counted
+/// it, or the record cannot be read.
 fn noted(state: &WardState, death: &Unnoted) -> Option<Noted> {
     match state.run(death.invocation.as_str()) {
         Ok(record) => {
@@ -197,8 +204,8 @@ fn noted(state: &WardState, death: &Unnoted) -> Option<Noted> {
     }
 }
 
-/// Notes in the series what the first line would have noted of the start, and gives the record that it would have made. The verdict is
-/// on a death before it that nobody has noted either.
+/// Updates the series as the first line would have done at the start, and returns the record that
+/// it would have made. The verdict concerns an earlier death that was not recorded either.
 fn begin(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Result<(RunRecord, Verdict)> {
     let missed = series.missed_an_end(Some(death.restarts));
     let verdict = if missed { limit::death(series, LastEnd::AbnormalDeath, arguments)? } else { Verdict::Restart };
@@ -219,7 +226,7 @@ fn record_of(death: &Unnoted) -> RunRecord {
     RunRecord { restarts: death.restarts, begun: Some(death.begun), ..record }
 }
 
-/// Whether another run has begun since, and has noted so: what the series says is of that one.
+/// True if a later run has begun and is on record: the series then describes that run.
 fn has_begun_since(state: &WardState, death: &Unnoted) -> bool {
     let present = state.current().and_then(|run| state.run(run.as_str()).ok());
     present.is_some_and(|run| run.begun.is_some_and(|begun| begun > death.begun))
@@ -230,7 +237,7 @@ fn count(series: &mut Series, death: &Unnoted, line: &Line) -> io::Result<Verdic
     let verdict = limit::death(series, death.kind, &line.arguments)?;
     series.ended(Some(death.restarts));
     series.died_in = Some(death.invocation.to_string());
-    // How long systemd waits is not known here; a start that comes sooner than this is no turned restart.
+    // systemd's restart delay is not known here; a start before this time is no turned restart.
     series.restart_due = line.restarts(death).then(|| turned::restart_due(clock::monotonic(), 0));
     Ok(verdict)
 }
@@ -239,7 +246,7 @@ fn end(death: &Unnoted, decision: Option<&Decision>, line: &Line) -> End {
     let given_up = decision.and_then(Decision::given_up);
     let (code, status) = death.process.map_or_else(Default::default, ending::words);
     let failed = failed_line(death);
-    // How long ago it was, by the clock that told of it.
+    // Its age, by the clock that it was reported by.
     let by_wall_clock = || clock::since_boot().saturating_sub(clock::since_epoch().saturating_sub(death.at));
     let since_boot = Some(failed.as_ref().map_or_else(by_wall_clock, |failed| failed.since_boot));
     let seen = Failed { code, status, pid: death.pid, at: death.at, since_boot: 0 };
@@ -261,7 +268,8 @@ fn end(death: &Unnoted, decision: Option<&Decision>, line: &Line) -> End {
     }
 }
 
-/// The line whose failure the death was, where no main process was seen to end and the next run has not begun.
+/// Returns the line whose failure caused the death, if no main process was seen to end and the next
+/// run has not begun.
 fn failed_line(death: &Unnoted) -> Option<Failed> {
     if death.process.is_some() {
         return None;
@@ -273,7 +281,7 @@ fn failed_line(death: &Unnoted) -> Option<Failed> {
     (is_same && !failed.code.is_empty()).then_some(failed)
 }
 
-/// Waits until the unit is down.
+/// Waits until the unit is down, at most [`PATIENCE`].
 fn await_down(unit: &str) {
     let until = Instant::now() + PATIENCE;
     let is_down = || {

@@ -1,7 +1,8 @@
-//! `ExecStopPost=`: notes how a run ended and applies the death limit; at an end that was asked for, the steps of `[OnStop]`.
+//! `ExecStopPost=`: records the end of a run and applies the death limit; after a requested end it
+//! runs the steps of `[OnStop]`.
 //!
-//! A fact of systemd 252 and 257 carries it: a stop queued from here ends the unit in `failed` with its true result and takes
-//! the automatic restart back.
+//! It relies on a fact of systemd 252 and 257: a stop queued from here ends the unit in `failed`
+//! with its true result and cancels the automatic restart.
 
 use super::arguments::Arguments;
 use super::asked::{Kind, Stamps, asked, kind_of_end, timed_out, was_restarted_with_its_stack};
@@ -19,7 +20,7 @@ use rustix::fs::Mode;
 use std::io;
 use std::time::Duration;
 
-/// What is asked of PID 1 about the unit.
+/// Unit properties that are requested from PID 1.
 const OF_UNIT: [&str; 7] = [
     "Id",
     "Job",
@@ -30,7 +31,7 @@ const OF_UNIT: [&str; 7] = [
     this_run::PROPERTY,
 ];
 
-/// What is asked about the service, beside its lists of commands.
+/// Service properties that are requested from PID 1, besides its lists of commands.
 const OF_SERVICE: [&str; 16] = [
     "Type",
     "Result",
@@ -50,7 +51,8 @@ const OF_SERVICE: [&str; 16] = [
     MAIN_ENDED_AT,
 ];
 
-/// `stopped WARD UNIT [--stack=] [--death-limit= --within= --on-limit= --run=… --run-once=…] --reset-after= [--step=…]`
+/// `stopped WARD UNIT [--stack=] [--death-limit= --within= --on-limit= --run=… --run-once=…]
+/// --reset-after= [--step=…]`: runs the whole line and returns its exit status.
 pub(super) fn stopped(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
     let state = WardState::of(arguments.word(0)?);
@@ -59,8 +61,8 @@ pub(super) fn stopped(words: &[String], umask: Mode) -> io::Result<u8> {
     done.map(|()| status)
 }
 
-/// Notes the end and does what follows from it; gives the record, and what could not be done; `None`: of a start that `begin` has
-/// refused.
+/// Records the end and carries out its consequences; returns the record, and the error of a
+/// consequence that failed; `None`: for a start that `begin` has refused.
 fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunRecord, io::Result<()>)>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let own = [&OF_SERVICE[..], &ending::LISTS].concat();
@@ -89,7 +91,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
     let mut decision = decide(verdict, arguments)?;
     let marked = limit::mark(state, decision.as_ref());
     let mut saved = series_file::save(state, &series);
-    // A full disk must not make a limit that is never reached.
+    // A full disk must not make the limit unreachable.
     if saved.is_err() && kind.is_death() && verdict == Verdict::Restart {
         verdict = limit::death_by_counter(counted, arguments)?;
         services = self::services(verdict, &mut series, arguments);
@@ -115,7 +117,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
         restart_follows: Some(series.restart_due.is_some() && given_up.is_none()),
     });
     if state.current().as_ref() != Some(&run) {
-        // The lines of [OnStop] go by it.
+        // The lines of [OnStop] read it.
         saved = saved.and(state.set_current(&run));
     }
     drop(turn);
@@ -124,15 +126,16 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
     Ok(Some((record, done)))
 }
 
-/// Saves the record of a run that has ended, tells of it and does what the death limit demands.
+/// Saves the record of a run that has ended, logs it and carries out the demands of the death
+/// limit.
 pub(super) fn finish(
     state: &WardState,
     record: &mut RunRecord,
     (decision, services): (Option<Decision>, &[&str]),
     (arguments, death): (&Arguments, Death<'_>),
 ) -> io::Result<()> {
-    // Whether the stack is restarted is known only when it was asked for. The record is saved before all the same, for whoever is
-    // asked may end this very process.
+    // The outcome of a stack restart is known only after the request. The record is saved before it
+    // all the same: the restarter may end this very process.
     let is_open = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::RestartStack);
     if !is_open {
         tell::ended(record);
@@ -152,20 +155,23 @@ pub(super) fn finish(
     came.map(drop).and(saved)
 }
 
-/// What a death limit goes by where nothing can be written; `series` as it was written last.
+/// Returns the input of the death limit if nothing can be written; `series` is in its last stored
+/// state.
 fn counted(series: &Series, known: &Properties) -> Counted {
     let Stamps { died, .. } = Stamps::of(known);
     let lived = if main_started(known) > 0 { died.saturating_sub(main_started(known)) } else { 0 };
     Counted { now: known.number("NRestarts"), noted: series.nrestarts, lasted: Duration::from_micros(lived) }
 }
 
-/// Before when systemd does not start the unit again after this end; `None`: it does not by itself.
+/// Returns the time before which systemd does not restart the unit, in microseconds of the
+/// monotonic clock; `None`: it does not restart it by itself.
 fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
     let is_named = |property| known.names_end(property, "ExecMainCode", "ExecMainStatus");
     let by_policy = || policy::restarts(known.text("Restart"), known.text("Result"));
     let shall_restart = !is_named("RestartPreventExitStatus") && (is_named("RestartForceExitStatus") || by_policy());
     let is_restarted = kind.is_death() && shall_restart;
-    // What the next wait is systemd says since version 254; where it adds a random time, since 262, the least is known.
+    // systemd tells the next delay since version 254; if it adds a random time, since 262, only the
+    // minimum is known.
     let is_random = known.number("RestartRandomizedDelayUSec").is_some_and(|most: u64| most > 0);
     let next = known.number("RestartUSecNext").filter(|_| !is_random).or(known.number("RestartUSec"));
     is_restarted.then(|| turned::restart_due(clock::monotonic(), next.unwrap_or(0)))
@@ -175,12 +181,12 @@ fn decide(verdict: Verdict, arguments: &Arguments) -> io::Result<Option<Decision
     (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()
 }
 
-/// What `[OnLimit]` starts, if the limit was reached.
+/// Returns the services that `[OnLimit]` starts, if the limit was reached.
 fn services<'a>(verdict: Verdict, series: &mut Series, arguments: &'a Arguments) -> Vec<&'a str> {
     if verdict == Verdict::LimitReached { limit::services(series, arguments) } else { Vec::new() }
 }
 
-/// Notes when the run was up, where no line of the unit has.
+/// Records the time at which the run was up, if no line of the unit has done so.
 fn complete(record: &mut RunRecord, series: &mut Series, (kind, known): (Kind, &Properties)) {
     let Stamps { up, .. } = Stamps::of(known);
     let was_up = was_up(record.begun_since_boot, known);
@@ -191,10 +197,11 @@ fn complete(record: &mut RunRecord, series: &mut Series, (kind, known): (Kind, &
     record.up = record.up.or_else(at);
 }
 
-/// Whether the unit became `active` in this run.
+/// Returns true if the unit became `active` in this run.
 ///
-/// With `RestartMode=direct` it does not become `inactive` between two runs, and the time at which it left that tells nothing. When the
-/// run's first line ran, milliseconds since boot, does.
+/// With `RestartMode=direct` the unit does not become `inactive` between two runs, so the time at
+/// which it left that state tells nothing. The start time of the run's first line (`begun`,
+/// milliseconds since boot) is used instead.
 fn was_up(begun: Option<u64>, known: &Properties) -> bool {
     let Stamps { began, up, .. } = Stamps::of(known);
     let is_direct = known.text("RestartMode") == "direct";
@@ -202,7 +209,7 @@ fn was_up(begun: Option<u64>, known: &Properties) -> bool {
     0 < up && began <= up && (!is_direct || is_later())
 }
 
-/// When a oneshot that was never `active` had done its work.
+/// Returns the time at which a oneshot that was never `active` had done its work.
 fn work_done(kind: Kind, known: &Properties) -> Option<Up> {
     let Stamps { died, .. } = Stamps::of(known);
     let is_done = kind == Kind::Finished && known.text("Result") == "success" && died > 0;
@@ -244,7 +251,7 @@ mod tests {
             (50, 40, "normal", true),
             (50, 60, "normal", false),
             (50, 0, "", false),
-            // Of a run before.
+            // An earlier run.
             (90, 80, "direct", false),
             (90, 40, "direct", true),
         ] {

@@ -1,19 +1,20 @@
-//! A run's whole record as one entry of the journal: unlike `/run` it survives a reboot, and is there when `/run` is full.
+//! A run's whole record as one journal entry: unlike `/run` it survives a reboot, and is available
+//! when `/run` is full.
 
 use super::messages::{ENDED, RESTARTED};
 use crate::edge::record::{End, RunRecord};
 
-/// Largest record in an entry, in bytes. The entry with its other fields stays below 48 KiB, so that it is one datagram
-/// whatever the socket's buffer is.
+/// Largest record in an entry, in bytes. The entry with its other fields stays below 48 KiB, so
+/// that it is one datagram with any size of the socket's buffer.
 const LARGEST: usize = 46 << 10;
 
-/// Says that a run has ended.
+/// Logs that a run has ended.
 pub(super) fn ended(record: &RunRecord) {
     let Some(end) = &record.end else { return };
     tell(ENDED, record, &format!("Noted the end of {}: {}, {}.", record.unit, how(end), who(end)));
 }
 
-/// Says that a unit is up after a restart; `failed` of its steps did not do what they should.
+/// Logs that a unit is up after a restart; `failed` is the number of its steps that failed.
 pub(super) fn restarted(record: &RunRecord, failed: usize) {
     let steps = match (record.results.len(), failed) {
         (0, _) => String::new(),
@@ -51,8 +52,8 @@ fn who(end: &End) -> &'static str {
     }
 }
 
-/// The record as JSON of bounded size. What is too much goes, the least needed first: the longest arguments, then all
-/// steps.
+/// Returns the record as JSON of bounded size. Surplus is dropped, the least important first: the
+/// longest arguments, then all steps.
 fn within_bounds(record: &RunRecord) -> String {
     let mut text = json(record);
     if text.len() <= LARGEST {

@@ -1,7 +1,7 @@
 //! The run that a line belongs to.
 //!
-//! It is PID 1's to say. What stands in the line's environment is not asked: an `EnvironmentFile=` of the service's user may have
-//! put it there.
+//! PID 1 is the source. The line's environment is not trusted: an `EnvironmentFile=` of the
+//! service's user may have set the variable.
 
 use super::list::{Phase, Run, Site};
 use crate::core::crash::observation::InvocationId;
@@ -13,37 +13,39 @@ use crate::edge::record::{RunRecord, StartKind, WardState};
 use rustix::fs::Mode;
 use std::io;
 
-/// The property that has it.
+/// Property: the run of a unit.
 pub(super) const PROPERTY: &str = "InvocationID";
 
-/// The run in what PID 1 has said of a unit, where [`PROPERTY`] was asked for.
+/// Returns the run in PID 1's answer about a unit, if [`PROPERTY`] was requested.
 pub(super) fn known(known: &Properties) -> Option<InvocationId> {
     InvocationId::parse(&known.id(PROPERTY)?)
 }
 
-/// The run of a unit that has just left `inactive` or `failed`, where everybody can read it; `None`: it must be asked for.
+/// Returns the run of a unit that has just left `inactive` or `failed`, from a link that every user
+/// can read; `None`: PID 1 must be asked.
 ///
-/// systemd renews its link only when a unit leaves these states, which before version 254 an automatic restart does not. So the
-/// link must say the same as the environment of this line, which is of this very start, and is not believed in anything else: whoever
-/// sets the variable can only repeat what the link says.
+/// systemd renews its link only when a unit leaves these states, which before version 254 an
+/// automatic restart does not. So the link must equal the variable in the environment of this line,
+/// which belongs to this very start and is trusted for nothing else: a forged variable can only
+/// repeat the link.
 pub(super) fn linked(unit: &str) -> Option<InvocationId> {
     let said = std::env::var("INVOCATION_ID").ok()?;
     peer::run_of(unit).filter(|run| *run == said).and_then(|run| InvocationId::parse(&run))
 }
 
-/// The same, where there is no going on without it.
+/// Returns the run like [`known`], or an error.
 ///
 /// # Errors
-/// PID 1 has not said it.
+/// PID 1 did not tell the run.
 pub(super) fn required(properties: &Properties) -> io::Result<InvocationId> {
     known(properties).ok_or_else(|| io::Error::other("systemd does not say which run of the unit this is"))
 }
 
-/// The present run of a ward's unit, as its first line has noted it; where that was a line of a version that did not, as PID 1
-/// knows it.
+/// Returns the present run of a ward's unit, as its first line has recorded it; if that line is of
+/// a version that does not record it, as PID 1 knows it.
 ///
 /// # Errors
-/// It is not noted, and PID 1 cannot be asked.
+/// The run is not recorded, and PID 1 cannot be asked.
 pub(super) fn of_ward(state: &WardState) -> io::Result<InvocationId> {
     if let Some(run) = state.current() {
         return Ok(run);
@@ -52,8 +54,8 @@ pub(super) fn of_ward(state: &WardState) -> io::Result<InvocationId> {
     of_unit(&unit)
 }
 
-/// The present run of a condition's own service. It never restarts, so systemd's link is right, and everybody can read it, also
-/// without a bus.
+/// Returns the present run of a condition's own service. It never restarts, so systemd's link is
+/// right, and every user can read it, even without a bus.
 ///
 /// # Errors
 /// There is no link, and PID 1 cannot be asked.
@@ -63,7 +65,7 @@ pub(super) fn of_condition(ward: &str, condition: &str) -> io::Result<Invocation
     linked.map_or_else(|| of_unit(&unit), Ok)
 }
 
-/// That run with its record, which is begun here.
+/// Returns that run with its record, which is created here if it does not exist.
 ///
 /// # Errors
 /// As [`of_condition`].
@@ -80,7 +82,7 @@ pub(super) fn condition_run<'a>(
     Ok(run)
 }
 
-/// Whether this process belongs to a condition's own service.
+/// Returns true if this process belongs to a condition's own service.
 pub(super) fn is_in_condition(ward: &str, condition: &str) -> bool {
     peer::unit_of(std::process::id()).is_some_and(|unit| unit == condition_service_name(ward, condition))
 }

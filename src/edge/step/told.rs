@@ -1,4 +1,4 @@
-//! What a step's command is told of what happened: variables of its environment.
+//! Environment variables that describe the death to a step's command.
 
 use super::line::StepLine;
 use crate::core::config::ConditionKind;
@@ -7,7 +7,8 @@ use crate::edge::pid1::{self, TIME_LIMITS, Wanted};
 use crate::edge::record::{End, RunRecord, StartKind, WardState};
 use crate::edge::series_file;
 
-/// The variables for a step of the run of which this is the record. Those of a death are there where the step answers one.
+/// Returns the variables for a step of the run with this record. Those of a death are present if
+/// the step answers one.
 pub(super) fn variables(state: &WardState, line: &StepLine, record: &RunRecord) -> Vec<(&'static str, String)> {
     let series = series_file::load(state);
     let is_of_limit = line.place.kind() == Some(ConditionKind::Limit);
@@ -25,7 +26,7 @@ pub(super) fn variables(state: &WardState, line: &StepLine, record: &RunRecord) 
     variables
 }
 
-/// The run whose end the step answers: its invocation, its end, its unit.
+/// Returns the run whose end the step answers: its invocation, its end, its unit.
 fn ended_run(state: &WardState, record: &RunRecord) -> Option<(String, End, String)> {
     let of = |record: RunRecord| Some((record.invocation, record.end?, record.unit));
     match record.start {
@@ -36,7 +37,7 @@ fn ended_run(state: &WardState, record: &RunRecord) -> Option<(String, End, Stri
     }
 }
 
-/// Why it ended, in the words of a report.
+/// Returns the reason of the end, in the words of a report.
 fn reason(end: &End, unit: &str) -> String {
     let has_limit = matches!(end.result.as_str(), "watchdog" | "timeout");
     let ask = || Some(pid1::ask(unit, Wanted { unit: &[], own: &TIME_LIMITS }).ok()?.time_limits());

@@ -1,4 +1,4 @@
-//! `WaitFor=`: a pause, or until something is there.
+//! `WaitFor=`: a pause, or a wait until a resource is available.
 
 use crate::core::config::step::{Awaited, Wait};
 use crate::core::config::time_span;
@@ -12,19 +12,19 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-/// Pause between two looks at a file or socket, which cost next to nothing.
+/// Pause between two checks of a file or socket, which are cheap.
 const CHEAP_LOOK: Duration = Duration::from_millis(50);
 
-/// Pause between two looks that run a program or keep PID 1 busy.
+/// Pause between two checks that run a program or query PID 1.
 const DEAR_LOOK: Duration = Duration::from_millis(200);
 
-/// Longest one connection attempt may take.
+/// Longest time of one connection attempt.
 const ONE_CONNECTION: Duration = Duration::from_secs(1);
 
-/// Waits.
+/// Waits for the time span, or until the resource is available.
 ///
 /// # Errors
-/// When the thing awaited is not there in time.
+/// The awaited resource is not available in time.
 pub(super) fn wait(wait: &Wait) -> io::Result<()> {
     let (what, limit) = match wait {
         Wait::Pause(span) => {
@@ -53,7 +53,7 @@ fn pause(what: &Awaited) -> Duration {
     }
 }
 
-/// Looks once; why it is not there.
+/// Checks once; the error is the reason why the resource is not available.
 fn look(what: &Awaited, deadline: Instant) -> Result<(), String> {
     match what {
         Awaited::Path(path) => fs::metadata(path).map(drop).map_err(|error| error.to_string()),
@@ -64,7 +64,7 @@ fn look(what: &Awaited, deadline: Instant) -> Result<(), String> {
     }
 }
 
-/// As `systemctl is-active` has it.
+/// Checks for the states that `systemctl is-active` accepts.
 fn is_active(unit: &str) -> Result<(), String> {
     let known = pid1::ask(unit, Wanted { unit: &["ActiveState"], own: &[] }).map_err(|error| error.to_string())?;
     match known.text("ActiveState") {
@@ -88,8 +88,9 @@ fn has_owner(name: &str) -> Result<(), String> {
     }
 }
 
-/// What `HOST:PORT` stands for. A name is looked up by getent(1): this program is linked statically, and what looks names up, as
-/// nsswitch.conf(5) says, are libraries of the host's own libc. Loopback addresses count on a host that has no other of their kind.
+/// Resolves `HOST:PORT`. A name is looked up by getent(1): this program is linked statically, and
+/// the resolvers of nsswitch.conf(5) are libraries of the host's own libc. Loopback addresses count
+/// on a host that has no others of their kind.
 fn candidates(address: &str, patience: Duration) -> Vec<SocketAddr> {
     if let Ok(address) = address.parse() {
         return vec![address];
@@ -117,8 +118,9 @@ fn tcp_accepts(address: &str, deadline: Instant) -> Result<(), String> {
     Err(why)
 }
 
-/// A listening socket of another type than a stream also counts: it is there and refuses only our kind of connection. One that
-/// takes no connection for the time being does not, and is not waited for: anybody may have made it.
+/// Checks for a listening socket. One of another type than a stream also counts: it exists and
+/// refuses only this kind of connection. One whose queue is full does not count, and the connection
+/// attempt does not block: any user may have made it.
 fn unix_accepts(path: &str) -> Result<(), String> {
     let address = match path.strip_prefix('@') {
         Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()),

@@ -1,7 +1,8 @@
-//! Takes from this process whatever it does not need to read objects: rights, room, time and system calls.
+//! Removes from this process all that it does not need to read objects: rights, memory, time and
+//! system calls.
 //!
-//! A service whose set of capabilities is empty cannot become another user. It needs not: without capabilities, and with a
-//! filter that lets no call with a path through, it makes no difference who it is.
+//! A service whose set of capabilities is empty cannot become another user. It need not: without
+//! capabilities, and with a filter that allows no call with a path, the user makes no difference.
 
 use super::filter;
 use super::wire::FILES;
@@ -13,24 +14,25 @@ use rustix::thread::{
 };
 use std::io;
 
-/// The user and group `nobody`, who has nothing.
+/// ID of the user and group `nobody`, who have no rights.
 const NOBODY: u32 = 65534;
 
-/// Memory in bytes: the program itself, an object's symbol table and names.
+/// Limit of the address space, in bytes: for the program itself, an object's symbol table and
+/// names.
 const MEMORY: u64 = 256 << 20;
 
-/// Processor time in seconds.
+/// Limit of processor time, in seconds.
 const TIME: u64 = 2;
 
-/// What the kernel takes away first where memory is short, as in proc_pid_oom_score_adj(5).
+/// Value of proc_pid_oom_score_adj(5) for a process that the kernel kills first if memory is short.
 const EXPENDABLE: &str = "1000";
 
 /// Confines this process, which must have one thread only.
 ///
 /// # Errors
-/// When anything is left that should not be.
+/// If any right is left, or a limit or the filter cannot be set.
 pub(super) fn confine() -> io::Result<()> {
-    // A kernel that does not take it changes nothing about the answer.
+    // If the kernel refuses it, the answers stay the same.
     let _ = std::fs::write("/proc/self/oom_score_adj", EXPENDABLE);
     let descriptors = 3 + FILES as u64;
     for (resource, limit) in [
@@ -52,7 +54,8 @@ pub(super) fn confine() -> io::Result<()> {
 fn drop_rights() -> io::Result<()> {
     if has_rights()? {
         for capability in CapabilitySet::all().iter() {
-            // Neither a kernel that does not know it nor a process that may not is any trouble: it is checked in the end.
+            // A capability that the kernel does not know, or that cannot be removed, does no harm:
+            // the result is checked below.
             if capability_is_in_bounding_set(capability).is_ok_and(|is| is) {
                 let _ = remove_capability_from_bounding_set(capability);
             }
@@ -80,10 +83,10 @@ mod tests {
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::{Command, ExitStatus};
 
-    /// How a process is asked for one of these.
+    /// Environment variable that asks a process for one of these.
     const ATTEMPT: &str = "UNITWARD_TEST_ATTEMPT";
 
-    /// What a confined process may try.
+    /// Attempts one of the things that a confined process may or may not do.
     fn attempt(what: &str) -> bool {
         match what {
             "nothing" => true,

@@ -1,16 +1,18 @@
-//! Names of functions as people write them: C++ as gdb prints it, Rust without its hashes.
+//! Names of functions in readable form: C++ as gdb prints it, Rust without its hashes.
 //!
-//! A name can be made to unfold without end, so no more of it is made than is ever shown.
+//! A name can be made to unfold without end, so its output stops soon after the length that is ever
+//! shown.
 
 use std::fmt::{self, Write};
 
-/// As much as a backtrace may show of a name, and more.
+/// Length at which the output ends, in bytes: more than a backtrace shows of a name.
 const LIMIT: usize = 1024;
 
-/// Longer names are left as they are: reading one costs more than it tells.
+/// Longest name that is read, in bytes; longer ones stay as they are: reading them is not worth its
+/// cost.
 const MANGLED_LIMIT: usize = 8192;
 
-/// The readable form of `name`; the name itself where it has none.
+/// Returns the readable form of `name`; the name itself if it has none.
 #[must_use]
 pub(super) fn demangle(name: &str) -> String {
     // The linker's version of a symbol: memcpy@@GLIBC_2.14.
@@ -26,7 +28,7 @@ pub(super) fn demangle(name: &str) -> String {
     if readable.is_empty() { name.to_owned() } else { readable }
 }
 
-/// What `write` writes, up to the limit.
+/// Returns what `write` writes, up to the limit.
 fn bounded(write: impl FnOnce(&mut Bounded) -> fmt::Result) -> String {
     let mut out = Bounded(String::new());
     // An error is the limit's: what is there is the beginning of the name.

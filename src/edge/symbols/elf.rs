@@ -1,9 +1,10 @@
-//! The symbol table of an ELF object, asked for the function at an offset of its file.
+//! Looks up functions in the symbol table of an ELF object, by offsets of its file.
 //!
-//! The table is `.symtab`, or `.dynsym` in a stripped object. As in gdb a symbol with a size ends where its size says; one
-//! without a size reaches to the next symbol or to the end of its section.
+//! The table is `.symtab`, or `.dynsym` in a stripped object. As in gdb a symbol with a size ends
+//! where its size says; one without a size reaches to the next symbol or to the end of its section.
 //!
-//! Invariants: an object is read piece by piece, and no more than [`BUDGET`] of it. Whatever it contains, nothing panics.
+//! Invariants: an object is read piece by piece, and no more than [`BUDGET`] of it; only names are
+//! not counted. No content makes this code panic.
 
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 use object::read::{ReadCache, ReadRef, StringTable};
@@ -12,18 +13,20 @@ use std::cell::Cell;
 use std::fs::File;
 use std::ops::Range;
 
-/// What may be read of one object, in bytes: symbol tables of a million symbols have been seen, larger ones are absurd.
+/// Number of bytes of one object that may be read: symbol tables of a million symbols have been
+/// seen, larger ones are absurd.
 const BUDGET: u64 = 64 << 20;
 
-/// Names of one address that are compared with the one systemd-coredump gives.
+/// Number of names of one address that are compared with the one that systemd-coredump gives.
 const ALIASES: usize = 16;
 
-/// What is asked.
+/// A query for one function.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Query<'a> {
-    /// An offset of the object's file.
+    /// Offset in the object's file.
     pub(super) offset: u64,
-    /// The function that systemd-coredump names; it is preferred to others that begin where it does.
+    /// The function that systemd-coredump names; it is preferred to others that begin at the same
+    /// address.
     pub(super) said: Option<&'a str>,
 }
 
@@ -32,11 +35,12 @@ pub(super) struct Query<'a> {
 pub(super) struct Function {
     /// Its name, mangled.
     pub(super) name: String,
-    /// How far the offset is behind the function's beginning.
+    /// Distance of the offset from the function's beginning, in bytes.
     pub(super) behind: u64,
 }
 
-/// Answers the queries in their order; with nothing at all if the object cannot be read, or has another build-id.
+/// Answers the queries in their order. The result is empty if the object cannot be read, or has
+/// another build-id.
 pub(super) fn find<'a>(
     file: File,
     build_id: Option<&str>,
@@ -85,7 +89,7 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Object<'data, Elf> {
         Some(Self { data, endian, machine: header.e_machine(endian), segments, sections, symbols, strings })
     }
 
-    /// The GNU build-id in hexadecimal digits.
+    /// Returns the GNU build-id in hexadecimal digits.
     fn build_id(&self) -> Option<String> {
         let notes = self.segments.iter().filter_map(|segment| segment.notes(self.endian, self.data).ok()?);
         let mut notes = notes.flatten().filter_map(Result::ok);
@@ -108,7 +112,8 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Object<'data, Elf> {
         Some(Function { name: name.clone().into_owned(), behind: address - begin })
     }
 
-    /// The address, before the object is moved to where it is loaded, of an offset of the file.
+    /// Returns the address of an offset of the file, before the object is moved to its load
+    /// address.
     fn address(&self, offset: u64) -> Option<u64> {
         let loaded = self.segments.iter().filter(|segment| segment.p_type(self.endian) == elf::PT_LOAD);
         loaded
@@ -120,7 +125,7 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Object<'data, Elf> {
             .next()
     }
 
-    /// The section that an address lies in.
+    /// Returns the index of the section that an address lies in.
     fn section(&self, address: u64) -> Option<usize> {
         self.sections.iter().position(|section| {
             let behind = address.checked_sub(section.sh_addr(self.endian).into());
@@ -130,8 +135,8 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Object<'data, Elf> {
         })
     }
 
-    /// The symbol as an entry, if it names a function of this section. A local one without type and size is a label, as
-    /// the ones that tell data from code on ARM.
+    /// Returns the symbol as an entry, if it names a function of this section. A local one without
+    /// type and size is a label, such as those that mark data and code on ARM.
     fn entry(&self, symbol: &Elf::Sym, section: usize) -> Option<Entry> {
         let home = symbol.st_shndx(self.endian);
         let here = home == elf::SHN_XINDEX || usize::from(home.0) == section;
@@ -159,14 +164,14 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Object<'data, Elf> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     start: u64,
-    /// 0: unknown.
+    /// Size in bytes; 0: unknown.
     size: u64,
-    /// Where its name stands in the string table.
+    /// Place of its name in the string table.
     name: u32,
     standing: Standing,
 }
 
-/// Of several names for one function the one that others use is the one to tell.
+/// Rank among several names of one function: the one that other objects use is preferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     Global,
@@ -174,8 +179,8 @@ enum Standing {
     Local,
 }
 
-/// All symbols of the function at `address`. One that contains it counts before one without a size below it, and the
-/// latter only if it is not below another function.
+/// Returns all symbols of the function at `address`. One that contains the address counts before
+/// one without a size below it, and the latter only if it is not below another function.
 fn nearest(entries: impl Iterator<Item = Entry>, address: u64) -> Vec<Entry> {
     let mut containing = Vec::new();
     let mut unsized_below = Vec::new();
@@ -204,7 +209,7 @@ fn keep_nearest(kept: &mut Vec<Entry>, entry: Entry) {
     }
 }
 
-/// A file of which only so much is read. The cache alone would take in what a table claims to be long.
+/// A file of which only so much is read. The cache alone would read any length that a table claims.
 #[derive(Debug)]
 struct Bounded {
     cache: ReadCache<File>,
@@ -230,7 +235,7 @@ impl<'a> ReadRef<'a> for &'a Bounded {
 mod tests {
     use super::*;
 
-    /// `START+SIZE`, in the order of the table; its place there is its name.
+    /// Parses entries `START+SIZE`, in the order of the table; the name of each is its place there.
     fn table(symbols: &str) -> impl Iterator<Item = Entry> {
         symbols.split_whitespace().zip(0..).map(|(symbol, name)| {
             let (start, size) = symbol.split_once('+').unwrap();

@@ -1,14 +1,14 @@
 //! The system calls of the process that reads objects, as a program for the kernel (seccomp(2)).
 //!
-//! It may read and write what is open, ask for memory and end. Any other call ends it at once: there is none among them that
-//! takes a path, an address, a program or another process.
+//! It may read and write open files, ask for memory and end. Any other call ends it at once: none
+//! of the allowed ones takes a path, an address, a program or another process.
 //!
-//! It is written here, for the filters of seccompiler know no 32-bit ARM.
+//! The program is written here because the filters of seccompiler do not support 32-bit ARM.
 
 use seccompiler::{apply_filter, sock_filter};
 use std::io;
 
-/// The architecture's number in linux/audit.h. Where there is none, nothing is looked up.
+/// The architecture's number in linux/audit.h. On architectures without one nothing is looked up.
 const ARCHITECTURE: Option<u32> = if cfg!(target_arch = "x86_64") {
     Some(0xc000_003e)
 } else if cfg!(target_arch = "aarch64") {
@@ -21,7 +21,7 @@ const ARCHITECTURE: Option<u32> = if cfg!(target_arch = "x86_64") {
     None
 };
 
-/// What every architecture has.
+/// Allowed calls that every architecture has.
 const ALLOWED: [libc::c_long; 20] = [
     libc::SYS_read,
     libc::SYS_write,
@@ -45,40 +45,41 @@ const ALLOWED: [libc::c_long; 20] = [
     libc::SYS_exit_group,
 ];
 
-/// fcntl(2) may only ask whether a descriptor is open: a build with checks does before it closes one.
+/// fcntl(2) may only ask if a descriptor is open: a build with checks does before it closes one.
 #[cfg(target_pointer_width = "64")]
 const CONTROL: libc::c_long = libc::SYS_fcntl;
 #[cfg(target_pointer_width = "32")]
 const CONTROL: libc::c_long = libc::SYS_fcntl64;
 const GET_FLAGS: u32 = 1;
 
-/// Memory, and on a machine with words of 32 bits also offsets and times.
+/// Allowed calls for memory, and on a machine with words of 32 bits also for offsets and times.
 #[cfg(target_pointer_width = "64")]
 const ALLOWED_BY_WIDTH: [libc::c_long; 1] = [libc::SYS_mmap];
 #[cfg(target_pointer_width = "32")]
 const ALLOWED_BY_WIDTH: [libc::c_long; 4] = [libc::SYS_mmap2, libc::SYS__llseek, CLOCK_GETTIME_64, FUTEX_TIME_64];
 
-// With times of 64 bits, of the same number on every architecture; libc does not have them for all.
+// Calls with times of 64 bits, of the same number on every architecture; libc does not have them
+// for all.
 #[cfg(target_pointer_width = "32")]
 const CLOCK_GETTIME_64: libc::c_long = 403;
 #[cfg(target_pointer_width = "32")]
 const FUTEX_TIME_64: libc::c_long = 422;
 
-// Instructions of linux/bpf_common.h, and what a filter returns.
+// Instructions of linux/bpf_common.h, and return values of a filter.
 const LOAD: u16 = 0x20;
 const JUMP_IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 const ALLOW: u32 = 0x7fff_0000;
 const KILL_PROCESS: u32 = 0x8000_0000;
-// Where `struct seccomp_data` has what a filter looks at.
+// Offsets in `struct seccomp_data` of the fields that a filter reads.
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const SECOND_ARGUMENT: u32 = 24;
 
-/// Confines this thread for good, and what it starts.
+/// Confines this thread, and all that it starts, for good.
 ///
 /// # Errors
-/// Where the kernel has no filters, or this code none for the architecture.
+/// If the kernel has no filters, or this code none for the architecture.
 pub(super) fn apply() -> io::Result<()> {
     let architecture = ARCHITECTURE.ok_or(io::ErrorKind::Unsupported)?;
     apply_filter(&program(architecture)).map_err(io::Error::other)
@@ -86,7 +87,7 @@ pub(super) fn apply() -> io::Result<()> {
 
 fn program(architecture: u32) -> Vec<sock_filter> {
     let step = |code, k| sock_filter { code, jt: 0, jf: 0, k };
-    // Leaves out so many instructions unless what was loaded is equal.
+    // Skips this many instructions unless the loaded value is equal to `k`.
     let unless = |k, left_out| sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: left_out, k };
     let number = |call: libc::c_long| u32::try_from(call).expect("numbers of calls are small");
     let calls = ALLOWED.into_iter().chain(ALLOWED_BY_WIDTH);

@@ -1,7 +1,8 @@
-//! What is known of the functions of a backtrace while a process is asked for them.
+//! Results of a look-up, collected while a process is asked for the functions of a backtrace.
 //!
-//! A process that is lost, or has got stuck, is lost on one part of the work. That part is given up, and another process is asked
-//! for the rest: a hostile object costs its own functions, a hostile name is told as it stands.
+//! A process that is lost, or has got stuck, is lost on one part of the work. That part is given
+//! up, and another process is asked for the rest: a hostile object costs its own functions, a
+//! hostile name stays in its mangled form.
 
 use super::wire::{Answer, Asked, Functions, Job, NAME, ObjectPlace, Request};
 use crate::core::crash::backtrace::{Frame, Symbol};
@@ -12,15 +13,15 @@ use std::fs::File;
 pub(super) struct Object {
     pub(super) file: File,
     pub(super) build_id: Option<String>,
-    /// Which frames, and where each is in the object's file.
+    /// Indices of the frames, each with its offset in the object's file.
     pub(super) places: Vec<(usize, u64)>,
 }
 
-/// All that is known.
+/// All results so far.
 #[derive(Debug)]
 pub(super) struct Known {
     functions: Vec<Function>,
-    /// Those that were not looked into yet.
+    /// Objects that were not looked into yet.
     objects: Vec<Object>,
     under_way: Option<Job>,
 }
@@ -40,12 +41,12 @@ enum Readable {
     #[default]
     Wanted,
     Known(String),
-    /// It is left as it is.
+    /// The name is left as it is.
     GivenUp,
 }
 
 impl Known {
-    /// What the frames say themselves.
+    /// Starts with the names that the frames have themselves.
     pub(super) fn new(frames: &[Frame], objects: Vec<Object>) -> Self {
         let function = |frame: &Frame| Function { name: frame.function.clone(), ..Function::default() };
         let mut functions: Vec<_> = frames.iter().map(function).collect();
@@ -57,7 +58,7 @@ impl Known {
         Self { functions, objects, under_way: None }
     }
 
-    /// What is still to be asked, with the files it is about; `None`: nothing is.
+    /// Returns the next request, with the files that it is about; `None` if nothing is left to ask.
     pub(super) fn request(&self) -> Option<(Request, Vec<&File>)> {
         let asked = |function: &Function| Asked {
             said: function.name.clone().filter(|_| function.readable == Readable::Wanted),
@@ -77,7 +78,7 @@ impl Known {
         Some((Request::Functions(Functions { build_ids, frames }), files))
     }
 
-    /// Takes an answer, whatever it says.
+    /// Takes an answer. Answers that make no sense are ignored.
     pub(super) fn take(&mut self, answer: Answer) {
         match answer {
             Answer::Begun(job) => self.under_way = Some(job),
@@ -93,12 +94,13 @@ impl Known {
         }
     }
 
-    /// What the process is at.
+    /// Returns the part of the work that the process has announced last.
     pub(super) fn under_way(&self) -> Option<Job> {
         self.under_way
     }
 
-    /// Gives up what the process was at, and forgets the objects that it has looked into.
+    /// Gives up the announced part of the work, and removes the objects that the process has looked
+    /// into.
     pub(super) fn give_up(&mut self) {
         match self.under_way.take() {
             Some(Job::Object(at)) => drop(self.objects.drain(..self.objects.len().min(at.saturating_add(1)))),
@@ -110,7 +112,7 @@ impl Known {
         }
     }
 
-    /// Settles the readable name of a frame, and of all others that have the same.
+    /// Sets the readable name of a frame, and of all others with the same mangled name.
     fn settle(&mut self, frame: usize, readable: impl Fn() -> Readable) {
         let Some(name) = self.functions.get(frame).and_then(|function| function.name.clone()) else { return };
         for function in self.functions.iter_mut().filter(|function| function.name.as_ref() == Some(&name)) {
@@ -118,14 +120,14 @@ impl Known {
         }
     }
 
-    /// The functions, each at the place of its frame.
+    /// Returns the functions, each at the place of its frame.
     pub(super) fn symbols(self, frames: &[Frame]) -> Vec<Option<Symbol>> {
         let symbol = |(function, frame): (Function, &Frame)| {
             let name = match function.readable {
                 Readable::Known(name) => name,
                 Readable::Wanted | Readable::GivenUp => function.name?,
             };
-            // What is to be shown has no control characters in it.
+            // Names that are shown have no control characters.
             let name = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
             let offset = function.behind.and_then(|behind| behind.checked_add(frame.address - frame.instruction));
             Some(Symbol { name, offset })

@@ -1,11 +1,15 @@
 //! Opens files whose paths other people choose.
 //!
-//! A process chooses what it maps and, with a mount namespace of its own, what stands at any path. Opening a device, a terminal or
-//! a file of the kernel's can have effects, and reading one too. Therefore:
+//! A process chooses what it maps and, with a mount namespace of its own, what stands at any path.
+//! Opening a device, a terminal or a file of the kernel's can have effects, and reading one too.
+//! Therefore:
 //!
-//! * A path is looked up below a root, part by part and through no link, and gives a descriptor that opens nothing (`O_PATH`, open(2)).
-//! * Only a regular file on a file system that keeps data, and that its owner says is the right one, is opened for reading.
-//! * A path can lead to a file system that does not answer: all of it is done in a thread that is waited for no longer than told.
+//! * A path is looked up below a root, part by part and through no link, and gives a descriptor
+//!   that opens nothing (`O_PATH`, open(2)).
+//! * Only a regular file that is not empty, on a file system that keeps data, and that the caller
+//!   accepts as the right one, is opened for reading.
+//! * A path can lead to a file system that does not answer: all of it is done in a thread, and the
+//!   wait for that has a deadline.
 
 use rustix::fs::{Mode, OFlags, fstatfs, open, openat};
 use std::fs::{File, Metadata};
@@ -16,14 +20,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
-/// Threads that may be at work, or hang, at the same time.
+/// Maximum number of threads that are at work, or hang, at the same time.
 const THREADS: usize = 8;
 
-/// How many are.
+/// Number of threads that are at work or hang.
 static AT_WORK: AtomicUsize = AtomicUsize::new(0);
 
-/// File systems whose regular files are the kernel's and not data: reading one can take away what it tells, as of `/proc/kmsg`
-/// (linux/magic.h).
+/// Types of file systems whose regular files are the kernel's and not data (linux/magic.h): reading
+/// one can consume its content, as with `/proc/kmsg`.
 const OF_THE_KERNEL: [u32; 17] = [
     0x9fa0,      // proc
     0x6265_6572, // sysfs
@@ -44,26 +48,30 @@ const OF_THE_KERNEL: [u32; 17] = [
     0x1980_0202, // mqueue
 ];
 
-/// Opens the file at this path below `root` for reading, if it is a regular one and `is_right`.
+/// Opens the file at this path below `root` for reading, if it is a regular file with data and
+/// `is_right`.
 pub(super) fn open_below(root: &Path, path: &str, is_right: impl Fn(&Metadata) -> bool) -> Option<File> {
     let found = File::from(find(root, path)?);
     let known = found.metadata().ok()?;
-    // Most of the kernel's files claim to be empty. The word for the type has a sign and a width that depend on the machine.
+    // Most of the kernel's files claim to be empty. The type's number has a sign and a width that
+    // depend on the machine.
     let of_the_kernel = |kind| OF_THE_KERNEL.contains(&(kind as u32));
     let keeps_data = known.len() > 0 && fstatfs(&found).is_ok_and(|system| !of_the_kernel(system.f_type));
     if !known.is_file() || !keeps_data || !is_right(&known) {
         return None;
     }
-    // By its descriptor it is the same file whatever stands at the path by now. One that somebody has a lease on is not waited for.
+    // Opened by its descriptor it is the same file, even if the path has another by now.
+    // `O_NONBLOCK`: the end of somebody's lease is not awaited.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(open(format!("/proc/self/fd/{}", found.as_raw_fd()), flags, Mode::empty()).ok()?);
     let same = |is: &Metadata| is.is_file() && (is.dev(), is.ino()) == (known.dev(), known.ino());
     file.metadata().is_ok_and(|is| same(&is)).then_some(file)
 }
 
-/// What stands at this path, not opened. The kernel tells paths without links, so none is followed: not even within the root.
+/// Looks up a path without opening the file. The kernel gives paths without links, so none is
+/// followed: not even within the root.
 ///
-/// openat2(2) would do it in one call, but systemd's `RestrictSUIDSGID=` leaves services without it.
+/// openat2(2) would do it in one call, but systemd's `RestrictSUIDSGID=` makes it fail in services.
 fn find(root: &Path, path: &str) -> Option<OwnedFd> {
     let nothing = OFlags::PATH | OFlags::CLOEXEC;
     let mut at = open(root, nothing | OFlags::DIRECTORY, Mode::empty()).ok()?;
@@ -79,8 +87,8 @@ fn find(root: &Path, path: &str) -> Option<OwnedFd> {
     Some(at)
 }
 
-/// What `work` has sent when it ends, or the time is over: then it goes on, and nobody waits for it. Where too many go on already
-/// there is nothing.
+/// Runs `work` in a thread and returns what it has sent when it ends or the time is over; then it
+/// goes on unattended. If too many threads go on already, nothing is run and nothing returned.
 pub(in crate::edge) fn gather<T: Send + 'static>(
     until: Instant,
     work: impl FnOnce(&Sender<T>) + Send + 'static,
@@ -100,7 +108,7 @@ pub(in crate::edge) fn gather<T: Send + 'static>(
     all
 }
 
-/// A thread's place among those that may be at work.
+/// The place of a thread among those that may be at work.
 struct Place;
 
 impl Place {

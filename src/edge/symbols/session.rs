@@ -1,7 +1,8 @@
 //! One process that reads objects, as seen by the process that started it.
 //!
-//! Invariants: a session lasts no longer than it is told to. The process is killed and waited for when the session ends; one that
-//! hangs in the kernel is waited for by a thread of its own. Nothing the process says is trusted: what is read of it is bounded.
+//! Invariants: a session ends by its deadline. The process is killed and waited for when the
+//! session ends; for one that hangs in the kernel a thread of its own waits. Nothing that the
+//! process says is trusted: the size of its answers is bounded.
 
 use super::open::gather;
 use super::wire::{Answer, FILES, Request};
@@ -20,14 +21,15 @@ use std::time::{Duration, Instant};
 /// The only argument of the process.
 pub const OPTION: &str = "--symbols";
 
-/// What is read of one process, in bytes: names of all frames, twice, each at its longest.
+/// Number of bytes that are read from one process: names of all frames, twice, each at its longest.
 const ANSWERS: u64 = 1 << 20;
 
-/// How long a killed process is waited for before a thread does it, and how often is looked whether it has gone.
+/// Time in which a killed process is waited for, before a thread does it, and the pause between two
+/// checks.
 const TO_GO: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The program that the process is made of.
+/// The program that the process runs.
 #[derive(Debug, Clone)]
 pub(super) struct Program {
     path: PathBuf,
@@ -35,25 +37,27 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// A program whose [`OPTION`] runs [`super::worker::main`].
+    /// Returns a program whose [`OPTION`] runs [`super::worker::main`].
     pub(super) fn at(path: PathBuf) -> Self {
         Self { path, arguments: vec![OPTION.to_owned()] }
     }
 
-    /// This very program, whatever stands at its path by now.
+    /// Returns this very program, even if its path has another by now.
     #[cfg(not(test))]
     pub(super) fn this() -> Self {
         Self::at(PathBuf::from("/proc/self/exe"))
     }
 
-    /// A unit test's program has no such option; one of its tests runs the same code.
+    /// Returns the unit tests' program, which has no such option; one of its tests runs the same
+    /// code.
     #[cfg(test)]
     pub(super) fn this() -> Self {
         let words = ["--exact", "edge::symbols::tests::the_confined_process", "--ignored", "--nocapture"];
         Self { path: PathBuf::from("/proc/self/exe"), arguments: words.map(str::to_owned).to_vec() }
     }
 
-    /// Starts it with a socket as its standard input, an environment that is none of this process's, and no other descriptor.
+    /// Starts it with a socket as its standard input, an environment with nothing of this
+    /// process's, and no other descriptor.
     fn start(&self, socket: OwnedFd) -> io::Result<Child> {
         program::of_ours(&self.path)
             .args(&self.arguments)
@@ -65,7 +69,7 @@ impl Program {
     }
 }
 
-/// A process that was asked.
+/// A process that was sent a request.
 #[derive(Debug)]
 pub(super) struct Session {
     process: Option<Child>,
@@ -74,10 +78,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Starts a process and asks it, until the deadline.
+    /// Starts a process and sends it the request, until the deadline.
     ///
     /// # Errors
-    /// When it cannot be started, or does not take the request in time.
+    /// If it cannot be started, or does not take the request in time.
     pub(super) fn begin(program: &Program, request: &Request, files: &[&File], until: Instant) -> io::Result<Self> {
         let text = serde_json::to_vec(request)?;
         let (ours, theirs) = UnixStream::pair()?;
@@ -102,7 +106,7 @@ impl Session {
         self.answers.get_ref().get_ref()
     }
 
-    /// The next answer; `None` where the process has none until then, or is none that can be understood.
+    /// Returns the next answer; `None` if there is none by then, or it cannot be understood.
     pub(super) fn next(&mut self, until: Instant) -> Option<Answer> {
         self.line.clear();
         loop {
@@ -116,7 +120,7 @@ impl Session {
     }
 }
 
-/// How long it is until then.
+/// Returns the time until then; an error if it is over.
 fn left(until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
@@ -125,7 +129,7 @@ fn left(until: Instant) -> io::Result<Duration> {
 impl Drop for Session {
     fn drop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
-        // One that has ended already was not waited for: its id is nobody else's.
+        // Even if it has ended already it was not waited for: no other process has its ID.
         let _ = process.kill();
         let patience = Instant::now() + TO_GO;
         while Instant::now() < patience {

@@ -1,4 +1,4 @@
-//! This very program's own functions, looked up as if it had crashed in them.
+//! Look-ups of this very program's own functions, as if it had crashed in them.
 
 use super::*;
 use crate::core::crash::backtrace::FRAMES;
@@ -8,11 +8,11 @@ use std::hint::black_box;
 use std::io::{Seek, SeekFrom, Write};
 use std::process::ExitCode;
 
-/// What a unit test's program runs as the confined process.
+/// The part of a unit test's program that runs as the confined process.
 #[test]
 #[ignore = "it is no test but the process that others start"]
 fn the_confined_process() {
-    // Whoever runs all ignored tests starts nothing.
+    // A run of all ignored tests starts nothing.
     let input = rustix::fs::fstat(std::io::stdin()).unwrap();
     if rustix::fs::FileType::from_raw_mode(input.st_mode).is_socket() {
         let failed = worker::main() != ExitCode::SUCCESS;
@@ -51,7 +51,7 @@ fn is_found(symbol: Option<&Symbol>, offset: u64) -> bool {
     })
 }
 
-/// What is told of a function that cannot be looked up.
+/// Returns the symbol that stands for a function that cannot be looked up.
 fn only_said() -> Option<Symbol> {
     Some(Symbol { name: "said::its".to_owned(), offset: None })
 }
@@ -105,7 +105,8 @@ fn a_file_that_was_changed_since_is_not_believed_where_its_number_is_unknown() {
     }
 }
 
-/// A name that takes longer to read than anybody waits: 98 bytes, 26 seconds on a quick machine.
+/// Returns a name that takes longer to read than any deadline: 98 bytes, 26 seconds on a quick
+/// machine.
 fn endless_name() -> String {
     format!("_Z{}", "1aIcvStL".repeat(12))
 }
@@ -156,7 +157,8 @@ fn without_a_process_the_names_are_those_that_were_said() {
     }
 }
 
-/// The program with `bytes` in place of some, under a root of its own.
+/// Writes a copy of the program with `changes` below `root`, and returns the frame in it with the
+/// copy's path.
 fn damaged(root: &Path, frame: &Frame, changes: &[(u64, Vec<u8>)]) -> (Frame, std::path::PathBuf) {
     let path = root.join("damaged");
     fs::copy(frame.object.as_deref().unwrap(), &path).unwrap();
@@ -188,7 +190,8 @@ fn a_damaged_object_is_as_good_as_none_and_brings_nothing_down() {
 fn a_table_of_absurd_length_is_not_read() {
     let place = tempfile::tempdir().unwrap();
     let frame = frame_behind_its_beginning(0);
-    // The number of sections stands in the first one if the header has 0. With so many the table is 512 MB long.
+    // The number of sections stands in the first one if the header has 0. With so many the table is
+    // 512 MB long.
     let program = fs::read(frame.object.as_deref().unwrap()).unwrap();
     let sections = u64::from_le_bytes(program[40..48].try_into().unwrap());
     let many = 8_000_000_u64.to_le_bytes().to_vec();

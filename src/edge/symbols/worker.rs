@@ -1,7 +1,9 @@
-//! The process that reads other people's objects, cores and names: `unitwardd --symbols`, `unitward --symbols`.
+//! The process that reads other people's objects, cores and names: `unitwardd --symbols`, `unitward
+//! --symbols`.
 //!
-//! Whatever a program chooses to be called, mapped or dumped as is read here and nowhere else. The process is confined before it
-//! reads the first byte, and is killed by the process that started it when it takes too long.
+//! Names, objects and cores of foreign programs are read here and nowhere else. The process is
+//! confined before it reads the first byte, and is killed by the process that started it when it
+//! takes too long.
 
 use super::confine::confine;
 use super::demangle::demangle;
@@ -16,13 +18,13 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
-/// The longest request in bytes.
+/// Longest request, in bytes.
 const LONGEST: usize = 1 << 20;
 
-/// The process, which has a socket as its standard input.
+/// Entry point of the process, which has a socket as its standard input.
 #[must_use]
 pub fn main() -> ExitCode {
-    // There is nobody to tell what went wrong, and a message takes calls that there are none of.
+    // A panic has no reader, and printing its message takes calls that the filter forbids.
     std::panic::set_hook(Box::new(|_| {}));
     let answered = confine().and_then(|()| receive()).and_then(|(request, files)| match request {
         Request::Functions(functions) => name(functions, files),
@@ -31,7 +33,7 @@ pub fn main() -> ExitCode {
     if answered.and_then(|()| tell(&Answer::Done)).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The request with its files.
+/// Receives the request with its files.
 fn receive() -> io::Result<(Request, Vec<File>)> {
     let (mut text, mut files) = (Vec::new(), Vec::new());
     let mut part = vec![0; 64 << 10];
@@ -66,8 +68,8 @@ fn tell(answer: &Answer) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells the functions of the frames, object by object, and then their readable names: the shortest first, since a name that is
-/// made to take long is no short one.
+/// Sends the functions of the frames, object by object, and then their readable names: the shortest
+/// first, because a name that is made to take long is no short one.
 fn name(functions: Functions, files: Vec<File>) -> io::Result<()> {
     let Functions { build_ids, frames } = functions;
     let mut names: Vec<Option<String>> = frames.iter().map(|frame| frame.said.clone()).collect();
@@ -101,7 +103,7 @@ fn name(functions: Functions, files: Vec<File>) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells the files that the addresses of a core are in.
+/// Sends the files that the addresses of a core are in.
 fn map(mapped: &Mapped, files: Vec<File>) -> io::Result<()> {
     let Some(core) = files.into_iter().next() else { return Ok(()) };
     let parts = core_file::mapped_files(core, mapped.compression);

@@ -1,8 +1,8 @@
 //! `unitward check`: everything that is wrong, one line each.
 //!
-//! What the files say by themselves is wrong for the generator too; here they are also held against what stands beside
-//! them: the host's unit files, programs, keys and certificates, and what its systemd understands. All of that is warnings:
-//! it may be there by the time it is needed.
+//! The generator finds mistakes within the files too; the command also compares them with the host:
+//! its unit files, programs, keys and certificates, and the keys that its systemd understands. All
+//! findings of that comparison are warnings: what is missing may be there by the time it is needed.
 
 mod absent;
 mod broker;
@@ -31,7 +31,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// What `unitward check` is told.
+/// The command's arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Read the configuration and the unit files below this directory.
@@ -45,22 +45,22 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// What was read and planned below a root, with all that is wrong.
+/// The wards, stacks, outputs and problems that were read and planned below a root.
 pub(super) struct Checked {
     pub(super) wards: usize,
     pub(super) stacks: usize,
     pub(super) outputs: Vec<Output>,
     pub(super) problems: Vec<Problem>,
-    /// The wards in effect and where in `outputs` the unit of each is.
+    /// The wards in effect, each with the index of its unit in `outputs`.
     pub(super) guarded: Vec<(Ward, usize)>,
 }
 
-/// Reads and plans as the generator does, and looks at what only shows beside the host's own units.
+/// Reads and plans as the generator does, and adds the warnings that need the host's own units.
 pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
     read_with(below, None)
 }
 
-/// The same with a ward that is on no disk yet.
+/// Does the same with an additional ward that is on no disk yet.
 fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Checked> {
     std::fs::read_dir(below).with_context(|| format!("failed to open the root directory {}", below.display()))?;
     let mut files = Files::list(below);
@@ -108,12 +108,13 @@ fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Che
     Ok(checked)
 }
 
-/// Whether anything was left out because of a mistake; warnings alone leave nothing out.
+/// Returns true if no mistake caused anything to be left out; warnings alone leave nothing out.
 pub(super) fn is_sound(problems: &[Problem]) -> bool {
     problems.iter().all(|problem| problem.mistake.cost() == Cost::Nothing)
 }
 
-/// All that there is to say of the configuration, with a ward that is on no disk yet, and why systemd itself was not asked, if so.
+/// Returns all problems of the configuration, with a ward that is on no disk yet, and the reason
+/// why systemd itself was not asked, if so.
 pub(super) fn whole(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<(Checked, Option<String>)> {
     let mut checked = read_with(below, proposed)?;
     let warnings = match native::warnings(below, &checked) {
@@ -170,8 +171,8 @@ fn warning(at: &Path, text: String) -> Problem {
     Problem { at: Place::whole(at.into()), mistake: Mistake::Warning(text) }
 }
 
-/// A unit that systemd will not restart, so that no recovery ever runs. A ward that says so itself means it, unless it has steps that a
-/// restart would run.
+/// Warns of a unit that systemd does not restart, so that no recovery ever runs. A ward that sets
+/// `Restart=no` itself gets no warning, unless it has steps that only a restart runs.
 fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
     let here = ward.native.service.iter().rfind(|line| line.key == "Restart");
     let default = match &ward.form {
@@ -196,7 +197,8 @@ fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> 
     })
 }
 
-/// A unit that is masked, or one of a defined ward beside which another file of the same name stands.
+/// Warns of a unit that is masked, and of a defined ward beside which another file of the same unit
+/// exists.
 fn hidden(below: &Path, ward: &Ward) -> Option<Problem> {
     let unit = ward.unit();
     if let Some(mask) = unit_files::mask_of(below, &unit) {
@@ -206,7 +208,7 @@ fn hidden(below: &Path, ward: &Ward) -> Option<Problem> {
     }
     let file = unit_files::file_of(below, &unit).filter(|_| ward.form == Form::Defined)?;
     let stands_in = |directories: &[&str]| directories.iter().any(|directory| file.starts_with(directory));
-    // Only these come before what generators write (systemd.generator(7)).
+    // Only these directories precede those of generators (systemd.generator(7)).
     let text = if stands_in(&["/etc/systemd/system", "/run/systemd/system"]) {
         format!("{} overrides this ward; remove it, or adopt it with Unit= instead of ExecStart=", file.display())
     } else if stands_in(&["/usr", "/lib"]) {

@@ -1,8 +1,9 @@
 //! Completion in bash, zsh and fish.
 //!
-//! The shells' scripts only ask this program at each TAB what may follow, so commands, options and names of wards and stacks
-//! come from one place, the definition of the command line. A value called `NAME` in it is a ward's or a stack's name, one
-//! called `ID` that of a death, one called `UNIT` a service without a ward; whoever adds a command gets its completion without a word here.
+//! At each TAB the shells' scripts ask this program for candidates, so commands, options and names
+//! of wards and stacks have one source, the definition of the command line. A value called `NAME`
+//! there is a ward's or a stack's name, `ID` that of a death, `UNIT` a service without a ward; a
+//! new command is completed without any change here.
 //!
 //! It decides nothing about what a command accepts.
 
@@ -19,14 +20,15 @@ use clap_complete::env::{Bash, CompleteEnv, Fish, Shells, Zsh};
 use jiff::tz::TimeZone;
 use std::path::Path;
 
-/// With a shell's name in it the program answers that shell instead of doing what it is told.
+/// Environment variable that makes the program answer the shell that it names, instead of running a
+/// command.
 const ASKED_BY: &str = "UNITWARD_COMPLETE";
 
-/// How far back deaths are offered, in milliseconds, and how many of them.
+/// Limits of the deaths that are offered: their age, in milliseconds, and their number.
 const RECENT: u64 = 7 * 24 * 3_600_000;
 const OFFERED: usize = 20;
 
-/// Answers a shell and ends, if one asks.
+/// Answers a shell and ends the program, if a shell asks.
 pub(super) fn answer(definition: fn() -> Command) {
     let shells: [&dyn clap_complete::env::EnvCompleter; 3] = [&Bash, &Zsh, &Fish];
     CompleteEnv::with_factory(|| with_names(definition()))
@@ -36,7 +38,7 @@ pub(super) fn answer(definition: fn() -> Command) {
         .complete();
 }
 
-/// Tells what the values of all commands are.
+/// Attaches candidates to the values of all commands.
 fn with_names(command: Command) -> Command {
     let which = match command.get_name() {
         "restart-stack" => stacks,
@@ -81,7 +83,7 @@ fn stacks() -> Vec<CompletionCandidate> {
     stacks.iter().map(|stack| CompletionCandidate::new(stack.name.as_str())).collect()
 }
 
-/// The latest deaths, the newest first, each with what tells it from the others.
+/// Returns the latest deaths, newest first, each with a description that distinguishes it.
 fn deaths() -> Vec<CompletionCandidate> {
     let since = clock::since_epoch().saturating_sub(RECENT);
     let told = reports::latest(since, OFFERED).unwrap_or_default();

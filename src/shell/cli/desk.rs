@@ -1,4 +1,5 @@
-//! What `list`, `status` and `tree` have in common: the question, the document, and how it comes to the terminal.
+//! Common parts of `list`, `status` and `tree`: the question, the document, and its output on the
+//! terminal.
 
 #[cfg(test)]
 pub(super) mod fixture;
@@ -13,25 +14,25 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How a document is printed.
+/// Output format of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As it is.
+    /// JSON, as received.
     Json,
-    /// For people.
+    /// Text for people.
     Text(Sheet),
 }
 
-/// What text is printed on.
+/// Properties of the output that text is laid out for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sheet {
     pub(super) paint: Paint,
-    /// Columns, on a terminal.
+    /// Number of columns; `None` if the output is not a terminal.
     pub(super) width: Option<usize>,
 }
 
 impl Form {
-    /// What the option says.
+    /// Returns the format that the option `--json` selects.
     pub(super) fn new(json: bool) -> Self {
         if json { Self::Json } else { Self::Text(Sheet::of_stdout()) }
     }
@@ -43,13 +44,13 @@ impl Sheet {
         if !out.is_terminal() {
             return Self { paint: Paint::Plain, width: None };
         }
-        // Who asks for no colour gets none (no-color.org).
+        // `NO_COLOR` turns colours off (no-color.org).
         let plain = std::env::var_os("NO_COLOR").is_some_and(|word| !word.is_empty());
         let width = rustix::termios::tcgetwinsize(&out).ok().map(|size| size.ws_col.into()).filter(|width| *width > 0);
         Self { paint: if plain { Paint::Plain } else { Paint::Ansi }, width }
     }
 
-    /// One line, cut where the terminal ends.
+    /// Returns one line, cut at the width of the terminal.
     pub(super) fn line(self, text: &str, colour: &str) -> String {
         let text = text.trim_end();
         match self.width {
@@ -61,15 +62,15 @@ impl Sheet {
         }
     }
 
-    /// The same text with lines that fit on the terminal: a longer one goes on below, after so many blanks. A word that is too
-    /// long for that stays whole.
+    /// Returns the text with lines that fit on the terminal: a longer line continues below, after
+    /// `indent` blanks. A word that is too long for a line stays whole.
     pub(super) fn folded(self, text: &str, indent: usize) -> String {
         let Some(width) = self.width else { return text.to_owned() };
         text.lines().map(|line| fold(line, width, indent)).collect()
     }
 }
 
-/// One line in lines of this width.
+/// Folds one line into lines of this width.
 fn fold(line: &str, width: usize, indent: usize) -> String {
     let lead = line.len() - line.trim_start().len();
     let (mut text, mut column) = (line[..lead].to_owned(), lead);
@@ -88,8 +89,8 @@ fn fold(line: &str, width: usize, indent: usize) -> String {
     text
 }
 
-/// Asks, and prints the document: as it is, or as the text that `render` makes of it. What `render` leaves beside the text
-/// goes to standard error.
+/// Asks the question and prints the document: unchanged, or as the text that `render` makes of it.
+/// The second text of `render` goes to standard error.
 pub(super) fn answer<D: DeserializeOwned>(
     question: &Question,
     form: Form,
@@ -113,7 +114,7 @@ pub(super) fn answer<D: DeserializeOwned>(
     Ok(ExitCode::SUCCESS)
 }
 
-/// A table: columns two blanks apart, the header bold.
+/// Returns a table: columns two blanks apart, the header bold.
 pub(super) fn columns<'a>(
     (header, rows): (Vec<String>, Vec<Vec<String>>),
     colours: impl Iterator<Item = &'a str>,
@@ -130,13 +131,13 @@ pub(super) fn columns<'a>(
     lines.map(|(line, colour)| sheet.line(&line, colour)).collect()
 }
 
-/// `3min ago`, in one unit; `-` where it is not known.
+/// Formats a time as `3min ago`, in one unit; `-` if it is not known.
 pub(super) fn ago(at: Option<u64>, now: u64) -> String {
     let Some(at) = at else { return NOTHING.to_owned() };
     format!("{} ago", coarse(now.saturating_sub(at)))
 }
 
-/// `3min`, in one unit.
+/// Formats a span as `3min`, in one unit.
 pub(super) fn coarse(ms: u64) -> String {
     let seconds = ms / 1_000;
     match seconds {
@@ -147,12 +148,13 @@ pub(super) fn coarse(ms: u64) -> String {
     }
 }
 
-/// A span to its last millisecond, as systemd writes one: `1min 400ms`.
+/// Formats a span to the millisecond, as systemd writes one: `1min 400ms`.
 pub(super) fn span(ms: u64) -> String {
     if ms == 0 { "0ms".to_owned() } else { time_span::render(Duration::from_millis(ms)) }
 }
 
-/// Red where somebody has to do something, yellow where something is under way.
+/// Returns the colour of a state: red if an administrator has to act, yellow if a change is under
+/// way.
 pub(super) const fn colour(state: State) -> &'static str {
     match state {
         State::Failed | State::Excluded | State::Missing | State::Broken => "31",
@@ -161,7 +163,7 @@ pub(super) const fn colour(state: State) -> &'static str {
     }
 }
 
-/// The colour of a ward: yellow also where it is down and nobody asked for it.
+/// Returns the colour of a ward: yellow also if it is down without a request.
 pub(super) fn ward_colour(ward: &Line) -> &'static str {
     match &ward.down {
         Some(Down { by: DownBy::Itself | DownBy::Unit, .. }) => "33",
@@ -169,7 +171,7 @@ pub(super) fn ward_colour(ward: &Line) -> &'static str {
     }
 }
 
-/// `step 2 of 4: Execute`.
+/// Formats a step as `step 2 of 4: Execute`.
 pub(super) fn step(step: &StepAt) -> String {
     format!("step {} of {}: {}", step.step, step.of, step.action)
 }

@@ -1,5 +1,5 @@
-//! `unitward exclude` and `readmit`: has unitwardd do it, or does it where unitwardd does not run, waits for what comes of it,
-//! and says so.
+//! `unitward exclude` and `readmit`: make unitwardd do it, or do it themselves if unitwardd does
+//! not run, wait for the outcome, and print it.
 
 use super::progress::while_waiting;
 use super::refuse;
@@ -17,11 +17,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use zbus::DynamicType;
 
-/// How long a unit's way up or down is waited for: longer than systemd's own default time-outs.
+/// Time limit for a unit to go up or down: longer than systemd's own default time-outs.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often it is looked at meanwhile.
+/// Interval at which the unit is examined meanwhile.
 const TICK: Duration = Duration::from_millis(200);
-/// A run that has lasted this long is up: many a service is `active` before it has read its configuration.
+/// Time after which a run counts as up: many services are `active` before they have read their
+/// configuration.
 const LASTING: Duration = Duration::from_secs(1);
 
 /// The arguments of `exclude`.
@@ -30,7 +31,7 @@ pub(super) struct Exclude {
     /// The ward: the stem of its file, or its unit.
     #[arg(value_name = "NAME")]
     name: String,
-    /// Why, for whoever lists the wards.
+    /// Reason, shown by "unitward list" and "status"
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
 }
@@ -43,23 +44,23 @@ pub(super) struct Readmit {
     name: String,
 }
 
-/// What became of a unit.
+/// Outcome of a readmission for the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Became {
     Up,
-    /// It has ended as it should: a oneshot does.
+    /// It has ended as it should, as a oneshot service does.
     Done,
     Failed,
-    /// Somebody has excluded its ward again.
+    /// Its ward was excluded again.
     Excluded,
 }
 
-/// What became of an exclusion.
+/// Outcome of an exclusion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
     /// The unit is down.
     Down,
-    /// It is in force no more: somebody has readmitted the ward.
+    /// It is no longer in force: the ward was readmitted.
     Ended,
 }
 
@@ -78,7 +79,8 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let ward = WardState::of(&name);
-    // The state first: a unit that was down before its ward was seen to be excluded was not started meanwhile.
+    // The state is read first: a unit that was down before its ward was seen to be excluded was not
+    // started in between.
     let look = || Ok(kept(&state(&unit)?, exclusion::load(&ward).as_ref()));
     let until = format!("until \"unitward readmit {name}\"");
     let became = while_waiting(&format!("Stopping {unit}"), || wait(look))?;
@@ -103,7 +105,7 @@ pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
     }
     let mut lasting = Lasting::default();
     let ward = WardState::of(&name);
-    // The state first: whoever excludes a ward marks it before he has its unit stopped.
+    // The state is read first: an exclusion marks the ward before it has its unit stopped.
     let look = || {
         let shown = pid1::ask(&unit, SHOWN)?;
         Ok(lasting.look(&shown, exclusion::load(&ward).as_ref()))
@@ -119,7 +121,8 @@ pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// What has become of an exclusion whose unit is in this state; whoever has made `mark`, the ward is excluded with it.
+/// Returns the outcome of an exclusion whose unit is in this state; any `mark` means that the ward
+/// is excluded, also one that somebody else has made.
 fn kept(state: &str, mark: Option<&Exclusion>) -> Option<Kept> {
     match mark {
         Some(_) => matches!(state, "inactive" | "failed").then_some(Kept::Down),
@@ -127,7 +130,7 @@ fn kept(state: &str, mark: Option<&Exclusion>) -> Option<Kept> {
     }
 }
 
-/// What was stopped with the unit, as the end of a sentence.
+/// Returns the end of a sentence that names the units which were stopped with the unit.
 fn with_it(mark: Option<&Exclusion>) -> String {
     match mark.map(|mark| mark.triggers.as_slice()) {
         None | Some([]) => String::new(),
@@ -136,7 +139,7 @@ fn with_it(mark: Option<&Exclusion>) -> String {
     }
 }
 
-/// How a unit stands whose ward is not excluded, and what to do.
+/// Describes the state of a unit whose ward is not excluded, and the remedy.
 fn advise(unit: &str, state: &str) -> String {
     match state {
         "failed" | "inactive" => format!("{unit} is {state}, \"systemctl start {unit}\" starts it"),
@@ -150,8 +153,8 @@ fn said(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Has a ward ruled over, `(method, verb)`: by the daemon, or, where that does not run, here and now by `rule`. Tells whether anything
-/// was to be done, or gives the sentence that refuses.
+/// Changes the exclusion of a ward, `(method, verb)`: by the daemon, or, if that does not run,
+/// directly by `rule`. Returns true if anything was to be done, or the sentence that refuses.
 fn rule(
     (method, verb): (&str, &str),
     name: &str,
@@ -171,7 +174,7 @@ fn rule(
     })
 }
 
-/// What the daemon says to it; `None`: it does not run, or there is no bus.
+/// Returns the daemon's answer; `None`: it does not run, or there is no bus.
 async fn rule_by_daemon(
     method: &str,
     body: &(impl serde::Serialize + DynamicType),
@@ -184,20 +187,20 @@ async fn rule_by_daemon(
     }
 }
 
-/// The ward that was ruled over.
+/// Returns the name and the unit of the ward.
 fn find(name: &str) -> anyhow::Result<(String, String)> {
     let Subject { ward, unit } = ruling::find_on_disk(name).map_err(anyhow::Error::msg)?;
     Ok((ward, unit))
 }
 
-/// What is asked of systemd.
+/// Unit properties that are requested from systemd.
 const SHOWN: Wanted<'_> = Wanted { unit: &["Job", "ActiveState", "InvocationID"], own: &["Result"] };
 
 fn state(unit: &str) -> anyhow::Result<String> {
     Ok(pid1::ask(unit, SHOWN).context("failed to ask systemd")?.text("ActiveState").to_owned())
 }
 
-/// Looks until there is something, or patience has run out.
+/// Calls `look` until it finds something, or until the time limit is over.
 fn wait<T>(mut look: impl FnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<Option<T>> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -209,15 +212,16 @@ fn wait<T>(mut look: impl FnMut() -> anyhow::Result<Option<T>>) -> anyhow::Resul
     }
 }
 
-/// The run that is up, and since when it was seen.
+/// The run that is up, and the time at which it was first seen.
 #[derive(Debug, Default)]
 struct Lasting(Option<(String, Instant)>);
 
 impl Lasting {
-    /// What has become of the unit, once that is certain; `mark`: that of an exclusion that came after the readmission.
+    /// Returns the outcome for the unit once it is certain; `mark`: that of an exclusion that came
+    /// after the readmission.
     fn look(&mut self, shown: &Properties, mark: Option<&Exclusion>) -> Option<Became> {
-        // A unit that is up is not excluded whatever mark there is: it may be refused to stop it. The mark of the death limit
-        // tells no more than the state.
+        // A unit that is up is not excluded despite a mark: systemd may refuse to stop it. The mark
+        // of the death limit says no more than the state.
         let by_hand = mark.is_some_and(|mark| mark.by == By::Hand);
         if by_hand && matches!(shown.text("ActiveState"), "inactive" | "failed" | "deactivating") {
             return Some(Became::Excluded);

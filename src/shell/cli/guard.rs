@@ -1,7 +1,8 @@
 //! `unitward guard`: the ward for a unit that has none, shown or installed.
 //!
-//! PID 1 is asked about the unit; `core::proposal` decides what stands in the ward. It is planned together with the configuration
-//! that is there, so what is told of it is what will happen. unitwardd is not needed.
+//! PID 1 is asked about the unit; `core::proposal` decides the content of the ward. The ward is
+//! planned together with the existing configuration, so its explanation describes what will happen.
+//! unitwardd is not needed.
 
 mod ask;
 mod install;
@@ -18,7 +19,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Where wards of this host stand.
+/// Directory of this host's own wards.
 const DIRECTORY: &str = "/etc/unitward";
 
 /// The command's arguments.
@@ -35,15 +36,15 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// A ward that fits, and what comes of it beside the others.
+/// A ward that fits, and its effects beside the others.
 struct Fitting {
     unit: UnitName,
-    /// Where it would stand.
+    /// Path of the ward's file.
     path: PathBuf,
     proposal: Proposal,
-    /// What will happen when the unit dies.
+    /// Description of the events after a death of the unit.
     explanation: String,
-    /// What `unitward check` would say of it.
+    /// Problems that `unitward check` would report for it.
     problems: Vec<Problem>,
 }
 
@@ -80,7 +81,8 @@ pub(super) fn guard(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the ward and plans it beside the others; or says why it would not take effect.
+/// Makes the ward and plans it beside the others; or returns the reason why it would not take
+/// effect.
 fn fit(asked: &Asked) -> anyhow::Result<Result<Fitting, String>> {
     let unit = asked.found.unit.clone();
     let name = unit.stem().to_owned();
@@ -99,7 +101,8 @@ fn fit(asked: &Asked) -> anyhow::Result<Result<Fitting, String>> {
     Ok(told.map(|told| Fitting { unit, path, proposal, explanation: told.text, problems }))
 }
 
-/// The ward on standard output, so that it can be put into a file, and all about it beside that.
+/// Prints the ward on standard output, so that it can be redirected into a file, and everything
+/// else on standard error.
 fn show(fitting: &Fitting, arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         return json::print(fitting, None);

@@ -1,4 +1,4 @@
-//! `unitward list`: where every ward and stack stands, one line each.
+//! `unitward list`: the state of every ward and stack, one line each.
 
 use super::desk::{self, Form, Sheet, ago, coarse, colour, columns};
 use super::reports::table::{NOTHING, Paint, counted};
@@ -10,7 +10,8 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-/// So many units without a ward are shown at the most, well or not.
+/// Number of units without a ward up to which all of them are shown; above it, only those in
+/// trouble.
 const MANY: usize = 20;
 
 /// The command's arguments.
@@ -58,21 +59,22 @@ fn text(list: &List, sheet: Sheet) -> String {
     text
 }
 
-/// The units without a ward that have a line: all, or of many those that somebody has to look at.
+/// Returns the units without a ward that have a line: all, or, if there are many, those that need
+/// attention.
 fn shown(watched: &[Watched]) -> Vec<&Watched> {
     let is_shown = |one: &&Watched| watched.len() <= MANY || !colour(one.state).is_empty();
     watched.iter().filter(is_shown).collect()
 }
 
-/// How much of a ward its line shows.
+/// Level of detail of a ward's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
     Full,
-    /// Without its unit and what its state waits for: where the terminal has no room for them.
+    /// Without its unit and the details of its state, for a terminal that is too narrow for them.
     Brief,
 }
 
-/// The lines of these wards, a header above them.
+/// Returns the lines of these wards, below a header.
 pub(super) fn wards(wards: &[Line], (now, stacked): (u64, bool), sheet: Sheet) -> String {
     if wards.is_empty() {
         return String::new();
@@ -105,7 +107,7 @@ fn ward_cells(ward: &Line, (now, stacked): (u64, bool), detail: Detail) -> Vec<S
     cells
 }
 
-/// `web`, `telldus (telldusd.service)`.
+/// Formats the name as `web` or `telldus (telldusd.service)`.
 pub(super) fn name(ward: &Line) -> String {
     if ward.unit.strip_suffix(".service") == Some(ward.name.as_str()) {
         return visible(&ward.name);
@@ -113,12 +115,12 @@ pub(super) fn name(ward: &Line) -> String {
     visible(&format!("{} ({})", ward.name, ward.unit))
 }
 
-/// The state in words, and whether the ward has changed: `running, changed`.
+/// Formats the state, and the note that the ward's configuration has changed: `running, changed`.
 fn state(ward: &Line, now: u64) -> String {
     changed(ward, stands(ward, now))
 }
 
-/// The state in words: `recovering (step 2 of 4: Execute)`.
+/// Formats the state in words: `recovering (step 2 of 4: Execute)`.
 pub(super) fn stands(ward: &Line, now: u64) -> String {
     let more = match ward.state {
         State::Restarting => ward.until.map(|until| format!("in {}", wait(until.saturating_sub(now)))),
@@ -133,17 +135,18 @@ fn changed(ward: &Line, word: String) -> String {
     if ward.needs_reload && ward.state != State::NotLoaded { format!("{word}, changed") } else { word }
 }
 
-/// What took it down, or why it ended.
+/// Returns the unit that took it down, or the reason why it ended.
 fn down(down: &Down) -> Option<String> {
     down.unit.as_ref().map(|unit| format!("by {}", visible(unit))).or_else(|| down.reason.as_deref().map(visible))
 }
 
-/// A wait that goes by while it is read.
+/// Formats the rest of a wait, which shortens while it is read.
 fn wait(ms: u64) -> String {
     if ms < 1_000 { "less than 1s".to_owned() } else { coarse(ms) }
 }
 
-/// Those that count now, of how many are borne. At the limit the count begins afresh: there it is one too many.
+/// Formats the deaths that count now and the limit. At the limit the count is reset: there, one
+/// more than the limit is shown.
 fn deaths(ward: &Line) -> String {
     let at_limit = ward.state == State::Excluded && ward.exclusion.as_ref().is_some_and(|mark| mark.by == "limit");
     let count = |limit: u32| if at_limit { u64::from(limit) + 1 } else { ward.deaths };
@@ -163,7 +166,8 @@ fn stack_cells(stack: &StackLine, now: u64) -> Vec<String> {
     vec![visible(&stack.name), state, ago(stack.since, now), up, visible(&stack.members.join(", "))]
 }
 
-/// The lines below: how many stand how, what is to be done, and how the daemon does.
+/// Returns the lines below the tables: the number of wards in each state, what is to be done, and
+/// the state of the daemon.
 fn sum(list: &List) -> String {
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
     for ward in &list.wards {
@@ -192,7 +196,8 @@ fn sum(list: &List) -> String {
     text
 }
 
-/// How the daemon does, in a line. What waits is counted here where the daemon does not say so itself.
+/// Returns a line about the daemon. The number of waiting messages is added unless the daemon's
+/// status text has it.
 fn daemon(daemon: &Daemon) -> String {
     let mut text = match (daemon.state, &daemon.status) {
         (State::Running, Some(status)) => format!("unitwardd: {}", visible(status.trim_end_matches('.'))),

@@ -1,4 +1,4 @@
-//! `unitward`: the command people type.
+//! `unitward`: the command line program.
 
 mod check;
 mod complete;
@@ -73,7 +73,7 @@ enum Command {
     Timeline(timeline::Arguments),
 }
 
-/// The command line as it is defined: what its man page and the completions must tell of.
+/// Returns the definition of the command line, which its man page and the completions must cover.
 #[must_use]
 pub fn definition() -> clap::Command {
     Arguments::command()
@@ -82,7 +82,8 @@ pub fn definition() -> clap::Command {
 /// Entry point of the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Not on the command line as it is defined: the service behind a stack's socket starts it, see `edge::symbols`.
+    // This option is not part of the definition: the service behind a stack's socket starts it, see
+    // `edge::symbols`.
     if std::env::args_os().nth(1).is_some_and(|first| first == symbols::OPTION) {
         return symbols::worker::main();
     }
@@ -102,7 +103,7 @@ pub fn main() -> ExitCode {
         Command::Timeline(arguments) => timeline::timeline(&arguments),
     };
     done.unwrap_or_else(|error| {
-        // A reader that has gone away, as in `unitward plan | head`, is no failure.
+        // A reader that has closed the pipe, as in `unitward plan | head`, is not a failure.
         if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
@@ -111,28 +112,30 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Says on standard error what is wrong, or what is to be known beside an answer. Others may have written parts of it.
+/// Prints a problem, or a note beside an answer, on standard error. Parts of it may come from
+/// others, so it is made safe to show.
 fn complain(text: &str) {
     eprintln!("{}", visible_lines(text));
 }
 
-/// Says how it went.
+/// Prints the result on standard output.
 fn say(text: &str) {
     println!("{}", visible_lines(text));
 }
 
-/// Says why not.
+/// Prints the reason for a refusal and returns the exit status.
 fn refuse(why: &str) -> ExitCode {
     complain(why);
     ExitCode::from(PROBLEMS)
 }
 
-/// What runs commands that talk to the bus.
+/// Starts the asynchronous runtime of commands that talk to the bus.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")
 }
 
-/// Prints a document of `--json` and the end of its line. All of them go this way, so that no text in one does anything to a terminal.
+/// Prints a document of `--json` and a line end. All of them are printed here, so that no text in
+/// one can control a terminal.
 fn write_json(out: &mut impl Write, document: &str) -> io::Result<()> {
     writeln!(out, "{}", visible_json(document))
 }

@@ -1,7 +1,7 @@
 //! `unitward monitor`: the daemon's signals as they come, a line each.
 //!
-//! It outlives the daemon and the bus: it says when nobody tells it anything any more, and when somebody does again. What
-//! happens meanwhile is not made up for; the reports have it.
+//! It outlives the daemon and the bus: it prints that the daemon is gone, and that it is back.
+//! Signals that are missed meanwhile are not caught up; `unitward reports` lists the deaths.
 
 mod begin;
 mod line;
@@ -25,12 +25,12 @@ const BUS: &str = "org.freedesktop.DBus";
 const BUS_PATH: &str = "/org/freedesktop/DBus";
 /// Pause before connecting to the bus anew.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How often it is seen whether anybody still reads the output.
+/// Interval at which the output is checked for a reader.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long the bus may take for one answer.
+/// Time limit of one call to the bus.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Columns that a line with its day takes as a rule.
+/// Columns that a line with its date usually takes.
 const WIDE: usize = 110;
 
 /// The command's arguments.
@@ -59,16 +59,16 @@ pub(super) fn monitor(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// What is printed of all that is told, and how.
+/// Filter and format of what is printed.
 struct Printer {
     form: Form,
-    /// Whether the states that units go through are printed.
+    /// True if the states that units go through are printed.
     states: bool,
-    /// The ward that it is about, as it is told of.
+    /// The ward to which the output is limited, by the name that signals have.
     ward: Option<String>,
 }
 
-/// Returns when whoever read the output has gone, as in `unitward monitor | head -1`.
+/// Returns when the reader of the output has gone, as in `unitward monitor | head -1`.
 async fn nobody_reads() {
     loop {
         tokio::time::sleep(LOOK).await;
@@ -81,13 +81,13 @@ async fn nobody_reads() {
     }
 }
 
-/// Prints until the output cannot be written, or not at all where there is no such ward.
+/// Prints until the output cannot be written; refuses if there is no such ward.
 async fn watch(mut printer: Printer) -> anyhow::Result<ExitCode> {
     let (mut presence, mut has_begun) = (None, false);
     loop {
         if let Ok(mut ear) = Ear::open().await {
             printer.note(&mut presence, ear.presence())?;
-            // What happens from here on is heard.
+            // From here on no signal is missed.
             if !std::mem::replace(&mut has_begun, true)
                 && let Err(why) = printer.begin().await
             {
@@ -106,7 +106,7 @@ async fn watch(mut printer: Printer) -> anyhow::Result<ExitCode> {
 }
 
 impl Printer {
-    /// Says what it watches, and learns by which name the ward is told of.
+    /// Prints what it watches, and learns the name by which signals call the ward.
     async fn begin(&mut self) -> Result<(), String> {
         if self.form == Form::Json && self.ward.is_none() {
             return Ok(());
@@ -120,7 +120,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Says whether the daemon is there, when that changes; that it is there at the beginning goes without saying.
+    /// Prints the presence of the daemon when it changes; nothing at the beginning if it is there.
     fn note(&self, before: &mut Option<Presence>, now: Presence) -> io::Result<()> {
         let was = before.replace(now);
         if was == Some(now) || (was.is_none() && now == Presence::Here) {
@@ -148,7 +148,7 @@ impl Printer {
     }
 }
 
-/// The line; on a terminal that has little room without its day, and what is too long goes on below.
+/// Formats the line; on a narrow terminal without its date, and folded if it is too long.
 fn text(line: &Line<'_>, sheet: Sheet) -> String {
     let whole = line.to_string();
     let is_narrow = sheet.width.is_some_and(|width| width < WIDE);
@@ -159,10 +159,10 @@ fn text(line: &Line<'_>, sheet: Sheet) -> String {
     sheet.folded(&format!("{text}\n"), indent)
 }
 
-/// A connection that hears the daemon's signals, and of its coming and going.
+/// A connection that receives the daemon's signals and notices its coming and going.
 struct Ear {
     stream: MessageStream,
-    /// The daemon's connection, by its own name; anyone may send us a signal.
+    /// The unique name of the daemon's connection; any program may send us a signal.
     daemon: Option<String>,
 }
 
@@ -190,7 +190,7 @@ impl Ear {
         if self.daemon.is_some() { Presence::Here } else { Presence::Gone }
     }
 
-    /// What a message tells, if it is the daemon's; learns who that is.
+    /// Returns the content of a message, if it is the daemon's; updates the daemon's unique name.
     fn hear(&mut self, message: &Message) -> Option<News> {
         if message.message_type() != Type::Signal {
             return None;

@@ -1,4 +1,5 @@
-//! `unitward plan`: what the generator would write; how that differs from what it wrote; what it means when a ward dies.
+//! `unitward plan`: the units that the generator would write, their difference from those it wrote,
+//! and the events after a ward's death.
 
 mod difference;
 pub(super) mod explain;
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
     root: PathBuf,
 }
 
-/// Where systemd lets generators write, for the headings.
+/// Returns the output directory of generators, for the headings.
 fn directory(rank: Rank) -> &'static str {
     match rank {
         Rank::Normal => "/run/systemd/generator",
@@ -43,7 +44,7 @@ pub(super) fn plan(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Text of units as it is, for whoever takes it up; a terminal is spared what it does not show.
+/// Returns the text of units: unchanged for a file or a pipe, made safe to show for a terminal.
 fn shown(text: &str) -> Cow<'_, str> {
     if std::io::stdout().is_terminal() { Cow::Owned(visible_lines(text)) } else { Cow::Borrowed(text) }
 }

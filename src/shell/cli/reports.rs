@@ -1,7 +1,8 @@
-//! `unitward reports`: what happened, what was reported of it, and how it was recovered from.
+//! `unitward reports`: deaths, their reports, and the recoveries from them.
 //!
-//! Root reads the history beside the daemon, which need not run; for everybody else the daemon reads it. A list is read as a
-//! whole before any of it is printed, so that a pager left open holds nothing up.
+//! Root reads the history directly, whether the daemon runs or not; for other users the daemon
+//! reads it. A list is read completely before any of it is printed, so that an open pager does not
+//! block the history.
 
 mod detail;
 pub(super) mod since;
@@ -29,12 +30,12 @@ use std::time::{Duration, Instant};
 use summary::{Summary, Window};
 use table::Table;
 
-/// How often a follower looks into the history.
+/// Interval at which `--follow` checks the history.
 const TICK: Duration = Duration::from_millis(250);
-/// How often it asks the daemon.
+/// Interval at which `--follow` asks the daemon.
 const TICK_OF_DAEMON: Duration = Duration::from_secs(1);
-/// For how long a follower may look in vain, as while a damaged history is replaced or the daemon is restarted, before it
-/// gives up.
+/// Time after which `--follow` gives up if every attempt fails, as while a damaged history is
+/// replaced or the daemon is restarted.
 const IN_VAIN: Duration = Duration::from_secs(30);
 
 /// The command's arguments.
@@ -104,16 +105,18 @@ pub(super) fn reports(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Where deaths are learned from.
+/// Source of the deaths.
 enum Source {
-    /// The history itself; with its version when it was read last, and below which directory it lies.
+    /// The history itself, its version at the last reading, and the root directory below which it
+    /// lies.
     History(Box<Reader>, i64, PathBuf),
     /// The daemon.
     Daemon(tokio::runtime::Runtime),
 }
 
 impl Source {
-    /// Whoever names a directory reads what is there; else root reads, and others ask. Or the sentence that says why not.
+    /// Chooses the source: the history for root and with `--root=`, else the daemon. Or returns the
+    /// sentence that says why there is none.
     fn of(common: &Common) -> anyhow::Result<Result<Self, String>> {
         if common.root.is_none() && !rustix::process::geteuid().is_root() {
             return Ok(Ok(Self::Daemon(super::runtime()?)));
@@ -122,7 +125,7 @@ impl Source {
         Ok(open(root, Addresses::Shown)?.map(|reader| Self::History(Box::new(reader), -1, root.to_owned())))
     }
 
-    /// The deaths that are wanted, or why there are none.
+    /// Returns the deaths that are wanted, or the reason why there are none.
     fn deaths(&mut self, wanted: &Wanted) -> anyhow::Result<Result<Vec<Document>, String>> {
         match self {
             Self::History(reader, seen, root) => {
@@ -139,7 +142,7 @@ impl Source {
         }
     }
 
-    /// The same after a while, none where nothing can have changed.
+    /// Returns the new deaths after a pause; none if nothing can have changed.
     fn news(&mut self, wanted: &Wanted) -> anyhow::Result<Result<Vec<Document>, String>> {
         match self {
             Self::History(reader, seen, _) => {
@@ -168,7 +171,8 @@ fn list(arguments: &List) -> anyhow::Result<ExitCode> {
         Ok(source) => source,
         Err(why) => return Ok(super::refuse(&why)),
     };
-    // A recovery that was under way at that time belongs to the summary, so all is read for it.
+    // A recovery that was under way at that time belongs to the summary, so all deaths are read for
+    // it.
     let from = since.filter(|_| !arguments.summary).unwrap_or(0);
     let mut wanted = Wanted { after: 0, since: from, name: arguments.named() };
     let mut found = match source.deaths(&wanted)? {
@@ -195,7 +199,7 @@ fn list(arguments: &List) -> anyhow::Result<ExitCode> {
 }
 
 impl List {
-    /// The ward as reports call it, as far as the configuration may be read.
+    /// Returns the ward's name in reports, as far as the configuration can be read.
     fn named(&self) -> Option<String> {
         let name = self.ward.as_ref()?;
         let root = self.common.root();
@@ -209,7 +213,7 @@ impl Common {
     }
 }
 
-/// The last deaths since then, the newest last, for who completes a command line; `None`: nobody tells.
+/// Returns the last deaths since `since`, oldest first, for completion; `None`: there is no answer.
 pub(super) fn latest(since: u64, count: usize) -> Option<Vec<Document>> {
     let common = Common { json: false, root: None };
     let mut source = Source::of(&common).ok()?.ok()?;
@@ -218,7 +222,7 @@ pub(super) fn latest(since: u64, count: usize) -> Option<Vec<Document>> {
     Some(found)
 }
 
-/// The ID in the list.
+/// Returns the ID that the list shows.
 pub(super) fn id(told: &Document) -> String {
     table::id(told)
 }
@@ -227,7 +231,7 @@ fn last(found: &[Document], before: i64) -> i64 {
     found.iter().map(|told| told.sequence).max().unwrap_or(before)
 }
 
-/// Prints what comes, until the reader of the output has gone.
+/// Prints new deaths until the reader of the output has gone.
 fn follow(mut source: Source, mut wanted: Wanted, mut view: View) -> anyhow::Result<ExitCode> {
     let mut heard = Instant::now();
     loop {
@@ -272,7 +276,7 @@ fn show(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// How deaths are printed.
+/// Output format of deaths.
 struct View {
     shape: Shape,
     zone: TimeZone,

@@ -1,4 +1,4 @@
-//! `unitward restart-stack`: asks for a full restart. With `--serve` it is the program that makes them.
+//! `unitward restart-stack`: asks for a full restart. With `--serve`, it performs full restarts.
 
 use super::progress::while_waiting;
 use super::refuse;
@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// What is waited for the end of one beyond its own time limit.
+/// Time for which the end of a restart is awaited beyond the restart's own time limit.
 const MORE: Duration = Duration::from_secs(30);
 
-/// Programs that only run another one, which are looked behind.
+/// Upper bound of the ancestors that are examined to find the caller; sudo and others are skipped.
 const DEEPEST: usize = 4;
 
 /// The command's arguments.
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// The stack: the stem of its file.
     #[arg(value_name = "NAME")]
     stack: String,
-    /// Who asks, in the report; the program that has called this one where it is not given.
+    /// Caller named in the report; by default the program that ran this command
     #[arg(long, value_name = "CALLER")]
     caller: Option<String>,
     /// A file with the caller's backtrace, one frame a line; "-" is standard input.
@@ -77,7 +77,8 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let answer = if arguments.wait { while_waiting(&format!("Restarting {name}"), asked) } else { asked() };
     Ok(match answer {
         Ok(answer) => tell(&name, &answer, arguments.wait.then(|| begun.elapsed())),
-        // It comes as soon as systemd has started who makes it. But of others than root it is asked then which process they are.
+        // The answer comes once systemd has started the service that restarts stacks. Of callers
+        // other than root that service then asks which process they are.
         Err(error @ AskError::Unanswered(_)) if !arguments.wait && rustix::process::geteuid().is_root() => {
             say(&format!("Restarting {name}; {error}."));
             ExitCode::SUCCESS
@@ -90,13 +91,13 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Says how it went; `took` is for those who have waited for the end.
+/// Prints the answer; `took` is given if the end was awaited.
 fn tell(name: &StackName, answer: &Answer, took: Option<Duration>) -> ExitCode {
     let span = |took: Duration| time_span::render(Duration::from_millis(time_span::millis(took)));
     match (answer.errno, took) {
         (0, Some(took)) => say(&format!("Done in {}: {}.", span(took), answer.words)),
         (0, None) => say(&format!("Restarting {name}.")),
-        // The script runs, or systemd is busy; for who does not want to wait that is enough.
+        // The script runs, or systemd is busy; without `--wait` that is enough.
         (errno::INPROGRESS, None) => say(&format!("Restarting {name}; {}.", answer.words)),
         _ => return refuse(&format!("Failed to restart {name}: {}.", answer.words)),
     }
@@ -124,7 +125,7 @@ fn read_backtrace(path: &Path) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The name of the program that has called this one.
+/// Returns the name of the program that has called this one, or "unitward" if it is not found.
 fn calling_program() -> String {
     let mut pid = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
     for _ in 0..DEEPEST {
@@ -141,7 +142,8 @@ fn calling_program() -> String {
     "unitward".to_owned()
 }
 
-/// The fourth field of `/proc/PID/stat`; the second is a name in brackets, in which anything may stand.
+/// Returns the parent process, from the fourth field of `/proc/PID/stat`; the second is a name in
+/// brackets, which may contain any character.
 fn parent_of(pid: i32) -> Option<i32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;

@@ -46,7 +46,7 @@ fn hint(ward: &WardStatus) -> String {
     ward.stack_of_same_name.as_ref().map(of).unwrap_or_default()
 }
 
-/// Lines of a key and a value, and blocks.
+/// Text of lines with a key and a value, and of blocks.
 struct Page<'a> {
     sheet: Sheet,
     zone: &'a TimeZone,
@@ -67,7 +67,7 @@ impl Page<'_> {
         }
     }
 
-    /// Several values below each other.
+    /// Adds several values, one below the other.
     fn lines(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
         let mut key = key;
         for value in values {
@@ -76,7 +76,7 @@ impl Page<'_> {
         }
     }
 
-    /// `2025-02-06 10:42:23.968, 3min ago`.
+    /// Formats a time as `2025-02-06 10:42:23.968, 3min ago`.
     fn at(&self, at: u64) -> String {
         format!("{}, {}", time(at, self.zone), ago(Some(at), self.now))
     }
@@ -110,7 +110,7 @@ fn of_ward(ward: &WardStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
     page.text
 }
 
-/// Where its files are.
+/// Adds the ward's unit, files and stack.
 fn place(page: &mut Page<'_>, ward: &WardStatus) {
     let mut unit = ward.line.unit.clone();
     let known: Vec<&str> =
@@ -129,7 +129,7 @@ fn place(page: &mut Page<'_>, ward: &WardStatus) {
     }
 }
 
-/// Where it stands, and how one gets it from there.
+/// Adds the state, and the remedy.
 fn standing(page: &mut Page<'_>, ward: &WardStatus) {
     let line = &ward.line;
     let since = page.since(line.since);
@@ -152,7 +152,7 @@ fn standing(page: &mut Page<'_>, ward: &WardStatus) {
     }
 }
 
-/// What to do about it.
+/// Returns the remedy for a state, if there is one.
 fn advice(ward: &WardStatus) -> Option<String> {
     let (name, unit) = (&ward.line.name, &ward.line.unit);
     let by = ward.line.exclusion.as_ref();
@@ -169,7 +169,7 @@ fn advice(ward: &WardStatus) -> Option<String> {
     })
 }
 
-/// What is set, and what the next crash leads to.
+/// Adds the recovery settings, and the consequence of the next crash.
 fn outlook(page: &mut Page<'_>, ward: &WardStatus) {
     let set = &ward.recovery;
     let mut restart = set.restart.as_deref().map_or_else(String::new, |word| format!("Restart={word}, "));
@@ -209,7 +209,7 @@ fn outlook(page: &mut Page<'_>, ward: &WardStatus) {
     page.line("Next", &text);
 }
 
-/// What the death limit does, after "the next death".
+/// Returns the action of the death limit, as it continues "the next death".
 fn consequence(then: &str) -> &'static str {
     match then {
         "exclude" => "excludes it",
@@ -219,7 +219,7 @@ fn consequence(then: &str) -> &'static str {
     }
 }
 
-/// The same after "3 more deaths".
+/// Returns the same as it continues "3 more deaths".
 fn plural(then: &str) -> &'static str {
     match then {
         "exclude" => "exclude it",
@@ -229,7 +229,7 @@ fn plural(then: &str) -> &'static str {
     }
 }
 
-/// Deaths, the last recovery, and what waits.
+/// Adds the deaths, the last recovery, and the waiting reports.
 fn past(page: &mut Page<'_>, ward: &WardStatus) {
     let mut key = "Last deaths";
     for crash in &ward.crashes {

@@ -1,4 +1,5 @@
-//! `unitward timeline`: what happened when in a recovery, as text or as a picture; or in all since a time.
+//! `unitward timeline`: the course of a recovery as text or as a picture, or of all recoveries
+//! since a time.
 
 mod chart;
 mod scale;

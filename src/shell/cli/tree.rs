@@ -1,4 +1,4 @@
-//! `unitward tree`: stacks, wards, conditions and steps, and what became of each since boot.
+//! `unitward tree`: stacks, wards, conditions and steps, and their counters since boot.
 
 use super::desk::{self, Form, Sheet, ago, colour, span};
 use super::reports::table::counted;
@@ -30,7 +30,7 @@ fn none(tree: &Tree) -> String {
     if is_empty { "There are no wards: unitward.ward(5) says how one is written.\n".to_owned() } else { String::new() }
 }
 
-/// One line and those below it.
+/// A line and its child lines.
 #[derive(Debug)]
 pub(super) struct Node {
     text: String,
@@ -45,7 +45,7 @@ fn text(tree: &Tree, sheet: Sheet) -> String {
     nodes.iter().map(|node| draw(node, sheet)).collect()
 }
 
-/// The node and all below it, as `systemctl list-dependencies` draws them.
+/// Draws the node and all below it, as `systemctl list-dependencies` does.
 pub(super) fn draw(node: &Node, sheet: Sheet) -> String {
     let mut lines = sheet.line(&node.text, node.colour);
     below(node, "", (sheet, &mut lines));
@@ -83,7 +83,7 @@ fn ward(branch: &WardBranch, now: u64) -> Node {
     }
 }
 
-/// `1 start, 2 restarts, 2 deaths, 2 of them crashes`.
+/// Formats counters as `1 start, 2 restarts, 2 deaths, 2 of them crashes`.
 pub(super) fn counters(counters: &Counters) -> String {
     let count = |count: u64, noun: &str| counted(usize::try_from(count).unwrap_or(usize::MAX), noun);
     let Counters { starts, restarts, deaths, crashes } = *counters;
@@ -96,7 +96,7 @@ pub(super) fn counters(counters: &Counters) -> String {
     format!("{}, {}, {}{crashes}", count(starts, "start"), count(restarts, "restart"), count(deaths, "death"))
 }
 
-/// A condition and its steps.
+/// Returns the node of a condition and its steps.
 pub(super) fn condition(told: &ConditionTold, now: u64) -> Node {
     let spent = if told.spent { ", spent" } else { "" };
     let times = if told.fired == 1 { "once".to_owned() } else { format!("{} times", told.fired) };
@@ -111,7 +111,7 @@ pub(super) fn condition(told: &ConditionTold, now: u64) -> Node {
     Node { text: format!("[{}]: {fired}", title(told)), colour: "", below }
 }
 
-/// The header of its section: `OnDeath mounts`.
+/// Returns the header of the condition's section: `OnDeath mounts`.
 fn title(told: &ConditionTold) -> String {
     match told.id.strip_prefix(&told.kind) {
         Some(name) if name.starts_with('-') => visible(&format!("{} {}", told.kind, &name[1..])),
@@ -128,7 +128,7 @@ fn step(told: &StepTold, now: u64) -> Node {
     }
 }
 
-/// `2 done, 1 failed, last 58s ago in 41ms`.
+/// Formats a step's counters as `2 done, 1 failed, last 58s ago in 41ms`.
 fn became(told: &StepTold, now: u64) -> String {
     let mut parts: Vec<String> = [(told.done, "done"), (told.failed, "failed"), (told.skipped, "skipped")]
         .iter()

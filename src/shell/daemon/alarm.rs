@@ -19,7 +19,7 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    /// One that is not set; within a runtime.
+    /// Returns an alarm that is not set. Needs a runtime.
     #[expect(
         deprecated,
         reason = "its successor is unsafe code, for the sake of those whose descriptor is not their own"
@@ -29,7 +29,8 @@ impl Alarm {
         Ok(Self { timer: AsyncFd::new(timer)? })
     }
 
-    /// Returns when the clock shows `deadline` or more; without one never. Setting it again forgets the time before.
+    /// Sets the alarm and returns at `deadline` or later; without one never. The earlier deadline
+    /// is forgotten.
     pub(super) async fn rings(&self, deadline: Option<Duration>) -> io::Result<()> {
         // Zero would unset it.
         let deadline = deadline.map(|deadline| deadline.max(Duration::from_nanos(1)));
@@ -39,7 +40,8 @@ impl Alarm {
         timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once)?;
         loop {
             let mut ready = self.timer.readable().await?;
-            // What the runtime remembers may be the ringing of a time that was forgotten since: then there is nothing to read.
+            // The readiness may be that of a deadline that was forgotten since: then there is
+            // nothing to read.
             if let Ok(rung) = ready.try_io(|timer| Ok(read(timer, &mut [0; 8])?)) {
                 return rung.map(drop);
             }
@@ -72,7 +74,7 @@ mod tests {
     async fn a_time_that_was_forgotten_does_not_ring() {
         let alarm = Alarm::new().unwrap();
         let soon = now() + Duration::from_millis(5);
-        // It has rung, and nobody has heard it.
+        // It has expired, and the expiry was not read.
         assert!(timeout(Duration::ZERO, alarm.rings(Some(soon))).await.is_err());
         tokio::time::sleep(Duration::from_millis(20)).await;
         for never in [None, Some(now() + Duration::from_secs(600))] {

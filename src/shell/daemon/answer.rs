@@ -1,9 +1,10 @@
-//! A question answered by a process of its own: `unitwardd --answer root|user WORD ARGUMENT…`, which the daemon runs for whoever asks on
-//! the bus.
+//! The worker process that answers one D-Bus query: `unitwardd --answer root|user WORD ARGUMENT…`,
+//! started by the daemon for each query.
 //!
-//! So an answer cannot hold up the daemon, whatever disk it waits for, nor leave anything behind in its memory; one that takes
-//! too long is killed. There is another reason: closing a file drops the locks that a process has on it (fcntl(2)), those of
-//! SQLite too, so whoever writes the history must not look at its file in any other way.
+//! So an answer cannot block the daemon, however slow the disk is, nor leave anything in its
+//! memory; a worker that takes too long is killed. Another reason: closing a file drops all locks
+//! that the process has on it (fcntl(2)), those of SQLite too, so the process that writes the
+//! history must not open its file in any other way.
 
 use crate::core::crash::backtrace::Addresses;
 use crate::core::visible::visible;
@@ -14,12 +15,13 @@ use anyhow::Context as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-/// The first argument of the process.
+/// First argument of the worker process.
 pub(super) const OPTION: &str = "--answer";
-/// Exit status: standard output has the sentence that refuses.
+/// Exit status of a refusal; standard output has the sentence that says why.
 pub(super) const REFUSED: i32 = 3;
 
-/// What the kernel takes away first, as in proc_pid_oom_score_adj(5).
+/// Score of the worker that makes the kernel kill it first when memory is short; see
+/// proc_pid_oom_score_adj(5).
 const EXPENDABLE: &str = "1000";
 
 /// The word for a caller that is root.
@@ -27,7 +29,7 @@ const ROOT: &str = "root";
 /// The word for any other caller.
 const USER: &str = "user";
 
-/// The question as arguments, for a caller of this user's number, which the bus tells.
+/// Encodes a question as arguments, for a caller with this user id, which the bus supplies.
 pub(super) fn words(user: u32, question: &Question) -> Vec<String> {
     let who = if user == 0 { ROOT } else { USER };
     let words = |word: &str, more: &[&str]| [who, word].iter().chain(more).map(|text| (*text).to_owned()).collect();
@@ -43,7 +45,7 @@ pub(super) fn words(user: u32, question: &Question) -> Vec<String> {
     }
 }
 
-/// The arguments as a question, and what its caller may be told.
+/// Decodes the arguments to a question, and to the form in which its caller may see addresses.
 fn question(words: &[String]) -> Option<(Question, Addresses)> {
     let (who, words) = words.split_first()?;
     let addresses = match who.as_str() {
@@ -68,10 +70,10 @@ fn question(words: &[String]) -> Option<(Question, Addresses)> {
     Some((question, addresses))
 }
 
-/// Answers on standard output.
+/// Answers a question on standard output.
 pub(super) fn respond(words: &[String]) -> ExitCode {
-    // Anybody may ask, so where memory is short this goes, and neither the daemon nor what the host is for. A kernel that
-    // does not take it changes nothing about the answer.
+    // Any user may ask, so when memory is short this process is killed, and neither the daemon nor
+    // the host's services. A kernel that refuses the score changes nothing about the answer.
     let _ = std::fs::write("/proc/self/oom_score_adj", EXPENDABLE);
     match found(words) {
         Ok(Answer::Document(text)) => print(&text, ExitCode::SUCCESS),
@@ -90,7 +92,7 @@ fn found(words: &[String]) -> anyhow::Result<Answer> {
     runtime.block_on(answer(&question, addresses))
 }
 
-/// Whoever asked may have gone away meanwhile.
+/// Prints an answer; returns [`ExitCode::FAILURE`] if the reader is gone.
 fn print(text: &str, status: ExitCode) -> ExitCode {
     let mut out = std::io::stdout().lock();
     if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok() { status } else { ExitCode::FAILURE }

@@ -1,17 +1,18 @@
 //! Finds the backtraces of runs that ended with a core dump, in the journal.
 //!
-//! systemd-coredump tells of a dump some time after the process is gone, up to minutes for a large one. The main loop hands
-//! over a [`Seek`] for each such run and takes each [`Found`]; how long it waits is its own affair. While seeks are open, one
-//! `journalctl --follow` runs, from a little before the oldest of them on, so that it does not matter whether the entry came
-//! before the seek, or in an earlier boot. With no seek open there is no process and no work.
+//! systemd-coredump logs a dump some time after the process is gone, up to minutes for a large one.
+//! The main loop sends a [`Seek`] for each such run and receives each [`Found`]; it has its own
+//! time limit. While seeks are open, one `journalctl --follow` runs, from a little before the
+//! oldest of them on, so that an entry from before the seek, or of an earlier boot, is found too.
+//! With no seek open there is no process and no work.
 //!
-//! A seek that finds nothing in its time ends without an answer. So do all that are open when `journalctl` fails; that is said once.
+//! A seek that finds nothing in its time ends without an answer. So do all that are open when
+//! `journalctl` fails; that is logged once.
 //!
-//! What may be slow, reading entries and objects, is done in threads of the runtime's pool. Names
-//! and objects are a crashed program's own choice, so no unit can keep others waiting with them:
-//! see [`queue`]. Bounds: the length of a line, the entries remembered for seeks to come, those
-//! that wait to be looked up, both channels. A full channel of seeks means a crash without a
-//! backtrace.
+//! Slow work, reading entries and objects, runs in threads of the runtime's pool. Names and objects
+//! are chosen by the crashed program, so no unit may delay others with them: see [`queue`]. Bounded
+//! are the length of a line, the entries remembered for later seeks, those that wait to be looked
+//! up, and both channels. A full channel of seeks means a crash without a backtrace.
 
 mod follow;
 mod queue;
@@ -29,37 +30,40 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
-/// The running host.
+/// Root directory of the running host.
 const ROOT: &str = "/";
 
-/// Seeks that may wait to be taken, and as many may be open; systemd-coredump takes no more than 16 dumps at a time.
+/// Upper bound of seeks in the channel, and of open seeks; systemd-coredump takes no more than 16
+/// dumps at a time.
 const SEEKS: usize = 256;
 
-/// Answers that may wait for the main loop.
+/// Upper bound of answers that wait for the main loop.
 const FOUND: usize = 16;
 
-/// Entries that no seek wanted yet, in bytes: a death may become known after its entry.
+/// Upper bound of remembered entries that no seek has matched yet, in bytes: a death may become
+/// known after its entry.
 const REMEMBERED: usize = 8 << 20;
 
-/// How long before a death its entry may have been written, in milliseconds: the process is gone when systemd-coredump has
-/// done its work, and then PID 1 has to notice. Half of it is for deaths that are not told in their order.
+/// Longest time from an entry to its death, in milliseconds: the process is gone when
+/// systemd-coredump has done its work, and then PID 1 has to notice. Half of it is for deaths that
+/// arrive out of order.
 const EARLIER: u64 = 30_000;
 
-/// How long before a death the dump may have begun, in milliseconds. The process is there until all of it is
-/// written.
+/// Longest time from the beginning of a dump to its death, in milliseconds. The process exists
+/// until the dump is written.
 const DUMP_TIME: u64 = 5 * 60 * 1000;
 
-/// How far the clock of the kernel, which tells whole seconds, may seem to be ahead, in milliseconds.
+/// Largest apparent lead of the kernel's clock, which counts whole seconds, in milliseconds.
 const SLACK: u64 = 2000;
 
-/// How long one look-up may take. Two that take that long, and are under way, delay a third no
-/// longer. A usual one takes milliseconds.
+/// Time limit of one look-up. Two that take that long, and are under way, delay a third no longer.
+/// A usual one takes milliseconds.
 const LONGEST: Duration = Duration::from_secs(4);
 
-/// How long before its time is over a backtrace is to be there.
+/// Margin between the end of a look-up and that of its seek, for the answer to arrive.
 const TO_TELL: Duration = Duration::from_millis(300);
 
-/// Asks for the backtrace of a run that dumped core.
+/// A request for the backtrace of a run that dumped core.
 #[derive(Debug, Clone)]
 pub(super) struct Seek {
     /// The unit.
@@ -68,9 +72,9 @@ pub(super) struct Seek {
     pub(super) invocation: InvocationId,
     /// The process, where it is known: a worker's dump is not the main process's.
     pub(super) pid: Option<u32>,
-    /// When it died, milliseconds since the epoch.
+    /// Time of the death, in milliseconds since the epoch.
     pub(super) at: u64,
-    /// When nobody waits for it any more.
+    /// Time at which the requester stops waiting.
     pub(super) until: Instant,
 }
 
@@ -83,11 +87,11 @@ pub(super) struct Found {
     pub(super) invocation: InvocationId,
     /// The process that dumped, if there is an entry.
     pub(super) pid: Option<u32>,
-    /// The report's lines; `None`: the entry has no stack, or nobody will write one.
+    /// The report's lines; `None`: the entry has no stack, or there will be no entry.
     pub(super) backtrace: Option<String>,
 }
 
-/// The main loop's end.
+/// The main loop's side of the channels.
 pub(super) struct Cores {
     pub(super) seeks: mpsc::Sender<Seek>,
     pub(super) found: mpsc::Receiver<Found>,
@@ -107,31 +111,31 @@ pub(super) fn look_for_cores() -> Cores {
 struct Search {
     open: Vec<Seek>,
     seen: Seen,
-    /// Entries that were found and wait to be looked up.
+    /// Entries that were found and wait for their look-up.
     queue: Queue,
-    /// Those that are being looked up.
+    /// Look-ups under way.
     looking: JoinSet<Looked>,
     asked: mpsc::Receiver<Seek>,
     answers: mpsc::Sender<Found>,
-    /// `journalctl` failed the last time: that has been said.
+    /// True if `journalctl` failed the last time, which has been logged.
     failing: bool,
 }
 
 /// The result of one look-up.
 struct Looked {
     found: Found,
-    /// Until when somebody waits for it.
+    /// Time at which the requester stops waiting.
     until: Instant,
     took: Duration,
 }
 
-/// Why the journal is followed no longer.
+/// The reason for which the journal is no longer followed.
 enum Pause {
     /// No seek is open, and nothing is being looked up.
     Idle,
-    /// A seek is for a time before that at which it began.
+    /// A seek is for a time before that at which following began.
     Earlier,
-    /// It cannot be followed.
+    /// The journal cannot be followed.
     Failed(String),
     /// The main loop is gone.
     End,
@@ -204,7 +208,7 @@ impl Search {
         }
     }
 
-    /// Answers a seek from what was read already, or keeps it open.
+    /// Answers a seek from the entries read already, or keeps it open.
     async fn ask(&mut self, seek: Seek) {
         match self.seen.take(|core| is_about(core, &seek)) {
             Some(core) => self.found(seek, core).await,
@@ -213,7 +217,7 @@ impl Search {
         }
     }
 
-    /// Answers the seek that a line is about, or keeps what it says for one to come.
+    /// Answers the seek that a line matches, or remembers its entry for a later one.
     async fn read(&mut self, line: String, dumper: Dumper) {
         self.failing = false;
         let Ok(Some(core)) = spawn_blocking(move || Core::parse(&line, dumper)).await else { return };
@@ -226,7 +230,7 @@ impl Search {
         }
     }
 
-    /// Puts an entry into the queue. What finds no room there is answered without a backtrace.
+    /// Puts an entry into the queue. Entries that find no room are answered without a backtrace.
     async fn found(&mut self, seek: Seek, core: Core) {
         for Entry { seek, core } in self.queue.push(Entry { seek, core }) {
             let Seek { unit, invocation, until, .. } = seek;
@@ -234,12 +238,12 @@ impl Search {
         }
     }
 
-    /// Begins all look-ups whose turn it is.
+    /// Starts all look-ups whose turn it is.
     fn look_up(&mut self) {
         while let Some(Entry { seek, core }) = self.queue.next(Instant::now()) {
             let Seek { unit, invocation, until, .. } = seek;
             let (pid, begun) = (Some(core.pid), Instant::now());
-            // What is found by then is told.
+            // The names found by then are used.
             let limit = until.checked_sub(TO_TELL).unwrap_or(until).min(begun + LONGEST);
             let resolver = Resolver::new(limit.into_std());
             self.looking.spawn(async move {
@@ -256,7 +260,7 @@ impl Search {
         self.answer(found, until).await;
     }
 
-    /// Looks up what waits for it, without the journal.
+    /// Completes the look-ups that wait, without the journal.
     async fn finish(&mut self) {
         self.look_up();
         while let Some(looked) = self.looking.join_next().await {
@@ -267,14 +271,14 @@ impl Search {
         }
     }
 
-    /// Nobody waits for an answer that comes too late.
+    /// Sends an answer; one that is too late is dropped.
     async fn answer(&self, found: Found, until: Instant) {
         let _ = timeout_at(until, self.answers.send(found)).await;
     }
 }
 
-/// Whether a core dump is that of the run that is sought. Where the environment does not tell the run, unit, process and time
-/// do.
+/// Returns true if a core dump is that of the sought run. Without a run in the dump's environment
+/// unit, process and time decide.
 fn is_about(core: &Core, seek: &Seek) -> bool {
     let Seek { unit, invocation, pid, at, until: _ } = seek;
     let in_time = core.at_ms <= at.saturating_add(SLACK) && *at <= core.at_ms + DUMP_TIME;
@@ -287,7 +291,7 @@ fn is_about(core: &Core, seek: &Seek) -> bool {
         }
 }
 
-/// Entries that no seek was about, the latest of them.
+/// The latest entries that matched no seek.
 #[derive(Default)]
 struct Seen {
     cores: VecDeque<Core>,

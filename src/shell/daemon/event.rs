@@ -1,4 +1,4 @@
-//! The daemon's vocabulary: all that can happen to it, and all that it can do.
+//! The events and actions of the main loop.
 
 use super::archive::{Order, Tale};
 use super::bus::Facts;
@@ -20,30 +20,30 @@ use crate::shell::news::News as BusNews;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What happens to the daemon.
+/// An event, the input of [`super::state::State::step`].
 #[derive(Debug)]
 pub(super) enum Event {
     /// The configuration was read: at the start, after each daemon-reload and after [`Event::Hangup`].
     ///
-    /// With the wards that were excluded at that moment if their units were down.
+    /// The list has the wards that were excluded at that moment if their units were down.
     Configured(Box<Config>, Box<Identity>, Vec<String>),
     /// Something on the bus.
     Bus(Sight),
     /// A run record that was asked for was read, or there is none.
     Record(Box<Witness>),
-    /// The archive told something.
+    /// An answer of the archive.
     Archive(Tale),
-    /// The courier to the broker told something.
+    /// A message of the publisher.
     Courier(News),
-    /// A core was found that somebody waits for.
+    /// The answer to [`Action::SeekCore`].
     Core(Found),
-    /// The last log lines of a run that somebody waits for.
+    /// The answer to [`Action::ReadLog`].
     Log(Lines),
     /// The state of the connection to the broker changed.
     Cloud(CloudStatus),
     /// Root has excluded or readmitted a ward.
     Ruled(Ruling),
-    /// The time [`super::state::State::deadline`] named has come.
+    /// The deadline returned by [`super::state::State::deadline`] has come.
     Tick,
     /// SIGHUP.
     Hangup,
@@ -51,67 +51,69 @@ pub(super) enum Event {
     Stop,
 }
 
-/// When the bus has shown a run to be up, by PID 1's monotonic clock in microseconds.
+/// Times at which a run became up, as the bus showed them, on PID 1's monotonic clock in
+/// microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct UpSeen {
-    /// Its unit became `active`.
+    /// Time at which its unit became `active`.
     pub(super) active: u64,
-    /// Its main process was started; 0: not known.
+    /// Start of its main process; 0: not known.
     pub(super) main: u64,
 }
 
-/// What a run record tells: the answer to [`Action::ReadRecord`].
+/// The contents of a run record: the answer to [`Action::ReadRecord`].
 #[derive(Debug)]
 pub(super) struct Witness {
     pub(super) unit: String,
     pub(super) invocation: InvocationId,
-    /// How the run ended, if it has and the record knows.
+    /// End of the run, if it has ended and the record has it.
     pub(super) testimony: Option<Testimony>,
-    /// The recoveries that came to their end with this run.
+    /// Recoveries that ended with this run.
     pub(super) recoveries: Vec<Chain>,
-    /// The one of which it is a part and that goes on.
+    /// The recovery under way of which the run is a part.
     pub(super) under_way: Option<UnderWay>,
 }
 
-/// What the daemon does to the world.
+/// An action, the output of [`super::state::State::step`].
 #[derive(Debug)]
 pub(super) enum Action {
     /// Reads the configuration; gives [`Event::Configured`].
     LoadConfiguration,
-    /// Tells the bus' reader which units count.
+    /// Gives the bus' reader the list of watched units.
     Watch(Arc<WatchList>),
-    /// Asks PID 1.
+    /// Sends a question to PID 1.
     Ask(Question),
-    /// Reads one run record; gives [`Event::Record`]. With when the run was up, as far as the bus has shown it.
+    /// Reads one run record; gives [`Event::Record`]. `up` has the times at which the run became
+    /// up, if the bus showed them.
     ReadRecord { unit: String, ward: String, invocation: InvocationId, up: Option<UpSeen> },
     /// Notes a death that no line of the unit has noted; gives [`Event::Record`].
     Note(Box<Unnoted>),
-    /// Asks the archive.
+    /// Sends an order to the archive.
     Order(Order),
     /// Writes an incident to the journal.
     Journal(Box<Incident>),
     /// Writes the end of a recovery to the journal.
     JournalRecovery(Box<(Key, Account)>),
-    /// Hands a report to the courier.
+    /// Hands a report to the publisher.
     Publish(Box<StoredReport>),
-    /// Tells the courier something else.
+    /// Sends another command to the publisher.
     Tell(Command),
     /// Looks for the core of a process that died; gives [`Event::Core`] if there is one.
     SeekCore { key: Key, pid: Option<u32>, at: u64, patience: Duration },
     /// Reads the last log lines of a run; gives [`Event::Log`].
     ReadLog(Wanted),
-    /// Tells systemd how the daemon is.
+    /// Notifies systemd of the daemon's state.
     Notify(Notice),
-    /// Tells the bus what has happened.
+    /// Sends a signal on the bus.
     Announce(Box<BusNews>),
-    /// Tells the service on the bus how things stand.
+    /// Updates the facts of the D-Bus service.
     Know(Box<Facts>),
-    /// Says something in the log.
+    /// Writes a remark to the log.
     Say(Remark),
 }
 
 impl Action {
-    /// What the courier tells is for the history.
+    /// Returns the archive's order for a message of the publisher.
     pub(super) fn of_courier(now: Now, news: News) -> Self {
         let at = now.epoch_ms;
         Self::Order(match news {
@@ -137,7 +139,7 @@ pub(super) enum Notice {
     Status(String),
 }
 
-/// Log lines whose occasion is decided in the state.
+/// Log lines that the state decides on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Remark {
     /// Listening to systemd.
@@ -146,23 +148,23 @@ pub(super) enum Remark {
     BusLost(String),
     /// Signals were dropped or may have been missed.
     Overflow,
-    /// The books could not be read in time.
+    /// The catch-up was not complete in time.
     RecallLate,
     /// There is more in the journal than could be read in time.
     RecallUnfinished,
-    /// So many ends stand in the journal that the oldest were left out.
+    /// The journal has too many ends; this number of the oldest were left out.
     TooMany(usize),
     /// The journal cannot be read.
     NoJournal(String),
     /// PID 1 did not answer a resync in time.
     ResyncLate,
-    /// The configuration in force.
+    /// The configuration in force: numbers of wards, and of patterns of other units.
     Guarding(usize, usize),
-    /// The daemon ends with reports that were not acknowledged.
+    /// The daemon ends with this number of unacknowledged reports.
     LeftBehind(u64),
     /// A stack was restarted by hand while its inhibit file is there.
     Inhibited(String),
-    /// A pattern in `[Watch] Units=` that cannot be one.
+    /// A pattern in `[Watch] Units=` that is not valid.
     BadPattern(String),
 }
 

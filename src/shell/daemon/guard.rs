@@ -1,4 +1,4 @@
-//! Whom the daemon guards and watches: from the configuration to questions by unit name.
+//! The units that the daemon guards and watches, looked up by unit name.
 
 use super::systemd::{UnitAt, WatchList};
 use crate::core::config::{Config, ReportOn};
@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The wards by unit, and the units without a ward that are watched.
+/// The wards by unit, and the patterns of watched units without a ward.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
     wards: HashMap<String, Guarded>,
     /// The wards' units, by the wards' names.
     units: Arc<BTreeMap<String, String>>,
-    /// A ward may name a unit by an alias; systemd speaks of it by its own name: own name → alias.
+    /// Aliases that wards name, by the units' own names, which systemd uses: own name → alias.
     aliases: HashMap<String, String>,
     /// The stacks by their unit.
     stacks: HashMap<String, Stacked>,
@@ -25,25 +25,25 @@ pub(super) struct Guard {
 struct Guarded {
     ward: String,
     report: ReportOn,
-    /// Its stack is restarted by a script.
+    /// True if its stack is restarted by a script.
     scripted: bool,
 }
 
-/// A stack, as far as reports go.
+/// The settings of a stack that concern reports.
 #[derive(Debug)]
 pub(super) struct Stacked {
     /// The file's stem.
     pub(super) name: String,
-    /// What reports call it.
+    /// Name of the stack in reports.
     pub(super) identifier: String,
     pub(super) report: bool,
-    /// How long a full restart may take.
+    /// Time limit of a full restart.
     pub(super) timeout: Duration,
     inhibit_file: Option<PathBuf>,
 }
 
 impl Guard {
-    /// Reads the configuration; the patterns that cannot be such come back beside.
+    /// Reads the configuration; returns the invalid patterns beside.
     pub(super) fn new(config: &Config) -> (Self, Vec<String>) {
         let stacks = config.stacks.iter().filter(|stack| stack.restart_script.is_some());
         let scripted: Vec<_> = stacks.map(|stack| &stack.name).collect();
@@ -76,7 +76,7 @@ impl Guard {
         (guard, bad)
     }
 
-    /// Takes over what was learned of aliases, as far as it still holds.
+    /// Takes over the known aliases that are still valid.
     pub(super) fn inherit(&mut self, earlier: &Self) {
         let holds = |own: &str, asked: &str| self.wards.contains_key(asked) && !self.wards.contains_key(own);
         let known = earlier.aliases.iter().filter(|(own, asked)| holds(own, asked));
@@ -84,7 +84,7 @@ impl Guard {
         self.renew_watch_list();
     }
 
-    /// The number of wards.
+    /// Returns the number of wards.
     pub(super) fn wards(&self) -> usize {
         self.wards.len()
     }
@@ -94,64 +94,65 @@ impl Guard {
         &self.units
     }
 
-    /// The number of patterns of units without a ward.
+    /// Returns the number of patterns of units without a ward.
     pub(super) fn patterns(&self) -> usize {
         self.patterns.len()
     }
 
-    /// For the bus' reader.
+    /// Returns the watch list for the bus' reader.
     pub(super) fn watch_list(&self) -> Arc<WatchList> {
         Arc::clone(&self.watch)
     }
 
-    /// Whether this unit is guarded or watched.
+    /// Returns true if this unit is guarded or watched.
     pub(super) fn covers(&self, unit: &str) -> bool {
         self.watch.covers(unit)
     }
 
-    /// The ward that guards this unit.
+    /// Returns the name of the ward that guards this unit.
     pub(super) fn ward(&self, unit: &str) -> Option<&str> {
         self.guarded(unit).map(|guarded| guarded.ward.as_str())
     }
 
-    /// Whether only the run record knows who ended a run of this unit: a restart script may kill behind systemd's back.
+    /// Returns true if only the run record tells an asked end of this unit from a crash: a restart
+    /// script may kill processes itself.
     pub(super) fn needs_record(&self, unit: &str) -> bool {
         self.guarded(unit).is_some_and(|guarded| guarded.scripted)
     }
 
-    /// The stack that this unit stands for.
+    /// Returns the stack that this unit represents.
     pub(super) fn stack(&self, unit: &str) -> Option<&Stacked> {
         self.stacks.get(unit)
     }
 
-    /// The files that inhibit full restarts, each with the stack's unit.
+    /// Returns the files that inhibit full restarts, each with the stack's unit.
     pub(super) fn inhibit_files(&self) -> Vec<(String, PathBuf)> {
         let file = |(unit, stack): (&String, &Stacked)| Some((unit.clone(), stack.inhibit_file.clone()?));
         self.stacks.iter().filter_map(file).collect()
     }
 
-    /// The units that stand for stacks.
+    /// Returns the units that represent stacks.
     pub(super) fn stacks(&self) -> impl Iterator<Item = &str> {
         self.stacks.keys().map(String::as_str)
     }
 
-    /// Which ends of this unit are reported.
+    /// Returns the kind of ends of this unit that are reported.
     pub(super) fn reports_on(&self, unit: &str) -> ReportOn {
         self.guarded(unit).map_or(ReportOn::Abnormal, |guarded| guarded.report)
     }
 
-    /// What a report calls this unit: its ward, or its name without the suffix.
+    /// Returns the name of this unit in reports: its ward, or its name without the suffix.
     pub(super) fn report_name<'n>(&'n self, unit: &'n str) -> &'n str {
         self.ward(unit).unwrap_or(unit.strip_suffix(".service").unwrap_or(unit))
     }
 
-    /// The wards' units that are not listed: not loaded, or listed under another name.
+    /// Returns the wards' units that are not listed: not loaded, or listed under another name.
     pub(super) fn not_among(&self, listed: &[UnitAt]) -> Vec<String> {
         let names: std::collections::HashSet<_> = listed.iter().map(|at| at.unit.as_str()).collect();
         self.wards.keys().filter(|unit| !names.contains(unit.as_str())).cloned().collect()
     }
 
-    /// Learns that `asked` is an alias of `own`; `true` when the watch list changed by that.
+    /// Learns that `asked` is an alias of `own`; `true`: the watch list changed.
     pub(super) fn learn_alias(&mut self, asked: &str, own: &str) -> bool {
         let news = asked != own && !self.wards.contains_key(own) && !self.aliases.contains_key(own);
         if news {

@@ -1,24 +1,24 @@
-//! Who this host is, in every report: the configuration's word, or what the host says of itself.
+//! The identity of this host in reports: from the configuration, or else from the host's own files.
 
 use crate::core::config::settings::Node;
 use crate::core::crash::report::UNKNOWN;
 use std::fs;
 use std::path::Path;
 
-/// Our application id. The node id is derived from it and the machine id, so that reports do not give the
-/// machine id away, which is confidential (machine-id(5)). Never to be changed: the cloud knows nodes by
-/// what comes of it. `systemd-id128 machine-id --app-specific=ID` prints the same.
+/// Application id. The node id is derived from it and the machine id, so that reports do not
+/// contain the machine id, which is confidential (machine-id(5)). It must never change: the cloud
+/// knows nodes by the derived id. `systemd-id128 machine-id --app-specific=ID` prints the same.
 const APPLICATION: [u8; 16] =
     [0x3f, 0x6c, 0x1d, 0x0e, 0x5b, 0x84, 0x4a, 0x97, 0x9c, 0x52, 0xe1, 0x7a, 0x20, 0xd8, 0xb6, 0x4f];
 
-/// The four values of a report that tell where it comes from.
+/// The four values of a report that identify its origin, and the MQTT client id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) node_id: String,
     pub(super) location_id: String,
     pub(super) firmware_version: String,
     pub(super) model: String,
-    /// What a broker knows this host by, if the configuration has no name for that: no other host has the same.
+    /// Client id for the broker if the configuration sets none; unique to this host.
     pub(super) client_id: String,
 }
 
@@ -29,13 +29,14 @@ impl Default for Identity {
 }
 
 impl Identity {
-    /// What `node` leaves open is read below `root`.
+    /// Returns the configured values; those that `node` leaves open are read below `root`.
     pub(super) fn of(node: &Node, root: &Path) -> Self {
         let or = |configured: &Option<String>, found: &dyn Fn() -> Option<String>| {
             configured.clone().or_else(found).unwrap_or_else(|| UNKNOWN.to_owned())
         };
         let node_id = or(&node.node_id, &|| node_id(&read(root, "etc/machine-id")?));
-        // A host that does not know itself would push out all others of its kind. The boot, at least, is its own.
+        // A shared client id would make hosts without an id disconnect each other; the boot id is
+        // unique.
         let own = if node_id == UNKNOWN { read(root, BOOT).map(|id| id.replace('-', "")) } else { None };
         Self {
             client_id: format!("unitward-{}", own.as_ref().unwrap_or(&node_id)),
@@ -53,18 +54,19 @@ impl Identity {
     }
 }
 
-/// The id of this boot.
+/// File with the id of this boot.
 const BOOT: &str = "proc/sys/kernel/random/boot_id";
 
-/// A file's text without the white space and NULs around it; `None` where there is nothing else.
+/// Returns a file's text without the white space and NULs around it; `None` if nothing else is
+/// left.
 fn read(root: &Path, file: &str) -> Option<String> {
     let text = fs::read_to_string(root.join(file)).ok()?;
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// sd_id128_get_machine_app_specific(3): HMAC-SHA256 of the application id, keyed with the machine id, cut
-/// to 128 bits and marked as a version 4 UUID.
+/// Derives the node id as sd_id128_get_machine_app_specific(3) does: HMAC-SHA256 of the application
+/// id, keyed with the machine id, cut to 128 bits and marked as a version 4 UUID.
 fn node_id(machine_id: &str) -> Option<String> {
     let machine = u128::from_str_radix(machine_id, 16).ok().filter(|_| machine_id.len() == 32)?;
     let digest = hmac_sha256::HMAC::mac(APPLICATION, machine.to_be_bytes());
@@ -74,8 +76,8 @@ fn node_id(machine_id: &str) -> Option<String> {
     Some(format!("{id:032x}"))
 }
 
-/// The most specific version that os-release(5) has. Of an assignment that comes twice the last one counts, as in
-/// a shell.
+/// Returns the most specific version in os-release(5). The last of several assignments counts, as
+/// in a shell.
 fn firmware_version(os_release: &str) -> Option<String> {
     let file = ini::Ini::load_from_str(os_release).ok()?;
     let value = |key| file.general_section().get_all(key).last().filter(|text| !text.is_empty());

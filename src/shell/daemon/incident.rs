@@ -1,10 +1,10 @@
-//! A death on its way to a report: what the journal, the history and the cloud are told of it.
+//! An incident: a death or a full restart in the forms of the journal, the history and the cloud.
 
 use super::identity::Identity;
 use crate::core::crash::report::{Report, UNKNOWN};
 use crate::edge::history::entry::{Channel, Fate, Key, Severity, StoredDeath, StoredReport, Witness};
 
-/// One death that somebody is to hear of.
+/// One death or full restart to be reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Incident {
     pub(super) key: Key,
@@ -20,23 +20,23 @@ pub(super) struct Incident {
     pub(super) witness: Witness,
 }
 
-/// What an incident tells of.
+/// The kind of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IncidentKind {
     /// A crash.
     Crash,
-    /// A clean end nobody asked for.
+    /// A clean end that was not asked for.
     Death,
     /// Crashes beyond the burst limit.
     SummedUp,
     /// A full restart of a stack.
     FullRestart,
-    /// How a full restart went, where that was not as it should.
+    /// A full restart that failed, or had trouble.
     RestartTrouble,
 }
 
 impl Incident {
-    /// What was stored of a death whose report was not decided on.
+    /// Restores the incident of a stored death whose report was not decided on.
     pub(super) fn of(stored: StoredDeath) -> Self {
         let kind = match stored.severity {
             Severity::Crash => IncidentKind::Crash,
@@ -46,7 +46,7 @@ impl Incident {
         Self { key, name, kind, pid, reason, at, backtrace, witness }
     }
 
-    /// The row of the death.
+    /// Returns the death's row in the history.
     pub(super) fn stored(&self, fate: Fate) -> StoredDeath {
         StoredDeath {
             key: self.key.clone(),
@@ -67,7 +67,8 @@ impl Incident {
         }
     }
 
-    /// What is told of one ward is told in order, and of one stack: no stack waits for a ward of the same name.
+    /// Returns the lane, within which reports keep their order: one for each ward and each stack,
+    /// so that no stack waits for a ward of the same name.
     pub(super) fn lane(&self) -> String {
         match self.kind {
             IncidentKind::Crash | IncidentKind::Death | IncidentKind::SummedUp => self.name.clone(),
@@ -75,10 +76,10 @@ impl Incident {
         }
     }
 
-    /// The message that tells of it.
+    /// Returns the report of the incident.
     ///
-    /// Its id follows from the run alone, so that whoever tells of the same death again, in whatever life of the daemon, gives
-    /// it the same one.
+    /// Its id follows from the run and the kind alone, so that a repeated report of the same death
+    /// has the same id, also after a restart of the daemon.
     pub(super) fn report(&self, identity: &Identity, seq: u64) -> StoredReport {
         let suffix = match self.kind {
             IncidentKind::Crash | IncidentKind::Death | IncidentKind::FullRestart => "",

@@ -1,4 +1,5 @@
-//! The last log lines of runs that died, for the records of their recoveries: a worker asks journalctl, one run after the other.
+//! Worker that reads the last log lines of runs that died, for the records of their recoveries: it
+//! asks journalctl, one run after the other.
 //!
 //! A full channel, or a journal that does not answer, means a record without lines.
 
@@ -7,12 +8,12 @@ use crate::edge::journal::last_lines;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-/// Runs that may wait: a journal that answers slowly must not pile up more.
+/// Upper bound of runs that wait for a slow journal.
 const RUNS: usize = 256;
-/// Answers that may wait for the main loop.
+/// Upper bound of answers that wait for the main loop.
 const FOUND: usize = 64;
 
-/// A run whose lines are wanted, and how many.
+/// A request for the last lines of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) unit: String,
@@ -27,7 +28,7 @@ pub(super) struct Lines {
     pub(super) lines: Vec<String>,
 }
 
-/// The main loop's end.
+/// The main loop's side of the channels.
 pub(super) struct Logs {
     pub(super) wanted: mpsc::Sender<Wanted>,
     pub(super) found: mpsc::Receiver<Lines>,
@@ -36,7 +37,7 @@ pub(super) struct Logs {
 /// Starts the thread; it ends when the returned value is dropped.
 ///
 /// # Errors
-/// When there is no room for a thread.
+/// The thread cannot be started.
 pub(super) fn read_last_lines() -> std::io::Result<Logs> {
     let (wanted, mut waiting) = mpsc::channel::<Wanted>(RUNS);
     let (answers, found) = mpsc::channel(FOUND);

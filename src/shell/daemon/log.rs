@@ -1,4 +1,5 @@
-//! Where the daemon's log goes: with its fields to the journal when stderr leads there, else as plain lines to stderr.
+//! The daemon's log: with its fields to the journal if stderr is connected to it, else as plain
+//! lines to stderr.
 
 use crate::core::visible::visible;
 use crate::edge::log::{Journal, Late};
@@ -19,7 +20,8 @@ pub(super) fn init() {
     let _ = registry().with(LevelFilter::INFO).with(journal).with(plain).try_init();
 }
 
-/// systemd names the journal's socket in `$JOURNAL_STREAM` (systemd.exec(5)); a redirected stderr differs from it.
+/// Returns true if stderr is the journal's socket, which systemd names in `$JOURNAL_STREAM`
+/// (systemd.exec(5)).
 fn stderr_is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     let Some((device, inode)) = stream.split_once(':') else { return false };
@@ -27,7 +29,8 @@ fn stderr_is_journal() -> bool {
         .is_ok_and(|stat| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
 }
 
-/// One line for each event, the message alone; systemd's `<N>` prefixes are for those who read pipes.
+/// Layer that writes one line for each event: the message alone, without systemd's `<N>` prefixes,
+/// which are for pipes.
 struct PlainLines;
 
 impl<S: Subscriber> Layer<S> for PlainLines {

@@ -1,12 +1,12 @@
-//! `unitwardd`: listens to systemd, judges how runs end, reports what was not asked for.
+//! `unitwardd`: listens to systemd, judges the ends of runs, reports those that were not asked for.
 //!
-//! One loop: [`next_event`] waits for whatever comes first, [`state::State::step`] decides without
-//! touching anything, [`perform`] acts without waiting. What may be slow is kept away from it: [`systemd`] is at the bus,
-//! [`cloud`] at the broker, [`archive`] at the disk, and [`cores`] looks for backtraces. They are spoken to through bounded
-//! channels, each of which says what happens when it is full. [`bus`] answers those who ask on the bus, and tells them.
+//! One loop: [`next_event`] waits for the first event, [`state::State::step`] decides without side
+//! effects, [`perform`] acts without waiting for a channel. Slow work runs in other tasks and
+//! threads: [`systemd`] reads the bus, [`cloud`] serves the broker, [`archive`] the disk, and
+//! [`cores`] looks for backtraces. The loop reaches them through bounded channels, each of which
+//! documents its behaviour when full. [`bus`] answers queries on the bus and sends signals.
 //!
-//! The daemon is not needed for any recovery, and holds nothing that others wait for. All it knows it can
-//! ask for again.
+//! No recovery needs the daemon, and nothing waits for it. It can ask again for all that it knows.
 
 mod alarm;
 mod answer;
@@ -59,12 +59,12 @@ unitward.conf(5). SIGHUP rereads the configuration, and so does each
 systemctl daemon-reload.
 ";
 
-/// Takes bytes as a broker's, without a connection. For fuzz targets.
+/// Processes bytes as if a broker had sent them, without a connection. For fuzz targets.
 pub(crate) fn digest_mqtt(bytes: &[u8]) {
     cloud::digest(bytes);
 }
 
-/// The program.
+/// The entry point of `unitwardd`.
 #[must_use]
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -118,7 +118,8 @@ fn serve() -> anyhow::Result<()> {
         });
         run(hangups, Shutdown(shutdown)).await
     })?;
-    // A name server that does not answer, or a file system that hangs, holds up a thread; nobody waits for it any more.
+    // A name server that does not answer, or a file system that hangs, blocks a thread; the daemon
+    // ends without it.
     runtime.shutdown_background();
     Ok(())
 }
@@ -135,7 +136,7 @@ impl Shutdown {
     }
 }
 
-/// What the loop waits for.
+/// The sources of the loop's events.
 struct Sources {
     world: World,
     alarm: Alarm,
@@ -179,7 +180,7 @@ async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for whatever comes first; what follows from our own actions before all else.
+/// Returns the next event; events that actions caused come before all others.
 async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> io::Result<Event> {
     let Sources { world, alarm, hangups, shutdown } = sources;
     if let Some(event) = world.inbox.pop_front() {
@@ -195,7 +196,7 @@ async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> io::Re
             _ = hangups.recv() => Some(Event::Hangup),
             rung = &mut tick => Some(rung.map(|()| Event::Tick)?),
             Some(ruling) = world.service.rulings.recv() => Some(Event::Ruled(ruling)),
-            // There is room for what could not be delivered.
+            // There is room for commands that could not be delivered.
             Ok(_) = world.cloud.commands.reserve(), if owes => None,
             Some(news) = world.cloud.news.recv() => Some(Event::Courier(news)),
             Some(tale) = world.archive.tales.recv() => Some(Event::Archive(tale)),
@@ -203,7 +204,7 @@ async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> io::Re
             Some(lines) = world.logs.found.recv() => Some(Event::Log(lines)),
             Ok(()) = world.cloud.status.changed() => Some(Event::Cloud(world.cloud.status.borrow_and_update().clone())),
             Some(sight) = world.bus.sights.recv() => Some(Event::Bus(sight)),
-            // After what the bus has shown meanwhile: where the unit stands by now.
+            // After the sights of the bus, which show the unit's present state.
             Some(witness) = world.notes.noted.recv() => Some(Event::Record(Box::new(witness))),
         };
         match event {
@@ -213,7 +214,7 @@ async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> io::Re
     }
 }
 
-/// Half of what the service's watchdog allows.
+/// Returns half of the service's watchdog limit.
 fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }

@@ -1,4 +1,5 @@
-//! The daemon's hands: the only place where an action touches the world. Nothing in it waits.
+//! The executor of actions: the only place where an action has side effects. It waits for no
+//! channel; the configuration and run records are read from their files at once.
 
 use super::archive::{Archive, Order};
 use super::bus::Service;
@@ -24,10 +25,10 @@ use std::path::Path;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{error, warn};
 
-/// The running host.
+/// Root directory of the running host.
 const ROOT: &str = "/";
 
-/// Everything the daemon acts on.
+/// The connections to everything that the daemon acts on.
 pub(super) struct World {
     pub(super) bus: Bus,
     pub(super) service: Service,
@@ -36,26 +37,27 @@ pub(super) struct World {
     pub(super) cores: Cores,
     pub(super) notes: Notes,
     pub(super) logs: Logs,
-    /// Lanes with reports that the courier had no room for.
+    /// Lanes with reports that found the publisher's channel full.
     pub(super) behind: BTreeSet<String>,
-    /// What the courier is to be told when it has room.
+    /// Commands that wait for room in the publisher's channel.
     pub(super) undelivered: VecDeque<Command>,
-    /// Whether the last news found no room.
+    /// True if the last news found no room.
     pub(super) hurried: bool,
-    /// Whether the archive was found to be stuck, and has not moved since.
+    /// True if the archive had no room for the last order.
     pub(super) stuck: bool,
-    /// What actions gave rise to; taken before anything else.
+    /// Events that actions caused; taken before all others.
     pub(super) inbox: VecDeque<Event>,
 }
 
 impl World {
-    /// Does one thing.
+    /// Performs one action.
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::LoadConfiguration => {
                 let (config, identity) = load_configuration(Path::new(ROOT));
                 let names = config.wards.iter().map(|ward| ward.name.as_str());
-                // Nobody knows yet how their units stand; a start that was written down has ended an exclusion.
+                // The states of their units are unknown yet; a start in the record has ended an
+                // exclusion.
                 let excluded = names.filter(|ward| exclusion::of(&WardState::of(ward), Standing::Down).is_some());
                 let excluded = excluded.map(str::to_owned).collect();
                 self.inbox.push_back(Event::Configured(Box::new(config), Box::new(identity), excluded));
@@ -106,7 +108,8 @@ impl World {
         }
     }
 
-    /// Where nobody takes dumps nobody will tell of this one.
+    /// Starts the search for a backtrace; answers at once without one if the kernel hands core
+    /// dumps to no program.
     fn seek_core(&mut self, seek: Seek) {
         if !coredump::are_handed_over(Path::new("/")) {
             let Seek { unit, invocation, .. } = seek;
@@ -116,7 +119,7 @@ impl World {
         }
     }
 
-    /// News that find no room are left out; a flood of them is said once.
+    /// Sends news on the bus. News that find no room are dropped; a series of drops is logged once.
     fn announce(&mut self, news: News) {
         let left_out = self.service.news.try_send(news).is_err();
         if left_out && !self.hurried {
@@ -125,21 +128,23 @@ impl World {
         self.hurried = left_out;
     }
 
-    /// A question that finds no room is lost; the resync notices, and asks again.
+    /// Sends a question to PID 1. One that finds no room is lost; a resync asks its own questions
+    /// again.
     fn ask(&self, question: Question) {
         if let Err(TrySendError::Full(question)) = self.bus.questions.try_send(question) {
             warn!("Too many questions to systemd are waiting, skipping {question:?}.");
         }
     }
 
-    /// `false`: there was no room. A report is in the history then, and its lane is told when there is room again.
+    /// Sends a command behind those that wait; `false`: there was no room. A report is in the
+    /// history then, and its lane is announced as behind when there is room again.
     fn command(&mut self, command: Command) -> bool {
         self.deliver();
         self.undelivered.is_empty() && self.cloud.commands.try_send(command).is_ok()
     }
 
-    /// Tells the courier what only we know; it waits for room if need be. There are only so many of these: an answer for each
-    /// question, one broker, one end.
+    /// Sends a command that must not be lost; it waits for room if need be. Their number is
+    /// bounded: an answer for each question, one broker, one end.
     fn tell(&mut self, command: Command) {
         if matches!(command, Command::Connect(_)) {
             self.undelivered.retain(|earlier| !matches!(earlier, Command::Connect(_)));
@@ -148,12 +153,12 @@ impl World {
         self.deliver();
     }
 
-    /// Whether the courier is still to be told something.
+    /// Returns true if commands or lanes wait for room in the publisher's channel.
     pub(super) fn owes(&self) -> bool {
         !self.undelivered.is_empty() || !self.behind.is_empty()
     }
 
-    /// Hands over what found no room, as far as there is some now.
+    /// Sends the commands and lanes that wait, as far as there is room.
     pub(super) fn deliver(&mut self) {
         while let Some(command) = self.undelivered.pop_front() {
             if let Err(TrySendError::Full(command) | TrySendError::Closed(command)) =
@@ -172,8 +177,9 @@ impl World {
         }
     }
 
-    /// A death that finds no room stands in the books; it is found there when the daemon looks into them next. A question
-    /// that finds none comes again by itself: the courier asks anew when there is no answer.
+    /// Sends an order to the archive. A death that finds no room is found in the run records or the
+    /// journal by the next catch-up. A fetch that finds none is repeated: the publisher asks again
+    /// when there is no answer.
     fn order(&mut self, order: Order) {
         let stuck = !self.archive.ask(order);
         if stuck && !self.stuck {
@@ -183,7 +189,7 @@ impl World {
     }
 }
 
-/// Reads the configuration below `root` and says what is wrong in it.
+/// Reads the configuration below `root` and logs its problems.
 fn load_configuration(root: &Path) -> (Config, Identity) {
     let (config, problems) = crate::edge::root::load(root);
     problems.iter().for_each(say::problem);
@@ -194,7 +200,8 @@ fn load_configuration(root: &Path) -> (Config, Identity) {
     (config, identity)
 }
 
-/// Failing to reach systemd's socket has no remedy; without systemd there is none, and all is well.
+/// Notifies systemd. Errors are ignored: a failing socket has no remedy, and without systemd there
+/// is no socket.
 fn notify(notice: &Notice) {
     let _ = match notice {
         Notice::Ready => sd_notify::notify(&[NotifyState::Ready]),

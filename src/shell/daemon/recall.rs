@@ -1,33 +1,34 @@
-//! When the daemon looks into the books: the run records and the journal, for what no signal told it.
+//! The schedule of the catch-up: the daemon reads the run records and the journal for ends that no
+//! signal showed.
 //!
-//! At its start, after each time everything was asked of PID 1 anew, and when runs of a unit went by unseen. While it
-//! looks, new ends are held back, because what is found happened before them and is told before them; but never for longer
-//! than [`PATIENCE`].
+//! It runs at the daemon's start, after each resync, and when runs of a unit were missed. Meanwhile
+//! new ends are held back, because those found happened earlier and are reported earlier; but never
+//! for longer than [`PATIENCE`].
 
 use std::time::Duration;
 
-/// How long the books may take.
+/// Time limit of a catch-up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often they are looked into at most: each time the journal synchronises with the disk.
+/// Shortest time between two catch-ups: each makes the journal synchronise with the disk.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How far it is.
+/// Progress of the catch-up.
 #[derive(Debug)]
 pub(super) struct Recall {
     phase: Phase,
     wanted: Wanted,
     archive: Archive,
-    /// Not before this time again.
+    /// Earliest time of the next catch-up.
     pause: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Something is to be recalled: PID 1 and, at first, the archive have to answer before.
+    /// A catch-up is to come: PID 1 and, at first, the archive have to answer before.
     First { until: Duration },
-    /// The archive is looking.
+    /// The archive is reading.
     Asked { until: Duration },
-    /// All that there was is known.
+    /// No catch-up is expected or under way: the last one is complete, or was given up.
     Done,
 }
 
@@ -46,41 +47,43 @@ enum Archive {
 }
 
 impl Recall {
-    /// Nothing was recalled yet.
+    /// Returns the state before the first catch-up.
     pub(super) fn new(now: Duration) -> Self {
         Self { phase: Phase::First { until: now + PATIENCE }, wanted: Wanted::No, archive: Archive::Closed, pause: now }
     }
 
-    /// Something may have been missed.
+    /// Notes that ends may have been missed.
     fn want(&mut self) {
         self.wanted = Wanted::Yes;
     }
 
-    /// Something was missed: what comes after it is held back until it is known.
+    /// Notes that ends were missed: later ones are held back until those are known.
     pub(super) fn missed(&mut self, now: Duration) {
         self.want();
         self.expect(now);
     }
 
-    /// Everything was asked of PID 1 anew, and ends wait for the books: they are looked into at once.
+    /// Notes that a resync is complete: the next catch-up starts without a pause, since ends wait
+    /// for it.
     pub(super) fn want_now(&mut self) {
         self.want();
         self.pause = Duration::ZERO;
     }
 
-    /// Everything is about to be asked of PID 1 anew: what it shows is held back, for what went by unseen came before it.
+    /// Notes that a resync begins: the ends that it shows are held back, because missed ones came
+    /// before them.
     pub(super) fn expect(&mut self, now: Duration) {
         if self.phase == Phase::Done {
             self.phase = Phase::First { until: now + PATIENCE };
         }
     }
 
-    /// The archive can be asked.
+    /// Notes that the archive is open.
     pub(super) fn opened(&mut self) {
         self.archive = Archive::Open;
     }
 
-    /// Whether to look into the books now.
+    /// Returns true if a catch-up is due now, and notes that it starts.
     pub(super) fn next(&mut self, now: Duration) -> bool {
         let free = !matches!(self.phase, Phase::Asked { .. });
         let due = self.is_wanted() && free && self.pause <= now;
@@ -92,27 +95,27 @@ impl Recall {
         due
     }
 
-    /// The archive has answered.
+    /// Notes that the archive has answered.
     pub(super) fn done(&mut self) {
         self.phase = Phase::Done;
     }
 
-    /// Whether the books are to be opened again.
+    /// Returns true if a catch-up is wanted and the archive is open.
     pub(super) fn is_wanted(&self) -> bool {
         self.wanted == Wanted::Yes && self.archive == Archive::Open
     }
 
-    /// Whether ends are held back.
+    /// Returns true while ends are held back.
     pub(super) fn holds(&self) -> bool {
         self.phase != Phase::Done
     }
 
-    /// Whether all that there was is known.
+    /// Returns true if no catch-up is expected or under way.
     pub(super) fn is_complete(&self) -> bool {
         !self.holds()
     }
 
-    /// When [`Recall::next`] or [`Recall::overdue`] wants to be asked.
+    /// Time of the next call of [`Recall::next`] or [`Recall::overdue`].
     pub(super) fn deadline(&self) -> Option<Duration> {
         let pause = self.is_wanted().then_some(self.pause);
         match self.phase {
@@ -122,7 +125,7 @@ impl Recall {
         }
     }
 
-    /// Gives up waiting; `true`: just now. What comes later is taken all the same.
+    /// Gives up a catch-up that is late; `true`: just now. A later answer is taken all the same.
     pub(super) fn overdue(&mut self, now: Duration) -> bool {
         let late = match self.phase {
             Phase::First { until } | Phase::Asked { until } => until <= now,

@@ -1,17 +1,19 @@
-//! Runs that were dealt with lately: a bounded memory, lest one thing is told twice.
+//! A bounded set of recently handled runs, so that nothing is reported twice.
 //!
-//! Of units that systemd has let go it is all that is kept. A unit that was let go and is loaded again has no InvocationID, so
-//! in the ordinary case nobody asks here. A reload of systemd whose beginning was missed looks as if all units went and came
-//! back, with the ids they had; then their ends must not be told again. Of recoveries it keeps which were told, for the
-//! bus and the books may tell of the same one.
+//! For units that systemd has unloaded it is all that is kept. A unit that was unloaded and is
+//! loaded again has no InvocationID, so usually the set is not needed. A reload of systemd whose
+//! beginning was missed looks as if all units were unloaded and loaded again with the ids they had;
+//! then their ends must not be reported again. A second use is the recoveries that were reported,
+//! because the bus and the catch-up may both show the same one.
 
 use crate::core::crash::observation::InvocationId;
 use std::collections::VecDeque;
 
-/// Runs remembered: more than a host has units that are loaded and do not run, and some 80 KB.
+/// Upper bound of remembered runs: more than a host has units that are loaded and do not run, and
+/// some 80 KB.
 const KEPT: usize = 1_024;
 
-/// A bounded memory; the oldest run is forgotten first.
+/// A bounded set of runs; the oldest is forgotten first.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     runs: VecDeque<InvocationId>,
@@ -29,7 +31,7 @@ impl Recent {
         self.runs.push_back(invocation);
     }
 
-    /// Whether this run was dealt with.
+    /// Returns true if this run is in the set.
     pub(super) fn knows(&self, invocation: &InvocationId) -> bool {
         self.runs.contains(invocation)
     }

@@ -1,4 +1,4 @@
-//! Run records as witnesses: `unitward-step`'s words in the terms of the verdict.
+//! Reads run records, which `unitward-step` writes, in the terms of the verdict.
 
 use super::event::{UpSeen, Witness};
 use crate::core::crash::observation::InvocationId;
@@ -8,15 +8,16 @@ use crate::edge::record::{End, WardState};
 use crate::edge::{recoveries, up};
 use std::io;
 
-/// What the record of one run of `unit` says, completed by when the bus has seen it up; nothing where there is no record.
+/// Reads the record of one run of `unit`, completed with the times at which the bus has seen it up;
+/// returns [`silence`] if there is no record.
 ///
 /// # Errors
-/// When there is a record and it cannot be read.
+/// There is a record and it cannot be read.
 pub(super) fn read(unit: String, (ward, invocation): (&str, &InvocationId), up: Option<UpSeen>) -> io::Result<Witness> {
     let (state, invocation) = (WardState::of(ward), invocation.clone());
     match state.run(invocation.as_str()) {
         Ok(mut record) => {
-            // The line after the steps, where the unit has one, has noted more exactly when they were done.
+            // The line after the steps, if the unit has one, has noted their end more exactly.
             record.up = record.up.or_else(|| up.map(|seen| up::at(seen.active, seen.main)));
             let lookup = |earlier: &str| state.run(earlier).ok();
             let recoveries = recoveries::chains(&record, &lookup);
@@ -29,12 +30,13 @@ pub(super) fn read(unit: String, (ward, invocation): (&str, &InvocationId), up: 
     }
 }
 
-/// The answer where there is no record.
+/// Returns the answer for a run without a record.
 pub(super) fn silence(unit: String, invocation: InvocationId) -> Witness {
     Witness { unit, invocation, testimony: None, recoveries: Vec::new(), under_way: None }
 }
 
-/// The death that a recovery began with: whose end it was, and how the unit's time limits read.
+/// Returns the death that a recovery began with; `limits` are the time limits to name in its
+/// reason.
 pub(in crate::shell) fn died((invocation, end): (&str, &End), limits: &TimeLimits) -> Option<Died> {
     let reason = end.cause(limits).to_string();
     Some(Died { invocation: InvocationId::parse(invocation)?, reason, at: end.at })

@@ -1,23 +1,24 @@
-//! Asking PID 1 for everything: at the start, after a reload, a re-execution, a loss of signals or of the bus.
+//! The resync: asks PID 1 for the state of all watched units at the start, after a reload, a
+//! re-execution, a loss of signals or of the bus.
 //!
-//! First the list of loaded units, then each watched one in full, a few at a time. Units that are not loaded
-//! are not asked for: asking would load them.
+//! It asks for the list of loaded units, then for each watched one in full, a few at a time. Units
+//! that are not loaded are not asked for: asking would load them.
 
 use super::systemd::{Question, UnitAt};
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-/// Questions on their way at once; each answer is some 15 KB.
+/// Upper bound of unanswered questions; each answer is some 15 KB.
 const AT_ONCE: usize = 32;
-/// How long PID 1 may keep silent before it is asked again.
+/// Time without an answer after which PID 1 is asked again.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long after a loss of signals everything is asked for: at most once in this time, however long the
-/// flood lasts.
+/// Delay of a resync after a loss of signals: a flood causes at most one in this time, however long
+/// it lasts.
 const POSTPONEMENT: Duration = Duration::from_secs(1);
-/// How long a reload may take before its end counts as missed.
+/// Time after which the end of a reload counts as missed.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 
-/// How far a resync is.
+/// State of the resync.
 #[derive(Debug, Default)]
 pub(super) struct Resync {
     phase: Phase,
@@ -25,7 +26,7 @@ pub(super) struct Resync {
     completed: Completed,
 }
 
-/// Whether all there was to ask was answered.
+/// Completion of a resync.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Completed {
     #[default]
@@ -36,12 +37,12 @@ enum Completed {
 
 #[derive(Debug, Default)]
 enum Phase {
-    /// Nothing is being asked.
+    /// No resync is under way.
     #[default]
     Idle,
-    /// PID 1 reloads; what is asked now is stale at once.
+    /// PID 1 reloads; an answer would be stale at once.
     Held { until: Duration },
-    /// Signals were lost; in a flood more will be, so it is let pass.
+    /// Signals were lost; the resync waits, because in a flood more will be.
     Postponed { until: Duration },
     /// The list is on its way.
     Listing { until: Duration },
@@ -57,24 +58,24 @@ enum Connection {
     Lost,
 }
 
-/// Whether the resync goes as it should.
+/// Result of the check for an overdue resync.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It does, or none is under way.
+    /// It is in time, or none is under way.
     Fine,
-    /// What was postponed is due.
+    /// A postponed resync is due; its first question.
     Due(Question),
-    /// PID 1 kept silent for too long; this is to be asked again.
+    /// PID 1 did not answer in time; the first question of the next try.
     Again(Question),
 }
 
 impl Resync {
-    /// The bus is there.
+    /// Notes that the bus is connected.
     pub(super) fn connected(&mut self) {
         self.connection = Connection::Up;
     }
 
-    /// The bus is gone; `true`: it was there, or this is the first failure.
+    /// Notes that the bus is lost; `true`: it was connected, or this is the first failure.
     pub(super) fn lost(&mut self) -> bool {
         let news = self.connection != Connection::Lost;
         self.connection = Connection::Lost;
@@ -82,17 +83,17 @@ impl Resync {
         news
     }
 
-    /// Whether PID 1 can be heard.
+    /// Returns true while the bus is connected.
     pub(super) fn is_connected(&self) -> bool {
         self.connection == Connection::Up
     }
 
-    /// Whether all there was to ask was answered once.
+    /// Returns true if a resync was ever complete.
     pub(super) fn is_complete(&self) -> bool {
         self.completed != Completed::Never
     }
 
-    /// Whether that happened since this was asked last.
+    /// Returns true if a resync was completed since the last call.
     pub(super) fn has_just_completed(&mut self) -> bool {
         let news = self.completed == Completed::JustNow;
         if news {
@@ -101,7 +102,7 @@ impl Resync {
         news
     }
 
-    /// Starts afresh.
+    /// Starts a resync; `None`: the bus is not connected.
     pub(super) fn begin(&mut self, now: Duration) -> Option<Question> {
         if !self.is_connected() {
             return None;
@@ -110,7 +111,7 @@ impl Resync {
         Some(Question::Units)
     }
 
-    /// Starts afresh in a while; `false`: that was planned already.
+    /// Plans a resync after [`POSTPONEMENT`]; `false`: one was planned already.
     pub(super) fn postpone(&mut self, now: Duration) -> bool {
         let news = !matches!(self.phase, Phase::Postponed { .. });
         if news {
@@ -119,17 +120,17 @@ impl Resync {
         news
     }
 
-    /// PID 1 has begun a reload; its end will [`Resync::begin`].
+    /// Notes that PID 1 has begun a reload; at its end [`Resync::begin`] is called.
     pub(super) fn hold(&mut self, now: Duration) {
         self.phase = Phase::Held { until: now + RELOAD_PATIENCE };
     }
 
-    /// Whether PID 1 reloads, as far as is known.
+    /// Returns true while PID 1 reloads, as far as is known.
     pub(super) fn is_held(&self) -> bool {
         matches!(self.phase, Phase::Held { .. })
     }
 
-    /// The list has come; `missing` are units to be found by another name.
+    /// Takes in the list of units; `missing` are units to be found by another name.
     pub(super) fn listed(&mut self, units: Vec<UnitAt>, missing: Vec<String>) {
         if let Phase::Listing { until } = self.phase {
             let describe = units.into_iter().map(Question::Describe);
@@ -138,7 +139,7 @@ impl Resync {
         }
     }
 
-    /// A unit was found under its own name.
+    /// Notes that a unit was found under its own name.
     pub(super) fn found(&mut self, alias: &str, at: UnitAt) {
         if let Phase::Describing { queue, asked, .. } = &mut self.phase {
             asked.remove(alias);
@@ -146,21 +147,21 @@ impl Resync {
         }
     }
 
-    /// A unit was described.
+    /// Notes that a unit was described.
     pub(super) fn described(&mut self, unit: &str) {
         if let Phase::Describing { asked, .. } = &mut self.phase {
             asked.remove(unit);
         }
     }
 
-    /// What was asked about is gone.
+    /// Notes that a question has no answer.
     pub(super) fn unanswered(&mut self, question: &Question) {
         if let (Phase::Describing { asked, .. }, Some(name)) = (&mut self.phase, subject(question)) {
             asked.remove(name);
         }
     }
 
-    /// The questions whose turn has come; notes the end when there are none left.
+    /// Returns the questions whose turn has come; notes the end when there are none left.
     pub(super) fn next(&mut self, now: Duration) -> Vec<Question> {
         let Phase::Describing { queue, asked, until } = &mut self.phase else { return Vec::new() };
         let mut questions = Vec::new();
@@ -178,7 +179,7 @@ impl Resync {
         questions
     }
 
-    /// When [`Resync::overdue`] wants to be asked.
+    /// Time of the next call of [`Resync::overdue`].
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self.phase {
             Phase::Idle => None,
@@ -189,7 +190,7 @@ impl Resync {
         }
     }
 
-    /// Gives a resync that got stuck another try.
+    /// Starts a resync that is due, or is stuck and gets another try.
     pub(super) fn overdue(&mut self, now: Duration) -> Progress {
         if self.deadline().is_none_or(|until| until > now) {
             return Progress::Fine;
@@ -206,12 +207,13 @@ impl Resync {
     }
 }
 
-/// The unit a question of a resync is about.
+/// Returns the unit that a question of a resync is about.
 fn subject(question: &Question) -> Option<&str> {
     match question {
         Question::Find(unit) => Some(unit),
         Question::Describe(at) => Some(&at.unit),
-        // Nobody waits for a stack's unit: whatever is not known of it is no restart.
+        // The resync does not wait for a stack's unit: an unknown change of it counts as no
+        // restart.
         Question::Subscribe | Question::Units | Question::Stack(_) | Question::JobType(_) => None,
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration in force, and the moment it is applied in.
+//! The configuration in force, and the time at which it is applied.
 
 use super::event::Now;
 use super::guard::Guard;
@@ -12,12 +12,13 @@ pub(super) struct Rules {
     pub(super) settings: Settings,
     pub(super) identity: Identity,
     pub(super) guard: Guard,
-    /// The present boot, 32 hexadecimal digits. In a container the journal knows it better than the kernel.
+    /// The present boot, 32 hexadecimal digits: as the kernel says, until the journal corrects it,
+    /// as in a container.
     pub(super) boot: String,
 }
 
 impl Rules {
-    /// Whether somebody wants to hear of such an incident of this unit.
+    /// Returns true if the configuration wants a report of such an incident of this unit.
     pub(super) fn wants(&self, unit: &str, kind: IncidentKind) -> bool {
         let wanted = match (kind, self.guard.reports_on(unit)) {
             (IncidentKind::FullRestart | IncidentKind::RestartTrouble, _) => {
@@ -30,13 +31,13 @@ impl Rules {
         wanted && self.settings.reports.crashes
     }
 
-    /// Whether reports are for the cloud too.
+    /// Returns true if reports are for the cloud too.
     pub(super) fn has_cloud(&self) -> bool {
         self.settings.mqtt.wants_broker
     }
 }
 
-/// When, and under which rules.
+/// The time of an event, and the rules in force.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scene<'r> {
     pub(super) now: Now,

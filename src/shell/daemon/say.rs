@@ -1,4 +1,4 @@
-//! What the daemon writes to the journal: incidents, recoveries, and how it fares itself.
+//! The daemon's journal entries: incidents, recoveries, and remarks on its own state.
 
 use super::event::Remark;
 use super::incident::{Incident, IncidentKind};
@@ -9,14 +9,14 @@ use crate::core::recovery::account::{Account, Outcome};
 use crate::edge::history::entry::Key;
 use tracing::{info, warn};
 
-/// A mistake in the configuration.
+/// Warns of a mistake in the configuration.
 pub(super) fn problem(problem: &Problem) {
     warn!(MESSAGE_ID = messages::CONFIGURATION, "{problem}");
 }
 
 /// Writes one incident to the journal.
 ///
-/// `OBJECT_SYSTEMD_UNIT=` is what `systemctl status UNIT` and `journalctl -u UNIT` look for in entries that
+/// `systemctl status UNIT` and `journalctl -u UNIT` look for `OBJECT_SYSTEMD_UNIT=` in entries that
 /// root writes about a unit from outside of it.
 pub(super) fn incident(incident: &Incident) {
     let Incident { key, name, kind, pid, reason, at, backtrace, .. } = incident;
@@ -59,7 +59,8 @@ pub(super) fn recovery(death: &Key, account: &Account) {
     );
 }
 
-/// What came of a recovery. It begins anew with each death of a run that was up: restarts before that are not its own.
+/// Returns the sentence on a recovery. Each death of a run that was up begins a recovery: earlier
+/// restarts are not its own.
 fn recovered(unit: &str, account: &Account) -> String {
     let Account { reason, outcome, restarts, .. } = account;
     match (account.downtime_ms, account.recovery_ms, restarts) {
@@ -85,7 +86,7 @@ fn recovered(unit: &str, account: &Account) -> String {
     }
 }
 
-/// That reports do not tell which host they are from.
+/// Warns that reports do not identify this host.
 pub(super) fn nameless() {
     warn!(
         MESSAGE_ID = messages::CONFIGURATION,
@@ -94,7 +95,7 @@ pub(super) fn nameless() {
     );
 }
 
-/// Something decided in the state.
+/// Writes a remark of the state.
 pub(super) fn remark(remark: &Remark) {
     match remark {
         Remark::Listening => info!("Listening to systemd."),

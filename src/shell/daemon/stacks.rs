@@ -1,12 +1,15 @@
-//! Full restarts of stacks: those that were asked for, out of their records, and those made by hand, out of PID 1's jobs.
+//! Full restarts of stacks: requested ones are read from their records, those by hand are
+//! recognised by PID 1's jobs.
 //!
-//! A restart by hand is one job that found the stack's unit up and left it up in another run. A stop and a start are two
-//! jobs, a crash leaves the unit down without any. The restart of a unit that the stack's requires restarts that too: systemd queues
-//! the cause first, and with it what follows from it, so the job of the unit that was restarted has the lower number. Before it is told the records are looked at: whoever restarts a stack for
-//! a caller makes the same job, and has noted before which run it ends.
+//! A restart by hand is one job that found the stack's unit up and left it up in another run. A
+//! stop and a start are two jobs, a crash leaves the unit down without any. The restart of a unit
+//! that the stack's requires restarts that too: systemd queues the job of the restarted unit first,
+//! then those that follow from it, so the former has the lower number. The records are read before
+//! a restart by hand is reported: the restarter makes the same job for a caller, and has noted
+//! before which run it ends.
 //!
-//! Invariants: a restart is told once, and its end once, in this life of the daemon; what the history knows is not told
-//! again.
+//! Invariants: a restart is reported once, and its end once, in this life of the daemon; one that
+//! the history has is not reported again.
 
 use super::archive::{HandMade, Notes, Order};
 use super::desk::{Core, Desk, Judged, Tense};
@@ -25,27 +28,28 @@ use crate::shell::news::{self, News};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A record is under way for this much longer than the restart may take at most; then nobody will complete it.
+/// Time beyond the restart's time limit after which an incomplete record no longer counts as under
+/// way.
 const GRACE: Duration = Duration::from_secs(60);
-/// Restarts older than this were not told when they happened.
+/// Age from which a restart counts as past, in milliseconds.
 const PRESENT: u64 = 5_000;
 
-/// How long after its cause a job is queued that follows from it: they are told together.
+/// Longest time between the queueing of a job and of one that follows from it.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// What is known of the stacks' units and of their restarts.
+/// The state of the stacks' units, and of their restarts.
 #[derive(Debug, Default)]
 pub(super) struct Stacks {
     units: HashMap<String, Standing>,
-    /// The latest jobs of stacks' units and of those they require: number, and when it was queued.
+    /// The latest jobs of stacks' units and of those they require: number, and time of queueing.
     jobs: HashMap<String, (u32, Duration)>,
-    /// Restarts that nobody has explained yet.
+    /// Restarts that no record explains yet.
     suspects: Vec<Suspect>,
-    /// Runs of stacks' units that a record explains the end of.
+    /// Runs of stacks' units whose end a record, or a required unit's restart, explains.
     explained: Recent,
-    /// Restarts that were told, by their ids.
+    /// Restarts that were reported, by their ids.
     told: Recent,
-    /// Restarts whose end was.
+    /// Restarts whose end was reported, by their ids.
     over: Recent,
 }
 
@@ -54,15 +58,15 @@ pub(super) struct Stacks {
 struct Standing {
     /// The run that is up.
     up: Option<InvocationId>,
-    /// The run that was up when there was no job last.
+    /// The run that was up at the latest time without a job; `None`: none was.
     settled: Option<InvocationId>,
-    /// When it last left `active`, milliseconds since the epoch.
+    /// Time at which it last left `active`, in milliseconds since the epoch.
     left: u64,
-    /// What it requires, as far as is known.
+    /// Units that it requires, as far as is known.
     requires: Vec<String>,
 }
 
-/// A restart that was seen.
+/// A restart that was seen and may be one by hand.
 #[derive(Debug)]
 struct Suspect {
     /// The stack's unit and the run of it that ended.
@@ -72,7 +76,7 @@ struct Suspect {
 }
 
 impl Stacks {
-    /// A stack's unit changed.
+    /// Takes in a change of a stack's unit.
     pub(super) fn observe(&mut self, unit: &str, seen: &StackSeen) {
         let standing = self.units.entry(unit.to_owned()).or_default();
         standing.up = seen.run.clone().filter(|_| seen.is_up);
@@ -85,7 +89,7 @@ impl Stacks {
         }
     }
 
-    /// A job was queued for a stack's unit, or for another.
+    /// Notes a queued job if it is for a stack's unit or for one that such a unit requires.
     pub(super) fn job_queued(&mut self, at: &JobAt, now: Duration) {
         let matters =
             self.units.iter().any(|(unit, standing)| *unit == at.unit || standing.requires.contains(&at.unit));
@@ -94,7 +98,7 @@ impl Stacks {
         }
     }
 
-    /// Whether a job of a stack's unit follows from that of a unit it requires.
+    /// Returns true if a job of a stack's unit follows from that of a unit it requires.
     fn is_consequence(&self, at: &JobAt) -> bool {
         let Some((_, queued)) = self.jobs.get(&at.unit).filter(|(id, _)| *id == at.id) else { return false };
         let requires = self.units.get(&at.unit).map_or(&[][..], |standing| &standing.requires);
@@ -102,7 +106,7 @@ impl Stacks {
         causes.any(|(id, before)| *id < at.id && queued.saturating_sub(*before) < TOGETHER)
     }
 
-    /// A job of a stack's unit came to its end.
+    /// Takes in the end of a job of a stack's unit.
     pub(super) fn job_done(&mut self, scene: Scene<'_>, at: &JobAt, result: &str) -> Option<Action> {
         let is_consequence = self.is_consequence(at);
         let standing = self.units.get_mut(&at.unit)?;
@@ -112,7 +116,7 @@ impl Stacks {
             return None;
         }
         if is_consequence {
-            // The journal tells of it too.
+            // The journal will show it too.
             self.explained.remember(ended);
             return None;
         }
@@ -121,7 +125,8 @@ impl Stacks {
         Some(look(scene.rules))
     }
 
-    /// Restarts that the journal tells of. Where systemd was about to restart a unit that the stack's requires, that was the cause.
+    /// Takes in restarts that the journal shows. One at which systemd was about to restart a unit
+    /// that the stack's requires is ignored: that restart was the cause.
     pub(super) fn recall(&mut self, scene: Scene<'_>, restarts: Vec<HandMade>) -> Option<Action> {
         let before = self.suspects.len();
         for HandMade { key, at, scheduled } in restarts {
@@ -135,7 +140,7 @@ impl Stacks {
         (self.suspects.len() > before).then(|| look(scene.rules))
     }
 
-    /// The records that there are, each with what the history knows of it.
+    /// Takes in the records, each with its state in the history, and decides on the suspects.
     pub(super) fn hear(
         &mut self,
         (scene, desk): (Scene<'_>, &mut Desk),
@@ -151,7 +156,7 @@ impl Stacks {
             if is_under_way(scene, &record) {
                 under_way.push(record.unit.clone());
             }
-            // What the history has whole is not among them.
+            // A record that the history has whole needs nothing more.
             let Some(id) = InvocationId::parse(&record.id).filter(|_| known != RestartKnown::Over) else { continue };
             let key = Key { boot: record.boot.clone(), unit: record.unit.clone(), invocation: id };
             actions.extend(self.tell((scene, desk), (&key, &record), known));
@@ -179,7 +184,7 @@ impl Stacks {
         actions
     }
 
-    /// Tells of a restart, unless that was done.
+    /// Reports a restart, unless that was done, and stores it.
     fn tell(
         &mut self,
         (scene, desk): (Scene<'_>, &mut Desk),
@@ -198,7 +203,8 @@ impl Stacks {
         actions
     }
 
-    /// A restart that nobody but systemd was asked for. It is known by the run it ended, and it is over.
+    /// Reports a restart that was requested of systemd directly. Its id is the run it ended, and it
+    /// is over.
     fn tell_by_hand(&mut self, (scene, desk): (Scene<'_>, &mut Desk), suspect: Suspect) -> Vec<Action> {
         let Suspect { key, at, witness } = suspect;
         let Some(stack) = scene.rules.guard.stack(&key.unit) else { return Vec::new() };
@@ -225,7 +231,7 @@ impl Stacks {
         };
         let mut actions = vec![begun(&stack.name, BY_HAND, (incident.reason.clone(), at))];
         actions.push(over(&stack.name, RestartOutcome::Restarted, ""));
-        // PID 1's own job was done; when exactly, the journal does not tell.
+        // PID 1's own job was done; the journal does not have the exact time.
         let at = if witness == Witness::Bus { scene.now.epoch_ms } else { at };
         let end = StoredRestartEnd { at, outcome: RestartOutcome::Restarted, trouble: String::new() };
         actions.extend(receive((scene, desk), incident));
@@ -234,7 +240,7 @@ impl Stacks {
     }
 }
 
-/// Tells how a restart went.
+/// Reports the end of a restart.
 fn tell_end(
     (scene, desk): (Scene<'_>, &mut Desk),
     (key, record): (Key, &RestartRecord),
@@ -256,19 +262,19 @@ fn tell_end(
     actions
 }
 
-/// What the bus is told of a restart.
+/// Returns the signal for the begin of a restart.
 fn begun(stack: &str, caller: &str, (reason, at): (String, u64)) -> Action {
     let (stack, caller) = (stack.to_owned(), caller.to_owned());
     announce(News::FullRestart(news::FullRestart { stack, caller, reason, at }))
 }
 
-/// What the bus is told of its end.
+/// Returns the signal for the end of a restart.
 fn over(stack: &str, outcome: RestartOutcome, trouble: &str) -> Action {
     let (outcome, trouble) = (outcome.word().to_owned(), trouble.to_owned());
     announce(News::FullRestartOver(news::FullRestartOver { stack: stack.to_owned(), outcome, trouble }))
 }
 
-/// Whether whoever wrote the record may still be at it.
+/// Returns true if the restarter may still be at work on this restart.
 fn is_under_way(scene: Scene<'_>, record: &RestartRecord) -> bool {
     let Some(stack) = scene.rules.guard.stack(&record.unit) else { return false };
     let age = Duration::from_millis(scene.now.epoch_ms.saturating_sub(record.at));
@@ -306,7 +312,7 @@ fn store(changes: Vec<Change>) -> Action {
     Action::Order(Order::Store(changes))
 }
 
-/// Has the records read.
+/// Returns the order to read the records.
 pub(super) fn look(rules: &Rules) -> Action {
     Action::Order(Order::Restarts(rules.guard.inhibit_files()))
 }

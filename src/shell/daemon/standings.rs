@@ -1,7 +1,7 @@
-//! How the wards stand, for those who listen on the bus: the states of their units, and which of them are excluded.
+//! The wards' standing, for listeners on the bus: the states of their units, and the exclusions.
 //!
-//! Invariants: a state is told when it changes, not when it is seen for the first time; an exclusion that was told ends with one
-//! readmission, whoever is behind it.
+//! Invariants: a state is signalled when it changes, not when it is seen for the first time; a
+//! signalled exclusion ends with one readmission, by hand or by a start.
 
 use super::event::Action;
 use super::rules::Scene;
@@ -12,10 +12,10 @@ use crate::edge::ruling::Ruling;
 use crate::shell::news::{self, News};
 use std::collections::{BTreeSet, HashMap};
 
-/// How a readmission is called that nobody has asked for by that name.
+/// The word for a readmission by a start that was not requested as a readmission.
 const BY_START: &str = "start";
 
-/// What was seen and told.
+/// The states that were seen, and the wards that are excluded.
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     /// By unit.
@@ -24,18 +24,19 @@ pub(super) struct Standings {
 }
 
 impl Standings {
-    /// The configuration was read: forgets whoever is not guarded any more, and learns who was excluded before.
+    /// Applies a new configuration: forgets wards that are gone, and adds those that were excluded
+    /// before.
     pub(super) fn configured(&mut self, scene: Scene<'_>, excluded: Vec<String>) {
         self.states.retain(|unit, _| scene.rules.guard.ward(unit).is_some());
         self.excluded.extend(excluded);
         self.excluded.retain(|ward| scene.rules.guard.units().contains_key(ward));
     }
 
-    /// A unit was seen in this state.
+    /// Takes in the state of a unit.
     pub(super) fn observe(&mut self, scene: Scene<'_>, unit: &str, state: UnitState) -> Vec<Action> {
         let Some(ward) = scene.rules.guard.ward(unit) else { return Vec::new() };
         let before = self.states.insert(unit.to_owned(), state.clone());
-        // A job that is queued is a change too, though the unit is where it was: the stop of an exclusion must not end it.
+        // A queued job changes properties, not the state: the stop of an exclusion must not end it.
         if before.as_ref() == Some(&state) {
             return Vec::new();
         }
@@ -56,7 +57,7 @@ impl Standings {
         actions
     }
 
-    /// Root has ruled over a ward.
+    /// Takes in a ruling of root over a ward.
     pub(super) fn ruled(&mut self, ruling: Ruling) -> Vec<Action> {
         match ruling {
             Ruling::Exclude { ward, why } => vec![self.exclude(ward, (By::Hand, why))],
@@ -72,7 +73,7 @@ impl Standings {
         }
     }
 
-    /// A recovery has ended with the death limit.
+    /// Notes that a recovery has ended at the death limit.
     pub(super) fn given_up(&mut self, account: &Account) -> Action {
         self.exclude(account.ward.clone(), (By::Limit, account.reason.clone()))
     }
@@ -87,7 +88,7 @@ fn readmission(ward: &str, by: &str) -> Action {
     announce(News::Readmitted(news::Readmitted { ward: ward.to_owned(), by: by.to_owned() }))
 }
 
-/// Has the bus told.
+/// Returns the action that signals news on the bus.
 pub(super) fn announce(news: News) -> Action {
     Action::Announce(Box::new(news))
 }

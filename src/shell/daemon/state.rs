@@ -1,7 +1,7 @@
-//! What the daemon knows, and the one function that changes it.
+//! The state of the main loop, and the one function that changes it.
 //!
-//! [`State::step`] is pure: an event and the time go in, actions come out. It reads no clock, touches no
-//! file and waits for nothing; [`super::perform`] does.
+//! [`State::step`] is pure: an event and the time go in, actions come out. It reads no clock,
+//! touches no file and waits for nothing; side effects are up to [`super::perform`].
 
 use super::archive::{Order, Recollection, Tale};
 use super::bus::Facts;
@@ -20,7 +20,7 @@ use crate::edge::history::entry::Change;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long reports may take to leave once the daemon was asked to stop.
+/// Time that reports have to be sent once the daemon was asked to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything the daemon knows.
@@ -34,16 +34,16 @@ pub(super) struct State {
     cloud: cloud::Status,
     /// Reports that wait for the broker.
     unsent: u64,
-    /// Watched units without a ward, counted when that may have changed: it takes a look at every unit.
+    /// Watched units without a ward; recounted only on a possible change: it visits every unit.
     others: usize,
-    /// How often `WATCHDOG=1` is due, and when next.
+    /// Interval of `WATCHDOG=1`, and the time of the next.
     watchdog: Option<(Duration, Duration)>,
     status: String,
-    /// What the service on the bus was told.
+    /// The facts that the D-Bus service has.
     facts: Facts,
 }
 
-/// How far the daemon's own life has gone.
+/// Phase of the daemon's own life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Not ready yet.
@@ -57,7 +57,7 @@ enum Phase {
 }
 
 impl State {
-    /// A daemon that knows nothing yet, in this boot as far as it can see; `watchdog` is how often it must say that it lives.
+    /// The initial state. `boot` is the kernel's boot id, `watchdog` the interval of `WATCHDOG=1`.
     pub(super) fn new(boot: String, watchdog: Option<Duration>, now: Now) -> Self {
         Self {
             rules: Rules { boot, ..Rules::default() },
@@ -74,7 +74,7 @@ impl State {
         }
     }
 
-    /// When [`Event::Tick`] is due at the latest.
+    /// Latest time of the next [`Event::Tick`].
     pub(super) fn deadline(&self) -> Option<Duration> {
         let stop = match self.phase {
             Phase::Stopping(until) => Some(until),
@@ -84,7 +84,7 @@ impl State {
         [stop, watchdog, self.resync.deadline(), self.ends.deadline()].into_iter().flatten().min()
     }
 
-    /// Whether a stop that was asked for has run its course.
+    /// Returns true if a requested stop is complete, or out of time.
     pub(super) fn may_end(&self, now: Now) -> bool {
         match self.phase {
             Phase::Stopping(until) => until <= now.monotonic || self.cloud.is_done(),
@@ -130,7 +130,7 @@ impl State {
         actions
     }
 
-    /// What is heard of a ward's own unit, which is nearly all there is to hear, does not change who else is watched.
+    /// True if an event may change `others`: nearly all are about a ward's own unit and cannot.
     fn may_change_the_others(&self, event: &Event) -> bool {
         match event {
             Event::Bus(Sight::Changed(unit, ..) | Sight::Described(unit, _) | Sight::Removed(unit)) => {
@@ -143,7 +143,7 @@ impl State {
 
     fn configure(&mut self, now: Now, config: &Config, identity: Identity) -> Vec<Action> {
         let (mut guard, bad_patterns) = Guard::new(config);
-        // First: a unit that is guarded under a name of its own still is.
+        // Aliases first, so that a unit guarded under another name still counts as guarded.
         guard.inherit(&self.rules.guard);
         let mut actions = self.ends.part(Scene { now, rules: &self.rules }, &guard);
         actions.extend(bad_patterns.into_iter().map(|bad| Action::Say(Remark::BadPattern(bad))));
@@ -255,7 +255,7 @@ impl State {
         self.ends.job_queued(at)
     }
 
-    /// The bus is gone; what was asked on it stays unanswered.
+    /// The bus is lost; questions on it stay unanswered.
     fn lost(&mut self, now: Now, error: String) -> Option<Action> {
         self.ends.hurry(now, |_| true);
         self.resync.lost().then(|| Action::Say(Remark::BusLost(error)))
@@ -266,7 +266,7 @@ impl State {
         let stacks = self.rules.guard.stacks().map(|unit| Question::Stack(UnitAt::new(unit)));
         actions.extend(stacks.map(Action::Ask));
         if self.rules.guard.stacks().next().is_some() {
-            // The news of a restarter may have gone by unheard.
+            // The news of a restarter may have been missed.
             actions.push(stacks::look(&self.rules));
         }
         let missing = self.rules.guard.not_among(&units);
@@ -274,7 +274,7 @@ impl State {
         actions
     }
 
-    /// What the archive tells.
+    /// Takes in an answer of the archive.
     fn learn(&mut self, now: Now, tale: Tale) -> Vec<Action> {
         match tale {
             Tale::Opened { next_seq, lanes, unfinished, told } => {
@@ -305,7 +305,7 @@ impl State {
                     actions.push(Action::Say(Remark::RecallUnfinished));
                     self.ends.recall.missed(now.monotonic);
                 }
-                // Only now that all of it is on its way to the disk need it not be read again.
+                // Last: only when all is on its way to the disk need it not be read again.
                 actions.extend(cursor.map(|cursor| Action::Order(Order::Store(vec![Change::Cursor(cursor)]))));
                 actions
             }
@@ -326,7 +326,7 @@ impl State {
         self.resync.begin(now.monotonic).map(Action::Ask)
     }
 
-    /// Whatever the time has come for.
+    /// Does what is due by now.
     fn overdue(&mut self, now: Now) -> Vec<Action> {
         let mut actions = self.ends.overdue(Scene { now, rules: &self.rules });
         match self.resync.overdue(now.monotonic) {
@@ -352,7 +352,7 @@ impl State {
         actions
     }
 
-    /// What systemd is to be told after this step.
+    /// Returns the notices to systemd and the facts for the bus that this step has changed.
     fn news(&mut self) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.phase == Phase::Starting && self.resync.is_complete() && self.ends.recall.is_complete() {
@@ -387,7 +387,7 @@ impl State {
         format!("Guarding {wards} ward{}, watching {others} unit{}; {cloud}{ear}", plural(wards), plural(others))
     }
 
-    /// How it is without a connection to a broker.
+    /// Words for the status while no broker is in use.
     fn nowhere(&self) -> &'static str {
         match (&self.rules.settings.mqtt.broker, self.rules.has_cloud()) {
             (None, true) => "Broker= cannot be understood, reports wait",

@@ -1,4 +1,4 @@
-//! Deaths that no line of their unit has noted, because PID 1 could run none: a worker notes them in the lines' place.
+//! Worker that notes deaths in the place of their units' lines, where PID 1 could run none.
 //!
 //! It asks PID 1, writes records and, where the death limit is reached, has the unit stopped or its stack restarted, which may take
 //! seconds. So it is a thread of its own, with one beside it for each limit that was reached, and the main loop only hands over.
@@ -12,24 +12,24 @@ use std::collections::VecDeque;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-/// Deaths that may wait: hundreds of units that fail at once.
+/// Upper bound of deaths that wait: hundreds of units that fail at once.
 const DEATHS: usize = 1_024;
 /// Those of one ward among them.
 const OF_A_WARD: usize = 64;
 /// Answers that may wait for the main loop; the thread pauses when there are more.
 const NOTED: usize = 64;
 
-/// The main loop's end.
+/// The main loop's side of the channels.
 pub(super) struct Notes {
     pub(super) deaths: mpsc::Sender<Unnoted>,
-    /// What the records say once the deaths are noted.
+    /// Contents of the records once the deaths are noted.
     pub(super) noted: mpsc::Receiver<Witness>,
 }
 
 /// Starts the thread; it ends when the returned value is dropped.
 ///
 /// # Errors
-/// When there is no room for a thread.
+/// The thread cannot be started.
 pub(super) fn note_deaths() -> std::io::Result<Notes> {
     let (deaths, mut waiting) = mpsc::channel::<Unnoted>(DEATHS);
     let (answers, noted) = mpsc::channel(NOTED);

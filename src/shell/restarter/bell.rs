@@ -1,4 +1,4 @@
-//! How the course of a restart tells the loop: events through a channel, and a bell that wakes the loop up.
+//! Events from the course of a restart to the loop: a channel, and a socket that wakes the loop up.
 
 use super::wish::Wish;
 use crate::core::full_restart::reception::Event;
@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// Where the course tells.
+/// Sending end, for the course.
 #[derive(Debug)]
 pub(super) struct Ringer {
     events: Sender<Event<Wish>>,
@@ -14,20 +14,20 @@ pub(super) struct Ringer {
 }
 
 impl Ringer {
-    /// Tells. A loop that has ended hears no more.
+    /// Sends an event and wakes the loop up. Events for a loop that has ended are dropped.
     pub(super) fn tell(&self, event: Event<Wish>) {
         let _ = self.events.send(event);
-        // A bell that cannot be rung for those that were not heard yet is heard all the same.
+        // If the socket is full, unread bytes wake the loop up all the same.
         let _ = (&self.bell).write(&[0]);
     }
 
-    /// For one more course.
+    /// Returns a sending end for one more course.
     pub(super) fn again(&self) -> io::Result<Self> {
         Ok(Self { events: self.events.clone(), bell: self.bell.try_clone()? })
     }
 }
 
-/// Where the loop hears.
+/// Receiving end, for the loop.
 #[derive(Debug)]
 pub(super) struct Hearer {
     events: Receiver<Event<Wish>>,
@@ -35,12 +35,12 @@ pub(super) struct Hearer {
 }
 
 impl Hearer {
-    /// What becomes readable when there is something to hear.
+    /// Returns the socket that is readable when there are events.
     pub(super) fn bell(&self) -> &UnixStream {
         &self.bell
     }
 
-    /// The next event, if there is one.
+    /// Returns the next event, if there is one.
     pub(super) fn next(&mut self) -> Option<Event<Wish>> {
         let mut rings = [0; 64];
         while self.bell.read(&mut rings).is_ok_and(|count| count == rings.len()) {}
@@ -48,7 +48,7 @@ impl Hearer {
     }
 }
 
-/// Both ends.
+/// Creates both ends.
 pub(super) fn pair() -> io::Result<(Ringer, Hearer)> {
     let (ringer, bell) = UnixStream::pair()?;
     ringer.set_nonblocking(true)?;

@@ -1,9 +1,10 @@
 //! The callers' connections: from the queue of the socket to an answer.
 //!
-//! No caller can hold up another: nothing here blocks, who may not ask is answered before it has said a word, and who may has
-//! [`TO_SAY`] for it and a place that [`Places`] gives. Connections are always taken, so the socket's queue never waits for a
-//! caller. What is read of one caller is bounded. One call takes one connection: how many are taken before others are heard is the
-//! caller's to bound, since the queue may never get empty.
+//! No caller can hold up another: nothing here blocks, a caller who may not ask is answered before
+//! anything is read, and one who may has [`TO_SAY`] for its request and a place that [`Places`]
+//! gives. Connections are always taken, so the socket's queue never waits for a caller. The size of
+//! a request is bounded. One call takes one connection: the user of this module bounds how many are
+//! taken before others are read, because the queue may never get empty.
 
 use crate::core::full_restart::places::{Holder, Places, Verdict};
 use crate::core::full_restart::reception::{CallerId, errno};
@@ -17,23 +18,25 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-/// How long a caller may take to say what it wants: as long as it waits for its answer, for before it speaks it may have to look up
-/// the names in its backtrace. Only root and members are listened to.
+/// Time that a caller has to send its request: as long as it waits for its answer, because it may
+/// have to look up the names in its backtrace first. Only requests of root and members are read.
 const TO_SAY: Duration = PATIENCE;
 
-/// How long a refused one may still talk.
+/// Time for which a refused caller's input is still read.
 const TO_TALK: Duration = Duration::from_secs(2);
 
-/// Refused ones that are still listened to: who is refused in the middle of a sentence would not get the answer.
+/// Maximum number of refused callers whose input is still read: a caller that is cut off while it
+/// sends would not get the answer.
 const MOST_DISMISSED: usize = 64;
 
-/// Connections that are taken for one that counts: others have ended in the queue, or cannot be told who they are.
+/// Number of connections that are taken to get one that counts: others have ended in the queue, or
+/// their processes cannot be identified.
 const TRIES: u32 = 8;
 
-/// The pause after a connection could not be taken: the host has no descriptors left.
+/// Pause after a connection could not be taken: the host has no descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// All of them.
+/// All connections of a stack's socket.
 #[derive(Debug)]
 pub(super) struct Connections {
     listener: UnixListener,
@@ -44,7 +47,7 @@ pub(super) struct Connections {
     last: u64,
 }
 
-/// One that is read.
+/// A connection that is being read.
 #[derive(Debug)]
 struct Reading {
     stream: UnixStream,
@@ -53,26 +56,27 @@ struct Reading {
     until: Instant,
 }
 
-/// What became of one that was read.
+/// Result of reading a connection.
 #[derive(Debug)]
 pub(super) enum News {
-    /// It has said all it wants to.
+    /// It has sent its whole request, or more than one may have.
     Said(CallerId, Peer, Vec<u8>),
-    /// It said nothing.
+    /// It has sent nothing.
     Left(CallerId),
-    /// It did not come to an end in time, and is to be answered.
+    /// Its request is not complete in time, or its connection was reset; it is to be answered.
     BrokeOff(CallerId),
 }
 
 impl Connections {
-    /// Takes over the socket.
+    /// Takes over the listening socket.
     pub(super) fn new(listener: UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let (reading, waiting, places) = (BTreeMap::new(), BTreeMap::new(), Places::default());
         Ok(Self { listener, reading, waiting, places, dismissed: VecDeque::new(), last: 0 })
     }
 
-    /// Waits until there is something to read, the bell rings, or so long.
+    /// Waits until there is something to read or to accept, the bell is readable, or the time is
+    /// over.
     pub(super) fn wait(&self, bell: &UnixStream, at_most: Option<Duration>) {
         let now = Instant::now();
         let ends = self.reading.values().map(|reading| reading.until);
@@ -87,7 +91,8 @@ impl Connections {
         let _ = poll(&mut watched, limit.as_ref());
     }
 
-    /// The next one in the queue. It must be given a place or dismissed before the next one is taken.
+    /// Accepts the next connection in the queue. It must be given a place or dismissed before the
+    /// next one is accepted.
     pub(super) fn accept(&mut self) -> Option<(CallerId, Peer)> {
         for _ in 0..TRIES {
             let stream = match self.listener.accept() {
@@ -113,12 +118,12 @@ impl Connections {
         None
     }
 
-    /// Gives one that may ask a place, or refuses it one.
+    /// Gives a place to a caller that may ask, or refuses it one.
     pub(super) fn give_place(&mut self, caller: CallerId, holder: Holder) -> Verdict {
         self.places.take(caller, holder)
     }
 
-    /// Reads whatever is there.
+    /// Reads all that has arrived, and returns the connections that are done.
     pub(super) fn read(&mut self) -> Vec<News> {
         let now = Instant::now();
         self.dismissed.retain_mut(|(stream, until)| *until > now && is_talking(stream));
@@ -140,7 +145,8 @@ impl Connections {
         })
     }
 
-    /// Answers one that has said what it wants, and parts. Whether it is still there to hear it is its own business.
+    /// Answers a caller that has sent its request, and closes the connection. Errors are ignored:
+    /// the caller may be gone.
     pub(super) fn answer(&mut self, caller: CallerId, answer: &Answer) {
         self.places.leave(caller);
         if let Some(mut stream) = self.waiting.remove(&caller) {
@@ -148,12 +154,12 @@ impl Connections {
         }
     }
 
-    /// Whether one has said what it wants and waits for its answer.
+    /// Returns true if a caller has sent its request and waits for its answer.
     pub(super) fn is_waiting(&self, caller: CallerId) -> bool {
         self.waiting.contains_key(&caller)
     }
 
-    /// Answers one before it has said what it wants.
+    /// Answers a caller before it has sent its request.
     pub(super) fn dismiss(&mut self, caller: CallerId, answer: &Answer) {
         self.places.leave(caller);
         let Some(Reading { mut stream, .. }) = self.reading.remove(&caller) else { return };
@@ -165,24 +171,24 @@ impl Connections {
         self.dismissed.push_back((stream, Instant::now() + TO_TALK));
     }
 
-    /// Parts with one without a word.
+    /// Closes a connection without an answer.
     pub(super) fn drop_silently(&mut self, caller: CallerId) {
         self.places.leave(caller);
         self.reading.remove(&caller);
     }
 }
 
-/// How the reading of one ends.
+/// End of reading a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It has said all, or too much.
+    /// The request is complete, or too long.
     Said,
-    /// Its time is over.
+    /// The time is over, or the connection was reset.
     Late,
 }
 
 impl Reading {
-    /// Reads on; `None`: there may be more.
+    /// Reads what is there; `None`: more may come.
     fn read(&mut self, now: Instant) -> Option<End> {
         let mut part = [0; 4096];
         while self.bytes.len() <= LONGEST {
@@ -191,7 +197,7 @@ impl Reading {
                 Ok(count) => self.bytes.extend_from_slice(&part[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return (self.until <= now).then_some(End::Late),
-                // Whoever has reset the connection waits for no answer.
+                // A caller that has reset the connection waits for no answer.
                 Err(_) => return Some(End::Late),
             }
         }
@@ -199,10 +205,10 @@ impl Reading {
     }
 }
 
-/// Whether a refused one may still say something, which nobody reads.
+/// Reads and drops the input of a refused caller; returns true if more may come.
 fn is_talking(stream: &mut UnixStream) -> bool {
     let mut part = [0; 4096];
-    // Bounded, lest one that talks without end holds up all others.
+    // Bounded, so that one that sends without end does not hold up all others.
     for _ in 0..16 {
         match stream.read(&mut part) {
             Ok(0) => return false,

@@ -1,8 +1,8 @@
-//! The course of one full restart: record, restart, look, complete the record. It runs in a thread of its own, so what it waits
-//! for holds up no caller.
+//! The course of one full restart: record, restart, watch, complete the record. It runs in a thread
+//! of its own, so its waits hold up no caller.
 //!
-//! The record is on the disk before anything is restarted. Where it cannot be, the restart happens all the same: the stack
-//! needs it, and the journal has it.
+//! The record is on the disk before anything is restarted. If it cannot be written, the restart
+//! happens all the same: the stack needs it, and the journal has it.
 
 mod drive;
 mod watch;
@@ -29,42 +29,44 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// Names of callers that a record has room for.
+/// Maximum number of further callers' names in a record.
 const MOST_JOINED: usize = 64;
 
-/// How long after each other callers may ask for the same event that then does not happen.
+/// Delay of the answer to a restart that does not happen: callers that ask because of the same
+/// event meanwhile get it too.
 const SAME_EVENT: Duration = Duration::from_millis(300);
 
-/// What it is told meanwhile.
+/// A message to a course under way.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Control {
-    /// One more has asked for it.
+    /// One more caller has asked for this restart.
     Joined(String),
-    /// The next restart waits.
+    /// The next restart waits: watch no longer.
     Hurry,
 }
 
 /// A restart to be made.
 pub(super) struct Order {
-    /// What is restarted.
+    /// The stack, and its members.
     pub(super) charge: Arc<Charge>,
-    /// Who asked for it, and of one that is taken over all that was written down.
+    /// The record to complete: who asked for the restart, and for one that is resumed all that was
+    /// written down.
     pub(super) record: RestartRecord,
-    /// Where it notes the runs that it ends.
+    /// The course notes here the runs that the restart ends.
     pub(super) runs: Runs,
-    /// What it is told meanwhile.
+    /// Messages to the course.
     pub(super) control: Receiver<Control>,
-    /// Whom it tells how it goes.
+    /// Sends events about the progress.
     pub(super) told: Ringer,
 }
 
-/// Why a restart came to nothing.
+/// Reason why a restart failed.
 enum Failure {
     /// Nothing was done.
     NotBegun(String),
-    /// The script says so, or did not end; with an errno.
+    /// The script has failed, or did not end; with an errno.
     Script(i32, String),
-    /// It lasts too long.
+    /// It takes too long.
     Late,
 }
 
@@ -76,13 +78,14 @@ struct Course {
     told: Ringer,
     restarts: Restarts,
     underway: Option<Underway>,
-    /// When the first process was killed at the earliest: systemd's monotonic clock in microseconds.
+    /// Earliest time at which the first process was killed: systemd's monotonic clock, in
+    /// microseconds.
     since: u64,
     begun: Instant,
     deadline: Instant,
 }
 
-/// Restarts a stack, unless it is inhibited.
+/// Restarts a stack, unless its inhibit file exists, or it is stopped and a member asks.
 pub(super) fn run(order: Order) {
     let stack = &order.charge.stack;
     let hold = stack.inhibit_file.as_ref().filter(|file| file.exists());
@@ -93,7 +96,7 @@ pub(super) fn run(order: Order) {
         }
     };
     if let Some(words) = words {
-        // They are all told the same, at the same time, and it is one line in the journal.
+        // Callers meanwhile get the same answer, in one line of the journal.
         std::thread::sleep(SAME_EVENT);
         return order.told.tell(Event::Inhibited(words));
     }
@@ -105,7 +108,8 @@ pub(super) fn run(order: Order) {
     course.conclude(restarted);
 }
 
-/// Whether somebody has stopped the stack, and a member asks all the same: it shall not bring back what is to go.
+/// Returns true if the stack is stopped and a member asks all the same: that must not bring back
+/// what is to go.
 fn is_stopped(order: &Order) -> bool {
     let asked_by_member = order.record.by.unit.as_deref().is_some_and(|unit| order.charge.has(unit));
     let whole = order.charge.stack.unit();
@@ -114,12 +118,12 @@ fn is_stopped(order: &Order) -> bool {
     }
     let wanted = Wanted { unit: &["Job", "ActiveState"], own: &[] };
     let (known, job) = pid1::ask_with_job(whole.as_str(), wanted).unwrap_or_default();
-    // With a job that is to start it, it is on its way.
+    // With a job that is to start it, it is about to come up.
     let is_wanted = job.is_some_and(|kind| kind != "stop");
     matches!(known.text("ActiveState"), "inactive" | "deactivating") && !is_wanted
 }
 
-/// Goes on with one that an earlier restarter has begun.
+/// Resumes a restart that an earlier restarter has begun.
 pub(super) fn resume(order: Order) {
     say::resuming(&order.record);
     let left = order.charge.stack.timeout.saturating_sub(leftovers::age(&order.record));
@@ -149,13 +153,13 @@ impl Course {
         }
     }
 
-    /// Writes down what is going to be ended, and says so.
+    /// Writes down the runs that are going to be ended, and logs the restart.
     fn prepare(&mut self) {
         // Later the caller may be gone, and with it what its addresses mean.
         if let Some(backtrace) = &mut self.record.backtrace {
             *backtrace = frames::named(backtrace, self.record.by.pid);
         }
-        // The daemon knows by what was ended that this restart is nobody else's.
+        // By the ended runs the daemon tells this restart from others.
         match self.look_patiently() {
             Ok(looks) => {
                 let run = |look: &Look| look.run.clone().filter(|_| look.stage != Stage::Ended);
@@ -172,7 +176,7 @@ impl Course {
         status(&format!("Restarting {name} for {caller}, {id}."));
     }
 
-    /// The stack's own unit and the members, in this order.
+    /// Looks at the stack's own unit and the members, in this order.
     fn look(&self) -> io::Result<Vec<Look>> {
         let whole = self.charge.stack.unit();
         let members = self.charge.members.iter().map(|member| member.unit.as_str());
@@ -185,14 +189,15 @@ impl Course {
         Ok(looks)
     }
 
-    /// Whether somebody has excluded the ward since the restart began; that of the death limit has a cause that is told.
+    /// Returns true if a person has excluded the ward since the restart began; an exclusion by the
+    /// death limit has a cause that is reported.
     fn is_excluded_meanwhile(&self, member: &MemberWard) -> bool {
         let mark = exclusion::load(&WardState::of(member.ward.as_str()));
         mark.is_some_and(|mark| mark.by == By::Hand && mark.at >= clock::epoch_of_monotonic(self.since))
     }
 
-    /// Takes back the members that their death limit has excluded: a full restart gives all of them a new beginning. What a person
-    /// has excluded stays so.
+    /// Readmits the members that their death limit has excluded: a full restart gives all of them a
+    /// new beginning. Exclusions by a person stay.
     fn readmit(&self) {
         for MemberWard { ward, unit } in &self.charge.members {
             let state = WardState::of(ward.as_str());
@@ -216,7 +221,8 @@ impl Course {
         }
     }
 
-    /// Tells `unitward-step` since when ends of members are this restart's doing, and a later restarter who does it.
+    /// Notes since when ends of members are this restart's doing, for `unitward-step`, and the
+    /// process that does it, for a later restarter.
     fn note(&self, by: Option<u32>) {
         let script = self.charge.stack.restart_script.is_some();
         let way = if script { Way::Script } else { Way::Systemd };
@@ -226,7 +232,7 @@ impl Course {
         }
     }
 
-    /// Looks at what came of it, and tells.
+    /// Watches the result, completes the record, and sends the answer.
     fn conclude(mut self, restarted: Result<(), Failure>) {
         let by_failed_script = matches!(restarted, Err(Failure::Script(..)));
         let (errno, trouble) = match restarted {
@@ -258,7 +264,8 @@ impl Course {
         self.told.tell(Event::Over(answer));
     }
 
-    /// Waits so long for what it is told; gives the wish for haste, and notes callers.
+    /// Receives messages for at most this time, and notes callers. Returns at once with
+    /// [`Control::Hurry`], if that comes.
     fn take_messages(&mut self, at_most: Duration) -> Option<Control> {
         let until = Instant::now() + at_most;
         loop {
@@ -280,7 +287,7 @@ impl Course {
     }
 }
 
-/// Tells systemd, and so everybody who listens to it, unitwardd among them.
+/// Sets the service's status text at systemd, for all who read it there, unitwardd among them.
 fn status(words: &str) {
     let _ = sd_notify::notify(&[NotifyState::Status(words)]);
 }

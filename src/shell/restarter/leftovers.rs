@@ -1,7 +1,9 @@
-//! Restarts that an earlier process has begun and not completed: which one is gone on with, and what the others came to.
+//! Restarts that an earlier process has begun and not completed: one of them is resumed, the others
+//! are completed as failed.
 //!
-//! Only a process that systemd has started in the place of one that was killed goes on: whoever asks after a clean stop, or after a
-//! reboot, wants a restart of its own, and the old one is completed as failed. The wall clock has no say in this: it may jump.
+//! Only a process that systemd has started in the place of one that was killed resumes a restart: a
+//! caller after a clean stop, or after a reboot, wants a restart of its own, and the old one is
+//! completed as failed. The wall clock plays no part: it may jump.
 
 use super::say;
 use crate::core::config::StackName;
@@ -12,25 +14,26 @@ use crate::edge::pid1::{self, Wanted};
 use crate::edge::{boot, clock};
 use std::time::Duration;
 
-/// What was left over.
+/// The restarts that are not complete.
 #[derive(Debug)]
 pub(super) struct Leftovers {
     restarts: Restarts,
-    /// The one that is gone on with.
+    /// The one that is resumed.
     pub(super) to_resume: Option<RestartRecord>,
-    /// The others, complete.
+    /// The others, completed.
     others: Vec<RestartRecord>,
 }
 
-/// How long ago the restart with this id began.
+/// Returns the time since this restart began.
 pub(super) fn age(record: &RestartRecord) -> Duration {
-    // One that did not come as far as to note its beginning has just begun.
+    // One that was killed before it noted its beginning has just begun.
     let note = underway::last_note(&record.stack).filter(|note| note.id == record.id);
     note.map_or(Duration::ZERO, |note| Duration::from_micros(clock::monotonic().saturating_sub(note.since)))
 }
 
 impl Leftovers {
-    /// Looks for them; `timeout` is what a restart may take, where the configuration still has the stack.
+    /// Finds them. `timeout` is the time limit of a restart, if the configuration still has the
+    /// stack.
     pub(super) fn find(stack: &StackName, timeout: Option<Duration>) -> Self {
         let restarts = Restarts::of(stack.as_str());
         let open: Vec<_> = restarts.all().into_iter().filter(|record| record.end.is_none()).collect();
@@ -41,7 +44,7 @@ impl Leftovers {
         Self { restarts, to_resume, others }
     }
 
-    /// Writes down what the others came to, and says so.
+    /// Writes the completed records, and logs them.
     pub(super) fn complete(&self) {
         for record in &self.others {
             say::over(record, Duration::ZERO);
@@ -52,15 +55,15 @@ impl Leftovers {
     }
 }
 
-/// Whether systemd has started this process in the place of one that was killed.
+/// Returns true if systemd has started this process in the place of one that was killed.
 fn takes_over(stack: &StackName) -> bool {
     let own = pid1::ask(&format!("unitward-stack@{stack}.service"), Wanted { unit: &[], own: &["NRestarts"] });
-    // Where it cannot be told a restart too many is better than none.
+    // If PID 1 does not answer, one restart too many is better than none.
     own.map_or(true, |own| own.number("NRestarts").is_none_or(|count: u32| count > 0))
 }
 
-/// The one to go on with, and the others with their ends. `open` has the oldest first; `noted` is the id of the restart that began
-/// last in this boot.
+/// Returns the restart to resume, and the others with their ends. `open` has the oldest first;
+/// `noted` is the id of the restart that began last in this boot.
 fn divide(
     mut open: Vec<RestartRecord>,
     (boot, noted): (&str, Option<&str>),
@@ -115,7 +118,7 @@ mod tests {
         let (unseen, down) = ("nobody saw how it ended", "the host went down before it was over");
         check(Some("c"), true, Some("c"), &[("a", unseen), ("b", down), ("d", down)]);
         check(Some("a"), true, Some("a"), &[("b", down), ("c", unseen), ("d", down)]);
-        // One that has not come as far as that, and a note of an earlier one.
+        // One that was killed before it noted its beginning, and a note of an earlier one.
         check(Some("z"), true, Some("c"), &[("a", unseen), ("b", down), ("d", down)]);
         check(None, false, None, &[("a", unseen), ("b", down), ("c", unseen), ("d", down)]);
     }

@@ -1,11 +1,14 @@
-//! The restarter: `unitward restart-stack --serve NAME`, the program of `unitward-stack@NAME.service`.
+//! The restarter: `unitward restart-stack --serve NAME`, the program of
+//! `unitward-stack@NAME.service`.
 //!
-//! systemd starts it when somebody connects to the stack's socket. One loop hears callers and the course of a restart,
-//! [`crate::core::full_restart::reception`] decides who is answered what, and [`course`] restarts in a thread of its own. The
-//! loop never blocks, and no queue keeps it: it takes so many callers, hears them, and looks what else has happened. It is killed
-//! at any time without harm: the next one reads the record and goes on.
+//! systemd starts it when somebody connects to the stack's socket. One loop serves the callers and
+//! receives the events of a restart, [`crate::core::full_restart::reception`] decides who gets
+//! which answer, and [`course`] restarts in a thread of its own. The loop never blocks, and a long
+//! queue does not hold it up: it accepts a bounded number of callers, reads from them, and handles
+//! other events. It may be killed at any time without harm: the next one reads the record and goes
+//! on.
 //!
-//! What it does not do: report. unitwardd reads the records, whenever it runs.
+//! It does not report. unitwardd reads the records, whenever it runs.
 
 mod bell;
 mod connections;
@@ -42,13 +45,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 use wish::Wish;
 
-/// How long the configuration is believed as to who may ask: who may not must not have it read at every try.
+/// Time for which the configuration is cached to decide who may ask: a caller who may not must not
+/// have it read at every attempt.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// Connections that are taken before those are heard that were taken already: somebody may connect faster than we can answer.
+/// Number of connections that are accepted before those accepted already are read: somebody may
+/// connect faster than the answers go out.
 const AT_A_TIME: usize = 32;
 
-/// Connections that are taken when a restart is over, for they have come before: as many as the kernel keeps in a queue.
+/// Number of connections that are accepted when a restart is over, because they came before: as
+/// many as the kernel keeps in a queue.
 const QUEUED: usize = 4096;
 
 /// Serves one stack, on the socket that standard input is.
@@ -80,18 +86,19 @@ struct Restarter {
     started: Instant,
 }
 
-/// A restart under way, or one that is asked for and may turn out to be inhibited.
+/// A restart under way, or a requested one that may turn out to be inhibited.
 struct Underway {
     control: Sender<Control>,
     charge: Arc<Charge>,
-    /// Who has asked for it before it was known that it happens, the first of them first.
+    /// Callers that have asked for it before it was certain, in their order.
     callers: Vec<String>,
-    /// The runs that it ends, where systemd restarts; whom a script starts may join for as long as that runs.
+    /// The runs that it ends, if systemd restarts. Units that a script starts may join for as long
+    /// as the script runs.
     runs: Runs,
     certain: bool,
 }
 
-/// Whether the loop goes on.
+/// Decision of the loop: to go on or to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stay {
     Yes,
@@ -106,7 +113,7 @@ impl Restarter {
         Self::at(UnixListener::from(input), stack)
     }
 
-    /// Serves whoever connects here.
+    /// Returns a restarter that serves the connections of this socket.
     fn at(listener: UnixListener, stack: StackName) -> anyhow::Result<Self> {
         let (told, heard) = bell::pair().context("failed to make a pair of sockets")?;
         Ok(Self {
@@ -134,7 +141,7 @@ impl Restarter {
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
     }
 
-    /// Takes all that has happened.
+    /// Handles all events and connections that are there.
     fn turn(&mut self) -> Stay {
         while let Some(event) = self.heard.next() {
             match &event {
@@ -159,7 +166,8 @@ impl Restarter {
         self.step(Event::Tick)
     }
 
-    /// Takes in all who stand in the queue, for they have come before the restart was over; but nobody who goes on coming.
+    /// Accepts all connections in the queue, because they came before the restart was over; but not
+    /// those that keep coming.
     fn greet_the_queue(&mut self) {
         for _ in 0..QUEUED / AT_A_TIME {
             let count = self.greet();
@@ -170,7 +178,7 @@ impl Restarter {
         }
     }
 
-    /// Takes in who has connected, not more of them than can be heard soon; gives their number.
+    /// Accepts connections, no more of them than can be read soon, and returns their number.
     fn greet(&mut self) -> usize {
         for count in 0..AT_A_TIME {
             let Some((caller, peer)) = self.connections.accept() else { return count };
@@ -179,7 +187,7 @@ impl Restarter {
         AT_A_TIME
     }
 
-    /// Decides whether one who has connected may ask.
+    /// Decides about a caller that has connected: it may ask, or it is refused.
     fn receive(&mut self, caller: CallerId, peer: &Peer) {
         match self.charge() {
             None => {
@@ -198,7 +206,8 @@ impl Restarter {
                     self.step(Event::Arrived(caller, standing));
                 }
             }
-            // It cannot be told any more who it was; it may well be a member that the restart has ended.
+            // The caller can no longer be identified; it may well be a member that the restart has
+            // ended.
             Some(_) if peer.life == Life::Gone => self.connections.drop_silently(caller),
             Some(_) => {
                 self.step(Event::Refused);
@@ -209,7 +218,8 @@ impl Restarter {
         }
     }
 
-    /// Gives one that may ask a place, or answers that there is none. So is the one answered whose place it gets.
+    /// Gives a place to a caller that may ask, or answers that there is none. A caller that loses
+    /// its place to it is answered too.
     fn gets_place(&mut self, caller: CallerId, peer: &Peer, standing: Standing) -> bool {
         let pool = match standing {
             Standing::Member | Standing::NewMember => Pool::Members,
@@ -232,7 +242,7 @@ impl Restarter {
         loser != caller
     }
 
-    /// Hears what those have to say who were taken in.
+    /// Reads from the accepted connections and handles the results.
     fn listen(&mut self) {
         for news in self.connections.read() {
             match news {
@@ -276,7 +286,8 @@ impl Restarter {
         stay
     }
 
-    /// Begins a restart as the configuration has it now: it may have changed since the wish came.
+    /// Begins a restart by the present configuration, which may have changed since the request
+    /// came.
     fn restart(&mut self, wish: &Wish) {
         match self.charge_anew() {
             Some(charge) => {
@@ -308,17 +319,18 @@ impl Restarter {
         }
     }
 
-    /// Tells the restart under way. One that has just ended needs to know no more.
+    /// Sends a message to the restart under way. One that has just ended does not need it.
     fn control(&self, control: Control) {
         if let Some(course) = &self.course {
             let _ = course.control.send(control);
         }
     }
 
-    /// One more has asked for it. While it is not known whether it happens, nothing is said of that.
+    /// Adds a caller to the restart under way. It is not logged before it is certain that the
+    /// restart happens.
     fn join(&mut self, caller: String) {
         match &mut self.course {
-            // Of so many only the number is of interest.
+            // Of so many callers only the number matters.
             Some(course) if !course.certain && course.callers.len() < MOST => course.callers.push(caller.clone()),
             Some(course) if !course.certain => {}
             _ => say::joined(&self.stack, &caller),
@@ -334,7 +346,7 @@ impl Restarter {
         }
     }
 
-    /// The stack and its members as the configuration has them now, or had them a moment ago.
+    /// Returns the stack and its members by the present configuration, or by one read a moment ago.
     fn charge(&mut self) -> Option<Arc<Charge>> {
         if let Some((read, charge)) = &self.charge
             && read.elapsed() < BELIEVED
@@ -344,14 +356,15 @@ impl Restarter {
         self.charge_anew()
     }
 
-    /// As the configuration has them now.
+    /// Returns the stack and its members by the present configuration.
     fn charge_anew(&mut self) -> Option<Arc<Charge>> {
         let charge = Charge::load(Path::new("/"), &self.stack).map(Arc::new);
         self.charge = Some((Instant::now(), charge.clone()));
         charge
     }
 
-    /// Goes on with what an earlier process has begun, and completes what nobody goes on with.
+    /// Resumes a restart that an earlier process has begun, and completes the records of the
+    /// others.
     fn resume(&mut self) {
         let charge = self.charge();
         let leftovers = Leftovers::find(&self.stack, charge.as_ref().map(|charge| charge.stack.timeout));

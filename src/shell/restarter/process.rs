@@ -1,4 +1,5 @@
-//! The process that restarts: `systemctl restart`, or the stack's own script; waited for, never longer than told.
+//! The process that restarts: `systemctl restart`, or the stack's own script. Every wait for it is
+//! bounded.
 
 use crate::core::config::UnitName;
 use crate::core::config::command_line::CommandLine;
@@ -14,43 +15,43 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// How long a script that is to end has before it is killed.
+/// Time that a process has to end after each signal.
 const TO_END: Duration = Duration::from_secs(2);
 
-/// Most that is read of what systemctl says.
+/// Number of bytes that are read of systemctl's error messages.
 const LONGEST: u64 = 4096;
 
-/// One that an earlier restarter or this one has started.
+/// A process that this or an earlier restarter has started.
 #[derive(Debug)]
 pub(super) struct Process {
     pid: Pid,
     descriptor: OwnedFd,
-    /// `None`: it is another's child, and its end is all that can be known of it.
+    /// `None`: it is the child of another process, so only the fact of its end can be known.
     child: Option<Child>,
 }
 
-/// How one ended.
+/// End of such a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ended {
-    /// `None`: it is not known.
+    /// Its status; `None`: not known.
     pub(super) how: Option<ProcessEnd>,
-    /// What it said, where it could be heard.
+    /// First line of its error messages; empty if they cannot be read.
     pub(super) said: String,
 }
 
 impl Process {
-    /// Has systemd restart a unit, and waits for it.
+    /// Makes systemd restart a unit, and waits for it.
     pub(super) fn systemctl(unit: &UnitName) -> io::Result<Self> {
         let mut command = systemctl::command(&["restart", "--", unit.as_str()]);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         Self::start(command)
     }
 
-    /// Runs a script. What it says goes to the journal. The lock goes down to it: a restarter that is killed meanwhile must not
-    /// make crashes of what the script does.
+    /// Runs a script. Its output goes to the journal. It inherits the lock: if a restarter is
+    /// killed meanwhile, the ends that the script causes must not count as crashes.
     pub(super) fn script(script: &CommandLine, underway: Option<&Underway>) -> io::Result<Self> {
         let _lock = underway.map(Underway::handed_down).transpose()?;
-        // Its words are taken as they are.
+        // Its words are taken literally.
         let words: Vec<_> = script.words.iter().map(|word| word.replace('$', "$$")).collect();
         let mut command = program::administrators(&words, &Inherited::All, &[], Life::Own)?;
         command.process_group(0);
@@ -63,7 +64,7 @@ impl Process {
         match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(descriptor) => Ok(Self { pid, descriptor, child: Some(child) }),
             Err(error) => {
-                // What cannot be waited for must not go on alone.
+                // A process that cannot be waited for must not go on alone.
                 let _ = child.kill();
                 let _ = child.wait();
                 Err(error.into())
@@ -71,19 +72,19 @@ impl Process {
         }
     }
 
-    /// The one that an earlier restarter has started; `None`: it has ended.
+    /// Returns the process that an earlier restarter has started; `None`: it has ended.
     pub(super) fn left_over(pid: u32) -> Option<Self> {
         let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
         let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok()?;
         Some(Self { pid, descriptor, child: None })
     }
 
-    /// Its id.
+    /// Returns its ID.
     pub(super) fn id(&self) -> Option<u32> {
         u32::try_from(self.pid.as_raw_nonzero().get()).ok()
     }
 
-    /// Waits for its end, at most so long; `None`: it goes on.
+    /// Waits for its end, at most this long; `None`: it goes on.
     pub(super) fn wait(&mut self, at_most: Duration) -> Option<Ended> {
         let limit = Timespec::try_from(at_most).ok();
         let mut watched = [PollFd::new(&self.descriptor, PollFlags::IN)];
@@ -106,13 +107,13 @@ impl Process {
         Ended { how, said: String::from_utf8_lossy(&said).trim().lines().next().unwrap_or_default().to_owned() }
     }
 
-    /// Ends one that only waits.
+    /// Kills a process that only waits for a job.
     pub(super) fn kill(&mut self) {
         let _ = pidfd_send_signal(&self.descriptor, Signal::KILL);
         let _ = self.wait(TO_END);
     }
 
-    /// Ends a script with all of its process group: first as it likes, then as it must.
+    /// Ends a script with all of its process group: first by SIGTERM, then by SIGKILL.
     pub(super) fn end_group(&mut self) {
         for signal in [Signal::TERM, Signal::KILL] {
             // It may have ended by itself in the meantime.
@@ -153,7 +154,7 @@ mod tests {
         assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
         let started = std::fs::read_to_string(path).unwrap();
         let state = || std::fs::read_to_string(format!("/proc/{}/stat", started.trim())).unwrap_or_default();
-        // Nobody may have looked for its end yet.
+        // Its parent may not have reaped it yet.
         let is_over = || state().is_empty() || state().contains(") Z ");
         while !is_over() && begun.elapsed() < LONG {
             std::thread::yield_now();

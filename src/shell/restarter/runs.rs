@@ -1,19 +1,23 @@
-//! The runs that a restart ends. Who asks from another run of the same unit was started by it, and asks for the next one.
+//! The runs that a restart ends. A caller from another run of the same unit was started by that
+//! restart, and asks for the next one.
 //!
-//! The course notes them right before systemd is told to restart, the loop looks them up when somebody has connected: whoever was
-//! started by the restart comes after the note. Before it every run is an old one.
+//! The course notes them right before it makes systemd restart; the loop looks them up when a
+//! caller has connected: one that was started by the restart comes after the note. Before it every
+//! run is an old one.
 
 use crate::edge::full_restart::peer;
 use crate::edge::full_restart::record::RestartRecord;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The noted runs, shared by a course and the loop: of each unit its InvocationID; `None`: it did not run.
+/// The noted runs, shared by a course and the loop: the InvocationID of each unit; `None`: it did
+/// not run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Runs(Arc<Mutex<BTreeMap<String, Option<String>>>>);
 
 impl Runs {
-    /// Those that were written down before the restart, and so before an earlier process has begun it; none of one that begins.
+    /// Returns the runs that the record has, written before an earlier process began the restart;
+    /// none if the restart has yet to begin.
     pub(super) fn ended_by(record: &RestartRecord) -> Self {
         let runs = Self::default();
         let whole = record.ended.iter().map(|run| (record.unit.clone(), Some(run.clone())));
@@ -26,13 +30,13 @@ impl Runs {
         self.note(units.map(|unit| (unit.to_owned(), peer::run_of(unit))));
     }
 
-    /// Notes these, and no others.
+    /// Notes these runs, and no others.
     fn note(&self, runs: impl Iterator<Item = (String, Option<String>)>) {
         let runs = runs.collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = runs;
     }
 
-    /// Whether this unit was started anew since.
+    /// Returns true if this unit was started anew since.
     pub(super) fn has_renewed(&self, unit: &str) -> bool {
         peer::run_of(unit).is_some_and(|now| self.is_another(unit, &now))
     }

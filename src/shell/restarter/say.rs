@@ -1,6 +1,7 @@
-//! What the restarter writes to the journal.
+//! The restarter's journal entries.
 //!
-//! `OBJECT_SYSTEMD_UNIT=` makes `journalctl -u` and `systemctl status` of the stack's unit show it.
+//! `OBJECT_SYSTEMD_UNIT=` makes `journalctl -u` and `systemctl status` of the stack's unit show
+//! them.
 
 use crate::core::config::{Stack, StackName, time_span};
 use crate::core::full_restart::RestartOutcome;
@@ -10,10 +11,10 @@ use crate::edge::full_restart::record::RestartRecord;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
-/// Callers whose names stand in one line.
+/// Maximum number of callers named in one line.
 const NAMED: usize = 4;
 
-/// A restart begins, and who asked for it.
+/// Logs that a restart begins, and who asked for it.
 pub(super) fn restarting(record: &RestartRecord) {
     let by = match &record.by.unit {
         Some(unit) => format!("process {} of {unit}", record.by.pid),
@@ -36,7 +37,7 @@ pub(super) fn restarting(record: &RestartRecord) {
     );
 }
 
-/// A restart that an earlier process has begun goes on.
+/// Logs that a restart that an earlier process has begun goes on.
 pub(super) fn resuming(record: &RestartRecord) {
     info!(
         OBJECT_SYSTEMD_UNIT = record.unit.as_str(),
@@ -49,12 +50,12 @@ pub(super) fn resuming(record: &RestartRecord) {
     );
 }
 
-/// One more has asked for the restart under way.
+/// Logs that one more caller has asked for the restart under way.
 pub(super) fn joined(stack: &StackName, caller: &str) {
     info!(UNITWARD_STACK = stack.as_str(), UNITWARD_CALLER = caller, "{caller} has joined the restart of {stack}.");
 }
 
-/// These have asked for one, and for this reason there is none.
+/// Logs that these callers have asked for a restart, and the reason why there is none.
 pub(super) fn inhibited(stack: &Stack, callers: &[String], why: &str) {
     warn!(
         MESSAGE_ID = messages::INHIBITED,
@@ -66,7 +67,7 @@ pub(super) fn inhibited(stack: &Stack, callers: &[String], why: &str) {
     );
 }
 
-/// `a, b and 4 more`: each of them once.
+/// Joins the callers' names, each once, as in `a, b and 4 more`.
 fn together(callers: &[String]) -> String {
     let mut told: Vec<&str> = Vec::new();
     for caller in callers {
@@ -80,7 +81,7 @@ fn together(callers: &[String]) -> String {
     }
 }
 
-/// A restart is over.
+/// Logs that a restart is over, and its result.
 pub(super) fn over(record: &RestartRecord, took: Duration) {
     let Some(end) = &record.end else { return };
     let took = time_span::render(Duration::from_millis(time_span::millis(took)));
@@ -119,7 +120,7 @@ pub(super) fn over(record: &RestartRecord, took: Duration) {
     if level == tracing::Level::INFO { entry!(info) } else { entry!(warn) }
 }
 
-/// Refusals, not more of them than somebody can read: anybody may connect.
+/// Logs refusals, but no more of them than people can read: every process may connect.
 #[derive(Debug)]
 pub(super) struct Refusals {
     since: Instant,
@@ -127,7 +128,7 @@ pub(super) struct Refusals {
     left_out: u32,
 }
 
-/// Refusals that are told one by one …
+/// Number of refusals that are logged one by one …
 const TOLD: u32 = 10;
 /// … in this time.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -137,7 +138,7 @@ impl Refusals {
         Self { since: Instant::now(), said: 0, left_out: 0 }
     }
 
-    /// Somebody asked who may not.
+    /// Logs that a caller was refused, or counts it for the summary.
     pub(super) fn refused(&mut self, stack: &StackName, peer: &Peer) {
         if self.since.elapsed() >= WITHIN {
             self.sum_up(stack);
@@ -163,7 +164,7 @@ impl Refusals {
         );
     }
 
-    /// Those that were not told one by one.
+    /// Logs the number of refusals that were not logged one by one.
     pub(super) fn sum_up(&mut self, stack: &StackName) {
         if self.left_out > 0 {
             let count = std::mem::take(&mut self.left_out);

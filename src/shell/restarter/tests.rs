@@ -23,7 +23,7 @@ fn who_connects_without_end_holds_up_neither_a_turn_nor_the_end_of_a_restart() {
     let stack = StackName::new("no-such-stack").unwrap();
     let mut restarter = Restarter::at(UnixListener::bind(&path).unwrap(), stack).unwrap();
     let over = AtomicBool::new(false);
-    // A restarter that nobody asks for anything ends after that.
+    // A restarter without requests ends after that.
     let bound = LINGER - Duration::from_secs(1);
     let flood = || {
         // Without waiting for room in the queue: the end must be seen.

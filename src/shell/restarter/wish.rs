@@ -1,4 +1,4 @@
-//! A request with all that is known of who made it, and the record it becomes.
+//! A request with all that is known of its caller, and the record that it becomes.
 
 use crate::core::config::Stack;
 use crate::core::full_restart::request::Request;
@@ -7,12 +7,12 @@ use crate::edge::full_restart::record::{Asker, DeathRef, RestartRecord};
 use crate::edge::{boot, clock};
 use std::fs;
 
-/// A wish for a full restart.
+/// A request for a full restart, with its caller.
 #[derive(Debug)]
 pub(super) struct Wish {
     pub(super) request: Request,
     pub(super) peer: Peer,
-    /// When it came, milliseconds since the epoch.
+    /// Time at which it came, in milliseconds since the epoch.
     pub(super) at: u64,
 }
 
@@ -21,10 +21,10 @@ impl Wish {
         Self { request, peer, at: clock::since_epoch() }
     }
 
-    /// The record of the restart of this stack, before anything was looked at.
+    /// Returns the record of the restart of this stack, before any unit was examined.
     pub(super) fn record(&self, stack: &Stack) -> RestartRecord {
         let Self { request, peer, at } = self;
-        // A member could lay its own death on another's account.
+        // Only root may name a cause: a member could blame another for its own death.
         let cause = request.cause.as_ref().filter(|_| peer.uid == 0);
         RestartRecord {
             id: new_id(),
@@ -45,7 +45,7 @@ impl Wish {
     }
 }
 
-/// 32 hexadecimal digits that were never there before; the time, where the kernel has none to give.
+/// Returns an unused id of 32 hexadecimal digits; it is the time if the kernel gives no random one.
 fn new_id() -> String {
     let random = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     let digits: String = random.chars().filter(char::is_ascii_hexdigit).collect();

@@ -1,4 +1,4 @@
-//! Conditions and their steps with what became of them since boot: the leaves of the tree, the middle of a status.
+//! Conditions and their steps with their counters since boot, for the tree and the status.
 
 use super::line::{self, wording};
 use super::scene::{Book, Scene};
@@ -8,14 +8,14 @@ use crate::core::unit::{service_name, stands_alone};
 use crate::edge::record::{Fired, KILLED, Outcome, RunRecord, StartKind, StepTotals, Totals};
 use serde::{Deserialize, Serialize};
 
-/// What a ward's runs came to since boot.
+/// Counters of a ward's runs since boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::shell) struct Counters {
-    /// Starts that somebody asked for.
+    /// Number of requested starts.
     pub(in crate::shell) starts: u64,
     pub(in crate::shell) restarts: u64,
     pub(in crate::shell) deaths: u64,
-    /// Those deaths that systemd calls a failure.
+    /// Number of deaths that systemd calls a failure.
     pub(in crate::shell) crashes: u64,
 }
 
@@ -27,7 +27,7 @@ pub(in crate::shell) struct ConditionTold {
     /// The header of its section, without brackets.
     pub(in crate::shell) kind: String,
     pub(in crate::shell) fired: u64,
-    /// It fires once and has: it keeps still until a start by hand.
+    /// True if it fires only once and has fired: it does not fire again before a start by hand.
     pub(in crate::shell) spent: bool,
     pub(in crate::shell) steps: Vec<StepTold>,
 }
@@ -42,14 +42,14 @@ pub(in crate::shell) struct StepTold {
     pub(in crate::shell) argument: String,
     pub(in crate::shell) done: u64,
     pub(in crate::shell) failed: u64,
-    /// How often its turn came and it did not act.
+    /// Number of times its turn came and it did not act.
     pub(in crate::shell) skipped: u64,
-    /// Whether it is at work now.
+    /// True if it runs now.
     pub(in crate::shell) running: bool,
     pub(in crate::shell) last: Option<StepDone>,
 }
 
-/// What a step did last.
+/// Last execution of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::shell) struct StepDone {
     pub(in crate::shell) timestamp: u64,
@@ -60,13 +60,13 @@ pub(in crate::shell) struct StepDone {
     pub(in crate::shell) ms: u64,
 }
 
-/// The counters of a ward.
+/// Returns the counters of a ward.
 pub(super) fn counters(totals: &Totals) -> Counters {
     let Totals { starts, deaths, crashes, .. } = totals;
     Counters { starts: *starts, restarts: totals.restarts(), deaths: *deaths, crashes: *crashes }
 }
 
-/// The conditions of a ward.
+/// Returns the conditions of a ward.
 pub(super) fn conditions(scene: &Scene, ward: &Ward) -> Vec<ConditionTold> {
     let book = scene.book(ward);
     ward.conditions.iter().map(|condition| told(scene, (ward, condition), book)).collect()
@@ -102,7 +102,7 @@ fn told(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> C
     ConditionTold { id: condition.id.clone(), kind, fired, spent: condition.once && spent, steps }
 }
 
-/// The number of the condition's step that runs.
+/// Returns the number of the condition's step that runs.
 fn at_work<'a>(scene: &'a Scene, (ward, condition): (&Ward, &Condition), book: &'a Book) -> Option<&'a str> {
     let (unit, run) = if stands_alone(condition) {
         let own = |run: &&RunRecord| run.results.iter().any(|result| result.condition == condition.id);
@@ -115,7 +115,8 @@ fn at_work<'a>(scene: &'a Scene, (ward, condition): (&Ward, &Condition), book: &
     (of == condition.id).then_some(step)
 }
 
-/// Marks a step as running. Until it ends its record has it as killed, should that happen.
+/// Marks a step as running. Until a step ends, its record says killed, so that a real kill is on
+/// record; that provisional result is taken out.
 fn run(told: &mut StepTold) {
     told.running = true;
     if told.last.as_ref().is_some_and(|last| last.status == KILLED) {
@@ -124,7 +125,8 @@ fn run(told: &mut StepTold) {
     }
 }
 
-/// How often the ward's own restart stood in this condition.
+/// Returns the number of automatic restarts that count for this condition: those after crashes for
+/// an abnormal death, all for a death, else 0.
 fn restarts(condition: &Condition, totals: &Totals) -> u64 {
     match condition.kind {
         ConditionKind::AbnormalDeath => totals.restarts_after_crash,
@@ -133,7 +135,8 @@ fn restarts(condition: &Condition, totals: &Totals) -> u64 {
     }
 }
 
-/// Whether the restart is yet to come that is counted for the latest run: its main process has not been started.
+/// Returns true if the restart that is counted for the latest run is not done yet: its main process
+/// has not been started.
 fn is_to_come(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> bool {
     let is_counted = |run: &RunRecord| match run.start {
         StartKind::AfterAbnormalDeath => true,
@@ -148,7 +151,8 @@ fn restart((action, argument): (String, String), (step, done): (String, u64)) ->
     StepTold { step, action, argument, done, failed: 0, skipped: 0, running: false, last: None }
 }
 
-/// A step whose turn came so often; what was counted of another one that stood here before is not its.
+/// Returns a step whose turn came `turns` times; counters of another step that was in its place
+/// before are ignored.
 fn step_told(condition: &Condition, (step, turns): (String, u64), counted: &Fired) -> Option<StepTold> {
     let (action, argument) = wording(condition, &step)?;
     let none = StepTotals::default();
@@ -164,7 +168,8 @@ fn step_told(condition: &Condition, (step, turns): (String, u64), counted: &Fire
     Some(StepTold { step, action, argument, done: totals.done, failed: totals.failed, skipped, running: false, last })
 }
 
-/// The run in which the condition is at work now, so that steps without a result are yet to come.
+/// Returns the run in which the condition is at work now, so that steps without a result are still
+/// to come.
 fn pending<'a>(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &'a Book) -> Option<&'a RunRecord> {
     let fired =
         |run: &&RunRecord| run.results.iter().any(|result| result.condition == condition.id && result.step != "0");
@@ -189,7 +194,7 @@ mod tests {
 
     const TEXT: &str = "[OnDeath]\nExecute=/bin/a\nRestart=%n\nWaitFor=1s\nLog=x\n";
 
-    /// The steps as `step done/failed/skipped`.
+    /// Compares the steps, formatted as `step done/failed/skipped`.
     fn check(run: impl FnOnce(&Ward) -> RunRecord, expect: [&str; 4]) {
         let mut scene = sample::scene();
         let ward = sample::ward("web", TEXT);

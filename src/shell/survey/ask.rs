@@ -1,4 +1,4 @@
-//! Where a command gets an answer: on the spot where it may read the history, else from the daemon.
+//! Source of an answer: this process if it may read the history, else the daemon.
 
 use super::pid1::UnitSeen;
 use super::scene::DAEMON;
@@ -10,29 +10,32 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 use zbus::{Connection, connection, fdo};
 
-/// How long a call may take: longer than the daemon lets anybody wait for an answer, and than PID 1 is silent while it reloads.
+/// Time limit of a call: longer than the daemon takes for an answer at most, and than PID 1 is
+/// silent during a reload.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a daemon that is being started may be without its name, and how often that is looked at.
+/// Time for which a daemon that is being started may lack its bus name, and the interval at which
+/// that is checked.
 const STARTING: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(100);
 
 /// The daemon's name on the system bus.
 pub(in crate::shell) const BUS_NAME: &str = "org.unitward1";
-/// Its one object.
+/// Path of the daemon's only object.
 pub(in crate::shell) const OBJECT_PATH: &str = "/org/unitward1";
-/// The interface with what concerns the whole host.
+/// Interface for the whole host.
 pub(in crate::shell) const MANAGER_INTERFACE: &str = "org.unitward1.Manager";
-/// The interface with what concerns wards.
+/// Interface for wards.
 pub(in crate::shell) const WARDS_INTERFACE: &str = "org.unitward1.Wards";
 
-/// The error under which the daemon answers with [`Answer::Refused`].
+/// Name of the D-Bus error for [`Answer::Refused`].
 pub(in crate::shell) const REFUSED: &str = "org.unitward1.Error.Refused";
 
-/// Answers on the spot for root, and has the daemon answer for everybody else.
+/// Answers a question: in this process for root, by the daemon for other users.
 ///
 /// # Errors
-/// There is no bus, the daemon does not run, or what [`answer`] fails with.
+/// There is no bus, the daemon's answer cannot be read, or [`answer`] fails. A daemon that does not
+/// run is an [`Answer::Refused`].
 pub(in crate::shell) async fn ask(question: &Question) -> anyhow::Result<Answer> {
     if rustix::process::geteuid().is_root() {
         answer(question, Addresses::Shown).await
@@ -41,7 +44,7 @@ pub(in crate::shell) async fn ask(question: &Question) -> anyhow::Result<Answer>
     }
 }
 
-/// A connection to the system bus on which nothing is waited for without end.
+/// Connects to the system bus, with a time limit for every call.
 ///
 /// # Errors
 /// There is no bus.
@@ -49,8 +52,8 @@ pub(super) async fn connect() -> anyhow::Result<Connection> {
     connection::Builder::system().method_timeout(PATIENCE).build().await.context("failed to connect to the system bus")
 }
 
-/// The same, with the daemon on it unless it does not run: after a start, as systemd counts one, it takes the bus a moment to give it
-/// its name.
+/// Does the same, and waits until a daemon that runs has its name: after systemd counts it as
+/// started, the bus takes a moment to give it the name.
 ///
 /// # Errors
 /// There is no bus.
@@ -63,7 +66,7 @@ pub(in crate::shell) async fn connect_to_daemon() -> anyhow::Result<Connection> 
     Ok(bus)
 }
 
-/// Whether the daemon has its name.
+/// Returns true if the daemon has its bus name.
 async fn has_daemon(bus: &Connection) -> zbus::Result<bool> {
     let of_bus = "org.freedesktop.DBus";
     bus.call_method(Some(of_bus), "/org/freedesktop/DBus", Some(of_bus), "NameHasOwner", &BUS_NAME)
@@ -72,7 +75,8 @@ async fn has_daemon(bus: &Connection) -> zbus::Result<bool> {
         .deserialize()
 }
 
-/// Whether systemd has the daemon started, or is about to: after its death what it has left behind is ended first.
+/// Returns true if the daemon is up, or systemd is about to start it: after its death, what is left
+/// of it is ended first.
 async fn runs(bus: &Connection) -> anyhow::Result<bool> {
     let unit = seen(bus).await?;
     Ok(match unit.job.as_deref() {
@@ -81,7 +85,7 @@ async fn runs(bus: &Connection) -> anyhow::Result<bool> {
     })
 }
 
-/// Where the daemon's unit stands.
+/// Returns the state of the daemon's unit.
 async fn seen(bus: &Connection) -> anyhow::Result<UnitSeen> {
     let mut seen = pid1::list(bus, &[DAEMON.to_owned()]).await?;
     seen.pop().context("failed to ask systemd for unitwardd")
@@ -121,10 +125,11 @@ async fn read(bus: &Connection, reply: zbus::Result<zbus::Message>) -> anyhow::R
     }
 }
 
-/// The sentence with which the daemon refuses; it, where it does not run, is described by what it is needed for.
+/// Returns the sentence with which the daemon refuses, or, if the daemon does not run, one that
+/// says so; `needed` says what it is needed for.
 ///
 /// # Errors
-/// The same error, where it is none that people can do anything about.
+/// The same error, if users can do nothing about it.
 async fn refusal(bus: &Connection, error: zbus::Error, needed: &str) -> Result<String, zbus::Error> {
     match error {
         error if is_absent(&error) => Ok(absent(needed, &seen(bus).await.map(|unit| unit.load).unwrap_or_default())),
@@ -132,13 +137,13 @@ async fn refusal(bus: &Connection, error: zbus::Error, needed: &str) -> Result<S
     }
 }
 
-/// Whether the daemon does not run.
+/// Returns true if the error means that the daemon does not run.
 pub(in crate::shell) fn is_absent(error: &zbus::Error) -> bool {
     let zbus::Error::FDO(error) = error else { return false };
     matches!(**error, fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_))
 }
 
-/// What to do where the daemon does not run; `load`: its unit's state of load.
+/// Returns the remedy if the daemon does not run; `load`: the load state of its unit.
 fn absent(needed: &str, load: &str) -> String {
     match load {
         "masked" => format!("unitwardd, which {needed}, is masked: \"systemctl unmask unitwardd\" allows it to start."),
@@ -146,10 +151,10 @@ fn absent(needed: &str, load: &str) -> String {
     }
 }
 
-/// What a daemon that runs answers, or what hinders it.
+/// Returns the refusal of a daemon that runs, or a sentence that says why it cannot answer.
 ///
 /// # Errors
-/// The same error, where it is none that people can do anything about.
+/// The same error, if users can do nothing about it.
 pub(in crate::shell) fn sentence(error: zbus::Error) -> Result<String, zbus::Error> {
     match error {
         zbus::Error::MethodError(name, why, _) if name.as_str() == REFUSED => Ok(why.unwrap_or_default()),

@@ -1,12 +1,14 @@
-//! What a name in a question means, and what is said when nothing is called so: one place for all commands.
+//! Meaning of a name in a question, and the answer to an unknown name, for all commands.
 //!
-//! A ward whose file has a mistake is not in the configuration; who asks for it is sent to `unitward check`.
+//! A ward whose file has a mistake is not in the configuration; a question for it is answered with
+//! a reference to `unitward check`.
 
 use crate::core::config::{Config, Problem, left_out, nearest};
 use crate::edge::unit_files;
 use std::path::Path;
 
-/// What reports call the ward, stack or watched unit of this name below `root`; `None`: there is none.
+/// Returns the name that reports use for the ward, stack or watched unit of this name below `root`;
+/// `None`: there is none.
 pub(in crate::shell) fn in_reports(config: &Config, name: &str, root: &Path) -> Option<String> {
     let wards = || config.wards.iter();
     let ward = wards().find(|ward| ward.name.as_str() == name);
@@ -27,14 +29,15 @@ pub(in crate::shell) fn in_reports(config: &Config, name: &str, root: &Path) -> 
     is_watched.then(|| unit.trim_end_matches(".service").to_owned())
 }
 
-/// Whether there is a unit of this name, wherever its file comes from. Without a system at hand nobody can say.
+/// Returns true if there is a unit of this name, in whatever directory. Also true if no system is
+/// installed below `root`, since that cannot be decided.
 fn exists(root: &Path, unit: &str) -> bool {
     let names = unit_files::names(root);
     let template = unit.split_once('@').map(|(name, _)| [name, "@.service"].concat());
     !unit_files::has_system(root) || names.contains(unit) || template.is_some_and(|name| names.contains(&name))
 }
 
-/// Why nothing is told of a name that nothing has.
+/// Returns the sentence for a name that nothing has.
 pub(in crate::shell) fn unknown(config: &Config, problems: &[Problem], name: &str) -> String {
     if let Some(why) = left_out(problems, name) {
         return why;

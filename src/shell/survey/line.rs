@@ -1,4 +1,4 @@
-//! Where a ward stands: one line of the list, the head of its status.
+//! State of a ward: one line of the list, the head of its status.
 
 use super::outlook::limit;
 use super::pid1::{Details, UnitSeen};
@@ -21,17 +21,17 @@ pub(in crate::shell) struct Line {
     pub(in crate::shell) unit: String,
     pub(in crate::shell) stack: Option<String>,
     pub(in crate::shell) state: State,
-    /// How it went down that is stopped; `None`: it is not, or has not run in this boot.
+    /// Cause of being down; `None`: it is not stopped, or has not run in this boot.
     #[serde(default)]
     pub(in crate::shell) down: Option<Down>,
-    /// Milliseconds since the epoch, as all times.
+    /// Time since which it is in this state, in milliseconds since the epoch, as all times.
     pub(in crate::shell) since: Option<u64>,
-    /// When the wait before the restart ends.
+    /// End of the wait before the restart.
     pub(in crate::shell) until: Option<u64>,
     pub(in crate::shell) step: Option<StepAt>,
     pub(in crate::shell) needs_reload: bool,
     pub(in crate::shell) exclusion: Option<ExclusionTold>,
-    /// Deaths that count towards the limit now.
+    /// Number of deaths that count towards the limit now.
     pub(in crate::shell) deaths: u64,
     /// `None`: no limit.
     pub(in crate::shell) death_limit: Option<u32>,
@@ -39,7 +39,7 @@ pub(in crate::shell) struct Line {
     pub(in crate::shell) last_death: Option<DeathTold>,
 }
 
-/// The word for where a ward stands.
+/// State of a ward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::shell) enum State {
@@ -47,7 +47,7 @@ pub(in crate::shell) enum State {
     Running,
     /// It has done its work.
     Done,
-    /// It starts because somebody asked for it.
+    /// It starts on request.
     Starting,
     /// It died and waits for its restart.
     Restarting,
@@ -55,9 +55,10 @@ pub(in crate::shell) enum State {
     Recovering,
     /// It is being stopped.
     Stopping,
-    /// It is down because somebody asked for it, or was never up.
+    /// It is down, and systemd does not count that as a failure: on request, after a clean end, or
+    /// since it never started.
     Stopped,
-    /// It is down because systemd does not restart it.
+    /// It is down, and systemd counts that as a failure and does not restart it.
     Failed,
     /// It is kept down.
     Excluded,
@@ -72,7 +73,7 @@ pub(in crate::shell) enum State {
 }
 
 impl State {
-    /// The word.
+    /// Returns the word for people.
     pub(in crate::shell) const fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -92,30 +93,30 @@ impl State {
     }
 }
 
-/// How a ward went down that is stopped.
+/// Cause for which a ward is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::shell) struct Down {
     pub(in crate::shell) by: DownBy,
     /// The unit that took it down.
     pub(in crate::shell) unit: Option<String>,
-    /// Why it ended, where it did so by itself.
+    /// Reason of its end, if it ended by itself.
     pub(in crate::shell) reason: Option<String>,
 }
 
-/// Whose doing it was.
+/// Origin of a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::shell) enum DownBy {
-    /// Somebody asked for it.
+    /// It was requested.
     Request,
-    /// Nobody did: it ended cleanly, and systemd does not restart it then.
+    /// The ward itself: it ended cleanly, and systemd does not restart it after that.
     Itself,
-    /// Another unit went down, and took it along: `BindsTo=`, `Requires=`, `PartOf=`.
+    /// Another unit, which went down and pulled it down: `BindsTo=`, `Requires=`, `PartOf=`.
     Unit,
 }
 
 impl Line {
-    /// The word for where it stands and how it came there.
+    /// Returns the word for the state and its cause.
     pub(in crate::shell) fn word(&self) -> &'static str {
         match (self.state, self.down.as_ref().map(|down| down.by)) {
             (State::Stopped, Some(DownBy::Itself)) => "ended by itself",
@@ -138,7 +139,7 @@ pub(in crate::shell) struct StepAt {
     pub(in crate::shell) since: u64,
 }
 
-/// Why a ward is kept down.
+/// Exclusion of a ward.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::shell) struct ExclusionTold {
     pub(in crate::shell) timestamp: u64,
@@ -155,7 +156,7 @@ pub(in crate::shell) struct DeathTold {
     pub(in crate::shell) invocation: String,
 }
 
-/// Tells where a ward stands.
+/// Returns the line of a ward.
 pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
     let (unit, book) = (scene.unit(&ward.unit()), scene.book(ward));
     let needs_reload = scene.stale.contains_key(&ward.unit());
@@ -194,7 +195,7 @@ pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
     }
 }
 
-/// How it went down, by the record of its latest run.
+/// Returns the cause of being down, by the record of the latest run.
 fn down(book: &Book) -> Option<Down> {
     let end = book.latest()?.end.as_ref()?;
     let told = |by, unit, reason| Some(Down { by, unit, reason });
@@ -203,12 +204,12 @@ fn down(book: &Book) -> Option<Down> {
         None if end.is_death() && end.restart_follows != Some(true) => {
             told(DownBy::Itself, None, reason(end, &TimeLimits::default()))
         }
-        // A death after which a restart was due: somebody has stopped the unit while it waited.
+        // A death after which a restart was due: the unit was stopped while the restart waited.
         None => told(DownBy::Request, None, None),
     }
 }
 
-/// The word for where a unit stands.
+/// Returns the state of a ward, from its unit and its records.
 pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
     let restarts = is_restart(unit, book);
     match (unit.active.as_str(), unit.sub.as_str()) {
@@ -239,44 +240,47 @@ pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
     }
 }
 
-/// Whether this start is an automatic restart. While `begin` runs there may be no record yet that knows.
+/// Returns true if this start is an automatic restart. While `begin` runs, the record that knows
+/// may not exist yet.
 fn is_restart(unit: &UnitSeen, book: &Book) -> bool {
     let told = unit.details.as_ref().and_then(|details| details.restarts).filter(|_| waits(unit));
     let recorded = || book.latest().is_some_and(|run| run.start != StartKind::First && run.end.is_none());
-    // Of a restart that systemd has turned into a stop and a start only the record knows.
+    // Only the record knows of a restart that systemd has turned into a stop and a start.
     told.is_some_and(|restarts| restarts > 0) || recorded()
 }
 
-/// Whether a unit that goes down has died and is restarted once it is down. A stop that somebody asks for meanwhile is a job.
+/// Returns true if a unit that goes down has died and is restarted once it is down. A stop that is
+/// requested meanwhile is a job.
 fn comes_back(unit: &UnitSeen, book: &Book) -> bool {
     let end = book.latest().and_then(|run| run.end.as_ref()).filter(|end| end.is_death() && end.given_up.is_none());
     let (Some(end), Some(details), None) = (end, &unit.details, &unit.job) else { return false };
     policy::restarts(&details.restart, &end.result)
 }
 
-/// Whether a restart waits by its record, where PID 1 has forgotten which line runs.
+/// Returns true if a restart waits according to its record, while PID 1 has forgotten which line
+/// runs.
 fn still_waits(unit: &UnitSeen, book: &Book, now: u64) -> bool {
     unit.has_forgotten_its_line() && backed_off(book).is_some_and(|until| now < until)
 }
 
-/// When the back-off ends that the present restart began with.
+/// Returns the end of the back-off with which the present restart began.
 fn backed_off(book: &Book) -> Option<u64> {
     let run = book.latest().filter(|run| run.up.is_none() && run.end.is_none() && run.results.is_empty())?;
     Some(run.begun?.saturating_add(run.backoff_ms?))
 }
 
-/// Whether the line runs in which a restart waits.
+/// Returns true if the line runs in which a restart waits.
 fn waits(unit: &UnitSeen) -> bool {
     let line = unit.details.as_ref().and_then(|details| details.line.as_ref());
     line.is_some_and(|(words, _)| words.get(1).is_some_and(|word| word == "begin"))
 }
 
-/// Whether the line that waits has not come to the steps above the restart.
+/// Returns true if the line that waits has not reached the steps above the restart.
 fn is_before_its_steps(book: &Book) -> bool {
     book.latest().is_none_or(|run| run.end.is_some() || run.results.is_empty())
 }
 
-/// When the wait before a restart ends.
+/// Returns the end of the wait before a restart.
 fn until(book: &Book, (unit, details): (&UnitSeen, &Details)) -> Option<u64> {
     if unit.waits_for_systemd() {
         return unit.changed.map(|changed| changed.saturating_add(millis(details.restart_delay)));
@@ -284,7 +288,7 @@ fn until(book: &Book, (unit, details): (&UnitSeen, &Details)) -> Option<u64> {
     backed_off(book)
 }
 
-/// The step that runs.
+/// Returns the step that runs.
 fn step(ward: &Ward, (unit, book): (&UnitSeen, &Book)) -> Option<StepAt> {
     let (condition, step, since) = at_work(ward, unit, book.latest())?;
     let condition = ward.conditions.iter().find(|known| known.id == condition)?;
@@ -293,8 +297,9 @@ fn step(ward: &Ward, (unit, book): (&UnitSeen, &Book)) -> Option<StepAt> {
     Some(StepAt { condition: condition.id.clone(), step: step.to_owned(), of, action, argument, since })
 }
 
-/// The condition and the number of the step that runs, and since when: by the unit's latest run, in which a step that runs is on record
-/// as killed; of one that has a line of its own, by PID 1.
+/// Returns the condition and the number of the step that runs, and its beginning: from the unit's
+/// latest run, in which a running step is on record as killed; for a step with a line of its own,
+/// from PID 1.
 pub(super) fn at_work<'a>(
     ward: &Ward,
     unit: &'a UnitSeen,
@@ -317,7 +322,7 @@ pub(super) fn at_work<'a>(
     unit.step().or_else(recorded)
 }
 
-/// A step's key and value, nearly as the ward's file has them.
+/// Returns a step's key and value, nearly as the ward's file has them.
 pub(super) fn wording(condition: &Condition, step: &str) -> Option<(String, String)> {
     let (number, below) = step.split_once('.').map_or((step, None), |(number, below)| (number, Some(below)));
     let above = condition.steps.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
@@ -343,7 +348,7 @@ fn since(unit: &UnitSeen, book: &Book, state: State) -> Option<u64> {
     .or(unit.changed)
 }
 
-/// Since when a unit is where it is, if the record of its latest run knows.
+/// Returns the time since which a unit is in its state, if the record of its latest run knows it.
 pub(super) fn since_by_record(unit: &UnitSeen, latest: &RunRecord) -> Option<u64> {
     match (unit.active.as_str(), &latest.up, &latest.end) {
         ("active", Some(up), None) => Some(up.at),
@@ -360,7 +365,7 @@ fn last_death(book: &Book, details: Option<&Details>) -> Option<DeathTold> {
     Some(DeathTold { timestamp: end.at, reason: reason(end, &limits), invocation: invocation.clone() })
 }
 
-/// Why a run ended, in the words of its report.
+/// Returns the reason of a run's end, in the words of its report; `None`: not known.
 pub(super) fn reason(end: &End, limits: &TimeLimits) -> Option<String> {
     Some(end.cause(limits).to_string()).filter(|reason| reason != UNKNOWN)
 }

@@ -14,7 +14,7 @@ use zbus::Connection;
 /// The document. The order of the fields is the order of the keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::shell) struct List {
-    /// When this was so, milliseconds since the epoch.
+    /// Time of the answer, in milliseconds since the epoch.
     pub(in crate::shell) timestamp: u64,
     pub(in crate::shell) wards: Vec<Line>,
     pub(in crate::shell) stacks: Vec<StackLine>,
@@ -29,33 +29,33 @@ pub(in crate::shell) struct List {
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct StackLine {
     pub(in crate::shell) name: String,
-    /// What reports call it.
+    /// Its name in reports.
     pub(in crate::shell) identifier: String,
     pub(in crate::shell) unit: String,
-    /// `running`, `stopped` … as of a ward.
+    /// State of its unit, in the words of a ward's.
     pub(in crate::shell) state: State,
     pub(in crate::shell) since: Option<u64>,
     pub(in crate::shell) needs_reload: bool,
     pub(in crate::shell) members: Vec<String>,
-    /// Members that are running or have done their work.
+    /// Number of members that are running or have done their work.
     pub(in crate::shell) up: u64,
 }
 
-/// How the reporter does.
+/// State of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct Daemon {
-    /// As of a ward.
+    /// State of its unit, in the words of a ward's.
     pub(in crate::shell) state: State,
-    /// Its own words: whether it is connected, what waits.
+    /// Its own status text: connection, and waiting messages.
     pub(in crate::shell) status: Option<String>,
-    /// Reports that the broker does not have yet.
+    /// Number of reports that the broker does not have yet.
     pub(in crate::shell) reports_waiting: Option<u64>,
-    /// Why the history cannot be read.
+    /// Reason why the history cannot be read.
     pub(in crate::shell) history_problem: Option<String>,
 }
 
-/// Answers it.
+/// Answers the question.
 pub(super) async fn answer(bus: &Connection) -> anyhow::Result<Answer> {
     let mut scene = Scene::read();
     scene.look(bus, (Depth::Line, &Chosen::All)).await?;
@@ -72,7 +72,7 @@ fn list(scene: &Scene, daemon: Daemon) -> List {
     List { timestamp: scene.epoch, wards, stacks, daemon, watched: Vec::new() }
 }
 
-/// Where a stack stands.
+/// Returns the line of a stack.
 pub(super) fn stack_line(scene: &Scene, stack: &Stack) -> StackLine {
     let unit = scene.unit(&stack.unit());
     let members: Vec<Line> = scene.members(stack).map(|ward| line(scene, ward)).collect();
@@ -90,12 +90,12 @@ pub(super) fn stack_line(scene: &Scene, stack: &Stack) -> StackLine {
     }
 }
 
-/// The word for a unit that is no ward's.
+/// Returns the state of a unit without a ward.
 pub(super) fn unit_state(unit: &UnitSeen, needs_reload: bool) -> State {
     super::line::state(unit, &super::scene::Book::default(), needs_reload)
 }
 
-/// How the daemon does.
+/// Returns the state of the daemon.
 pub(super) fn daemon_told(unit: &UnitSeen, status: Option<String>, memory: &Memory) -> Daemon {
     let (reports_waiting, history_problem) = match memory {
         Ok(reader) => match reader.waiting() {

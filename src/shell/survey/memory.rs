@@ -1,4 +1,5 @@
-//! What the history knows of a ward or a stack. Whatever is wrong with it costs only what it alone knows.
+//! Access to the history of wards and stacks. A problem with the history costs only the data that
+//! it alone has.
 
 use super::line::DeathTold;
 use crate::core::crash::backtrace::Addresses;
@@ -11,13 +12,13 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 const HISTORY: &str = "/var/lib/unitward/reports.db";
-/// Frames that are told of a crash.
+/// Number of frames that are shown of a crash.
 const FRAMES: usize = 4;
 
-/// The history, or why it cannot be read.
+/// The history, or the reason why it cannot be read.
 pub(super) type Memory = Result<Reader, String>;
 
-/// Opens it.
+/// Opens the history.
 pub(super) fn open(addresses: Addresses) -> Memory {
     match Reader::open(Path::new(HISTORY)) {
         Ok(Some(reader)) => Ok(reader.telling(addresses)),
@@ -33,12 +34,12 @@ pub(super) fn open(addresses: Addresses) -> Memory {
     }
 }
 
-/// What went wrong, and why.
+/// Formats an error with its causes.
 pub(super) fn whole(error: HistoryError) -> String {
     format!("{:#}", anyhow::Error::from(error))
 }
 
-/// A death as a status tells it.
+/// A death in a status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct CrashTold {
@@ -47,11 +48,11 @@ pub(in crate::shell) struct CrashTold {
     /// `crash`, or `death` for a clean end.
     pub(in crate::shell) severity: String,
     pub(in crate::shell) pid: Option<u32>,
-    /// What became of its report, as in `unitward reports --json`.
+    /// State of its report, as in `unitward reports --json`.
     pub(in crate::shell) report: Option<String>,
     /// The first frames, innermost first.
     pub(in crate::shell) frames: Vec<String>,
-    /// Frames that are left out.
+    /// Number of frames that are left out.
     pub(in crate::shell) more_frames: u64,
 }
 
@@ -66,7 +67,7 @@ pub(in crate::shell) struct RecoveryTold {
     pub(in crate::shell) recovery_ms: Option<u64>,
 }
 
-/// Tells of a death that the history knows.
+/// Converts a death of the history.
 pub(super) fn crash(told: &Told) -> CrashTold {
     let death = &told.death;
     let known = |text: &str| (text != UNKNOWN).then(|| text.to_owned());
@@ -105,7 +106,7 @@ const fn delivered(delivery: &Delivery) -> &'static str {
     }
 }
 
-/// Tells of a recovery that the history knows.
+/// Converts a recovery of the history.
 pub(super) fn recovery(stored: &StoredRecovery) -> RecoveryTold {
     let record: serde_json::Value = serde_json::from_str(&stored.record).unwrap_or_default();
     let number = |key: &str| record.get(key).and_then(serde_json::Value::as_u64);

@@ -1,11 +1,11 @@
-//! The answers of the desk: what `unitward list`, `status`, `tree`, `timeline` and `reports` tell, and what
-//! `org.unitward1` answers on the bus. One code for both, so that one says what the other says.
+//! Answers about wards and stacks: those of `unitward list`, `status`, `tree`, `timeline` and
+//! `reports`, and those of `org.unitward1` on the bus. Both use the same code, so that they agree.
 //!
-//! Who may read the history, root, is answered by the command itself, whether the daemon runs or not; everybody else asks
-//! the daemon on the bus ([`ask`]), which runs the same code.
+//! For root, who may read the history, the command itself answers, whether the daemon runs or not;
+//! for other users it asks the daemon on the bus ([`ask`]), which runs the same code.
 //!
-//! An answer is a JSON document, as `--json` prints it; its shape is documented in unitward(1) and kept by fixtures. Commands
-//! that print tables read the document back.
+//! An answer is a JSON document, as `--json` prints it; its shape is documented in unitward(1) and
+//! checked by fixtures. Commands that print tables parse the document.
 
 mod acts;
 mod ask;
@@ -40,38 +40,42 @@ pub(super) use outlook::Outlook;
 use crate::core::crash::backtrace::Addresses;
 use timeline::Which;
 
-/// What can be asked.
+/// A question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Question {
     /// All wards, one line each: `Wards.List`.
     List,
     /// Everything about one ward: `Wards.Status`.
     Status(String),
-    /// Wards, conditions and steps with their counters, of all wards or one: `Wards.Tree`; empty: all.
+    /// Wards, conditions and steps with their counters, of all wards (empty text) or one:
+    /// `Wards.Tree`.
     Tree(String),
     /// The course of recoveries: `Manager.Timeline`.
     Timeline(Which),
     /// Deaths with their reports and recoveries: `Manager.Reports`.
     Reports(reports::Wanted),
-    /// One of these: `Manager.Report`.
+    /// One death: `Manager.Report`.
     Report(String),
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// The document, JSON. Of reports: one document a line.
+    /// The document, in JSON. For reports: one document a line.
     Document(String),
-    /// A sentence that says why there is none and what to do: no such ward, nothing is known of that id.
+    /// A sentence with the reason why there is none and the remedy, such as for an unknown ward or
+    /// id.
     Refused(String),
 }
 
-/// Answers a question on the spot: reads configuration, run records and history, and asks PID 1.
+/// Answers a question in this process: reads configuration, run records and history, and asks PID
+/// 1.
 ///
-/// The history is root's alone, and so are the addresses in backtraces: `addresses` says whether root has asked. All else that is told
-/// systemd tells everybody, too, with `systemctl cat` and `systemctl show`: command lines, states, times, `STATUS=` texts.
+/// Only root may read the history, and see the addresses in backtraces: `addresses` says if root
+/// has asked. All other data is public, too, through `systemctl cat` and `systemctl show`: command
+/// lines, states, times, `STATUS=` texts.
 ///
-/// Blocks for as long as the files take to be read. Only what PID 1 is asked for needs the system bus.
+/// Blocks while the files are read. The system bus is only needed for questions to PID 1.
 ///
 /// # Errors
 /// PID 1 does not answer, or a file cannot be read.

@@ -1,4 +1,5 @@
-//! What the next crash of a ward would lead to: back-off and death limit looked at ahead, by the very code that decides.
+//! Consequences of a ward's next crash: back-off and death limit are computed in advance, by the
+//! code that decides.
 
 use crate::core::config::time_span::millis;
 use crate::core::config::{OnLimit, Recovery, Ward};
@@ -9,21 +10,21 @@ use crate::shell::survey::pid1::Details;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What the next crash leads to, if it happens now.
+/// Consequences of a crash that happens now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct Outlook {
-    /// Whether systemd restarts it.
+    /// True if systemd restarts it.
     pub(in crate::shell) restarts: bool,
-    /// After which time: `RestartSec=` and the back-off.
+    /// Time until the restart, in milliseconds: `RestartSec=` and the back-off.
     pub(in crate::shell) after_ms: Option<u64>,
-    /// How many deaths from now on reach the death limit; `None`: there is none.
+    /// Number of deaths from now on that reach the death limit; `None`: there is no limit.
     pub(in crate::shell) deaths_left: Option<u64>,
-    /// What follows then: `exclude`, `restart-stack`, `reboot` or `none`.
+    /// Action at the limit: `exclude`, `restart-stack`, `reboot` or `none`.
     pub(in crate::shell) then: String,
 }
 
-/// The death limit in the terms of a series.
+/// Returns the death limit in the terms of a series.
 pub(super) fn limit(recovery: &Recovery) -> DeathLimit {
     DeathLimit {
         deaths: recovery.death_limit,
@@ -32,12 +33,12 @@ pub(super) fn limit(recovery: &Recovery) -> DeathLimit {
     }
 }
 
-/// How the back-off waits.
+/// Returns the back-off of a ward.
 pub(super) fn backoff(recovery: &Recovery) -> Backoff {
     Backoff { delay: recovery.delay, max_delay: recovery.max_delay }
 }
 
-/// The word for what the death limit leads to.
+/// Returns the word for the action at the death limit.
 pub(super) const fn on_limit(on_limit: OnLimit) -> &'static str {
     match on_limit {
         OnLimit::Exclude => "exclude",
@@ -47,7 +48,7 @@ pub(super) const fn on_limit(on_limit: OnLimit) -> &'static str {
     }
 }
 
-/// Looks ahead; `now` is boot time in milliseconds.
+/// Computes the consequences; `now` is boot time in milliseconds.
 pub(super) fn outlook(ward: &Ward, series: &Series, (now, details): (u64, &Details)) -> Outlook {
     let recovery = &ward.recovery;
     let limit = limit(recovery);

@@ -1,5 +1,5 @@
-//! What PID 1 says of units, in few calls: the states of all of them by one, and in full only those that are asked for,
-//! side by side. Looking loads units that are not; systemd lets go of them again.
+//! Unit data from PID 1, in few calls: the states of all units in one, and all properties only of
+//! chosen ones, in parallel. Reading loads units that are not loaded; systemd unloads them again.
 
 use crate::core::crash::reason::TimeLimits;
 use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
@@ -14,93 +14,99 @@ use zbus::{Connection, OwnedObjectPath, Variant};
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
-/// When a unit became `active` last.
+/// Property with the time at which a unit last became `active`.
 const UP_SINCE: &str = "ActiveEnterTimestampMonotonic";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// Where lines of ours stand. The main process, which lasts, comes last.
+/// Properties that may contain generated lines. The main process, which lasts, comes last.
 const LINES: [&str; 5] = ["ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecStart"];
 
-/// How long PID 1 may take for one question. It is silent for seconds while it reloads many units.
+/// Time limit of one question to PID 1, which is silent for seconds while it reloads many units.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Name, description, load, active and sub state, followed unit, path, and the job's id, type and path.
+/// Element of systemd's list of units: name, description, load, active and sub state, followed
+/// unit, path, and the job's id, type and path.
 type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
-/// Where a unit stands.
+/// State of a unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct UnitSeen {
     pub(super) description: String,
     pub(super) load: String,
     pub(super) active: String,
     pub(super) sub: String,
-    /// The type of the job that is queued or runs.
+    /// Type of the job that is queued or runs.
     pub(super) job: Option<String>,
-    /// When it last changed its state, milliseconds since the epoch; where it was asked for.
+    /// Time of its last change of state, in milliseconds since the epoch, if it was requested.
     pub(super) changed: Option<u64>,
-    /// When it became `active`, by PID 1's monotonic clock in microseconds; where it is up and was asked for.
+    /// Time at which it became `active`, by PID 1's monotonic clock in microseconds, if it is up
+    /// and the time was requested.
     pub(super) up_since: Option<u64>,
     pub(super) details: Option<Details>,
-    /// Of its object on the bus.
+    /// Path of its object on the bus.
     pub(super) path: String,
 }
 
-/// The rest, where it was asked for.
+/// Further properties of a unit, which are only read on request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Details {
     pub(super) pid: Option<u32>,
-    /// Its file and drop-ins.
+    /// Paths of its file and drop-ins.
     pub(super) files: Vec<String>,
-    /// `enabled`, `generated` …
+    /// State of its file: `enabled`, `generated` …
     pub(super) file_state: String,
     pub(super) load_error: Option<String>,
-    /// `Restart=`.
+    /// Value of `Restart=`.
     pub(super) restart: String,
     pub(super) restart_delay: Duration,
     pub(super) start_timeout: Option<Duration>,
     pub(super) limits: TimeLimits,
-    /// Automatic restarts since somebody started it: above 0 in a start means that it is one.
+    /// Number of automatic restarts since the last requested start: above 0 during a start means
+    /// that it is one.
     pub(super) restarts: Option<u64>,
-    /// The command that runs, its words, and since when in milliseconds. PID 1 forgets it at a daemon-reload.
+    /// Words of the command that runs, and its start time in milliseconds since the epoch. PID 1
+    /// forgets it at a daemon-reload.
     pub(super) line: Option<(Vec<String>, u64)>,
     pub(super) status_text: String,
-    /// When its main process was started, by PID 1's monotonic clock in microseconds; 0: never.
+    /// Start time of its main process, by PID 1's monotonic clock in microseconds; 0: never.
     pub(super) main_started: u64,
 }
 
 impl UnitSeen {
-    /// Whether nothing of it runs and no restart is waited for.
+    /// Returns true if nothing of it runs and no restart is pending.
     pub(super) fn is_down(&self) -> bool {
         !matches!(self.active.as_str(), "active" | "reloading" | "refreshing" | "activating" | "deactivating")
     }
 
-    /// The condition and the number of the step that has a line of its own and runs: `… own WARD CONDITION STEP …`.
+    /// Returns the condition and the number of the step that has a line of its own and runs, and
+    /// its start time: `… own WARD CONDITION STEP …`.
     pub(super) fn step(&self) -> Option<(&str, &str, u64)> {
         let (words, since) = self.details.as_ref()?.line.as_ref()?;
         let [_, command, _, condition, step, ..] = words.as_slice() else { return None };
-        // The second word is that of units which version 0.4 has generated.
+        // The word `step` is that of units which version 0.4 has generated.
         matches!(command.as_str(), "own" | "step").then_some((condition, step, *since))
     }
 
-    /// Whether a line runs that has steps in it; the run's record says which of them runs.
+    /// Returns true if a line with several steps runs; the run's record says which of them runs.
     pub(super) fn runs_a_list(&self) -> bool {
         let line = self.details.as_ref().and_then(|details| details.line.as_ref());
         line.and_then(|(words, _)| words.get(1))
             .is_some_and(|command| matches!(command.as_str(), "begin" | "steps" | "end" | "stopped" | "condition"))
     }
 
-    /// Whether lines of it run and PID 1 cannot say which.
+    /// Returns true if lines of it run and PID 1 cannot say which.
     pub(super) fn has_forgotten_its_line(&self) -> bool {
         let is_known = |details: &Details| details.line.is_some();
         self.is_changing() && !self.waits_for_systemd() && self.details.as_ref().is_some_and(|told| !is_known(told))
     }
 
-    /// Whether `RestartSec=` goes by.
+    /// Returns true while systemd waits for `RestartSec=`.
     pub(super) fn waits_for_systemd(&self) -> bool {
         self.active == "activating" && self.sub.starts_with("auto-restart")
     }
 
-    /// Takes on what one answer tells of it, so that all of it is of one moment. What type a job has is not in there.
+    /// Takes over the properties from one answer, so that all of them are of one moment. The type
+    /// of a job is not among them.
     fn renew(&mut self, properties: &Properties<'_>) {
         let told = |key: &str| properties.get(key).and_then(text).map(str::to_owned);
         for (own, key) in [
@@ -119,13 +125,13 @@ impl UnitSeen {
         self.details = Some(details(properties));
     }
 
-    /// Whether it is on its way.
+    /// Returns true if it is activating or deactivating.
     pub(super) fn is_changing(&self) -> bool {
         matches!(self.active.as_str(), "activating" | "deactivating")
     }
 }
 
-/// The states of these units, in their order.
+/// Returns the states of these units, in their order.
 pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<Vec<UnitSeen>> {
     let reply = call(bus, (MANAGER_PATH, MANAGER, "ListUnitsByNames"), &names).await?;
     let listed: Vec<Listed> = reply.body().deserialize().context("failed to read systemd's list of units")?;
@@ -135,7 +141,8 @@ pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<V
     Ok(listed.into_iter().map(seen).collect())
 }
 
-/// The loaded services with their names, those that are referred to and not there too.
+/// Returns the loaded services with their names, including those that are only referred to and do
+/// not exist.
 pub(super) async fn services(bus: &Connection) -> anyhow::Result<Vec<(String, UnitSeen)>> {
     let states: [&str; 0] = [];
     let reply = call(bus, (MANAGER_PATH, MANAGER, "ListUnitsByPatterns"), &(&states[..], &["*.service"][..])).await?;
@@ -149,7 +156,7 @@ fn seen((_, description, load, active, sub, _, path, job, job_type, _): Listed) 
     UnitSeen { description, load, active, sub, job, path, ..UnitSeen::default() }
 }
 
-/// Asks for all that is known of these units.
+/// Requests all properties of these units.
 pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> anyhow::Result<()> {
     let asked = units.iter().map(|unit| call(bus, (&unit.path, PROPERTIES, "GetAll"), &""));
     let replies = try_join_all(asked).await?;
@@ -160,7 +167,8 @@ pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> a
     Ok(())
 }
 
-/// Asks since when these units, which are up, are so. One that is gone meanwhile stays without.
+/// Requests the time since which these units, which are up, are up. A unit that has disappeared
+/// gets no time.
 pub(super) async fn date_up(bus: &Connection, units: &mut [&mut UnitSeen]) {
     let asked = units.iter().map(|unit| call(bus, (&unit.path, PROPERTIES, "Get"), &(UNIT, UP_SINCE)));
     let replies = join_all(asked).await;
@@ -169,7 +177,8 @@ pub(super) async fn date_up(bus: &Connection, units: &mut [&mut UnitSeen]) {
     }
 }
 
-/// Asks when these units changed their states last. One that is gone meanwhile stays without.
+/// Requests the time at which these units last changed their states. A unit that has disappeared
+/// gets no time.
 pub(super) async fn date(bus: &Connection, units: &mut [&mut UnitSeen]) {
     let asked = units.iter().map(|unit| call(bus, (&unit.path, PROPERTIES, "Get"), &(UNIT, "StateChangeTimestamp")));
     let replies = join_all(asked).await;
@@ -178,14 +187,14 @@ pub(super) async fn date(bus: &Connection, units: &mut [&mut UnitSeen]) {
     }
 }
 
-/// A time in microseconds; `None`: never.
+/// Reads a time in microseconds; `None`: never.
 fn time(reply: &Message) -> Option<u64> {
     let body = reply.body();
     let value: Variant<'_> = body.deserialize().ok()?;
     number(&value).filter(|at| *at > 0)
 }
 
-/// What a service says of itself: its `STATUS=`.
+/// Returns the `STATUS=` text of a service.
 pub(super) async fn status_text(bus: &Connection, unit: &UnitSeen) -> Option<String> {
     let reply = call(bus, (&unit.path, PROPERTIES, "Get"), &(SERVICE, "StatusText")).await.ok()?;
     let body = reply.body();
@@ -238,19 +247,20 @@ fn words(list: &Variant<'_>) -> Vec<String> {
     list.iter().filter_map(text).map(str::to_owned).collect()
 }
 
-/// Whether there is a job: its number, 0 for none, and its path.
+/// Reads a job, its number and its path: returns true if the number is not 0, which means no job.
 fn is_job(job: &Variant<'_>) -> bool {
     let Variant::Structure(job) = job else { return false };
     job.fields().first().and_then(number).is_some_and(|number| number > 0)
 }
 
-/// Error name and text, `(ss)`; empty where the unit could be loaded.
+/// Reads the text of an error, `(ss)`: name and text; empty if the unit could be loaded.
 fn load_error(error: &Variant<'_>) -> Option<String> {
     let Variant::Structure(error) = error else { return None };
     error.fields().get(1).and_then(text).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// The one of a list of commands, `a(sasbttttuii)`, that has begun and not ended.
+/// Returns the command of a list, `a(sasbttttuii)`, that has begun and not ended: its words, and
+/// its start time in milliseconds since the epoch.
 fn running(list: &Variant<'_>) -> Option<(Vec<String>, u64)> {
     let Variant::Array(commands) = list else { return None };
     commands.iter().find_map(|command| {

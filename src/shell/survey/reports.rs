@@ -17,24 +17,24 @@ use std::path::Path;
 
 pub(in crate::shell) use crate::edge::history::read::Wanted;
 
-/// Where the history is, below a root directory.
+/// Path of the history below a root directory.
 const FILE: &str = "var/lib/unitward/reports.db";
-/// Digits of an ID that are taken for one.
+/// Minimum number of digits for which a name is taken for an ID.
 pub(super) const FEWEST_DIGITS: usize = 4;
 
-/// The history, or why there is nothing to read.
+/// Opens the history, or returns the reason why there is nothing to read.
 ///
 /// # Errors
-/// It cannot be read, and no sentence says why.
+/// It cannot be read, and there is no sentence for the reason.
 pub(in crate::shell) fn open(root: &Path, addresses: Addresses) -> anyhow::Result<Result<Reader, String>> {
     let none = || format!("There is no history yet: unitwardd begins {} when it starts.", root.join(FILE).display());
     Ok(open_if_any(root, addresses)?.and_then(|reader| reader.ok_or_else(none)))
 }
 
-/// The history, if it has begun, or why it cannot be read.
+/// Opens the history, if there is one, or returns the reason why it cannot be read.
 ///
 /// # Errors
-/// It cannot be read, and no sentence says why.
+/// It cannot be read, and there is no sentence for the reason.
 pub(super) fn open_if_any(root: &Path, addresses: Addresses) -> anyhow::Result<Result<Option<Reader>, String>> {
     let path = root.join(FILE);
     let shown = path.display();
@@ -63,10 +63,12 @@ pub(super) fn answer(wanted: &Wanted, addresses: Addresses) -> anyhow::Result<An
     })
 }
 
-/// The documents of the deaths that are wanted; `root`: below which directory the history lies.
+/// Returns the documents of the deaths that are wanted; `root`: the directory below which the
+/// history lies.
 ///
 /// # Errors
-/// The history cannot be read. Within: a sentence, where there is nothing of this name and never was.
+/// The history cannot be read. The inner error is a sentence: nothing has this name, and nothing
+/// ever had it.
 pub(in crate::shell) fn documents(
     reader: &Reader,
     wanted: &Wanted,
@@ -80,7 +82,8 @@ pub(in crate::shell) fn documents(
     Ok(deaths(reader, wanted, root)?.map(of))
 }
 
-/// The deaths that are wanted. A name that has none is looked up below `root`: it may be a unit's, or nothing may be called so.
+/// Returns the deaths that are wanted. A name without deaths is looked up below `root`: it may be
+/// that of a unit, or of nothing.
 fn deaths(reader: &Reader, wanted: &Wanted, root: &Path) -> anyhow::Result<Result<Vec<Told>, String>> {
     let found = reader.deaths(wanted)?;
     let Some(name) = wanted.name.as_deref().filter(|_| found.is_empty() && wanted.after == 0) else {
@@ -95,7 +98,7 @@ fn deaths(reader: &Reader, wanted: &Wanted, root: &Path) -> anyhow::Result<Resul
     }
 }
 
-/// Answers with one of them, by its ID or the first digits of it.
+/// Answers with one death, by its ID or the first digits of it.
 pub(super) fn answer_one(id: &str, addresses: Addresses) -> anyhow::Result<Answer> {
     let reader = match open(Path::new("/"), addresses)? {
         Ok(reader) => reader,
@@ -107,10 +110,11 @@ pub(super) fn answer_one(id: &str, addresses: Addresses) -> anyhow::Result<Answe
     })
 }
 
-/// Log lines of a run that are shown.
+/// Number of log lines of a run that are shown.
 const LOG_LINES: usize = 20;
 
-/// Everything about one death of this host; the log of a run is for those who may read the journal, of whom only root is known.
+/// Returns everything about one death of this host. Only those who may read the journal get the log
+/// of a run, and only root is known to be one of them.
 pub(in crate::shell) fn whole(told: &Told, (root, addresses): (&Path, Addresses)) -> Document {
     let mut document = Document::new(told);
     standing::tell(std::slice::from_mut(&mut document), root);
@@ -121,10 +125,10 @@ pub(in crate::shell) fn whole(told: &Told, (root, addresses): (&Path, Addresses)
     document
 }
 
-/// The one death that is meant, or what to do.
+/// Returns the one death that is meant, or a sentence with the remedy.
 ///
 /// # Errors
-/// A sentence, where there is none or are several.
+/// A sentence, if there is no such death or there are several.
 pub(in crate::shell) fn pick(mut found: Vec<Told>, id: &str) -> Result<Told, String> {
     let advice = "\"unitward reports\" lists what is known";
     let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit());

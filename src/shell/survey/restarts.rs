@@ -1,11 +1,11 @@
-//! The full restarts that a status tells of, from the history and from the restarts' own records.
+//! Full restarts in a status, from the history and from the restarts' own records.
 
 use super::timeline::{self, FullRestart};
 use crate::edge::full_restart::record::RestartRecord;
 use crate::edge::history::read::Told;
 use serde::{Deserialize, Serialize};
 
-/// Full restarts that are told of.
+/// Number of full restarts that are shown.
 const TOLD: usize = 3;
 
 /// A full restart.
@@ -13,12 +13,13 @@ const TOLD: usize = 3;
 pub(in crate::shell) struct RestartTold {
     pub(in crate::shell) timestamp: u64,
     pub(in crate::shell) caller: String,
-    /// `restarted` or `failed`; `None` while it is under way, or where nobody lived to tell.
+    /// `restarted` or `failed`; `None`: it is under way, or its end is not known.
     pub(in crate::shell) outcome: Option<String>,
     pub(in crate::shell) trouble: Option<String>,
 }
 
-/// The last full restarts, from the history and from the records of those it does not know, or not the end of.
+/// Returns the last full restarts, from the history and from the records of those that it does not
+/// know, or whose end it does not know.
 pub(super) fn full_restarts(history: &[Told], records: &[RestartRecord]) -> Vec<RestartTold> {
     let all = timeline::full_restarts(history, records).into_iter().rev().take(TOLD);
     let told =

@@ -10,7 +10,7 @@ use crate::edge::exclusion::{By, Exclusion};
 use crate::edge::record::{End, GivenUp, Outcome, RunRecord, StartKind, StepResult, Totals, Up};
 use std::path::Path;
 
-/// Now: 2025-02-06 10:42:23 UTC.
+/// The present of the sample: 2025-02-06 10:42:23 UTC.
 pub(super) const NOW: u64 = 1_738_838_543_000;
 const STACK: &str = "[Stack]\nName=OpenSync\n";
 const NFS: &str = "[Ward]\nStack=opensync\n[OnDeath]\nExecute=/usr/bin/umount -l /armle-v7\nRestart=%n\nWaitFor=2s\n\
@@ -25,7 +25,7 @@ fn stacks() -> Stacks {
     Stacks::settle(read_stack(&files("opensync", ("stack", STACK)))).0
 }
 
-/// A ward of this text, which may name the stack `opensync`.
+/// Makes a ward of this text, which may name the stack `opensync`.
 pub(super) fn ward(name: &str, text: &str) -> Ward {
     let text =
         if text.contains("Unit=") { text.to_owned() } else { format!("[Service]\nExecStart=/usr/sbin/{name}\n{text}") };
@@ -41,12 +41,12 @@ pub(super) fn unit(load: &str, active: &str, sub: &str) -> UnitSeen {
     UnitSeen { load, active, sub, ..UnitSeen::default() }
 }
 
-/// A death, so many milliseconds ago.
+/// Makes a death, `ago` milliseconds ago.
 pub(super) fn died(ago: u64) -> End {
     End { status: "SEGV".into(), pid: Some(4711), ..End::killed(NOW - ago) }
 }
 
-/// The beginning of run `number`.
+/// Makes the record of a run that has begun, with this number.
 pub(super) fn run(ward: &Ward, (number, start): (u64, StartKind)) -> RunRecord {
     let id = |number: u64| format!("{number:032x}");
     let follows = (start != StartKind::First).then(|| id(number - 1));
@@ -59,15 +59,16 @@ pub(super) fn step(step: &str, action: &str, outcome: Outcome) -> StepResult {
     StepResult { condition, step, action, argument: String::new(), outcome, status, at: NOW - 58_000, ms: 41 }
 }
 
-/// A ward's book of these runs, newest first.
+/// Makes a ward's book of these runs, newest first.
 pub(super) fn book(runs: Vec<RunRecord>) -> Book {
     let mut totals = Totals::default();
     runs.iter().rev().for_each(|run| totals.count(run));
     Book { totals, runs, ..Book::default() }
 }
 
-/// `fs-nfs2` died twice in the last minute and is back; `worker` is excluded; `telldus` adopts a unit that is not there; `new`
-/// was written after the last daemon-reload.
+/// Makes the sample host. `fs-nfs2` died twice in the last minute and is back; `worker` is
+/// excluded; `telldus` adopts a unit that does not exist; `new` was written after the last
+/// daemon-reload.
 pub(super) fn scene() -> Scene {
     let nfs = ward("fs-nfs2", NFS);
     let wards = vec![nfs, ward("new", ""), ward("telldus", "[Ward]\nUnit=telldusd.service\n"), ward("worker", "")];
@@ -144,7 +145,8 @@ fn place_nfs(scene: &mut Scene) {
     scene.place(("fs-nfs2.service", seen), Some(("fs-nfs2", Book { series, ..book(vec![up, failed, first]) })));
 }
 
-/// Compares a document with the one that is kept, as text; `UNITWARD_BLESS=1` writes it anew. What is kept can be read back.
+/// Compares a document with its fixture, as text; `UNITWARD_BLESS=1` rewrites the fixture. The
+/// fixture must also parse to the same document.
 pub(super) fn check<D: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
     file: &str,
     document: &D,

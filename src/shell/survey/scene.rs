@@ -1,4 +1,5 @@
-//! What the answers about wards and stacks are made from: configuration, what PID 1 says and the run records, each read once.
+//! Input of the answers about wards and stacks: configuration, unit data from PID 1 and run
+//! records, each read once.
 
 use super::pid1::{self, UnitSeen};
 use crate::core::config::{Config, Problem, Stack, UnitName, Ward};
@@ -17,37 +18,38 @@ use zbus::Connection;
 /// The daemon's unit.
 pub(super) const DAEMON: &str = "unitwardd.service";
 
-/// What is looked at, and how closely.
+/// Amount of data that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// Where everything stands.
+    /// The states of wards and stacks.
     Line,
-    /// All counters, too.
+    /// Also all counters.
     Counters,
-    /// And all that PID 1 knows of the units.
+    /// Also all properties of the units.
     Whole,
 }
 
-/// Everything, at one moment.
+/// Snapshot of all input.
 #[derive(Debug, Default)]
 pub(super) struct Scene {
-    /// Milliseconds since the epoch.
+    /// Time of the snapshot, in milliseconds since the epoch.
     pub(super) epoch: u64,
-    /// Milliseconds since boot, the clock of a series.
+    /// The same in milliseconds since boot, the clock of a series.
     pub(super) boot: u64,
     pub(super) config: Config,
     pub(super) problems: Vec<Problem>,
-    /// The units for which the generator would write something else than what it has written, and what.
+    /// The units whose planned files differ from those that the generator has written, with the
+    /// planned ones.
     pub(super) stale: HashMap<UnitName, Vec<Output>>,
     pub(super) units: HashMap<String, UnitSeen>,
     pub(super) books: HashMap<String, Book>,
 }
 
-/// What the records tell of a ward.
+/// Records of a ward.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pub(super) totals: Totals,
-    /// Newest first; for a line only so many as it needs.
+    /// Runs, newest first; for [`Depth::Line`] only as many as a line needs.
     pub(super) runs: Vec<RunRecord>,
     pub(super) series: Series,
     pub(super) exclusion: Option<Exclusion>,
@@ -59,14 +61,14 @@ impl Book {
         Self { totals, runs, series: series_file::load(state), exclusion: exclusion::of(state, standing) }
     }
 
-    /// The run of the ward's unit that was begun last.
+    /// Returns the run of the ward's unit that began last.
     pub(super) fn latest(&self) -> Option<&RunRecord> {
         self.runs.iter().find(|run| run.start != StartKind::Condition)
     }
 }
 
 impl Book {
-    /// Notes since when the latest run is up.
+    /// Sets the time since which the latest run is up.
     fn complete(&mut self, unit: &UnitSeen) {
         let Some(since) = unit.up_since else { return };
         let main = unit.details.as_ref().map_or(0, |details| details.main_started);
@@ -77,7 +79,8 @@ impl Book {
     }
 }
 
-/// The records down to the last death, and what is left of those that are gone.
+/// Returns the records back to the last death, and, if there is none, the totals of those that are
+/// gone.
 fn glance(state: &WardState) -> (Totals, Vec<RunRecord>) {
     let mut runs = Vec::new();
     for run in state.newest_runs() {
@@ -123,7 +126,7 @@ impl Scene {
         scene
     }
 
-    /// Looks at these wards and stacks, and at the daemon.
+    /// Reads the state and the records of these wards and stacks, and the state of the daemon.
     ///
     /// # Errors
     /// PID 1 does not answer.
@@ -140,7 +143,7 @@ impl Scene {
         let wanted = |unit: &&mut UnitSeen| depth == Depth::Whole || unit.is_changing();
         pid1::describe(bus, &mut units.iter_mut().filter(wanted).collect::<Vec<_>>()).await?;
         self.units = names.into_iter().zip(units).collect();
-        // While PID 1 reloads there is nothing in the generator's directory; it answers when that is over.
+        // During a daemon-reload the generator's directory is empty; PID 1 answers after it.
         self.stale.retain(|_, outputs| !outputs.iter().all(is_written));
         for ward in wards {
             let standing = if self.unit(&ward.unit()).is_down() { Standing::Down } else { Standing::Up };
@@ -155,7 +158,8 @@ impl Scene {
         Ok(())
     }
 
-    /// Notes which runs are up whose records do not say so, because no line of their units does.
+    /// Sets the time since which runs are up whose records do not have it, because no line of their
+    /// units notes it.
     async fn complete(&mut self, bus: &Connection) {
         let Self { config, units, books, .. } = self;
         let is_open = |book: &Book| book.latest().is_some_and(up::is_open);
@@ -171,7 +175,7 @@ impl Scene {
         }
     }
 
-    /// Asks for the times that no record knows.
+    /// Requests the times that no record knows.
     async fn date(&mut self, bus: &Connection) {
         let Self { config, units, books, .. } = self;
         let is_known = |ward: &Ward| {
@@ -189,29 +193,29 @@ impl Scene {
         pid1::date(bus, &mut undated.map(|(_, unit)| unit).collect::<Vec<_>>()).await;
     }
 
-    /// Where a unit stands; one that was not asked for is not loaded.
+    /// Returns the state of a unit; one that was not requested counts as not loaded.
     pub(super) fn unit(&self, name: &UnitName) -> &UnitSeen {
         self.unit_called(name.as_str())
     }
 
-    /// The same by its bare name.
+    /// Does the same by its name as text.
     pub(super) fn unit_called(&self, name: &str) -> &UnitSeen {
         static NONE: std::sync::LazyLock<UnitSeen> = std::sync::LazyLock::new(UnitSeen::default);
         self.units.get(name).unwrap_or(&NONE)
     }
 
-    /// What the records tell of a ward.
+    /// Returns the records of a ward; empty ones if they were not read.
     pub(super) fn book(&self, ward: &Ward) -> &Book {
         static NONE: std::sync::LazyLock<Book> = std::sync::LazyLock::new(Book::default);
         self.books.get(ward.name.as_str()).unwrap_or(&NONE)
     }
 
-    /// The members of a stack.
+    /// Returns the members of a stack.
     pub(super) fn members<'a>(&'a self, stack: &'a Stack) -> impl Iterator<Item = &'a Ward> {
         self.config.wards.iter().filter(move |ward| ward.stack.as_ref() == Some(&stack.name))
     }
 
-    /// Puts a unit and a ward's records in place, as [`Scene::look`] does.
+    /// Sets a unit and a ward's records, as [`Scene::look`] does.
     #[cfg(test)]
     pub(super) fn place(&mut self, unit: (&str, UnitSeen), book: Option<(&str, Book)>) {
         self.units.insert(unit.0.to_owned(), unit.1);
@@ -219,7 +223,7 @@ impl Scene {
     }
 }
 
-/// Which wards and stacks are looked at.
+/// Selection of wards and stacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Chosen {
     All,
@@ -246,7 +250,7 @@ impl Chosen {
         }
     }
 
-    /// What somebody means by a name: a ward, a ward's unit, a stack or a stack's unit.
+    /// Returns the selection that a name means: a ward, a ward's unit, a stack or a stack's unit.
     pub(super) fn find(config: &Config, name: &str) -> Option<Self> {
         let (wards, stacks) = (&config.wards, &config.stacks);
         if let Some(ward) = wards.iter().find(|ward| ward.name.as_str() == name) {
@@ -260,13 +264,13 @@ impl Chosen {
     }
 }
 
-/// The services of the ward's conditions.
+/// Returns the services of the ward's conditions that have a unit of their own.
 fn services(ward: &Ward) -> impl Iterator<Item = String> {
     let alone = ward.conditions.iter().filter(|condition| stands_alone(condition));
     alone.map(move |condition| service_name(ward, condition))
 }
 
-/// Whether the generator has written this, as it is.
+/// Returns true if the generator has written this output, unchanged.
 fn is_written(output: &Output) -> bool {
     let directory = match output.rank {
         Rank::Normal => "/run/systemd/generator",

@@ -24,10 +24,10 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use zbus::Connection;
 
-/// Deaths that are told of.
+/// Number of deaths, and of full restarts, that are shown.
 const TOLD: usize = 3;
 
-/// The document.
+/// Status of a ward or of a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub(in crate::shell) enum Status {
@@ -35,7 +35,7 @@ pub(in crate::shell) enum Status {
     Stack(Box<StackStatus>),
 }
 
-/// Of a ward. The order of the fields is the order of the keys.
+/// Status of a ward. The order of the fields is the order of the keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct WardStatus {
@@ -43,7 +43,7 @@ pub(in crate::shell) struct WardStatus {
     #[serde(flatten)]
     pub(in crate::shell) line: Line,
     pub(in crate::shell) description: Option<String>,
-    /// The ward's own file.
+    /// Path of the ward's own file.
     pub(in crate::shell) file: String,
     pub(in crate::shell) unit_files: Vec<String>,
     pub(in crate::shell) unit_file_state: Option<String>,
@@ -54,7 +54,7 @@ pub(in crate::shell) struct WardStatus {
     pub(in crate::shell) pid: Option<u32>,
     pub(in crate::shell) status: Option<String>,
     pub(in crate::shell) recovery: Settings,
-    /// What the next crash leads to; `None` while nothing of it runs.
+    /// Consequences of the next crash; `None` while nothing of it runs.
     pub(in crate::shell) next: Option<Outlook>,
     pub(in crate::shell) since_boot: Counters,
     pub(in crate::shell) conditions: Vec<ConditionTold>,
@@ -64,11 +64,11 @@ pub(in crate::shell) struct WardStatus {
     pub(in crate::shell) reports_waiting: Option<u64>,
     pub(in crate::shell) history_problem: Option<String>,
     pub(in crate::shell) problems: Vec<String>,
-    /// The unit of the stack that has the same name, by which that can be asked about.
+    /// Unit of the stack with the same name; a question by that unit is answered with the stack.
     pub(in crate::shell) stack_of_same_name: Option<String>,
 }
 
-/// What the ward and its unit say about restarts.
+/// Restart settings of the ward and its unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct Settings {
@@ -83,7 +83,7 @@ pub(in crate::shell) struct Settings {
     pub(in crate::shell) on_limit: String,
 }
 
-/// Of a stack.
+/// Status of a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct StackStatus {
@@ -99,7 +99,7 @@ pub(in crate::shell) struct StackStatus {
     pub(in crate::shell) problems: Vec<String>,
 }
 
-/// Answers it.
+/// Answers the question.
 pub(super) async fn answer(bus: &Connection, name: &str, addresses: Addresses) -> anyhow::Result<Answer> {
     let mut scene = Scene::read();
     let Some(chosen) = Chosen::find(&scene.config, name) else {
@@ -119,7 +119,7 @@ pub(super) async fn answer(bus: &Connection, name: &str, addresses: Addresses) -
     Ok(Answer::Document(serde_json::to_string(&status)?))
 }
 
-/// What the history told of a ward.
+/// Data of a ward from the history.
 #[derive(Debug, Default)]
 struct Remembered {
     deaths: Vec<Told>,
@@ -180,7 +180,7 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
     }
 }
 
-/// The last deaths, from the history and from the records of those it does not know.
+/// Returns the last deaths, from the history and from the records of those that it does not know.
 fn crashes(history: &[Told], book: &Book, details: &Details) -> Vec<CrashTold> {
     let mut all: Vec<CrashTold> = history.iter().filter(|told| told.restart.is_none()).map(memory::crash).collect();
     let kept = book.runs.iter().filter_map(|run| recorded(run, details));
@@ -208,7 +208,8 @@ fn recorded(run: &RunRecord, details: &Details) -> Option<CrashTold> {
     })
 }
 
-/// The recovery that came to its end last: the records know it whether a daemon runs or not, the history has those before.
+/// Returns the recovery that ended last: from the records, which know it whether a daemon runs or
+/// not, else from the history, which has the earlier ones.
 fn last_recovery(history: &[Told], (ward, book): (&Ward, &Book), details: &Details) -> Option<RecoveryTold> {
     let lookup = |run: &str| book.runs.iter().find(|known| known.invocation == run).cloned();
     let recorded = book.runs.iter().find_map(|run| {
@@ -249,7 +250,7 @@ fn of_stack(scene: &Scene, stack: &Stack, (memory, records): (&Memory, &[Restart
     }
 }
 
-/// What is wrong in a file and its drop-ins.
+/// Returns the problems in a file and its drop-ins.
 fn problems(problems: &[Problem], file: &Path) -> Vec<String> {
     let drop_ins = format!("{}.d", file.file_name().unwrap_or_default().to_string_lossy());
     let of_file = |path: &Path| {
@@ -269,7 +270,7 @@ mod tests {
     use crate::edge::history::read::{Delivery, DeliveryState, ToldRestart};
     use crate::shell::survey::sample::{self, NOW};
 
-    /// Death `number` as the history tells it, so many milliseconds ago.
+    /// Makes death `number` of the history, `ago` milliseconds ago.
     fn told(number: u64, ago: u64) -> Told {
         let invocation = InvocationId::parse(&format!("{number:032x}")).unwrap();
         let key = Key { boot: "b".repeat(32), unit: "fs-nfs2.service".into(), invocation };

@@ -1,7 +1,8 @@
-//! The document of `unitward timeline`: what happened when in a recovery, or in all since a time.
+//! The document of `unitward timeline`: the course of a recovery, or of all since a time.
 //!
-//! A recovery that is over is read from the history, which keeps its times after `/run` is gone. One that goes on, or that nobody has
-//! stored because the daemon is down, is put together from the run records; a full restart from its own.
+//! A recovery that is over is read from the history, which keeps its times after `/run` is gone.
+//! One that goes on, or that is not stored because the daemon is down, is assembled from the run
+//! records; a full restart from its own record.
 
 mod course;
 mod document;
@@ -24,12 +25,13 @@ use sources::Sources;
 use std::path::Path;
 use subject::Subject;
 
-/// Which recoveries: a ward's, unit's or stack's name for the latest of it, the ID of a death for the one that it began, or `@` and
-/// milliseconds since the epoch for all since then, with a space and a name for those of one ward; empty: the latest of all.
+/// Selection of recoveries: the name of a ward, unit or stack for its latest one; the ID of a death
+/// or full restart; or `@` and milliseconds since the epoch for all since then, with a space and a
+/// name for those of one ward or stack. Empty: the latest of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::shell) struct Which(pub(in crate::shell) String);
 
-/// What is asked.
+/// A selection, parsed.
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted<'a> {
     Latest(Option<&'a str>),
@@ -47,7 +49,7 @@ impl Which {
     }
 }
 
-/// Answers it.
+/// Answers the question.
 pub(super) fn answer(which: &Which, addresses: Addresses) -> anyhow::Result<Answer> {
     let now = clock::since_epoch();
     let Some(wanted) = which.wanted() else {
@@ -73,7 +75,7 @@ pub(super) fn answer(which: &Which, addresses: Addresses) -> anyhow::Result<Answ
     Ok(Answer::Document(document.to_json()))
 }
 
-/// All since then, of a name where there is one; or that nothing ever had this name.
+/// Returns all since then, of a name if there is one; or a sentence if nothing ever had this name.
 fn all(
     sources: &mut Sources,
     (since, name): (u64, Option<&str>),
@@ -87,7 +89,7 @@ fn all(
     Ok(Ok(found))
 }
 
-/// The latest of a name, or the one of an ID; or why there is none.
+/// Returns the latest of a name, or the one with an ID; or the reason why there is none.
 fn find(
     sources: &mut Sources,
     name: Option<&str>,

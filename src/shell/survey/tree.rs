@@ -1,4 +1,5 @@
-//! The document of `unitward tree`: stacks, their wards, conditions, steps, with what became of them since boot.
+//! The document of `unitward tree`: stacks, their wards, conditions and steps, with their counters
+//! since boot.
 
 use super::Answer;
 use super::acts::{ConditionTold, Counters, conditions, counters};
@@ -15,7 +16,7 @@ use zbus::Connection;
 pub(in crate::shell) struct Tree {
     pub(in crate::shell) timestamp: u64,
     pub(in crate::shell) stacks: Vec<StackBranch>,
-    /// Wards that belong to no stack that is shown.
+    /// Wards that belong to no stack in the document.
     pub(in crate::shell) wards: Vec<WardBranch>,
 }
 
@@ -39,7 +40,7 @@ pub(in crate::shell) struct WardBranch {
     pub(in crate::shell) conditions: Vec<ConditionTold>,
 }
 
-/// Answers it.
+/// Answers the question; an empty `name` means all wards and stacks.
 pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answer> {
     let mut scene = Scene::read();
     let chosen = match name {

@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use zbus::Connection;
 
-/// One of them. The order of the fields is the order of the keys.
+/// A watched unit. The order of the fields is the order of the keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::shell) struct Watched {
-    /// What reports call it.
+    /// Its name in reports.
     pub(in crate::shell) name: String,
     pub(in crate::shell) unit: String,
-    /// As of a ward.
+    /// State of the unit, in the words of a ward's.
     pub(in crate::shell) state: State,
     pub(in crate::shell) description: Option<String>,
 }
 
-/// Asks PID 1 which there are: those that are loaded, and those that are named in full.
+/// Requests the watched units from PID 1: those that are loaded, and those that are named in full.
 pub(super) async fn look(bus: &Connection, config: &Config) -> anyhow::Result<Vec<Watched>> {
     let patterns = &config.settings.watch;
     let named: Vec<String> = patterns.iter().filter(|text| !text.contains(['*', '?', '['])).cloned().collect();
@@ -35,7 +35,7 @@ pub(super) async fn look(bus: &Connection, config: &Config) -> anyhow::Result<Ve
     Ok(watched(config, units))
 }
 
-/// Those of the units that are watched and have no ward.
+/// Returns those of the units that are watched and have no ward.
 fn watched(config: &Config, units: BTreeMap<String, UnitSeen>) -> Vec<Watched> {
     let patterns = config.settings.watch.iter().filter_map(|text| glob::Pattern::new(text).ok());
     let list = WatchList::new([], [], patterns.collect());

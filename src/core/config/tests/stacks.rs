@@ -1,4 +1,4 @@
-//! Stacks beside each other, and the wards that name them.
+//! Tests of several stacks, and of the wards that name them.
 
 use super::*;
 
@@ -138,7 +138,7 @@ fn a_first_start_that_leads_to_a_full_restart_of_itself_is_a_circle() {
         let way = "a.service → opensync.target → a.service";
         assert!(!circle || problems[0].contains(way), "{problems:?}");
     }
-    // Over another unit, whichever of the two is read first.
+    // A circle over another unit, in either order of reading.
     let asks = format!("{DEFINED}[OnStart]\nRestartStack=web\n");
     for (asker, member) in [("a", "b"), ("b", "a")] {
         let joins = format!("{DEFINED}[Ward]\nStack=web\n[OnStart]\nRestart={asker}.service\n");

@@ -1,4 +1,4 @@
-//! Entries as both versions of systemd-coredump wrote them, and what could be in their place.
+//! Tests with entries of both versions of systemd-coredump, and with forged ones.
 
 use super::*;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 const RECORDED: [&str; 2] =
     [include_str!("../recorded/coredump-252.txt"), include_str!("../recorded/coredump-257.txt")];
 
-/// The message and the memory map of the last entry about a unit.
+/// Reads the message and the memory map of the last entry about a unit.
 fn entry(recorded: &str, unit: &str) -> (String, MemoryMap) {
     let entries = recorded.lines().filter(|line| !line.starts_with('#'));
     let mut entries = entries.map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -15,7 +15,7 @@ fn entry(recorded: &str, unit: &str) -> (String, MemoryMap) {
     (text("MESSAGE"), MemoryMap::parse(&text("COREDUMP_PROC_MAPS")))
 }
 
-/// The lines with the names that the message gives.
+/// Renders the lines with the names that the message gives.
 fn lines(message: &str, map: &MemoryMap) -> String {
     let frames = frames(message, map);
     let symbols: Vec<_> =
@@ -141,7 +141,7 @@ fn an_endless_recursion_and_an_endless_name_are_cut() {
     assert!(last.contains("… 0x10 …") && last.ends_with("/ö?"), "{last}");
 }
 
-/// What holds for every backtrace.
+/// Checks the invariants of every backtrace.
 fn check_shape(text: &str) {
     assert!(text.lines().count() <= FRAMES);
     assert!(text.is_empty() || text.ends_with('\n'));
@@ -185,7 +185,7 @@ fn a_masked_backtrace_has_functions_offsets_and_objects_and_no_address() {
         (" 12 > 0x7f00: (null) 0 (null)\n", " 12 > 0x0: (null) 0 (null)\n"),
         ("0 > 0x1: f 0x2 /a\n 1 > 0x3: g 0x4 /b\n", "0 > 0x0: f 0x2 /a\n 1 > 0x0: g 0x4 /b\n"),
         ("0 > 0x1: a::b<0x1: c> 0x123456 /a b\n", "0 > 0x0: a::b<0x1: c> 0x123456 /a b\n"),
-        // What a caller of a full restart has written itself.
+        // Text that a caller of a full restart has written itself.
         ("at 0x7ffc12345678 in main\n", "at 0x0 in main\n"),
         ("0 > 0x1: f 0x7ffc12345678 /a", "0 > 0x0: f 0x0 /a"),
         ("#0  0x00007f1d221f5eec n/a: (libc.so.6 + 0x8aeec)", "#0  0x0 n/a: (libc.so.6 + 0x8aeec)"),

@@ -1,8 +1,8 @@
-//! A crash is told before its run is known to be over, where nothing else can have ended it.
+//! A crash is reported before its run is known to be over, if it has no other possible cause.
 
 use super::*;
 
-/// After how many of the observations the end was told and the run known to be over; 0: never.
+/// Returns the numbers of observations after which the end was reported and the run over; 0: never.
 fn told_and_over(text: &str) -> (usize, usize) {
     let mut tracker = Tracker::new(Duration::ZERO);
     let (mut told, mut over) = (0, 0);
@@ -28,7 +28,7 @@ fn a_plain_crash_is_told_before_the_run_is_over() {
     assert_eq!(told_and_over(&format!("{up}{died}{died}{restarts}{restarts}")), (2, 4));
     let next = "u b active/running main pid=2 n=1";
     assert_eq!(told_and_over(&format!("{up}{died}{next}")), (2, 3), "that it was over was not shown");
-    // Everything else waits until the run is over.
+    // All other ends are reported when the run is over.
     for (dying, why) in [
         ("job=5 result=signal control pid=1 killed=9 t=9 left=10", "a stop that came in between"),
         ("result=signal control pid=1 killed=9 t=9 left=8", "a stop whose job is no more"),

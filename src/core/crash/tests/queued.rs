@@ -10,12 +10,12 @@ fn a_start_that_waits_for_the_end_of_a_service_that_says_it_stops_asked_for_noth
     let next = "u b failed/failed job=5 main pid=2\nu b active/running job=5 main pid=2\n";
     let crash = ["u aaaa Crash EXIT 101"];
     check(&format!("{says}{queued}{dead}{next}"), &crash);
-    // The signal may be about both at once.
+    // The signal may show both changes at once.
     check(&format!("u a active/running main pid=1\n{queued}{dead}{next}"), &crash);
     check(&format!("{says}{queued}{dead}{dead}u a activating/auto-restart result=exit-code pid=1 exited=101"), &crash);
-    // A stop is done when the run is over.
+    // A stop job is done when the run is over.
     check(&format!("{says}{queued}{dead}u a failed/failed result=exit-code pid=1 exited=101"), &[]);
-    // Of an end that was not shown nothing more is known.
+    // An end that was not shown leaves no other evidence.
     check(&format!("{says}{queued}{next}"), &[]);
 }
 

@@ -1,4 +1,4 @@
-//! Real hosts' sequences as they are, with signals repeated and with signals lost.
+//! Recorded sequences of real hosts: unchanged, with signals repeated and with signals lost.
 
 use super::{check, lines, observation, told};
 use crate::core::crash::observation::{InvocationId, Observation};

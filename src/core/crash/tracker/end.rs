@@ -1,8 +1,8 @@
-//! What is told of the end of a run, and what is known of a unit's jobs.
+//! Data on the end of a run and on the jobs of a unit.
 
 use crate::core::crash::observation::{InvocationId, Observation};
 
-/// What a job on the unit does, as far as it matters here.
+/// Effect of a job on the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
     /// `stop`, `restart`, `try-restart`.
@@ -11,7 +11,7 @@ pub enum JobKind {
     Other,
 }
 
-/// What D-Bus tells about who ended a run.
+/// Origin of a run's end, according to D-Bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
     /// A stop or restart job, or the shutdown.
@@ -20,7 +20,7 @@ pub enum Evidence {
     Unasked,
 }
 
-/// In which phase of a run a time limit struck.
+/// Phase of a run in which a time limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {
     /// `TimeoutStartSec=`.
@@ -34,19 +34,19 @@ pub enum Waited {
 /// The end of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// Which run.
+    /// The run.
     pub invocation: InvocationId,
-    /// Who ended it.
+    /// Origin of the end.
     pub evidence: Evidence,
-    /// In which phase, should the result be a time-out.
+    /// Phase of the run, for a result that is a time-out.
     pub waited: Waited,
-    /// Whether it ever became active: a oneshot without `RemainAfterExit=` never does.
+    /// State `active` reached or not: a oneshot without `RemainAfterExit=` never reaches it.
     pub activity: Activity,
-    /// The last moment of the run; `None`: it was not seen.
+    /// The last observation of the run; `None`: its end was not seen.
     pub last: Option<Observation>,
 }
 
-/// Whether a run was seen active.
+/// Visible activity of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
     /// It was `active` or `reloading` once.
@@ -55,12 +55,12 @@ pub enum Activity {
     NotSeen,
 }
 
-/// What one observation gave.
+/// Results of one observation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Ends of runs, oldest first. Of a plain crash it is told before the run is over.
+    /// Ends of runs, oldest first. A plain crash is reported before the run is over.
     pub ended: Vec<Ended>,
-    /// The run that is over by now, and whose end was told before it was.
+    /// The run that is over by now, if its end was reported earlier.
     pub over: Option<InvocationId>,
     /// Runs of which not even the id was seen.
     pub missed: u32,

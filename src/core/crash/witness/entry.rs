@@ -1,24 +1,26 @@
-//! What one entry of the journal says of a unit's run: from its fields to a [`Fact`].
+//! Parsing of one journal entry about a unit's run: from its fields to a [`Fact`].
 //!
-//! Who wrote an entry is not looked at here: whoever reads the journal takes only entries whose trusted fields name
-//! PID 1, `systemd-logind` or `systemd-coredump` (systemd.journal-fields(7), the fields that begin with `_`).
+//! The author of an entry is not checked here: the reader of the journal takes only entries whose
+//! trusted fields name PID 1, `systemd-logind` or `systemd-coredump` (systemd.journal-fields(7),
+//! the fields that begin with `_`).
 
 use crate::core::crash::observation::{InvocationId, ProcessEnd, ServiceResult};
 use crate::core::crash::verdict::process_end;
 
-/// MESSAGE_IDs of PID 1 (systemd's `sd-messages.h`) that tell of a run.
+/// MESSAGE_IDs of PID 1 (systemd's `sd-messages.h`) that concern a run.
 pub const OF_PID_1: [&str; 9] =
     [STARTING, STARTED, STOPPING, STOPPED, PROCESS_EXIT, FAILED, SUCCEEDED, SKIPPED, RESTART_SCHEDULED];
 
-/// "Starting x.service...": a start job has begun that takes its time.
+/// "Starting x.service...": a start job that takes time has begun.
 const STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
 /// "Started x.service.", "Finished x.service.": a start job is done.
 const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
 /// "Stopping x.service...": a stop or restart job has begun.
 const STOPPING: &str = "de5b426a63be47a7b6ac3eaac82e2f6f";
-/// "Stopped x.service.": one is done.
+/// "Stopped x.service.": a stop or restart job is done.
 const STOPPED: &str = "9d1aaa27d60140bd96365438aad20286";
-/// "Main process exited, code=killed, status=9/KILL"; clean exits and those that `-` excuses are not told.
+/// "Main process exited, code=killed, status=9/KILL"; not written for clean exits and those that
+/// `-` excuses.
 const PROCESS_EXIT: &str = "98e322203f7a4ed290d09fe03c09fe15";
 /// "Failed with result 'signal'."
 const FAILED: &str = "d9b373ed55a64feb8242e02dbe79a49c";
@@ -33,30 +35,31 @@ pub const SHUTDOWN: &str = "98268866d1d54a499c4e98921d93bc40";
 /// `systemd-coredump`: "Process 60 (sleep) of user 0 dumped core."
 pub const CORE_DUMP: &str = "fc2e22bc6ee647b6b90729ab34a250b1";
 
-/// The target whose stop is the first thing of a shutdown that nobody announced to `systemd-logind`.
+/// The target whose stop is the first sign of a shutdown that was not announced to
+/// `systemd-logind`.
 const EVERYBODY: &str = "multi-user.target";
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The boot it is of: 32 hexadecimal digits.
+    /// The boot that it belongs to: 32 hexadecimal digits.
     pub boot: String,
-    /// When, milliseconds since the epoch.
+    /// Time of the entry, in milliseconds since the epoch.
     pub at: u64,
-    /// What it says.
+    /// The fact that it states.
     pub fact: Fact,
 }
 
-/// What an entry says.
+/// Statement of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    /// Of a unit's run.
+    /// An event of a unit's run.
     Run {
         /// The unit.
         unit: String,
         /// The run.
         invocation: InvocationId,
-        /// What.
+        /// The event.
         event: RunEvent,
     },
     /// A target was restarted, which ended this run of it.
@@ -68,11 +71,11 @@ pub enum Fact {
     },
     /// The host is going down.
     GoingDown,
-    /// It is up after all, or again.
+    /// The shutdown did not happen, or the host is up again.
     ComeUp,
 }
 
-/// What happened in a run.
+/// Event in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEvent {
     /// Its start job has begun.
@@ -83,13 +86,13 @@ pub enum RunEvent {
     Stopping,
     /// A stop or restart job is done.
     Stopped,
-    /// A process of it ended badly.
+    /// One of its processes failed.
     Exited(Role, ProcessEnd),
     /// It is over.
     Ended(ServiceResult),
     /// systemd is going to restart the unit by itself.
     RestartScheduled,
-    /// Its main process dumped core, which says its id.
+    /// Its main process dumped core; the entry has its id.
     Dumped {
         /// The process.
         pid: u32,
@@ -98,17 +101,17 @@ pub enum RunEvent {
     },
 }
 
-/// Which process of a unit.
+/// Role of a process in a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// That of `ExecStart=`.
+    /// The process of `ExecStart=`.
     Main,
-    /// One of `ExecStartPre=`, `ExecStopPost=` and so on, or a mount command.
+    /// A process of `ExecStartPre=`, `ExecStopPost=` and so on, or a mount command.
     Control,
 }
 
 impl Entry {
-    /// Reads an entry by its fields; `None`: it says nothing that matters.
+    /// Parses the fields of an entry; `None`: it is irrelevant.
     #[must_use]
     pub fn read<'f>(field: &dyn Fn(&str) -> Option<&'f str>) -> Option<Self> {
         let times = ["_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"];
@@ -132,7 +135,8 @@ impl Entry {
     }
 }
 
-/// A service that systemd restarts by itself, after a crash, has the same kind of job on 252; a target never has.
+/// Returns true for the restart of a target. On 252 an automatic restart of a service has the same
+/// kind of job; a target never restarts by itself.
 fn is_restart_of_a_target<'f>(field: &dyn Fn(&str) -> Option<&'f str>) -> bool {
     field("JOB_TYPE") == Some("restart") && field("UNIT").is_some_and(|unit| unit.ends_with(".target"))
 }
@@ -154,8 +158,8 @@ fn event<'f>(id: &str, field: &dyn Fn(&str) -> Option<&'f str>) -> Option<RunEve
     })
 }
 
-/// The run is known by the environment of the process that dumped core, the main process by its parent, PID 1: a watchdog
-/// has all processes of a service dump core.
+/// Parses the entry of a core dump. The environment of the process shows the run, its parent, PID
+/// 1, that it is the main process: a watchdog makes all processes of a service dump core.
 fn dump<'f>(field: &dyn Fn(&str) -> Option<&'f str>) -> Option<Fact> {
     let of_run = |line: &'f str| line.strip_prefix("INVOCATION_ID=").and_then(InvocationId::parse);
     if !field("COREDUMP_PROC_STATUS")?.lines().any(|line| line == "PPid:\t1") {

@@ -1,20 +1,23 @@
-//! The journal as a witness: from PID 1's own messages to the end of each run, for units of any kind.
+//! The journal as a witness: from PID 1's own messages to the end of each run, for units of any
+//! kind.
 //!
-//! It knows less than a run record and more than nothing: who asked is seen by the "Stopping …" that came before the
-//! process ended, why it ended by the messages of its end. PID 1 says nothing of a clean exit, so a clean death has no
-//! process in it.
+//! It knows less than a run record: the "Stopping …" before the end of the process shows a request,
+//! the messages of the end show its cause. PID 1 writes nothing about a clean exit, so a clean
+//! death has no process in it.
 //!
-//! # Who asked
+//! # Requests
 //!
-//! * A stop or restart job that had begun before the main process ended, or the host was going down by then.
-//! * Units that stop in an instant (timers, sockets, a oneshot that remains) have no "Stopping …": there "Stopped …"
-//!   follows the clean end at once ([`AT_ONCE`]). After a failure it means nothing: a death limit stops the unit too.
-//! * Never, where systemd then schedules a restart.
+//! * A stop or restart job that had begun before the main process ended, or a shutdown by then.
+//! * Units that stop in an instant (timers, sockets, a oneshot that remains) have no "Stopping …":
+//!   there "Stopped …" follows the clean end at once ([`AT_ONCE`]). After a failure it means
+//!   nothing: a death limit stops the unit too.
+//! * Never, if systemd then schedules a restart.
 //!
 //! # Invariants
 //!
-//! One end for a run, in the order they happened; memory is bounded whatever is fed, the oldest ends go first and are
-//! counted. Messages below `LogLevelMax=` of a unit are not in the journal, and its ends not here.
+//! One end for a run, in the order they happened; memory is bounded for any input, the oldest ends
+//! are dropped first and counted. Messages below `LogLevelMax=` of a unit are not in the journal,
+//! and its ends not here.
 
 pub mod entry;
 
@@ -25,19 +28,20 @@ use super::tracker::{Activity, Evidence, Waited};
 use super::verdict::Testimony;
 use std::collections::{HashMap, VecDeque};
 
-/// Ends that are kept.
+/// Number of ends that are kept.
 pub const ENDS_KEPT: usize = 20_000;
 
-/// Units that are followed. Those whose run is over go first when there are more.
+/// Number of units that are followed. If there are more, those whose run is over are dropped first.
 const UNITS_FOLLOWED: usize = 20_000;
 
-/// Longest time between the end of a unit that stops in an instant and "Stopped …", milliseconds.
+/// Longest time between the end of a unit that stops in an instant and "Stopped …", in
+/// milliseconds.
 const AT_ONCE: u64 = 1_000;
 
-/// Ends that a core dump's entry, which may be late, is matched with.
+/// Number of latest ends that a core dump's entry, which may be late, is matched with.
 const LATE: usize = 256;
 
-/// The end of one run, as the journal tells it.
+/// The end of one run, as recorded in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEnd {
     /// The boot it happened in: 32 hexadecimal digits.
@@ -46,18 +50,19 @@ pub struct JournalEnd {
     pub unit: String,
     /// The run.
     pub invocation: InvocationId,
-    /// How it ended. The pid is known only of a process that dumped core.
+    /// The end. The pid is known only of a process that dumped core.
     pub testimony: Testimony,
-    /// Whether its start was ever done; a oneshot ends before that.
+    /// Completion of the start; a oneshot ends before that.
     pub activity: Activity,
-    /// Where in the journal it is told: of two ends the one with the lower place came first, whatever the clock said.
+    /// Position in the journal: of two ends the one with the lower position came first, whatever
+    /// the clock said.
     pub place: u64,
 }
 
-/// Restarts of targets that are kept: nobody makes more by hand.
+/// Number of restarts of targets that are kept: more than are made by hand.
 const RESTARTS_KEPT: usize = 1_000;
 
-/// Automatic restarts that a target's may follow from: as many as begin at once.
+/// Number of automatic restarts that may cause the restart of a target: as many as begin at once.
 const SCHEDULED_KEPT: usize = 1_000;
 
 /// The restart of a target.
@@ -69,9 +74,9 @@ pub struct TargetRestart {
     pub unit: String,
     /// The run that it ended.
     pub ended: InvocationId,
-    /// When, milliseconds since the epoch.
+    /// Time of the restart, in milliseconds since the epoch.
     pub at: u64,
-    /// Units that systemd was about to restart by itself, at that moment.
+    /// Units whose automatic restart systemd had scheduled at that moment.
     pub scheduled: Vec<String>,
 }
 
@@ -84,15 +89,16 @@ pub struct Restarted {
     pub unit: String,
     /// The run.
     pub invocation: InvocationId,
-    /// The run that had died, and after which systemd restarted the unit by itself.
+    /// The run that had died, after which systemd restarted the unit by itself.
     pub follows: InvocationId,
-    /// When it was up, its lines after the start included, milliseconds since the epoch.
+    /// Time at which it was up, its lines after the start included, in milliseconds since the
+    /// epoch.
     pub at: u64,
-    /// Where in the journal it is told.
+    /// Position in the journal.
     pub place: u64,
 }
 
-/// What was seen so far.
+/// State of the evaluation so far.
 #[derive(Debug, Default)]
 pub struct Witness {
     boot: String,
@@ -101,10 +107,10 @@ pub struct Witness {
     ends: VecDeque<JournalEnd>,
     restarts: VecDeque<TargetRestart>,
     restarted: VecDeque<Restarted>,
-    /// The latest restarts of units that systemd makes by itself, with their times in milliseconds since the epoch.
+    /// The latest automatic restarts of units, with their times in milliseconds since the epoch.
     scheduled: VecDeque<(String, u64)>,
     left_out: usize,
-    /// That of the latest entry.
+    /// Position of the latest entry.
     place: u64,
 }
 
@@ -115,28 +121,28 @@ struct Run {
     /// The run whose death it answers.
     follows: Option<InvocationId>,
     start: Start,
-    /// Whether its end was asked for, as far as is seen.
+    /// Origin of its end, as far as is seen.
     evidence: Evidence,
     main: Option<(ProcessEnd, u64)>,
     control: Option<(ProcessEnd, u64)>,
-    /// Whether a control process failed before the main process ended.
+    /// True if a control process failed before the main process ended.
     control_first: bool,
-    /// The main process, if it dumped core before the end was told: id and signal.
+    /// The main process, if it dumped core before the end was reported: id and signal.
     dumped: Option<(u32, i32)>,
     end: End,
 }
 
-/// Whether a run is over.
+/// End of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     NotYet,
-    /// At this time; what follows may still tell who asked.
+    /// Over at this time; later entries may still show a request.
     At(u64),
-    /// And systemd restarts the unit by itself.
+    /// Over, and systemd restarts the unit by itself.
     Settled,
 }
 
-/// How far a run's start got, as far as was seen.
+/// Progress of a run's start, as far as was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
     Unseen,
@@ -145,7 +151,7 @@ enum Start {
 }
 
 impl Witness {
-    /// Takes in the next entry.
+    /// Processes the next entry.
     pub fn take(&mut self, entry: Entry) {
         if entry.boot != self.boot {
             self.cut_off();
@@ -173,17 +179,18 @@ impl Witness {
         self.restarts.push_back(TargetRestart { boot: self.boot.clone(), unit, ended, at, scheduled });
     }
 
-    /// All restarts of targets so far, in the order they happened; they are not told again.
+    /// Returns all restarts of targets so far, in the order they happened, and forgets them.
     pub fn take_restarts(&mut self) -> Vec<TargetRestart> {
         std::mem::take(&mut self.restarts).into()
     }
 
-    /// All runs so far that were up after a death, likewise.
+    /// Returns all runs so far that were up after a death, in the order they happened, and forgets
+    /// them.
     pub fn take_restarted(&mut self) -> Vec<Restarted> {
         std::mem::take(&mut self.restarted).into()
     }
 
-    /// What was over by now has been told before; what goes on counts.
+    /// Forgets what is complete by now, since it was reported before; runs that go on are kept.
     pub fn begin_here(&mut self) {
         self.ends.clear();
         self.left_out = 0;
@@ -191,19 +198,20 @@ impl Witness {
         self.restarted.clear();
     }
 
-    /// The next place in the journal, also for an entry that is not for the witness.
+    /// Advances to the next position in the journal, also for an entry that is not for the witness.
     pub fn pass(&mut self) -> u64 {
         self.place += 1;
         self.place
     }
 
-    /// All ends, in the order they happened, and how many older ones were left out.
+    /// Returns all ends, in the order they happened, and the number of older ones that were left
+    /// out.
     #[must_use]
     pub fn finish(self) -> (Vec<JournalEnd>, usize) {
         (self.ends.into(), self.left_out)
     }
 
-    /// The boot is over: whoever's process had died and whose end PID 1 did not come to tell ended all the same.
+    /// Ends the boot: runs whose process had ended, but whose end PID 1 could not report, end here.
     fn cut_off(&mut self) {
         let mut ends: Vec<_> = std::mem::take(&mut self.runs)
             .into_iter()
@@ -241,7 +249,7 @@ impl Witness {
             }
             RunEvent::Stopping if run.main.is_none() => run.evidence = Evidence::Asked,
             RunEvent::Exited(Role::Main, end) => run.main = Some((end, at)),
-            // The first one that fails ends the start.
+            // The first control process that fails ends the start.
             RunEvent::Exited(Role::Control, _) if run.control_first && run.start != Start::Done => {}
             RunEvent::Exited(Role::Control, end) => {
                 run.control_first = run.main.is_none();
@@ -284,7 +292,7 @@ impl Witness {
         });
     }
 
-    /// The present run of a unit, which begins with its first entry.
+    /// Returns the present run of a unit, which begins with its first entry.
     fn run(&mut self, unit: &str, invocation: &InvocationId) -> &mut Run {
         if self.runs.len() > UNITS_FOLLOWED {
             self.runs.retain(|_, run| run.end == End::NotYet);
@@ -315,7 +323,7 @@ impl Witness {
         self.ends.push_back(end);
     }
 
-    /// Corrects what was said of a run that ended not long ago.
+    /// Corrects the testimony on a run that ended not long ago.
     fn correct(&mut self, invocation: &InvocationId, correction: impl FnOnce(&mut Testimony)) {
         if let Some(end) = self.ends.iter_mut().rev().take(LATE).find(|end| end.invocation == *invocation) {
             correction(&mut end.testimony);
@@ -360,8 +368,9 @@ impl Run {
         (testimony, activity)
     }
 
-    /// The process whose end is the run's result: the main process if its end is of that kind, else a control process. A control process
-    /// that failed in the start had the main process stopped.
+    /// Returns the process whose end is the run's result: the main process if its end is of that
+    /// kind, else a control process. A control process that failed in the start caused the stop of
+    /// the main process.
     fn process(&self, result: &ServiceResult) -> Option<(ProcessEnd, u64)> {
         let fits = |(end, _): &(ProcessEnd, u64)| match result {
             ServiceResult::Success | ServiceResult::ExecCondition => false,

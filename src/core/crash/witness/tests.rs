@@ -1,4 +1,4 @@
-//! Ends from what two real hosts' journals held, and from made-up entries where a host cannot be brought to them.
+//! Tests with the journals of two real hosts, and with made-up entries for what cannot be provoked.
 
 use super::*;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ fn entries(text: &str) -> Vec<Entry> {
     text.lines().filter_map(read).collect()
 }
 
-/// An end in words: who asked, the result, the process, whatever else is known.
+/// Renders an end: origin, result, process and the rest that is known.
 fn words(end: &JournalEnd) -> String {
     let told = &end.testimony;
     let unit = end.unit.strip_suffix(".service").unwrap_or(&end.unit);
@@ -36,7 +36,7 @@ fn ends(entries: impl IntoIterator<Item = Entry>) -> Vec<JournalEnd> {
     witness.finish().0
 }
 
-/// What was brought about on both hosts.
+/// The ends that were provoked on both hosts.
 const BROUGHT_ABOUT: [&str; 34] = [
     "kill Unasked Signal killed 9",
     "kill Asked Success",
@@ -51,11 +51,11 @@ const BROUGHT_ABOUT: [&str; 34] = [
     "stoptimeout Asked Timeout killed 9 while Stop",
     "stopfail Asked ExitCode exited 3",
     "pre Unasked ExitCode exited 4 never up",
-    // Not its failed reload, which came before.
+    // Its failed reload, which came before, does not count.
     "reload Unasked Signal killed 9",
     "dump Unasked CoreDump dumped 11 pid",
     "dump Asked Success",
-    // systemd's start limit then says "Failed" once more, of the same run.
+    // systemd's start limit then writes "Failed" once more, for the same run.
     "loop Unasked ExitCode exited 5",
     "loop Unasked ExitCode exited 5",
     "direct Unasked Signal killed 9",
@@ -74,7 +74,7 @@ const BROUGHT_ABOUT: [&str; 34] = [
     "forking Unasked Signal killed 9",
     "tr Unasked ExitCode exited 9",
     "sc.scope Unasked Success",
-    // It fell while the host was going down, before its turn to be stopped.
+    // It ended during the shutdown, before its turn to be stopped.
     "falls Asked ExitCode exited 9",
     "slow Asked Success",
 ];
@@ -118,7 +118,7 @@ fn run(number: usize) -> InvocationId {
     InvocationId::parse(&format!("{number:032x}")).unwrap()
 }
 
-/// What happened to `u.service` in run 1, in boot a.
+/// Events of `u.service` in run 1, in boot a.
 fn happened(event: RunEvent) -> Entry {
     Entry { boot: "a".into(), at: 5, fact: Fact::Run { unit: "u.service".into(), invocation: run(1), event } }
 }

@@ -1,4 +1,4 @@
-//! Every event in every phase, and what becomes of callers over a whole restart.
+//! Tests of every event in every phase, and of callers over a whole restart.
 
 use super::errno::{AGAIN, CANCELED, INPROGRESS, IO};
 use super::*;
@@ -11,7 +11,7 @@ fn answer(errno: i32) -> Answer {
     Answer { errno, words: "words".into() }
 }
 
-/// A reception with a clock, and callers that come and ask at once.
+/// A reception with a clock, and callers that arrive and ask at once.
 struct Desk {
     reception: Reception<&'static str>,
     now: Duration,
@@ -22,7 +22,7 @@ impl Desk {
         Self { reception: Reception::new(Duration::ZERO), now: Duration::ZERO }
     }
 
-    /// One at which a restart is in this phase.
+    /// Returns one with a restart in this phase.
     fn in_phase(phase: Phase) -> Self {
         let mut desk = Self::new();
         desk.reception.phase = phase;
@@ -44,7 +44,7 @@ impl Desk {
     }
 }
 
-/// The callers that are answered, with the errno.
+/// Returns the callers that are answered, with the errno.
 fn answers(seen: &Seen) -> Vec<(u64, i32)> {
     let answered = seen.iter().filter_map(|action| match action {
         Action::Answer(caller, answer) => Some((caller.0, answer.errno)),
@@ -126,7 +126,7 @@ fn six_who_ask_at_the_same_time_are_one_restart() {
     assert_eq!(answers(&desk.take(Event::Asked(CallerId(5), AnswerWhen::Begun, "too"))), [(5, 0)]);
     let _ = desk.take(Event::Started);
     assert_eq!(desk.take(Event::Over(answer(0))), []);
-    // It had come in time and speaks up only now.
+    // It arrived in time and makes its request only now.
     let late = desk.take(Event::Asked(CallerId(6), AnswerWhen::Over, "too"));
     assert_eq!(late, [Action::Answer(CallerId(6), answer(0))]);
 }

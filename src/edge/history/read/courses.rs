@@ -1,25 +1,26 @@
-//! What a timeline shows: deaths that were recovered from, and full restarts.
+//! Queries of a timeline: deaths that were recovered from, and full restarts.
 
 use super::{Reader, Told};
 use crate::edge::history::HistoryError;
 use crate::edge::history::row;
 use rusqlite::params;
 
-/// Whose courses are wanted.
+/// Ward or stack whose courses are requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whose {
-    /// A ward's or a stack's name, or what reports call it.
+    /// Name of the ward or stack, or its name in reports.
     pub name: String,
     /// Its unit.
     pub unit: String,
 }
 
-/// The rows of one, or of all. Its parameters are the name and the unit.
+/// SQL condition for the courses of one ward or stack, or of all. Its parameters are the name and
+/// the unit.
 const OF: &str = "(v.death IS NOT NULL OR s.death IS NOT NULL)
     AND (?1 IS NULL OR d.name = ?1 OR d.unit = ?2 OR s.stack = ?1)";
 
 impl Reader {
-    /// The latest course; of one, where it is named.
+    /// Returns the latest course, of `whose` if it is given.
     ///
     /// # Errors
     ///
@@ -30,7 +31,8 @@ impl Reader {
         Ok(self.all(&condition, params![name, unit])?.pop())
     }
 
-    /// The courses that began since then, milliseconds since the epoch, in the order of their times; of one, where it is named.
+    /// Returns the courses that began at or after `since`, in milliseconds since the epoch, in the
+    /// order of their times; those of `whose` if it is given.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The few rows that a status shows.
+//! Queries of a status, which shows few rows.
 
 use super::{RESTARTS_SINCE, Reader, Told, version};
 use crate::edge::history::HistoryError;
@@ -6,10 +6,11 @@ use crate::edge::history::row;
 use rusqlite::params;
 
 impl Reader {
-    /// The last deaths of this name, as reports call it, in the order of their times.
+    /// Returns the deaths with this name in reports that were stored last, at most `count`.
     ///
-    /// There is no index for it: rows are looked at from the newest on until there are enough, so for a name that
-    /// never died all of them are. `HistoryMaxUse=` bounds that.
+    /// The query sets no order: SQLite returns the rows by their numbers. There is no index for the
+    /// name: rows are read from the newest on until there are enough, so for a name that never died
+    /// all of them are. `HistoryMaxUse=` bounds that.
     ///
     /// # Errors
     ///
@@ -19,7 +20,8 @@ impl Reader {
         self.all(condition, params![name, count])
     }
 
-    /// The last full restarts of a stack, by its file's stem, in the order of their times.
+    /// Returns the full restarts of a stack, by its file's stem, that were stored last, at most
+    /// `count`.
     ///
     /// # Errors
     ///
@@ -32,7 +34,7 @@ impl Reader {
         self.all(condition, params![stack, count])
     }
 
-    /// How many reports the broker does not have yet.
+    /// Returns the number of reports that wait for the broker.
     ///
     /// # Errors
     ///
@@ -44,7 +46,7 @@ impl Reader {
         )
     }
 
-    /// How many of them are of this ward.
+    /// Returns the number of waiting reports of this lane.
     ///
     /// # Errors
     ///

@@ -1,10 +1,10 @@
-//! The history keeps within its bounds.
+//! Tests: the history keeps within its bounds.
 
 use super::*;
 
 const SMALL: Bounds = Bounds { max_use: 1 << 20, ..BOUNDS };
 
-/// Bytes of all files in the history's directory.
+/// Returns the bytes of all files in the history's directory.
 fn on_disk(place: &Place) -> u64 {
     fs::read_dir(place.directory.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
 }
@@ -58,7 +58,7 @@ fn the_oldest_that_is_done_goes_first_and_then_the_oldest() {
     let place = Place::new();
     let mut history = History::open(&place.path(), SMALL, NOW).unwrap().history;
     let mut all = Dropped::default();
-    // 500 that wait, then ever more that are done: of those the oldest go.
+    // 500 deaths that wait, then more and more that are done: of those the oldest are dropped.
     history.apply(NOW, &(0..500).flat_map(waits).collect::<Vec<_>>()).unwrap();
     for number in (500..3000).step_by(4) {
         let dropped = history.apply(NOW, &(number..number + 4).flat_map(done).collect::<Vec<_>>()).unwrap();
@@ -72,7 +72,7 @@ fn the_oldest_that_is_done_goes_first_and_then_the_oldest() {
     assert!(tallies.deaths > 1000, "{tallies:?}");
     let left = history.connection.query_row("SELECT min(at) FROM deaths WHERE done = 1", [], |row| row.get(0));
     assert_eq!(left, Ok(i64::try_from(NOW + 500 + all.sent).unwrap()));
-    // Nothing is done any more: the oldest that waits goes.
+    // No death is done any more: the oldest waiting one is dropped.
     for number in (3000..6000).step_by(4) {
         history.apply(NOW, &(number..number + 4).flat_map(waits).collect::<Vec<_>>()).unwrap();
         assert!(on_disk(&place) <= SMALL.max_use, "{} bytes after {number}", on_disk(&place));

@@ -1,9 +1,9 @@
-//! The history on a full disk and in a damaged file.
+//! Tests of the history on a full disk and in a damaged file.
 
 use super::*;
 use std::os::unix::fs::FileExt as _;
 
-/// Numbers without end, the same for the same seed.
+/// Generator of pseudo-random numbers, reproducible by its seed.
 struct Random(u64);
 
 impl Random {
@@ -32,9 +32,9 @@ fn names(place: &Place) -> Vec<String> {
     names
 }
 
-/// Opens what was damaged and sees that it can be worked with.
+/// Opens a damaged history and checks that it works.
 fn usable(place: &Place, what: &str) -> Opened {
-    // Of any age: a death whose time was damaged may be very old.
+    // Without a limit of age: a death with a damaged time may seem very old.
     let bounds = Bounds { max_age: Duration::MAX, ..BOUNDS };
     let mut opened = History::open(&place.path(), bounds, NOW).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let before = opened.history.tallies().unwrap();
@@ -113,7 +113,8 @@ fn a_page_overwritten_costs_what_lies_in_it() {
                       AND NOT EXISTS (SELECT 1 FROM reports WHERE death = d.id AND channel = 0 AND state = 0)";
         assert_eq!(count(&opened.history, untold), 0, "page {page}: what waited waits, or is told anew");
     }
-    // Of 300 deaths and 200 reports in so few pages a page is a large part; the root of a table is all of it.
+    // With 300 deaths and 200 reports in so few pages, one page is a large part; the root of a
+    // table is all of it.
     let turns = pages as u64 - 1;
     println!("{turns} pages; on average {} deaths and {} reports are left", deaths / turns, waiting / turns);
     assert!(deaths / turns > 270 && waiting / turns > 180, "{} {}", deaths / turns, waiting / turns);
@@ -143,7 +144,8 @@ fn flipped_bits_never_cost_the_history() {
     }
     salvaged.sort_unstable();
     println!("{set_aside} of 100 set aside; deaths left: {salvaged:?}");
-    // A bit in the list of the tables may cost all of one; what waits to be sent is kept even then.
+    // A bit in the list of the tables may cost all rows of one; reports that wait are kept even
+    // then.
     assert!(set_aside > 20 && salvaged[0] >= 100 && salvaged[1] > 200, "{salvaged:?}");
 }
 
@@ -183,7 +185,7 @@ fn a_truncated_file_keeps_what_is_left() {
         fs::write(place.path(), &sound[..length]).unwrap();
         let opened = usable(&place, &format!("{length} bytes"));
         if sound[length..].iter().all(|byte| *byte == 0) {
-            // What is cut off the end of an empty page is no loss.
+            // Bytes that are cut off the end of an empty page are no loss.
             assert_eq!(opened.set_aside, None);
             continue;
         }
@@ -240,7 +242,7 @@ fn damage_while_it_is_open_is_told_and_opening_again_mends_it() {
     let mut new = place.open();
     assert!(new.set_aside.is_some());
     new.history.apply(NOW, &batch).unwrap();
-    // The old one's end must not take the new one's log away.
+    // The end of the old connection must not remove the log of the new one.
     drop(old);
     let before = new.history.tallies().unwrap();
     drop(new);
@@ -306,7 +308,7 @@ fn a_power_cut_while_a_damaged_file_is_exchanged_loses_nothing() {
     let whole = place.open().history.tallies().unwrap();
     let sound = fs::read(place.path()).unwrap();
     let beside = |suffix: &str| place.directory.path().join(format!("reports.db{suffix}"));
-    // How far the exchange had come: the log moved, then a second name given, then the first taken away.
+    // Progress of the exchange: the log moved, then a second name given, then the first removed.
     for steps in 0..4 {
         fs::write(beside(".ready"), &sound).unwrap();
         fs::write(place.path(), [0x55; 8192]).unwrap();

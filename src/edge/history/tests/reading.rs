@@ -1,4 +1,4 @@
-//! The history read beside the daemon and without it.
+//! Tests of reading the history with and without the daemon.
 
 use super::*;
 use crate::core::crash::backtrace::Addresses;

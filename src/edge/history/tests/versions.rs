@@ -1,8 +1,8 @@
-//! Files of older and newer versions.
+//! Tests with files of older and newer versions.
 
 use super::*;
 
-/// A file as the SQL in `fixtures/` makes it.
+/// Makes a file from the SQL in `fixtures/`.
 fn made_by(sql: &str) -> Place {
     let place = Place::new();
     let db = Connection::open(place.path()).unwrap();

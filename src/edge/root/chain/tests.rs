@@ -1,4 +1,4 @@
-//! FUSE: a file system in which everything is root's because its program says so.
+//! FUSE: a file system in which all files are root's because its program says so.
 
 use super::*;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};

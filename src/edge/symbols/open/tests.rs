@@ -1,4 +1,5 @@
-//! What is opened and what is not, seen by the kernel's own notices, and by what opening a terminal does.
+//! Tests of what is opened and what is not, seen by the kernel's own notices, and by the effect of
+//! opening a terminal.
 
 use super::*;
 use rustix::fs::{CWD, FileType, inotify, mknodat};
@@ -7,7 +8,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Tells whether anything in a folder was opened other than by `O_PATH`.
+/// Reports files in a folder that are opened other than by `O_PATH`.
 struct Watch(std::os::fd::OwnedFd);
 
 impl Watch {
@@ -17,7 +18,7 @@ impl Watch {
         Self(watch)
     }
 
-    /// The names of what was opened since it was asked last.
+    /// Returns the names of the files that were opened since the last call.
     fn opened(&self) -> Vec<String> {
         let mut space = [std::mem::MaybeUninit::uninit(); 4096];
         let mut events = inotify::Reader::new(&self.0, &mut space);

@@ -1,8 +1,8 @@
-//! What a service needs before systemd can run any line of it, and the host does not have: users,
-//! groups, directories and files of variables.
+//! Users, groups, directories and files of variables that a service needs before systemd can run
+//! any of its lines, and that the host does not have.
 //!
-//! No line of ours runs then either. systemd's own start limit ends that, later and without a word
-//! of the reason.
+//! None of the ward's own lines runs then either. systemd's own start limit ends the attempts,
+//! later and without giving the reason.
 
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Mistake, Problem, Ward};
@@ -12,7 +12,7 @@ use crate::edge::root;
 use std::fs;
 use std::path::Path;
 
-/// What may come after the boot's beginning, by whom nobody can say.
+/// Directories whose content may appear after boot, created by other programs.
 const VOLATILE: [&str; 4] = ["/run", "/tmp", "/var/tmp", "/dev"];
 
 /// The warnings about one ward.
@@ -54,7 +54,7 @@ fn problem(ward: &Ward, service: ServiceLines<'_>, line: &NativeLine, why: &str)
     Problem { at, mistake: Mistake::Warning(text) }
 }
 
-/// What a name stands for.
+/// Kind of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     User,
@@ -67,8 +67,8 @@ impl Kind {
         format!("there is no {what} {name:?}")
     }
 
-    /// Whether the host has it, as far as that can be seen: a number needs no entry, and what
-    /// systemd puts in is not known yet.
+    /// Returns true if the host has it, as far as that can be seen: a number needs no entry, and a
+    /// name with a specifier (`%`) is not known yet.
     fn has(self, below: &Path, name: &str) -> bool {
         let (file, database) = if self == Self::User { ("/etc/passwd", "passwd") } else { ("/etc/group", "group") };
         let Some(text) = root::resolve(below, Path::new(file)).and_then(|path| fs::read_to_string(path).ok()) else {
@@ -76,7 +76,7 @@ impl Kind {
         };
         let is_listed = |text: &str| text.lines().any(|line| line.split(':').next() == Some(name));
         let elsewhere = || {
-            // Root and "nobody" are systemd's own.
+            // systemd itself provides root and "nobody".
             let asked = HostProgram::Getent.command().args([database, "--", name]).output();
             below == Path::new("/") && asked.map_or(true, |done| done.status.code() != Some(2))
         };
@@ -90,7 +90,7 @@ impl Kind {
     }
 }
 
-/// Whether sysusers.d(5) makes a user or group of this name.
+/// Returns true if sysusers.d(5) makes a user or group of this name.
 fn is_created_at_boot(below: &Path, name: &str) -> bool {
     ["/etc/sysusers.d", "/run/sysusers.d", "/usr/lib/sysusers.d"].iter().any(|folder| {
         let listing = root::resolve(below, Path::new(folder)).map(fs::read_dir);
@@ -100,8 +100,8 @@ fn is_created_at_boot(below: &Path, name: &str) -> bool {
     })
 }
 
-/// Whether a path that must be there is not. Of what begins with `-` or `~`, or is put together
-/// later, nothing is said.
+/// Returns true if a required path does not exist. Paths that begin with `-` or `~`, or that
+/// contain specifiers or patterns, are not judged.
 fn is_lacking(below: &Path, path: &str) -> bool {
     let path = path.trim_matches(['"', '\'']);
     let is_known = path.starts_with('/') && !path.contains(['%', '*', '?', '[']);
@@ -114,7 +114,7 @@ fn is_lacking(below: &Path, path: &str) -> bool {
     is_known && !is_volatile && !is_there() && !is_hidden()
 }
 
-/// Whether systemd makes the directory for the service.
+/// Returns true if systemd makes the directory for the service.
 fn is_made(service: ServiceLines<'_>, path: &str) -> bool {
     let folders = [
         ("StateDirectory", "/var/lib"),

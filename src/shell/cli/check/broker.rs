@@ -1,5 +1,5 @@
-//! Files that `[MQTT]` names and with which no connection can come about, or that somebody else than root can replace or read; and
-//! a host that trusts no authority.
+//! Files named in `[MQTT]` that make a connection impossible, or that users other than root can
+//! replace or read; and a host that trusts no authority.
 //!
 //! The daemon opens them anew for each connection, so all of it is warnings: a file may come later.
 
@@ -14,13 +14,14 @@ use std::path::Path;
 /// Keys that name files.
 const KEYS: [&str; 4] = ["PasswordFile", "CAFile", "CertFile", "KeyFile"];
 
-/// Directories that unitwardd.service does not see, or not as others do (`ProtectHome=`, `PrivateTmp=`).
+/// Directories that unitwardd.service does not see, or sees with other content (`ProtectHome=`,
+/// `PrivateTmp=`).
 const UNSEEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
 
 /// Keys whose files are secrets.
 const SECRETS: [&str; 2] = ["PasswordFile", "KeyFile"];
 
-/// Where the authorities of a host stand, as the daemon looks for them.
+/// Files with a host's certificate authorities, as the daemon looks for them.
 const AUTHORITIES: [&str; 6] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -30,7 +31,7 @@ const AUTHORITIES: [&str; 6] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Largest file that is looked into.
+/// Upper bound of the size of a file whose content is examined, in bytes.
 const LARGEST: u64 = 1 << 20;
 
 /// The warnings.
@@ -46,7 +47,7 @@ pub(super) fn warnings(below: &Path, files: &[SourceFile], settings: &Settings) 
         }
     }
     let no_authority = no_authority(below, &named);
-    // A name without a slash is a credential's, which only the daemon is given.
+    // A name without a slash is that of a credential, which only the daemon gets.
     let warning = |(key, path, at): (String, String, Place)| {
         let no_connection = |why| format!("with {key}={path} there is no connection: {why}");
         let replaced =
@@ -61,7 +62,7 @@ pub(super) fn warnings(below: &Path, files: &[SourceFile], settings: &Settings) 
     paths.filter_map(warning).chain(no_authority).chain(pair).chain(nameless).collect()
 }
 
-/// That no broker's certificate can be trusted here.
+/// Warns that no broker's certificate can be trusted on this host.
 fn no_authority(below: &Path, named: &[(String, String, Place)]) -> Option<Problem> {
     let value = |wanted: &str| named.iter().find(|(key, value, _)| key == wanted && !value.is_empty());
     let (_, _, at) = value("Broker").filter(|(_, broker, _)| broker.starts_with("mqtts://"))?;
@@ -77,7 +78,7 @@ fn no_authority(below: &Path, named: &[(String, String, Place)]) -> Option<Probl
     })
 }
 
-/// What makes a certificate and its key useless for each other, or for us.
+/// Warns of a certificate and a key that do not match, or that this program cannot use.
 fn unusable_pair(below: &Path, named: &[(String, String, Place)]) -> Option<Problem> {
     let file = |wanted: &str| {
         let (_, path, at) = named.iter().find(|(key, path, _)| key == wanted && path.starts_with('/'))?;
@@ -91,7 +92,7 @@ fn unusable_pair(below: &Path, named: &[(String, String, Place)]) -> Option<Prob
     Some(Problem { at: at.clone(), mistake: Mistake::Warning(format!("there is no connection: {why}")) })
 }
 
-/// That reports will not tell which host they are from. An image gets its id at its first boot.
+/// Warns that reports do not name the host they come from. An image gets its id at its first boot.
 fn nameless(below: &Path, settings: &Settings, named: &[(String, String, Place)]) -> Option<Problem> {
     let (_, _, at) = named.iter().find(|(key, value, _)| key == "Broker" && !value.is_empty())?;
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
@@ -103,7 +104,7 @@ fn nameless(below: &Path, settings: &Settings, named: &[(String, String, Place)]
     })
 }
 
-/// That others than root can read a secret.
+/// Warns that users other than root can read a secret.
 fn exposed(below: &Path, key: &str, path: &Path) -> Option<String> {
     let data = SECRETS.contains(&key).then(|| root::resolve(below, path)?.metadata().ok()).flatten()?;
     let who = match (data.mode() & 0o004 != 0, data.mode() & 0o040 != 0 && data.gid() != 0) {
@@ -114,7 +115,7 @@ fn exposed(below: &Path, key: &str, path: &Path) -> Option<String> {
     Some(format!("{key}={} can be read by {who}; chmod 600 it", path.display()))
 }
 
-/// What is wrong with the file, and what to do.
+/// Returns the problem with the file and the remedy.
 fn trouble(below: &Path, key: &str, path: &Path) -> Option<String> {
     if let Some(unseen) = UNSEEN.iter().find(|directory| path.starts_with(directory)) {
         return Some(format!("unitwardd.service does not see {unseen}; put the file into /etc/unitward"));
@@ -145,7 +146,8 @@ fn trouble(below: &Path, key: &str, path: &Path) -> Option<String> {
     }
 }
 
-/// The daemon is root with no capability, so the file's mode counts for it too (`CapabilityBoundingSet=`).
+/// Returns true if the daemon may read the file: it is root without capabilities, so the file's
+/// mode applies to it too (`CapabilityBoundingSet=`).
 fn daemon_may_read(data: &fs::Metadata) -> bool {
     let bit = match (data.uid(), data.gid()) {
         (0, _) => 0o400,

@@ -1,5 +1,5 @@
-//! Units that a death of the ward takes down for good, because they are bound to its unit, and units that have systemd start it
-//! again while it is excluded.
+//! Units that stay down after a death of the ward, because they are bound to its unit, and units
+//! that make systemd start it again while it is excluded.
 
 use crate::core::config::step::Action;
 use crate::core::config::{ConditionKind, Mistake, Problem, UnitName, Ward};
@@ -10,7 +10,7 @@ pub(super) fn warnings(all: &Dependants, ward: &Ward) -> Vec<Problem> {
     let unit = ward.unit();
     let left_down = all.to(&unit).iter().filter(|dependant| !is_started(ward, &dependant.unit));
     let warning = |Dependant { unit: dependant, is_wanted }: &Dependant| {
-        // Of a unit that nothing wants systemd forgets at once that it was up.
+        // systemd forgets at once that a unit was up if nothing wants it.
         let step = if *is_wanted { "Restart" } else { "Start" };
         let text = format!(
             "{dependant} is bound to {unit} (BindsTo=), so a death stops it and the restart does not start it again; write \
@@ -21,7 +21,7 @@ pub(super) fn warnings(all: &Dependants, ward: &Ward) -> Vec<Problem> {
     left_down.map(warning).chain(all.upholding(&unit).map(|other| upheld(ward, other))).collect()
 }
 
-/// That systemd will not let it be while it is excluded.
+/// Warns that systemd keeps starting the unit while the ward is excluded.
 fn upheld(ward: &Ward, other: &UnitName) -> Problem {
     let unit = ward.unit();
     let text = format!(
@@ -31,7 +31,7 @@ fn upheld(ward: &Ward, other: &UnitName) -> Problem {
     Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) }
 }
 
-/// Whether a step of a recovery starts it.
+/// Returns true if a step of a recovery starts or restarts the unit.
 fn is_started(ward: &Ward, dependant: &UnitName) -> bool {
     let recovers = |kind: ConditionKind| kind.is_death() || kind == ConditionKind::Restart;
     let conditions = ward.conditions.iter().filter(|condition| recovers(condition.kind));

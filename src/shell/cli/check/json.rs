@@ -46,7 +46,7 @@ impl From<&Problem> for Entry {
     }
 }
 
-/// Prints it.
+/// Prints the document.
 pub(super) fn print(checked: &Checked) -> anyhow::Result<()> {
     let document = Document {
         problems: checked.problems.iter().map(Entry::from).collect(),

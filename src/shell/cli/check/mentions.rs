@@ -1,4 +1,5 @@
-//! What wards name and the host does not have: units in steps and in `[Install]`, programs in steps and commands.
+//! Names in wards that the host does not have: units in steps and in `[Install]`, programs in steps
+//! and commands.
 
 use crate::core::config::read_native::values;
 use crate::core::config::step::{Action, Awaited, Wait};
@@ -11,10 +12,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Kinds of unit that have a file. The others come from the kernel, from mounts and from programs.
+/// Kinds of unit that have a file. Other kinds come from the kernel, from mounts and from programs.
 const WITH_FILES: [&str; 5] = ["service", "target", "socket", "timer", "path"];
 
-/// Where programs are (systemd.exec(5), `ExecSearchPath=`).
+/// Directories that systemd searches for programs (systemd.exec(5), `ExecSearchPath=`).
 const PROGRAMS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// Keys of `[Service]` that run a command.
@@ -28,7 +29,7 @@ pub(super) struct Mentions<'a> {
 }
 
 impl<'a> Mentions<'a> {
-    /// Those that are there, and those in `outputs`, which the generator writes.
+    /// Reads the units below `root` and adds those in `outputs`, which the generator writes.
     pub(super) fn new(root: &'a Path, outputs: &[Output]) -> Self {
         let mut units = unit_files::names(root);
         let is_unit = |output: &&Output| !output.path.contains('/') || matches!(output.content, Content::Link(_));
@@ -36,7 +37,7 @@ impl<'a> Mentions<'a> {
         Self { root, units }
     }
 
-    /// Everything one ward names that is not there.
+    /// Returns a warning for everything that one ward names and that does not exist.
     pub(super) fn warnings(&self, ward: &Ward) -> Vec<Problem> {
         let mut problems = Vec::new();
         for step in ward.conditions.iter().flat_map(|condition| &condition.steps) {
@@ -104,7 +105,7 @@ impl<'a> Mentions<'a> {
         Some(Problem { at, mistake: Mistake::NoUnit { key: key.to_owned(), unit: unit.to_string(), nearest, advice } })
     }
 
-    /// The unit of this kind whose name is most like it.
+    /// Returns the unit of the same kind with the most similar name.
     fn nearest(&self, unit: &UnitName) -> Option<String> {
         let suffix = unit.suffix();
         let stems = self.units.iter().filter_map(|name| name.strip_suffix(suffix)?.strip_suffix('.'));
@@ -112,7 +113,7 @@ impl<'a> Mentions<'a> {
         nearest.map(|stem| [&stem, ".", suffix].concat())
     }
 
-    /// Adds the nearest unit to problems that were found without a look at all of them.
+    /// Adds the nearest unit to problems that were found without reading all units.
     pub(super) fn name_nearest(&self, problems: &mut [Problem]) {
         for problem in problems {
             if let Mistake::NoUnit { unit, nearest: nearest @ None, .. } = &mut problem.mistake {
@@ -122,7 +123,7 @@ impl<'a> Mentions<'a> {
     }
 
     fn program(&self, program: &str, key: &str, at: Place) -> Option<Problem> {
-        // Of a name that is put together later nothing can be said now.
+        // A name with specifiers or variables is only known later.
         if program.contains(['%', '$', '"', '\'', '\\']) {
             return None;
         }
@@ -137,7 +138,8 @@ impl<'a> Mentions<'a> {
         Some(Problem { at, mistake })
     }
 
-    /// Why it cannot be run; `None` when it can, or when that cannot be seen.
+    /// Returns the reason why the program cannot be run; `None` if it can, or if that cannot be
+    /// seen.
     fn lacks(&self, program: &Path) -> Option<&'static str> {
         let Some(found) = root::resolve(self.root, program) else {
             let seen = root::below(self.root, program).symlink_metadata();
@@ -148,7 +150,7 @@ impl<'a> Mentions<'a> {
         (!data.is_file() || data.permissions().mode() & 0o111 == 0).then_some("is not executable")
     }
 
-    /// Where a program of this name is.
+    /// Returns the path of a program with this name.
     fn elsewhere(&self, name: &str) -> Option<PathBuf> {
         let mut paths = PROGRAMS.iter().map(|directory| Path::new(directory).join(name));
         paths.find(|path| root::resolve(self.root, path).is_some() && self.lacks(path).is_none())

@@ -1,8 +1,9 @@
-//! What the host's own systemd thinks of the native sections.
+//! Complaints of the host's own systemd about the native sections.
 //!
-//! Which keys there are, and which values, differs from version to version, so nobody can say it but systemd itself: the
-//! units are written into a temporary directory, `systemd-analyze verify` reads them once for all wards, and what it
-//! says of a line that came from a ward is said of the ward's line. What it says of others is no concern of ours.
+//! Keys and their valid values differ between versions, so only systemd itself can judge them: the
+//! units are written into a temporary directory, `systemd-analyze verify` reads them once for all
+//! wards, and a complaint about a line that came from a ward is reported at the ward's line.
+//! Complaints about other lines are dropped.
 
 use super::Checked;
 use crate::core::config::ward::NativeLine;
@@ -13,10 +14,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-/// systemd's complaints.
+/// Returns systemd's complaints as problems.
 ///
 /// # Errors
-/// Why it was not asked.
+/// The reason why systemd was not asked.
 pub(super) fn warnings(root: &Path, checked: &Checked) -> Result<Vec<Problem>, String> {
     if root != Path::new("/") {
         return Err(format!("the one below {} is another", root.display()));
@@ -44,14 +45,14 @@ pub(super) fn warnings(root: &Path, checked: &Checked) -> Result<Vec<Problem>, S
     Ok(problems)
 }
 
-/// A line of a unit and what systemd says of it.
+/// A line of a unit and systemd's complaint about it.
 struct Complaint {
     unit: String,
     line: usize,
     text: String,
 }
 
-/// Shows systemd the units.
+/// Has systemd verify the units, and returns its complaints.
 fn complaints(units: &HashMap<&str, (&Ward, &str)>) -> Result<Vec<Complaint>, String> {
     let failed = |error: std::io::Error| format!("failed to write them into a temporary directory: {error}");
     let directory = tempfile::Builder::new().prefix("unitward-check.").tempdir().map_err(failed)?;
@@ -77,14 +78,14 @@ fn complaints(units: &HashMap<&str, (&Ward, &str)>) -> Result<Vec<Complaint>, St
     Ok(said.lines().filter_map(|line| complaint(line.strip_prefix(&prefix)?)).collect())
 }
 
-/// `UNIT:LINE: TEXT`.
+/// Parses a line `UNIT:LINE: TEXT`.
 fn complaint(line: &str) -> Option<Complaint> {
     let (place, text) = line.split_once(": ")?;
     let (unit, line) = place.rsplit_once(':')?;
     Some(Complaint { unit: unit.to_owned(), line: line.parse().ok()?, text: text.trim_end_matches('.').to_owned() })
 }
 
-/// What it says of the ward's line that the unit's line came from.
+/// Returns the complaint as a problem at the ward's line that the unit's line came from.
 fn said_of(units: &HashMap<&str, (&Ward, &str)>, complaint: &Complaint) -> Option<Problem> {
     let (ward, text) = units.get(complaint.unit.as_str())?;
     let (section, line) = origin(ward, text, complaint.line)?;
@@ -99,9 +100,9 @@ fn said_of(units: &HashMap<&str, (&Ward, &str)>, complaint: &Complaint) -> Optio
     Some(Problem { at, mistake })
 }
 
-/// The ward's line that line `number` of its unit was written from, and its section.
+/// Returns the ward's line from which line `number` of its unit was written, and its section.
 ///
-/// Lines are passed through as they are, so the same line for the second time is the ward's second such line.
+/// Lines are copied unchanged, so the second occurrence of a line is the ward's second such line.
 fn origin<'a>(ward: &'a Ward, unit: &'a str, number: usize) -> Option<(&'a str, &'a NativeLine)> {
     let before: Vec<&str> = unit.lines().take(number).collect();
     let written = *before.last()?;
@@ -118,14 +119,14 @@ fn origin<'a>(ward: &'a Ward, unit: &'a str, number: usize) -> Option<(&'a str, 
     Some((section, line))
 }
 
-/// `systemd 252`, as it calls itself.
+/// Returns systemd's name and version, as it prints them: `systemd 252`.
 fn version() -> String {
     let line = output(HostProgram::SystemdAnalyze, "--version");
     let words: Vec<_> = line.split_whitespace().take(2).collect();
     if words.len() == 2 { words.join(" ") } else { "systemd".to_owned() }
 }
 
-/// The keys systemd knows, by section.
+/// Returns the keys that systemd knows, by section.
 fn known_keys() -> HashMap<String, Vec<String>> {
     let mut keys: HashMap<String, Vec<String>> = HashMap::new();
     let mut section = String::new();
@@ -139,7 +140,7 @@ fn known_keys() -> HashMap<String, Vec<String>> {
     keys
 }
 
-/// What a program prints; nothing when it cannot be run.
+/// Returns the standard output of a program, or an empty text if it cannot be run.
 fn output(program: HostProgram, argument: &str) -> String {
     let done = program.command().arg(argument).output();
     done.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default()

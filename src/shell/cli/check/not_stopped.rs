@@ -1,13 +1,13 @@
-//! Units that systemd stops for nobody, so that nothing can keep them down.
+//! Units that systemd refuses to stop (`RefuseManualStop=`), so that they cannot be kept down.
 
 use crate::core::config::{Mistake, Problem, Ward};
 use crate::edge::unit_files;
 use std::path::Path;
 
-/// The setting that has it so.
+/// The setting that forbids a manual stop.
 const KEY: &str = "RefuseManualStop";
 
-/// The warning about such a unit, at the ward's line or at the name of the unit that says so itself.
+/// Warns of such a unit, at the ward's line or, if the unit itself sets it, at the ward's place.
 pub(super) fn warning(below: &Path, ward: &Ward) -> Option<Problem> {
     let own = ward.native.unit.iter().rfind(|line| line.key == KEY);
     let lines = unit_files::lines(below, &ward.unit());

@@ -1,10 +1,10 @@
-//! Units that recoveries themselves stand on, and units whose death nobody could tell of.
+//! Units that recoveries themselves need, and units whose death cannot be seen.
 
 use crate::core::config::step::Action;
 use crate::core::config::{Mistake, Problem, Ward};
 use crate::core::unit::{AdoptedUnit, ServiceLines};
 
-/// The warning about such a unit, or about one whose deaths systemd does not see.
+/// Returns the warning about such a unit, or about one whose deaths systemd does not see.
 pub(super) fn warning(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
     let unit = ward.unit();
     let text = match unit.as_str() {
@@ -31,8 +31,8 @@ fn reboots(ward: &Ward) -> bool {
     steps.into_iter().any(|step| matches!(step.action, Action::Reboot(_)))
 }
 
-/// A unit that stays up when its processes are gone, because systemd does not know which of them is
-/// the main one.
+/// Warns of a unit that stays up when its processes are gone, because systemd does not know which
+/// of them is the main one.
 fn unseen(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
     let service = ServiceLines::of(ward, adopted);
     let is = |key: &str, words: [&str; 4]| service.value(key).is_some_and(|value| words.contains(&value));

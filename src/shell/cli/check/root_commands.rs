@@ -1,5 +1,5 @@
-//! Commands that steps run as root, and what somebody else than root can change about them: the program, and the files that set
-//! their environment.
+//! Commands that steps run as root, and the parts of them that users other than root can change:
+//! the program, and the files that set their environment.
 
 use crate::core::config::read_native::values;
 use crate::core::config::step::{Action, Step};
@@ -8,7 +8,7 @@ use crate::core::unit::AdoptedUnit;
 use crate::edge::root;
 use std::path::Path;
 
-/// Warnings about the steps with `+` of one ward.
+/// Returns the warnings about the steps with `+` of one ward.
 pub(super) fn warnings(below: &Path, ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
     let steps: Vec<_> = ward.conditions.iter().flat_map(|condition| &condition.steps).collect();
     let mut problems: Vec<_> = steps.iter().flat_map(|step| programs(below, step)).collect();
@@ -20,7 +20,7 @@ pub(super) fn warnings(below: &Path, ward: &Ward, adopted: Option<&AdoptedUnit>)
     problems
 }
 
-/// The commands of a step that run as root, with their places.
+/// Returns the commands of a step that run as root, with their places.
 fn commands(step: &Step) -> impl Iterator<Item = (&str, Place)> {
     let others = step.otherwise.iter().map(|other| (&other.action, &other.at));
     std::iter::once((&step.action, &step.at)).chain(others).filter_map(|(action, at)| match action {

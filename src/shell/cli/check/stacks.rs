@@ -1,4 +1,4 @@
-//! What is written well in a stack and yet will not do what it seems to.
+//! Settings of a stack that are well-formed but have no effect, or cannot work.
 
 use super::warning;
 use crate::core::config::{DescribedStack, Mistake, Place, Problem, Settings, Stack};
@@ -25,7 +25,7 @@ pub(super) fn warnings(below: &Path, planned: &PlannedStack<'_>, settings: &Sett
     warnings
 }
 
-/// Two switches elsewhere must be on for a report to leave the host. Each that is not is named.
+/// Warns of each of two settings elsewhere that prevents reports from leaving the host.
 fn unsent(planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
     let mut off = Vec::new();
     if !settings.mqtt.wants_broker {
@@ -42,7 +42,7 @@ fn unsent(planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
     off.into_iter().map(warning).collect()
 }
 
-/// A script that cannot be run, or that somebody else can replace.
+/// Warns of a script that cannot be run, or that a user other than root can replace.
 fn script(below: &Path, stack: &Stack, at: &Place) -> Option<Problem> {
     let program = stack.restart_script.as_ref()?.words.first()?;
     let found = root::resolve(below, Path::new(program)).and_then(|path| path.metadata().ok());

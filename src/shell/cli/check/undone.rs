@@ -1,7 +1,7 @@
-//! Drop-ins of the administrator that take away what the generator writes.
+//! Drop-ins of the administrator that cancel lines which the generator writes.
 //!
-//! systemd reads drop-ins in the order of their names and after the unit itself, so one that resets a list, or gives a
-//! time-out, undoes what stands before it.
+//! systemd reads drop-ins in the order of their names and after the unit itself, so one that resets
+//! a list, or sets a time-out, cancels the lines before it.
 
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, Mistake, Problem, Ward};
@@ -9,13 +9,14 @@ use crate::core::unit::{Content, DROP_IN, Output};
 use crate::edge::unit_files;
 use std::path::Path;
 
-/// Lists that our lines stand in.
+/// Lists that contain generated lines.
 const LISTS: [&str; 4] = ["ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStopPost"];
 
-/// The lines of drop-ins that undo the unit of `ward`, whose first output it is.
+/// Returns warnings about the lines of drop-ins that undo the unit of `ward`, the first of
+/// `outputs`.
 pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Problem> {
     let Some(Content::File(ours)) = outputs.first().map(|output| &output.content) else { return Vec::new() };
-    // A drop-in for a unit of ours always comes after it.
+    // A drop-in for a generated unit always comes after it.
     let after = (ward.form != Form::Defined).then_some(DROP_IN);
     let written = |key: &str| ours.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let undone = |(section, line): (String, NativeLine)| {
@@ -44,7 +45,7 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
                     "this changes systemd's start limit, the net beneath DeathLimit= in {source}; take the line out"
                 )
             }
-            // Of 0 there is no limit.
+            // A burst of 0 means no limit.
             ("Unit" | "Service", "StartLimitBurst")
                 if written(key).is_some_and(|wide| is_narrower(&line.value, wide)) =>
             {
@@ -58,7 +59,7 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
     unit_files::drop_in_lines(root, &ward.unit(), after).into_iter().filter_map(undone).collect()
 }
 
-/// Whether a drop-in's number of starts is a limit below ours.
+/// Returns true if a drop-in's number of starts is a limit below ours.
 fn is_narrower(theirs: &str, ours: &str) -> bool {
     let number = |text: &str| text.parse::<u32>().ok();
     number(theirs).zip(number(ours)).is_some_and(|(theirs, ours)| 0 < theirs && theirs < ours)

@@ -1,7 +1,8 @@
-//! Files in the configuration's directories that look as if they were meant for it, and that nobody reads.
+//! Files in the configuration's directories that look like configuration and are not read.
 //!
-//! Passwords, certificates and notes may lie beside the wards. What counts as meant is a name with `.ward`, `.stack` or
-//! `.conf` in it, or a first line that is a section of ours.
+//! Passwords, certificates and notes may lie beside the wards. A file counts as configuration if
+//! its name has `.ward`, `.stack` or `.sr` before another ending, or, below `/etc`, if its first
+//! section is one of ours or of a service.
 
 use crate::core::config::{ConditionKind, Mistake, Place, Problem};
 use crate::edge::root::{self, SEARCH_PATH};
@@ -10,10 +11,10 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-/// Endings of what is read.
+/// Endings of the names of files that are read.
 const READ: [&str; 3] = [".ward", ".stack", ".sr"];
 
-/// How much of a file is looked at for its first section, in bytes.
+/// Number of bytes of a file that are read to find its first section.
 const BEGINNING: u64 = 4096;
 
 /// The warnings.
@@ -48,7 +49,7 @@ fn names(below: &Path, directory: &Path) -> Vec<String> {
     names
 }
 
-/// What is wrong with a directory of drop-ins.
+/// Returns the problems of a directory of drop-ins.
 fn drop_ins(below: &Path, directory: &Path, has_main: bool) -> Vec<Problem> {
     let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if !root::below(below, directory).is_dir() {
@@ -70,7 +71,7 @@ fn drop_ins(below: &Path, directory: &Path, has_main: bool) -> Vec<Problem> {
         .collect()
 }
 
-/// A file that looks meant.
+/// Warns of a file that looks like configuration and is not read.
 fn meant(below: &Path, path: &Path, name: &str) -> Option<Problem> {
     let outside = root::resolve(below, path)?;
     if !outside.is_file() {
@@ -98,7 +99,7 @@ fn meant(below: &Path, path: &Path, name: &str) -> Option<Problem> {
     Some(Problem { at: Place::whole(path.into()), mistake: Mistake::Unread { why, nearest } })
 }
 
-/// The first section, if it is one of ours or of a service.
+/// Returns the first section of a file, if it is one of ours or of a service.
 fn first_section(path: &Path) -> Option<String> {
     let mut bytes = Vec::new();
     fs::File::open(path).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;

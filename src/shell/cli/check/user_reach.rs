@@ -1,10 +1,10 @@
-//! Settings by which a service's user reaches into what is root's.
+//! Settings that give a service's user access to resources of root.
 
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Mistake, Place, Problem, Ward};
 use crate::core::unit::AdoptedUnit;
 
-/// Warnings about the unit of one ward, all its lines together.
+/// Returns the warnings about the unit of one ward, with the lines of both ward and adopted unit.
 pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
     let own = AdoptedUnit::new(ward.native.service.clone(), Vec::new());
     let known = |setting: fn(&AdoptedUnit) -> Option<&String>| setting(&own).or_else(|| setting(adopted?)).cloned();
@@ -30,13 +30,13 @@ pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Proble
     delegated.into_iter().chain(taken).collect()
 }
 
-/// The ward's own line, or the ward where the line is the adopted unit's.
+/// Returns the place of the ward's own line, or of the ward if the line is the adopted unit's.
 fn place(ward: &Ward, key: &str) -> Place {
     let line = ward.native.service.iter().rfind(|line| line.key == key);
     line.map_or_else(|| ward.unit_at.clone(), |line: &NativeLine| line.place_of(0))
 }
 
-/// As systemd reads a boolean.
+/// Returns true if systemd reads the value as false.
 fn is_no(value: &str) -> bool {
     ["no", "false", "off", "0", "n", "f", ""].contains(&value.to_ascii_lowercase().as_str())
 }

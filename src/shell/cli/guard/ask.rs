@@ -1,4 +1,5 @@
-//! What PID 1 says of the unit, as the proposal needs it; or why no ward can guard it.
+//! Properties of the unit from PID 1, as the proposal needs them; or the reason why no ward can
+//! guard it.
 
 use super::refusal;
 use crate::core::config::UnitName;
@@ -9,7 +10,7 @@ use crate::edge::up;
 use anyhow::Context as _;
 use std::time::Duration;
 
-/// What is asked of any unit.
+/// Properties that are requested of every unit.
 const OF_UNIT: [&str; 16] = [
     "Id",
     "LoadState",
@@ -29,24 +30,24 @@ const OF_UNIT: [&str; 16] = [
     "StartLimitAction",
 ];
 
-/// What is asked of a service.
+/// Properties that are requested of a service in addition.
 const OF_SERVICE: [&str; 8] =
     ["Type", "Restart", "RestartUSec", "WatchdogUSec", "PIDFile", "RemainAfterExit", "User", "MainPID"];
 
 /// A unit that could be guarded.
 pub(super) struct Asked {
     pub(super) found: Found,
-    /// The name that was asked for, where it is an alias.
+    /// The requested name, if it is an alias.
     pub(super) alias: Option<String>,
-    /// Its file.
+    /// Path of its unit file.
     pub(super) file: String,
-    /// What that was made of.
+    /// Path of the source that a generator made the unit file from.
     pub(super) source: String,
-    /// Its drop-ins that systemd has loaded.
+    /// Paths of the drop-ins that systemd has loaded for it.
     pub(super) drop_ins: Vec<String>,
 }
 
-/// Asks about the unit that somebody means by `name`; or says why it cannot be guarded.
+/// Asks about the unit that is meant by `name`; or returns the reason why it cannot be guarded.
 pub(super) fn ask(name: &str) -> anyhow::Result<Result<Asked, String>> {
     let unit = match meant(name) {
         Ok(unit) => unit,
@@ -70,7 +71,7 @@ pub(super) fn ask(name: &str) -> anyhow::Result<Result<Asked, String>> {
     }))
 }
 
-/// The unit's name; a service's suffix may be left out.
+/// Returns the unit's name; the suffix of a service may be left out.
 fn meant(name: &str) -> Result<UnitName, String> {
     let with_suffix = || UnitName::new(&[name, ".service"].concat());
     match UnitName::new(name).or_else(|why| if why == BadName::Suffix { with_suffix() } else { Err(why) }) {

@@ -1,4 +1,4 @@
-//! Writes the ward, has systemd read it, and looks whether it is in force.
+//! Writes the ward, makes systemd read it, and checks that it is in force.
 
 use super::Fitting;
 use crate::core::unit::DROP_IN;
@@ -9,7 +9,8 @@ use crate::edge::up;
 use anyhow::Context as _;
 use std::io::ErrorKind;
 
-/// Installs it; gives what is now in force, or why it is not installed or not in force.
+/// Installs the ward; returns sentences about what is now in force, or the reason why it is not
+/// installed or not in force.
 pub(super) fn install(fitting: &Fitting) -> anyhow::Result<Result<Vec<String>, String>> {
     let Fitting { unit, path, proposal, .. } = fitting;
     let shown = path.display();

@@ -33,7 +33,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Prints it; with what is in force, where the ward was installed.
+/// Prints the document; with the sentences about what is in force, if the ward was installed.
 pub(super) fn print(fitting: &Fitting, in_force: Option<&[String]>) -> anyhow::Result<()> {
     let document = serde_json::to_string(&Document::of(fitting, in_force))?;
     write_json(&mut std::io::stdout().lock(), &document)?;

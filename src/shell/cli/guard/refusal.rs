@@ -1,4 +1,4 @@
-//! Units that no ward can guard, or that one guards already: why, and what to do.
+//! Reasons why a unit cannot be guarded, or is guarded already, and remedies.
 
 use super::DIRECTORY;
 use super::ask::Asked;
@@ -9,7 +9,7 @@ use crate::edge::root::{self, Files, SEARCH_PATH};
 use crate::edge::{systemctl, unit_files};
 use std::path::{Path, PathBuf};
 
-/// Why a unit that is no service is not guarded.
+/// Returns the refusal of a unit that is not a service.
 pub(super) fn by_kind(unit: &UnitName, known: &Properties) -> Option<String> {
     let suffix = unit.suffix();
     let article = if suffix == "automount" { "an" } else { "a" };
@@ -34,7 +34,7 @@ pub(super) fn by_kind(unit: &UnitName, known: &Properties) -> Option<String> {
     Some(format!("{what}; {advice}."))
 }
 
-/// Why a service as systemd knows it cannot be guarded.
+/// Returns the refusal of a service that cannot be guarded in its present state.
 pub(super) fn by_state(unit: &UnitName, known: &Properties) -> Option<String> {
     match known.text("LoadState") {
         "masked" => {
@@ -64,7 +64,7 @@ fn missing(unit: &UnitName) -> String {
     format!("There is no {unit}; {advice}{service}.")
 }
 
-/// That a template is many units.
+/// Returns the refusal of a template, which is many units.
 pub(super) fn template(name: &str) -> String {
     let stem = name.strip_suffix(".service").unwrap_or(name);
     let pattern = format!("{stem}*.service");
@@ -77,7 +77,7 @@ pub(super) fn template(name: &str) -> String {
     format!("{stem}.service is a template; guard its instances one by one ({loaded}): \"unitward guard {example}\".")
 }
 
-/// Why a unit gets no ward: it has one, it is ours, or the name is taken.
+/// Returns the refusal of a unit that has a ward, that Unitward generates, or whose name is taken.
 pub(super) fn taken(asked: &Asked) -> Option<String> {
     let unit = &asked.found.unit;
     let (config, _) = root::load(Path::new("/"));
@@ -103,12 +103,13 @@ pub(super) fn taken(asked: &Asked) -> Option<String> {
     ))
 }
 
-/// Whether our generator has written the unit.
+/// Returns true if our generator has written the unit.
 fn is_generated(asked: &Asked) -> bool {
     asked.file.starts_with("/run/systemd/generator") && unit_files::is_ours(Path::new(&asked.file))
 }
 
-/// The file of a ward with this name. An empty one is the shell's, which has made it for our output.
+/// Returns the file of a ward with this name. An empty file in `/etc/unitward` does not count: a
+/// shell creates it for redirected output.
 fn name_taken(name: &str) -> Option<PathBuf> {
     let files = Files::list(Path::new("/"));
     files.ward_names().find(|known| *known == name)?;
@@ -120,7 +121,7 @@ fn name_taken(name: &str) -> Option<PathBuf> {
     })
 }
 
-/// The loaded services that could be guarded and are not.
+/// Returns the loaded services that could be guarded and are not.
 pub(in crate::shell::cli) fn unguarded() -> Vec<String> {
     let (config, _) = root::load(Path::new("/"));
     let mut services = systemctl::loaded_services(&[]).unwrap_or_default();

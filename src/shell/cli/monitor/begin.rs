@@ -1,4 +1,5 @@
-//! What `unitward monitor` says at its beginning: what it watches. And whether there is a ward of the name it is given.
+//! First message of `unitward monitor`: the units it watches. Also checks that there is a ward of
+//! the given name.
 
 use crate::core::config::names::is_meant;
 use crate::core::visible::visible;
@@ -6,18 +7,19 @@ use crate::shell::cli::reports::table::counted;
 use crate::shell::survey::list::List;
 use crate::shell::survey::{Answer, Question, ask};
 
-/// How it begins.
+/// The ward to watch, and the first message.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Begin {
-    /// The ward by the name that signals tell of it.
+    /// The ward, by the name that signals have.
     pub(super) ward: Option<String>,
     pub(super) words: Option<String>,
 }
 
-/// Looks what there is. Where nobody answers, as before the bus is there, it is not known yet and all is heard.
+/// Looks up the wards. Without an answer, as before the bus is there, the name is not checked and
+/// all signals are printed.
 ///
 /// # Errors
-/// A sentence, where there is no such ward.
+/// A sentence, if there is no such ward.
 pub(super) async fn begin(ward: Option<&str>) -> Result<Begin, String> {
     let unknown = || Ok(Begin { ward: ward.map(str::to_owned), words: None });
     let Ok(Answer::Document(document)) = ask(&Question::List).await else { return unknown() };
@@ -31,7 +33,7 @@ pub(super) async fn begin(ward: Option<&str>) -> Result<Begin, String> {
     }
 }
 
-/// The same from the list; `None`: it has nothing of this name.
+/// Does the same from the list; `None`: the list has nothing of this name.
 fn of(list: &List, ward: Option<&str>) -> Option<Result<Begin, String>> {
     let begin = |ward: Option<&String>, words| Some(Ok(Begin { ward: ward.cloned(), words: Some(words) }));
     let Some(name) = ward else {

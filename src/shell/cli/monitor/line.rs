@@ -11,19 +11,19 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fmt;
 
-/// Columns before the words, where the subject has no more than its own.
+/// Columns before the words, if the subject fits into its column.
 pub(super) const INDENT: usize = 43;
 
-/// Whether there is a daemon that tells anything.
+/// Presence of the daemon on the bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
     Here,
     Gone,
 }
 
-/// What is printed.
+/// One event.
 pub(super) struct Line<'n> {
-    /// Milliseconds since the epoch.
+    /// Time, in milliseconds since the epoch.
     at: u64,
     what: What<'n>,
 }
@@ -33,35 +33,35 @@ enum What<'n> {
     Presence(Presence),
 }
 
-/// The JSON: the signal's fields between those that all have and those of one.
+/// The JSON object: the signal's fields between fields that all events have and those of one kind.
 #[derive(Serialize)]
 struct Object<'n, B> {
     event: &'static str,
     #[serde(flatten)]
     body: &'n B,
-    /// Where the signal has none.
+    /// Time of the event, if the signal has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dead_service: Option<&'n str>,
 }
 
-/// No fields.
+/// A body without fields.
 #[derive(Serialize)]
 struct Nothing {}
 
 impl<'n> Line<'n> {
-    /// Of a signal that has just come.
+    /// Makes the line of a signal that has just been received.
     pub(super) fn of(news: &'n News) -> Self {
         Self { at: news.at(clock::since_epoch()), what: What::News(news) }
     }
 
-    /// Of the daemon itself.
+    /// Makes the line about the daemon's presence.
     pub(super) fn of_presence(presence: Presence) -> Self {
         Self { at: clock::since_epoch(), what: What::Presence(presence) }
     }
 
-    /// One line of JSON.
+    /// Returns the event as one line of JSON.
     pub(super) fn to_json(&self) -> String {
         let at = Some(self.at);
         match &self.what {

@@ -1,7 +1,8 @@
-//! What a daemon-reload would change: the plan beside what the generator has written, as a unified diff.
+//! Changes that a daemon-reload would make: the plan beside the generator's last output, as a
+//! unified diff.
 //!
-//! Other generators write into the same directories. Ours are the files that the plan names, those that begin as ours do, and links
-//! to either.
+//! Other generators write into the same directories. Ours are the files that the plan names, those
+//! that begin with our heading, and links to either.
 
 use super::directory;
 use super::shown;
@@ -18,12 +19,12 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Exit status when there is something to do, as diff(1) has it.
+/// Exit status when there is a difference, as diff(1) has it.
 const DIFFERENT: u8 = 1;
 /// The socket of a stack, a template of ours.
 const SOCKET: &str = "unitward-stack@";
 
-/// Files and links by their place on the host.
+/// Files and links by their path on the host.
 type Tree = BTreeMap<PathBuf, Content>;
 
 /// Runs the command.
@@ -57,7 +58,7 @@ fn place(output: &Output) -> PathBuf {
     Path::new(directory(output.rank)).join(&output.path)
 }
 
-/// What the generator has written, as far as it is ours.
+/// Reads the generator's last output; files of other generators are left out.
 fn written(below: &Path, planned: &Tree) -> anyhow::Result<Tree> {
     let mut found = Tree::new();
     for rank in [Rank::Normal, Rank::Late] {
@@ -81,7 +82,7 @@ fn written(below: &Path, planned: &Tree) -> anyhow::Result<Tree> {
     Ok(found)
 }
 
-/// Everything below a folder; nothing where it is not there.
+/// Reads everything below a folder; nothing if there is no such folder.
 fn read(folder: &Path, place: &Path, found: &mut Tree) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -102,7 +103,7 @@ fn read(folder: &Path, place: &Path, found: &mut Tree) -> io::Result<()> {
     Ok(())
 }
 
-/// The unified diff of all that differs.
+/// Returns the unified diff of all files and links that differ.
 fn compare(written: &Tree, planned: &Tree) -> String {
     let mut paths: Vec<_> = written.keys().chain(planned.keys()).collect();
     paths.sort_unstable();
@@ -141,7 +142,8 @@ fn painted(line: &str) -> String {
     format!("\x1b[{colour}m{line}\x1b[0m")
 }
 
-/// The planned units whose files have changed since systemd has read them. Where it cannot be asked there is nothing to say.
+/// Returns the planned units whose files have changed since systemd read them; none if systemd
+/// cannot be asked.
 fn outdated(planned: &Tree) -> Vec<String> {
     let units: Vec<&str> = planned.keys().filter_map(|path| unit(path)).collect();
     if units.is_empty() {
@@ -152,7 +154,7 @@ fn outdated(planned: &Tree) -> Vec<String> {
     outdated.map(|unit| unit.text("Id").to_owned()).collect()
 }
 
-/// The unit that a file of ours is about.
+/// Returns the unit that a file of ours belongs to; `None` for a link that enables a unit.
 fn unit(path: &Path) -> Option<&str> {
     let folder = path.parent()?.file_name()?.to_str()?;
     let is_link = [".wants", ".requires", ".upholds"].iter().any(|kind| folder.ends_with(kind));

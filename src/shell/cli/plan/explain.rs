@@ -1,4 +1,4 @@
-//! `unitward plan --explain`: what will happen when a ward dies.
+//! `unitward plan --explain`: the events after a ward's death.
 
 use crate::core::config::{Problem, SourceFiles, UnitName, Ward, nearest};
 use crate::core::explain::{Subject, explain as parts, text};
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 /// Columns of the text.
 const WIDTH: usize = 80;
 
-/// What is said of a ward, and what is wrong in its files.
+/// Explanation of a ward, and the problems in its file.
 pub(in crate::shell::cli) struct Told {
     pub(in crate::shell::cli) text: String,
     problems: Vec<Problem>,
@@ -40,7 +40,8 @@ pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The explanation of a ward, beside one that is on no disk yet; or why there is none.
+/// Returns the explanation of a ward, with an additional one that is on no disk yet; or the reason
+/// why there is none.
 pub(in crate::shell::cli) fn told(
     below: &Path,
     name: &str,

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 /// Columns before the values.
 pub(super) const INDENT: usize = 12;
 
-/// The text.
+/// Returns the text.
 pub(super) fn detail(told: &Document, zone: &TimeZone) -> String {
     let mut text = Text(String::new());
     text.line(if told.full_restart.is_some() { "Stack" } else { "Ward" }, &told.ward);
@@ -79,7 +79,7 @@ fn recovered(text: &mut Text, recovery: &Recovery, zone: &TimeZone) {
     text.block("Steps", steps(&recovery.steps));
 }
 
-/// What there is to say where no recovery is stored.
+/// Describes the recovery if none is stored.
 fn standing(told: &Document) -> String {
     match (told.recovery_state.as_deref(), &told.recovery_of) {
         (Some("part-of"), Some(first)) => format!("part of that from death {first}"),
@@ -90,7 +90,7 @@ fn standing(told: &Document) -> String {
     }
 }
 
-/// The steps in columns.
+/// Returns the steps, in columns.
 fn steps(steps: &[Step]) -> impl Iterator<Item = String> {
     let shown = |word: &Option<String>| visible(word.as_deref().unwrap_or("-"));
     let mut table = Table::new();
@@ -115,7 +115,8 @@ fn report(told: &Document, zone: &TimeZone) -> String {
     }
 }
 
-/// `sent 2025-02-06 10:42:23.968, report-id …`; nothing where there is no report.
+/// Formats the delivery as `sent 2025-02-06 10:42:23.968, report-id …`; `None` if there is no
+/// report.
 fn delivered(way: &Way, zone: &TimeZone) -> Option<String> {
     let (word, id) = (way.became()?.word(), way.report_id.as_ref()?);
     let state = match (way.report_timestamp, &way.refusal) {
@@ -135,7 +136,7 @@ fn witness(witness: &str) -> &str {
     }
 }
 
-/// Lines of a key and a value.
+/// Text of lines with a key and a value.
 struct Text(String);
 
 impl Text {
@@ -144,7 +145,7 @@ impl Text {
         self.0.push_str(&format!("{key:>INDENT$}{colon} {}\n", visible(value)));
     }
 
-    /// Several values below each other.
+    /// Adds several values, one below the other.
     fn block(&mut self, key: &str, lines: impl Iterator<Item = String>) {
         let mut key = key;
         for line in lines {

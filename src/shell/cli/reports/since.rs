@@ -1,17 +1,17 @@
-//! A time as systemd.time(7) writes it, read by the program that knows it.
+//! Times in the syntax of systemd.time(7), parsed by systemd-analyze.
 
 use crate::edge::program::HostProgram;
 use anyhow::{Context as _, bail};
 
-/// What `--since` says, in milliseconds since the epoch.
+/// Parses the value of `--since` into milliseconds since the epoch.
 pub(in crate::shell::cli) fn since(text: &str) -> anyhow::Result<u64> {
     time("--since", text)
 }
 
-/// What an option says, in milliseconds since the epoch.
+/// Parses the value of an option into milliseconds since the epoch.
 pub(in crate::shell::cli) fn time(option: &str, text: &str) -> anyhow::Result<u64> {
     let mut asked = HostProgram::SystemdAnalyze.command();
-    // Times without a zone are in the caller's.
+    // Times without a zone are in the caller's zone.
     asked.args(["timestamp", "--", text]).envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)));
     let answer =
         asked.output().with_context(|| format!("failed to run systemd-analyze, which reads the time of {option}"))?;
@@ -22,7 +22,7 @@ pub(in crate::shell::cli) fn time(option: &str, text: &str) -> anyhow::Result<u6
     }
 }
 
-/// `   UNIX seconds: @1795236246.164889`, in milliseconds.
+/// Parses a line `   UNIX seconds: @1795236246.164889` into milliseconds.
 fn seconds(line: &str) -> Option<u64> {
     let number = line.trim().strip_prefix("UNIX seconds: @")?;
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));

@@ -1,7 +1,9 @@
-//! What deaths came to, one line a ward: how often it died, how long it was down for that, and how much of the time it was up.
+//! Summary of deaths, one line a ward: number of deaths, downtime, and the share of time in which
+//! the ward was up.
 //!
-//! Downtime is what recoveries say, from a death until the main process ran again. A death without such a time, as after the
-//! last of too many, makes the sum a least, and the availability a most. The time in which the host was off counts as up.
+//! Downtime is taken from recoveries: from a death until the main process ran again. A death
+//! without that time, as after the last of too many, makes the sum a lower bound, and the
+//! availability an upper bound. Time in which the host was off counts as up.
 
 use super::table::{counted, time};
 use crate::core::visible::visible;
@@ -14,11 +16,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-/// The time that is looked at.
+/// The period that is summed up, in milliseconds since the epoch.
 pub(super) struct Window {
-    /// `None`: since the first death that is known.
+    /// Beginning; `None`: the first death that is known.
     pub(super) since: Option<u64>,
-    /// `None`: until now.
+    /// End; `None`: now.
     pub(super) until: Option<u64>,
     pub(super) now: u64,
 }
@@ -26,10 +28,10 @@ pub(super) struct Window {
 /// The document. The order of the fields is the order of the keys.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Summary {
-    /// The time that is looked at, milliseconds since the epoch.
+    /// Beginning of the period, in milliseconds since the epoch.
     since: u64,
     until: u64,
-    /// Those that died in it.
+    /// Wards that died within the period.
     wards: Vec<OfWard>,
 }
 
@@ -40,22 +42,22 @@ struct OfWard {
     ward: String,
     unit: String,
     deaths: u64,
-    /// Those deaths that systemd calls a failure.
+    /// Number of deaths that systemd calls a failure.
     crashes: u64,
-    /// Deaths from which there was no full recovery.
+    /// Number of deaths without a full recovery.
     failed: u64,
     downtime_ms: u64,
     longest_downtime_ms: u64,
-    /// Deaths after which nobody knows how long it was down.
+    /// Number of deaths whose downtime is not known.
     downtime_unknown: u64,
-    /// The part of the time in which it was up, from 0 to 1.
+    /// Share of the period in which it was up, from 0 to 1.
     availability: f64,
-    /// From the first death to the last, divided by the number of times between.
+    /// Time from the first death to the last, divided by the number of intervals.
     mean_time_between_deaths_ms: Option<u64>,
 }
 
 impl Summary {
-    /// Sums up all deaths of the history in the order of their times.
+    /// Sums up the deaths of the history, which are in the order of their times.
     pub(super) fn of(found: &[Document], window: &Window) -> Self {
         let first = found.first().map_or(window.now, |told| told.timestamp);
         let (since, until) = (window.since.unwrap_or(first), window.until.unwrap_or(window.now));
@@ -94,14 +96,15 @@ impl OfWard {
     }
 }
 
-/// How long it was down for this death within that time.
+/// Returns the downtime of this death within the period, in milliseconds.
 fn down(told: &Document, (since, until): (u64, u64)) -> Option<u64> {
     let down = told.recovery.as_ref()?.downtime_ms?;
     let (begin, end) = (told.timestamp.max(since), told.timestamp.saturating_add(down).min(until));
     (begin <= end && told.timestamp <= until).then(|| end - begin)
 }
 
-/// Whether a death has no downtime of its own and is in no other's: those of one recovery belong to the death that began it.
+/// Returns true if a death has no downtime of its own and is not covered by another's: the downtime
+/// of one recovery belongs to the death that began it.
 fn is_open(told: &Document, all: &[&Document]) -> bool {
     let downtime = |told: &Document| told.recovery.as_ref().and_then(|recovery| recovery.downtime_ms);
     let covers = |other: &&Document| {
@@ -112,13 +115,13 @@ fn is_open(told: &Document, all: &[&Document]) -> bool {
     downtime(told).is_none() && !is_part()
 }
 
-/// A part to six places, never rounded up.
+/// Returns a quotient to six places, never rounded up.
 fn part(of: u64, whole: u64) -> f64 {
     let millionths = u128::from(of) * 1_000_000 / u128::from(whole.max(1));
     if whole == 0 { 1.0 } else { u32::try_from(millionths).map_or(1.0, f64::from) / 1e6 }
 }
 
-/// Prints it.
+/// Prints the summary.
 pub(super) fn print(summary: &Summary, form: Form) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     match form {
@@ -144,7 +147,7 @@ fn text(summary: &Summary, sheet: Sheet) -> String {
 
 fn cells(ward: &OfWard) -> Vec<String> {
     let (least, most) = if ward.downtime_unknown > 0 { (">=", "<=") } else { ("", "") };
-    // Cut, so that who died has no 100 %.
+    // Truncated, so that a ward that died never has 100 %.
     let percent = (ward.availability * 1e5).floor() / 1e3;
     let percent = if ward.downtime_ms > 0 { percent.min(99.999) } else { percent };
     vec![
@@ -158,6 +161,7 @@ fn cells(ward: &OfWard) -> Vec<String> {
     ]
 }
 
+/// Returns the line below the table:
 /// `2025-02-06 11:42:24.963 to 2025-02-06 11:42:44.963, 20s: 8 deaths of 2 wards.`
 fn below(summary: &Summary, zone: &TimeZone) -> String {
     let deaths: u64 = summary.wards.iter().map(|ward| ward.deaths).sum();

@@ -1,6 +1,6 @@
 //! The list for people: one line a death, in columns.
 //!
-//! A follower's later lines keep to the columns of those before, and only grow wider.
+//! Later lines of `--follow` keep the columns of earlier ones, and only grow wider.
 
 use crate::core::visible::visible;
 use crate::edge::history::Tallies;
@@ -12,34 +12,34 @@ use jiff::tz::TimeZone;
 use std::time::Duration;
 
 const HEADER: [&str; 7] = ["TIME", "ID", "WARD", "REASON", "PID", "REPORT", "RECOVERY"];
-/// The same where there is little room.
+/// Header of the brief form, for a narrow terminal.
 const BRIEF_HEADER: [&str; 6] = ["TIME", "ID", "WARD", "REASON", "REPORT", "RECOVERY"];
-/// Where the ward and the reason stand in both.
+/// Index of the ward's and of the reason's column in both headers.
 const WARD: usize = 2;
 const REASON: usize = 3;
-/// What is left of a ward's name and of a reason at the least.
+/// Minimum number of columns of a shortened ward's name or reason.
 const SHORTEST: usize = 6;
-/// Digits of an InvocationID that tell one from the other on a host.
+/// Number of digits of an InvocationID that distinguish deaths on a host.
 const DIGITS: usize = 8;
-/// What stands where nothing is known.
+/// Placeholder for an unknown value.
 pub(in crate::shell::cli) const NOTHING: &str = "-";
 
-/// Whether lines are coloured.
+/// Use of colours in lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::shell::cli) enum Paint {
     Plain,
     Ansi,
 }
 
-/// How much of a death a line shows.
+/// Level of detail of a death's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
     Full,
-    /// What an 80-column terminal has room for: no year, no PID, times in one unit.
+    /// For an 80-column terminal: no year, no PID, times in one unit.
     Brief,
 }
 
-/// The table so far.
+/// State of the table between calls.
 pub(super) struct Table {
     sheet: Sheet,
     detail: Detail,
@@ -51,7 +51,8 @@ impl Table {
         Self { sheet, detail: Detail::Full, widths: Vec::new() }
     }
 
-    /// The lines of these deaths; the first ones have a header above them, and the first that have no room for everything.
+    /// Returns the lines of these deaths; a header precedes the first ones, and the first ones in
+    /// the brief form.
     pub(super) fn lines(&mut self, found: &[Document], zone: &TimeZone) -> String {
         if found.is_empty() {
             return String::new();
@@ -78,7 +79,8 @@ impl Table {
         self.painted(&lines, widths, found)
     }
 
-    /// The lines, with a header above them if they are the first, and how wide their columns are.
+    /// Lays the rows out; returns their lines, with a header if they are the first, and the widths
+    /// of their columns.
     fn laid(&self, rows: Vec<Vec<String>>) -> (Vec<String>, Vec<u16>) {
         let mut table = comfy_table::Table::new();
         table.load_style(TableStyle::new());
@@ -108,7 +110,7 @@ impl Table {
     }
 }
 
-/// `SIG 11 (Segmentation fault)` without what the number says.
+/// Removes the explanation in brackets: `SIG 11 (Segmentation fault)` becomes `SIG 11`.
 fn without_brackets(reason: &mut String, _: usize) {
     if let Some((code, _)) = reason.split_once(" (") {
         *reason = code.to_owned();
@@ -121,7 +123,7 @@ fn cut(text: &mut String, width: usize) {
 }
 
 impl Paint {
-    /// A line in this colour, the parameters of ANSI's "select graphic rendition".
+    /// Returns a line in this colour, given as parameters of ANSI's "select graphic rendition".
     pub(in crate::shell::cli) fn line(self, text: &str, colour: &str) -> String {
         match self {
             Self::Ansi if !colour.is_empty() => format!("\x1b[{colour}m{text}\x1b[0m\n"),
@@ -130,10 +132,11 @@ impl Paint {
     }
 }
 
-/// Bold.
+/// Colour parameter of headers: bold.
 pub(in crate::shell::cli) const HEADING: &str = "1";
 
-/// Red where something is lost for good, yellow where something is still to come.
+/// Returns the colour of a death's line: red for a permanent failure, yellow for a report that is
+/// pending.
 fn colour(told: &Document) -> &'static str {
     let outcome = told.recovery.as_ref().map(|recovery| recovery.outcome.as_str()).or(went(told));
     match told.report {
@@ -156,7 +159,7 @@ fn cells(told: &Document, zone: &TimeZone) -> [String; 7] {
     ]
 }
 
-/// The same in few columns: `02-06 11:42:24`, `recovered 184ms`.
+/// Returns the brief form of the cells: `02-06 11:42:24`, `recovered 184ms`.
 fn brief_cells(told: &Document, zone: &TimeZone) -> [String; 6] {
     let [at, id, ward, reason, _, report, recovery] = cells(told, zone);
     let recovery = match told.recovery.as_ref().and_then(|recovery| Some((recovery, recovery.downtime_ms?))) {
@@ -169,12 +172,12 @@ fn brief_cells(told: &Document, zone: &TimeZone) -> [String; 6] {
     [at, id, ward, reason, report, recovery]
 }
 
-/// How a full restart went.
+/// Returns the outcome of a full restart.
 fn went(told: &Document) -> Option<&str> {
     told.full_restart.as_ref()?.outcome.as_deref()
 }
 
-/// What there is to say where no recovery is stored: `under way`, `part of 1a2b3c4d`.
+/// Describes the recovery if none is stored: `under way`, `part of 1a2b3c4d`.
 fn standing(told: &Document) -> String {
     match (told.recovery_state.as_deref(), &told.recovery_of) {
         (Some("part-of"), Some(first)) => format!("part of {}", first.chars().take(DIGITS).collect::<String>()),
@@ -183,7 +186,7 @@ fn standing(told: &Document) -> String {
     }
 }
 
-/// `recovered, 184ms down`.
+/// Formats a recovery as `recovered, 184ms down`.
 fn recovered(recovery: &Recovery) -> String {
     let outcome = visible(&recovery.outcome);
     match recovery.downtime_ms {
@@ -192,23 +195,24 @@ fn recovered(recovery: &Recovery) -> String {
     }
 }
 
-/// What tells it from the others.
+/// Returns the ID of a death: the first digits of its InvocationID.
 pub(super) fn id(told: &Document) -> String {
     told.invocation.chars().take(DIGITS).collect()
 }
 
-/// Local time with milliseconds.
+/// Formats a local time with milliseconds.
 pub(in crate::shell::cli) fn time(ms: u64, zone: &TimeZone) -> String {
     let stamp = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     stamp.map_or_else(|| NOTHING.to_owned(), |stamp| stamp.to_zoned(zone.clone()).strftime("%F %T%.3f").to_string())
 }
 
-/// `4s 312ms`.
+/// Formats a span as `4s 312ms`.
 pub(in crate::shell::cli) fn span(ms: u64) -> String {
     humantime::format_duration(Duration::from_millis(ms)).to_string()
 }
 
-/// The line below the table: `12 deaths, 10 reports sent, 2 waiting.` Without the history at hand nothing is known of drops.
+/// Returns the line below the table: `12 deaths, 10 reports sent, 2 waiting.` Without the tallies
+/// of the history, dropped deaths are not known.
 pub(super) fn sum(found: &[Document], stored: Option<Tallies>) -> String {
     let became = |wanted: Became| found.iter().filter(|told| told.report == Some(wanted)).count();
     let (sent, waiting, refused) = (became(Became::Sent), became(Became::Waiting), became(Became::Refused));
@@ -232,7 +236,7 @@ pub(super) fn sum(found: &[Document], stored: Option<Tallies>) -> String {
     line
 }
 
-/// `1 death`, `2 deaths`.
+/// Formats a count: `1 death`, `2 deaths`.
 pub(in crate::shell::cli) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

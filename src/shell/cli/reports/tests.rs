@@ -1,4 +1,4 @@
-//! What is printed of a history that the store has made.
+//! Tests of the output from a history that the store has made.
 
 mod selected;
 
@@ -89,7 +89,7 @@ fn recovery(number: u64, outcome: &str) -> Change {
     }))
 }
 
-/// What death 8 led to.
+/// The full restart that death 8 led to.
 fn full_restart() -> Change {
     let cause = Cause { unit: key(8).unit, invocation: key(8).invocation };
     let caller = "web (5 deaths in 60 s)".into();

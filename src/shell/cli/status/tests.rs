@@ -1,4 +1,4 @@
-//! What a status says, from the documents that are kept.
+//! Tests of the status text, from the documents that are kept as fixtures.
 
 use super::*;
 use crate::shell::cli::desk::fixture;

@@ -1,4 +1,4 @@
-//! What is drawn, before it is known whether as text or as a picture: lanes with bars, and moments.
+//! A drawing, independent of its output as text or as a picture: lanes with bars, and moments.
 
 mod full_restart;
 mod overview;
@@ -11,23 +11,23 @@ use jiff::tz::TimeZone;
 /// A drawing.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Chart {
-    /// What it is about.
+    /// Subject of the drawing.
     pub(super) title: String,
-    /// Why, what came of it, how long it took.
+    /// Time, outcome and duration, in one line.
     pub(super) summary: String,
-    /// What must be known to read it rightly.
+    /// Notes that are needed to read it correctly.
     pub(super) notes: Vec<String>,
-    /// Top to bottom.
+    /// Lanes, from top to bottom.
     pub(super) lanes: Vec<Lane>,
-    /// Moments, in their order.
+    /// Moments, in chronological order.
     pub(super) moments: Vec<Moment>,
     /// The axis.
     pub(super) scale: Scale,
-    /// What its ticks count.
+    /// Meaning of the axis's ticks.
     pub(super) clock: Clock,
 }
 
-/// What an axis counts.
+/// Meaning of the ticks of an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clock {
     /// Time since the beginning, 0.
@@ -39,15 +39,15 @@ pub(super) enum Clock {
 /// One line of the drawing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lane {
-    /// Who or what.
+    /// The unit, start or step that the lane shows.
     pub(super) label: String,
-    /// Whether it belongs to the line above it.
+    /// Rank of the lane, which says if it belongs to the lane above.
     pub(super) rank: Rank,
-    /// What it did, in the order of time.
+    /// Bars, in chronological order.
     pub(super) bars: Vec<Bar>,
 }
 
-/// How far a lane's label is indented.
+/// Rank of a lane, which sets the indentation of its label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rank {
     /// A unit.
@@ -64,36 +64,36 @@ pub(super) struct Bar {
     pub(super) from: Ms,
     pub(super) to: Ms,
     pub(super) kind: Kind,
-    /// What it says beside its length.
+    /// Text beside its length.
     pub(super) label: String,
 }
 
-/// What a bar stands for.
+/// Meaning of a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// The main process does not run.
     Down,
-    /// A start waits.
+    /// A start waits; in the overview, a recovery is under way.
     Backoff,
-    /// A start.
+    /// A start; in its own drawing, a full restart.
     Starting,
     /// A start that failed, from its beginning to its end.
     StartFailed,
-    /// A step that did what it should.
+    /// A step that succeeded.
     Done,
-    /// A step that did not.
+    /// A step that failed; in the overview, a recovery with a failed step.
     Failed,
-    /// A step that nobody knows the time of.
+    /// A step whose time is not known.
     Untimed,
-    /// Something happens to another unit.
+    /// A step acts on another unit.
     Dependant,
     /// The main process runs.
     Running,
-    /// A whole recovery, one of many.
+    /// In the overview, a complete recovery.
     Recovered,
-    /// One that came to no good end.
+    /// In the overview, a recovery that was given up, or a full restart that failed.
     GivenUp,
-    /// A full restart, one of many.
+    /// In the overview, a full restart.
     FullRestart,
 }
 
@@ -114,7 +114,7 @@ impl Kind {
         Self::GivenUp,
     ];
 
-    /// Its words in the legend.
+    /// Returns its text in the legend.
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Down => "down",
@@ -132,7 +132,7 @@ impl Kind {
         }
     }
 
-    /// Its letter in the text form.
+    /// Returns its letter in the text form.
     pub(super) const fn letter(self) -> char {
         match self {
             Self::Down => '#',
@@ -155,7 +155,8 @@ pub(super) struct Moment {
 }
 
 impl Chart {
-    /// The drawing of a document: of one thing in detail, of all since a time together.
+    /// Makes the drawing of a document: of one recovery or full restart in detail, or of all since
+    /// a time.
     pub(super) fn of(document: &Document, zone: &TimeZone) -> Self {
         match (document.since, document.recoveries.as_slice(), document.full_restarts.as_slice()) {
             (None, [recovery, ..], _) => recovery::chart(recovery, (document.now, zone)),
@@ -165,13 +166,13 @@ impl Chart {
     }
 }
 
-/// An axis on which all bars can be seen; those that only fill up what is left need not.
+/// Returns an axis on which all bars are visible, except those that only fill up the rest.
 fn scale(lanes: &[Lane], to: Ms) -> Scale {
     let bars = lanes.iter().flat_map(|lane| &lane.bars).filter(|bar| bar.kind != Kind::Running);
     Scale::around(0, to, &bars.map(|bar| (bar.from, bar.to)).collect::<Vec<_>>())
 }
 
-/// `184ms`, `4.312s`, `2min 5s`, `3h 20min`: short enough for a column.
+/// Formats a span, short enough for a column: `184ms`, `4.312s`, `2min 5s`, `3h 20min`.
 pub(super) fn span(ms: Ms) -> String {
     let (seconds, minutes, hours) = (ms / 1_000, ms / 60_000, ms / 3_600_000);
     match ms {
@@ -188,12 +189,12 @@ pub(super) fn span(ms: Ms) -> String {
     }
 }
 
-/// `1 restart`, `2 restarts`.
+/// Formats a count: `1 restart`, `2 restarts`.
 fn counted(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// Joins what is there with commas.
+/// Joins the parts that are present with commas.
 fn listed(parts: impl IntoIterator<Item = Option<String>>) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -1,17 +1,18 @@
-//! Where on the axis a moment lies, and where the axis has its ticks.
+//! Time axis: the position of moments and of ticks.
 //!
-//! A recovery may have a wait of 30 s beside a step of 40 ms. Where a bar would be too narrow to see, the axis is stretched: each span
-//! between two moments gets a width that grows more slowly than the span. Order is kept, and ticks say what is where.
+//! A recovery may have a wait of 30 s beside a step of 40 ms. If a bar is too narrow to see, the
+//! axis is stretched: each span between two moments gets a width that grows more slowly than the
+//! span. The order is kept, and the ticks show the times.
 
 /// Milliseconds.
 pub(super) type Ms = u64;
 
-/// A bar narrower than this part of the axis is not seen.
+/// A bar that is narrower than this share of the axis is not visible.
 const NARROW: f64 = 0.02;
-/// How slowly widths grow where the axis is stretched.
+/// Exponent of the growth of widths if the axis is stretched.
 const POWER: f64 = 0.4;
 
-/// Steps that ticks may have: round numbers of the clock.
+/// Distances of ticks, in milliseconds: round numbers of the clock.
 const STEPS: [Ms; 34] = [
     1,
     2,
@@ -52,18 +53,18 @@ const STEPS: [Ms; 34] = [
 /// An axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scale {
-    /// Moments in their order, and where each lies, from 0 to 1.
+    /// Moments in chronological order, each with its position from 0 to 1.
     points: Vec<(Ms, f64)>,
     stretched: bool,
 }
 
 impl Scale {
-    /// An axis without stretching.
+    /// Makes an axis without stretching.
     pub(super) fn even(from: Ms, to: Ms) -> Self {
         Self { points: vec![(from, 0.0), (to.max(from + 1), 1.0)], stretched: false }
     }
 
-    /// An axis from `from` to `to` on which bars between these moments can be seen.
+    /// Makes an axis from `from` to `to` on which bars between these moments are visible.
     pub(super) fn around(from: Ms, to: Ms, bars: &[(Ms, Ms)]) -> Self {
         let whole = to.saturating_sub(from).max(1);
         let shortest = bars.iter().map(|(begin, end)| end.saturating_sub(*begin)).filter(|span| *span > 0).min();
@@ -85,12 +86,12 @@ impl Scale {
         Self { points, stretched: true }
     }
 
-    /// Whether equal times are drawn with unequal widths.
+    /// Returns true if equal times are drawn with unequal widths.
     pub(super) fn is_stretched(&self) -> bool {
         self.stretched
     }
 
-    /// Where a moment lies, from 0 to 1.
+    /// Returns the position of a moment, from 0 to 1.
     pub(super) fn place(&self, at: Ms) -> f64 {
         let after = self.points.partition_point(|(moment, _)| *moment < at);
         match (after.checked_sub(1).and_then(|before| self.points.get(before)), self.points.get(after)) {
@@ -100,7 +101,8 @@ impl Scale {
         }
     }
 
-    /// Ticks that are at least `gap` apart; they count from `zero`, which may lie before the axis.
+    /// Returns ticks that are at least `gap` apart; they count from `zero`, which may lie before
+    /// the axis.
     pub(super) fn ticks(&self, gap: f64, zero: i64) -> Vec<Ms> {
         let mut ticks: Vec<(Ms, f64)> = Vec::new();
         let free = |ticks: &[(Ms, f64)], place: f64| ticks.iter().all(|(_, other)| (place - other).abs() >= gap);
@@ -114,7 +116,8 @@ impl Scale {
                     }
                 }
             } else {
-                // All of one step or none: ticks are evenly spaced.
+                // The ticks of one distance are used all or not at all, so that they are evenly
+                // spaced.
                 let new: Vec<_> = new.collect();
                 if new.windows(2).any(|pair| pair[1].1 - pair[0].1 < gap) {
                     break;
@@ -127,7 +130,7 @@ impl Scale {
         ticks
     }
 
-    /// The multiples of a step on the axis; `None`: more than anybody could read.
+    /// Returns the multiples of a step on the axis; `None`: there are more than 5,000.
     fn multiples(&self, step: Ms, zero: i64) -> Option<Vec<Ms>> {
         const MOST: Ms = 5_000;
         let (from, to) = (self.points.first()?.0, self.points.last()?.0);
@@ -140,7 +143,7 @@ impl Scale {
     }
 }
 
-/// A quotient of times. They are far below 2^53.
+/// Returns a quotient of times. They are far below 2^53.
 #[allow(clippy::cast_precision_loss, reason = "a picture has fewer points than a float has digits")]
 fn part(span: Ms, whole: Ms) -> f64 {
     span as f64 / whole.max(1) as f64

@@ -1,5 +1,5 @@
-//! The picture, in the manner of `systemd-analyze plot`: no script, no font of its own, readable on paper and without colours, since
-//! bars differ by pattern too and say what they are.
+//! The picture, similar to `systemd-analyze plot`: no script, no embedded font, readable on paper
+//! and without colours, since bars also differ by pattern and are labelled.
 
 mod labels;
 mod pen;
@@ -11,24 +11,24 @@ use jiff::tz::TimeZone;
 use labels::Spot;
 use pen::{Ink, Pen};
 
-/// Pixels of the whole.
+/// Width of the picture, in pixels.
 const WIDTH: f64 = 1160.0;
-/// Where lanes begin, right of their labels.
+/// Left end of the lanes, right of their labels, in pixels.
 const LEFT: f64 = 400.0;
-/// Where they end.
+/// Right end of the lanes, in pixels.
 const RIGHT: f64 = 1060.0;
 const MARGIN: f64 = 20.0;
-/// From one lane to the next.
+/// Distance from one lane to the next, in pixels.
 const LANE: f64 = 24.0;
-/// The height of a bar.
+/// Height of a bar, in pixels.
 const BAR: f64 = 16.0;
-/// However short, a bar is seen.
+/// Minimum width of a bar, in pixels.
 const NARROWEST: f64 = 3.0;
-/// Between the labels of two ticks, as a part of the axis.
+/// Minimum distance of two ticks, as a share of the axis.
 const TICK_GAP: f64 = 0.09;
 const GREY: &str = "#666666";
 
-/// The picture of a drawing.
+/// Returns the picture of a drawing.
 pub(super) fn svg(chart: &Chart, zone: &TimeZone) -> String {
     let heads = heads(&chart.moments, chart);
     let rows = heads.iter().map(|head| head.row + 1).max().unwrap_or(0);
@@ -73,7 +73,7 @@ pub(super) fn svg(chart: &Chart, zone: &TimeZone) -> String {
     pen.end()
 }
 
-/// A small number.
+/// Converts a small number.
 #[allow(clippy::cast_precision_loss, reason = "a picture has few rows")]
 fn count(number: usize) -> f64 {
     number as f64
@@ -83,14 +83,14 @@ fn place(chart: &Chart, at: Ms) -> f64 {
     LEFT + (RIGHT - LEFT) * chart.scale.place(at)
 }
 
-/// Where the axis has ticks, and what they say.
+/// Returns the ticks of the axis, with their labels.
 fn ticks(chart: &Chart, zone: &TimeZone) -> Vec<(Ms, String)> {
     let zero = match chart.clock {
         Clock::Since => 0,
         Clock::OfDay => -offset(chart.lanes.first(), zone),
     };
     let ticks = chart.scale.ticks(TICK_GAP, zero);
-    // Days have no time of their own to tell.
+    // Ticks a day or more apart are labelled with dates only.
     let days = ticks.windows(2).all(|pair| pair[1] - pair[0] >= 86_400_000) && ticks.len() > 1;
     let label = |at| match chart.clock {
         Clock::Since => span(at),
@@ -99,7 +99,7 @@ fn ticks(chart: &Chart, zone: &TimeZone) -> Vec<(Ms, String)> {
     ticks.into_iter().map(|at| (at, label(at))).collect()
 }
 
-/// How far the zone is ahead, in milliseconds.
+/// Returns the offset of the zone from UTC, in milliseconds.
 fn offset(first: Option<&Lane>, zone: &TimeZone) -> i64 {
     let at = first.and_then(|lane| lane.bars.first()).map_or(0, |bar| bar.from);
     let stamp = i64::try_from(at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
@@ -140,12 +140,12 @@ fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
     }
 }
 
-/// What a viewer shows of a bar that the mouse is over.
+/// Returns the tooltip of a bar.
 fn told(lane: &Lane, bar: &Bar) -> String {
     format!("{}: {}, {}", lane.label, bar.kind.words(), span(bar.to.saturating_sub(bar.from)))
 }
 
-/// A moment's label and the row it stands in.
+/// Label of a moment, and its row.
 struct Head {
     at: Ms,
     x: f64,
@@ -154,7 +154,7 @@ struct Head {
     label: String,
 }
 
-/// Labels of moments, in as many rows as keep them apart.
+/// Places the labels of moments, in as many rows as keep them apart.
 fn heads(moments: &[Moment], chart: &Chart) -> Vec<Head> {
     let mut ends: Vec<f64> = Vec::new();
     let mut heads = Vec::new();
@@ -185,7 +185,7 @@ struct Entry {
     row: usize,
 }
 
-/// The kinds that are drawn, in rows.
+/// Returns the entries of the kinds that are drawn, in rows.
 fn legend(chart: &Chart) -> Vec<Entry> {
     let drawn = |kind: &Kind| chart.lanes.iter().flat_map(|lane| &lane.bars).any(|bar| bar.kind == *kind);
     let (mut x, mut row) = (MARGIN, 0);

@@ -1,4 +1,5 @@
-//! The text form: one line for each thing that happened, with the time since the death, how long it took, and a bar. It fits 80 columns.
+//! The text form: one line for each event, with the time since the death, its duration, and a bar.
+//! Its lines have 80 columns; only the line with the summary may be longer.
 
 use super::chart::{Bar, Chart, Kind, Lane, Moment, Rank, span};
 use super::scale::Ms;
@@ -16,7 +17,7 @@ const WORDS: usize = 38;
 /// Columns of the bars.
 const BARS: usize = WIDTH - 2 * TIME - WORDS - 4;
 
-/// The text of a drawing of one thing.
+/// Returns the text of a drawing of one recovery or full restart.
 pub(super) fn text(chart: &Chart) -> String {
     let mut lines = wrapped(&chart.title, WIDTH);
     lines.push(chart.summary.clone());
@@ -39,7 +40,7 @@ pub(super) fn text(chart: &Chart) -> String {
     lines.into_iter().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// What stands in one line.
+/// Content of one line.
 struct Row<'a> {
     at: Option<Ms>,
     took: Option<Ms>,
@@ -48,7 +49,7 @@ struct Row<'a> {
     moment: Option<Ms>,
 }
 
-/// All lines, in the order of time; what happens at the same time in the order of the lanes.
+/// Returns all lines in chronological order; simultaneous events are in the order of the lanes.
 fn rows(chart: &Chart) -> Vec<Row<'_>> {
     let moment = |moment: &Moment| Row {
         at: Some(moment.at),
@@ -69,7 +70,8 @@ fn of_lane(lane: &Lane) -> Row<'_> {
     let told: Vec<&Bar> = lane.bars.iter().filter(|bar| bar.kind != Kind::Running).collect();
     // Where the clock was set back, the last bar is not the latest.
     let (from, to) = (told.iter().map(|bar| bar.from).min(), told.iter().map(|bar| bar.to).max());
-    // How long the whole took stands beside it; of several parts, how long the first took.
+    // The duration of the whole has a column of its own; of several parts, the first one's duration
+    // is added.
     let said = |(place, bar): (usize, &&Bar)| match (place, told.len()) {
         (0, 2..) => format!("{} {}", bar.label, span(bar.to.saturating_sub(bar.from))),
         _ => bar.label.clone(),
@@ -98,7 +100,7 @@ impl Row<'_> {
         let mut cells = vec![' '; BARS];
         for bar in self.bars {
             let (from, to) = (cell(chart, bar.from).min(BARS - 1), cell(chart, bar.to));
-            // However short, it is seen.
+            // Every bar has at least one column.
             cells[from..to.max(from + 1)].fill(bar.kind.letter());
         }
         if let Some(at) = self.moment {
@@ -113,7 +115,7 @@ impl Row<'_> {
     }
 }
 
-/// The column in which a moment lies.
+/// Returns the column of a moment.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to BARS")]
 fn cell(chart: &Chart, at: Ms) -> usize {
     ((chart.scale.place(at) * BARS as f64).round() as usize).min(BARS)
@@ -124,7 +126,7 @@ fn line([at, took, words]: [&str; 3], bars: &str) -> String {
     format!("{at:>TIME$}{took:>TIME$}  {words:<WORDS$}{bars}")
 }
 
-/// The text, shortened where it is longer.
+/// Returns the text, shortened if it is longer.
 fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
@@ -133,7 +135,7 @@ fn cut(text: &str, width: usize) -> String {
     format!("{}~", kept.trim_end())
 }
 
-/// The text in lines of this width; a word that is longer is shortened.
+/// Returns the text in lines of this width; a longer word is shortened.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -150,7 +152,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines.into_iter().map(|line| cut(&line, width)).collect()
 }
 
-/// One line for each of many.
+/// Returns the list of all recoveries and full restarts, one line each.
 pub(super) fn list(document: &Document, zone: &TimeZone) -> String {
     let recoveries = document.recoveries.iter().map(|recovery| (recovery.timestamp, of_recovery(recovery, zone)));
     let restarts = document.full_restarts.iter().map(|restart| (restart.timestamp, of_restart(restart, zone)));
@@ -182,7 +184,7 @@ fn short_id(invocation: &str) -> &str {
     invocation.get(..8).unwrap_or(invocation)
 }
 
-/// Month, day and time of day.
+/// Formats a time as month, day and time of day.
 fn short_time(at: u64, zone: &TimeZone) -> String {
     let whole = time(at, zone);
     whole.get(5..19).map_or(whole.clone(), str::to_owned)

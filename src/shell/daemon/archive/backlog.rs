@@ -1,12 +1,13 @@
 //! Changes that the history could not take yet: the disk is full, or the file cannot be opened.
 //!
-//! Invariants: changes are applied in the order they came; no more than [`CAPACITY`] are kept, the oldest go first and are
-//! counted. While they wait they are answered from here, so that the courier finds reports that are on no disk.
+//! Invariants: changes are applied in the order they came; no more than [`CAPACITY`] are kept, the
+//! oldest go first and are counted. Waiting reports are fetched from here too, so that the
+//! publisher finds those that are on no disk.
 
 use crate::edge::history::entry::{Change, StoredReport};
 use std::collections::{HashSet, VecDeque};
 
-/// Changes kept: some thousand deaths.
+/// Upper bound of changes kept: some thousand deaths.
 const CAPACITY: usize = 10_000;
 
 /// The changes, oldest first.
@@ -16,7 +17,7 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// Keeps changes; tells how many old ones had to go for them.
+    /// Adds changes; returns the number of old ones that were dropped for them.
     pub(super) fn keep(&mut self, changes: Vec<Change>) -> usize {
         self.changes.extend(changes);
         let surplus = self.changes.len().saturating_sub(CAPACITY);
@@ -24,30 +25,31 @@ impl Backlog {
         surplus
     }
 
-    /// All of them, to be tried again.
+    /// Takes out all changes, to be tried again.
     pub(super) fn take(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes).into()
     }
 
-    /// Whether there are any.
+    /// Returns true if there are no changes.
     pub(super) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// The reports of a lane that wait in here, in order.
+    /// Returns the waiting reports of a lane with a greater `seq` than `after`, in order.
     pub(super) fn waiting(&self, lane: &str, after: u64) -> Vec<StoredReport> {
         let settled = self.settled();
         let reports = self.reports().filter(|report| report.lane == lane && report.seq > after);
         reports.filter(|report| !settled.contains(&report.seq)).cloned().collect()
     }
 
-    /// Reports in here that the broker has not taken.
+    /// Returns the number of reports in here that the broker has not taken.
     pub(super) fn unsent(&self) -> u64 {
         let settled = self.settled();
         self.reports().filter(|report| !settled.contains(&report.seq)).count() as u64
     }
 
-    /// Whether the broker has taken, or refused, this report, and the history does not know it yet.
+    /// Returns the `seq`s of reports that the broker has taken or refused, which the history does
+    /// not know yet.
     pub(super) fn settled(&self) -> HashSet<u64> {
         let settled = |change: &Change| match change {
             Change::Sent { seq, .. } | Change::Refused { seq, .. } => Some(*seq),

@@ -1,4 +1,4 @@
-//! The keeper of the history: the archive's thread, order by order.
+//! The archive's thread, which owns the history and executes the orders.
 
 use super::backlog::Backlog;
 use super::queue::Waiting;
@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-/// Orders stored together at most.
+/// Upper bound of orders taken together behind the first.
 const TOGETHER: usize = 512;
-/// How long after a failure the disk is tried again.
+/// Time after a failure until the disk is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-/// How often it is told at most how many reports wait.
+/// Shortest time between a change and the next [`Tale::Waiting`].
 const TALLY: Duration = Duration::from_millis(500);
 
 /// The thread's state.
@@ -29,35 +29,35 @@ pub(super) struct Keeper {
     tales: mpsc::Sender<Tale>,
     bounds: Option<Bounds>,
     pub(super) history: Option<History>,
-    /// Which file it is, lest one that was removed be written for ever.
+    /// Inode of the open history, to notice that its file was removed or replaced.
     inode: Option<u64>,
     pub(super) cursor: Option<String>,
     life: Life,
     pub(super) backlog: Backlog,
     pub(super) retry: Option<Instant>,
-    /// The trouble that was said and is not over.
+    /// Trouble that was logged and is not over.
     pub(super) trouble: Option<String>,
-    /// Changes lost from the backlog.
+    /// Number of changes lost from the backlog.
     lost: u64,
     tally: Tally,
     pub(super) search: Search,
 }
 
-/// Whether the history was open before in this life of the daemon.
+/// Records if the history was opened before in this life of the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
-    /// It was not: what it holds is of earlier lives.
+    /// It was not: unfinished deaths in it are of earlier lives.
     Unopened,
-    /// It was: what is unfinished in it is at the desk.
+    /// It was: the main loop has the unfinished deaths already.
     Opened,
 }
 
-/// When it is told how many reports wait.
+/// Schedule of [`Tale::Waiting`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tally {
-    /// Nothing changed since it was told.
+    /// Nothing changed since the last one.
     Told,
-    /// It is due at this time.
+    /// The next one is due at this time.
     Due(Instant),
 }
 
@@ -97,7 +97,7 @@ impl Keeper {
         }
     }
 
-    /// How long there is nothing to be done without an order.
+    /// Returns the time until something is due without an order.
     fn pause(&self) -> Option<Duration> {
         let tally = match self.tally {
             Tally::Told => None,
@@ -107,7 +107,8 @@ impl Keeper {
         next.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Does what was asked, and what was asked meanwhile; stores together what may be stored together.
+    /// Executes an order and those that arrived meanwhile; consecutive [`Order::Store`]s are stored
+    /// together.
     fn obey(&mut self, first: Order, orders: &Waiting) {
         let mut changes = Vec::new();
         for order in std::iter::once(first).chain(std::iter::from_fn(|| orders.try_next().ok()).take(TOGETHER)) {
@@ -146,10 +147,10 @@ impl Keeper {
         }
     }
 
-    /// Tells what the books tell and the history does not.
+    /// Sends the result of a search, without what the history has.
     fn recalled(&mut self, mut recollection: Recollection) {
         let told = &mut recollection;
-        // Telling twice is better than not telling: the cloud knows twins by their id.
+        // Without an answer nothing is left out: the cloud recognises duplicates by their id.
         let _ = self.look_up(|known| known.map(|known| recollect::forget_the_known(known, told)));
         if let Some(cursor) = &recollection.cursor {
             self.cursor = Some(cursor.clone());
@@ -160,7 +161,7 @@ impl Keeper {
         }
     }
 
-    /// Asks what is known; while the history cannot be opened, it may still be there to be read.
+    /// Queries the history; one that cannot be opened for writing may still be readable.
     fn look_up<T>(&self, ask: impl FnOnce(Option<Known<'_>>) -> T) -> T {
         match &self.history {
             Some(history) => ask(Some(history.known())),
@@ -181,7 +182,7 @@ impl Keeper {
         }
     }
 
-    /// Opens the history and tells what of earlier lives is in it.
+    /// Opens the history and sends what earlier lives have left in it.
     fn open(&mut self) -> bool {
         self.history = None;
         let Some(bounds) = self.bounds else { return false };
@@ -215,7 +216,7 @@ impl Keeper {
         true
     }
 
-    /// Stores what waits and this.
+    /// Stores the backlog and these changes.
     pub(super) fn store(&mut self, changes: Vec<Change>) {
         if changes.is_empty() && self.backlog.is_empty() {
             self.retry = None;
@@ -235,7 +236,7 @@ impl Keeper {
         }
     }
 
-    /// Applies a batch, to a new history if need be; what is wrong is said when it fails.
+    /// Applies a batch, to a new history if need be; a failure is logged.
     fn apply(&mut self, changes: &[Change]) -> Option<Dropped> {
         if self.history.is_some() && self.inode != inode_of(&self.file) {
             error!(
@@ -283,7 +284,7 @@ impl Keeper {
         }
     }
 
-    /// Says what is wrong, once, and tries again later.
+    /// Logs a failure, once, and plans the next try.
     fn fail(&mut self, error: &HistoryError) {
         self.retry = Some(Instant::now() + RETRY);
         let trouble = match error {
@@ -302,10 +303,10 @@ impl Keeper {
         }
     }
 
-    /// The next waiting reports of a lane, on disk and behind that in the backlog.
+    /// Returns the next waiting reports of a lane: those on disk, then those in the backlog.
     ///
-    /// A history that cannot be read is opened anew, which tells the lanes that have waiting reports: so an answer with too
-    /// few is not the last one.
+    /// A history that cannot be read is opened anew, which sends the lanes that have waiting
+    /// reports: so an answer with too few is not the last one.
     fn waiting(&mut self, lane: &str, after: u64, limit: usize) -> Vec<StoredReport> {
         let settled = self.backlog.settled();
         let stored = self.history.as_ref().map(|history| history.waiting(lane, after, limit + settled.len()));
@@ -335,7 +336,7 @@ impl Keeper {
         }
     }
 
-    /// The main loop is gone when this fails, and so will this thread be.
+    /// Sends an answer. It fails only if the main loop is gone, and then this thread ends, too.
     fn tell(&self, tale: Tale) {
         let _ = self.tales.blocking_send(tale);
     }
@@ -345,7 +346,7 @@ fn inode_of(file: &Path) -> Option<u64> {
     std::fs::symlink_metadata(file).ok().map(|metadata| metadata.ino())
 }
 
-/// An error and what has led to it.
+/// Returns the texts of an error and of its causes.
 fn causes(error: &HistoryError) -> Vec<String> {
     anyhow::Chain::new(error).map(ToString::to_string).collect()
 }

@@ -1,13 +1,14 @@
-//! The archive: a thread of its own that keeps the history, and beside it, when the books are looked into, one that reads
-//! them.
+//! The archive: a thread that keeps the history, and during a catch-up a second one that reads the
+//! run records and the journal.
 //!
-//! Disks are slow, and synchronising with one may take seconds. So nobody waits for this thread: it is told what to store
-//! by [`Order`]s and answers by [`Tale`]s, in the order it was asked. Orders that have piled up while the disk was busy are
-//! stored together, with one synchronisation.
+//! Disks are slow, and synchronising with one may take seconds. So the main loop never waits for
+//! this thread: it sends [`Order`]s and receives the answers as [`Tale`]s, in the order of the
+//! questions. Changes that have piled up while the disk was busy are stored together, with one
+//! synchronisation.
 //!
-//! Invariants: what cannot be stored is kept in the [`Backlog`] and tried again, unless the history will never take it; a
-//! damaged history is set aside and a new one is begun; trouble is said once, and its end too. Nobody waits for the reading
-//! of the books, neither what is to be stored nor the end of the daemon.
+//! Invariants: changes that cannot be stored are kept in the [`Backlog`] and tried again, unless
+//! the history will never take them; a damaged history is set aside and a new one is begun; trouble
+//! is logged once, and its end too. Neither storing nor the end of the daemon waits for a catch-up.
 
 mod backlog;
 mod keeper;
@@ -32,46 +33,47 @@ use tokio::sync::mpsc;
 
 /// The history's file.
 const FILE: &str = "/var/lib/unitward/reports.db";
-/// Tales that may wait to be heard. When there are more the thread pauses; nobody waits for it.
+/// Upper bound of answers that wait for the main loop. When there are more the thread pauses.
 const TALES: usize = 64;
 
-/// What the archive is asked.
+/// An order to the archive.
 #[derive(Debug)]
 pub(super) enum Order {
     /// Keep the history within these bounds; the first such order opens it.
     Rebound(Bounds),
     /// Store this, all of it or nothing.
     Store(Vec<Change>),
-    /// The next waiting reports of a lane; gives [`Tale::Fetched`].
+    /// Fetch the next waiting reports of a lane; gives [`Tale::Fetched`].
     Fetch { lane: String, after: u64, limit: usize },
     /// Read the records of full restarts, and look for these files, each with the stack's unit it belongs to; gives
     /// [`Tale::Restarts`]. Records that are over and stored are removed.
     Restarts(Vec<(String, PathBuf)>),
-    /// Look into the books; gives [`Tale::Recalled`].
+    /// Read the run records and the journal; gives [`Tale::Recalled`].
     Recall,
-    /// The archive's own: what the books tell.
+    /// The result of a search; sent by the archive itself.
     Gathered(Box<Recollection>),
 }
 
-/// What the archive tells.
+/// An answer of the archive.
 #[derive(Debug)]
 pub(super) enum Tale {
-    /// The history is open. Without a number it cannot be opened and is kept in memory for the time being. It comes with the lanes
-    /// that have reports, the deaths that are undecided, and the runs whose deaths were stored last.
+    /// The history is open, or, without `next_seq`, cannot be opened and is kept in memory for now.
+    /// Comes with the lanes that have reports, the deaths that are undecided, and the runs whose
+    /// deaths were stored last.
     Opened { next_seq: Option<u64>, lanes: Vec<String>, unfinished: Vec<StoredDeath>, told: Vec<InvocationId> },
-    /// Reports that wait; fewer than asked for: there are no more.
+    /// Reports that wait; if fewer than asked for, there are no more.
     Fetched { lane: String, after: u64, limit: usize, reports: Vec<StoredReport> },
-    /// What the books tell and the history does not.
+    /// Findings of the run records and the journal that the history does not have.
     Recalled(Box<Recollection>),
     /// The records of full restarts.
     Restarts(Notes),
-    /// How many reports wait for the broker.
+    /// Number of reports that wait for the broker.
     Waiting(u64),
 }
 
-/// The main loop's end.
+/// The main loop's side of the channels.
 pub(super) struct Archive {
-    /// Others hold it weakly: without it the thread ends.
+    /// The search holds it weakly: without it the thread ends.
     orders: Option<Arc<Orders>>,
     pub(super) tales: mpsc::Receiver<Tale>,
     thread: Option<JoinHandle<()>>,
@@ -88,19 +90,19 @@ impl Archive {
         Ok(Self { orders: Some(orders), tales, thread: Some(thread) })
     }
 
-    /// Asks; `false`: too many orders wait, and this one is lost.
+    /// Sends an order; `false`: too many orders wait, and this one is lost.
     pub(super) fn ask(&self, order: Order) -> bool {
         self.orders.as_ref().is_some_and(|orders| orders.ask(order))
     }
 }
 
 impl Drop for Archive {
-    /// Lets the thread store what it was given. Whoever stops the daemon bounds the wait.
+    /// Lets the thread store its orders. Only systemd's stop timeout bounds the wait.
     fn drop(&mut self) {
         self.tales.close();
         self.orders = None;
         if let Some(thread) = self.thread.take() {
-            // A thread that has panicked has said so.
+            // A thread that has panicked has logged it.
             let _ = thread.join();
         }
     }

@@ -1,5 +1,6 @@
-//! The orders' way to the archive's thread: bounded, and taking only as much memory as there are orders in it. The bounded
-//! channel of the standard library has all of its places from the beginning, which is 0.9 MB for nothing nearly always.
+//! The queue of orders to the archive's thread: bounded, with memory only for the orders in it. The
+//! bounded channel of the standard library allocates all of its places at the beginning, which is
+//! 0.9 MB and nearly always unused.
 
 use super::Order;
 use std::sync::Arc;
@@ -7,26 +8,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-/// Orders that may wait. When there are more, the history loses them; they are sent all the same, and the books know of the
-/// deaths.
+/// Upper bound of orders that wait. The history loses those beyond it; their reports are sent all
+/// the same, and the run records and the journal have the deaths.
 const CAPACITY: usize = 16_384;
 
-/// The end of those who ask.
+/// The sender's side of the queue.
 #[derive(Debug)]
 pub(super) struct Orders {
     sender: Sender<Order>,
     waiting: Arc<AtomicUsize>,
 }
 
-/// The end of the thread.
+/// The thread's side of the queue.
 #[derive(Debug)]
 pub(super) struct Waiting {
     receiver: Receiver<Order>,
-    /// How many orders there are, or a few more: each is counted before it can be taken.
+    /// Number of orders in the queue, or a few more: each is counted before it can be taken.
     waiting: Arc<AtomicUsize>,
 }
 
-/// A new way.
+/// Returns the two sides of a new queue.
 pub(super) fn queue() -> (Orders, Waiting) {
     let (sender, receiver) = channel();
     let waiting = Arc::<AtomicUsize>::default();
@@ -34,7 +35,7 @@ pub(super) fn queue() -> (Orders, Waiting) {
 }
 
 impl Orders {
-    /// Asks; `false`: too many orders wait, and this one is lost.
+    /// Sends an order; `false`: too many orders wait, and this one is lost.
     pub(super) fn ask(&self, order: Order) -> bool {
         if self.waiting.load(Ordering::Relaxed) >= CAPACITY {
             return false;
@@ -42,7 +43,8 @@ impl Orders {
         self.hand_back(order)
     }
 
-    /// Takes an order in however many there are: for what the archive itself has sent for, one at a time.
+    /// Sends an order regardless of the bound: for the result of a search, of which there is one at
+    /// a time.
     pub(super) fn hand_back(&self, order: Order) -> bool {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.sender.send(order).is_ok()
@@ -50,10 +52,10 @@ impl Orders {
 }
 
 impl Waiting {
-    /// The next order; where there is none it waits for one, with patience for so long only.
+    /// Returns the next order; waits for one for at most `patience`, without it for any time.
     ///
     /// # Errors
-    /// None came in time, or none will ever come.
+    /// No order came in time, or the sender is gone.
     pub(super) fn next(&self, patience: Option<Duration>) -> Result<Order, RecvTimeoutError> {
         let order = match patience {
             None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -62,10 +64,10 @@ impl Waiting {
         self.count_off(order)
     }
 
-    /// The next order, if there is one.
+    /// Returns the next order without waiting.
     ///
     /// # Errors
-    /// There is none, or none will ever come.
+    /// There is no order, or the sender is gone.
     pub(super) fn try_next(&self) -> Result<Order, TryRecvError> {
         self.count_off(self.receiver.try_recv())
     }

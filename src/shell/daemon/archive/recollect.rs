@@ -1,9 +1,11 @@
-//! The books: what run records and the journal know and the history does not.
+//! The catch-up: ends and recoveries in the run records and the journal that the history does not
+//! have.
 //!
-//! Three accounts of one end may be found: the run record below `/run`, which is of this boot; the copy of it that
-//! `unitward-step` put into the journal; and PID 1's own messages. The first that is there in this order is believed, because
-//! it is the more exact one. What comes out is in the order of the journal, which holds also where the clock was set back; what
-//! only the run records tell is of this boot, and comes after that in the order of its time.
+//! Three accounts of one end may be found: the run record below `/run`, which is of this boot; the
+//! copy of it that `unitward-step` put into the journal; and PID 1's own messages. The first of
+//! these that exists is used, because it is the more exact one. The result is in the order of the
+//! journal, which holds also where the clock was set back; what only the run records have is of
+//! this boot, and comes last in the order of its time.
 
 use crate::core::crash::observation::InvocationId;
 use crate::core::crash::tracker::{Activity, Evidence};
@@ -19,31 +21,31 @@ use crate::edge::up;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-/// What the books tell.
+/// The result of a catch-up.
 #[derive(Debug, Default)]
 pub(in crate::shell::daemon) struct Recollection {
-    /// What the books tell, and at last only what the history does not have; oldest first.
+    /// Ends and recoveries, oldest first; [`forget_the_known`] removes those that the history has.
     pub(in crate::shell::daemon) memories: Vec<Memory>,
     /// Restarts of targets, likewise.
     pub(in crate::shell::daemon) restarts: Vec<HandMade>,
     /// The present boot.
     pub(in crate::shell::daemon) boot: String,
-    /// Up to where the journal was read.
+    /// Cursor of the journal at which reading ended.
     pub(in crate::shell::daemon) cursor: Option<String>,
-    /// Ends that the journal has and that were too many to look at.
+    /// Number of ends in the journal that were left out because there were too many.
     pub(in crate::shell::daemon) left_out: usize,
-    /// Whether time ran out before all of the journal was read: there is more behind `cursor`.
+    /// True if time ran out before all of the journal was read: there is more behind `cursor`.
     pub(in crate::shell::daemon) unfinished: bool,
-    /// Why the journal could not be read.
+    /// The reason for which the journal could not be read.
     pub(in crate::shell::daemon) trouble: Option<String>,
 }
 
-/// The restart of a target that no restarter has made.
+/// A restart of a target that the journal shows; a restarter may have made it.
 #[derive(Debug)]
 pub(in crate::shell::daemon) struct HandMade {
     /// The run that it ended.
     pub(in crate::shell::daemon) key: Key,
-    /// When, milliseconds since the epoch.
+    /// Time of the restart, in milliseconds since the epoch.
     pub(in crate::shell::daemon) at: u64,
     /// Units that systemd was about to restart by itself at that moment.
     pub(in crate::shell::daemon) scheduled: Vec<String>,
@@ -60,22 +62,22 @@ pub(in crate::shell::daemon) enum Memory {
     UnderWay(Key, UnderWay),
 }
 
-/// The end of a run that nobody had asked for.
+/// The end of a run that was not asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::shell::daemon) struct Recalled {
     pub(in crate::shell::daemon) key: Key,
     pub(in crate::shell::daemon) testimony: Testimony,
-    /// Whether it was ever up; a oneshot is not.
+    /// Activity of the run: if it was ever up; a oneshot is not.
     pub(in crate::shell::daemon) activity: Activity,
     pub(in crate::shell::daemon) witness: Witness,
 }
 
-/// Where a thing stands in the order of things.
+/// Sort key of a memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    /// There in the journal.
+    /// Place in the journal.
     Journal(u64),
-    /// In the run records alone, at this time.
+    /// Time of one that only the run records have.
     Records(u64),
 }
 
@@ -84,28 +86,30 @@ enum Place {
 struct Accounts {
     record: Option<(RunRecord, Witness)>,
     journal: Option<(Testimony, Activity)>,
-    /// Where the journal begins to tell of it, which is not before it was up.
+    /// Place of the journal's first entry on the run, which is not before it was up.
     up: Option<u64>,
-    /// Where the journal tells of its end.
+    /// Place of the run's end in the journal.
     end: Option<u64>,
 }
 
 impl Recollection {
-    /// Nothing, for this reason.
+    /// Returns an empty result with this reason.
     pub(super) fn failed(why: String) -> Self {
         Self { boot: crate::edge::boot::id(), trouble: Some(why), ..Self::default() }
     }
 }
 
-/// When the package was installed on this host for the first time, or again after a purge: seconds since the epoch. What happened
-/// before was somebody else's to report, or was reported before the purge. An image of a host has none, and all of its first boot counts.
+/// File with the time at which the package was installed on this host for the first time, or again
+/// after a purge, in seconds since the epoch. Earlier deaths are not reported: they were not ours,
+/// or were reported before the purge. An image of a host has no such file, and all of its first
+/// boot counts.
 const INSTALLED: &str = "/var/lib/unitward/installed";
 
 fn installed_at(file: &Path) -> Option<u64> {
     std::fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
-/// Looks into the books from `cursor` on; takes minutes where the journal is large.
+/// Reads the run records, and the journal from `cursor` on; takes minutes if the journal is large.
 pub(super) fn gather(cursor: Option<&str>) -> Recollection {
     let from = cursor.map_or_else(|| From::Boot(installed_at(Path::new(INSTALLED))), From::Cursor);
     let (scan, trouble) = match journal::scan(from) {
@@ -125,7 +129,7 @@ pub(super) fn gather(cursor: Option<&str>) -> Recollection {
     Recollection { memories, restarts, boot, cursor, left_out, unfinished, trouble }
 }
 
-/// Puts the accounts of each run side by side.
+/// Collects the accounts of each run.
 fn side_by_side(scan: Scan, (present, records): (&str, Vec<RunRecord>)) -> BTreeMap<Key, Accounts> {
     let mut runs: BTreeMap<Key, Accounts> = BTreeMap::new();
     for JournalRun { boot, record, first, last } in scan.runs {
@@ -141,8 +145,9 @@ fn side_by_side(scan: Scan, (present, records): (&str, Vec<RunRecord>)) -> BTree
         accounts.journal = Some((end.testimony, end.activity));
     }
     for Restarted { boot, unit, invocation, follows, at, place } in scan.restarted {
-        // Who died has a record if it is a ward. Of a run that was up and has none the journal has none either while it goes on, and
-        // a power cut takes it with all of /run.
+        // The run that died has a record if it is a ward's. A run that is up has no copy of its
+        // record in the journal while it goes on, and a power cut takes the record with all of
+        // /run.
         let died = |runs: &BTreeMap<Key, Accounts>| {
             let key = Key { boot: boot.clone(), unit: unit.clone(), invocation: follows.clone() };
             runs.get(&key).and_then(|accounts| Some(accounts.record.as_ref()?.0.ward.clone()))
@@ -166,7 +171,7 @@ fn side_by_side(scan: Scan, (present, records): (&str, Vec<RunRecord>)) -> BTree
     runs
 }
 
-/// The deaths and recoveries among the runs, in their order.
+/// Returns the deaths and recoveries among the runs, in their order.
 fn remember(runs: &BTreeMap<Key, Accounts>, present: &str) -> Vec<Memory> {
     let mut memories = Vec::new();
     let answered = answered(runs);
@@ -208,12 +213,12 @@ fn remember(runs: &BTreeMap<Key, Accounts>, present: &str) -> Vec<Memory> {
             }
         }
     }
-    // Where two have one place the death stands first, and stays there.
+    // The sort is stable: of two at one place the death was pushed first, and stays first.
     memories.sort_by_key(|(place, at, _)| (*place, *at));
     memories.into_iter().map(|(.., memory)| memory).collect()
 }
 
-/// The runs after which another one began that knows of them.
+/// Returns the runs that a later run's record names.
 fn answered(runs: &BTreeMap<Key, Accounts>) -> HashSet<Key> {
     let records = runs.iter().filter_map(|(key, accounts)| Some((key, &accounts.record.as_ref()?.0)));
     let named = records.flat_map(|(key, record)| {
@@ -230,7 +235,7 @@ impl Place {
 }
 
 impl Accounts {
-    /// How the run ended, by the best account of it.
+    /// Returns the end of the run by the best account of it.
     fn ending(&self) -> Option<(Testimony, Activity, Witness)> {
         let noted = self
             .record
@@ -242,7 +247,8 @@ impl Accounts {
         })
     }
 
-    /// Where and when a recovery was over that came to its end with this run: when it was up, or with its end.
+    /// Returns the place and time at which a recovery ended with this run: when it was up, or with
+    /// its end.
     fn over(&self, chain: &Chain) -> (Place, u64) {
         let (place, at) = match chain.ended {
             Ended::Up => (self.up.or(self.end), chain.attempts.last().and_then(|attempt| attempt.up).map(|up| up.at)),
@@ -254,10 +260,10 @@ impl Accounts {
     }
 }
 
-/// Leaves out what the history has.
+/// Removes what the history has.
 ///
 /// # Errors
-/// It cannot be read; nothing is left out then.
+/// The history cannot be read; what was removed before that stays removed.
 pub(super) fn forget_the_known(history: Known<'_>, told: &mut Recollection) -> Result<(), HistoryError> {
     let Recollection { memories, restarts, .. } = told;
     let ended = restarts.iter().map(|restart| restart.key.clone()).collect();
@@ -280,7 +286,7 @@ pub(super) fn forget_the_known(history: Known<'_>, told: &mut Recollection) -> R
 }
 
 impl Memory {
-    /// The death that was recovered from.
+    /// Returns the death of a recovery.
     fn recovered(&self) -> Option<Key> {
         match self {
             Self::End(_) => None,

@@ -1,41 +1,43 @@
-//! The search: looks into the books in a thread of its own, because `journalctl` takes minutes where the journal is large.
+//! The search of a catch-up, in a thread of its own, because `journalctl` takes minutes if the
+//! journal is large.
 //!
-//! Invariants: one search at a time, and one more after it however often it was asked for meanwhile. What it finds comes back
-//! as an order. Nobody waits for the thread: when the daemon ends it ends with the process, and systemd ends its children.
+//! Invariants: one search at a time, and one more after it, however often it was asked for
+//! meanwhile. The result comes back as an order. The end of the daemon does not wait for the
+//! thread: it ends with the process, and systemd ends its children.
 
 use super::queue::Orders;
 use super::{Order, recollect};
 use std::io;
 use std::sync::Weak;
 
-/// Who searches.
+/// The state of the search.
 pub(super) struct Search {
-    /// Where to; gone when the daemon ends.
+    /// The queue for the result; gone when the daemon ends.
     back: Weak<Orders>,
     pub(super) phase: Phase,
 }
 
-/// How far it is.
+/// Phase of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nobody is searching.
+    /// No search is under way.
     Idle,
-    /// What is found has not come back yet.
+    /// A search is under way.
     Searching,
-    /// Nor has it, and then there is another search.
+    /// A search is under way, and another follows.
     Again,
 }
 
 impl Search {
-    /// Searches nothing yet.
+    /// Returns the state before the first search.
     pub(super) const fn new(back: Weak<Orders>) -> Self {
         Self { back, phase: Phase::Idle }
     }
 
-    /// Looks into the books, from `cursor` on; at once, or after the search that is under way.
+    /// Starts a search from `cursor` on, or notes that another follows the one under way.
     ///
     /// # Errors
-    /// There is no thread to be had.
+    /// The thread cannot be started.
     pub(super) fn begin(&mut self, cursor: Option<&str>) -> io::Result<()> {
         if self.phase != Phase::Idle {
             self.phase = Phase::Again;
@@ -45,7 +47,7 @@ impl Search {
         let search = move || {
             let found = recollect::gather(cursor.as_deref());
             if let Some(orders) = back.upgrade() {
-                // The archive's thread is there as long as somebody can give it orders.
+                // The archive's thread lives as long as the queue has a sender.
                 let _ = orders.hand_back(Order::Gathered(Box::new(found)));
             }
         };
@@ -54,7 +56,7 @@ impl Search {
         Ok(())
     }
 
-    /// What was found has come back; `true`: another search was asked for meanwhile.
+    /// Notes that the result has come back; `true`: another search was asked for meanwhile.
     pub(super) fn done(&mut self) -> bool {
         std::mem::replace(&mut self.phase, Phase::Idle) == Phase::Again
     }

@@ -1,4 +1,4 @@
-//! The archive with a real file, without its thread.
+//! Tests of the archive with a real file, without its thread.
 
 use super::search::Phase;
 use super::*;
@@ -184,7 +184,8 @@ fn what_a_history_that_can_only_be_read_knows_is_not_told_again() {
     first.answer(Order::Rebound(BOUNDS));
     first.store([death(1), vec![Change::Cursor("c".into())]].concat());
     drop(first);
-    // As on a full disk: it cannot be opened for writing, for what belongs beside it cannot be made.
+    // As on a full disk: it cannot be opened for writing, because the file beside it cannot be
+    // made.
     std::fs::create_dir(place.path().join("reports.db-shm")).unwrap();
     let (mut second, mut tales) = keeper(file);
     second.answer(Order::Rebound(BOUNDS));

@@ -1,10 +1,11 @@
-//! Who answers questions for the bus: a few processes at a time, and a bounded number of callers that wait for them.
+//! A bounded pool of worker processes that answer D-Bus queries, and the bounded number of callers
+//! that wait for them.
 //!
-//! An unprivileged flood finds the places taken, and is refused at once. A user has so many places of all, on however many
-//! connections; root needs none, for its commands answer by themselves.
+//! An unprivileged flood finds all places taken, and is refused at once. Each user has a limited
+//! number of all places, over all connections; root's commands answer by themselves and need none.
 //!
-//! A process that does not end in time is killed and keeps its turn until it is gone: one that hangs in the kernel does not
-//! hear of it, and must not be followed by another.
+//! A process that does not end in time is killed and keeps its turn until it is gone: one that
+//! hangs in the kernel cannot be killed, and must not be followed by another.
 
 use super::refusal::Refusal;
 use super::rule::user_of;
@@ -20,17 +21,17 @@ use tokio::process::{Child, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use zbus::Connection;
 
-/// Processes at a time: a disk that hangs costs no more than these.
+/// Upper bound of processes: a disk that hangs blocks no more than these.
 const AT_ONCE: usize = 2;
-/// Questions under way or waiting, of all callers.
+/// Upper bound of questions under way or waiting, of all callers.
 const PLACES: usize = 64;
-/// … and of one user.
+/// Upper bound of those of one user.
 const PLACES_OF_ONE: usize = 8;
-/// Connections whose users are remembered. The bus never gives a connection's name to another.
+/// Upper bound of connections whose users are remembered. The bus never reuses a connection's name.
 const USERS_KNOWN: usize = 1_024;
-/// How long one waits for its turn, and how long an answer may take.
+/// Time limit of the wait for a turn, and again of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Longest argument of a question, in bytes: longer than any name that there may be.
+/// Longest argument of a question, in bytes: longer than any possible name.
 const LONGEST_ARGUMENT: usize = 512;
 /// Largest answer, in bytes. The bus takes 32 MB at most, and holds them in its memory for a caller that does not read.
 const LARGEST: u64 = 8 << 20;
@@ -38,11 +39,11 @@ const LARGEST: u64 = 8 << 20;
 const TOO_LARGE: &str =
     "The answer is too large: ask for less of it, of reports with \"--since=yesterday\" or \"--ward=NAME\".";
 
-/// The desk's places.
+/// The pool of workers and the places of callers.
 #[derive(Debug)]
 pub(super) struct Clerks {
     free: Arc<Semaphore>,
-    /// The users behind connections.
+    /// The users of connections.
     users: Mutex<HashMap<String, u32>>,
     places: Arc<Mutex<Places>>,
 }
@@ -53,7 +54,7 @@ struct Places {
     by_user: HashMap<u32, usize>,
 }
 
-/// A place, given back with the value.
+/// A caller's place, given back on drop.
 struct Place {
     places: Arc<Mutex<Places>>,
     user: u32,
@@ -66,7 +67,7 @@ impl Default for Clerks {
 }
 
 impl Clerks {
-    /// Answers a caller, known by its connection's name.
+    /// Answers a question of a caller, given by its connection's name.
     pub(super) async fn answer(
         &self,
         (bus, caller): (&Connection, &str),
@@ -145,19 +146,19 @@ impl Drop for Place {
     }
 }
 
-/// Starts a process that answers.
+/// Starts a worker process.
 fn start(words: &[String]) -> std::io::Result<Child> {
     Command::from(program::own()).arg(OPTION).args(words).stdout(Stdio::piped()).kill_on_drop(true).spawn()
 }
 
-/// Sees to it that a process answers or is killed, and gives its turn back when it is gone.
+/// Sends the answer of a process, kills one that is late, and gives its turn back when it is gone.
 async fn attend(
     (mut process, patience): (Child, Duration),
     turn: OwnedSemaphorePermit,
     answer: oneshot::Sender<Result<String, Refusal>>,
 ) {
     let came = tokio::time::timeout(patience, read(&mut process)).await;
-    // Who has gone away meanwhile wants no answer.
+    // The caller may be gone.
     let _ = answer.send(came.unwrap_or_else(|_| Err(late())));
     // One that has ended was waited for already, and is not killed again.
     let _ = process.kill().await;
@@ -176,7 +177,7 @@ async fn read(process: &mut Child) -> Result<String, Refusal> {
     match status.code() {
         Some(0) => Ok(text),
         Some(answer::REFUSED) => Err(Refusal::Refused(text)),
-        // What went wrong is on standard error, which is the journal.
+        // The cause is on standard error, which is the journal.
         _ => Err(Refusal::Failed(
             "The question could not be answered: \"journalctl -u unitwardd\" has the cause.".to_owned(),
         )),

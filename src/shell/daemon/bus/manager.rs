@@ -1,4 +1,4 @@
-//! The interface `org.unitward1.Manager`: what concerns the whole host.
+//! The interface `org.unitward1.Manager`: properties, queries and signals of the whole host.
 
 #![expect(clippy::too_many_arguments, reason = "the arguments of methods and signals are the interface")]
 
@@ -15,7 +15,8 @@ use zbus::Connection;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 
-/// Answers for the host. Its signals stand here for the introspection; the service sends them by their types.
+/// The interface's object. Its signals are declared for the introspection only; the service sends
+/// them by their types.
 pub(super) struct Manager {
     pub(super) facts: watch::Receiver<Facts>,
     pub(super) clerks: Arc<Clerks>,

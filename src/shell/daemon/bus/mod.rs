@@ -1,13 +1,15 @@
-//! The service `org.unitward1` on the system bus: questions answered, rulings taken, news told.
+//! The service `org.unitward1` on the system bus: it answers queries, takes rulings and sends
+//! signals.
 //!
-//! A task of its own with a connection of its own, so that nothing asked here holds up the ear at PID 1 or the main loop. The
-//! loop gives it [`Facts`] and news and takes [`Ruling`]s. When the connection is lost it is made again and the name taken again,
-//! as often as it takes; nobody needs this service for a recovery or a report.
+//! A task of its own with a connection of its own, so that no query blocks the listener at PID 1 or
+//! the main loop. The loop gives it [`Facts`] and news and takes [`Ruling`]s. A lost connection is
+//! made and the name taken again without limit; no recovery and no report needs this service.
 //!
 //! # What is bounded
 //!
-//! Answers are made by a few processes ([`clerks`]) for a bounded number of callers. News that find the channel full are
-//! left out: whoever must miss nothing reads the reports. While there is no bus there is nobody to tell.
+//! Answers are made by a few processes ([`clerks`]) for a bounded number of callers. News that find
+//! the channel full are dropped: a client that must miss nothing reads the reports. While there is
+//! no bus, news are dropped, too.
 
 mod clerks;
 mod manager;
@@ -29,22 +31,22 @@ use tracing::warn;
 use wards::Wards;
 use zbus::{Connection, Variant};
 
-/// News that may wait to be sent: about what 200 deaths at once cause.
+/// Upper bound of news that wait to be sent: about those of 200 deaths at once.
 const NEWS: usize = 2_048;
-/// Rulings that may wait for the main loop.
+/// Upper bound of rulings that wait for the main loop.
 const RULINGS: usize = 16;
-/// How long the bus may take to connect us and give us the name.
+/// Time limit of the connection to the bus and of the request for the name.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause before connecting anew: first, and longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// How often changes of the properties are told at most.
+/// Shortest time between two `PropertiesChanged`.
 const TELL_FACTS: Duration = Duration::from_secs(1);
 
-/// What the service knows without asking.
+/// The values that the service has without a query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) node_id: String,
-    /// How the connection to the broker stands, in words.
+    /// State of the connection to the broker, in words.
     pub(super) cloud: String,
     /// Reports that wait for the broker.
     pub(super) pending_reports: u64,
@@ -52,7 +54,7 @@ pub(super) struct Facts {
     pub(super) wards: Arc<BTreeMap<String, String>>,
 }
 
-/// The main loop's end.
+/// The main loop's side of the channels.
 pub(super) struct Service {
     pub(super) facts: watch::Sender<Facts>,
     pub(super) news: mpsc::Sender<News>,
@@ -91,7 +93,7 @@ async fn stay_connected(facts: watch::Receiver<Facts>, mut news: mpsc::Receiver<
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
-        // Of before: whoever listens now has not heard what led to it.
+        // News from the time without a connection: today's listeners lack the signals before them.
         while news.try_recv().is_ok() {}
     }
 }
@@ -111,7 +113,7 @@ async fn connect(facts: &watch::Receiver<Facts>, rulings: &mpsc::Sender<Ruling>)
     }
 }
 
-/// Sends what there is to tell; `None`: the daemon ends.
+/// Sends news and changed properties until an error; `None`: the daemon ends.
 async fn tell(
     bus: &Connection,
     mut facts: watch::Receiver<Facts>,
@@ -156,7 +158,7 @@ async fn send(bus: &Connection, news: News) -> zbus::Result<()> {
     }
 }
 
-/// `PropertiesChanged`, with those properties that did.
+/// Sends `PropertiesChanged` with the properties that differ; nothing if none does.
 async fn tell_facts(bus: &Connection, before: &Facts, now: &Facts) -> zbus::Result<()> {
     let mut changes: HashMap<&str, Variant<'_>> = HashMap::new();
     if before.node_id != now.node_id {

@@ -1,4 +1,4 @@
-//! The errors with which the service answers.
+//! The error replies of the service.
 
 use crate::edge::ruling;
 use crate::shell::survey::REFUSED;
@@ -6,16 +6,16 @@ use zbus::message::{Header, Message};
 use zbus::names::ErrorName;
 use zbus::{DBusError, Result};
 
-/// Why there is no answer, in a sentence.
+/// An error reply, with its reason in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// What was asked for is not there or makes no sense.
+    /// The subject of the question does not exist, or the question makes no sense.
     Refused(String),
-    /// The caller may not.
+    /// The caller has no permission.
     AccessDenied(String),
-    /// Too much was asked for, or too often.
+    /// The caller asks for too much, or too often.
     LimitsExceeded(String),
-    /// It could not be done.
+    /// The operation failed.
     Failed(String),
 }
 

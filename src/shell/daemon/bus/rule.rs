@@ -8,10 +8,11 @@ use tokio::sync::{Mutex, mpsc, watch};
 use zbus::Connection;
 
 const BUS: &str = "org.freedesktop.DBus";
-/// How often it is looked whether the news of a daemon-reload has come, and the pause before the next look.
+/// Number of looks for the news of a daemon-reload; [`RELOAD_TICK`] is the pause before the next
+/// look.
 const RELOAD_LOOKS: u32 = 30;
 const RELOAD_TICK: Duration = Duration::from_millis(100);
-/// Rules over wards, one ruling at a time.
+/// Executor of rulings over wards, one at a time.
 pub(super) struct Ruler {
     facts: watch::Receiver<Facts>,
     rulings: mpsc::Sender<Ruling>,
@@ -19,7 +20,7 @@ pub(super) struct Ruler {
 }
 
 impl Ruler {
-    /// `rulings` leads to the main loop.
+    /// Returns an executor; `rulings` leads to the main loop.
     pub(super) fn new(facts: watch::Receiver<Facts>, rulings: mpsc::Sender<Ruling>) -> Self {
         Self { facts, rulings, turn: Mutex::new(()) }
     }
@@ -37,7 +38,7 @@ impl Ruler {
         self.rule(name, |subject, tell| ruling::readmit(&subject, tell)).await
     }
 
-    /// Has it done in a thread of its own: systemd is waited for.
+    /// Executes a ruling in a thread of its own, because it waits for systemd.
     async fn rule(
         &self,
         name: &str,
@@ -54,10 +55,11 @@ impl Ruler {
         Ok(ruled?)
     }
 
-    /// The ward of this name, or of this unit.
+    /// Returns the ward of this name, or of this unit.
     ///
-    /// The main loop hears of a daemon-reload on a connection of its own, maybe after the caller. So it is given time where the disk
-    /// says something else; a ward that is not reloaded yet is taken as it was.
+    /// The main loop learns of a daemon-reload on a connection of its own, maybe after the caller.
+    /// So it gets time while the configuration on disk differs; after that the ward is taken as the
+    /// main loop has it.
     async fn find(&self, name: &str) -> Result<Subject, Refusal> {
         let on_disk = on_disk(name).await;
         let found = || ruling::find(&self.facts.borrow().wards, name);
@@ -65,22 +67,25 @@ impl Ruler {
             if found().ok().as_ref() == on_disk.as_ref().and_then(|on_disk| on_disk.as_ref().ok()) {
                 break;
             }
-            // Looks are counted and not time: on a busy machine the time may pass without a turn for the main loop.
+            // A number of looks, not a time: on a busy machine the time may pass without a turn for
+            // the main loop.
             tokio::time::sleep(RELOAD_TICK).await;
         }
-        // The disk knows more of why there is none.
+        // The configuration on disk has the better reason.
         found().map_err(|why| Refusal::Refused(on_disk.and_then(Result::err).unwrap_or(why)))
     }
 }
 
-/// The ward that the configuration on the disk has by this name, or why it has none; `None`: the disk takes too long.
+/// Returns the ward of this name in the configuration on disk, or the reason why there is none;
+/// `None`: the disk takes too long.
 async fn on_disk(name: &str) -> Option<Result<Subject, String>> {
     let name = name.to_owned();
     let looked = tokio::task::spawn_blocking(move || ruling::find_on_disk(&name));
     tokio::time::timeout(RELOAD_TICK * RELOAD_LOOKS, looked).await.ok()?.ok()
 }
 
-/// The bus' policy says the same; an administrator may have made it wider, but not this.
+/// Refuses callers other than root, as the bus' policy does; an administrator may have widened the
+/// policy, but not this check.
 async fn must_be_root((bus, caller): (&Connection, &str), (verb, name): (&str, &str)) -> Result<(), Refusal> {
     if user_of(bus, caller).await.is_ok_and(|user| user == 0) {
         return Ok(());
@@ -89,7 +94,7 @@ async fn must_be_root((bus, caller): (&Connection, &str), (verb, name): (&str, &
     Err(Refusal::AccessDenied(advice))
 }
 
-/// The user behind a connection.
+/// Returns the user id of a connection.
 pub(super) async fn user_of(bus: &Connection, caller: &str) -> zbus::Result<u32> {
     let reply = bus.call_method(Some(BUS), "/org/freedesktop/DBus", Some(BUS), "GetConnectionUnixUser", &caller);
     reply.await?.body().deserialize::<u32>()

@@ -1,4 +1,4 @@
-//! The interface `org.unitward1.Wards`: what concerns wards.
+//! The interface `org.unitward1.Wards`: queries, rulings and signals of wards.
 
 #![expect(clippy::too_many_arguments, reason = "the arguments of methods and signals are the interface")]
 
@@ -11,13 +11,13 @@ use zbus::Connection;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 
-/// Answers for wards, and rules over them. Its signals stand here for the introspection, too.
+/// The interface's object. Its signals are declared for the introspection only.
 pub(super) struct Wards {
     pub(super) clerks: Arc<Clerks>,
     pub(super) ruler: Ruler,
 }
 
-/// The caller's connection. The bus itself fills it in.
+/// Returns the name of the caller's connection, which the bus itself fills in.
 pub(super) fn caller<'h>(call: &'h Header<'_>) -> &'h str {
     call.sender().map_or("", |name| name.as_str())
 }

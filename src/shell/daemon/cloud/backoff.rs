@@ -1,5 +1,5 @@
-//! How long to rest before the next try: doubling from one second to a minute, less a random part, so that a fleet does
-//! not come back to its broker in step.
+//! The back-off between tries to connect: doubling from one second to a minute, less a random part,
+//! so that a fleet does not reconnect to its broker in step.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The tries since the connection last worked.
+/// Number of tries since the connection last worked.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Backoff {
     tries: u32,
 }
 
 impl Backoff {
-    /// The next rest.
+    /// Returns the next rest, and counts a try.
     pub(super) fn next(&mut self) -> Duration {
         let whole = ceiling(self.tries);
         self.tries = self.tries.saturating_add(1);

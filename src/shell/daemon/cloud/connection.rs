@@ -1,4 +1,4 @@
-//! One connection to a broker, from the reading of its files to its end.
+//! A connection to a broker, from the reading of its files to its end.
 
 use super::credentials;
 use super::dialect::Version;
@@ -13,12 +13,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Events that may wait to be looked at. When full, the connection is not read; nobody else waits for it.
+/// Upper bound of events that wait for the publisher. When full, only this connection pauses.
 const EVENTS: usize = 64;
-/// How long the files of the configuration may take to be read: they may lie on a file system that hangs.
+/// Time limit of reading the files of the configuration, which may lie on a file system that hangs.
 const READING: Duration = Duration::from_secs(10);
 
-/// A connection. It ends with the value.
+/// A connection, closed on drop.
 pub(super) struct Connection {
     version: Version,
     security: Security,
@@ -31,12 +31,12 @@ pub(super) struct Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Connecting,
-    /// … with the largest packet the broker takes.
+    /// Connected, with the size of the largest packet that the broker takes.
     Up(usize),
 }
 
 impl Connection {
-    /// Begins to connect.
+    /// Starts to connect.
     pub(super) fn open(endpoint: &Endpoint, version: Version) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
         let security = endpoint.security;
@@ -46,17 +46,17 @@ impl Connection {
         Self { version, security, events, task, client, state: State::Connecting }
     }
 
-    /// The version of MQTT that is spoken.
+    /// Returns the version of MQTT in use.
     pub(super) const fn version(&self) -> Version {
         self.version
     }
 
-    /// Whether the broker has let us in.
+    /// Returns true if the broker has accepted the connection.
     pub(super) const fn is_up(&self) -> bool {
         matches!(self.state, State::Up(_))
     }
 
-    /// Waits for the next thing to happen. May be dropped half-way.
+    /// Waits for the next event. Is cancel-safe.
     pub(super) async fn progress(&mut self) -> Progress {
         match self.events.recv().await {
             Some(Progress::Connected(largest)) => {
@@ -70,7 +70,8 @@ impl Connection {
         }
     }
 
-    /// The largest payload that the broker takes with this topic and id. A larger one would end the connection.
+    /// Returns the size of the largest payload that the broker takes with this topic and id. A
+    /// larger one would end the connection.
     pub(super) fn largest(&self, letter: Letter<'_>) -> usize {
         match self.state {
             State::Up(largest) if largest < usize::MAX => largest.saturating_sub(self.client.overhead(letter)),
@@ -78,7 +79,7 @@ impl Connection {
         }
     }
 
-    /// Hands one report over. There is always room: no more than [`IN_FLIGHT`] are.
+    /// Hands over one report. There is always room: no more than [`IN_FLIGHT`] are in flight.
     pub(super) fn publish(&self, letter: Letter<'_>) -> Result<(), Failure> {
         self.client.publish(letter)
     }
@@ -98,12 +99,12 @@ async fn live(
 ) {
     match prepare(endpoint).await {
         Ok(greeting) => mqtt::run(greeting, version, outgoing, &sender).await,
-        // Nobody may be there any more to hear it.
+        // The receiver may be gone.
         Err(failure) => drop(sender.send(Progress::Failed(failure)).await),
     }
 }
 
-/// Reads what the configuration names, aside.
+/// Reads the files that the configuration names, in a thread of its own.
 async fn prepare(endpoint: Endpoint) -> Result<Greeting, Failure> {
     let reading = tokio::task::spawn_blocking(move || greeting(endpoint));
     match tokio::time::timeout(READING, reading).await {

@@ -1,17 +1,19 @@
-//! The courier's task: one loop that takes commands, follows the connection and tells what came of it.
+//! The publisher's task: one loop that takes commands, follows the connection and sends news of it.
 //!
-//! # Why a connection is thrown away on any error
+//! # Connections are dropped on any error
 //!
-//! A session that outlives its connection would need packet ids and an order that both ends still agree on. So the connection
-//! is dropped on the first error, a new one begins from nothing, and the outbox, which forgets a report only on its PUBACK,
-//! publishes again all that is unacknowledged.
+//! A session that outlives its connection would need packet ids and an order on which both ends
+//! still agree. So the connection is dropped on the first error, a new one starts from nothing, and
+//! the outbox, which forgets a report only on its PUBACK, publishes again all that is
+//! unacknowledged.
 //!
-//! # What counts as working
+//! # Proof of a working connection
 //!
-//! Being let in proves nothing: a broker may hang up at once, or over the first report. A connection has proved itself when
-//! the broker has acknowledged a report, or after a minute. Until then the rests between the tries grow, and the same
-//! trouble is not said again. Of a broker that has broken the protocol an acknowledgement proves nothing either, until a
-//! connection has lasted its minute: else it could flood us each time after one, every second.
+//! An accepted connection proves nothing: a broker may close it at once, or on the first report. A
+//! connection works when the broker has acknowledged a report, or after a minute. Until then the
+//! rests between the tries grow, and the same trouble is not logged again. After a violation of the
+//! protocol an acknowledgement proves nothing either, until a connection has lasted its minute:
+//! else the broker could acknowledge and flood us every second.
 
 use super::backoff::Backoff;
 use super::connection::Connection;
@@ -27,11 +29,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-/// A connection that lasted this long works, even when there was nothing to send.
+/// Age at which a connection works, even if there was nothing to send.
 const STEADY: Duration = Duration::from_secs(60);
-/// How long an acknowledgement may take. Pings do not show a broker that takes reports and says nothing of them.
+/// Time limit of an acknowledgement. Pings do not detect a broker that takes reports and does not
+/// acknowledge them.
 const ACKNOWLEDGEMENT: Duration = Duration::from_secs(60);
-/// News that wait here when the main loop does not take them. When so many do, nothing more is handed over.
+/// Number of news waiting for the main loop at which nothing more is handed over.
 const UNTOLD: usize = 256;
 
 /// The task's state.
@@ -50,29 +53,30 @@ pub(super) struct Courier {
     ending: Ending,
 }
 
-/// What shows that a connection works.
+/// The proof that a connection works.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Proof {
-    /// An acknowledgement, or its age.
+    /// An acknowledgement, or the connection's age.
     Acknowledgement,
-    /// Its age alone, since the broker has broken the protocol.
+    /// The connection's age alone, since the broker has violated the protocol.
     Age,
 }
 
 enum Phase {
-    /// There is nowhere to go.
+    /// No broker is configured, or all is drained.
     Idle,
     /// The next try is at this time.
     Resting(Instant),
-    /// A connection is being made or is there.
+    /// A connection is being made or is up.
     Working(Box<Work>),
 }
 
 struct Work {
     connection: Connection,
-    /// When the connection will have proved itself by its mere age; `None`: it has not begun, or has proved itself.
+    /// Time at which the connection's age proves that it works; `None`: it is not up yet, or works
+    /// already.
     steady: Option<Instant>,
-    /// Until then the next acknowledgement must be there.
+    /// Deadline of the next acknowledgement.
     patience: Option<Instant>,
 }
 
@@ -86,12 +90,12 @@ enum Happening {
     Command(Option<Command>),
     Progress(Progress),
     Told(bool),
-    /// The time that [`Courier::deadline`] named has come.
+    /// The deadline returned by [`Courier::deadline`] has come.
     Time,
 }
 
 impl Courier {
-    /// A courier that knows no broker yet.
+    /// Returns a publisher without a broker.
     pub(super) fn new(news: mpsc::Sender<News>, status: watch::Sender<Status>) -> Self {
         let (outbox, dialect, backoff) = (Outbox::default(), Dialect::default(), Backoff::default());
         Self {
@@ -110,7 +114,7 @@ impl Courier {
         }
     }
 
-    /// Works until nobody is there any more to give commands or to hear news.
+    /// Runs until the sender of commands or the receiver of news is gone.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         loop {
             match self.next(&mut commands).await {
@@ -191,7 +195,7 @@ impl Courier {
                 self.outbox.loaded(&lane, Portion { after, limit }, reports);
             }
             Command::Connect(endpoint) if self.endpoint == endpoint => {
-                // Whoever reloads the daemon does not want to wait out a rest.
+                // A reload of the daemon is a request to try at once.
                 self.outbox.trust(Instant::now());
                 if matches!(self.phase, Phase::Resting(_)) {
                     self.connect();
@@ -202,7 +206,7 @@ impl Courier {
         }
     }
 
-    /// Begins anew with another broker.
+    /// Starts anew with another broker, or with none.
     fn turn_to(&mut self, endpoint: Option<Box<Endpoint>>) {
         let now = Instant::now();
         self.outbox.lost(now, Blame::Nobody);
@@ -266,7 +270,7 @@ impl Courier {
         }
     }
 
-    /// The connection works.
+    /// Notes that the connection works.
     fn prove(&mut self) {
         if let (Phase::Working(work), Some(endpoint)) = (&mut self.phase, &self.endpoint)
             && work.steady.take().is_some()
@@ -276,14 +280,14 @@ impl Courier {
         }
     }
 
-    /// Waits for the next acknowledgement, if one is due, from now on.
+    /// Restarts the time limit of the next acknowledgement, if one is due.
     fn be_patient(&mut self) {
         if let Phase::Working(work) = &mut self.phase {
             work.patience = (self.outbox.flying() > 0).then(|| Instant::now() + ACKNOWLEDGEMENT);
         }
     }
 
-    /// Throws the connection away, and rests.
+    /// Drops the connection, and rests, or tries another version of MQTT at once.
     fn fail(&mut self, failure: &Failure) {
         let now = Instant::now();
         let up = matches!(&self.phase, Phase::Working(work) if work.connection.is_up());
@@ -304,7 +308,8 @@ impl Courier {
         self.phase = Phase::Resting(now + self.backoff.next());
     }
 
-    /// Where the broker calls the only report on its way too large, it is known what to do about it.
+    /// Returns the blame for a failure. A report that was alone in flight and too large is not
+    /// blamed: it is shortened.
     fn blame(&mut self, failure: &Failure) -> Blame {
         match self.outbox.only_one().filter(|_| *failure == Failure::Oversized) {
             Some(report) => {
@@ -315,7 +320,7 @@ impl Courier {
         }
     }
 
-    /// Hands over what may be on its way now.
+    /// Hands over all reports that may be in flight now.
     fn hand_over(&mut self) {
         let (Phase::Working(work), Some(endpoint)) = (&mut self.phase, &self.endpoint) else { return };
         let now = Instant::now();
@@ -342,7 +347,7 @@ impl Courier {
         }
     }
 
-    /// Asks for what waits on disk, while it can be sent: without a broker memory is kept for what is new.
+    /// Asks for reports on disk while connected: without a broker memory is kept for new ones.
     fn ask(&mut self) {
         let (up, now) = (matches!(&self.phase, Phase::Working(work) if work.connection.is_up()), Instant::now());
         while up

@@ -1,7 +1,7 @@
 //! The files that the configuration names for the connection: password, authorities, certificate and key.
 //!
-//! They are read anew for each connection, so that a rotated one needs no reload, and never by the courier's own task, for
-//! a file may lie on a file system that hangs.
+//! They are read anew for each connection, so that a rotated one needs no reload, and never by the
+//! publisher's own task, because a file may lie on a file system that hangs.
 
 use super::failure::Failure;
 use crate::core::config::settings::FileAt;
@@ -9,10 +9,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-/// The most that is read of a file: all authorities of a host are a tenth of it.
+/// Upper bound of bytes read of a file: all authorities of a host are a tenth of it.
 const LARGEST: u64 = 4 << 20;
 
-/// The bytes of the file that `key` names.
+/// Reads the file that `key` names.
 pub(super) fn read(key: &str, file: &FileAt) -> Result<Vec<u8>, Failure> {
     let path = locate(key, file)?;
     let mut bytes = Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn read(key: &str, file: &FileAt) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// A password: the file's text without the ends of lines at its end.
+/// Reads a password: the file's text without the line breaks at its end.
 pub(super) fn password(key: &str, file: &FileAt) -> Result<String, Failure> {
     let text = String::from_utf8(read(key, file)?)
         .map_err(|_| Failure::File(format!("{key}=: what the file holds is not text")))?;

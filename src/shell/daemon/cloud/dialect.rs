@@ -1,17 +1,18 @@
-//! Which version of MQTT is spoken with a broker.
+//! The choice of the version of MQTT for a broker.
 //!
-//! MQTT 5 comes first: only it can mark a report with its id. A broker that has no 5 may say so, or hang up, or say nothing
-//! at all, and a network that is just coming up looks like the latter two. So where 3.1.1 is let in after a mere silence,
-//! 5 is tried once more before anything is settled. What is settled stands until the broker is another, or until it has been
-//! mute several times in a row.
+//! MQTT 5 comes first: only it can mark a report with its id. A broker without 5 may say so, or
+//! close the connection, or not answer, and a network that is just coming up looks like the latter
+//! two. So if 3.1.1 is accepted after a mere silence, 5 is tried once more before the version is
+//! settled. A settled version stands until the broker changes, refuses it, or does not answer
+//! several times in a row.
 
 use super::failure::Failure;
 use std::fmt;
 
-/// A broker that was settled upon and is mute so many times in a row may have become another.
+/// Number of connections without an answer in a row after which a settled version is dropped.
 const MUTE: u8 = 3;
 
-/// The versions.
+/// A version of MQTT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     /// MQTT 5.
@@ -29,7 +30,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What is known of a broker.
+/// The version to use with a broker, and the stage of its choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Dialect {
     version: Version,
@@ -38,11 +39,11 @@ pub(super) struct Dialect {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// It has not let us in yet, and to MQTT 5 it has said this.
+    /// The broker has accepted no version yet; its answer to MQTT 5.
     Seeking(Word),
-    /// It has let us in with 3.1.1, and 5 is tried once more.
+    /// The broker has accepted 3.1.1, and 5 is tried once more.
     Checking,
-    /// It has let us in, and then was mute so many times in a row.
+    /// The version is settled; number of connections in a row without an answer since then.
     Settled(u8),
 }
 
@@ -52,19 +53,19 @@ enum Word {
     No,
 }
 
-/// What follows from being let in.
+/// The consequence of an accepted connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
     /// The connection may be used.
     Stay,
-    /// It is to be given up for a try with the other version, at once.
+    /// The connection is to be dropped for a try with the other version, at once.
     TryOther,
 }
 
-/// When to try again.
+/// The time of the next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// At once: it was only the wrong version.
+    /// At once: only the version was wrong.
     AtOnce,
     /// After a rest.
     Later,
@@ -77,12 +78,12 @@ impl Default for Dialect {
 }
 
 impl Dialect {
-    /// The version to speak next.
+    /// Returns the version of the next try.
     pub(super) const fn version(self) -> Version {
         self.version
     }
 
-    /// The broker has let us in.
+    /// Notes that the broker has accepted the connection.
     pub(super) fn let_in(&mut self) -> Entry {
         if (self.version, self.stage) == (Version::Three, Stage::Seeking(Word::Nothing)) {
             *self = Self { version: Version::Five, stage: Stage::Checking };
@@ -92,7 +93,7 @@ impl Dialect {
         Entry::Stay
     }
 
-    /// The broker has not let us in.
+    /// Notes that the broker has not accepted the connection.
     pub(super) fn not_let_in(&mut self, failure: &Failure) -> Retry {
         let said_no = *failure == Failure::Version;
         let mute = matches!(failure, Failure::Mute(_) | Failure::NoAnswer | Failure::Garbage(_));
@@ -124,8 +125,9 @@ mod tests {
     use super::*;
     use crate::core::config::settings::Security;
 
-    /// Each letter is what happens at the next try: `+` let in, `n` no such version, `m` mute, `o` another failure. Gives the
-    /// versions that were spoken, with `!` after a try that was made at once.
+    /// Checks the versions used for these results of tries: `+` accepted, `n` no such version, `m`
+    /// no answer, `o` another failure. In `expect` a `!` follows the version of a try after which
+    /// the next one was made at once.
     fn check(happens: &str, expect: &str) {
         let mut dialect = Dialect::default();
         let mut spoken = String::new();

@@ -1,11 +1,11 @@
-//! Where reports go: the `[MQTT]` section with everything filled in.
+//! The destination of reports: the `[MQTT]` section with everything filled in.
 
 use super::super::identity::Identity;
 use crate::core::config::settings::{ClientCertificate, FileAt, Mqtt, Security};
 use crate::edge::history::entry::Channel;
 use std::fmt;
 
-/// A broker and how to speak with it.
+/// A broker, and the parameters of the connection to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::shell::daemon) struct Endpoint {
     pub(super) security: Security,
@@ -21,7 +21,7 @@ pub(in crate::shell::daemon) struct Endpoint {
 }
 
 impl Endpoint {
-    /// `None` where no broker is configured.
+    /// Returns the configured endpoint; `None`: no broker is configured.
     pub(in crate::shell::daemon) fn new(mqtt: &Mqtt, identity: &Identity) -> Option<Self> {
         let broker = mqtt.broker.as_ref()?;
         Some(Self {
@@ -38,7 +38,7 @@ impl Endpoint {
         })
     }
 
-    /// Where reports of this kind are published.
+    /// Returns the topic of reports of this kind.
     pub(super) fn topic(&self, channel: Channel) -> &str {
         match channel {
             Channel::Crash => &self.crash_topic,
@@ -61,8 +61,9 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Fills in `%n`, `%l` and `%%`. What a topic to publish on may not have becomes `_`: wildcards and control
-/// characters anywhere, and in what is filled in the level separator too, lest a value adds levels.
+/// Fills in `%n`, `%l` and `%%`. Characters that a topic to publish on may not have become `_`:
+/// wildcards and control characters anywhere, and level separators in the values, so that a value
+/// adds no levels.
 fn expand(template: &str, identity: &Identity) -> String {
     let value = |text: &str| text.replace('/', "_");
     let mut topic = String::new();

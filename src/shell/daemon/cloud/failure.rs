@@ -1,7 +1,7 @@
-//! Why there is no connection, in words that a person can act on.
+//! The causes of failed connections, in words that a person can act on.
 //!
-//! The words are the identity of a cause: the same words are said once. Each class has a MESSAGE_ID of its own, so that a
-//! fleet can tell an expired certificate from a cable that is not plugged in.
+//! The words identify a cause: the same words are logged once. Each class has a MESSAGE_ID of its
+//! own, so that a fleet can tell an expired certificate from an unplugged cable.
 
 use super::super::messages;
 use super::mqtt::TooMuch;
@@ -12,12 +12,12 @@ use crate::core::visible::visible;
 use rustls::{AlertDescription, CertificateError};
 use std::io;
 
-/// Names of a certificate that are told; it may have thousands.
+/// Upper bound of a certificate's names that are shown; it may have thousands.
 const NAMES: usize = 4;
-/// What is told of a text that a broker has a part in, in bytes: the longest name that DNS has.
+/// Upper bound of a text from a broker that is shown, in bytes: the longest name in DNS.
 const TEXT: usize = 255;
 
-/// The causes.
+/// The cause of a failed connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
     /// The TCP connection was refused.
@@ -26,63 +26,63 @@ pub(super) enum Failure {
     /// The host name does not resolve.
     #[error("the host name is not known: {0}")]
     UnknownHost(String),
-    /// Nothing came back.
+    /// An answer or the acceptance of data did not come in time.
     #[error("the broker did not answer in time")]
     NoAnswer,
-    /// The connection was closed where an answer to the greeting was due.
+    /// The connection was closed before the broker had accepted it.
     #[error("the broker hung up instead of answering{}", hint(*.0))]
     Mute(Security),
     /// The connection was closed.
     #[error("the broker closed the connection")]
     HungUp,
-    /// What came is no MQTT.
+    /// The broker's bytes are no valid MQTT.
     #[error("the broker's answer is not understood: {0}")]
     Garbage(&'static str),
-    /// What came is MQTT, and none that a broker may send.
+    /// The broker sent MQTT that no broker may send.
     #[error("the broker breaks the protocol: {0}")]
     Violation(Violation),
-    /// Whatever else can happen to a connection.
+    /// Any other failure of the connection.
     #[error("{0}")]
     Network(String),
 
-    /// The certificate's authority is none of those trusted.
+    /// The certificate's authority is not trusted.
     #[error("the broker's certificate is from an authority that is not trusted here (check CAFile=)")]
     UnknownAuthority,
-    /// The certificate's time is over.
+    /// The certificate has expired.
     #[error("the broker's certificate has expired (check the clock of this host, too)")]
     Expired,
-    /// The certificate's time is still to come.
+    /// The certificate is not valid yet.
     #[error("the broker's certificate is not valid yet (check the clock of this host)")]
     NotYetValid,
-    /// The certificate is another host's.
+    /// The certificate is for another host.
     #[error("the broker's certificate is not for the host in Broker={0}")]
     WrongName(String),
     /// The certificate has another fault.
     #[error("the broker's certificate is not accepted: {0}")]
     BadCertificate(String),
-    /// There is no TLS where TLS was expected.
+    /// The broker does not speak TLS.
     #[error("no TLS is spoken there: {0} (plain MQTT wants mqtt://)")]
     NoTls(String),
-    /// The broker wants to see a certificate, or not the one it saw.
+    /// The broker requires a client certificate, or does not accept ours.
     #[error("the broker refuses us without a valid client certificate, it says {0} (check CertFile= and KeyFile=)")]
     ClientCertificate(String),
-    /// The handshake failed otherwise.
+    /// The handshake failed for another reason.
     #[error("the TLS handshake failed: {0}")]
     Tls(String),
 
-    /// The broker knows no such login.
+    /// The broker refuses the user name or password.
     #[error("the broker refuses us: bad user name or password (check Username= and PasswordFile=)")]
     Login,
-    /// The broker does not want us; some say so of a bad password too.
+    /// The broker does not authorize us; some say so of a bad password too.
     #[error("the broker refuses us: not authorized (check Username= and PasswordFile=)")]
     NotAuthorized,
-    /// The broker does not want what we publish.
+    /// The broker does not authorize a report, or does not take it for another passing reason.
     #[error("the broker refuses our reports: {0} (check its access rules)")]
     Unauthorized(String),
-    /// The broker does not speak the version of MQTT it was spoken to in.
+    /// The broker does not speak the version of MQTT that was tried.
     #[error("the broker speaks neither MQTT 5 nor MQTT 3.1.1")]
     Version,
-    /// The broker's own word, or its reason for hanging up.
+    /// The broker's own reason for a refusal or a DISCONNECT.
     #[error("the broker refuses us: {0}")]
     Refused(String),
     /// A report was larger than the broker takes.
@@ -93,20 +93,20 @@ pub(super) enum Failure {
     File(String),
 }
 
-/// What a broker did that no broker may do. Without numbers or texts of its own, so that each is one cause however often and
-/// in whatever ways it happens.
+/// A violation of the protocol by the broker. It has no numbers or texts of its own, so that each
+/// kind is one cause, however often and in whatever form it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Violation {
     /// A CONNACK after the first.
     #[error("it answers our greeting more than once")]
     SecondGreeting,
-    /// More PUBLISH than are taken and dropped.
+    /// More PUBLISH than are accepted and dropped.
     #[error("it sends messages without end, and we subscribe to none (does it subscribe its clients by itself?)")]
     Message,
-    /// A PUBLISH that wants more than one answer.
+    /// A PUBLISH of QoS 2, which needs more than one answer.
     #[error("it sends a message of QoS 2, and we subscribe to none (does it subscribe its clients by itself?)")]
     ExactlyOnce,
-    /// A PUBACK of what is not on its way.
+    /// A PUBACK for a report that is not in flight.
     #[error("it acknowledges what was not sent")]
     Acknowledgement,
     /// A PINGRESP without a ping.
@@ -115,7 +115,7 @@ pub(super) enum Violation {
     /// A packet of another kind.
     #[error("it sends a packet that answers nothing")]
     Packet,
-    /// Limits that are not allowed.
+    /// Limits of zero, which are not allowed.
     #[error("its limits leave no room for a single report")]
     Terms,
     /// More bytes than can be due.
@@ -127,12 +127,13 @@ impl Failure {
     /// A packet that cannot be read.
     pub(super) const MALFORMED: Self = Self::Garbage("a packet is malformed");
 
-    /// Whether it is the broker that does what no broker may, so that what it did before counts for nothing.
+    /// Returns true if the broker violates the protocol, so that its earlier acknowledgements prove
+    /// nothing.
     pub(super) const fn is_misconduct(&self) -> bool {
         matches!(self, Self::Violation(_) | Self::Garbage(_))
     }
 
-    /// The class, for the journal.
+    /// Returns the MESSAGE_ID of the class.
     pub(super) const fn message_id(&self) -> &'static str {
         match self {
             Self::NoListener => messages::NO_LISTENER,
@@ -155,19 +156,19 @@ impl Failure {
         }
     }
 
-    /// Whether a report on its way may be the cause.
+    /// Returns the blame: if a report in flight may be the cause.
     pub(super) const fn blame(&self) -> Blame {
         match self {
             Self::HungUp | Self::NoAnswer | Self::Garbage(_) | Self::Oversized | Self::Unauthorized(_) => {
                 Blame::OnTheirWay
             }
-            // Some wrong answer to a report.
+            // May be a wrong answer to a report.
             Self::Violation(Violation::Acknowledgement | Violation::Packet) => Blame::OnTheirWay,
             _ => Blame::Nobody,
         }
     }
 
-    /// An error of the socket, or of TLS above it.
+    /// Classifies an error of the socket, or of TLS above it.
     pub(super) fn of_io(error: &io::Error) -> Self {
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             return Self::of_tls(tls);
@@ -176,7 +177,7 @@ impl Failure {
             return Self::Violation(Violation::TooMuch);
         }
         let text = error.to_string();
-        // The standard library has no kind of its own for what getaddrinfo(3) says.
+        // The standard library has no kind of its own for errors of getaddrinfo(3).
         if let Some(why) = text.strip_prefix("failed to lookup address information: ") {
             return Self::UnknownHost(why.to_owned());
         }
@@ -191,7 +192,7 @@ impl Failure {
         }
     }
 
-    /// An error from the handshake.
+    /// Classifies an error of the handshake.
     pub(super) fn of_handshake(error: &io::Error) -> Self {
         match Self::of_io(error) {
             Self::HungUp => Self::NoTls("the broker hung up during the handshake".to_owned()),
@@ -212,7 +213,7 @@ impl Failure {
                 | AlertDescription::CertificateUnknown
                 | AlertDescription::UnknownCA
                 | AlertDescription::AccessDenied => Self::ClientCertificate(format!("{alert:?}")),
-                // In TLS 1.2 this is all that is said to whom no certificate is shown.
+                // In TLS 1.2 this is the only alert if no client certificate is shown.
                 AlertDescription::HandshakeFailure => {
                     Self::Tls("the broker says HandshakeFailure (does it want CertFile= and KeyFile=, or is its own key one on P-521?)".to_owned())
                 }
@@ -224,7 +225,7 @@ impl Failure {
 
     fn of_certificate(error: &CertificateError) -> Self {
         match error {
-            // An authority that was made anew has the name of the old one, and another key.
+            // A renewed authority has the name of the old one, and another key.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownAuthority,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
@@ -244,17 +245,18 @@ impl Failure {
     }
 }
 
-/// Whether a signature was made with a key that rustls does not know here.
+/// Returns true if a signature was made with a kind of key that rustls does not support here.
 fn is_of_unknown_key(error: &CertificateError) -> bool {
     format!("{error:?}").starts_with("UnsupportedSignatureAlgorithm")
 }
 
-/// rustls writes the names of a certificate as `DnsName("host")` and `IpAddress(10.0.0.1)`.
+/// Strips a name of a certificate, which rustls writes as `DnsName("host")` or
+/// `IpAddress(10.0.0.1)`.
 fn bare(name: &str) -> &str {
     name.split_once('(').map_or(name, |(_, name)| name).trim_end_matches(')').trim_matches('"')
 }
 
-/// The beginning of a text that a broker has a part in, safe to be shown.
+/// Returns the beginning of a text from a broker, safe to be shown.
 fn excerpt(text: &str) -> String {
     let shown = visible(text);
     let end = shown.char_indices().map(|(at, letter)| at + letter.len_utf8()).take_while(|end| *end <= TEXT).last();

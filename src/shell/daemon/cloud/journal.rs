@@ -1,5 +1,5 @@
-//! What the courier writes to the journal: each cause of trouble once until the connection works again, and never more than
-//! a few however often it fails in ever new ways.
+//! The publisher's journal entries: each cause of trouble once until the connection works again,
+//! and never more than [`CAUSES`], however many there are.
 
 use super::super::messages;
 use super::dialect::Version;
@@ -10,41 +10,42 @@ use crate::edge::history::entry::StoredReport;
 use std::collections::HashSet;
 use tracing::{error, info, warn};
 
-/// Different causes that are said of one stretch of trouble.
+/// Upper bound of causes that are logged until the connection works again.
 const CAUSES: usize = 16;
 
-/// What was said already.
+/// The entries that were written already.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     causes: HashSet<String>,
     latest: String,
-    /// How the latest connection that the broker let us into has come along.
+    /// State of the latest connection that the broker accepted.
     came: Came,
-    /// The version that is to be told of once the connection works.
+    /// The version to log once the connection works.
     untold: Option<Version>,
     shortened: bool,
-    /// The broker has said that it is not content with our certificate.
+    /// True if the broker has refused our certificate, or that we have none.
     certificate_wanted: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Came {
-    /// It has worked, or there was none.
+    /// It has worked, or there was no connection.
     #[default]
     Well,
-    /// It is there, and has not shown yet that it works.
+    /// It is up, and has not proved yet that it works.
     In,
-    /// It was lost before it had worked.
+    /// It was lost before it worked.
     Nowhere,
 }
 
 impl Journal {
-    /// The cause of the latest failure.
+    /// Returns the cause of the latest failure.
     pub(super) fn latest(&self) -> &str {
         &self.latest
     }
 
-    /// The broker has let us in; not said before it works if the last time that came to nothing.
+    /// Notes an accepted connection; logged only once it works if the last one was lost before it
+    /// worked.
     pub(super) fn let_in(&mut self, endpoint: &Endpoint, version: Version) {
         match self.came {
             Came::Well | Came::In => connected(endpoint, version),
@@ -53,7 +54,7 @@ impl Journal {
         self.came = Came::In;
     }
 
-    /// The connection works.
+    /// Notes that the connection works.
     pub(super) fn proved(&mut self, endpoint: &Endpoint) {
         if let Some(version) = self.untold.take() {
             connected(endpoint, version);
@@ -63,7 +64,7 @@ impl Journal {
         self.certificate_wanted = false;
     }
 
-    /// There is no connection, or no more.
+    /// Logs the failure of a connection.
     pub(super) fn failed(&mut self, endpoint: &Endpoint, failure: &Failure) {
         if self.came == Came::In {
             self.came = Came::Nowhere;
@@ -71,7 +72,8 @@ impl Journal {
         self.untold = None;
         match failure {
             Failure::ClientCertificate(_) => self.certificate_wanted = true,
-            // In TLS 1.3 the broker looks at our certificate when we have begun to speak, and its word may be lost.
+            // In TLS 1.3 the broker checks our certificate after our first bytes, and its alert may
+            // be lost.
             Failure::Mute(Security::Tls) if self.certificate_wanted => return,
             _ => {}
         }
@@ -87,7 +89,8 @@ impl Journal {
         );
     }
 
-    /// A report is published without some of its frames. Said once: all that are as long fare likewise.
+    /// Logs that a report is published without some of its frames. Logged once: it holds for all
+    /// that are as long.
     pub(super) fn shortened(&mut self, endpoint: &Endpoint, report: &StoredReport, size: usize) {
         if !std::mem::replace(&mut self.shortened, true) {
             let whole = report.payload.len();
@@ -100,7 +103,7 @@ impl Journal {
         }
     }
 
-    /// A topic is not allowed to us for now.
+    /// Logs that a topic is not allowed to us for now.
     pub(super) fn declined(&mut self, endpoint: &Endpoint, topic: &str, why: &str) {
         let cause = format!("the broker declines our reports on topic {topic}: {why} (check its access rules)");
         if self.causes.len() < CAUSES && self.causes.insert(cause.clone()) {
@@ -113,12 +116,12 @@ impl Journal {
         }
     }
 
-    /// A report is given up.
+    /// Logs that a report is given up.
     pub(super) fn refused(&self, report: &StoredReport, why: &str) {
         error!(MESSAGE_ID = messages::DROPPED, "Broker does not take report {}, giving it up: {why}", report.id);
     }
 
-    /// A report is put aside for the first time.
+    /// Logs that a report is put aside for the first time.
     pub(super) fn parked(&self, report: &StoredReport) {
         warn!(
             MESSAGE_ID = messages::PARKED,

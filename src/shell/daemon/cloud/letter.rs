@@ -1,31 +1,32 @@
-//! A report as it goes on the wire, cut short where the broker takes no more.
+//! A report as it is published, shortened to the broker's limit.
 //!
-//! An MQTT 5 broker may say beforehand how large a packet may be, or only when it is sent one: then half of what it refused
-//! is tried, and so on down to a report without its backtrace.
+//! An MQTT 5 broker may announce the largest packet, or only refuse a larger one: then half of the
+//! refused size is tried, and so on down to a report without its backtrace.
 
 use crate::core::crash::report::{Report, UNKNOWN};
 use crate::edge::history::entry::{Channel, StoredReport};
 use std::borrow::Cow;
 
-/// What is published.
+/// A message to publish.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Letter<'r> {
     pub(super) topic: &'r str,
-    /// The user property `report-id`, by which the cloud drops a rare twin.
+    /// The user property `report-id`, by which the cloud drops duplicates.
     pub(super) id: &'r str,
     pub(super) payload: &'r [u8],
 }
 
-/// What the broker has found too large without having said so before.
+/// The size of payloads that the broker refused as too large without having announced a limit.
 #[derive(Debug, Default)]
 pub(super) struct Scale {
-    /// The latest payload that was made, in bytes, and of which report.
+    /// The latest payload: `seq` of its report, and size in bytes.
     latest: Option<(u64, usize)>,
     refused: Option<(u64, usize)>,
 }
 
 impl Scale {
-    /// What to publish of this report, in at most `most` bytes; `None`: nothing of it is small enough.
+    /// Returns the payload for this report, in at most `most` bytes; `None`: no form of it is small
+    /// enough.
     pub(super) fn payload<'r>(&mut self, report: &'r StoredReport, most: usize) -> Option<Cow<'r, [u8]>> {
         let payload = match self.refused.filter(|(seq, _)| *seq == report.seq) {
             None => fit(report, most)?,
@@ -38,7 +39,7 @@ impl Scale {
         Some(payload)
     }
 
-    /// The broker has called this report too large as it was published.
+    /// Notes that the broker has refused the latest payload of this report as too large.
     pub(super) fn too_large(&mut self, report: &StoredReport) {
         let latest = self.latest.filter(|(seq, _)| *seq == report.seq);
         self.refused = latest.or(Some((report.seq, report.payload.len())));
@@ -56,7 +57,8 @@ fn smallest(report: &StoredReport) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(Report { backtrace: UNKNOWN.to_owned(), ..read(report)? }.to_json()))
 }
 
-/// A recovery has nothing that could be left out without telling another story.
+/// Decodes a report that can be shortened; `None`: the record of a recovery, which has nothing to
+/// leave out, or damaged.
 fn read(report: &StoredReport) -> Option<Report> {
     match report.channel {
         Channel::Crash => serde_json::from_slice(&report.payload).ok(),

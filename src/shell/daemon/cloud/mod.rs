@@ -1,19 +1,22 @@
-//! The courier to the broker: every report handed over is published until the broker has acknowledged it.
+//! The publisher: every report handed over is published until the broker has acknowledged it.
 //!
-//! A task of its own, so that a slow broker never holds up the ear at PID 1. What it holds is bounded; the rest of what
-//! waits is on disk, and the courier asks the main loop for it when there is room. So the main loop is its only
-//! acquaintance: it gives [`Command`]s and takes [`News`].
+//! A task of its own, so that a slow broker never blocks the main loop. The reports that it holds
+//! are bounded; the others that wait are on disk, and the publisher asks the main loop for them
+//! when there is room. It communicates with the main loop alone, which sends [`Command`]s and
+//! receives [`News`].
 //!
-//! # What the two owe each other
+//! # Contract
 //!
-//! * The main loop answers each [`News::Wanted`] with one [`Command::Loaded`], an empty one where there is no history. One that
-//!   is lost is asked for again after a minute.
-//! * A report that was published before the question was heard stands in the answer, if it is of that lane and waits; one
-//!   whose [`News::Sent`] or [`News::Refused`] was heard before the question does not.
-//! * A report that came to the disk later than that, or that found no room in the channel, is on disk alone, and is made up
-//!   for by [`Command::Behind`] before anything else of its lane.
+//! * The main loop answers each [`News::Wanted`] with one [`Command::Loaded`], an empty one if
+//!   there is no history. One that is lost is asked for again after a minute.
+//! * The answer contains a report that was published before the question arrived, if it is of that
+//!   lane and waits, and none whose [`News::Sent`] or [`News::Refused`] arrived before the
+//!   question.
+//! * A report that was stored later than that, or that found no room in the channel, is on disk
+//!   alone, and is announced by [`Command::Behind`] before anything else of its lane.
 //! * No `seq` is used twice in one life of the daemon.
-//! * The courier tells of each report once that it was sent or refused, and of nothing else.
+//! * The publisher sends [`News::Sent`] or [`News::Refused`] once for each report: when the broker
+//!   has acknowledged it, or when it is given up.
 
 mod courier;
 mod outbox;
@@ -40,17 +43,20 @@ use crate::edge::history::entry::StoredReport;
 use std::fmt;
 use tokio::sync::{mpsc, watch};
 
-/// Commands that may wait. When full, a report is on disk alone until its lane is told to be [`Command::Behind`].
+/// Upper bound of commands that wait. When full, a report is on disk alone until its lane is
+/// announced as [`Command::Behind`].
 const COMMANDS: usize = 1_024;
-/// News that may wait. When full, the courier waits with what it has to tell and hands nothing more over meanwhile.
+/// Upper bound of news that wait. When full, the publisher keeps some news itself, and then hands
+/// over no more reports.
 const NEWS: usize = 64;
 
-/// What the main loop asks of the courier.
+/// A command of the main loop to the publisher.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Publish this. It may or may not be on disk yet; `seq` grows.
+    /// Publish this report. It may or may not be on disk yet; `seq` grows.
     Publish(Box<StoredReport>),
-    /// These lanes have waiting reports on disk: told once at the start, and whenever the history knows of some.
+    /// These lanes have waiting reports on disk: sent once at the start, and whenever reports are
+    /// on disk alone.
     Behind(Vec<String>),
     /// The answer to [`News::Wanted`].
     Loaded {
@@ -58,40 +64,42 @@ pub(super) enum Command {
         lane: String,
         /// As asked.
         after: u64,
-        /// In order of `seq`; fewer than `limit`: there are no more on disk after these.
+        /// Reports in order of `seq`; if fewer than `limit`, there are no more on disk after these.
         reports: Vec<StoredReport>,
         /// As asked.
         limit: usize,
     },
-    /// Publish there from now on; `None`: nowhere.
+    /// Publish to this broker from now on; `None`: to none.
     Connect(Option<Box<Endpoint>>),
-    /// Say so when nothing in memory can be sent any more, and hang up.
+    /// Close the connection once nothing in memory can be sent any more, and report it as the
+    /// status.
     Drain,
 }
 
-/// What the courier tells the main loop.
+/// A message of the publisher to the main loop.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// The broker has acknowledged this report.
     Sent(u64),
-    /// The broker will never take it, and why.
+    /// The broker will never take this report, with the reason.
     Refused(u64, String),
-    /// The next waiting reports of this lane, please.
+    /// A question for the next waiting reports of this lane.
     Wanted {
-        /// Which lane.
+        /// The lane.
         lane: String,
         /// Only those with a greater `seq`.
         after: u64,
-        /// At most so many. The number differs from question to question, and tells their answers apart.
+        /// Upper bound of reports. The number differs from question to question, and tells their
+        /// answers apart.
         limit: usize,
     },
 }
 
-/// How things stand.
+/// The publisher's status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Status {
     link: Link,
-    /// Acknowledged by the broker.
+    /// Number of reports that the broker has acknowledged.
     sent: u64,
 }
 
@@ -100,30 +108,32 @@ enum Link {
     /// No broker is configured.
     #[default]
     None,
-    /// On the way to this broker.
+    /// Connecting to this broker.
     Connecting(String),
     /// Connected to it.
     Up(String),
-    /// Not connected to it, and why.
+    /// Not connected to it, with the reason.
     Down(String, String),
-    /// Nothing is left to be done.
+    /// All is drained.
     Closed,
 }
 
 impl Status {
-    /// Whether all that could be sent was sent after [`Command::Drain`].
+    /// Returns true if all that could be sent was sent after [`Command::Drain`].
     pub(super) fn is_done(&self) -> bool {
         self.link == Link::Closed
     }
 
-    /// `connected to mqtt://broker:1883`; `nowhere` says how it is without a broker.
+    /// Returns the state of the connection, as `connected to mqtt://broker:1883`; `nowhere` are the
+    /// words without a broker.
     pub(super) fn words(&self, nowhere: &str) -> String {
         if self.link == Link::None { nowhere.to_owned() } else { self.link.to_string() }
     }
 
-    /// `2 messages sent, 1 waiting; connected to mqtt://broker:1883`. Reports of crashes and of recoveries are messages alike.
+    /// Returns the status line, as `2 messages sent, 1 waiting; connected to mqtt://broker:1883`.
+    /// Reports of crashes and of recoveries are messages alike.
     ///
-    /// `nowhere` says how it is without a broker.
+    /// `nowhere` are the words without a broker.
     pub(super) fn story(&self, waiting: u64, nowhere: &str) -> String {
         let (link, sent) = (self.words(nowhere), self.sent);
         let sent = if sent == 1 { "1 message sent".to_owned() } else { format!("{sent} messages sent") };
@@ -143,14 +153,14 @@ impl fmt::Display for Link {
     }
 }
 
-/// The main loop's end.
+/// The main loop's side of the channels.
 pub(super) struct Cloud {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) news: mpsc::Receiver<News>,
     pub(super) status: watch::Receiver<Status>,
 }
 
-/// Takes bytes as a broker's, without a connection. For fuzz targets.
+/// Processes bytes as if a broker had sent them, without a connection. For fuzz targets.
 pub(crate) fn digest(bytes: &[u8]) {
     mqtt::digest(bytes);
 }

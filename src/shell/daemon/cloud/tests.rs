@@ -1,4 +1,4 @@
-//! The whole courier against brokers of a few lines that send what nobody asked them for.
+//! Tests of the whole publisher against small brokers that send more than they were asked for.
 
 use super::*;
 use crate::core::config::settings::{Broker, Mqtt, Security};
@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
-/// How long it may take until so many connections were made, on a machine that does much else.
+/// Time limit for [`CONNECTIONS`], on a busy machine.
 const BOUND: Duration = Duration::from_secs(90);
-/// Connections that a broker floods. It takes 3 s to get there.
+/// Number of connections that a test waits for; they take 3 s.
 const CONNECTIONS: usize = 3;
-/// Answers to the greeting: MQTT 5 and 3.1.1.
+/// Answers that accept the connection: MQTT 5 and 3.1.1.
 const LET_IN: &[u8] = &[0x20, 3, 0, 0, 0];
 const LET_IN_3: &[u8] = &[0x20, 2, 0, 0];
 
@@ -52,24 +52,24 @@ impl Subscriber for Lines {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// What came of a flood.
+/// The effects of a flood.
 struct Outcome {
     lines: Vec<String>,
-    /// How often the status changed.
+    /// Number of changes of the status.
     changes: usize,
-    /// When each connection came, from the first on.
+    /// Times of the connections since the start.
     connections: Vec<Duration>,
-    /// Bytes that the courier took from the broker, about.
+    /// Approximate number of bytes that the publisher took from the broker.
     taken: usize,
 }
 
-/// What a broker does on each connection.
+/// Behaviour of a broker on each connection.
 #[derive(Clone, Copy)]
 struct Behaviour {
     let_in: &'static [u8],
-    /// Whether a report is acknowledged first, by its right id.
+    /// An acknowledgement of a report, by its right id, comes first or not.
     first: First,
-    /// What is sent again and again.
+    /// Bytes that are sent again and again.
     flood: &'static [u8],
 }
 
@@ -93,7 +93,7 @@ fn report(seq: u64) -> StoredReport {
     StoredReport { seq, id, lane: "web".into(), channel: Channel::Recovery, death, payload }
 }
 
-/// One packet of the client with a length of one or two bytes.
+/// Reads one packet of the client with a length of one or two bytes.
 async fn packet(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let kind = stream.read_u8().await.ok()?;
     let mut length = usize::from(stream.read_u8().await.ok()?);
@@ -106,13 +106,13 @@ async fn packet(stream: &mut TcpStream) -> Option<Vec<u8>> {
     Some(packet)
 }
 
-/// The packet id of a report.
+/// Returns the packet id of a report.
 fn number(publish: &[u8]) -> [u8; 2] {
     let topic = usize::from(publish[1]) << 8 | usize::from(publish[2]);
     [publish[3 + topic], publish[4 + topic]]
 }
 
-/// What the broker does on one connection.
+/// Serves one connection.
 async fn serve(mut stream: TcpStream, behaviour: Behaviour, taken: &AtomicUsize) -> Option<()> {
     packet(&mut stream).await?;
     stream.write_all(behaviour.let_in).await.ok()?;
@@ -132,7 +132,7 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, taken: &AtomicUsize)
     }
 }
 
-/// Lets the courier deliver reports to such a broker until it begins the last of [`CONNECTIONS`].
+/// Lets the publisher deliver reports to such a broker until it begins the last of [`CONNECTIONS`].
 async fn deliver(behaviour: Behaviour) -> Outcome {
     let lines = Lines::default();
     let _guard = tracing::subscriber::set_default(lines.clone());
@@ -172,11 +172,11 @@ async fn deliver(behaviour: Behaviour) -> Outcome {
     Outcome { lines, changes, connections, taken: taken.into_inner() }
 }
 
-/// Asserts that a flood costs next to nothing, and is told in these words.
+/// Asserts that the cost of a flood is bounded, and that it is logged in these words.
 async fn check(behaviour: Behaviour, words: &str) {
     let Outcome { lines, changes, connections, taken } = deliver(behaviour).await;
     let about = format!("{:x?}: {lines:?}, {changes} changes, {connections:?}, {taken} bytes", behaviour.flood);
-    // One that it is connected, perhaps one more after what has worked, and one that it is not any more.
+    // One for the connection, perhaps one more after it has worked, and one for its loss.
     assert!(lines.len() <= 3, "{about}");
     assert_eq!(lines.iter().filter(|line| line.contains(words)).count(), 1, "{words}: {about}");
     // Connecting, connected, a report sent, not connected: for each connection.
@@ -185,7 +185,7 @@ async fn check(behaviour: Behaviour, words: &str) {
     for pair in connections.windows(2) {
         assert!(pair[1] - pair[0] >= Duration::from_secs(1), "{about}");
     }
-    // What the kernel keeps on both sides for the broker, and no more: the rest finds the connection closed.
+    // No more than the kernel's buffers on both sides: the rest finds the connection closed.
     assert!(taken <= connections.len() * (8 << 20), "{about}");
 }
 
@@ -234,7 +234,7 @@ async fn acknowledgements_of_what_was_not_sent_end_the_connection() {
 
 #[tokio::test]
 async fn answers_to_what_we_never_ask_end_the_connection() {
-    // SUBACK, PUBREC, AUTH; the others are told from those in `conversation`.
+    // SUBACK, PUBREC, AUTH; the tests of `conversation` have the others.
     for first in [0x90, 0x50, 0xf0] {
         let flood: &'static [u8] = Box::leak(Box::new([first, 4, 0, 1, 0, 0]));
         check(Behaviour { let_in: LET_IN, first: First::Nothing, flood }, ANSWERS_NOTHING).await;
@@ -265,7 +265,7 @@ async fn limits_that_leave_no_room_are_not_believed() {
     }
 }
 
-/// A broker of MQTT 3.1.1 that floods: MQTT 5 is refused in the words of that time.
+/// A broker of MQTT 3.1.1 that floods; it refuses MQTT 5 by the CONNACK of 3.1.1.
 #[tokio::test]
 async fn a_flood_in_the_older_version_ends_the_connection_too() {
     for (flood, words) in [
@@ -305,7 +305,7 @@ async fn a_flood_in_the_older_version_ends_the_connection_too() {
     }
 }
 
-/// What a real broker does: it lets in, acknowledges, answers pings, and may subscribe its clients by itself.
+/// A real broker accepts, acknowledges, answers pings, and may subscribe its clients by itself.
 #[tokio::test]
 async fn a_broker_that_behaves_is_told_of_once_and_gets_every_report() {
     let lines = Lines::default();

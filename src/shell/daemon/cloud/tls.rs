@@ -1,4 +1,4 @@
-//! What is needed for `mqtts://`: whom we trust, and who we are.
+//! The TLS configuration for `mqtts://`: trusted authorities, and our own certificate.
 //!
 //! The broker's name or address is always checked against its certificate; there is no switch that turns it off.
 
@@ -14,7 +14,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, ConfigBuilder, RootCertStore};
 use std::sync::Arc;
 
-/// Reads all files that are named.
+/// Reads the named files and returns the configuration.
 pub(super) fn configuration(
     authorities: Option<&FileAt>,
     own: Option<&ClientCertificate>,
@@ -33,7 +33,7 @@ pub(super) fn configuration(
     Ok(Arc::new(configuration))
 }
 
-/// Every certificate in the file must be one: half an authority is a mistake to be told.
+/// Reads authorities from a file. Each certificate in it must be usable: a damaged one is an error.
 fn those_of(file: &FileAt) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates("CAFile", file)? {
@@ -42,7 +42,7 @@ fn those_of(file: &FileAt) -> Result<RootCertStore, Failure> {
     Ok(roots)
 }
 
-/// The host's own may have some that rustls cannot use; what counts is that there are others.
+/// Reads the host's own authorities. Some may be unusable for rustls; none at all is an error.
 fn those_of_the_host() -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
     let (usable, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -63,8 +63,8 @@ fn with_certificate(
     builder.with_client_auth_cert(chain, key).map_err(|error| Failure::File(no_pair(&error)))
 }
 
-/// Why no broker can be shown this certificate with this key, both in PEM, in the words of the connection; where the key cannot be
-/// read, of the certificate alone.
+/// Returns the reason why this certificate and key, both in PEM, cannot be used, in the words of
+/// the connection; without a readable key it checks the certificate alone.
 pub(in crate::shell) fn trouble(certificate: &[u8], key: Option<&[u8]>) -> Option<String> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().ok()?;
     let first = chain.first()?;
@@ -76,7 +76,7 @@ pub(in crate::shell) fn trouble(certificate: &[u8], key: Option<&[u8]>) -> Optio
     pair.err().map(|error| no_pair(&error))
 }
 
-/// Why a certificate and a key are of no use.
+/// Returns the words for an error of a certificate and its key.
 fn no_pair(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InconsistentKeys(_) => {
@@ -84,20 +84,20 @@ fn no_pair(error: &rustls::Error) -> String {
         }
         rustls::Error::InvalidCertificate(error) if is_version_1(error) => format!("CertFile=: {VERSION_1}"),
         rustls::Error::InvalidCertificate(error) => format!("CertFile=: the certificate cannot be used: {error}"),
-        // Its only word for a key that it does not know.
+        // The only error of rustls for an unsupported kind of key.
         rustls::Error::General(_) => format!("KeyFile=: a key of this kind cannot be used here; {KEYS}"),
         error => format!("CertFile= and KeyFile=: {error}"),
     }
 }
 
-/// What can be used.
+/// The supported kinds of keys, in words.
 pub(super) const KEYS: &str = "known are ECDSA on P-256 and P-384 (not P-521), Ed25519, and RSA of 2048 to 8192 bits";
 
-/// What is wrong with a certificate of X.509 version 1, which webpki does not take, and what to do.
+/// Words for a certificate of X.509 version 1, which webpki does not take, with the remedy.
 pub(super) const VERSION_1: &str = "it is a certificate of X.509 version 1, and only version 3 is taken; make it anew with extensions, \
     as with \"openssl x509 -req -extfile FILE\"";
 
-/// webpki's word for it has no kind of its own in rustls.
+/// Returns true for webpki's error on version 1, which has no kind of its own in rustls.
 pub(super) fn is_version_1(error: &CertificateError) -> bool {
     format!("{error:?}").contains("UnsupportedCertVersion")
 }
@@ -123,7 +123,7 @@ mod tests {
         assert!(done.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// A key, and a certificate for it that it signs itself.
+    /// Makes a key and a self-signed certificate for it.
     fn pair(place: &Path, name: &str, new: &str) {
         openssl(
             place,

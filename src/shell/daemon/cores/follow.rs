@@ -1,7 +1,8 @@
-//! One `journalctl --follow` that tells of core dumps, line by line.
+//! One `journalctl --follow` that prints the entries of core dumps, line by line.
 //!
-//! By itself `--follow` shows the current boot alone, as journalctl knows it; in a container whose `/proc` the sandbox has
-//! replaced it does not even know that. `--merge` shows all boots. It would show other machines' journals too, hence the folder.
+//! By itself `--follow` shows only the current boot, which journalctl cannot determine in a
+//! container whose `/proc` the sandbox has replaced. `--merge` shows all boots. It would show other
+//! machines' journals too, hence the directory.
 
 use crate::edge::coredump::{Dumper, FIELDS, journal_directory};
 use crate::edge::program::HostProgram;
@@ -13,26 +14,27 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// The length of a line; longer ones are skipped. With as many mappings as a process may have the memory map has 7 MB.
+/// Upper bound of a line, in bytes; longer ones are skipped. With the largest number of mappings
+/// that a process may have the memory map has 7 MB.
 const LINE: usize = 16 << 20;
 
-/// How long a `journalctl` that ended may take to say why.
+/// Time limit of reading the error output of a `journalctl` that ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How much it may say.
+/// Upper bound of its error output, in bytes.
 const WORDS: u64 = 1024;
 
-/// The process; killed when dropped.
+/// The process, killed on drop.
 pub(super) struct Journal {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Journal {
-    /// Starts it at an hour, seconds since the epoch, of whatever boot.
+    /// Starts it at a time, in seconds since the epoch, of any boot.
     ///
     /// # Errors
-    /// When there is no `journalctl`, or no journal.
+    /// There is no `journalctl`, or no journal.
     pub(super) fn follow(root: &Path, since: u64, dumper: Dumper) -> io::Result<Self> {
         let Some(directory) = journal_directory(root) else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "this host has no journal"));
@@ -51,12 +53,12 @@ impl Journal {
         Ok(Self { child, lines: Lines::new(BufReader::new(stdout)) })
     }
 
-    /// The next entry; `None` when it has ended. May be dropped and called again without losing anything.
+    /// Returns the next entry; `None`: the process has ended. Is cancel-safe.
     pub(super) async fn next(&mut self) -> io::Result<Option<String>> {
         self.lines.next().await
     }
 
-    /// Why it ended.
+    /// Returns the reason why the process ended.
     pub(super) async fn last_words(mut self) -> String {
         let mut said = Vec::new();
         if let Some(stderr) = self.child.stderr.take() {
@@ -75,7 +77,7 @@ impl Journal {
 /// Lines of bounded length.
 struct Lines<R> {
     reader: R,
-    /// What has been read of the line, nothing where it is too long.
+    /// The part of the line that has been read; empty if it is too long.
     line: Vec<u8>,
     too_long: bool,
 }
@@ -85,7 +87,8 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         Self { reader, line: Vec::new(), too_long: false }
     }
 
-    /// The next line that is not too long; `None` at the end, and for a line without one.
+    /// Returns the next line that is not too long; `None` at the end, also if the last line has no
+    /// line break.
     async fn next(&mut self) -> io::Result<Option<String>> {
         loop {
             let piece = self.reader.fill_buf().await?;

@@ -1,9 +1,9 @@
 //! The order in which core dumps are looked up.
 //!
-//! A look-up of hostile names takes as long as it may, thousands of times the usual. Therefore a
-//! few are under way at once, never two of one unit, and the next is of the unit that has used the
-//! least time lately. A unit whose processes crash all the time so delays its own reports; one that
-//! has crashed only now is next.
+//! A look-up of hostile names takes all of its time limit, thousands of times the usual. Therefore
+//! a few are under way at once, never two of one unit, and the next is of the unit that has used
+//! the least time lately. So a unit whose processes crash all the time delays its own reports; one
+//! that has crashed only now is next.
 //!
 //! Each look-up has one confined process at a time, so their number bounds the memory of all.
 
@@ -13,13 +13,13 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Look-ups under way at the same time.
+/// Upper bound of look-ups under way.
 const AT_ONCE: usize = 2;
 
-/// Entries that wait, in bytes.
+/// Upper bound of entries that wait, in bytes.
 pub(super) const SIZE: usize = 8 << 20;
 
-/// How long it is remembered what time a unit has used, from its latest look-up on.
+/// Time for which the time used by a unit is remembered, from its latest look-up on.
 const LATELY: Duration = Duration::from_secs(60);
 
 /// A seek with the entry that it is about.
@@ -28,13 +28,13 @@ pub(super) struct Entry {
     pub(super) core: Core,
 }
 
-/// Entries that wait to be looked up, and what is known of those that were.
+/// Entries that wait for their look-up, and the time that the units of earlier ones have used.
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Entry>,
-    /// Size of all that wait.
+    /// Size of the waiting entries, in bytes.
     size: usize,
-    /// The units of which one is under way.
+    /// Units with a look-up under way.
     under_way: Vec<String>,
     used: HashMap<String, Used>,
 }
@@ -46,8 +46,8 @@ struct Used {
 }
 
 impl Queue {
-    /// Lets an entry wait. Gives back what there is no room for: of the unit that has the most
-    /// waiting, the latest.
+    /// Adds an entry. Returns those for which there is no room: the latest of the unit with the
+    /// most bytes waiting.
     pub(super) fn push(&mut self, found: Entry) -> Vec<Entry> {
         self.size += found.core.size();
         self.waiting.push_back(found);
@@ -59,7 +59,7 @@ impl Queue {
         dropped
     }
 
-    /// The entry whose turn it is, if there is one.
+    /// Takes the entry whose turn it is, if there is one; drops those whose time is over.
     pub(super) fn next(&mut self, now: Instant) -> Option<Entry> {
         self.waiting.retain(|found| found.seek.until > now);
         self.size = self.waiting.iter().map(|found| found.core.size()).sum();
@@ -75,7 +75,7 @@ impl Queue {
         Some(found)
     }
 
-    /// A unit's look-up has ended.
+    /// Notes the end of a unit's look-up.
     pub(super) fn done(&mut self, unit: &str, took: Duration, now: Instant) {
         self.under_way.retain(|busy| busy != unit);
         let used = self.used.entry(unit.to_owned()).or_insert(Used { time: Duration::ZERO, latest: now });

@@ -1,4 +1,4 @@
-//! Which entry is whose, and what is remembered.
+//! Tests of matching entries and seeks, of the queue, and of remembered entries.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn core(unit: &str) -> Core {
     Core::parse(line, Dumper::of(Path::new("/nowhere"))).unwrap()
 }
 
-/// An entry about a unit, whose seek ends at some time.
+/// Returns an entry of a unit, whose seek ends at this time.
 fn waits(unit: &str, until: Instant) -> Entry {
     let core = core("caller");
     let seek = Seek { unit: unit.into(), until, ..seek(&core) };
@@ -87,7 +87,7 @@ fn unit_run_and_process_must_agree() {
         (Seek { invocation: other_run.clone(), ..right.clone() }, false),
         (Seek { invocation: other_run, pid: None, ..right.clone() }, false),
         (Seek { unit: "other.service".into(), ..right.clone() }, false),
-        // The run tells it, whatever the clocks say.
+        // The run decides, not the clocks.
         (Seek { at: 0, ..right.clone() }, true),
         (Seek { at: u64::MAX, ..right }, true),
     ] {

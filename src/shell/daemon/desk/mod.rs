@@ -1,11 +1,11 @@
-//! The desk: from a death that was judged to what is stored, said and sent of it.
+//! The reporting of judged deaths: what is stored, logged and sent.
 //!
-//! Every death is stored at once, whatever else becomes of it. Then the ward's switches and the burst limit decide whether it
-//! has a report of its own; a process that dumped core is given [`BacktraceTimeoutSec=`] for its backtrace; and what is told
-//! of one ward is told in order.
+//! Every death is stored at once. Then the ward's switches and the burst limit decide if it has a
+//! report of its own; a process that dumped core has [`BacktraceTimeoutSec=`] for its backtrace;
+//! and the reports of one ward keep their order.
 //!
-//! Invariants: a death is either reported, or counted in a report that sums up, or the configuration says that nobody wants
-//! to hear of it; which of these stands in the history before or together with the report.
+//! Invariants: a death is either reported, or counted in a summary, or excluded from reports by the
+//! configuration; the history has this decision before or together with the report.
 //!
 //! [`BacktraceTimeoutSec=`]: crate::core::config::settings::Reports::backtrace_timeout
 
@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use unlogged::{LOG_PATIENCE, Unlogged};
 
-/// A death as judged, with whether a core may be found.
+/// A judged death, and if a core may be found.
 #[derive(Debug)]
 pub(super) struct Judged {
     pub(super) incident: Incident,
@@ -35,16 +35,16 @@ pub(super) struct Judged {
     pub(super) tense: Tense,
 }
 
-/// When a death is told.
+/// The time at which a death is processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tense {
-    /// When it happens.
+    /// Immediately.
     Present,
-    /// Afterwards, out of the books: the burst limit counts by the deaths' own times.
+    /// Later, by a catch-up: the burst limit counts by the deaths' own times.
     Past,
 }
 
-/// Whether the process that died dumped core.
+/// Says if the process that died dumped core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Core {
     /// It did.
@@ -53,11 +53,11 @@ pub(super) enum Core {
     None,
 }
 
-/// What waits to be told.
+/// The reports that wait.
 #[derive(Debug)]
 pub(super) struct Desk {
     lanes: HashMap<String, Lane>,
-    /// The next report's place in the order of all.
+    /// The `seq` of the next report.
     next_seq: u64,
     numbering: Numbering,
     /// Recoveries that wait for the log lines of the runs that died.
@@ -66,16 +66,16 @@ pub(super) struct Desk {
     quiet: Recent,
 }
 
-/// Where the numbers come from.
+/// The source of the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Numbering {
     /// From the clock, and none was given yet.
     Open,
-    /// They go on from the last one given.
+    /// Fixed by the history, or by the first number given: they only grow.
     Fixed,
 }
 
-/// Whether a death's row is in the history already.
+/// Says if a death's row is in the history already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Row {
     Stored,
@@ -83,10 +83,10 @@ enum Row {
 }
 
 impl Desk {
-    /// Nothing was reported yet in this life of the daemon.
+    /// Returns the state before the first report in this life of the daemon.
     ///
-    /// Until the history has said where its numbers end, and should it never say so, the clock stands in for it: in
-    /// microseconds it is above any number that was counted.
+    /// Until the history has sent its next number, and if it never does, the clock in microseconds
+    /// is used: it is above any number that was counted.
     pub(super) fn new(now: Now) -> Self {
         Self {
             lanes: HashMap::new(),
@@ -97,7 +97,7 @@ impl Desk {
         }
     }
 
-    /// Where the history's numbers end. Once one was given they only grow.
+    /// Sets the history's next number. Once a number was given, they only grow.
     pub(super) fn number_from(&mut self, next_seq: u64) {
         self.next_seq = match std::mem::replace(&mut self.numbering, Numbering::Fixed) {
             Numbering::Open => next_seq,
@@ -105,7 +105,7 @@ impl Desk {
         };
     }
 
-    /// Takes up the work where the daemon's last life left it.
+    /// Continues with the deaths that the daemon's last life left undecided.
     pub(super) fn resume(&mut self, scene: Scene<'_>, unfinished: Vec<StoredDeath>) -> Vec<Action> {
         let (held, open): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|death| death.fate == Fate::Held);
         let mut actions = Vec::new();
@@ -125,7 +125,7 @@ impl Desk {
         actions
     }
 
-    /// One death.
+    /// Takes in a death.
     pub(super) fn receive(&mut self, scene: Scene<'_>, judged: Judged) -> Vec<Action> {
         let Scene { now, rules } = scene;
         let Judged { incident, core, tense } = judged;
@@ -149,8 +149,8 @@ impl Desk {
         actions
     }
 
-    /// Something more about an incident that was received before: it has no row of its own, and no part in the burst. Where
-    /// nobody was told of that, nobody is told of this.
+    /// Takes in an addition to an earlier incident: it has no row of its own, and is not counted in
+    /// the burst. If that incident was not reported, this is not either.
     pub(super) fn follow_up(&mut self, scene: Scene<'_>, incident: Incident) -> Vec<Action> {
         let Key { unit, invocation, .. } = &incident.key;
         if self.quiet.knows(invocation) || !scene.rules.wants(unit, incident.kind) {
@@ -164,7 +164,7 @@ impl Desk {
         Vec::new()
     }
 
-    /// A death that has a report of its own.
+    /// Processes a death that has a report of its own.
     fn admit(&mut self, scene: Scene<'_>, incident: Incident, core: Core) -> Vec<Action> {
         if core == Core::Dumped && !scene.rules.settings.reports.backtrace_timeout.is_zero() {
             return self.await_core(scene, incident, Row::New);
@@ -178,7 +178,7 @@ impl Desk {
         vec![stored]
     }
 
-    /// All that is told afterwards was told.
+    /// Notes that all past deaths were processed.
     pub(super) fn past_is_over(&mut self, scene: Scene<'_>) -> Vec<Action> {
         let rate = rate(scene.rules);
         let held: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.past_is_over(scene.now, rate)).collect();
@@ -187,7 +187,8 @@ impl Desk {
         actions
     }
 
-    /// The end of a recovery from this death. Where `LogLines=` is set its record waits for the journal.
+    /// Takes in the end of a recovery from this death. If `LogLines=` is set, its record waits for
+    /// the journal.
     pub(super) fn recovered(&mut self, scene: Scene<'_>, death: Key, account: Account) -> Vec<Action> {
         let count = scene.rules.settings.reports.log_lines;
         if count == 0 {
@@ -198,7 +199,8 @@ impl Desk {
         vec![Action::ReadLog(Wanted { unit, run, count })]
     }
 
-    /// A recovery with all that its record has. It is stored at once, and told in its turn.
+    /// Processes a recovery whose record is complete. It is stored at once, and reported in its
+    /// turn.
     fn settled(&mut self, scene: Scene<'_>, death: Key, account: Account) -> Vec<Action> {
         let record = account.to_json(&scene.rules.identity.node_id);
         let recovery = StoredRecovery {
@@ -219,7 +221,7 @@ impl Desk {
         std::iter::once(stored).chain(self.release(scene.rules, scene.now)).collect()
     }
 
-    /// A core was found.
+    /// Takes in the result of a search for a core.
     pub(super) fn core_found(&mut self, scene: Scene<'_>, found: &super::cores::Found) -> Vec<Action> {
         for lane in self.lanes.values_mut() {
             lane.core_found(&found.invocation, found.pid, found.backtrace.as_deref());
@@ -227,13 +229,13 @@ impl Desk {
         self.release(scene.rules, scene.now)
     }
 
-    /// When [`Desk::overdue`] has something to do.
+    /// Returns the next time for [`Desk::overdue`].
     pub(super) fn deadline(&self) -> Option<Duration> {
         let unlogged = self.unlogged.iter().map(|waiting| waiting.until);
         self.lanes.values().filter_map(Lane::deadline).chain(unlogged).min()
     }
 
-    /// Whatever the time has come for.
+    /// Does what is due by now.
     pub(super) fn overdue(&mut self, scene: Scene<'_>) -> Vec<Action> {
         let Scene { now, rules } = scene;
         if self.deadline().is_none_or(|at| at > now.monotonic) {
@@ -247,15 +249,15 @@ impl Desk {
         actions
     }
 
-    /// Says at once whatever was being held back. What waits for a backtrace, and what is to be said after it, is in the
-    /// history, and waits there.
+    /// Reports at once the summaries that were held back. Deaths that wait for a backtrace, and
+    /// those behind them, wait in the history.
     pub(super) fn flush(&mut self, rules: &Rules) -> Vec<Action> {
         let free = self.lanes.values_mut().filter(|lane| lane.is_free());
         let held: Vec<_> = free.filter_map(|lane| lane.burst.close()).collect();
         held.into_iter().flat_map(|held| self.sum_up(rules, held)).collect()
     }
 
-    /// How many lanes there is something to remember of.
+    /// Returns the number of lanes.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         self.lanes.len()
@@ -275,7 +277,7 @@ impl Desk {
         stored.into_iter().chain([Action::SeekCore { key, pid, at, patience }]).collect()
     }
 
-    /// Tells whatever need not wait any more.
+    /// Reports all items that need not wait any more.
     fn release(&mut self, rules: &Rules, now: Now) -> Vec<Action> {
         let mut items = Vec::new();
         for lane in self.lanes.values_mut() {
@@ -292,7 +294,7 @@ impl Desk {
         items.into_iter().flat_map(tell).collect()
     }
 
-    /// Says it locally and, where there is a broker, to the cloud.
+    /// Reports an incident to the journal and, if there is a broker, to the cloud.
     fn report(&mut self, rules: &Rules, incident: Incident, row: Row) -> Vec<Action> {
         let fate = if rules.has_cloud() { Fate::Reported } else { Fate::Local };
         let change = match row {
@@ -307,7 +309,7 @@ impl Desk {
         self.send(rules, incident, change)
     }
 
-    /// A summary, in its turn: it stands for deaths that came after those that still wait.
+    /// Reports a summary in its turn: its deaths came after those that still wait.
     fn sum_up(&mut self, rules: &Rules, (incident, more): (Incident, u32)) -> Vec<Action> {
         match self.lanes.get_mut(&incident.lane()) {
             Some(lane) if !lane.is_free() => {
@@ -338,7 +340,7 @@ impl Desk {
         ]
     }
 
-    /// The record of a recovery follows the report of its death: it is sent if that was.
+    /// Reports a recovery after its death, if that was reported.
     fn report_recovery(&mut self, rules: &Rules, recovery: Recovery) -> Vec<Action> {
         let Recovery { death, account, record } = recovery;
         if !rules.wants(&death.unit, IncidentKind::Crash) || self.quiet.knows(&death.invocation) {

@@ -8,10 +8,10 @@ use crate::shell::daemon::last_lines::Lines;
 use crate::shell::daemon::rules::Scene;
 use std::time::Duration;
 
-/// How long the journal may take for the log lines of a run.
+/// Time limit of reading the log lines of a run.
 pub(super) const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A recovery that waits for them.
+/// A recovery that waits for log lines.
 #[derive(Debug)]
 pub(super) struct Unlogged {
     pub(super) death: Key,
@@ -20,7 +20,7 @@ pub(super) struct Unlogged {
 }
 
 impl Desk {
-    /// The last log lines of a run that died.
+    /// Takes in the last log lines of a run that died.
     pub(in crate::shell::daemon) fn log_read(&mut self, scene: Scene<'_>, read: Lines) -> Vec<Action> {
         let Some(index) = self.unlogged.iter().position(|waiting| waiting.death.invocation == read.run) else {
             return Vec::new();
@@ -29,7 +29,7 @@ impl Desk {
         self.settled(scene, death, Account { log_lines: Some(read.lines), ..account })
     }
 
-    /// Recoveries whose lines have not come in time.
+    /// Processes recoveries whose lines have not come in time.
     pub(super) fn without_log(&mut self, scene: Scene<'_>) -> Vec<Action> {
         let late = |waiting: &Unlogged| waiting.until <= scene.now.monotonic;
         let (late, waiting) = std::mem::take(&mut self.unlogged).into_iter().partition(late);

@@ -1,6 +1,7 @@
-//! Ends and recoveries out of the books, and those of the bus that have to wait for them.
+//! Ends and recoveries found by the catch-up, and those of the bus that wait for it.
 //!
-//! Invariants: what is held back is told after what happened before it; a recovery is told after its death.
+//! Invariants: ends that are held back are reported after those that happened before; a recovery is
+//! reported after its death.
 
 use super::end::{End, Held, Source};
 use super::unit::{Standing, Unit};
@@ -17,7 +18,8 @@ use crate::shell::news::{self, News};
 use std::collections::HashSet;
 
 impl Ends {
-    /// What the books tell: what the history does not have, oldest first. What the bus told in the meantime comes after it.
+    /// Takes in the result of a catch-up, oldest first: what the history does not have. Ends that
+    /// the bus has shown meanwhile follow.
     pub(in crate::shell::daemon) fn recollect(&mut self, scene: Scene<'_>, memories: Vec<Memory>) -> Vec<Action> {
         self.recall.done();
         let mut actions = Vec::new();
@@ -26,7 +28,7 @@ impl Ends {
                 Memory::End(recalled) => {
                     let unit = recalled.key.unit.clone();
                     if let Some(mut end) = self.held_end(&recalled.key) {
-                        // The bus told it too, but it happened here.
+                        // The bus has shown it too, but its place is here.
                         end.source = Source::Late;
                         if end.ended.last.is_none() {
                             end.testimony = end.testimony.or(Some(recalled.testimony));
@@ -38,7 +40,7 @@ impl Ends {
                 }
                 Memory::UnderWay(key, under_way) => {
                     if scene.rules.guard.ward(&key.unit).is_some() {
-                        // One that systemd has let go of is not seen at all.
+                        // A unit that systemd has unloaded is not seen at all.
                         let is_down = |unit: &Unit| unit.is_down || unit.standing == Standing::Unseen;
                         let is_down = self.units.get(&key.unit).is_none_or(is_down);
                         self.open.learn((&key.unit, is_down), Some(under_way), scene.now.monotonic);
@@ -54,7 +56,7 @@ impl Ends {
         actions.extend(self.desk.past_is_over(scene));
         let unseen = if self.recall.is_wanted() { self.keep_the_unseen() } else { Vec::new() };
         if !unseen.is_empty() {
-            // What comes after them goes on waiting.
+            // Later ends go on waiting.
             self.recall.expect(scene.now.monotonic);
         }
         actions.extend(self.let_go(scene));
@@ -62,8 +64,9 @@ impl Ends {
         actions
     }
 
-    /// Takes out the ends that nobody saw, with what is held of the same units behind them: the books that were just read may
-    /// have been opened before. But each only once, or a unit that flaps would never be told of.
+    /// Takes out the ends that were not observed, with the items held of the same units behind
+    /// them: the catch-up may have started before them. Each only once, or a unit that restarts all
+    /// the time would never be reported.
     fn keep_the_unseen(&mut self) -> Vec<(String, Held)> {
         let mut units = HashSet::new();
         let (kept, held) = std::mem::take(&mut self.held).into_iter().partition(|(unit, held)| {
@@ -82,7 +85,7 @@ impl Ends {
         kept.into_iter().map(once).collect()
     }
 
-    /// The end of this run, if it was held back.
+    /// Takes out the end of this run, if it was held back.
     fn held_end(&mut self, key: &Key) -> Option<End> {
         let is_it = |(name, held): &(String, Held)| match held {
             Held::End(end) => *name == key.unit && end.ended.invocation == key.invocation,
@@ -108,7 +111,7 @@ impl Ends {
         self.decide(scene, &key.unit, End { ended, testimony: Some(testimony), control: None, source })
     }
 
-    /// The end of a recovery.
+    /// Reports the end of a recovery, or holds it back.
     pub(super) fn settle(&mut self, scene: Scene<'_>, name: &str, (boot, chain): (String, Chain)) -> Vec<Action> {
         if self.recall.holds() || self.is_undecided(name, &chain.invocation) {
             self.held.push((name.to_owned(), Held::Recovery(boot, Box::new(chain))));
@@ -131,7 +134,8 @@ impl Ends {
         actions
     }
 
-    /// Whether the end of this run waits for a witness: a recovery is not told before its death.
+    /// Returns true if the end of this run waits for a witness: a recovery is not reported before
+    /// its death.
     fn is_undecided(&self, name: &str, invocation: &str) -> bool {
         let read = self
             .units
@@ -143,7 +147,7 @@ impl Ends {
             .any(|waiting| waiting.unit == name && waiting.end.ended.invocation.as_str() == invocation)
     }
 
-    /// The recoveries of a unit that waited for a word on their deaths.
+    /// Settles the recoveries of a unit that waited for the decision on their deaths.
     pub(super) fn settle_late(&mut self, scene: Scene<'_>, name: &str) -> Vec<Action> {
         if self.recall.holds() {
             return Vec::new();
@@ -168,7 +172,8 @@ impl Ends {
         held.into_iter().flat_map(settle).collect()
     }
 
-    /// Whether nobody has told this end before.
+    /// Returns true if this end was not reported before, and notes it; one of another boot is
+    /// always new.
     fn is_news(&mut self, scene: Scene<'_>, recalled: &Recalled) -> bool {
         let Key { boot, unit, invocation } = &recalled.key;
         if *boot != scene.rules.boot {
@@ -183,7 +188,7 @@ impl Ends {
     }
 }
 
-/// What the bus is told of a recovery.
+/// Returns the signal of a recovery.
 fn told(account: &Account) -> News {
     News::Recovery(news::Recovery {
         ward: account.ward.clone(),

@@ -1,4 +1,4 @@
-//! The end of a run on its way to a verdict, and what it may have to wait for.
+//! The end of a run before its verdict, and the causes of its waiting.
 
 use crate::core::crash::tracker::Ended;
 use crate::core::crash::verdict::{FailedControl, Testimony};
@@ -15,28 +15,29 @@ pub(super) struct End {
     pub(super) source: Source,
 }
 
-/// Where an end comes from.
+/// The source of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
-    /// The bus told it, just now.
+    /// The bus, just now.
     Bus,
-    /// The bus told it and nobody saw it, while books were open that may be older than it: it waits for the next ones.
+    /// The bus, but the end was not observed, and the catch-up under way may be older: it waits for
+    /// the next one.
     Unseen,
-    /// The bus told it, and the books were asked.
+    /// The bus, and the catch-up is complete or was given up.
     Late,
-    /// The books told it, of this boot.
+    /// The catch-up: the end's boot, and the witness.
     Books(String, entry::Witness),
 }
 
-/// What waits for the books.
+/// An item that waits for the catch-up.
 #[derive(Debug)]
 pub(super) enum Held {
     End(Box<End>),
-    /// The end of a recovery in this boot.
+    /// The end of a recovery, with its boot.
     Recovery(String, Box<Chain>),
 }
 
-/// An end whose last witness has not spoken.
+/// An end that waits for its last witness.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) unit: String,

@@ -1,12 +1,13 @@
-//! From what is seen of units to a judgement on their ends.
+//! Turns observations of units into verdicts on the ends of their runs.
 //!
-//! A death's way: an observation, of which the [`Tracker`] makes an end, or the books, which tell of ends that no signal
-//! told; for a ward its run record, unless it crashed plainly; where a control process failed, PID 1's word on which; then the verdict, and the
-//! [`Desk`].
+//! The stages of a death: an observation, of which the
+//! [`Tracker`](crate::core::crash::tracker::Tracker) makes an end, or a catch-up, which finds ends
+//! that no signal showed; for a ward its run record, unless it crashed plainly; if a control
+//! process failed, PID 1's answer about it; then the verdict, and the [`Desk`].
 //!
-//! Invariants: whatever the witnesses do, an end that was told comes to a verdict, after
-//! [`CONTROL_PATIENCE`] and the patience of [`Recall`] at the latest. A unit without a ward is known for as long as systemd has
-//! it loaded, and no longer: transient units come and go without number.
+//! Invariants: each end comes to a verdict, after [`CONTROL_PATIENCE`] and the time limit of
+//! [`Recall`] at the latest, even without its witnesses. A unit without a ward is known only while
+//! systemd has it loaded, because the number of transient units is unlimited.
 
 mod books;
 mod end;
@@ -37,41 +38,42 @@ use std::time::Duration;
 use under_way::{Open, is_down};
 use unit::{Acquaintance, Standing, Unit};
 
-/// How long PID 1's answer about a failed control process is waited for. It comes within milliseconds; this is for a machine on which
-/// we get no turn to hear it.
+/// Time limit of PID 1's answer about a failed control process. It comes within milliseconds; this
+/// is for an overloaded machine.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long it is waited for once it was refused, or the bus is lost: PID 1 may be executing itself anew, and is asked for everything
-/// when it is back.
+/// Time limit of that answer once it was refused, or the bus is lost: PID 1 may be executing itself
+/// anew, and a resync follows when it is back.
 const REFUSED_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The watched units and their ends that are not dealt with yet.
+/// The watched units, and their ends without a verdict.
 #[derive(Debug)]
 pub(super) struct Ends {
     units: HashMap<String, Unit>,
-    /// Runs of units that systemd has let go.
+    /// Runs of units that systemd has unloaded.
     departed: Recent,
-    /// Runs whose recovery was told.
+    /// Runs whose recovery was reported.
     settled: Recent,
-    /// Runs whose deaths an earlier daemon told: it may have ended while they were brought to their end.
+    /// Runs whose deaths an earlier daemon has reported: it may have ended before their ends were
+    /// complete.
     told_before: Recent,
-    /// Recoveries that go on.
+    /// Recoveries under way.
     open: Open,
-    /// Ends that wait for a word about a control process.
+    /// Ends that wait for PID 1's answer about a control process or a time limit.
     waiting: Vec<Waiting>,
-    /// Ends that wait for what happened before them to be recalled.
+    /// Ends and recoveries that wait for the catch-up, which may find earlier ones.
     held: Vec<(String, Held)>,
-    /// When the books are looked into.
+    /// The schedule of the catch-up.
     pub(super) recall: Recall,
     pub(super) desk: Desk,
     pub(super) standings: Standings,
-    /// From when on a unit that is met for the first time counts: the latest time at which the watch
-    /// became wider.
+    /// The latest time at which the configuration was applied; earlier ends of units that are met
+    /// for the first time do not count.
     since: Duration,
 }
 
 impl Ends {
-    /// Nothing was seen before now.
+    /// Returns the state before the first observation.
     pub(super) fn new(now: Now) -> Self {
         Self {
             units: HashMap::new(),
@@ -88,34 +90,34 @@ impl Ends {
         }
     }
 
-    /// The history is open, and these runs' deaths are in it; the newest comes first.
+    /// Notes the runs whose deaths are in the history; the newest comes first.
     pub(super) fn told_before(&mut self, runs: Vec<InvocationId>) {
         runs.into_iter().rev().for_each(|run| self.told_before.remember(run));
     }
 
-    /// The watch changes: forgets whoever is not watched any more.
+    /// Applies a new configuration: forgets units that are not watched any more.
     pub(super) fn rules_changed(&mut self, scene: Scene<'_>) {
         self.since = scene.now.monotonic;
         self.units.retain(|unit, _| scene.rules.guard.covers(unit));
     }
 
-    /// After a reload of systemd a unit's file may say something else.
+    /// Notes that unit files may have changed with a reload of systemd.
     pub(super) fn natures_may_have_changed(&mut self) {
         self.units.values_mut().for_each(|unit| unit.acquaintance = Acquaintance::Stranger);
     }
 
-    /// The watched units that have no ward.
+    /// Returns the number of watched units without a ward.
     pub(super) fn without_ward(&self, guard: &Guard) -> usize {
         self.units.keys().filter(|unit| guard.ward(unit).is_none()).count()
     }
 
-    /// How much is remembered, the bounded rest aside.
+    /// Returns the number of remembered items, without those in bounded sets.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         self.units.len() + self.waiting.len() + self.held.len() + self.desk.size()
     }
 
-    /// A unit changed.
+    /// Takes in a change of a unit.
     pub(super) fn observe(&mut self, scene: Scene<'_>, name: &str, observation: &Observation) -> Vec<Action> {
         if !scene.rules.guard.covers(name) {
             return Vec::new();
@@ -143,7 +145,7 @@ impl Ends {
             if self.departed.knows(&ended.invocation) {
                 continue;
             }
-            // Of a plain crash the bus says all there is to say, before there is a record.
+            // For a plain crash the bus has all facts, before there is a record.
             let is_over = observation.is_over() || observation.invocation.as_ref() != Some(&ended.invocation);
             match ward {
                 Some(ward) if is_over => {
@@ -163,7 +165,7 @@ impl Ends {
         actions
     }
 
-    /// PID 1's full answer about a unit.
+    /// Takes in PID 1's full answer about a unit.
     pub(super) fn describe(&mut self, scene: Scene<'_>, name: &str, description: &Description) -> Vec<Action> {
         if !scene.rules.guard.covers(name) {
             return Vec::new();
@@ -176,8 +178,8 @@ impl Ends {
         actions
     }
 
-    /// systemd has let go of a unit. PID 1 tells a unit's last change before that, and has nothing more to say of it:
-    /// its ends wait for no word about a control process.
+    /// Notes that systemd has unloaded a unit without a ward. PID 1 signals a unit's last change
+    /// before that, and has no further answer: its ends do not wait for a control process.
     pub(super) fn removed(&mut self, scene: Scene<'_>, name: &str) -> Vec<Action> {
         if scene.rules.guard.ward(name).is_some() || !self.units.get(name).is_some_and(Unit::is_idle) {
             return Vec::new();
@@ -187,7 +189,8 @@ impl Ends {
         actions
     }
 
-    /// All watched units that are loaded. Whichever else is known has gone unseen; the books may know more of it.
+    /// Takes in the list of watched units that are loaded. Known units without a ward that are not
+    /// listed were unloaded unseen; the catch-up may find more of them.
     pub(super) fn listed(&mut self, scene: Scene<'_>, loaded: &[UnitAt]) -> Vec<Action> {
         let loaded: HashSet<_> = loaded.iter().map(|at| at.unit.as_str()).collect();
         let is_gone = |unit: &&String| !loaded.contains(unit.as_str()) && scene.rules.guard.ward(unit).is_none();
@@ -200,20 +203,20 @@ impl Ends {
         actions
     }
 
-    /// A job was queued for a unit; asks for its kind where that matters.
+    /// Takes in a queued job of a unit; asks for its kind if that matters.
     pub(super) fn job_queued(&self, at: JobAt) -> Option<Action> {
         let matters = self.units.get(&at.unit).is_some_and(|unit| unit.tracker.cares_for_jobs());
         matters.then(|| Action::Ask(Question::JobType(at)))
     }
 
-    /// The kind of a job.
+    /// Takes in the kind of a job.
     pub(super) fn job_known(&mut self, at: &JobAt, kind: JobKind) {
         if let Some(unit) = self.units.get_mut(&at.unit) {
             unit.tracker.learn_job(at.id, kind);
         }
     }
 
-    /// A run record that was asked for.
+    /// Takes in a run record that was asked for.
     pub(super) fn hear(&mut self, scene: Scene<'_>, witness: Witness) -> Vec<Action> {
         let Witness { unit: name, invocation, testimony, recoveries, under_way } = witness;
         let Some(unit) = self.units.get_mut(&name) else { return Vec::new() };
@@ -228,8 +231,8 @@ impl Ends {
         let mut actions = end.map(|end| self.take(scene, &name, end)).unwrap_or_default();
         actions.extend(unnoted.map(|death| Action::Note(Box::new(death))));
         actions.extend(self.settle_late(scene, &name));
-        // What a unit had recovered from when it was met is for the books, which know whether that was told; without a history nobody
-        // knows, and it is not told.
+        // Recoveries of a run that was up when its unit was met are left to the catch-up, which
+        // knows if they were reported; without a history they are not reported.
         let is_for_books = self.units.get(&name).is_some_and(|unit| unit.met.as_ref() == Some(&invocation));
         let is_of_now = |chain: &Chain| matches!(chain.ended, Finish::GivenUp(_));
         for chain in recoveries.into_iter().filter(|chain| !is_for_books || is_of_now(chain)) {
@@ -238,7 +241,7 @@ impl Ends {
         actions
     }
 
-    /// What was asked about these units stays unanswered.
+    /// Shortens the wait for answers about these units, which stay unanswered.
     pub(super) fn hurry(&mut self, now: Now, whose: impl Fn(&str) -> bool) {
         let soon = now.monotonic + REFUSED_PATIENCE;
         for waiting in self.waiting.iter_mut().filter(|waiting| whose(&waiting.unit)) {
@@ -246,13 +249,13 @@ impl Ends {
         }
     }
 
-    /// When [`Ends::overdue`] has something to do.
+    /// Returns the next time for [`Ends::overdue`].
     pub(super) fn deadline(&self) -> Option<Duration> {
         let waits = self.waiting.iter().map(|waiting| waiting.until);
         waits.chain(self.desk.deadline()).chain(self.recall.deadline()).chain(self.open.deadline()).min()
     }
 
-    /// Whatever the time has come for.
+    /// Does what is due by now.
     pub(super) fn overdue(&mut self, scene: Scene<'_>) -> Vec<Action> {
         let now = scene.now.monotonic;
         let late = self.waiting.iter().filter(|waiting| waiting.until <= now);
@@ -272,15 +275,15 @@ impl Ends {
         self.units.entry(name.to_owned()).or_insert_with(|| Unit::new(since))
     }
 
-    /// Drops a unit; its last run stays known, lest its end is told again.
+    /// Drops a unit; its last run stays known, so that its end is not reported again.
     fn forget(&mut self, name: &str) {
         if let Some(Unit { standing: Standing::AtRest(Some(invocation)), .. }) = self.units.remove(name) {
             self.departed.remember(invocation);
         }
     }
 
-    /// Asks for the record of a run that is up: a recovery may have come to its end. Whether it was a restart the record knows; systemd
-    /// 257 makes a stop and a start of one where units require each other.
+    /// Asks for the record of a run that is up: a recovery may have ended. The record says if it
+    /// was a restart; systemd 257 makes a stop and a start of one if units require each other.
     fn back_again(&mut self, name: &str, ward: &str, observation: &Observation) -> Option<Action> {
         let invocation = observation.invocation.clone().filter(|_| is_up(observation))?;
         let unit = self.unit(name);
@@ -291,9 +294,9 @@ impl Ends {
         Some(read_record((name, ward), &invocation, Some(up_times(observation))))
     }
 
-    /// An end with all its witnesses but, maybe, the last.
+    /// Takes in an end with all its witnesses but, maybe, the last.
     fn take(&mut self, scene: Scene<'_>, name: &str, end: End) -> Vec<Action> {
-        // What comes later is told later.
+        // Later ends are reported later.
         let is_behind = self.waiting.iter().any(|waiting| waiting.unit == name);
         let is_clear = !verdict::needs_control(&end.ended, end.testimony.as_ref()) && !self.lacks_a_limit(name, &end);
         if is_clear && !is_behind {
@@ -304,14 +307,15 @@ impl Ends {
         vec![Action::Ask(Question::Describe(UnitAt::new(name)))]
     }
 
-    /// Whether a time limit struck that PID 1 has not told us: its answer about a unit may have been lost to a reload.
+    /// Returns true if a time limit struck whose length is unknown: PID 1's answer about a unit may
+    /// have been lost to a reload.
     fn lacks_a_limit(&self, name: &str, end: &End) -> bool {
         let nature = self.units.get(name).map(|unit| unit.nature).unwrap_or_default();
         let cause = verdict::judge(&end.ended, end.testimony.as_ref(), (&nature, None)).cause;
         matches!(cause, Cause::Watchdog(None) | Cause::Timeout(_, None))
     }
 
-    /// The last witness has spoken, or will not: decides on the ends of this unit that waited.
+    /// Decides on the waiting ends of this unit: the last witness has answered, or will not.
     fn resolve(&mut self, scene: Scene<'_>, name: &str, control: Option<FailedControl>) -> Vec<Action> {
         let (mine, others) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.unit == name);
         self.waiting = others;
@@ -322,13 +326,13 @@ impl Ends {
         actions
     }
 
-    /// Judges an end, or holds it back while the books are being read.
+    /// Judges an end, or holds it back during a catch-up.
     fn decide(&mut self, scene: Scene<'_>, name: &str, end: End) -> Vec<Action> {
         if !matches!(end.source, Source::Books(..)) && self.told_before.knows(&end.ended.invocation) {
             return Vec::new();
         }
         if end.source == Source::Bus {
-            // Of an end that nobody saw the books know more.
+            // For an end that was not observed the catch-up has more facts.
             if end.ended.last.is_none() && end.testimony.is_none() {
                 self.recall.missed(scene.now.monotonic);
             }
@@ -342,7 +346,7 @@ impl Ends {
         let death = verdict::judge(&end.ended, end.testimony.as_ref(), (&nature, end.control));
         let kind = match death.verdict {
             Verdict::Crash => IncidentKind::Crash,
-            // Services without a ward that end cleanly by themselves do so all the time, and nobody wants to know.
+            // Services without a ward often end cleanly by themselves, which is not reported.
             Verdict::Death if rules.guard.ward(name).is_some() => IncidentKind::Death,
             Verdict::Death | Verdict::Requested => return Vec::new(),
         };
@@ -381,7 +385,7 @@ fn read_record((unit, ward): (&str, &str), invocation: &InvocationId, up: Option
     Action::ReadRecord { unit: unit.to_owned(), ward: ward.to_owned(), invocation: invocation.clone(), up }
 }
 
-/// When the run was up that is shown to be.
+/// Returns the times at which the run that an observation shows became up.
 fn up_times(observation: &Observation) -> UpSeen {
     UpSeen { active: observation.entered_active, main: observation.main.started }
 }

@@ -1,10 +1,12 @@
-//! Recoveries that go on, and those that end without a run that would tell of it.
+//! Recoveries under way, and those that end without a run whose record would have the end.
 //!
-//! A stop takes a unit that waits for its restart down at once: no line of the unit runs. So a recovery that goes on while its unit is
-//! down, with no job that would start it, has come to its end. A unit is down for a moment also on the way from its death to the wait
-//! for its restart, so PID 1 is asked again after [`PAUSE`], and its answer, which comes behind all signals before it, decides.
+//! A stop takes a unit that waits for its restart down at once: no line of the unit runs. So a
+//! recovery has ended if its unit is down without a job that would start it. A unit is down for a
+//! moment also on the way from its death to the wait for its restart, so PID 1 is asked again after
+//! [`PAUSE`], and its answer, which comes behind all signals before it, decides.
 //!
-//! Invariant: a recovery is forgotten here when its end is told, or when a record tells that it is over.
+//! Invariant: a recovery is forgotten here when its end is reported, or when a record shows that it
+//! is over.
 
 use super::{Ends, Scene};
 use crate::core::crash::observation::{Observation, Stage};
@@ -15,26 +17,26 @@ use crate::shell::daemon::systemd::{Question, UnitAt};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How long a unit is down before PID 1 is asked whether it stays so.
+/// Time that a unit is down before PID 1 is asked about it.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long PID 1's answer is waited for before it is asked again.
+/// Time without an answer after which PID 1 is asked again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The recoveries that go on, by the wards' units.
+/// The recoveries under way, by the wards' units.
 #[derive(Debug, Default)]
 pub(super) struct Open {
     recoveries: HashMap<String, UnderWay>,
-    /// When PID 1 is to be asked about units that are down.
+    /// Times at which PID 1 is to be asked about units that are down.
     looks: HashMap<String, Duration>,
 }
 
-/// Whether a unit that is seen so is down and nothing is about to start it.
+/// Returns true if an observation shows a unit that is down without a job.
 pub(super) fn is_down(observation: &Observation) -> bool {
     observation.stage == Stage::Ended && observation.job.is_none()
 }
 
 impl Open {
-    /// What a record tells of the unit's recovery.
+    /// Takes in a record's recovery under way; `None`: there is none.
     pub(super) fn learn(&mut self, (unit, is_down): (&str, bool), under_way: Option<UnderWay>, now: Duration) {
         match under_way {
             Some(under_way) => {
@@ -45,7 +47,7 @@ impl Open {
         }
     }
 
-    /// A unit was seen.
+    /// Takes in the state of a unit.
     pub(super) fn observe(&mut self, unit: &str, is_down: bool, now: Duration) {
         if !is_down {
             self.looks.remove(unit);
@@ -64,12 +66,12 @@ impl Open {
         self.recoveries.remove(unit)
     }
 
-    /// When [`Open::overdue`] has something to ask.
+    /// Returns the next time for [`Open::overdue`].
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.looks.values().min().copied()
     }
 
-    /// What the time has come to ask.
+    /// Returns the questions that are due.
     pub(super) fn overdue(&mut self, now: Duration) -> Vec<Action> {
         let due = self.looks.iter_mut().filter(|(_, at)| **at <= now);
         let ask = |(unit, at): (&String, &mut Duration)| {
@@ -81,20 +83,20 @@ impl Open {
 }
 
 impl Ends {
-    /// PID 1 has answered that a unit stands so: its recovery is over if the unit is down.
+    /// Takes in PID 1's answer about a unit: its recovery is over if the unit is down.
     pub(super) fn confirm_down(&mut self, scene: Scene<'_>, unit: &str, observation: &Observation) -> Vec<Action> {
         if !is_down(observation) {
             return Vec::new();
         }
         let Some(open) = self.open.take(unit) else { return Vec::new() };
-        // Of a unit that systemd had let go it does not know when that was.
+        // For a unit that was unloaded systemd does not have the time of the change.
         let known = observation.changed_at > 0;
         let ago = if known { scene.now.monotonic.saturating_sub(observation.changed) } else { Duration::ZERO };
         let at = open.told_at((scene.now.epoch_ms, scene.now.boot_ms), ago);
         self.settle(scene, unit, (scene.rules.boot.clone(), open.ended_early(at)))
     }
 
-    /// The configuration is about to change: the recoveries of wards that are gone from it are over.
+    /// Ends the recoveries of wards that are gone from the next configuration.
     pub(in crate::shell::daemon) fn part(&mut self, scene: Scene<'_>, next: &Guard) -> Vec<Action> {
         let is_gone = |unit: &&String| next.ward(unit) != scene.rules.guard.ward(unit);
         let gone: Vec<String> = self.open.recoveries.keys().filter(is_gone).cloned().collect();

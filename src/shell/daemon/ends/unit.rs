@@ -1,4 +1,4 @@
-//! One watched unit: what was seen of it, and what of its ends is still being asked for.
+//! The state of one watched unit, and its ends that wait for their run records.
 
 use crate::core::crash::observation::{InvocationId, Observation};
 use crate::core::crash::tracker::{Ended, Tracker};
@@ -12,40 +12,42 @@ pub(super) struct Unit {
     pub(super) nature: Nature,
     pub(super) acquaintance: Acquaintance,
     pub(super) standing: Standing,
-    /// Whether it is down, and nothing is about to start it.
+    /// True if it is down without a job that would start it.
     pub(super) is_down: bool,
-    /// Ends of which the run record is being read.
+    /// Ends whose run record is awaited.
     pub(super) ended: Vec<Ended>,
-    /// The end that was told before its run was over.
+    /// The end that was reported before its run was over.
     pub(super) foretold: Option<Ended>,
-    /// The run whose record was read last because it is up after a restart.
+    /// The latest run that was seen up; its record was read, unless it was up when the unit was
+    /// met.
     pub(super) up: Option<InvocationId>,
-    /// The run it was in when it was met, if that had begun before.
+    /// The run of the unit when it was met, if its start was over by then.
     pub(super) met: Option<InvocationId>,
 }
 
-/// Whether a unit's nature is known.
+/// Says if a unit's nature is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Acquaintance {
-    /// It is not, or may have changed.
+    /// Not known, or may have changed.
     Stranger,
-    /// It is, or is being asked for.
+    /// Known, or being asked for.
     Known,
 }
 
-/// What was seen of a unit last.
+/// The latest state of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Nothing.
+    /// Not seen yet.
     Unseen,
     /// A run goes on.
     AtWork,
-    /// None does; the latest one, if there was any.
+    /// No run goes on; the latest one, if there was any.
     AtRest(Option<InvocationId>),
 }
 
 impl Unit {
-    /// A unit that is met for the first time; ends of before `since` are not told.
+    /// Returns the state of a unit that is met for the first time; ends before `since` are not
+    /// reported.
     pub(super) fn new(since: Duration) -> Self {
         Self {
             tracker: Tracker::new(since),
@@ -60,14 +62,14 @@ impl Unit {
         }
     }
 
-    /// Whether it may be forgotten when systemd lets go of it.
+    /// Returns true if it may be forgotten when systemd unloads it.
     pub(super) fn is_idle(&self) -> bool {
         self.standing != Standing::AtWork && self.ended.is_empty()
     }
 }
 
 impl Standing {
-    /// What an observation shows.
+    /// Returns the state that an observation shows.
     pub(super) fn of(observation: &Observation) -> Self {
         if observation.is_over() { Self::AtRest(observation.invocation.clone()) } else { Self::AtWork }
     }

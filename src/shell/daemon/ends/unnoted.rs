@@ -1,4 +1,4 @@
-//! The death of a ward's unit that its record does not tell.
+//! Deaths of wards' units that their records lack.
 
 use super::Scene;
 use crate::core::crash::tracker::Ended;
@@ -6,7 +6,8 @@ use crate::core::crash::verdict::{self, Nature, Verdict};
 use crate::core::recovery::series::LastEnd;
 use crate::edge::step::stand_in::Unnoted;
 
-/// What there is to note of it; `None`: somebody asked for this end, or it was not seen.
+/// Returns the death to be noted; `None`: the unit has no ward, the end was asked for, or it was
+/// not observed.
 pub(super) fn death((scene, name): (Scene<'_>, &str), ended: &Ended, nature: &Nature) -> Option<Unnoted> {
     let ward = scene.rules.guard.ward(name)?;
     let last = ended.last.as_ref()?;

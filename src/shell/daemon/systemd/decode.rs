@@ -1,4 +1,5 @@
-//! From D-Bus values to observations. Whatever is missing or of another type makes `None`, never a panic.
+//! Decodes D-Bus values to observations. A value that is missing or of another type makes `None`,
+//! never a panic.
 
 use super::{Description, StackSeen, UnitState};
 use crate::core::crash::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
@@ -9,14 +10,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 use zbus::{Structure, Variant};
 
-/// A dictionary of properties as it stands in the message.
+/// A dictionary of properties that borrows from the message.
 pub(in crate::shell) type Properties<'m> = HashMap<&'m str, Variant<'m>>;
 
-/// The lists of commands whose failure may be a run's, in the order they run.
+/// The lists of commands whose failure may end a run, in the order of their execution.
 const CONTROL_COMMANDS: [&str; 6] =
     ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"];
 
-/// What the Service interface tells; the first half of an observation.
+/// The properties of the Service interface: the first half of an observation.
 #[derive(Debug, Clone)]
 pub(super) struct ServicePart {
     result: ServiceResult,
@@ -25,7 +26,7 @@ pub(super) struct ServicePart {
     restarts: u32,
 }
 
-/// Reads the Service interface's half.
+/// Decodes the Service interface's half.
 pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
     let main_pid = number(properties.get("MainPID")?)?;
     let control_pid = number(properties.get("ControlPID")?)?;
@@ -51,7 +52,7 @@ pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
     })
 }
 
-/// Adds the Unit interface's half.
+/// Adds the Unit interface's half, which completes an observation.
 pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option<Observation> {
     Some(Observation {
         stage: Stage::of(text(unit.get("ActiveState")?)?, text(unit.get("SubState")?)?),
@@ -68,13 +69,13 @@ pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option
     })
 }
 
-/// The state's two words.
+/// Decodes the two words of a unit's state.
 pub(super) fn state(unit: &Properties<'_>) -> Option<UnitState> {
     let word = |key| unit.get(key).and_then(text).map(str::to_owned);
     Some(UnitState { active: word("ActiveState")?, sub: word("SubState")? })
 }
 
-/// The Unit interface's half of a stack's unit.
+/// Decodes the Unit interface's properties of a stack's unit.
 pub(super) fn stack_seen(unit: &Properties<'_>) -> Option<StackSeen> {
     Some(StackSeen {
         is_up: matches!(text(unit.get("ActiveState")?)?, "active" | "reloading" | "refreshing"),
@@ -85,7 +86,8 @@ pub(super) fn stack_seen(unit: &Properties<'_>) -> Option<StackSeen> {
     })
 }
 
-/// The units that a unit requires: when those are restarted, so is it. Signals do not tell it.
+/// Decodes the units that a unit requires: when those are restarted, so is it. Signals do not have
+/// them.
 fn required(unit: &Properties<'_>) -> Option<Vec<String>> {
     let lists = ["Requires", "BindsTo", "PartOf"].iter().filter_map(|key| unit.get(*key));
     let names = |list: &Variant<'_>| match list {
@@ -96,14 +98,14 @@ fn required(unit: &Properties<'_>) -> Option<Vec<String>> {
     (!lists.is_empty()).then(|| lists.concat())
 }
 
-/// The job that is queued or running, if there is one.
+/// Decodes the job that is queued or running, if there is one.
 fn job(unit: &Properties<'_>) -> Option<Option<u32>> {
     let Variant::Structure(job) = unit.get("Job")? else { return None };
     let id = u32::try_from(number(job.fields().first()?)?).ok()?;
     Some((id != 0).then_some(id))
 }
 
-/// Reads the reply to `GetAll` of all interfaces.
+/// Decodes the reply to `GetAll` of all interfaces.
 pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
     let span = |key| {
         let micros = properties.get(key).and_then(number)?;
@@ -122,7 +124,8 @@ pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
     let failed = |key: &&str| properties.get(*key).map(failed_commands).unwrap_or_default();
     let latest = CONTROL_COMMANDS.iter().flat_map(failed).max_by_key(|control| control.at);
     let observation = observation(service_part(properties)?, properties)?;
-    // A line of the start that fails has the main process stopped; what is stopped may fail too, and later.
+    // A start command that fails stops the main process; its stop may make other commands fail
+    // later.
     let is_first = |control: &FailedControl| observation.main.ended_at.is_some_and(|at| control.at <= at);
     let first = failed(&"ExecStartPost").into_iter().find(is_first);
     Some(Description {
@@ -133,7 +136,8 @@ pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
     })
 }
 
-/// The commands of one `Exec…=` list that failed and may not, `a(sasbttttuii)`.
+/// Decodes the commands of one `Exec…=` list, `a(sasbttttuii)`, that failed and whose failure is
+/// not ignored.
 fn failed_commands(list: &Variant<'_>) -> Vec<FailedControl> {
     let Variant::Array(commands) = list else { return Vec::new() };
     let structures = commands.iter().filter_map(|command| match command {
@@ -153,7 +157,7 @@ fn failed_command(command: &Structure<'_>) -> Option<FailedControl> {
     failed.then_some(FailedControl { pid, end, at })
 }
 
-/// Text of a string or an object path.
+/// Returns the text of a string or an object path.
 pub(in crate::shell) fn text<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
     match value {
         Variant::Str(text) => Some(text.as_str()),

@@ -1,30 +1,30 @@
-//! The daemon's ear at PID 1: one connection to the system bus, one ordered stream of what comes in.
+//! The listener at PID 1: one connection to the system bus, one ordered stream of messages.
 //!
-//! # Why one stream
+//! # One stream
 //!
 //! Signals and the replies to our own questions are read by one loop, in the order PID 1 sent them.
 //! A reply to `GetAll` is therefore never older than the signals before it, and a tracker can take
 //! it as one more observation.
 //!
-//! # What holds up what
+//! # Back-pressure
 //!
-//! zbus stops reading the socket, replies included, when one of its streams is full. So the loop in [`listen`]
-//! does nothing but drain, reduce and pass on; passing on never waits. When the channel to the daemon's
-//! main loop is full, sights are dropped and one [`Sight::Overflow`] is put in their place as soon as there
-//! is room: the main loop then asks for everything anew. Questions are sent by a second
-//! loop, [`ask`], which may wait without harm.
+//! zbus stops reading the socket, replies included, when one of its streams is full. So the loop in
+//! [`listen`] only drains, reduces and passes on; passing on never waits. When the channel to the
+//! daemon's main loop is full, sights are dropped and one [`Sight::Overflow`] takes their place as
+//! soon as there is room: the main loop then starts a resync. Questions are sent by a second loop,
+//! in [`converse`], which may wait without harm.
 //!
 //! # Units come and go
 //!
-//! `UnitNew` is not listened to. It comes for every unit that anybody looks at, and to look at one that is
-//! not loaded any more loads it, which gives a `UnitNew`: two watchers, or one, would go on for ever.
-//! A unit is asked about when it is listed as loaded, or has just been seen running. `UnitRemoved` is taken in,
-//! so that what has gone can be forgotten; nothing is ever asked because of it.
+//! `UnitNew` is ignored. It comes for every unit that any client queries, and a query of one that
+//! is not loaded any more loads it, which causes a `UnitNew`: two watchers, or one, would go on for
+//! ever. A unit is asked about when it is listed as loaded, or has just been seen running.
+//! `UnitRemoved` is taken in, so that unloaded units can be forgotten; it never causes a question.
 //!
 //! # Trust
 //!
-//! Anyone on the system bus may send a signal to us alone. Only messages from the present
-//! owner of `org.freedesktop.systemd1` count, and ownership is believed of the bus itself only.
+//! Any client of the system bus may send a signal to us alone. Only signals from the present owner
+//! of `org.freedesktop.systemd1` count, and only the bus itself is trusted on ownership.
 
 pub(in crate::shell) mod decode;
 mod reduce;
@@ -46,29 +46,31 @@ use crate::edge::pid1::{MANAGER_PATH, SYSTEMD, label};
 
 /// The manager's interface.
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
-/// The bus' own object.
+/// Path of the bus' own object.
 const BUS_PATH: &str = "/org/freedesktop/DBus";
-/// Messages zbus may hold before it stops reading: about what 60 units that die at once cause.
+/// Number of messages that zbus may hold before it stops reading: about those of 60 units that die
+/// at once.
 const STREAM_QUEUE: NonZeroUsize = NonZeroUsize::new(1024).expect("it is not zero");
-/// Sights the main loop may be behind: about 4,000 deaths.
+/// Upper bound of sights that wait for the main loop: about 4,000 deaths.
 const SIGHTS: usize = 16_384;
-/// Questions that may wait to be sent.
+/// Upper bound of questions that wait to be sent.
 const QUESTIONS: usize = 4_096;
-/// How long the bus may take to connect us and to answer the first calls.
+/// Time limit of the connection to the bus, and again of the first calls.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Pause before connecting anew: first, and longest. The bus is local, a long pause buys nothing.
+/// Pause before connecting anew: first, and longest. The bus is local, so a longer pause has no
+/// use.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// What was seen on the bus.
+/// An event on the bus that concerns the main loop.
 #[derive(Debug)]
 pub(super) enum Sight {
-    /// We are connected and subscribed; nothing is known of any unit.
+    /// The connection is up and subscribed; the state of all units is unknown.
     Connected,
-    /// The connection is gone, or could not be made, and why.
+    /// The connection is lost, or could not be made, with the reason.
     Lost(String),
     /// Sights were dropped.
     Overflow,
-    /// PID 1 executed itself anew and has forgotten who subscribed.
+    /// PID 1 executed itself anew and has forgotten its subscribers.
     ManagerReplaced,
     /// `Reloading(true)`.
     ReloadBegins,
@@ -76,7 +78,7 @@ pub(super) enum Sight {
     ReloadEnds,
     /// A watched unit changed.
     Changed(String, Box<Observation>, UnitState),
-    /// systemd has let go of a watched unit.
+    /// systemd has unloaded a watched unit.
     Removed(String),
     /// A job for a watched unit or a stack's was queued.
     JobQueued(JobAt),
@@ -86,22 +88,22 @@ pub(super) enum Sight {
     StackChanged(String, StackSeen),
     /// The service that restarts a stack has news.
     Restarter,
-    /// The reply to [`Question::Units`]: the watched ones of all loaded units.
+    /// The reply to [`Question::Units`]: the loaded units that are watched.
     Listed(Vec<UnitAt>),
-    /// The reply to [`Question::Find`]: where the unit is, under its own name.
+    /// The reply to [`Question::Find`]: the name asked for, and the unit under its own name.
     Found(String, UnitAt),
     /// The reply to [`Question::Describe`].
     Described(String, Box<Description>),
     /// The reply to [`Question::JobType`].
     JobKnown(JobAt, JobKind),
-    /// There was no answer: what was asked about is gone.
+    /// The answer is an error or unreadable: mostly the subject of the question is gone.
     Unanswered(Question),
 }
 
 /// A question to PID 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Question {
-    /// `Subscribe`; no sight comes of it.
+    /// `Subscribe`; a reply to it gives no sight.
     Subscribe,
     /// `ListUnits`.
     Units,
@@ -109,33 +111,33 @@ pub(super) enum Question {
     Find(String),
     /// All properties of a unit.
     Describe(UnitAt),
-    /// Where a stack's unit stands.
+    /// The state of a stack's unit.
     Stack(UnitAt),
-    /// What a job does.
+    /// The kind of a job.
     JobType(JobAt),
 }
 
 impl Question {
-    /// Whether it is about all of this unit.
+    /// Returns true if it asks for all properties of this unit.
     pub(super) fn is_to_describe(&self, unit: &str) -> bool {
         matches!(self, Self::Describe(at) if at.unit == unit)
     }
 }
 
-/// Where a stack's unit stands; a target has no more to it.
+/// The state of a stack's unit; a target has no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StackSeen {
     pub(super) is_up: bool,
     pub(super) run: Option<InvocationId>,
     pub(super) job: Option<u32>,
-    /// When it last left `active`, microseconds since the epoch.
+    /// Time at which it last left `active`, in microseconds since the epoch.
     pub(super) left_active: u64,
-    /// The units that it requires, where it was asked for.
+    /// The units that it requires; `None`: not known, as in a signal.
     pub(super) requires: Option<Vec<String>>,
 }
 
 impl StackSeen {
-    /// The same of a service that is watched for its own sake.
+    /// Returns the same for a service that is watched itself.
     pub(super) fn of(observation: &Observation) -> Self {
         let Observation { stage, invocation, job, left_active, .. } = observation;
         Self {
@@ -158,14 +160,15 @@ pub(super) struct UnitState {
 }
 
 impl UnitState {
-    /// Whether a run goes on or begins, and none is only waited for. While `ExecCondition=` runs the start may still be refused.
+    /// Returns true if a run goes on or begins, not if it only waits. While `ExecCondition=` runs
+    /// the start may still be refused.
     pub(super) fn is_a_start(&self) -> bool {
         let stage = Stage::of(&self.active, &self.sub);
         matches!(stage, Stage::Starting | Stage::Running | Stage::Exited | Stage::Reloading) && self.sub != "condition"
     }
 }
 
-/// A unit and its object's path.
+/// A unit and the path of its object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UnitAt {
     pub(super) unit: String,
@@ -173,13 +176,13 @@ pub(super) struct UnitAt {
 }
 
 impl UnitAt {
-    /// The object of a unit; systemd derives the path from the name.
+    /// Returns the object of a unit; systemd derives the path from the name.
     pub(super) fn new(unit: &str) -> Self {
         Self { unit: unit.to_owned(), path: format!("{MANAGER_PATH}/unit/{}", label::escape(unit)) }
     }
 }
 
-/// A job and its object's path.
+/// A job and the path of its object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JobAt {
     pub(super) unit: String,
@@ -187,7 +190,7 @@ pub(super) struct JobAt {
     pub(super) path: String,
 }
 
-/// All that is of interest of one unit.
+/// The full state of one unit.
 #[derive(Debug)]
 pub(super) struct Description {
     pub(super) observation: Observation,
@@ -197,16 +200,16 @@ pub(super) struct Description {
     pub(super) failed_control: Option<FailedControl>,
 }
 
-/// Which units are watched; the reducer drops all else at once.
+/// The watched units; the reducer drops the signals of all others.
 #[derive(Debug, Default)]
 pub(in crate::shell) struct WatchList {
     units: std::collections::HashSet<String>,
-    /// The units that stand for stacks.
+    /// The units that represent stacks.
     stacks: std::collections::HashSet<String>,
     patterns: Vec<glob::Pattern>,
 }
 
-/// What the services that restart stacks are called: `unitward-stack@NAME.service`.
+/// Prefix of the services that restart stacks: `unitward-stack@NAME.service`.
 const RESTARTER: &str = "unitward-stack@";
 
 impl WatchList {
@@ -218,13 +221,14 @@ impl WatchList {
         Self { units: units.into_iter().collect(), stacks: stacks.into_iter().collect(), patterns }
     }
 
-    /// Whether this unit stands for a stack.
+    /// Returns true if this unit represents a stack.
     pub(super) fn is_stack(&self, unit: &str) -> bool {
         self.stacks.contains(unit)
     }
 
-    /// Whether a unit of this name is watched. The services of a ward's conditions and those that
-    /// restart stacks are not: what fails in them is told by their ward, and in the stack's report.
+    /// Returns true if a unit of this name is watched. Patterns do not match the services of a
+    /// ward's conditions and those that restart stacks: their failures are in the reports of the
+    /// ward and the stack.
     pub(in crate::shell) fn covers(&self, unit: &str) -> bool {
         if self.units.contains(unit) {
             return true;
@@ -235,7 +239,7 @@ impl WatchList {
     }
 }
 
-/// The main loop's end of the connection.
+/// The main loop's side of the channels.
 pub(super) struct Bus {
     pub(super) sights: mpsc::Receiver<Sight>,
     pub(super) questions: mpsc::Sender<Question>,
@@ -251,7 +255,7 @@ pub(super) fn listen_to_systemd() -> Bus {
     Bus { sights, questions, watched }
 }
 
-/// Questions by the serial of their message, for the replies.
+/// Unanswered questions by the serial of their message.
 type Pending = Arc<Mutex<HashMap<u32, Question>>>;
 
 async fn stay_connected(
@@ -276,7 +280,7 @@ async fn stay_connected(
             }
             Err(error) => error,
         };
-        // A full channel may not swallow this: without it nobody would ask again.
+        // This one waits for room in the channel: without it there would be no resync.
         if sights.send(Sight::Lost(error)).await.is_err() {
             return;
         }
@@ -293,7 +297,7 @@ async fn connect() -> Result<MessageStream, String> {
     }
 }
 
-/// Drains the stream for as long as it lasts.
+/// Drains the stream until its end.
 async fn listen(mut stream: MessageStream, mut reducer: Reducer, sights: mpsc::Sender<Sight>) {
     let mut dropped = false;
     while let Some(Ok(message)) = stream.next().await {
@@ -306,7 +310,8 @@ async fn listen(mut stream: MessageStream, mut reducer: Reducer, sights: mpsc::S
     }
 }
 
-/// Subscribes, says so, and sends questions; returns only when the bus fails.
+/// Subscribes, sends [`Sight::Connected`], then sends questions; returns only when the bus fails or
+/// the daemon stops.
 async fn converse(
     connection: &Connection,
     (pending, questions): (&Pending, &mut mpsc::Receiver<Question>),
@@ -350,7 +355,7 @@ async fn subscribe(connection: &Connection) -> zbus::Result<()> {
     Ok(())
 }
 
-/// Sends one question; its reply will be known by its serial.
+/// Sends one question; its reply is recognised by the serial.
 async fn ask(connection: &Connection, pending: &Pending, question: Question) -> zbus::Result<()> {
     const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
     let call = |path: String, method| Message::method_call(path, method).destination(SYSTEMD);

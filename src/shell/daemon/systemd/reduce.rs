@@ -1,5 +1,5 @@
-//! From the bus' messages to the few sights that matter. No waiting, no state but what one message
-//! leaves for the next.
+//! Reduces the bus' messages to the few sights that matter. It never waits, and has no state but
+//! the owner of systemd's name and the half of an observation that waits for the next message.
 
 use super::decode::{self, Properties, ServicePart};
 use super::{JobAt, MANAGER, Pending, Question, RESTARTER, Sight, UnitAt, WatchList};
@@ -16,13 +16,13 @@ const UNIT_PATH: &str = "/org/freedesktop/systemd1/unit/";
 /// `ListUnits`: name, description, load, active, sub state, followed unit, path, job's id, type and path.
 type ListedUnit = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
-/// Reads one connection's messages in their order.
+/// Reader of one connection's messages, in their order.
 pub(super) struct Reducer {
     pending: Pending,
     watched: watch::Receiver<Arc<WatchList>>,
-    /// Who owns systemd's name now; replies to us are proof too.
+    /// The present owner of systemd's name, for signals; replies are recognised by their serials.
     manager: Option<String>,
-    /// The Service half that waits for its Unit half: the next message.
+    /// The Service half that waits for its Unit half.
     half: Option<(String, ServicePart)>,
 }
 
@@ -31,7 +31,7 @@ impl Reducer {
         Self { pending, watched, manager: None, half: None }
     }
 
-    /// What `message` shows; anything malformed shows nothing.
+    /// Returns the sight that `message` shows; a malformed signal shows none.
     pub(super) fn reduce(&mut self, message: &Message) -> Option<Sight> {
         let header = message.header();
         let sender = header.sender().map_or("", |sender| sender.as_str());
@@ -48,7 +48,8 @@ impl Reducer {
         }
     }
 
-    /// The handshake asks the bus for the owner of systemd's name; its other replies carry no string.
+    /// Learns the owner of systemd's name, for which the handshake asks the bus; the bus' other
+    /// replies carry no string.
     fn learn_owner(&mut self, message: &Message) {
         if let Ok(owner) = message.body().deserialize::<&str>() {
             self.manager = Some(owner.to_owned());
@@ -101,7 +102,8 @@ impl Reducer {
         }
     }
 
-    /// Half of the signals are enough: a stack's unit need be no service.
+    /// Reads a change of a stack's unit. The Unit interface's signals are enough: the unit need be
+    /// no service.
     fn stack_changed(&self, message: &Message, unit: String) -> Option<Sight> {
         if !self.watched.borrow().is_stack(&unit) {
             return None;

@@ -1,4 +1,5 @@
-//! How a stack is restarted: by systemd or by the stack's own script, from the beginning or from where another left off.
+//! Restarts a stack, by systemd or by the stack's own script, from the beginning or from the point
+//! that an earlier restarter reached.
 
 use super::{Course, Failure};
 use crate::core::crash::observation::{ProcessEnd, Stage};
@@ -10,13 +11,15 @@ use crate::shell::restarter::process::{Ended, Process};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The first pause before systemd is asked again whether it is done with a restart, and the longest.
+/// The first pause before systemd is asked again if it is done with a restart, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
 
-/// The longest before it is asked again whether it has taken the restart up: callers wait to be told, and a quick one is over soon.
+/// The longest pause before systemd is asked again if it has taken the restart up: callers wait for
+/// that, and a quick restart is over soon.
 const TO_BE_TAKEN_UP: Duration = Duration::from_millis(20);
 
-/// How long looks may fail before it counts as unknown how the units are: PID 1 may be executing itself anew.
+/// Time for which queries may fail before the state of the units counts as unknown: PID 1 may be
+/// executing itself anew.
 const TO_BE_SEEN: Duration = Duration::from_secs(3);
 
 impl Course {
@@ -30,7 +33,7 @@ impl Course {
         }
         self.note_runs();
         match self.have_restarted() {
-            // systemd executes itself anew, and nobody knows how far that came.
+            // systemd executes itself anew, and it is not known how far that came.
             Err(Failure::NotBegun(why)) if systemctl::was_cut_off(&why) => {
                 pid1::await_answer();
                 if self.has_happened() {
@@ -43,20 +46,21 @@ impl Course {
         }
     }
 
-    /// Has systemd restart the stack.
+    /// Makes systemd restart the stack.
     fn have_restarted(&self) -> Result<(), Failure> {
         let process = Process::systemctl(&self.charge.stack.unit());
         self.follow_job(self.started(process, "systemctl")?)
     }
 
-    /// A process that restarts, noted for a later restarter.
+    /// Unwraps the process that restarts, and notes it for a later restarter.
     fn started(&self, process: io::Result<Process>, program: &str) -> Result<Process, Failure> {
         let process = process.map_err(|error| Failure::NotBegun(format!("failed to run {program}: {error}")))?;
         self.note(process.id());
         Ok(process)
     }
 
-    /// Notes what is going to be ended, as late as can be: what systemd starts by itself until then is ended as well.
+    /// Notes the runs that are going to be ended, as late as possible: runs that systemd starts by
+    /// itself until then are ended as well.
     fn note_runs(&self) {
         let whole = self.charge.stack.unit();
         let members = self.charge.members.iter().map(|member| member.unit.as_str());
@@ -84,11 +88,12 @@ impl Course {
         };
         match ended {
             Ended { how: None | Some(ProcessEnd::Exited(0)), .. } => Ok(()),
-            // That is how systemctl begins when nothing was queued.
+            // With these words systemctl reports that nothing was queued.
             Ended { said, .. } if said.starts_with("Failed to ") => {
                 Err(Failure::NotBegun(refusal(&said, unit.as_str())))
             }
-            // A job of some unit has failed, or systemd was executed anew and nobody waits any more. The units will tell.
+            // A job of some unit has failed, or systemd was executed anew and the wait ended. The
+            // units' states decide.
             Ended { .. } => self.follow_unit(),
         }
     }
@@ -111,13 +116,13 @@ impl Course {
         if left.is_zero() { Err(Failure::Late) } else { Ok(left) }
     }
 
-    /// Whether systemd has something to do for the stack's unit.
+    /// Returns true if systemd has a job for the stack's unit.
     fn has_job(&self) -> bool {
         let looks = look::at(&[self.charge.stack.unit().as_str()], self.since).unwrap_or_default();
         looks.first().is_some_and(|look| look.job == Job::Pending)
     }
 
-    /// Finds out how far an earlier restarter has come, and does the rest.
+    /// Finds the point that an earlier restarter reached, and does the rest.
     pub(super) fn take_over(&mut self) -> Result<(), Failure> {
         let note = underway::last_note(&self.record.stack).filter(|note| note.id == self.record.id);
         self.since = note.as_ref().map_or(self.since, |note| note.since);
@@ -132,14 +137,14 @@ impl Course {
                 self.follow_job(process)?;
                 self.follow_unit()
             }
-            // It was run, and nobody knows how it ended; the members will tell.
+            // It was run, and its end is not known; the members' states decide.
             None if script && by.is_some() => Ok(()),
             None if !script && self.has_happened() => self.follow_unit(),
             None => self.restart(),
         }
     }
 
-    /// Looks also where PID 1 is too busy to answer at once.
+    /// Looks at the units, and tries again for a while if PID 1 is too busy to answer at once.
     pub(super) fn look_patiently(&self) -> io::Result<Vec<Look>> {
         let until = Instant::now() + TO_BE_SEEN;
         loop {
@@ -151,9 +156,9 @@ impl Course {
         }
     }
 
-    /// Whether systemd has restarted the stack, or is about to.
+    /// Returns true if systemd has restarted the stack, or is about to.
     fn has_happened(&self) -> bool {
-        // Where systemd tells nothing at all a restart too many is better than none.
+        // If systemd does not answer at all, one restart too many is better than none.
         self.look_patiently().unwrap_or_default().first().is_some_and(|look| match &self.record.ended {
             _ if look.job == Job::Pending => true,
             Some(ended) => look.run.as_ref() != Some(ended),
@@ -161,7 +166,7 @@ impl Course {
         })
     }
 
-    /// Waits until systemd is done with the stack's unit, where no process tells.
+    /// Waits until systemd is done with the stack's unit, if there is no process to wait for.
     fn follow_unit(&self) -> Result<(), Failure> {
         self.told.tell(Event::Begun);
         let (mut pause, longest) = PAUSES;
@@ -173,7 +178,7 @@ impl Course {
     }
 }
 
-/// systemctl's words without those that say what was wanted.
+/// Returns systemctl's reason of a refusal, without its words about the request.
 fn refusal(said: &str, unit: &str) -> String {
     let why = said.strip_prefix(&format!("Failed to restart {unit}: ")).unwrap_or(said);
     format!("systemd refused it: {}", why.trim_end_matches('.'))

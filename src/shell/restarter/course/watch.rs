@@ -1,4 +1,4 @@
-//! What came of a restart: an errno, and words for what is wrong.
+//! The result of a restart: an errno, and words about what is wrong.
 
 use super::{Control, Course};
 use crate::core::crash::observation::Stage;
@@ -10,15 +10,15 @@ use crate::edge::record::{TimedOut, WardState};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The pause after systemd would not tell.
+/// Pause after a query that systemd did not answer, and between two looks for ends.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long units are watched after a script that has failed. Who asked learns of it within five seconds, or is told that it is not
-/// known yet.
+/// Time for which units are watched after a script has failed. The caller gets the failure within
+/// five seconds, or the answer that the result is not known yet.
 const TO_SETTLE: Duration = Duration::from_secs(3);
 
 impl Course {
-    /// Watches the units until it is known what became of them.
+    /// Watches the units until their result is known.
     pub(super) fn watch(&mut self) -> (i32, String) {
         self.told.tell(Event::Started);
         let left = self.deadline.saturating_duration_since(Instant::now());
@@ -28,15 +28,16 @@ impl Course {
         }
     }
 
-    /// Waits for what a failed script has set going, so that it still counts as this restart's doing: PID 1 may not have seen yet
-    /// who was killed.
+    /// Waits for the effects of a failed script, so that they still count as this restart's doing:
+    /// PID 1 may not have noticed all killed processes yet.
     pub(super) fn settle(&mut self) {
-        // What came of it makes no difference any more.
+        // The result makes no difference any more.
         let _ = self.follow(TO_SETTLE);
     }
 
-    /// Waits until the ends of all members that a failed script has killed are noted, so that they still count as its doing: what
-    /// their units run afterwards may take long. The next restart does not wait for it.
+    /// Waits until the ends of all members that a failed script has killed are noted, so that they
+    /// still count as its doing: commands at the end of their units may take long. The next restart
+    /// does not wait for it.
     pub(super) fn await_ends(&mut self) {
         let begun = Instant::now();
         while begun.elapsed() < self.charge.stack.timeout && self.is_any_stopping() {
@@ -47,7 +48,8 @@ impl Course {
     }
 
     fn is_any_stopping(&self) -> bool {
-        // The first look is at the stack's own unit. Where systemd tells nothing they may be.
+        // The first look is at the stack's own unit. If systemd does not answer, some may be
+        // stopping.
         let is_its_doing = |look: &Look| {
             let killed = self.record.members.iter().any(|member| member.unit == look.unit && member.run == look.run);
             killed && look.stage == Stage::Stopping
@@ -55,7 +57,7 @@ impl Course {
         self.look().map_or(true, |looks| looks.iter().skip(1).any(is_its_doing))
     }
 
-    /// Watches the units until they stay as they are, at most so long.
+    /// Watches the units until they stay as they are, but not longer than `at_most`.
     fn follow(&mut self, at_most: Duration) -> io::Result<(Conclusion, Watch)> {
         let members = self.charge.members.iter().map(|member| Before::Member(self.run_before(member)));
         let by_systemd = self.charge.stack.restart_script.is_none();
@@ -92,7 +94,7 @@ impl Course {
         (errno, outcome::together(&[&troubles[..], &killed].concat()))
     }
 
-    /// Members whose old run did not end when it was told to.
+    /// Describes the members whose old run did not end on request and had to be killed.
     fn had_to_be_killed(&self, looks: &[Look]) -> Vec<String> {
         // The first look is at the stack's own unit.
         let members = self.charge.members.iter().zip(looks.iter().skip(1));

@@ -1,4 +1,4 @@
-//! What a unit's states, its records and its exclusion make of a ward.
+//! Tests of a ward's state, from its unit's states, its records and its exclusion.
 
 use super::*;
 use crate::edge::exclusion::{By, Exclusion};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const TEXT: &str = "[Recovery]\nDelaySec=10s\n[OnDeath]\nRestart=%n\nExecute=/bin/mount /a\n[OnStop]\nLog=bye\n";
 
-/// `load active sub`, and the line that runs.
+/// Makes a unit from `load active sub`, and the line that runs.
 fn seen(words: &str, line: &str) -> UnitSeen {
     let words: Vec<&str> = words.split(' ').collect();
     let line = (!line.is_empty()).then(|| (line.split(' ').map(str::to_owned).collect(), NOW - 1_000));
@@ -26,7 +26,7 @@ fn stands(unit: UnitSeen, book: Book, stale: bool) -> Line {
     line(&scene, &ward)
 }
 
-/// A book whose latest run began like this, after one that died 3 s ago.
+/// Makes a book whose latest run began like this, after one that died 3 s ago.
 fn after(start: StartKind) -> Book {
     let ward = sample::ward("web", TEXT);
     let before = RunRecord { end: Some(died(3_000)), ..run(&ward, (1, StartKind::First)) };

@@ -1,6 +1,7 @@
-//! A death as a document: what `unitward reports --json` prints and `Manager.Reports` answers, a line each.
+//! A death as a document, which `unitward reports --json` prints and `Manager.Reports` answers, a
+//! line each.
 //!
-//! Tables are made of documents too, so that whoever asks the daemon sees what root sees.
+//! Tables are made of documents too, so that users who ask the daemon see the same as root.
 //!
 //! Invariants: the keys of the JSON and their words never change, keys may be added; what is not known is null there.
 
@@ -25,38 +26,38 @@ pub(in crate::shell) struct Document {
     pub(in crate::shell) reason: Option<String>,
     /// `bus`, `record` or `journal`.
     pub(in crate::shell) witness: String,
-    /// What became of its report; `None`: it had one, and nothing is left of that.
+    /// State of its report; `None`: it had one, and no trace of it is left.
     pub(in crate::shell) report: Option<Became>,
     #[serde(flatten)]
     pub(in crate::shell) way: Way,
     pub(in crate::shell) backtrace: Option<String>,
-    /// The last lines that the run has logged, where one death is told, and to root.
+    /// Last lines that the run has logged; only in the document of a single death, and for root.
     #[serde(default)]
     pub(in crate::shell) log_lines: Option<Vec<String>>,
     pub(in crate::shell) recovery: Option<Recovery>,
-    /// Where there is none, why: the word of a [`Standing`].
+    /// State of the recovery if none is stored: the word of a [`Standing`].
     #[serde(default)]
     pub(in crate::shell) recovery_state: Option<String>,
-    /// The death that began the recovery of which this one is a part.
+    /// Invocation of the death that began the recovery of which this one is a part.
     #[serde(default)]
     pub(in crate::shell) recovery_of: Option<String>,
     pub(in crate::shell) full_restart: Option<FullRestart>,
     pub(in crate::shell) led_to: Option<String>,
-    /// Its place in the order of storing.
+    /// Its position in the order of storing.
     pub(in crate::shell) sequence: i64,
 }
 
-/// A report's way to the broker.
+/// Delivery of a report to the broker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct Way {
     pub(in crate::shell) report_id: Option<String>,
-    /// When it was sent or refused.
+    /// Time at which it was sent or refused.
     pub(in crate::shell) report_timestamp: Option<u64>,
     pub(in crate::shell) refusal: Option<String>,
 }
 
-/// What a row is that tells of a full restart.
+/// Content of a row about a full restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::shell) struct FullRestart {
     pub(in crate::shell) stack: String,
@@ -85,13 +86,13 @@ pub(in crate::shell) struct Recovery {
     pub(in crate::shell) downtime_ms: Option<u64>,
     pub(in crate::shell) recovery_ms: Option<u64>,
     pub(in crate::shell) steps: Vec<Step>,
-    /// What became of its own report.
+    /// State of its own report.
     pub(in crate::shell) report: Option<Became>,
     #[serde(flatten)]
     pub(in crate::shell) way: Way,
 }
 
-/// What a recovery record tells beside its outcome.
+/// Content of a recovery record besides its outcome.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Record {
@@ -112,12 +113,12 @@ pub(in crate::shell) struct Step {
     pub(in crate::shell) ms: Option<u64>,
 }
 
-/// What is known of the recovery from a death where none is stored.
+/// State of the recovery from a death if none is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::shell) enum Standing {
-    /// It goes on.
+    /// It is under way.
     UnderWay,
-    /// The death was that of a restart, and prolonged the recovery from this one.
+    /// The death was that of a restart, and prolonged the recovery from this death.
     PartOf(String),
     /// There is none: systemd does not restart the unit after such a death.
     NotRestarted,
@@ -139,7 +140,7 @@ impl Standing {
     }
 }
 
-/// What became of a report.
+/// State of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::shell) enum Became {
@@ -149,18 +150,18 @@ pub(in crate::shell) enum Became {
     Waiting,
     /// The broker will never take it.
     Refused,
-    /// It is going to be summed up.
+    /// It will be summed up.
     Held,
-    /// It stands in a report that sums up.
+    /// It is part of a report that sums up.
     SummedUp,
     /// No broker is configured.
     Local,
-    /// The configuration says so.
+    /// The configuration excludes it.
     NotReported,
 }
 
 impl Document {
-    /// Tells of a death.
+    /// Makes the document of a death.
     pub(in crate::shell) fn new(told: &Told) -> Self {
         let death = &told.death;
         let severity = match death.severity {
@@ -191,14 +192,15 @@ impl Document {
         }
     }
 
-    /// Whether the service, or the stack, did not come back as it should have: a step failed, or it was given up.
+    /// Returns true if the service, or the stack, did not come back as it should have: a step
+    /// failed, or it was given up.
     pub(in crate::shell) fn has_failed(&self) -> bool {
         let restarted = self.full_restart.as_ref().and_then(|restart| restart.outcome.as_deref());
         let outcome = self.recovery.as_ref().map(|recovery| recovery.outcome.as_str()).or(restarted);
         matches!(outcome, Some("step-failed" | "excluded" | "stack-restarted" | "rebooting" | "failed"))
     }
 
-    /// Says what is known where no recovery is stored.
+    /// Sets the state of the recovery, if none is stored.
     pub(in crate::shell) fn stand(&mut self, standing: Standing) {
         self.recovery_state = Some(standing.word().to_owned());
         self.recovery_of = match standing {
@@ -207,7 +209,7 @@ impl Document {
         };
     }
 
-    /// One line of JSON.
+    /// Returns the document as one line of JSON.
     pub(in crate::shell) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings and numbers always have a JSON form")
     }
@@ -229,7 +231,7 @@ impl FullRestart {
 
 fn recovery(told: &Told) -> Option<Recovery> {
     let stored = told.recovery.as_ref()?;
-    // What cannot be read is not known.
+    // Fields that cannot be read are not known.
     let record: Record = serde_json::from_str(&stored.record).unwrap_or_default();
     Some(Recovery {
         timestamp: stored.at,
@@ -265,7 +267,7 @@ fn witness(witness: Witness) -> &'static str {
 }
 
 impl Way {
-    /// How far the report came; `None`: there is none, or none any more.
+    /// Returns the state of the report; `None`: there is none, or no longer one.
     pub(in crate::shell) fn became(&self) -> Option<Became> {
         self.report_id.as_ref()?;
         Some(match (self.report_timestamp, &self.refusal) {
@@ -296,7 +298,7 @@ impl Became {
         }
     }
 
-    /// The word for people.
+    /// Returns the word for people.
     pub(in crate::shell) const fn word(self) -> &'static str {
         match self {
             Self::Sent => "sent",

@@ -1,7 +1,8 @@
-//! What is said of the recovery from a death where none is stored: whether there is none, and why, or whether it goes on.
+//! State of the recovery from a death if none is stored: there is none, for a reason, or it is
+//! under way.
 //!
-//! The run records tell it of deaths of this boot. Of older ones it follows from the list itself which were part of an earlier
-//! recovery; what else became of them nobody knows any more.
+//! For deaths of this boot, the run records have it. For older ones, the list itself shows if they
+//! were part of an earlier recovery; otherwise their state is no longer known.
 
 use super::document::{Document, Standing};
 use crate::edge::record::{self, WardState};
@@ -10,7 +11,8 @@ use crate::edge::root::Files;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// Says it of these deaths, which stand in the order of their times; `root` is where the wards are.
+/// Sets the state of these deaths, which are in the order of their times; `root` is the directory
+/// below which the wards are.
 pub(in crate::shell) fn tell(documents: &mut [Document], root: &Path) {
     let is_open = |document: &Document| document.recovery.is_none() && document.full_restart.is_none();
     if !documents.iter().any(is_open) {
@@ -34,7 +36,8 @@ pub(in crate::shell) fn tell(documents: &mut [Document], root: &Path) {
     }
 }
 
-/// What the run records tell of the recovery from this death; `None`: they do not know the run.
+/// Returns the state of the recovery from this death by the run records; `None`: they do not know
+/// the run.
 fn recorded(ward: &str, invocation: &str) -> Option<Standing> {
     let state = WardState::of(ward);
     let lookup = |run: &str| state.run(run).ok();
@@ -46,7 +49,7 @@ fn recorded(ward: &str, invocation: &str) -> Option<Standing> {
     })
 }
 
-/// Deaths that happened while a recovery from an earlier one of the same unit went on: the run of that one.
+/// Maps deaths during a recovery from an earlier death of the same unit to the run of that death.
 fn parts(documents: &[Document]) -> HashMap<String, String> {
     let mut parts = HashMap::new();
     let mut latest: HashMap<(&str, &str), (&str, u64)> = HashMap::new();

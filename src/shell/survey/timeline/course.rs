@@ -1,4 +1,4 @@
-//! From what is stored or recorded of a recovery to its part of the document.
+//! Conversion of stored or recorded recoveries and full restarts into parts of the document.
 
 use super::document::{Attempt, FullRestart, Recovery, Step, Times};
 use crate::core::crash::report::UNKNOWN;
@@ -8,7 +8,7 @@ use crate::edge::full_restart::record::RestartRecord;
 use crate::edge::history::read::{Told, ToldRestart};
 use serde::Deserialize;
 
-/// What the stored record tells beside its outcome. What cannot be read of it is not known.
+/// Content of the stored record besides its outcome. Fields that cannot be read are not known.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Record {
@@ -28,7 +28,7 @@ struct RecordedStep {
     ms: u64,
 }
 
-/// The recovery from this death, if it is stored.
+/// Returns the recovery from this death, if it is stored.
 pub(super) fn stored(told: &Told) -> Option<Recovery> {
     let (death, stored) = (&told.death, told.recovery.as_ref()?);
     let record: Record = serde_json::from_str(&stored.record).unwrap_or_default();
@@ -57,7 +57,7 @@ pub(super) fn stored(told: &Told) -> Option<Recovery> {
     })
 }
 
-/// Whether the times are those of the record's steps.
+/// Returns true if the times belong to the record's steps.
 fn fits(course: &Attempts, record: &Record) -> bool {
     let count = |attempts: &[AttemptTimes]| attempts.iter().map(|attempt| attempt.steps.len()).sum::<usize>();
     count(&course.first) + course.left_out.steps + count(&course.last) == record.steps.len()
@@ -86,7 +86,7 @@ fn timed(course: &Attempts, record: &Record, died: u64) -> Vec<Attempt> {
     attempts
 }
 
-/// All that is known: the steps, as if one attempt had done them.
+/// Returns all that is known without times: the steps, as if one attempt had executed them.
 fn untimed(record: &Record) -> Vec<Attempt> {
     let steps: Vec<_> = record.steps.iter().map(|step| step.at(None)).collect();
     let attempt = Attempt { steps, main_ms: record.downtime_ms, up_ms: record.recovery_ms, ..Attempt::default() };
@@ -94,7 +94,7 @@ fn untimed(record: &Record) -> Vec<Attempt> {
 }
 
 impl RecordedStep {
-    /// As the document has it, with the time at which it ended.
+    /// Converts the step for the document, with its end, in milliseconds since the death.
     fn at(&self, ended: Option<u64>) -> Step {
         Step {
             condition: self.condition.clone(),
@@ -107,15 +107,15 @@ impl RecordedStep {
     }
 }
 
-/// How far a recovery that nobody has stored has come.
+/// Progress of a recovery that is not stored.
 pub(super) enum Progress {
     /// It goes on.
     UnderWay,
-    /// It is over since then, milliseconds since the epoch.
+    /// It ended at this time, in milliseconds since the epoch.
     Over(u64),
 }
 
-/// A recovery as the run records tell it.
+/// Returns a recovery, from the run records.
 pub(super) fn recorded(account: &Account, attempts: &[account::Attempt], about: (&str, Progress)) -> Recovery {
     let (unit, progress) = about;
     let died = account.timestamp;
@@ -167,7 +167,7 @@ fn attempt_of(attempt: &account::Attempt, died: u64) -> Attempt {
     }
 }
 
-/// A full restart, its members not yet looked up.
+/// Returns a full restart, without its members.
 pub(super) fn full_restart(told: &Told) -> Option<FullRestart> {
     let (death, ToldRestart { restart, end }) = (&told.death, told.restart.as_ref()?);
     Some(FullRestart {
@@ -185,7 +185,7 @@ pub(super) fn full_restart(told: &Told) -> Option<FullRestart> {
     })
 }
 
-/// The same by its own record.
+/// Does the same from its own record.
 pub(super) fn recorded_restart(record: &RestartRecord) -> FullRestart {
     let end = record.end.as_ref();
     FullRestart {

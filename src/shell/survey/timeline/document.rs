@@ -1,6 +1,8 @@
-//! The document itself. Its keys are described in unitward(1) and kept by a fixture: they never change, keys may be added.
+//! The document itself. Its keys are described in unitward(1) and checked by a fixture: they never
+//! change, keys may be added.
 //!
-//! Times with `Ms` in their names count from the death, or from the beginning of the full restart.
+//! Times with `Ms` in their names are milliseconds since the death, or since the beginning of the
+//! full restart.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +10,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct Document {
-    /// Since when all were asked for, milliseconds since the epoch; `None`: one was asked for.
+    /// Beginning of the period that was requested, in milliseconds since the epoch; `None`: a
+    /// single item was requested.
     pub(in crate::shell) since: Option<u64>,
-    /// When this was answered, likewise.
+    /// Time of the answer, in milliseconds since the epoch.
     pub(in crate::shell) now: u64,
     /// The recoveries, oldest first.
     pub(in crate::shell) recoveries: Vec<Recovery>,
@@ -26,46 +29,49 @@ pub(in crate::shell) struct Recovery {
     pub(in crate::shell) ward: String,
     /// Its unit.
     pub(in crate::shell) unit: String,
-    /// The run whose death began it.
+    /// Run whose death began it.
     pub(in crate::shell) invocation: String,
-    /// When that was, milliseconds since the epoch.
+    /// Time of that death, in milliseconds since the epoch.
     pub(in crate::shell) timestamp: u64,
-    /// Why it died; `None`: not known.
+    /// Reason of that death; `None`: not known.
     pub(in crate::shell) reason: Option<String>,
     /// The outcome's word, or `under-way`.
     pub(in crate::shell) outcome: String,
-    /// Automatic restarts so far.
+    /// Number of automatic restarts so far.
     pub(in crate::shell) restarts: u64,
-    /// Until the main process ran again.
+    /// Time at which the main process ran again.
     pub(in crate::shell) downtime_ms: Option<u64>,
-    /// Until the last step was done.
+    /// Time at which the last step was done.
     pub(in crate::shell) recovery_ms: Option<u64>,
-    /// Until it was over, in whatever way; `None`: it is not.
+    /// Time at which it was over, in whatever way; `None`: it is not over.
     pub(in crate::shell) end_ms: Option<u64>,
-    /// Until the main process ran again, also after a recovery that did not bring it back; where it has not, until now. `None`: not
-    /// known.
+    /// Time at which the main process ran again, also after a recovery that did not bring it back;
+    /// if it does not run yet, the time of the answer; if a request ended the recovery, that end.
+    /// `None`: not known.
     #[serde(default)]
     pub(in crate::shell) down_ms: Option<u64>,
-    /// Whether it has not.
+    /// True if the main process does not run yet; false also if that is not known, and if a request
+    /// ended the recovery.
     #[serde(default)]
     pub(in crate::shell) is_down: bool,
-    /// Which times are known.
+    /// Extent of the times that are known.
     pub(in crate::shell) times: Times,
-    /// Attempts that are left out between the first and the last ones.
+    /// Number of attempts that are left out between the first and the last ones.
     pub(in crate::shell) attempts_left_out: usize,
     /// The automatic restarts, oldest first.
     pub(in crate::shell) attempts: Vec<Attempt>,
-    /// The full restart that the death led to.
+    /// ID of the full restart that the death led to.
     pub(in crate::shell) led_to: Option<String>,
 }
 
-/// Which times of a recovery are known.
+/// Extent of the times of a recovery that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::shell) enum Times {
-    /// All.
+    /// All times are known.
     Known,
-    /// How long each step took, but not when it ran, nor which attempt it belongs to: an older version stored it.
+    /// Only the duration of each step is known, not its beginning or its attempt: an older version
+    /// stored it.
     DurationsOnly,
 }
 
@@ -73,20 +79,20 @@ pub(in crate::shell) enum Times {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct Attempt {
-    /// When systemd began it.
+    /// Time at which systemd began it.
     pub(in crate::shell) begin_ms: Option<u64>,
-    /// When the unit was down before it, and systemd began to wait for `RestartSec=`.
+    /// Time before it at which the unit was down, and systemd began to wait for `RestartSec=`.
     #[serde(default)]
     pub(in crate::shell) down_ms: Option<u64>,
-    /// How long it then waited.
+    /// Duration of the back-off, which follows its beginning, in milliseconds.
     pub(in crate::shell) backoff_ms: u64,
-    /// Its steps, in the order they ran.
+    /// Its steps, in the order of execution.
     pub(in crate::shell) steps: Vec<Step>,
-    /// When the main process was started; only of an attempt that came up.
+    /// Time at which the main process was started; only of an attempt that came up or is under way.
     pub(in crate::shell) main_ms: Option<u64>,
-    /// When it was up, steps included.
+    /// Time at which it was up, steps included.
     pub(in crate::shell) up_ms: Option<u64>,
-    /// When it failed.
+    /// Time at which it failed.
     pub(in crate::shell) failed_ms: Option<u64>,
 }
 
@@ -102,9 +108,9 @@ pub(in crate::shell) struct Step {
     pub(in crate::shell) argument: String,
     /// `ok` or `failed`.
     pub(in crate::shell) result: String,
-    /// When it began.
+    /// Time at which it began.
     pub(in crate::shell) begin_ms: Option<u64>,
-    /// How long it took.
+    /// Duration, in milliseconds.
     pub(in crate::shell) ms: u64,
 }
 
@@ -112,31 +118,31 @@ pub(in crate::shell) struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct FullRestart {
-    /// The stack, as its file is called.
+    /// Name of the stack, which is the stem of its file.
     pub(in crate::shell) stack: String,
-    /// What reports call it.
+    /// Its name in reports.
     pub(in crate::shell) name: String,
     /// Its unit.
     pub(in crate::shell) unit: String,
     /// The restart's ID.
     pub(in crate::shell) invocation: String,
-    /// When it began, milliseconds since the epoch.
+    /// Time of its beginning, in milliseconds since the epoch.
     pub(in crate::shell) timestamp: u64,
-    /// Who asked for it.
+    /// The caller who asked for it.
     pub(in crate::shell) caller: String,
-    /// The run whose death led to it.
+    /// Run whose death led to it.
     pub(in crate::shell) cause: Option<String>,
-    /// `restarted` or `failed`; `None`: it is under way, or nobody lived to tell.
+    /// `restarted` or `failed`; `None`: it is under way, or its end is not known.
     pub(in crate::shell) outcome: Option<String>,
-    /// What went wrong.
+    /// Description of the problem, if there was one.
     pub(in crate::shell) trouble: Option<String>,
-    /// Until it was over.
+    /// Time at which it was over; `None`: it is not over, or its end is not known.
     pub(in crate::shell) end_ms: Option<u64>,
-    /// Its members, as far as this boot's run records tell of them.
+    /// Its members, as far as this boot's run records have them.
     pub(in crate::shell) members: Vec<Member>,
 }
 
-/// What a full restart did to one member.
+/// Course of a full restart for one member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct Member {
@@ -144,16 +150,16 @@ pub(in crate::shell) struct Member {
     pub(in crate::shell) ward: String,
     /// Its unit.
     pub(in crate::shell) unit: String,
-    /// When its process ended.
+    /// Time at which its process ended.
     pub(in crate::shell) down_ms: Option<u64>,
-    /// When its start began.
+    /// Time at which its start began.
     pub(in crate::shell) begin_ms: Option<u64>,
-    /// When it was up, steps included.
+    /// Time at which it was up, steps included.
     pub(in crate::shell) up_ms: Option<u64>,
 }
 
 impl Document {
-    /// The JSON text, one line.
+    /// Returns the document as one line of JSON.
     pub(super) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings and numbers always have a JSON form")
     }

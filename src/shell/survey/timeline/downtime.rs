@@ -1,13 +1,14 @@
-//! How long a ward was down after a recovery that did not bring it back, or one that goes on.
+//! Downtime of a ward after a recovery that did not bring it back, or during one that goes on.
 //!
-//! A recovery that somebody ended is over then: what follows was asked for. After the death limit the ward is down until somebody
-//! starts it; of this boot its run records tell when.
+//! A recovery that was ended by a request counts until then: the time after it was requested. After
+//! the death limit the ward is down until somebody starts it; for deaths of this boot, the run
+//! records have the time of that start.
 
 use super::document::{Document, Recovery};
 use crate::edge::record::{RunRecord, StartKind, WardState};
 use crate::edge::up;
 
-/// Adds it; `boot` is when this boot began, milliseconds since the epoch.
+/// Adds the downtime; `boot` is the beginning of this boot, in milliseconds since the epoch.
 pub(super) fn add(document: &mut Document, boot: u64) {
     for recovery in document.recoveries.iter_mut().filter(|recovery| recovery.downtime_ms.is_none()) {
         let runs = || {
@@ -19,7 +20,7 @@ pub(super) fn add(document: &mut Document, boot: u64) {
     }
 }
 
-/// How long, and whether it still is.
+/// Returns the downtime in milliseconds, and true if the ward is still down.
 fn down(recovery: &Recovery, (boot, now): (u64, u64), runs: impl FnOnce() -> Vec<RunRecord>) -> (Option<u64>, bool) {
     let so_far = now.saturating_sub(recovery.timestamp);
     match recovery.outcome.as_str() {

@@ -1,9 +1,10 @@
-//! What a full restart did to the members of its stack, by their run records.
+//! Course of a full restart for the members of its stack, from their run records.
 
 use super::document::Member;
 use crate::edge::record::RunRecord;
 
-/// The member whose runs these are, in a full restart that began and, if it is over, ended at these times. `None`: it was not touched.
+/// Returns the member with these runs, in a full restart that began and, if it is over, ended at
+/// these times. `None`: it was not touched.
 pub(super) fn member(runs: &[RunRecord], (began, over): (u64, Option<u64>)) -> Option<Member> {
     let within = |at: u64| at >= began && over.is_none_or(|over| at <= over);
     let since = |at: u64| at.saturating_sub(began);

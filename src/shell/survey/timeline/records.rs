@@ -1,4 +1,4 @@
-//! Recoveries by the run records: those that go on, and those that nobody has stored yet.
+//! Recoveries from the run records: those that go on, and those that are not stored yet.
 
 use super::course::{self, Progress};
 use super::document::Recovery;
@@ -12,20 +12,21 @@ use crate::shell::daemon::records::died;
 
 const MAIN_PID: &str = "MainPID";
 
-/// What the records tell of a ward.
+/// Recoveries of a ward, from its records.
 struct Recorded {
     latest: RunRecord,
     over: Vec<Chain>,
     open: Option<UnderWay>,
 }
 
-/// The recoveries that the latest runs of these wards are a part of: of each at most two that are over, or one that goes on.
+/// Returns the recoveries of which the latest runs of these wards are a part: of each ward those
+/// that are over (as many as [`chains`] finds) and the one that goes on.
 pub(super) fn recoveries(wards: &[String]) -> Vec<Recovery> {
     told(wards.iter().map(|ward| WardState::of(ward)).collect(), look)
 }
 
-/// What is told of these wards with `look` to ask where units stand. The records are read once more when that is answered: a unit that
-/// came up before has told them so.
+/// Returns the recoveries of these wards; `look` requests the states of their units. The records
+/// are read once more after that: a unit that came up in between has noted it there.
 fn told(states: Vec<WardState>, look: impl FnOnce(&[&str]) -> Vec<Properties>) -> Vec<Recovery> {
     let nothing = Properties::default();
     let recorded = states.into_iter().filter_map(|state| Some((Recorded::read(&state, &nothing)?, state)));
@@ -36,7 +37,8 @@ fn told(states: Vec<WardState>, look: impl FnOnce(&[&str]) -> Vec<Properties>) -
     again.flatten().flatten().collect()
 }
 
-/// Where the units stand, all by one connection. Without an answer nothing is said to go on, and the time limits have no numbers.
+/// Requests the states of the units, over one connection. Without an answer no recovery counts as
+/// going on, and the time limits have no numbers.
 fn look(units: &[&str]) -> Vec<Properties> {
     if units.is_empty() {
         return Vec::new();
@@ -48,7 +50,8 @@ fn look(units: &[&str]) -> Vec<Properties> {
 }
 
 impl Recorded {
-    /// `None`: the latest run is part of no recovery. Where its record does not tell that it is up, PID 1 does.
+    /// Reads the records; `None`: the latest run is part of no recovery. If its record does not say
+    /// that it is up, PID 1 does.
     fn read(state: &WardState, seen: &Properties) -> Option<Self> {
         let mut latest = state.latest_run()?;
         if up::is_open(&latest) {
@@ -79,7 +82,7 @@ impl Recorded {
     fn going_on(&self, open: &UnderWay, seen: &Properties) -> Option<Recovery> {
         let UnderWay { invocation, died: end, attempts, has_begun: _ } = open;
         let mut attempts = attempts.clone();
-        // Until a step has ended it is on record as killed.
+        // Until a step has ended, its record says killed.
         if self.latest.end.is_none()
             && self.latest.unended().is_some_and(|step| step.step != "0")
             && let Some(last) = attempts.last_mut()
@@ -95,15 +98,16 @@ impl Recorded {
     }
 }
 
-/// When the main process was started of a start that began then and runs the steps after it, in milliseconds since the epoch.
+/// Returns the start time of the main process, in milliseconds since the epoch, of a start that
+/// began at `begun` and runs the steps after the main process.
 fn main_started(seen: &Properties, begun: Option<u64>) -> Option<u64> {
     let runs = seen.text("SubState") == "start-post" && seen.number(MAIN_PID).is_some_and(|pid: u32| pid > 0);
     let at = clock::epoch_of_monotonic(seen.number(MAIN_STARTED).filter(|_| runs)?);
-    // Before the main process starts PID 1 tells of the last one.
+    // Before the main process starts, PID 1 has the time of the previous one.
     Some(at).filter(|at| *at >= begun.unwrap_or(0))
 }
 
-/// Whether systemd is about to start the unit again, or does so.
+/// Returns true if systemd is about to start the unit again, or is starting it.
 fn comes_back(seen: &Properties) -> bool {
     matches!(seen.text("ActiveState"), "activating" | "deactivating" | "reloading")
 }
@@ -118,7 +122,7 @@ mod tests {
         End { result, status, pid: Some(7), limit_reached: given_up.is_some(), given_up, ..End::killed(5) }
     }
 
-    /// A restart after such a death, which runs its step.
+    /// Makes a restart after such a death, which runs its step.
     fn restarted(state: &WardState) -> RunRecord {
         let died = RunRecord::new("web", "web.service", &"e".repeat(32), StartKind::First);
         state.save_run(&RunRecord { begun: Some(1), end: Some(end(None)), ..died.clone() }).unwrap();
@@ -177,7 +181,7 @@ mod tests {
         assert_eq!(told(vec![state], |_| vec![watched("activating")]).len(), 1);
     }
 
-    /// What is told of a ward whose watchdog struck, as "outcome: reason".
+    /// Compares the recoveries of a ward whose watchdog struck, as "outcome: reason".
     fn check(given_up: Option<GivenUp>, seen: &Properties, expect: &[&str]) {
         let place = tempfile::tempdir().unwrap();
         let state = WardState::below(place.path(), "web");

@@ -1,4 +1,5 @@
-//! Where the document is read from: the history, this boot's run records, the records of full restarts, the configuration.
+//! Sources of the document: the history, this boot's run records, the records of full restarts, the
+//! configuration.
 
 use super::document::{Document, FullRestart, Recovery};
 use super::restarts::Recorded;
@@ -13,18 +14,19 @@ use crate::shell::survey::reports::open_if_any;
 use std::collections::HashSet;
 use std::path::Path;
 
-/// The history, where there is one.
+/// The history, if there is one.
 pub(super) struct Sources {
     reader: Option<Reader>,
 }
 
 impl Sources {
-    /// Opens the history; or says why it cannot be read. Before there is one, the records have it all.
+    /// Opens the history; or returns the reason why it cannot be read. Before there is one, the
+    /// records have all data.
     pub(super) fn open(addresses: Addresses) -> anyhow::Result<Result<Self, String>> {
         Ok(open_if_any(Path::new("/"), addresses)?.map(|reader| Self { reader }))
     }
 
-    /// All since then of what is named.
+    /// Returns all of the subject since then.
     pub(super) fn since(&mut self, since: u64, subject: &Subject) -> anyhow::Result<Document> {
         let (whose, restarts) = (subject.whose(), Recorded::read(subject).since(since));
         let told = self.reader.as_ref().map(|reader| reader.courses(since, whose.as_ref())).transpose()?;
@@ -41,7 +43,7 @@ impl Sources {
         Ok(document)
     }
 
-    /// The latest of what is named.
+    /// Returns the latest of the subject.
     pub(super) fn latest(&mut self, subject: &Subject) -> anyhow::Result<Option<Document>> {
         let (whose, restarts) = (subject.whose(), Recorded::read(subject));
         let stored = self.reader.as_ref().map(|reader| reader.latest_course(whose.as_ref())).transpose()?.flatten();
@@ -51,13 +53,14 @@ impl Sources {
             restarts.latest().map(|restart| (restart.timestamp, Document::from(restart))),
             stored.map(|told| (told.death.at, gather(&[told]))),
         ];
-        // Of the same one, what is stored, the last of these, is believed.
+        // If both have the same one, the stored one, which is the last of these, is used.
         let mut latest = found.into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, document)| document);
         latest.iter_mut().for_each(|document| restarts.complete(&mut document.full_restarts));
         Ok(latest)
     }
 
-    /// The one with this ID; or why it cannot be told, if the ID is known.
+    /// Returns the one with this ID; or, if the ID is known, the reason why there is no course of
+    /// it.
     pub(super) fn with_id(&mut self, id: &str) -> anyhow::Result<Option<Result<Document, String>>> {
         let restarts = Recorded::read(&Subject::All);
         let mut told = self.reader.as_ref().map_or_else(|| Ok(Vec::new()), |reader| reader.find(id))?;
@@ -121,7 +124,8 @@ fn gather(told: &[Told]) -> Document {
     }
 }
 
-/// What the records tell of it. A name is compared with those there are, it never leads to a file.
+/// Returns the recoveries of the subject from the run records. Its name is only compared with
+/// existing names, never used as a path.
 fn recorded(subject: &Subject) -> Vec<Recovery> {
     let wards: Vec<_> = record::wards().into_iter().filter(|ward| subject.has_records_of(ward)).collect();
     records::recoveries(&wards)

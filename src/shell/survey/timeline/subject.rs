@@ -1,19 +1,19 @@
-//! What somebody means by the name in a question.
+//! Meaning of the name in a question.
 
 use crate::core::config::{Config, Problem, left_out, nearest};
 use crate::edge::history::read::Whose;
 use crate::shell::survey::scene::Chosen;
 
-/// What a name stands for.
+/// Subject of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// There is no name: everything.
+    /// No name: everything.
     All,
-    /// A ward there is, by its name and its unit's.
+    /// An existing ward, by its name and its unit's.
     Ward(String, String),
-    /// A stack there is, by its name and its unit's.
+    /// An existing stack, by its name and its unit's.
     Stack(String, String),
-    /// Nothing of today's configuration. It may be known from before, or be an ID.
+    /// A name that is not in the present configuration: known from before, or an ID.
     Other(String),
 }
 
@@ -31,7 +31,7 @@ impl Subject {
         }
     }
 
-    /// Whose courses the history is asked for; `None`: everybody's.
+    /// Returns the filter for courses of the history; `None`: all.
     pub(super) fn whose(&self) -> Option<Whose> {
         let whose = |name: &str, unit: &str| Some(Whose { name: name.to_owned(), unit: unit.to_owned() });
         match self {
@@ -41,7 +41,7 @@ impl Subject {
         }
     }
 
-    /// Whether this ward's records belong to it.
+    /// Returns true if this ward's records belong to it.
     pub(super) fn has_records_of(&self, ward: &str) -> bool {
         match self {
             Self::All => true,
@@ -51,7 +51,7 @@ impl Subject {
         }
     }
 
-    /// Whether the full restarts of this stack belong to it.
+    /// Returns true if the full restarts of this stack belong to it.
     pub(super) fn has_restarts_of(&self, stack: &str, unit: &str) -> bool {
         match self {
             Self::All => true,
@@ -61,7 +61,7 @@ impl Subject {
         }
     }
 
-    /// Why nothing is told of it.
+    /// Returns the sentence if there is nothing about it.
     pub(super) fn nothing(&self, (config, problems): (&Config, &[Problem])) -> String {
         let name = match self {
             Self::All => return "Nothing has had to recover yet.".to_owned(),
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::shell::survey::sample;
 
-    /// `name` means this, and these wards' records are its.
+    /// Checks the subject of `name`, and the wards whose records belong to it.
     fn check(name: &str, expect: &Subject, records: &[&str]) {
         let subject = Subject::of(&sample::scene().config, Some(name));
         assert_eq!(subject, *expect, "{name}");

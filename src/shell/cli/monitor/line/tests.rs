@@ -1,4 +1,4 @@
-//! What is printed of each signal.
+//! Tests of the output for each signal.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Which deaths are told of: those that failed, and those of a name.
+//! Tests of the selection of deaths: those that failed, and those of a name.
 
 use super::*;
 

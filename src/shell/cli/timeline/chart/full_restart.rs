@@ -7,7 +7,7 @@ use crate::shell::cli::timeline::scale::Ms;
 use crate::shell::survey::timeline::{FullRestart, Member};
 use jiff::tz::TimeZone;
 
-/// The drawing.
+/// Makes the drawing.
 pub(super) fn chart(restart: &FullRestart, (now, zone): (u64, &TimeZone)) -> Chart {
     let now = now.saturating_sub(restart.timestamp);
     let end = restart.end_ms.unwrap_or(now).max(1);
@@ -39,7 +39,7 @@ pub(super) fn chart(restart: &FullRestart, (now, zone): (u64, &TimeZone)) -> Cha
     }
 }
 
-/// A member: running, down, starting, running.
+/// Returns the lane of a member: running, down, starting, running.
 fn lane(member: &Member, end: Ms) -> Lane {
     let Member { down_ms, begin_ms, up_ms, .. } = *member;
     let down = down_ms.or(begin_ms).unwrap_or(0).min(end);

@@ -1,4 +1,4 @@
-//! All since a time: a lane for each ward and stack, with a bar for each of its recoveries.
+//! Overview since a time: a lane for each ward and stack, with a bar for each of its recoveries.
 
 use super::{Bar, Chart, Clock, Kind, Lane, Rank, counted, listed, span};
 use crate::core::visible::visible;
@@ -8,7 +8,7 @@ use crate::shell::survey::timeline::{Document, FullRestart, Recovery};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
-/// The drawing. Times on its axis are milliseconds since the epoch.
+/// Makes the drawing. Times on its axis are in milliseconds since the epoch.
 pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Chart {
     let mut bars: BTreeMap<(Family, String), Vec<Bar>> = BTreeMap::new();
     for restart in &document.full_restarts {
@@ -24,7 +24,8 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
         bars,
     };
     let lanes: Vec<_> = bars.into_iter().map(lane).collect();
-    // A long time in which nothing happened is not drawn.
+    // The axis begins at the first bar and ends at the last one, so long times without events are
+    // not drawn.
     let first = lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.from).min().unwrap_or(since);
     let last = lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.to).max().unwrap_or(document.now);
     let margin = (last.saturating_sub(first) / 40).max(20);
@@ -54,7 +55,7 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
     }
 }
 
-/// Stacks come first.
+/// Kind of a lane's subject; stacks come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Family {
     Stack,
@@ -74,7 +75,7 @@ fn restart_bar(restart: &FullRestart, now: u64) -> Vec<Bar> {
     vec![Bar { from: restart.timestamp, to, kind, label: String::new() }]
 }
 
-/// One bar for the whole: how it came out matters more than its parts.
+/// Returns one bar for the whole recovery: its outcome matters more than its parts.
 fn recovery_bars(recovery: &Recovery, now: u64) -> Vec<Bar> {
     let to = recovery.end_ms.map_or(now, |end| recovery.timestamp + end);
     let kind = match recovery.outcome.as_str() {

@@ -1,4 +1,5 @@
-//! One recovery: the unit, then each start with its back-off and steps, then the units that the steps touch.
+//! One recovery: the unit, then each start with its back-off and steps, then the units that steps
+//! act on.
 
 use super::{Bar, Chart, Clock, Kind, Lane, Moment, Rank, counted, listed, scale, span};
 use crate::core::visible::visible;
@@ -7,13 +8,13 @@ use crate::shell::cli::timeline::scale::Ms;
 use crate::shell::survey::timeline::{Attempt, Recovery, Step, Times};
 use jiff::tz::TimeZone;
 
-/// What the axis shows after the end, as a part of what came before it.
+/// Divisor: the axis continues after the end for this fraction of the time before it.
 const AFTERMATH: Ms = 12;
 
-/// A wait of systemd's that is shorter than this has no line.
+/// A wait of systemd's that is shorter than this has no lane, in milliseconds.
 const SEEN: Ms = 50;
 
-/// The drawing.
+/// Makes the drawing.
 pub(super) fn chart(recovery: &Recovery, (now, zone): (u64, &TimeZone)) -> Chart {
     let now = now.saturating_sub(recovery.timestamp);
     let last = recovery.end_ms.unwrap_or(now).max(last_of(recovery)).max(1);
@@ -21,7 +22,7 @@ pub(super) fn chart(recovery: &Recovery, (now, zone): (u64, &TimeZone)) -> Chart
     let left_down = recovery.down_ms.filter(|_| !is_up && recovery.end_ms.is_some());
     let last = left_down.map_or(last, |down| last.max(down));
     let is_back = is_up || (left_down.is_some() && !recovery.is_down && recovery.outcome != "ended");
-    // Room in which to see that it runs again.
+    // Space that shows that it runs again.
     let to = if is_back { last.saturating_add((last / AFTERMATH).max(1)) } else { last };
     let mut lanes = vec![own_lane(recovery, to)];
     let mut before = 0;
@@ -54,7 +55,7 @@ fn summary(recovery: &Recovery, now: Ms, zone: &TimeZone) -> String {
     ])
 }
 
-/// How long it was down that did not bring the ward back.
+/// Describes the downtime of a recovery that did not bring the ward back.
 fn left_down(recovery: &Recovery) -> Option<String> {
     let down = recovery.down_ms.filter(|_| recovery.downtime_ms.is_none() && recovery.end_ms.is_some())?;
     let so_far = if recovery.is_down { " so far" } else { "" };
@@ -80,7 +81,7 @@ fn counted_attempts(recovery: &Recovery) -> String {
     counted(u64::try_from(recovery.attempts_left_out).unwrap_or(u64::MAX), "restart")
 }
 
-/// The last moment of which anything is told.
+/// Returns the last moment that an attempt or a step has.
 fn last_of(recovery: &Recovery) -> Ms {
     let of_attempt = |attempt: &Attempt| {
         let steps = attempt.steps.iter().filter_map(|step| Some(step.begin_ms?.saturating_add(step.ms))).max();
@@ -94,7 +95,7 @@ fn bar(from: Ms, to: Ms, kind: Kind, label: &str) -> Bar {
     Bar { from, to: to.max(from), kind, label: label.to_owned() }
 }
 
-/// The unit: down, then running.
+/// Returns the lane of the unit: down, then running.
 fn own_lane(recovery: &Recovery, to: Ms) -> Lane {
     let back = recovery.down_ms.filter(|_| !recovery.is_down && recovery.outcome != "ended");
     let main = recovery.downtime_ms.or(back);
@@ -104,7 +105,8 @@ fn own_lane(recovery: &Recovery, to: Ms) -> Lane {
     Lane { label: visible(&recovery.unit), rank: Rank::Unit, bars }
 }
 
-/// What systemd waits for before a start: for what is left of the run before to end, and `RestartSec=`.
+/// Returns the lanes of systemd's waits before a start: until the rest of the previous run has
+/// ended, and `RestartSec=`.
 fn waits(attempt: &Attempt, before: Ms) -> Vec<Lane> {
     let Some(begin) = attempt.begin_ms else { return Vec::new() };
     let lane = |label: &str, (from, to): (Ms, Ms), kind: Kind| {
@@ -121,7 +123,7 @@ fn waits(attempt: &Attempt, before: Ms) -> Vec<Lane> {
     lanes.into_iter().flatten().collect()
 }
 
-/// A start, and below it its steps.
+/// Returns the lane of a start, and below it those of its steps.
 fn attempt_lanes(recovery: &Recovery, (number, attempt): (usize, &Attempt), last: Ms) -> Vec<Lane> {
     let known = recovery.times == Times::Known;
     let mut lanes = Vec::new();
@@ -130,7 +132,7 @@ fn attempt_lanes(recovery: &Recovery, (number, attempt): (usize, &Attempt), last
         let label = format!("restart {number}");
         lanes.push(Lane { label, rank: Rank::Part, bars: attempt_bars(attempt, last) });
     }
-    // Without times they follow each other.
+    // Steps without times are drawn one after the other.
     let mut at = 0;
     for step in &attempt.steps {
         let from = step.begin_ms.unwrap_or(at);
@@ -166,7 +168,8 @@ fn words(step: &Step) -> String {
     visible(&format!("{} {} {}", step.condition, step.step, step.argument))
 }
 
-/// Other units that steps restart, start, stop, reload or signal, each in a lane of its own.
+/// Returns the lanes of other units that steps restart, start, stop, reload or signal, and of
+/// stacks that steps restart.
 fn dependants(recovery: &Recovery) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = Vec::new();
     for step in recovery.attempts.iter().flat_map(|attempt| &attempt.steps) {

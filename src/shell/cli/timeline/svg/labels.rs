@@ -1,15 +1,16 @@
-//! Where words have room. How wide a letter is depends on the viewer's font; these are the widths of a wide one.
+//! Placement of labels. The width of a letter depends on the viewer's font; these are the widths of
+//! a wide one.
 
 use crate::shell::cli::timeline::chart::{Kind, Lane, span};
 
-/// Pixels of a letter in a title.
+/// Width of a letter in a title, in pixels.
 pub(super) const TITLE: f64 = 10.2;
-/// … in a lane's label.
+/// Width of a letter in a lane's label, in pixels.
 pub(super) const PLAIN: f64 = 7.0;
-/// … beside a bar.
+/// Width of a letter beside a bar, in pixels.
 pub(super) const SMALL: f64 = 6.3;
 
-/// On which side of its place a label stands.
+/// Position of a label relative to its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spot {
     Before,
@@ -23,18 +24,18 @@ pub(super) struct Label {
     pub(super) x: f64,
     pub(super) spot: Spot,
     pub(super) text: String,
-    /// The bar it stands on.
+    /// Kind of the bar on which it stands, if any.
     pub(super) on: Option<Kind>,
 }
 
-/// How wide a text is at most.
+/// Returns an upper bound of the width of a text, in pixels.
 pub(super) fn width(text: &str, letter: f64) -> f64 {
     // Letters of East Asia are twice as wide.
     let letters: u32 = text.chars().map(|c| if c > '\u{2e80}' { 2 } else { 1 }).sum();
     f64::from(letters) * letter
 }
 
-/// The text, shortened where it has no room.
+/// Returns the text, shortened at its end if there is no room.
 pub(super) fn cut(text: &str, room: f64, letter: f64) -> String {
     if width(text, letter) <= room {
         return text.to_owned();
@@ -49,7 +50,8 @@ pub(super) fn cut(text: &str, room: f64, letter: f64) -> String {
     kept.trim_end().to_owned() + "\u{2026}"
 }
 
-/// The text, shortened in its middle where it has no room: commands differ in their last words.
+/// Returns the text, shortened in its middle if there is no room: commands differ in their last
+/// words.
 pub(super) fn cut_inside(text: &str, room: f64, letter: f64) -> String {
     if width(text, letter) <= room {
         return text.to_owned();
@@ -65,8 +67,10 @@ pub(super) fn cut_inside(text: &str, room: f64, letter: f64) -> String {
     begin + end.into_iter().rev().collect::<String>().trim_start()
 }
 
-/// The labels of a lane whose bars lie here: in the bars that have room. The others stand beside: of bars before the first that has
-/// room to its left, the others to the right of all; where there is no room on one side, on the other.
+/// Returns the labels of a lane whose bars are at `drawn`. A label stands in its bar if that has
+/// room. The others are joined and stand beside all bars: to the left those of bars before the
+/// first with room, to the right the rest; on the other side if there is no room, and nowhere if
+/// neither side has room.
 pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], (left, right): (f64, f64)) -> Vec<Label> {
     let mut labels = Vec::new();
     let (mut before, mut after) = (Vec::new(), Vec::new());

@@ -1,4 +1,5 @@
-//! Elements of SVG. Whatever a name holds, the text is valid XML: what XML has no way to write, and what is not seen, is replaced.
+//! Elements of SVG. The text is valid XML, whatever names contain: characters that XML cannot
+//! represent, and invisible ones, are replaced.
 
 use super::labels::Spot;
 use crate::core::visible::visible;
@@ -6,7 +7,7 @@ use crate::shell::cli::timeline::chart::Kind;
 use quick_xml::Writer;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
-/// How a text looks.
+/// Style of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ink {
     Title,
@@ -14,13 +15,13 @@ pub(super) enum Ink {
     Plain,
     Small,
     Tick,
-    /// On a dark bar.
+    /// For a text on a dark bar.
     Light,
-    /// On what would make it hard to read.
+    /// For a text on a background that makes it hard to read.
     Outlined,
 }
 
-/// Bars that colours alone would not tell apart are hatched. The colours are those of Okabe and Ito, which all eyes tell apart.
+/// Style sheet of the texts.
 const STYLE: &str = "text{font-family:sans-serif;font-size:12px;fill:#000}\
 .title{font-size:18px;font-weight:bold}.bold{font-weight:bold}.small,.light,.outlined,.tick{font-size:11px}\
 .outlined,.tick{paint-order:stroke;stroke:#fff;stroke-width:3px}.tick{fill:#444}.light{fill:#fff}";
@@ -29,7 +30,7 @@ const STYLE: &str = "text{font-family:sans-serif;font-size:12px;fill:#000}\
 pub(super) struct Pen(Writer<Vec<u8>>);
 
 impl Pen {
-    /// Begins a picture of this size.
+    /// Begins a picture of this size, in pixels.
     pub(super) fn begin(width: f64, height: f64, title: &str) -> Self {
         let mut pen = Self(Writer::new_with_indent(Vec::new(), b' ', 1));
         let (width, height) = (number(width), number(height));
@@ -48,7 +49,7 @@ impl Pen {
         pen
     }
 
-    /// The picture's text.
+    /// Returns the picture as SVG.
     pub(super) fn end(mut self) -> String {
         self.close("svg");
         let mut text = String::from_utf8(self.0.into_inner()).expect("only strings were written");
@@ -56,12 +57,12 @@ impl Pen {
         text
     }
 
-    /// A line of text from here on.
+    /// Draws a line of text that begins at this place.
     pub(super) fn text(&mut self, at: (f64, f64), text: &str, ink: Ink) {
         self.anchored(at, text, (ink, Spot::After));
     }
 
-    /// A line of text before, around or after this place.
+    /// Draws a line of text before, around or after this place.
     pub(super) fn anchored(&mut self, (x, y): (f64, f64), text: &str, (ink, spot): (Ink, Spot)) {
         let class = match ink {
             Ink::Title => "title",
@@ -81,7 +82,7 @@ impl Pen {
         self.element("text", &[("x", &x), ("y", &y), ("class", class), ("text-anchor", anchor)], text);
     }
 
-    /// A straight line, dashed where dashes are given.
+    /// Draws a straight line, dashed if `dashes` is not empty.
     pub(super) fn line(&mut self, (from, to): ((f64, f64), (f64, f64)), colour: &str, dashes: &str) {
         let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(number);
         let mut attributes = vec![("x1", x1.as_str()), ("y1", &y1), ("x2", &x2), ("y2", &y2), ("stroke", colour)];
@@ -91,7 +92,7 @@ impl Pen {
         self.empty("line", &attributes);
     }
 
-    /// A bar with what it says to a mouse.
+    /// Draws a bar with its tooltip.
     pub(super) fn bar(&mut self, (at, size): ((f64, f64), (f64, f64)), kind: Kind, told: &str) {
         let [x, y, width, height] = [at.0, at.1, size.0, size.1].map(number);
         let (fill, stroke) = colours(kind);
@@ -136,7 +137,8 @@ impl Pen {
     }
 }
 
-/// Fill and outline.
+/// Returns fill and outline of a bar. Bars that colours alone do not distinguish are hatched. The
+/// colours are those of Okabe and Ito, which are distinct also for colour-blind readers.
 const fn colours(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Down => ("#d55e00", "#8c3e00"),
@@ -154,7 +156,7 @@ const fn colours(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-/// Pixels with one digit after the point at most.
+/// Formats a number of pixels with at most one decimal.
 fn number(pixels: f64) -> String {
     let text = format!("{pixels:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)

@@ -1,4 +1,4 @@
-//! The order of things, from what the journal and the run records tell.
+//! Tests of the order of ends and recoveries from the journal and the run records.
 
 use super::*;
 use crate::core::crash::observation::ServiceResult;

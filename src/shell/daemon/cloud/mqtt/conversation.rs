@@ -1,6 +1,6 @@
-//! What may be said on one connection, and what follows from it.
+//! The state machine of one connection: the packets that may come, and their effects.
 //!
-//! Pure: it is told what the broker sends and what we send, and says whether the former answers the latter.
+//! Pure: it gets the packets of both ends, and checks that the broker's answer ours.
 
 use super::super::failure::{Failure, Violation};
 use super::frame::Kind;
@@ -9,17 +9,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Messages that are taken from a broker within [`WINDOW`], and dropped. We subscribe to nothing, but a broker may subscribe its
-/// clients by itself.
+/// Upper bound of messages that are accepted within [`WINDOW`], and dropped. We subscribe to
+/// nothing, but a broker may subscribe its clients by itself.
 const MESSAGES: u32 = 60;
-/// The time in which messages are counted.
+/// Length of the window in which messages are counted.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// What was said so far.
+/// The state of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
     stage: Stage,
-    /// Packet ids of the reports on their way.
+    /// Packet ids of the reports in flight.
     in_flight: BTreeSet<u16>,
     /// The latest packet id.
     latest: u16,
@@ -32,7 +32,7 @@ enum Stage {
     /// The broker has not answered yet.
     #[default]
     Greeting,
-    /// It has let us in, for so many reports on their way.
+    /// The broker has accepted the connection, with this limit of reports in flight.
     In { at_once: usize },
 }
 
@@ -40,7 +40,7 @@ enum Stage {
 enum Ping {
     #[default]
     None,
-    /// One is not answered yet.
+    /// A ping is not answered yet.
     Sent,
 }
 
@@ -48,7 +48,7 @@ enum Ping {
 #[derive(Debug, Default, Clone, Copy)]
 struct Messages {
     count: u32,
-    /// When the window was opened; `None`: none was.
+    /// Time at which the window was opened; `None`: none was.
     since: Option<Instant>,
 }
 
@@ -59,12 +59,12 @@ pub(super) enum Packet {
     /// The answer to the report of this packet id.
     Answer(u16, Progress),
     Pong,
-    /// A message, with its packet id where the broker wants to have it acknowledged.
+    /// A message, with its packet id if it is to be acknowledged.
     Message(Option<u16>),
 }
 
 impl Conversation {
-    /// Whether a packet of this kind may come now.
+    /// Checks that a packet of this kind may come now.
     ///
     /// # Errors
     ///
@@ -84,11 +84,13 @@ impl Conversation {
         }
     }
 
-    /// What follows from a packet that was expected; `None`: nothing that anybody else needs to know.
+    /// Takes in an expected packet and returns its progress; `None`: it has none outside of this
+    /// connection.
     ///
     /// # Errors
     ///
-    /// It answers nothing that was said, is one message too many, or sets limits that leave no room.
+    /// The packet answers nothing that we sent, is one message too many, or sets limits that leave
+    /// no room.
     pub(super) fn hear(&mut self, packet: Packet, now: Instant) -> Result<Option<Progress>, Failure> {
         match packet {
             Packet::LetIn(terms) => {
@@ -109,7 +111,7 @@ impl Conversation {
         }
     }
 
-    /// Whether one more report may be on its way.
+    /// Returns true if one more report may be in flight.
     pub(super) fn has_room(&self) -> bool {
         match self.stage {
             Stage::Greeting => false,
@@ -117,7 +119,7 @@ impl Conversation {
         }
     }
 
-    /// The packet id of one more report on its way. There are never as many of those as ids.
+    /// Returns the packet id of one more report in flight. There are never as many of those as ids.
     pub(super) fn number(&mut self) -> u16 {
         loop {
             self.latest = self.latest.checked_add(1).unwrap_or(1);
@@ -127,11 +129,11 @@ impl Conversation {
         }
     }
 
-    /// A ping is sent.
+    /// Notes that a ping is sent.
     ///
     /// # Errors
     ///
-    /// The one before was not answered.
+    /// The previous ping was not answered.
     pub(super) fn ping(&mut self) -> Result<(), Failure> {
         match self.ping {
             Ping::Sent => Err(Failure::NoAnswer),
@@ -177,7 +179,7 @@ mod tests {
         Packet::Answer(packet, Progress::Acknowledged(packet))
     }
 
-    /// Which of [`KINDS`] may come.
+    /// Checks that of [`KINDS`] exactly these may come.
     fn check(conversation: &Conversation, expect: &[Kind]) {
         let fine: Vec<_> = KINDS.into_iter().filter(|kind| conversation.expect(*kind).is_ok()).collect();
         assert_eq!(fine, expect, "{conversation:?}");

@@ -12,14 +12,16 @@ use rumqttc::v5::mqttbytes::v5::{
 use rumqttc::v5::mqttbytes::{Error, QoS};
 use std::time::Duration;
 
-/// `Packet too large` (MQTT 5, 2.4). rumqttc does not know that a PUBACK may say it, and speaks of a connect code.
+/// `Packet too large` (MQTT 5, 2.4). rumqttc does not know it as the reason of a PUBACK, and
+/// reports a connect code.
 const PACKET_TOO_LARGE: u8 = 0x95;
 /// The first byte of a DISCONNECT. Its reason and its properties may be left out (MQTT 5, 3.14.2.1 and 3.14.2.2.1).
 const DISCONNECT: u8 = 0xe0;
-/// What a broker of MQTT 3.1.1 says to a greeting in MQTT 5: its own CONNACK, `unacceptable protocol version`.
+/// Answer of an MQTT 3.1.1 broker to a CONNECT in MQTT 5: its own CONNACK, `unacceptable protocol
+/// version`.
 const OTHER_VERSION: [u8; 4] = [0x20, 2, 0, 1];
 
-/// The greeting.
+/// Encodes the CONNECT packet.
 pub(super) fn connect(greeting: Greeting) -> Result<BytesMut, Failure> {
     let properties = ConnectProperties {
         session_expiry_interval: None,
@@ -42,7 +44,8 @@ pub(super) fn connect(greeting: Greeting) -> Result<BytesMut, Failure> {
     encode(&RawPacket::Connect(connect, None, login), None)
 }
 
-/// A report of this packet id, for a broker that takes packets of at most `largest` bytes.
+/// Encodes a report with this packet id, for a broker that takes packets of at most `largest`
+/// bytes.
 pub(super) fn publish(post: Outgoing, number: u16, largest: Option<u32>) -> Result<BytesMut, Failure> {
     let Outgoing { topic, id, payload } = post;
     let mut packet = Publish::new(topic, QoS::AtLeastOnce, payload, Some(properties(&id)));
@@ -50,7 +53,7 @@ pub(super) fn publish(post: Outgoing, number: u16, largest: Option<u32>) -> Resu
     encode(&RawPacket::Publish(packet), largest)
 }
 
-/// What the packet of a report has beside the payload, in bytes.
+/// Returns the size of a report's packet without the payload, in bytes.
 pub(super) fn overhead(letter: Letter<'_>) -> usize {
     let payload = letter.payload.to_vec();
     let mut packet = Publish::new(letter.topic, QoS::AtLeastOnce, payload, Some(properties(letter.id)));
@@ -75,7 +78,7 @@ fn encode(packet: &RawPacket, largest: Option<u32>) -> Result<BytesMut, Failure>
     }
 }
 
-/// One whole packet of the broker.
+/// Decodes one whole packet of the broker.
 pub(super) fn read(mut packet: BytesMut) -> Result<Packet, Failure> {
     if packet[..] == OTHER_VERSION {
         return Err(Failure::Version);
@@ -109,8 +112,8 @@ fn let_in(ack: &ConnAck) -> Result<Packet, Failure> {
     Ok(Packet::LetIn(terms.unwrap_or_default()))
 }
 
-/// Refusals that lie in the report itself cost the report. A topic that is not allowed concerns the reports on it; whatever
-/// else may pass is waited out.
+/// Decodes a PUBACK. Refusals that lie in the report itself drop the report. A topic that is not
+/// allowed concerns the reports on it; other refusals may pass, and end the connection.
 fn acknowledgement(ack: &PubAck) -> Result<Packet, Failure> {
     let why = || format!("{:?}", ack.reason);
     let progress = match ack.reason {

@@ -1,33 +1,33 @@
-//! From bytes to the packets that a broker may send, each whole and no larger than need be.
+//! Splits bytes into the packets that a broker may send, each whole and of bounded size.
 
 use super::super::failure::Failure;
 use bytes::BytesMut;
 
-/// The largest packet that is taken from a broker, in bytes without its header: more than any acknowledgement, which may
-/// carry a reason and properties.
+/// Largest packet that is accepted from a broker, in bytes without its header: more than any
+/// acknowledgement, which may carry a reason and properties.
 pub(super) const LARGEST: usize = 10 << 10;
-/// A length has at most so many bytes (MQTT 5, 1.5.5).
+/// Largest number of bytes of a length (MQTT 5, 1.5.5).
 const LENGTH_BYTES: usize = 4;
 /// The bits of QoS 1 and 2 in the first byte of a PUBLISH (MQTT 5, 3.3.1.2).
 const QOS_1: u8 = 0b0010;
 const QOS_2: u8 = 0b0100;
 
-/// The packets, as far as their first byte tells.
+/// The kind of a packet, as its first byte shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     ConnAck,
     /// A message of QoS 0 or 1.
     Publish,
-    /// A message of QoS 2, which wants two answers, or of one that does not exist.
+    /// A message of QoS 2, which needs two answers, or of QoS 3, which does not exist.
     PublishExactlyOnce,
     PubAck,
     PingResp,
     Disconnect,
-    /// One that only clients send, that answers what we never ask, or that does not exist.
+    /// A packet that only clients send, that answers one we never send, or that does not exist.
     Other,
 }
 
-/// The kind of the packet that begins here; `None`: there is not a byte of it.
+/// Returns the kind of the packet that begins here; `None`: there are no bytes.
 pub(super) fn kind(bytes: &[u8]) -> Option<Kind> {
     let first = bytes.first()?;
     Some(match first >> 4 {
@@ -41,11 +41,11 @@ pub(super) fn kind(bytes: &[u8]) -> Option<Kind> {
     })
 }
 
-/// Takes the first packet out of the buffer, header included; `None`: it is not there as a whole.
+/// Takes the first packet out of the buffer, header included; `None`: it is incomplete.
 ///
 /// # Errors
 ///
-/// Its length is no length, or more than [`LARGEST`].
+/// Its length is malformed, or more than [`LARGEST`].
 pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Failure> {
     let mut length = 0;
     for (at, byte) in buffer.iter().skip(1).take(LENGTH_BYTES).enumerate() {
@@ -64,7 +64,8 @@ pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Failure> {
     Ok(None)
 }
 
-/// The packet id of a whole PUBLISH of QoS 0 or 1; `None`: it wants no acknowledgement. Nothing else of it is of interest.
+/// Returns the packet id of a whole PUBLISH of QoS 0 or 1; `None`: it needs no acknowledgement. The
+/// rest of it is not used.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! From the bytes of a connection to what they say, packet by packet. Pure, but for the buffer.
+//! Decodes the bytes of a connection, packet by packet. Pure, but for the buffer.
 
 use super::super::dialect::Version;
 use super::super::failure::Failure;
@@ -8,7 +8,7 @@ use super::{five, three};
 use bytes::BytesMut;
 use tokio::time::Instant;
 
-/// What was read and not understood yet: less than the largest packet and one read.
+/// The bytes that were read and not decoded yet: less than the largest packet and one read.
 #[derive(Debug)]
 pub(super) struct Inbox {
     version: Version,
@@ -16,16 +16,16 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// An empty one.
+    /// Returns an empty buffer.
     pub(super) fn new(version: Version) -> Self {
         Self { version, buffer: BytesMut::new() }
     }
 
-    /// The next packet; `None`: there is none as a whole.
+    /// Takes the next packet; `None`: it is incomplete.
     ///
     /// # Errors
     ///
-    /// It is of a kind that may not come now, which its first byte tells, or it cannot be read.
+    /// It is of a kind that may not come now, which its first byte shows, or it cannot be decoded.
     pub(super) fn next(&mut self, conversation: &Conversation) -> Result<Option<Packet>, Failure> {
         let Some(kind) = frame::kind(&self.buffer) else { return Ok(None) };
         conversation.expect(kind)?;
@@ -41,8 +41,8 @@ impl Inbox {
     }
 }
 
-/// Takes these bytes as a broker's, with three reports and a ping on their way, until they are no broker's any more. For
-/// fuzz targets: what a connection does, without one.
+/// Processes bytes as if a broker had sent them, with three reports and a ping in flight, up to the
+/// first failure. For fuzz targets: the work of a connection, without one.
 pub(super) fn digest(version: Version, bytes: &[u8]) -> Result<(), Failure> {
     let (mut inbox, mut conversation) = (Inbox::new(version), Conversation::default());
     inbox.buffer.extend_from_slice(bytes);

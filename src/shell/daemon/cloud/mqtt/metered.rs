@@ -1,8 +1,8 @@
-//! A connection on which the other end may send only so much.
+//! A connection with a limit on the bytes that the other end may send.
 //!
-//! TLS has records of its own that say nothing to those above it: empty ones, session tickets, new keys. The packets of
-//! MQTT are bounded by what was asked for, and this bounds the bytes below: each that we send, and each second, allows for
-//! some more.
+//! TLS has records of its own that are invisible above it: empty ones, session tickets, new keys.
+//! The packets of MQTT are bounded by our requests, and this bounds the bytes below: each byte that
+//! we send, and each second, allows for some more.
 
 use std::io;
 use std::pin::Pin;
@@ -10,14 +10,15 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-/// The bytes allowed from the beginning, and the most that are saved up: room for the longest chains of certificates.
+/// Bytes allowed at the beginning, and upper bound of the allowance: room for the longest chains of
+/// certificates.
 const SAVED: u64 = 256 << 10;
-/// Bytes allowed a second.
+/// Bytes allowed per second.
 const PER_SECOND: u64 = 4 << 10;
 /// Bytes allowed for each byte sent. An acknowledgement is a quarter of the shortest report, TLS included.
 const PER_BYTE: u64 = 1;
 
-/// The error when there was more.
+/// The error when the other end has sent more.
 #[derive(Debug, thiserror::Error)]
 #[error("more is sent than was asked for")]
 pub(in super::super) struct TooMuch;
@@ -36,7 +37,7 @@ struct Allowance {
 }
 
 impl<S> Metered<S> {
-    /// A new connection.
+    /// Wraps a new connection.
     pub(super) fn new(inner: S) -> Self {
         Self { inner, allowance: Allowance { bytes: SAVED, at: Instant::now() } }
     }
@@ -48,7 +49,7 @@ impl Allowance {
     }
 
     fn spend(&mut self, bytes: usize, now: Instant) -> Result<(), TooMuch> {
-        // In whole seconds, lest the remainder is lost at each call.
+        // In whole seconds, so that no remainder is lost at each call.
         let seconds = now.saturating_duration_since(self.at).as_secs();
         self.at += std::time::Duration::from_secs(seconds);
         self.add(seconds.saturating_mul(PER_SECOND));

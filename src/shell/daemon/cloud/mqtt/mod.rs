@@ -1,17 +1,20 @@
 //! The MQTT client: one connection, on which reports are published and acknowledged, and nothing else.
 //!
-//! rumqttc encodes and decodes the packets. Its event loop is not used, for three reasons: it takes every packet that MQTT knows, asked
-//! for or not, as often as a broker sends it; it drops a packet that ends before its properties do without a word, so that a
-//! flood of such packets grows its buffer without limit; and it brings a rustls-webpki of its own with known faults.
+//! rumqttc encodes and decodes the packets. Its event loop is not used, for three reasons: it
+//! accepts every packet of MQTT, asked for or not, as often as a broker sends it; it silently drops
+//! a packet that ends before its properties do, so that a flood of such packets grows its buffer
+//! without limit; and it brings a rustls-webpki of its own with known faults.
 //!
-//! # What a broker may send
+//! # Packets that a broker may send
 //!
-//! One CONNACK; one PUBACK for each report on its way; one PINGRESP for each ping; in MQTT 5 a DISCONNECT. Messages of QoS 0
-//! and 1, which a broker sends that subscribes its clients by itself, are dropped and those of QoS 1 acknowledged, up to a
-//! number a minute ([`conversation`]). All else ends the connection, as far as possible on its first byte, and so does a packet of more than [`frame::LARGEST`] bytes, or more
-//! bytes than [`metered`] allows below TLS. So what a broker can cause on one connection is bounded whatever it sends.
+//! One CONNACK; one PUBACK for each report in flight; one PINGRESP for each ping; in MQTT 5 a
+//! DISCONNECT. Messages of QoS 0 and 1, which a broker sends that subscribes its clients by itself,
+//! are dropped and those of QoS 1 acknowledged, up to a number a minute ([`conversation`]). All
+//! else ends the connection, as far as possible on its first byte, and so does a packet of more
+//! than [`frame::LARGEST`] bytes, or more bytes than [`metered`] allows below TLS. So the load that
+//! a broker can cause on one connection is bounded.
 //!
-//! [`super::courier`] says why a connection is never used again after an error.
+//! [`super::courier`] has the reason why a connection is never used again after an error.
 
 mod conversation;
 mod five;
@@ -34,16 +37,16 @@ use tokio::sync::mpsc::error::TrySendError;
 pub(super) use metered::TooMuch;
 pub(super) use session::run;
 
-/// How often the broker is pinged, whatever else is said.
+/// Longest time between two pings, whatever else is sent.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How long it may take until the broker lets us in.
+/// Time limit until the broker has accepted the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the broker may take to read what it is sent.
+/// Time limit of a write, during which the broker has to read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Reports are JSON.
+/// Content type of reports.
 const CONTENT_TYPE: &str = "application/json";
 
-/// What is needed to greet a broker. It has a password in it and so no `Debug`.
+/// The parameters of a connection. It contains a password and so has no `Debug`.
 pub(super) struct Greeting {
     /// Name or address, IPv6 without brackets.
     pub(super) host: String,
@@ -51,35 +54,36 @@ pub(super) struct Greeting {
     pub(super) client_id: String,
     /// User name and password.
     pub(super) login: Option<(String, String)>,
-    /// `None`: plain.
+    /// TLS configuration; `None`: plain TCP.
     pub(super) tls: Option<Arc<ClientConfig>>,
 }
 
-/// What comes of a connection.
+/// An event of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// The broker let us in, and takes packets of at most so many bytes, if it said so.
+    /// The broker has accepted the connection; the largest packet that it takes, in bytes, if it
+    /// named one.
     Connected(Option<u32>),
-    /// The oldest report handed over and not yet numbered has this packet id.
+    /// The packet id of the oldest report that was handed over and had none.
     Numbered(u16),
-    /// The broker has it.
+    /// The broker has acknowledged the report of this packet id.
     Acknowledged(u16),
-    /// The broker will never take it, and why.
+    /// The broker will never take the report of this packet id, with the reason.
     Refused(u16, String),
-    /// The broker does not take it for now, and why.
+    /// The broker does not take the report of this packet id for now, with the reason.
     Declined(u16, String),
     /// The connection cannot be used any more.
     Failed(Failure),
 }
 
-/// The limits that a broker sets as it lets us in.
+/// The limits that a broker sets in its CONNACK.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Terms {
-    /// The largest packet it takes, bytes.
+    /// Largest packet that it takes, in bytes.
     largest: Option<u32>,
-    /// How many reports may be on their way.
+    /// Largest number of reports in flight.
     at_once: Option<u16>,
-    /// How often it wants to hear from us; zero: never.
+    /// Longest time between two of our packets; zero: no limit.
     keep_alive: Option<Duration>,
 }
 
@@ -91,30 +95,31 @@ pub(super) struct Outgoing {
     payload: Vec<u8>,
 }
 
-/// The half that takes reports.
+/// The half of a connection that takes reports.
 #[derive(Debug)]
 pub(super) struct Client {
     version: Version,
     queue: mpsc::Sender<Outgoing>,
 }
 
-/// The two halves of a connection for so many reports on their way; [`run`] is given the second.
+/// Returns the two halves of a connection for so many reports in flight; [`run`] takes the second.
 pub(super) fn open(version: Version, in_flight: usize) -> (Client, mpsc::Receiver<Outgoing>) {
     let (queue, outgoing) = mpsc::channel(in_flight);
     (Client { version, queue }, outgoing)
 }
 
-/// Takes bytes as a broker's in both versions of MQTT, without a connection. For fuzz targets.
+/// Processes bytes as if a broker had sent them, in both versions of MQTT, without a connection.
+/// For fuzz targets.
 pub(super) fn digest(bytes: &[u8]) {
     for version in [Version::Five, Version::Three] {
-        // What is wrong with them is no matter.
+        // Their errors do not matter.
         let _ = inbox::digest(version, bytes);
     }
 }
 
 impl Client {
-    /// Hands one report over. There is room for as many as may be on their way. Where the connection has just ended, the
-    /// failure is told as any other, with its own cause.
+    /// Hands over one report. There is room for as many as may be in flight. If the connection has
+    /// just ended, that is no error here: its own failure is reported as any other.
     ///
     /// # Errors
     ///
@@ -127,11 +132,11 @@ impl Client {
         }
     }
 
-    /// What the packet has beside the payload, in bytes.
+    /// Returns the size of the packet without the payload, in bytes; 0 in MQTT 3.1.1.
     pub(super) fn overhead(&self, letter: Letter<'_>) -> usize {
         match self.version {
             Version::Five => five::overhead(letter),
-            // Only MQTT 5 knows a largest packet.
+            // Only MQTT 5 has a largest packet.
             Version::Three => 0,
         }
     }

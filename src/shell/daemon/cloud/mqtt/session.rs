@@ -1,4 +1,4 @@
-//! The life of one connection, from the first byte to the failure it ends with.
+//! The task of one connection, from the first byte to its failure.
 
 use super::super::dialect::Version;
 use super::super::failure::Failure;
@@ -12,10 +12,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Bytes that are read at once.
+/// Upper bound of bytes in one read.
 const READ: usize = 4 << 10;
 
-/// Publishes all that is outgoing, and tells of what comes of it, until the connection fails or nobody listens any more.
+/// Publishes all that is outgoing, and sends the progress, until the connection fails or the
+/// receiver is gone.
 pub(in super::super) async fn run(
     greeting: Greeting,
     version: Version,
@@ -31,7 +32,7 @@ pub(in super::super) async fn run(
         Ok(Err(failure)) => failure,
         Err(_) => Failure::NoAnswer,
     };
-    // The other half may have been dropped meanwhile, and then nobody needs to know.
+    // The receiver may be gone.
     let _ = progress.send(Progress::Failed(failure)).await;
 }
 
@@ -40,7 +41,7 @@ struct Session {
     stream: Box<dyn Stream>,
     conversation: Conversation,
     inbox: Inbox,
-    /// The largest packet that the broker takes, bytes.
+    /// Largest packet that the broker takes, in bytes.
     largest: Option<u32>,
     keep_alive: Duration,
 }
@@ -48,13 +49,13 @@ struct Session {
 enum Event {
     Packet(Packet),
     Outgoing(Outgoing),
-    /// Nobody hands over reports any more.
+    /// The sender of reports is gone.
     Gone,
     Ping,
 }
 
 impl Session {
-    /// Greets the broker, and waits until it lets us in.
+    /// Connects, sends the CONNECT packet, and waits until the broker accepts it.
     async fn open(greeting: Greeting, version: Version) -> Result<(Self, Progress), Failure> {
         let stream = stream::connect(&greeting).await?;
         let mut session = Self {
@@ -78,13 +79,14 @@ impl Session {
         }
     }
 
-    /// Gives what the connection has failed of.
+    /// Runs the accepted connection; returns its failure.
     async fn follow(mut self, mut outgoing: mpsc::Receiver<Outgoing>, progress: &mpsc::Sender<Progress>) -> Failure {
         let mut ping = Instant::now() + self.keep_alive;
         loop {
             let room = self.conversation.has_room();
-            // In this order: when this process was held up, the answer to a ping may be there when the next one is due. What a
-            // broker may send is bounded, so the others have their turn.
+            // In this order: after a delay of this process the answer to a ping may be there when
+            // the next ping is due. The broker's packets are bounded, so the others have their
+            // turn.
             let event = tokio::select! {
                 biased;
                 packet = self.listen() => packet.map(Event::Packet),
@@ -113,7 +115,7 @@ impl Session {
         }
     }
 
-    /// The next thing that the broker says. May be dropped half-way.
+    /// Returns the broker's next packet. Is cancel-safe.
     async fn listen(&mut self) -> Result<Packet, Failure> {
         loop {
             if let Some(packet) = self.inbox.next(&self.conversation)? {
@@ -131,14 +133,15 @@ impl Session {
     async fn hear(&mut self, packet: Packet) -> Result<Option<Progress>, Failure> {
         if let Packet::LetIn(terms) = &packet {
             self.largest = terms.largest;
-            // A broker may say that it wants no pings by a time of 0. It is pinged nevertheless, since we want to know.
+            // A broker may ask for no pings by a time of 0. It is pinged nevertheless, to detect a
+            // dead connection.
             let wanted = terms.keep_alive.filter(|time| !time.is_zero());
             self.keep_alive = wanted.map_or(KEEP_ALIVE, |time| time.min(KEEP_ALIVE));
         }
         let id = if let Packet::Message(id) = packet { id } else { None };
         let progress = self.conversation.hear(packet, Instant::now())?;
         if let Some(id) = id {
-            // Else the broker would keep it for us.
+            // Otherwise the broker would keep the message for us.
             let [high, low] = id.to_be_bytes();
             self.write(&[0x40, 2, high, low]).await?;
         }
@@ -178,10 +181,10 @@ mod tests {
     use std::pin::pin;
     use tokio::io::{DuplexStream, duplex};
 
-    /// Long enough that no busy machine holds up a test for so long between two lines.
+    /// Longer than the delay of a busy machine between two lines of a test.
     const SOON: Duration = Duration::from_millis(250);
 
-    /// A session that was let in, and the broker's end.
+    /// Returns an accepted session, and the broker's end.
     fn session() -> (Session, DuplexStream) {
         let (ours, theirs) = duplex(READ);
         let mut conversation = Conversation::default();
@@ -206,7 +209,7 @@ mod tests {
             }
             assert_eq!(ping, [0xc0, 0]);
             broker.write_all(&[0xd0, 0]).await.unwrap();
-            // Nobody looks after the session meanwhile, as when this process is held up.
+            // The session is not polled meanwhile, as if this process were delayed.
             tokio::time::sleep(2 * SOON).await;
         }
     }

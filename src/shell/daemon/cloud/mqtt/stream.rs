@@ -1,4 +1,4 @@
-//! The bytes of a connection: TCP, and TLS above it where that is configured.
+//! The byte stream of a connection: TCP, and TLS above it if configured.
 
 use super::super::failure::Failure;
 use super::Greeting;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
-/// Both directions.
+/// A byte stream in both directions.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
@@ -18,7 +18,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 ///
 /// # Errors
 ///
-/// None does, or TLS is not agreed on.
+/// No address answers, or the TLS handshake fails.
 pub(super) async fn connect(greeting: &Greeting) -> Result<Box<dyn Stream>, Failure> {
     let tcp = reach(&greeting.host, greeting.port).await.map_err(|error| Failure::of_io(&error))?;
     // What is written is written as a whole, so waiting for more gains nothing.

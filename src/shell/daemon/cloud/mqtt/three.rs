@@ -1,4 +1,4 @@
-//! The packets of MQTT 3.1.1, which knows neither properties nor reasons.
+//! The packets of MQTT 3.1.1, which has neither properties nor reasons.
 
 use super::super::failure::{Failure, Violation};
 use super::conversation::Packet;
@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet as RawPacket, Publish};
 
-/// The greeting.
+/// Encodes the CONNECT packet.
 pub(super) fn connect(greeting: Greeting) -> Result<BytesMut, Failure> {
     let mut connect = Connect::new(greeting.client_id);
     connect.keep_alive = u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX);
@@ -17,7 +17,7 @@ pub(super) fn connect(greeting: Greeting) -> Result<BytesMut, Failure> {
     encode(&RawPacket::Connect(connect))
 }
 
-/// A report of this packet id.
+/// Encodes a report with this packet id.
 pub(super) fn publish(post: Outgoing, number: u16) -> Result<BytesMut, Failure> {
     let mut packet = Publish::new(post.topic, QoS::AtLeastOnce, post.payload);
     packet.pkid = number;
@@ -31,13 +31,13 @@ fn encode(packet: &RawPacket) -> Result<BytesMut, Failure> {
     Ok(bytes)
 }
 
-/// One whole packet of the broker.
+/// Decodes one whole packet of the broker.
 pub(super) fn read(mut packet: BytesMut) -> Result<Packet, Failure> {
     match RawPacket::read(&mut packet, usize::MAX) {
         Ok(RawPacket::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => Ok(Packet::LetIn(Terms::default())),
         Ok(RawPacket::ConnAck(ack)) => Err(refusal(ack.code)),
         Ok(RawPacket::PubAck(ack)) => Ok(Packet::Answer(ack.pkid, Progress::Acknowledged(ack.pkid))),
-        // Only a client may say it.
+        // Only a client may send it.
         Ok(RawPacket::Disconnect) => Err(Failure::Violation(Violation::Packet)),
         Ok(_) | Err(_) => Err(Failure::MALFORMED),
     }

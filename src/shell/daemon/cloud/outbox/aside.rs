@@ -1,14 +1,16 @@
-//! Which reports are left to the disk because the broker does not want them for now, and when they are fetched again.
+//! Reports that are left to the disk because the broker declines them for now, and the times at
+//! which they are fetched again.
 //!
-//! A broker gives rights by topic, so a few reports declined in a row speak for their channel: it is shut. Nothing of a shut
-//! channel is held but what is on its way, and nothing of it is asked for until its rest is over; the other channel does not
-//! notice. Then the channel is ajar: one lane is fetched, and new reports are sent. The first that is declined shuts it
-//! again, for longer; the first that is acknowledged opens it, and all lanes are fetched.
+//! A broker gives rights by topic, so a few reports declined in a row shut their channel, like a
+//! circuit breaker. Of a shut channel only reports in flight are held, and none is asked for until
+//! its rest is over; the other channel is not affected. Then the channel is ajar: one lane is
+//! fetched, and new reports are sent. The first that is declined shuts it again, for longer; the
+//! first that is acknowledged opens it, and all lanes are fetched.
 //!
-//! Reports that are parked one by one and are too many to be held are left to the disk likewise.
+//! Parked reports that are too many to be held are left to the disk likewise.
 //!
-//! Invariant: what is left of a lane keeps out all of that lane and channel until it is fetched from the oldest on; so none
-//! overtakes another of its lane and channel.
+//! Invariant: reports left of a lane keep out all of that lane and channel until they are fetched
+//! from the oldest on; so none overtakes another of its lane and channel.
 
 use crate::edge::history::entry::{Channel, StoredReport};
 use std::collections::BTreeMap;
@@ -16,15 +18,16 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Reports of a channel declined in a row that shut it. Fewer may be the reports' own fault.
+/// Number of reports declined in a row that shuts their channel. Fewer may be the reports' own
+/// fault.
 pub(super) const DECLINES: u8 = 3;
 const FIRST_REST: Duration = Duration::from_secs(60);
-/// Rights are given as they are taken.
+/// Short, because rights may be given again at any time.
 const LONGEST_REST: Duration = Duration::from_secs(300);
-/// As long as a report that kills connections may be left alone.
+/// As long as the longest rest of a parked report.
 const CROWD_REST: Duration = Duration::from_secs(3600);
 
-/// All that is left to the disk.
+/// The reports that are left to the disk.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
     crash: Gate,
@@ -32,24 +35,24 @@ pub(super) struct Aside {
     crowd: Crowd,
 }
 
-/// What is known of a channel.
+/// The state of a channel.
 #[derive(Debug)]
 struct Gate {
     position: Position,
     rest: Duration,
-    /// What was left of each lane: the lowest `seq`.
+    /// The lanes with reports left to the disk, each with the lowest `seq`.
     left: BTreeMap<String, u64>,
-    /// The lane that was fetched last while the channel was ajar; the next has its turn then.
+    /// The lane that was fetched last while the channel was ajar; the next one follows it.
     tried: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Position {
-    /// So many were declined since one was acknowledged.
+    /// Number of reports declined since one was acknowledged.
     Open { declined: u8 },
-    /// Until then.
+    /// Shut until this time.
     Shut { until: Instant },
-    /// It was shut. Another lane is fetched at this time.
+    /// Was shut. Another lane is fetched at this time.
     Ajar { until: Instant },
 }
 
@@ -69,24 +72,24 @@ impl Default for Gate {
 }
 
 impl Aside {
-    /// Whether this report is to be left to the disk.
+    /// Returns true if this report is to be left to the disk.
     pub(super) fn keeps_out(&self, report: &StoredReport) -> bool {
         let gate = self.gate(report.channel);
         matches!(gate.position, Position::Shut { .. }) || gate.left.contains_key(&report.lane)
     }
 
-    /// This report is left to the disk, as its channel is.
+    /// Notes that this report is left to the disk because of its channel.
     pub(super) fn leave(&mut self, report: &StoredReport) {
         note(&mut self.gate_mut(report.channel).left, &report.lane, report.seq);
     }
 
-    /// This parked report is left to the disk, to make room.
+    /// Notes that this parked report is left to the disk to make room.
     pub(super) fn crowd_out(&mut self, report: &StoredReport, now: Instant) {
         note(&mut self.crowd.left, &report.lane, report.seq);
         self.crowd.due.get_or_insert(now + CROWD_REST);
     }
 
-    /// The broker has declined a report of this channel; `true`: the channel is shut by that.
+    /// Notes that the broker has declined a report of this channel; `true`: that shuts the channel.
     pub(super) fn declined(&mut self, channel: Channel, now: Instant) -> bool {
         let gate = self.gate_mut(channel);
         match gate.position {
@@ -102,8 +105,8 @@ impl Aside {
         true
     }
 
-    /// The broker has a report of this channel. One that comes while the channel is shut was on its way before, and says
-    /// nothing.
+    /// Notes that the broker has acknowledged a report of this channel. While the channel is shut
+    /// it was in flight before, and proves nothing.
     pub(super) fn acknowledged(&mut self, channel: Channel) {
         let gate = self.gate_mut(channel);
         match gate.position {
@@ -112,19 +115,19 @@ impl Aside {
         }
     }
 
-    /// Those that were crowded out may go now.
+    /// Makes the reports that were crowded out due now.
     pub(super) fn recall_crowd(&mut self, now: Instant) {
         self.crowd.due = self.crowd.due.map(|due| due.min(now));
     }
 
-    /// Nothing that is known counts any more.
+    /// Opens both channels and makes all reports due.
     pub(super) fn trust(&mut self, now: Instant) {
         self.crash.open();
         self.recovery.open();
         self.recall_crowd(now);
     }
 
-    /// The lanes that are to be fetched again now, and from which `seq` on.
+    /// Returns the lanes that are to be fetched again now, each with its lowest `seq`.
     pub(super) fn release(&mut self, now: Instant) -> Vec<(String, u64)> {
         let mut lanes = self.crash.release(now);
         lanes.extend(self.recovery.release(now));
@@ -134,7 +137,7 @@ impl Aside {
         lanes
     }
 
-    /// The next time for [`Aside::release`].
+    /// Returns the next time for [`Aside::release`].
     pub(super) fn deadline(&self) -> Option<Instant> {
         [self.crash.deadline(), self.recovery.deadline(), self.crowd.due].into_iter().flatten().min()
     }
@@ -171,7 +174,8 @@ impl Gate {
         }
     }
 
-    /// Lanes take turns: what one holds may be gone from the disk, or be declined for its own sake.
+    /// Takes the next lane in turn: the reports of one may be gone from the disk, or be declined by
+    /// their own fault.
     fn next_lane(&mut self) -> Option<(String, u64)> {
         let after = self.left.range::<str, _>((Excluded(self.tried.as_str()), Unbounded)).next();
         let (lane, _) = after.or_else(|| self.left.first_key_value())?;

@@ -1,4 +1,4 @@
-//! The outbox at a broker that does not allow us everything.
+//! Tests of the outbox at a broker that does not allow all topics.
 
 use super::tests::{asked, report, send};
 use super::*;
@@ -18,7 +18,8 @@ fn decline(outbox: &mut Outbox, seq: u64, now: Instant) {
     assert_eq!(outbox.declined(u16::try_from(seq).unwrap(), now), Some(Channel::Recovery), "{seq}");
 }
 
-/// Three recoveries of as many wards were declined, and two more wait.
+/// Returns an outbox with a shut channel: three recoveries of as many wards were declined, and two
+/// more were published.
 fn shut(now: Instant) -> Outbox {
     let mut outbox = Outbox::default();
     [("a", 1), ("b", 2), ("c", 3)].into_iter().for_each(|(lane, seq)| outbox.publish(recovery(lane, seq)));
@@ -119,7 +120,7 @@ fn killers_without_number_leave_room_for_the_others() {
     let (mut outbox, mut now, killers) = (Outbox::default(), Instant::now(), 3 * doubt::PARKED as u64);
     (1..=killers).for_each(|seq| outbox.publish(report("k", seq)));
     for told in 1..=killers {
-        // The first loss makes sixteen suspect.
+        // The first loss makes sixteen reports suspects.
         while outbox.next(now).is_some() {}
         let mut parked = outbox.lost(now, Blame::OnTheirWay).map(|report| report.seq);
         while parked.is_none() {

@@ -1,53 +1,54 @@
-//! Who waits in which lane, whose turn it is, and which lanes have more on disk.
+//! The lanes: the waiting reports, the order of turns, and the lanes that have more on disk.
 //!
-//! A lane that is complete has nothing waiting on disk that is not held here. A lane that is behind has, after some `seq`;
-//! new reports of it are left to the disk, so that they come in after the older ones. While a question about it is under
-//! way, whatever makes the answer incomplete or out of date is noted beside the question.
+//! All waiting reports of a complete lane are held here. A lane that is behind has more on disk,
+//! after some `seq`; new reports of it are left to the disk, so that they come in after the older
+//! ones. While a question about it is under way, changes that make the answer incomplete or out of
+//! date are noted beside the question.
 //!
-//! A lane of which nothing is known but that it is complete and empty is forgotten: transient units come and go without
-//! number.
+//! A lane that is complete and empty is forgotten, because the number of transient units is
+//! unlimited.
 
 use super::Portion;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A lane that is behind and has so many waiting is not asked for more: enough to keep a connection busy, and little enough
-/// to leave room for the others.
+/// Number of waiting reports from which a lane that is behind is not asked for more: enough to keep
+/// a connection busy, and few enough to leave room for the others.
 const ENOUGH: usize = 32;
 
-/// An answer that has not come by then may be lost, and is asked for again; each time it is waited for twice as long, for it
-/// may also be slow.
+/// Time after which an answer may be lost and is asked for again; it doubles each time, because the
+/// answer may also be slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// All lanes.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     lanes: HashMap<String, Lane>,
-    /// The lanes in which somebody waits, in the order of their turns.
+    /// The lanes with waiting reports, in the order of their turns.
     turns: VecDeque<String>,
-    /// The lanes that are behind and not asked for, likewise.
+    /// The lanes that are behind and not asked for, in the order of their turns.
     hungry: VecDeque<String>,
-    /// The lanes that are asked for; few.
+    /// The lanes with a question under way; few.
     asked: Vec<String>,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
-    /// The `seq`s of those that wait.
+    /// The `seq`s of the waiting reports.
     waiting: BTreeSet<u64>,
     shelf: Shelf,
 }
 
-/// What is known of a lane's reports on disk.
+/// The state of a lane's reports on disk.
 #[derive(Debug, Default)]
 enum Shelf {
-    /// All that wait there are held here.
+    /// All waiting reports are held here.
     #[default]
     Complete,
-    /// Those after this `seq` may not be.
+    /// Reports after this `seq` may not be held.
     Behind(u64),
-    /// They were asked for.
+    /// A question about them is under way.
     Asked(Question),
 }
 
@@ -56,21 +57,21 @@ enum Shelf {
 struct Question {
     asked: Portion,
     patience: Duration,
-    /// When that ends.
+    /// End of the patience.
     until: Instant,
-    /// Reports after this `seq` may have come to the disk too late for the answer.
+    /// Reports after this `seq` may have been stored too late for the answer.
     again: Option<u64>,
 }
 
-/// A question that is answered.
+/// An answered question.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answered {
-    /// Reports after this `seq` have to be asked for once more, whatever the answer.
+    /// Reports after this `seq` have to be asked for once more.
     pub(super) again: Option<u64>,
 }
 
 impl Lanes {
-    /// A report waits.
+    /// Adds a waiting report.
     pub(super) fn insert(&mut self, lane: &str, seq: u64) {
         let entry = self.lanes.entry(lane.to_owned()).or_default();
         if entry.waiting.is_empty() {
@@ -79,7 +80,7 @@ impl Lanes {
         entry.waiting.insert(seq);
     }
 
-    /// This report does not wait any more, out of turn.
+    /// Removes a waiting report out of turn.
     pub(super) fn remove(&mut self, lane: &str, seq: u64) {
         let Some(entry) = self.lanes.get_mut(lane) else { return };
         if entry.waiting.remove(&seq) && entry.waiting.is_empty() {
@@ -88,7 +89,7 @@ impl Lanes {
         }
     }
 
-    /// The next report in turn, which does not wait any more.
+    /// Takes the next report in turn.
     pub(super) fn take_turn(&mut self) -> Option<u64> {
         let lane = self.turns.pop_front()?;
         let entry = self.lanes.get_mut(&lane)?;
@@ -101,12 +102,12 @@ impl Lanes {
         seq
     }
 
-    /// Whether there may be more on disk than is held.
+    /// Returns true if a lane may have more on disk than is held.
     pub(super) fn is_behind(&self, lane: &str) -> bool {
         self.lanes.get(lane).is_some_and(|entry| !matches!(entry.shelf, Shelf::Complete))
     }
 
-    /// There are reports after this `seq` on disk that are not held.
+    /// Notes that reports after this `seq` are on disk and not held.
     pub(super) fn fall_behind(&mut self, lane: &str, after: u64) {
         match &mut self.lanes.entry(lane.to_owned()).or_default().shelf {
             shelf @ Shelf::Complete => {
@@ -120,8 +121,8 @@ impl Lanes {
         }
     }
 
-    /// Reports from this `seq` on that were held, or left to the disk, are to be asked for, and before all later ones. A
-    /// question about later ones is taken back.
+    /// Notes that reports from this `seq` on, which were held or left to the disk, are to be asked
+    /// for before all later ones. A question about later ones is withdrawn.
     pub(super) fn rewind(&mut self, lane: &str, from: u64) {
         let after = from.saturating_sub(1);
         if let Some(Lane { shelf: shelf @ Shelf::Asked(_), .. }) = self.lanes.get_mut(lane)
@@ -136,12 +137,12 @@ impl Lanes {
         self.fall_behind(lane, after);
     }
 
-    /// Questions under way.
+    /// Returns the number of questions under way.
     pub(super) fn questions(&self) -> usize {
         self.asked.len()
     }
 
-    /// When a question is to be asked again.
+    /// Returns the time at which a question is to be asked again.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let questions = self.asked.iter().filter_map(|lane| match &self.lanes.get(lane)?.shelf {
             Shelf::Asked(question) => Some(question.until),
@@ -150,8 +151,8 @@ impl Lanes {
         questions.min()
     }
 
-    /// A lane of which the answer is overdue, and after which `seq` it was asked for. The answer to the first question does not
-    /// count any more.
+    /// Returns a lane whose answer is overdue, with the `seq` after which it was asked for. The
+    /// answer to the earlier question is ignored from then on.
     pub(super) fn ask_again(&mut self, limit: usize, now: Instant) -> Option<(String, u64)> {
         for lane in &self.asked {
             if let Some(Lane { shelf: Shelf::Asked(question), .. }) = self.lanes.get_mut(lane)
@@ -166,7 +167,7 @@ impl Lanes {
         None
     }
 
-    /// The lane to be asked for next, and after which `seq`.
+    /// Returns the lane to be asked for next, with the `seq` after which its reports are wanted.
     pub(super) fn ask(&mut self, limit: usize, now: Instant) -> Option<(String, u64)> {
         for _ in 0..self.hungry.len() {
             let lane = self.hungry.pop_front()?;
@@ -185,7 +186,8 @@ impl Lanes {
         None
     }
 
-    /// The question about this lane is answered, and the lane complete for all that is known here.
+    /// Notes that the question about this lane is answered, and the lane complete; `None`: there is
+    /// no such question.
     pub(super) fn answered(&mut self, lane: &str, asked: Portion) -> Option<Answered> {
         let entry = self.lanes.get_mut(lane)?;
         match std::mem::take(&mut entry.shelf) {
@@ -208,7 +210,7 @@ impl Lanes {
         }
     }
 
-    /// Lanes of which something is known.
+    /// Returns the number of known lanes.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.lanes.len()

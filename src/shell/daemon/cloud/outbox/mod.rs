@@ -1,17 +1,20 @@
-//! The reports in memory that the broker has not acknowledged, and what is to be sent next.
+//! The outbox: the unacknowledged reports in memory, and the order in which they are sent.
 //!
-//! Each report belongs to a lane. Lanes take turns, so a ward with ten thousand reports never holds up the first crash of
-//! another; within a lane reports leave in the order of `seq`. What finds no room here waits on disk, and is asked for when
-//! there is room: see [`lanes`].
+//! Each report belongs to a lane. Lanes take turns, so a ward with ten thousand reports never
+//! delays the first crash of another; within a lane reports leave in the order of `seq`. Reports
+//! that find no room here wait on disk, and are asked for when there is room: see [`lanes`].
 //!
 //! Invariants:
-//! * At most [`WINDOW`] reports are held, what was asked for among them, and at most [`IN_FLIGHT`] are on their way.
-//! * A report is forgotten only when the broker has acknowledged or refused it, or when the disk has it and its lane is known
-//!   to be behind, or to be so later: see [`aside`]. So whatever comes when, none is lost and none leaves out of order.
+//! * At most [`WINDOW`] reports are held, those asked for included, and at most [`IN_FLIGHT`] are
+//!   in flight.
+//! * A report is forgotten only when the broker has acknowledged or refused it, or when the disk
+//!   has it and its lane is known to be behind, or to be so later: see [`aside`]. So none is lost
+//!   and none leaves out of order, in any order of events.
 //! * A report is sent again only if its connection was lost before its acknowledgement.
 //!
-//! Order yields to delivery in two places: a report that seems to kill every connection is parked, the later ones of its lane
-//! go first, and it is tried again by itself: see [`doubt`]. And what is declined does not hold up what goes elsewhere.
+//! Order yields to delivery in two cases: a report that seems to end every connection is parked,
+//! the later ones of its lane go first, and it is tried again alone: see [`doubt`]. And declined
+//! reports do not delay those of another channel.
 
 mod aside;
 #[cfg(test)]
@@ -31,34 +34,34 @@ use lanes::{Answered, Lanes};
 use std::collections::{HashMap, HashSet, VecDeque};
 use tokio::time::Instant;
 
-/// Reports held in memory.
+/// Upper bound of reports held in memory.
 pub(super) const WINDOW: usize = 512;
-/// Reports on their way at once: below every broker's receive maximum in use (mosquitto: 20).
+/// Upper bound of reports in flight: below every broker's receive maximum in use (mosquitto: 20).
 pub(super) const IN_FLIGHT: usize = 16;
-/// Reports asked for at once, at least.
+/// Smallest number of reports that a question asks for.
 const PORTION: usize = 16;
-/// … and at most. The number differs from question to question, and so an answer that comes late, when it was asked for again
-/// or for something else, is told from the one that is waited for.
+/// Largest number. It differs from question to question, so that a late answer to an earlier
+/// question is told apart from the expected one.
 const LARGEST_PORTION: usize = 31;
-/// Questions under way at once.
+/// Upper bound of questions under way.
 const QUESTIONS: usize = 4;
-/// So many times the window are remembered of those that have left, lest one comes in once more: by another way, or in an
-/// answer that was given before it had left.
+/// Number of reports that have left and are remembered, as a multiple of the window, so that none
+/// is taken in again: from the other source, or from an answer that was given before it left.
 const REMEMBERED: usize = 4;
 
 /// The outbox.
 #[derive(Debug)]
 pub(super) struct Outbox {
     window: usize,
-    /// All reports that are held, wherever they stand: in a lane, on their way or parked.
+    /// All reports that are held: in a lane, in flight or parked.
     held: HashMap<u64, StoredReport>,
     lanes: Lanes,
-    /// How many the next question asks for.
+    /// Number of reports that the next question asks for.
     limit: usize,
     flying: VecDeque<Flying>,
     doubt: Doubt,
     aside: Aside,
-    /// The latest that have left, in that order.
+    /// The latest reports that have left, in that order.
     left: VecDeque<u64>,
     left_set: HashSet<u64>,
     sent: u64,
@@ -71,21 +74,21 @@ struct Flying {
     seq: u64,
 }
 
-/// Whose fault the loss of a connection may be.
+/// The possible culprit of a lost connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blame {
-    /// The broker or the network has said what it was.
+    /// No report: the broker or the network has given another cause.
     Nobody,
-    /// Possibly a report's that was on its way.
+    /// Possibly a report that was in flight.
     OnTheirWay,
 }
 
-/// What was asked of the disk.
+/// The bounds of a question for reports on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Portion {
     /// Only those with a greater `seq`.
     pub(super) after: u64,
-    /// At most so many.
+    /// Upper bound of reports.
     pub(super) limit: usize,
 }
 
@@ -96,7 +99,7 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// An empty one that holds so many reports.
+    /// Returns an empty outbox for at most `window` reports.
     fn new(window: usize) -> Self {
         Self {
             window,
@@ -112,8 +115,8 @@ impl Outbox {
         }
     }
 
-    /// Takes in a new report, or leaves it to the disk where there is no room, it is not wanted for now or older ones have to
-    /// come first.
+    /// Takes in a new report, or leaves it to the disk if there is no room, it is kept out for now
+    /// or older ones have to come first.
     pub(super) fn publish(&mut self, report: StoredReport) {
         let seq = report.seq;
         if self.held.contains_key(&seq) || self.left_set.contains(&seq) {
@@ -129,12 +132,12 @@ impl Outbox {
         self.take_in(report);
     }
 
-    /// There are reports of this lane on disk.
+    /// Notes that this lane has reports on disk.
     pub(super) fn behind(&mut self, lane: &str) {
         self.lanes.fall_behind(lane, 0);
     }
 
-    /// What is to be asked for now. Room is kept for the answer.
+    /// Returns the question to be asked now. Room is kept for the answer.
     pub(super) fn wanted(&mut self, now: Instant) -> Option<News> {
         for (lane, from) in self.aside.release(now) {
             self.lanes.rewind(&lane, from);
@@ -150,7 +153,7 @@ impl Outbox {
         Some(News::Wanted { lane, after, limit })
     }
 
-    /// Takes in an answer; one that nobody waits for is ignored.
+    /// Takes in an answer; one to no question under way is ignored.
     pub(super) fn loaded(&mut self, lane: &str, asked: Portion, reports: Vec<StoredReport>) {
         let Some(Answered { again }) = self.lanes.answered(lane, asked) else { return };
         let more = reports.len() >= asked.limit;
@@ -174,7 +177,7 @@ impl Outbox {
         }
     }
 
-    /// The next report to publish, which from then on is on its way.
+    /// Returns the next report to publish, which from then on is in flight.
     pub(super) fn next(&mut self, now: Instant) -> Option<&StoredReport> {
         let alone = self.flying.is_empty();
         let seq = if let Some(suspect) = self.doubt.suspect() {
@@ -194,14 +197,14 @@ impl Outbox {
         self.held.get(&seq)
     }
 
-    /// The oldest report without a packet id has got one.
+    /// Sets the packet id of the oldest report in flight without one.
     pub(super) fn numbered(&mut self, packet: u16) {
         if let Some(flying) = self.flying.iter_mut().find(|flying| flying.packet.is_none()) {
             flying.packet = Some(packet);
         }
     }
 
-    /// The broker has the report of this packet.
+    /// Notes that the broker has acknowledged the report of this packet.
     pub(super) fn acknowledged(&mut self, packet: u16, now: Instant) -> Option<StoredReport> {
         let report = self.arrive(packet)?;
         self.aside.acknowledged(report.channel);
@@ -212,19 +215,20 @@ impl Outbox {
         Some(report)
     }
 
-    /// The broker will never have the report of this packet.
+    /// Notes that the broker will never take the report of this packet.
     pub(super) fn refused(&mut self, packet: u16) -> Option<StoredReport> {
         let report = self.arrive(packet)?;
         self.doubt.forget(report.seq);
         Some(report)
     }
 
-    /// The broker does not take the report of this packet, which goes to this channel, for now: it is tried again later.
+    /// Notes that the broker declines the report of this packet for now: it is tried again later.
+    /// Returns its channel.
     pub(super) fn declined(&mut self, packet: u16, now: Instant) -> Option<Channel> {
         let seq = self.land(packet)?;
         let report = self.held.get(&seq)?;
         let channel = report.channel;
-        // One that was parked before says nothing new of its channel.
+        // One that was parked before is no new sign about its channel.
         if !self.doubt.is_on_trial(seq) && self.aside.declined(channel, now) {
             self.clear(channel);
         } else if self.aside.keeps_out(report) {
@@ -236,14 +240,14 @@ impl Outbox {
         Some(channel)
     }
 
-    /// What [`Outbox::next`] gave last can never be published.
+    /// Drops the report that [`Outbox::next`] returned last: it can never be published.
     pub(super) fn give_up_last(&mut self) -> Option<StoredReport> {
         let flying = self.flying.pop_back()?;
         self.doubt.forget(flying.seq);
         self.leave(flying.seq)
     }
 
-    /// The report on its way, if it is the only one.
+    /// Returns the report in flight, if it is the only one.
     pub(super) fn only_one(&self) -> Option<&StoredReport> {
         match self.flying.len() {
             1 => self.held.get(&self.flying[0].seq),
@@ -251,7 +255,8 @@ impl Outbox {
         }
     }
 
-    /// The connection is gone: what was on its way waits again. Gives the report that is parked for it, the first time.
+    /// Notes that the connection is lost: the reports in flight wait again. Returns the report that
+    /// is parked for it for the first time.
     pub(super) fn lost(&mut self, now: Instant, blame: Blame) -> Option<&StoredReport> {
         let flying: Vec<_> = self.flying.drain(..).map(|flying| flying.seq).collect();
         let parked = match blame {
@@ -270,39 +275,39 @@ impl Outbox {
         self.held.get(&parked?)
     }
 
-    /// There is another broker, or somebody has asked to try again: no doubt stands any more.
+    /// Clears all doubts: the broker is another, or a new try was asked for.
     pub(super) fn trust(&mut self, now: Instant) {
         self.doubt.trust(now);
         self.aside.trust(now);
     }
 
-    /// When a parked report is to be tried again.
+    /// Returns the time at which a parked report is to be tried again.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.doubt.deadline()
     }
 
-    /// When a question is to be asked again, or there is a new one.
+    /// Returns the time at which a question is to be asked again, or a new one is due.
     pub(super) fn question_deadline(&self) -> Option<Instant> {
         self.lanes.deadline().into_iter().chain(self.aside.deadline()).min()
     }
 
-    /// Acknowledged so far.
+    /// Returns the number of acknowledged reports.
     pub(super) const fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Not acknowledged yet, as far as they are in memory.
+    /// Returns the number of unacknowledged reports in memory.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// On their way.
+    /// Returns the number of reports in flight.
     pub(super) fn flying(&self) -> usize {
         self.flying.len()
     }
 
-    /// Whether all that is held was tried in vain.
+    /// Returns true if all reports that are held are parked.
     pub(super) fn is_drained(&self) -> bool {
         self.held.len() == self.doubt.parked()
     }
@@ -316,7 +321,7 @@ impl Outbox {
         self.held.insert(report.seq, report);
     }
 
-    /// A channel is shut: what is held of it is left to the disk, except what is on its way.
+    /// Leaves the reports of a shut channel to the disk, except those in flight.
     fn clear(&mut self, channel: Channel) {
         let flying: HashSet<_> = self.flying.iter().map(|flying| flying.seq).collect();
         let held = self.held.values().filter(|report| report.channel == channel && !flying.contains(&report.seq));
@@ -331,14 +336,14 @@ impl Outbox {
         }
     }
 
-    /// Leaves parked reports that are too many to the disk.
+    /// Leaves surplus parked reports to the disk.
     fn thin_out(&mut self, now: Instant) {
         while let Some(report) = self.doubt.one_too_many().and_then(|seq| self.put_down(seq)) {
             self.aside.crowd_out(&report, now);
         }
     }
 
-    /// Holds a report no more that has not left.
+    /// Stops holding a report that has not left.
     fn put_down(&mut self, seq: u64) -> Option<StoredReport> {
         self.doubt.dismiss(seq);
         let report = self.held.remove(&seq)?;
@@ -351,7 +356,7 @@ impl Outbox {
         self.leave(seq)
     }
 
-    /// The report of this packet is not on its way any more.
+    /// Removes the report of this packet from those in flight.
     fn land(&mut self, packet: u16) -> Option<u64> {
         let index = self.flying.iter().position(|flying| flying.packet == Some(packet))?;
         self.flying.remove(index).map(|flying| flying.seq)

@@ -1,6 +1,6 @@
-//! What holds whatever comes in whatever order, shown against a simple history, main loop and broker: no report is lost, none
-//! is sent again once acknowledged, none overtakes another of its lane and channel, what the broker does not want for now is
-//! not held, and memory stays bounded.
+//! A model test of the outbox with a simple history, main loop and broker, for random orders of
+//! events: no report is lost, none is sent again once acknowledged, none overtakes another of its
+//! lane and channel, declined reports are not held, and memory stays bounded.
 //!
 //! The order of events is random and the same in each run: each seed makes its own.
 
@@ -32,7 +32,7 @@ fn no_report_is_lost_doubled_or_overtaken() {
     assert!(declined > 2_000 && shut > 500, "{seen:?}");
 }
 
-/// How often what happened.
+/// Numbers of events.
 #[derive(Debug, Default, Clone, Copy)]
 struct Seen {
     crashes: u32,
@@ -77,26 +77,26 @@ impl Random {
     }
 }
 
-/// What the main loop sends: as [`super::super::Command`].
+/// A message of the main loop, as [`super::super::Command`].
 enum Order {
     Publish(StoredReport),
     Behind(String),
     Loaded(String, Portion, Vec<StoredReport>),
 }
 
-/// What the history is asked, in this order.
+/// A request to the history; they are served in order.
 enum Deed {
     Store(StoredReport),
     Settle(u64),
     Fetch(String, Portion),
 }
 
-/// All around the outbox.
+/// The outbox and its surroundings.
 struct World {
     random: Random,
     outbox: Outbox,
     now: Instant,
-    /// The history: what waits.
+    /// The history: the waiting reports.
     disk: BTreeMap<u64, StoredReport>,
     deeds: VecDeque<Deed>,
     next_seq: u64,
@@ -104,19 +104,19 @@ struct World {
     /// Lanes of which a report found no room among the orders.
     owed: BTreeSet<String>,
     news: VecDeque<News>,
-    /// What is on the wire, with packet ids.
+    /// The reports on the wire: packet id and `seq`.
     wire: VecDeque<(u16, u64)>,
     next_packet: u16,
-    /// Sent at least once, and at least once acknowledged or refused.
+    /// Reports sent at least once; `settled` has those acknowledged or refused.
     ever: BTreeSet<u64>,
     settled: BTreeSet<u64>,
     /// The highest of each lane and channel that was ever on the wire.
     reached: BTreeMap<(String, bool), u64>,
-    /// The broker does not allow us this channel for now.
+    /// The channel that the broker does not allow for now.
     denied: Option<Channel>,
-    /// Every so many reports one kills every connection it is sent on. 0: none does.
+    /// Every so many reports one ends each connection that it is sent on. 0: none does.
     poison: u64,
-    /// How often something crashes, of 8.
+    /// Probability of a crash, in eighths.
     busy: usize,
     seen: Seen,
 }
@@ -147,7 +147,7 @@ impl World {
             busy,
             seen: Seen::default(),
         };
-        // What the last life of the daemon has left.
+        // Reports of the daemon's last life.
         for _ in 0..backlog {
             let report = world.make();
             world.disk.insert(report.seq, report);
@@ -183,7 +183,7 @@ impl World {
         }
     }
 
-    /// A report is made. The first lanes have most of them.
+    /// Makes a report. The first lanes have most of them.
     fn make(&mut self) -> StoredReport {
         let lanes = 1 + self.random.below(12);
         self.next_seq += 1;
@@ -191,12 +191,12 @@ impl World {
         StoredReport { channel, ..report(&format!("lane{}", self.random.below(lanes)), self.next_seq - 1) }
     }
 
-    /// Rights are given and taken.
+    /// Changes the channel that is not allowed.
     fn deny(&mut self) {
         self.denied = [None, Some(Channel::Recovery), Some(Channel::Crash)][self.random.below(3)];
     }
 
-    /// The main loop hands a report over and has it stored, which takes its time.
+    /// Hands over a report and requests its storing, as the main loop does.
     fn crash(&mut self) {
         self.seen.crashes += 1;
         let made = self.make();
@@ -279,7 +279,7 @@ impl World {
         }
     }
 
-    /// The broker mostly answers in order.
+    /// Answers a report on the wire, mostly in order.
     fn answer(&mut self) {
         if self.wire.is_empty() {
             return;
@@ -307,7 +307,8 @@ impl World {
         self.seen.parked += u32::from(self.outbox.lost(self.now, blame).is_some());
     }
 
-    /// Nothing more happens to the world, the broker is well, and so all that ever was on disk is sent in bounded time.
+    /// Runs without new reports and failures, and asserts that all reports on disk are sent in
+    /// bounded time.
     fn come_to_rest(&mut self) {
         (self.poison, self.denied) = (0, None);
         for _ in 0..100 * STEPS {

@@ -1,11 +1,11 @@
-//! The outbox by cases; what holds in all cases is shown in [`super::model`].
+//! Tests of the outbox by cases; [`super::model`] tests its invariants.
 
 use super::*;
 use crate::core::crash::observation::InvocationId;
 use crate::edge::history::entry::{Channel, Key};
 use std::time::Duration;
 
-/// A report of this lane.
+/// Returns a report of this lane.
 pub(super) fn report(lane: &str, seq: u64) -> StoredReport {
     let invocation = InvocationId::parse(&format!("{seq:032x}")).unwrap();
     let death = Key { boot: String::new(), unit: format!("{lane}.service"), invocation };
@@ -18,7 +18,7 @@ fn holding(reports: &[(&str, u64)]) -> Outbox {
     outbox
 }
 
-/// All that may be on its way now, each with its `seq` as packet id.
+/// Sends all reports that may be in flight now, each with its `seq` as packet id.
 pub(super) fn send(outbox: &mut Outbox, now: Instant) -> Vec<u64> {
     let mut sent = Vec::new();
     while let Some(seq) = outbox.next(now).map(|report| report.seq) {
@@ -28,7 +28,7 @@ pub(super) fn send(outbox: &mut Outbox, now: Instant) -> Vec<u64> {
     sent
 }
 
-/// What is asked for, which must be of this lane and after this `seq`.
+/// Returns the bounds of the question, which must be of this lane and after this `seq`.
 pub(super) fn asked(outbox: &mut Outbox, now: Instant, expect: (&str, u64)) -> Portion {
     let Some(News::Wanted { lane, after, limit }) = outbox.wanted(now) else { panic!("nothing is wanted") };
     assert_eq!((lane.as_str(), after), expect);

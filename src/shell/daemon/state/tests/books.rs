@@ -1,4 +1,5 @@
-//! What the history, the run records, the journal and core dumps add to what the bus tells.
+//! Tests of the facts that the history, the run records, the journal and core dumps add to those of
+//! the bus.
 
 use super::super::super::archive::{Memory, Recalled};
 use super::super::super::cores::Found;
@@ -62,7 +63,7 @@ fn books_that_do_not_open_hold_no_report_back_for_ever() {
     assert!(is_ready(&actions));
 }
 
-/// The fates of deaths that are stored, in order.
+/// Returns the fates of stored deaths, in order.
 fn fates(actions: &[Action]) -> Vec<Fate> {
     let changes = actions.iter().filter_map(|action| match action {
         Action::Order(Order::Store(changes)) => Some(changes),
@@ -169,7 +170,8 @@ fn crashes_that_were_far_apart_are_no_burst_when_they_are_told_together() {
     assert_eq!(state.ends.size(), 0, "nothing is left behind");
 }
 
-/// A quick run may go by between two signals: the books tell of some crashes of a burst, the bus of the others.
+/// A short run may end between two signals: the catch-up finds some crashes of a burst, the bus
+/// shows the others.
 #[test]
 fn crashes_of_one_burst_are_counted_together_whoever_told_them() {
     let told_late = |millis: u64, numbers: std::ops::RangeInclusive<u32>| {

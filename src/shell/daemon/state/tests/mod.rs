@@ -1,4 +1,4 @@
-//! The daemon from event to action, without a bus, a broker or a clock.
+//! Tests of the main loop's state, from event to action, without a bus, a broker or a clock.
 
 mod books;
 mod stacks;
@@ -31,7 +31,7 @@ fn config(conf: &str) -> Config {
     config_of(&[("unitward.conf", conf), ("w.ward", WARD)])
 }
 
-/// The configuration in these files.
+/// Loads the configuration in these files.
 fn config_of(files: &[(&str, &str)]) -> Config {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path().join("etc/unitward");
@@ -71,7 +71,7 @@ fn seen(number: u32, stage: Stage) -> Observation {
     }
 }
 
-/// In systemd's words.
+/// Returns the state in systemd's words.
 fn state(observation: &Observation) -> UnitState {
     let (active, sub) = match observation.stage {
         Stage::Starting => ("activating", "start"),
@@ -122,7 +122,8 @@ fn is_recall(action: &Action) -> bool {
     matches!(action, Action::Order(Order::Recall))
 }
 
-/// A daemon that has heard PID 1 and the archive, and now waits for the books, at time 0.
+/// Returns a daemon with the answers of PID 1 and the archive, which waits for the catch-up, at
+/// time 0.
 fn recalling() -> State {
     let mut state = State::new(boot(), None, at(0));
     let _ = state.step(at(0), configured(CONF));
@@ -138,14 +139,15 @@ fn recalling() -> State {
     state
 }
 
-/// A daemon that is ready, at time 0.
+/// Returns a daemon that is ready, at time 0.
 fn ready() -> State {
     let mut state = recalling();
     assert!(is_ready(&state.step(at(0), recalled(vec![]))));
     state
 }
 
-/// What is said of ends, `NAME REASON`, and to whom.
+/// Returns the reports of ends, as `NAME REASON`; asserts that each goes to the journal and the
+/// broker.
 fn reports(actions: &[Action]) -> Vec<String> {
     let report = |action: &Action| match action {
         Action::Journal(incident) => Some(format!("{} {}", incident.name, incident.reason)),
@@ -157,7 +159,7 @@ fn reports(actions: &[Action]) -> Vec<String> {
     journal
 }
 
-/// The first incident that is said.
+/// Returns the first incident that is written to the journal.
 fn incident(actions: &[Action]) -> &super::super::incident::Incident {
     for action in actions {
         if let Action::Journal(incident) = action {

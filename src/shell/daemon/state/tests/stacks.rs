@@ -1,4 +1,4 @@
-//! Full restarts: out of records, and out of PID 1's jobs.
+//! Tests of full restarts: from records, and from PID 1's jobs.
 
 use super::super::super::archive::{HandMade, Notes};
 use super::*;
@@ -9,7 +9,7 @@ use crate::edge::history::entry::{Key, RestartKnown};
 
 const UNIT: &str = "os.target";
 
-/// A ready daemon with a stack, whose unit is up in run 1.
+/// Returns a ready daemon with a stack, whose unit is up in run 1.
 fn guarding(report: bool) -> State {
     let mut state = ready();
     let mut config = config(CONF);
@@ -54,7 +54,7 @@ fn job(unit: &str, id: u32) -> JobAt {
     JobAt { unit: unit.into(), id, path: String::new() }
 }
 
-/// What is reported of these events; the archive has no records.
+/// Returns the reports of these events; the archive has no records.
 fn told(state: &mut State, events: &[Event]) -> Vec<String> {
     let mut all = Vec::new();
     for event in events {
@@ -104,7 +104,7 @@ fn a_restart_by_hand_is_told_and_known_by_the_run_it_ended() {
     let by_hand = ["OpenSync OpenSync restarted by systemctl"];
     let mut state = guarding(true);
     assert_eq!(told(&mut state, &[down(1, 5), stack(true, 2, Some(5)), done(), up(2)]), by_hand);
-    // One whose units stop at once shows no state between.
+    // One whose units stop at once shows no intermediate state.
     let _ = state.step(at(1_000), stack(true, 3, Some(6)));
     let _ = state.step(at(1_000), done());
     let actions = state.step(at(1_001), records(vec![]));
@@ -147,7 +147,7 @@ fn a_restart_that_somebody_asked_for_is_told_once_with_its_caller() {
     };
     assert_eq!(actions.iter().find_map(linked).map(|cause| cause.invocation), Some(run(7)));
     assert!(reports(&state.step(at(1_001), records(vec![(record(1), RestartKnown::Begun)]))).is_empty());
-    // The job that it made is not one by hand, also when the record is gone by then.
+    // The job of the restarter is not one by hand, also if the record is gone by then.
     assert_eq!(told(&mut state, &[down(1, 5), stack(true, 2, Some(5)), done(), up(2)]), [""; 0]);
     let ended = over(RestartOutcome::Restarted, "");
     let actions = state.step(at(2_000), records(vec![(ended.clone(), RestartKnown::Begun)]));
@@ -217,7 +217,7 @@ fn a_restart_by_hand_that_only_the_journal_tells_is_told_with_its_time() {
     assert!(reports(&state.step(at(60_003), records(vec![]))).is_empty());
 }
 
-/// A stack's unit that requires the ward's.
+/// The change of a stack's unit that requires the ward's.
 fn requiring() -> Event {
     let requires = Some(vec!["w.service".to_owned()]);
     let seen = StackSeen { is_up: true, run: Some(run(1)), job: None, left_active: 0, requires };

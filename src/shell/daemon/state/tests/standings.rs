@@ -1,4 +1,4 @@
-//! What the bus is told of wards.
+//! Tests of the signals about wards on the bus.
 
 use super::*;
 use crate::core::recovery::account::{Ended, GivenUp};
@@ -7,7 +7,7 @@ use crate::edge::recoveries::Chain;
 use crate::edge::ruling::Ruling;
 use crate::shell::news::{Excluded, News, Readmitted};
 
-/// What is told, in short: the event, the ward, and who or what.
+/// Returns the signals in short: the event, the ward, and the details.
 fn told(actions: &[Action]) -> Vec<String> {
     let word = |action: &Action| match action {
         Action::Announce(news) => Some(match &**news {
@@ -109,7 +109,7 @@ fn a_death_limit_excludes() {
     let died = End { pid: Some(7), limit_reached: true, given_up, ..End::killed(1_700_000_000_000) };
     let chain =
         |run: InvocationId, ended| Chain { invocation: run.to_string(), died: died.clone(), attempts: vec![], ended };
-    // It was up when it was met: of what came before that the books tell, if nobody has.
+    // The run was up when the unit was met: earlier recoveries are left to the catch-up.
     let recoveries = vec![chain(run(9), Ended::Up), chain(run(1), Ended::GivenUp(GivenUp::Exclude))];
     let testimony = Some(testimony(Evidence::Unasked));
     let witness = Witness { unit: "w.service".into(), invocation: run(1), testimony, recoveries, under_way: None };

@@ -1,4 +1,4 @@
-//! Recoveries that end without a run that would tell of it.
+//! Tests of recoveries that end without a run whose record would have the end.
 
 use super::super::super::last_lines::Lines;
 use super::*;
@@ -14,7 +14,7 @@ fn under_way(number: u32) -> UnderWay {
     }
 }
 
-/// What the record of a run says that died and is to be restarted.
+/// Returns the record of a run that died and is to be restarted.
 fn died(number: u32) -> Event {
     Event::Record(Box::new(Witness {
         unit: "w.service".into(),
@@ -27,7 +27,7 @@ fn died(number: u32) -> Event {
 
 const WITH_LOG: &str = "[MQTT]\nBroker=mqtt://b:1883\n[Reports]\nLogLines=2\n";
 
-/// The records of recoveries that are published.
+/// Returns the records of recoveries that are published.
 fn records(actions: &[Action]) -> Vec<String> {
     let published = actions.iter().filter_map(|action| match action {
         Action::Publish(report) if report.channel == entry::Channel::Recovery => Some(&report.payload),
@@ -58,7 +58,7 @@ fn a_record_waits_for_the_log_lines_but_not_for_ever() {
     assert!(matches!(&told[..], [record] if record.ends_with(r#""logLines":[]}"#)), "{told:?}");
 }
 
-/// The outcomes of recoveries that are published.
+/// Returns the outcomes of recoveries that are written to the journal.
 fn outcomes(actions: &[Action]) -> Vec<String> {
     let outcome = |action: &Action| match action {
         Action::JournalRecovery(told) => Some(format!("{} {}", told.1.ward, told.1.outcome.word())),
@@ -72,7 +72,7 @@ fn asks(actions: &[Action]) -> bool {
     actions.iter().any(is_it)
 }
 
-/// A ward that has died, at time 3, and is seen so.
+/// Returns a daemon whose ward has died, at time 3, and is seen in this stage.
 fn dead(stage: Stage) -> State {
     let mut state = ready();
     let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));

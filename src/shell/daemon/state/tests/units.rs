@@ -1,4 +1,4 @@
-//! Units that come and go: what is remembered of them, and for how long.
+//! Tests of units that come and go: the state that is kept of them, and for how long.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn removed(unit: &str) -> Event {
     Event::Bus(Sight::Removed(unit.to_owned()))
 }
 
-/// Whether the daemon knows no unit without a ward, as its status tells.
+/// Returns true if the daemon knows no unit without a ward; asserts that its status agrees.
 fn watches_none(state: &State) -> bool {
     assert_eq!(state.others, state.ends.without_ward(&state.rules.guard), "what is told is true");
     state.others == 0
@@ -83,7 +83,7 @@ fn a_failed_start_of_a_unit_that_has_gone_waits_for_no_word() {
     assert!(watches_none(&state));
 }
 
-/// The main process has failed, and `ExecStopPost=` runs.
+/// Returns an observation of a unit whose main process has failed, while `ExecStopPost=` runs.
 fn dying() -> Observation {
     let ended = seen(1, Stage::Ended);
     Observation { stage: Stage::Stopping, life: Life::Control, left_active: 5_001, ..ended }
@@ -95,7 +95,7 @@ fn a_plain_crash_of_a_ward_is_told_before_there_is_a_record() {
     let _ = state.step(at(1), changed("w.service", seen(1, Stage::Running)));
     assert_eq!(reports(&state.step(at(2), changed("w.service", dying()))), ["w EXIT 3"]);
     let actions = state.step(at(3), changed("w.service", seen(1, Stage::Restarting)));
-    // It may tell that the ward was given up.
+    // The record may show that the ward was given up.
     assert!(matches!(&actions[0], Action::ReadRecord { ward, .. } if ward == "w"), "{actions:?}");
     assert!(reports(&state.step(at(4), record(Some(testimony(Evidence::Unasked))))).is_empty(), "told once");
 }

@@ -1,4 +1,4 @@
-//! Documents of what the history has.
+//! Tests of documents made from the history.
 
 use super::*;
 use crate::core::crash::observation::InvocationId;
