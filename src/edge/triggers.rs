@@ -47,8 +47,11 @@ pub fn stop(triggers: &[String]) -> io::Result<()> {
 }
 
 fn stop_all<'a>(units: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    let units: Vec<_> = units.collect();
     let words = ["stop", "--job-mode=ignore-dependencies", "--"];
-    systemctl::queue(&words.into_iter().chain(units).collect::<Vec<_>>())
+    let stopped = systemctl::queue(&words.into_iter().chain(units.iter().copied()).collect::<Vec<_>>());
+    // A service that fills its own control group leaves no room for another process.
+    stopped.or_else(|_| units.into_iter().map(pid1::stop).fold(Ok(()), io::Result::and))
 }
 
 /// Starts triggers again.

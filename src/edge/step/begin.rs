@@ -200,7 +200,7 @@ pub(super) fn has_refused(state: &WardState, run: &InvocationId, known: &Propert
 /// Ends this start, and with it this very process. While that is refused the start waits, until it times out.
 fn end_start(unit: &str) -> ! {
     loop {
-        if let Err(error) = pid1::stop(unit).or_else(|_| triggers::stop_with(unit, &[])) {
+        if let Err(error) = triggers::stop_with(unit, &[]) {
             tracing::warn!(OBJECT_SYSTEMD_UNIT = unit, "Failed to end the start of {unit}, trying again: {error}");
         }
         std::thread::sleep(TO_BE_ENDED);

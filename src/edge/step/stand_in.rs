@@ -83,6 +83,7 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     }
     let Some(noted) = noted(&state, death) else { return Ok(None) };
     let mut series = series_file::load(&state);
+    let by_counter = Counted { now: Some(death.restarts), noted: series.nrestarts, lasted: death.lasted() };
     // The line has counted the death, and was killed before it could store the end of the run or
     // meet the demands of the limit.
     let is_counted = !series.open && series.died_in.as_deref() == Some(death.invocation.as_str());
@@ -92,7 +93,6 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
         Noted::Nothing if is_late => (record_of(death), Verdict::Restart),
         Noted::Nothing => begin(&mut series, death, arguments)?,
     };
-    let by_counter = Counted { now: Some(death.restarts), noted: series.nrestarts, lasted: death.lasted() };
     let counted = match is_counted {
         true if series.limit_at > 0 => Verdict::LimitReached,
         true => Verdict::Restart,
