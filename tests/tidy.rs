@@ -77,7 +77,7 @@ fn programs_are_started_in_one_place_and_the_environment_is_asked_in_few() {
         "src/shell/cli/reports/since.rs",
         // Where temporary files of a command go.
         "src/edge/history/read.rs",
-        "src/shell/cli/check/native.rs",
+        "src/shell/cli/check/verify.rs",
         // Whether tests write their fixtures anew.
         "src/shell/cli/desk/fixture.rs",
         "src/shell/survey/sample.rs",

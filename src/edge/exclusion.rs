@@ -176,8 +176,8 @@ pub fn remove(state: &WardState) -> io::Result<Option<Exclusion>> {
 /// limit. A run that began after that end has readmitted the ward, even if it goes on.
 fn by_limit(state: &WardState) -> Option<Exclusion> {
     let runs = state.runs();
-    let end = runs.iter().filter_map(|run| run.end.as_ref()).max_by_key(|end| end.at)?;
-    let is_later = |run: &RunRecord| run.start != StartKind::Condition && run.begun.is_some_and(|begun| begun > end.at);
+    let end = runs.iter().filter_map(|run| run.end.as_ref()).max_by_key(|end| end.in_order())?;
+    let is_later = |run: &RunRecord| run.start != StartKind::Condition && run.has_begun_after(end);
     let holds = end.given_up == Some(GivenUp::Exclude) && !runs.iter().any(is_later);
     holds.then(|| Exclusion::by_limit(end.at))
 }
@@ -194,6 +194,10 @@ mod tests {
 
     fn ended(state: &WardState, invocation: &str, (at, given_up): (u64, Option<GivenUp>)) {
         let end = End { asked: given_up.is_none(), limit_reached: given_up.is_some(), given_up, ..End::killed(at) };
+        save_ended(state, invocation, end);
+    }
+
+    fn save_ended(state: &WardState, invocation: &str, end: End) {
         let record = RunRecord::new("a", "a.service", invocation, StartKind::First);
         state.save_run(&RunRecord { end: Some(end), ..record }).unwrap();
     }
@@ -242,6 +246,30 @@ mod tests {
         state.write(FILE, br#"{"at":7,"by":"hand","why":"x"}"#).unwrap();
         let mark = Exclusion { at: 7, by: By::Hand, why: "x".into(), triggers: Vec::new() };
         assert_eq!(load(&state), Some(mark));
+    }
+
+    #[test]
+    fn what_was_last_is_told_by_the_boots_clock_whatever_the_wall_clock_says() {
+        let given_up = |at, since_boot| End {
+            limit_reached: true,
+            given_up: Some(GivenUp::Exclude),
+            since_boot: Some(since_boot),
+            ..End::killed(at)
+        };
+        let place = tempfile::tempdir().unwrap();
+        let state = state(&place);
+        // The clock was a year ahead at the first end, and was set right before the second.
+        save_ended(&state, "1", End { asked: true, since_boot: Some(1_000), ..End::killed(31_536_000_000) });
+        save_ended(&state, "2", given_up(7_000, 5_000));
+        assert_eq!(of(&state, Standing::Down).map(|exclusion| exclusion.at), Some(7_000));
+        // It goes back once more before a run that readmits the ward.
+        let record = RunRecord::new("a", "a.service", "3", StartKind::First);
+        state.save_run(&RunRecord { begun: Some(3_000), begun_since_boot: Some(6_000), ..record.clone() }).unwrap();
+        assert_eq!(of(&state, Standing::Down), None);
+        // Or forward, after a run that came before.
+        let early = RunRecord { begun: Some(90_000), begun_since_boot: Some(4_000), ..record };
+        state.save_run(&early).unwrap();
+        assert!(of(&state, Standing::Down).is_some());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod contents;
 mod current;
 mod end;
+mod planned;
 mod present;
 mod secure;
 mod told;
@@ -18,6 +19,7 @@ mod totals;
 mod turn;
 
 pub use end::{End, GivenUp, TimedOut};
+pub use planned::Planned;
 pub use present::Present;
 pub use totals::{Fired, StepTotals, Totals};
 pub use turn::Turn;
@@ -93,7 +95,10 @@ pub struct RunRecord {
     pub breaks_off: Option<String>,
     /// Conditions with `Once=` that have fired in an earlier run and so do not fire in this one.
     pub spent: Vec<String>,
-    /// Results of the steps, in the order in which they ran.
+    /// The steps that were ahead when this restart began, in lines behind its first; none in records of older versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planned: Vec<Planned>,
+    /// What the steps did, in the order they ran.
     pub results: Vec<StepResult>,
     /// Time at which the run was up, its steps included; `None` until then.
     #[serde(default)]
@@ -120,13 +125,22 @@ impl RunRecord {
             follows: None,
             breaks_off: None,
             spent: Vec::new(),
+            planned: Vec::new(),
             results: Vec::new(),
             up: None,
             end: None,
         }
     }
 
-    /// Returns the step that was recorded last, if it still runs or was killed.
+    /// Whether it was begun after this end of another run of the boot, by the boot's clock where both have noted it.
+    pub(super) fn has_begun_after(&self, end: &End) -> bool {
+        match (self.begun_since_boot, end.since_boot) {
+            (Some(begun), Some(ended)) => begun > ended,
+            _ => self.begun.is_some_and(|begun| begun > end.at),
+        }
+    }
+
+    /// The step that was noted last, if it runs yet or was killed.
     #[must_use]
     pub fn unended(&self) -> Option<&StepResult> {
         self.results.last().filter(|last| last.status == KILLED)

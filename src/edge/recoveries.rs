@@ -191,7 +191,15 @@ fn attempt(record: &RunRecord, clock: Clock) -> Attempt {
     let told = |step: StepDone| StepDone { at: clock.tell_between(step.at, (begun, over)), ..step };
     // Step 0 is no step of the ward's: it starts the service of a condition with Independent=.
     let steps = record.results.iter().filter(|result| result.step != "0");
-    let steps = steps.map(|result| told(StepDone::from(result))).collect();
+    let dropped = record.dropped().into_iter().map(|planned| StepDone {
+        condition: planned.condition.clone(),
+        step: planned.action.clone(),
+        argument: planned.argument.clone(),
+        result: StepOutcome::Dropped,
+        ms: 0,
+        at: record.up.map_or(0, |up| up.at),
+    });
+    let steps = steps.map(StepDone::from).chain(dropped).map(told).collect();
     Attempt {
         begun: begun.map(|at| clock.tell(at)),
         down: record.down.map(|at| clock.tell((at, record.down_since_boot))),

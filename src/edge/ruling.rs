@@ -14,8 +14,7 @@ use super::pid1::{self, Wanted};
 use super::record::WardState;
 use super::systemctl::{self, Wait};
 use super::{clock, root, series_file, triggers};
-use crate::core::config::names::is_meant;
-use crate::core::config::{Ward, left_out, nearest};
+use crate::core::config::{Ward, find_called, left_out, nearest};
 use crate::core::visible::is_visible;
 use std::collections::BTreeMap;
 use std::io;
@@ -75,8 +74,7 @@ impl Refusal {
 /// # Errors
 /// A sentence if there is none.
 pub fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<Subject, String> {
-    let by_unit = || wards.iter().find(|(_, unit)| is_meant(unit, name));
-    if let Some((ward, unit)) = wards.get_key_value(name).or_else(by_unit) {
+    if let Some((ward, unit)) = find_called(wards.iter(), name) {
         return Ok(Subject { ward: ward.clone(), unit: unit.clone() });
     }
     Err(match nearest(name, wards.keys().map(String::as_str)) {

@@ -41,7 +41,11 @@ on_both! {
             let found = said.iter().any(|line| line.starts_with(&format!("/etc/unitward/{place}warning: ")) && line.contains(words));
             assert!(found, "{place} {words} in {said:?}");
         }
-        assert_eq!(said.len(), 4 + usize::from(version == "252"), "{said:?}");
+        let own = "/etc/systemd/system/old.service:4: warning: systemd says of this line of old.service, which is guarded: Unknown key";
+        assert!(said.iter().any(|line| line.starts_with(own)), "{said:?}");
+        let half = "new.ward:5:14: warning: systemd says of new.service: Service has RestartSteps= but no RestartMaxDelaySec= setting";
+        assert_eq!(said.iter().any(|line| line.contains(half)), version != "252", "{said:?}");
+        assert_eq!(said.len(), 6, "{said:?}");
         assert_eq!(done.status.code(), Some(0), "warnings leave everything in effect");
         assert_eq!(host.try_run(&["unitward", "check", "--strict"]).status.code(), Some(1));
         assert_eq!(lines(&as_nobody(&host, &[])).0, said, "nobody in particular sees the same");
@@ -49,6 +53,39 @@ on_both! {
         assert!(!elsewhere.0.iter().any(|line| line.contains("knows no key")), "{elsewhere:?}");
         assert!(elsewhere.1.contains("were not shown to systemd"), "{elsewhere:?}");
         assert_eq!(host.sh("ls -A /tmp | grep unitward-check || true"), "", "nothing is left behind");
+    }
+
+    fn systemd_judges_the_whole_unit_with_the_files_of_what_is_adopted(host: Host) {
+        host.write("/etc/systemd/system/plain.service", SOUND);
+        host.write("/etc/unitward/login.ward", "[Ward]\nUnit=plain.service\n[Service]\nRestart=always\nPAMName=login\nKillMode=process\n");
+        host.write("/etc/systemd/system/empty.service", "[Service]\nRestart=always\n");
+        host.write("/etc/unitward/empty.ward", "[Ward]\nUnit=empty.service\n");
+        host.write("/etc/unitward/lacks.ward", &format!("[Unit]\nRequires=nope.service\n{SOUND}"));
+        host.write("/etc/unitward/one.ward", &format!("[Unit]\nAfter=two.service\nRequires=two.service\n{SOUND}"));
+        host.write("/etc/unitward/two.ward", &format!("[Unit]\nAfter=one.service\n{SOUND}"));
+        host.write("/run/systemd/generator/quad.service", "[Service]\nExecStart=/bin/not-there\nRestart=always\n");
+        host.write("/etc/unitward/quad.ward", "[Ward]\nUnit=quad.service\n[OnLimit]\nExecute=/bin/true\n");
+        host.write("/etc/systemd/system/other.service", "[Service]\nNonsense=1\n");
+        let done = host.try_run(&["unitward", "check"]);
+        let (said, beside) = lines(&done);
+        println!("{}\n{beside}", said.join("\n"));
+        let expect = [
+            "/etc/unitward/login.ward:2:6: systemd does not load plain.service: ",
+            "/etc/unitward/empty.ward:2:6: systemd does not load empty.service: Service has no ExecStart=",
+            "/etc/unitward/lacks.ward:2:10: warning: systemd could not start lacks.service: Unit nope.service not found; ",
+            "/etc/unitward/one.ward:3:10: warning: one.service and two.service wait for each other, so systemd leaves one of them out",
+            "/etc/unitward/quad.ward:2:6: warning: systemd says of quad.service: Command /bin/not-there is not executable: No such file",
+        ];
+        for expect in expect {
+            assert!(said.iter().any(|line| line.starts_with(expect)), "{expect} in {said:?}");
+        }
+        assert!(said.iter().all(|line| expect.iter().any(|expect| line.starts_with(expect))), "{said:?}");
+        assert_eq!(done.status.code(), Some(1), "a unit that is not loaded is no warning");
+        assert_eq!(host.sh("ls -A /tmp | grep -e unitward-check -e systemd-temporary || true"), "", "nothing is left behind");
+        host.sh("mv /usr/bin/systemd-analyze /usr/bin/systemd-away; rm /etc/unitward/*.ward");
+        host.write("/etc/unitward/new.ward", SOUND);
+        let (said, beside) = lines(&host.try_run(&["unitward", "check", "--strict"]));
+        assert_eq!((said, beside.matches("Units were not shown to systemd: failed to run systemd-analyze").count()), (Vec::new(), 1), "{beside}");
     }
 
     fn two_hundred_wards_are_checked_at_once(host: Host) {

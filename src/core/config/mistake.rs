@@ -310,7 +310,15 @@ pub enum Mistake {
         /// The name that was probably meant.
         nearest: Option<String>,
     },
-    /// Any other warning, which leaves the configuration as it is.
+    /// A unit that the host's systemd would not load.
+    #[error("systemd does not load {unit}: {why}; correct it, nothing of the unit runs until then")]
+    NotLoaded {
+        /// The unit.
+        unit: String,
+        /// Why, in systemd's words.
+        why: String,
+    },
+    /// Everything else that leaves the configuration as it is.
     #[error("{0}")]
     Warning(String),
 }
@@ -356,7 +364,8 @@ impl Mistake {
             | Self::BadStackUnit { .. }
             | Self::TargetExists { .. }
             | Self::StackTwice { .. }
-            | Self::Collision { .. } => Cost::Ward,
+            | Self::Collision { .. }
+            | Self::NotLoaded { .. } => Cost::Ward,
         }
     }
 

@@ -21,6 +21,7 @@ pub mod time_span;
 pub mod timeout_not_known;
 pub mod wrong;
 
+mod called;
 mod circles;
 mod read_condition;
 mod read_keys;
@@ -31,6 +32,7 @@ mod read_stack;
 pub(crate) mod read_step;
 mod read_ward;
 
+pub use called::{Called, find_called};
 pub use condition::{Condition, ConditionKind, OnStepFailure};
 pub use names::{StackName, UnitName, WardName};
 pub use place::Place;

@@ -111,8 +111,8 @@ fn native<'a>(ward: &'a Ward, key: &'static str) -> Option<&'a str> {
     super::config::read_native::value(&ward.native.service, key)
 }
 
-/// Joins words: `a`, `a and b`, `a, b and c`.
-pub(super) fn listed(words: &[String]) -> String {
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn listed(words: &[String]) -> String {
     match words {
         [] => String::new(),
         [one] => one.clone(),

@@ -1,8 +1,9 @@
 //! Explains how systemd notices a death and restarts the unit, and after which wait.
 
 use super::{Line, Part, Subject, listed, native};
-use crate::core::config::{Form, time_span};
+use crate::core::config::{Form, Ward, time_span};
 use crate::core::recovery::backoff::Backoff;
+use crate::core::unit::{ServiceLines, Sight};
 use std::time::Duration;
 
 /// Number of restarts in a row whose waits are listed.
@@ -12,9 +13,21 @@ const TOLD: u32 = 24;
 pub(super) fn noticed(subject: Subject<'_>) -> Part {
     let ward = subject.ward;
     let unit = ward.unit();
+    let seen = match sight(subject) {
+        Sight::Main => format!("systemd notices at once when the main process of {unit} ends."),
+        Sight::Last => format!(
+            "systemd does not know the main process of {unit} (GuessMainPID=no). It notices when the last process is gone, and takes that \
+             for a clean end."
+        ),
+        Sight::Nothing => {
+            let why = "GuessMainPID=no, RemainAfterExit=yes";
+            let text =
+                format!("systemd does not know the main process of {unit} ({why}): it notices no death of it at all.");
+            return Part { heading: heading(ward), lines: vec![Line::Plain(text)] };
+        }
+    };
     let mut lines = vec![Line::Plain(format!(
-        "systemd notices at once when the main process of {unit} ends. An end that somebody asks for, with systemctl or by a \
-         shutdown, is no death."
+        "{seen} An end that somebody asks for, with systemctl or by a shutdown, is no death."
     ))];
     if kind(subject) == Some("oneshot") {
         lines.push(Line::Plain(
@@ -25,7 +38,16 @@ pub(super) fn noticed(subject: Subject<'_>) -> Part {
         lines
             .push(Line::Plain(format!("When it has sent no sign of life for {span}, systemd kills it: WatchdogSec=.")));
     }
-    Part { heading: format!("When {unit} dies, ward {} ({})", ward.name, ward.path.display()), lines }
+    Part { heading: heading(ward), lines }
+}
+
+fn heading(ward: &Ward) -> String {
+    format!("When {} dies, ward {} ({})", ward.unit(), ward.name, ward.path.display())
+}
+
+/// What systemd sees of its end.
+fn sight(subject: Subject<'_>) -> Sight {
+    Sight::of(ServiceLines::of(subject.ward, subject.adopted))
 }
 
 fn kind(subject: Subject<'_>) -> Option<&str> {
@@ -44,13 +66,19 @@ pub(super) fn policy(subject: Subject<'_>) -> &str {
 
 /// Returns true if systemd ever starts it again.
 pub(super) fn is_restarted(subject: Subject<'_>) -> bool {
-    !matches!(policy(subject), "no" | "")
+    let policy = policy(subject);
+    match sight(subject) {
+        Sight::Main => !matches!(policy, "no" | ""),
+        Sight::Last => matches!(policy, "always" | "on-success"),
+        Sight::Nothing => false,
+    }
 }
 
-/// Returns the effect of a policy after a crash, and after a clean end.
+const CRASH: &str = "After a crash (a signal, a core dump, the watchdog, a time-out, an exit status other than 0)";
+const CLEAN: &str = "After a clean end (exit status 0, or SIGHUP, SIGINT, SIGTERM or SIGPIPE)";
+
+/// Whether systemd starts it again after a crash, and after a clean end.
 fn verdicts(policy: &str) -> [(&'static str, &'static str); 2] {
-    const CRASH: &str = "After a crash (a signal, a core dump, the watchdog, a time-out, an exit status other than 0)";
-    const CLEAN: &str = "After a clean end (exit status 0, or SIGHUP, SIGINT, SIGTERM or SIGPIPE)";
     let [crash, clean] = match policy {
         "always" => ["it is started again", "it is started again"],
         "on-failure" => ["it is started again", "it stays down"],
@@ -66,11 +94,19 @@ fn verdicts(policy: &str) -> [(&'static str, &'static str); 2] {
 /// Explains after which ends systemd starts it again.
 pub(super) fn comes_back(subject: Subject<'_>) -> Part {
     let policy = policy(subject);
-    let mut lines: Vec<_> =
-        verdicts(policy).into_iter().map(|(after, what)| Line::Plain(format!("{after} {what}."))).collect();
+    let seen = sight(subject);
+    let is_told = |after: &str| seen == Sight::Main || after == CLEAN;
+    let told = verdicts(policy).into_iter().filter(|(after, _)| is_told(after));
+    let mut lines: Vec<_> = told.map(|(after, what)| Line::Plain(format!("{after} {what}."))).collect();
     if !is_restarted(subject) {
-        let advice = "No recovery ever runs: write Restart=on-failure in [Service] of the ward.";
-        lines = vec![Line::Plain(format!("Nothing starts it again: Restart=no. {advice}"))];
+        let (why, advice) = match seen {
+            Sight::Nothing => ("systemd sees no death", "PIDFile= and RemainAfterExit=no"),
+            Sight::Last if !matches!(policy, "no" | "") => ("systemd sees no crash", "PIDFile="),
+            Sight::Main | Sight::Last => ("Restart=no", "Restart=on-failure"),
+        };
+        let text =
+            format!("Nothing starts it again: {why}. No recovery ever runs: write {advice} in [Service] of the ward.");
+        lines = vec![Line::Plain(text)];
     }
     for key in ["RestartPreventExitStatus", "RestartForceExitStatus", "SuccessExitStatus"] {
         lines.extend(native(subject.ward, key).map(|value| Line::Plain(format!("{key}={value} makes exceptions."))));

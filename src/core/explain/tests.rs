@@ -65,6 +65,28 @@ fn an_adopted_unit_that_nothing_restarts() {
 }
 
 #[test]
+fn a_service_whose_main_process_systemd_does_not_know() {
+    let said = |more: &str| {
+        let unit = format!("[Ward]\nUnit=lsb.service\n[Service]\nType=forking\nGuessMainPID=no\n{more}");
+        explained(&unit, Some(&adopted(Some("no"))), "").split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let never = said("Restart=always\nRemainAfterExit=yes\n");
+    assert!(never.contains("(GuessMainPID=no, RemainAfterExit=yes): it notices no death of it at all."), "{never}");
+    assert!(
+        never.contains("Nothing starts it again: systemd sees no death. No recovery ever runs: write PIDFile="),
+        "{never}"
+    );
+    assert!(!never.contains("If it dies too often"), "{never}");
+    let last = said("Restart=on-failure\n");
+    assert!(last.contains("It notices when the last process is gone, and takes that for a clean end."), "{last}");
+    assert!(last.contains("Nothing starts it again: systemd sees no crash."), "{last}");
+    let always = said("Restart=always\n");
+    assert!(always.contains("it is started again.") && !always.contains("After a crash"), "{always}");
+    let known = said("Restart=on-failure\nPIDFile=/run/lsb.pid\n");
+    assert!(known.contains("notices at once when the main process of lsb.service ends."), "{known}");
+}
+
+#[test]
 fn a_member_of_a_stack_that_restarts_it() {
     let ward = format!("{SERVICE}[Ward]\nStack=opensync\n[Recovery]\nDeathLimit=3\nOnLimit=restart-stack\n");
     check(&explained(&ward, None, CLOUD), include_str!("fixtures/stack-member.txt"));

@@ -84,15 +84,22 @@ fn slow(found: &Found) -> Option<(String, String)> {
     })
 }
 
-/// Returns a note that the limit is new, if the unit's wait has kept systemd's from being reached.
+/// That the limit is new where the host has none, or where the unit's wait has kept systemd's from being reached.
 fn now_limited(found: &Found) -> Option<String> {
     let StartLimit { burst, interval, .. } = &found.start_limit;
-    let is_endless = found.restart_delay.saturating_mul(*burst) >= *interval && !interval.is_zero();
-    (is_endless && !matches!(found.restart.as_str(), "" | "no")).then(|| {
+    let why = if interval.is_zero() {
+        "Start limits are off on this host (DefaultStartLimitIntervalSec=0)".to_owned()
+    } else if *burst == 0 {
+        "Start limits are off on this host (DefaultStartLimitBurst=0)".to_owned()
+    } else if found.restart_delay.saturating_mul(*burst) >= *interval {
+        format!("RestartSec={} kept it below systemd's start limit", render(found.restart_delay))
+    } else {
+        return None;
+    };
+    (!matches!(found.restart.as_str(), "" | "no")).then(|| {
         format!(
-            "RestartSec={} kept it below systemd's start limit, so it was restarted without end. Under the ward more than {} \
-             deaths within a minute end it; DeathLimit=0 in [Recovery] leaves it as it was.",
-            render(found.restart_delay),
+            "{why}, so it was restarted without end. Under the ward more than {} deaths within a minute end it; DeathLimit=0 in \
+             [Recovery] leaves it as it was.",
             Recovery::default().death_limit
         )
     })

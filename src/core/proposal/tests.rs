@@ -102,6 +102,26 @@ fn a_long_wait_of_the_units_own_makes_room_for_the_limit() {
 }
 
 #[test]
+fn a_host_without_start_limits_is_told_that_the_ward_has_one() {
+    let on_host = |restart: &str, (burst, interval): (u32, u64)| Found {
+        restart: restart.to_owned(),
+        start_limit: limit(burst, interval, "none"),
+        default_start_limit: limit(burst, interval, ""),
+        ..plain("simple")
+    };
+    let told = |found: Found| propose(&found).findings.join(" ");
+    let off = told(on_host("always", (5, 0)));
+    assert_eq!(
+        off,
+        "Start limits are off on this host (DefaultStartLimitIntervalSec=0), so it was restarted without end. Under the ward \
+         more than 5 deaths within a minute end it; DeathLimit=0 in [Recovery] leaves it as it was."
+    );
+    assert!(told(on_host("always", (0, 10))).contains("DefaultStartLimitBurst=0"));
+    assert_eq!(told(on_host("no", (5, 0))), "", "nothing restarted it before");
+    check(&on_host("always", (5, 0)), &[]);
+}
+
+#[test]
 fn what_was_found_stands_in_the_ward_with_what_it_means() {
     let found = Found {
         unit: UnitName::new("web@a.service").unwrap(),

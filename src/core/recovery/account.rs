@@ -63,6 +63,8 @@ pub enum StepOutcome {
     Ok,
     /// It failed.
     Failed,
+    /// It did not run, or nobody knows how it ended: the ward was changed and systemd reloaded meanwhile.
+    Dropped,
 }
 
 /// Times at which a run was up, in milliseconds since the epoch.
@@ -150,7 +152,7 @@ pub struct Account {
 pub fn account(ward: &str, died: Died, attempts: &[Attempt], ended: Ended) -> Account {
     let last = attempts.last();
     let up = last.and_then(|attempt| attempt.up).filter(|_| ended == Ended::Up);
-    let failed = last.is_some_and(|attempt| attempt.steps.iter().any(|step| step.result == StepOutcome::Failed));
+    let failed = last.is_some_and(|attempt| attempt.steps.iter().any(|step| step.result != StepOutcome::Ok));
     // The clock may have been set back in between.
     let since = |at: u64| at.saturating_sub(died.at);
     Account {

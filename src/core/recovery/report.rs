@@ -89,6 +89,7 @@ impl<'a> From<&'a StepDone> for StepReport<'a> {
         let result = match done.result {
             StepOutcome::Ok => "ok",
             StepOutcome::Failed => "failed",
+            StepOutcome::Dropped => "dropped",
         };
         Self { condition: &done.condition, step: &done.step, argument: &done.argument, result, ms: done.ms }
     }

@@ -45,8 +45,9 @@ pub struct End {
 }
 
 impl End {
-    /// Returns the sort key among the ends of a boot, independent of the wall clock where possible.
-    pub(super) fn in_order(&self) -> (Option<u64>, u64) {
+    /// Where it stands among the ends of a boot, whatever the wall clock said.
+    #[must_use]
+    pub fn in_order(&self) -> (Option<u64>, u64) {
         (self.since_boot, self.at)
     }
 }

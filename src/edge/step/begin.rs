@@ -5,7 +5,7 @@ use super::arguments::Arguments;
 use super::limit::Site;
 use super::line::StepLine;
 use super::list::{self, Phase, Run};
-use super::{act, limit, messages, this_run};
+use super::{act, ahead, limit, messages, this_run};
 use crate::core::config::{ConditionKind, time_span};
 use crate::core::crash::observation::InvocationId;
 use crate::core::recovery::Series;
@@ -50,7 +50,8 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     if let Some(record) = begin_at_rest(&state, (ward, unit), arguments) {
         return Ok(Some((state, record)));
     }
-    let wanted = Wanted { unit: &["Id", this_run::PROPERTY, DOWN], own: &["NRestarts", "TimeoutStartUSec"] };
+    let own = [&["NRestarts", "TimeoutStartUSec"], &ahead::LISTS[..]].concat();
+    let wanted = Wanted { unit: &["Id", this_run::PROPERTY, DOWN], own: &own };
     let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
     let Some(run) = this_run::known(&known) else {
         return begin_blindly(&state, (ward, unit), arguments).map(|()| None);
@@ -84,8 +85,8 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     let backoff = backoff(arguments)?;
     let is_restart = start.is_restart() && !one_too_many;
     if is_restart {
-        record.backoff_ms =
-            Some(backoff.wait_below(series.restarts, timeout)).filter(|wait| !wait.is_zero()).map(time_span::millis);
+        let wait = Some(backoff.wait_below(series.restarts, timeout)).filter(|wait| !wait.is_zero());
+        (record.planned, record.backoff_ms) = (ahead::of(&known, &record), wait.map(time_span::millis));
     }
     let saved = save(&state, &run, &record, &series).and(marked);
     drop(turn);

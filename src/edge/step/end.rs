@@ -40,6 +40,7 @@ pub(super) fn end(words: &[String], umask: Mode) -> io::Result<u8> {
     if status != 0 || (known.is_some() && run.is_over()) {
         return Ok(status);
     }
+    run.record.has_come_to_its_end();
     note_up(&mut run.record, known.as_ref());
     finish(&run, &arguments).map(|()| run.exit_status(&lines))
 }
@@ -70,7 +71,7 @@ fn note_up(record: &mut RunRecord, known: Option<&Properties>) {
 /// Marks the conditions that fire once, and logs that the unit is up again.
 fn finish(run: &Run<'_>, arguments: &Arguments) -> io::Result<()> {
     let record = &run.record;
-    let failed = super::failed_steps(record);
+    let failed = record.failed_steps();
     let mut series = series_file::load(run.state);
     series.up(clock::since_boot());
     // [OnRestart] fires only now that all other steps are known to have succeeded.
@@ -80,6 +81,7 @@ fn finish(run: &Run<'_>, arguments: &Arguments) -> io::Result<()> {
         series.spent.insert(condition.to_owned());
     }
     if record.start != StartKind::First {
+        tell::dropped(record);
         tell::restarted(record, failed.len());
     }
     run.state.save_run(record).and(series_file::save(run.state, &series))

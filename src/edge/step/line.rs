@@ -1,10 +1,9 @@
 //! Parser for the words of a step, as the generator writes them and as PID 1 returns them.
 
-use super::{bad_line, failed_steps};
+use super::bad_line;
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::list::{self, Entry};
-use crate::core::recovery::series::Start;
-use crate::edge::record::{Outcome, RunRecord, StartKind, StepResult};
+use crate::edge::record::{Outcome, RunRecord, StepResult};
 use std::io;
 
 /// Keyword of a list entry that checks whether the step of this number has failed.
@@ -60,15 +59,9 @@ impl StepLine {
 
     /// Returns true if the step acts, given the run record.
     pub(super) fn acts(&self, record: &RunRecord) -> bool {
-        let start = match record.start {
-            _ if self.own_service => None,
-            StartKind::First => Some(Start::First),
-            StartKind::AfterDeath => Some(Start::AfterDeath),
-            StartKind::AfterAbnormalDeath => Some(Start::AfterAbnormalDeath),
-            StartKind::Condition => None,
-        };
+        let start = if self.own_service { None } else { record.start.of_unit() };
         let asked_to_stop = record.end.as_ref().is_some_and(|end| end.asked);
-        let failed = failed_steps(record);
+        let failed = record.failed_steps();
         self.place.acts(Past { start, asked_to_stop, spent: &record.spent, failed: &failed })
     }
 

@@ -5,6 +5,7 @@
 //! steps of `OnStepFailure=fail` carry `-`.
 
 mod act;
+mod ahead;
 mod arguments;
 mod asked;
 mod begin;
@@ -143,14 +144,7 @@ fn start_has_failed(shown: &Properties) -> bool {
     died || state.starts_with("stop") || state.starts_with("final")
 }
 
-/// The steps that failed so far, as pairs of condition and step for the gate.
-fn failed_steps(record: &RunRecord) -> Vec<(String, String)> {
-    let failed = record.results.iter().filter(|result| result.outcome == crate::edge::record::Outcome::Failed);
-    failed.map(|result| (result.condition.clone(), result.step.clone())).collect()
-}
-
-/// Makes the record of a run whose beginning could not be written: PID 1's own counter tells the
-/// kind of start.
+/// The record of a run whose beginning could not be written down: PID 1's own counter says what kind of start it was.
 fn lost(ward: &str, unit: &str, (invocation, known): (&InvocationId, &Properties)) -> RunRecord {
     let restarts = known.number("NRestarts").unwrap_or(0);
     let start = if restarts > 0 { StartKind::AfterAbnormalDeath } else { StartKind::First };

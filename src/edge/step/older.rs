@@ -6,7 +6,7 @@
 use super::arguments::Arguments;
 use super::line::StepLine;
 use super::list::{Phase, Run, Site};
-use super::{failed_steps, own, this_run};
+use super::{own, this_run};
 use crate::edge::program::Life;
 use crate::edge::record::WardState;
 use rustix::fs::Mode;
@@ -69,5 +69,5 @@ pub(super) fn verdict(arguments: &Arguments) -> io::Result<u8> {
         this_run::of_ward(&state)
     };
     let record = run.and_then(|run| state.run(run.as_str())).ok().filter(|record| record.end.is_none());
-    Ok(record.map_or(0, |record| u8::from(failed_steps(&record).iter().any(|(c, s)| c == condition && s == step))))
+    Ok(record.map_or(0, |record| u8::from(record.failed_steps().iter().any(|(c, s)| c == condition && s == step))))
 }

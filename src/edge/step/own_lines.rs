@@ -78,8 +78,8 @@ fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), ov
     None
 }
 
-/// Returns the step of a command; `None`: the command is not a step.
-fn step(seen: &Command) -> Option<StepLine> {
+/// The line of a command, if it is a step.
+pub(super) fn step(seen: &Command) -> Option<StepLine> {
     let [_, command, line @ ..] = seen.words.as_slice() else { return None };
     let line = matches!(command.as_str(), "own" | "step").then(|| StepLine::parse(line).ok()).flatten()?;
     // As written in the ward: a dollar is doubled for PID 1, which passes it on to the helper.

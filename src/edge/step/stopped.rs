@@ -81,7 +81,7 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
     let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
     let turn = state.turn();
     let mut series = series_file::load(state);
-    complete(&mut record, &mut series, (kind, &known));
+    let is_news = complete(&mut record, &mut series, (kind, &known));
     let counted = counted(&series, &known);
     let mut verdict = note(&mut series, kind, arguments)?;
     series.ended(known.number("NRestarts"));
@@ -98,10 +98,13 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
         decision = decide(verdict, arguments)?;
     }
     own_lines::add_results(&mut record, &known);
-    let timed_out = timed_out(&told, &known, kind);
+    if is_news {
+        tell::dropped(&record);
+    }
     let failed = Failed::of(&told, &known);
     let given_up = decision.as_ref().and_then(Decision::given_up);
     record.end = Some(End {
+        timed_out: timed_out(&told, &known, kind),
         asked: kind == Kind::Asked,
         finished: kind == Kind::Finished,
         result: told.result,
@@ -112,7 +115,6 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
         since_boot: Some(failed.since_boot),
         limit_reached: decision.is_some(),
         given_up,
-        timed_out,
         pulled_by,
         restart_follows: Some(series.restart_due.is_some() && given_up.is_none()),
     });
@@ -186,15 +188,17 @@ fn services<'a>(verdict: Verdict, series: &mut Series, arguments: &'a Arguments)
     if verdict == Verdict::LimitReached { limit::services(series, arguments) } else { Vec::new() }
 }
 
-/// Records the time at which the run was up, if no line of the unit has done so.
-fn complete(record: &mut RunRecord, series: &mut Series, (kind, known): (Kind, &Properties)) {
+/// Notes when the run was up, where no line of the unit has; gives whether it was.
+fn complete(record: &mut RunRecord, series: &mut Series, (kind, known): (Kind, &Properties)) -> bool {
     let Stamps { up, .. } = Stamps::of(known);
     let was_up = was_up(record.begun_since_boot, known);
     if was_up {
         series.up_since.get_or_insert_with(|| clock::since_boot_of_monotonic(up));
     }
     let at = || if was_up { Some(up::at(up, main_started(known))) } else { work_done(kind, known) };
+    let is_news = record.up.is_none();
     record.up = record.up.or_else(at);
+    is_news && record.up.is_some()
 }
 
 /// Returns true if the unit became `active` in this run.

@@ -24,6 +24,24 @@ pub(super) fn restarted(record: &RunRecord, failed: usize) {
     tell(RESTARTED, record, &format!("Restarted {}, attempt {}{steps}.", record.unit, record.restarts));
 }
 
+/// Says which steps of a run that is up PID 1 has dropped, if any.
+pub(super) fn dropped(record: &RunRecord) {
+    let dropped = record.dropped();
+    if dropped.is_empty() {
+        return;
+    }
+    let steps: Vec<_> = dropped.iter().map(|step| format!("{} of [{}]", step.step, step.condition)).collect();
+    let ward = &record.ward;
+    tracing::warn!(
+        UNITWARD_WARD = ward,
+        UNITWARD_INVOCATION_ID = record.invocation,
+        OBJECT_SYSTEMD_UNIT = record.unit,
+        "Of the steps of ward {ward} systemd has dropped {}, or forgotten how it ended: the ward was changed and systemd reloaded \
+         while they ran.",
+        steps.join(", ")
+    );
+}
+
 fn tell(id: &str, record: &RunRecord, text: &str) {
     tracing::info!(
         MESSAGE_ID = id,
@@ -59,7 +77,7 @@ fn within_bounds(record: &RunRecord) -> String {
     if text.len() <= LARGEST {
         return text;
     }
-    let mut record = record.clone();
+    let mut record = RunRecord { planned: Vec::new(), ..record.clone() };
     let mut arguments: Vec<_> = record.results.iter_mut().map(|result| &mut result.argument).collect();
     arguments.sort_unstable_by_key(|argument| std::cmp::Reverse(argument.len()));
     let mut surplus = text.len() - LARGEST;

@@ -8,15 +8,18 @@ mod absent;
 mod broker;
 mod dependants;
 pub(super) mod json;
+mod keys;
 mod mentions;
 mod native;
 mod not_stopped;
+mod origin;
 mod own_ground;
 mod root_commands;
 mod stacks;
 mod undone;
 mod unread;
 mod user_reach;
+mod verify;
 
 use crate::core::config::{Condition, ConditionKind, Cost, Form, Mistake, Place, Problem, SourceFiles, Ward};
 use crate::core::unit::{AdoptedUnit, Output};
@@ -45,7 +48,8 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// The wards, stacks, outputs and problems that were read and planned below a root.
+/// What was read and planned below a root, with all that is wrong.
+#[derive(Default)]
 pub(super) struct Checked {
     pub(super) wards: usize,
     pub(super) stacks: usize,
@@ -53,6 +57,8 @@ pub(super) struct Checked {
     pub(super) problems: Vec<Problem>,
     /// The wards in effect, each with the index of its unit in `outputs`.
     pub(super) guarded: Vec<(Ward, usize)>,
+    /// Where the stacks in effect name their units, and where in `outputs` those of each begin.
+    stack_units: Vec<(Place, usize)>,
 }
 
 /// Reads and plans as the generator does, and adds the warnings that need the host's own units.
@@ -66,7 +72,7 @@ fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Che
     let mut files = Files::list(below);
     proposed.into_iter().for_each(|ward| files.propose(ward.clone()));
     let stacks = files.stacks();
-    let mut checked = Checked { wards: 0, stacks: 0, outputs: Vec::new(), problems: Vec::new(), guarded: Vec::new() };
+    let mut checked = Checked::default();
     let mut planner = Planner::new(below, &stacks);
     files.wards(&stacks, &mut |read| {
         let Planned { ward, adopted, outputs, problems } = planner.plan(read).on_running_host(below);
@@ -94,6 +100,7 @@ fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Che
         checked.stacks += 1;
         checked.problems.extend(stacks::warnings(below, &stack, &settings));
         checked.problems.extend(stack.problem);
+        checked.stack_units.push((stack.described.places.unit.clone(), checked.outputs.len()));
         checked.outputs.extend(stack.outputs);
     }
     if unit_files::has_system(below) {
@@ -121,9 +128,7 @@ pub(super) fn whole(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Res
         Ok(warnings) => warnings,
         Err(why) => return Ok((checked, Some(why))),
     };
-    let known = |warning: &Problem| checked.problems.iter().any(|problem| problem.at == warning.at);
-    let new: Vec<_> = warnings.into_iter().filter(|warning| !known(warning)).collect();
-    checked.problems.extend(new);
+    checked.problems.extend(warnings);
     checked.problems.sort_by(|a, b| a.at.cmp(&b.at));
     Ok((checked, None))
 }
@@ -139,7 +144,7 @@ pub(super) fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         ));
     }
     if let Some(why) = not_shown {
-        super::complain(&format!("Native sections were not shown to systemd: {why}."));
+        super::complain(&format!("Units were not shown to systemd: {why}."));
     }
     let sound = is_sound(&checked.problems);
     if arguments.json {

@@ -66,14 +66,16 @@ enum Kept {
 
 /// Runs `unitward exclude`.
 pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
-    let called = arguments.name.as_str();
-    let changed = match rule(("Exclude", "exclude"), called, &(called, arguments.reason.as_str()), |subject| {
-        ruling::exclude(subject, &arguments.reason, drop)
-    })? {
+    let (subject, reason) = match find("exclude", &arguments.name) {
+        Ok(subject) => (subject, arguments.reason.as_str()),
+        Err(why) => return Ok(refuse(&why)),
+    };
+    let by_hand = || ruling::exclude(&subject, reason, drop);
+    let changed = match rule("Exclude", &(subject.ward.as_str(), reason), by_hand)? {
         Ok(changed) => changed,
         Err(why) => return Ok(refuse(&why)),
     };
-    let (name, unit) = find(called)?;
+    let Subject { ward: name, unit } = subject;
     if !changed {
         say(&format!("{name} is excluded already."));
         return Ok(ExitCode::SUCCESS);
@@ -94,12 +96,15 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
 
 /// Runs `unitward readmit`.
 pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
-    let called = arguments.name.as_str();
-    let changed = match rule(("Readmit", "readmit"), called, &called, |subject| ruling::readmit(subject, drop))? {
+    let subject = match find("readmit", &arguments.name) {
+        Ok(subject) => subject,
+        Err(why) => return Ok(refuse(&why)),
+    };
+    let changed = match rule("Readmit", &subject.ward.as_str(), || ruling::readmit(&subject, drop))? {
         Ok(changed) => changed,
         Err(why) => return Ok(refuse(&why)),
     };
-    let (name, unit) = find(called)?;
+    let Subject { ward: name, unit } = subject;
     if !changed {
         return Ok(said(&format!("{name} is not excluded: {}.", advise(&unit, &state(&unit)?))));
     }
@@ -153,25 +158,18 @@ fn said(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Changes the exclusion of a ward, `(method, verb)`: by the daemon, or, if that does not run,
-/// directly by `rule`. Returns true if anything was to be done, or the sentence that refuses.
+/// Has a ward ruled over by the daemon, or, where that does not run, here and now by `rule`. Tells whether anything was to be done, or
+/// gives the sentence that refuses.
 fn rule(
-    (method, verb): (&str, &str),
-    name: &str,
+    method: &str,
     body: &(impl serde::Serialize + DynamicType),
-    rule: impl FnOnce(&Subject) -> Result<bool, Refusal>,
+    rule: impl FnOnce() -> Result<bool, Refusal>,
 ) -> anyhow::Result<Result<bool, String>> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(Err(format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\".")));
-    }
     if let Some(ruled) = super::runtime()?.block_on(rule_by_daemon(method, body))? {
         return Ok(ruled);
     }
     log::to_journal("unitward");
-    Ok(match ruling::find_on_disk(name) {
-        Ok(subject) => rule(&subject).map_err(Refusal::into_sentence),
-        Err(why) => Err(why),
-    })
+    Ok(rule().map_err(Refusal::into_sentence))
 }
 
 /// Returns the daemon's answer; `None`: it does not run, or there is no bus.
@@ -187,10 +185,12 @@ async fn rule_by_daemon(
     }
 }
 
-/// Returns the name and the unit of the ward.
-fn find(name: &str) -> anyhow::Result<(String, String)> {
-    let Subject { ward, unit } = ruling::find_on_disk(name).map_err(anyhow::Error::msg)?;
-    Ok((ward, unit))
+/// The ward to be ruled over; or the sentence that refuses.
+fn find(verb: &str, name: &str) -> Result<Subject, String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\"."));
+    }
+    ruling::find_on_disk(name)
 }
 
 /// Unit properties that are requested from systemd.

@@ -3,16 +3,15 @@
 //! A ward whose file has a mistake is not in the configuration; a question for it is answered with
 //! a reference to `unitward check`.
 
-use crate::core::config::{Config, Problem, left_out, nearest};
+use crate::core::config::{Config, Problem, find_called, left_out, nearest};
 use crate::edge::unit_files;
 use std::path::Path;
 
 /// Returns the name that reports use for the ward, stack or watched unit of this name below `root`;
 /// `None`: there is none.
 pub(in crate::shell) fn in_reports(config: &Config, name: &str, root: &Path) -> Option<String> {
-    let wards = || config.wards.iter();
-    let ward = wards().find(|ward| ward.name.as_str() == name);
-    if let Some(ward) = ward {
+    let ward = find_called(config.wards.iter(), name);
+    if let Some(ward) = ward.filter(|ward| ward.name.as_str() == name) {
         return Some(ward.name.to_string());
     }
     let is_stack = |called: &str, identifier: &str, unit: &str| [called, identifier, unit].contains(&name);
@@ -20,7 +19,7 @@ pub(in crate::shell) fn in_reports(config: &Config, name: &str, root: &Path) -> 
     if let Some(stack) = stacks.find(|stack| is_stack(stack.name.as_str(), &stack.identifier, stack.unit().as_str())) {
         return Some(stack.identifier.clone());
     }
-    if let Some(ward) = wards().find(|ward| ward.unit().is_meant_by(name)) {
+    if let Some(ward) = ward {
         return Some(ward.name.to_string());
     }
     let unit = [name.strip_suffix(".service").unwrap_or(name), ".service"].concat();

@@ -3,9 +3,10 @@
 use super::outlook::limit;
 use super::pid1::{Details, UnitSeen};
 use super::scene::{Book, Scene};
+use crate::core::config::names::is_meant;
 use crate::core::config::step::Action;
 use crate::core::config::time_span::millis;
-use crate::core::config::{Condition, ConditionKind, Ward};
+use crate::core::config::{Called, Condition, ConditionKind, Ward};
 use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::report::UNKNOWN;
 use crate::core::recovery::policy;
@@ -39,7 +40,17 @@ pub(in crate::shell) struct Line {
     pub(in crate::shell) last_death: Option<DeathTold>,
 }
 
-/// State of a ward.
+impl Called for &Line {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn has_unit(&self, name: &str) -> bool {
+        is_meant(&self.unit, name)
+    }
+}
+
+/// The word for where a ward stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::shell) enum State {
@@ -360,7 +371,7 @@ pub(super) fn since_by_record(unit: &UnitSeen, latest: &RunRecord) -> Option<u64
 fn last_death(book: &Book, details: Option<&Details>) -> Option<DeathTold> {
     let kept = book.runs.iter().filter_map(|run| Some((&run.invocation, run.end.as_ref()?)));
     let gone = book.totals.last_death.iter().map(|(run, end)| (run, end));
-    let (invocation, end) = kept.chain(gone).filter(|(_, end)| end.is_death()).max_by_key(|(_, end)| end.at)?;
+    let (invocation, end) = kept.chain(gone).filter(|(_, end)| end.is_death()).max_by_key(|(_, end)| end.in_order())?;
     let limits = details.map(|details| details.limits).unwrap_or_default();
     Some(DeathTold { timestamp: end.at, reason: reason(end, &limits), invocation: invocation.clone() })
 }

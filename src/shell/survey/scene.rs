@@ -2,7 +2,7 @@
 //! records, each read once.
 
 use super::pid1::{self, UnitSeen};
-use crate::core::config::{Config, Problem, Stack, UnitName, Ward};
+use crate::core::config::{Config, Problem, Stack, UnitName, Ward, find_called};
 use crate::core::recovery::Series;
 use crate::core::unit::{Content, Output, Rank, service_name, stands_alone};
 use crate::edge::exclusion::{self, Exclusion, Standing};
@@ -252,15 +252,15 @@ impl Chosen {
 
     /// Returns the selection that a name means: a ward, a ward's unit, a stack or a stack's unit.
     pub(super) fn find(config: &Config, name: &str) -> Option<Self> {
-        let (wards, stacks) = (&config.wards, &config.stacks);
-        if let Some(ward) = wards.iter().find(|ward| ward.name.as_str() == name) {
+        let ward = find_called(config.wards.iter(), name);
+        if let Some(ward) = ward.filter(|ward| ward.name.as_str() == name) {
             return Some(Self::Ward(ward.name.to_string()));
         }
-        if let Some(stack) = stacks.iter().find(|stack| stack.name.as_str() == name || stack.unit().as_str() == name) {
+        let mut stacks = config.stacks.iter();
+        if let Some(stack) = stacks.find(|stack| stack.name.as_str() == name || stack.unit().as_str() == name) {
             return Some(Self::Stack(stack.name.to_string()));
         }
-        let ward = wards.iter().find(|ward| ward.unit().is_meant_by(name))?;
-        Some(Self::Ward(ward.name.to_string()))
+        ward.map(|ward| Self::Ward(ward.name.to_string()))
     }
 }
 

@@ -7,7 +7,7 @@ use super::line::{DeathTold, Line, line, reason};
 use super::list::{StackLine, stack_line};
 use super::memory::{self, CrashTold, Memory, RecoveryTold};
 use super::outlook::{Outlook, on_limit, outlook};
-use super::pid1::Details;
+use super::pid1::{Details, UnitSeen};
 pub(in crate::shell) use super::restarts::RestartTold;
 use super::restarts::full_restarts;
 use super::scene::{Book, Chosen, Depth, Scene};
@@ -146,6 +146,11 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
     let details = unit.details.as_ref().unwrap_or(&unknown);
     let known = |word: &str| Some(word.to_owned()).filter(|word| !word.is_empty());
     let recovery = &ward.recovery;
+    let unseen = unseen(ward, unit);
+    let mut next = (!unit.is_down()).then(|| outlook(ward, &book.series, (scene.boot, details)));
+    if let Some(next) = next.as_mut().filter(|_| unseen.is_some()) {
+        (next.restarts, next.after_ms, next.deaths_left) = (false, None, None);
+    }
     let namesake = scene.config.stacks.iter().find(|stack| stack.name.as_str() == ward.name.as_str());
     WardStatus {
         timestamp: scene.epoch,
@@ -168,19 +173,33 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
             reset_after_ms: millis(recovery.reset_after),
             on_limit: on_limit(recovery.on_limit).to_owned(),
         },
-        next: (!unit.is_down()).then(|| outlook(ward, &book.series, (scene.boot, details))),
+        next,
         since_boot: counters(&book.totals),
         conditions: conditions(scene, ward),
         crashes: crashes(&history.deaths, book, details),
         last_recovery: last_recovery(&history.deaths, (ward, book), details),
         reports_waiting: history.waiting,
         history_problem: history.problem.clone(),
-        problems: problems(&scene.problems, &ward.path),
+        problems: problems(&scene.problems, &ward.path).into_iter().chain(unseen).collect(),
         stack_of_same_name: namesake.map(|stack| stack.unit().to_string()),
     }
 }
 
-/// Returns the last deaths, from the history and from the records of those that it does not know.
+/// That systemd would not see the unit die: it is up, and systemd knows no main process of it.
+fn unseen(ward: &Ward, unit: &UnitSeen) -> Option<String> {
+    let details = unit.details.as_ref()?;
+    // What is "exited" has done its work.
+    let is_unseen = unit.active == "active" && unit.sub == "running" && details.pid.is_none();
+    is_unseen.then(|| {
+        let unit = ward.unit();
+        format!(
+            "systemd knows no main process of {unit}, so it sees no crash of it and restarts nothing: write PIDFile=, and \
+             RemainAfterExit=no, in [Service] of the ward."
+        )
+    })
+}
+
+/// The last deaths, from the history and from the records of those it does not know.
 fn crashes(history: &[Told], book: &Book, details: &Details) -> Vec<CrashTold> {
     let mut all: Vec<CrashTold> = history.iter().filter(|told| told.restart.is_none()).map(memory::crash).collect();
     let kept = book.runs.iter().filter_map(|run| recorded(run, details));
@@ -297,6 +316,24 @@ mod tests {
         let mut status = of_ward(&scene, &scene.config.wards[0], &history);
         status.problems.push("/etc/unitward/fs-nfs2.ward:3:1: unknown key".to_owned());
         sample::check("status-ward.json", &Status::Ward(Box::new(status)));
+    }
+
+    #[test]
+    fn a_unit_whose_main_process_systemd_does_not_know_is_not_said_to_be_restarted() {
+        let mut scene = sample::scene();
+        let ward = scene.config.wards[0].clone();
+        let status = |scene: &Scene| of_ward(scene, &ward, &Remembered::default());
+        let details = Some(Details { restart: "always".into(), ..Details::default() });
+        let mut place = |pid: Option<u32>, sub: &'static str| {
+            let details = details.clone().map(|details| Details { pid, ..details });
+            let unit = UnitSeen { details, ..sample::unit("loaded", "active", sub) };
+            scene.place((ward.unit().as_str(), unit), None);
+            let WardStatus { next, problems, .. } = status(&scene);
+            (next.unwrap().restarts, problems.iter().any(|text| text.contains("knows no main process")))
+        };
+        assert_eq!(place(None, "running"), (false, true));
+        assert_eq!(place(Some(7), "running"), (true, false));
+        assert_eq!(place(None, "exited"), (true, false));
     }
 
     #[test]

@@ -1,20 +1,29 @@
-//! Complaints of the host's own systemd about the native sections.
+//! What the host's own systemd thinks of the units, merged with the files of those that are adopted.
 //!
-//! Keys and their valid values differ between versions, so only systemd itself can judge them: the
-//! units are written into a temporary directory, `systemd-analyze verify` reads them once for all
-//! wards, and a complaint about a line that came from a ward is reported at the ward's line.
-//! Complaints about other lines are dropped.
+//! Which keys there are, which values, and which go together differs from version to version, so nobody can say it but systemd
+//! itself ([`verify`]). A complaint is told of the ward's line that caused it, where one did, else where the ward names its unit.
+//! Lines of an adopted unit's own files that systemd only ignores are told where an administrator may have written them, and not where
+//! a package has. What it says of other units is no concern of ours.
 
-use super::Checked;
+use super::verify::{self, Complaint, File};
+use super::{Checked, keys, origin, unit_files};
 use crate::core::config::ward::NativeLine;
-use crate::core::config::{Mistake, Problem, Ward, most_like};
+use crate::core::config::{Cost, Mistake, Place, Problem, UnitName, Ward};
+use crate::core::explain::listed;
 use crate::core::unit::Content;
-use crate::edge::program::HostProgram;
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
-/// Returns systemd's complaints as problems.
+/// Where packages have their files.
+const OF_PACKAGES: [&str; 2] = ["/usr", "/lib"];
+
+/// Where the programs of Unitward are. A line of a condition's own service that runs one is no line of the ward's.
+const OURS: &str = "/usr/lib/unitward/";
+
+/// Words of systemd's for a unit that it will not load.
+const REFUSING: &str = "Refusing";
+
+/// systemd's complaints.
 ///
 /// # Errors
 /// The reason why systemd was not asked.
@@ -22,154 +31,356 @@ pub(super) fn warnings(root: &Path, checked: &Checked) -> Result<Vec<Problem>, S
     if root != Path::new("/") {
         return Err(format!("the one below {} is another", root.display()));
     }
-    let units: HashMap<&str, (&Ward, &str)> = checked
-        .guarded
-        .iter()
-        .filter_map(|(ward, output)| {
-            let output = checked.outputs.get(*output)?;
-            let Content::File(text) = &output.content else { return None };
-            Some((output.path.as_str(), (ward, text.as_str())))
+    let mut judgement = Judgement {
+        units: units(checked),
+        known: &checked.problems,
+        said: Vec::new(),
+        has_cycle: false,
+        last: HashMap::new(),
+    };
+    for complaint in verify::complaints(&checked.outputs)? {
+        judgement.take(complaint);
+    }
+    keys::complete(&mut judgement.said);
+    Ok(judgement.said)
+}
+
+/// A unit that the generator writes, or writes a drop-in for.
+#[derive(Debug, Clone, Copy)]
+struct Unit<'a> {
+    /// What is written.
+    text: &'a str,
+    owner: Owner<'a>,
+}
+
+/// What it is written for.
+#[derive(Debug, Clone, Copy)]
+enum Owner<'a> {
+    Ward(&'a Ward),
+    /// A stack, which names its unit here.
+    Stack(&'a Place),
+}
+
+impl<'a> Unit<'a> {
+    /// Where its unit is named.
+    fn at(self) -> Place {
+        match self.owner {
+            Owner::Ward(ward) => ward.unit_at.clone(),
+            Owner::Stack(at) => at.clone(),
+        }
+    }
+
+    /// The ward's line that line `number` of the planned file was written from, and its section.
+    fn origin(self, number: usize) -> Option<(&'a str, &'a NativeLine)> {
+        match self.owner {
+            Owner::Ward(ward) => origin::planned(ward, self.text, number),
+            Owner::Stack(_) => None,
+        }
+    }
+
+    /// The ward's line that systemd seems to speak of, or else where the unit is named.
+    fn cause(self, text: &str) -> Place {
+        match self.owner {
+            Owner::Ward(ward) => origin::cause(ward, text).map_or_else(|| self.at(), |line| line.place_of(0)),
+            Owner::Stack(_) => self.at(),
+        }
+    }
+
+    /// Whether it has a root of its own, in which systemd-analyze does not look for its programs.
+    fn is_rooted(self) -> bool {
+        let Owner::Ward(ward) = self.owner else { return false };
+        let own = ward.native.service.iter().map(|line| line.key.clone());
+        let theirs = unit_files::lines(Path::new("/"), &ward.unit()).into_iter().map(|(_, line)| line.key);
+        own.chain(theirs).any(|key| ["RootDirectory", "RootImage"].contains(&key.as_str()))
+    }
+}
+
+/// All that are planned, by their names.
+fn units(checked: &Checked) -> HashMap<&str, Unit<'_>> {
+    let wards = checked.guarded.iter().map(|(ward, first)| (*first, Owner::Ward(ward)));
+    let stacks = checked.stack_units.iter().map(|(at, first)| (*first, Owner::Stack(at)));
+    let owners: Vec<_> = wards.chain(stacks).collect();
+    let planned = checked.outputs.iter().enumerate().filter_map(|(number, output)| {
+        let Content::File(text) = &output.content else { return None };
+        // The outputs of each begin where those of the one before it end.
+        let (_, owner) = owners[..owners.partition_point(|(first, _)| *first <= number)].last()?;
+        Some((verify::unit_of(output), Unit { text, owner: *owner }))
+    });
+    planned.collect()
+}
+
+/// From complaints to problems.
+struct Judgement<'a> {
+    units: HashMap<&'a str, Unit<'a>>,
+    /// What is known to be wrong without systemd.
+    known: &'a [Problem],
+    said: Vec<Problem>,
+    /// Whether a cycle was told.
+    has_cycle: bool,
+    /// What was said of each unit last, for that is why it is not loaded.
+    last: HashMap<String, Problem>,
+}
+
+impl Judgement<'_> {
+    fn take(&mut self, complaint: Complaint) {
+        match complaint {
+            Complaint::Line { file: File::Planned(path), line, text } => self.planned_line(&path, line, &text),
+            Complaint::Line { file: File::Other(path), line, text } => self.other_line(&path, line, &text),
+            Complaint::Unit { unit, text } => self.unit(&unit, &text),
+            Complaint::NotLoaded { unit } => self.not_loaded(&unit),
+            Complaint::Cycle { units } => self.cycle(&units),
+        }
+    }
+
+    /// A line of a planned file, if it comes from a ward.
+    fn planned_line(&mut self, path: &str, line: usize, text: &str) {
+        let name = path.split_once(".d/").map_or(path, |(unit, _)| unit);
+        let Some((section, line)) = self.units.get(name).and_then(|unit| unit.origin(line)) else { return };
+        let is_unknown = text.starts_with("Unknown key");
+        let mistake = if is_unknown {
+            let (who, key) = ("systemd".to_owned(), line.key.clone());
+            Mistake::UnknownNative { who, section: section.to_owned(), key, nearest: None }
+        } else {
+            Mistake::Warning(format!("systemd says of {}={}: {text}; correct the value", line.key, line.value))
+        };
+        let at = if is_unknown { line.at.clone() } else { line.place_of(0) };
+        let is_known = self.known.iter().any(|problem| problem.at == at);
+        let problem = Problem { at, mistake };
+        self.last.insert(name.to_owned(), problem.clone());
+        if !is_known {
+            self.say(problem);
+        }
+    }
+
+    /// A line of a file that an adopted unit has of its own, or a drop-in.
+    fn other_line(&mut self, path: &Path, line: usize, text: &str) {
+        let Some((name, unit)) = self.units.iter().find(|(name, _)| is_file_of(path, name)) else { return };
+        let (name, unit) = ((*name).to_owned(), *unit);
+        let why = text.trim_end_matches(", ignoring");
+        let mistake =
+            Mistake::Warning(format!("systemd says of this line of {name}, which is guarded: {why}; correct it"));
+        let place = Place { path: path.into(), line, column: 0 };
+        if !OF_PACKAGES.iter().any(|folder| path.starts_with(folder)) {
+            self.say(Problem { at: place.clone(), mistake });
+        }
+        let text = format!("{} {why}", place);
+        self.last.insert(name, Problem { at: unit.at(), mistake: Mistake::Warning(text) });
+    }
+
+    /// A unit as a whole.
+    fn unit(&mut self, name: &str, text: &str) {
+        let Some(unit) = self.units.get(name).copied() else { return };
+        if let Some(why) = text.strip_suffix(REFUSING) {
+            let why = why.trim_end_matches(['.', ',', ' ']).to_owned();
+            return self.refused(name, unit.cause(text), why);
+        }
+        let said = if let Some(command) = text.strip_prefix("Command ") {
+            let program = command.split(' ').next().unwrap_or_default();
+            if program.starts_with(OURS) || self.is_known(program) || unit.is_rooted() {
+                return;
+            }
+            format!("systemd says of {name}: {text}; correct the path, or install what it belongs to")
+        } else if let Some(why) = text.strip_prefix(&format!("Failed to create {name}/start: ")) {
+            let is_told = why.contains(name) || why.split(' ').any(|word| self.is_known(word));
+            if is_told || (why.contains("is cyclic") && self.has_cycle) {
+                return;
+            }
+            format!("systemd could not start {name}: {why}; correct the name, or install what it belongs to")
+        } else if ["Job ", "Unable to break cycle", "Cannot add dependency job"]
+            .iter()
+            .any(|other| text.starts_with(other))
+        {
+            return;
+        } else {
+            format!("systemd says of {name}: {}; correct it", text.trim_end_matches(". Ignoring"))
+        };
+        self.say(Problem { at: unit.cause(text), mistake: Mistake::Warning(said) });
+    }
+
+    /// Whether it is told already that this program or unit is not there.
+    fn is_known(&self, what: &str) -> bool {
+        self.known.iter().any(|problem| match &problem.mistake {
+            Mistake::NoProgram { program, .. } => program == what,
+            Mistake::NoUnit { unit, .. } => unit == what,
+            _ => false,
         })
-        .collect();
-    if units.is_empty() {
-        return Ok(Vec::new());
     }
-    let complaints = complaints(&units)?;
-    let mut problems: Vec<Problem> = complaints.iter().filter_map(|complaint| said_of(&units, complaint)).collect();
-    if problems.iter().any(|problem| matches!(problem.mistake, Mistake::UnknownNative { .. })) {
-        let (who, keys) = (version(), known_keys());
-        for problem in &mut problems {
-            name_nearest(&mut problem.mistake, &who, &keys);
+
+    /// A unit that will not be loaded, for what was said last.
+    fn not_loaded(&mut self, name: &str) {
+        let Some(unit) = self.units.get(name).copied() else { return };
+        let is_told = |problem: &Problem| matches!(&problem.mistake, Mistake::NotLoaded { unit, .. } if unit == name);
+        if self.said.iter().any(is_told) {
+            return;
+        }
+        match self.last.get(name) {
+            Some(Problem { at, mistake }) => self.refused(name, at.clone(), mistake.to_string()),
+            None => self.refused(name, unit.at(), "its settings make no sense to it".to_owned()),
         }
     }
-    Ok(problems)
-}
 
-/// A line of a unit and systemd's complaint about it.
-struct Complaint {
-    unit: String,
-    line: usize,
-    text: String,
-}
-
-/// Has systemd verify the units, and returns its complaints.
-fn complaints(units: &HashMap<&str, (&Ward, &str)>) -> Result<Vec<Complaint>, String> {
-    let failed = |error: std::io::Error| format!("failed to write them into a temporary directory: {error}");
-    let directory = tempfile::Builder::new().prefix("unitward-check.").tempdir().map_err(failed)?;
-    for (path, (_, text)) in units {
-        let path = directory.path().join(path);
-        fs::create_dir_all(path.parent().unwrap_or(directory.path()))
-            .and_then(|()| fs::write(&path, text))
-            .map_err(failed)?;
+    fn refused(&mut self, unit: &str, at: Place, why: String) {
+        // What else is said of that line is in the sentence.
+        self.said.retain(|problem| problem.at != at || problem.mistake.cost() != Cost::Nothing);
+        self.say(Problem { at, mistake: Mistake::NotLoaded { unit: unit.to_owned(), why } });
     }
-    // An empty end of the search path stands for the usual one (systemd.unit(5)).
-    let search_path = format!("{}:", directory.path().display());
-    let done = HostProgram::SystemdAnalyze
-        .command()
-        .args(["verify", "--man=no", "--recursive-errors=no", "--"])
-        .args(units.values().map(|(ward, _)| ward.unit().to_string()))
-        .current_dir(directory.path())
-        .env("SYSTEMD_UNIT_PATH", search_path)
-        .envs([("SYSTEMD_LOG_TARGET", "console"), ("SYSTEMD_LOG_LEVEL", "warning"), ("SYSTEMD_COLORS", "0")])
-        .output()
-        .map_err(|error| format!("failed to run systemd-analyze: {error}"))?;
-    let said = String::from_utf8_lossy(&done.stderr);
-    let prefix = format!("{}/", directory.path().display());
-    Ok(said.lines().filter_map(|line| complaint(line.strip_prefix(&prefix)?)).collect())
-}
 
-/// Parses a line `UNIT:LINE: TEXT`.
-fn complaint(line: &str) -> Option<Complaint> {
-    let (place, text) = line.split_once(": ")?;
-    let (unit, line) = place.rsplit_once(':')?;
-    Some(Complaint { unit: unit.to_owned(), line: line.parse().ok()?, text: text.trim_end_matches('.').to_owned() })
-}
+    /// Units that wait for each other, at the first of them that is planned.
+    fn cycle(&mut self, names: &[String]) {
+        let mut circle = names.to_vec();
+        circle.sort_unstable();
+        circle.dedup();
+        let planned = |name: &String| Some((name.clone(), *self.units.get(name.as_str())?));
+        let Some((ours, unit)) = circle.iter().find_map(planned) else { return };
+        let text = format!(
+            "{} wait for each other, so systemd leaves one of them out of a start, or starts none; take out what orders one of them \
+             (After=, Before=)",
+            listed(&circle)
+        );
+        self.has_cycle = true;
+        circle.retain(|name| *name != ours);
+        let others = circle.join(" ");
+        self.say(Problem { at: unit.cause(&others), mistake: Mistake::Warning(text) });
+    }
 
-/// Returns the complaint as a problem at the ward's line that the unit's line came from.
-fn said_of(units: &HashMap<&str, (&Ward, &str)>, complaint: &Complaint) -> Option<Problem> {
-    let (ward, text) = units.get(complaint.unit.as_str())?;
-    let (section, line) = origin(ward, text, complaint.line)?;
-    let unknown = complaint.text.starts_with("Unknown key");
-    let mistake = if unknown {
-        let (who, key) = ("systemd".to_owned(), line.key.clone());
-        Mistake::UnknownNative { who, section: section.to_owned(), key, nearest: None }
-    } else {
-        Mistake::Warning(format!("systemd says of {}={}: {}; correct the value", line.key, line.value, complaint.text))
-    };
-    let at = if unknown { line.at.clone() } else { line.place_of(0) };
-    Some(Problem { at, mistake })
-}
-
-/// Returns the ward's line from which line `number` of its unit was written, and its section.
-///
-/// Lines are copied unchanged, so the second occurrence of a line is the ward's second such line.
-fn origin<'a>(ward: &'a Ward, unit: &'a str, number: usize) -> Option<(&'a str, &'a NativeLine)> {
-    let before: Vec<&str> = unit.lines().take(number).collect();
-    let written = *before.last()?;
-    let begins = before.iter().rposition(|line| line.starts_with('['))?;
-    let section = before[begins].trim_matches(['[', ']']);
-    let earlier = before[begins..].iter().filter(|line| **line == written).count() - 1;
-    let native = match section {
-        "Unit" => &ward.native.unit,
-        "Service" => &ward.native.service,
-        _ => &ward.native.install,
-    };
-    let (key, value) = written.split_once('=')?;
-    let line = native.iter().filter(|line| line.key == key && line.value == value).nth(earlier)?;
-    Some((section, line))
-}
-
-/// Returns systemd's name and version, as it prints them: `systemd 252`.
-fn version() -> String {
-    let line = output(HostProgram::SystemdAnalyze, "--version");
-    let words: Vec<_> = line.split_whitespace().take(2).collect();
-    if words.len() == 2 { words.join(" ") } else { "systemd".to_owned() }
-}
-
-/// Returns the keys that systemd knows, by section.
-fn known_keys() -> HashMap<String, Vec<String>> {
-    let mut keys: HashMap<String, Vec<String>> = HashMap::new();
-    let mut section = String::new();
-    for line in output(HostProgram::Systemd, "--dump-configuration-items").lines() {
-        match (line.strip_prefix('['), line.split_once('=')) {
-            (Some(name), _) => section = name.trim_end_matches(']').to_owned(),
-            (None, Some((key, _))) => keys.entry(section.clone()).or_default().push(key.to_owned()),
-            (None, None) => {}
+    fn say(&mut self, problem: Problem) {
+        if !self.said.contains(&problem) {
+            self.said.push(problem);
         }
     }
-    keys
 }
 
-/// Returns the standard output of a program, or an empty text if it cannot be run.
-fn output(program: HostProgram, argument: &str) -> String {
-    let done = program.command().arg(argument).output();
-    done.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default()
-}
-
-fn name_nearest(mistake: &mut Mistake, version: &str, keys: &HashMap<String, Vec<String>>) {
-    if let Mistake::UnknownNative { who, section, key, nearest } = mistake {
-        version.clone_into(who);
-        let known = keys.get(section.as_str()).into_iter().flatten().map(String::as_str);
-        *nearest = most_like(key, known, 0.85);
-    }
+/// Whether this is the file of the unit, or one of its drop-ins.
+fn is_file_of(path: &Path, unit: &str) -> bool {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = path.parent().map(name).unwrap_or_default();
+    let file = folder.strip_suffix(".d").map_or_else(|| name(path), str::to_owned);
+    let template = UnitName::new(unit).ok().filter(|unit| !unit.instance().is_empty());
+    file == unit || template.is_some_and(|unit| file == format!("{}@.{}", unit.prefix(), unit.suffix()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, read_ward};
+    use crate::core::unit::{Output, Rank};
+
+    fn ward(name: &str, text: &str) -> Ward {
+        let path = format!("/etc/unitward/{name}.ward");
+        let file = SourceFile::decode(Path::new(&path).into(), text.as_bytes().to_vec());
+        let read = read_ward(&SourceFiles { name: name.to_owned(), files: vec![file] }, &Stacks::default()).unwrap();
+        Assembly::default().admit(read).0.unwrap()
+    }
+
+    /// The sentences about a defined and an adopting ward.
+    fn judged(complaints: Vec<Complaint>) -> Vec<String> {
+        let web = ward("web", "[Unit]\nAfter=db.service\n[Service]\nType=dbus\nExecStart=/bin/web\nNice=x\n");
+        let old = ward("old", "[Ward]\nUnit=old.service\n");
+        let file = |path: &str, text: &str| Output {
+            rank: Rank::Normal,
+            path: path.to_owned(),
+            content: Content::File(text.to_owned()),
+        };
+        let checked = Checked {
+            wards: 2,
+            stacks: 1,
+            outputs: vec![
+                file("web.service", "[Service]\nType=dbus\nNice=x\n"),
+                file("unitward-web-OnLimit.service", ""),
+                file("old.service.d/50-unitward.conf", ""),
+                file("all.target", ""),
+            ],
+            problems: Vec::new(),
+            guarded: vec![(web, 0), (old, 2)],
+            stack_units: vec![(Place::whole(Path::new("/etc/unitward/all.stack").into()), 3)],
+        };
+        let mut judgement =
+            Judgement { units: units(&checked), known: &[], said: Vec::new(), has_cycle: false, last: HashMap::new() };
+        complaints.into_iter().for_each(|complaint| judgement.take(complaint));
+        judgement.said.iter().map(Problem::sentence).collect()
+    }
+
+    fn unit(unit: &str, text: &str) -> Complaint {
+        Complaint::Unit { unit: unit.to_owned(), text: text.to_owned() }
+    }
+
+    fn line(file: File, line: usize, text: &str) -> Complaint {
+        Complaint::Line { file, line, text: text.to_owned() }
+    }
+
+    #[track_caller]
+    fn check(complaints: Vec<Complaint>, expect: &[&str]) {
+        let said = judged(complaints);
+        assert_eq!(said.len(), expect.len(), "{said:?}");
+        for (said, expect) in said.iter().zip(expect) {
+            assert!(said.starts_with(expect), "{said}\n{expect}");
+        }
+    }
 
     #[test]
-    fn a_complaint_is_taken_apart() {
-        for (line, expected) in [
-            ("web.service:6: Unknown key 'Foo' in section [Service], ignoring.", Some(("web.service", 6, true))),
-            ("a.service.d/50-unitward.conf:2: Invalid x", Some(("a.service.d/50-unitward.conf", 2, false))),
-            ("web.service: Command /bin/x is not executable", None),
-            ("web.service", None),
-        ] {
-            let found = complaint(line);
-            let found =
-                found.as_ref().map(|found| (found.unit.as_str(), found.line, found.text.starts_with("Unknown key")));
-            assert_eq!(found, expected, "{line}");
+    fn what_systemd_refuses_to_load_is_told_where_the_ward_says_so() {
+        let no_name = "Service is of type D-Bus but no D-Bus service name has been specified. Refusing";
+        let not_loaded = |unit: &str| Complaint::NotLoaded { unit: unit.to_owned() };
+        check(
+            vec![unit("web.service", no_name), not_loaded("web.service")],
+            &["/etc/unitward/web.ward:4:6: systemd does not load web.service: Service is of type D-Bus but"],
+        );
+        check(
+            vec![unit("old.service", "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing")],
+            &["/etc/unitward/old.ward:2:6: systemd does not load old.service: Service has no ExecStart="],
+        );
+        let planned = File::Planned("web.service".to_owned());
+        check(
+            vec![line(planned, 3, "Failed to parse: x"), not_loaded("web.service")],
+            &["/etc/unitward/web.ward:6:6: systemd does not load web.service: systemd says of Nice=x: Failed"],
+        );
+        check(vec![not_loaded("other.service")], &[]);
+    }
+
+    #[test]
+    fn lines_of_an_adopted_units_own_files_are_told_but_for_those_of_packages() {
+        let of = |path: &str| line(File::Other(path.into()), 3, "Unknown key 'X' in section [Service], ignoring");
+        for path in ["/etc/systemd/system/old.service", "/etc/systemd/system/old.service.d/a.conf"] {
+            check(
+                vec![of(path)],
+                &[&format!("{path}:3: warning: systemd says of this line of old.service, which is guarded: Unk")],
+            );
         }
+        for path in [
+            "/usr/lib/systemd/system/old.service",
+            "/etc/systemd/system/else.service",
+            "/etc/systemd/system/service.d/a",
+        ] {
+            check(vec![of(path)], &[]);
+        }
+        let refused = Complaint::NotLoaded { unit: "old.service".to_owned() };
+        let place = "/etc/unitward/old.ward:2:6: systemd does not load old.service: /usr/lib/systemd/system/old.service:3: Unknown";
+        check(vec![of("/usr/lib/systemd/system/old.service"), refused], &[place]);
+    }
+
+    #[test]
+    fn of_a_unit_as_a_whole_only_what_concerns_the_ward_is_told() {
+        check(
+            vec![
+                unit("web.service", "Failed to create web.service/start: Unit db.service not found"),
+                unit("web.service", "Command /bin/web is not executable: No such file or directory"),
+                unit("unitward-web-OnLimit.service", "Command /usr/lib/unitward/unitward-step is not executable: No"),
+                unit("all.target", "Something"),
+                unit("ssh.service", "Something"),
+                unit("web.service", "Job web.service/start deleted to break ordering cycle starting with x"),
+            ],
+            &[
+                "/etc/unitward/web.ward:2:7: warning: systemd could not start web.service: Unit db.service not found; correct",
+                "/etc/unitward/web.ward:5:11: warning: systemd says of web.service: Command /bin/web is not executable: No such",
+                "/etc/unitward/all.stack: warning: systemd says of all.target: Something; correct it",
+            ],
+        );
+        let cycle = || Complaint::Cycle { units: ["web.service", "db.service"].map(str::to_owned).to_vec() };
+        check(
+            vec![cycle(), cycle(), Complaint::Cycle { units: vec!["a.service".to_owned()] }],
+            &[
+                "/etc/unitward/web.ward:2:7: warning: db.service and web.service wait for each other, so systemd leaves one",
+            ],
+        );
     }
 }

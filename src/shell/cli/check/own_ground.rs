@@ -2,7 +2,7 @@
 
 use crate::core::config::step::Action;
 use crate::core::config::{Mistake, Problem, Ward};
-use crate::core::unit::{AdoptedUnit, ServiceLines};
+use crate::core::unit::{AdoptedUnit, ServiceLines, Sight};
 
 /// Returns the warning about such a unit, or about one whose deaths systemd does not see.
 pub(super) fn warning(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
@@ -31,19 +31,20 @@ fn reboots(ward: &Ward) -> bool {
     steps.into_iter().any(|step| matches!(step.action, Action::Reboot(_)))
 }
 
-/// Warns of a unit that stays up when its processes are gone, because systemd does not know which
-/// of them is the main one.
+/// A unit of whose main process systemd does not know which it is.
 fn unseen(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
     let service = ServiceLines::of(ward, adopted);
-    let is = |key: &str, words: [&str; 4]| service.value(key).is_some_and(|value| words.contains(&value));
-    let (yes, no) = (["yes", "true", "on", "1"], ["no", "false", "off", "0"]);
-    let has_main = service.value("PIDFile").is_some() || !is("GuessMainPID", no);
-    (is("Type", ["forking"; 4]) && !has_main && is("RemainAfterExit", yes)).then(|| {
-        let text = format!(
-            "systemd does not know the main process of {} (GuessMainPID=no, RemainAfterExit=yes), so it sees no death and nothing is \
-             restarted; write PIDFile= and RemainAfterExit=no in [Service] of the ward",
-            ward.unit()
-        );
-        Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) }
-    })
+    let unit = ward.unit();
+    let text = match Sight::of(service) {
+        Sight::Main => return None,
+        Sight::Nothing => format!(
+            "systemd does not know the main process of {unit} (GuessMainPID=no, RemainAfterExit=yes), so it sees no death and nothing is \
+             restarted; write PIDFile= and RemainAfterExit=no in [Service] of the ward"
+        ),
+        Sight::Last => format!(
+            "systemd does not know the main process of {unit} (GuessMainPID=no), so it sees no death before the last process is gone, and \
+             takes that for a clean end, which only Restart=always restarts; write PIDFile= in [Service] of the ward"
+        ),
+    };
+    Some(Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) })
 }

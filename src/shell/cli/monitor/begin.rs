@@ -1,7 +1,7 @@
 //! First message of `unitward monitor`: the units it watches. Also checks that there is a ward of
 //! the given name.
 
-use crate::core::config::names::is_meant;
+use crate::core::config::find_called;
 use crate::core::visible::visible;
 use crate::shell::cli::reports::table::counted;
 use crate::shell::survey::list::List;
@@ -45,8 +45,7 @@ fn of(list: &List, ward: Option<&str>) -> Option<Result<Begin, String>> {
         let all = if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) };
         return begin(None, format!("Watching {all}."));
     };
-    let by_name = list.wards.iter().find(|ward| ward.name == name);
-    if let Some(ward) = by_name.or_else(|| list.wards.iter().find(|ward| is_meant(&ward.unit, name))) {
+    if let Some(ward) = find_called(list.wards.iter(), name) {
         let (shown, unit, state) = (visible(&ward.name), visible(&ward.unit), ward.state.word());
         return begin(Some(&ward.name), format!("Watching {shown} ({unit}, {state})."));
     }

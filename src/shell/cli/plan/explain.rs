@@ -1,6 +1,6 @@
 //! `unitward plan --explain`: the events after a ward's death.
 
-use crate::core::config::{Problem, SourceFiles, UnitName, Ward, nearest};
+use crate::core::config::{Problem, SourceFiles, UnitName, Ward, find_called, nearest};
 use crate::core::explain::{Subject, explain as parts, text};
 use crate::core::unit::AdoptedUnit;
 use crate::core::visible::{visible, visible_lines};
@@ -60,9 +60,8 @@ pub(in crate::shell::cli) fn told(
         wards.extend(planned.ward.map(|ward| (ward, planned.adopted)));
     });
     let (settings, _) = files.settings();
-    let is_meant =
-        |(ward, _): &&(Ward, Option<AdoptedUnit>)| ward.name.as_str() == name || ward.unit().is_meant_by(name);
-    let Some((ward, adopted)) = wards.iter().find(is_meant) else {
+    let pairs = wards.iter().map(|(ward, adopted)| (ward, adopted));
+    let Some((ward, adopted)) = find_called(pairs, name) else {
         return Ok(Err(unknown(name, &wards)));
     };
     let members: Vec<(_, Vec<UnitName>)> =

@@ -152,6 +152,7 @@ fn attempt_of(attempt: &account::Attempt, died: u64) -> Attempt {
         result: match done.result {
             StepOutcome::Ok => "ok".to_owned(),
             StepOutcome::Failed => "failed".to_owned(),
+            StepOutcome::Dropped => "dropped".to_owned(),
         },
         begin_ms: Some(since(done.at).saturating_sub(done.ms)),
         ms: done.ms,

@@ -138,11 +138,11 @@ fn attempt_lanes(recovery: &Recovery, (number, attempt): (usize, &Attempt), last
         let from = step.begin_ms.unwrap_or(at);
         at = from.saturating_add(step.ms);
         let kind = match step.result.as_str() {
-            "failed" => Kind::Failed,
+            "failed" | "dropped" => Kind::Failed,
             _ if step.begin_ms.is_none() => Kind::Untimed,
             _ => Kind::Done,
         };
-        let label = if kind == Kind::Failed { "failed" } else { "" };
+        let label = if kind == Kind::Failed { step.result.as_str() } else { "" };
         let bars = vec![bar(from, at, kind, label)];
         lanes.push(Lane { label: words(step), rank: Rank::Step, bars });
     }
