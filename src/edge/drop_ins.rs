@@ -48,6 +48,16 @@ impl DropIns {
     }
 }
 
+impl DropIns {
+    /// The `[Service]` lines in the drop-ins of single instances of a template.
+    #[must_use]
+    pub fn lines_of_instances(&self, template: &UnitName) -> Vec<NativeLine> {
+        let names = self.of.iter().filter_map(|name| UnitName::new(name).ok());
+        let instances = names.filter(|unit| unit.template().as_ref() == Some(template));
+        instances.flat_map(|unit| self.service_lines(&unit)).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +80,11 @@ mod tests {
         assert_eq!(values("web.service"), ["1"]);
         assert_eq!(values("unitward-web-OnLimit.service"), ["2"]);
         assert!(values("other.service").is_empty());
+        write("etc/systemd/system/many@one.service.d/a.conf", "4");
+        let template = UnitName::new_or_template("many@.service").unwrap();
+        let of_one = DropIns::below(root.path()).lines_of_instances(&template);
+        assert_eq!(of_one.iter().map(|line| line.value.as_str()).collect::<Vec<_>>(), ["4"]);
+        assert!(values("many@two.service").is_empty());
         write("run/systemd/system/service.d/a.conf", "3");
         assert_eq!(values("other.service"), ["3"]);
         assert_eq!(values("web.service"), ["3", "1"]);

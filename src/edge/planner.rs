@@ -157,7 +157,8 @@ impl<'a> Planner<'a> {
     fn of_conditions(&self, ward: &Ward) -> BTreeMap<String, Vec<NativeLine>> {
         let names = unit::condition_services(ward);
         let with_lines = names.map(|name| {
-            let lines = UnitName::new(&name).map(|unit| self.drop_ins.service_lines(&unit)).unwrap_or_default();
+            let lines =
+                UnitName::new_or_template(&name).map(|unit| self.drop_ins.service_lines(&unit)).unwrap_or_default();
             (name, lines)
         });
         with_lines.filter(|(_, lines)| !lines.is_empty()).collect()

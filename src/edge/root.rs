@@ -12,7 +12,9 @@ mod reader;
 pub use reader::{below, resolve};
 
 use super::unit_files;
-use crate::core::config::{self, Assembly, Config, Problem, ReadWard, Settings, SourceFile, SourceFiles, Stacks};
+use crate::core::config::{
+    self, Assembly, Config, Problem, ReadWard, Settings, SourceFile, SourceFiles, Stacks, UnitName,
+};
 use chain::Walker;
 use reader::{Listing, Reader};
 use std::collections::HashMap;
@@ -110,8 +112,8 @@ impl<'a> Files<'a> {
     /// Reads the wards and passes each to `hand_over`, in the order of their files' names. They may
     /// name any of `stacks`.
     ///
-    /// But a ward that adopts `NAME.service` comes after `NAME.ward`, which may define that unit
-    /// and then takes precedence.
+    /// But one that adopts `NAME.service` comes after `NAME.ward`, which may define that unit and then has it, and so it is with an
+    /// instance and the ward of its template.
     pub fn wards(&mut self, stacks: &Stacks, hand_over: &mut dyn FnMut(ReadWard)) {
         let Self { reader, found, proposed } = self;
         let mut waiting: HashMap<String, Vec<ReadWard>> = HashMap::new();
@@ -119,8 +121,8 @@ impl<'a> Files<'a> {
             let files = reader.with_drop_ins(found, file);
             if let Some(mut read) = config::read_ward(&SourceFiles { name: name.to_owned(), files }, stacks) {
                 read.adopt_by_own_name(|alias| unit_files::own_name(reader.root, alias));
-                let namesake = read.adopts().map(|unit| [unit.stem(), ".ward"].concat());
-                match namesake.filter(|namesake| namesake > file && found.contains_key(namesake)) {
+                let namesakes = read.adopts().map(namesakes).into_iter().flatten();
+                match namesakes.into_iter().filter(|namesake| namesake > file && found.contains_key(namesake)).max() {
                     Some(namesake) => waiting.entry(namesake).or_default().push(read),
                     None => hand_over(read),
                 }
@@ -149,6 +151,12 @@ impl<'a> Files<'a> {
         self.reader.problems.extend(problems);
         (settings, files, self.reader.problems)
     }
+}
+
+/// The files of the wards that may define this unit.
+fn namesakes(unit: &UnitName) -> impl Iterator<Item = String> + use<> {
+    let names = [Some(unit.stem().to_owned()), unit.template().map(|template| template.stem().to_owned())];
+    names.into_iter().flatten().map(|stem| [&stem, ".ward"].concat())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::pid1::{self, Wanted};
 use super::record::WardState;
 use super::systemctl::{self, Wait};
 use super::{clock, root, series_file, triggers};
-use crate::core::config::{Ward, find_called, left_out, nearest};
+use crate::core::config::{UnitName, Ward, WardName, find_called, left_out, nearest, template};
 use crate::core::visible::is_visible;
 use std::collections::BTreeMap;
 use std::io;
@@ -75,7 +75,15 @@ impl Refusal {
 /// A sentence if there is none.
 pub fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<Subject, String> {
     if let Some((ward, unit)) = find_called(wards.iter(), name) {
-        return Ok(Subject { ward: ward.clone(), unit: unit.clone() });
+        return match ward.ends_with('@') {
+            true => Err(template::name_an_instance(ward)),
+            false => Ok(Subject { ward: ward.clone(), unit: unit.clone() }),
+        };
+    }
+    if let Some(instance) = wards.iter().find_map(|(ward, unit)| instance(ward, unit, name)) {
+        // The unit may have a ward of its own, by another name.
+        let own = wards.iter().find(|(_, unit)| **unit == instance.unit);
+        return Ok(own.map(|(ward, unit)| Subject { ward: ward.clone(), unit: unit.clone() }).unwrap_or(instance));
     }
     Err(match nearest(name, wards.keys().map(String::as_str)) {
         Some(other) => format!("There is no ward {name}, did you mean {other}?"),
@@ -86,7 +94,14 @@ pub fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<Subject, Str
     })
 }
 
-/// Finds a ward, as [`find`] does, in the configuration on the disk.
+/// The instance that is meant by `name`, where this is a template's ward and unit.
+fn instance(ward: &str, unit: &str, name: &str) -> Option<Subject> {
+    let (ward, unit) = (WardName::new(ward).ok()?, UnitName::new_or_template(unit).ok()?);
+    let instance = template::instance_meant_by(&ward, &unit, name)?;
+    Some(Subject { ward: ward.of_instance(instance)?.to_string(), unit: unit.of_instance(instance)?.to_string() })
+}
+
+/// The same in the configuration as it is on the disk.
 ///
 /// # Errors
 /// A sentence if there is none.
@@ -255,6 +270,26 @@ mod tests {
         }
         assert_eq!(find(&wards, "webb").unwrap_err(), "There is no ward webb, did you mean web?");
         assert!(find(&BTreeMap::new(), "web").unwrap_err().contains("daemon-reload"));
+    }
+
+    #[test]
+    fn an_instance_is_found_and_its_template_is_refused() {
+        let pairs = [("web@", "web@.service"), ("tty@", "getty@.service"), ("own", "getty@tty1.service")];
+        let wards = pairs.map(|(ward, unit)| (ward.to_owned(), unit.to_owned())).into();
+        for (name, ward, unit) in [
+            ("web@a\\x2db", "web@a\\x2db", "web@a\\x2db.service"),
+            ("web@a.service", "web@a", "web@a.service"),
+            ("getty@tty2", "tty@tty2", "getty@tty2.service"),
+            ("tty@tty1", "own", "getty@tty1.service"),
+        ] {
+            assert_eq!(find(&wards, name), Ok(Subject { ward: ward.into(), unit: unit.into() }), "{name}");
+        }
+        for template in ["web@", "getty@.service"] {
+            assert!(find(&wards, template).unwrap_err().contains("name one of its instances"), "{template}");
+        }
+        for none in ["web@a/b", "web@a b", "web"] {
+            assert!(find(&wards, none).unwrap_err().starts_with("There is no ward"), "{none}");
+        }
     }
 
     #[test]

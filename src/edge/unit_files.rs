@@ -29,11 +29,13 @@ pub(super) const DIRECTORIES: [&str; 5] = [
 /// drop-ins.
 #[must_use]
 pub fn beside(root: &Path, drop_ins: &DropIns, ward: &Ward) -> (Option<AdoptedUnit>, Option<Problem>) {
+    let of_instances = if ward.is_template() { drop_ins.lines_of_instances(&ward.unit()) } else { Vec::new() };
     let Form::Adopted(unit) = &ward.form else {
         let lines = drop_ins.service_lines(&ward.unit());
-        return ((!lines.is_empty()).then(|| AdoptedUnit::new(Vec::new(), lines)), None);
+        let has_any = !lines.is_empty() || !of_instances.is_empty();
+        return (has_any.then(|| AdoptedUnit { of_instances, ..AdoptedUnit::new(Vec::new(), lines) }), None);
     };
-    let found = read(root, unit);
+    let found = read(root, unit).map(|found| AdoptedUnit { of_instances, ..found });
     let missing = found.is_none().then(|| {
         let advice = "the ward takes effect when there is one; check the name";
         Problem { at: ward.unit_at.clone(), mistake: no_unit(unit, advice) }
@@ -69,8 +71,9 @@ fn no_unit(unit: &UnitName, advice: &'static str) -> Mistake {
 pub fn own_name(root: &Path, unit: &UnitName) -> Option<UnitName> {
     let link = files(unit).find(|path| exists(root, path))?;
     let target = fs::read_link(below(root, &link)).ok()?;
-    let own = UnitName::new(target.file_name()?.to_str()?).ok()?;
-    (own != *unit && own.suffix() == unit.suffix()).then_some(own)
+    let own = UnitName::new_or_template(target.file_name()?.to_str()?).ok()?;
+    let is_alias = own != *unit && own.suffix() == unit.suffix() && own.is_template() == unit.is_template();
+    is_alias.then_some(own)
 }
 
 /// Other directories of unit files on a host that is up: for output of other generators, and for
@@ -258,7 +261,7 @@ pub(super) fn drop_in_names(unit: &UnitName) -> Vec<String> {
     let prefix = unit.prefix();
     for (at, _) in prefix.char_indices().rev().filter(|(at, letter)| *letter == '-' && at + 1 < prefix.len()) {
         let (cut, suffix) = (&prefix[..=at], unit.suffix());
-        names.extend((!unit.instance().is_empty()).then(|| format!("{cut}@.{suffix}")));
+        names.extend(unit.stem().contains('@').then(|| format!("{cut}@.{suffix}")));
         names.push(format!("{cut}.{suffix}"));
     }
     names

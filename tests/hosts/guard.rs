@@ -101,9 +101,9 @@ on_both! {
         unit(&host, "broken.service", "[Service]\nRestart=always\n");
         unit(&host, "gone.service", SLEEPS);
         host.sh("systemctl daemon-reload; systemctl enable web; systemctl start many@one web.timer; systemctl mask --force gone 2>&1 || { rm /etc/systemd/system/gone.service; systemctl mask gone; }");
-        refused(&host, "many@", "loaded: many@one.service): \"unitward guard many@one.service\"");
-        let (ward, _, _) = guard(&host, &["many@one"]);
+        let (ward, beside, _) = guard(&host, &["many@one"]);
         assert!(ward.contains("An instance of many@.service") && ward.contains("Unit=many@one.service\n"), "{ward}");
+        assert!(beside.contains("\"unitward guard many@.service\" guards each of them"), "{beside}");
         refused(&host, "web.timer", "it starts web.service: \"unitward guard web.service\"");
         refused(&host, "multi-user.target", "unitward.stack(5)");
         refused(&host, "gone", "is masked (/etc/systemd/system/gone.service)");

@@ -80,6 +80,7 @@ mod stack_trouble;
 mod stacks;
 mod storm;
 mod telldus;
+mod templates;
 mod timeline;
 mod torture;
 mod trust;

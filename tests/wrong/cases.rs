@@ -137,7 +137,22 @@ pub(crate) const CASES: &[Case] = &[
     file!("unitward/t.ward", "[Ward]\nUnit=telldusd.service\n[Service]\nExecStart=/usr/bin/true\n", "2:6:", ["both", "keep one"], "ExecStart=/usr/bin/true\n" => ""),
     file!("unitward/web.ward", "[Service]\nExecStrt=/usr/bin/sleep infinity\n", "2:1:", ["unknown key", "did you mean \"ExecStart\"?", "ignored"], "ExecStrt" => "ExecStart"),
     file!("unitward/i.ward", "[Ward]\nUnit=idle.service\n", "2:6:", ["Restart=no", "write Restart=on-failure in [Service]"], "service\n" => "service\n[Service]\nRestart=on-failure\n"),
-    file!("unitward/g.ward", "[Ward]\nUnit=getty@.service\n[Service]\nRestart=always\n", "2:6:", ["template", "name@instance.service"], "getty@" => "getty@tty1"),
+    file!("unitward/g.ward", "[Ward]\nUnit=getty@.service\n[Service]\nRestart=always\n", "2:6:", ["template", "g@.ward"], "getty@" => "getty@tty1"),
+    file!("unitward/w@.ward", "[Ward]\nUnit=getty@tty1.service\n[Service]\nRestart=always\n", "2:6:", ["the ward's file is a template", "w.ward"], "getty@tty1" => "getty@"),
+    file!("unitward/w@.ward", "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n", "4:1:", ["a template itself is never started", "DefaultInstance="], "[Install]\n" => "[Install]\nDefaultInstance=one\n"),
+    Case {
+        files: &[
+            ("unitward/w@.ward", "[Service]\nExecStart=/usr/bin/sleep infinity\n"),
+            ("unitward/w@one.ward", "[Ward]\nUnit=%n\n"),
+        ],
+        at: "unitward/w@one.ward:2:6:",
+        says: &["w@one.service", "is an instance of w@.service", "let both wards define"],
+        mend: Mend::Write {
+            file: "unitward/w@one.ward",
+            wrong: "[Ward]\nUnit=%n",
+            right: "[Service]\nExecStart=/usr/bin/sleep infinity",
+        },
+    },
     file!("unitward/web.ward", "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nUpheldBy=multi-user.target\n", "", ["multi-user.target upholds web.service", "again and again", "WantedBy= in [Install]"], "UpheldBy" => "WantedBy"),
     Case {
         files: &[

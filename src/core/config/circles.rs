@@ -52,7 +52,7 @@ impl Circles {
             .map(|(unit, _)| unit.clone())
             .collect();
         if !targets.is_empty() {
-            self.edges.insert(ward.unit(), targets);
+            self.edges.insert(ward.unit().specified(), targets);
         }
         problems
     }
@@ -60,7 +60,8 @@ impl Circles {
     /// Returns the first condition of `ward` with a step that leads, over the wards before it, back
     /// to it.
     fn first_circle(&self, ward: &Ward) -> Option<(usize, Place, Vec<UnitName>)> {
-        let own = ward.unit();
+        // As the steps of a template name its instance.
+        let own = ward.unit().specified();
         for (position, condition) in ward.conditions.iter().enumerate() {
             for (target, at) in self.restarts(condition) {
                 if let Some(mut path) = path_between(&self.edges, target, &own) {

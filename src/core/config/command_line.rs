@@ -68,10 +68,15 @@ impl CommandLine {
     /// Replaces the specifiers that name the unit.
     #[must_use]
     pub fn for_unit(mut self, unit: &UnitName) -> Self {
+        self.name_unit(unit);
+        self
+    }
+
+    /// The same in place.
+    pub(super) fn name_unit(&mut self, unit: &UnitName) {
         for word in self.words.iter_mut().filter(|word| word.contains('%')) {
             *word = expand(word, unit);
         }
-        self
     }
 }
 
@@ -94,7 +99,7 @@ fn check_specifiers(text: &str) -> Result<(), Wrong> {
 }
 
 /// Replaces `%n`, `%N`, `%p`, `%i` by the parts of `unit`; other specifiers stay.
-fn expand(word: &str, unit: &UnitName) -> String {
+pub(super) fn expand(word: &str, unit: &UnitName) -> String {
     let mut out = String::with_capacity(word.len());
     let mut chars = word.chars();
     while let Some(c) = chars.next() {

@@ -185,6 +185,9 @@ pub enum Mistake {
         /// The ward that keeps it.
         other: String,
     },
+    /// A ward that cannot stand beside that of a template or of an instance; the sentence names both.
+    #[error("{0}; the ward is ignored")]
+    BesideTemplate(String),
     /// A ward for the unit of a stack.
     #[error(
         "{unit} is the unit of the stack in {stack}, whose end is nobody's death; name another unit in one of the two; this ward is ignored"
@@ -359,6 +362,7 @@ impl Mistake {
             | Self::TwoForms
             | Self::BadUnit { .. }
             | Self::Twice { .. }
+            | Self::BesideTemplate(_)
             | Self::WardOfStack { .. }
             | Self::StackName { .. }
             | Self::BadStackUnit { .. }

@@ -7,6 +7,7 @@ pub mod names;
 pub mod settings;
 pub mod stack;
 pub mod stacks;
+pub mod template;
 pub mod ward;
 
 pub mod condition;
@@ -145,6 +146,7 @@ pub fn read_ward(SourceFiles { name, files }: &SourceFiles, stacks: &Stacks) -> 
 pub struct Assembly {
     guarded: HashMap<UnitName, Arc<Path>>,
     stacks: HashMap<UnitName, Arc<Path>>,
+    templates: template::Neighbours,
     circles: Circles,
 }
 
@@ -154,6 +156,7 @@ impl Assembly {
     pub fn beside(stacks: &Stacks) -> Self {
         Self {
             guarded: HashMap::new(),
+            templates: template::Neighbours::default(),
             stacks: stacks.iter().map(|stack| (stack.unit(), stack.path.clone())).collect(),
             circles: Circles::beside(stacks),
         }
@@ -171,11 +174,12 @@ impl Assembly {
             let stack = self.stacks.get(&unit)?.display().to_string();
             Some(Mistake::WardOfStack { unit: unit.to_string(), stack })
         };
-        if let Some(mistake) = guarded.or_else(of_stack) {
+        if let Some(mistake) = guarded.or_else(of_stack).or_else(|| self.templates.refuse(&ward)) {
             problems.push(Problem { at: ward.unit_at, mistake });
             return (None, problems);
         }
         self.guarded.insert(unit, ward.path.clone());
+        self.templates.admit(&ward);
         problems.extend(self.circles.admit(&mut ward));
         (Some(ward), problems)
     }

@@ -6,6 +6,9 @@
 use super::wrong::{Wrong, nearest};
 use std::fmt;
 
+/// systemd's specifier for the name of an instance (systemd.unit(5)).
+const INSTANCE: &str = "%i";
+
 /// Longest unit name systemd accepts, in bytes.
 const UNIT_NAME_MAX: usize = 255;
 
@@ -67,7 +70,15 @@ impl UnitName {
         Ok(Self(name.to_owned()))
     }
 
-    /// Checks a configured name and suggests the name that may have been meant.
+    /// Checks `name`, which may be a template's: `name@.service`.
+    ///
+    /// # Errors
+    /// [`BadName`] tells which rule it breaks.
+    pub fn new_or_template(name: &str) -> Result<Self, BadName> {
+        or_template(Self::new(name), || Self(name.to_owned()))
+    }
+
+    /// The same for what somebody wrote: with the name that may have been meant.
     ///
     /// # Errors
     /// A [`Wrong`] that says what is wrong and what to write instead.
@@ -78,7 +89,24 @@ impl UnitName {
         })
     }
 
-    /// Returns true if `name` means this unit, see [`is_meant`].
+    /// The same where a template may stand.
+    ///
+    /// # Errors
+    /// What is wrong and what to write instead.
+    pub fn read_or_template(name: &str) -> Result<Self, Wrong> {
+        Self::new_or_template(name).or_else(|_| Self::read(name))
+    }
+
+    /// The same in a template's steps, where the instance may be left to systemd: `name@%i.service`.
+    ///
+    /// # Errors
+    /// What is wrong and what to write instead.
+    pub fn read_specified(name: &str) -> Result<Self, Wrong> {
+        Self::read(&name.replace(INSTANCE, "i"))?;
+        Ok(Self(name.to_owned()))
+    }
+
+    /// Whether somebody who writes `name` means it, as [`is_meant`] says.
     #[must_use]
     pub fn is_meant_by(&self, name: &str) -> bool {
         is_meant(&self.0, name)
@@ -114,7 +142,49 @@ impl UnitName {
         self.stem().split_once('@').map_or("", |(_, instance)| instance)
     }
 
-    /// Returns true if it names a service.
+    /// Whether it is a template: one file for many units.
+    #[must_use]
+    pub fn is_template(&self) -> bool {
+        is_template(self.stem())
+    }
+
+    /// The template that it is an instance of.
+    #[must_use]
+    pub fn template(&self) -> Option<Self> {
+        let is_instance = !self.instance().is_empty();
+        is_instance.then(|| Self([self.prefix(), "@.", self.suffix()].concat()))
+    }
+
+    /// The unit of this instance, where it is a template.
+    #[must_use]
+    pub fn of_instance(&self, instance: &str) -> Option<Self> {
+        self.is_template().then(|| Self::new(&self.with(instance)).ok()).flatten()
+    }
+
+    /// The name as a template's own lines say it, for each instance to read as its own: `name@%i.service`.
+    #[must_use]
+    pub fn specified(&self) -> Self {
+        if self.is_template() { Self(self.with(INSTANCE)) } else { self.clone() }
+    }
+
+    /// Whether the instance in it is left to systemd.
+    #[must_use]
+    pub fn is_specified(&self) -> bool {
+        self.instance() == INSTANCE
+    }
+
+    /// Puts this instance where it was left to systemd.
+    pub(super) fn name_instance(&mut self, instance: &str) {
+        if self.0.contains(INSTANCE) {
+            self.0 = self.0.replace(INSTANCE, instance);
+        }
+    }
+
+    fn with(&self, instance: &str) -> String {
+        [self.prefix(), "@", instance, ".", self.suffix()].concat()
+    }
+
+    /// Whether it names a service.
     #[must_use]
     pub fn is_service(&self) -> bool {
         self.0.ends_with(".service")
@@ -138,13 +208,32 @@ impl fmt::Display for UnitName {
 pub struct WardName(String);
 
 impl WardName {
-    /// Checks `name`, which must make a valid name when `.service` is added to it.
+    /// Checks `name`, which must make a valid name when `.service` is added to it. It may be a template's: `name@`.
     ///
     /// # Errors
     /// [`BadName`], the rule that the name breaks.
     pub fn new(name: &str) -> Result<Self, BadName> {
-        check_stem(name, name.len() + ".service".len())?;
-        Ok(Self(name.to_owned()))
+        let checked = check_stem(name, name.len() + ".service".len()).map(|()| Self(name.to_owned()));
+        or_template(checked, || Self(name.to_owned()))
+    }
+
+    /// Whether it is a template's, whose instances are wards.
+    #[must_use]
+    pub fn is_template(&self) -> bool {
+        is_template(&self.0)
+    }
+
+    /// The name of this instance, where it is a template's.
+    #[must_use]
+    pub fn of_instance(&self, instance: &str) -> Option<Self> {
+        let name = self.is_template().then(|| Self([&self.0, instance].concat()));
+        name.filter(|name| check_stem(&name.0, name.0.len() + ".service".len()).is_ok())
+    }
+
+    /// The name as a template's own lines say it: `name@%i`.
+    #[must_use]
+    pub fn specified(&self) -> Self {
+        if self.is_template() { Self([&self.0, INSTANCE].concat()) } else { self.clone() }
     }
 
     /// Returns the name as written.
@@ -206,7 +295,16 @@ impl fmt::Display for StackName {
     }
 }
 
-/// Returns the name with the suffix that was probably meant, if that makes a valid name.
+/// A template's name is right in all but one way.
+fn or_template<T>(checked: Result<T, BadName>, template: impl FnOnce() -> T) -> Result<T, BadName> {
+    if checked.as_ref().is_err_and(|why| *why == BadName::Template) { Ok(template()) } else { checked }
+}
+
+fn is_template(stem: &str) -> bool {
+    stem.split_once('@').is_some_and(|(_, instance)| instance.is_empty())
+}
+
+/// The name with the suffix that it may have been meant to have.
 fn with_suffix(name: &str) -> Option<String> {
     let meant = name.rsplit_once('.').and_then(|(stem, suffix)| Some((stem, nearest(suffix, SUFFIXES)?)));
     let (stem, suffix) = meant.unwrap_or((name, "service".to_owned()));

@@ -1,6 +1,6 @@
 //! From `Keyword=argument` to an [`Action`].
 
-use super::command_line::CommandLine;
+use super::command_line::{CommandLine, expand};
 use super::names::{StackName, UnitName};
 use super::step::{Action, Awaited, RebootGuard, Wait};
 use super::time_span;
@@ -26,9 +26,8 @@ const DEFAULT_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 /// # Errors
 /// A [`Wrong`] that says what is wrong and what to write instead.
 pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Action, Wrong> {
-    let named: Cow<'_, str> =
-        if argument.contains('%') { argument.replace("%n", own.as_str()).into() } else { argument.into() };
-    // An offset after the name is the same distance from the end as before the replacement of `%n`.
+    let named: Cow<'_, str> = if argument.contains('%') { expand(argument, own).into() } else { argument.into() };
+    // What is wrong after the name stands as far from the end as before the name was put in.
     let back = |wrong: Wrong| match (argument.len() + wrong.offset).checked_sub(named.len()) {
         Some(offset) if wrong.offset > 0 => Wrong { offset, ..wrong },
         _ => Wrong { offset: 0, ..wrong },
@@ -38,6 +37,9 @@ pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Acti
         "Restart" if named == own.as_str() => Ok(Action::RestartSelf),
         "Start" | "Stop" | "Reload" if named == own.as_str() => {
             Err("the ward's own unit can only be restarted, by Restart=%n".into())
+        }
+        "Restart" | "Start" | "Stop" | "Reload" | "Signal" if own.is_specified() => {
+            read_with(UnitName::read_specified, keyword, &named).map_err(back)
         }
         "Restart" | "Start" | "Stop" | "Reload" | "Signal" => read_built_in(keyword, &named).map_err(back),
         _ => read_built_in(keyword, argument),
@@ -49,6 +51,10 @@ pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Acti
 /// # Errors
 /// As [`read`].
 pub(crate) fn read_built_in(keyword: &str, argument: &str) -> Result<Action, Wrong> {
+    read_with(UnitName::read, keyword, argument)
+}
+
+fn read_with(unit: fn(&str) -> Result<UnitName, Wrong>, keyword: &str, argument: &str) -> Result<Action, Wrong> {
     match keyword {
         "Execute" => Err("a command is run, not read".into()),
         "Restart" => unit(argument).map(Action::Restart),
@@ -73,10 +79,6 @@ fn read_reboot(argument: &str) -> Result<Action, Wrong> {
             Err(Wrong::from(why).near(argument, ["yes", "force"]))
         }
     }
-}
-
-fn unit(argument: &str) -> Result<UnitName, Wrong> {
-    UnitName::read(argument)
 }
 
 fn stack(argument: &str) -> Result<StackName, Wrong> {
@@ -145,7 +147,7 @@ fn read_wait(argument: &str) -> Result<Wait, Wrong> {
     let awaited = match kind {
         "path" if what.starts_with('/') => Awaited::Path(what.to_owned()),
         "path" => return Err(Wrong::from("write an absolute path, as in path:/dev/nfs2 5s").moved(at)),
-        "unit" => Awaited::Unit(unit(what).map_err(|wrong| wrong.moved(at))?),
+        "unit" => Awaited::Unit(UnitName::read(what).map_err(|wrong| wrong.moved(at))?),
         "bus" if is_bus_name(what) => Awaited::Bus(what.to_owned()),
         "bus" => return Err(Wrong::from("write a well-known bus name, as in bus:org.example.Service 5s").moved(at)),
         "tcp" => Awaited::Tcp(tcp_address(what).map_err(|why| Wrong::from(why).moved(at))?),

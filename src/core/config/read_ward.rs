@@ -10,7 +10,7 @@ use super::syntax::{self, Section};
 use super::time_span;
 use super::ward::{Form, Native, NativeLine, OnLimit, Recovery, ReportOn, Ward};
 use super::wrong::{Wrong, nearest};
-use super::{SourceFile, Stacks, read_native};
+use super::{SourceFile, Stacks, read_native, template};
 
 pub(super) const WARD: [&str; 3] = ["Unit", "Stack", "Report"];
 const WARD_LATER: [&str; 1] = ["Group"];
@@ -54,12 +54,12 @@ pub(super) fn read(name: &WardName, files: &[SourceFile], stacks: &Stacks) -> (O
     draft.back_off();
     let unit_at = draft.unit.as_ref().map_or_else(|| Place::whole(main.path.clone()), |(_, at)| at.clone());
     let form = draft.form(name, main);
-    let stack = draft.stack(stacks);
+    let stack = draft.stack(name, stacks);
     let own = match &form {
         Some(Form::Adopted(unit)) => unit.clone(),
         _ => name.service(),
     };
-    let mut conditions = Conditions::new(own, stacks);
+    let mut conditions = Conditions::new(own.specified(), stacks);
     for section in &sections {
         if let Some((kind, label)) = read_condition::kind_of(&section.name) {
             conditions.add(section, kind, label);
@@ -141,7 +141,8 @@ impl Draft {
             (true, None) => Some(Form::Defined),
             (false, Some((value, at))) => {
                 let value = if value == "%n" { name.service().to_string() } else { value };
-                let wrong = match UnitName::read(&value) {
+                let wrong = match UnitName::read_or_template(&value) {
+                    Ok(unit) if unit.is_template() != name.is_template() => template::both_or_neither(name, &unit),
                     Ok(unit) if unit.is_service() => return Some(Form::Adopted(unit)),
                     Ok(unit) => {
                         let nearest = Some(format!("{}.service", unit.stem()));
@@ -169,10 +170,13 @@ impl Draft {
         }
     }
 
-    /// Returns the stack that the ward belongs to. Without one, `OnLimit=restart-stack` is reset to
-    /// the default.
-    fn stack(&mut self, stacks: &Stacks) -> Option<StackName> {
+    /// The stack it belongs to. What takes one is taken back where there is none.
+    fn stack(&mut self, name: &WardName, stacks: &Stacks) -> Option<StackName> {
         let stack = self.stack.take().and_then(|(value, at)| {
+            if let Some(wrong) = template::in_stack(name, &value, stacks) {
+                self.say(&at, Mistake::BadValue { key: "Stack".to_owned(), value, wrong });
+                return None;
+            }
             let found = StackName::new(&value).ok().filter(|name| stacks.get(name).is_some());
             if found.is_none() {
                 self.say(&at, Mistake::NoStack { nearest: stacks.nearest(&value), name: value });

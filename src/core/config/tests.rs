@@ -175,6 +175,6 @@ fn a_circle_of_restarts_costs_the_condition_that_closes_it() {
 
 #[test]
 fn a_name_that_cannot_name_a_unit_is_refused() {
-    let (wards, problems) = read(&[files("a b", &[DEFINED]), files("x@", &[DEFINED])]);
+    let (wards, problems) = read(&[files("a b", &[DEFINED]), files("@x", &[DEFINED])]);
     assert_eq!((wards.len(), problems.len()), (0, 2));
 }

@@ -15,6 +15,8 @@ pub struct AdoptedUnit {
     pub lines: Vec<NativeLine>,
     /// All `[Service]` lines of the drop-ins that sort after ours, which take precedence.
     pub later: Vec<NativeLine>,
+    /// Of a template those in the drop-ins of single instances: what one of them may be confined by.
+    pub of_instances: Vec<NativeLine>,
     /// `Type=`.
     pub kind: Option<String>,
     /// `Restart=`.
@@ -72,6 +74,7 @@ impl AdoptedUnit {
         Self {
             lines: Vec::new(),
             later: Vec::new(),
+            of_instances: Vec::new(),
             kind: value(service, "Type").map(str::to_owned),
             restart: value(service, "Restart").map(str::to_owned),
             rooted: rooted(service),

@@ -1,4 +1,5 @@
-//! The service of a condition that is not part of a start: `unitward-WARD-CONDITION.service`.
+//! The service of a condition that is not part of a start: `unitward-WARD-CONDITION.service`, of a template's ward
+//! `unitward-PREFIX-CONDITION@.service`.
 
 use super::confined;
 use super::lists::{self, COMMAND_TIMEOUT, HelperLine, List, Site, Writer};
@@ -22,9 +23,15 @@ pub fn names(ward: &Ward) -> impl Iterator<Item = String> {
     alone(ward).map(move |condition| lists::service_name(ward, condition))
 }
 
-/// Renders one service for each such condition.
-pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> impl Iterator<Item = Output> {
-    alone(ward).map(move |condition| service(ward, condition, beside))
+/// One service for each such condition of a ward, whose files have these names; `lines`: the same as its lines say it.
+pub(super) fn render(ward: &Ward, lines: &Ward, beside: Beside<'_>) -> impl Iterator<Item = Output> {
+    names(ward).zip(alone(lines)).map(move |(name, condition)| service(lines, condition, Named { name, beside }))
+}
+
+/// The name of a service, and what its file must know beside the ward.
+struct Named<'a> {
+    name: String,
+    beside: Beside<'a>,
 }
 
 fn alone(ward: &Ward) -> impl Iterator<Item = &Condition> {
@@ -70,8 +77,7 @@ fn write_forgiving<'a>(text: &mut String, lines: impl IntoIterator<Item = &'a Na
     }
 }
 
-fn service(ward: &Ward, condition: &Condition, beside: Beside<'_>) -> Output {
-    let name = lists::service_name(ward, condition);
+fn service(ward: &Ward, condition: &Condition, Named { name, beside }: Named<'_>) -> Output {
     let needed = Needed::of(condition);
     // The lines of the ward's own unit, its own files and drop-ins included.
     let all = ServiceLines::of(ward, beside.adopted).iter().filter(|line| needed.has(&line.key));

@@ -210,10 +210,13 @@ pub fn service_name(ward: &Ward, condition: &Condition) -> String {
     condition_service_name(ward.name.as_str(), &condition.id)
 }
 
-/// Returns that name for a ward and a condition given by name.
+/// The same by names. Of a template's ward it is a template, and of an instance's that instance of it.
 #[must_use]
 pub fn condition_service_name(ward: &str, condition: &str) -> String {
-    ["unitward-", ward, "-", condition, ".service"].concat()
+    match ward.split_once('@') {
+        None => ["unitward-", ward, "-", condition, ".service"].concat(),
+        Some((prefix, instance)) => ["unitward-", prefix, "-", condition, "@", instance, ".service"].concat(),
+    }
 }
 
 /// A step, or an `Else…` step below it.

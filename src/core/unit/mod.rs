@@ -24,6 +24,7 @@ mod excluded;
 mod hidden;
 mod install;
 mod lists;
+mod names;
 mod no_exec;
 mod pid_file;
 mod refused;
@@ -38,6 +39,7 @@ pub use adopted::{AdoptedUnit, ServiceLines};
 pub use condition_service::names as condition_services;
 pub use excluded::mark_of;
 pub use lists::{HELPER, condition_service_name, service_name, stands_alone};
+pub use names::Names;
 pub use refused::refused;
 pub use sight::Sight;
 pub use stack_unit::outputs as stack_outputs;
@@ -45,8 +47,8 @@ pub use timeouts::{DefaultTimeouts, Timeout};
 pub use words::words;
 
 use super::config::ward::NativeLine;
-use super::config::{Mistake, Place, Problem, UnitName, Ward};
-use std::collections::{BTreeMap, HashSet};
+use super::config::{Problem, UnitName, Ward};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One thing to write, its path relative to the generator's directory.
@@ -79,41 +81,7 @@ pub enum Content {
     Link(String),
 }
 
-/// The names of everything written so far.
-#[derive(Debug, Default)]
-pub struct Names(HashSet<String>);
-
-impl Names {
-    /// Takes the names of the next ward's units.
-    ///
-    /// # Errors
-    /// The problem, if one of them is taken; nothing of that ward may then be written.
-    pub fn admit(&mut self, ward: &Ward) -> Result<(), Box<Problem>> {
-        let names: Vec<_> = std::iter::once(ward_unit::path(ward)).chain(condition_service::names(ward)).collect();
-        if let Some(twice) = names.iter().find(|name| self.0.contains(*name)) {
-            let at = Place::whole(ward.path.clone());
-            return Err(Box::new(Problem { at, mistake: Mistake::Collision { unit: twice.clone() } }));
-        }
-        self.0.extend(names);
-        Ok(())
-    }
-}
-
-impl Names {
-    /// Takes the name of an alias.
-    ///
-    /// # Errors
-    /// A warning, if an earlier ward has it; the link may then not be written.
-    pub fn admit_alias(&mut self, ward: &Ward, alias: &Output) -> Result<(), Box<Problem>> {
-        if self.0.insert(["late/", &alias.path].concat()) {
-            return Ok(());
-        }
-        let text = format!("the alias {} belongs to another ward already and is left out here", alias.path);
-        Err(Box::new(Problem { at: Place::whole(ward.path.clone()), mistake: Mistake::Warning(text) }))
-    }
-}
-
-/// Facts about a ward's unit that the ward itself does not contain.
+/// What a ward's unit must know that the ward does not say.
 #[derive(Debug, Clone, Copy)]
 pub struct Beside<'a> {
     /// Settings in the files of the unit it adopts, or in the drop-ins of the one it defines.
@@ -130,10 +98,11 @@ pub struct Beside<'a> {
 /// effect.
 #[must_use]
 pub fn outputs(ward: &Ward, beside: Beside<'_>) -> (Vec<Output>, Vec<Problem>) {
-    let (text, mut problems) = ward_unit::render(ward, beside);
+    let lines = ward.specified();
+    let (text, mut problems) = ward_unit::render(&lines, beside);
     let path = ward_unit::path(ward);
     let mut outputs = vec![Output { rank: Rank::Normal, path, content: Content::File(text) }];
-    outputs.extend(condition_service::render(ward, beside));
+    outputs.extend(condition_service::render(ward, &lines, beside));
     let (links, wrong) = install::links(ward);
     outputs.extend(links);
     problems.extend(wrong);

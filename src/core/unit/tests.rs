@@ -6,9 +6,15 @@ use std::path::Path;
 
 /// Reads a ward as `/etc/unitward/w.ward`.
 pub(super) fn ward(text: &str) -> Ward {
-    let files = vec![SourceFile { path: Path::new("/etc/unitward/w.ward").into(), text: text.to_owned() }];
+    named("w", text)
+}
+
+/// The ward in `/etc/unitward/NAME.ward`.
+pub(super) fn named(name: &str, text: &str) -> Ward {
+    let path = Path::new("/etc/unitward").join([name, ".ward"].concat());
+    let files = vec![SourceFile { path: path.into(), text: text.to_owned() }];
     let stacks = Stacks::default();
-    let read = read_ward(&SourceFiles { name: "w".to_owned(), files }, &stacks).unwrap();
+    let read = read_ward(&SourceFiles { name: name.to_owned(), files }, &stacks).unwrap();
     let (ward, problems) = Assembly::beside(&stacks).admit(read);
     ward.unwrap_or_else(|| panic!("{problems:?}"))
 }

@@ -110,7 +110,8 @@ impl Lines {
     fn of(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Self {
         // A unit without a file of its own is unknown.
         let is_known = ward.form == Form::Defined || adopted.is_some();
-        let service = is_known.then(|| ServiceLines::of(ward, adopted).iter());
+        let of_instances = adopted.into_iter().flat_map(|unit| &unit.of_instances);
+        let service = is_known.then(|| ServiceLines::of(ward, adopted).iter().chain(of_instances));
         let writer = Writer::new(ward, Site::Ward, service);
         let (mut before, mut after, mut stop) = (List::default(), List::default(), List::default());
         // [OnRestart] follows a restart with all its steps, so its steps come last.

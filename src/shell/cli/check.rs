@@ -7,6 +7,7 @@
 mod absent;
 mod broker;
 mod dependants;
+mod instances;
 pub(super) mod json;
 mod keys;
 mod mentions;
@@ -83,6 +84,7 @@ fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Che
             checked.problems.extend(undone::warnings(below, &ward, &outputs));
             checked.problems.extend(root_commands::warnings(below, &ward, adopted.as_ref()));
             checked.problems.extend(user_reach::warnings(&ward, adopted.as_ref()));
+            checked.problems.extend(instances::warnings(below, &ward, adopted.as_ref()));
             checked.problems.extend(own_ground::warning(&ward, adopted.as_ref()));
             checked.problems.extend(not_stopped::warning(below, &ward));
             if unit_files::has_system(below) {

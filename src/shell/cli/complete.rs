@@ -10,14 +10,17 @@
 use super::guard;
 use super::reports;
 use super::reports::time;
+use crate::core::config::Config;
 use crate::core::visible::visible;
-use crate::edge::{clock, root};
+use crate::edge::{clock, record, root, systemctl};
 use crate::shell::survey::reports::document::Document;
 use clap::builder::ValueHint;
 use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Bash, CompleteEnv, Fish, Shells, Zsh};
 use jiff::tz::TimeZone;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Environment variable that makes the program answer the shell that it names, instead of running a
@@ -69,13 +72,31 @@ fn with_values(argument: Arg, which: fn() -> Vec<CompletionCandidate>) -> Arg {
 
 fn wards_and_stacks() -> Vec<CompletionCandidate> {
     let (config, _) = root::load(Path::new("/"));
-    let wards = config.wards.iter().map(|ward| ward.name.as_str());
-    wards.chain(config.stacks.iter().map(|stack| stack.name.as_str())).map(CompletionCandidate::new).collect()
+    let wards = config.wards.iter().map(|ward| ward.name.to_string()).chain(instances(&config));
+    wards.chain(config.stacks.iter().map(|stack| stack.name.to_string())).map(CompletionCandidate::new).collect()
 }
 
 fn wards() -> Vec<CompletionCandidate> {
     let (config, _) = root::load(Path::new("/"));
-    config.wards.iter().map(|ward| CompletionCandidate::new(ward.name.as_str())).collect()
+    // Of a template one instance is excluded, not all of them.
+    let wards = config.wards.iter().filter(|ward| !ward.is_template()).map(|ward| ward.name.to_string());
+    wards.chain(instances(&config)).map(CompletionCandidate::new).collect()
+}
+
+/// The instances of templates that are loaded or have left records since boot.
+fn instances(config: &Config) -> BTreeSet<String> {
+    let templates = config.wards.iter().filter(|ward| ward.is_template());
+    let patterns: Vec<_> = templates.map(|ward| format!("{}@*.service", ward.unit().prefix())).collect();
+    if patterns.is_empty() {
+        return BTreeSet::new();
+    }
+    let patterns: Vec<_> = patterns.iter().map(String::as_str).collect();
+    let loaded = systemctl::loaded_services(&patterns).unwrap_or_default();
+    let instance = |name: &String| match config.ward_meant_by(name)? {
+        Cow::Owned(ward) => Some(ward.name.to_string()),
+        Cow::Borrowed(_) => None,
+    };
+    loaded.into_iter().chain(record::wards()).filter_map(|name| instance(&name)).collect()
 }
 
 fn stacks() -> Vec<CompletionCandidate> {

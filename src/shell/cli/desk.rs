@@ -159,7 +159,7 @@ pub(super) const fn colour(state: State) -> &'static str {
     match state {
         State::Failed | State::Excluded | State::Missing | State::Broken => "31",
         State::Starting | State::Restarting | State::Recovering | State::Stopping | State::NotLoaded => "33",
-        State::Running | State::Done | State::Stopped | State::Masked => "",
+        State::Running | State::Done | State::Stopped | State::Template | State::Masked => "",
     }
 }
 

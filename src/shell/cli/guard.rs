@@ -39,7 +39,9 @@ pub(super) struct Arguments {
 /// A ward that fits, and its effects beside the others.
 struct Fitting {
     unit: UnitName,
-    /// Path of the ward's file.
+    /// The unit itself, or an instance of a template.
+    one: UnitName,
+    /// Where it would stand.
     path: PathBuf,
     proposal: Proposal,
     /// Description of the events after a death of the unit.
@@ -63,6 +65,9 @@ pub(super) fn guard(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     if let Some(alias) = &asked.alias {
         complain(&format!("{alias} is another name of {}.", fitting.unit));
+    }
+    if let Some(template) = fitting.unit.template() {
+        complain(&format!("This is for one instance: \"unitward guard {template}\" guards each of them."));
     }
     if !arguments.write {
         show(&fitting, arguments)?;
@@ -98,7 +103,7 @@ fn fit(asked: &Asked) -> anyhow::Result<Result<Fitting, String>> {
         return Ok(Err(format!("A ward {name} for {unit} would not take effect:\n{}", why.join("\n"))));
     }
     let told = plan::explain::told(Path::new("/"), &name, Some(&ward))?;
-    Ok(told.map(|told| Fitting { unit, path, proposal, explanation: told.text, problems }))
+    Ok(told.map(|told| Fitting { unit, one: asked.one.clone(), path, proposal, explanation: told.text, problems }))
 }
 
 /// Prints the ward on standard output, so that it can be redirected into a file, and everything

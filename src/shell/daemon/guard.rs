@@ -1,7 +1,8 @@
 //! The units that the daemon guards and watches, looked up by unit name.
 
 use super::systemd::{UnitAt, WatchList};
-use crate::core::config::{Config, ReportOn};
+use crate::core::config::{Config, ReportOn, template};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 /// The wards by unit, and the patterns of watched units without a ward.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
+    /// By unit; a template's ward counts for each instance that has none of its own.
     wards: HashMap<String, Guarded>,
     /// The wards' units, by the wards' names.
     units: Arc<BTreeMap<String, String>>,
@@ -109,9 +111,20 @@ impl Guard {
         self.watch.covers(unit)
     }
 
-    /// Returns the name of the ward that guards this unit.
-    pub(super) fn ward(&self, unit: &str) -> Option<&str> {
-        self.guarded(unit).map(|guarded| guarded.ward.as_str())
+    /// The ward that guards this unit.
+    pub(super) fn ward(&self, unit: &str) -> Option<Cow<'_, str>> {
+        if let Some(guarded) = self.of_its_own(unit) {
+            return Some(Cow::Borrowed(&guarded.ward));
+        }
+        let (template, instance) = template::split(unit)?;
+        Some(Cow::Owned([&self.wards.get(&template)?.ward, instance].concat()))
+    }
+
+    /// Whether there is a ward of this name, be it an instance's.
+    pub(super) fn has_ward(&self, name: &str) -> bool {
+        let of_template = || name.split_once('@').filter(|(_, instance)| !instance.is_empty());
+        let is_there = |(prefix, _): (&str, &str)| self.units.contains_key(&[prefix, "@"].concat());
+        self.units.contains_key(name) || of_template().is_some_and(is_there)
     }
 
     /// Returns true if only the run record tells an asked end of this unit from a crash: a restart
@@ -141,15 +154,16 @@ impl Guard {
         self.guarded(unit).map_or(ReportOn::Abnormal, |guarded| guarded.report)
     }
 
-    /// Returns the name of this unit in reports: its ward, or its name without the suffix.
-    pub(super) fn report_name<'n>(&'n self, unit: &'n str) -> &'n str {
-        self.ward(unit).unwrap_or(unit.strip_suffix(".service").unwrap_or(unit))
+    /// What a report calls this unit: its ward, or its name without the suffix.
+    pub(super) fn report_name<'n>(&'n self, unit: &'n str) -> Cow<'n, str> {
+        self.ward(unit).unwrap_or(Cow::Borrowed(unit.strip_suffix(".service").unwrap_or(unit)))
     }
 
-    /// Returns the wards' units that are not listed: not loaded, or listed under another name.
+    /// The wards' units that are not listed: not loaded, or listed under another name. Nobody can ask for a template.
     pub(super) fn not_among(&self, listed: &[UnitAt]) -> Vec<String> {
         let names: std::collections::HashSet<_> = listed.iter().map(|at| at.unit.as_str()).collect();
-        self.wards.keys().filter(|unit| !names.contains(unit.as_str())).cloned().collect()
+        let missing = self.wards.keys().filter(|unit| !names.contains(unit.as_str()) && !unit.contains("@."));
+        missing.cloned().collect()
     }
 
     /// Learns that `asked` is an alias of `own`; `true`: the watch list changed.
@@ -163,6 +177,10 @@ impl Guard {
     }
 
     fn guarded(&self, unit: &str) -> Option<&Guarded> {
+        self.of_its_own(unit).or_else(|| self.wards.get(&template::split(unit)?.0))
+    }
+
+    fn of_its_own(&self, unit: &str) -> Option<&Guarded> {
         self.wards.get(self.aliases.get(unit).map_or(unit, String::as_str))
     }
 
@@ -170,5 +188,37 @@ impl Guard {
         let units = self.wards.keys().chain(self.aliases.keys()).cloned();
         let stacks = self.stacks.keys().cloned();
         self.watch = Arc::new(WatchList::new(units, stacks, self.patterns.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::root;
+
+    #[test]
+    fn an_instance_is_its_templates_unless_it_has_a_ward_of_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::create_dir_all(root.path().join("etc/unitward")).unwrap();
+            std::fs::write(root.path().join("etc/unitward").join(name), text).unwrap();
+        };
+        write("work@.ward", "[Ward]\nUnit=job@.service\nReport=death\n");
+        write("own.ward", "[Ward]\nUnit=job@own.service\nReport=no\n");
+        let (config, _) = root::load(root.path());
+        let (guard, _) = Guard::new(&config);
+        let check = |unit: &str, ward: Option<&str>, report: ReportOn| {
+            assert_eq!((guard.ward(unit).as_deref(), guard.reports_on(unit)), (ward, report), "{unit}");
+            assert_eq!(guard.covers(unit), ward.is_some(), "{unit}");
+            assert!(ward.is_none_or(|ward| guard.has_ward(ward)), "{unit}");
+        };
+        check("job@a.service", Some("work@a"), ReportOn::Death);
+        check("job@a@b\\x2d.service", Some("work@a@b\\x2d"), ReportOn::Death);
+        check("job@own.service", Some("own"), ReportOn::No);
+        check("work@a.service", None, ReportOn::Abnormal);
+        check("job@a.timer", None, ReportOn::Abnormal);
+        check("job.service", None, ReportOn::Abnormal);
+        assert_eq!(guard.report_name("job@a.service"), "work@a");
+        assert_eq!(guard.not_among(&[]), ["job@own.service"], "a template cannot be asked about");
     }
 }

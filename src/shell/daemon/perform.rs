@@ -17,10 +17,10 @@ use crate::core::config::Config;
 use crate::core::crash::report::UNKNOWN;
 use crate::edge::coredump;
 use crate::edge::exclusion::{self, Standing};
-use crate::edge::record::WardState;
+use crate::edge::record::{self, WardState};
 use crate::shell::news::News;
 use sd_notify::NotifyState;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::path::Path;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{error, warn};
@@ -55,11 +55,13 @@ impl World {
         match action {
             Action::LoadConfiguration => {
                 let (config, identity) = load_configuration(Path::new(ROOT));
-                let names = config.wards.iter().map(|ward| ward.name.as_str());
-                // The states of their units are unknown yet; a start in the record has ended an
-                // exclusion.
+                let known: HashSet<&str> = config.wards.iter().map(|ward| ward.name.as_str()).collect();
+                let is_instance = |name: &str| name.contains('@') && config.ward_meant_by(name).is_some();
+                let is_ward = |name: &String| known.contains(name.as_str()) || is_instance(name);
+                let names = record::wards().into_iter().filter(is_ward);
+                // Nobody knows yet how their units stand; a start that was written down has ended an exclusion.
                 let excluded = names.filter(|ward| exclusion::of(&WardState::of(ward), Standing::Down).is_some());
-                let excluded = excluded.map(str::to_owned).collect();
+                let excluded = excluded.collect();
                 self.inbox.push_back(Event::Configured(Box::new(config), Box::new(identity), excluded));
             }
             Action::Watch(list) => {

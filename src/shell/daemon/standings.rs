@@ -29,7 +29,7 @@ impl Standings {
     pub(super) fn configured(&mut self, scene: Scene<'_>, excluded: Vec<String>) {
         self.states.retain(|unit, _| scene.rules.guard.ward(unit).is_some());
         self.excluded.extend(excluded);
-        self.excluded.retain(|ward| scene.rules.guard.units().contains_key(ward));
+        self.excluded.retain(|ward| scene.rules.guard.has_ward(ward));
     }
 
     /// Takes in the state of a unit.
@@ -40,16 +40,16 @@ impl Standings {
         if before.as_ref() == Some(&state) {
             return Vec::new();
         }
-        let readmitted = state.is_a_start() && self.excluded.remove(ward);
+        let readmitted = state.is_a_start() && self.excluded.remove(&*ward);
         if before.is_none() {
             return Vec::new();
         }
         let mut actions = Vec::new();
         if readmitted {
-            actions.push(readmission(ward, BY_START));
+            actions.push(readmission(&ward, BY_START));
         }
         actions.push(announce(News::StateChanged(news::StateChanged {
-            ward: ward.to_owned(),
+            ward: ward.into_owned(),
             unit: unit.to_owned(),
             state: state.active,
             substate: state.sub,

@@ -3,23 +3,25 @@
 //! A ward whose file has a mistake is not in the configuration; a question for it is answered with
 //! a reference to `unitward check`.
 
-use crate::core::config::{Config, Problem, find_called, left_out, nearest};
+use crate::core::config::{Config, Problem, left_out, nearest, template};
 use crate::edge::unit_files;
 use std::path::Path;
 
 /// Returns the name that reports use for the ward, stack or watched unit of this name below `root`;
 /// `None`: there is none.
 pub(in crate::shell) fn in_reports(config: &Config, name: &str, root: &Path) -> Option<String> {
-    let ward = find_called(config.wards.iter(), name);
-    if let Some(ward) = ward.filter(|ward| ward.name.as_str() == name) {
-        return Some(ward.name.to_string());
+    let wards = || config.wards.iter();
+    let ward = wards().find(|ward| ward.name.as_str() == name);
+    if let Some(ward) = ward {
+        // Its instances are reported, each by its own name.
+        return (!ward.is_template()).then(|| ward.name.to_string());
     }
     let is_stack = |called: &str, identifier: &str, unit: &str| [called, identifier, unit].contains(&name);
     let mut stacks = config.stacks.iter();
     if let Some(stack) = stacks.find(|stack| is_stack(stack.name.as_str(), &stack.identifier, stack.unit().as_str())) {
         return Some(stack.identifier.clone());
     }
-    if let Some(ward) = ward {
+    if let Some(ward) = config.ward_meant_by(name).filter(|ward| !ward.is_template()) {
         return Some(ward.name.to_string());
     }
     let unit = [name.strip_suffix(".service").unwrap_or(name), ".service"].concat();
@@ -40,6 +42,9 @@ fn exists(root: &Path, unit: &str) -> bool {
 pub(in crate::shell) fn unknown(config: &Config, problems: &[Problem], name: &str) -> String {
     if let Some(why) = left_out(problems, name) {
         return why;
+    }
+    if let Some(ward) = config.ward_meant_by(name).filter(|ward| ward.is_template()) {
+        return template::name_an_instance(ward.name.as_str());
     }
     let named = config.wards.iter().map(|ward| ward.name.as_str());
     let candidates = named.chain(config.stacks.iter().map(|stack| stack.name.as_str()));

@@ -66,8 +66,9 @@ pub(in crate::shell) enum State {
     Recovering,
     /// It is being stopped.
     Stopping,
-    /// It is down, and systemd does not count that as a failure: on request, after a clean end, or
-    /// since it never started.
+    /// It is a template: its instances are the wards that run.
+    Template,
+    /// It is down because somebody asked for it, or was never up.
     Stopped,
     /// It is down, and systemd counts that as a failure and does not restart it.
     Failed,
@@ -93,6 +94,7 @@ impl State {
             Self::Restarting => "restarting",
             Self::Recovering => "recovering",
             Self::Stopping => "stopping",
+            Self::Template => "template",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
             Self::Excluded => "excluded",
@@ -172,6 +174,7 @@ pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
     let (unit, book) = (scene.unit(&ward.unit()), scene.book(ward));
     let needs_reload = scene.stale.contains_key(&ward.unit());
     let state = match state(unit, book, needs_reload) {
+        _ if ward.is_template() => State::Template,
         State::Recovering if still_waits(unit, book, scene.epoch) => State::Restarting,
         state => state,
     };

@@ -10,6 +10,7 @@
 mod acts;
 mod ask;
 pub(super) mod called;
+mod instances;
 mod line;
 pub(super) mod list;
 mod memory;

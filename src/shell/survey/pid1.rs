@@ -141,11 +141,10 @@ pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<V
     Ok(listed.into_iter().map(seen).collect())
 }
 
-/// Returns the loaded services with their names, including those that are only referred to and do
-/// not exist.
-pub(super) async fn services(bus: &Connection) -> anyhow::Result<Vec<(String, UnitSeen)>> {
+/// The loaded services that match one of these patterns, with their names, those that are referred to and not there too.
+pub(super) async fn services(bus: &Connection, patterns: &[&str]) -> anyhow::Result<Vec<(String, UnitSeen)>> {
     let states: [&str; 0] = [];
-    let reply = call(bus, (MANAGER_PATH, MANAGER, "ListUnitsByPatterns"), &(&states[..], &["*.service"][..])).await?;
+    let reply = call(bus, (MANAGER_PATH, MANAGER, "ListUnitsByPatterns"), &(&states[..], patterns)).await?;
     let listed: Vec<Listed> = reply.body().deserialize().context("failed to read systemd's list of units")?;
     Ok(listed.into_iter().map(|unit| (unit.0.clone(), seen(unit))).collect())
 }

@@ -1,6 +1,7 @@
 //! Input of the answers about wards and stacks: configuration, unit data from PID 1 and run
 //! records, each read once.
 
+use super::instances;
 use super::pid1::{self, UnitSeen};
 use crate::core::config::{Config, Problem, Stack, UnitName, Ward, find_called};
 use crate::core::recovery::Series;
@@ -10,7 +11,8 @@ use crate::edge::planner::Planner;
 use crate::edge::record::{Present, RunRecord, StartKind, Totals, WardState};
 use crate::edge::root::Files;
 use crate::edge::{clock, series_file, up};
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 use zbus::Connection;
@@ -131,7 +133,10 @@ impl Scene {
     /// # Errors
     /// PID 1 does not answer.
     pub(super) async fn look(&mut self, bus: &Connection, (depth, chosen): (Depth, &Chosen)) -> anyhow::Result<()> {
-        let wards: Vec<&Ward> = self.config.wards.iter().filter(|ward| chosen.has_ward(ward)).collect();
+        self.add_instances(&instances::known(bus, &self.config, chosen).await?);
+        // A template is no unit that PID 1 could be asked about.
+        let is_unit = |ward: &&Ward| chosen.has_ward(ward) && !ward.is_template();
+        let wards: Vec<&Ward> = self.config.wards.iter().filter(is_unit).collect();
         let stacks = self.config.stacks.iter().filter(|stack| chosen.has_stack(stack));
         let mut names: Vec<String> = wards.iter().map(|ward| ward.unit().to_string()).collect();
         names.extend(stacks.map(|stack| stack.unit().to_string()));
@@ -158,8 +163,23 @@ impl Scene {
         Ok(())
     }
 
-    /// Sets the time since which runs are up whose records do not have it, because no line of their
-    /// units notes it.
+    /// Puts these instances of templates beside the wards.
+    fn add_instances(&mut self, names: &BTreeSet<String>) {
+        let Self { config, stale, .. } = self;
+        let mut instances = BTreeMap::new();
+        for name in names {
+            let Some(Cow::Owned(ward)) = config.ward_meant_by(name) else { continue };
+            let template = ward.unit().template();
+            if let Some(outputs) = template.and_then(|template| stale.get(&template)).cloned() {
+                stale.insert(ward.unit(), outputs);
+            }
+            instances.insert(ward.name.to_string(), ward);
+        }
+        config.wards.extend(instances.into_values());
+        config.wards.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+    }
+
+    /// Notes which runs are up whose records do not say so, because no line of their units does.
     async fn complete(&mut self, bus: &Connection) {
         let Self { config, units, books, .. } = self;
         let is_open = |book: &Book| book.latest().is_some_and(up::is_open);
@@ -260,7 +280,7 @@ impl Chosen {
         if let Some(stack) = stacks.find(|stack| stack.name.as_str() == name || stack.unit().as_str() == name) {
             return Some(Self::Stack(stack.name.to_string()));
         }
-        ward.map(|ward| Self::Ward(ward.name.to_string()))
+        config.ward_meant_by(name).map(|ward| Self::Ward(ward.name.to_string()))
     }
 }
 

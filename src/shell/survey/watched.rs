@@ -26,7 +26,9 @@ pub(super) async fn look(bus: &Connection, config: &Config) -> anyhow::Result<Ve
     let named: Vec<String> = patterns.iter().filter(|text| !text.contains(['*', '?', '['])).cloned().collect();
     let mut units = BTreeMap::new();
     if named.len() < patterns.len() {
-        units.extend(pid1::services(bus).await?.into_iter().filter(|(_, unit)| unit.load != "not-found"));
+        units.extend(
+            pid1::services(bus, &["*.service"]).await?.into_iter().filter(|(_, unit)| unit.load != "not-found"),
+        );
     }
     if !named.is_empty() {
         let seen = pid1::list(bus, &named).await?;

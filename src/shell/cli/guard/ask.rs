@@ -6,7 +6,7 @@ use crate::core::config::UnitName;
 use crate::core::config::names::BadName;
 use crate::core::proposal::{Found, Main, StartLimit};
 use crate::edge::pid1::{self, Properties, Wanted};
-use crate::edge::up;
+use crate::edge::{systemctl, up};
 use anyhow::Context as _;
 use std::time::Duration;
 
@@ -34,10 +34,15 @@ const OF_UNIT: [&str; 16] = [
 const OF_SERVICE: [&str; 8] =
     ["Type", "Restart", "RestartUSec", "WatchdogUSec", "PIDFile", "RemainAfterExit", "User", "MainPID"];
 
+/// The instance that is asked about where none is loaded.
+const ANY: &str = "unitward";
+
 /// A unit that could be guarded.
 pub(super) struct Asked {
     pub(super) found: Found,
-    /// The requested name, if it is an alias.
+    /// The unit that PID 1 was asked about: of a template an instance.
+    pub(super) one: UnitName,
+    /// The name that was asked for, where it is an alias.
     pub(super) alias: Option<String>,
     /// Path of its unit file.
     pub(super) file: String,
@@ -49,21 +54,29 @@ pub(super) struct Asked {
 
 /// Asks about the unit that is meant by `name`; or returns the reason why it cannot be guarded.
 pub(super) fn ask(name: &str) -> anyhow::Result<Result<Asked, String>> {
-    let unit = match meant(name) {
+    let meant = match meant(name) {
         Ok(unit) => unit,
         Err(why) => return Ok(Err(why)),
     };
+    let unit = if meant.is_template() { one_of(&meant) } else { meant.clone() };
     let own = if unit.is_service() { &OF_SERVICE[..] } else { &[] };
     let known = pid1::ask(unit.as_str(), Wanted { unit: &OF_UNIT, own })
         .with_context(|| format!("failed to ask systemd about {unit}"))?;
-    if let Some(why) = refusal::by_kind(&unit, &known).or_else(|| refusal::by_state(&unit, &known)) {
+    if let Some(why) = refusal::by_kind(&meant, &known).or_else(|| refusal::by_state(&meant, &known)) {
         return Ok(Err(why));
     }
     let id = known.text("Id");
-    let own_name = UnitName::new(id).with_context(|| format!("failed to read the name of {unit}"))?;
-    let alias = (own_name != unit).then(|| unit.to_string());
+    let one = UnitName::new(id).with_context(|| format!("failed to read the name of {unit}"))?;
+    let own_name = one.template().filter(|_| meant.is_template()).unwrap_or_else(|| one.clone());
+    let alias = (own_name != meant).then(|| meant.to_string());
+    let mut found = found(own_name, &known);
+    if meant.is_template() {
+        // That is one instance's.
+        found.main = Main::Down;
+    }
     Ok(Ok(Asked {
-        found: found(own_name, &known),
+        found,
+        one,
         alias,
         file: known.text("FragmentPath").to_owned(),
         source: known.text("SourcePath").to_owned(),
@@ -73,12 +86,20 @@ pub(super) fn ask(name: &str) -> anyhow::Result<Result<Asked, String>> {
 
 /// Returns the unit's name; the suffix of a service may be left out.
 fn meant(name: &str) -> Result<UnitName, String> {
-    let with_suffix = || UnitName::new(&[name, ".service"].concat());
-    match UnitName::new(name).or_else(|why| if why == BadName::Suffix { with_suffix() } else { Err(why) }) {
+    let with_suffix = || UnitName::new_or_template(&[name, ".service"].concat());
+    match UnitName::new_or_template(name).or_else(|why| if why == BadName::Suffix { with_suffix() } else { Err(why) }) {
         Ok(unit) => Ok(unit),
-        Err(BadName::Template) => Err(refusal::template(name)),
         Err(why) => Err(format!("{name:?} is not a unit: {why}.")),
     }
+}
+
+/// An instance of a template: one that is loaded, or any. PID 1 knows a template by its instances alone.
+fn one_of(template: &UnitName) -> UnitName {
+    let pattern = [template.prefix(), "@*.", template.suffix()].concat();
+    let loaded = systemctl::loaded_services(&[&pattern]).unwrap_or_default().into_iter();
+    let one =
+        loaded.filter_map(|name| UnitName::new(&name).ok()).find(|unit| unit.template().as_ref() == Some(template));
+    one.or_else(|| template.of_instance(ANY)).unwrap_or_else(|| template.clone())
 }
 
 fn found(unit: UnitName, known: &Properties) -> Found {
@@ -132,6 +153,7 @@ mod tests {
             ("cups.socket", "cups.socket"),
             ("org.example", "org.example.service"),
             ("getty@tty1", "getty@tty1.service"),
+            ("getty@", "getty@.service"),
         ] {
             assert_eq!(meant(name).map(|unit| unit.to_string()), Ok(unit.to_owned()));
         }

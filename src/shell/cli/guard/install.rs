@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 /// Installs the ward; returns sentences about what is now in force, or the reason why it is not
 /// installed or not in force.
 pub(super) fn install(fitting: &Fitting) -> anyhow::Result<Result<Vec<String>, String>> {
-    let Fitting { unit, path, proposal, .. } = fitting;
+    let Fitting { unit, one, path, proposal, .. } = fitting;
     let shown = path.display();
     if !rustix::process::geteuid().is_root() {
         return Ok(Err(format!("Only root may write {shown}.")));
@@ -31,7 +31,7 @@ pub(super) fn install(fitting: &Fitting) -> anyhow::Result<Result<Vec<String>, S
     }
     let wanted = Wanted { unit: &["DropInPaths", "ActiveState"], own: &["Restart", "MainPID"] };
     let known =
-        pid1::ask_patiently(unit.as_str(), wanted).with_context(|| format!("failed to ask systemd about {unit}"))?;
+        pid1::ask_patiently(one.as_str(), wanted).with_context(|| format!("failed to ask systemd about {one}"))?;
     let Some(drop_in) = known.texts("DropInPaths").find(|path| path.ends_with(DROP_IN)) else {
         return Ok(Err(format!(
             "{shown} is written, but {unit} has no lines of it: \"journalctl -k -t unitward-generator\" tells why."
@@ -39,6 +39,7 @@ pub(super) fn install(fitting: &Fitting) -> anyhow::Result<Result<Vec<String>, S
     };
     let state = known.text("ActiveState");
     let stands = match known.number::<u32>("MainPID").filter(|pid| *pid > 0) {
+        _ if unit.is_template() => "Instances that are up run on untouched.".to_owned(),
         Some(pid) if up::is_up(state) => format!("It runs on untouched, process {pid}."),
         _ if up::is_up(state) => "It is up, and was not touched.".to_owned(),
         _ => format!("It is {state}: \"systemctl start {unit}\" starts it."),

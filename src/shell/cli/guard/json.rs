@@ -55,6 +55,7 @@ mod tests {
             Problem { at: Place::whole(path.as_path().into()), mistake: Mistake::Warning("a remark".to_owned()) };
         let fitting = Fitting {
             unit: UnitName::new("web.service").unwrap(),
+            one: UnitName::new("web.service").unwrap(),
             path,
             proposal: Proposal {
                 text: "[Ward]\nUnit=web.service\n".to_owned(),

@@ -2,11 +2,12 @@
 
 use super::DIRECTORY;
 use super::ask::Asked;
-use crate::core::config::{UnitName, nearest};
+use crate::core::config::{Config, UnitName, Ward, nearest};
 use crate::core::unit::DROP_IN;
 use crate::edge::pid1::Properties;
 use crate::edge::root::{self, Files, SEARCH_PATH};
 use crate::edge::{systemctl, unit_files};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Returns the refusal of a unit that is not a service.
@@ -64,24 +65,11 @@ fn missing(unit: &UnitName) -> String {
     format!("There is no {unit}; {advice}{service}.")
 }
 
-/// Returns the refusal of a template, which is many units.
-pub(super) fn template(name: &str) -> String {
-    let stem = name.strip_suffix(".service").unwrap_or(name);
-    let pattern = format!("{stem}*.service");
-    let instances = systemctl::loaded_services(&[&pattern]).unwrap_or_default();
-    let example = instances.first().map_or_else(|| format!("{stem}NAME.service"), Clone::clone);
-    let loaded = match instances.as_slice() {
-        [] => "none is loaded".to_owned(),
-        some => format!("loaded: {}", some.join(", ")),
-    };
-    format!("{stem}.service is a template; guard its instances one by one ({loaded}): \"unitward guard {example}\".")
-}
-
-/// Returns the refusal of a unit that has a ward, that Unitward generates, or whose name is taken.
+/// Why a unit gets no ward: it has one, it is ours, or the name is taken.
 pub(super) fn taken(asked: &Asked) -> Option<String> {
     let unit = &asked.found.unit;
     let (config, _) = root::load(Path::new("/"));
-    if let Some(ward) = config.wards.iter().find(|ward| ward.unit() == *unit) {
+    if let Some(ward) = guards(&config, unit.as_str()) {
         let (name, path) = (&ward.name, ward.path.display());
         let is_loaded = asked.drop_ins.iter().any(|path| path.ends_with(DROP_IN)) || is_generated(asked);
         let advice = if is_loaded {
@@ -103,7 +91,12 @@ pub(super) fn taken(asked: &Asked) -> Option<String> {
     ))
 }
 
-/// Returns true if our generator has written the unit.
+/// The ward that guards this unit, be it that of its template.
+fn guards<'c>(config: &'c Config, unit: &str) -> Option<Cow<'c, Ward>> {
+    config.ward_meant_by(unit).filter(|ward| ward.unit().as_str() == unit)
+}
+
+/// Whether our generator has written the unit.
 fn is_generated(asked: &Asked) -> bool {
     asked.file.starts_with("/run/systemd/generator") && unit_files::is_ours(Path::new(&asked.file))
 }
@@ -129,7 +122,7 @@ pub(in crate::shell::cli) fn unguarded() -> Vec<String> {
         let mut files = ["/run/systemd/generator", "/run/systemd/generator.late"].iter();
         name.starts_with("unitward") || files.any(|folder| unit_files::is_ours(&Path::new(folder).join(name)))
     };
-    services.retain(|name| !config.wards.iter().any(|ward| ward.unit().as_str() == name) && !is_ours(name));
+    services.retain(|name| guards(&config, name).is_none() && !is_ours(name));
     services
 }
 

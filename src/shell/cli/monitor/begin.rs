@@ -1,11 +1,12 @@
 //! First message of `unitward monitor`: the units it watches. Also checks that there is a ward of
 //! the given name.
 
-use crate::core::config::find_called;
+use crate::core::config::{find_called, template};
 use crate::core::visible::visible;
 use crate::shell::cli::reports::table::counted;
 use crate::shell::survey::list::List;
-use crate::shell::survey::{Answer, Question, ask};
+use crate::shell::survey::status::Status;
+use crate::shell::survey::{Answer, Question, State, ask};
 
 /// The ward to watch, and the first message.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,15 @@ pub(super) async fn begin(ward: Option<&str>) -> Result<Begin, String> {
     }
     match ask(&Question::Status(ward.unwrap_or_default().to_owned())).await {
         Ok(Answer::Refused(why)) => Err(why),
+        // An instance of a template that has not been started since boot is not on the list.
+        Ok(Answer::Document(document)) => match serde_json::from_str::<Status>(&document) {
+            Ok(Status::Ward(status)) => {
+                let (shown, unit) = (visible(&status.line.name), visible(&status.line.unit));
+                let words = Some(format!("Watching {shown} ({unit}, {}).", status.line.state.word()));
+                Ok(Begin { ward: Some(status.line.name.clone()), words })
+            }
+            _ => unknown(),
+        },
         _ => unknown(),
     }
 }
@@ -46,6 +56,9 @@ fn of(list: &List, ward: Option<&str>) -> Option<Result<Begin, String>> {
         return begin(None, format!("Watching {all}."));
     };
     if let Some(ward) = find_called(list.wards.iter(), name) {
+        if ward.state == State::Template {
+            return Some(Err(template::name_an_instance(&visible(&ward.name))));
+        }
         let (shown, unit, state) = (visible(&ward.name), visible(&ward.unit), ward.state.word());
         return begin(Some(&ward.name), format!("Watching {shown} ({unit}, {state})."));
     }

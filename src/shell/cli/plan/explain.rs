@@ -1,6 +1,6 @@
 //! `unitward plan --explain`: the events after a ward's death.
 
-use crate::core::config::{Problem, SourceFiles, UnitName, Ward, find_called, nearest};
+use crate::core::config::{Config, Problem, SourceFiles, UnitName, Ward, nearest};
 use crate::core::explain::{Subject, explain as parts, text};
 use crate::core::unit::AdoptedUnit;
 use crate::core::visible::{visible, visible_lines};
@@ -21,6 +21,9 @@ pub(in crate::shell::cli) struct Told {
     pub(in crate::shell::cli) text: String,
     problems: Vec<Problem>,
 }
+
+/// A ward, and what the files of its unit say.
+type Explained = (Ward, Option<AdoptedUnit>);
 
 /// Runs the command.
 pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
@@ -52,7 +55,7 @@ pub(in crate::shell::cli) fn told(
     proposed.into_iter().for_each(|ward| files.propose(ward.clone()));
     let stacks = files.stacks();
     let mut planner = Planner::new(below, &stacks);
-    let mut wards: Vec<(Ward, Option<AdoptedUnit>)> = Vec::new();
+    let mut wards: Vec<Explained> = Vec::new();
     let mut problems = Vec::new();
     files.wards(&stacks, &mut |read| {
         let planned = planner.plan(read).on_running_host(below);
@@ -60,8 +63,7 @@ pub(in crate::shell::cli) fn told(
         wards.extend(planned.ward.map(|ward| (ward, planned.adopted)));
     });
     let (settings, _) = files.settings();
-    let pairs = wards.iter().map(|(ward, adopted)| (ward, adopted));
-    let Some((ward, adopted)) = find_called(pairs, name) else {
+    let Some((ward, adopted)) = meant(&wards, name) else {
         return Ok(Err(unknown(name, &wards)));
     };
     let members: Vec<(_, Vec<UnitName>)> =
@@ -70,13 +72,26 @@ pub(in crate::shell::cli) fn told(
     let stack = stack.map(|(stack, members)| (*stack, members.as_slice()));
     let bound = Dependants::read(below, wards.iter().map(|(ward, _)| ward));
     let bound: Vec<_> = bound.to(&ward.unit()).iter().map(|dependant| dependant.unit.clone()).collect();
-    let text =
-        text(&parts(Subject { ward, adopted: adopted.as_ref(), stack, bound: &bound, settings: &settings }), WIDTH);
+    let text = text(
+        &parts(Subject { ward: &ward, adopted: adopted.as_ref(), stack, bound: &bound, settings: &settings }),
+        WIDTH,
+    );
     problems.retain(|problem| problem.at.path == ward.path);
     Ok(Ok(Told { text, problems }))
 }
 
-fn unknown(name: &str, wards: &[(Ward, Option<AdoptedUnit>)]) -> String {
+/// The ward of this name or unit, be it that of an instance of a template.
+fn meant(wards: &[Explained], name: &str) -> Option<Explained> {
+    let config = Config { wards: wards.iter().map(|(ward, _)| ward.clone()).collect(), ..Config::default() };
+    let meant = config.ward_meant_by(name)?;
+    // A template and its instances have one file.
+    let (_, adopted) = wards.iter().find(|(ward, _)| ward.path == meant.path)?;
+    // What happens to a template happens to each of its instances.
+    let ward = meant.instance("INSTANCE").unwrap_or_else(|| meant.into_owned());
+    Some((ward, adopted.clone()))
+}
+
+fn unknown(name: &str, wards: &[Explained]) -> String {
     let meant = nearest(name, wards.iter().map(|(ward, _)| ward.name.as_str()));
     let advice = "\"unitward check\" says what is wrong with wards that were left out";
     match meant {

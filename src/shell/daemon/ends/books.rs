@@ -124,7 +124,7 @@ impl Ends {
         }
         self.settled.remember(died.invocation.clone());
         let key = Key { boot, unit: name.to_owned(), invocation: died.invocation.clone() };
-        let account = account(scene.rules.guard.report_name(name), died, &chain.attempts, chain.ended);
+        let account = account(&scene.rules.guard.report_name(name), died, &chain.attempts, chain.ended);
         let mut actions = vec![announce(told(&account))];
         let is_down = !self.units.get(name).is_some_and(|unit| unit.standing == Standing::AtWork);
         if account.outcome == Outcome::Excluded && is_down && key.boot == scene.rules.boot {

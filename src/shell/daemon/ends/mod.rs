@@ -123,6 +123,7 @@ impl Ends {
             return Vec::new();
         }
         let ward = scene.rules.guard.ward(name);
+        let ward = ward.as_deref();
         let unit = self.unit(name);
         let findings = unit.tracker.observe(observation);
         if unit.standing == Standing::Unseen {
@@ -356,7 +357,7 @@ impl Ends {
         };
         let incident = Incident {
             key: Key { boot, unit: name.to_owned(), invocation: end.ended.invocation },
-            name: rules.guard.report_name(name).to_owned(),
+            name: rules.guard.report_name(name).into_owned(),
             kind,
             pid: death.pid,
             reason: death.cause.to_string(),

@@ -18,7 +18,7 @@ pub(super) fn death((scene, name): (Scene<'_>, &str), ended: &Ended, nature: &Na
         Verdict::Requested => return None,
     };
     Some(Unnoted {
-        ward: ward.to_owned(),
+        ward: ward.into_owned(),
         unit: name.to_owned(),
         invocation: ended.invocation.clone(),
         restarts: last.restarts,

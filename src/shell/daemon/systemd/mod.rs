@@ -29,6 +29,7 @@
 pub(in crate::shell) mod decode;
 mod reduce;
 
+use crate::core::config::template;
 use futures_util::StreamExt;
 use reduce::Reducer;
 use std::collections::HashMap;
@@ -230,7 +231,8 @@ impl WatchList {
     /// ward's conditions and those that restart stacks: their failures are in the reports of the
     /// ward and the stack.
     pub(in crate::shell) fn covers(&self, unit: &str) -> bool {
-        if self.units.contains(unit) {
+        let of_template = || template::split(unit).is_some_and(|(template, _)| self.units.contains(&template));
+        if self.units.contains(unit) || of_template() {
             return true;
         }
         let ours =

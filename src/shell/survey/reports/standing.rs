@@ -27,7 +27,9 @@ pub(in crate::shell) fn tell(documents: &mut [Document], root: &Path) {
     for document in documents.iter_mut().filter(|document| is_open(document)) {
         let recorded = || is_here.then(|| recorded(&document.ward, &document.invocation)).flatten();
         let earlier = || parts.get(&document.invocation).cloned();
-        let standing = if wards.contains(&document.ward) {
+        let template = document.ward.split_once('@').map(|(prefix, _)| [prefix, "@"].concat());
+        let is_ward = wards.contains(&document.ward) || template.is_some_and(|template| wards.contains(&template));
+        let standing = if is_ward {
             recorded().or_else(|| Some(Standing::PartOf(earlier()?))).unwrap_or(Standing::NotKnown)
         } else {
             Standing::NoWard

@@ -1,6 +1,6 @@
 //! Meaning of the name in a question.
 
-use crate::core::config::{Config, Problem, left_out, nearest};
+use crate::core::config::{Config, Problem, left_out, nearest, template};
 use crate::edge::history::read::Whose;
 use crate::shell::survey::scene::Chosen;
 
@@ -22,9 +22,9 @@ impl Subject {
         let Some(name) = name else { return Self::All };
         let chosen = Chosen::find(config, name);
         let Some(chosen) = chosen else { return Self::Other(name.to_owned()) };
-        let mut wards = config.wards.iter().filter(|ward| chosen.has_ward(ward));
         let mut stacks = config.stacks.iter().filter(|stack| chosen.has_stack(stack));
-        match (stacks.next(), wards.next()) {
+        let ward = if let Chosen::Ward(name) = &chosen { config.ward_meant_by(name) } else { None };
+        match (stacks.next(), ward) {
             (Some(stack), _) => Self::Stack(stack.name.to_string(), stack.unit().to_string()),
             (None, Some(ward)) => Self::Ward(ward.name.to_string(), ward.unit().to_string()),
             (None, None) => Self::Other(name.to_owned()),
@@ -65,6 +65,7 @@ impl Subject {
     pub(super) fn nothing(&self, (config, problems): (&Config, &[Problem])) -> String {
         let name = match self {
             Self::All => return "Nothing has had to recover yet.".to_owned(),
+            Self::Ward(name, _) if name.ends_with('@') => return template::name_an_instance(name),
             Self::Ward(name, _) => return format!("{name} has not had to recover yet."),
             Self::Stack(name, _) => return format!("Stack {name} has not been restarted yet."),
             Self::Other(name) => name,

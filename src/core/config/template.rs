@@ -1,0 +1,312 @@
+//! Wards of templates, `NAME@.ward`: each instance of the unit is a ward by its own name, `NAME@INSTANCE`.
+//!
+//! One ward stands in the configuration, and [`Ward::instance`] makes that of an instance out of it wherever a unit or a ward is looked
+//! up by its name. A ward of an instance's own takes the template's place for that instance, as its own unit file would. The two agree
+//! on where the unit comes from: a drop-in for a template counts for every instance, also for one that has a unit file of its own.
+
+use super::called::find_called;
+use super::names::{UnitName, WardName};
+use super::problem::Mistake;
+use super::step::{Action, Step};
+use super::ward::{Form, Ward};
+use super::wrong::Wrong;
+use super::{Config, Stacks};
+use std::borrow::Cow;
+
+impl Ward {
+    /// Whether it is a template's.
+    #[must_use]
+    pub fn is_template(&self) -> bool {
+        self.name.is_template()
+    }
+
+    /// The ward of this instance; `None`: it is no template's, or there can be no such instance.
+    #[must_use]
+    pub fn instance(&self, instance: &str) -> Option<Self> {
+        Some(self.called(self.name.of_instance(instance)?, &self.unit().of_instance(instance)?))
+    }
+
+    /// The ward as the lines of its unit say it: a template's leave the instance to systemd.
+    #[must_use]
+    pub fn specified(&self) -> Cow<'_, Self> {
+        match self.is_template() {
+            true => Cow::Owned(self.called(self.name.specified(), &self.unit().specified())),
+            false => Cow::Borrowed(self),
+        }
+    }
+
+    fn called(&self, name: WardName, unit: &UnitName) -> Self {
+        let mut ward = Self { name, ..self.clone() };
+        if let Form::Adopted(adopted) = &mut ward.form {
+            unit.clone_into(adopted);
+        }
+        ward.conditions.iter_mut().flat_map(|condition| &mut condition.steps).for_each(|step| step.name_unit(unit));
+        ward
+    }
+}
+
+impl Step {
+    fn name_unit(&mut self, unit: &UnitName) {
+        self.action.name_unit(unit);
+        self.otherwise.iter_mut().for_each(|otherwise| otherwise.action.name_unit(unit));
+    }
+}
+
+impl Action {
+    fn name_unit(&mut self, unit: &UnitName) {
+        match self {
+            Self::Execute(command) => command.name_unit(unit),
+            Self::Restart(other)
+            | Self::Start(other)
+            | Self::Stop(other)
+            | Self::Reload(other)
+            | Self::Signal(other, _) => {
+                other.name_instance(unit.instance());
+            }
+            Self::WaitFor(_) | Self::RestartSelf | Self::Log(_) | Self::RestartStack(_) | Self::Reboot(_) => {}
+        }
+    }
+}
+
+/// The instance that somebody means who writes `name`: of this ward of a template, or of its unit, whose suffix may be left out.
+#[must_use]
+pub fn instance_meant_by<'n>(ward: &WardName, unit: &UnitName, name: &'n str) -> Option<&'n str> {
+    if !ward.is_template() {
+        return None;
+    }
+    let of_unit = |rest: &'n str| {
+        let instance = rest.strip_prefix(unit.prefix())?.strip_prefix('@')?;
+        unit.of_instance(instance).map(|_| instance)
+    };
+    let of_ward = || name.strip_prefix(ward.as_str()).filter(|instance| ward.of_instance(instance).is_some());
+    let with_suffix = name.strip_suffix(".service").and_then(of_unit);
+    with_suffix.or_else(of_ward).or_else(|| of_unit(name))
+}
+
+/// What is said of a template's ward where one of its instances must be named.
+#[must_use]
+pub fn name_an_instance(ward: &str) -> String {
+    format!("{ward} is the ward of a template; name one of its instances, such as {ward}INSTANCE.")
+}
+
+/// The template that a unit is an instance of, and which instance it is.
+#[must_use]
+pub fn split(unit: &str) -> Option<(String, &str)> {
+    let (prefix, rest) = unit.split_once('@')?;
+    let (instance, suffix) = rest.rsplit_once('.')?;
+    (!instance.is_empty()).then(|| ([prefix, "@.", suffix].concat(), instance))
+}
+
+impl Config {
+    /// The ward that somebody means by a name: its own, or else its unit's; of a template's wards that of an instance.
+    #[must_use]
+    pub fn ward_meant_by(&self, name: &str) -> Option<Cow<'_, Ward>> {
+        if let Some(ward) = find_called(self.wards.iter(), name) {
+            return Some(Cow::Borrowed(ward));
+        }
+        let of_instance = |ward: &Ward| ward.instance(instance_meant_by(&ward.name, &ward.unit(), name)?);
+        let instance = self.wards.iter().find_map(of_instance)?;
+        // The unit may have a ward of its own, by another name.
+        let own = self.wards.iter().find(|ward| ward.unit() == instance.unit());
+        Some(own.map_or(Cow::Owned(instance), Cow::Borrowed))
+    }
+}
+
+/// The wards beside which others must fit: those of templates, and those of instances.
+#[derive(Debug, Default)]
+pub(super) struct Neighbours {
+    templates: Vec<Neighbour>,
+    instances: Vec<Neighbour>,
+}
+
+#[derive(Debug)]
+struct Neighbour {
+    name: WardName,
+    unit: UnitName,
+    defines: bool,
+    path: String,
+}
+
+impl Neighbours {
+    /// Why the next ward cannot stand beside those that are there.
+    pub(super) fn refuse(&self, ward: &Ward) -> Option<Mistake> {
+        if !is_one(ward) {
+            return None;
+        }
+        let next = Neighbour::of(ward);
+        let conflict = match next.name.is_template() {
+            true => self.instances.iter().find_map(|one| conflict(&next, one)),
+            false => self.templates.iter().find_map(|template| conflict(template, &next)),
+        };
+        conflict.map(Mistake::BesideTemplate)
+    }
+
+    /// Remembers it.
+    pub(super) fn admit(&mut self, ward: &Ward) {
+        match (is_one(ward), ward.is_template()) {
+            (true, true) => self.templates.push(Neighbour::of(ward)),
+            (true, false) => self.instances.push(Neighbour::of(ward)),
+            (false, _) => {}
+        }
+    }
+}
+
+/// Whether it is the ward of a template or of an instance, by its own name or its unit's.
+fn is_one(ward: &Ward) -> bool {
+    let is_adopted = matches!(&ward.form, Form::Adopted(unit) if unit.as_str().contains('@'));
+    is_adopted || ward.name.as_str().contains('@')
+}
+
+impl Neighbour {
+    fn of(ward: &Ward) -> Self {
+        let (name, path) = (ward.name.clone(), ward.path.display().to_string());
+        Self { name, unit: ward.unit(), defines: ward.form == Form::Defined, path }
+    }
+}
+
+fn conflict(template: &Neighbour, one: &Neighbour) -> Option<String> {
+    if template.defines != one.defines && one.unit.template().as_ref() == Some(&template.unit) {
+        return Some(format!(
+            "{} ({}) is an instance of {} ({}), whose drop-ins count for it: let both wards define their units by ExecStart=, or \
+             both adopt them by Unit=",
+            one.unit, one.path, template.unit, template.path
+        ));
+    }
+    let instance = one.name.as_str().strip_prefix(template.name.as_str())?;
+    let unit = template.unit.of_instance(instance)?;
+    (unit != one.unit).then(|| {
+        format!(
+            "{} is what {} calls its instance {unit}, and {} guards {}; give that file another name",
+            one.name, template.path, one.path, one.unit
+        )
+    })
+}
+
+/// Why the ward's file and the unit that it adopts do not fit.
+pub(super) fn both_or_neither(name: &WardName, unit: &UnitName) -> Wrong {
+    let why = if unit.is_template() {
+        format!("it is a template, and the ward's file is none; rename the file to {name}@.ward, or name one instance")
+    } else {
+        format!(
+            "the ward's file is a template and this unit is none; rename the file to {}.ward",
+            name.as_str().trim_end_matches('@')
+        )
+    };
+    Wrong::from(why)
+}
+
+/// Why a ward of a template cannot belong to the stack of this name.
+pub(super) fn in_stack(name: &WardName, stack: &str, stacks: &Stacks) -> Option<Wrong> {
+    let stack = name.is_template().then(|| stacks.iter().find(|known| known.name.as_str() == stack)).flatten()?;
+    let unit = stack.unit();
+    Some(Wrong::from(format!(
+        "a stack starts its members, and of a template nobody knows the instances; write PartOf={unit} in [Unit], and those that are \
+         up are restarted with the stack, or a ward of its own for each member, such as {name}one.ward"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::config::names::UnitName;
+    use crate::core::config::{Assembly, SourceFile, SourceFiles, read_ward};
+    use std::path::Path;
+
+    fn read(wards: &[(&str, &str)]) -> (Config, Vec<String>) {
+        let stacks = Stacks::default();
+        let mut assembly = Assembly::beside(&stacks);
+        let (mut config, mut said) = (Config::default(), Vec::new());
+        for (name, text) in wards {
+            let path = Path::new("/").join([name, ".ward"].concat());
+            let files = vec![SourceFile { path: path.into(), text: (*text).to_owned() }];
+            let (ward, problems) =
+                assembly.admit(read_ward(&SourceFiles { name: (*name).into(), files }, &stacks).unwrap());
+            config.wards.extend(ward);
+            said.extend(problems.iter().map(ToString::to_string));
+        }
+        (config, said)
+    }
+
+    const DEFINED: &str = "[Service]\nExecStart=/a\n";
+    const GETTY: &str = "[Ward]\nUnit=getty@.service\n";
+
+    fn meant(config: &Config, name: &str) -> Option<(String, String)> {
+        config.ward_meant_by(name).map(|ward| (ward.name.to_string(), ward.unit().to_string()))
+    }
+
+    #[test]
+    fn an_instance_is_a_ward_by_its_own_name() {
+        let (config, said) = read(&[("foo@", DEFINED), ("console@", GETTY)]);
+        assert_eq!(said, Vec::<String>::new());
+        let check = |name: &str, expect: Option<(&str, &str)>| {
+            assert_eq!(meant(&config, name), expect.map(|(ward, unit)| (ward.into(), unit.into())), "{name}");
+        };
+        check("foo@bar", Some(("foo@bar", "foo@bar.service")));
+        check("foo@bar.service", Some(("foo@bar", "foo@bar.service")));
+        check("foo@a\\x2db", Some(("foo@a\\x2db", "foo@a\\x2db.service")));
+        check("foo@a@b", Some(("foo@a@b", "foo@a@b.service")));
+        for name in ["console@tty1", "getty@tty1", "getty@tty1.service"] {
+            check(name, Some(("console@tty1", "getty@tty1.service")));
+        }
+        check("foo@", Some(("foo@", "foo@.service")));
+        for none in ["foo", "foo@a b", "foo@a/b", "foo@a%i", "foo@\n", "tty@x", &["foo@", &"x".repeat(250)].concat()] {
+            check(none, None);
+        }
+    }
+
+    #[test]
+    fn a_ward_of_an_instances_own_wins() {
+        let (config, said) = read(&[
+            ("console@", GETTY),
+            ("first", "[Ward]\nUnit=getty@tty1.service\n"),
+            ("foo@", DEFINED),
+            ("foo@bar", DEFINED),
+        ]);
+        assert_eq!(said, Vec::<String>::new());
+        for name in ["first", "getty@tty1", "console@tty1"] {
+            assert_eq!(meant(&config, name), Some(("first".into(), "getty@tty1.service".into())), "{name}");
+        }
+        assert!(matches!(config.ward_meant_by("foo@bar"), Some(Cow::Borrowed(_))));
+        assert!(matches!(config.ward_meant_by("foo@baz"), Some(Cow::Owned(_))));
+    }
+
+    #[test]
+    fn what_a_template_and_an_instance_cannot_share_is_refused_in_either_order() {
+        let check = |one: (&str, &str), two: (&str, &str), expect: &str| {
+            for order in [[one, two], [two, one]] {
+                let (config, said) = read(&order);
+                assert_eq!(config.wards.len(), 1, "{said:?}");
+                assert!(said.len() == 1 && said[0].contains(expect), "{said:?}");
+            }
+        };
+        let adopts = |unit: &str| format!("[Ward]\nUnit={unit}\n");
+        check(("foo@", DEFINED), ("foo@bar", &adopts("foo@bar.service")), "let both wards define");
+        check(("g@", GETTY), ("getty@tty1", DEFINED), "let both wards define");
+        check(("console@", GETTY), ("console@x", DEFINED), "calls its instance getty@x.service");
+    }
+
+    #[test]
+    fn a_ward_and_its_unit_are_both_templates_or_neither() {
+        let (_, said) = read(&[("x", GETTY)]);
+        assert!(said[0].contains("rename the file to x@.ward"), "{said:?}");
+        let (_, said) = read(&[("x@", "[Ward]\nUnit=getty@tty1.service\n")]);
+        assert!(said[0].contains("rename the file to x.ward"), "{said:?}");
+    }
+
+    #[test]
+    fn steps_of_a_template_name_the_instance() {
+        let steps =
+            "[OnDeath]\nExecute=/bin/rm /run/%p/%i %n %%i %H\nRestart=%n\nRestart=helper@%i.service\nSignal=%n HUP\n";
+        let (config, said) = read(&[("foo@", &[DEFINED, steps].concat())]);
+        assert_eq!(said, Vec::<String>::new());
+        let actions = |ward: &Ward| ward.conditions[0].steps.iter().map(|step| step.action.clone()).collect::<Vec<_>>();
+        let of_bar = actions(&config.ward_meant_by("foo@bar").unwrap());
+        let Action::Execute(command) = &of_bar[0] else { panic!("{of_bar:?}") };
+        assert_eq!(command.words[1..], ["/run/foo/bar", "foo@bar.service", "%%i", "%H"]);
+        assert_eq!(of_bar[1], Action::RestartSelf);
+        assert_eq!(of_bar[2], Action::Restart(UnitName::new("helper@bar.service").unwrap()));
+        assert_eq!(of_bar[3], Action::Signal(UnitName::new("foo@bar.service").unwrap(), "SIGHUP".into()));
+        let Action::Restart(left) = &actions(&config.wards[0])[2] else { panic!() };
+        assert_eq!(left.as_str(), "helper@%i.service");
+    }
+}
