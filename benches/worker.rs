@@ -16,7 +16,11 @@ const SOCKET: &str = "/run/meter.sock";
 fn main() {
     let now = clock_gettime(ClockId::Monotonic);
     let what = std::env::args().nth(1).unwrap_or_default();
-    let word = format!("{what} {} {}", std::process::id(), now.tv_sec * 1_000_000_000 + now.tv_nsec);
+    let word = format!(
+        "{what} {} {}",
+        std::process::id(),
+        now.tv_sec * 1_000_000_000 + now.tv_nsec
+    );
     let socket = UnixDatagram::unbound().expect("a socket");
     // Without a meter the service just runs.
     let _ = socket.send_to(word.as_bytes(), SOCKET);

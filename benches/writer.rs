@@ -16,16 +16,26 @@ use std::os::fd::OwnedFd;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [how, blob, directory] = arguments.as_slice() else { panic!("usage: writer plain|rename BLOB DIRECTORY") };
-    let directory =
-        openat(CWD, directory.as_str(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).expect("a place");
+    let [how, blob, directory] = arguments.as_slice() else {
+        panic!("usage: writer plain|rename BLOB DIRECTORY")
+    };
+    let directory = openat(
+        CWD,
+        directory.as_str(),
+        OFlags::RDONLY | OFlags::DIRECTORY,
+        Mode::empty(),
+    )
+    .expect("a place");
     let text = fs::read_to_string(blob).expect("the blob");
     let mut rest = text.as_str();
     while !rest.is_empty() {
         let mut fields = rest.splitn(4, ' ');
         let mut field = || fields.next().expect("a field");
         let (kind, name, content, tail) = (field(), field(), field(), field());
-        let (name, content): (usize, usize) = (name.parse().expect("a length"), content.parse().expect("a length"));
+        let (name, content): (usize, usize) = (
+            name.parse().expect("a length"),
+            content.parse().expect("a length"),
+        );
         let (path, more) = tail.split_at(name);
         let (text, more) = more.split_at(content);
         match (kind, how.as_str()) {

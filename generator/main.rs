@@ -16,13 +16,23 @@ use write::Writer;
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1).peekable();
-    let root = if arguments.next_if(|word| word == "--root").is_some() { arguments.next() } else { Some("/".into()) };
+    let root = if arguments.next_if(|word| word == "--root").is_some() {
+        arguments.next()
+    } else {
+        Some("/".into())
+    };
     // The early directory, the second, stays empty. If only one directory is given, everything goes
     // there.
     match (root, arguments.next(), arguments.nth(1)) {
         (Some(root), Some(normal), late) => {
             let late = late.unwrap_or_else(|| normal.clone());
-            generate(&PathBuf::from(root), &Directories { normal: normal.into(), late: late.into() });
+            generate(
+                &PathBuf::from(root),
+                &Directories {
+                    normal: normal.into(),
+                    late: late.into(),
+                },
+            );
         }
         _ => eprintln!("usage: unitward-generator [--root DIR] NORMAL-DIR [EARLY-DIR LATE-DIR]"),
     }
@@ -72,10 +82,17 @@ fn generate(root: &Path, directories: &Directories) {
     }
     let (_, unread) = files.settings();
     for problem in unread.iter().chain(&problems) {
-        let priority = if problem.mistake.cost() == Cost::Nothing { Priority::Notice } else { Priority::Warning };
+        let priority = if problem.mistake.cost() == Cost::Nothing {
+            Priority::Notice
+        } else {
+            Priority::Warning
+        };
         kmsg::log(priority, &problem.to_string());
     }
     for (path, error) in normal.failed.iter().chain(&late.failed) {
-        kmsg::log(Priority::Warning, &format!("failed to write {}: {error}", path.display()));
+        kmsg::log(
+            Priority::Warning,
+            &format!("failed to write {}: {error}", path.display()),
+        );
     }
 }

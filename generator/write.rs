@@ -3,7 +3,9 @@
 //! Two runs into one directory at once may happen; both write the same bytes, into files without a
 //! name or with one of their own, and then link or rename them, so a reader sees one or the other.
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, mkdirat, openat, renameat, symlinkat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, linkat, mkdirat, openat, renameat, symlinkat, unlinkat,
+};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -25,7 +27,13 @@ pub(crate) struct Writer<'a> {
 impl<'a> Writer<'a> {
     pub(crate) fn new(path: &'a Path) -> Self {
         let temporary = format!(".unitward-{}", std::process::id());
-        Self { path, directory: None, temporary, made: BTreeSet::new(), failed: Vec::new() }
+        Self {
+            path,
+            directory: None,
+            temporary,
+            made: BTreeSet::new(),
+            failed: Vec::new(),
+        }
     }
 
     pub(crate) fn write(&mut self, output: &Output) {
@@ -37,7 +45,12 @@ impl<'a> Writer<'a> {
     fn try_to_write(&mut self, output: &Output) -> io::Result<()> {
         let directory = match self.directory.take() {
             Some(directory) => directory,
-            None => openat(CWD, self.path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?,
+            None => openat(
+                CWD,
+                self.path,
+                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?,
         };
         if let Some((folder, _)) = output.path.split_once('/')
             && !self.made.contains(folder)
@@ -56,7 +69,11 @@ impl<'a> Writer<'a> {
 }
 
 /// Writes one output to its place, by way of `temporary` if something stands there already.
-fn put(directory: &OwnedFd, temporary: &str, Output { path, content, .. }: &Output) -> io::Result<()> {
+fn put(
+    directory: &OwnedFd,
+    temporary: &str,
+    Output { path, content, .. }: &Output,
+) -> io::Result<()> {
     let there = match content {
         Content::File(text) => put_nameless(directory, path, text),
         Content::Link(target) => symlinkat(target, directory, path).map_err(io::Error::from),

@@ -4,7 +4,9 @@
 use crate::core::crash::memory_map::MappedFile;
 use crate::edge::coredump::Core;
 use crate::edge::pid1;
-pub use crate::edge::symbols::digest::{Compression, LONGEST_NAME, as_said, demangle, functions, mapped_files};
+pub use crate::edge::symbols::digest::{
+    Compression, LONGEST_NAME, as_said, demangle, functions, mapped_files,
+};
 use crate::shell::daemon;
 
 /// Reads bytes as those of a broker, in both versions of MQTT.

@@ -2,7 +2,10 @@
 //! with a sense for what is new; this needs no instrumented build, and the same bytes come each time in the same order, as many as there is
 //! time for.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 #[path = "../fuzz/targets/mod.rs"]
 mod targets;
@@ -27,7 +30,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+        if path.is_dir() {
+            found.extend(files(&path))
+        } else {
+            found.push(path)
+        }
     }
     found.sort();
     found
@@ -45,12 +52,19 @@ fn corpus(target: Target) -> Vec<Vec<u8>> {
         .into_iter()
         .filter(|path| path.components().any(|part| part.as_os_str() == "root"));
     match target.name {
-        "ward" => paths.extend(golden.filter(|path| path.extension().is_some_and(|end| end == "ward"))),
-        "stack" => paths.extend(golden.filter(|path| path.extension().is_some_and(|end| end == "stack"))),
+        "ward" => {
+            paths.extend(golden.filter(|path| path.extension().is_some_and(|end| end == "ward")))
+        }
+        "stack" => {
+            paths.extend(golden.filter(|path| path.extension().is_some_and(|end| end == "stack")))
+        }
         "settings" => paths.extend(golden.filter(|path| path.ends_with("unitward.conf"))),
         _ => {}
     }
-    paths.into_iter().map(|path| fs::read(path).unwrap()).collect()
+    paths
+        .into_iter()
+        .map(|path| fs::read(path).unwrap())
+        .collect()
 }
 
 /// A thread that runs inputs of a target, one after the other, each within a bound.
@@ -72,7 +86,11 @@ impl Runner {
                 }
             }
         });
-        Self { target, inputs, results: received }
+        Self {
+            target,
+            inputs,
+            results: received,
+        }
     }
 
     /// Fails with the input where something does not hold, or it takes too long. The thread then is left behind.
@@ -83,7 +101,11 @@ impl Runner {
             Ok(Err(())) | Err(RecvTimeoutError::Disconnected) => "fails".to_owned(),
             Err(RecvTimeoutError::Timeout) => format!("takes longer than {LONGEST_INPUT:?}"),
         };
-        panic!("{} {fault} with b\"{}\"", self.target.name, bytes.escape_ascii());
+        panic!(
+            "{} {fault} with b\"{}\"",
+            self.target.name,
+            bytes.escape_ascii()
+        );
     }
 }
 
@@ -127,7 +149,11 @@ fn every_target_has_seeds_and_every_seed_a_target() {
     for folder in ["fuzz/seeds", "fuzz/regressions"] {
         for entry in fs::read_dir(here(folder)).into_iter().flatten() {
             let name = entry.unwrap().file_name();
-            assert!(TARGETS.iter().any(|target| name == target.name), "{} in {folder}", name.display());
+            assert!(
+                TARGETS.iter().any(|target| name == target.name),
+                "{} in {folder}",
+                name.display()
+            );
         }
     }
 }

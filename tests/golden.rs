@@ -1,7 +1,10 @@
 //! Golden trees: a configuration in `tests/golden/CASE/root`, the generator's whole output in `CASE/expected`, what
 //! `unitward check` says of it in `CASE/problems`. `UNITWARD_BLESS=1 cargo test --test golden` rewrites them.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +13,10 @@ use std::process::Command;
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let mut cases: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut cases: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     cases.sort();
     assert!(cases.len() >= 5, "the golden cases are there");
     cases
@@ -54,7 +60,10 @@ fn generate(root: &Path) -> tempfile::TempDir {
 
 /// Nothing of ours is ever early.
 fn without_empty_early(tree: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    assert!(!tree.keys().any(|name| name.starts_with("early/")), "{tree:?}");
+    assert!(
+        !tree.keys().any(|name| name.starts_with("early/")),
+        "{tree:?}"
+    );
     tree
 }
 
@@ -87,7 +96,13 @@ fn the_same_input_gives_the_same_bytes_and_leaves_no_temporary_file() {
     for case in cases() {
         let (once, again) = (generate(&case.join("root")), generate(&case.join("root")));
         assert_eq!(tree(once.path()), tree(again.path()));
-        assert!(!tree(once.path()).keys().any(|name| name.contains(".unitward-")), "{}", case.display());
+        assert!(
+            !tree(once.path())
+                .keys()
+                .any(|name| name.contains(".unitward-")),
+            "{}",
+            case.display()
+        );
     }
 }
 
@@ -97,14 +112,21 @@ fn two_generators_may_write_into_one_directory_at_once() {
         let out = tempfile::tempdir().unwrap();
         let start = || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_unitward-generator"));
-            command.arg("--root").arg(case.join("root")).arg(out.path()).spawn().unwrap()
+            command
+                .arg("--root")
+                .arg(case.join("root"))
+                .arg(out.path())
+                .spawn()
+                .unwrap()
         };
         for mut child in [start(), start(), start()] {
             assert!(child.wait().unwrap().success());
         }
         // Called with one directory, everything goes there.
         let expected = tree(&case.join("expected"));
-        let flat = expected.into_iter().map(|(name, text)| (name.split_once('/').unwrap().1.to_owned(), text));
+        let flat = expected
+            .into_iter()
+            .map(|(name, text)| (name.split_once('/').unwrap().1.to_owned(), text));
         assert_eq!(tree(out.path()), flat.collect(), "{}", case.display());
     }
 }
@@ -124,7 +146,12 @@ fn check_says_what_is_wrong_with_the_golden_cases() {
         if std::env::var_os("UNITWARD_BLESS").is_some() {
             fs::write(&path, &said).unwrap();
         }
-        assert_eq!(said, fs::read_to_string(&path).unwrap_or_default(), "{}", case.display());
+        assert_eq!(
+            said,
+            fs::read_to_string(&path).unwrap_or_default(),
+            "{}",
+            case.display()
+        );
     }
 }
 
@@ -140,10 +167,15 @@ fn plan_prints_what_the_generator_writes() {
             .unwrap();
         let said = String::from_utf8(done.stdout).unwrap();
         for (name, text) in tree(&case.join("expected")) {
-            let name = name.replacen("normal/", "", 1).replacen("late/", "../generator.late/", 1);
+            let name = name
+                .replacen("normal/", "", 1)
+                .replacen("late/", "../generator.late/", 1);
             let heading = format!("# /run/systemd/generator/{name}").replace("generator/../", "");
-            let shown =
-                if text.starts_with("-> ") { format!("{heading} {text}\n") } else { format!("{heading}\n{text}") };
+            let shown = if text.starts_with("-> ") {
+                format!("{heading} {text}\n")
+            } else {
+                format!("{heading}\n{text}")
+            };
             assert!(said.contains(&shown), "{}: {name}", case.display());
         }
     }
@@ -155,11 +187,16 @@ fn the_examples_are_sound() {
     let examples = tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"));
     let root = tempfile::tempdir().unwrap();
     copy(&examples, &root.path().join("etc/unitward"));
-    let done =
-        Command::new(env!("CARGO_BIN_EXE_unitward")).arg("check").arg("--root").arg(root.path()).output().unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_unitward"))
+        .arg("check")
+        .arg("--root")
+        .arg(root.path())
+        .output()
+        .unwrap();
     let said = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success(), "{said}");
     // The units they adopt, and a broker, are the reader's.
-    let others = |line: &&str| !line.contains("has no unit file") && !line.contains("there is no Broker=");
+    let others =
+        |line: &&str| !line.contains("has no unit file") && !line.contains("there is no Broker=");
     assert_eq!(said.lines().filter(others).collect::<Vec<_>>(), [""; 0]);
 }

@@ -1,6 +1,9 @@
 //! What the house promises of itself: floors, dependencies, documentation.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,7 +33,9 @@ fn files(folder: &str, suffix: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn man(page: &str) -> String {
-    fs::read_to_string(root().join("docs/man").join(page)).unwrap().replace("\\-", "-")
+    fs::read_to_string(root().join("docs/man").join(page))
+        .unwrap()
+        .replace("\\-", "-")
 }
 
 #[test]
@@ -49,7 +54,16 @@ fn imports_go_downward_only() {
                 "tracing::",
             ][..],
         ),
-        ("src/edge", &["crate::shell", "tokio", "zbus::Connection", "zbus::conn", "rumqttc"]),
+        (
+            "src/edge",
+            &[
+                "crate::shell",
+                "tokio",
+                "zbus::Connection",
+                "zbus::conn",
+                "rumqttc",
+            ],
+        ),
     ] {
         for (path, text) in files(folder, ".rs") {
             let code = text.split("#[cfg(test)]").next().unwrap();
@@ -82,15 +96,31 @@ fn programs_are_started_in_one_place_and_the_environment_is_asked_in_few() {
         "src/shell/cli/desk/fixture.rs",
         "src/shell/survey/sample.rs",
     ];
-    for (path, text) in files("src", ".rs").into_iter().chain(files("generator", ".rs")) {
-        let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+    for (path, text) in files("src", ".rs")
+        .into_iter()
+        .chain(files("generator", ".rs"))
+    {
+        let name = path
+            .strip_prefix(root())
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
         if name.contains("/tests") {
             continue;
         }
         // Tests stand last in a file, as a module.
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        for word in ["Command::new(", "libc::exec", "posix_spawn", "execve(", "fork("] {
-            assert!(name == "src/edge/program.rs" || !code.contains(word), "{name} starts programs by itself: {word}");
+        for word in [
+            "Command::new(",
+            "libc::exec",
+            "posix_spawn",
+            "execve(",
+            "fork(",
+        ] {
+            assert!(
+                name == "src/edge/program.rs" || !code.contains(word),
+                "{name} starts programs by itself: {word}"
+            );
         }
         for word in [
             "env::var(",
@@ -102,7 +132,10 @@ fn programs_are_started_in_one_place_and_the_environment_is_asked_in_few() {
             "tempdir()",
             "tempfile()",
         ] {
-            assert!(variables.contains(&name.as_str()) || !code.contains(word), "{name} asks the environment: {word}");
+            assert!(
+                variables.contains(&name.as_str()) || !code.contains(word),
+                "{name} asks the environment: {word}"
+            );
         }
     }
 }
@@ -110,7 +143,14 @@ fn programs_are_started_in_one_place_and_the_environment_is_asked_in_few() {
 #[test]
 fn the_generator_and_the_helper_have_no_runtime_and_no_connection_to_a_bus_in_them() {
     let tree = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--no-default-features", "--edges=normal", "--prefix=none"])
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--no-default-features",
+            "--edges=normal",
+            "--prefix=none",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
@@ -118,8 +158,21 @@ fn the_generator_and_the_helper_have_no_runtime_and_no_connection_to_a_bus_in_th
     let tree = String::from_utf8(tree.stdout).unwrap();
     assert!(tree.contains("serde_json"), "this is the tree: {tree}");
     // Without a runtime zbus has no connections, only the format of what PID 1 answers at its own socket.
-    for heavy in ["tokio", "zruntime", "async-trait", "futures-core", "rumqttc", "clap", "rust-ini"] {
-        assert!(!tree.lines().any(|line| line.split(' ').next() == Some(heavy)), "{heavy} in {tree}");
+    for heavy in [
+        "tokio",
+        "zruntime",
+        "async-trait",
+        "futures-core",
+        "rumqttc",
+        "clap",
+        "rust-ini",
+    ] {
+        assert!(
+            !tree
+                .lines()
+                .any(|line| line.split(' ').next() == Some(heavy)),
+            "{heavy} in {tree}"
+        );
     }
 }
 
@@ -127,10 +180,17 @@ fn the_generator_and_the_helper_have_no_runtime_and_no_connection_to_a_bus_in_th
 fn every_message_is_in_its_man_page_and_in_the_catalog_and_the_other_way_round() {
     let ids = |text: &str| -> BTreeSet<String> {
         let words = text.split(|c: char| !c.is_ascii_hexdigit());
-        words.filter(|word| word.len() == 32).map(str::to_owned).collect()
+        words
+            .filter(|word| word.len() == 32)
+            .map(str::to_owned)
+            .collect()
     };
-    let catalog = fs::read_to_string(root().join("units/usr/lib/systemd/catalog/unitward.catalog")).unwrap();
-    let headers: String = catalog.lines().filter(|line| line.starts_with("-- ")).collect();
+    let catalog =
+        fs::read_to_string(root().join("units/usr/lib/systemd/catalog/unitward.catalog")).unwrap();
+    let headers: String = catalog
+        .lines()
+        .filter(|line| line.starts_with("-- "))
+        .collect();
     let mut all = BTreeSet::new();
     for (file, page) in [
         ("src/shell/daemon/messages.rs", "unitwardd.8"),
@@ -183,26 +243,51 @@ fn every_key_condition_and_step_is_in_its_man_page() {
         "Stack",
         "Report",
     ] {
-        assert!(page.contains(&format!("{word}=")) || page.contains(&format!("[{word}")), "{word} in unitward.ward(5)");
+        assert!(
+            page.contains(&format!("{word}=")) || page.contains(&format!("[{word}")),
+            "{word} in unitward.ward(5)"
+        );
     }
 }
 
 #[test]
 fn every_key_of_a_stack_is_in_its_man_page_and_no_other() {
     let code = fs::read_to_string(root().join("src/core/config/read_stack.rs")).unwrap();
-    let keys = code.split_once("const KEYS").and_then(|(_, rest)| rest.split_once(';')).unwrap().1;
-    let keys = keys.split(';').next().unwrap().split('"').skip(1).step_by(2);
+    let keys = code
+        .split_once("const KEYS")
+        .and_then(|(_, rest)| rest.split_once(';'))
+        .unwrap()
+        .1;
+    let keys = keys
+        .split(';')
+        .next()
+        .unwrap()
+        .split('"')
+        .skip(1)
+        .step_by(2);
     let page = man("unitward.stack.5");
-    let section = page.split_once(".Sh [Stack] SECTION").unwrap().1.split_once(".Sh ").unwrap().0;
-    let described = section.lines().filter_map(|line| line.strip_prefix(".It Li ")?.split_once('='));
-    assert_eq!(described.map(|(key, _)| key).collect::<Vec<_>>(), keys.collect::<Vec<_>>());
+    let section = page
+        .split_once(".Sh [Stack] SECTION")
+        .unwrap()
+        .1
+        .split_once(".Sh ")
+        .unwrap()
+        .0;
+    let described = section
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Li ")?.split_once('='));
+    assert_eq!(
+        described.map(|(key, _)| key).collect::<Vec<_>>(),
+        keys.collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn every_setting_is_in_its_man_page_and_in_the_example() {
     let page = man("unitward.conf.5");
-    let example =
-        files("units", "unitward.conf").into_iter().find(|(path, _)| path.ends_with("etc/unitward/unitward.conf"));
+    let example = files("units", "unitward.conf")
+        .into_iter()
+        .find(|(path, _)| path.ends_with("etc/unitward/unitward.conf"));
     let (_, example) = example.expect("the example configuration");
     for word in [
         "NodeId",
@@ -227,8 +312,14 @@ fn every_setting_is_in_its_man_page_and_in_the_example() {
         "HistoryMaxAge",
         "Units",
     ] {
-        assert!(page.contains(&format!("{word}=")), "{word} in unitward.conf(5)");
-        assert!(example.contains(&format!("#{word}=")), "{word} in the example");
+        assert!(
+            page.contains(&format!("{word}=")),
+            "{word} in unitward.conf(5)"
+        );
+        assert!(
+            example.contains(&format!("#{word}=")),
+            "{word} in the example"
+        );
     }
 }
 
@@ -238,7 +329,11 @@ fn every_file_tells_one_story() {
         for (path, text) in files(folder, ".rs") {
             let lines = text.lines().count();
             assert!(lines <= 400, "{} has {lines} lines", path.display());
-            assert!(text.starts_with("//!"), "{} begins with what it is", path.display());
+            assert!(
+                text.starts_with("//!"),
+                "{} begins with what it is",
+                path.display()
+            );
         }
     }
 }
@@ -252,10 +347,21 @@ fn every_host_test_is_among_those_that_run() {
             continue;
         }
         let above = path.parent().unwrap();
-        let parent = if above == folder { folder.join("main.rs") } else { above.with_extension("rs") };
+        let parent = if above == folder {
+            folder.join("main.rs")
+        } else {
+            above.with_extension("rs")
+        };
         let text = fs::read_to_string(&parent).unwrap();
-        let named = text.lines().any(|line| line.trim_start_matches("pub(crate) ") == format!("mod {stem};"));
-        assert!(named, "{} does not name {}", parent.display(), path.display());
+        let named = text
+            .lines()
+            .any(|line| line.trim_start_matches("pub(crate) ") == format!("mod {stem};"));
+        assert!(
+            named,
+            "{} does not name {}",
+            parent.display(),
+            path.display()
+        );
     }
 }
 
@@ -263,7 +369,15 @@ fn every_host_test_is_among_those_that_run() {
 #[test]
 fn the_changelog_fits_a_terminal() {
     let changelog = fs::read_to_string(root().join("debian/changelog")).unwrap();
-    for (at, line) in changelog.lines().enumerate().filter(|(_, line)| !line.starts_with(" -- ")) {
-        assert!(line.chars().count() <= 80, "debian/changelog:{}: {line}", at + 1);
+    for (at, line) in changelog
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.starts_with(" -- "))
+    {
+        assert!(
+            line.chars().count() <= 80,
+            "debian/changelog:{}: {line}",
+            at + 1
+        );
     }
 }

@@ -40,28 +40,47 @@ struct Contestant {
 
 /// Measures on hosts of this version.
 pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
-    let mut contestants: Vec<_> =
-        recipes::all(debian).into_iter().map(|recipe| Contestant::new(debian, recipe)).collect();
+    let mut contestants: Vec<_> = recipes::all(debian)
+        .into_iter()
+        .map(|recipe| Contestant::new(debian, recipe))
+        .collect();
     for round in 0..bench.rounds(300) {
-        for contestant in contestants.iter_mut().filter(|contestant| round % contestant.recipe.every == 0) {
+        for contestant in contestants
+            .iter_mut()
+            .filter(|contestant| round % contestant.recipe.every == 0)
+        {
             contestant.strike();
         }
     }
-    for ours in contestants.iter().filter(|contestant| contestant.recipe.name == OURS) {
-        assert_eq!(ours.subject.host.failed_units(), [""; 0], "nothing failed on the way");
+    for ours in contestants
+        .iter()
+        .filter(|contestant| contestant.recipe.name == OURS)
+    {
+        assert_eq!(
+            ours.subject.host.failed_units(),
+            [""; 0],
+            "nothing failed on the way"
+        );
     }
     for (name, value) in MEASURES {
         let of_this = |contestant: &&Contestant| contestant.recipe.measures.contains(&name);
-        let (ours, peers): (Vec<_>, Vec<_>) =
-            contestants.iter().filter(of_this).partition(|contestant| contestant.recipe.name == OURS);
-        let ours = ours.iter().find_map(|ours| ours.figures(name, value)).expect("ours can do it all");
+        let (ours, peers): (Vec<_>, Vec<_>) = contestants
+            .iter()
+            .filter(of_this)
+            .partition(|contestant| contestant.recipe.name == OURS);
+        let ours = ours
+            .iter()
+            .find_map(|ours| ours.figures(name, value))
+            .expect("ours can do it all");
         for peer in peers {
             let peer = Peer {
                 name: peer.recipe.name.to_owned(),
                 version: peer.subject.version.clone(),
                 figures: peer.figures(name, value),
             };
-            bench.results.put(Row::new(name, (bench.host(debian), "ms"), ours, Some(peer)));
+            bench
+                .results
+                .put(Row::new(name, (bench.host(debian), "ms"), ours, Some(peer)));
         }
     }
 }
@@ -69,7 +88,12 @@ pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
 impl Contestant {
     fn new(debian: Debian, recipe: Recipe) -> Self {
         let subject = Subject::new(debian, &recipe);
-        Self { recipe, subject, strokes: Vec::new(), next: Instant::now() + UP }
+        Self {
+            recipe,
+            subject,
+            strokes: Vec::new(),
+            next: Instant::now() + UP,
+        }
     }
 
     fn strike(&mut self) {
@@ -81,8 +105,14 @@ impl Contestant {
         let stroke = self.subject.strike(1);
         self.next = Instant::now() + UP;
         let missing = stroke.report.is_none() && !self.recipe.expected.topic.is_empty();
-        if missing || stroke.up.is_none() || (stroke.steps.is_none() && self.recipe.expected.steps > 0) {
-            assert!(self.recipe.name != OURS, "nothing of ours goes missing: {stroke:?}");
+        if missing
+            || stroke.up.is_none()
+            || (stroke.steps.is_none() && self.recipe.expected.steps > 0)
+        {
+            assert!(
+                self.recipe.name != OURS,
+                "nothing of ours goes missing: {stroke:?}"
+            );
             eprintln!("{}: missing within the bound: {stroke:?}", self.recipe.name);
         }
         self.strokes.push(stroke);
@@ -95,6 +125,12 @@ impl Contestant {
         if is_about_steps != (self.recipe.expected.steps > 0) {
             return None;
         }
-        Figures::of(self.strokes.iter().filter_map(value).map(|micros| micros / 1e3).collect())
+        Figures::of(
+            self.strokes
+                .iter()
+                .filter_map(value)
+                .map(|micros| micros / 1e3)
+                .collect(),
+        )
     }
 }

@@ -15,7 +15,10 @@ pub(crate) const TOPIC: &str = "floor";
 
 /// Runs until it is killed.
 pub(crate) fn run() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(listen()).expect("the system bus");
 }
 
@@ -40,20 +43,38 @@ async fn listen() -> zbus::Result<()> {
         .path_namespace("/org/freedesktop/systemd1/unit")
         .build()?;
     let mut signals = MessageStream::for_match_rule(rule, &bus, NonZeroUsize::new(10_000)).await?;
-    bus.call_method(Some(systemd), manager, Some("org.freedesktop.systemd1.Manager"), "Subscribe", &()).await?;
+    bus.call_method(
+        Some(systemd),
+        manager,
+        Some("org.freedesktop.systemd1.Manager"),
+        "Subscribe",
+        &(),
+    )
+    .await?;
     println!("listening");
     let mut dead = HashSet::new();
     while let Some(signal) = signals.next().await {
         let signal = signal?;
-        let path = signal.header().path().map(ToString::to_string).unwrap_or_default();
+        let path = signal
+            .header()
+            .path()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let body = signal.body();
         let (_, changed, _): (&str, HashMap<&str, Variant<'_>>, Vec<&str>) = body.deserialize()?;
-        let word = |key: &str| changed.get(key).and_then(|value| value.downcast_ref::<&str>().ok());
+        let word = |key: &str| {
+            changed
+                .get(key)
+                .and_then(|value| value.downcast_ref::<&str>().ok())
+        };
         if word("ActiveState") == Some("active") {
             dead.remove(&path);
         }
         if word("Result").is_some_and(|result| result != "success") && dead.insert(path.clone()) {
-            client.publish(TOPIC, QoS::AtMostOnce, false, path).await.expect("there is room");
+            client
+                .publish(TOPIC, QoS::AtMostOnce, false, path)
+                .await
+                .expect("there is room");
         }
     }
     Ok(())

@@ -14,9 +14,13 @@ pub(crate) const PID_1: &str = "init.scope";
 /// groups in it, including those that have ended.
 pub(crate) fn cpu(host: &Host, group: &str) -> f64 {
     let file = host.path(&format!("/sys/fs/cgroup/{group}/cpu.stat"));
-    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let used = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
-    used.and_then(|used| used.parse().ok()).expect("microseconds")
+    let text =
+        fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let used = text
+        .lines()
+        .find_map(|line| line.strip_prefix("usage_usec "));
+    used.and_then(|used| used.parse().ok())
+        .expect("microseconds")
 }
 
 /// Returns the daemon's process ID, as the machine numbers it.
@@ -27,9 +31,18 @@ pub(crate) fn daemon(host: &Host) -> u32 {
 /// Returns the number of times that a process has gone to sleep, by the names of its threads.
 pub(crate) fn sleeps(pid: u32) -> BTreeMap<String, f64> {
     let mut sleeps = BTreeMap::new();
-    for task in fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten() {
+    for task in fs::read_dir(format!("/proc/{pid}/task"))
+        .expect("it runs")
+        .flatten()
+    {
         let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+        let field = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap_or_default()
+                .trim()
+        };
         let slept: f64 = field("voluntary_ctxt_switches:").parse().unwrap_or(0.0);
         *sleeps.entry(field("Name:").to_owned()).or_default() += slept;
     }
@@ -49,8 +62,17 @@ pub(crate) fn memory(pid: u32) -> BTreeMap<&'static str, f64> {
         if first.contains('-') {
             let [access, _, _, inode] = [(); 4].map(|()| words.next().unwrap_or_default());
             kind = kind_of(words.next().unwrap_or_default(), (access, inode));
-        } else if first == if kind.starts_with("own") || kind == "libsqlite3" { "Rss:" } else { "Pss:" } {
-            let share: f64 = words.next().and_then(|share| share.parse().ok()).expect("KiB");
+        } else if first
+            == if kind.starts_with("own") || kind == "libsqlite3" {
+                "Rss:"
+            } else {
+                "Pss:"
+            }
+        {
+            let share: f64 = words
+                .next()
+                .and_then(|share| share.parse().ok())
+                .expect("KiB");
             *memory.entry(kind).or_default() += share;
         }
     }

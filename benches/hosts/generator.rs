@@ -28,8 +28,16 @@ pub(crate) fn measure(bench: &mut Bench) {
     let debian = Debian::Trixie;
     let mut installed = Host::boot(debian);
     let host = Host::with_peers(debian);
-    put(&host, BENCH, &std::env::current_exe().expect("this program"));
-    put(&host, WRITER, Path::new(&std::env::var("UNITWARD_BENCH_WRITER").expect("make bench names the writer")));
+    put(
+        &host,
+        BENCH,
+        &std::env::current_exe().expect("this program"),
+    );
+    put(
+        &host,
+        WRITER,
+        Path::new(&std::env::var("UNITWARD_BENCH_WRITER").expect("make bench names the writer")),
+    );
     put(&host, GENERATOR, &installed.path(GENERATOR));
     let ours = installed.sh("dpkg-query -W -f '${Version}' unitward");
     let podman = host.sh("dpkg-query -W -f '${Version}' podman");
@@ -39,10 +47,25 @@ pub(crate) fn measure(bench: &mut Bench) {
         of_size.push((wards, against(bench, wards, times, &podman)));
     }
     drop(host);
-    let alone = |wards| of_size.iter().find(|(size, _)| *size == wards).expect("it is one of the sizes").1;
+    let alone = |wards| {
+        of_size
+            .iter()
+            .find(|(size, _)| *size == wards)
+            .expect("it is one of the sizes")
+            .1
+    };
     let per_ward = |wards: u32| scaled(alone(wards as usize), 1e3 / f64::from(wards));
-    let peer = Peer { name: "itself, 1,000 wards".into(), version: ours.clone(), figures: Some(per_ward(1_000)) };
-    let row = Row::new("generator/growth/10000", (bench.host(debian), "µs a ward"), per_ward(10_000), Some(peer));
+    let peer = Peer {
+        name: "itself, 1,000 wards".into(),
+        version: ours.clone(),
+        figures: Some(per_ward(1_000)),
+    };
+    let row = Row::new(
+        "generator/growth/10000",
+        (bench.host(debian), "µs a ward"),
+        per_ward(10_000),
+        Some(peer),
+    );
     bench.results.put(row);
     boots(bench, &mut installed, alone(BOOTED.0).median);
 }
@@ -50,7 +73,10 @@ pub(crate) fn measure(bench: &mut Bench) {
 /// Runs the turns inside the host and returns their times.
 fn times(host: &Host, wards: usize, rounds: usize) -> Times {
     let [wards, rounds] = [wards, rounds].map(|number| number.to_string());
-    let output = host.inside(&[BENCH, "turns", &wards, &rounds]).output().expect("the bench inside");
+    let output = host
+        .inside(&[BENCH, "turns", &wards, &rounds])
+        .output()
+        .expect("the bench inside");
     let said = || String::from_utf8_lossy(&output.stderr).into_owned();
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said()))
 }
@@ -65,15 +91,28 @@ fn against(bench: &mut Bench, wards: usize, times: Times, podman: &str) -> Figur
         ("bare writer, plain", here, times.plain),
         ("quadlet", podman, times.quadlet),
     ] {
-        let peer = Peer { name: peer.into(), version: version.into(), figures: Some(figures(values)) };
-        let row = Row::new(&format!("generator/wards/{wards}"), (bench.host(Debian::Trixie), "ms"), ours, Some(peer));
+        let peer = Peer {
+            name: peer.into(),
+            version: version.into(),
+            figures: Some(figures(values)),
+        };
+        let row = Row::new(
+            &format!("generator/wards/{wards}"),
+            (bench.host(Debian::Trixie), "ms"),
+            ours,
+            Some(peer),
+        );
         bench.results.put(row);
     }
     ours
 }
 
 fn scaled(figures: Figures, factor: f64) -> Figures {
-    Figures { n: figures.n, median: figures.median * factor, p99: figures.p99 * factor }
+    Figures {
+        n: figures.n,
+        median: figures.median * factor,
+        p99: figures.p99 * factor,
+    }
 }
 
 /// Boots, in turns, the host with our packages and two without, on which the same services are
@@ -83,20 +122,31 @@ fn boots(bench: &mut Bench, installed: &mut Host, alone: f64) {
     let (services, rounds) = BOOTED;
     let service = "[Unit]\nDescription=Service $n\n[Service]\nExecStart=/usr/bin/sleep infinity\n";
     let wanted = "[Install]\nWantedBy=multi-user.target\n";
-    let steps =
-        "[OnDeath]\nExecute=/usr/bin/true\nRestart=%n\nWaitFor=2s\nExecute=/usr/bin/true\nRestart=dbus.service\n";
+    let steps = "[OnDeath]\nExecute=/usr/bin/true\nRestart=%n\nWaitFor=2s\nExecute=/usr/bin/true\nRestart=dbus.service\n";
     let write = |folder: &str, suffix: &str, more: &str| {
-        format!("for n in $(seq {services}); do echo \"{service}{more}{wanted}\" >{folder}/service-$n.{suffix}; done")
+        format!(
+            "for n in $(seq {services}); do echo \"{service}{more}{wanted}\" >{folder}/service-$n.{suffix}; done"
+        )
     };
-    installed.sh(&format!("mkdir -p /etc/unitward; {}", write("/etc/unitward", "ward", steps)));
+    installed.sh(&format!(
+        "mkdir -p /etc/unitward; {}",
+        write("/etc/unitward", "ward", steps)
+    ));
     let bare = |more: &str| {
         let host = Host::bare(Debian::Trixie);
-        host.sh(&write("/etc/systemd/system", "service", &format!("Restart=on-failure\n{more}")));
+        host.sh(&write(
+            "/etc/systemd/system",
+            "service",
+            &format!("Restart=on-failure\n{more}"),
+        ));
         host.sh("systemctl enable /etc/systemd/system/service-*.service");
         host
     };
     // A ward's lines at a start: one before the main process and one after it.
-    let (mut plain, mut lined) = (bare(""), bare("ExecCondition=/usr/bin/true\nExecStartPost=/usr/bin/true\n"));
+    let (mut plain, mut lined) = (
+        bare(""),
+        bare("ExecCondition=/usr/bin/true\nExecStartPost=/usr/bin/true\n"),
+    );
     let [mut ours, mut theirs, mut limit] = [(); 3].map(|()| Boots::default());
     for _ in 0..bench.rounds(rounds) {
         ours.add(installed);
@@ -104,21 +154,46 @@ fn boots(bench: &mut Bench, installed: &mut Host, alone: f64) {
         limit.add(&mut lined);
     }
     // The share of a boot without us, which is the shorter one.
-    let share = theirs.whole.iter().map(|whole| 100.0 * alone / whole).collect();
+    let share = theirs
+        .whole
+        .iter()
+        .map(|whole| 100.0 * alone / whole)
+        .collect();
     let version = plain.sh("systemctl --version | head -1 | cut -d' ' -f2");
     let host = bench.host(Debian::Trixie);
     let figures = |values: &[f64]| Figures::of(values.to_vec()).expect("there was a boot");
     let against = |name: &str, values: &[f64]| {
-        Some(Peer { name: name.to_owned(), version: version.clone(), figures: Some(figures(values)) })
+        Some(Peer {
+            name: name.to_owned(),
+            version: version.clone(),
+            figures: Some(figures(values)),
+        })
     };
     let (plainly, with_lines) = ("systemd", "systemd, with as many lines that do nothing");
     for (name, unit, ours, peer) in [
         ("generator/boot-share", "% of the boot", &share, None),
-        ("generator/boot/all generators", "ms", &ours.generators, against(plainly, &theirs.generators)),
-        ("generator/boot/whole", "ms", &ours.whole, against(plainly, &theirs.whole)),
-        ("generator/boot/whole", "ms", &ours.whole, against(with_lines, &limit.whole)),
+        (
+            "generator/boot/all generators",
+            "ms",
+            &ours.generators,
+            against(plainly, &theirs.generators),
+        ),
+        (
+            "generator/boot/whole",
+            "ms",
+            &ours.whole,
+            against(plainly, &theirs.whole),
+        ),
+        (
+            "generator/boot/whole",
+            "ms",
+            &ours.whole,
+            against(with_lines, &limit.whole),
+        ),
     ] {
-        bench.results.put(Row::new(name, (host, unit), figures(ours), peer));
+        bench
+            .results
+            .put(Row::new(name, (host, unit), figures(ours), peer));
     }
 }
 
@@ -134,11 +209,17 @@ struct Boots {
 impl Boots {
     fn add(&mut self, host: &mut Host) {
         host.reboot();
-        let options: String = STAMPS.iter().map(|stamp| format!(" --property={stamp}")).collect();
+        let options: String = STAMPS
+            .iter()
+            .map(|stamp| format!(" --property={stamp}"))
+            .collect();
         let shown = host.sh(&format!("systemctl show{options}"));
         let stamp = |name: &str| -> f64 {
             let lines = || shown.lines().filter_map(|line| line.split_once('='));
-            lines().find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok()).expect("a time")
+            lines()
+                .find(|(key, _)| *key == name)
+                .and_then(|(_, value)| value.parse().ok())
+                .expect("a time")
         };
         let [userspace, begun, done, finished] = STAMPS.map(stamp);
         self.generators.push((done - begun) / 1e3);

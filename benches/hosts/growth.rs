@@ -36,13 +36,22 @@ struct Crew {
 
 impl Crew {
     const fn new(name: &'static str, workers: usize, set_up: fn(&Host)) -> Self {
-        Self { name, workers, told: true, set_up }
+        Self {
+            name,
+            workers,
+            told: true,
+            set_up,
+        }
     }
 
     /// Starts them on a new host.
     fn subject(&self, debian: Debian) -> Subject {
         let topic = if self.told { "Crash/Reports" } else { "" };
-        let expected = Expected { topic: topic.to_owned(), restarts: true, ..Expected::default() };
+        let expected = Expected {
+            topic: topic.to_owned(),
+            restarts: true,
+            ..Expected::default()
+        };
         Subject::on(Host::boot(debian), (&expected, self.workers), self.set_up)
     }
 }
@@ -92,6 +101,9 @@ fn start(host: &Host, number: usize) {
     // A few at a time: if a thousand start at once, PID 1 is queried so much that some meet
     // `TimeoutStartSec=`.
     for first in (1..=number).step_by(AT_ONCE) {
-        host.sh(&format!("systemctl start web-{{{first}..{}}}", number.min(first + AT_ONCE - 1)));
+        host.sh(&format!(
+            "systemctl start web-{{{first}..{}}}",
+            number.min(first + AT_ONCE - 1)
+        ));
     }
 }

@@ -41,7 +41,8 @@ fn set_up(debian: Debian) -> Host {
         systemctl start --no-block web-{{1..{WARDS}}}"
     ));
     host.wait_for_within(Duration::from_secs(120), "all wards", || {
-        let running = host.sh("systemctl list-units --state=running --plain --no-legend 'web-*' | wc -l");
+        let running =
+            host.sh("systemctl list-units --state=running --plain --no-legend 'web-*' | wc -l");
         (running == WARDS.to_string()).then_some(())
     });
     host.sh("systemctl restart unitwardd");
@@ -51,7 +52,12 @@ fn set_up(debian: Debian) -> Host {
 fn memory(bench: &mut Bench, debian: Debian, host: &Host) {
     let parts = gauge::memory(gauge::daemon(host));
     let mut put = |name: &str, size: f64| {
-        bench.results.put(Row::new(name, (bench.host(debian), "MB"), Figures::one(size * 1024.0 / 1e6), None));
+        bench.results.put(Row::new(
+            name,
+            (bench.host(debian), "MB"),
+            Figures::one(size * 1024.0 / 1e6),
+            None,
+        ));
     };
     put("idle/pss", parts.values().sum());
     for (part, size) in parts {
@@ -65,13 +71,25 @@ fn wake_ups(bench: &mut Bench, debian: Debian, host: &Host) {
     let (before, spent) = (gauge::sleeps(pid), gauge::cpu(host, gauge::DAEMON));
     thread::sleep(Duration::from_secs_f64(minutes * 60.0));
     let (after, spent) = (gauge::sleeps(pid), gauge::cpu(host, gauge::DAEMON) - spent);
-    let new: BTreeMap<_, _> =
-        after.iter().map(|(name, count)| (name, count - before.get(name).unwrap_or(&0.0))).collect();
+    let new: BTreeMap<_, _> = after
+        .iter()
+        .map(|(name, count)| (name, count - before.get(name).unwrap_or(&0.0)))
+        .collect();
     println!("idle/wake-ups by thread: {new:?}");
     let host = bench.host(debian);
     let per_minute = Figures::one(new.values().sum::<f64>() / minutes);
-    bench.results.put(Row::new("idle/wake-ups", (host, "a minute"), per_minute, None));
-    bench.results.put(Row::new("idle/cpu", (host, "µs a minute"), Figures::one(spent / minutes), None));
+    bench.results.put(Row::new(
+        "idle/wake-ups",
+        (host, "a minute"),
+        per_minute,
+        None,
+    ));
+    bench.results.put(Row::new(
+        "idle/cpu",
+        (host, "µs a minute"),
+        Figures::one(spent / minutes),
+        None,
+    ));
 }
 
 /// Measures the daemon beside other units. PID 1's time stands beside its own, because PID 1 does
@@ -81,13 +99,26 @@ fn others(bench: &mut Bench, debian: Debian, host: &Host) {
     let groups = [gauge::DAEMON, gauge::PID_1];
     let (before, begun) = (groups.map(|group| gauge::cpu(host, group)), Instant::now());
     for round in 0..rounds {
-        host.sh(&format!("systemctl start other@{round}; systemctl stop other@{round}"));
-        let next = Duration::from_secs(60 * (round + 1)) / u32::try_from(OTHERS).expect("some hundred");
+        host.sh(&format!(
+            "systemctl start other@{round}; systemctl stop other@{round}"
+        ));
+        let next =
+            Duration::from_secs(60 * (round + 1)) / u32::try_from(OTHERS).expect("some hundred");
         thread::sleep(next.saturating_sub(begun.elapsed()));
     }
     let minutes = begun.elapsed().as_secs_f64() / 60.0;
-    let [daemon, pid_1] = [0, 1].map(|number| (gauge::cpu(host, groups[number]) - before[number]) / 1e3 / minutes);
-    let peer = Peer { name: "PID 1".to_owned(), version: String::new(), figures: Some(Figures::one(pid_1)) };
+    let [daemon, pid_1] =
+        [0, 1].map(|number| (gauge::cpu(host, groups[number]) - before[number]) / 1e3 / minutes);
+    let peer = Peer {
+        name: "PID 1".to_owned(),
+        version: String::new(),
+        figures: Some(Figures::one(pid_1)),
+    };
     let name = format!("idle/cpu with {OTHERS} other units a minute");
-    bench.results.put(Row::new(&name, (bench.host(debian), "ms a minute"), Figures::one(daemon), Some(peer)));
+    bench.results.put(Row::new(
+        &name,
+        (bench.host(debian), "ms a minute"),
+        Figures::one(daemon),
+        Some(peer),
+    ));
 }

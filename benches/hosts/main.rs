@@ -37,7 +37,11 @@ struct Bench {
 
 impl Bench {
     fn rounds(&self, rounds: usize) -> usize {
-        if self.quick { rounds.div_ceil(10) } else { rounds }
+        if self.quick {
+            rounds.div_ceil(10)
+        } else {
+            rounds
+        }
     }
 
     /// Returns a host's name in the results.
@@ -71,16 +75,28 @@ fn on_both(bench: &mut Bench, measure: fn(&mut Bench, Debian)) {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
     match arguments.first().map(String::as_str) {
         Some("meter") => return meter::run(&arguments[1..]),
         Some("floor") => return floor::run(),
         Some("turns") => return turns::run(&arguments[1..]),
         _ => {}
     }
-    let mut bench = Bench { results: Results::open(), quick: results::is_quick() };
-    let unknown = arguments.iter().find(|wanted| MEASURES.iter().all(|(name, _)| name != wanted));
-    assert!(unknown.is_none(), "there is no measure {}", unknown.map_or("", String::as_str));
+    let mut bench = Bench {
+        results: Results::open(),
+        quick: results::is_quick(),
+    };
+    let unknown = arguments
+        .iter()
+        .find(|wanted| MEASURES.iter().all(|(name, _)| name != wanted));
+    assert!(
+        unknown.is_none(),
+        "there is no measure {}",
+        unknown.map_or("", String::as_str)
+    );
     for (name, measure) in MEASURES {
         if arguments.is_empty() || arguments.iter().any(|wanted| wanted == name) {
             measure(&mut bench);

@@ -45,12 +45,22 @@ pub(crate) struct Expected {
 impl Expected {
     /// Returns it as arguments of the meter.
     pub(crate) fn arguments(&self) -> [String; 3] {
-        [self.topic.clone(), u8::from(self.restarts).to_string(), self.steps.to_string()]
+        [
+            self.topic.clone(),
+            u8::from(self.restarts).to_string(),
+            self.steps.to_string(),
+        ]
     }
 
     fn parse(arguments: &[String]) -> Self {
-        let [topic, restarts, steps] = arguments else { panic!("meter TOPIC RESTARTS STEPS") };
-        Self { topic: topic.clone(), restarts: restarts == "1", steps: steps.parse().expect("a number") }
+        let [topic, restarts, steps] = arguments else {
+            panic!("meter TOPIC RESTARTS STEPS")
+        };
+        Self {
+            topic: topic.clone(),
+            restarts: restarts == "1",
+            steps: steps.parse().expect("a number"),
+        }
     }
 }
 
@@ -80,15 +90,25 @@ pub(crate) fn run(arguments: &[String]) {
     if !expected.topic.is_empty() {
         subscribe(&expected.topic, sender);
     }
-    let mut meter = Meter { expected, came, up: VecDeque::new() };
+    let mut meter = Meter {
+        expected,
+        came,
+        up: VecDeque::new(),
+    };
     println!("\"listening\"");
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let (verb, number) = line.split_once(' ').expect("VERB NUMBER");
         let number = number.parse().expect("a number");
         match verb {
             "ready" => println!("{}", meter.wait_for_workers(number)),
-            "kill" => println!("{}", serde_json::to_string(&meter.kill(number)).expect("JSON")),
-            "pace" => println!("{}", serde_json::to_string(&pace::kill(&mut meter, number)).expect("JSON")),
+            "kill" => println!(
+                "{}",
+                serde_json::to_string(&meter.kill(number)).expect("JSON")
+            ),
+            "pace" => println!(
+                "{}",
+                serde_json::to_string(&pace::kill(&mut meter, number)).expect("JSON")
+            ),
             _ => panic!("{verb}?"),
         }
     }
@@ -106,7 +126,9 @@ impl Meter {
     fn wait_for_workers(&mut self, number: usize) -> usize {
         let begun = Instant::now();
         while self.up.len() < number
-            && let Ok(came) = self.came.recv_timeout(START.saturating_sub(begun.elapsed()))
+            && let Ok(came) = self
+                .came
+                .recv_timeout(START.saturating_sub(begun.elapsed()))
         {
             if let Came::Worker(Said::Up { pid, .. }) = came {
                 self.up.push_back(pid);
@@ -126,12 +148,19 @@ impl Meter {
         for pid in &victims {
             strike(*pid);
         }
-        let mut reports = Last::of(if self.expected.topic.is_empty() { 0 } else { number });
+        let mut reports = Last::of(if self.expected.topic.is_empty() {
+            0
+        } else {
+            number
+        });
         let mut ups = Last::of(if self.expected.restarts { number } else { 0 });
         let mut steps = Last::of(self.expected.steps * number);
         let begun = Instant::now();
         while !(reports.is_complete() && ups.is_complete() && steps.is_complete()) {
-            match self.came.recv_timeout(BOUND.saturating_sub(begun.elapsed())) {
+            match self
+                .came
+                .recv_timeout(BOUND.saturating_sub(begun.elapsed()))
+            {
                 Ok(Came::Report(at, _)) => reports.note(at),
                 Ok(Came::Worker(Said::Step { at })) => steps.note(at),
                 Ok(Came::Worker(Said::Up { pid, at })) => {
@@ -142,7 +171,12 @@ impl Meter {
             }
         }
         let [report, up, steps] = [&reports, &ups, &steps].map(|last| last.since(struck));
-        Stroke { report, up, steps, reports: reports.seen }
+        Stroke {
+            report,
+            up,
+            steps,
+            reports: reports.seen,
+        }
     }
 }
 
@@ -155,7 +189,11 @@ struct Last {
 
 impl Last {
     fn of(wanted: usize) -> Self {
-        Self { wanted, seen: 0, at: 0 }
+        Self {
+            wanted,
+            seen: 0,
+            at: 0,
+        }
     }
 
     fn note(&mut self, at: i64) {
@@ -191,11 +229,15 @@ fn listen_to_workers(sender: Sender<Came>) {
     let _ = std::fs::remove_file(SOCKET);
     let socket = UnixDatagram::bind(SOCKET).expect("the meter's socket");
     // Workers may have any user.
-    std::fs::set_permissions(SOCKET, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("root's file");
+    std::fs::set_permissions(SOCKET, std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .expect("root's file");
     thread::spawn(move || {
         let mut word = [0; 100];
         while let Ok(length) = socket.recv(&mut word) {
-            if sender.send(Came::Worker(Said::parse(&word[..length]))).is_err() {
+            if sender
+                .send(Came::Worker(Said::parse(&word[..length])))
+                .is_err()
+            {
                 return;
             }
         }
@@ -207,7 +249,9 @@ fn subscribe(topic: &str, sender: Sender<Came>) {
     let mut options = MqttOptions::new("meter", "127.0.0.1", 1883);
     options.set_keep_alive(Duration::from_secs(60));
     let (client, mut connection) = Client::new(options, 10);
-    client.subscribe(topic, QoS::AtMostOnce).expect("there is room");
+    client
+        .subscribe(topic, QoS::AtMostOnce)
+        .expect("there is room");
     let (acknowledged, is_acknowledged) = mpsc::channel();
     thread::spawn(move || {
         // Dropping the client would end the connection.
@@ -216,18 +260,25 @@ fn subscribe(topic: &str, sender: Sender<Came>) {
             match event {
                 Ok(Event::Incoming(Packet::Publish(publish))) => {
                     let at = now();
-                    if sender.send(Came::Report(at, pid_in(&publish.payload))).is_err() {
+                    if sender
+                        .send(Came::Report(at, pid_in(&publish.payload)))
+                        .is_err()
+                    {
                         return;
                     }
                 }
-                Ok(Event::Incoming(Packet::SubAck(_))) => acknowledged.send(()).expect("it is waited for"),
+                Ok(Event::Incoming(Packet::SubAck(_))) => {
+                    acknowledged.send(()).expect("it is waited for")
+                }
                 Ok(_) => {}
                 // The host ends. Reports that are still expected will be missed.
                 Err(_) => return,
             }
         }
     });
-    is_acknowledged.recv_timeout(BOUND).expect("a broker that answers");
+    is_acknowledged
+        .recv_timeout(BOUND)
+        .expect("a broker that answers");
 }
 
 fn pid_in(report: &[u8]) -> Option<i32> {

@@ -44,7 +44,12 @@ struct Pace<'m> {
 /// Kills the worker that is up the longest, `rate` times a second. If none is up the next one to
 /// come is killed at once.
 pub(crate) fn kill(meter: &mut Meter, rate: usize) -> Paced {
-    let mut pace = Pace { meter, killed: HashMap::new(), deaths: 0, lags: Vec::new() };
+    let mut pace = Pace {
+        meter,
+        killed: HashMap::new(),
+        deaths: 0,
+        lags: Vec::new(),
+    };
     let interval = SECOND / i64::try_from(rate).expect("a rate");
     let begun = now();
     let mut next = begun;
@@ -63,12 +68,19 @@ pub(crate) fn kill(meter: &mut Meter, rate: usize) -> Paced {
     while !pace.killed.is_empty() && now() < ended + BOUND {
         pace.listen_until(now() + SECOND / 10);
     }
-    Paced { deaths: pace.deaths, seconds: seconds(ended - begun), lags: pace.lags, soon }
+    Paced {
+        deaths: pace.deaths,
+        seconds: seconds(ended - begun),
+        lags: pace.lags,
+        soon,
+    }
 }
 
 impl Pace<'_> {
     fn kill_one(&mut self) -> bool {
-        let Some(pid) = self.meter.up.pop_front() else { return false };
+        let Some(pid) = self.meter.up.pop_front() else {
+            return false;
+        };
         self.killed.insert(pid, now());
         self.deaths += 1;
         strike(pid);

@@ -30,14 +30,29 @@ struct Contestant {
 /// Measures on a host of this version.
 pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
     let wards = |host: &Host| write(host, "/etc/unitward", "ward", &[SERVICE, STEPS].concat());
-    let services = |host: &Host, lines: &str| write(host, "/etc/systemd/system", "service", &[SERVICE, lines].concat());
+    let services = |host: &Host, lines: &str| {
+        write(
+            host,
+            "/etc/systemd/system",
+            "service",
+            &[SERVICE, lines].concat(),
+        )
+    };
     let of = |name, package: &str, host: Host| {
         let version = host.sh(&format!("dpkg-query -W -f '${{Version}}' {package}"));
-        Contestant { name, version, host, millis: Vec::new() }
+        Contestant {
+            name,
+            version,
+            host,
+            millis: Vec::new(),
+        }
     };
     let mut all = vec![of("unitward", "unitward", Host::boot(debian))];
     wards(&all[0].host);
-    for (name, lines) in [("systemd, with as many lines that do nothing", LINES), ("systemd", "")] {
+    for (name, lines) in [
+        ("systemd, with as many lines that do nothing", LINES),
+        ("systemd", ""),
+    ] {
         let host = Host::bare(debian);
         services(&host, lines);
         all.push(of(name, "systemd", host));
@@ -56,22 +71,39 @@ pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
             contestant.start();
         }
     }
-    let [ours, peers @ ..] = all.as_slice() else { unreachable!("ours is the first") };
-    let figures = |contestant: &Contestant| Figures::of(contestant.millis.clone()).expect("there was a round");
+    let [ours, peers @ ..] = all.as_slice() else {
+        unreachable!("ours is the first")
+    };
+    let figures = |contestant: &Contestant| {
+        Figures::of(contestant.millis.clone()).expect("there was a round")
+    };
     for peer in peers {
-        let against = Peer { name: peer.name.to_owned(), version: peer.version.clone(), figures: Some(figures(peer)) };
-        bench.results.put(Row::new("start/1000", (bench.host(debian), "ms"), figures(ours), Some(against)));
+        let against = Peer {
+            name: peer.name.to_owned(),
+            version: peer.version.clone(),
+            figures: Some(figures(peer)),
+        };
+        bench.results.put(Row::new(
+            "start/1000",
+            (bench.host(debian), "ms"),
+            figures(ours),
+            Some(against),
+        ));
     }
 }
 
 impl Contestant {
     fn start(&mut self) {
         let begun = Instant::now();
-        self.host.sh(&format!("systemctl start service-{{1..{SERVICES}}}"));
+        self.host
+            .sh(&format!("systemctl start service-{{1..{SERVICES}}}"));
         self.millis.push(begun.elapsed().as_secs_f64() * 1e3);
-        let up = self.host.sh("systemctl list-units --state=active --no-legend 'service-*' | wc -l");
+        let up = self
+            .host
+            .sh("systemctl list-units --state=active --no-legend 'service-*' | wc -l");
         assert_eq!(up, SERVICES.to_string(), "{}: all are up", self.name);
-        self.host.sh(&format!("systemctl stop service-{{1..{SERVICES}}}"));
+        self.host
+            .sh(&format!("systemctl stop service-{{1..{SERVICES}}}"));
         std::thread::sleep(REST);
     }
 }
@@ -83,10 +115,20 @@ fn write(host: &Host, folder: &str, suffix: &str, text: &str) {
 }
 
 fn install(host: &Host, folder: &PathBuf) {
-    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())).flatten() {
+    for entry in fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .flatten()
+    {
         let package = fs::read(entry.path()).expect("a package");
         let name = entry.file_name().to_string_lossy().into_owned();
-        host.write_mode(&format!("/root/packages/{name}"), &package, Access { mode: 0o644, uid: 0 });
+        host.write_mode(
+            &format!("/root/packages/{name}"),
+            &package,
+            Access {
+                mode: 0o644,
+                uid: 0,
+            },
+        );
     }
     host.sh("dpkg --install /root/packages/unitward_*.deb");
 }

@@ -66,28 +66,58 @@ impl Subject {
             Stock::Debian => Host::bare(debian),
             Stock::Peers => Host::with_peers(debian),
         };
-        put_folder(&host, "", &Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(recipe.folder));
+        put_folder(
+            &host,
+            "",
+            &Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("benches/peers")
+                .join(recipe.folder),
+        );
         let start = |host: &Host| {
             host.sh(recipe.start);
         };
         let subject = Self::on(host, (&recipe.expected, recipe.workers), start);
-        let version = subject.host.sh(&format!("dpkg-query -W -f '${{Version}}' {}", recipe.package));
+        let version = subject.host.sh(&format!(
+            "dpkg-query -W -f '${{Version}}' {}",
+            recipe.package
+        ));
         Self { version, ..subject }
     }
 
     /// Makes a subject of a host: puts the meter there, sets the host up and waits until so many
     /// workers are up.
-    pub(crate) fn on(host: Host, (expected, workers): (&Expected, usize), set_up: impl FnOnce(&Host)) -> Self {
-        put(&host, BENCH, &std::env::current_exe().expect("this program"));
-        put(&host, WORKER, Path::new(&std::env::var("UNITWARD_BENCH_WORKER").expect("make bench names the worker")));
+    pub(crate) fn on(
+        host: Host,
+        (expected, workers): (&Expected, usize),
+        set_up: impl FnOnce(&Host),
+    ) -> Self {
+        put(
+            &host,
+            BENCH,
+            &std::env::current_exe().expect("this program"),
+        );
+        put(
+            &host,
+            WORKER,
+            Path::new(
+                &std::env::var("UNITWARD_BENCH_WORKER").expect("make bench names the worker"),
+            ),
+        );
         // No message of a burst is dropped, whatever its sender.
-        host.write("/etc/mosquitto/conf.d/bench.conf", "max_queued_messages 0\nset_tcp_nodelay true\n");
+        host.write(
+            "/etc/mosquitto/conf.d/bench.conf",
+            "max_queued_messages 0\nset_tcp_nodelay true\n",
+        );
         host.sh("systemctl restart mosquitto");
         let mut meter = Meter::start(&host, expected);
         set_up(&host);
         let up: usize = meter.ask(&format!("ready {workers}"));
         assert_eq!(up, workers, "the workers are up");
-        Self { version: String::new(), host, meter }
+        Self {
+            version: String::new(),
+            host,
+            meter,
+        }
     }
 
     /// Kills so many of the workers at once.
@@ -103,13 +133,23 @@ impl Subject {
 
 /// Puts a program into a host.
 pub(crate) fn put(host: &Host, path: &str, program: &Path) {
-    let program = fs::read(program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-    host.write_mode(path, &program, Access { mode: 0o755, uid: 0 });
+    let program =
+        fs::read(program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    host.write_mode(
+        path,
+        &program,
+        Access {
+            mode: 0o755,
+            uid: 0,
+        },
+    );
 }
 
 /// Puts a folder's files below this path, with their modes.
 fn put_folder(host: &Host, below: &str, folder: &Path) {
-    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+    for entry in
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
         let entry = entry.expect("the folder is readable");
         let path = format!("{below}/{}", entry.file_name().to_string_lossy());
         if entry.path().is_dir() {
@@ -140,21 +180,33 @@ impl Meter {
             .expect("the meter");
         let commands = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().expect("piped"));
-        let mut meter = Self { process, commands, answers };
+        let mut meter = Self {
+            process,
+            commands,
+            answers,
+        };
         assert_eq!(meter.answer::<String>(), "listening");
         meter
     }
 
     fn ask<T: DeserializeOwned>(&mut self, command: &str) -> T {
-        let commands = self.commands.as_mut().expect("it is closed by the end only");
-        writeln!(commands, "{command}").and_then(|()| commands.flush()).expect("the meter reads");
+        let commands = self
+            .commands
+            .as_mut()
+            .expect("it is closed by the end only");
+        writeln!(commands, "{command}")
+            .and_then(|()| commands.flush())
+            .expect("the meter reads");
         self.answer()
     }
 
     fn answer<T: DeserializeOwned>(&mut self) -> T {
         let mut line = String::new();
-        self.answers.read_line(&mut line).expect("the meter answers");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("the meter says {line:?}: {error}"))
+        self.answers
+            .read_line(&mut line)
+            .expect("the meter answers");
+        serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("the meter says {line:?}: {error}"))
     }
 }
 

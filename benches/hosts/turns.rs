@@ -29,9 +29,17 @@ pub(crate) struct Times {
 
 /// Prints the [`Times`] of `WARDS ROUNDS`.
 pub(crate) fn run(arguments: &[String]) {
-    let numbers: Vec<usize> = arguments.iter().map(|argument| argument.parse().expect("a number")).collect();
-    let [wards, rounds] = numbers.as_slice() else { panic!("usage: bench turns WARDS ROUNDS") };
-    println!("{}", serde_json::to_string(&take_turns(*wards, *rounds)).expect("JSON"));
+    let numbers: Vec<usize> = arguments
+        .iter()
+        .map(|argument| argument.parse().expect("a number"))
+        .collect();
+    let [wards, rounds] = numbers.as_slice() else {
+        panic!("usage: bench turns WARDS ROUNDS")
+    };
+    println!(
+        "{}",
+        serde_json::to_string(&take_turns(*wards, *rounds)).expect("JSON")
+    );
 }
 
 fn take_turns(wards: usize, rounds: usize) -> Times {
@@ -39,7 +47,9 @@ fn take_turns(wards: usize, rounds: usize) -> Times {
     let mut generator = Command::new(GENERATOR);
     generator.arg("--root").arg(&place.root).arg(&place.out);
     let mut quadlet = Command::new(QUADLET);
-    quadlet.env("QUADLET_UNIT_DIRS", &place.containers).args([&place.out; 3]);
+    quadlet
+        .env("QUADLET_UNIT_DIRS", &place.containers)
+        .args([&place.out; 3]);
     let writer = |how: &str| {
         let mut writer = Command::new(WRITER);
         writer.arg(how).arg(&place.blob).arg(&place.out);
@@ -77,15 +87,28 @@ struct Place {
 
 impl Place {
     fn new(at: &Path, wards: usize) -> Self {
-        let [root, containers, blob, out] = ["root", "containers", "blob", "out"].map(|name| at.join(name));
+        let [root, containers, blob, out] =
+            ["root", "containers", "blob", "out"].map(|name| at.join(name));
         let folder = root.join("etc/unitward");
         let _ = fs::remove_dir_all(at);
-        fs::create_dir_all(&folder).and_then(|()| fs::create_dir_all(&containers)).expect("a place to work");
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::create_dir_all(&containers))
+            .expect("a place to work");
         for n in 0..wards {
             fs::write(folder.join(format!("service-{n:05}.ward")), ward(n)).expect("a ward");
-            fs::write(containers.join(format!("service-{n:05}.container")), container(n)).expect("a container");
+            fs::write(
+                containers.join(format!("service-{n:05}.container")),
+                container(n),
+            )
+            .expect("a container");
         }
-        Self { wards, root, containers, blob, out }
+        Self {
+            wards,
+            root,
+            containers,
+            blob,
+            out,
+        }
     }
 
     /// Returns the time of a run into an empty directory, in milliseconds. There must be as many
@@ -93,21 +116,28 @@ impl Place {
     fn time(&self, command: &mut Command) -> f64 {
         let _ = fs::remove_dir_all(&self.out);
         fs::create_dir(&self.out).expect("a place to write");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let begun = Instant::now();
         let status = command.status().expect("it can be run");
         let time = begun.elapsed().as_secs_f64() * 1e3;
         assert!(status.success(), "{command:?}: {status}");
-        let names = fs::read_dir(&self.out).expect("a folder").flatten().map(|entry| entry.file_name());
-        let services = names.filter(|name| name.to_string_lossy().ends_with(".service")).count();
+        let names = fs::read_dir(&self.out)
+            .expect("a folder")
+            .flatten()
+            .map(|entry| entry.file_name());
+        let services = names
+            .filter(|name| name.to_string_lossy().ends_with(".service"))
+            .count();
         assert_eq!(services, self.wards, "{command:?}");
         time
     }
 }
 
 fn ward(n: usize) -> String {
-    let steps =
-        "Execute=/usr/bin/umount -l /mnt\nRestart=%n\nWaitFor=2s\nExecute=/usr/bin/mount /mnt\nRestart=inetd.service\n";
+    let steps = "Execute=/usr/bin/umount -l /mnt\nRestart=%n\nWaitFor=2s\nExecute=/usr/bin/mount /mnt\nRestart=inetd.service\n";
     format!(
         "[Unit]\nDescription=Service {n}\n\n[Service]\nExecStart=/usr/sbin/service-{n} --foreground\n\n[Install]\nWantedBy=multi-user.target\n\n[OnDeath]\n{steps}"
     )
@@ -130,7 +160,11 @@ fn blob(tree: &Path) -> String {
     while let Some(at) = open.pop() {
         for entry in fs::read_dir(at).expect("a folder").flatten() {
             let path = entry.path();
-            let name = path.strip_prefix(tree).expect("it is below").display().to_string();
+            let name = path
+                .strip_prefix(tree)
+                .expect("it is below")
+                .display()
+                .to_string();
             if let Ok(target) = fs::read_link(&path) {
                 entries.push(('l', name, target.display().to_string()));
             } else if path.is_dir() {
@@ -141,5 +175,8 @@ fn blob(tree: &Path) -> String {
             }
         }
     }
-    entries.iter().map(|(kind, name, text)| format!("{kind} {} {} {name}{text}", name.len(), text.len())).collect()
+    entries
+        .iter()
+        .map(|(kind, name, text)| format!("{kind} {} {} {name}{text}", name.len(), text.len()))
+        .collect()
 }

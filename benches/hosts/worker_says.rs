@@ -26,10 +26,18 @@ impl Said {
         let word = String::from_utf8_lossy(word);
         let mut parts = word.split(' ');
         let what = parts.next();
-        let mut number = || parts.next().and_then(|part| part.parse::<i64>().ok()).expect("a number");
+        let mut number = || {
+            parts
+                .next()
+                .and_then(|part| part.parse::<i64>().ok())
+                .expect("a number")
+        };
         let (pid, at) = (number(), number());
         match what {
-            Some("up") => Self::Up { pid: i32::try_from(pid).expect("a pid"), at },
+            Some("up") => Self::Up {
+                pid: i32::try_from(pid).expect("a pid"),
+                at,
+            },
             Some("step") => Self::Step { at },
             _ => panic!("a worker says {word}"),
         }

@@ -31,16 +31,27 @@ fn with(place: &str, bytes: &[u8], look: impl FnOnce(&Path)) {
 
 /// The record of a run: once read and written, it is read again unchanged.
 pub(super) fn record(bytes: &[u8]) {
-    with("states/web/runs/0123456789abcdef0123456789abcdef.json", bytes, |folder| {
-        let state = WardState::below(&folder.join("states"), "web");
-        let read = state.runs().pop();
-        let _ = (state.latest_death(), state.latest_end(), state.latest_run(), state.totals(), state.sum());
-        if let Some(record) = read {
-            let text = serde_json::to_vec(&record).expect("a record is JSON");
-            let again: RunRecord = serde_json::from_slice(&text).expect("what was written is read");
-            assert_eq!(again, record);
-        }
-    });
+    with(
+        "states/web/runs/0123456789abcdef0123456789abcdef.json",
+        bytes,
+        |folder| {
+            let state = WardState::below(&folder.join("states"), "web");
+            let read = state.runs().pop();
+            let _ = (
+                state.latest_death(),
+                state.latest_end(),
+                state.latest_run(),
+                state.totals(),
+                state.sum(),
+            );
+            if let Some(record) = read {
+                let text = serde_json::to_vec(&record).expect("a record is JSON");
+                let again: RunRecord =
+                    serde_json::from_slice(&text).expect("what was written is read");
+                assert_eq!(again, record);
+            }
+        },
+    );
 }
 
 /// The series of a ward: once read and written, it is read again unchanged.
@@ -57,7 +68,9 @@ pub(super) fn series(bytes: &[u8]) {
 pub(super) fn exclusion(bytes: &[u8]) {
     with("states/web/excluded.json", bytes, |folder| {
         let state = WardState::below(&folder.join("states"), "web");
-        let Some(mark) = exclusion::load(&state) else { return };
+        let Some(mark) = exclusion::load(&state) else {
+            return;
+        };
         exclusion::save(&state, &mark).expect("a file");
         assert_eq!(exclusion::load(&state), Some(mark));
     });
@@ -66,12 +79,17 @@ pub(super) fn exclusion(bytes: &[u8]) {
 /// An object, with look-ups at the offset that the first two bytes give, and at the least and the
 /// greatest one.
 pub(super) fn symbols(bytes: &[u8]) {
-    let Some(([low, high], object)) = bytes.split_first_chunk() else { return };
+    let Some(([low, high], object)) = bytes.split_first_chunk() else {
+        return;
+    };
     with("object", object, |folder| {
         let offsets = [u64::from(*low) | u64::from(*high) << 8, 0, u64::MAX];
         let file = File::open(folder.join("object")).expect("a file");
         let found = fuzzing::functions(file, &offsets);
-        assert!(found.is_empty() || found.len() == offsets.len(), "{found:?}");
+        assert!(
+            found.is_empty() || found.len() == offsets.len(),
+            "{found:?}"
+        );
     });
 }
 
@@ -83,13 +101,25 @@ pub(super) fn coredump(bytes: &[u8]) {
         None => (bytes, &[][..]),
     };
     // The first bytes of zstd's frames.
-    let compression = if core.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) { Compression::Zstd } else { Compression::None };
+    let compression = if core.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Compression::Zstd
+    } else {
+        Compression::None
+    };
     let line = String::from_utf8_lossy(line);
     with("core", core, |folder| {
-        let mapped = fuzzing::mapped_files(File::open(folder.join("core")).expect("a file"), compression);
-        let Some(core) = Core::parse(&line, Dumper::of(folder)) else { return };
+        let mapped = fuzzing::mapped_files(
+            File::open(folder.join("core")).expect("a file"),
+            compression,
+        );
+        let Some(core) = Core::parse(&line, Dumper::of(folder)) else {
+            return;
+        };
         let backtrace = fuzzing::backtrace(&core, mapped);
-        assert!(!backtrace.contains(|c: char| c.is_control() && c != '\n'), "{backtrace:?}");
+        assert!(
+            !backtrace.contains(|c: char| c.is_control() && c != '\n'),
+            "{backtrace:?}"
+        );
         assert!(core.size() >= size_of::<Core>());
     });
 }

@@ -4,7 +4,9 @@ use super::nowhere;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use unitward::core::config::{Problem, SourceFile, SourceFiles, Stacks, read_settings, read_stack, read_ward};
+use unitward::core::config::{
+    Problem, SourceFile, SourceFiles, Stacks, read_settings, read_stack, read_ward,
+};
 use unitward::core::unit::{Content, HELPER, Output};
 use unitward::edge::planner::Planner;
 
@@ -47,8 +49,14 @@ const OURS: [&str; 33] = [
 
 fn source(name: &str, text: Vec<u8>) -> SourceFiles {
     let path: Arc<Path> = Path::new("/etc/unitward").join(name).into();
-    let stem = name.split_once('.').map_or(name, |(stem, _)| stem).to_owned();
-    SourceFiles { name: stem, files: vec![SourceFile::decode(path, text)] }
+    let stem = name
+        .split_once('.')
+        .map_or(name, |(stem, _)| stem)
+        .to_owned();
+    SourceFiles {
+        name: stem,
+        files: vec![SourceFile::decode(path, text)],
+    }
 }
 
 /// Plans the stack `net` and then `web.ward` with these texts, and returns the outputs and the
@@ -122,20 +130,37 @@ fn keys(text: &str) -> BTreeSet<String> {
 fn check(outputs: &[Output], configured: &str) {
     let own = keys(configured);
     for output in outputs {
-        assert!(!output.path.starts_with('/') && !output.path.split('/').any(|part| part == ".."), "{output:?}");
-        let Content::File(text) = &output.content else { continue };
+        assert!(
+            !output.path.starts_with('/') && !output.path.split('/').any(|part| part == ".."),
+            "{output:?}"
+        );
+        let Content::File(text) = &output.content else {
+            continue;
+        };
         // Systemd reads bytes: the controls beyond ASCII are letters to it.
-        assert!(!text.contains(|c: char| c.is_ascii_control() && c != '\n' && c != '\t'), "{text:?}");
+        assert!(
+            !text.contains(|c: char| c.is_ascii_control() && c != '\n' && c != '\t'),
+            "{text:?}"
+        );
         assert!(text.ends_with('\n'), "{text:?}");
         let lines = logical_lines(text, Blanks::Kept);
-        assert_eq!(lines.len(), logical_lines(text, Blanks::Stripped).len(), "{text}");
+        assert_eq!(
+            lines.len(),
+            logical_lines(text, Blanks::Stripped).len(),
+            "{text}"
+        );
         for line in lines {
             let line = line.trim();
             if line.starts_with('[') {
-                assert!(matches!(line, "[Unit]" | "[Service]" | "[Install]"), "a section: {line:?} in {text}");
+                assert!(
+                    matches!(line, "[Unit]" | "[Service]" | "[Install]"),
+                    "a section: {line:?} in {text}"
+                );
                 continue;
             }
-            let (key, value) = line.split_once('=').unwrap_or_else(|| panic!("no key: {line:?} in {text}"));
+            let (key, value) = line
+                .split_once('=')
+                .unwrap_or_else(|| panic!("no key: {line:?} in {text}"));
             if own.contains(key.trim()) {
                 continue;
             }
@@ -144,7 +169,10 @@ fn check(outputs: &[Output], configured: &str) {
             // The second removes the PID file that systemd would have removed.
             let is_ours = command.starts_with(HELPER) || command.starts_with("/usr/bin/rm -f ");
             let ours = value.is_empty() || is_ours;
-            assert!(!key.starts_with("Exec") || ours, "a command: {line:?} in {text}");
+            assert!(
+                !key.starts_with("Exec") || ours,
+                "a command: {line:?} in {text}"
+            );
         }
     }
 }
@@ -161,7 +189,10 @@ pub(super) fn ward(bytes: &[u8]) {
 /// `net.stack`, with one ward in it.
 pub(super) fn stack(bytes: &[u8]) {
     let (outputs, problems) = plan(b"[Ward]\nStack=net\n[Service]\nExecStart=/bin/web\n", bytes);
-    check(&outputs, &format!("ExecStart=\n{}", String::from_utf8_lossy(bytes)));
+    check(
+        &outputs,
+        &format!("ExecStart=\n{}", String::from_utf8_lossy(bytes)),
+    );
     for problem in problems {
         one_line(&problem);
     }
@@ -205,28 +236,57 @@ const PLACES: [&str; 16] = [
 /// One value in the place that the first byte selects: whatever it is, the unit has the keys that
 /// an innocent one gives it, or fewer if the line is refused.
 pub(super) fn value(bytes: &[u8]) {
-    let Some((place, value)) = bytes.split_first() else { return };
+    let Some((place, value)) = bytes.split_first() else {
+        return;
+    };
     let place = PLACES[usize::from(*place) % PLACES.len()];
     // A line ends there, and what follows is configured as any other.
     if value.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
         return;
     }
-    let frame = format!("[Service]\nUser=nobody\nExecStart=/bin/web\n{place}[OnStop]\nLog=the end\n");
+    let frame =
+        format!("[Service]\nUser=nobody\nExecStart=/bin/web\n{place}[OnStop]\nLog=the end\n");
     let (before, after) = frame.split_once('@').expect("each place has one");
-    let (outputs, problems) = plan(&[before.as_bytes(), value, after.as_bytes()].concat(), b"[Stack]\n");
+    let (outputs, problems) = plan(
+        &[before.as_bytes(), value, after.as_bytes()].concat(),
+        b"[Stack]\n",
+    );
     check(&outputs, "User=\nExecStart=\n");
     for problem in &problems {
         one_line(problem);
     }
-    let Some(Content::File(text)) = outputs.iter().find(|o| o.path == "web.service").map(|o| &o.content) else {
+    let Some(Content::File(text)) = outputs
+        .iter()
+        .find(|o| o.path == "web.service")
+        .map(|o| &o.content)
+    else {
         return;
     };
     let lines = logical_lines(text, Blanks::Stripped);
-    let count = |beginning: &str| lines.iter().filter(|line| line.starts_with(beginning)).count();
-    assert_eq!((count("[Service]"), count("User="), count("ExecStart=")), (1, 1, 1), "{text}");
-    assert_eq!(lines.iter().filter(|line| *line == "ExecStart=/bin/web").count(), 1, "{text}");
+    let count = |beginning: &str| {
+        lines
+            .iter()
+            .filter(|line| line.starts_with(beginning))
+            .count()
+    };
+    assert_eq!(
+        (count("[Service]"), count("User="), count("ExecStart=")),
+        (1, 1, 1),
+        "{text}"
+    );
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| *line == "ExecStart=/bin/web")
+            .count(),
+        1,
+        "{text}"
+    );
     for verb in [" begin web ", " stopped web "] {
-        let calls = lines.iter().filter(|line| line.contains(&format!("{HELPER}{verb}"))).count();
+        let calls = lines
+            .iter()
+            .filter(|line| line.contains(&format!("{HELPER}{verb}")))
+            .count();
         assert_eq!(calls, 1, "{verb}: {text}");
     }
     // The line behind the value is still there, unless the value's own end continues it.

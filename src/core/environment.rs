@@ -157,7 +157,10 @@ pub fn is_harmless(name: &str, value: &str) -> bool {
         _ => {}
     }
     // The kernel passes on names that no shell accepts: bash reads functions out of some of them.
-    let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_plain = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let is_listed = NAMES.contains(&name)
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
@@ -214,7 +217,16 @@ mod tests {
         ] {
             assert!(!is_harmless(name, "/home/app/x"), "{name}");
         }
-        for name in ["PORT", "LANG", "LC_ALL", "http_proxy", "JOURNAL_STREAM", "DEVICE", "TERM", "ld_preload"] {
+        for name in [
+            "PORT",
+            "LANG",
+            "LC_ALL",
+            "http_proxy",
+            "JOURNAL_STREAM",
+            "DEVICE",
+            "TERM",
+            "ld_preload",
+        ] {
             assert!(is_harmless(name, "x"), "{name}");
         }
     }
@@ -223,11 +235,18 @@ mod tests {
     fn a_variable_that_leads_to_a_file_is_kept_where_the_file_is_roots() {
         for (name, kept, left_out) in [
             ("NOTIFY_SOCKET", "/run/systemd/notify", "/home/app/notify"),
-            ("CREDENTIALS_DIRECTORY", "/run/credentials/web.service", "/run/credentials/../../home/app"),
+            (
+                "CREDENTIALS_DIRECTORY",
+                "/run/credentials/web.service",
+                "/run/credentials/../../home/app",
+            ),
             ("TZ", "UTC", ":/home/app/zone"),
             ("LC_MESSAGES", "C.UTF-8", "../../home/app"),
         ] {
-            assert!(is_harmless(name, kept) && !is_harmless(name, left_out), "{name}");
+            assert!(
+                is_harmless(name, kept) && !is_harmless(name, left_out),
+                "{name}"
+            );
         }
     }
 }

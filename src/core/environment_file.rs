@@ -26,7 +26,11 @@ struct Line<'a, 't> {
 impl Line<'_, '_> {
     fn assignment(&mut self) -> Option<String> {
         while self.rest.next_if(|next| next.is_whitespace()).is_some() {}
-        if self.rest.next_if(|next| matches!(next, '#' | ';')).is_some() {
+        if self
+            .rest
+            .next_if(|next| matches!(next, '#' | ';'))
+            .is_some()
+        {
             self.skip();
             return None;
         }

@@ -7,7 +7,9 @@ pub fn expand(words: &[String], value: &dyn Fn(&str) -> Option<String>) -> Vec<S
     let mut expanded = Vec::with_capacity(words.len());
     for word in words {
         match word.strip_prefix('$') {
-            Some(name) if !name.starts_with(['{', '$']) => expanded.extend(split(&value(name).unwrap_or_default())),
+            Some(name) if !name.starts_with(['{', '$']) => {
+                expanded.extend(split(&value(name).unwrap_or_default()))
+            }
             _ => expanded.push(within(word, value)),
         }
     }
@@ -19,7 +21,10 @@ fn within(word: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
     let mut rest = word;
     while let Some((before, after)) = rest.split_once('$') {
         out.push_str(before);
-        if let Some((name, behind)) = after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+        if let Some((name, behind)) = after
+            .strip_prefix('{')
+            .and_then(|inner| inner.split_once('}'))
+        {
             out.push_str(&value(name).unwrap_or_default());
             rest = behind;
         } else {
@@ -72,11 +77,24 @@ mod tests {
     #[test]
     fn variables_are_replaced_as_systemd_replaces_them() {
         check(
-            &["/bin/x", "$ONE", "${ONE}", "a${ONE}b${NO}c", "$$ONE", "a$$b"],
+            &[
+                "/bin/x",
+                "$ONE",
+                "${ONE}",
+                "a${ONE}b${NO}c",
+                "$$ONE",
+                "a$$b",
+            ],
             &["/bin/x", "1", "1", "a1bc", "$ONE", "a$b"],
         );
-        check(&["$TWO", "${TWO}"], &["a", "b c", "", "d e", " a  'b c' \"\" d\\ e "]);
+        check(
+            &["$TWO", "${TWO}"],
+            &["a", "b c", "", "d e", " a  'b c' \"\" d\\ e "],
+        );
         check(&["$NO", "$", "${NO}", "a$ONE", "$ONE/b"], &["", "a$ONE"]);
-        check(&["${MONEY}", "$MONEY", "${ONE", "x$"], &["$ONE", "$ONE", "${ONE", "x$"]);
+        check(
+            &["${MONEY}", "$MONEY", "${ONE", "x$"],
+            &["$ONE", "$ONE", "${ONE", "x$"],
+        );
     }
 }

@@ -46,13 +46,18 @@ const HIDDEN: [(char, char); 23] = [
 /// Returns true if a character is displayed as itself and does not change the display of others.
 #[must_use]
 pub fn is_visible(letter: char) -> bool {
-    !letter.is_control() && !HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&letter))
+    !letter.is_control()
+        && !HIDDEN
+            .iter()
+            .any(|(first, last)| (*first..=*last).contains(&letter))
 }
 
 /// Returns a text on one line. Each character that is not visible becomes U+FFFD.
 #[must_use]
 pub fn visible(text: &str) -> String {
-    text.chars().map(|letter| if is_visible(letter) { letter } else { INSTEAD }).collect()
+    text.chars()
+        .map(|letter| if is_visible(letter) { letter } else { INSTEAD })
+        .collect()
 }
 
 /// Returns a text with its line feeds and tabs. Each other character that is not visible becomes
@@ -60,7 +65,9 @@ pub fn visible(text: &str) -> String {
 #[must_use]
 pub fn visible_lines(text: &str) -> String {
     let passes = |letter: char| is_visible(letter) || letter == '\n' || letter == '\t';
-    text.chars().map(|letter| if passes(letter) { letter } else { INSTEAD }).collect()
+    text.chars()
+        .map(|letter| if passes(letter) { letter } else { INSTEAD })
+        .collect()
 }
 
 /// Returns a JSON document with each character that is not visible as JSON's escape `\uXXXX`. Line
@@ -98,7 +105,12 @@ mod tests {
             "\u{1d173}\u{1bca0}\u{110bd}\u{13430}",
         ];
         for letter in hidden.iter().flat_map(|text| text.chars()) {
-            assert_eq!(visible(&format!("a{letter}b")), "a\u{fffd}b", "U+{:04X}", u32::from(letter));
+            assert_eq!(
+                visible(&format!("a{letter}b")),
+                "a\u{fffd}b",
+                "U+{:04X}",
+                u32::from(letter)
+            );
         }
     }
 
@@ -121,14 +133,21 @@ mod tests {
     #[test]
     fn lines_stay_lines_only_where_they_may() {
         let text = "one\n\ttwo\r\n\u{202e}three\u{2028}four\u{1b}[2J";
-        assert_eq!(visible(text), "one\u{fffd}\u{fffd}two\u{fffd}\u{fffd}\u{fffd}three\u{fffd}four\u{fffd}[2J");
-        assert_eq!(visible_lines(text), "one\n\ttwo\u{fffd}\n\u{fffd}three\u{fffd}four\u{fffd}[2J");
+        assert_eq!(
+            visible(text),
+            "one\u{fffd}\u{fffd}two\u{fffd}\u{fffd}\u{fffd}three\u{fffd}four\u{fffd}[2J"
+        );
+        assert_eq!(
+            visible_lines(text),
+            "one\n\ttwo\u{fffd}\n\u{fffd}three\u{fffd}four\u{fffd}[2J"
+        );
     }
 
     #[test]
     fn a_json_document_is_the_same_one_in_visible_characters() {
         let text = "plain é \"\\ \0\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{200b}\u{2028}\u{202e}\u{feff}\u{ffff}\u{e0041}\u{10ffff}\n👍";
-        let document = serde_json::to_string(&std::collections::BTreeMap::from([(text, text)])).unwrap();
+        let document =
+            serde_json::to_string(&std::collections::BTreeMap::from([(text, text)])).unwrap();
         let shown = visible_json(&document);
         assert!(shown.chars().all(is_visible), "{shown:?}");
         assert!(

@@ -8,5 +8,9 @@ use std::fs;
 pub fn id() -> String {
     let read = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: String = read.chars().filter(char::is_ascii_hexdigit).collect();
-    if digits.len() == 32 { digits } else { "0".repeat(32) }
+    if digits.len() == 32 {
+        digits
+    } else {
+        "0".repeat(32)
+    }
 }

@@ -52,7 +52,11 @@ impl Bounded {
 
     fn left(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+        if left.is_zero() {
+            Err(ErrorKind::TimedOut.into())
+        } else {
+            Ok(left)
+        }
     }
 }
 
@@ -83,7 +87,13 @@ mod tests {
         const SOON: Duration = Duration::from_millis(200);
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("s");
-        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None).unwrap();
+        let socket = socket_with(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::empty(),
+            None,
+        )
+        .unwrap();
         rustix::net::bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
         rustix::net::listen(&socket, 0).unwrap();
         let _first = Bounded::connect(&path, Instant::now() + SOON).unwrap();
@@ -91,6 +101,11 @@ mod tests {
         let second = Bounded::connect(&path, begun + SOON).unwrap_err();
         assert_eq!(second.kind(), ErrorKind::WouldBlock);
         assert!(begun.elapsed() < SOON * 5);
-        assert_eq!(Bounded::connect(&place.path().join("none"), begun).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(
+            Bounded::connect(&place.path().join("none"), begun)
+                .unwrap_err()
+                .kind(),
+            ErrorKind::NotFound
+        );
     }
 }

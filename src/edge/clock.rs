@@ -48,5 +48,6 @@ pub fn since_boot_of_monotonic(micros: u64) -> u64 {
 
 fn micros(clock: ClockId) -> u64 {
     let now = clock_gettime(clock);
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000
+        + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000
 }

@@ -28,11 +28,14 @@ pub fn convey<T: Send>(make: impl FnOnce(&mut dyn FnMut(T)), take: impl FnMut(T)
                     scope.spawn(move || other_end.into_iter().flatten().for_each(take));
                     belt
                 });
-                belt.send(full).expect("the other end takes until the belt stops");
+                belt.send(full)
+                    .expect("the other end takes until the belt stops");
             }
         });
         match (belt, take) {
-            (Some(belt), _) => belt.send(batch).expect("the other end takes until the belt stops"),
+            (Some(belt), _) => belt
+                .send(batch)
+                .expect("the other end takes until the belt stops"),
             (None, Some(take)) => batch.into_iter().for_each(take),
             (None, None) => {}
         }
@@ -47,7 +50,10 @@ mod tests {
     fn everything_arrives_once_and_in_order() {
         for count in [0, 1, BATCH - 1, BATCH, BATCH + 1, 1_000] {
             let mut taken = Vec::new();
-            convey(|hand_over| (0..count).for_each(hand_over), |thing| taken.push(thing));
+            convey(
+                |hand_over| (0..count).for_each(hand_over),
+                |thing| taken.push(thing),
+            );
             assert_eq!(taken, (0..count).collect::<Vec<_>>());
         }
     }

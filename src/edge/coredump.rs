@@ -55,8 +55,11 @@ pub const FIELDS: &str = "MESSAGE,COREDUMP_UNIT,COREDUMP_PID,COREDUMP_SIGNAL,COR
 #[must_use]
 pub fn journal_directory(root: &Path) -> Option<PathBuf> {
     let machine = fs::read_to_string(root.join("etc/machine-id")).ok()?;
-    let places = ["run/log/journal", "var/log/journal"].map(|place| root.join(place).join(machine.trim()));
-    places.into_iter().find(|place| place.join("system.journal").exists())
+    let places =
+        ["run/log/journal", "var/log/journal"].map(|place| root.join(place).join(machine.trim()));
+    places
+        .into_iter()
+        .find(|place| place.join("system.journal").exists())
 }
 
 /// systemd-coredump on this host, known by its user ID.
@@ -120,14 +123,22 @@ impl Dumper {
     /// Returns the arguments of journalctl that select the entries that [`Core::parse`] may trust,
     /// and hardly any others.
     pub fn matches(self) -> impl Iterator<Item = String> {
-        let by_user = self.uid.map(|uid| ["+".to_owned(), MATCH.to_owned(), format!("_UID={uid}")]);
-        [MATCH, SLICE].map(str::to_owned).into_iter().chain(by_user.into_iter().flatten())
+        let by_user = self
+            .uid
+            .map(|uid| ["+".to_owned(), MATCH.to_owned(), format!("_UID={uid}")]);
+        [MATCH, SLICE]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(by_user.into_iter().flatten())
     }
 
     fn wrote(self, entry: &Entry) -> bool {
         let unit = &entry.writer_unit.0;
         let is_instance = unit.starts_with("systemd-coredump@") && unit.ends_with(".service");
-        is_instance || self.uid.is_some_and(|uid| entry.writer_uid.number() == Some(uid))
+        is_instance
+            || self
+                .uid
+                .is_some_and(|uid| entry.writer_uid.number() == Some(uid))
     }
 }
 
@@ -137,11 +148,17 @@ impl Core {
     #[must_use]
     pub fn parse(line: &str, dumper: Dumper) -> Option<Self> {
         let entry: Entry = serde_json::from_str(line).ok()?;
-        let is_core = MATCH.split_once('=').is_some_and(|(_, id)| id == entry.message_id.0);
+        let is_core = MATCH
+            .split_once('=')
+            .is_some_and(|(_, id)| id == entry.message_id.0);
         if !is_core || !dumper.wrote(&entry) || entry.unit.0.is_empty() {
             return None;
         }
-        let run = entry.environment.0.lines().find_map(|line| line.strip_prefix("INVOCATION_ID="));
+        let run = entry
+            .environment
+            .0
+            .lines()
+            .find_map(|line| line.strip_prefix("INVOCATION_ID="));
         let host = entry.container.is_none() && matches!(entry.root.0.as_str(), "" | "/");
         Some(Self {
             boot: entry.boot.0,
@@ -154,7 +171,11 @@ impl Core {
             maps: entry.maps.0,
             packages: entry.packages.0,
             file: entry.file.0,
-            filesystem: if host { Filesystem::Host } else { Filesystem::Other },
+            filesystem: if host {
+                Filesystem::Host
+            } else {
+                Filesystem::Other
+            },
         })
     }
 
@@ -168,7 +189,10 @@ impl Core {
         }
         let symbols = match self.filesystem {
             Filesystem::Host => {
-                let marks = Marks { build_ids: build_ids(&self.packages), at_ms: self.at_ms };
+                let marks = Marks {
+                    build_ids: build_ids(&self.packages),
+                    at_ms: self.at_ms,
+                };
                 resolver.look_up(root, &frames, &marks)
             }
             Filesystem::Other => resolver.as_said(&frames),
@@ -190,7 +214,10 @@ impl Core {
             return first;
         }
         let addresses: Vec<_> = first.iter().map(|frame| frame.instruction).collect();
-        frames(&self.message, &map.with(resolver.mapped_files(root, &self.file, &addresses)))
+        frames(
+            &self.message,
+            &map.with(resolver.mapped_files(root, &self.file, &addresses)),
+        )
     }
 
     /// Returns its approximate size in memory, in bytes.
@@ -204,8 +231,11 @@ impl Core {
 /// `{"libgcc_s.so.1":{"name":"gcc-14","buildId":"12ed…"},"elfType":"coredump"}`. Only objects that
 /// carry the name of their package are in it.
 fn build_ids(packages: &str) -> BuildIds {
-    let packages: BTreeMap<String, serde_json::Value> = serde_json::from_str(packages).unwrap_or_default();
-    let id = |(module, about): (String, serde_json::Value)| Some((module, about.get("buildId")?.as_str()?.to_owned()));
+    let packages: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(packages).unwrap_or_default();
+    let id = |(module, about): (String, serde_json::Value)| {
+        Some((module, about.get("buildId")?.as_str()?.to_owned()))
+    };
     packages.into_iter().filter_map(id).collect()
 }
 

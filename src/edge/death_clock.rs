@@ -34,12 +34,17 @@ impl Clock {
     pub(super) fn tell_between(self, at: u64, (from, to): (Option<Moment>, Option<Moment>)) -> u64 {
         let is_noted = |(_, since_boot): &Moment| self.since_boot.is_some() && since_boot.is_some();
         let (from, to) = (from.filter(is_noted), to.filter(is_noted));
-        let by = |(wall, since): Moment| (self.tell((wall, since)).saturating_add(at)).saturating_sub(wall);
+        let by = |(wall, since): Moment| {
+            (self.tell((wall, since)).saturating_add(at)).saturating_sub(wall)
+        };
         match (from, to) {
             (Some(from), Some(to)) => {
                 let (begin, end) = (self.tell(from), self.tell(to));
                 let is_between = |told: &u64| (begin..=end).contains(told);
-                [by(from), by(to)].into_iter().find(is_between).unwrap_or(begin)
+                [by(from), by(to)]
+                    .into_iter()
+                    .find(is_between)
+                    .unwrap_or(begin)
             }
             (Some(noted), None) | (None, Some(noted)) => by(noted),
             (None, None) => at,
@@ -53,20 +58,41 @@ mod tests {
 
     #[test]
     fn a_moment_is_told_by_how_long_it_was_after_the_death() {
-        let clock = Clock { at: 50_000, since_boot: Some(1_000) };
+        let clock = Clock {
+            at: 50_000,
+            since_boot: Some(1_000),
+        };
         assert_eq!(clock.tell((7, Some(1_300))), 50_300);
-        assert_eq!(clock.tell((7, Some(900))), 50_000, "nothing of a recovery is before its death");
+        assert_eq!(
+            clock.tell((7, Some(900))),
+            50_000,
+            "nothing of a recovery is before its death"
+        );
         assert_eq!(clock.tell((50_400, None)), 50_400);
-        assert_eq!(Clock { since_boot: None, ..clock }.tell((50_400, Some(3))), 50_400);
+        assert_eq!(
+            Clock {
+                since_boot: None,
+                ..clock
+            }
+            .tell((50_400, Some(3))),
+            50_400
+        );
     }
 
     #[test]
     fn of_a_moment_between_two_others_one_of_them_tells_how_the_clock_stood() {
-        let clock = Clock { at: 50_000, since_boot: Some(1_000) };
+        let clock = Clock {
+            at: 50_000,
+            since_boot: Some(1_000),
+        };
         let (from, to) = (Some((50_100, Some(1_100))), Some((90_500, Some(1_500))));
         assert_eq!(clock.tell_between(50_300, (from, to)), 50_300);
         assert_eq!(clock.tell_between(90_300, (from, to)), 50_300);
-        assert_eq!(clock.tell_between(7, (from, to)), 50_100, "it makes no sense");
+        assert_eq!(
+            clock.tell_between(7, (from, to)),
+            50_100,
+            "it makes no sense"
+        );
         assert_eq!(clock.tell_between(50_300, (from, None)), 50_300);
         assert_eq!(clock.tell_between(90_300, (None, to)), 50_300);
         assert_eq!(clock.tell_between(90_300, (None, None)), 90_300);

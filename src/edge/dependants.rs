@@ -36,25 +36,54 @@ impl Dependants {
     #[must_use]
     pub fn read<'w>(root: &Path, wards: impl IntoIterator<Item = &'w Ward>) -> Self {
         let mut all = Self::default();
-        for unit in unit_files::names(root).iter().filter_map(|name| UnitName::new(name).ok()) {
+        for unit in unit_files::names(root)
+            .iter()
+            .filter_map(|name| UnitName::new(name).ok())
+        {
             let lines = unit_files::lines(root, &unit);
-            let of_unit = lines.iter().filter(|(section, line)| section == "Unit" && line.key == "BindsTo");
+            let of_unit = lines
+                .iter()
+                .filter(|(section, line)| section == "Unit" && line.key == "BindsTo");
             let is_wanted = lines.iter().any(|(section, _)| section == "Install");
-            all.add(&unit, is_wanted, of_unit.map(|(_, line)| line.value.as_str()));
+            all.add(
+                &unit,
+                is_wanted,
+                of_unit.map(|(_, line)| line.value.as_str()),
+            );
             let of = |wanted: &'static str, key: &'static str| {
-                let lines = lines.iter().filter(move |(section, line)| section == wanted && line.key == key);
+                let lines = lines
+                    .iter()
+                    .filter(move |(section, line)| section == wanted && line.key == key);
                 lines.flat_map(|(_, line)| line.value.split_whitespace())
             };
             of("Unit", "Upholds").for_each(|other| all.uphold(&unit, other));
             let enabled = of("Install", "UpheldBy").filter_map(|other| UnitName::new(other).ok());
-            enabled.filter(|other| is_enabled(root, other, &unit)).for_each(|other| all.uphold(&other, unit.as_str()));
+            enabled
+                .filter(|other| is_enabled(root, other, &unit))
+                .for_each(|other| all.uphold(&other, unit.as_str()));
         }
         for ward in wards {
             let lines = ward.native.unit.iter().filter(|line| line.key == "BindsTo");
-            let is_wanted = ward.form != Form::Defined || ward.stack.is_some() || !ward.native.install.is_empty();
-            all.add(&ward.unit(), is_wanted, lines.map(|line| line.value.as_str()));
-            let words = |line: &NativeLine| line.value.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-            let upholds = ward.native.unit.iter().filter(|line| line.key == "Upholds").flat_map(words);
+            let is_wanted = ward.form != Form::Defined
+                || ward.stack.is_some()
+                || !ward.native.install.is_empty();
+            all.add(
+                &ward.unit(),
+                is_wanted,
+                lines.map(|line| line.value.as_str()),
+            );
+            let words = |line: &NativeLine| {
+                line.value
+                    .split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
+            let upholds = ward
+                .native
+                .unit
+                .iter()
+                .filter(|line| line.key == "Upholds")
+                .flat_map(words);
             upholds.for_each(|other| all.uphold(&ward.unit(), &other));
             let by = values(&ward.native.install, "UpheldBy").flat_map(words);
             by.filter_map(|other| UnitName::new(&other).ok())
@@ -64,14 +93,20 @@ impl Dependants {
     }
 
     fn uphold(&mut self, unit: &UnitName, other: &str) {
-        self.upholding.entry(other.to_owned()).or_default().insert(unit.clone());
+        self.upholding
+            .entry(other.to_owned())
+            .or_default()
+            .insert(unit.clone());
     }
 
     fn add<'l>(&mut self, unit: &UnitName, is_wanted: bool, values: impl Iterator<Item = &'l str>) {
         for name in values.flat_map(str::split_whitespace) {
             let dependants = self.bound.entry(name.to_owned()).or_default();
             if dependants.iter().all(|known| known.unit != *unit) {
-                dependants.push(Dependant { unit: unit.clone(), is_wanted });
+                dependants.push(Dependant {
+                    unit: unit.clone(),
+                    is_wanted,
+                });
             }
         }
     }
@@ -91,7 +126,9 @@ impl Dependants {
 /// Returns true if `systemctl enable` has made the link by which `other` upholds the unit, as
 /// systemd 254 and later know it.
 fn is_enabled(root: &Path, other: &UnitName, unit: &UnitName) -> bool {
-    let link = Path::new("/etc/systemd/system").join([other.as_str(), ".upholds"].concat()).join(unit.as_str());
+    let link = Path::new("/etc/systemd/system")
+        .join([other.as_str(), ".upholds"].concat())
+        .join(unit.as_str());
     root::below(root, &link).symlink_metadata().is_ok()
 }
 
@@ -112,16 +149,31 @@ mod tests {
             "etc/systemd/system/a.service",
             "[Unit]\nBindsTo=web.service dev-x.device\n[Install]\nWantedBy=x.target\n",
         );
-        write("usr/lib/systemd/system/b.service", "[Unit]\nRequires=web.service\n");
-        write("etc/systemd/system/b.service.d/more.conf", "[Unit]\nBindsTo=web.service\n");
-        write("run/systemd/generator/c.service", "[Unit]\nBindsTo=web.service\nBindsTo=web.service\n");
+        write(
+            "usr/lib/systemd/system/b.service",
+            "[Unit]\nRequires=web.service\n",
+        );
+        write(
+            "etc/systemd/system/b.service.d/more.conf",
+            "[Unit]\nBindsTo=web.service\n",
+        );
+        write(
+            "run/systemd/generator/c.service",
+            "[Unit]\nBindsTo=web.service\nBindsTo=web.service\n",
+        );
         let bound = Dependants::read(root.path(), []);
         let to = |name: &str| bound.to(&UnitName::new(name).unwrap()).to_vec();
-        let found: Vec<_> =
-            to("web.service").into_iter().map(|found| (found.unit.to_string(), found.is_wanted)).collect();
+        let found: Vec<_> = to("web.service")
+            .into_iter()
+            .map(|found| (found.unit.to_string(), found.is_wanted))
+            .collect();
         assert_eq!(
             found,
-            [("a.service".to_owned(), true), ("b.service".to_owned(), false), ("c.service".to_owned(), false)]
+            [
+                ("a.service".to_owned(), true),
+                ("b.service".to_owned(), false),
+                ("c.service".to_owned(), false)
+            ]
         );
         assert_eq!(to("a.service"), []);
     }
@@ -139,6 +191,11 @@ mod tests {
         write("c.target.upholds/web.service", "");
         let all = Dependants::read(root.path(), []);
         let unit = UnitName::new("web.service").unwrap();
-        assert_eq!(all.upholding(&unit).map(UnitName::as_str).collect::<Vec<_>>(), ["a.target", "c.target"]);
+        assert_eq!(
+            all.upholding(&unit)
+                .map(UnitName::as_str)
+                .collect::<Vec<_>>(),
+            ["a.target", "c.target"]
+        );
     }
 }

@@ -28,11 +28,23 @@ impl DropIns {
     /// Lists the directories.
     #[must_use]
     pub fn below(root: &Path) -> Self {
-        let listings = DIRECTORIES.iter().map(|directory| fs::read_dir(below(root, &Path::new("/").join(directory))));
-        let names = listings.flatten().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let listings = DIRECTORIES
+            .iter()
+            .map(|directory| fs::read_dir(below(root, &Path::new("/").join(directory))));
+        let names = listings
+            .flatten()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
         let is_of_service = |name: &String| name.ends_with(SUFFIX) || *name == SUFFIX[1..];
-        let of = names.filter(is_of_service).map(|name| name.trim_end_matches(".d").to_owned()).collect();
-        Self { root: root.to_owned(), of }
+        let of = names
+            .filter(is_of_service)
+            .map(|name| name.trim_end_matches(".d").to_owned())
+            .collect();
+        Self {
+            root: root.to_owned(),
+            of,
+        }
     }
 
     /// Returns the `[Service]` lines in the drop-ins of a service that our generator writes, in the
@@ -44,7 +56,11 @@ impl DropIns {
             return Vec::new();
         }
         let lines = drop_in_lines(&self.root, unit, None);
-        lines.into_iter().filter(|(section, _)| section == "Service").map(|(_, line)| line).collect()
+        lines
+            .into_iter()
+            .filter(|(section, _)| section == "Service")
+            .map(|(_, line)| line)
+            .collect()
     }
 }
 
@@ -54,7 +70,9 @@ impl DropIns {
     pub fn lines_of_instances(&self, template: &UnitName) -> Vec<NativeLine> {
         let names = self.of.iter().filter_map(|name| UnitName::new(name).ok());
         let instances = names.filter(|unit| unit.template().as_ref() == Some(template));
-        instances.flat_map(|unit| self.service_lines(&unit)).collect()
+        instances
+            .flat_map(|unit| self.service_lines(&unit))
+            .collect()
     }
 }
 
@@ -83,7 +101,13 @@ mod tests {
         write("etc/systemd/system/many@one.service.d/a.conf", "4");
         let template = UnitName::new_or_template("many@.service").unwrap();
         let of_one = DropIns::below(root.path()).lines_of_instances(&template);
-        assert_eq!(of_one.iter().map(|line| line.value.as_str()).collect::<Vec<_>>(), ["4"]);
+        assert_eq!(
+            of_one
+                .iter()
+                .map(|line| line.value.as_str())
+                .collect::<Vec<_>>(),
+            ["4"]
+        );
         assert!(values("many@two.service").is_empty());
         write("run/systemd/system/service.d/a.conf", "3");
         assert_eq!(values("other.service"), ["3"]);

@@ -41,7 +41,12 @@ impl Exclusion {
     /// since the epoch.
     #[must_use]
     pub fn by_limit(at: u64) -> Self {
-        Self { at, by: By::Limit, why: BY_LIMIT.to_owned(), triggers: Vec::new() }
+        Self {
+            at,
+            by: By::Limit,
+            why: BY_LIMIT.to_owned(),
+            triggers: Vec::new(),
+        }
     }
 }
 
@@ -109,13 +114,23 @@ pub fn load(state: &WardState) -> Option<Exclusion> {
         Err(_) => Vec::new(),
     };
     let Ok(stored) = serde_json::from_slice::<Stored>(&bytes) else {
-        return Some(Exclusion { at: 0, by: By::Hand, why: DAMAGED.to_owned(), triggers: Vec::new() });
+        return Some(Exclusion {
+            at: 0,
+            by: By::Hand,
+            why: DAMAGED.to_owned(),
+            triggers: Vec::new(),
+        });
     };
     let by = match stored.by {
         StoredBy::Hand => By::Hand,
         StoredBy::Limit => By::Limit,
     };
-    Some(Exclusion { at: stored.at, by, why: stored.why, triggers: stored.triggers })
+    Some(Exclusion {
+        at: stored.at,
+        by,
+        why: stored.why,
+        triggers: stored.triggers,
+    })
 }
 
 /// Writes the mark.
@@ -127,15 +142,24 @@ pub fn save(state: &WardState, exclusion: &Exclusion) -> io::Result<()> {
         By::Hand => StoredBy::Hand,
         By::Limit => StoredBy::Limit,
     };
-    let stored = Stored { at: exclusion.at, by, why: exclusion.why.clone(), triggers: exclusion.triggers.clone() };
-    state.write(FILE, &serde_json::to_vec(&stored)?).or_else(|error| save_without_room(state).map_err(|_| error))
+    let stored = Stored {
+        at: exclusion.at,
+        by,
+        why: exclusion.why.clone(),
+        triggers: exclusion.triggers.clone(),
+    };
+    state
+        .write(FILE, &serde_json::to_vec(&stored)?)
+        .or_else(|error| save_without_room(state).map_err(|_| error))
 }
 
 /// Writes an empty mark, for a `/run` that has no room: a service fills it by its
 /// `RuntimeDirectory=`. An empty file takes no room; if there is no inode either, the file of the
 /// series is renamed: its counts end with the exclusion.
 fn save_without_room(state: &WardState) -> io::Result<()> {
-    state.write(FILE, &[]).or_else(|_| state.rename(series_file::FILE, FILE))
+    state
+        .write(FILE, &[])
+        .or_else(|_| state.rename(series_file::FILE, FILE))
 }
 
 /// Writes the mark of a death limit that was reached at `now`, in milliseconds since the epoch. An
@@ -147,8 +171,14 @@ pub fn save_by_limit(state: &WardState, triggers: Vec<String>, now: u64) -> io::
     let mark = match load(state) {
         Some(mark) if mark.by == By::Hand => return Ok(()),
         // Triggers that were stopped before are down, and still to be started by a readmission.
-        Some(mark) => Exclusion { triggers: merged(mark.triggers, triggers), ..mark },
-        None => Exclusion { triggers, ..Exclusion::by_limit(now) },
+        Some(mark) => Exclusion {
+            triggers: merged(mark.triggers, triggers),
+            ..mark
+        },
+        None => Exclusion {
+            triggers,
+            ..Exclusion::by_limit(now)
+        },
     };
     save(state, &mark)
 }
@@ -176,7 +206,10 @@ pub fn remove(state: &WardState) -> io::Result<Option<Exclusion>> {
 /// limit. A run that began after that end has readmitted the ward, even if it goes on.
 fn by_limit(state: &WardState) -> Option<Exclusion> {
     let runs = state.runs();
-    let end = runs.iter().filter_map(|run| run.end.as_ref()).max_by_key(|end| end.in_order())?;
+    let end = runs
+        .iter()
+        .filter_map(|run| run.end.as_ref())
+        .max_by_key(|end| end.in_order())?;
     let is_later = |run: &RunRecord| run.start != StartKind::Condition && run.has_begun_after(end);
     let holds = end.given_up == Some(GivenUp::Exclude) && !runs.iter().any(is_later);
     holds.then(|| Exclusion::by_limit(end.at))
@@ -193,22 +226,40 @@ mod tests {
     }
 
     fn ended(state: &WardState, invocation: &str, (at, given_up): (u64, Option<GivenUp>)) {
-        let end = End { asked: given_up.is_none(), limit_reached: given_up.is_some(), given_up, ..End::killed(at) };
+        let end = End {
+            asked: given_up.is_none(),
+            limit_reached: given_up.is_some(),
+            given_up,
+            ..End::killed(at)
+        };
         save_ended(state, invocation, end);
     }
 
     fn save_ended(state: &WardState, invocation: &str, end: End) {
         let record = RunRecord::new("a", "a.service", invocation, StartKind::First);
-        state.save_run(&RunRecord { end: Some(end), ..record }).unwrap();
+        state
+            .save_run(&RunRecord {
+                end: Some(end),
+                ..record
+            })
+            .unwrap();
     }
 
     #[test]
     fn a_mark_holds_while_the_unit_is_down_and_until_it_is_removed() {
         let place = tempfile::tempdir().unwrap();
         let state = state(&place);
-        assert_eq!((of(&state, Standing::Down), remove(&state).unwrap()), (None, None));
+        assert_eq!(
+            (of(&state, Standing::Down), remove(&state).unwrap()),
+            (None, None)
+        );
         let triggers = vec!["a.socket".to_owned()];
-        let mark = Exclusion { at: 7, by: By::Hand, why: "it eats the disk".into(), triggers };
+        let mark = Exclusion {
+            at: 7,
+            by: By::Hand,
+            why: "it eats the disk".into(),
+            triggers,
+        };
         save(&state, &mark).unwrap();
         assert_eq!(of(&state, Standing::Down), Some(mark.clone()));
         assert_eq!(of(&state, Standing::Up), None);
@@ -243,8 +294,15 @@ mod tests {
         assert_eq!(mark_of("a"), format!("{STATE_DIRECTORY}/a/{FILE}"));
         let place = tempfile::tempdir().unwrap();
         let state = state(&place);
-        state.write(FILE, br#"{"at":7,"by":"hand","why":"x"}"#).unwrap();
-        let mark = Exclusion { at: 7, by: By::Hand, why: "x".into(), triggers: Vec::new() };
+        state
+            .write(FILE, br#"{"at":7,"by":"hand","why":"x"}"#)
+            .unwrap();
+        let mark = Exclusion {
+            at: 7,
+            by: By::Hand,
+            why: "x".into(),
+            triggers: Vec::new(),
+        };
         assert_eq!(load(&state), Some(mark));
     }
 
@@ -259,15 +317,36 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let state = state(&place);
         // The clock was a year ahead at the first end, and was set right before the second.
-        save_ended(&state, "1", End { asked: true, since_boot: Some(1_000), ..End::killed(31_536_000_000) });
+        save_ended(
+            &state,
+            "1",
+            End {
+                asked: true,
+                since_boot: Some(1_000),
+                ..End::killed(31_536_000_000)
+            },
+        );
         save_ended(&state, "2", given_up(7_000, 5_000));
-        assert_eq!(of(&state, Standing::Down).map(|exclusion| exclusion.at), Some(7_000));
+        assert_eq!(
+            of(&state, Standing::Down).map(|exclusion| exclusion.at),
+            Some(7_000)
+        );
         // It goes back once more before a run that readmits the ward.
         let record = RunRecord::new("a", "a.service", "3", StartKind::First);
-        state.save_run(&RunRecord { begun: Some(3_000), begun_since_boot: Some(6_000), ..record.clone() }).unwrap();
+        state
+            .save_run(&RunRecord {
+                begun: Some(3_000),
+                begun_since_boot: Some(6_000),
+                ..record.clone()
+            })
+            .unwrap();
         assert_eq!(of(&state, Standing::Down), None);
         // Or forward, after a run that came before.
-        let early = RunRecord { begun: Some(90_000), begun_since_boot: Some(4_000), ..record };
+        let early = RunRecord {
+            begun: Some(90_000),
+            begun_since_boot: Some(4_000),
+            ..record
+        };
         state.save_run(&early).unwrap();
         assert!(of(&state, Standing::Down).is_some());
     }
@@ -280,13 +359,29 @@ mod tests {
         let exclusion = of(&state, Standing::Down).unwrap();
         assert_eq!((exclusion.at, exclusion.by), (5, By::Limit));
         assert_eq!(of(&state, Standing::Up), None);
-        let later = |name, start| RunRecord { begun: Some(8), ..RunRecord::new("a", "a.service", name, start) };
-        state.save_run(&later("services", StartKind::Condition)).unwrap();
-        assert!(of(&state, Standing::Down).is_some(), "what [OnLimit] starts is no run of the unit");
+        let later = |name, start| RunRecord {
+            begun: Some(8),
+            ..RunRecord::new("a", "a.service", name, start)
+        };
+        state
+            .save_run(&later("services", StartKind::Condition))
+            .unwrap();
+        assert!(
+            of(&state, Standing::Down).is_some(),
+            "what [OnLimit] starts is no run of the unit"
+        );
         state.save_run(&later("2", StartKind::First)).unwrap();
-        assert_eq!(of(&state, Standing::Down), None, "somebody has started it, and it has not ended");
+        assert_eq!(
+            of(&state, Standing::Down),
+            None,
+            "somebody has started it, and it has not ended"
+        );
         ended(&state, "2", (9, None));
-        assert_eq!(of(&state, Standing::Down), None, "somebody has started it, and stopped it again");
+        assert_eq!(
+            of(&state, Standing::Down),
+            None,
+            "somebody has started it, and stopped it again"
+        );
         ended(&state, "3", (12, Some(GivenUp::RestartStack)));
         assert_eq!(of(&state, Standing::Down), None, "its stack was restarted");
     }

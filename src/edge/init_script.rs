@@ -25,8 +25,16 @@ pub(super) fn service_lines(root: &Path, unit: &UnitName) -> Option<Vec<NativeLi
     if let Some(pid_file) = pid_file {
         unit.extend(["PIDFile=", pid_file, "\n"]);
     }
-    unit.push_str(&format!("SuccessExitStatus=5 6\nExecStart={path} start\nExecStop={path} stop\n"));
-    Some(syntax::lines_of(&SourceFile { path: script.into(), text: unit }, "Service"))
+    unit.push_str(&format!(
+        "SuccessExitStatus=5 6\nExecStart={path} start\nExecStop={path} stop\n"
+    ));
+    Some(syntax::lines_of(
+        &SourceFile {
+            path: script.into(),
+            text: unit,
+        },
+        "Service",
+    ))
 }
 
 /// Returns the path of the script, which is executable; `.sh` at its end is no part of the unit's
@@ -37,14 +45,23 @@ fn script_of(root: &Path, unit: &UnitName) -> Option<PathBuf> {
         let data = below(root, path).metadata();
         data.is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o100 != 0)
     };
-    [name.to_owned(), [name, ".sh"].concat()].iter().map(|name| Path::new("/etc/init.d").join(name)).find(is_script)
+    [name.to_owned(), [name, ".sh"].concat()]
+        .iter()
+        .map(|name| Path::new("/etc/init.d").join(name))
+        .find(is_script)
 }
 
 /// Returns the path in a comment such as `# pidfile: /run/x.pid`, as chkconfig(8) has it.
 fn pid_file(text: &str) -> Option<&str> {
-    let comments = text.lines().take_while(|line| line.is_empty() || line.starts_with('#'));
-    let mut values = comments.filter_map(|line| line.trim_start_matches('#').trim().strip_prefix("pidfile:"));
-    values.next().map(str::trim).filter(|path| path.starts_with('/'))
+    let comments = text
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with('#'));
+    let mut values =
+        comments.filter_map(|line| line.trim_start_matches('#').trim().strip_prefix("pidfile:"));
+    values
+        .next()
+        .map(str::trim)
+        .filter(|path| path.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -62,15 +79,29 @@ mod tests {
             fs::set_permissions(folder.join(name), fs::Permissions::from_mode(mode)).unwrap();
         };
         write("plain", "#!/bin/sh\n### BEGIN INIT INFO\n", 0o755);
-        write("known.sh", "#!/bin/sh\n# chkconfig: 345 20 80\n# pidfile: /run/known.pid\n", 0o755);
+        write(
+            "known.sh",
+            "#!/bin/sh\n# chkconfig: 345 20 80\n# pidfile: /run/known.pid\n",
+            0o755,
+        );
         write("README", "text", 0o644);
         let lines = |name: &str| service_lines(root.path(), &UnitName::new(name).unwrap());
         let plain = lines("plain.service").unwrap();
         let [timeout, remains] = ["TimeoutSec", "RemainAfterExit"].map(|key| value(&plain, key));
-        assert_eq!((timeout, remains, value(&plain, "PIDFile")), (Some("5min"), Some("yes"), None));
+        assert_eq!(
+            (timeout, remains, value(&plain, "PIDFile")),
+            (Some("5min"), Some("yes"), None)
+        );
         let known = lines("known.service").unwrap();
         let [remains, pid_file] = ["RemainAfterExit", "PIDFile"].map(|key| value(&known, key));
         assert_eq!((remains, pid_file), (Some("no"), Some("/run/known.pid")));
-        assert_eq!((lines("README.service"), lines("none.service"), lines("plain.socket")), (None, None, None));
+        assert_eq!(
+            (
+                lines("README.service"),
+                lines("none.service"),
+                lines("plain.socket")
+            ),
+            (None, None, None)
+        );
     }
 }

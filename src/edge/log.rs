@@ -46,7 +46,8 @@ pub(crate) fn to_journal(identifier: &'static str) {
     // Only root may use that path.
     if let Some(journal) = hosts.or_else(|| Journal::open(identifier, Late::GiveUp)) {
         // A second subscriber cannot have been set: this is the first thing the program does.
-        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(journal));
+        let _ =
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(journal));
     }
 }
 
@@ -93,7 +94,13 @@ impl Journal {
     fn at(path: &Path, identifier: &'static str, late: Late) -> Option<Self> {
         let socket = UnixDatagram::unbound().ok().filter(|_| path.exists())?;
         socket.set_write_timeout(Some(late.patience())).ok()?;
-        Some(Self { socket, path: path.to_owned(), identifier, late, lost: AtomicUsize::new(0) })
+        Some(Self {
+            socket,
+            path: path.to_owned(),
+            identifier,
+            late,
+            lost: AtomicUsize::new(0),
+        })
     }
 
     fn entry(&self, level: Level) -> Entry {
@@ -107,7 +114,9 @@ impl Journal {
     fn send(&self, mut entry: Entry) -> io::Result<()> {
         for _ in 0..TRIES {
             match self.socket.send_to(&entry.encode(), &self.path) {
-                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error()) => {
+                Err(error)
+                    if error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error()) =>
+                {
                     entry.shorten()
                 }
                 sent => return sent.map(drop),
@@ -123,8 +132,15 @@ impl Journal {
             return;
         }
         let mut entry = self.entry(Level::WARN);
-        let entries = if lost == 1 { "1 log entry is".to_owned() } else { format!("{lost} log entries are") };
-        entry.put("MESSAGE", &format!("{entries} lost: the journal did not take what was said before this."));
+        let entries = if lost == 1 {
+            "1 log entry is".to_owned()
+        } else {
+            format!("{lost} log entries are")
+        };
+        entry.put(
+            "MESSAGE",
+            &format!("{entries} lost: the journal did not take what was said before this."),
+        );
         if self.send(entry).is_err() {
             self.lost.fetch_add(lost, Ordering::Relaxed);
         } else {
@@ -186,7 +202,9 @@ impl Entry {
     /// Keeps the first half of the longest value.
     fn shorten(&mut self) {
         if let Some((_, value)) = self.0.iter_mut().max_by_key(|(_, value)| value.len()) {
-            let half = (0..=value.len() / 2).rev().find(|end| value.is_char_boundary(*end));
+            let half = (0..=value.len() / 2)
+                .rev()
+                .find(|end| value.is_char_boundary(*end));
             value.truncate(half.unwrap_or_default());
             value.push_str(SHORTENED);
         }
@@ -230,11 +248,17 @@ mod tests {
     fn words_are_made_safe_and_other_fields_stay_as_they_are() {
         let sent = Sent::default();
         let foreign = "broken\u{202e}\nfine\u{1b}[2J";
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(sent.clone()), || {
-            tracing::info!(UNITWARD_REASON = foreign, "web.service ended: {foreign}");
-        });
+        tracing::subscriber::with_default(
+            tracing_subscriber::registry().with(sent.clone()),
+            || {
+                tracing::info!(UNITWARD_REASON = foreign, "web.service ended: {foreign}");
+            },
+        );
         let mut expect = Entry::default();
-        expect.put("MESSAGE", "web.service ended: broken\u{fffd}\u{fffd}fine\u{fffd}[2J");
+        expect.put(
+            "MESSAGE",
+            "web.service ended: broken\u{fffd}\u{fffd}fine\u{fffd}[2J",
+        );
         expect.put("UNITWARD_REASON", foreign);
         assert_eq!(*sent.0.lock().unwrap(), expect);
     }
@@ -269,9 +293,16 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(journal), || {
             let begun = std::time::Instant::now();
             tracing::info!("one");
-            assert!(begun.elapsed() >= Late::WaitAgain.patience(), "a journald that is only busy gets its time");
+            assert!(
+                begun.elapsed() >= Late::WaitAgain.patience(),
+                "a journald that is only busy gets its time"
+            );
             (0..1_000).for_each(|_| tracing::info!("more"));
-            assert!(begun.elapsed() < 4 * Late::WaitAgain.patience(), "{:?}", begun.elapsed());
+            assert!(
+                begun.elapsed() < 4 * Late::WaitAgain.patience(),
+                "{:?}",
+                begun.elapsed()
+            );
             assert_eq!(read(), [""; 0]);
             tracing::info!("last");
             let texts = read();
@@ -296,6 +327,9 @@ mod tests {
         journald.set_nonblocking(true).unwrap();
         let count = journald.recv(&mut bytes).unwrap();
         let text = String::from_utf8_lossy(&bytes[..count]);
-        assert!(text.contains("words") && text.contains("éé…\n") && count > 10_000, "{count} bytes");
+        assert!(
+            text.contains("words") && text.contains("éé…\n") && count > 10_000,
+            "{count} bytes"
+        );
     }
 }

@@ -7,7 +7,9 @@ use super::drop_ins::DropIns;
 use super::manager_conf;
 use super::unit_files;
 use crate::core::config::ward::NativeLine;
-use crate::core::config::{Assembly, DescribedStack, Form, Mistake, Problem, ReadWard, Stacks, UnitName, Ward};
+use crate::core::config::{
+    Assembly, DescribedStack, Form, Mistake, Problem, ReadWard, Stacks, UnitName, Ward,
+};
 use crate::core::unit::{self, AdoptedUnit, Beside, DefaultTimeouts, Names, Output, Rank};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -50,18 +52,31 @@ impl Planned {
     /// systemd would refuse the unit.
     #[must_use]
     pub fn on_running_host(mut self, root: &Path) -> Self {
-        let Some(ward) = self.ward.as_ref().filter(|_| self.adopted.is_none()) else { return self };
-        let Form::Adopted(unit) = &ward.form else { return self };
-        let Some(known) = unit_files::elsewhere(root, unit) else { return self };
+        let Some(ward) = self.ward.as_ref().filter(|_| self.adopted.is_none()) else {
+            return self;
+        };
+        let Form::Adopted(unit) = &ward.form else {
+            return self;
+        };
+        let Some(known) = unit_files::elsewhere(root, unit) else {
+            return self;
+        };
         let is_enough = |problem: &Problem| match &problem.mistake {
             Mistake::TimeoutNotKnown(unknown) => known.lets_take(unknown.key, unknown.growth),
             _ => false,
         };
-        self.problems.retain(|problem| !is_missing(problem, unit) && !is_enough(problem));
-        self.problems.extend(unit::refused(ward, &known).map(|Problem { at, mistake }| {
-            let text = mistake.to_string().replace("the ward is ignored", "the unit is not loaded");
-            Problem { at, mistake: Mistake::Warning(text) }
-        }));
+        self.problems
+            .retain(|problem| !is_missing(problem, unit) && !is_enough(problem));
+        self.problems
+            .extend(unit::refused(ward, &known).map(|Problem { at, mistake }| {
+                let text = mistake
+                    .to_string()
+                    .replace("the ward is ignored", "the unit is not loaded");
+                Problem {
+                    at,
+                    mistake: Mistake::Warning(text),
+                }
+            }));
         self.adopted = Some(known);
         self
     }
@@ -72,7 +87,10 @@ impl PlannedStack<'_> {
     #[must_use]
     pub fn on_running_host(mut self, root: &Path) -> Self {
         let unit = self.described.stack.unit();
-        if self.problem.as_ref().is_some_and(|problem| is_missing(problem, &unit))
+        if self
+            .problem
+            .as_ref()
+            .is_some_and(|problem| is_missing(problem, &unit))
             && unit_files::elsewhere(root, &unit).is_some()
         {
             self.problem = None;
@@ -105,7 +123,11 @@ impl<'a> Planner<'a> {
     pub fn new(root: &'a Path, stacks: &'a Stacks) -> Self {
         let gathering = |described: &'a DescribedStack| {
             let unit = described.stack.unit();
-            Gathering { described, unit, members: BTreeSet::new() }
+            Gathering {
+                described,
+                unit,
+                members: BTreeSet::new(),
+            }
         };
         Self {
             root,
@@ -120,14 +142,25 @@ impl<'a> Planner<'a> {
     /// Plans the next ward.
     pub fn plan(&mut self, read: ReadWard) -> Planned {
         let (ward, mut problems) = self.assembly.admit(read);
-        let mut planned = Planned { ward: None, adopted: None, outputs: Vec::new(), problems: Vec::new() };
+        let mut planned = Planned {
+            ward: None,
+            adopted: None,
+            outputs: Vec::new(),
+            problems: Vec::new(),
+        };
         if let Some(ward) = ward {
             match self.names.admit(&ward) {
                 Ok(()) => {
                     let (adopted, missing) = unit_files::beside(self.root, &self.drop_ins, &ward);
-                    if let Some(refused) = adopted.as_ref().and_then(|adopted| unit::refused(&ward, adopted)) {
+                    if let Some(refused) = adopted
+                        .as_ref()
+                        .and_then(|adopted| unit::refused(&ward, adopted))
+                    {
                         problems.push(refused);
-                        return Planned { problems, ..planned };
+                        return Planned {
+                            problems,
+                            ..planned
+                        };
                     }
                     let joined = self.join(&ward);
                     let stack = joined.as_ref();
@@ -142,23 +175,36 @@ impl<'a> Planner<'a> {
                     problems.extend(missing.into_iter().chain(wrong));
                     outputs.retain(|output| {
                         let taken = output.rank == Rank::Late
-                            && self.names.admit_alias(&ward, output).map_err(|twice| problems.push(*twice)).is_err();
+                            && self
+                                .names
+                                .admit_alias(&ward, output)
+                                .map_err(|twice| problems.push(*twice))
+                                .is_err();
                         !taken
                     });
-                    planned = Planned { ward: Some(ward), adopted, outputs, problems: Vec::new() };
+                    planned = Planned {
+                        ward: Some(ward),
+                        adopted,
+                        outputs,
+                        problems: Vec::new(),
+                    };
                 }
                 Err(collision) => problems.push(*collision),
             }
         }
-        Planned { problems, ..planned }
+        Planned {
+            problems,
+            ..planned
+        }
     }
 
     /// Returns the lines in drop-ins for the services of the ward's conditions, by their names.
     fn of_conditions(&self, ward: &Ward) -> BTreeMap<String, Vec<NativeLine>> {
         let names = unit::condition_services(ward);
         let with_lines = names.map(|name| {
-            let lines =
-                UnitName::new_or_template(&name).map(|unit| self.drop_ins.service_lines(&unit)).unwrap_or_default();
+            let lines = UnitName::new_or_template(&name)
+                .map(|unit| self.drop_ins.service_lines(&unit))
+                .unwrap_or_default();
             (name, lines)
         });
         with_lines.filter(|(_, lines)| !lines.is_empty()).collect()
@@ -167,7 +213,10 @@ impl<'a> Planner<'a> {
     /// Adds the ward to its stack and returns the stack's unit.
     fn join(&mut self, ward: &Ward) -> Option<UnitName> {
         let name = ward.stack.as_ref()?;
-        let stack = self.stacks.iter_mut().find(|stack| stack.described.stack.name == *name)?;
+        let stack = self
+            .stacks
+            .iter_mut()
+            .find(|stack| stack.described.stack.name == *name)?;
         stack.members.insert(ward.unit());
         Some(stack.unit.clone())
     }
@@ -176,10 +225,17 @@ impl<'a> Planner<'a> {
     #[must_use]
     pub fn stacks(self) -> Vec<PlannedStack<'a>> {
         let Self { root, stacks, .. } = self;
-        let plan = |Gathering { described, members, .. }: Gathering<'a>| {
+        let plan = |Gathering {
+                        described, members, ..
+                    }: Gathering<'a>| {
             let members: Vec<_> = members.into_iter().collect();
             let outputs = unit::stack_outputs(&described.stack, &members);
-            PlannedStack { described, members, outputs, problem: unit_files::missing(root, described) }
+            PlannedStack {
+                described,
+                members,
+                outputs,
+                problem: unit_files::missing(root, described),
+            }
         };
         stacks.into_iter().map(plan).collect()
     }

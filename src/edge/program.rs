@@ -78,7 +78,11 @@ pub fn of_ours(path: &Path) -> Command {
 
 fn fixed(path: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(path);
-    command.env_clear().env("PATH", PATH).env("LC_ALL", "C").stdin(Stdio::null());
+    command
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null());
     command
 }
 
@@ -97,12 +101,20 @@ impl Inherited {
         let is_harmless = |name: &str, value: &str| environment::is_harmless(name, value);
         match self {
             Self::All => std::env::vars_os()
-                .filter(|(name, value)| name.to_str().zip(value.to_str()).is_some_and(|(a, b)| is_harmless(a, b)))
+                .filter(|(name, value)| {
+                    name.to_str()
+                        .zip(value.to_str())
+                        .is_some_and(|(a, b)| is_harmless(a, b))
+                })
                 .collect(),
             Self::Only(these) => {
-                let assigned: BTreeMap<_, _> = these.iter().filter_map(|one| one.split_once('=')).collect();
-                let kept = assigned.into_iter().filter(|(name, value)| is_harmless(name, value));
-                kept.map(|(name, value)| (name.into(), value.into())).collect()
+                let assigned: BTreeMap<_, _> =
+                    these.iter().filter_map(|one| one.split_once('=')).collect();
+                let kept = assigned
+                    .into_iter()
+                    .filter(|(name, value)| is_harmless(name, value));
+                kept.map(|(name, value)| (name.into(), value.into()))
+                    .collect()
             }
         }
     }
@@ -128,12 +140,18 @@ pub const TIED: &str = "tied";
 /// Becomes the command in the words `PARENT PROGRAM ARGUMENT…` after [`TIED`], which gets SIGTERM
 /// when its parent ends. Returns only if that fails.
 pub fn become_tied(words: &[String]) -> io::Error {
-    let [parent, program, arguments @ ..] = words else { return io::ErrorKind::InvalidInput.into() };
+    let [parent, program, arguments @ ..] = words else {
+        return io::ErrorKind::InvalidInput.into();
+    };
     if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
         return error.into();
     }
     // If the parent had ended before, the signal would never come.
-    if getppid().map(|pid| pid.as_raw_nonzero().to_string()).as_ref() != Some(parent) {
+    if getppid()
+        .map(|pid| pid.as_raw_nonzero().to_string())
+        .as_ref()
+        != Some(parent)
+    {
         return io::ErrorKind::BrokenPipe.into();
     }
     Command::new(program).args(arguments).exec()
@@ -146,9 +164,20 @@ pub fn become_tied(words: &[String]) -> io::Error {
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`]: `words` names no program.
-pub fn administrators(words: &[String], inherited: &Inherited, ours: &Ours, life: Life) -> io::Result<Command> {
+pub fn administrators(
+    words: &[String],
+    inherited: &Inherited,
+    ours: &Ours,
+    life: Life,
+) -> io::Result<Command> {
     let mut variables = inherited.harmless();
-    let roots = [("PATH", PATH), ("HOME", "/root"), ("USER", "root"), ("LOGNAME", "root"), ("SHELL", "/bin/sh")];
+    let roots = [
+        ("PATH", PATH),
+        ("HOME", "/root"),
+        ("USER", "root"),
+        ("LOGNAME", "root"),
+        ("SHELL", "/bin/sh"),
+    ];
     variables.extend(roots.map(|(name, value)| (name.into(), value.into())));
     variables.extend(ours.iter().map(|(name, value)| (name.into(), value.into())));
     let mut command = of(words, &variables, life)?;
@@ -177,11 +206,20 @@ pub fn become_command(words: &[String], ours: &Ours) -> io::Error {
 }
 
 /// Returns a command with these variables and no others, which also replace those in its words.
-fn of(words: &[String], variables: &BTreeMap<OsString, OsString>, life: Life) -> io::Result<Command> {
-    let value = |name: &str| variables.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
+fn of(
+    words: &[String],
+    variables: &BTreeMap<OsString, OsString>,
+    life: Life,
+) -> io::Result<Command> {
+    let value = |name: &str| {
+        variables
+            .get(OsStr::new(name))
+            .map(|value| value.to_string_lossy().into_owned())
+    };
     let words = expand(words, &value);
-    let (program, arguments) =
-        words.split_first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command"))?;
+    let (program, arguments) = words
+        .split_first()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command"))?;
     let mut command = match life {
         Life::Own => Command::new(program),
         Life::Tied => {
@@ -200,13 +238,19 @@ mod tests {
 
     fn environment(mut command: Command) -> BTreeMap<String, String> {
         let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
-        said.lines().filter_map(|line| line.split_once('=')).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+        said.lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .collect()
     }
 
     #[test]
     fn a_program_of_the_host_has_a_fixed_environment() {
         let seen = environment(fixed("/usr/bin/env"));
-        assert_eq!(seen, BTreeMap::from([("LC_ALL", "C"), ("PATH", PATH)].map(|(a, b)| (a.into(), b.into()))));
+        assert_eq!(
+            seen,
+            BTreeMap::from([("LC_ALL", "C"), ("PATH", PATH)].map(|(a, b)| (a.into(), b.into())))
+        );
     }
 
     #[test]
@@ -214,8 +258,14 @@ mod tests {
         // Cargo sets variables of both kinds.
         let program = ["/usr/bin/env".to_owned()];
         let seen = environment(administrators(&program, &Inherited::All, &[], Life::Own).unwrap());
-        assert!(seen.contains_key("CARGO_PKG_NAME") && !seen.contains_key("LD_LIBRARY_PATH"), "{seen:?}");
-        assert_eq!((seen["PATH"].as_str(), seen["HOME"].as_str()), (PATH, "/root"));
+        assert!(
+            seen.contains_key("CARGO_PKG_NAME") && !seen.contains_key("LD_LIBRARY_PATH"),
+            "{seen:?}"
+        );
+        assert_eq!(
+            (seen["PATH"].as_str(), seen["HOME"].as_str()),
+            (PATH, "/root")
+        );
         assert!(administrators(&[], &Inherited::All, &[], Life::Own).is_err());
     }
 
@@ -224,16 +274,40 @@ mod tests {
         let program = ["/usr/bin/env".to_owned()];
         let only = ["A=1", "CARGO_PKG_VERSION=0", "LD_LIBRARY_PATH=", "A=2"].map(str::to_owned);
         let only = Inherited::Only(only.into());
-        let seen = environment(administrators(&program, &only, &[("OURS", "1".to_owned())], Life::Own).unwrap());
+        let seen = environment(
+            administrators(&program, &only, &[("OURS", "1".to_owned())], Life::Own).unwrap(),
+        );
         let kept: Vec<_> = seen.keys().map(String::as_str).collect();
         assert_eq!((&*seen["A"], &*seen["CARGO_PKG_VERSION"]), ("2", "0"));
-        assert_eq!(kept, ["A", "CARGO_PKG_VERSION", "HOME", "LOGNAME", "OURS", "PATH", "SHELL", "USER"]);
+        assert_eq!(
+            kept,
+            [
+                "A",
+                "CARGO_PKG_VERSION",
+                "HOME",
+                "LOGNAME",
+                "OURS",
+                "PATH",
+                "SHELL",
+                "USER"
+            ]
+        );
     }
 
     #[test]
     fn every_program_of_the_host_is_where_it_is_said_to_be() {
-        use HostProgram::{Busctl, Getent, Journalctl, Systemctl, Systemd, SystemdAnalyze, Timeout};
-        for program in [Busctl, Getent, Journalctl, Systemctl, Systemd, SystemdAnalyze, Timeout] {
+        use HostProgram::{
+            Busctl, Getent, Journalctl, Systemctl, Systemd, SystemdAnalyze, Timeout,
+        };
+        for program in [
+            Busctl,
+            Getent,
+            Journalctl,
+            Systemctl,
+            Systemd,
+            SystemdAnalyze,
+            Timeout,
+        ] {
             assert!(Path::new(program.path()).exists(), "{program:?}");
         }
     }

@@ -231,7 +231,9 @@ impl WardState {
     /// Returns the state of `ward` below another directory, for tests.
     #[must_use]
     pub fn below(states: &Path, ward: &str) -> Self {
-        Self { directory: states.join(plain(ward)) }
+        Self {
+            directory: states.join(plain(ward)),
+        }
     }
 
     /// Reads the run with this InvocationID.
@@ -240,28 +242,40 @@ impl WardState {
     /// [`io::ErrorKind::NotFound`] if there is none, [`io::ErrorKind::InvalidData`] if the file is
     /// damaged.
     pub fn run(&self, invocation: &str) -> io::Result<RunRecord> {
-        Ok(serde_json::from_slice(&contents(&self.run_path(invocation))?)?)
+        Ok(serde_json::from_slice(&contents(
+            &self.run_path(invocation),
+        )?)?)
     }
 
     /// Returns the run that died last, if its record is still kept.
     #[must_use]
     pub fn latest_death(&self) -> Option<RunRecord> {
-        let died =
-            |record: &RunRecord| record.end.as_ref().filter(|end| !end.asked && !end.finished).map(End::in_order);
-        runs_in(&self.directory).filter(|record| died(record).is_some()).max_by_key(died)
+        let died = |record: &RunRecord| {
+            record
+                .end
+                .as_ref()
+                .filter(|end| !end.asked && !end.finished)
+                .map(End::in_order)
+        };
+        runs_in(&self.directory)
+            .filter(|record| died(record).is_some())
+            .max_by_key(died)
     }
 
     /// Returns the run that ended last, in any way, if its record is still kept.
     #[must_use]
     pub fn latest_end(&self) -> Option<RunRecord> {
         let ended = |record: &RunRecord| record.end.as_ref().map(End::in_order);
-        runs_in(&self.directory).filter(|record| record.end.is_some()).max_by_key(ended)
+        runs_in(&self.directory)
+            .filter(|record| record.end.is_some())
+            .max_by_key(ended)
     }
 
     /// Returns the run of the ward's unit that began last.
     #[must_use]
     pub fn latest_run(&self) -> Option<RunRecord> {
-        self.newest_runs().find(|run| run.start != StartKind::Condition)
+        self.newest_runs()
+            .find(|run| run.start != StartKind::Condition)
     }
 
     /// Returns all runs that are kept. Damaged records are left out.
@@ -275,7 +289,11 @@ impl WardState {
     /// # Errors
     /// The directory cannot be created or the file cannot be written.
     pub fn save_run(&self, record: &RunRecord) -> io::Result<()> {
-        replace(&self.run_path(&record.invocation), &serde_json::to_vec(record)?, Durability::Process)
+        replace(
+            &self.run_path(&record.invocation),
+            &serde_json::to_vec(record)?,
+            Durability::Process,
+        )
     }
 
     /// Iterates over the records, newest first. A record is read together with those written at
@@ -284,8 +302,12 @@ impl WardState {
         let mut listed = self.dated().unwrap_or_default();
         let together = move || {
             let mut first = listed.len().checked_sub(1)?;
-            let is_near =
-                |later: usize| listed[later].0.duration_since(listed[later - 1].0).is_ok_and(|gap| gap < TICK);
+            let is_near = |later: usize| {
+                listed[later]
+                    .0
+                    .duration_since(listed[later - 1].0)
+                    .is_ok_and(|gap| gap < TICK)
+            };
             while first > 0 && is_near(first) {
                 first -= 1;
             }
@@ -348,13 +370,19 @@ impl WardState {
     }
 
     fn run_path(&self, invocation: &str) -> PathBuf {
-        self.directory.join("runs").join(format!("{}.json", plain(invocation)))
+        self.directory
+            .join("runs")
+            .join(format!("{}.json", plain(invocation)))
     }
 }
 
 /// Returns the name if it is a plain file name, else [`NOWHERE`].
 fn plain(name: &str) -> &str {
-    if Path::new(name).file_name().is_some_and(|file| file == name) { name } else { NOWHERE }
+    if Path::new(name).file_name().is_some_and(|file| file == name) {
+        name
+    } else {
+        NOWHERE
+    }
 }
 
 /// Returns the records of all wards. Damaged ones are left out.
@@ -371,7 +399,9 @@ fn all_below(states: &Path) -> Vec<RunRecord> {
 #[must_use]
 pub fn wards() -> Vec<String> {
     let name = |path: PathBuf| Some(path.file_name()?.to_str()?.to_owned());
-    entries(Path::new(STATE_DIRECTORY)).filter_map(name).collect()
+    entries(Path::new(STATE_DIRECTORY))
+        .filter_map(name)
+        .collect()
 }
 
 fn runs_in(ward: &Path) -> impl Iterator<Item = RunRecord> + use<> {
@@ -387,7 +417,11 @@ fn paths_in(ward: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 }
 
 fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
+    fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
 }
 
 #[cfg(test)]

@@ -43,21 +43,41 @@ pub fn chain(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> 
 /// before it was up, on request or by itself.
 #[must_use]
 pub fn chains(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Vec<Chain> {
-    let recovered = (record.up.is_some()).then(|| trail(record, lookup, Finish::Up)).flatten();
-    let given_up = record.end.as_ref().and_then(|end| end.given_up).and_then(|given_up| {
-        let ended = Finish::GivenUp(given_up.into());
-        if begins_one(record) { began(record, &[], ended) } else { trail(record, lookup, ended) }
-    });
+    let recovered = (record.up.is_some())
+        .then(|| trail(record, lookup, Finish::Up))
+        .flatten();
+    let given_up = record
+        .end
+        .as_ref()
+        .and_then(|end| end.given_up)
+        .and_then(|given_up| {
+            let ended = Finish::GivenUp(given_up.into());
+            if begins_one(record) {
+                began(record, &[], ended)
+            } else {
+                trail(record, lookup, ended)
+            }
+        });
     let is_early = |end: &&End| record.up.is_none() && (end.asked || end.finished);
     let early = record.end.as_ref().filter(is_early);
-    let early = early.and_then(|end| trail(record, lookup, Finish::Early((end.at, end.since_boot))));
-    broken_off(record, lookup).into_iter().chain(recovered).chain(given_up).chain(early).collect()
+    let early =
+        early.and_then(|end| trail(record, lookup, Finish::Early((end.at, end.since_boot))));
+    broken_off(record, lookup)
+        .into_iter()
+        .chain(recovered)
+        .chain(given_up)
+        .chain(early)
+        .collect()
 }
 
 /// Returns the recovery that was under way when somebody asked for this start.
 fn broken_off(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Chain> {
     let last = lookup(record.breaks_off.as_ref()?)?;
-    going_on(&last, lookup, Finish::Early((record.begun?, record.begun_since_boot)))
+    going_on(
+        &last,
+        lookup,
+        Finish::Early((record.begun?, record.begun_since_boot)),
+    )
 }
 
 /// A recovery that is still going on.
@@ -80,34 +100,63 @@ impl UnderWay {
     #[must_use]
     pub fn told_at(&self, (epoch, boot): (u64, u64), ago: Duration) -> u64 {
         let ago = millis(ago);
-        let clock = Clock { at: self.died.at, since_boot: self.died.since_boot };
-        clock.tell((epoch.saturating_sub(ago), Some(boot.saturating_sub(ago)))).max(self.died.at)
+        let clock = Clock {
+            at: self.died.at,
+            since_boot: self.died.since_boot,
+        };
+        clock
+            .tell((epoch.saturating_sub(ago), Some(boot.saturating_sub(ago))))
+            .max(self.died.at)
     }
 
     /// Returns the recovery as one that ended at this time, in milliseconds since the epoch, before
     /// a run was up.
     #[must_use]
     pub fn ended_early(self, at: u64) -> Chain {
-        let Self { invocation, died, attempts, has_begun: _ } = self;
-        Chain { invocation, died, attempts, ended: Ended::Early(at) }
+        let Self {
+            invocation,
+            died,
+            attempts,
+            has_begun: _,
+        } = self;
+        Chain {
+            invocation,
+            died,
+            attempts,
+            ended: Ended::Early(at),
+        }
     }
 }
 
 /// Returns the recovery that a ward's latest run is a part of, unless it has come to its end. After
 /// a death, records alone do not show if systemd is going to start the unit again.
 #[must_use]
-pub fn under_way(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<UnderWay> {
+pub fn under_way(
+    latest: &RunRecord,
+    lookup: &dyn Fn(&str) -> Option<RunRecord>,
+) -> Option<UnderWay> {
     // Its end is not known yet: any value does.
     let chain = going_on(latest, lookup, Finish::Up);
-    chain.map(|Chain { invocation, died, attempts, ended: _ }| UnderWay {
-        has_begun: !attempts.is_empty() || died.restart_follows == Some(true),
-        invocation,
-        died,
-        attempts,
-    })
+    chain.map(
+        |Chain {
+             invocation,
+             died,
+             attempts,
+             ended: _,
+         }| UnderWay {
+            has_begun: !attempts.is_empty() || died.restart_follows == Some(true),
+            invocation,
+            died,
+            attempts,
+        },
+    )
 }
 
-fn going_on(latest: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ended: Finish) -> Option<Chain> {
+fn going_on(
+    latest: &RunRecord,
+    lookup: &dyn Fn(&str) -> Option<RunRecord>,
+    ended: Finish,
+) -> Option<Chain> {
     match &latest.end {
         None if latest.up.is_some() => None,
         None => trail(latest, lookup, ended),
@@ -134,13 +183,19 @@ pub enum Part {
 /// Returns the part that the death of this run has in a recovery; `None` if its end was no death.
 #[must_use]
 pub fn part(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Part> {
-    let end = record.end.as_ref().filter(|end| !end.asked && !end.finished)?;
-    Some(match (begins_one(record), end.restart_follows, end.given_up) {
-        (false, ..) => trail(record, lookup, Finish::Up).map_or(Part::NotKnown, |chain| Part::Of(chain.invocation)),
-        (true, Some(true), _) | (true, _, Some(_)) => Part::Beginning,
-        (true, Some(false), None) => Part::Nothing,
-        (true, None, None) => Part::NotKnown,
-    })
+    let end = record
+        .end
+        .as_ref()
+        .filter(|end| !end.asked && !end.finished)?;
+    Some(
+        match (begins_one(record), end.restart_follows, end.given_up) {
+            (false, ..) => trail(record, lookup, Finish::Up)
+                .map_or(Part::NotKnown, |chain| Part::Of(chain.invocation)),
+            (true, Some(true), _) | (true, _, Some(_)) => Part::Beginning,
+            (true, Some(false), None) => Part::Nothing,
+            (true, None, None) => Part::NotKnown,
+        },
+    )
 }
 
 /// Returns true if the death of this run began a recovery and did not prolong one.
@@ -149,12 +204,24 @@ fn begins_one(record: &RunRecord) -> bool {
 }
 
 /// Returns the recovery whose last restart is `last`.
-fn trail(last: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ended: Finish) -> Option<Chain> {
+fn trail(
+    last: &RunRecord,
+    lookup: &dyn Fn(&str) -> Option<RunRecord>,
+    ended: Finish,
+) -> Option<Chain> {
     let mut restarts = vec![last.clone()];
     let mut visited = HashSet::from([last.invocation.clone()]);
     let mut before = lookup(last.follows.as_ref()?)?;
-    while !begins_one(&before) && restarts.len() < LONGEST && visited.insert(before.invocation.clone()) {
-        let Some(earlier) = before.follows.as_ref().and_then(|run| lookup(run)).filter(|run| run.end.is_some()) else {
+    while !begins_one(&before)
+        && restarts.len() < LONGEST
+        && visited.insert(before.invocation.clone())
+    {
+        let Some(earlier) = before
+            .follows
+            .as_ref()
+            .and_then(|run| lookup(run))
+            .filter(|run| run.end.is_some())
+        else {
             break;
         };
         restarts.push(std::mem::replace(&mut before, earlier));
@@ -165,14 +232,25 @@ fn trail(last: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>, ended: Fi
 
 fn began(by: &RunRecord, restarts: &[RunRecord], ended: Finish) -> Option<Chain> {
     let died = by.end.clone().filter(|end| !end.asked && !end.finished)?;
-    let clock = Clock { at: died.at, since_boot: died.since_boot };
-    let attempts = restarts.iter().map(|restart| attempt(restart, clock)).collect();
+    let clock = Clock {
+        at: died.at,
+        since_boot: died.since_boot,
+    };
+    let attempts = restarts
+        .iter()
+        .map(|restart| attempt(restart, clock))
+        .collect();
     let ended = match ended {
         Finish::Up => Ended::Up,
         Finish::GivenUp(given_up) => Ended::GivenUp(given_up),
         Finish::Early(at) => Ended::Early(clock.tell(at)),
     };
-    Some(Chain { invocation: by.invocation.clone(), died, attempts, ended })
+    Some(Chain {
+        invocation: by.invocation.clone(),
+        died,
+        attempts,
+        ended,
+    })
 }
 
 /// End of a recovery, in the terms of a record.
@@ -187,8 +265,13 @@ fn attempt(record: &RunRecord, clock: Clock) -> Attempt {
     let begun = record.begun.map(|at| (at, record.begun_since_boot));
     let up = record.up.map(|up| (up, up.since_boot));
     let end = record.end.as_ref().map(|end| (end.at, end.since_boot));
-    let over = up.map(|(up, since)| (up.at, since.map(|since| since.at))).or(end);
-    let told = |step: StepDone| StepDone { at: clock.tell_between(step.at, (begun, over)), ..step };
+    let over = up
+        .map(|(up, since)| (up.at, since.map(|since| since.at)))
+        .or(end);
+    let told = |step: StepDone| StepDone {
+        at: clock.tell_between(step.at, (begun, over)),
+        ..step
+    };
     // Step 0 is no step of the ward's: it starts the service of a condition with Independent=.
     let steps = record.results.iter().filter(|result| result.step != "0");
     let dropped = record.dropped().into_iter().map(|planned| StepDone {
@@ -202,7 +285,9 @@ fn attempt(record: &RunRecord, clock: Clock) -> Attempt {
     let steps = steps.map(StepDone::from).chain(dropped).map(told).collect();
     Attempt {
         begun: begun.map(|at| clock.tell(at)),
-        down: record.down.map(|at| clock.tell((at, record.down_since_boot))),
+        down: record
+            .down
+            .map(|at| clock.tell((at, record.down_since_boot))),
         backoff_ms: record.backoff_ms.unwrap_or(0),
         steps,
         up: up.map(|(up, since)| UpTimes {

@@ -57,7 +57,11 @@ fn put(path: &Path, bytes: &[u8], durability: Durability, how: RenameFlags) -> i
         sync(&file, durability)
     });
     let renamed = written
-        .and_then(|()| Ok(renameat_with(&directory, &temporary, &directory, name, how)?))
+        .and_then(|()| {
+            Ok(renameat_with(
+                &directory, &temporary, &directory, name, how,
+            )?)
+        })
         .inspect_err(|_| drop(trusted::remove(&directory, &temporary)));
     renamed.and_then(|()| sync_directory(&directory, durability))
 }
@@ -67,7 +71,9 @@ fn put(path: &Path, bytes: &[u8], durability: Durability, how: RenameFlags) -> i
 fn temporary(name: &OsStr) -> OsString {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    Path::new(name).with_extension(format!("tmp{}-{count}", std::process::id())).into_os_string()
+    Path::new(name)
+        .with_extension(format!("tmp{}-{count}", std::process::id()))
+        .into_os_string()
 }
 
 fn create(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
@@ -113,8 +119,15 @@ mod tests {
             replace(&path, text.as_bytes(), durability).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-        assert_eq!(fs::read_dir(place.path().join("a/b")).unwrap().count(), 1, "nothing else is left there");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(
+            fs::read_dir(place.path().join("a/b")).unwrap().count(),
+            1,
+            "nothing else is left there"
+        );
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o644
+        );
     }
 
     #[test]
@@ -126,7 +139,11 @@ mod tests {
         let refused = make(&path, b"two", Durability::PowerCut).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");
-        assert_eq!(fs::read_dir(place.path().join("a")).unwrap().count(), 1, "nothing else is left there");
+        assert_eq!(
+            fs::read_dir(place.path().join("a")).unwrap().count(),
+            1,
+            "nothing else is left there"
+        );
     }
 
     #[test]

@@ -34,7 +34,9 @@ const SETTINGS: &str = "unitward.conf";
 /// is there, or the check failed.
 #[must_use]
 pub fn in_other_hands(root: &Path, path: &Path) -> Option<String> {
-    Walker::new(root).distrust(path).map(|distrust| distrust.on_the_way())
+    Walker::new(root)
+        .distrust(path)
+        .map(|distrust| distrust.on_the_way())
 }
 
 /// The content of the file at `path` below `root`, where it is certain that root alone decides what stands there; `None` also where
@@ -55,14 +57,23 @@ pub fn load(root: &Path) -> (Config, Vec<Problem>) {
     let mut wrong = Vec::new();
     files.wards(&stacks, &mut |read| {
         let (ward, of_ward) = assembly.admit(read);
-        let refused = ward.as_ref().and_then(|ward| unit_files::refused(root, ward));
+        let refused = ward
+            .as_ref()
+            .and_then(|ward| unit_files::refused(root, ward));
         wards.extend(ward.filter(|_| refused.is_none()));
         wrong.extend(of_ward.into_iter().chain(refused));
     });
     wards.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
     let (settings, mut problems) = files.settings();
     problems.extend(wrong);
-    (Config { settings, wards, stacks: stacks.into_vec() }, problems)
+    (
+        Config {
+            settings,
+            wards,
+            stacks: stacks.into_vec(),
+        },
+        problems,
+    )
 }
 
 /// The configuration files below one root, read one kind after the other: stacks, the wards that
@@ -79,7 +90,11 @@ impl<'a> Files<'a> {
     pub fn list(root: &'a Path) -> Self {
         let mut reader = Reader::new(root);
         let found = reader.listing();
-        Self { reader, found, proposed: None }
+        Self {
+            reader,
+            found,
+            proposed: None,
+        }
     }
 
     /// Adds a ward that is not on the disk yet; it is handed over after all others.
@@ -89,16 +104,24 @@ impl<'a> Files<'a> {
 
     /// Returns the names of the wards, including those that are masked or have mistakes.
     pub fn ward_names(&self) -> impl Iterator<Item = &str> {
-        self.found.keys().filter_map(|file| file.strip_suffix(".ward"))
+        self.found
+            .keys()
+            .filter_map(|file| file.strip_suffix(".ward"))
     }
 
     /// Reads the stacks.
     pub fn stacks(&mut self) -> Stacks {
         let Self { reader, found, .. } = self;
         let mut read = Vec::new();
-        for (file, name) in found.keys().filter_map(|file| Some((file, file.strip_suffix(".stack")?))) {
+        for (file, name) in found
+            .keys()
+            .filter_map(|file| Some((file, file.strip_suffix(".stack")?)))
+        {
             let files = reader.with_drop_ins(found, file);
-            if let Some(mut stack) = config::read_stack(&SourceFiles { name: name.to_owned(), files }) {
+            if let Some(mut stack) = config::read_stack(&SourceFiles {
+                name: name.to_owned(),
+                files,
+            }) {
                 stack.adopt_by_own_name(|alias| unit_files::own_name(reader.root, alias));
                 stack.spare_existing(|target| unit_files::file_of(reader.root, target));
                 read.push(stack);
@@ -115,21 +138,45 @@ impl<'a> Files<'a> {
     /// But one that adopts `NAME.service` comes after `NAME.ward`, which may define that unit and then has it, and so it is with an
     /// instance and the ward of its template.
     pub fn wards(&mut self, stacks: &Stacks, hand_over: &mut dyn FnMut(ReadWard)) {
-        let Self { reader, found, proposed } = self;
+        let Self {
+            reader,
+            found,
+            proposed,
+        } = self;
         let mut waiting: HashMap<String, Vec<ReadWard>> = HashMap::new();
-        for (file, name) in found.keys().filter_map(|file| Some((file, file.strip_suffix(".ward")?))) {
+        for (file, name) in found
+            .keys()
+            .filter_map(|file| Some((file, file.strip_suffix(".ward")?)))
+        {
             let files = reader.with_drop_ins(found, file);
-            if let Some(mut read) = config::read_ward(&SourceFiles { name: name.to_owned(), files }, stacks) {
+            if let Some(mut read) = config::read_ward(
+                &SourceFiles {
+                    name: name.to_owned(),
+                    files,
+                },
+                stacks,
+            ) {
                 read.adopt_by_own_name(|alias| unit_files::own_name(reader.root, alias));
                 let namesakes = read.adopts().map(namesakes).into_iter().flatten();
-                match namesakes.into_iter().filter(|namesake| namesake > file && found.contains_key(namesake)).max() {
+                match namesakes
+                    .into_iter()
+                    .filter(|namesake| namesake > file && found.contains_key(namesake))
+                    .max()
+                {
                     Some(namesake) => waiting.entry(namesake).or_default().push(read),
                     None => hand_over(read),
                 }
             }
-            waiting.remove(file).into_iter().flatten().for_each(&mut *hand_over);
+            waiting
+                .remove(file)
+                .into_iter()
+                .flatten()
+                .for_each(&mut *hand_over);
         }
-        if let Some(mut read) = proposed.as_ref().and_then(|ward| config::read_ward(ward, stacks)) {
+        if let Some(mut read) = proposed
+            .as_ref()
+            .and_then(|ward| config::read_ward(ward, stacks))
+        {
             read.adopt_by_own_name(|alias| unit_files::own_name(reader.root, alias));
             hand_over(read);
         }
@@ -155,8 +202,14 @@ impl<'a> Files<'a> {
 
 /// The files of the wards that may define this unit.
 fn namesakes(unit: &UnitName) -> impl Iterator<Item = String> + use<> {
-    let names = [Some(unit.stem().to_owned()), unit.template().map(|template| template.stem().to_owned())];
-    names.into_iter().flatten().map(|stem| [&stem, ".ward"].concat())
+    let names = [
+        Some(unit.stem().to_owned()),
+        unit.template().map(|template| template.stem().to_owned()),
+    ];
+    names
+        .into_iter()
+        .flatten()
+        .map(|stem| [&stem, ".ward"].concat())
 }
 
 #[cfg(test)]

@@ -77,13 +77,24 @@ pub fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<Subject, Str
     if let Some((ward, unit)) = find_called(wards.iter(), name) {
         return match ward.ends_with('@') {
             true => Err(template::name_an_instance(ward)),
-            false => Ok(Subject { ward: ward.clone(), unit: unit.clone() }),
+            false => Ok(Subject {
+                ward: ward.clone(),
+                unit: unit.clone(),
+            }),
         };
     }
-    if let Some(instance) = wards.iter().find_map(|(ward, unit)| instance(ward, unit, name)) {
+    if let Some(instance) = wards
+        .iter()
+        .find_map(|(ward, unit)| instance(ward, unit, name))
+    {
         // The unit may have a ward of its own, by another name.
         let own = wards.iter().find(|(_, unit)| **unit == instance.unit);
-        return Ok(own.map(|(ward, unit)| Subject { ward: ward.clone(), unit: unit.clone() }).unwrap_or(instance));
+        return Ok(own
+            .map(|(ward, unit)| Subject {
+                ward: ward.clone(),
+                unit: unit.clone(),
+            })
+            .unwrap_or(instance));
     }
     Err(match nearest(name, wards.keys().map(String::as_str)) {
         Some(other) => format!("There is no ward {name}, did you mean {other}?"),
@@ -96,9 +107,15 @@ pub fn find(wards: &BTreeMap<String, String>, name: &str) -> Result<Subject, Str
 
 /// The instance that is meant by `name`, where this is a template's ward and unit.
 fn instance(ward: &str, unit: &str, name: &str) -> Option<Subject> {
-    let (ward, unit) = (WardName::new(ward).ok()?, UnitName::new_or_template(unit).ok()?);
+    let (ward, unit) = (
+        WardName::new(ward).ok()?,
+        UnitName::new_or_template(unit).ok()?,
+    );
     let instance = template::instance_meant_by(&ward, &unit, name)?;
-    Some(Subject { ward: ward.of_instance(instance)?.to_string(), unit: unit.of_instance(instance)?.to_string() })
+    Some(Subject {
+        ward: ward.of_instance(instance)?.to_string(),
+        unit: unit.of_instance(instance)?.to_string(),
+    })
 }
 
 /// The same in the configuration as it is on the disk.
@@ -107,8 +124,14 @@ fn instance(ward: &str, unit: &str, name: &str) -> Option<Subject> {
 /// A sentence if there is none.
 pub fn find_on_disk(name: &str) -> Result<Subject, String> {
     let (config, problems) = root::load(Path::new("/"));
-    let pair = |ward: &Ward| (ward.name.as_str().to_owned(), ward.unit().as_str().to_owned());
-    find(&config.wards.iter().map(pair).collect(), name).map_err(|why| left_out(&problems, name).unwrap_or(why))
+    let pair = |ward: &Ward| {
+        (
+            ward.name.as_str().to_owned(),
+            ward.unit().as_str().to_owned(),
+        )
+    };
+    find(&config.wards.iter().map(pair).collect(), name)
+        .map_err(|why| left_out(&problems, name).unwrap_or(why))
 }
 
 /// Excludes a ward; `false`: it is excluded already.
@@ -124,26 +147,46 @@ pub fn exclude(subject: &Subject, why: &str, tell: impl Fn(Ruling)) -> Result<bo
         return Ok(false);
     }
     let triggers = triggers::active(unit).map_err(|error| unanswered(unit, &error))?;
-    let mark = Exclusion { at: clock::since_epoch(), by: By::Hand, why: why.clone(), triggers: triggers.clone() };
+    let mark = Exclusion {
+        at: clock::since_epoch(),
+        by: By::Hand,
+        why: why.clone(),
+        triggers: triggers.clone(),
+    };
     let unmarked = |error| Refusal::Failed(format!("Failed to mark {ward} as excluded: {error}."));
     exclusion::save(&state, &mark).map_err(unmarked)?;
-    let stop = || with_triggers(triggers::stop(&triggers)).and_then(|()| systemctl::job("stop", unit, Wait::ForQueue));
-    let told = Ruling::Exclude { ward: ward.clone(), why: why.clone() };
+    let stop = || {
+        with_triggers(triggers::stop(&triggers))
+            .and_then(|()| systemctl::job("stop", unit, Wait::ForQueue))
+    };
+    let told = Ruling::Exclude {
+        ward: ward.clone(),
+        why: why.clone(),
+    };
     if shown.load != "not-found"
         && let Err(error) = stop()
         && !is_down(unit)
     {
         if systemctl::is_unanswered(&error) {
             tell(told);
-            let why =
-                format!("{ward} is marked as excluded, but whether {unit} is being stopped is not known: {error}.");
+            let why = format!(
+                "{ward} is marked as excluded, but whether {unit} is being stopped is not known: {error}."
+            );
             return Err(Refusal::Failed(why));
         }
-        let kept = exclusion::remove(&state).err().map_or_else(String::new, |error| format!(" ({error})"));
+        let kept = exclusion::remove(&state)
+            .err()
+            .map_or_else(String::new, |error| format!(" ({error})"));
         let _ = with_triggers(triggers::start(&triggers));
-        return Err(Refusal::Failed(format!("{ward} is not excluded{kept}: {unit} could not be stopped: {error}.")));
+        return Err(Refusal::Failed(format!(
+            "{ward} is not excluded{kept}: {unit} could not be stopped: {error}."
+        )));
     }
-    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {why}")
+    };
     // Shown by "systemctl status" of the unit, to explain why systemd does not start it.
     tracing::info!(
         MESSAGE_ID = EXCLUDED,
@@ -168,7 +211,8 @@ pub fn readmit(subject: &Subject, tell: impl Fn(Ruling)) -> Result<bool, Refusal
     }
     match shown.load.as_str() {
         "masked" => {
-            let why = format!("{unit} is masked: \"systemctl unmask {unit}\" allows it to start again.");
+            let why =
+                format!("{unit} is masked: \"systemctl unmask {unit}\" allows it to start again.");
             return Err(Refusal::Refused(why));
         }
         "not-found" => {
@@ -194,16 +238,24 @@ pub fn readmit(subject: &Subject, tell: impl Fn(Ruling)) -> Result<bool, Refusal
     {
         if systemctl::is_unanswered(&error) {
             tell(Ruling::Readmit(ward.clone()));
-            let why = format!("{ward} is readmitted, but whether {unit} is being started is not known: {error}.");
+            let why = format!(
+                "{ward} is readmitted, but whether {unit} is being started is not known: {error}."
+            );
             return Err(Refusal::Failed(why));
         }
         let _ = with_triggers(triggers::stop(stopped));
         let kept = mark.map_or(Ok(()), |mark| exclusion::save(&state, &mark));
         tell(Ruling::StillExcluded(ward.clone()));
         kept.map_err(failed)?;
-        return Err(Refusal::Failed(format!("{ward} stays excluded: {unit} could not be started: {error}.")));
+        return Err(Refusal::Failed(format!(
+            "{ward} stays excluded: {unit} could not be started: {error}."
+        )));
     }
-    tracing::info!(MESSAGE_ID = READMITTED, UNITWARD_WARD = ward.as_str(), "Ward {ward} is readmitted, by hand.");
+    tracing::info!(
+        MESSAGE_ID = READMITTED,
+        UNITWARD_WARD = ward.as_str(),
+        "Ward {ward} is readmitted, by hand."
+    );
     tell(Ruling::Readmit(ward.clone()));
     Ok(true)
 }
@@ -213,7 +265,9 @@ pub fn readmit(subject: &Subject, tell: impl Fn(Ruling)) -> Result<bool, Refusal
 fn with_triggers(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(error) if !systemctl::is_unanswered(&error) => {
-            tracing::warn!("Failed to have what triggers the unit stopped or started with it, ignoring: {error}");
+            tracing::warn!(
+                "Failed to have what triggers the unit stopped or started with it, ignoring: {error}"
+            );
             Ok(())
         }
         done => done,
@@ -228,14 +282,27 @@ struct Shown {
 
 impl Shown {
     fn standing(&self) -> Standing {
-        if triggers::is_up(&self.active) { Standing::Up } else { Standing::Down }
+        if triggers::is_up(&self.active) {
+            Standing::Up
+        } else {
+            Standing::Down
+        }
     }
 }
 
 fn show(unit: &str) -> Result<Shown, Refusal> {
-    let shown = pid1::ask(unit, Wanted { unit: &["LoadState", "ActiveState"], own: &[] });
+    let shown = pid1::ask(
+        unit,
+        Wanted {
+            unit: &["LoadState", "ActiveState"],
+            own: &[],
+        },
+    );
     let shown = shown.map_err(|error| unanswered(unit, &error))?;
-    Ok(Shown { load: shown.text("LoadState").to_owned(), active: shown.text("ActiveState").to_owned() })
+    Ok(Shown {
+        load: shown.text("LoadState").to_owned(),
+        active: shown.text("ActiveState").to_owned(),
+    })
 }
 
 /// Returns true if a unit is known to be down, or on its way there.
@@ -252,67 +319,11 @@ fn reason(why: &str) -> Result<String, String> {
     let why: String = why.chars().filter(|letter| is_visible(*letter)).collect();
     match why.chars().count() {
         0..=LONGEST_REASON => Ok(why),
-        long => Err(format!("The reason has {long} characters, and may have {LONGEST_REASON}: make it shorter.")),
+        long => Err(format!(
+            "The reason has {long} characters, and may have {LONGEST_REASON}: make it shorter."
+        )),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ward_is_found_by_its_name_and_by_its_unit() {
-        let pair = |ward: &str, unit: &str| (ward.to_owned(), unit.to_owned());
-        let wards =
-            BTreeMap::from([pair("web", "telldusd.service"), pair("own", "own.service"), pair("x", "web.service")]);
-        for (name, ward) in [("web", "web"), ("telldusd.service", "web"), ("telldusd", "web"), ("web.service", "x")] {
-            assert_eq!(find(&wards, name).unwrap().ward, ward, "{name}");
-        }
-        assert_eq!(find(&wards, "webb").unwrap_err(), "There is no ward webb, did you mean web?");
-        assert!(find(&BTreeMap::new(), "web").unwrap_err().contains("daemon-reload"));
-    }
-
-    #[test]
-    fn an_instance_is_found_and_its_template_is_refused() {
-        let pairs = [("web@", "web@.service"), ("tty@", "getty@.service"), ("own", "getty@tty1.service")];
-        let wards = pairs.map(|(ward, unit)| (ward.to_owned(), unit.to_owned())).into();
-        for (name, ward, unit) in [
-            ("web@a\\x2db", "web@a\\x2db", "web@a\\x2db.service"),
-            ("web@a.service", "web@a", "web@a.service"),
-            ("getty@tty2", "tty@tty2", "getty@tty2.service"),
-            ("tty@tty1", "own", "getty@tty1.service"),
-        ] {
-            assert_eq!(find(&wards, name), Ok(Subject { ward: ward.into(), unit: unit.into() }), "{name}");
-        }
-        for template in ["web@", "getty@.service"] {
-            assert!(find(&wards, template).unwrap_err().contains("name one of its instances"), "{template}");
-        }
-        for none in ["web@a/b", "web@a b", "web"] {
-            assert!(find(&wards, none).unwrap_err().starts_with("There is no ward"), "{none}");
-        }
-    }
-
-    #[test]
-    fn a_reason_that_is_too_long_is_refused_and_not_cut() {
-        assert_eq!(reason("it eats\n\u{7}the disk").unwrap(), "it eatsthe disk");
-        assert_eq!(reason(&"ä".repeat(200)).unwrap(), "ä".repeat(200));
-        assert_eq!(
-            reason(&"ä".repeat(201)).unwrap_err(),
-            "The reason has 201 characters, and may have 200: make it shorter."
-        );
-    }
-
-    #[test]
-    fn a_unit_that_is_being_stopped_counts_as_down_and_one_that_waits_for_its_restart_does_not() {
-        for (active, standing) in [
-            ("inactive", Standing::Down),
-            ("failed", Standing::Down),
-            ("deactivating", Standing::Down),
-            ("active", Standing::Up),
-            ("activating", Standing::Up),
-        ] {
-            let shown = Shown { load: "loaded".into(), active: active.into() };
-            assert_eq!(shown.standing(), standing, "{active}");
-        }
-    }
-}
+mod tests;

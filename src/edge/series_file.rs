@@ -40,7 +40,10 @@ enum StoredEnd {
 /// Returns the series of a ward; a fresh one if there is none or it is damaged.
 #[must_use]
 pub fn load(state: &WardState) -> Series {
-    let stored = state.read(FILE).ok().and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
+    let stored = state
+        .read(FILE)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<Stored>(&bytes).ok());
     stored.map(Series::from).unwrap_or_default()
 }
 

@@ -79,13 +79,19 @@ impl Resolver {
     /// Returns a resolver that runs this very program. Results that are there by `until` count.
     #[must_use]
     pub fn new(until: Instant) -> Self {
-        Self { program: Program::this(), until }
+        Self {
+            program: Program::this(),
+            until,
+        }
     }
 
     /// Returns a resolver that runs another program of ours, one that has [`OPTION`].
     #[must_use]
     pub fn with_program(path: PathBuf, until: Instant) -> Self {
-        Self { program: Program::at(path), until }
+        Self {
+            program: Program::at(path),
+            until,
+        }
     }
 
     /// Returns the function of each frame, from the objects below `root`.
@@ -103,16 +109,32 @@ impl Resolver {
     /// Returns the files that were mapped at these addresses, by the core at this path below
     /// `root`.
     #[must_use]
-    pub(in crate::edge) fn mapped_files(&self, root: &Path, core: &str, addresses: &[u64]) -> Vec<MappedFile> {
+    pub(in crate::edge) fn mapped_files(
+        &self,
+        root: &Path,
+        core: &str,
+        addresses: &[u64],
+    ) -> Vec<MappedFile> {
         let path = root.join(core.trim_start_matches('/'));
         let opened = gather(self.halfway(), move |found| {
             // The receiver is gone if it took too long.
             let _ = open_core(&path).map(|file| found.send(file));
         });
-        let compression = if core.ends_with(".zst") { Compression::Zstd } else { Compression::None };
-        let request = Request::Mapped(Mapped { addresses: addresses.to_owned(), compression });
-        let Some(core) = opened.first() else { return Vec::new() };
-        let Ok(mut session) = Session::begin(&self.program, &request, &[core], self.until) else { return Vec::new() };
+        let compression = if core.ends_with(".zst") {
+            Compression::Zstd
+        } else {
+            Compression::None
+        };
+        let request = Request::Mapped(Mapped {
+            addresses: addresses.to_owned(),
+            compression,
+        });
+        let Some(core) = opened.first() else {
+            return Vec::new();
+        };
+        let Ok(mut session) = Session::begin(&self.program, &request, &[core], self.until) else {
+            return Vec::new();
+        };
         let files = std::iter::from_fn(|| match session.next(self.until)? {
             Answer::File(part) => Some(part.into()),
             _ => None,
@@ -124,7 +146,10 @@ impl Resolver {
     fn objects(&self, root: &Path, frames: &[Frame], marks: &Marks) -> Vec<Object> {
         let mut wanted = wanted(frames);
         wanted.truncate(FILES);
-        let paths: Vec<_> = wanted.iter().map(|object| (object.path.to_owned(), object.inode)).collect();
+        let paths: Vec<_> = wanted
+            .iter()
+            .map(|object| (object.path.to_owned(), object.inode))
+            .collect();
         let (root, at_ms) = (root.to_owned(), marks.at_ms);
         let opened = gather(self.halfway(), move |found| {
             for (number, (path, inode)) in paths.into_iter().enumerate() {
@@ -135,8 +160,14 @@ impl Resolver {
         });
         let object = |(number, file): (usize, _)| {
             let places = std::mem::take(&mut wanted[number].places);
-            let build_id = places.iter().find_map(|(index, _)| marks.build_ids.get(frames[*index].module.as_ref()?));
-            Object { file, build_id: build_id.cloned(), places }
+            let build_id = places
+                .iter()
+                .find_map(|(index, _)| marks.build_ids.get(frames[*index].module.as_ref()?));
+            Object {
+                file,
+                build_id: build_id.cloned(),
+                places,
+            }
         };
         opened.into_iter().map(object).collect()
     }
@@ -149,8 +180,12 @@ impl Resolver {
     fn name(&self, frames: &[Frame], objects: Vec<Object>) -> Vec<Option<Symbol>> {
         let mut known = Known::new(frames, objects);
         for _ in 0..PROCESSES {
-            let Some((request, files)) = known.request() else { break };
-            let Ok(session) = Session::begin(&self.program, &request, &files, self.until) else { break };
+            let Some((request, files)) = known.request() else {
+                break;
+            };
+            let Ok(session) = Session::begin(&self.program, &request, &files, self.until) else {
+                break;
+            };
             let end = self.listen(session, &mut known);
             // If one is lost before it has begun anything, so would others be.
             if end == End::Done || known.under_way().is_none() {
@@ -166,7 +201,11 @@ impl Resolver {
         loop {
             let now = Instant::now();
             let left = self.until.saturating_duration_since(now);
-            let until = if known.under_way().is_some() { now + (left / 3).min(LONGEST_PART) } else { self.until };
+            let until = if known.under_way().is_some() {
+                now + (left / 3).min(LONGEST_PART)
+            } else {
+                self.until
+            };
             match session.next(until) {
                 Some(Answer::Done) => return End::Done,
                 Some(answer) => known.take(answer),
@@ -202,10 +241,19 @@ struct Wanted<'a> {
 fn wanted(frames: &[Frame]) -> Vec<Wanted<'_>> {
     let mut objects: Vec<Wanted<'_>> = Vec::new();
     for (index, frame) in frames.iter().enumerate() {
-        let (Some(path), Some(Spot { inode, offset })) = (&frame.object, frame.spot) else { continue };
-        match objects.iter_mut().find(|object| object.path == path && object.inode == inode) {
+        let (Some(path), Some(Spot { inode, offset })) = (&frame.object, frame.spot) else {
+            continue;
+        };
+        match objects
+            .iter_mut()
+            .find(|object| object.path == path && object.inode == inode)
+        {
             Some(object) => object.places.push((index, offset)),
-            None => objects.push(Wanted { path, inode, places: vec![(index, offset)] }),
+            None => objects.push(Wanted {
+                path,
+                inode,
+                places: vec![(index, offset)],
+            }),
         }
     }
     objects

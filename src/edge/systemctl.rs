@@ -78,7 +78,10 @@ pub fn is_unanswered(error: &io::Error) -> bool {
 #[must_use]
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = HostProgram::Systemctl.command();
-    command.args(["--no-pager", "--no-ask-password"]).args(arguments).env("SYSTEMD_COLORS", "0");
+    command
+        .args(["--no-pager", "--no-ask-password"])
+        .args(arguments)
+        .env("SYSTEMD_COLORS", "0");
     command
 }
 
@@ -92,8 +95,16 @@ pub fn output(arguments: &[&str]) -> io::Result<String> {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&done.stderr);
-    let said = said.trim().lines().next().unwrap_or("it said nothing").to_owned();
-    Err(io::Error::other(format!("systemctl {}: {said}", arguments.join(" "))))
+    let said = said
+        .trim()
+        .lines()
+        .next()
+        .unwrap_or("it said nothing")
+        .to_owned();
+    Err(io::Error::other(format!(
+        "systemctl {}: {said}",
+        arguments.join(" ")
+    )))
 }
 
 /// Returns the loaded services whose names match these patterns; all if there are no patterns.
@@ -102,9 +113,21 @@ pub fn output(arguments: &[&str]) -> io::Result<String> {
 /// As [`output`].
 #[cfg(feature = "full")]
 pub fn loaded_services(patterns: &[&str]) -> io::Result<Vec<String>> {
-    let words = ["list-units", "--all", "--full", "--plain", "--no-legend", "--type=service", "--"];
+    let words = [
+        "list-units",
+        "--all",
+        "--full",
+        "--plain",
+        "--no-legend",
+        "--type=service",
+        "--",
+    ];
     let listed = output(&[&words, patterns].concat())?;
-    Ok(listed.lines().filter_map(loaded).map(str::to_owned).collect())
+    Ok(listed
+        .lines()
+        .filter_map(loaded)
+        .map(str::to_owned)
+        .collect())
 }
 
 /// Returns the unit of a line such as `web.service loaded active running The web`, if it is loaded.
@@ -122,18 +145,29 @@ mod tests {
     #[test]
     #[cfg(feature = "full")]
     fn only_services_with_files_are_listed() {
-        assert_eq!(loaded("web.service      loaded    active   running The web"), Some("web.service"));
-        assert_eq!(loaded("gone.service     not-found inactive dead    gone.service"), None);
+        assert_eq!(
+            loaded("web.service      loaded    active   running The web"),
+            Some("web.service")
+        );
+        assert_eq!(
+            loaded("gone.service     not-found inactive dead    gone.service"),
+            None
+        );
         assert_eq!(loaded(""), None);
     }
 
     #[test]
     fn a_refusal_is_no_broken_connection() {
-        let said = "Failed to start unitward-web-OnLimit.service: Transport endpoint is not connected";
+        let said =
+            "Failed to start unitward-web-OnLimit.service: Transport endpoint is not connected";
         assert!(
             was_cut_off(said)
-                && was_cut_off("Failed to connect to system scope bus via local transport: Connection refused")
+                && was_cut_off(
+                    "Failed to connect to system scope bus via local transport: Connection refused"
+                )
         );
-        assert!(!was_cut_off("Failed to start web.service: Unit web.service is masked."));
+        assert!(!was_cut_off(
+            "Failed to start web.service: Unit web.service is masked."
+        ));
     }
 }

@@ -12,13 +12,28 @@ use std::io;
 /// # Errors
 /// If PID 1 cannot be asked.
 pub fn active(unit: &str) -> io::Result<Vec<String>> {
-    let known = pid1::ask_patiently(unit, Wanted { unit: &["TriggeredBy"], own: &[] })?;
+    let known = pid1::ask_patiently(
+        unit,
+        Wanted {
+            unit: &["TriggeredBy"],
+            own: &[],
+        },
+    )?;
     let all: Vec<&str> = known.texts("TriggeredBy").collect();
     if all.is_empty() {
         return Ok(Vec::new());
     }
-    let states = pid1::ask_all(&all, Wanted { unit: &["ActiveState"], own: &[] })?;
-    let up = all.iter().zip(&states).filter(|(_, shown)| is_up(shown.text("ActiveState")));
+    let states = pid1::ask_all(
+        &all,
+        Wanted {
+            unit: &["ActiveState"],
+            own: &[],
+        },
+    )?;
+    let up = all
+        .iter()
+        .zip(&states)
+        .filter(|(_, shown)| is_up(shown.text("ActiveState")));
     Ok(up.map(|(trigger, _)| (*trigger).to_owned()).collect())
 }
 
@@ -43,15 +58,29 @@ pub fn stop_with(unit: &str, triggers: &[String]) -> io::Result<()> {
 /// If one of the stops is refused; the others are made all the same.
 #[cfg(feature = "full")]
 pub fn stop(triggers: &[String]) -> io::Result<()> {
-    if triggers.is_empty() { Ok(()) } else { stop_all(triggers.iter().map(String::as_str)) }
+    if triggers.is_empty() {
+        Ok(())
+    } else {
+        stop_all(triggers.iter().map(String::as_str))
+    }
 }
 
 fn stop_all<'a>(units: impl Iterator<Item = &'a str>) -> io::Result<()> {
     let units: Vec<_> = units.collect();
     let words = ["stop", "--job-mode=ignore-dependencies", "--"];
-    let stopped = systemctl::queue(&words.into_iter().chain(units.iter().copied()).collect::<Vec<_>>());
+    let stopped = systemctl::queue(
+        &words
+            .into_iter()
+            .chain(units.iter().copied())
+            .collect::<Vec<_>>(),
+    );
     // A service that fills its own control group leaves no room for another process.
-    stopped.or_else(|_| units.into_iter().map(pid1::stop).fold(Ok(()), io::Result::and))
+    stopped.or_else(|_| {
+        units
+            .into_iter()
+            .map(pid1::stop)
+            .fold(Ok(()), io::Result::and)
+    })
 }
 
 /// Starts triggers again.
@@ -62,6 +91,9 @@ pub fn start(triggers: &[String]) -> io::Result<()> {
     if triggers.is_empty() {
         return Ok(());
     }
-    let arguments: Vec<_> = ["start", "--"].into_iter().chain(triggers.iter().map(String::as_str)).collect();
+    let arguments: Vec<_> = ["start", "--"]
+        .into_iter()
+        .chain(triggers.iter().map(String::as_str))
+        .collect();
     systemctl::queue(&arguments)
 }

@@ -8,7 +8,9 @@
 //! its umask before anything else.
 
 use super::replace::Durability;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, openat, readlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, openat, readlinkat,
+};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -51,7 +53,11 @@ pub(crate) enum Missing {
 /// As open(2), and [`io::ErrorKind::PermissionDenied`] if somebody else than root could have
 /// prepared it.
 pub(crate) fn directory(path: &Path, missing: Missing) -> io::Result<OwnedFd> {
-    let mut way = Way { open: root()?, rest: VecDeque::new(), links: 0 };
+    let mut way = Way {
+        open: root()?,
+        rest: VecDeque::new(),
+        links: 0,
+    };
     way.go_first_to(path)?;
     while let Some(name) = way.rest.pop_front() {
         let found = match look(&way.open, &name) {
@@ -115,12 +121,22 @@ impl Way {
 }
 
 fn root() -> io::Result<OwnedFd> {
-    Ok(openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+    Ok(openat(
+        CWD,
+        "/",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
 }
 
 /// Opens one part of a way, of any type, without side effects.
 fn look(above: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
-    openat(above, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+    openat(
+        above,
+        name,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
 }
 
 fn make(above: &OwnedFd, name: &OsStr, missing: Missing) -> io::Result<OwnedFd> {
@@ -157,7 +173,10 @@ fn check(stat: &Stat, path: &Path) -> io::Result<()> {
     if is_roots && (is_link || stat.st_mode & OTHERS_WRITE == 0 || stat.st_mode & STICKY != 0) {
         return Ok(());
     }
-    let why = format!("a directory on the way to {} is not root's alone", path.display());
+    let why = format!(
+        "a directory on the way to {} is not root's alone",
+        path.display()
+    );
     Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
@@ -184,13 +203,22 @@ mod tests {
     fn directories_are_made_with_their_mode_and_links_of_roots_are_followed() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("a/b");
-        assert_eq!(directory(&path, Missing::Refuse).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            directory(&path, Missing::Refuse).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
         directory(&path, MAKE).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o755
+        );
         symlink("a/../a", place.path().join("relative")).unwrap();
         symlink(place.path().join("relative"), place.path().join("absolute")).unwrap();
         let found = directory(&place.path().join("absolute/b"), Missing::Refuse).unwrap();
-        assert_eq!(fstat(&found).unwrap().st_ino, fs::metadata(&path).unwrap().ino());
+        assert_eq!(
+            fstat(&found).unwrap().st_ino,
+            fs::metadata(&path).unwrap().ino()
+        );
         symlink("self", place.path().join("self")).unwrap();
         assert!(directory(&place.path().join("self"), MAKE).is_err());
         fs::write(place.path().join("file"), "").unwrap();
@@ -202,7 +230,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let refused = |path: &str| {
             let error = directory(&place.path().join(path), MAKE).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{path}: {error}");
+            assert_eq!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied,
+                "{path}: {error}"
+            );
         };
         fs::create_dir_all(place.path().join("open/below")).unwrap();
         fs::set_permissions(place.path().join("open"), Permissions::from_mode(0o777)).unwrap();
@@ -221,6 +253,9 @@ mod tests {
         std::os::unix::fs::lchown(&link, Some(65_534), None).unwrap();
         refused("link");
         fs::set_permissions(place.path().join("open"), Permissions::from_mode(0o1777)).unwrap();
-        assert!(directory(&place.path().join("open/new"), MAKE).is_ok(), "as in /tmp");
+        assert!(
+            directory(&place.path().join("open/new"), MAKE).is_ok(),
+            "as in /tmp"
+        );
     }
 }

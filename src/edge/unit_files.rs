@@ -7,7 +7,9 @@ use super::drop_ins::DropIns;
 use super::init_script;
 use super::root::{below, resolve};
 use crate::core::config::ward::NativeLine;
-use crate::core::config::{DescribedStack, Form, Mistake, Problem, SourceFile, UnitName, Ward, syntax};
+use crate::core::config::{
+    DescribedStack, Form, Mistake, Problem, SourceFile, UnitName, Ward, syntax,
+};
 use crate::core::unit::{self, AdoptedUnit, DROP_IN, HEADING};
 use rustix::fs::{Mode, OFlags, open};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,17 +30,37 @@ pub(super) const DIRECTORIES: [&str; 5] = [
 /// adopted unit: those of its files, or a warning if it has none; for a defined one: those of its
 /// drop-ins.
 #[must_use]
-pub fn beside(root: &Path, drop_ins: &DropIns, ward: &Ward) -> (Option<AdoptedUnit>, Option<Problem>) {
-    let of_instances = if ward.is_template() { drop_ins.lines_of_instances(&ward.unit()) } else { Vec::new() };
+pub fn beside(
+    root: &Path,
+    drop_ins: &DropIns,
+    ward: &Ward,
+) -> (Option<AdoptedUnit>, Option<Problem>) {
+    let of_instances = if ward.is_template() {
+        drop_ins.lines_of_instances(&ward.unit())
+    } else {
+        Vec::new()
+    };
     let Form::Adopted(unit) = &ward.form else {
         let lines = drop_ins.service_lines(&ward.unit());
         let has_any = !lines.is_empty() || !of_instances.is_empty();
-        return (has_any.then(|| AdoptedUnit { of_instances, ..AdoptedUnit::new(Vec::new(), lines) }), None);
+        return (
+            has_any.then(|| AdoptedUnit {
+                of_instances,
+                ..AdoptedUnit::new(Vec::new(), lines)
+            }),
+            None,
+        );
     };
-    let found = read(root, unit).map(|found| AdoptedUnit { of_instances, ..found });
+    let found = read(root, unit).map(|found| AdoptedUnit {
+        of_instances,
+        ..found
+    });
     let missing = found.is_none().then(|| {
         let advice = "the ward takes effect when there is one; check the name";
-        Problem { at: ward.unit_at.clone(), mistake: no_unit(unit, advice) }
+        Problem {
+            at: ward.unit_at.clone(),
+            mistake: no_unit(unit, advice),
+        }
     });
     (found, missing)
 }
@@ -46,7 +68,9 @@ pub fn beside(root: &Path, drop_ins: &DropIns, ward: &Ward) -> (Option<AdoptedUn
 /// Returns the reason why systemd would not load the unit that `ward` adopts; `None` if it would.
 #[must_use]
 pub fn refused(root: &Path, ward: &Ward) -> Option<Problem> {
-    let Form::Adopted(unit) = &ward.form else { return None };
+    let Form::Adopted(unit) = &ward.form else {
+        return None;
+    };
     // Most wards have no line about how their unit runs, and then no file need be read.
     let has_lines = !ward.native.service.is_empty();
     unit::refused(ward, &has_lines.then(|| read(root, unit)).flatten()?)
@@ -55,15 +79,25 @@ pub fn refused(root: &Path, ward: &Ward) -> Option<Problem> {
 /// Returns a warning if the unit that a stack adopts has no file.
 #[must_use]
 pub fn missing(root: &Path, described: &DescribedStack) -> Option<Problem> {
-    let Form::Adopted(unit) = &described.stack.form else { return None };
+    let Form::Adopted(unit) = &described.stack.form else {
+        return None;
+    };
     read(root, unit).is_none().then(|| {
         let advice = "the stack takes effect when there is one; check the name";
-        Problem { at: described.places.unit.clone(), mistake: no_unit(unit, advice) }
+        Problem {
+            at: described.places.unit.clone(),
+            mistake: no_unit(unit, advice),
+        }
     })
 }
 
 fn no_unit(unit: &UnitName, advice: &'static str) -> Mistake {
-    Mistake::NoUnit { key: "Unit".to_owned(), unit: unit.to_string(), nearest: None, advice }
+    Mistake::NoUnit {
+        key: "Unit".to_owned(),
+        unit: unit.to_string(),
+        nearest: None,
+        advice,
+    }
 }
 
 /// Returns the unit's own name if `unit` is an alias: a link to a unit file of another name.
@@ -72,7 +106,8 @@ pub fn own_name(root: &Path, unit: &UnitName) -> Option<UnitName> {
     let link = files(unit).find(|path| exists(root, path))?;
     let target = fs::read_link(below(root, &link)).ok()?;
     let own = UnitName::new_or_template(target.file_name()?.to_str()?).ok()?;
-    let is_alias = own != *unit && own.suffix() == unit.suffix() && own.is_template() == unit.is_template();
+    let is_alias =
+        own != *unit && own.suffix() == unit.suffix() && own.is_template() == unit.is_template();
     is_alias.then_some(own)
 }
 
@@ -90,7 +125,9 @@ const OTHERS: [&str; 6] = [
 /// Returns true if a system is installed below `root`, and not the configuration alone.
 #[must_use]
 pub fn has_system(root: &Path) -> bool {
-    ["/usr/lib/systemd/system", "/lib/systemd/system"].iter().any(|path| resolve(root, Path::new(path)).is_some())
+    ["/usr/lib/systemd/system", "/lib/systemd/system"]
+        .iter()
+        .any(|path| resolve(root, Path::new(path)).is_some())
 }
 
 /// Returns the names of all unit files below `root`, including templates and aliases, except those
@@ -107,8 +144,16 @@ pub fn names(root: &Path) -> BTreeSet<String> {
             }
         }
     }
-    let scripts = fs::read_dir(below(root, Path::new("/etc/init.d"))).into_iter().flatten().flatten();
-    names.extend(scripts.filter_map(|script| Some(format!("{}.service", script.file_name().into_string().ok()?))));
+    let scripts = fs::read_dir(below(root, Path::new("/etc/init.d")))
+        .into_iter()
+        .flatten()
+        .flatten();
+    names.extend(scripts.filter_map(|script| {
+        Some(format!(
+            "{}.service",
+            script.file_name().into_string().ok()?
+        ))
+    }));
     names
 }
 
@@ -126,7 +171,9 @@ pub fn is_ours(path: &Path) -> bool {
 pub fn elsewhere(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
     let names = names_of(unit);
     let in_directory = |name: &String| {
-        let mut paths = OTHERS.iter().map(|directory| Path::new("/").join(directory).join(name));
+        let mut paths = OTHERS
+            .iter()
+            .map(|directory| Path::new("/").join(directory).join(name));
         paths.find(|path| exists(root, path) && !is_ours(&below(root, path)))
     };
     let main = names.iter().find_map(in_directory)?;
@@ -141,7 +188,9 @@ pub fn elsewhere(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
 pub fn lines(root: &Path, unit: &UnitName) -> Vec<(String, NativeLine)> {
     let directories = DIRECTORIES.iter().chain(&OTHERS);
     let mut files = directories.map(|directory| Path::new("/").join(directory).join(unit.as_str()));
-    let main = files.find(|path| exists(root, path)).and_then(|path| source(root, &path));
+    let main = files
+        .find(|path| exists(root, path))
+        .and_then(|path| source(root, &path));
     let mut lines = main.map(|file| with_sections(&file)).unwrap_or_default();
     lines.extend(drop_in_lines(root, unit, None));
     lines
@@ -151,7 +200,9 @@ fn with_sections(file: &SourceFile) -> Vec<(String, NativeLine)> {
     let (sections, _) = syntax::split(file);
     let named = |section: &syntax::Section<'_>| {
         let lines = section.entries.iter().map(NativeLine::from);
-        lines.map(|line| (section.name.to_string(), line)).collect::<Vec<_>>()
+        lines
+            .map(|line| (section.name.to_string(), line))
+            .collect::<Vec<_>>()
     };
     sections.iter().flat_map(named).collect()
 }
@@ -159,10 +210,19 @@ fn with_sections(file: &SourceFile) -> Vec<(String, NativeLine)> {
 /// Returns the assignments in the unit's drop-ins, with their sections; only those in files named
 /// after `after`, if that is given.
 #[must_use]
-pub fn drop_in_lines(root: &Path, unit: &UnitName, after: Option<&str>) -> Vec<(String, NativeLine)> {
+pub fn drop_in_lines(
+    root: &Path,
+    unit: &UnitName,
+    after: Option<&str>,
+) -> Vec<(String, NativeLine)> {
     let drop_ins = drop_ins(root, unit, &DIRECTORIES);
-    let later = drop_ins.into_iter().filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
-    later.filter_map(|(_, path)| source(root, &path)).flat_map(|file| with_sections(&file)).collect()
+    let later = drop_ins
+        .into_iter()
+        .filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
+    later
+        .filter_map(|(_, path)| source(root, &path))
+        .flat_map(|file| with_sections(&file))
+        .collect()
 }
 
 /// Returns the path of the unit file, seen from the host; masks are passed over. `None` if there is
@@ -186,7 +246,9 @@ fn files(unit: &UnitName) -> impl Iterator<Item = PathBuf> + '_ {
 }
 
 fn files_of(name: &str) -> impl Iterator<Item = PathBuf> + '_ {
-    DIRECTORIES.iter().map(move |directory| Path::new("/").join(directory).join(name))
+    DIRECTORIES
+        .iter()
+        .map(move |directory| Path::new("/").join(directory).join(name))
 }
 
 /// Returns true if this is a link to `/dev/null`, as `systemctl mask` makes it (systemd.unit(5)).
@@ -201,19 +263,34 @@ fn exists(root: &Path, path: &Path) -> bool {
 /// Returns the settings in the files of one unit; `None` if it has no main file.
 #[must_use]
 pub fn read(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
-    let main = names_of(unit).iter().find_map(|name| files_of(name).find(|path| exists(root, path)));
+    let main = names_of(unit)
+        .iter()
+        .find_map(|name| files_of(name).find(|path| exists(root, path)));
     let lines = match main {
         Some(main) => service_lines(root, &main),
         None => init_script::service_lines(root, unit)?,
     };
-    Some(adopted_unit(lines, root, &drop_ins(root, unit, &DIRECTORIES)))
+    Some(adopted_unit(
+        lines,
+        root,
+        &drop_ins(root, unit, &DIRECTORIES),
+    ))
 }
 
 /// Returns a unit with these lines and drop-ins.
-fn adopted_unit(main: Vec<NativeLine>, root: &Path, drop_ins: &BTreeMap<String, PathBuf>) -> AdoptedUnit {
-    let (later, before): (Vec<_>, Vec<_>) = drop_ins.iter().partition(|(name, _)| name.as_str() > DROP_IN);
+fn adopted_unit(
+    main: Vec<NativeLine>,
+    root: &Path,
+    drop_ins: &BTreeMap<String, PathBuf>,
+) -> AdoptedUnit {
+    let (later, before): (Vec<_>, Vec<_>) = drop_ins
+        .iter()
+        .partition(|(name, _)| name.as_str() > DROP_IN);
     let of = |drop_ins: Vec<(&String, &PathBuf)>| {
-        drop_ins.into_iter().flat_map(|(_, path)| service_lines(root, path)).collect::<Vec<_>>()
+        drop_ins
+            .into_iter()
+            .flat_map(|(_, path)| service_lines(root, path))
+            .collect::<Vec<_>>()
     };
     let (later, before) = (of(later), of(before));
     AdoptedUnit::new(main.into_iter().chain(before).collect(), later)
@@ -224,17 +301,32 @@ fn drop_ins(root: &Path, unit: &UnitName, directories: &[&str]) -> BTreeMap<Stri
     // Of files of one name that of a directory higher up counts, of one directory that of the more
     // specific name; drop-ins for all units of the kind come last.
     let names = drop_in_names(unit);
-    let own = directories.iter().flat_map(|directory| names.iter().map(move |name| (directory, name.as_str())));
-    let of_all = directories.iter().map(|directory| (directory, unit.suffix()));
-    conf_files(root, own.chain(of_all).map(|(at, name)| Path::new("/").join(at).join([name, ".d"].concat())))
+    let own = directories
+        .iter()
+        .flat_map(|directory| names.iter().map(move |name| (directory, name.as_str())));
+    let of_all = directories
+        .iter()
+        .map(|directory| (directory, unit.suffix()));
+    conf_files(
+        root,
+        own.chain(of_all)
+            .map(|(at, name)| Path::new("/").join(at).join([name, ".d"].concat())),
+    )
 }
 
 /// Returns the files `*.conf` in these directories, by their names; of those of one name that of
 /// the first directory.
-pub(super) fn conf_files(root: &Path, directories: impl Iterator<Item = PathBuf>) -> BTreeMap<String, PathBuf> {
+pub(super) fn conf_files(
+    root: &Path,
+    directories: impl Iterator<Item = PathBuf>,
+) -> BTreeMap<String, PathBuf> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     for directory in directories {
-        for entry in fs::read_dir(below(root, &directory)).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(below(root, &directory))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let file = entry.file_name().into_string().unwrap_or_default();
             if file.ends_with(".conf") {
                 let path = directory.join(&file);
@@ -259,9 +351,17 @@ fn names_of(unit: &UnitName) -> Vec<String> {
 pub(super) fn drop_in_names(unit: &UnitName) -> Vec<String> {
     let mut names = names_of(unit);
     let prefix = unit.prefix();
-    for (at, _) in prefix.char_indices().rev().filter(|(at, letter)| *letter == '-' && at + 1 < prefix.len()) {
+    for (at, _) in prefix
+        .char_indices()
+        .rev()
+        .filter(|(at, letter)| *letter == '-' && at + 1 < prefix.len())
+    {
         let (cut, suffix) = (&prefix[..=at], unit.suffix());
-        names.extend(unit.stem().contains('@').then(|| format!("{cut}@.{suffix}")));
+        names.extend(
+            unit.stem()
+                .contains('@')
+                .then(|| format!("{cut}@.{suffix}")),
+        );
         names.push(format!("{cut}.{suffix}"));
     }
     names
@@ -269,12 +369,19 @@ pub(super) fn drop_in_names(unit: &UnitName) -> Vec<String> {
 
 /// Returns the `[Service]` lines of a unit file; none if there is no such file.
 fn service_lines(root: &Path, path: &Path) -> Vec<NativeLine> {
-    source(root, path).map(|file| syntax::lines_of(&file, "Service")).unwrap_or_default()
+    source(root, path)
+        .map(|file| syntax::lines_of(&file, "Service"))
+        .unwrap_or_default()
 }
 
 /// Returns the content of a regular file; opening a pipe would block.
 pub(super) fn regular(path: &Path) -> Option<Vec<u8>> {
-    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let file = open(
+        path,
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
     let mut file = fs::File::from(file);
     let mut bytes = Vec::new();
     file.metadata().ok().filter(fs::Metadata::is_file)?;
@@ -284,97 +391,11 @@ pub(super) fn regular(path: &Path) -> Option<Vec<u8>> {
 
 /// Returns the text of the file at `path`, seen from the host.
 fn source(root: &Path, path: &Path) -> Option<SourceFile> {
-    Some(SourceFile::decode(path.into(), regular(&resolve(root, path)?)?))
+    Some(SourceFile::decode(
+        path.into(),
+        regular(&resolve(root, path)?)?,
+    ))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::unit::Timeout;
-    use std::time::Duration;
-
-    fn write(root: &Path, path: &str, text: &str) {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    #[test]
-    fn drop_ins_and_templates_are_read_in_systemds_order() {
-        let root = tempfile::tempdir().unwrap();
-        write(root.path(), "usr/lib/systemd/system/web@.service", "[Service]\nType=notify\nTimeoutSec=5\nRestart=no\n");
-        write(
-            root.path(),
-            "etc/systemd/system/web@1.service.d/b.conf",
-            "[Service]\nTimeoutStartSec=infinity\nRestart=always\n",
-        );
-        write(root.path(), "usr/lib/systemd/system/web@.service.d/a.conf", "[Service]\nRestart=on-abort\n");
-        let unit = read(root.path(), &UnitName::new("web@1.service").unwrap()).unwrap();
-        assert_eq!(unit.restart.as_deref(), Some("always"));
-        assert_eq!(unit.kind.as_deref(), Some("notify"));
-        assert_eq!((unit.start, unit.stop), (Timeout::Never, Timeout::After(Duration::from_secs(5))));
-    }
-
-    #[test]
-    fn drop_ins_of_all_services_and_of_a_prefix_apply_too_the_most_specific_of_a_name_alone() {
-        let root = tempfile::tempdir().unwrap();
-        let nice = |path: &str, value: &str| write(root.path(), path, &format!("[Service]\nNice={value}\n"));
-        nice("usr/lib/systemd/system/a-b-c@.service", "0");
-        nice("etc/systemd/system/service.d/10-all.conf", "1");
-        nice("etc/systemd/system/service.d/20-mid.conf", "-1");
-        nice("usr/lib/systemd/system/a-.service.d/20-mid.conf", "2");
-        nice("usr/lib/systemd/system/a-b-.service.d/30-own.conf", "-2");
-        nice("etc/systemd/system/a-.service.d/30-own.conf", "3");
-        nice("etc/systemd/system/a-b-c@.service.d/50-unitward.conf", "4");
-        nice("etc/systemd/system/a-b-c@x.service.d/60-late.conf", "5");
-        nice("etc/systemd/system/a-b-c-.service.d/40-not.conf", "-3");
-        nice("usr/lib/systemd/system/a-@.service.d/45-template.conf", "6");
-        let unit = read(root.path(), &UnitName::new("a-b-c@x.service").unwrap()).unwrap();
-        let values = |lines: &[NativeLine]| lines.iter().map(|line| line.value.clone()).collect::<Vec<_>>();
-        assert_eq!(values(&unit.lines), ["0", "1", "2", "3", "6", "4"]);
-        assert_eq!(values(&unit.later), ["5"]);
-    }
-
-    #[test]
-    fn a_mask_hides_a_unit_and_is_none() {
-        let root = tempfile::tempdir().unwrap();
-        let target = UnitName::new("a.target").unwrap();
-        let found = |root: &Path| [file_of(root, &target), mask_of(root, &target)].map(|path| path.is_some());
-        assert_eq!(found(root.path()), [false, false]);
-        write(root.path(), "usr/lib/systemd/system/a.target", "[Unit]\n");
-        assert_eq!(found(root.path()), [true, false]);
-        write(root.path(), "etc/systemd/system/b.target", "[Unit]\n");
-        std::os::unix::fs::symlink("/dev/null", root.path().join("etc/systemd/system/a.target")).unwrap();
-        assert_eq!(found(root.path()), [true, true]);
-        fs::remove_file(root.path().join("usr/lib/systemd/system/a.target")).unwrap();
-        assert_eq!(found(root.path()), [false, true]);
-    }
-
-    #[test]
-    fn what_another_generator_wrote_is_known_to_who_asks_a_host_that_is_up_and_never_to_a_generator() {
-        let root = tempfile::tempdir().unwrap();
-        let unit = UnitName::new("quad.service").unwrap();
-        write(
-            root.path(),
-            "run/systemd/generator/quad.service.d/50-unitward.conf",
-            &format!("{HEADING}x\n[Service]\nNice=1\n"),
-        );
-        assert_eq!(elsewhere(root.path(), &unit), None);
-        write(root.path(), "run/systemd/generator/quad.service", "[Service]\nTimeoutStartSec=900\nRestart=always\n");
-        write(root.path(), "etc/systemd/system/quad.service.d/60.conf", "[Service]\nRestart=no\n");
-        assert_eq!(read(root.path(), &unit), None);
-        let found = elsewhere(root.path(), &unit).unwrap();
-        assert_eq!((found.lines.len(), found.restart.as_deref()), (2, Some("no")));
-        write(root.path(), "run/systemd/generator/web.service", &format!("{HEADING}x\n[Service]\n"));
-        assert_eq!(elsewhere(root.path(), &UnitName::new("web.service").unwrap()), None);
-        write(root.path(), "run/systemd/generator.late/lsb.service", "[Service]\n");
-        assert_eq!(read(root.path(), &UnitName::new("lsb.service").unwrap()), None);
-    }
-
-    #[test]
-    fn a_unit_without_a_file_is_not_there() {
-        let root = tempfile::tempdir().unwrap();
-        write(root.path(), "etc/systemd/system/a.service.d/b.conf", "[Service]\n");
-        assert_eq!(read(root.path(), &UnitName::new("a.service").unwrap()), None);
-    }
-}
+mod tests;

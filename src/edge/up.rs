@@ -13,7 +13,11 @@ use super::record::{RunRecord, StartKind, Up, UpSinceBoot};
 pub const MAIN_STARTED: &str = "ExecMainStartTimestampMonotonic";
 
 /// The properties of every unit that [`of_present`] reads.
-pub const OF_UNIT: [&str; 3] = ["ActiveState", "InvocationID", "ActiveEnterTimestampMonotonic"];
+pub const OF_UNIT: [&str; 3] = [
+    "ActiveState",
+    "InvocationID",
+    "ActiveEnterTimestampMonotonic",
+];
 
 /// Returns the times at which a run was up: it became `active`, and its main process was started,
 /// both by PID 1's monotonic clock in microseconds. A `main` of 0 (never) or after `active` is
@@ -24,9 +28,20 @@ pub fn at(active: u64, main: u64) -> Up {
     let of_boot = clock::since_boot_of_monotonic;
     // A process that has taken the main one's place since was started later.
     let is_known = main > 0 && main <= active;
-    let since_boot = UpSinceBoot { main: of_boot(if is_known { main } else { active }), at: of_boot(active) };
-    let main = if main == 0 { at } else { clock::epoch_of_monotonic(main).min(at) };
-    Up { main, at, since_boot: Some(since_boot) }
+    let since_boot = UpSinceBoot {
+        main: of_boot(if is_known { main } else { active }),
+        at: of_boot(active),
+    };
+    let main = if main == 0 {
+        at
+    } else {
+        clock::epoch_of_monotonic(main).min(at)
+    };
+    Up {
+        main,
+        at,
+        since_boot: Some(since_boot),
+    }
 }
 
 /// Returns true if a unit is up in this state.
@@ -38,8 +53,11 @@ pub fn is_up(active_state: &str) -> bool {
 /// Returns the time at which the unit's present run was up, if that run is this one and is up.
 #[must_use]
 pub fn of_present(invocation: &str, shown: &Properties) -> Option<Up> {
-    let is_it = is_up(shown.text("ActiveState")) && shown.id("InvocationID").as_deref() == Some(invocation);
-    let active = shown.number("ActiveEnterTimestampMonotonic").filter(|at| is_it && *at > 0)?;
+    let is_it =
+        is_up(shown.text("ActiveState")) && shown.id("InvocationID").as_deref() == Some(invocation);
+    let active = shown
+        .number("ActiveEnterTimestampMonotonic")
+        .filter(|at| is_it && *at > 0)?;
     Some(at(active, shown.number(MAIN_STARTED).unwrap_or(0)))
 }
 
@@ -52,13 +70,24 @@ pub fn is_open(record: &RunRecord) -> bool {
 /// Completes the records of runs that are up without a note of it. If PID 1 does not answer they
 /// stay as they are.
 pub fn complete(records: &mut [RunRecord]) {
-    let open: Vec<_> = records.iter_mut().filter(|record| is_open(record)).collect();
+    let open: Vec<_> = records
+        .iter_mut()
+        .filter(|record| is_open(record))
+        .collect();
     if open.is_empty() {
         return;
     }
     let units: Vec<_> = open.iter().map(|record| record.unit.clone()).collect();
     let units: Vec<_> = units.iter().map(String::as_str).collect();
-    let Ok(shown) = pid1::ask_all(&units, Wanted { unit: &OF_UNIT, own: &[MAIN_STARTED] }) else { return };
+    let Ok(shown) = pid1::ask_all(
+        &units,
+        Wanted {
+            unit: &OF_UNIT,
+            own: &[MAIN_STARTED],
+        },
+    ) else {
+        return;
+    };
     for (record, shown) in open.into_iter().zip(&shown) {
         record.up = of_present(&record.invocation, shown);
     }
@@ -82,8 +111,16 @@ mod tests {
         let up = of_present(&run, &shown("active")).unwrap();
         assert_eq!(up.at - up.main, 1_000);
         assert!(of_present(&run, &shown("reloading")).is_some());
-        assert_eq!(of_present(&run, &shown("activating")), None, "its last lines run");
-        assert_eq!(of_present(&"cd".repeat(16), &shown("active")), None, "it is another one's");
+        assert_eq!(
+            of_present(&run, &shown("activating")),
+            None,
+            "its last lines run"
+        );
+        assert_eq!(
+            of_present(&"cd".repeat(16), &shown("active")),
+            None,
+            "it is another one's"
+        );
     }
 
     #[test]

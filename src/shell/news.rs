@@ -137,7 +137,9 @@ impl News {
             (WARDS_INTERFACE, "Readmitted") => body.deserialize().ok().map(Self::Readmitted),
             (WARDS_INTERFACE, "StateChanged") => body.deserialize().ok().map(Self::StateChanged),
             (MANAGER_INTERFACE, "FullRestart") => body.deserialize().ok().map(Self::FullRestart),
-            (MANAGER_INTERFACE, "FullRestartOver") => body.deserialize().ok().map(Self::FullRestartOver),
+            (MANAGER_INTERFACE, "FullRestartOver") => {
+                body.deserialize().ok().map(Self::FullRestartOver)
+            }
             _ => None,
         }
     }
@@ -150,9 +152,8 @@ impl News {
             | Self::Excluded(Excluded { ward, .. })
             | Self::Readmitted(Readmitted { ward, .. })
             | Self::StateChanged(StateChanged { ward, .. }) => ward,
-            Self::FullRestart(FullRestart { stack, .. }) | Self::FullRestartOver(FullRestartOver { stack, .. }) => {
-                stack
-            }
+            Self::FullRestart(FullRestart { stack, .. })
+            | Self::FullRestartOver(FullRestartOver { stack, .. }) => stack,
         }
     }
 

@@ -50,19 +50,36 @@ impl Host {
     /// Writes a file of root's that all may read, and the folders above it.
     #[track_caller]
     pub(crate) fn write(&self, path: &str, content: &str) {
-        self.write_mode(path, content.as_bytes(), Access { mode: 0o644, uid: 0 });
+        self.write_mode(
+            path,
+            content.as_bytes(),
+            Access {
+                mode: 0o644,
+                uid: 0,
+            },
+        );
     }
 
     /// Writes an executable file of root's.
     #[track_caller]
     pub(crate) fn script(&self, path: &str, content: &str) {
-        self.write_mode(path, content.as_bytes(), Access { mode: 0o755, uid: 0 });
+        self.write_mode(
+            path,
+            content.as_bytes(),
+            Access {
+                mode: 0o755,
+                uid: 0,
+            },
+        );
     }
 
     /// Writes a file with this access, and the folders above it. What was there is replaced, not written through.
     #[track_caller]
     pub(crate) fn write_mode(&self, path: &str, content: &[u8], access: Access) {
-        let (mode, uid) = (format!("--mode={:o}", access.mode), format!("--owner={}", access.uid));
+        let (mode, uid) = (
+            format!("--mode={:o}", access.mode),
+            format!("--owner={}", access.uid),
+        );
         let command = ["install", "-D", &mode, &uid, "/dev/stdin", path];
         self.must_succeed(&command.join(" "), self.feed(&command, content));
     }
@@ -88,15 +105,26 @@ impl Host {
     /// A property of a unit, as `systemctl show` prints it.
     #[track_caller]
     pub(crate) fn systemctl_show(&self, unit: &str, property: &str) -> String {
-        self.sh(&format!("systemctl show --property='{property}' --value -- '{unit}'"))
+        self.sh(&format!(
+            "systemctl show --property='{property}' --value -- '{unit}'"
+        ))
     }
 
     /// Properties of a unit at one moment, in the order in which they are wanted.
     #[track_caller]
-    pub(crate) fn systemctl_shows<const N: usize>(&self, unit: &str, properties: [&str; N]) -> [String; N] {
-        let shown = self.sh(&format!("systemctl show --property={} -- '{unit}'", properties.join(",")));
+    pub(crate) fn systemctl_shows<const N: usize>(
+        &self,
+        unit: &str,
+        properties: [&str; N],
+    ) -> [String; N] {
+        let shown = self.sh(&format!(
+            "systemctl show --property={} -- '{unit}'",
+            properties.join(",")
+        ));
         properties.map(|property| {
-            let value = shown.lines().find_map(|line| line.strip_prefix(property)?.strip_prefix('='));
+            let value = shown
+                .lines()
+                .find_map(|line| line.strip_prefix(property)?.strip_prefix('='));
             value.unwrap_or_default().to_owned()
         })
     }
@@ -113,11 +141,20 @@ impl Host {
             // A command joins the host's processes before it enters, so that it ends with them.
             .args(["-c", "echo 0 >\"$0\" && exec \"$@\""])
             .arg(self.keeper.commands())
-            .args(["nsenter", "--all", "--target", &self.leader.to_string(), "--"])
+            .args([
+                "nsenter",
+                "--all",
+                "--target",
+                &self.leader.to_string(),
+                "--",
+            ])
             .args(command)
             .env_clear()
             .envs([
-                ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+                (
+                    "PATH",
+                    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                ),
                 ("HOME", "/root"),
                 ("LANG", "C.UTF-8"),
                 ("TERM", "dumb"),
@@ -150,7 +187,9 @@ impl Host {
             (Err(error), _) if error.kind() != io::ErrorKind::BrokenPipe => {
                 panic!("failed to feed {command:?}: {error}")
             }
-            (_, output) => output.unwrap_or_else(|error| panic!("failed to run {command:?}: {error}")),
+            (_, output) => {
+                output.unwrap_or_else(|error| panic!("failed to run {command:?}: {error}"))
+            }
         }
     }
 
@@ -169,7 +208,11 @@ impl Host {
 
 fn meaning(status: ExitStatus) -> String {
     const TIMED_OUT: i32 = 124;
-    if status.code() == Some(TIMED_OUT) { format!("not over within {COMMAND_BOUND} s") } else { status.to_string() }
+    if status.code() == Some(TIMED_OUT) {
+        format!("not over within {COMMAND_BOUND} s")
+    } else {
+        status.to_string()
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

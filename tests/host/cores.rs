@@ -38,8 +38,14 @@ impl Host {
         BufReader::new(process.stdout.take().expect("piped"))
             .read_line(&mut answer)
             .expect("failed to read from cores");
-        assert_eq!(answer, "ready\n", "this kernel's core dumps cannot be captured");
-        CoreGuard { process, host: PhantomData }
+        assert_eq!(
+            answer, "ready\n",
+            "this kernel's core dumps cannot be captured"
+        );
+        CoreGuard {
+            process,
+            host: PhantomData,
+        }
     }
 }
 

@@ -39,14 +39,22 @@ fn main() {
     host.sh(&format!(
         "rm -f /var/log/stand-ins; echo \"$(date +%T.%3N) kill -KILL {pid}\" >/var/log/stand-ins; kill -KILL {pid}"
     ));
-    host.wait_for("the last step", || host.read("/var/log/stand-ins").contains("inetd").then_some(()));
+    host.wait_for("the last step", || {
+        host.read("/var/log/stand-ins")
+            .contains("inetd")
+            .then_some(())
+    });
     host.wait_for_property("fs-nfs2", "ActiveState", "active");
     print(&host.read("/var/log/stand-ins"));
     say("What an MQTT subscriber on Crash/Reports received");
     reports.wait_for_count(1);
     let message = reports.received().remove(0);
     print(message.payload());
-    print(&format!("(QoS {}, report-id {})", message.qos(), message.user_property("report-id").unwrap_or("none")));
+    print(&format!(
+        "(QoS {}, report-id {})",
+        message.qos(),
+        message.user_property("report-id").unwrap_or("none")
+    ));
     say("And on Crash/Recoveries, when the last step was done");
     recoveries.wait_for_count(1);
     print(recoveries.received()[0].payload());
@@ -73,7 +81,10 @@ fn restart_a_stack(host: &Host) {
         let ward = "[Service]\nExecStart=/usr/bin/sleep infinity\n\n[Ward]\nStack=opensync\n";
         host.write(&format!("/etc/unitward/{manager}.ward"), ward);
     }
-    host.script("/usr/local/bin/cloud-is-gone", "#!/bin/sh\nunitward restart-stack opensync --wait\n");
+    host.script(
+        "/usr/local/bin/cloud-is-gone",
+        "#!/bin/sh\nunitward restart-stack opensync --wait\n",
+    );
     host.sh("systemctl daemon-reload; systemctl start opensync.target");
     let pids = || host.sh("systemctl show cm wm -P MainPID | paste -sd' '");
     let before = pids();
@@ -94,11 +105,17 @@ fn stand_ins(host: &Host) {
     for daemon in ["/usr/sbin/fs-nfs2", "/usr/sbin/inetd"] {
         host.script(daemon, &format!("#!/bin/sh\n{note}\nexec sleep infinity\n"));
     }
-    host.write("/etc/systemd/system/inetd.service", "[Service]\nExecStart=/usr/sbin/inetd\n");
+    host.write(
+        "/etc/systemd/system/inetd.service",
+        "[Service]\nExecStart=/usr/sbin/inetd\n",
+    );
 }
 
 fn guard(host: &Host) {
-    host.write("/etc/unitward/unitward.conf", "[Node]\nNodeId=ABCDEF1234\n\n[MQTT]\nBroker=mqtt://127.0.0.1:1883\n");
+    host.write(
+        "/etc/unitward/unitward.conf",
+        "[Node]\nNodeId=ABCDEF1234\n\n[MQTT]\nBroker=mqtt://127.0.0.1:1883\n",
+    );
     say("The ward, /etc/unitward/fs-nfs2.ward");
     host.write("/etc/unitward/fs-nfs2.ward", WARD);
     print(WARD);

@@ -20,13 +20,21 @@ impl Host {
         let lines = self.journal(&arguments);
         lines
             .lines()
-            .map(|line| serde_json::from_str(line).expect("journalctl writes one JSON object a line"))
+            .map(|line| {
+                serde_json::from_str(line).expect("journalctl writes one JSON object a line")
+            })
             .collect()
     }
 
     /// What a failed test shows of its host. Never panics, for the test already does.
     pub(super) fn last_words(&self) -> String {
-        let tail = self.stdout_of(&["journalctl", "--quiet", "--no-pager", "--lines=60", "--output=short-monotonic"]);
+        let tail = self.stdout_of(&[
+            "journalctl",
+            "--quiet",
+            "--no-pager",
+            "--lines=60",
+            "--output=short-monotonic",
+        ]);
         if tail.is_empty() {
             "the host's journal cannot be read".into()
         } else {

@@ -85,7 +85,15 @@ impl Keeper {
         let verbs = process.stdin.take();
         let said = follow(process.stdout.take().expect("piped"));
         let console = Some(collect(process.stderr.take().expect("piped")));
-        let mut keeper = Self { process, verbs, said, notices, _listening: listening, console, group: PathBuf::new() };
+        let mut keeper = Self {
+            process,
+            verbs,
+            said,
+            notices,
+            _listening: listening,
+            console,
+            group: PathBuf::new(),
+        };
         match keeper.said.recv_timeout(MAKING) {
             Ok(Said::Group(group)) => keeper.group = group,
             _ => keeper.fail("failed to make a host"),
@@ -103,12 +111,21 @@ impl Keeper {
         let mut leader = None;
         while Instant::now() < deadline {
             match self.said.try_recv() {
-                Ok(Said::Ended(code)) => self.fail(&format!("failed to boot a host, systemd-nspawn ended with {code}")),
+                Ok(Said::Ended(code)) => self.fail(&format!(
+                    "failed to boot a host, systemd-nspawn ended with {code}"
+                )),
                 Ok(Said::Group(_)) | Err(TryRecvError::Empty) => {}
-                Err(TryRecvError::Disconnected) => self.fail("failed to boot a host, its keeper is gone"),
+                Err(TryRecvError::Disconnected) => {
+                    self.fail("failed to boot a host, its keeper is gone")
+                }
             }
-            let Ok(text) = self.notices.recv_timeout(A_LOOK) else { continue };
-            leader = text.lines().find_map(|line| line.strip_prefix("X_NSPAWN_LEADER_PID=")?.parse().ok()).or(leader);
+            let Ok(text) = self.notices.recv_timeout(A_LOOK) else {
+                continue;
+            };
+            leader = text
+                .lines()
+                .find_map(|line| line.strip_prefix("X_NSPAWN_LEADER_PID=")?.parse().ok())
+                .or(leader);
             if let (Some(leader), true) = (leader, text.lines().any(|line| line == "READY=1")) {
                 return leader;
             }
@@ -121,9 +138,15 @@ impl Keeper {
     pub(super) fn wait_until_down(&mut self, expected: i32) {
         match self.said.recv_timeout(ENDING) {
             Ok(Said::Ended(code)) if code == expected => {}
-            Ok(Said::Ended(code)) => self.fail(&format!("the host ended with {code} instead of {expected}")),
-            Ok(Said::Group(_)) | Err(RecvTimeoutError::Disconnected) => self.fail("the host's keeper is gone"),
-            Err(RecvTimeoutError::Timeout) => self.fail(&format!("the host did not shut down within {ENDING:?}")),
+            Ok(Said::Ended(code)) => {
+                self.fail(&format!("the host ended with {code} instead of {expected}"))
+            }
+            Ok(Said::Group(_)) | Err(RecvTimeoutError::Disconnected) => {
+                self.fail("the host's keeper is gone")
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                self.fail(&format!("the host did not shut down within {ENDING:?}"))
+            }
         }
     }
 
@@ -150,7 +173,10 @@ impl Keeper {
     fn fail(&mut self, message: &str) -> ! {
         self.end();
         let console = self.console.take().map(JoinHandle::join);
-        panic!("{message}; its console:\n{}", console.and_then(Result::ok).unwrap_or_default())
+        panic!(
+            "{message}; its console:\n{}",
+            console.and_then(Result::ok).unwrap_or_default()
+        )
     }
 
     fn end(&mut self) {
@@ -169,10 +195,16 @@ impl Drop for Keeper {
 /// Binds an abstract address, of which nothing stays behind.
 fn notify_socket() -> (UnixDatagram, String) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("unitward-test/{}/{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let name = format!(
+        "unitward-test/{}/{}",
+        process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
     let address = SocketAddr::from_abstract_name(&name).expect("the name is short");
     let socket = UnixDatagram::bind_addr(&address).expect("failed to bind the notify socket");
-    socket.set_read_timeout(Some(A_LOOK)).expect("the time is not zero");
+    socket
+        .set_read_timeout(Some(A_LOOK))
+        .expect("the time is not zero");
     (socket, format!("@{name}"))
 }
 
@@ -184,7 +216,9 @@ fn listen(socket: UnixDatagram, wanted: Weak<()>) -> Receiver<String> {
         let mut notice = [0; 4096];
         while wanted.strong_count() > 0 {
             // The read is bounded, so an error is the bound.
-            let Ok(length) = socket.recv(&mut notice) else { continue };
+            let Ok(length) = socket.recv(&mut notice) else {
+                continue;
+            };
             let _ = sender.send(String::from_utf8_lossy(&notice[..length]).into_owned());
         }
     });
@@ -221,7 +255,9 @@ fn collect(mut stderr: impl Read + Send + 'static) -> JoinHandle<String> {
 fn sweep_once() {
     static SWEPT: Once = Once::new();
     SWEPT.call_once(|| {
-        let status = Command::new(scripts().join("sweep")).status().expect("failed to start tests/host/sweep");
+        let status = Command::new(scripts().join("sweep"))
+            .status()
+            .expect("failed to start tests/host/sweep");
         assert!(status.success(), "tests/host/sweep failed: {status}");
     });
 }

@@ -24,7 +24,8 @@ impl Host {
     pub(crate) fn plug_into(&self, other: &Self) {
         let (here, there) = (self.leader().to_string(), other.leader().to_string());
         outside(&[
-            "ip", "link", "add", DEVICE, "netns", &here, "type", "veth", "peer", "name", DEVICE, "netns", &there,
+            "ip", "link", "add", DEVICE, "netns", &here, "type", "veth", "peer", "name", DEVICE,
+            "netns", &there,
         ]);
         for (leader, address) in [(&there, "10.77.0.1/24"), (&here, "10.77.0.2/24")] {
             let ip = ["nsenter", "--target", leader, "--net", "ip"];
@@ -38,14 +39,23 @@ impl Host {
     pub(crate) fn set_link(&self, link: Link) {
         let state = if link == Link::Up { "up" } else { "down" };
         let leader = self.leader().to_string();
-        outside(&["nsenter", "--target", &leader, "--net", "ip", "link", "set", DEVICE, state]);
+        outside(&[
+            "nsenter", "--target", &leader, "--net", "ip", "link", "set", DEVICE, state,
+        ]);
     }
 }
 
 /// Runs a command of this machine's.
 #[track_caller]
 fn outside(command: &[&str]) {
-    let output = Command::new(command[0]).args(&command[1..]).stdin(Stdio::null()).output();
+    let output = Command::new(command[0])
+        .args(&command[1..])
+        .stdin(Stdio::null())
+        .output();
     let output = output.unwrap_or_else(|error| panic!("failed to run {command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -29,7 +29,11 @@
 //!
 //! What it does not do: a power cut loses what is in the host's memory, but not what a disk's cache would lose.
 
-#![allow(dead_code, unused_imports, reason = "a harness offers more than the tests of the day use")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "a harness offers more than the tests of the day use"
+)]
 
 mod command;
 mod cores;
@@ -133,7 +137,12 @@ impl Host {
         let leader = keeper.power_on();
         let host = Self { keeper, leader };
         let state = host.settled_state();
-        assert_eq!(state, "running", "failed units: {}", host.failed_units().join(", "));
+        assert_eq!(
+            state,
+            "running",
+            "failed units: {}",
+            host.failed_units().join(", ")
+        );
         host
     }
 

@@ -28,11 +28,15 @@ impl Host {
     pub(crate) fn outer_pid(&self, inner: &str) -> u32 {
         let space = |process: &Path| fs::read_link(process.join("ns/pid")).ok();
         let ours = space(Path::new(&format!("/proc/{}", self.leader())));
-        let processes = fs::read_dir("/proc").expect("procfs is mounted").flatten().map(|entry| entry.path());
+        let processes = fs::read_dir("/proc")
+            .expect("procfs is mounted")
+            .flatten()
+            .map(|entry| entry.path());
         let is_meant = |process: &Path| {
             let status = fs::read_to_string(process.join("status")).unwrap_or_default();
             let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-            pids.and_then(|pids| pids.split_whitespace().last()) == Some(inner) && space(process) == ours
+            pids.and_then(|pids| pids.split_whitespace().last()) == Some(inner)
+                && space(process) == ours
         };
         let found = processes
             .filter(|process| is_meant(process))
@@ -43,7 +47,10 @@ impl Host {
     /// Sends a signal to a process, by the pid that this machine knows. No command runs for it, so it arrives at once.
     #[track_caller]
     pub(crate) fn signal(&self, outer: u32, signal: rustix::process::Signal) {
-        let pid = i32::try_from(outer).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+        let pid = i32::try_from(outer)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .expect("a pid");
         rustix::process::kill_process(pid, signal).expect("the process is there");
     }
 
@@ -66,11 +73,17 @@ impl Host {
         let said = follow(process.stderr.take().expect("piped"));
         let first = said.recv_timeout(BOUND).unwrap_or_default();
         let tracer = Tracer { process, said };
-        assert!(first.contains("attached"), "strace cannot be attached: {first}");
+        assert!(
+            first.contains("attached"),
+            "strace cannot be attached: {first}"
+        );
         // Each thread is attached by itself; all are when none is left without a tracer.
         let tasks = format!("/proc/{pid}/task");
         let attached = wait_within(BOUND, || is_traced(Path::new(&tasks)).then_some(()));
-        assert!(attached.is_some(), "strace did not get hold of all threads of {pid}");
+        assert!(
+            attached.is_some(),
+            "strace did not get hold of all threads of {pid}"
+        );
         tracer
     }
 }
@@ -102,7 +115,9 @@ impl Drop for Tracer {
 }
 
 fn is_traced(tasks: &Path) -> bool {
-    let Ok(tasks) = fs::read_dir(tasks) else { return true };
+    let Ok(tasks) = fs::read_dir(tasks) else {
+        return true;
+    };
     tasks.flatten().all(|task| {
         let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
         !status.lines().any(|line| line == "TracerPid:\t0")

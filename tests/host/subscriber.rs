@@ -36,7 +36,8 @@ impl Message {
     /// The payload as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(self.payload()).unwrap_or_else(|error| panic!("a payload is no JSON: {error}: {self:?}"))
+        serde_json::from_str(self.payload())
+            .unwrap_or_else(|error| panic!("a payload is no JSON: {error}: {self:?}"))
     }
 
     /// Whether the broker had kept it before the subscription.
@@ -102,7 +103,10 @@ impl Host {
         let subscriber = Subscriber::start(self, arguments);
         self.wait_for("the broker's acknowledgement of a subscription", || {
             let heard = subscriber.heard();
-            heard.iter().any(|heard| matches!(heard, Heard::Acknowledged)).then_some(())
+            heard
+                .iter()
+                .any(|heard| matches!(heard, Heard::Acknowledged))
+                .then_some(())
         });
         subscriber
     }
@@ -111,9 +115,25 @@ impl Host {
 impl Subscriber {
     fn start(host: &Host, arguments: &[&str]) -> Self {
         // --debug tells of the acknowledgement. The payload comes as a JSON string, whatever it is.
-        let listen = ["stdbuf", "--output=L", "mosquitto_sub", "--debug", "-V", "5", "-F", "%j"];
+        let listen = [
+            "stdbuf",
+            "--output=L",
+            "mosquitto_sub",
+            "--debug",
+            "-V",
+            "5",
+            "-F",
+            "%j",
+        ];
         let mut process = host
-            .inside(&[&["sh", "-c", UNTIL_END_OF_INPUT, "sh"][..], &listen, arguments].concat())
+            .inside(
+                &[
+                    &["sh", "-c", UNTIL_END_OF_INPUT, "sh"][..],
+                    &listen,
+                    arguments,
+                ]
+                .concat(),
+            )
             .stdin(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -142,13 +162,19 @@ impl Subscriber {
     /// How many messages there are so far; cheaper than [`Subscriber::received`].
     pub(crate) fn count(&self) -> usize {
         let heard = self.heard.lock().expect("the collector does not panic");
-        heard.iter().filter(|heard| matches!(heard, Heard::Message(_))).count()
+        heard
+            .iter()
+            .filter(|heard| matches!(heard, Heard::Message(_)))
+            .count()
     }
 
     /// How often the broker has acknowledged the subscription: once for each connection.
     pub(crate) fn subscriptions(&self) -> usize {
         let heard = self.heard.lock().expect("the collector does not panic");
-        heard.iter().filter(|heard| matches!(heard, Heard::Acknowledged)).count()
+        heard
+            .iter()
+            .filter(|heard| matches!(heard, Heard::Acknowledged))
+            .count()
     }
 
     /// The messages' payloads so far, as JSON.
@@ -165,7 +191,11 @@ impl Subscriber {
     #[track_caller]
     pub(crate) fn wait_for_count(&self, count: usize) -> Vec<Value> {
         let enough = wait_within(BOUND, || (self.count() >= count).then_some(()));
-        assert!(enough.is_some(), "waited {BOUND:?} in vain for {count} messages: {:#?}", self.heard());
+        assert!(
+            enough.is_some(),
+            "waited {BOUND:?} in vain for {count} messages: {:#?}",
+            self.heard()
+        );
         self.messages()
     }
 
@@ -195,7 +225,10 @@ impl Subscriber {
     }
 
     fn heard(&self) -> Vec<Heard> {
-        self.heard.lock().expect("the collector does not panic").clone()
+        self.heard
+            .lock()
+            .expect("the collector does not panic")
+            .clone()
     }
 }
 
@@ -212,7 +245,10 @@ fn parse(line: String) -> Heard {
         return Heard::Acknowledged;
     }
     match serde_json::from_str(&line) {
-        Ok(description @ Value::Object(_)) => Heard::Message(Message { description, heard: SystemTime::now() }),
+        Ok(description @ Value::Object(_)) => Heard::Message(Message {
+            description,
+            heard: SystemTime::now(),
+        }),
         _ => Heard::Other(line),
     }
 }

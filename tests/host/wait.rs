@@ -26,12 +26,21 @@ impl Host {
     ///
     /// After the bound.
     #[track_caller]
-    pub(crate) fn wait_for_within<T>(&self, bound: Duration, what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn wait_for_within<T>(
+        &self,
+        bound: Duration,
+        what: &str,
+        probe: impl FnMut() -> Option<T>,
+    ) -> T {
         wait_within(bound, probe).unwrap_or_else(|| panic!("waited {bound:?} in vain for {what}"))
     }
 
     /// Whether the probe has a value within the bound.
-    pub(crate) fn comes_true_within<T>(&self, bound: Duration, probe: impl FnMut() -> Option<T>) -> bool {
+    pub(crate) fn comes_true_within<T>(
+        &self,
+        bound: Duration,
+        probe: impl FnMut() -> Option<T>,
+    ) -> bool {
         wait_within(bound, probe).is_some()
     }
 
@@ -43,7 +52,10 @@ impl Host {
             seen = self.systemctl_show(unit, property);
             (seen == value).then_some(())
         });
-        assert!(reached.is_some(), "waited {BOUND:?} in vain for {property}={value} of {unit}, it is {seen:?}");
+        assert!(
+            reached.is_some(),
+            "waited {BOUND:?} in vain for {property}={value} of {unit}, it is {seen:?}"
+        );
     }
 }
 

@@ -12,7 +12,8 @@ fn check(host: &Host) -> String {
 }
 
 fn has_line(said: &str, begin: &str, middle: &str) -> bool {
-    said.lines().any(|line| line.starts_with(begin) && line.contains(middle))
+    said.lines()
+        .any(|line| line.starts_with(begin) && line.contains(middle))
 }
 
 on_both! {

@@ -25,9 +25,27 @@ struct Program {
 }
 
 const PROGRAMS: [Program; 10] = [
-    Program { name: "fixed", compiler: "gcc", arguments: &["-no-pie"], source: "levels.c", functions: LEVELS },
-    Program { name: "movable", compiler: "gcc", arguments: &["-pie", "-fPIE"], source: "levels.c", functions: LEVELS },
-    Program { name: "stripped", compiler: "gcc", arguments: &["-s"], source: "levels.c", functions: &["(null)"; 5] },
+    Program {
+        name: "fixed",
+        compiler: "gcc",
+        arguments: &["-no-pie"],
+        source: "levels.c",
+        functions: LEVELS,
+    },
+    Program {
+        name: "movable",
+        compiler: "gcc",
+        arguments: &["-pie", "-fPIE"],
+        source: "levels.c",
+        functions: LEVELS,
+    },
+    Program {
+        name: "stripped",
+        compiler: "gcc",
+        arguments: &["-s"],
+        source: "levels.c",
+        functions: &["(null)"; 5],
+    },
     Program {
         name: "exported",
         compiler: "gcc",
@@ -77,7 +95,12 @@ const PROGRAMS: [Program; 10] = [
     Program {
         name: "panics",
         compiler: "rustc",
-        arguments: &["--edition=2024", "-Copt-level=1", "-Cpanic=abort", "-Cstrip=debuginfo"],
+        arguments: &[
+            "--edition=2024",
+            "-Copt-level=1",
+            "-Cpanic=abort",
+            "-Cstrip=debuginfo",
+        ],
         source: "panics.rs",
         functions: &["<panics::Shelf<T> as panics::Reach>::reach", "panics::main"],
     },
@@ -91,12 +114,28 @@ fn programs() -> &'static Path {
     MADE.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
         fs::create_dir_all(&folder).unwrap();
-        for Program { name, compiler, arguments, source, .. } in PROGRAMS {
-            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts/programs").join(source);
+        for Program {
+            name,
+            compiler,
+            arguments,
+            source,
+            ..
+        } in PROGRAMS
+        {
+            let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/hosts/programs")
+                .join(source);
             let optimised: &[&str] = if compiler == "rustc" { &[] } else { &["-O1"] };
             let mut command = Command::new(compiler);
-            command.current_dir(&folder).arg(source).args(optimised).args(arguments).args(["-o", name]);
-            let made = command.status().unwrap_or_else(|error| panic!("failed to run {compiler}: {error}"));
+            command
+                .current_dir(&folder)
+                .arg(source)
+                .args(optimised)
+                .args(arguments)
+                .args(["-o", name]);
+            let made = command
+                .status()
+                .unwrap_or_else(|error| panic!("failed to run {compiler}: {error}"));
             assert!(made.success(), "{command:?}");
         }
         folder
@@ -106,7 +145,14 @@ fn programs() -> &'static Path {
 /// Puts a program and a service for it on the host.
 fn install(host: &Host, program: &str, service: &str) {
     let content = fs::read(programs().join(program)).unwrap();
-    host.write_mode(&format!("{FOLDER}/{program}"), &content, Access { mode: 0o755, uid: 0 });
+    host.write_mode(
+        &format!("{FOLDER}/{program}"),
+        &content,
+        Access {
+            mode: 0o755,
+            uid: 0,
+        },
+    );
     let service = format!("[Service]\nExecStart={FOLDER}/{program}\nLimitCORE=infinity\n{service}");
     host.write(&format!("/etc/systemd/system/{program}.service"), &service);
 }
@@ -124,7 +170,9 @@ fn dump(host: &Host, units: &[&str]) -> Vec<Value> {
     let crash = |unit: &&str| {
         host.run(&["systemctl", "start", unit]);
         let of_unit = format!("COREDUMP_UNIT={unit}.service");
-        host.wait_for("the core dump", || host.journal_json(&[MATCH, &of_unit]).pop())
+        host.wait_for("the core dump", || {
+            host.journal_json(&[MATCH, &of_unit]).pop()
+        })
     };
     units.iter().map(crash).collect()
 }
@@ -135,9 +183,12 @@ fn core(host: &Host, entry: &Value) -> Core {
 }
 
 fn backtrace(host: &Host, core: &Core) -> String {
-    let resolver =
-        Resolver::with_program(env!("CARGO_BIN_EXE_unitwardd").into(), Instant::now() + Duration::from_secs(10));
-    core.backtrace(&host.path("/"), &resolver).expect("the entry has a stack")
+    let resolver = Resolver::with_program(
+        env!("CARGO_BIN_EXE_unitwardd").into(),
+        Instant::now() + Duration::from_secs(10),
+    );
+    core.backtrace(&host.path("/"), &resolver)
+        .expect("the entry has a stack")
 }
 
 /// What a line tells.
@@ -150,20 +201,42 @@ struct Told {
 }
 
 fn number(digits: &str) -> u64 {
-    u64::from_str_radix(digits.strip_prefix("0x").unwrap_or_else(|| panic!("{digits:?} is hexadecimal")), 16).unwrap()
+    u64::from_str_radix(
+        digits
+            .strip_prefix("0x")
+            .unwrap_or_else(|| panic!("{digits:?} is hexadecimal")),
+        16,
+    )
+    .unwrap()
 }
 
 /// The lines of a report's backtrace, with the object of each.
 fn told(backtrace: &str) -> Vec<(Told, String)> {
-    let lines = backtrace.split_terminator("\n").enumerate().map(|(place, line)| {
-        let rest = if place == 0 { line } else { line.strip_prefix(' ').unwrap() };
-        let rest = rest.strip_prefix(&format!("{place} > ")).unwrap_or_else(|| panic!("{line:?} is number {place}"));
-        let (address, rest) = rest.split_once(": ").unwrap();
-        let (rest, object) = rest.rsplit_once(' ').unwrap();
-        let (function, offset) = rest.rsplit_once(' ').unwrap();
-        let offset = (function != "(null)").then(|| number(offset));
-        (Told { address: number(address), function: function.into(), offset }, object.into())
-    });
+    let lines = backtrace
+        .split_terminator("\n")
+        .enumerate()
+        .map(|(place, line)| {
+            let rest = if place == 0 {
+                line
+            } else {
+                line.strip_prefix(' ').unwrap()
+            };
+            let rest = rest
+                .strip_prefix(&format!("{place} > "))
+                .unwrap_or_else(|| panic!("{line:?} is number {place}"));
+            let (address, rest) = rest.split_once(": ").unwrap();
+            let (rest, object) = rest.rsplit_once(' ').unwrap();
+            let (function, offset) = rest.rsplit_once(' ').unwrap();
+            let offset = (function != "(null)").then(|| number(offset));
+            (
+                Told {
+                    address: number(address),
+                    function: function.into(),
+                    offset,
+                },
+                object.into(),
+            )
+        });
     lines.collect()
 }
 
@@ -202,29 +275,57 @@ fn gdb(host: &Host, program: &str, entry: &Value, addresses: &[u64]) -> Vec<Told
     let output = command.output().expect("gdb is installed");
     let text = String::from_utf8(output.stdout).unwrap();
     let mut parts = text.split(MARK).skip(1).map(str::trim);
-    let stack = parts.next().unwrap_or_else(|| panic!("gdb failed: {}", String::from_utf8_lossy(&output.stderr)));
-    let symbols = parts.enumerate().map(|(place, symbol)| Some(symbol_offset(symbol)? + u64::from(place > 0)));
-    stack.lines().zip(symbols).map(|(line, offset)| Told { offset, ..gdb_frame(line) }).collect()
+    let stack = parts
+        .next()
+        .unwrap_or_else(|| panic!("gdb failed: {}", String::from_utf8_lossy(&output.stderr)));
+    let symbols = parts
+        .enumerate()
+        .map(|(place, symbol)| Some(symbol_offset(symbol)? + u64::from(place > 0)));
+    stack
+        .lines()
+        .zip(symbols)
+        .map(|(line, offset)| Told {
+            offset,
+            ..gdb_frame(line)
+        })
+        .collect()
 }
 
 /// `#4  0x00007fe8c183e129 in library_entry () from /opt/programs/libgive-up.so`
 fn gdb_frame(line: &str) -> Told {
     let (_, rest) = line.split_once(char::is_whitespace).unwrap();
-    let (address, rest) = rest.trim_start().split_once(" in ").unwrap_or_else(|| panic!("{line:?} has an address"));
+    let (address, rest) = rest
+        .trim_start()
+        .split_once(" in ")
+        .unwrap_or_else(|| panic!("{line:?} has an address"));
     let function = rest[..rest.rfind(" ()").unwrap()].to_owned();
-    let function = if function == "??" { "(null)".to_owned() } else { without_hashes(&function) };
-    Told { address: number(address), function, offset: None }
+    let function = if function == "??" {
+        "(null)".to_owned()
+    } else {
+        without_hashes(&function)
+    };
+    Told {
+        address: number(address),
+        function,
+        offset: None,
+    }
 }
 
 /// `raise + 18 in section .text of /usr/lib/x86_64-linux-gnu/libc.so.6`, `main in section .text`
 fn symbol_offset(symbol: &str) -> Option<u64> {
     let (place, _) = symbol.rsplit_once(" in section ")?;
-    Some(place.rsplit_once(" + ").and_then(|(_, offset)| offset.parse().ok()).unwrap_or(0))
+    Some(
+        place
+            .rsplit_once(" + ")
+            .and_then(|(_, offset)| offset.parse().ok())
+            .unwrap_or(0),
+    )
 }
 
 /// gdb shows what tells equal names of Rust apart: `std[e28293b1aa0f68bd]::process::abort`, `panics::main::h3c3070e1d9adba36`.
 fn without_hashes(function: &str) -> String {
-    let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_hash =
+        |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let mut pieces = function.split('[');
     let mut short = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {

@@ -1,8 +1,8 @@
 //! Brokers that hang up, say nothing, speak an old dialect, take only small reports or die all the time.
 
 use crate::brokers::{
-    OPEN_DOOR, SEVERAL_TRIES, assert_patience, change_door, connections, die, door_knocks, front, make_door, told,
-    wait_for_pids, wait_for_status, wait_for_word, watch, watch_web,
+    OPEN_DOOR, SEVERAL_TRIES, assert_patience, change_door, connections, die, door_knocks, front,
+    make_door, told, wait_for_pids, wait_for_status, wait_for_word, watch, watch_web,
 };
 use crate::host::{Host, Message};
 use crate::on_both;
@@ -17,8 +17,7 @@ const READ_GREETING: &str = "greeting=$(mktemp); dd bs=1 count=2 of=$greeting st
     length=$(od -An -tu1 -j1 -N1 $greeting); dd bs=1 count=$((length)) status=none >>$greeting
     version=$(od -An -tu1 -j8 -N1 $greeting | tr -d ' ')\n";
 /// Lets in the client that has greeted.
-const LET_IN: &str =
-    "if [ $version = 5 ]; then printf '\\x20\\x03\\x00\\x00\\x00'; else printf '\\x20\\x02\\x00\\x00'; fi\n";
+const LET_IN: &str = "if [ $version = 5 ]; then printf '\\x20\\x03\\x00\\x00\\x00'; else printf '\\x20\\x02\\x00\\x00'; fi\n";
 /// Passes on what MQTT 3.1.1 says and refuses the rest as a broker of that time does.
 const ONLY_3_1_1: &str = "if [ $version = 5 ]; then printf '\\x20\\x02\\x00\\x01'; exit; fi
     exec 3<>/dev/tcp/127.0.0.1/1883 4<&0; cat $greeting >&3; cat <&3 & cat <&4 >&3 & wait -n; kill $(jobs -p); wait";
@@ -39,15 +38,21 @@ fn long_name() -> String {
 
 fn messages(host: &Host, id: &str) -> Vec<String> {
     let entries = host.journal_json(&[id]);
-    entries.iter().map(|entry| entry["MESSAGE"].as_str().unwrap_or_default().to_owned()).collect()
+    entries
+        .iter()
+        .map(|entry| entry["MESSAGE"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 /// Waits until the history has so many deaths, and each of them as sent.
 fn wait_until_sent(host: &Host, crashes: usize) {
-    let sent = "unitward reports --json | grep -cE '\"witness\":\"[a-z]+\",\"report\":\"sent\"' || true";
-    host.wait_for_within(Duration::from_secs(90), &format!("{crashes} reports to be sent"), || {
-        (host.sh(sent) == crashes.to_string()).then_some(())
-    });
+    let sent =
+        "unitward reports --json | grep -cE '\"witness\":\"[a-z]+\",\"report\":\"sent\"' || true";
+    host.wait_for_within(
+        Duration::from_secs(90),
+        &format!("{crashes} reports to be sent"),
+        || (host.sh(sent) == crashes.to_string()).then_some(()),
+    );
 }
 
 on_both! {
@@ -248,21 +253,40 @@ on_both! {
 
 /// Asserts that a broker which lets everybody in and then sends this without end costs a new daemon next to nothing.
 fn flood(host: &Host, bytes: &str) {
-    host.sh(&format!("for i in {{1..2000}}; do printf '{bytes}'; done >/run/flood"));
-    change_door(host, &format!("{READ_GREETING}{LET_IN}while cat /run/flood 2>/dev/null; do :; done"));
+    host.sh(&format!(
+        "for i in {{1..2000}}; do printf '{bytes}'; done >/run/flood"
+    ));
+    change_door(
+        host,
+        &format!("{READ_GREETING}{LET_IN}while cat /run/flood 2>/dev/null; do :; done"),
+    );
     host.run(&["systemctl", "restart", "unitwardd"]);
     let begun = door_knocks(host);
     std::thread::sleep(FLOOD);
-    let run = format!("_SYSTEMD_INVOCATION_ID={}", host.systemctl_show("unitwardd", "InvocationID"));
+    let run = format!(
+        "_SYSTEMD_INVOCATION_ID={}",
+        host.systemctl_show("unitwardd", "InvocationID")
+    );
     let about = host.journal(&["-o", "cat", &run]);
     let (knocks, lines) = (door_knocks(host) - begun, about.lines().count());
-    let spent = host.systemctl_show("unitwardd", "CPUUsageNSec").parse::<u64>().expect("a number") / 1_000_000;
+    let spent = host
+        .systemctl_show("unitwardd", "CPUUsageNSec")
+        .parse::<u64>()
+        .expect("a number")
+        / 1_000_000;
     // That it has started, is connected, and is not any more; as many tries as the rests allow; the start of the daemon included.
-    assert!(lines <= 8 && (1..=6).contains(&knocks) && spent < 500, "{bytes}: {knocks} tries, {spent} ms: {about}");
+    assert!(
+        lines <= 8 && (1..=6).contains(&knocks) && spent < 500,
+        "{bytes}: {knocks} tries, {spent} ms: {about}"
+    );
     assert_eq!(told(host).len(), 1, "{bytes}: {:?}", told(host));
     let (id, text) = &told(host)[0];
     assert!(id == PROTOCOL, "{bytes}: {text}");
-    assert!(connections(host).len() <= 1, "{bytes}: {:?}", connections(host));
+    assert!(
+        connections(host).len() <= 1,
+        "{bytes}: {:?}",
+        connections(host)
+    );
 }
 
 on_both! {
@@ -299,12 +323,18 @@ fn while_they_flap(host: &Host, disturb: &str) -> usize {
     const CRASHES: usize = 300;
     const CRASH: &str = "MESSAGE_ID=8d2b6f0a5c7e4f3f9a1d64e0b7c35281";
     let count = || host.journal(&["-o", "cat", CRASH]).lines().count();
-    host.write("/etc/unitward/last.ward", "[Service]\nExecStart=/bin/sleep infinity\n");
+    host.write(
+        "/etc/unitward/last.ward",
+        "[Service]\nExecStart=/bin/sleep infinity\n",
+    );
     let flap = "[Service]\nExecStart=/bin/bash -c 'sleep 0.$((RANDOM % 3 + 1)); kill -KILL $$$$'\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n";
     for number in 0..FLAPPERS {
         host.write(&format!("/etc/unitward/flap{number}.ward"), flap);
     }
-    host.sh(&format!("systemctl daemon-reload; systemctl start --no-block flap{{0..{}}}", FLAPPERS - 1));
+    host.sh(&format!(
+        "systemctl daemon-reload; systemctl start --no-block flap{{0..{}}}",
+        FLAPPERS - 1
+    ));
     let mut round = 0;
     host.wait_for_within(SEVERAL_TRIES, "enough crashes", || {
         std::thread::sleep(Duration::from_millis(300 + 37 * (round % 7)));
@@ -318,7 +348,9 @@ fn while_they_flap(host: &Host, disturb: &str) -> usize {
     kill(host, "last");
     host.wait_for("the last crash", || {
         let told = host.journal(&["-o", "cat", CRASH]);
-        told.lines().any(|line| line.contains("last.service")).then(|| told.lines().count())
+        told.lines()
+            .any(|line| line.contains("last.service"))
+            .then(|| told.lines().count())
     })
 }
 

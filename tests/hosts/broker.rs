@@ -1,8 +1,8 @@
 //! The way to a broker: over TLS, with certificates, logins and credentials, and what is said when one of them is wrong.
 
 use crate::brokers::{
-    assert_patience, connections, die, front, front_knocks, told, wait_for_pids, wait_for_status, wait_for_word,
-    watch_web,
+    assert_patience, connections, die, front, front_knocks, told, wait_for_pids, wait_for_status,
+    wait_for_word, watch_web,
 };
 use crate::certificates::{Authority, Key, Pair, Valid};
 use crate::host::{Access, Debian, Host};
@@ -31,7 +31,10 @@ struct Secure {
 
 impl From<Debian> for Secure {
     fn from(debian: Debian) -> Self {
-        let secure = Self { host: Host::boot(debian), authority: Authority::new("authority") };
+        let secure = Self {
+            host: Host::boot(debian),
+            authority: Authority::new("authority"),
+        };
         secure.serve(&secure.authority.certify(HERE, Valid::Now), "");
         secure.trust(&secure.authority);
         secure
@@ -42,18 +45,24 @@ impl Secure {
     /// Lets the broker show this certificate, with `more` settings of its listener.
     fn serve(&self, pair: &Pair, more: &str) {
         pair.install(&self.host, "/etc/front/broker", "mosquitto");
-        self.host.write("/etc/front/ca.pem", &self.authority.certificate());
+        self.host
+            .write("/etc/front/ca.pem", &self.authority.certificate());
         let files = "cafile /etc/front/ca.pem\ncertfile /etc/front/broker.crt\nkeyfile /etc/front/broker.key";
         front(
             &self.host,
-            &format!("listener 8883\nallow_anonymous true\n{files}\n{more}\nlistener 1884\nallow_anonymous true"),
+            &format!(
+                "listener 8883\nallow_anonymous true\n{files}\n{more}\nlistener 1884\nallow_anonymous true"
+            ),
         );
     }
 
     /// Makes this an authority that counts, beside one that nobody knows.
     fn trust(&self, authority: &Authority) {
         let other = Authority::new("other").certificate();
-        self.host.write("/etc/unitward/ca.pem", &format!("{other}\n{}", authority.certificate()));
+        self.host.write(
+            "/etc/unitward/ca.pem",
+            &format!("{other}\n{}", authority.certificate()),
+        );
     }
 
     /// What is wrong is said once, the tries are few, and the report arrives once `mend` has put it right.
@@ -67,7 +76,12 @@ impl Secure {
         assert_eq!(told(host).len(), 1, "{:?}", told(host));
         mend();
         wait_for_pids(host, &reports, &killed);
-        assert_eq!(told(host).iter().filter(|(said, _)| said == id).count(), 1, "{:?}", told(host));
+        assert_eq!(
+            told(host).iter().filter(|(said, _)| said == id).count(),
+            1,
+            "{:?}",
+            told(host)
+        );
         assert_eq!(connections(host).len(), 1, "{:?}", connections(host));
     }
 }

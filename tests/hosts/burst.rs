@@ -25,7 +25,10 @@ fn doomed(host: &Host, life: &str) -> Subscriber {
 }
 
 fn runs(host: &Host) -> Vec<String> {
-    host.read("/var/log/runs").lines().map(str::to_owned).collect()
+    host.read("/var/log/runs")
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 fn wait_for_the_last(host: &Host) -> Vec<String> {
@@ -36,19 +39,32 @@ fn wait_for_the_last(host: &Host) -> Vec<String> {
 
 /// How many deaths a report tells of: itself, or those that it sums up.
 fn weight(reason: &str) -> usize {
-    let Some(rest) = reason.strip_prefix(FULL) else { panic!("{reason}") };
-    let more = rest.strip_prefix(", ").and_then(|rest| rest.split_once(" more in "));
-    more.map_or(1, |(number, _)| number.parse().unwrap_or_else(|_| panic!("{reason}")))
+    let Some(rest) = reason.strip_prefix(FULL) else {
+        panic!("{reason}")
+    };
+    let more = rest
+        .strip_prefix(", ")
+        .and_then(|rest| rest.split_once(" more in "));
+    more.map_or(1, |(number, _)| {
+        number.parse().unwrap_or_else(|_| panic!("{reason}"))
+    })
 }
 
 fn reasons(reports: &Subscriber) -> Vec<String> {
-    reports.messages().iter().map(|report| report["reason"].as_str().expect("a string").to_owned()).collect()
+    reports
+        .messages()
+        .iter()
+        .map(|report| report["reason"].as_str().expect("a string").to_owned())
+        .collect()
 }
 
 /// The runs in the history, each of which must be there once.
 fn remembered(host: &Host) -> BTreeSet<String> {
     let entries = told(host).unwrap_or_else(|why| panic!("unitward reports --json: {why}"));
-    let runs: Vec<_> = entries.iter().map(|entry| entry["invocation"].as_str().expect("a run").to_owned()).collect();
+    let runs: Vec<_> = entries
+        .iter()
+        .map(|entry| entry["invocation"].as_str().expect("a run").to_owned())
+        .collect();
     let each: BTreeSet<_> = runs.iter().cloned().collect();
     assert_eq!(each.len(), runs.len(), "none is listed twice: {runs:?}");
     each

@@ -13,14 +13,30 @@ const WARDS: &str = "busctl --system call org.unitward1 /org/unitward1 org.unitw
 /// Waits until the service has its name.
 fn wait_for_service(host: &Host) {
     host.wait_for("org.unitward1", || {
-        host.try_run(&["busctl", "--system", "status", "org.unitward1"]).status.success().then_some(())
+        host.try_run(&["busctl", "--system", "status", "org.unitward1"])
+            .status
+            .success()
+            .then_some(())
     });
 }
 
 /// What a user's command says, on both outputs, and whether it succeeds.
 fn as_nobody(host: &Host, command: &str) -> (bool, String) {
-    let output = host.try_run(&["runuser", "-u", "nobody", "--", "sh", "-c", &format!("{command} 2>&1")]);
-    (output.status.success(), String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    let output = host.try_run(&[
+        "runuser",
+        "-u",
+        "nobody",
+        "--",
+        "sh",
+        "-c",
+        &format!("{command} 2>&1"),
+    ]);
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 /// Starts `unitward monitor --json` as an unprivileged user; it is ready when this returns.
@@ -29,7 +45,9 @@ fn listen(host: &Host) {
     host.sh("touch /run/heard; systemd-run --quiet --unit=ear --uid=nobody --property=StandardOutput=append:/run/heard unitward monitor --json");
     host.wait_for("the ear", || {
         let pid = host.systemctl_show("ear", "MainPID");
-        let names = host.sh(&format!("busctl --system list --no-legend | awk '$2 == {pid} {{ print $1 }}'"));
+        let names = host.sh(&format!(
+            "busctl --system list --no-legend | awk '$2 == {pid} {{ print $1 }}'"
+        ));
         (!names.is_empty()).then_some(())
     });
     // It has subscribed when it hears of a property that every client may ask for: of its own ward's state.
@@ -41,13 +59,18 @@ fn listen(host: &Host) {
 }
 
 fn heard(host: &Host) -> Vec<Value> {
-    host.read("/run/heard").lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    host.read("/run/heard")
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }
 
 /// Waits for an event, `name` with these values.
 fn wait_for_event(host: &Host, name: &str, values: &[(&str, &str)]) -> Value {
     host.wait_for(&format!("{name} {values:?}"), || {
-        let is_it = |event: &Value| event["event"] == name && values.iter().all(|(key, value)| event[key] == *value);
+        let is_it = |event: &Value| {
+            event["event"] == name && values.iter().all(|(key, value)| event[key] == *value)
+        };
         heard(host).into_iter().find(is_it)
     })
 }

@@ -16,11 +16,19 @@ const GROWTH: u64 = 6_000;
 
 /// Floods the bus behind this socket, from outside of the host; gives how many questions were answered, and refused.
 fn flood_and_count(socket: &Path) -> (usize, usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
-        let bus = Builder::address(format!("unix:path={}", socket.display()).as_str()).build().await.unwrap();
+        let bus = Builder::address(format!("unix:path={}", socket.display()).as_str())
+            .build()
+            .await
+            .unwrap();
         let both = async { tokio::join!(flood(&bus), answers(MessageStream::from(&bus))).1 };
-        tokio::time::timeout(Duration::from_secs(60), both).await.expect("all come in time")
+        tokio::time::timeout(Duration::from_secs(60), both)
+            .await
+            .expect("all come in time")
     })
 }
 
@@ -30,8 +38,14 @@ async fn flood(bus: &Connection) {
         let call = Message::method_call("/org/unitward1", "Reports")
             .destination("org.unitward1")
             .interface("org.unitward1.Manager");
-        let call = if number % 2 == 0 { call } else { call.with_flags(Flags::NO_REPLY_EXPECTED) };
-        bus.send(&call.build(&(0_i64, 0_u64, "")).unwrap()).await.unwrap();
+        let call = if number % 2 == 0 {
+            call
+        } else {
+            call.with_flags(Flags::NO_REPLY_EXPECTED)
+        };
+        bus.send(&call.build(&(0_i64, 0_u64, "")).unwrap())
+            .await
+            .unwrap();
     }
 }
 
@@ -45,7 +59,11 @@ async fn answers(mut stream: MessageStream) -> (usize, usize) {
             Type::Error => {
                 let header = message.header();
                 let name = header.error_name().unwrap().as_str();
-                assert!(name.ends_with(".LimitsExceeded"), "{name}: {:?}", message.body().deserialize::<&str>());
+                assert!(
+                    name.ends_with(".LimitsExceeded"),
+                    "{name}: {:?}",
+                    message.body().deserialize::<&str>()
+                );
                 refused += 1;
             }
             Type::MethodCall | Type::Signal => {}
@@ -55,7 +73,9 @@ async fn answers(mut stream: MessageStream) -> (usize, usize) {
 }
 
 fn threads(host: &Host) -> usize {
-    host.sh("ls /proc/$(systemctl show -P MainPID unitwardd)/task | wc -l").parse().unwrap()
+    host.sh("ls /proc/$(systemctl show -P MainPID unitwardd)/task | wc -l")
+        .parse()
+        .unwrap()
 }
 
 on_both! {

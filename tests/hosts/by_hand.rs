@@ -22,11 +22,17 @@ fn stack(host: &Host) -> Subscriber {
 }
 
 fn runs(host: &Host) -> Vec<String> {
-    MEMBERS.iter().map(|name| host.systemctl_show(name, "InvocationID")).collect()
+    MEMBERS
+        .iter()
+        .map(|name| host.systemctl_show(name, "InvocationID"))
+        .collect()
 }
 
 fn reasons(reports: &[Value]) -> Vec<&str> {
-    reports.iter().map(|report| report["reason"].as_str().expect("a reason")).collect()
+    reports
+        .iter()
+        .map(|report| report["reason"].as_str().expect("a reason"))
+        .collect()
 }
 
 const BY_HAND: &str = "OpenSync restarted by systemctl";

@@ -70,13 +70,19 @@ impl Authority {
             Key::P521 => "ec -pkeyopt ec_paramgen_curve:P-521",
             Key::Pkcs1 => "rsa:2048",
         };
-        self.openssl(&format!("req -newkey {new} -nodes -keyout key -out request -subj /CN=host"));
+        self.openssl(&format!(
+            "req -newkey {new} -nodes -keyout key -out request -subj /CN=host"
+        ));
         match key {
             Key::Pkcs8 | Key::P521 => {}
             Key::Pkcs1 => self.openssl("rsa -in key -out key -traditional"),
             Key::Sec1 => self.openssl("ec -in key -out key"),
         }
-        fs::write(self.path().join("names"), format!("subjectAltName={names}\n")).unwrap();
+        fs::write(
+            self.path().join("names"),
+            format!("subjectAltName={names}\n"),
+        )
+        .unwrap();
         let (from, to) = match valid {
             Valid::Now => ("20200101000000Z", "20990101000000Z"),
             Valid::Once => ("20200101000000Z", "20200102000000Z"),
@@ -86,7 +92,10 @@ impl Authority {
             "ca -batch -config settings -notext -in request -out certificate -extfile names -startdate {from} -enddate {to}"
         ));
         let read = |name| fs::read_to_string(self.path().join(name)).unwrap();
-        Pair { certificate: read("certificate"), key: read("key") }
+        Pair {
+            certificate: read("certificate"),
+            key: read("key"),
+        }
     }
 
     fn path(&self) -> &Path {
@@ -94,17 +103,32 @@ impl Authority {
     }
 
     fn openssl(&self, arguments: &str) {
-        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(self.path()).output().unwrap();
-        assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(self.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "openssl {arguments}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
 impl Pair {
     /// Writes both into a host, beside each other: `PATH.crt` and `PATH.key`, for one user's eyes.
     pub(crate) fn install(&self, host: &Host, path: &str, owner: &str) {
-        let uid = host.sh(&format!("id -u {owner}")).parse().expect("a number");
+        let uid = host
+            .sh(&format!("id -u {owner}"))
+            .parse()
+            .expect("a number");
         for (suffix, text) in [("crt", &self.certificate), ("key", &self.key)] {
-            host.write_mode(&format!("{path}.{suffix}"), text.as_bytes(), Access { mode: 0o600, uid });
+            host.write_mode(
+                &format!("{path}.{suffix}"),
+                text.as_bytes(),
+                Access { mode: 0o600, uid },
+            );
         }
     }
 }

@@ -10,13 +10,27 @@ const SOUND: &str = "[Service]\nExecStart=/bin/sleep infinity\n";
 /// The lines of a check, and what it said beside them.
 fn lines(done: &Output) -> (Vec<String>, String) {
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    (text.lines().map(str::to_owned).collect(), String::from_utf8_lossy(&done.stderr).into_owned())
+    (
+        text.lines().map(str::to_owned).collect(),
+        String::from_utf8_lossy(&done.stderr).into_owned(),
+    )
 }
 
 /// A check by somebody who may do nothing.
 fn as_nobody(host: &Host, options: &[&str]) -> Output {
     host.try_run(
-        &[&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "unitward", "check"], options].concat(),
+        &[
+            &[
+                "setpriv",
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                "unitward",
+                "check",
+            ],
+            options,
+        ]
+        .concat(),
     )
 }
 

@@ -9,22 +9,40 @@ const LASTING: &str = "[Service]\nExecStart=sleep infinity\n";
 
 /// What somebody's command prints on both outputs, and its exit status. One that goes on is ended after 20 seconds, with 124.
 fn said(host: &Host, user: &str, command: &str) -> (i32, String) {
-    let output =
-        host.try_run(&["runuser", "-u", user, "--", "sh", "-c", &format!("timeout 20 unitward {command} 2>&1")]);
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    let output = host.try_run(&[
+        "runuser",
+        "-u",
+        user,
+        "--",
+        "sh",
+        "-c",
+        &format!("timeout 20 unitward {command} 2>&1"),
+    ]);
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 /// The same on a terminal of 80 columns, without colours.
 fn on_terminal(host: &Host, command: &str) -> String {
-    host.sh(&format!("script -qec 'stty cols 80; NO_COLOR=1 unitward {command}' /dev/null </dev/null"))
-        .replace('\r', "")
+    host.sh(&format!(
+        "script -qec 'stty cols 80; NO_COLOR=1 unitward {command}' /dev/null </dev/null"
+    ))
+    .replace('\r', "")
 }
 
 fn crash(host: &Host, unit: &str) -> String {
     let (_, run) = kill(host, unit);
     wait_for_restart(host, unit, &run);
     let recovered = || {
-        host.sh(&format!("unitward reports show {run} --json 2>/dev/null || true")).contains("recovered").then_some(())
+        host.sh(&format!(
+            "unitward reports show {run} --json 2>/dev/null || true"
+        ))
+        .contains("recovered")
+        .then_some(())
     };
     host.wait_for("the recovery", recovered);
     run

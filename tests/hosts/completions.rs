@@ -19,7 +19,11 @@ fn offered(host: &Host, words: &str) -> Vec<String> {
     let script = script.replace(&format!("'{words} '"), &format!("'{before} '"));
     let output = host.run(&["bash", "-c", &script, "bash", word]);
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    lines.lines().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+    lines
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect()
 }
 
 on_both! {
@@ -55,13 +59,27 @@ on_both! {
 /// What a script of another shell prints, with the package unpacked and its programs found. Hosts have neither shell.
 fn said(shell: &str, script: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let unpacked =
-        Command::new("dpkg-deb").arg("--extract").arg(package("unitward")).arg(folder.path()).status().unwrap();
+    let unpacked = Command::new("dpkg-deb")
+        .arg("--extract")
+        .arg(package("unitward"))
+        .arg(folder.path())
+        .status()
+        .unwrap();
     assert!(unpacked.success());
-    let path = format!("{}:{}", folder.path().join("usr/bin").display(), env::var("PATH").expect("there is one"));
+    let path = format!(
+        "{}:{}",
+        folder.path().join("usr/bin").display(),
+        env::var("PATH").expect("there is one")
+    );
     let mut command = Command::new(shell);
-    command.args(["-c", script]).current_dir(folder.path()).env("PATH", path).env("HOME", folder.path());
-    let output = command.output().unwrap_or_else(|error| panic!("{shell} is missing, make tools installs it: {error}"));
+    command
+        .args(["-c", script])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .env("HOME", folder.path());
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{shell} is missing, make tools installs it: {error}"));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{shell}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -71,7 +89,10 @@ fn zsh_answers_already_the_first_tab() {
     let file = "usr/share/zsh/vendor-completions/_unitward";
     // What zsh's own completion functions would give, in as many words.
     let shell = "compdef() {}; _describe() { print -rl -- ${(P)@[-1]} }; fpath=(usr/share/zsh/vendor-completions); autoload _unitward";
-    let answer = said("zsh", &format!("zsh -n {file}; {shell}; words=(unitward restart); CURRENT=2; _unitward"));
+    let answer = said(
+        "zsh",
+        &format!("zsh -n {file}; {shell}; words=(unitward restart); CURRENT=2; _unitward"),
+    );
     assert!(answer.starts_with("restart-stack:"), "{answer}");
     assert!(said("zsh", &format!("head -1 {file}")).starts_with("#compdef unitward"));
 }
@@ -81,8 +102,13 @@ fn fish_knows_commands_and_options() {
     let file = "usr/share/fish/vendor_completions.d/unitward.fish";
     let answer = said(
         "fish",
-        &format!("fish -n {file}; source {file}; complete -C 'unitward che'; complete -C 'unitward check --ro'"),
+        &format!(
+            "fish -n {file}; source {file}; complete -C 'unitward che'; complete -C 'unitward check --ro'"
+        ),
     );
-    let first: Vec<_> = answer.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    let first: Vec<_> = answer
+        .lines()
+        .map(|line| line.split('\t').next().unwrap())
+        .collect();
     assert_eq!(first, ["check", "--root"], "{answer}");
 }

@@ -5,8 +5,7 @@ use crate::on_both;
 use std::time::Duration;
 
 /// A stand-in for a command: appends its name and arguments to the log, with the time in milliseconds.
-const STAND_IN: &str =
-    "#!/bin/sh\necho \"$(date +%s%3N) $(basename $0) $*\" >>/var/log/steps\n[ ! -e /run/fail-$(basename $0)-$1 ]\n";
+const STAND_IN: &str = "#!/bin/sh\necho \"$(date +%s%3N) $(basename $0) $*\" >>/var/log/steps\n[ ! -e /run/fail-$(basename $0)-$1 ]\n";
 
 const WARD: &str = "[Unit]\nDescription=NFS client file system\n\n[Service]\nExecStart=/usr/sbin/fs-nfs2\n\n\
     [OnDeath]\nExecute=/usr/local/bin/umount -l /armle-v7\nRestart=%n\nWaitFor=300ms\n\
@@ -15,12 +14,24 @@ const WARD: &str = "[Unit]\nDescription=NFS client file system\n\n[Service]\nExe
 
 /// Writes the ward (with `more` in its condition), the daemon and the service it resets, and starts them.
 fn set_up(host: &Host, more: &str) {
-    host.script("/usr/sbin/fs-nfs2", &STAND_IN.replace("[ !", "exec sleep infinity\n[ !"));
+    host.script(
+        "/usr/sbin/fs-nfs2",
+        &STAND_IN.replace("[ !", "exec sleep infinity\n[ !"),
+    );
     host.script("/usr/local/bin/mount", STAND_IN);
     host.script("/usr/local/bin/umount", STAND_IN);
-    host.script("/usr/local/bin/inetd", &STAND_IN.replace("[ !", "exec sleep infinity\n[ !"));
-    host.write("/etc/systemd/system/inetd.service", "[Service]\nExecStart=/usr/local/bin/inetd\n");
-    host.write("/etc/unitward/fs-nfs2.ward", &WARD.replace("[OnDeath]\n", &format!("[OnDeath]\n{more}")));
+    host.script(
+        "/usr/local/bin/inetd",
+        &STAND_IN.replace("[ !", "exec sleep infinity\n[ !"),
+    );
+    host.write(
+        "/etc/systemd/system/inetd.service",
+        "[Service]\nExecStart=/usr/local/bin/inetd\n",
+    );
+    host.write(
+        "/etc/unitward/fs-nfs2.ward",
+        &WARD.replace("[OnDeath]\n", &format!("[OnDeath]\n{more}")),
+    );
     host.sh("systemctl daemon-reload; systemctl start inetd");
     wait_for_steps(host, 1);
     host.run(&["systemctl", "start", "fs-nfs2"]);
@@ -30,15 +41,23 @@ fn set_up(host: &Host, more: &str) {
 
 /// What the stand-ins did since the log was last emptied: times and words, without the first start of inetd.
 fn steps(host: &Host) -> Vec<(u64, String)> {
-    let log = if host.has("/var/log/steps") { host.read("/var/log/steps") } else { String::new() };
-    let split =
-        |line: &str| line.split_once(' ').map(|(at, what)| (at.parse().expect("a time"), what.trim().to_owned()));
+    let log = if host.has("/var/log/steps") {
+        host.read("/var/log/steps")
+    } else {
+        String::new()
+    };
+    let split = |line: &str| {
+        line.split_once(' ')
+            .map(|(at, what)| (at.parse().expect("a time"), what.trim().to_owned()))
+    };
     log.lines().filter_map(split).collect()
 }
 
 /// The same, once it is so much: systemd calls a service started before its program has done anything.
 fn wait_for_steps(host: &Host, count: usize) -> Vec<(u64, String)> {
-    host.wait_for("what the stand-ins do", || Some(steps(host)).filter(|done| done.len() >= count))
+    host.wait_for("what the stand-ins do", || {
+        Some(steps(host)).filter(|done| done.len() >= count)
+    })
 }
 
 fn names(steps: &[(u64, String)]) -> Vec<&str> {
@@ -55,7 +74,13 @@ fn die_and_recover(host: &Host, count: usize) -> Vec<(u64, String)> {
     })
 }
 
-const WHOLE: [&str; 5] = ["umount -l /armle-v7", "fs-nfs2", "mount armle-v7", "mount web", "inetd"];
+const WHOLE: [&str; 5] = [
+    "umount -l /armle-v7",
+    "fs-nfs2",
+    "mount armle-v7",
+    "mount web",
+    "inetd",
+];
 
 on_both! {
     fn after_each_death_the_steps_run_in_their_order(host: Host) {

@@ -6,7 +6,10 @@ use crate::report::wait_for_restart;
 
 /// A ward `web` whose conditions are `conditions`; `LOG x` in them stands for a step that writes x to the log.
 fn set_up(host: &Host, conditions: &str) {
-    host.script("/usr/local/bin/note", "#!/bin/sh\necho \"$*\" >>/var/log/notes\n");
+    host.script(
+        "/usr/local/bin/note",
+        "#!/bin/sh\necho \"$*\" >>/var/log/notes\n",
+    );
     let conditions = conditions.replace("LOG ", "Execute=/usr/local/bin/note ");
     host.write(
         "/etc/unitward/web.ward",
@@ -28,7 +31,9 @@ fn notes(host: &Host) -> Vec<String> {
 
 fn die(host: &Host, signal: &str) {
     let run = host.systemctl_show("web", "InvocationID");
-    host.sh(&format!("systemctl kill --kill-whom=main --signal={signal} web"));
+    host.sh(&format!(
+        "systemctl kill --kill-whom=main --signal={signal} web"
+    ));
     wait_for_restart(host, "web", &run);
 }
 

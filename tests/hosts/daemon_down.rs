@@ -26,7 +26,9 @@ struct Death {
 }
 
 fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("it is after 1970");
     since.as_millis().try_into().expect("milliseconds fit")
 }
 
@@ -34,15 +36,20 @@ fn now() -> u64 {
 fn population(host: &Host) -> Subscriber {
     host.script("/usr/sbin/leaves", LEAVES);
     let enabled = "[Install]\nWantedBy=multi-user.target\n";
-    let plain = format!("[Service]\nExecStart=sleep infinity\nRestart=always\nRestartSec=0\n{enabled}");
+    let plain =
+        format!("[Service]\nExecStart=sleep infinity\nRestart=always\nRestartSec=0\n{enabled}");
     host.write("/etc/systemd/system/watched.service", &plain);
     host.sh("systemctl enable --quiet watched");
     let reports = cloud(host, "[Watch]\nUnits=watched.service\n");
     for name in ["web", "asked", "again"] {
-        let ward = format!("[Service]\nExecStart=sleep infinity\n{enabled}[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n");
+        let ward = format!(
+            "[Service]\nExecStart=sleep infinity\n{enabled}[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n"
+        );
         host.write(&format!("/etc/unitward/{name}.ward"), &ward);
     }
-    let leaves = format!("[Ward]\nReport=death\n[Service]\nExecStart=/usr/sbin/leaves\nRestart=always\n{enabled}");
+    let leaves = format!(
+        "[Ward]\nReport=death\n[Service]\nExecStart=/usr/sbin/leaves\nRestart=always\n{enabled}"
+    );
     guard(host, "leaves", "web asked again watched leaves", &leaves);
     reports
 }
@@ -55,13 +62,28 @@ fn die(host: &Host) -> Vec<Death> {
         let (pid, run) = kill(host, name);
         wait_for_restart(host, name, &run);
         let pid = (name == "web").then_some(pid);
-        deaths.push(Death { run, name, reason: "SIG 9 (Killed)", pid, between: (before, now()) });
+        deaths.push(Death {
+            run,
+            name,
+            reason: "SIG 9 (Killed)",
+            pid,
+            between: (before, now()),
+        });
     }
-    let (pid, run) = (host.systemctl_show("leaves", "MainPID"), host.systemctl_show("leaves", "InvocationID"));
+    let (pid, run) = (
+        host.systemctl_show("leaves", "MainPID"),
+        host.systemctl_show("leaves", "InvocationID"),
+    );
     let before = now();
     host.sh("touch /run/leave");
     wait_for_restart(host, "leaves", &run);
-    deaths.push(Death { run, name: "leaves", reason: "EXIT 0", pid: Some(pid), between: (before, now()) });
+    deaths.push(Death {
+        run,
+        name: "leaves",
+        reason: "EXIT 0",
+        pid: Some(pid),
+        between: (before, now()),
+    });
     host.sh("systemctl stop asked; systemctl restart again; systemctl start asked");
     deaths
 }
@@ -73,19 +95,36 @@ fn check(host: &Host, reports: &Subscriber, deaths: &[Death]) {
     reports.assert_no_more_within(QUIET);
     let received: Vec<(String, Value)> = ids(reports).into_iter().zip(reports.messages()).collect();
     for death in deaths {
-        let (_, report) =
-            received.iter().find(|(id, _)| *id == death.run).unwrap_or_else(|| panic!("no {death:?} in {received:#?}"));
-        assert_eq!((&report["name"], &report["reason"]), (&death.name.into(), &death.reason.into()), "{death:?}");
+        let (_, report) = received
+            .iter()
+            .find(|(id, _)| *id == death.run)
+            .unwrap_or_else(|| panic!("no {death:?} in {received:#?}"));
+        assert_eq!(
+            (&report["name"], &report["reason"]),
+            (&death.name.into(), &death.reason.into()),
+            "{death:?}"
+        );
         let at = report["timestamp"].as_u64().expect("a number");
-        assert!(death.between.0 <= at && at <= death.between.1, "{report} for {death:?}");
+        assert!(
+            death.between.0 <= at && at <= death.between.1,
+            "{report} for {death:?}"
+        );
         match &death.pid {
             Some(pid) => assert_eq!(report["pid"], pid.as_str(), "{death:?}"),
             None => assert_ne!(report["pid"], "", "{death:?}"),
         }
     }
     let known = told(host).unwrap_or_else(|why| panic!("unitward reports --json: {why}"));
-    let known: BTreeSet<_> = known.iter().filter_map(|entry| entry["invocation"].as_str()).collect();
-    assert!(deaths.iter().all(|death| known.contains(death.run.as_str())), "the history knows them, too");
+    let known: BTreeSet<_> = known
+        .iter()
+        .filter_map(|entry| entry["invocation"].as_str())
+        .collect();
+    assert!(
+        deaths
+            .iter()
+            .all(|death| known.contains(death.run.as_str())),
+        "the history knows them, too"
+    );
     // They have been told now, and a second start tells nothing again.
     host.run(&["systemctl", "restart", "unitwardd"]);
     reports.assert_no_more_within(QUIET);

@@ -17,7 +17,10 @@ fn mark(ward: &str) -> String {
 fn guard_weak(host: &Host, name: &str, unit: &str) {
     host.write(&format!("/etc/systemd/system/{name}.service"), unit);
     let limit = "[Recovery]\nDeathLimit=3\nMaxDelaySec=0\n[OnLimit]\nLog=limit\n";
-    host.write(&format!("/etc/unitward/{name}.ward"), &format!("[Ward]\nUnit={name}.service\n{limit}"));
+    host.write(
+        &format!("/etc/unitward/{name}.ward"),
+        &format!("[Ward]\nUnit={name}.service\n{limit}"),
+    );
 }
 
 /// Waits until the ward is excluded and its unit down, and looks at what has been done for that.
@@ -25,10 +28,19 @@ fn guard_weak(host: &Host, name: &str, unit: &str) {
 fn wait_for_exclusion(host: &Host, name: &str) {
     host.wait_for("the exclusion", || host.has(&mark(name)).then_some(()));
     host.wait_for_property(name, "ActiveState", "failed");
-    host.wait_for("quiet", || host.sh("systemctl list-jobs --no-legend").is_empty().then_some(()));
+    host.wait_for("quiet", || {
+        host.sh("systemctl list-jobs --no-legend")
+            .is_empty()
+            .then_some(())
+    });
     let said = host.journal(&["-o", "cat", "-t", "unitward-step"]);
     assert_eq!(said.matches("died more than 3 times").count(), 1, "{said}");
-    assert!(said.contains(&format!("leaving it down until \"unitward readmit {name}\".")), "{said}");
+    assert!(
+        said.contains(&format!(
+            "leaving it down until \"unitward readmit {name}\"."
+        )),
+        "{said}"
+    );
 }
 
 /// Readmits the ward, mended, and looks at what is up then.
@@ -36,7 +48,10 @@ fn wait_for_exclusion(host: &Host, name: &str) {
 fn readmit_mended(host: &Host, name: &str, trigger: Option<&str>) {
     host.write("/run/mended", "");
     let said = host.sh(&format!("unitward readmit {name}"));
-    assert_eq!(said.trim_end(), format!("{name} is readmitted: {name}.service is up."));
+    assert_eq!(
+        said.trim_end(),
+        format!("{name} is readmitted: {name}.service is up.")
+    );
     for unit in trigger.into_iter().chain([name]) {
         assert_eq!(host.systemctl_show(unit, "ActiveState"), "active", "{unit}");
     }
@@ -47,9 +62,14 @@ fn readmit_mended(host: &Host, name: &str, trigger: Option<&str>) {
 #[track_caller]
 fn wait_for_refusal(host: &Host, unit: &str) {
     host.wait_for("the refusal", || {
-        host.journal(&["-o", "cat", "-u", unit]).contains("unmet condition check").then_some(())
+        host.journal(&["-o", "cat", "-u", unit])
+            .contains("unmet condition check")
+            .then_some(())
     });
-    assert!(matches!(host.systemctl_show(unit, "ActiveState").as_str(), "inactive" | "failed"));
+    assert!(matches!(
+        host.systemctl_show(unit, "ActiveState").as_str(),
+        "inactive" | "failed"
+    ));
 }
 
 /// Connects as nobody and waits for nothing.

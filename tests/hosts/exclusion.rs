@@ -10,7 +10,12 @@ const MARK: &str = "/run/unitward/wards/web/excluded.json";
 /// What a command says, on both outputs, and its exit status.
 fn say(host: &Host, command: &str) -> (i32, String) {
     let output = host.try_run(&["sh", "-c", &format!("{command} 2>&1")]);
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 #[track_caller]
@@ -18,14 +23,23 @@ fn exclude(host: &Host) {
     let (code, said) = say(host, "unitward exclude web --reason 'it eats the disk'");
     let sentence = "web is excluded: web.service is down until \"unitward readmit web\".";
     assert_eq!((code, said.as_str()), (0, sentence));
-    assert!(matches!(host.systemctl_show("web", "ActiveState").as_str(), "inactive" | "failed"));
+    assert!(matches!(
+        host.systemctl_show("web", "ActiveState").as_str(),
+        "inactive" | "failed"
+    ));
     let mark = host.read(MARK);
-    assert!(mark.contains("\"by\":\"hand\"") && mark.contains("it eats the disk"), "{mark}");
+    assert!(
+        mark.contains("\"by\":\"hand\"") && mark.contains("it eats the disk"),
+        "{mark}"
+    );
 }
 
 #[track_caller]
 fn readmit(host: &Host) {
-    assert_eq!(say(host, "unitward readmit web"), (0, "web is readmitted: web.service is up.".to_owned()));
+    assert_eq!(
+        say(host, "unitward readmit web"),
+        (0, "web is readmitted: web.service is up.".to_owned())
+    );
     assert_eq!(host.systemctl_show("web", "ActiveState"), "active");
     assert!(!host.has(MARK));
 }

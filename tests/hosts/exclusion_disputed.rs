@@ -17,7 +17,9 @@ fn say(host: &Host, command: &str) -> (i32, String) {
 
 /// The same of one that goes on meanwhile.
 fn begin(host: &Host, command: &str) -> Child {
-    host.inside(&["timeout", "60", "sh", "-c", &format!("{command} 2>&1")]).spawn().unwrap()
+    host.inside(&["timeout", "60", "sh", "-c", &format!("{command} 2>&1")])
+        .spawn()
+        .unwrap()
 }
 
 fn end(begun: Child) -> (i32, String) {
@@ -25,13 +27,20 @@ fn end(begun: Child) -> (i32, String) {
 }
 
 fn read(output: &Output) -> (i32, String) {
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 /// Waits until the unit's held command runs.
 #[track_caller]
 fn wait_until_held(host: &Host) {
-    host.wait_for("the command that is held", || host.has("/run/held").then_some(()));
+    host.wait_for("the command that is held", || {
+        host.has("/run/held").then_some(())
+    });
 }
 
 on_both! {

@@ -10,7 +10,12 @@ fn adopt(host: &Host, name: &str, own: &str, ward: &str) {
         &format!("/etc/systemd/system/{name}.service"),
         &format!("[Service]\nExecStart=/bin/sleep infinity\nRestart=always\nRestartSec=0\n{own}"),
     );
-    guard(host, name, name, &format!("[Ward]\nUnit={name}.service\n{ward}"));
+    guard(
+        host,
+        name,
+        name,
+        &format!("[Ward]\nUnit={name}.service\n{ward}"),
+    );
 }
 
 on_all! {

@@ -21,7 +21,10 @@ fn victim(host: &Host) {
 
 fn assert_has_backtrace(report: &Value) {
     let backtrace = report["backtrace"].as_str().unwrap_or_default();
-    assert!(backtrace.contains(": descend 0x") && backtrace.contains(": main 0x"), "{report}");
+    assert!(
+        backtrace.contains(": descend 0x") && backtrace.contains(": main 0x"),
+        "{report}"
+    );
 }
 
 on_both! {

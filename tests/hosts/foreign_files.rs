@@ -10,7 +10,9 @@ const LIMIT: &str = "[Recovery]\nDeathLimit=1\nMaxDelaySec=0\n";
 fn wait_for_end_of(host: &Host, service: &str) {
     let finished = format!("Finished {service}");
     host.wait_for_within(Duration::from_secs(30), service, || {
-        host.journal(&["-o", "cat", "-u", service]).contains(&finished).then_some(())
+        host.journal(&["-o", "cat", "-u", service])
+            .contains(&finished)
+            .then_some(())
     });
 }
 

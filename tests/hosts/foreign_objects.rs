@@ -11,12 +11,27 @@ use std::time::Duration;
 /// Compiles a source of `programs` for the host, which has no compiler.
 pub(crate) fn compile(host: &Host, source: &str, arguments: &[&str], path: &str) {
     let made = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts/programs").join(source);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/hosts/programs")
+        .join(source);
     let mut compiler = Command::new("cc");
-    compiler.args(["-O1", "-fno-optimize-sibling-calls", "-o"]).arg(&made).arg(source).args(arguments);
-    let compiled = compiler.status().unwrap_or_else(|error| panic!("failed to run {compiler:?}: {error}"));
+    compiler
+        .args(["-O1", "-fno-optimize-sibling-calls", "-o"])
+        .arg(&made)
+        .arg(source)
+        .args(arguments);
+    let compiled = compiler
+        .status()
+        .unwrap_or_else(|error| panic!("failed to run {compiler:?}: {error}"));
     assert!(compiled.success(), "{compiler:?}");
-    host.write_mode(path, &std::fs::read(&made).unwrap(), Access { mode: 0o755, uid: 0 });
+    host.write_mode(
+        path,
+        &std::fs::read(&made).unwrap(),
+        Access {
+            mode: 0o755,
+            uid: 0,
+        },
+    );
 }
 
 /// Notes what is to be seen of the process that reads objects as soon as there is one that is confined: it gets stuck with an
@@ -31,23 +46,52 @@ tr '\\0' '\\n' </proc/$pid/environ";
 /// What was noted, of whichever service the process belongs to.
 fn assert_is_confined(noted: &str) {
     let value = |key: &str| {
-        let line = noted.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("{key} in {noted}"));
-        line[key.len()..].split_whitespace().collect::<Vec<_>>().join(" ")
+        let line = noted
+            .lines()
+            .find(|line| line.starts_with(key))
+            .unwrap_or_else(|| panic!("{key} in {noted}"));
+        line[key.len()..]
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     for key in ["CapInh:", "CapPrm:", "CapEff:"] {
         assert_eq!(value(key), "0000000000000000", "{noted}");
     }
-    assert_eq!((value("NoNewPrivs:"), value("Seccomp:")), ("1".into(), "2".into()));
+    assert_eq!(
+        (value("NoNewPrivs:"), value("Seccomp:")),
+        ("1".into(), "2".into())
+    );
     assert_eq!(value("Max core file size"), "0 0 bytes");
     assert_eq!(value("Max address space"), "268435456 268435456 bytes");
-    let open: Vec<_> = noted.lines().filter_map(|line| line.split_once(" -> ")).map(|(_, target)| target).collect();
+    let open: Vec<_> = noted
+        .lines()
+        .filter_map(|line| line.split_once(" -> "))
+        .map(|(_, target)| target)
+        .collect();
     let (input, rest) = open.split_first().expect("it has a socket");
     assert!(input.starts_with("socket:"), "{noted}");
-    let is_known = |file: &&str| *file == "/dev/null" || file.starts_with("/opt/") || file.starts_with("/usr/lib/");
+    let is_known = |file: &&str| {
+        *file == "/dev/null" || file.starts_with("/opt/") || file.starts_with("/usr/lib/")
+    };
     assert!(rest.iter().all(is_known), "{noted}");
-    let environment: Vec<_> = noted.lines().skip_while(|line| !line.starts_with("Max open files")).skip(1).collect();
-    let environment: Vec<_> = environment.into_iter().filter(|line| line.contains('=')).collect();
-    assert_eq!(environment, ["LC_ALL=C", &format!("PATH={}", unitward::core::environment::PATH)], "{noted}");
+    let environment: Vec<_> = noted
+        .lines()
+        .skip_while(|line| !line.starts_with("Max open files"))
+        .skip(1)
+        .collect();
+    let environment: Vec<_> = environment
+        .into_iter()
+        .filter(|line| line.contains('='))
+        .collect();
+    assert_eq!(
+        environment,
+        [
+            "LC_ALL=C",
+            &format!("PATH={}", unitward::core::environment::PATH)
+        ],
+        "{noted}"
+    );
 }
 
 on_both! {

@@ -6,7 +6,14 @@ use crate::report::{guard, kill, wait_for_restart};
 use serde_json::Value;
 
 /// Turns the rest of a line round; ends one; tells a terminal to clear itself; is not seen.
-const HIDDEN: [char; 6] = ['\u{202e}', '\u{2028}', '\u{9b}', '\u{1b}', '\u{200b}', '\u{e0041}'];
+const HIDDEN: [char; 6] = [
+    '\u{202e}',
+    '\u{2028}',
+    '\u{9b}',
+    '\u{1b}',
+    '\u{200b}',
+    '\u{e0041}',
+];
 
 fn assert_safe(what: &str, said: &str) {
     assert!(!said.contains(HIDDEN), "{what}: {said:?}");

@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-const TOUGH: &str = "[Service]\nExecStart=sleep infinity\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n";
+const TOUGH: &str =
+    "[Service]\nExecStart=sleep infinity\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n";
 const HISTORY: &str = "/var/lib/unitward/reports.db";
 /// Enough for the daemon to come back to the broker.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,7 +30,12 @@ fn on_a_small_disk(host: &Host) {
 
 fn fill(host: &Host) {
     host.sh("dd if=/dev/zero of=/var/lib/unitward/ballast bs=4k 2>/dev/null || true");
-    assert!(host.sh("df --output=avail /var/lib/unitward | tail -1").trim() == "0", "the disk is full");
+    assert!(
+        host.sh("df --output=avail /var/lib/unitward | tail -1")
+            .trim()
+            == "0",
+        "the disk is full"
+    );
 }
 
 fn make_room(host: &Host) {
@@ -39,20 +45,30 @@ fn make_room(host: &Host) {
 /// What the daemon said of a full disk.
 fn complaints(host: &Host) -> Vec<String> {
     let entries = host.journal_json(&["-u", "unitwardd", "_COMM=unitwardd"]);
-    let said = entries.iter().filter_map(|entry| entry["MESSAGE"].as_str().map(str::to_owned));
-    said.filter(|message| message.contains("kept in memory until they can be stored")).collect()
+    let said = entries
+        .iter()
+        .filter_map(|entry| entry["MESSAGE"].as_str().map(str::to_owned));
+    said.filter(|message| message.contains("kept in memory until they can be stored"))
+        .collect()
 }
 
 /// The runs of which the history knows.
 fn remembered(host: &Host) -> BTreeSet<String> {
     let entries = told(host).unwrap_or_else(|why| panic!("unitward reports --json: {why}"));
-    entries.iter().filter_map(|entry| entry["invocation"].as_str().map(str::to_owned)).collect()
+    entries
+        .iter()
+        .filter_map(|entry| entry["invocation"].as_str().map(str::to_owned))
+        .collect()
 }
 
 fn wait_until_remembered(host: &Host, runs: &[String]) {
     host.wait_for("the history to know them", || {
         let known = told(host).ok()?;
-        let knows = |run: &String| known.iter().any(|entry| entry["invocation"] == run.as_str());
+        let knows = |run: &String| {
+            known
+                .iter()
+                .any(|entry| entry["invocation"] == run.as_str())
+        };
         runs.iter().all(knows).then_some(())
     });
 }
@@ -75,15 +91,24 @@ enum Noticed {
 fn must_be_set_aside(host: &Host, way: &str) {
     let what = format!("the file that was {way} to be set aside");
     let aside = host.wait_for(&what, || set_aside(host).pop());
-    let run = format!("_SYSTEMD_INVOCATION_ID={}", host.systemctl_show("unitwardd", "InvocationID"));
-    host.wait_for("a word about it", || host.journal(&["-o", "cat", &run]).contains(&aside).then_some(()));
+    let run = format!(
+        "_SYSTEMD_INVOCATION_ID={}",
+        host.systemctl_show("unitwardd", "InvocationID")
+    );
+    host.wait_for("a word about it", || {
+        host.journal(&["-o", "cat", &run])
+            .contains(&aside)
+            .then_some(())
+    });
     assert_eq!(set_aside(host).len(), 1, "{way}: one copy is kept");
 }
 
 /// Files that were set aside.
 fn set_aside(host: &Host) -> Vec<String> {
     let listed = host.sh(&format!("ls {HISTORY}.damaged-* 2>/dev/null || true"));
-    let whole = listed.lines().filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"));
+    let whole = listed
+        .lines()
+        .filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"));
     whole.map(str::to_owned).collect()
 }
 

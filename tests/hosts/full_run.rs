@@ -18,7 +18,10 @@ fn fill(host: &Host) {
 /// Waits until the run has lasted longer than the interval of the limit.
 fn outlast(host: &Host) {
     host.wait_for("more than a second", || {
-        let since: f64 = host.systemctl_show("web", "ActiveEnterTimestampMonotonic").parse().ok()?;
+        let since: f64 = host
+            .systemctl_show("web", "ActiveEnterTimestampMonotonic")
+            .parse()
+            .ok()?;
         let now: f64 = host.read("/proc/uptime").split(' ').next()?.parse().ok()?;
         (now - since / 1e6 > 1.2).then_some(())
     });

@@ -15,7 +15,10 @@ fn guard(host: &Host, arguments: &[&str]) -> (String, String, Option<i32>) {
 #[track_caller]
 fn refused(host: &Host, unit: &str, why: &str) {
     let (out, beside, status) = guard(host, &[unit]);
-    assert!(status == Some(1) && out.is_empty() && beside.contains(why), "{unit}: {status:?} {out}{beside}");
+    assert!(
+        status == Some(1) && out.is_empty() && beside.contains(why),
+        "{unit}: {status:?} {out}{beside}"
+    );
 }
 
 fn unit(host: &Host, name: &str, text: &str) {

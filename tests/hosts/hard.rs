@@ -10,7 +10,8 @@ fn gives_up(host: &Host, unit: &str) -> u32 {
     host.wait_for("the end of the restarts", || {
         // Before its first start it is down, too.
         let [state, run, job] = host.systemctl_shows(unit, ["ActiveState", "InvocationID", "Job"]);
-        (matches!(state.as_str(), "failed" | "inactive") && !run.is_empty() && job.is_empty()).then_some(())
+        (matches!(state.as_str(), "failed" | "inactive") && !run.is_empty() && job.is_empty())
+            .then_some(())
     });
     host.systemctl_show(unit, "NRestarts").parse().unwrap()
 }

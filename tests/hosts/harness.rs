@@ -97,10 +97,16 @@ on_both! {
 
 fn unified_group(process: &Path) -> Option<String> {
     let groups = fs::read_to_string(process.join("cgroup")).ok()?;
-    groups.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
+    groups
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
+        .map(str::to_owned)
 }
 
 fn processes_under(group: &str) -> usize {
     let entries = fs::read_dir("/proc").expect("procfs is mounted").flatten();
-    entries.filter_map(|entry| unified_group(&entry.path())).filter(|other| other.starts_with(group)).count()
+    entries
+        .filter_map(|entry| unified_group(&entry.path()))
+        .filter(|other| other.starts_with(group))
+        .count()
 }

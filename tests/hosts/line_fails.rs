@@ -9,7 +9,11 @@ const OWN: &str = "ExecStartPost=/bin/sh -c 'echo $$$$ >/run/line; sleep 0.2; ex
 
 fn check(host: &Host, report: &Value, reason: &str) {
     assert_eq!(report["reason"], reason, "{report}");
-    assert_eq!(report["pid"], host.read("/run/line").trim(), "the line's: {report}");
+    assert_eq!(
+        report["pid"],
+        host.read("/run/line").trim(),
+        "the line's: {report}"
+    );
 }
 
 on_both! {

@@ -14,12 +14,19 @@ fn set_up(host: &Host, service: &str, steps: &str) -> String {
         "/usr/local/bin/held",
         "#!/bin/sh\necho $$ >/run/at-$1\nuntil [ -e /run/go-$1 ]; do sleep 0.02; done\n",
     );
-    guard(host, "web", "web", &format!("[Service]\n{service}ExecStart=/bin/sleep infinity\n{steps}"));
+    guard(
+        host,
+        "web",
+        "web",
+        &format!("[Service]\n{service}ExecStart=/bin/sleep infinity\n{steps}"),
+    );
     kill(host, "web").1
 }
 
 fn wait_for_step(host: &Host, step: &str) {
-    host.wait_for(&format!("step {step}"), || host.has(&format!("/run/at-{step}")).then_some(()));
+    host.wait_for(&format!("step {step}"), || {
+        host.has(&format!("/run/at-{step}")).then_some(())
+    });
 }
 
 fn json(host: &Host, command: &str) -> Value {
@@ -28,12 +35,19 @@ fn json(host: &Host, command: &str) -> Value {
 
 /// The results on record of the run that was begun last: `step status`.
 fn results(host: &Host) -> Vec<String> {
-    let record = host.sh("cat /run/unitward/wards/web/runs/$(cat /run/unitward/wards/web/current).json");
+    let record =
+        host.sh("cat /run/unitward/wards/web/runs/$(cat /run/unitward/wards/web/current).json");
     let record: Value = serde_json::from_str(&record).expect("JSON");
     let results = record["results"].as_array().expect("an array");
     results
         .iter()
-        .map(|result| format!("{} {}", result["step"].as_str().unwrap_or_default(), result["status"]))
+        .map(|result| {
+            format!(
+                "{} {}",
+                result["step"].as_str().unwrap_or_default(),
+                result["status"]
+            )
+        })
         .collect()
 }
 

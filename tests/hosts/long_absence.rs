@@ -27,8 +27,7 @@ const WINDOW: usize = 512 + FLAPPING * 16;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `flap NAME`: says which run it is and dies, until it is enough.
-const FLAP: &str =
-    "#!/bin/sh\n[ -e /run/enough ] && exec sleep infinity\necho \"$INVOCATION_ID\" >>\"/var/log/flaps/$1\"\nexit 3\n";
+const FLAP: &str = "#!/bin/sh\n[ -e /run/enough ] && exec sleep infinity\necho \"$INVOCATION_ID\" >>\"/var/log/flaps/$1\"\nexit 3\n";
 
 fn wanted() -> usize {
     let text = std::env::var("UNITWARD_ABSENCE_CRASHES").unwrap_or_else(|_| "3000".into());
@@ -37,10 +36,22 @@ fn wanted() -> usize {
 
 /// The runs that died, by ward, in their order.
 fn died(host: &Host) -> BTreeMap<String, Vec<String>> {
-    let logs = fs::read_dir(host.path("/var/log/flaps")).expect("the host is up").flatten();
+    let logs = fs::read_dir(host.path("/var/log/flaps"))
+        .expect("the host is up")
+        .flatten();
     let log = |path: std::path::PathBuf| {
-        let lines = fs::read_to_string(&path).expect("the host is up").lines().map(str::to_owned).collect();
-        (path.file_name().expect("a file").to_string_lossy().into_owned(), lines)
+        let lines = fs::read_to_string(&path)
+            .expect("the host is up")
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        (
+            path.file_name()
+                .expect("a file")
+                .to_string_lossy()
+                .into_owned(),
+            lines,
+        )
     };
     logs.map(|entry| log(entry.path())).collect()
 }
@@ -51,7 +62,10 @@ fn count(died: &BTreeMap<String, Vec<String>>) -> usize {
 
 /// A broker that keeps all it is given for the subscriber, and the daemon pointed at it.
 fn far_cloud(host: &Host) -> Subscriber {
-    host.write("/etc/mosquitto/conf.d/all.conf", "max_queued_messages 0\nmax_inflight_messages 1000\n");
+    host.write(
+        "/etc/mosquitto/conf.d/all.conf",
+        "max_queued_messages 0\nmax_inflight_messages 1000\n",
+    );
     host.sh("systemctl restart mosquitto");
     let reports = host.subscribe_durably("witness", &["Crash/Reports"]);
     host.write(
@@ -79,7 +93,10 @@ fn settle(host: &Host) {
 /// Bytes that the history takes on the disk.
 fn use_of_disk(host: &Host) -> u64 {
     let sizes = host.sh("stat --format=%s /var/lib/unitward/reports.db*");
-    sizes.lines().map(|line| line.parse::<u64>().expect("a size")).sum()
+    sizes
+        .lines()
+        .map(|line| line.parse::<u64>().expect("a size"))
+        .sum()
 }
 
 /// Each of these runs is in the history, and none twice.
@@ -90,26 +107,44 @@ fn must_be_remembered(host: &Host, died: &BTreeMap<String, Vec<String>>) {
     let complete = || {
         let told = told(host).unwrap_or_default();
         entries = told.len();
-        known = told.iter().filter_map(|entry| entry["invocation"].as_str().map(str::to_owned)).collect();
+        known = told
+            .iter()
+            .filter_map(|entry| entry["invocation"].as_str().map(str::to_owned))
+            .collect();
         all.is_subset(&known).then_some(())
     };
     let begun = Instant::now();
     if host.comes_true_within(PATIENCE, complete) {
-        println!("all of them in the history after {:.1} s more", begun.elapsed().as_secs_f64());
-        assert_eq!((entries, known.len()), (all.len(), all.len()), "none is in the history twice, and no other");
+        println!(
+            "all of them in the history after {:.1} s more",
+            begun.elapsed().as_secs_f64()
+        );
+        assert_eq!(
+            (entries, known.len()),
+            (all.len(), all.len()),
+            "none is in the history twice, and no other"
+        );
         return;
     }
     let missing = |runs: &Vec<String>| runs.iter().filter(|run| !known.contains(*run)).count();
-    let by_ward: Vec<_> =
-        died.iter().map(|(ward, runs)| format!("{ward}: {} of {}", missing(runs), runs.len())).collect();
+    let by_ward: Vec<_> = died
+        .iter()
+        .map(|(ward, runs)| format!("{ward}: {} of {}", missing(runs), runs.len()))
+        .collect();
     let said = host.sh("journalctl -q -u unitwardd -o short-monotonic | grep -Ev 'crashed|recovery from' | tail -30");
-    panic!("{} of {} are not in the history, by ward {by_ward:?}\n{said}", all.difference(&known).count(), all.len());
+    panic!(
+        "{} of {} are not in the history, by ward {by_ward:?}\n{said}",
+        all.difference(&known).count(),
+        all.len()
+    );
 }
 
 /// Lets the wards flap until there were enough crashes, and gives the most memory that the daemon had meanwhile.
 fn flap(host: &Host) -> u64 {
     let begun = Instant::now();
-    host.sh(&format!("systemctl start --no-block flap-{{1..{FLAPPING}}}"));
+    host.sh(&format!(
+        "systemctl start --no-block flap-{{1..{FLAPPING}}}"
+    ));
     let (mut most, wanted) = (0, wanted());
     host.wait_for_within(ENOUGH, &format!("{wanted} crashes"), || {
         most = most.max(anonymous(host));
@@ -118,10 +153,15 @@ fn flap(host: &Host) -> u64 {
     });
     host.sh("touch /run/enough");
     host.wait_for("the end of the flapping", || {
-        let running = host.sh("systemctl list-units --state=running --plain --no-legend 'flap-*' | wc -l");
+        let running =
+            host.sh("systemctl list-units --state=running --plain --no-legend 'flap-*' | wc -l");
         (running == FLAPPING.to_string()).then_some(())
     });
-    println!("{} crashes in {:.1} s", count(&died(host)), begun.elapsed().as_secs_f64());
+    println!(
+        "{} crashes in {:.1} s",
+        count(&died(host)),
+        begun.elapsed().as_secs_f64()
+    );
     most.max(anonymous(host))
 }
 
@@ -132,18 +172,27 @@ fn die_amid_the_backlog(host: &Host, reports: &Subscriber) -> (String, usize) {
     host.signal(daemon, Signal::STOP);
     let before = reports.subscriptions();
     host.sh("systemctl start mosquitto");
-    host.wait_for("the subscriber's return", || (reports.subscriptions() > before).then_some(()));
+    host.wait_for("the subscriber's return", || {
+        (reports.subscriptions() > before).then_some(())
+    });
     host.signal(daemon, Signal::CONT);
     let broker = host.outer_pid(&host.systemctl_show("mosquitto", "MainPID"));
     let begun = Instant::now();
     while reports.count() == 0 {
-        assert!(begun.elapsed() < ENOUGH, "nothing of the backlog came within {ENOUGH:?}");
+        assert!(
+            begun.elapsed() < ENOUGH,
+            "nothing of the backlog came within {ENOUGH:?}"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
     host.signal(broker, Signal::STOP);
     let (pid, run) = kill(host, "fresh");
     host.wait_for("the fresh crash in the history", || {
-        told(host).ok()?.iter().any(|entry| entry["invocation"] == run.as_str()).then_some(())
+        told(host)
+            .ok()?
+            .iter()
+            .any(|entry| entry["invocation"] == run.as_str())
+            .then_some(())
     });
     reports.wait_for_silence(Duration::from_millis(200));
     let done = reports.count();
@@ -155,8 +204,14 @@ fn die_amid_the_backlog(host: &Host, reports: &Subscriber) -> (String, usize) {
 fn told_by_ward(reports: &Subscriber) -> BTreeMap<String, Vec<String>> {
     let mut by_ward: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for message in reports.received() {
-        let name = message.json()["name"].as_str().expect("a string").to_owned();
-        let id = message.user_property("report-id").expect("an id").to_owned();
+        let name = message.json()["name"]
+            .as_str()
+            .expect("a string")
+            .to_owned();
+        let id = message
+            .user_property("report-id")
+            .expect("an id")
+            .to_owned();
         by_ward.entry(name).or_default().push(id);
     }
     by_ward

@@ -1,6 +1,9 @@
 //! All tests that need a host, in one program: it boots several at once.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 #[path = "../host/mod.rs"]
 mod host;

@@ -16,7 +16,9 @@ fn follow(host: &Host, page: &str) -> Vec<String> {
     for block in page::blocks(page) {
         match block {
             Block::File { case, path, text } if case.is_empty() => host.write(&path, &text),
-            Block::Commands(commands) => println!("{page}\n{commands}\n{}", type_in(host, &commands)),
+            Block::Commands(commands) => {
+                println!("{page}\n{commands}\n{}", type_in(host, &commands))
+            }
             Block::Beside(commands) => {
                 open_terminal(host, terminals, &commands);
                 terminals += 1;
@@ -24,7 +26,9 @@ fn follow(host: &Host, page: &str) -> Vec<String> {
             Block::File { .. } | Block::Shown { .. } => {}
         }
     }
-    let came = (0..terminals).map(|terminal| what_came(host, terminal)).collect();
+    let came = (0..terminals)
+        .map(|terminal| what_came(host, terminal))
+        .collect();
     println!("{page}: {:.1} s", begun.elapsed().as_secs_f64());
     came
 }
@@ -32,7 +36,8 @@ fn follow(host: &Host, page: &str) -> Vec<String> {
 #[track_caller]
 fn type_in(host: &Host, commands: &str) -> String {
     let output = host.try_run(&["bash", "-e", "-c", &format!("cd /root\n{commands}")]);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{commands}\n{said}");
     said
 }
@@ -41,10 +46,17 @@ fn type_in(host: &Host, commands: &str) -> String {
 #[track_caller]
 fn open_terminal(host: &Host, number: usize, commands: &str) {
     let talkative = commands.replace("mosquitto_sub ", "stdbuf --output=L mosquitto_sub -d ");
-    host.script(&format!("/root/terminal-{number}"), &format!("#!/bin/bash\n{talkative}\n"));
-    host.sh(&format!("setsid /root/terminal-{number} </dev/null >/root/said-{number} 2>&1 &"));
+    host.script(
+        &format!("/root/terminal-{number}"),
+        &format!("#!/bin/bash\n{talkative}\n"),
+    );
+    host.sh(&format!(
+        "setsid /root/terminal-{number} </dev/null >/root/said-{number} 2>&1 &"
+    ));
     let said = format!("/root/said-{number}");
-    host.wait_for("the subscription", || host.read(&said).contains("Subscribed").then_some(()));
+    host.wait_for("the subscription", || {
+        host.read(&said).contains("Subscribed").then_some(())
+    });
 }
 
 #[track_caller]
@@ -52,7 +64,10 @@ fn what_came(host: &Host, number: usize) -> String {
     let said = format!("/root/said-{number}");
     host.wait_for("what the other terminal waits for", || {
         let lines = host.read(&said);
-        lines.lines().find(|line| line.contains("\"nodeId\"")).map(str::to_owned)
+        lines
+            .lines()
+            .find(|line| line.contains("\"nodeId\""))
+            .map(str::to_owned)
     })
 }
 
@@ -62,8 +77,14 @@ fn start_nginx(host: &Host) {
 }
 
 fn guard_web(host: &Host) {
-    host.write("/etc/unitward/web.ward", "[Service]\nExecStart=/usr/bin/sleep infinity\nRestart=always\n");
-    host.write("/etc/unitward/unitward.conf", "[MQTT]\nBroker=mqtt://127.0.0.1\n");
+    host.write(
+        "/etc/unitward/web.ward",
+        "[Service]\nExecStart=/usr/bin/sleep infinity\nRestart=always\n",
+    );
+    host.write(
+        "/etc/unitward/unitward.conf",
+        "[MQTT]\nBroker=mqtt://127.0.0.1\n",
+    );
     host.sh("systemctl daemon-reload; systemctl start web");
 }
 

@@ -48,7 +48,11 @@ fn examine(host: &Host, daemon: &Daemon) -> Vec<Verdict> {
 
 #[track_caller]
 fn must_be_sound(rows: &[String]) {
-    let faults: Vec<_> = rows.iter().filter(|row| row.contains(table::FAULT)).map(String::as_str).collect();
+    let faults: Vec<_> = rows
+        .iter()
+        .filter(|row| row.contains(table::FAULT))
+        .map(String::as_str)
+        .collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
@@ -64,9 +68,13 @@ on_both! {
 
 fn all(debian: Debian, part: usize) {
     let only = env::var(ONLY).unwrap_or_default();
-    let wanted = |daemon: &Daemon| only.is_empty() || only.split(' ').any(|name| name == daemon.name());
+    let wanted =
+        |daemon: &Daemon| only.is_empty() || only.split(' ').any(|name| name == daemon.name());
     let all = daemons(debian).into_iter().filter(wanted).enumerate();
-    let chosen: Vec<_> = all.filter(|(at, _)| at % PARTS == part).map(|(_, daemon)| daemon).collect();
+    let chosen: Vec<_> = all
+        .filter(|(at, _)| at % PARTS == part)
+        .map(|(_, daemon)| daemon)
+        .collect();
     let rows = examine_all(&Host::with_matrix(debian), &chosen);
     if only.is_empty() {
         table::keep(debian, part, &rows);

@@ -20,7 +20,9 @@ fn load_state(host: &Host, unit: &str) -> String {
 /// All that `unitward check` prints, which fails where there is a mistake.
 fn complaints(host: &Host) -> String {
     let output = host.try_run(&["unitward", "check"]);
-    [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()
+    [output.stdout, output.stderr]
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .concat()
 }
 
 on_both! {
@@ -202,8 +204,14 @@ on_both! {
 
 /// A target that starts a ward which has `key` in `[Install]`.
 fn be_pulled_in(host: &Host, key: &str) {
-    host.write("/etc/unitward/web.ward", &format!("{}[Install]\n{key}=whole.target\n", ward("web")));
-    host.write("/etc/systemd/system/whole.target", "[Unit]\nDescription=whole\n");
+    host.write(
+        "/etc/unitward/web.ward",
+        &format!("{}[Install]\n{key}=whole.target\n", ward("web")),
+    );
+    host.write(
+        "/etc/systemd/system/whole.target",
+        "[Unit]\nDescription=whole\n",
+    );
     host.sh("systemctl daemon-reload; systemctl start whole.target");
     host.wait_for_property("web", "ActiveState", "active");
 }

@@ -15,7 +15,10 @@ fn wait_for_status(host: &Host, status: &str) {
 
 fn problems(host: &Host) -> Vec<String> {
     let entries = host.journal_json(&["-u", "unitwardd", CONFIGURATION]);
-    entries.iter().map(|entry| entry["MESSAGE"].as_str().unwrap_or_default().to_owned()).collect()
+    entries
+        .iter()
+        .map(|entry| entry["MESSAGE"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 on_both! {

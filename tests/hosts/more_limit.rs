@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 /// A ward `web` with these sections; `LOG x` in them stands for a step that writes x to the log.
 fn set_up(host: &Host, service: &str, sections: &str) {
-    host.script("/usr/local/bin/note", "#!/bin/sh\necho \"$*\" >>/var/log/notes\n");
+    host.script(
+        "/usr/local/bin/note",
+        "#!/bin/sh\necho \"$*\" >>/var/log/notes\n",
+    );
     let sections = sections.replace("LOG ", "Execute=/usr/local/bin/note ");
     host.write(
         "/etc/unitward/web.ward",
@@ -17,7 +20,11 @@ fn set_up(host: &Host, service: &str, sections: &str) {
 }
 
 fn notes(host: &Host) -> Vec<String> {
-    let text = if host.has("/var/log/notes") { host.read("/var/log/notes") } else { String::new() };
+    let text = if host.has("/var/log/notes") {
+        host.read("/var/log/notes")
+    } else {
+        String::new()
+    };
     text.lines().map(str::to_owned).collect()
 }
 

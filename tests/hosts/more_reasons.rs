@@ -16,7 +16,11 @@ const WAYS: [(&str, &str, &str); 10] = [
          ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'",
         "Watchdog timeout (1s)",
     ),
-    ("slow-start", "Type=notify\nTimeoutStartSec=1s\nExecStart=/bin/sleep infinity", "Start timeout (1s)"),
+    (
+        "slow-start",
+        "Type=notify\nTimeoutStartSec=1s\nExecStart=/bin/sleep infinity",
+        "Start timeout (1s)",
+    ),
     // It ends by itself when it is up, and a child does not want to go with it.
     (
         "slow-stop",
@@ -24,17 +28,37 @@ const WAYS: [(&str, &str, &str); 10] = [
          until test -e /run/stays && systemctl is-active --quiet slow-stop; do sleep 0.05; done; exit 0'",
         "Stop timeout (1s)",
     ),
-    ("long-run", "RuntimeMaxSec=1s\nExecStart=/bin/sleep infinity", "Runtime timeout (1s)"),
-    ("exits", "ExecStart=/bin/sh -c 'sleep 0.1; exit 3'", "EXIT 3"),
+    (
+        "long-run",
+        "RuntimeMaxSec=1s\nExecStart=/bin/sleep infinity",
+        "Runtime timeout (1s)",
+    ),
+    (
+        "exits",
+        "ExecStart=/bin/sh -c 'sleep 0.1; exit 3'",
+        "EXIT 3",
+    ),
     ("absent", "ExecStart=/usr/bin/not-there", "EXIT 203 (EXEC)"),
-    ("aborts", "ExecStart=/bin/sh -c 'sleep 0.1; kill -ABRT $$$$'", "SIG 6 (Aborted)"),
-    ("killed", "ExecStart=/bin/sh -c 'sleep 0.1; kill -KILL $$$$'", "SIG 9 (Killed)"),
+    (
+        "aborts",
+        "ExecStart=/bin/sh -c 'sleep 0.1; kill -ABRT $$$$'",
+        "SIG 6 (Aborted)",
+    ),
+    (
+        "killed",
+        "ExecStart=/bin/sh -c 'sleep 0.1; kill -KILL $$$$'",
+        "SIG 9 (Killed)",
+    ),
     (
         "pre-crashes",
         "ExecStartPre=/bin/sh -c 'kill -SEGV $$$$'\nExecStart=/bin/sleep infinity",
         "SIG 11 (Segmentation fault)",
     ),
-    ("not-up", "Type=forking\nTimeoutStartSec=1s\nExecStart=/bin/sleep infinity", "Start timeout (1s)"),
+    (
+        "not-up",
+        "Type=forking\nTimeoutStartSec=1s\nExecStart=/bin/sleep infinity",
+        "Start timeout (1s)",
+    ),
 ];
 
 fn ward(service: &str) -> String {
@@ -44,7 +68,10 @@ fn ward(service: &str) -> String {
 /// The one report of this name.
 fn report_of(host: &Host, reports: &Subscriber, name: &str) -> Value {
     host.wait_for(&format!("the report of {name}"), || {
-        reports.messages().into_iter().find(|report| report["name"] == name)
+        reports
+            .messages()
+            .into_iter()
+            .find(|report| report["name"] == name)
     })
 }
 
@@ -53,7 +80,9 @@ fn start_all(host: &Host) {
         host.write(&format!("/etc/unitward/{name}.ward"), &ward(service));
     }
     let names = WAYS.map(|(name, ..)| name).join(" ");
-    host.sh(&format!("systemctl daemon-reload; systemctl start --no-block {names}"));
+    host.sh(&format!(
+        "systemctl daemon-reload; systemctl start --no-block {names}"
+    ));
 }
 
 fn check_all(host: &Host, reports: &Subscriber) {
@@ -73,16 +102,24 @@ fn check_all(host: &Host, reports: &Subscriber) {
 /// the machine keeps that controller in the old hierarchy PID 1 cannot see such a kill; there the marks are set that
 /// systemd-oomd sets on a control group (`user.oomd_ooms`, `user.oomd_kill`), and PID 1 finds them when it is told of the kill.
 fn run_out_of_memory(host: &Host, name: &str) {
-    if host.read("/sys/fs/cgroup/cgroup.controllers").split_whitespace().any(|name| name == "memory") {
+    if host
+        .read("/sys/fs/cgroup/cgroup.controllers")
+        .split_whitespace()
+        .any(|name| name == "memory")
+    {
         println!("MemoryMax= and the kernel");
         let eats = "MemoryMax=20M\nMemorySwapMax=0\nExecStart=/usr/bin/perl -e '$$a = \"x\" x 200000000; sleep 60'";
         return guard(host, name, &format!("--no-block {name}"), &ward(eats));
     }
     println!("no memory controller here: the marks of systemd-oomd");
     guard(host, name, name, &ward("ExecStart=sleep infinity"));
-    let group = host.path(&format!("/sys/fs/cgroup{}", host.systemctl_show(name, "ControlGroup")));
+    let group = host.path(&format!(
+        "/sys/fs/cgroup{}",
+        host.systemctl_show(name, "ControlGroup")
+    ));
     for mark in ["user.oomd_ooms", "user.oomd_kill"] {
-        setxattr(&group, mark, b"1", XattrFlags::empty()).expect("a control group takes attributes");
+        setxattr(&group, mark, b"1", XattrFlags::empty())
+            .expect("a control group takes attributes");
     }
     host.sh(&format!("systemctl kill --signal=KILL {name}"));
 }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// A ward `web` that may die as often as it likes.
-const TOUGH: &str = "[Service]\nExecStart=sleep infinity\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n";
+const TOUGH: &str =
+    "[Service]\nExecStart=sleep infinity\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n";
 /// Enough for the daemon's back-off to come round a few times.
 const SEVERAL_TRIES: Duration = Duration::from_secs(60);
 
@@ -28,16 +29,24 @@ fn demand_a_password(host: &Host) {
 }
 
 fn set_password(host: &Host, password: &str) {
-    host.write_mode("/etc/unitward/broker.password", password.as_bytes(), Access { mode: 0o600, uid: 0 });
+    host.write_mode(
+        "/etc/unitward/broker.password",
+        password.as_bytes(),
+        Access {
+            mode: 0o600,
+            uid: 0,
+        },
+    );
 }
 
-const GATEWAY: &str =
-    "Broker=mqtt://127.0.0.1:1884\nClientId=gw\nUsername=gateway\nPasswordFile=/etc/unitward/broker.password\n";
+const GATEWAY: &str = "Broker=mqtt://127.0.0.1:1884\nClientId=gw\nUsername=gateway\nPasswordFile=/etc/unitward/broker.password\n";
 
 /// How often somebody knocked at the door with the password, as the broker tells it.
 fn tries(host: &Host) -> usize {
     let log = host.read("/var/log/mosquitto/mosquitto.log");
-    log.lines().filter(|line| line.contains(" on port 1884.")).count()
+    log.lines()
+        .filter(|line| line.contains(" on port 1884."))
+        .count()
 }
 
 /// What the present run of the daemon said about the broker being away.
@@ -56,12 +65,17 @@ fn die(host: &Host, times: usize) -> Vec<String> {
 
 fn wait_for_status(host: &Host, part: &str) {
     host.wait_for(&format!("{part:?} in the daemon's status"), || {
-        host.systemctl_show("unitwardd", "StatusText").contains(part).then_some(())
+        host.systemctl_show("unitwardd", "StatusText")
+            .contains(part)
+            .then_some(())
     });
 }
 
 fn pids(reports: &[Value]) -> Vec<String> {
-    reports.iter().map(|report| report["pid"].as_str().unwrap_or_default().to_owned()).collect()
+    reports
+        .iter()
+        .map(|report| report["pid"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 on_both! {

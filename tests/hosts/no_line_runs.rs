@@ -10,14 +10,25 @@ use std::time::Duration;
 const SETTINGS: [(&str, &str, &str); 3] = [
     ("user", "User=ghost", "EXIT 217 (USER)"),
     ("folder", "WorkingDirectory=/opt/gone", "EXIT 200 (CHDIR)"),
-    ("variables", "EnvironmentFile=/etc/gone", "Start failed (resources)"),
+    (
+        "variables",
+        "EnvironmentFile=/etc/gone",
+        "Start failed (resources)",
+    ),
 ];
-const LIMIT: &str = "[Recovery]\nDeathLimit=3\n[OnLimit]\nExecute=+/bin/sh -c 'echo limit >>/var/log/limit-%N'\n";
+const LIMIT: &str =
+    "[Recovery]\nDeathLimit=3\n[OnLimit]\nExecute=+/bin/sh -c 'echo limit >>/var/log/limit-%N'\n";
 
 fn listed(host: &Host, ward: &str) -> Value {
     let list: Value = serde_json::from_str(&host.sh("unitward list --json")).expect("JSON");
-    let wards = list["wards"].as_array().unwrap_or_else(|| panic!("{list}")).clone();
-    wards.into_iter().find(|line| line["name"] == ward).unwrap_or_else(|| panic!("{ward} in {list}"))
+    let wards = list["wards"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{list}"))
+        .clone();
+    wards
+        .into_iter()
+        .find(|line| line["name"] == ward)
+        .unwrap_or_else(|| panic!("{ward} in {list}"))
 }
 
 /// Waits until the ward is excluded; nothing of it goes on then.
@@ -32,24 +43,43 @@ fn wait_for_exclusion(host: &Host, ward: &str) {
 fn reasons(host: &Host, ward: &str) -> Vec<String> {
     let told = told(host).unwrap_or_else(|why| panic!("{why}"));
     let mine = told.iter().filter(|death| death["ward"] == ward);
-    mine.map(|death| death["reason"].as_str().expect("a reason").to_owned()).collect()
+    mine.map(|death| death["reason"].as_str().expect("a reason").to_owned())
+        .collect()
 }
 
 fn runs(host: &Host, ward: &str) -> Vec<Value> {
-    let files = host.sh(&format!("cat /run/unitward/wards/{ward}/runs/*.json | sed 's/}}{{/}}\\n{{/g'"));
-    let runs = files.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let files = host.sh(&format!(
+        "cat /run/unitward/wards/{ward}/runs/*.json | sed 's/}}{{/}}\\n{{/g'"
+    ));
+    let runs = files
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     runs.filter(|run| run["start"] != "condition").collect()
 }
 
 fn check_given_up(host: &Host, ward: &str, reason: &str) {
     wait_for_exclusion(host, ward);
     // On a busy machine one more start may come before systemd has carried out the stop; it is reported and does not count.
-    host.wait_for("the reports", || (reasons(host, ward).len() >= 4).then_some(()));
-    assert!(reasons(host, ward).iter().all(|told| told == reason), "{ward}: {:?}", reasons(host, ward));
+    host.wait_for("the reports", || {
+        (reasons(host, ward).len() >= 4).then_some(())
+    });
+    assert!(
+        reasons(host, ward).iter().all(|told| told == reason),
+        "{ward}: {:?}",
+        reasons(host, ward)
+    );
     let runs = runs(host, ward);
     assert_eq!(runs.len(), 4, "{ward}: {runs:?}");
-    assert_eq!(runs.iter().filter(|run| run["end"]["limit_reached"] == true).count(), 1, "{ward}: {runs:?}");
-    host.wait_for("the [OnLimit] steps", || host.has(&format!("/var/log/limit-{ward}")).then_some(()));
+    assert_eq!(
+        runs.iter()
+            .filter(|run| run["end"]["limit_reached"] == true)
+            .count(),
+        1,
+        "{ward}: {runs:?}"
+    );
+    host.wait_for("the [OnLimit] steps", || {
+        host.has(&format!("/var/log/limit-{ward}")).then_some(())
+    });
 }
 
 on_both! {

@@ -15,7 +15,14 @@ fn with_a_running_ward(host: &Host) -> String {
 }
 
 fn reinstall(host: &Host) {
-    host.write_mode("/root/unitward.deb", &std::fs::read(package("unitward")).unwrap(), Access { mode: 0o644, uid: 0 });
+    host.write_mode(
+        "/root/unitward.deb",
+        &std::fs::read(package("unitward")).unwrap(),
+        Access {
+            mode: 0o644,
+            uid: 0,
+        },
+    );
     host.run(&["dpkg", "--install", "/root/unitward.deb"]);
 }
 

@@ -10,14 +10,20 @@ const WARD: &str = "[Service]\nExecStart=/usr/bin/sleep infinity\n";
 fn plan(host: &Host, arguments: &[&str]) -> (String, Option<i32>) {
     let output = host.try_run(&[&["unitward", "plan"], arguments].concat());
     let text = [output.stdout, output.stderr].concat();
-    (String::from_utf8_lossy(&text).into_owned(), output.status.code())
+    (
+        String::from_utf8_lossy(&text).into_owned(),
+        output.status.code(),
+    )
 }
 
 /// Numbered lines, whole.
 fn numbered(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for line in text.lines() {
-        let is_number = line.trim_start().split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+        let is_number = line
+            .trim_start()
+            .split_once(". ")
+            .is_some_and(|(number, _)| number.parse::<u32>().is_ok());
         if is_number {
             found.push(line.trim().to_owned());
         } else if let Some(last) = found.last_mut().filter(|_| line.starts_with("      ")) {

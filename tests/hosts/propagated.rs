@@ -9,7 +9,10 @@ const QUIET: Duration = Duration::from_secs(3);
 const BY_HAND: &str = "OpenSync restarted by systemctl";
 
 fn set_up(host: &Host, unit: &str) {
-    host.write("/etc/unitward/os.stack", &format!("[Stack]\nName=OpenSync\nUnit={unit}\n"));
+    host.write(
+        "/etc/unitward/os.stack",
+        &format!("[Stack]\nName=OpenSync\nUnit={unit}\n"),
+    );
     for (name, more) in [("member", "RestartSec=100ms\n"), ("other", "")] {
         host.write(
             &format!("/etc/unitward/{name}.ward"),
@@ -32,7 +35,9 @@ fn restart_by_crash(host: &Host, unit: &str) {
     let before = host.systemctl_show(unit, "InvocationID");
     let (_, run) = kill(host, "member");
     wait_for_restart(host, "member", &run);
-    host.wait_for("the stack's restart", || (host.systemctl_show(unit, "InvocationID") != before).then_some(()));
+    host.wait_for("the stack's restart", || {
+        (host.systemctl_show(unit, "InvocationID") != before).then_some(())
+    });
     host.wait_for_property(unit, "ActiveState", "active");
 }
 

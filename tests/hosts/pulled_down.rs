@@ -10,8 +10,16 @@ const SLEEPS: &str = "[Service]\nExecStart=sleep infinity\n";
 fn line(host: &Host, ward: &str) -> Value {
     let list: Value = serde_json::from_str(&host.sh("unitward list --json")).expect("a document");
     let wards = list["wards"].as_array().expect("wards");
-    let line = wards.iter().find(|line| line["name"] == ward).expect("the ward");
-    json!([line["state"], line["down"]["by"], line["down"]["unit"], line["down"]["reason"]])
+    let line = wards
+        .iter()
+        .find(|line| line["name"] == ward)
+        .expect("the ward");
+    json!([
+        line["state"],
+        line["down"]["by"],
+        line["down"]["unit"],
+        line["down"]["reason"]
+    ])
 }
 
 on_both! {

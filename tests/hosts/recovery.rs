@@ -18,7 +18,9 @@ const RESTARTED: &str = "MESSAGE_ID=9def33558a1d4930947d9bc98bbd8ec6";
 fn record(host: &Host, run: &str, is_whole: impl Fn(&RunRecord) -> bool) -> RunRecord {
     let path = format!("/run/unitward/wards/web/runs/{run}.json");
     host.wait_for("the run's record", || {
-        let read: Option<RunRecord> = host.has(&path).then(|| serde_json::from_str(&host.read(&path)).unwrap());
+        let read: Option<RunRecord> = host
+            .has(&path)
+            .then(|| serde_json::from_str(&host.read(&path)).unwrap());
         read.filter(|record| is_whole(record))
     })
 }
@@ -43,7 +45,11 @@ fn recovery(host: &Host, last: &RunRecord) -> Chain {
 
 fn account_of(chain: Chain) -> Account {
     let invocation = InvocationId::parse(&chain.invocation).unwrap();
-    let died = Died { invocation, reason: chain.died.result, at: chain.died.at };
+    let died = Died {
+        invocation,
+        reason: chain.died.result,
+        at: chain.died.at,
+    };
     account("web", died, &chain.attempts, chain.ended)
 }
 
@@ -64,15 +70,22 @@ fn die_for_good(host: &Host) -> String {
 /// The records that the journal's entries of this kind hold.
 fn told(host: &Host, kind: &str) -> Vec<(String, RunRecord)> {
     let entries = host.journal_json(&[kind]);
-    let text =
-        |entry: &Value, field: &str| entry[field].as_str().unwrap_or_else(|| panic!("{field} in {entry}")).to_owned();
+    let text = |entry: &Value, field: &str| {
+        entry[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("{field} in {entry}"))
+            .to_owned()
+    };
     entries
         .iter()
         .map(|entry| {
             let record: RunRecord = serde_json::from_str(&text(entry, "UNITWARD_RUN")).unwrap();
             assert_eq!(text(entry, "UNITWARD_INVOCATION_ID"), record.invocation);
             assert_eq!(
-                (text(entry, "UNITWARD_WARD"), text(entry, "OBJECT_SYSTEMD_UNIT")),
+                (
+                    text(entry, "UNITWARD_WARD"),
+                    text(entry, "OBJECT_SYSTEMD_UNIT")
+                ),
                 (record.ward.clone(), record.unit.clone())
             );
             (text(entry, "MESSAGE"), record)
@@ -91,9 +104,16 @@ const STEPS: [&str; 6] = ["above", "above", "below", "100ms", "-e /run/fail", "r
 fn steps(account: &Account) -> Vec<String> {
     let last_words = |argument: &str| {
         let words: Vec<_> = argument.split(' ').collect();
-        words[words.len().saturating_sub(if argument.contains("fail") { 2 } else { 1 })..].join(" ")
+        words[words
+            .len()
+            .saturating_sub(if argument.contains("fail") { 2 } else { 1 })..]
+            .join(" ")
     };
-    account.steps.iter().map(|step| last_words(&step.argument)).collect()
+    account
+        .steps
+        .iter()
+        .map(|step| last_words(&step.argument))
+        .collect()
 }
 
 on_all! {

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 /// systemd waits before it restarts this one.
 const WAITS: &str = "[Service]\nExecStart=sleep infinity\nRestartSec=300\n";
 /// The first line of the restart waits.
-const BACKS_OFF: &str = "[Service]\nExecStart=sleep infinity\n[Recovery]\nDelaySec=300\n[OnDeath]\nExecute=/bin/true\n";
+const BACKS_OFF: &str =
+    "[Service]\nExecStart=sleep infinity\n[Recovery]\nDelaySec=300\n[OnDeath]\nExecute=/bin/true\n";
 /// A step below the restart waits.
-const STEPS: &str =
-    "[Service]\nExecStart=sleep infinity\n[OnDeath]\nExecute=/bin/true\nRestart=%n\nWaitFor=300s\nExecute=/bin/true\n";
+const STEPS: &str = "[Service]\nExecStart=sleep infinity\n[OnDeath]\nExecute=/bin/true\nRestart=%n\nWaitFor=300s\nExecute=/bin/true\n";
 
 /// Kills the ward and waits until it is in this sub-state; gives the run that died.
 fn die(host: &Host, sub_state: &str) -> String {
@@ -23,9 +23,27 @@ fn die(host: &Host, sub_state: &str) -> String {
 
 #[track_caller]
 fn check(record: &Value, run: &str, restarts: u64) {
-    let told = [&record["outcome"], &record["invocation"], &record["restarts"], &record["reason"]];
-    assert_eq!(told, [&json!("ended"), &json!(run), &json!(restarts), &json!("SIG 9 (Killed)")], "{record}");
-    assert_eq!((&record["downtimeMs"], &record["recoveryMs"]), (&Value::Null, &Value::Null), "{record}");
+    let told = [
+        &record["outcome"],
+        &record["invocation"],
+        &record["restarts"],
+        &record["reason"],
+    ];
+    assert_eq!(
+        told,
+        [
+            &json!("ended"),
+            &json!(run),
+            &json!(restarts),
+            &json!("SIG 9 (Killed)")
+        ],
+        "{record}"
+    );
+    assert_eq!(
+        (&record["downtimeMs"], &record["recoveryMs"]),
+        (&Value::Null, &Value::Null),
+        "{record}"
+    );
 }
 
 on_both! {

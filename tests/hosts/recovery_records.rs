@@ -6,14 +6,25 @@ use crate::report::{guard, keys, kill, point_at_broker, wait_for_restart};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const KEYS: [&str; 10] =
-    ["nodeId", "ward", "invocation", "reason", "timestamp", "steps", "outcome", "restarts", "downtimeMs", "recoveryMs"];
+const KEYS: [&str; 10] = [
+    "nodeId",
+    "ward",
+    "invocation",
+    "reason",
+    "timestamp",
+    "steps",
+    "outcome",
+    "restarts",
+    "downtimeMs",
+    "recoveryMs",
+];
 /// What may lie between what the test measures and what PID 1 does, on a busy machine.
 const NEAR: u64 = 600;
 pub(crate) const QUIET: Duration = Duration::from_secs(2);
 
 /// A service that notes when it starts.
-const NOTES: &str = "[Service]\nExecStart=/bin/sh -c 'date +%%s%%3N >>/var/log/starts; exec sleep infinity'\n";
+const NOTES: &str =
+    "[Service]\nExecStart=/bin/sh -c 'date +%%s%%3N >>/var/log/starts; exec sleep infinity'\n";
 
 /// Points the daemon at the broker and listens for records.
 pub(crate) fn listen(host: &Host) -> Subscriber {
@@ -32,13 +43,19 @@ pub(crate) fn listen_again(host: &Host) -> Subscriber {
 }
 
 fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("it is after 1970");
     since.as_millis().try_into().expect("milliseconds fit")
 }
 
 fn last_start(host: &Host) -> u64 {
     let starts = host.read("/var/log/starts");
-    starts.lines().last().and_then(|line| line.parse().ok()).expect("it has started")
+    starts
+        .lines()
+        .last()
+        .and_then(|line| line.parse().ok())
+        .expect("it has started")
 }
 
 /// The record that comes as number `count`; its form is checked.
@@ -51,7 +68,10 @@ pub(crate) fn record(records: &Subscriber, count: usize) -> Value {
     whole.sort_by_key(|key| KEYS.iter().position(|known| known == key));
     assert_eq!(whole, KEYS, "{payload}");
     let place = |key: &str| payload.find(&format!("\"{key}\":")).expect("a key");
-    assert!(KEYS.is_sorted_by_key(|key| place(key)), "the keys stand in their order: {payload}");
+    assert!(
+        KEYS.is_sorted_by_key(|key| place(key)),
+        "the keys stand in their order: {payload}"
+    );
     assert!(message.user_property("report-id").is_some());
     let record = message.json();
     assert_eq!(record["nodeId"], "ABCDEF1234");
@@ -63,14 +83,22 @@ pub(crate) fn steps(record: &Value) -> Value {
     let steps = record["steps"].as_array().expect("steps");
     let short = |step: &Value| {
         assert!(step["ms"].is_u64(), "{step}");
-        json!([step["condition"], step["step"], step["argument"], step["result"]])
+        json!([
+            step["condition"],
+            step["step"],
+            step["argument"],
+            step["result"]
+        ])
     };
     steps.iter().map(short).collect()
 }
 
 fn is_near(told: &Value, measured: u64) {
     let told = told.as_u64().unwrap_or_else(|| panic!("{told} is no time"));
-    assert!(told.abs_diff(measured) <= NEAR, "{told} ms, and {measured} ms were measured");
+    assert!(
+        told.abs_diff(measured) <= NEAR,
+        "{told} ms, and {measured} ms were measured"
+    );
 }
 
 on_both! {
@@ -222,7 +250,10 @@ fn a_limit_that_reboots_says_so(debian: Debian) {
     host.comes_back();
     let records = listen_again(&host);
     let told = host.wait_for("the record from before the reboot", || {
-        records.messages().into_iter().find(|record| record["invocation"] == run.as_str())
+        records
+            .messages()
+            .into_iter()
+            .find(|record| record["invocation"] == run.as_str())
     });
     assert_eq!(told["outcome"], "rebooting");
 }

@@ -22,7 +22,11 @@ fn web(host: &Host) -> Value {
 /// Waits until this step is at work, and has noted what became of those before it.
 fn wait_for_step(host: &Host, step: &str) {
     let noted = format!(r#""step":"{step}","action":"WaitFor"[^}}]*"status":137"#);
-    let records = || host.sh(&format!("grep -l '{noted}' /run/unitward/wards/web/runs/*.json || true"));
+    let records = || {
+        host.sh(&format!(
+            "grep -l '{noted}' /run/unitward/wards/web/runs/*.json || true"
+        ))
+    };
     host.wait_for(&format!("step {step}"), || {
         (host.has(&format!("/run/at-{step}")) || !records().is_empty()).then_some(())
     });
@@ -119,7 +123,15 @@ on_both! {
 fn slept(host: &Host) -> String {
     let status = "grep -sl '^unitward$' /proc/[0-9]*/comm | sed s/comm/status/ | xargs --no-run-if-empty cat";
     let seen = host.sh(&format!("{status} || true"));
-    let is_asleep = seen.lines().any(|line| line.starts_with("State:") && line.contains("S (sleeping)"));
-    let count = seen.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-    count.filter(|_| is_asleep).unwrap_or_default().trim().to_owned()
+    let is_asleep = seen
+        .lines()
+        .any(|line| line.starts_with("State:") && line.contains("S (sleeping)"));
+    let count = seen
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count
+        .filter(|_| is_asleep)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }

@@ -14,7 +14,10 @@ pub(crate) fn cloud(host: &Host, more: &str) -> Subscriber {
 /// The same with recoveries and without a subscriber.
 pub(crate) fn point_at_broker(host: &Host, more: &str) {
     let node = "[Node]\nNodeId=ABCDEF1234\nLocationId=12345667898090\nFirmwareVersion=7.0.0\nModel=OS123\n";
-    host.write("/etc/unitward/unitward.conf", &format!("{node}[MQTT]\nBroker=mqtt://127.0.0.1:1883\n{more}"));
+    host.write(
+        "/etc/unitward/unitward.conf",
+        &format!("{node}[MQTT]\nBroker=mqtt://127.0.0.1:1883\n{more}"),
+    );
     host.run(&["systemctl", "daemon-reload"]);
     host.run(&["systemctl", "restart", "unitwardd"]);
 }
@@ -52,7 +55,12 @@ pub(crate) fn wait_for_restart_or_end(host: &Host, unit: &str, run: &str) {
 /// A report's keys in their order.
 pub(crate) fn keys(payload: &str) -> Vec<String> {
     let whole: Value = serde_json::from_str(payload).expect("a report is JSON");
-    let mut keys: Vec<_> = whole.as_object().expect("an object").keys().cloned().collect();
+    let mut keys: Vec<_> = whole
+        .as_object()
+        .expect("an object")
+        .keys()
+        .cloned()
+        .collect();
     keys.sort_by_key(|key| payload.find(&format!("\"{key}\":")));
     keys
 }
@@ -61,10 +69,15 @@ pub(crate) fn keys(payload: &str) -> Vec<String> {
 pub(crate) fn told(host: &Host) -> Result<Vec<Value>, String> {
     let output = host.try_run(&["unitward", "reports", "--json"]);
     if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim_end().to_owned());
+        return Err(String::from_utf8_lossy(&output.stderr)
+            .trim_end()
+            .to_owned());
     }
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    lines.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).map_err(|error| format!("{error}: {line}")))
+        .collect()
 }
 
 /// The daemon's share of the memory, in KiB.
@@ -80,11 +93,23 @@ pub(crate) fn anonymous(host: &Host) -> u64 {
 
 fn memory(host: &Host, kind: &str) -> u64 {
     let pid = host.systemctl_show("unitwardd", "MainPID");
-    host.sh(&format!("sed -n 's/^{kind}: *\\([0-9]*\\) kB/\\1/p' /proc/{pid}/smaps_rollup")).parse().expect("a number")
+    host.sh(&format!(
+        "sed -n 's/^{kind}: *\\([0-9]*\\) kB/\\1/p' /proc/{pid}/smaps_rollup"
+    ))
+    .parse()
+    .expect("a number")
 }
 
 /// The `report-id`s received so far, in their order.
 pub(crate) fn ids(reports: &Subscriber) -> Vec<String> {
     let received = reports.received();
-    received.iter().map(|message| message.user_property("report-id").expect("a report has an id").to_owned()).collect()
+    received
+        .iter()
+        .map(|message| {
+            message
+                .user_property("report-id")
+                .expect("a report has an id")
+                .to_owned()
+        })
+        .collect()
 }

@@ -13,7 +13,10 @@ const MEMBER: &str = "[Service]\nExecStart=sleep infinity\nRestart=always\n[Ward
 /// not what is shown here, and it takes the records away, so it does not run.
 pub(crate) fn set_up(host: &Host, stack: &str, more: &[(&str, &str)]) {
     host.run(&["systemctl", "stop", "unitwardd"]);
-    host.write("/etc/unitward/shop.stack", &format!("[Stack]\nName=Shop\n{stack}"));
+    host.write(
+        "/etc/unitward/shop.stack",
+        &format!("[Stack]\nName=Shop\n{stack}"),
+    );
     for member in MEMBERS {
         host.write(&format!("/etc/unitward/{member}.ward"), MEMBER);
     }
@@ -26,19 +29,27 @@ pub(crate) fn set_up(host: &Host, stack: &str, more: &[(&str, &str)]) {
 }
 
 pub(crate) fn pids(host: &Host) -> Vec<String> {
-    MEMBERS.iter().map(|member| host.systemctl_show(member, "MainPID")).collect()
+    MEMBERS
+        .iter()
+        .map(|member| host.systemctl_show(member, "MainPID"))
+        .collect()
 }
 
 /// Whether every member runs in another process than then.
 pub(crate) fn all_are_new(host: &Host, then: &[String]) -> bool {
-    pids(host).iter().zip(then).all(|(now, then)| now != then && now != "0")
+    pids(host)
+        .iter()
+        .zip(then)
+        .all(|(now, then)| now != then && now != "0")
 }
 
 /// The records of full restarts, the oldest first.
 pub(crate) fn records(host: &Host) -> Vec<Value> {
     let text = host.sh("cat /var/lib/unitward/restarts/shop/*.json 2>/dev/null || true");
     let found = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
-    let mut found: Vec<_> = found.map(|record| record.expect("a whole record")).collect();
+    let mut found: Vec<_> = found
+        .map(|record| record.expect("a whole record"))
+        .collect();
     found.sort_by_key(|record| record["at"].as_u64());
     found
 }
@@ -48,7 +59,10 @@ pub(crate) fn records(host: &Host) -> Vec<Value> {
 pub(crate) fn the_record(host: &Host) -> Value {
     let mut all = host.wait_for("the record's end", || {
         let all = records(host);
-        all.iter().all(|record| !record["end"].is_null()).then_some(all).filter(|all| !all.is_empty())
+        all.iter()
+            .all(|record| !record["end"].is_null())
+            .then_some(all)
+            .filter(|all| !all.is_empty())
     });
     assert_eq!(all.len(), 1, "{all:#?}");
     all.remove(0)
@@ -57,7 +71,10 @@ pub(crate) fn the_record(host: &Host) -> Value {
 /// Status and words of a command, both outputs together.
 pub(crate) fn outcome(host: &Host, command: &str) -> (i32, String) {
     let done = host.try_run(&["bash", "-c", &format!("{{ {command}; }} 2>&1")]);
-    (done.status.code().unwrap_or(-1), String::from_utf8_lossy(&done.stdout).trim().to_owned())
+    (
+        done.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&done.stdout).trim().to_owned(),
+    )
 }
 
 /// What the restarter said.
@@ -95,22 +112,43 @@ fn answers(host: &Host, count: usize, said: (&[u8], Says)) -> Vec<String> {
 }
 
 /// The same of any stack's restarter.
-pub(crate) fn answers_of(host: &Host, stack: &str, count: usize, (bytes, says): (&[u8], Says)) -> Vec<String> {
+pub(crate) fn answers_of(
+    host: &Host,
+    stack: &str,
+    count: usize,
+    (bytes, says): (&[u8], Says),
+) -> Vec<String> {
     host.write("/run/callers", CALLERS);
-    host.write_mode("/run/said", bytes, Access { mode: 0o600, uid: 0 });
+    host.write_mode(
+        "/run/said",
+        bytes,
+        Access {
+            mode: 0o600,
+            uid: 0,
+        },
+    );
     let ends = match says {
         Says::All => "1",
         Says::Part => "0",
     };
     let done = host.run(&["perl", "/run/callers", stack, &count.to_string(), ends]);
-    String::from_utf8_lossy(&done.stdout).lines().map(str::to_owned).collect()
+    String::from_utf8_lossy(&done.stdout)
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Asserts that since then the journal was told of no more refusals than it bears: ten in each minute, and the sum of the others.
 fn assert_not_flooded(host: &Host, begun: Instant) {
-    let refused = host.journal_json(&["MESSAGE_ID=f73e7bf575874841b9c6dfc2ac2b9f7b"]).len() as u64;
+    let refused = host
+        .journal_json(&["MESSAGE_ID=f73e7bf575874841b9c6dfc2ac2b9f7b"])
+        .len() as u64;
     let minutes = 1 + begun.elapsed().as_secs() / 60;
-    assert!(refused <= 11 * minutes, "the journal is flooded: {refused} in {:?}", begun.elapsed());
+    assert!(
+        refused <= 11 * minutes,
+        "the journal is flooded: {refused} in {:?}",
+        begun.elapsed()
+    );
 }
 
 on_both! {

@@ -3,13 +3,14 @@
 
 use crate::host::Host;
 use crate::on_both;
-use crate::restarter::{Says, all_are_new, answers_of, outcome, pids, records, said, set_up, the_record};
+use crate::restarter::{
+    Says, all_are_new, answers_of, outcome, pids, records, said, set_up, the_record,
+};
 use crate::restarter_trouble::{SLOW, end, kill_restarter, restarter, run_of};
 use std::time::{Duration, Instant};
 
 /// A restart script that does nothing before there is `/run/go`.
-const SLOW_SCRIPT: &str =
-    "#!/bin/sh\necho once >>/run/ran\nuntil test -e /run/go; do sleep 0.05; done\nsystemctl restart web db till\n";
+const SLOW_SCRIPT: &str = "#!/bin/sh\necho once >>/run/ran\nuntil test -e /run/go; do sleep 0.05; done\nsystemctl restart web db till\n";
 
 /// Joins the restart under way, and waits for its end. Whatever waits for `/run/go` goes on as soon as the caller is connected.
 fn join(host: &Host) {

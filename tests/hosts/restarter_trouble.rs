@@ -15,7 +15,8 @@ pub(crate) const SLOW: &str = "[Service]\nExecStart=sleep infinity\n\
 /// The process of a stack's restarter.
 pub(crate) fn restarter(host: &Host, stack: &str) -> String {
     host.wait_for("the restarter", || {
-        Some(host.systemctl_show(&format!("unitward-stack@{stack}.service"), "MainPID")).filter(|pid| pid != "0")
+        Some(host.systemctl_show(&format!("unitward-stack@{stack}.service"), "MainPID"))
+            .filter(|pid| pid != "0")
     })
 }
 
@@ -27,12 +28,16 @@ pub(crate) fn kill_restarter(host: &Host, stack: &str) -> String {
 }
 
 pub(crate) fn end(record: &Value) -> (&str, &str) {
-    (record["end"]["outcome"].as_str().unwrap(), record["end"]["trouble"].as_str().unwrap())
+    (
+        record["end"]["outcome"].as_str().unwrap(),
+        record["end"]["trouble"].as_str().unwrap(),
+    )
 }
 
 /// The record of a member's run.
 pub(crate) fn run_of(host: &Host, member: &str, run: &str) -> Value {
-    serde_json::from_str(&host.read(&format!("/run/unitward/wards/{member}/runs/{run}.json"))).expect("a record")
+    serde_json::from_str(&host.read(&format!("/run/unitward/wards/{member}/runs/{run}.json")))
+        .expect("a record")
 }
 
 /// A member that asks for the next restart once it is back.
@@ -48,8 +53,14 @@ fn restart_and_be_asked_again(host: &Host) {
         (all.len() == 2 && all.iter().all(|record| !record["end"].is_null())).then_some(())
     });
     let all = records(host);
-    assert_eq!((&all[0]["caller"], end(&all[0])), (&"first".into(), ("restarted", "")));
-    assert_eq!((&all[1]["caller"], end(&all[1])), (&"again".into(), ("restarted", "")));
+    assert_eq!(
+        (&all[0]["caller"], end(&all[0])),
+        (&"first".into(), ("restarted", ""))
+    );
+    assert_eq!(
+        (&all[1]["caller"], end(&all[1])),
+        (&"again".into(), ("restarted", ""))
+    );
     assert_eq!(all[0]["joined"], serde_json::json!([]));
 }
 

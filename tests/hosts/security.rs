@@ -19,8 +19,14 @@ const VARIABLES: [(&str, &str); 31] = [
     ("SHELL", "/home/app/bin/sh"),
     ("BASH_ENV", "/home/app/bin/start"),
     ("ENV", "/home/app/bin/start"),
-    ("DBUS_SYSTEM_BUS_ADDRESS", "unixexec:path=/home/app/bin/busctl"),
-    ("DBUS_SESSION_BUS_ADDRESS", "unixexec:path=/home/app/bin/busctl"),
+    (
+        "DBUS_SYSTEM_BUS_ADDRESS",
+        "unixexec:path=/home/app/bin/busctl",
+    ),
+    (
+        "DBUS_SESSION_BUS_ADDRESS",
+        "unixexec:path=/home/app/bin/busctl",
+    ),
     ("SYSTEMD_OFFLINE", "1"),
     ("SYSTEMD_IGNORE_CHROOT", "1"),
     ("SYSTEMD_UNIT_PATH", "/home/app"),
@@ -42,8 +48,17 @@ const VARIABLES: [(&str, &str); 31] = [
 ];
 
 /// Programs that root's code starts by itself or a script of an administrator's might.
-const PROGRAMS: [&str; 9] =
-    ["systemctl", "busctl", "timeout", "getent", "journalctl", "systemd-analyze", "sh", "start", "tool"];
+const PROGRAMS: [&str; 9] = [
+    "systemctl",
+    "busctl",
+    "timeout",
+    "getent",
+    "journalctl",
+    "systemd-analyze",
+    "sh",
+    "start",
+    "tool",
+];
 
 /// Every kind of step that works on something else, in every condition.
 const STEPS: &str = "Execute=+/usr/local/bin/administrators\nWaitFor=unit:other.service 5s\n\
@@ -53,8 +68,16 @@ const STEPS: &str = "Execute=+/usr/local/bin/administrators\nWaitFor=unit:other.
 fn compiled(source: &str, arguments: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts/programs").join(source);
-    let made = Command::new("gcc").args(arguments).arg("-o").arg(&out).arg(source).status().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/hosts/programs")
+        .join(source);
+    let made = Command::new("gcc")
+        .args(arguments)
+        .arg("-o")
+        .arg(&out)
+        .arg(source)
+        .status()
+        .unwrap();
     assert!(made.success());
     std::fs::read(out).unwrap()
 }
@@ -63,24 +86,48 @@ fn compiled(source: &str, arguments: &[&str]) -> Vec<u8> {
 fn attacker(host: &Host) {
     host.sh("useradd --create-home --home-dir=/home/app app; mkdir -p /home/app/bin /home/app/lib /home/app/links");
     for program in PROGRAMS {
-        let text =
-            format!("#!/bin/dash\n[ \"$(/usr/bin/id -u)\" != 0 ] || echo {program} >>/home/app/root-ran-a-program\n");
+        let text = format!(
+            "#!/bin/dash\n[ \"$(/usr/bin/id -u)\" != 0 ] || echo {program} >>/home/app/root-ran-a-program\n"
+        );
         host.script(&format!("/home/app/bin/{program}"), &text);
     }
     let library = compiled("constructor.c", &["-shared", "-fPIC"]);
-    for name in ["libevil.so", "libcap.so.2", "libselinux.so.1", "libcrypt.so.1", "libpam.so.0", "libmount.so.1"] {
-        host.write_mode(&format!("/home/app/lib/{name}"), &library, Access { mode: 0o755, uid: 0 });
+    for name in [
+        "libevil.so",
+        "libcap.so.2",
+        "libselinux.so.1",
+        "libcrypt.so.1",
+        "libpam.so.0",
+        "libmount.so.1",
+    ] {
+        host.write_mode(
+            &format!("/home/app/lib/{name}"),
+            &library,
+            Access {
+                mode: 0o755,
+                uid: 0,
+            },
+        );
     }
-    let environment: String = VARIABLES.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let environment: String = VARIABLES
+        .iter()
+        .map(|(name, value)| format!("{name}={value}\n"))
+        .collect();
     host.write("/home/app/env", &environment);
     host.write("/root/victim", "as it was\n");
     host.sh(
         "chmod 600 /root/victim; cd /home/app/links; perl -e 'symlink \"/root/victim\", \"x.tmp$_\" for 1 .. 4000'; \
              ln -s /root/victim x.json; chown -hR app: /home/app",
     );
-    host.script("/usr/local/bin/administrators", "#!/bin/sh\ntool; systemctl --version; env >>/run/seen\n");
+    host.script(
+        "/usr/local/bin/administrators",
+        "#!/bin/sh\ntool; systemctl --version; env >>/run/seen\n",
+    );
     host.script("/usr/local/bin/tool", "#!/bin/sh\n");
-    host.write("/etc/systemd/system/other.service", "[Service]\nExecStart=/bin/sleep infinity\n");
+    host.write(
+        "/etc/systemd/system/other.service",
+        "[Service]\nExecStart=/bin/sleep infinity\n",
+    );
 }
 
 /// The units and wards of three services of that user's, which have these variables in three ways.
@@ -93,21 +140,47 @@ fn services(host: &Host) {
         ("passed", format!("PassEnvironment={}\n", names.join(" "))),
     ];
     for (name, way) in ways {
-        let unit = format!("[Service]\nUser=app\nRestart=always\nExecStart=/bin/sleep infinity\n{way}");
+        let unit =
+            format!("[Service]\nUser=app\nRestart=always\nExecStart=/bin/sleep infinity\n{way}");
         host.write(&format!("/etc/systemd/system/{name}.service"), &unit);
-        let sections = ["OnStart", "OnDeath", "OnAbnormalDeath", "OnRestart", "OnStop", "OnLimit"];
-        let conditions: String = sections.iter().map(|section| format!("[{section}]\n{STEPS}")).collect();
-        let ward = format!("[Ward]\nUnit={name}.service\nStack=all\n[Recovery]\nMaxDelaySec=0\nDeathLimit=2\n");
+        let sections = [
+            "OnStart",
+            "OnDeath",
+            "OnAbnormalDeath",
+            "OnRestart",
+            "OnStop",
+            "OnLimit",
+        ];
+        let conditions: String = sections
+            .iter()
+            .map(|section| format!("[{section}]\n{STEPS}"))
+            .collect();
+        let ward = format!(
+            "[Ward]\nUnit={name}.service\nStack=all\n[Recovery]\nMaxDelaySec=0\nDeathLimit=2\n"
+        );
         let aside = format!("[OnDeath aside]\nIndependent=yes\n{STEPS}");
-        host.write(&format!("/etc/unitward/{name}.ward"), &format!("{ward}{conditions}{aside}"));
+        host.write(
+            &format!("/etc/unitward/{name}.ward"),
+            &format!("{ward}{conditions}{aside}"),
+        );
         // Whoever adopts a unit and says no more.
         host.write(&format!("/etc/systemd/system/plain-{name}.service"), &unit);
-        let plain = format!("[Ward]\nUnit=plain-{name}.service\n[Recovery]\nMaxDelaySec=0\nDeathLimit=2\n");
+        let plain =
+            format!("[Ward]\nUnit=plain-{name}.service\n[Recovery]\nMaxDelaySec=0\nDeathLimit=2\n");
         host.write(&format!("/etc/unitward/plain-{name}.ward"), &plain);
     }
-    host.write("/etc/unitward/all.stack", "[Stack]\nName=All\nRestartScript=/usr/local/bin/administrators\n");
-    let set: Vec<_> = VARIABLES.iter().filter(|(name, _)| !name.starts_with("LD_")).collect();
-    let words: Vec<_> = set.iter().map(|(name, value)| format!("'{name}={value}'")).collect();
+    host.write(
+        "/etc/unitward/all.stack",
+        "[Stack]\nName=All\nRestartScript=/usr/local/bin/administrators\n",
+    );
+    let set: Vec<_> = VARIABLES
+        .iter()
+        .filter(|(name, _)| !name.starts_with("LD_"))
+        .collect();
+    let words: Vec<_> = set
+        .iter()
+        .map(|(name, value)| format!("'{name}={value}'"))
+        .collect();
     host.sh("systemctl daemon-reload; systemctl start other");
     // The manager's own environment is root's to set; here it stands for what a unit passes on.
     host.sh(&format!("systemctl set-environment {}", words.join(" ")));
@@ -130,7 +203,10 @@ fn assert_nothing_happened(host: &Host) {
     let marks =
         host.sh("ls -d /home/app/root-* 2>/dev/null || true; cat /home/app/root-ran-a-program 2>/dev/null || true");
     assert_eq!(marks, "", "root has run or loaded what is app's");
-    assert_eq!(host.sh("cat /root/victim; stat -c %a /root/victim"), "as it was\n600");
+    assert_eq!(
+        host.sh("cat /root/victim; stat -c %a /root/victim"),
+        "as it was\n600"
+    );
     let made = host.sh("find / /run -xdev -newer /root/victim -user root -name 'x.json'");
     assert_eq!(made, "", "a file of root's where a variable led it");
 }

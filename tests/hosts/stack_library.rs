@@ -18,34 +18,55 @@ const QUIET: Duration = Duration::from_secs(3);
 
 /// Guards the managers and starts them; `service` is added to the first one's section, `stack` to the stack's.
 fn managers(host: &Host, service: &str, stack: &str) {
-    host.write("/etc/unitward/opensync.stack", &format!("[Stack]\nName=OpenSync\n{stack}"));
+    host.write(
+        "/etc/unitward/opensync.stack",
+        &format!("[Stack]\nName=OpenSync\n{stack}"),
+    );
     development::install(host, "manager.c", "/usr/opensync/manager");
     for manager in MANAGERS {
         let more = if manager == MANAGERS[0] { service } else { "" };
         // Copies, for a program is known by its file.
-        host.sh(&format!("install -D /usr/opensync/manager {FOLDER}/{manager}"));
+        host.sh(&format!(
+            "install -D /usr/opensync/manager {FOLDER}/{manager}"
+        ));
         let noted = format!("ExecStartPre=+/bin/sh -c 'echo {manager} >>/run/starts'");
         host.write(
             &format!("/etc/unitward/{manager}.ward"),
-            &format!("[Ward]\nStack=opensync\n[Service]\nExecStart={FOLDER}/{manager}\n{noted}\n{more}"),
+            &format!(
+                "[Ward]\nStack=opensync\n[Service]\nExecStart={FOLDER}/{manager}\n{noted}\n{more}"
+            ),
         );
     }
     development::install(host, "ask.c", "/usr/local/bin/ask");
-    host.sh("systemctl daemon-reload; systemctl start unitward-stack@opensync.socket opensync.target");
+    host.sh(
+        "systemctl daemon-reload; systemctl start unitward-stack@opensync.socket opensync.target",
+    );
     // Until they catch SIGUSR1 it would kill them.
-    let waiting = format!("for pid in {}; do grep -q '^SigCgt:.*2..$' /proc/$pid/status; done", main_pids());
+    let waiting = format!(
+        "for pid in {}; do grep -q '^SigCgt:.*2..$' /proc/$pid/status; done",
+        main_pids()
+    );
     host.wait_for("all managers in their main loops", || {
-        host.try_run(&["bash", "-ec", &waiting]).status.success().then_some(())
+        host.try_run(&["bash", "-ec", &waiting])
+            .status
+            .success()
+            .then_some(())
     });
 }
 
 /// A shell's words for the main processes of all managers.
 fn main_pids() -> String {
-    format!("$(systemctl show --value --property=MainPID {})", MANAGERS.join(" "))
+    format!(
+        "$(systemctl show --value --property=MainPID {})",
+        MANAGERS.join(" ")
+    )
 }
 
 fn pids(host: &Host) -> Vec<String> {
-    host.sh(&format!("echo {}", main_pids())).split(' ').map(str::to_owned).collect()
+    host.sh(&format!("echo {}", main_pids()))
+        .split(' ')
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Waits until all managers run, each as another process than before.
@@ -69,12 +90,17 @@ fn only_report(reports: &Subscriber) -> Value {
     let report = messages.remove(0);
     assert_eq!(report["pid"], "<NA>");
     assert_eq!(report["name"], "OpenSync");
-    assert_eq!(report["reason"], "OpenSync restarted by cm2_trigger_restart_managers");
+    assert_eq!(
+        report["reason"],
+        "OpenSync restarted by cm2_trigger_restart_managers"
+    );
     report
 }
 
 fn milliseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970");
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("it is later than 1970");
     u64::try_from(since.as_millis()).expect("it is not that late")
 }
 

@@ -14,9 +14,14 @@ const QUIET: Duration = Duration::from_secs(2);
 fn wait_for_reasons(host: &Host, reports: &Subscriber, expect: &[&str]) {
     let reasons = || {
         let found = full_restarts(&reports.messages());
-        found.iter().map(|report| report["reason"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        found
+            .iter()
+            .map(|report| report["reason"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
     };
-    host.wait_for_within(Duration::from_secs(30), "the reports", || (reasons().len() >= expect.len()).then_some(()));
+    host.wait_for_within(Duration::from_secs(30), "the reports", || {
+        (reasons().len() >= expect.len()).then_some(())
+    });
     reports.wait_for_silence(QUIET);
     assert_eq!(reasons(), expect);
 }

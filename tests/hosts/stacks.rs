@@ -9,21 +9,29 @@ use std::time::{Duration, SystemTime};
 
 const MEMBERS: [&str; 3] = ["cm", "dm", "wm"];
 /// A member that runs until it is killed, and is restarted at once.
-const MEMBER: &str =
-    "[Service]\nExecStart=sleep infinity\nRestart=always\n[Ward]\nStack=opensync\n[Recovery]\nMaxDelaySec=0\n";
+const MEMBER: &str = "[Service]\nExecStart=sleep infinity\nRestart=always\n[Ward]\nStack=opensync\n[Recovery]\nMaxDelaySec=0\n";
 
 /// The stack `opensync` with its members, up, and its reports. `more` are other files of the configuration.
 pub(crate) fn set_up(host: &Host, stack: &str, more: &[(&str, &str)]) -> Subscriber {
     let reports = cloud(host, "");
-    host.write("/etc/unitward/opensync.stack", &format!("[Stack]\nName=OpenSync\n{stack}"));
+    host.write(
+        "/etc/unitward/opensync.stack",
+        &format!("[Stack]\nName=OpenSync\n{stack}"),
+    );
     for member in MEMBERS {
         host.write(&format!("/etc/unitward/{member}.ward"), MEMBER);
     }
     for (file, text) in more {
         host.write(&format!("/etc/unitward/{file}"), text);
     }
-    let unit = stack.trim().strip_prefix("Unit=").unwrap_or("opensync.target");
-    assert!(host.sh("unitward check 2>&1").ends_with(" and 1 stack in effect, no problem found."));
+    let unit = stack
+        .trim()
+        .strip_prefix("Unit=")
+        .unwrap_or("opensync.target");
+    assert!(
+        host.sh("unitward check 2>&1")
+            .ends_with(" and 1 stack in effect, no problem found.")
+    );
     host.sh(&format!("systemctl daemon-reload; systemctl start {unit}"));
     reports
 }
@@ -35,15 +43,24 @@ pub(crate) fn pids(host: &Host) -> [String; 3] {
 /// Waits until every member runs in another process than then.
 pub(crate) fn wait_for_others(host: &Host, then: &[String; 3]) {
     host.wait_for("the members' return", || {
-        let up = MEMBERS.iter().all(|member| host.systemctl_show(member, "ActiveState") == "active");
-        let others = pids(host).iter().zip(then).all(|(now, then)| now != then && now != "0");
+        let up = MEMBERS
+            .iter()
+            .all(|member| host.systemctl_show(member, "ActiveState") == "active");
+        let others = pids(host)
+            .iter()
+            .zip(then)
+            .all(|(now, then)| now != then && now != "0");
         (up && others).then_some(())
     });
 }
 
 /// The reports of full restarts among these.
 pub(crate) fn full_restarts(reports: &[Value]) -> Vec<Value> {
-    reports.iter().filter(|report| report["pid"] == "<NA>").cloned().collect()
+    reports
+        .iter()
+        .filter(|report| report["pid"] == "<NA>")
+        .cloned()
+        .collect()
 }
 
 /// Waits for so many reports, of which exactly one is of a full restart, by this caller.
@@ -64,22 +81,44 @@ fn the_last_death_and_the_restart_name_each_other(host: &Host) {
         let known = told(host).ok()?;
         let restart = known.iter().find(|row| row["severity"] == "full-restart")?;
         let death = known.iter().rfind(|row| row["severity"] == "crash")?;
-        let is_known = restart["fullRestart"]["outcome"].is_string() && death["recovery"]["outcome"].is_string();
+        let is_known = restart["fullRestart"]["outcome"].is_string()
+            && death["recovery"]["outcome"].is_string();
         is_known.then(|| (death.clone(), restart.clone()))
     });
     assert_eq!(death["ledTo"], restart["invocation"]);
-    assert_eq!(restart["fullRestart"]["cause"]["invocation"], death["invocation"]);
     assert_eq!(
-        (&restart["fullRestart"]["outcome"], &death["recovery"]["outcome"]),
+        restart["fullRestart"]["cause"]["invocation"],
+        death["invocation"]
+    );
+    assert_eq!(
+        (
+            &restart["fullRestart"]["outcome"],
+            &death["recovery"]["outcome"]
+        ),
         (&"restarted".into(), &"stack-restarted".into())
     );
-    let show = |row: &Value| host.sh(&format!("unitward reports show {}", row["invocation"].as_str().expect("an id")));
-    assert!(show(death).contains(restart["invocation"].as_str().unwrap()), "{}", show(death));
-    assert!(show(restart).contains(death["invocation"].as_str().unwrap()), "{}", show(restart));
+    let show = |row: &Value| {
+        host.sh(&format!(
+            "unitward reports show {}",
+            row["invocation"].as_str().expect("an id")
+        ))
+    };
+    assert!(
+        show(death).contains(restart["invocation"].as_str().unwrap()),
+        "{}",
+        show(death)
+    );
+    assert!(
+        show(restart).contains(death["invocation"].as_str().unwrap()),
+        "{}",
+        show(restart)
+    );
 }
 
 fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("the clock is set");
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("the clock is set");
     u64::try_from(since.as_millis()).expect("a time of this age")
 }
 

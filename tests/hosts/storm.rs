@@ -13,20 +13,30 @@ const ENOUGH: Duration = Duration::from_secs(60);
 /// The main processes of the wards that are up.
 fn pids(host: &Host) -> BTreeSet<String> {
     let shown = host.sh("systemctl show --property=MainPID --value 'storm-*.service'");
-    shown.lines().filter(|line| !line.is_empty() && *line != "0").map(str::to_owned).collect()
+    shown
+        .lines()
+        .filter(|line| !line.is_empty() && *line != "0")
+        .map(str::to_owned)
+        .collect()
 }
 
 fn wait_until_all_are_up(host: &Host) -> BTreeSet<String> {
     host.wait_for_within(ENOUGH, "all wards", || {
-        let running = host.sh("systemctl list-units --state=running --plain --no-legend 'storm-*' | wc -l");
-        (running == WARDS.to_string()).then(|| pids(host)).filter(|pids| pids.len() == WARDS)
+        let running =
+            host.sh("systemctl list-units --state=running --plain --no-legend 'storm-*' | wc -l");
+        (running == WARDS.to_string())
+            .then(|| pids(host))
+            .filter(|pids| pids.len() == WARDS)
     })
 }
 
 /// The pids in the reports from here to there.
 fn told(reports: &Subscriber, range: std::ops::Range<usize>) -> BTreeSet<String> {
     let messages = &reports.messages()[range];
-    messages.iter().map(|report| report["pid"].as_str().expect("a string").to_owned()).collect()
+    messages
+        .iter()
+        .map(|report| report["pid"].as_str().expect("a string").to_owned())
+        .collect()
 }
 
 on_both! {

@@ -14,18 +14,33 @@ const WORKER: &str = "[Service]\nExecStart=sleep infinity\n\
 
 /// The ward of `worker@.service`, which it defines, and two instances with their helpers.
 fn set_up(host: &Host) {
-    host.write("/etc/systemd/system/helper@.service", "[Service]\nExecStart=sleep infinity\n");
-    guard(host, "worker@", "helper@a helper@b worker@a worker@b", WORKER);
+    host.write(
+        "/etc/systemd/system/helper@.service",
+        "[Service]\nExecStart=sleep infinity\n",
+    );
+    guard(
+        host,
+        "worker@",
+        "helper@a helper@b worker@a worker@b",
+        WORKER,
+    );
 }
 
 /// What nothing may have touched.
 fn run(host: &Host, unit: &str) -> (String, String) {
-    (host.systemctl_show(unit, "InvocationID"), host.systemctl_show(unit, "ActiveState"))
+    (
+        host.systemctl_show(unit, "InvocationID"),
+        host.systemctl_show(unit, "ActiveState"),
+    )
 }
 
 fn state_in_list(host: &Host, name: &str) -> Option<String> {
     let list: Value = serde_json::from_str(&host.sh("unitward list --json")).expect("JSON");
-    let line = list["wards"].as_array().unwrap().iter().find(|line| line["name"] == name)?;
+    let line = list["wards"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["name"] == name)?;
     Some(line["state"].as_str().unwrap().to_owned())
 }
 
@@ -33,7 +48,10 @@ fn state_in_list(host: &Host, name: &str) -> Option<String> {
 fn refused(host: &Host, command: &str, why: &str) {
     let done = host.try_run(&["sh", "-c", command]);
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(!done.status.success() && said.contains(why), "{command}: {said}");
+    assert!(
+        !done.status.success() && said.contains(why),
+        "{command}: {said}"
+    );
 }
 
 on_both! {

@@ -27,18 +27,25 @@ fn recover(host: &Host, ward: &str) -> String {
 fn stored(host: &Host, ward: &str, run: &str) {
     host.wait_for("the stored recovery", || {
         let told = host.sh(&format!("unitward reports --json --ward {ward}"));
-        let deaths = told.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-        let mut found = deaths.filter(|death| death["invocation"] == *run && !death["recovery"].is_null());
+        let deaths = told
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let mut found =
+            deaths.filter(|death| death["invocation"] == *run && !death["recovery"].is_null());
         found.next().map(drop)
     });
 }
 
 fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
+    value
+        .as_u64()
+        .unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 fn check_picture(host: &Host, arguments: &str, holds: &[&str]) {
-    host.sh(&format!("unitward timeline {arguments} --svg=/root/picture.svg"));
+    host.sh(&format!(
+        "unitward timeline {arguments} --svg=/root/picture.svg"
+    ));
     let picture = host.read("/root/picture.svg");
     for word in holds {
         assert!(picture.contains(word), "{word}: {picture}");
@@ -50,22 +57,40 @@ fn check_course(document: &Value) -> Value {
     let recoveries = document["recoveries"].as_array().expect("an array");
     assert_eq!(recoveries.len(), 1, "{document}");
     let recovery = recoveries[0].clone();
-    assert_eq!((recovery["outcome"].as_str(), recovery["times"].as_str()), (Some("step-failed"), Some("known")));
+    assert_eq!(
+        (recovery["outcome"].as_str(), recovery["times"].as_str()),
+        (Some("step-failed"), Some("known"))
+    );
     let attempts = recovery["attempts"].as_array().expect("an array");
     assert_eq!(attempts.len(), 1, "{document}");
     let attempt = &attempts[0];
     let steps = attempt["steps"].as_array().expect("an array");
-    let words: Vec<_> = steps.iter().map(|step| step["step"].as_str().expect("a word")).collect();
+    let words: Vec<_> = steps
+        .iter()
+        .map(|step| step["step"].as_str().expect("a word"))
+        .collect();
     assert_eq!(words, ["Log", "WaitFor", "Execute", "ElseLog", "Restart"]);
     let main = number(&recovery["downtimeMs"]);
     let up = number(&recovery["recoveryMs"]);
-    assert_eq!((number(&attempt["mainMs"]), number(&attempt["upMs"])), (main, up));
+    assert_eq!(
+        (number(&attempt["mainMs"]), number(&attempt["upMs"])),
+        (main, up)
+    );
     // PID 1's clock and the helper's are read at different moments and rounded.
     let near = 20;
     let begins: Vec<_> = steps.iter().map(|step| number(&step["beginMs"])).collect();
-    assert!(begins.windows(2).all(|pair| pair[0] <= pair[1] + near), "{document}");
-    assert!(number(&attempt["beginMs"]) <= begins[0] + near && begins[0] <= main + near, "{document}");
-    assert!(main <= begins[1] + near && begins[4] <= up + near && up - main + near >= 300, "{document}");
+    assert!(
+        begins.windows(2).all(|pair| pair[0] <= pair[1] + near),
+        "{document}"
+    );
+    assert!(
+        number(&attempt["beginMs"]) <= begins[0] + near && begins[0] <= main + near,
+        "{document}"
+    );
+    assert!(
+        main <= begins[1] + near && begins[4] <= up + near && up - main + near >= 300,
+        "{document}"
+    );
     recovery
 }
 

@@ -26,7 +26,10 @@ impl Measure {
     fn from_environment() -> Self {
         let deaths = number_from("UNITWARD_TORTURE_DEATHS").unwrap_or(300);
         let seconds = number_from("UNITWARD_TORTURE_SECONDS").unwrap_or(60);
-        Self { deaths: deaths as usize, time: Duration::from_secs(seconds) }
+        Self {
+            deaths: deaths as usize,
+            time: Duration::from_secs(seconds),
+        }
     }
 }
 
@@ -37,15 +40,27 @@ impl Measure {
 /// When it is something else: a typing error must not make a short run of a long one.
 fn number_from(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|error| panic!("{variable}={text}: {error}")),
+    )
 }
 
 /// What is done again and again.
 fn deeds() -> Vec<Deed> {
-    let Ok(wanted) = std::env::var("UNITWARD_TORTURE_DEEDS") else { return Deed::REPEATABLE.to_vec() };
+    let Ok(wanted) = std::env::var("UNITWARD_TORTURE_DEEDS") else {
+        return Deed::REPEATABLE.to_vec();
+    };
     let deeds = wanted.split(',').map(|name| {
-        let known = Deed::REPEATABLE.into_iter().find(|deed| format!("{deed:?}") == name);
-        known.unwrap_or_else(|| panic!("UNITWARD_TORTURE_DEEDS={wanted}: there is {:?}", Deed::REPEATABLE))
+        let known = Deed::REPEATABLE
+            .into_iter()
+            .find(|deed| format!("{deed:?}") == name);
+        known.unwrap_or_else(|| {
+            panic!(
+                "UNITWARD_TORTURE_DEEDS={wanted}: there is {:?}",
+                Deed::REPEATABLE
+            )
+        })
     });
     deeds.collect()
 }
@@ -64,7 +79,11 @@ fn torture(debian: Debian, once: Deed) {
         let (deaths, time) = (population::count_deaths(&world.host), begun.elapsed());
         let is_enough = deaths >= measure.deaths || time >= measure.time;
         let deed = match deck.pop() {
-            _ if !booted && (is_enough || deaths >= measure.deaths / 2 || time >= measure.time / 2) => once,
+            _ if !booted
+                && (is_enough || deaths >= measure.deaths / 2 || time >= measure.time / 2) =>
+            {
+                once
+            }
             _ if is_enough => break,
             Some(deed) => deed,
             None => {
@@ -81,9 +100,18 @@ fn torture(debian: Debian, once: Deed) {
         std::thread::sleep(dice.time(50, 500));
     }
     population::let_live(&world.host);
-    println!("{:6.3} s, {} deaths", begun.elapsed().as_secs_f64(), population::count_deaths(&world.host));
+    println!(
+        "{:6.3} s, {} deaths",
+        begun.elapsed().as_secs_f64(),
+        population::count_deaths(&world.host)
+    );
     let complaints = judgement::judge(&world);
-    assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+    assert!(
+        complaints.is_empty(),
+        "{} complaints:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
 }
 
 on_both! {

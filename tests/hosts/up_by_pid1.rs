@@ -21,7 +21,12 @@ fn restarted_at(host: &Host, unit: &str) -> (u64, u64) {
     let at = |property: &str| {
         let shown = host.sh(&format!("busctl get-property org.freedesktop.systemd1 $(busctl call --json=short org.freedesktop.systemd1 \
             /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager GetUnit s {unit} | sed 's/.*\\[\"//; s/\".*//') {property}"));
-        shown.rsplit(' ').next().and_then(|word| word.trim().parse::<u64>().ok()).expect("a time") / 1_000
+        shown
+            .rsplit(' ')
+            .next()
+            .and_then(|word| word.trim().parse::<u64>().ok())
+            .expect("a time")
+            / 1_000
     };
     (
         at("org.freedesktop.systemd1.Service ExecMainStartTimestamp"),
@@ -31,14 +36,23 @@ fn restarted_at(host: &Host, unit: &str) -> (u64, u64) {
 
 fn check(host: &Host, record: &Value, run: &str) {
     assert_eq!(
-        (&record["invocation"], &record["outcome"], &record["restarts"]),
+        (
+            &record["invocation"],
+            &record["outcome"],
+            &record["restarts"]
+        ),
         (&run.into(), &"recovered".into(), &1.into()),
         "{record}"
     );
     let (main, active) = restarted_at(host, "web.service");
     let died = record["timestamp"].as_u64().expect("a time");
     for (told, seen) in [("downtimeMs", main - died), ("recoveryMs", active - died)] {
-        assert!(record[told].as_u64().is_some_and(|told| told.abs_diff(seen) <= NEAR), "{told} {seen}: {record}");
+        assert!(
+            record[told]
+                .as_u64()
+                .is_some_and(|told| told.abs_diff(seen) <= NEAR),
+            "{told} {seen}: {record}"
+        );
     }
 }
 

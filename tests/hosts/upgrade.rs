@@ -15,20 +15,34 @@ const INSTALL: &str = "DEBIAN_FRONTEND=noninteractive dpkg --force-confold --ins
 fn install(host: &Host, files: &[PathBuf]) -> String {
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy();
-        host.write_mode(&format!("/root/packages/{name}"), &fs::read(file).unwrap(), Access { mode: 0o644, uid: 0 });
+        host.write_mode(
+            &format!("/root/packages/{name}"),
+            &fs::read(file).unwrap(),
+            Access {
+                mode: 0o644,
+                uid: 0,
+            },
+        );
     }
     host.sh(INSTALL)
 }
 
 /// The packages of an older version, in the folder that the environment names.
 fn older() -> Vec<PathBuf> {
-    let folder = env::var_os("UNITWARD_TEST_PREVIOUS").expect("make upgrade says where the older packages are");
-    let files = fs::read_dir(Path::new(&folder)).unwrap().map(|entry| entry.unwrap().path());
+    let folder = env::var_os("UNITWARD_TEST_PREVIOUS")
+        .expect("make upgrade says where the older packages are");
+    let files = fs::read_dir(Path::new(&folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let wanted = ["unitward_", "libunitward0_"];
     files
         .filter(|file| {
-            wanted.iter().any(|name| file.file_name().unwrap().to_string_lossy().starts_with(name))
-                && file.extension().is_some_and(|is| is == "deb")
+            wanted.iter().any(|name| {
+                file.file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .starts_with(name)
+            }) && file.extension().is_some_and(|is| is == "deb")
         })
         .collect()
 }
@@ -41,7 +55,12 @@ fn newer() -> Vec<PathBuf> {
 #[track_caller]
 fn live(host: &Host) {
     report::point_at_broker(host, "ClientId=mine\n");
-    report::guard(host, "web", "web", "[Service]\nExecStart=sleep infinity\nRestart=always\n");
+    report::guard(
+        host,
+        "web",
+        "web",
+        "[Service]\nExecStart=sleep infinity\nRestart=always\n",
+    );
     let (_, run) = kill(host, "web");
     wait_for_restart(host, "web", &run);
     wait_for_states(host, &["sent"]);
@@ -51,7 +70,10 @@ fn live(host: &Host) {
     wait_for_states(host, &["sent", "waiting"]);
     host.wait_for("both recoveries", || {
         let deaths = told(host).ok()?;
-        deaths.iter().all(|death| death["recovery"]["outcome"] == "recovered").then_some(())
+        deaths
+            .iter()
+            .all(|death| death["recovery"]["outcome"] == "recovered")
+            .then_some(())
     });
 }
 
@@ -59,28 +81,36 @@ fn live(host: &Host) {
 fn wait_for_states(host: &Host, states: &[&str]) {
     host.wait_for(&format!("the reports to be {states:?}"), || {
         let deaths = told(host).ok()?;
-        let is: Vec<_> = deaths.iter().map(|death| death["report"].as_str().unwrap_or_default().to_owned()).collect();
+        let is: Vec<_> = deaths
+            .iter()
+            .map(|death| death["report"].as_str().unwrap_or_default().to_owned())
+            .collect();
         (is == states).then_some(())
     });
 }
 
 /// What must not change: the process, its run, the settings, and what the history says of each death.
 fn kept(host: &Host) -> Vec<String> {
-    let mut kept =
-        vec![host.sh("systemctl show web -P MainPID -P InvocationID"), host.read("/etc/unitward/unitward.conf")];
+    let mut kept = vec![
+        host.sh("systemctl show web -P MainPID -P InvocationID"),
+        host.read("/etc/unitward/unitward.conf"),
+    ];
     kept.push(host.sh("ls /run/unitward/wards/web/runs"));
     let deaths = told(host).expect("the history");
-    kept.extend(
-        deaths
-            .iter()
-            .map(|death| format!("{} {} {}", death["invocation"], death["timestamp"], death["recovery"]["outcome"])),
-    );
+    kept.extend(deaths.iter().map(|death| {
+        format!(
+            "{} {} {}",
+            death["invocation"], death["timestamp"], death["recovery"]["outcome"]
+        )
+    }));
     kept
 }
 
 fn starts_of_the_daemon(host: &Host) -> usize {
     let started = "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf";
-    host.journal(&["-o", "cat", "-u", "unitwardd", started]).lines().count()
+    host.journal(&["-o", "cat", "-u", "unitwardd", started])
+        .lines()
+        .count()
 }
 
 /// An upgrade from `before` to `after` with all of it looked at.
@@ -103,11 +133,17 @@ fn upgrade(host: &Host, after: &[PathBuf]) {
 fn files(host: &Host) -> Vec<String> {
     let passing = "/proc /sys /dev /tmp /root /var/log /var/cache /var/tmp /var/lib/dpkg /var/lib/apt /var/lib/systemd/catalog \
         /var/lib/systemd/timers /var/lib/systemd/coredump /run/systemd /run/mosquitto /run/log /run/udev /run/user /run/credentials /run/lock";
-    let pruned: Vec<_> = passing.split_whitespace().map(|path| format!("-path {path}")).collect();
-    host.sh(&format!("find / \\( {} \\) -prune -o -print | sort", pruned.join(" -o ")))
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    let pruned: Vec<_> = passing
+        .split_whitespace()
+        .map(|path| format!("-path {path}"))
+        .collect();
+    host.sh(&format!(
+        "find / \\( {} \\) -prune -o -print | sort",
+        pruned.join(" -o ")
+    ))
+    .lines()
+    .map(str::to_owned)
+    .collect()
 }
 
 on_both! {
@@ -178,6 +214,8 @@ fn an_upgrade_from_an_older_version_keeps_them_too_and_the_way_back_is_told() {
         let (_, run) = kill(&host, "web");
         wait_for_restart(&host, "web", &run);
         install(&host, &newer());
-        host.wait_for("all four crashes", || told(&host).ok().filter(|deaths| deaths.len() == 4));
+        host.wait_for("all four crashes", || {
+            told(&host).ok().filter(|deaths| deaths.len() == 4)
+        });
     }
 }

@@ -18,18 +18,30 @@ fn json(host: &Host, command: &[&str]) -> Value {
 /// The list's line of a ward.
 fn line(host: &Host, ward: &str) -> Value {
     let list = json(host, &["list"]);
-    list["wards"].as_array().unwrap().iter().find(|line| line["name"] == ward).expect(ward).clone()
+    list["wards"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["name"] == ward)
+        .expect(ward)
+        .clone()
 }
 
 fn wait_for_state(host: &Host, ward: &str, state: &str) -> Value {
-    host.wait_for(&format!("{ward} to be {state}"), || Some(line(host, ward)).filter(|line| line["state"] == state))
+    host.wait_for(&format!("{ward} to be {state}"), || {
+        Some(line(host, ward)).filter(|line| line["state"] == state)
+    })
 }
 
 /// What a command prints, and its exit status.
 fn said(host: &Host, command: &[&str]) -> (i32, String, String) {
     let output = host.try_run(&[&["unitward"], command].concat());
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    (
+        output.status.code().unwrap_or(-1),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
 }
 
 /// Shown when the test fails, and to who looks on with `--nocapture`.
@@ -43,17 +55,31 @@ fn show(host: &Host, command: &[&str]) -> String {
 fn all_states(host: &Host) {
     let ward = |name: &str, text: &str| host.write(&format!("/etc/unitward/{name}.ward"), text);
     host.write("/etc/unitward/shop.stack", "[Stack]\n");
-    ward("up", &format!("[Unit]\nDescription=Runs\n{LASTING}[Ward]\nStack=shop\n"));
+    ward(
+        "up",
+        &format!("[Unit]\nDescription=Runs\n{LASTING}[Ward]\nStack=shop\n"),
+    );
     ward("waits", &format!("{LASTING}[Recovery]\nDelaySec=30s\n"));
     ward(
         "steps",
-        &format!("{LASTING}[OnDeath]\nRestart=%n\nWaitFor=path:/run/never 1h\nLog=back\n[Ward]\nStack=shop\n"),
+        &format!(
+            "{LASTING}[OnDeath]\nRestart=%n\nWaitFor=path:/run/never 1h\nLog=back\n[Ward]\nStack=shop\n"
+        ),
     );
-    ward("runs", &format!("{LASTING}[OnDeath]\nRestart=%n\nExecute=/usr/bin/sleep 3600\n"));
-    ward("gone", "[Service]\nExecStart=/bin/sh -c 'exit 3'\n[Recovery]\nDeathLimit=1\n");
+    ward(
+        "runs",
+        &format!("{LASTING}[OnDeath]\nRestart=%n\nExecute=/usr/bin/sleep 3600\n"),
+    );
+    ward(
+        "gone",
+        "[Service]\nExecStart=/bin/sh -c 'exit 3'\n[Recovery]\nDeathLimit=1\n",
+    );
     ward("quiet", LASTING);
     ward("once", "[Service]\nType=oneshot\nExecStart=/bin/true\n");
-    ward("fails", "[Service]\nExecStart=/bin/sh -c 'exit 4'\nRestart=no\n");
+    ward(
+        "fails",
+        "[Service]\nExecStart=/bin/sh -c 'exit 4'\nRestart=no\n",
+    );
     ward("adopts-nothing", "[Ward]\nUnit=nothing-here.service\n");
     host.write("/usr/lib/systemd/system/hidden.service", LASTING);
     ward("hidden", "[Ward]\nUnit=hidden.service\n");

@@ -38,7 +38,11 @@ fn measure(debian: Debian) {
         (host.sh(up) == WARDS.to_string()).then_some(())
     });
     for (who, prefix) in [("root", ""), ("nobody", "runuser -u nobody -- ")] {
-        if !host.try_run(&["sh", "-c", &format!("{prefix}unitward list")]).status.success() {
+        if !host
+            .try_run(&["sh", "-c", &format!("{prefix}unitward list")])
+            .status
+            .success()
+        {
             println!("{who} is not answered");
             continue;
         }
@@ -46,10 +50,17 @@ fn measure(debian: Debian) {
             let script = format!(
                 "for n in $(seq {ROUNDS}); do a=$(date +%s%N); {prefix}unitward {command} --json >/dev/null; b=$(date +%s%N); echo $(((b - a) / 1000)); done"
             );
-            let mut times: Vec<f64> = host.sh(&script).lines().filter_map(|line| line.parse().ok()).collect();
+            let mut times: Vec<f64> = host
+                .sh(&script)
+                .lines()
+                .filter_map(|line| line.parse().ok())
+                .collect();
             times.sort_by(f64::total_cmp);
             let name = command.split(' ').next().unwrap_or_default();
-            let (median, worst) = (times[times.len() / 2] / 1_000.0, times[times.len() - 1] / 1_000.0);
+            let (median, worst) = (
+                times[times.len() / 2] / 1_000.0,
+                times[times.len() - 1] / 1_000.0,
+            );
             println!(
                 "{{\"bench\":\"desk/{name}/{who}\",\"debian\":\"{debian:?}\",\"unit\":\"ms\",\"median\":{median:.1},\"worst\":{worst:.1},\"rounds\":{ROUNDS},\"wards\":{WARDS}}}"
             );

@@ -8,7 +8,10 @@ use crate::report::{guard, kill, wait_for_restart};
 /// The user ids that the commands of this unit have printed.
 fn ids(host: &Host, unit: &str) -> Vec<String> {
     let said = host.journal(&["-o", "cat", "-u", unit]);
-    said.lines().filter(|line| line.parse::<u32>().is_ok()).map(str::to_owned).collect()
+    said.lines()
+        .filter(|line| line.parse::<u32>().is_ok())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn at_the_limit(host: &Host, name: &str, ward: &str) -> Vec<String> {
@@ -18,7 +21,9 @@ fn at_the_limit(host: &Host, name: &str, ward: &str) -> Vec<String> {
     wait_for_restart(host, name, &run);
     kill(host, name);
     let service = format!("unitward-{name}-OnLimit.service");
-    host.wait_for(&format!("[OnLimit] of {name}"), || Some(ids(host, &service)).filter(|ids| !ids.is_empty()))
+    host.wait_for(&format!("[OnLimit] of {name}"), || {
+        Some(ids(host, &service)).filter(|ids| !ids.is_empty())
+    })
 }
 
 on_both! {

@@ -16,18 +16,33 @@ const READER: &str = "/usr/local/bin/read-the-journal";
 #[ignore = "is run inside a host by the other tests"]
 fn read_the_journal() {
     let after = std::env::var("AFTER").ok();
-    let scan = journal::scan(after.as_deref().map_or(journal::From::Boot(None), journal::From::Cursor)).unwrap();
+    let scan = journal::scan(
+        after
+            .as_deref()
+            .map_or(journal::From::Boot(None), journal::From::Cursor),
+    )
+    .unwrap();
     for run in &scan.runs {
-        println!("run {} {}", run.boot, serde_json::to_string(&run.record).unwrap());
+        println!(
+            "run {} {}",
+            run.boot,
+            serde_json::to_string(&run.record).unwrap()
+        );
     }
-    scan.ends.iter().for_each(|end| println!("end {} {}", end.boot, in_words(end)));
+    scan.ends
+        .iter()
+        .for_each(|end| println!("end {} {}", end.boot, in_words(end)));
     println!("left-out {}", scan.left_out);
     println!("cursor {}", scan.cursor.unwrap_or_default());
     println!("tail {}", journal::tail().unwrap().unwrap_or_default());
 }
 
 fn in_words(end: &JournalEnd) -> String {
-    let asked = if end.testimony.evidence == Evidence::Asked { "asked" } else { "unasked" };
+    let asked = if end.testimony.evidence == Evidence::Asked {
+        "asked"
+    } else {
+        "unasked"
+    };
     format!(
         "{} {} {asked} {:?} {:?} {}",
         end.unit, end.invocation, end.testimony.result, end.testimony.process, end.testimony.at
@@ -47,15 +62,28 @@ struct Scan {
 impl Scan {
     /// The ends of a unit, without boot, unit and time.
     fn of(&self, unit: &str) -> Vec<String> {
-        let words = self.ends.iter().map(|end| end.split(' ').collect::<Vec<_>>());
-        words.filter(|words| words[1] == unit).map(|words| words[2..words.len() - 1].join(" ")).collect()
+        let words = self
+            .ends
+            .iter()
+            .map(|end| end.split(' ').collect::<Vec<_>>());
+        words
+            .filter(|words| words[1] == unit)
+            .map(|words| words[2..words.len() - 1].join(" "))
+            .collect()
     }
 }
 
 /// Puts this program into the host, in a service as confined as the daemon's.
 fn put_reader(host: &Host) {
     let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-    host.write_mode(READER, &program, crate::host::Access { mode: 0o755, uid: 0 });
+    host.write_mode(
+        READER,
+        &program,
+        crate::host::Access {
+            mode: 0o755,
+            uid: 0,
+        },
+    );
     let unit = include_str!("../../units/usr/lib/systemd/system/unitwardd.service");
     let left_out = [
         "Type=",
@@ -67,34 +95,56 @@ fn put_reader(host: &Host) {
         "StateDirectory=",
         "WantedBy=",
     ];
-    let rest: Vec<_> = unit.lines().filter(|line| !left_out.iter().any(|key| line.starts_with(key))).collect();
+    let rest: Vec<_> = unit
+        .lines()
+        .filter(|line| !left_out.iter().any(|key| line.starts_with(key)))
+        .collect();
     assert!(rest.contains(&"ProtectSystem=strict"), "{rest:?}");
     let run = format!(
         "Type=oneshot\nEnvironmentFile=-/run/after\nStandardOutput=truncate:/run/scan\nExecStart={READER} --ignored --exact witness::read_the_journal --nocapture"
     );
     host.write(
         "/etc/systemd/system/reader.service",
-        &rest.join("\n").replace("[Service]", &format!("[Service]\n{run}")),
+        &rest
+            .join("\n")
+            .replace("[Service]", &format!("[Service]\n{run}")),
     );
     host.sh("systemctl daemon-reload");
 }
 
 /// Reads the journal inside the host, after this cursor.
 fn scan(host: &Host, after: Option<&str>) -> Scan {
-    let environment = after.map(|cursor| format!("AFTER={cursor}\n")).unwrap_or_default();
+    let environment = after
+        .map(|cursor| format!("AFTER={cursor}\n"))
+        .unwrap_or_default();
     host.write("/run/after", &environment);
     let done = host.try_run(&["systemctl", "start", "reader"]);
     let said = host.read("/run/scan");
-    assert!(done.status.success(), "{said}\n{}", host.journal(&["-u", "reader", "-b"]));
-    let all =
-        |kind: &str| said.lines().filter_map(|line| line.strip_prefix(kind)).map(str::to_owned).collect::<Vec<_>>();
+    assert!(
+        done.status.success(),
+        "{said}\n{}",
+        host.journal(&["-u", "reader", "-b"])
+    );
+    let all = |kind: &str| {
+        said.lines()
+            .filter_map(|line| line.strip_prefix(kind))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let runs = all("run ").into_iter().map(|line| {
         let (boot, record) = line.split_once(' ').unwrap();
         let record: serde_json::Value = serde_json::from_str(record).unwrap();
-        (boot.to_owned(), record["invocation"].as_str().unwrap().to_owned())
+        (
+            boot.to_owned(),
+            record["invocation"].as_str().unwrap().to_owned(),
+        )
     });
     assert_eq!(all("left-out "), ["0"]);
-    Scan { runs: runs.collect(), ends: all("end "), cursor: all("cursor ").pop().unwrap() }
+    Scan {
+        runs: runs.collect(),
+        ends: all("end "),
+        cursor: all("cursor ").pop().unwrap(),
+    }
 }
 
 fn boot(host: &Host) -> String {

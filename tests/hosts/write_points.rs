@@ -12,8 +12,17 @@ const WRITES: &str = "pwrite64,write,writev,sendto,sendmsg,fdatasync,fsync,ftrun
 const MOST: usize = 300;
 /// When it has been quiet for so long the crash is dealt with.
 const QUIET: Duration = Duration::from_millis(1500);
-const KEYS: [&str; 9] =
-    ["nodeId", "locationId", "firmwareVersion", "model", "pid", "name", "reason", "timestamp", "backtrace"];
+const KEYS: [&str; 9] = [
+    "nodeId",
+    "locationId",
+    "firmwareVersion",
+    "model",
+    "pid",
+    "name",
+    "reason",
+    "timestamp",
+    "backtrace",
+];
 
 /// What one round came to.
 enum Round {
@@ -26,11 +35,15 @@ enum Round {
 /// One crash, while strace lies in wait for the `number`th write of any thread.
 fn one_round(host: &Host, number: usize) -> Round {
     host.wait_for("the connection to the broker", || {
-        host.systemctl_show("unitwardd", "StatusText").contains("; connected to").then_some(())
+        host.systemctl_show("unitwardd", "StatusText")
+            .contains("; connected to")
+            .then_some(())
     });
     // What it has not noted as sent it would send again.
     host.wait_for("the end of the round before", || {
-        told(host).is_ok_and(|known| known.iter().all(|row| row["report"] == "sent")).then_some(())
+        told(host)
+            .is_ok_and(|known| known.iter().all(|row| row["report"] == "sent"))
+            .then_some(())
     });
     let reports = host.subscribe("Crash/Reports");
     let inject = format!("inject={WRITES}:signal=SIGKILL:when={number}");
@@ -49,17 +62,29 @@ fn one_round(host: &Host, number: usize) -> Round {
         }
     };
     drop(tracer);
-    host.wait_for_within(Duration::from_secs(40), &format!("the report after the kill at write {number}"), || {
-        (reports.count() > 0).then_some(())
-    });
+    host.wait_for_within(
+        Duration::from_secs(40),
+        &format!("the report after the kill at write {number}"),
+        || (reports.count() > 0).then_some(()),
+    );
     reports.wait_for_silence(QUIET);
     let (received, ids) = (reports.received(), ids(&reports));
-    assert!(ids.iter().all(|id| *id == run), "write {number}: {ids:?} and not {run}");
-    assert!(ids.len() <= if matches!(round, Round::Killed) { 2 } else { 1 }, "write {number}: {ids:?}");
+    assert!(
+        ids.iter().all(|id| *id == run),
+        "write {number}: {ids:?} and not {run}"
+    );
+    assert!(
+        ids.len() <= if matches!(round, Round::Killed) { 2 } else { 1 },
+        "write {number}: {ids:?}"
+    );
     for message in &received {
         assert_eq!(keys(message.payload()), KEYS, "write {number}");
         let report = message.json();
-        assert_eq!((&report["name"], &report["reason"]), (&"web".into(), &"SIG 9 (Killed)".into()), "write {number}");
+        assert_eq!(
+            (&report["name"], &report["reason"]),
+            (&"web".into(), &"SIG 9 (Killed)".into()),
+            "write {number}"
+        );
         // The journal, too, may have been the only witness; but the run record knows the pid.
         assert_eq!(report["pid"], pid.as_str(), "write {number}");
     }

@@ -22,7 +22,11 @@ fn errno(manner: Manner) -> i32 {
 fn the_answer_is_what_the_call_returns() {
     for number in [0, 5, 13, 110, 115, 125] {
         for words in ["", "no", &"ä ".repeat(2 * LONGEST)] {
-            let line = Answer { errno: number, words: words.into() }.to_line();
+            let line = Answer {
+                errno: number,
+                words: words.into(),
+            }
+            .to_line();
             assert_eq!(errno(Manner::Answer(line)), number);
         }
     }
@@ -44,46 +48,87 @@ fn what_is_no_answer_is_no_success() {
         ("0", ECONNRESET),
         ("", ECONNRESET),
     ] {
-        assert_eq!(errno(Manner::Answer(answer.into())), number, "{answer:.30?}");
+        assert_eq!(
+            errno(Manner::Answer(answer.into())),
+            number,
+            "{answer:.30?}"
+        );
     }
 }
 
 #[test]
 fn who_is_hung_up_on_gets_an_error_whenever_that_happens_and_keeps_nothing_open() {
     let restarter = Restarter::of("x", Manner::HangUp);
-    assert_eq!(play(Library::Here, restarter.directory(), &["many-times", "x"]).errno, ECONNRESET);
+    assert_eq!(
+        play(Library::Here, restarter.directory(), &["many-times", "x"]).errno,
+        ECONNRESET
+    );
     let restarter = Restarter::of("x", Manner::AnswerUnread("13 who are you\n"));
-    assert_eq!(play(Library::Here, restarter.directory(), &["many-times", "x"]).errno, 13);
+    assert_eq!(
+        play(Library::Here, restarter.directory(), &["many-times", "x"]).errno,
+        13
+    );
 }
 
 #[test]
 fn a_stack_without_a_socket_or_a_listener_is_told_apart() {
     let directory = tempfile::tempdir().unwrap();
-    assert_eq!(play(Library::Here, directory.path(), &["plain", "x"]).errno, ENOENT);
+    assert_eq!(
+        play(Library::Here, directory.path(), &["plain", "x"]).errno,
+        ENOENT
+    );
     drop(UnixListener::bind(directory.path().join("x")).unwrap());
-    assert_eq!(play(Library::Here, directory.path(), &["many-times", "x"]).errno, ECONNREFUSED);
+    assert_eq!(
+        play(Library::Here, directory.path(), &["many-times", "x"]).errno,
+        ECONNREFUSED
+    );
 }
 
 #[test]
 fn the_names_of_stacks_are_the_configurations() {
     let directory = tempfile::tempdir().unwrap();
-    let all = (1..=u8::MAX).map(|byte| vec![b'a', byte]).filter_map(|name| String::from_utf8(name).ok());
-    let whole = ["", "a", ".", "..", ".a", "a.", "../x", "/x", "opensync", "a:-_.\\9", "@", "a@", "@a", "ü", "ſ", "K"];
+    let all = (1..=u8::MAX)
+        .map(|byte| vec![b'a', byte])
+        .filter_map(|name| String::from_utf8(name).ok());
+    let whole = [
+        "", "a", ".", "..", ".a", "a.", "../x", "/x", "opensync", "a:-_.\\9", "@", "a@", "@a", "ü",
+        "ſ", "K",
+    ];
     for name in all.chain(whole.map(str::to_owned)) {
-        let expected = if StackName::new(&name).is_ok() { ENOENT } else { EINVAL };
-        assert_eq!(play(Library::Here, directory.path(), &["plain", &name]).errno, expected, "{name:?}");
+        let expected = if StackName::new(&name).is_ok() {
+            ENOENT
+        } else {
+            EINVAL
+        };
+        assert_eq!(
+            play(Library::Here, directory.path(), &["plain", &name]).errno,
+            expected,
+            "{name:?}"
+        );
     }
-    assert_eq!(play(Library::Here, directory.path(), &["plain"]).errno, EINVAL, "no name at all");
+    assert_eq!(
+        play(Library::Here, directory.path(), &["plain"]).errno,
+        EINVAL,
+        "no name at all"
+    );
 }
 
 #[test]
 fn a_name_may_be_as_long_as_a_socket_allows() {
     let anywhere = std::env::temp_dir();
-    for (length, expected) in
-        [(1, ENOENT), (86, ENOENT), (87, ENAMETOOLONG), (232, ENAMETOOLONG), (100_000, ENAMETOOLONG)]
-    {
+    for (length, expected) in [
+        (1, ENOENT),
+        (86, ENOENT),
+        (87, ENAMETOOLONG),
+        (232, ENAMETOOLONG),
+        (100_000, ENAMETOOLONG),
+    ] {
         let name = "x".repeat(length);
-        assert_eq!(play(Library::Shipped, &anywhere, &["plain", &name]).errno, expected, "{length}");
+        assert_eq!(
+            play(Library::Shipped, &anywhere, &["plain", &name]).errno,
+            expected,
+            "{length}"
+        );
         assert_eq!(StackName::new(&name).is_ok(), length <= 86, "{length}");
     }
 }
@@ -98,12 +143,21 @@ fn the_caller_is_who_it_says_it_is_else_its_function_else_its_program() {
         (&["named", "x"], "main"),
         (&["named", "x", ""], "main"),
         (&["named", "x", "cm (no controller)"], "cm (no controller)"),
-        (&["named", "x", "a\nanswer=over\n\n0 > \u{7f}\t"], "a?answer=over??0 > ??"),
+        (
+            &["named", "x", "a\nanswer=over\n\n0 > \u{7f}\t"],
+            "a?answer=over??0 > ??",
+        ),
         (&["named", "x", &exact], &exact),
-        (&["named", "x", &format!("a{exact}")], &format!("a{}", "ä".repeat(127))),
+        (
+            &["named", "x", &format!("a{exact}")],
+            &format!("a{}", "ä".repeat(127)),
+        ),
     ] {
         let restarter = Restarter::of("x", Manner::Answer("0 done\n".into()));
-        assert_eq!(play(Library::Here, restarter.directory(), arguments).errno, 0);
+        assert_eq!(
+            play(Library::Here, restarter.directory(), arguments).errno,
+            0
+        );
         let request = restarter.request();
         assert_eq!(request.caller, caller);
         assert_eq!((request.answer, request.cause), (AnswerWhen::Begun, None));

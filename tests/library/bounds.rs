@@ -13,23 +13,40 @@ const ETIMEDOUT: i32 = 110;
 fn timed_out(outcome: &Outcome) {
     assert_eq!(outcome.errno, ETIMEDOUT);
     let deadline = Duration::from_millis(Library::QUICK);
-    assert!(outcome.took >= deadline && outcome.took < 20 * deadline, "{outcome:?}");
+    assert!(
+        outcome.took >= deadline && outcome.took < 20 * deadline,
+        "{outcome:?}"
+    );
 }
 
 #[test]
 fn a_restarter_that_does_not_answer_is_not_waited_for() {
     for manner in [Manner::Silent, Manner::Trickle] {
         let restarter = Restarter::of("x", manner);
-        timed_out(&play(Library::Quick, restarter.directory(), &["plain", "x"]));
+        timed_out(&play(
+            Library::Quick,
+            restarter.directory(),
+            &["plain", "x"],
+        ));
     }
 }
 
 #[test]
 fn signals_do_not_make_the_call_longer_nor_fail() {
     let restarter = Restarter::of("x", Manner::Silent);
-    timed_out(&play(Library::Quick, restarter.directory(), &["storm", "x"]));
-    let restarter = Restarter::of("x", Manner::AnswerAfter(Duration::from_millis(500), "0 done\n"));
-    assert_eq!(play(Library::Here, restarter.directory(), &["storm", "x"]).errno, 0);
+    timed_out(&play(
+        Library::Quick,
+        restarter.directory(),
+        &["storm", "x"],
+    ));
+    let restarter = Restarter::of(
+        "x",
+        Manner::AnswerAfter(Duration::from_millis(500), "0 done\n"),
+    );
+    assert_eq!(
+        play(Library::Here, restarter.directory(), &["storm", "x"]).errno,
+        0
+    );
 }
 
 #[test]
@@ -43,7 +60,10 @@ fn a_full_queue_is_waited_for_but_not_for_ever() {
         thread::sleep(Duration::from_millis(300));
         serve(listener, Manner::Answer("0 done\n".into()))
     });
-    assert_eq!(play(Library::Here, directory.path(), &["storm", "x"]).errno, 0);
+    assert_eq!(
+        play(Library::Here, directory.path(), &["storm", "x"]).errno,
+        0
+    );
     drop(later.join().unwrap());
 }
 
@@ -62,7 +82,10 @@ fn the_shipped_library_gives_up_after_ten_seconds() {
     let restarter = Restarter::of("x", Manner::Silent);
     let outcome = play(Library::Here, restarter.directory(), &["plain", "x"]);
     assert_eq!(outcome.errno, ETIMEDOUT);
-    assert!(outcome.took >= Duration::from_secs(10) && outcome.took < Duration::from_secs(15), "{outcome:?}");
+    assert!(
+        outcome.took >= Duration::from_secs(10) && outcome.took < Duration::from_secs(15),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -70,7 +93,11 @@ fn a_thread_that_hangs_in_the_dynamic_linker_holds_nobody_up() {
     let stuck = Library::Here.folder().join("stuck.so");
     Library::Here.compile(&stuck, &[&source("stuck.c")], &["-shared", "-fPIC"]);
     let restarter = Restarter::of("x", Manner::Answer("0 done\n".into()));
-    let outcome = play(Library::Here, restarter.directory(), &["loading", "x", path(&stuck)]);
+    let outcome = play(
+        Library::Here,
+        restarter.directory(),
+        &["loading", "x", path(&stuck)],
+    );
     assert_eq!(outcome.errno, 0, "{outcome:?}");
     assert!(restarter.backtrace().contains(": main 0x"));
 }

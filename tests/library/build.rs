@@ -32,8 +32,13 @@ impl Library {
         let mut made = ONE_AT_A_TIME.lock().unwrap();
         if !made[self as usize] {
             let mut make = Command::new("make");
-            make.current_dir(env!("CARGO_MANIFEST_DIR")).args(["--silent", "library", "CFLAGS=-O2 -Werror"]);
-            make.arg(format!("CPPFLAGS={definitions}")).arg(format!("CARGO_TARGET_DIR={}", place.display()));
+            make.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+                "--silent",
+                "library",
+                "CFLAGS=-O2 -Werror",
+            ]);
+            make.arg(format!("CPPFLAGS={definitions}"))
+                .arg(format!("CARGO_TARGET_DIR={}", place.display()));
             // `make test` is on its way while this runs; its options are not for this one.
             make.env_remove("MAKEFLAGS").env_remove("LDFLAGS");
             succeed(&mut make);
@@ -51,7 +56,10 @@ impl Library {
     pub(crate) fn compile(self, output: &Path, sources: &[&Path], options: &[&str]) {
         let folder = self.folder();
         let mut compiler = Command::new("cc");
-        compiler.args(["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread"]).args(options).args(sources);
+        compiler
+            .args(["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread"])
+            .args(options)
+            .args(sources);
         compiler.arg("-I").arg(headers()).arg("-o").arg(output);
         compiler
             .arg(format!("-Wl,-rpath,{}:$ORIGIN", folder.display()))
@@ -69,12 +77,20 @@ pub(crate) fn headers() -> PathBuf {
 
 /// A source in `programs`.
 pub(crate) fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/library/programs").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/library/programs")
+        .join(name)
 }
 
 /// Runs a tool and gives its output.
 pub(crate) fn succeed(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("failed to run {command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("failed to run {command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }

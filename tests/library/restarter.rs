@@ -43,7 +43,10 @@ impl Restarter {
     pub(crate) fn of(stack: &str, manner: Manner) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join(stack)).unwrap();
-        Self { requests: serve(listener, manner), directory }
+        Self {
+            requests: serve(listener, manner),
+            directory,
+        }
     }
 
     /// Where the callers are to run.
@@ -54,7 +57,8 @@ impl Restarter {
     /// The next request.
     pub(crate) fn request(&self) -> Request {
         let bytes = self.requests.recv_timeout(BOUND).expect("somebody calls");
-        Request::parse(&bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)))
+        Request::parse(&bytes)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)))
     }
 
     /// The next request's backtrace.
@@ -118,15 +122,26 @@ pub(crate) struct Outcome {
 
 /// Plays a scene of `scenes.c`.
 pub(crate) fn play(library: Library, directory: &Path, arguments: &[&str]) -> Outcome {
-    run(Command::new("timeout").arg("30").arg(scenes(library)).args(arguments).current_dir(directory))
+    run(Command::new("timeout")
+        .arg("30")
+        .arg(scenes(library))
+        .args(arguments)
+        .current_dir(directory))
 }
 
 /// Runs a caller.
 pub(crate) fn run(command: &mut Command) -> Outcome {
     let begun = Instant::now();
-    let status = command.status().unwrap_or_else(|error| panic!("failed to run {command:?}: {error}"));
-    let errno = status.code().unwrap_or_else(|| panic!("{command:?}: {status}"));
-    Outcome { errno, took: begun.elapsed() }
+    let status = command
+        .status()
+        .unwrap_or_else(|error| panic!("failed to run {command:?}: {error}"));
+    let errno = status
+        .code()
+        .unwrap_or_else(|| panic!("{command:?}: {status}"));
+    Outcome {
+        errno,
+        took: begun.elapsed(),
+    }
 }
 
 /// The program of all scenes; made once for each build of the library.

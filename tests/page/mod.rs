@@ -13,7 +13,11 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Block {
     /// A file; `case` is the word before its path, empty for the page's own.
-    File { case: String, path: String, text: String },
+    File {
+        case: String,
+        path: String,
+        text: String,
+    },
     /// Commands.
     Commands(String),
     /// Commands that wait for what the following ones do.
@@ -25,7 +29,9 @@ pub(crate) enum Block {
 /// The README and the pages of the manual.
 pub(crate) fn all() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let manual = fs::read_dir(root.join("docs/manual")).unwrap().map(|entry| entry.unwrap().path());
+    let manual = fs::read_dir(root.join("docs/manual"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let mut pages: Vec<_> = manual.chain([root.join("README.md")]).collect();
     pages.sort();
     pages
@@ -34,20 +40,36 @@ pub(crate) fn all() -> Vec<PathBuf> {
 /// The blocks of a page, in their order. `page` is its path below the repository.
 pub(crate) fn blocks(page: impl AsRef<Path>) -> Vec<Block> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let fenced = text.split("\n```").skip(1).step_by(2);
-    fenced.map(|block| block.split_once('\n').unwrap()).map(|(language, text)| block(language, text)).collect()
+    fenced
+        .map(|block| block.split_once('\n').unwrap())
+        .map(|(language, text)| block(language, text))
+        .collect()
 }
 
 fn block(language: &str, text: &str) -> Block {
     let first = text.lines().next().unwrap_or_default();
-    if let Some((case, path)) = first.strip_prefix("# ").and_then(|comment| comment.split_once('/')) {
-        let (case, path) = (case.trim_end_matches([':', ' ']).to_owned(), format!("/{path}"));
-        return Block::File { case, path, text: format!("{text}\n") };
+    if let Some((case, path)) = first
+        .strip_prefix("# ")
+        .and_then(|comment| comment.split_once('/'))
+    {
+        let (case, path) = (
+            case.trim_end_matches([':', ' ']).to_owned(),
+            format!("/{path}"),
+        );
+        return Block::File {
+            case,
+            path,
+            text: format!("{text}\n"),
+        };
     }
     match language {
         "sh" if first == "# in another terminal" => Block::Beside(text.to_owned()),
         "sh" => Block::Commands(text.to_owned()),
-        _ => Block::Shown { language: language.to_owned() },
+        _ => Block::Shown {
+            language: language.to_owned(),
+        },
     }
 }

@@ -14,7 +14,11 @@ pub(crate) struct Case {
 
 /// What somebody does who follows the advice.
 pub(crate) enum Mend {
-    Write { file: &'static str, wrong: &'static str, right: &'static str },
+    Write {
+        file: &'static str,
+        wrong: &'static str,
+        right: &'static str,
+    },
     Rename(&'static str, &'static str),
     Remove(&'static str),
     Add(&'static str, &'static str),
@@ -45,7 +49,10 @@ macro_rules! file {
     };
 }
 
-const WEB: (&str, &str) = ("unitward/web.ward", "[Service]\nExecStart=/usr/bin/sleep infinity\n");
+const WEB: (&str, &str) = (
+    "unitward/web.ward",
+    "[Service]\nExecStart=/usr/bin/sleep infinity\n",
+);
 
 pub(crate) const CASES: &[Case] = &[
     // Words.
@@ -91,7 +98,10 @@ pub(crate) const CASES: &[Case] = &[
     ward!("[OnDeath]\nExecute=@/usr/bin/true\n", "4:9", ["the prefix '@' is not possible", "take it out"], "@" => ""),
     ward!("[OnDeath]\nExecute=-/sbin/mount /a\n", "4:10", ["/sbin/mount does not exist", "did you mean \"/usr/bin/mount\"?"], "/sbin/mount" => "/usr/bin/mount"),
     Case {
-        files: &[("unitward/web.ward", "[Service]\nExecStart=/usr/bin/script\n")],
+        files: &[(
+            "unitward/web.ward",
+            "[Service]\nExecStart=/usr/bin/script\n",
+        )],
         at: "unitward/web.ward:2:11:",
         says: &["/usr/bin/script is not executable"],
         mend: Mend::Mode("/usr/bin/script", 0o755),
@@ -99,10 +109,16 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         files: &[
             ("unitward/b.ward", "[Ward]\nUnit=telldusd.service\n"),
-            ("systemd/system/telldusd.service.d/private.conf", "[Service]\nTemporaryFileSystem=/run:ro\n"),
+            (
+                "systemd/system/telldusd.service.d/private.conf",
+                "[Service]\nTemporaryFileSystem=/run:ro\n",
+            ),
         ],
         at: "systemd/system/telldusd.service.d/private.conf:2:21:",
-        says: &["keeps /run/systemd and /run/unitward from", "add BindPaths=/run/systemd /run/unitward"],
+        says: &[
+            "keeps /run/systemd and /run/unitward from",
+            "add BindPaths=/run/systemd /run/unitward",
+        ],
         mend: Mend::Write {
             file: "unitward/b.ward",
             wrong: "telldusd.service\n",
@@ -112,7 +128,10 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         files: &[
             ("unitward/b.ward", "[Ward]\nUnit=telldusd.service\n"),
-            ("systemd/system/telldusd.service.d/override.conf", "[Unit]\nStartLimitBurst=3\n"),
+            (
+                "systemd/system/telldusd.service.d/override.conf",
+                "[Unit]\nStartLimitBurst=3\n",
+            ),
         ],
         at: "systemd/system/telldusd.service.d/override.conf:2:1:",
         says: &["narrows systemd's start limit", "take the line out"],
@@ -142,11 +161,18 @@ pub(crate) const CASES: &[Case] = &[
     file!("unitward/w@.ward", "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n", "4:1:", ["a template itself is never started", "DefaultInstance="], "[Install]\n" => "[Install]\nDefaultInstance=one\n"),
     Case {
         files: &[
-            ("unitward/w@.ward", "[Service]\nExecStart=/usr/bin/sleep infinity\n"),
+            (
+                "unitward/w@.ward",
+                "[Service]\nExecStart=/usr/bin/sleep infinity\n",
+            ),
             ("unitward/w@one.ward", "[Ward]\nUnit=%n\n"),
         ],
         at: "unitward/w@one.ward:2:6:",
-        says: &["w@one.service", "is an instance of w@.service", "let both wards define"],
+        says: &[
+            "w@one.service",
+            "is an instance of w@.service",
+            "let both wards define",
+        ],
         mend: Mend::Write {
             file: "unitward/w@one.ward",
             wrong: "[Ward]\nUnit=%n",
@@ -157,19 +183,36 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         files: &[
             ("unitward/t.ward", "[Ward]\nUnit=telldusd.service\n"),
-            ("systemd/system/home.target", "[Unit]\nUpholds=telldusd.service\n"),
+            (
+                "systemd/system/home.target",
+                "[Unit]\nUpholds=telldusd.service\n",
+            ),
         ],
         at: "unitward/t.ward:2:6:",
         says: &["home.target upholds telldusd.service", "write Wants="],
-        mend: Mend::Write { file: "systemd/system/home.target", wrong: "Upholds", right: "Wants" },
+        mend: Mend::Write {
+            file: "systemd/system/home.target",
+            wrong: "Upholds",
+            right: "Wants",
+        },
     },
     Case {
         files: &[
-            ("unitward/t.ward", "[Ward]\nUnit=telldusd.service\n[OnDeath]\nRestart=%n\nLog=back\n"),
-            ("systemd/system/telldusd.service.d/pid.conf", "[Service]\nPIDFile=/run/telldusd.pid\n"),
+            (
+                "unitward/t.ward",
+                "[Ward]\nUnit=telldusd.service\n[OnDeath]\nRestart=%n\nLog=back\n",
+            ),
+            (
+                "systemd/system/telldusd.service.d/pid.conf",
+                "[Service]\nPIDFile=/run/telldusd.pid\n",
+            ),
         ],
         at: "systemd/system/telldusd.service.d/pid.conf:2:1:",
-        says: &["read after the ward's", "/run/telldusd.pid does not come", "sorts before 50-unitward.conf"],
+        says: &[
+            "read after the ward's",
+            "/run/telldusd.pid does not come",
+            "sorts before 50-unitward.conf",
+        ],
         mend: Mend::Rename(
             "systemd/system/telldusd.service.d/pid.conf",
             "systemd/system/telldusd.service.d/10-pid.conf",
@@ -182,24 +225,47 @@ pub(crate) const CASES: &[Case] = &[
     ward!("[OnDeath a/b]\nLog=x\n", "3:10", ["only letters, digits, - and _"], "a/b" => "a-b"),
     Case {
         files: &[
-            ("unitward/a.ward", "[Service]\nExecStart=/usr/bin/true\n[OnDeath]\nRestart=web.service\n"),
-            ("unitward/web.ward", "[Service]\nExecStart=/usr/bin/true\n[OnDeath]\nLog=x\nRestart=a.service\n"),
+            (
+                "unitward/a.ward",
+                "[Service]\nExecStart=/usr/bin/true\n[OnDeath]\nRestart=web.service\n",
+            ),
+            (
+                "unitward/web.ward",
+                "[Service]\nExecStart=/usr/bin/true\n[OnDeath]\nLog=x\nRestart=a.service\n",
+            ),
         ],
         at: "unitward/web.ward:5:9:",
-        says: &["in a circle: web.service → a.service → web.service", "take this step out"],
-        mend: Mend::Write { file: "unitward/web.ward", wrong: "Restart=a.service\n", right: "" },
+        says: &[
+            "in a circle: web.service → a.service → web.service",
+            "take this step out",
+        ],
+        mend: Mend::Write {
+            file: "unitward/web.ward",
+            wrong: "Restart=a.service\n",
+            right: "",
+        },
     },
     // Stacks.
     Case {
         files: &[
             WEB,
-            ("unitward/m.ward", "[Ward]\nUnit=telldusd.service\nStack=opensink\n"),
-            ("unitward/n.ward", "[Service]\nExecStart=/usr/bin/true\n[Ward]\nStack=opensync\n"),
+            (
+                "unitward/m.ward",
+                "[Ward]\nUnit=telldusd.service\nStack=opensink\n",
+            ),
+            (
+                "unitward/n.ward",
+                "[Service]\nExecStart=/usr/bin/true\n[Ward]\nStack=opensync\n",
+            ),
             ("unitward/opensync.stack", "[Stack]\nReport=no\n"),
         ],
         at: "unitward/m.ward:3:7:",
         says: &["there is no stack", "did you mean \"opensync\"?"],
-        mend: Mend::Write { file: "unitward/m.ward", wrong: "opensink", right: "opensync" },
+        mend: Mend::Write {
+            file: "unitward/m.ward",
+            wrong: "opensink",
+            right: "opensync",
+        },
     },
     ward!("[Recovery]\nOnLimit=restart-stack\n", "4:9", ["belongs to no stack", "Stack= in [Ward]"], "restart-stack" => "exclude"),
     // Files.
@@ -210,22 +276,34 @@ pub(crate) const CASES: &[Case] = &[
         mend: Mend::Remove("unitward/web.ward.bak"),
     },
     Case {
-        files: &[("unitward/db.conf", "# mine\n[Service]\nExecStart=/usr/bin/true\n")],
+        files: &[(
+            "unitward/db.conf",
+            "# mine\n[Service]\nExecStart=/usr/bin/true\n",
+        )],
         at: "unitward/db.conf:",
         says: &["ends in .ward", "did you mean \"db.ward\"?"],
         mend: Mend::Rename("unitward/db.conf", "unitward/db.ward"),
     },
     Case {
-        files: &[("unitward/db.ward.d/limit.conf", "[Recovery]\nDeathLimit=1\n")],
+        files: &[(
+            "unitward/db.ward.d/limit.conf",
+            "[Recovery]\nDeathLimit=1\n",
+        )],
         at: "unitward/db.ward.d:",
         says: &["there is no db.ward", "write that"],
         mend: Mend::Add("unitward/db.ward", "[Service]\nExecStart=/usr/bin/true\n"),
     },
     Case {
-        files: &[WEB, ("unitward/web.ward.d/limit", "[Recovery]\nDeathLimit=1\n")],
+        files: &[
+            WEB,
+            ("unitward/web.ward.d/limit", "[Recovery]\nDeathLimit=1\n"),
+        ],
         at: "unitward/web.ward.d/limit:",
         says: &["end in .conf", "rename the file"],
-        mend: Mend::Rename("unitward/web.ward.d/limit", "unitward/web.ward.d/limit.conf"),
+        mend: Mend::Rename(
+            "unitward/web.ward.d/limit",
+            "unitward/web.ward.d/limit.conf",
+        ),
     },
     Case {
         files: &[
@@ -243,25 +321,50 @@ pub(crate) const CASES: &[Case] = &[
             ("systemd/system/telldusd.service", "-> /dev/null"),
         ],
         at: "unitward/b.ward:2:6:",
-        says: &["masks telldusd.service", "systemctl unmask telldusd.service"],
+        says: &[
+            "masks telldusd.service",
+            "systemctl unmask telldusd.service",
+        ],
         mend: Mend::Remove("systemd/system/telldusd.service"),
     },
     Case {
-        files: &[WEB, ("/usr/lib/systemd/system/web.service", "[Service]\nExecStart=/usr/bin/true\n")],
+        files: &[
+            WEB,
+            (
+                "/usr/lib/systemd/system/web.service",
+                "[Service]\nExecStart=/usr/bin/true\n",
+            ),
+        ],
         at: "unitward/web.ward:",
-        says: &["replaces /usr/lib/systemd/system/web.service", "Unit=web.service", "rename the ward"],
+        says: &[
+            "replaces /usr/lib/systemd/system/web.service",
+            "Unit=web.service",
+            "rename the ward",
+        ],
         mend: Mend::Rename("unitward/web.ward", "unitward/shop.ward"),
     },
     Case {
-        files: &[WEB, ("systemd/system/web.service", "[Service]\nExecStart=/usr/bin/true\n")],
+        files: &[
+            WEB,
+            (
+                "systemd/system/web.service",
+                "[Service]\nExecStart=/usr/bin/true\n",
+            ),
+        ],
         at: "unitward/web.ward:",
-        says: &["/etc/systemd/system/web.service overrides this ward", "remove it"],
+        says: &[
+            "/etc/systemd/system/web.service overrides this ward",
+            "remove it",
+        ],
         mend: Mend::Remove("systemd/system/web.service"),
     },
     Case {
         files: &[
             ("unitward/b.ward", "[Ward]\nUnit=telldusd.service\n"),
-            ("systemd/system/telldusd.service.d/override.conf", "[Service]\nExecCondition=\nNice=5\n"),
+            (
+                "systemd/system/telldusd.service.d/override.conf",
+                "[Service]\nExecCondition=\nNice=5\n",
+            ),
         ],
         at: "systemd/system/telldusd.service.d/override.conf:2:1:",
         says: &["takes away the ExecCondition= lines", "take the line out"],
@@ -292,16 +395,26 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         files: &[
-            ("unitward/unitward.conf", "[MQTT]\nBroker=mqtt://h\nUsername=u\nPasswordFile=/etc/unitward/password\n"),
+            (
+                "unitward/unitward.conf",
+                "[MQTT]\nBroker=mqtt://h\nUsername=u\nPasswordFile=/etc/unitward/password\n",
+            ),
             ("unitward/password", "# the password\nsecret\n"),
         ],
         at: "unitward/unitward.conf:4:14:",
         says: &["several lines", "leave only the password"],
-        mend: Mend::Write { file: "unitward/password", wrong: "# the password\n", right: "" },
+        mend: Mend::Write {
+            file: "unitward/password",
+            wrong: "# the password\n",
+            right: "",
+        },
     },
     Case {
         files: &[
-            ("unitward/unitward.conf", "[MQTT]\nBroker=mqtt://h\nUsername=u\nPasswordFile=/etc/unitward/secret\n"),
+            (
+                "unitward/unitward.conf",
+                "[MQTT]\nBroker=mqtt://h\nUsername=u\nPasswordFile=/etc/unitward/secret\n",
+            ),
             ("unitward/secret", "secret\n"),
         ],
         at: "unitward/unitward.conf:4:14:",
@@ -309,18 +422,31 @@ pub(crate) const CASES: &[Case] = &[
         mend: Mend::Mode("unitward/secret", 0o600),
     },
     Case {
-        files: &[("unitward/unitward.conf", "[MQTT]\nBroker=mqtts://h\n"), ("ssl/certs/ca-certificates.crt", "")],
+        files: &[
+            ("unitward/unitward.conf", "[MQTT]\nBroker=mqtts://h\n"),
+            ("ssl/certs/ca-certificates.crt", ""),
+        ],
         at: "unitward/unitward.conf:2:8:",
         says: &["no authority", "install ca-certificates", "CAFile="],
-        mend: Mend::Add("ssl/certs/ca-certificates.crt", "-----BEGIN CERTIFICATE-----\n"),
+        mend: Mend::Add(
+            "ssl/certs/ca-certificates.crt",
+            "-----BEGIN CERTIFICATE-----\n",
+        ),
     },
     Case {
         files: &[
-            ("unitward/unitward.conf", "[MQTT]\nBroker=mqtts://h\nCAFile=/etc/unitward/ca.der\n"),
+            (
+                "unitward/unitward.conf",
+                "[MQTT]\nBroker=mqtts://h\nCAFile=/etc/unitward/ca.der\n",
+            ),
             ("unitward/ca.der", "0\u{82}"),
         ],
         at: "unitward/unitward.conf:3:8:",
         says: &["no certificate in PEM", "openssl x509"],
-        mend: Mend::Write { file: "unitward/ca.der", wrong: "0", right: "-----BEGIN CERTIFICATE-----" },
+        mend: Mend::Write {
+            file: "unitward/ca.der",
+            wrong: "0",
+            right: "-----BEGIN CERTIFICATE-----",
+        },
     },
 ];

@@ -1,7 +1,10 @@
 //! Wrong configurations as people write them: `unitward check` finds the one mistake at its line and column, and its advice,
 //! followed to the letter, mends it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 mod cases;
 
@@ -18,7 +21,10 @@ const UNITS: [(&str, &str); 7] = [
     ("network.target", "[Unit]\n"),
     ("inetd.service", "[Service]\nExecStart=/usr/bin/sleep 1\n"),
     ("dbus.service", "[Service]\nExecStart=/usr/bin/sleep 1\n"),
-    ("telldusd.service", "[Service]\nExecStart=/usr/bin/sleep 1\nRestart=on-failure\n"),
+    (
+        "telldusd.service",
+        "[Service]\nExecStart=/usr/bin/sleep 1\nRestart=on-failure\n",
+    ),
     ("idle.service", "[Service]\nExecStart=/usr/bin/sleep 1\n"),
     ("getty@.service", "[Service]\nExecStart=/usr/bin/sleep 1\n"),
 ];
@@ -37,29 +43,55 @@ fn put(root: &Path, path: &str, text: &str, mode: u32) {
 
 /// A password is root's alone, unless it is a case that it is not.
 fn mode_of(path: &str) -> u32 {
-    if path.ends_with("/password") { 0o600 } else { 0o644 }
+    if path.ends_with("/password") {
+        0o600
+    } else {
+        0o644
+    }
 }
 
 /// A host with the case's files.
 fn host(case: &Case) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (name, text) in UNITS {
-        put(root.path(), &format!("usr/lib/systemd/system/{name}"), text, 0o644);
+        put(
+            root.path(),
+            &format!("usr/lib/systemd/system/{name}"),
+            text,
+            0o644,
+        );
     }
     for program in ["sleep", "true", "mount", "umount"] {
-        put(root.path(), &format!("usr/bin/{program}"), "#!/bin/sh\n", 0o755);
+        put(
+            root.path(),
+            &format!("usr/bin/{program}"),
+            "#!/bin/sh\n",
+            0o755,
+        );
     }
     put(root.path(), "usr/bin/script", "#!/bin/sh\n", 0o644);
-    put(root.path(), "etc/ssl/certs/ca-certificates.crt", "-----BEGIN CERTIFICATE-----\n", 0o644);
+    put(
+        root.path(),
+        "etc/ssl/certs/ca-certificates.crt",
+        "-----BEGIN CERTIFICATE-----\n",
+        0o644,
+    );
     for (path, text) in case.files {
-        let place = path.strip_prefix('/').map_or_else(|| format!("etc/{path}"), str::to_owned);
+        let place = path
+            .strip_prefix('/')
+            .map_or_else(|| format!("etc/{path}"), str::to_owned);
         put(root.path(), &place, text, mode_of(path));
     }
     root
 }
 
 fn follow(root: &Path, mend: &Mend) {
-    let path = |path: &str| root.join(path.strip_prefix('/').map_or_else(|| format!("etc/{path}"), str::to_owned));
+    let path = |path: &str| {
+        root.join(
+            path.strip_prefix('/')
+                .map_or_else(|| format!("etc/{path}"), str::to_owned),
+        )
+    };
     match *mend {
         Mend::Write { file, wrong, right } => {
             let text = fs::read_to_string(path(file)).unwrap();
@@ -68,10 +100,15 @@ fn follow(root: &Path, mend: &Mend) {
         }
         Mend::Rename(from, to) => fs::rename(path(from), path(to)).unwrap(),
         Mend::Remove(file) => fs::remove_file(path(file)).unwrap(),
-        Mend::Add(file, text) => {
-            put(root, path(file).strip_prefix(root).unwrap().to_str().unwrap(), text, mode_of(file))
+        Mend::Add(file, text) => put(
+            root,
+            path(file).strip_prefix(root).unwrap().to_str().unwrap(),
+            text,
+            mode_of(file),
+        ),
+        Mend::Mode(file, mode) => {
+            fs::set_permissions(path(file), fs::Permissions::from_mode(mode)).unwrap()
         }
-        Mend::Mode(file, mode) => fs::set_permissions(path(file), fs::Permissions::from_mode(mode)).unwrap(),
     }
 }
 
@@ -85,7 +122,10 @@ fn check(root: &Path, options: &[&str]) -> (Vec<String>, Option<i32>) {
         .output()
         .unwrap();
     let said = String::from_utf8(done.stdout).unwrap();
-    (said.lines().map(str::to_owned).collect(), done.status.code())
+    (
+        said.lines().map(str::to_owned).collect(),
+        done.status.code(),
+    )
 }
 
 #[test]
@@ -96,26 +136,46 @@ fn each_mistake_is_found_at_its_place_and_the_advice_mends_it() {
         let root = host(case);
         let (said, status) = check(root.path(), &[]);
         let place = format!("/etc/{} ", case.at);
-        let finds =
-            said.len() == 1 && said[0].starts_with(&place) && case.says.iter().all(|words| said[0].contains(words));
+        let finds = said.len() == 1
+            && said[0].starts_with(&place)
+            && case.says.iter().all(|words| said[0].contains(words));
         let warns = said.iter().all(|line| line.contains(" warning: "));
         if !finds || status != Some(i32::from(!warns)) {
-            wrong.push(format!("expected {place}{:?}, ends with {status:?}\n  {}", case.says, said.join("\n  ")));
+            wrong.push(format!(
+                "expected {place}{:?}, ends with {status:?}\n  {}",
+                case.says,
+                said.join("\n  ")
+            ));
             continue;
         }
         assert_eq!(check(root.path(), &["--strict"]).1, Some(1), "{said:?}");
         follow(root.path(), &case.mend);
         let mended = check(root.path(), &["--strict"]);
         if mended != (Vec::new(), Some(0)) {
-            wrong.push(format!("{}\n  is not mended: {}", said[0], mended.0.join("\n  ")));
+            wrong.push(format!(
+                "{}\n  is not mended: {}",
+                said[0],
+                mended.0.join("\n  ")
+            ));
         }
     }
-    assert!(wrong.is_empty(), "{} of {}\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {}\n{}",
+        wrong.len(),
+        CASES.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn a_stray_byte_of_another_encoding_is_found_at_its_place_and_is_a_warning_in_a_comment() {
-    let root = host(&Case { files: &[], at: "", says: &[], mend: Mend::Remove("") });
+    let root = host(&Case {
+        files: &[],
+        at: "",
+        says: &[],
+        mend: Mend::Remove(""),
+    });
     let settings = root.path().join("etc/unitward/unitward.conf");
     fs::create_dir_all(settings.parent().unwrap()).unwrap();
     let write = |text: &[u8]| fs::write(&settings, text).unwrap();
@@ -125,8 +185,14 @@ fn a_stray_byte_of_another_encoding_is_found_at_its_place_and_is_a_warning_in_a_
     write(b"[MQTT]\nBroker=mqtt://broker:1883\nClientId=M\xfcnchen\n");
     let (said, status) = check(root.path(), &[]);
     assert_eq!((said.len(), status), (1, Some(1)), "{said:?}");
-    assert!(said[0].starts_with("/etc/unitward/unitward.conf:3:1: expected"), "{said:?}");
-    assert!(said[0].ends_with("which is not UTF-8 text (write it as UTF-8); the line is ignored"), "{said:?}");
+    assert!(
+        said[0].starts_with("/etc/unitward/unitward.conf:3:1: expected"),
+        "{said:?}"
+    );
+    assert!(
+        said[0].ends_with("which is not UTF-8 text (write it as UTF-8); the line is ignored"),
+        "{said:?}"
+    );
     write("[MQTT]\n# für München\nBroker=mqtt://broker:1883\n".as_bytes());
     assert_eq!(check(root.path(), &[]), (Vec::new(), Some(0)));
 }
@@ -141,23 +207,51 @@ fn no_two_cases_are_the_same_mistake() {
 fn nothing_outside_the_root_is_read() {
     let outside = tempfile::tempdir().unwrap();
     put(outside.path(), "unitward/bad.ward", "nonsense\n", 0o644);
-    put(outside.path(), "bad.service", "[Service]\nRestart=no\n", 0o644);
+    put(
+        outside.path(),
+        "bad.service",
+        "[Service]\nRestart=no\n",
+        0o644,
+    );
     let root = host(&CASES[0]);
     let etc = root.path().join("etc/unitward");
     fs::rename(&etc, root.path().join("real")).unwrap();
     // Seen from the host they lead to files in it, seen from here out of it.
     symlink("/real", &etc).unwrap();
     let elsewhere = outside.path().join("bad.service");
-    symlink(&elsewhere, root.path().join("usr/lib/systemd/system/out.service")).unwrap();
-    symlink("/usr/lib/systemd/system/telldusd.service", root.path().join("usr/lib/systemd/system/alias.service"))
-        .unwrap();
-    fs::write(root.path().join("real/out.ward"), "[Ward]\nUnit=alias.service\n").unwrap();
-    symlink(outside.path().join("unitward/bad.ward"), root.path().join("real/bad.ward")).unwrap();
+    symlink(
+        &elsewhere,
+        root.path().join("usr/lib/systemd/system/out.service"),
+    )
+    .unwrap();
+    symlink(
+        "/usr/lib/systemd/system/telldusd.service",
+        root.path().join("usr/lib/systemd/system/alias.service"),
+    )
+    .unwrap();
+    fs::write(
+        root.path().join("real/out.ward"),
+        "[Ward]\nUnit=alias.service\n",
+    )
+    .unwrap();
+    symlink(
+        outside.path().join("unitward/bad.ward"),
+        root.path().join("real/bad.ward"),
+    )
+    .unwrap();
     let (said, status) = check(root.path(), &[]);
     assert_eq!(status, Some(1));
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said.iter().any(|line| line.starts_with("/etc/unitward/bad.ward: the link leads nowhere")), "{said:?}");
-    assert!(said.iter().any(|line| line.starts_with(&format!("/etc/{}", CASES[0].at))), "{said:?}");
+    assert!(
+        said.iter()
+            .any(|line| line.starts_with("/etc/unitward/bad.ward: the link leads nowhere")),
+        "{said:?}"
+    );
+    assert!(
+        said.iter()
+            .any(|line| line.starts_with(&format!("/etc/{}", CASES[0].at))),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -169,9 +263,19 @@ fn without_a_root_directory_there_is_no_check() {
 #[test]
 fn the_json_of_a_check_has_its_shape() {
     let root = host(&CASES[0]);
-    put(root.path(), "etc/unitward/twin.ward", "[Ward]\nUnit=web.service\n", 0o644);
+    put(
+        root.path(),
+        "etc/unitward/twin.ward",
+        "[Ward]\nUnit=web.service\n",
+        0o644,
+    );
     put(root.path(), "etc/unitward/lost.ward.bak", "[Ward]\n", 0o644);
-    put(root.path(), "etc/unitward/all.stack", "[Stack]\nReport=no\n", 0o644);
+    put(
+        root.path(),
+        "etc/unitward/all.stack",
+        "[Stack]\nReport=no\n",
+        0o644,
+    );
     let (said, status) = check(root.path(), &["--json"]);
     assert_eq!((said.len(), status), (1, Some(1)));
     assert_eq!(said[0], include_str!("check.json").trim());

@@ -20,7 +20,12 @@ const REST: Duration = Duration::from_millis(200);
 const BEFORE: usize = 3;
 
 /// The crew that all wards are compared with.
-const ALONE: Crew = Crew { name: "systemd alone", workers: 10, told: false, set_up: plain::<10> };
+const ALONE: Crew = Crew {
+    name: "systemd alone",
+    workers: 10,
+    told: false,
+    set_up: plain::<10>,
+};
 
 /// Compares ten, a hundred and a thousand wards.
 pub(super) fn by_wards(bench: &mut Bench, debian: Debian) {
@@ -29,7 +34,12 @@ pub(super) fn by_wards(bench: &mut Bench, debian: Debian) {
         Crew::new("10 wards", 10, wards::<10>),
         Crew::new("100 wards", 100, wards::<100>),
         Crew::new("1000 wards", 1000, wards::<1000>),
-        Crew { name: "systemd alone, 1000 units", workers: 1000, set_up: plain::<1000>, ..ALONE },
+        Crew {
+            name: "systemd alone, 1000 units",
+            workers: 1000,
+            set_up: plain::<1000>,
+            ..ALONE
+        },
     ];
     compare(bench, debian, &crews);
 }
@@ -95,7 +105,8 @@ fn compare(bench: &mut Bench, debian: Debian, crews: &[Crew]) {
 impl Measured {
     /// Notes the use since the last reading.
     fn read(&mut self, counts: bool) {
-        let now = [gauge::DAEMON, WORKERS, gauge::PID_1].map(|group| gauge::cpu(&self.subject.host, group));
+        let now = [gauge::DAEMON, WORKERS, gauge::PID_1]
+            .map(|group| gauge::cpu(&self.subject.host, group));
         if let Some(before) = self.before.replace(now).filter(|_| counts) {
             for (used, (now, before)) in self.used.iter_mut().zip(now.into_iter().zip(before)) {
                 used.push(now - before);
@@ -105,22 +116,39 @@ impl Measured {
 
     fn strike(&mut self) {
         let stroke = self.subject.strike(1);
-        assert!(stroke.up.is_some() && stroke.report.is_some() == self.is_told, "{}: {stroke:?}", self.name);
+        assert!(
+            stroke.up.is_some() && stroke.report.is_some() == self.is_told,
+            "{}: {stroke:?}",
+            self.name
+        );
     }
 
     /// Counts the bytes that the daemon writes to its history, and its waits for the disk.
     fn count_calls(&mut self, rounds: usize) {
         let pid = self.subject.host.systemctl_show("unitwardd", "MainPID");
-        let tracer = self.subject.host.trace(&pid, &["--trace=pwrite64,fsync,fdatasync", "--string-limit=0"]);
+        let tracer = self.subject.host.trace(
+            &pid,
+            &["--trace=pwrite64,fsync,fdatasync", "--string-limit=0"],
+        );
         tracer.said();
         for _ in 0..rounds {
             self.strike();
             thread::sleep(REST);
             let said = tracer.said();
-            let calls = said.lines().filter_map(|line| Some((line, line.rsplit_once(" = ")?.1.parse::<f64>().ok()?)));
-            let (writes, syncs): (Vec<_>, Vec<_>) = calls.partition(|(line, _)| line.contains("pwrite64"));
-            self.written.push(writes.iter().map(|(_, bytes)| bytes).sum());
-            self.synchronised.push(syncs.iter().filter(|(line, _)| line.contains("sync")).map(|_| 1.0).sum());
+            let calls = said
+                .lines()
+                .filter_map(|line| Some((line, line.rsplit_once(" = ")?.1.parse::<f64>().ok()?)));
+            let (writes, syncs): (Vec<_>, Vec<_>) =
+                calls.partition(|(line, _)| line.contains("pwrite64"));
+            self.written
+                .push(writes.iter().map(|(_, bytes)| bytes).sum());
+            self.synchronised.push(
+                syncs
+                    .iter()
+                    .filter(|(line, _)| line.contains("sync"))
+                    .map(|_| 1.0)
+                    .sum(),
+            );
         }
     }
 
@@ -130,7 +158,11 @@ impl Measured {
         let plain = figures(&alone.used[1]).median;
         [
             ("daemon-cpu", "µs", daemon.clone()),
-            ("helper-cpu", "µs", workers.iter().map(|spent| spent - plain).collect()),
+            (
+                "helper-cpu",
+                "µs",
+                workers.iter().map(|spent| spent - plain).collect(),
+            ),
             ("pid1-cpu", "µs", pid_1.clone()),
             ("written", "bytes, mean", vec![mean(&self.written)]),
             ("fsyncs", "calls, mean", vec![mean(&self.synchronised)]),
@@ -140,22 +172,36 @@ impl Measured {
 
 fn tell(bench: &mut Bench, debian: Debian, hosts: &[Measured]) {
     let (told, alone): (Vec<_>, Vec<_>) = hosts.iter().partition(|host| host.is_told);
-    let mut put = |what: (&str, &str), (host, values): (&Measured, &[f64]), peer: Option<(&str, &[f64])>| {
-        let peer = peer.map(|(name, values)| Peer {
-            name: name.to_owned(),
-            version: String::new(),
-            figures: Some(figures(values)),
-        });
-        let name = format!("cost/{}/{}", what.0, host.name);
-        bench.results.put(Row::new(&name, (bench.host(debian), what.1), figures(values), peer));
-    };
+    let mut put =
+        |what: (&str, &str), (host, values): (&Measured, &[f64]), peer: Option<(&str, &[f64])>| {
+            let peer = peer.map(|(name, values)| Peer {
+                name: name.to_owned(),
+                version: String::new(),
+                figures: Some(figures(values)),
+            });
+            let name = format!("cost/{}/{}", what.0, host.name);
+            bench.results.put(Row::new(
+                &name,
+                (bench.host(debian), what.1),
+                figures(values),
+                peer,
+            ));
+        };
     for (number, host) in told.iter().enumerate() {
         let fewer = told[0].quantities(alone[0]);
         for ((what, unit, values), (_, _, fewer)) in host.quantities(alone[0]).iter().zip(&fewer) {
-            put((what, unit), (host, values), (number > 0).then_some((told[0].name, fewer)));
+            put(
+                (what, unit),
+                (host, values),
+                (number > 0).then_some((told[0].name, fewer)),
+            );
         }
         if let Some(alone) = alone.iter().find(|alone| alone.workers == host.workers) {
-            put(("pid1-cpu", "µs"), (host, &host.used[2]), Some((alone.name, &alone.used[2])));
+            put(
+                ("pid1-cpu", "µs"),
+                (host, &host.used[2]),
+                Some((alone.name, &alone.used[2])),
+            );
         }
     }
 }

@@ -11,7 +11,10 @@ use unitward::edge::history::entry::{
 use unitward::edge::history::{Bounds, History};
 
 /// The defaults of `HistoryMaxUse=` and `HistoryMaxAge=`.
-const BOUNDS: Bounds = Bounds { max_use: 16 << 20, max_age: Duration::from_secs(30 * 24 * 3600) };
+const BOUNDS: Bounds = Bounds {
+    max_use: 16 << 20,
+    max_age: Duration::from_secs(30 * 24 * 3600),
+};
 /// Number of crashes that are stored together.
 const TOGETHER: usize = 500;
 const RECORD: &str = r#"{"ward":"web-7","condition":"OnDeath","attempt":1,"outcome":"recovered","reason":"SIG 9 (Killed)","duration-ms":1204,"steps":[{"step":"Execute=/usr/bin/umount -l /mnt","result":"done","duration-ms":12},{"step":"Restart=web-7.service","result":"done","duration-ms":41},{"step":"Execute=/usr/bin/mount /mnt","result":"done","duration-ms":33}]}"#;
@@ -21,7 +24,9 @@ pub(super) fn put(host: &Host, entries: usize) {
     let place = tempfile::tempdir().expect("a place to work");
     let file = place.path().join("reports.db");
     let now = clock::since_epoch();
-    let mut history = History::open(&file, BOUNDS, now).expect("a new history").history;
+    let mut history = History::open(&file, BOUNDS, now)
+        .expect("a new history")
+        .history;
     let all: Vec<_> = (1..=entries as u64).collect();
     for some in all.chunks(TOGETHER) {
         let changes: Vec<_> = some.iter().flat_map(|number| crash(*number, now)).collect();
@@ -30,13 +35,24 @@ pub(super) fn put(host: &Host, entries: usize) {
     drop(history);
     let bytes = fs::read(&file).expect("a history");
     host.sh("systemctl stop unitwardd; rm -f /var/lib/unitward/reports.db*");
-    host.write_mode("/var/lib/unitward/reports.db", &bytes, Access { mode: 0o600, uid: 0 });
+    host.write_mode(
+        "/var/lib/unitward/reports.db",
+        &bytes,
+        Access {
+            mode: 0o600,
+            uid: 0,
+        },
+    );
 }
 
 fn crash(seq: u64, at: u64) -> Vec<Change> {
     let invocation = InvocationId::parse(&format!("{seq:032x}")).expect("digits");
     let ward = format!("web-{}", seq % 10);
-    let key = Key { boot: "b".repeat(32), unit: format!("{ward}.service"), invocation };
+    let key = Key {
+        boot: "b".repeat(32),
+        unit: format!("{ward}.service"),
+        invocation,
+    };
     let death = StoredDeath {
         key: key.clone(),
         name: ward.clone(),

@@ -23,8 +23,16 @@ const UNITS: [usize; 9] = [20, 40, 80, 120, 160, 240, 320, 480, 640];
 /// Measures wards, and units that are only watched: these have no helper, so PID 1 can restart them
 /// quicker.
 pub(super) fn measure(bench: &mut Bench, debian: Debian) {
-    rise(bench, debian, (&Crew::new("wards", 40, wards::<40>), &WARDS));
-    rise(bench, debian, (&Crew::new("watched units", 40, watched::<40>), &UNITS));
+    rise(
+        bench,
+        debian,
+        (&Crew::new("wards", 40, wards::<40>), &WARDS),
+    );
+    rise(
+        bench,
+        debian,
+        (&Crew::new("watched units", 40, watched::<40>), &UNITS),
+    );
 }
 
 /// One step: its results, and the processor time of the daemon, of PID 1 and of the units, in
@@ -54,19 +62,33 @@ fn rise(bench: &mut Bench, debian: Debian, (crew, rates): (&Crew, &[usize])) {
         let keeps_up = step.lag.p99 < BEHIND && step.paced.soon == step.paced.deaths;
         #[allow(clippy::cast_precision_loss, reason = "some hundred")]
         let is_the_most = step.paced.rate() < SHORT * *rate as f64;
-        if keeps_up && best.as_ref().is_none_or(|best| best.paced.rate() < step.paced.rate()) {
+        if keeps_up
+            && best
+                .as_ref()
+                .is_none_or(|best| best.paced.rate() < step.paced.rate())
+        {
             best = Some(step);
         }
         if !keeps_up || is_the_most {
             break;
         }
     }
-    let Some(Step { paced, lag, shares: [daemon, pid_1, units] }) = best else {
-        panic!("{}: reports fall behind at {} a second", crew.name, rates[0])
+    let Some(Step {
+        paced,
+        lag,
+        shares: [daemon, pid_1, units],
+    }) = best
+    else {
+        panic!(
+            "{}: reports fall behind at {} a second",
+            crew.name, rates[0]
+        )
     };
     let mut put = |what: &str, unit: &str, figures: Figures| {
         let name = format!("throughput/{}/{what}", crew.name);
-        bench.results.put(Row::new(&name, (bench.host(debian), unit), figures, None));
+        bench
+            .results
+            .put(Row::new(&name, (bench.host(debian), unit), figures, None));
     };
     put("crashes", "a second", Figures::one(paced.rate()));
     put("lag", "ms", lag);
@@ -76,13 +98,19 @@ fn rise(bench: &mut Bench, debian: Debian, (crew, rates): (&Crew, &[usize])) {
 }
 
 fn take(subject: &mut Subject, rate: usize) -> Step {
-    let read = |subject: &Subject| [gauge::DAEMON, gauge::PID_1, WORKERS].map(|group| gauge::cpu(&subject.host, group));
+    let read = |subject: &Subject| {
+        [gauge::DAEMON, gauge::PID_1, WORKERS].map(|group| gauge::cpu(&subject.host, group))
+    };
     let before = read(subject);
     let paced = subject.pace(rate);
     let after = read(subject);
     let share = |number: usize| (after[number] - before[number]) / paced.seconds / 1e4;
     let shares = [share(0), share(1), share(2)];
     // Missing reports have no lag; their number shows them.
-    let lag = Figures::of(paced.lags.clone()).unwrap_or(Figures { n: 0, median: f64::MAX, p99: f64::MAX });
+    let lag = Figures::of(paced.lags.clone()).unwrap_or(Figures {
+        n: 0,
+        median: f64::MAX,
+        p99: f64::MAX,
+    });
     Step { paced, lag, shares }
 }

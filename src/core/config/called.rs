@@ -45,7 +45,10 @@ impl Called for (&String, &String) {
 
 /// The one of `wards` that somebody means by `name`: the ward of this name, or else the one of this unit.
 pub fn find_called<W: Called>(wards: impl Iterator<Item = W> + Clone, name: &str) -> Option<W> {
-    wards.clone().find(|ward| ward.name() == name).or_else(|| wards.clone().find(|ward| ward.has_unit(name)))
+    wards
+        .clone()
+        .find(|ward| ward.name() == name)
+        .or_else(|| wards.clone().find(|ward| ward.has_unit(name)))
 }
 
 #[cfg(test)]
@@ -55,8 +58,15 @@ mod tests {
 
     #[test]
     fn a_wards_own_name_comes_before_the_unit_of_another() {
-        let wards = [("a", "web.service"), ("db", "db.service"), ("web", "nginx.service")];
-        let wards: BTreeMap<_, _> = wards.iter().map(|(ward, unit)| ((*ward).to_owned(), (*unit).to_owned())).collect();
+        let wards = [
+            ("a", "web.service"),
+            ("db", "db.service"),
+            ("web", "nginx.service"),
+        ];
+        let wards: BTreeMap<_, _> = wards
+            .iter()
+            .map(|(ward, unit)| ((*ward).to_owned(), (*unit).to_owned()))
+            .collect();
         for (name, expect) in [
             ("web", Some("web")),
             ("web.service", Some("a")),
@@ -64,7 +74,11 @@ mod tests {
             ("db.service", Some("db")),
             ("nope", None),
         ] {
-            assert_eq!(find_called(wards.iter(), name).map(|(ward, _)| ward.as_str()), expect, "{name}");
+            assert_eq!(
+                find_called(wards.iter(), name).map(|(ward, _)| ward.as_str()),
+                expect,
+                "{name}"
+            );
         }
     }
 }

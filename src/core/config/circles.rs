@@ -30,20 +30,39 @@ pub(super) struct Circles {
 impl Circles {
     /// Starts with no ward, beside these stacks.
     pub(super) fn beside(stacks: &Stacks) -> Self {
-        let stacks = stacks.iter().map(|stack| (stack.name.clone(), stack.unit())).collect();
-        Self { edges: Edges::new(), stacks }
+        let stacks = stacks
+            .iter()
+            .map(|stack| (stack.name.clone(), stack.unit()))
+            .collect();
+        Self {
+            edges: Edges::new(),
+            stacks,
+        }
     }
 
     /// Removes the conditions of the next ward that close a circle.
     pub(super) fn admit(&mut self, ward: &mut Ward) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Some(stack) = ward.stack.as_ref().and_then(|name| self.stacks.get(name)) {
-            self.edges.entry(stack.clone()).or_default().push(ward.unit());
+            self.edges
+                .entry(stack.clone())
+                .or_default()
+                .push(ward.unit());
         }
         while let Some((condition, at, circle)) = self.first_circle(ward) {
             let removed = ward.conditions.remove(condition);
-            let circle = circle.iter().map(UnitName::as_str).collect::<Vec<_>>().join(" → ");
-            problems.push(Problem { at, mistake: Mistake::Loop { section: removed.id, circle } });
+            let circle = circle
+                .iter()
+                .map(UnitName::as_str)
+                .collect::<Vec<_>>()
+                .join(" → ");
+            problems.push(Problem {
+                at,
+                mistake: Mistake::Loop {
+                    section: removed.id,
+                    circle,
+                },
+            });
         }
         let targets: Vec<_> = ward
             .conditions
@@ -74,17 +93,26 @@ impl Circles {
     }
 
     /// Returns the units that a condition starts or restarts, with the place that names each.
-    fn restarts<'a>(&'a self, condition: &'a Condition) -> impl Iterator<Item = (&'a UnitName, &'a Place)> {
+    fn restarts<'a>(
+        &'a self,
+        condition: &'a Condition,
+    ) -> impl Iterator<Item = (&'a UnitName, &'a Place)> {
         // A full restart that a first start or a stop asks for can repeat without end; one that a
         // death asks for cannot.
-        let at_first_start = matches!(condition.kind, ConditionKind::Start | ConditionKind::Stop) || condition.do_now;
-        condition.steps.iter().filter_map(move |step| match &step.action {
-            // The start of a stack's unit starts no member that is up.
-            Action::Start(unit) if self.stacks.values().any(|stack| stack == unit) => None,
-            Action::Restart(unit) | Action::Start(unit) => Some((unit, &step.at)),
-            Action::RestartStack(stack) if at_first_start => Some((self.stacks.get(stack)?, &step.at)),
-            _ => None,
-        })
+        let at_first_start = matches!(condition.kind, ConditionKind::Start | ConditionKind::Stop)
+            || condition.do_now;
+        condition
+            .steps
+            .iter()
+            .filter_map(move |step| match &step.action {
+                // The start of a stack's unit starts no member that is up.
+                Action::Start(unit) if self.stacks.values().any(|stack| stack == unit) => None,
+                Action::Restart(unit) | Action::Start(unit) => Some((unit, &step.at)),
+                Action::RestartStack(stack) if at_first_start => {
+                    Some((self.stacks.get(stack)?, &step.at))
+                }
+                _ => None,
+            })
     }
 }
 
@@ -98,7 +126,9 @@ fn path_between(edges: &Edges, from: &UnitName, to: &UnitName) -> Option<Vec<Uni
     while let Some(unit) = open.pop() {
         if unit == to {
             let mut path: Vec<_> =
-                std::iter::successors(Some(unit), |at| came_from.get(*at).copied().flatten()).cloned().collect();
+                std::iter::successors(Some(unit), |at| came_from.get(*at).copied().flatten())
+                    .cloned()
+                    .collect();
             path.reverse();
             return Some(path);
         }

@@ -31,27 +31,42 @@ impl CommandLine {
         let rest = text.trim_start_matches(['-', '+', '@', ':', '!', '|']);
         let prefixes = &text[..text.len() - rest.len()];
         if let Some((offset, other)) = prefixes.char_indices().find(|(_, c)| !"-+".contains(*c)) {
-            let why = format!("the prefix {other:?} is not possible here, only - and +; take it out");
-            return Err(Wrong { offset, ..why.into() });
+            let why =
+                format!("the prefix {other:?} is not possible here, only - and +; take it out");
+            return Err(Wrong {
+                offset,
+                ..why.into()
+            });
         }
         let words = split_words(rest).map_err(|wrong| wrong.moved(prefixes.len()))?;
-        let wrong = |why: String| Wrong { offset: prefixes.len(), ..why.into() };
+        let wrong = |why: String| Wrong {
+            offset: prefixes.len(),
+            ..why.into()
+        };
         let Some(program) = words.first() else {
             return Err(wrong("a command is expected, as in /usr/bin/true".into()));
         };
         if !program.starts_with('/') {
             let name = program.rsplit('/').next().unwrap_or_default();
-            return Err(wrong(format!("write the absolute path of {program:?}, as in /usr/bin/{name}")));
+            return Err(wrong(format!(
+                "write the absolute path of {program:?}, as in /usr/bin/{name}"
+            )));
         }
         if program.ends_with('/') {
-            return Err(wrong(format!("{program:?} is a folder, not a program; write the program's own path")));
+            return Err(wrong(format!(
+                "{program:?} is a folder, not a program; write the program's own path"
+            )));
         }
         check_specifiers(rest).map_err(|wrong| wrong.moved(prefixes.len()))?;
         // The split words are checked too, since \x25 is a percent sign.
         for word in &words {
             check_specifiers(word).map_err(|Wrong { why, .. }| wrong(why))?;
         }
-        Ok(Self { ignore_failure: prefixes.contains('-'), privileged: prefixes.contains('+'), words })
+        Ok(Self {
+            ignore_failure: prefixes.contains('-'),
+            privileged: prefixes.contains('+'),
+            words,
+        })
     }
 
     /// Returns the words joined again, for messages and records.
@@ -89,10 +104,20 @@ fn check_specifiers(text: &str) -> Result<(), Wrong> {
     }
     let mut chars = text.char_indices();
     while let Some((offset, c)) = chars.next() {
-        if c == '%' && !chars.next().is_some_and(|(_, letter)| SPECIFIERS.contains(letter)) {
+        if c == '%'
+            && !chars
+                .next()
+                .is_some_and(|(_, letter)| SPECIFIERS.contains(letter))
+        {
             let specifier = text[offset..].chars().take(2).collect::<String>();
-            let why = format!("systemd knows no such specifier as {:?}; write %% for a percent sign", specifier.trim());
-            return Err(Wrong { offset, ..why.into() });
+            let why = format!(
+                "systemd knows no such specifier as {:?}; write %% for a percent sign",
+                specifier.trim()
+            );
+            return Err(Wrong {
+                offset,
+                ..why.into()
+            });
         }
     }
     Ok(())
@@ -128,7 +153,10 @@ fn split_words(text: &str) -> Result<Vec<String>, Wrong> {
         let offset = offset_in(text, chars.as_str()) - c.len_utf8();
         match (c, quote) {
             ('\\', _) => {
-                let escaped = unescape(&mut chars).ok_or_else(|| Wrong { offset, ..Wrong::from(ESCAPES) })?;
+                let escaped = unescape(&mut chars).ok_or_else(|| Wrong {
+                    offset,
+                    ..Wrong::from(ESCAPES)
+                })?;
                 word.get_or_insert_default().push(escaped);
             }
             (c, Some((open, _))) if c == open => quote = None,
@@ -138,9 +166,14 @@ fn split_words(text: &str) -> Result<Vec<String>, Wrong> {
                 word.get_or_insert_default();
             }
             (c, None) if c.is_whitespace() => words.extend(word.take()),
-            (';', None) if word.is_none() && chars.clone().next().is_none_or(char::is_whitespace) => {
+            (';', None)
+                if word.is_none() && chars.clone().next().is_none_or(char::is_whitespace) =>
+            {
                 let why = "\";\" would begin a second command; write a second step, or \\; for the character";
-                return Err(Wrong { offset, ..why.into() });
+                return Err(Wrong {
+                    offset,
+                    ..why.into()
+                });
             }
             (c, None) => word.get_or_insert_default().push(c),
         }
@@ -149,7 +182,10 @@ fn split_words(text: &str) -> Result<Vec<String>, Wrong> {
         let why = format!(
             "the quote that begins here is not closed; write {open} where it ends, or \\{open} for the character"
         );
-        return Err(Wrong { offset, ..why.into() });
+        return Err(Wrong {
+            offset,
+            ..why.into()
+        });
     }
     words.extend(word);
     Ok(words)
@@ -164,15 +200,24 @@ pub(super) fn shell_word(text: &str) -> Option<Wrong> {
     let words = bare_words(text);
     let is_shells = |(place, (_, word)): &(usize, &(usize, &str))| {
         // A `;` argument, as of nft(8), is not followed by a path as a second command is.
-        let ends_command =
-            || word.ends_with(';') && words.get(place + 1).is_some_and(|(_, next)| next.starts_with('/'));
-        SHELL_WORDS.contains(word) || SHELL_BEGINNINGS.iter().any(|begin| word.starts_with(begin)) || ends_command()
+        let ends_command = || {
+            word.ends_with(';')
+                && words
+                    .get(place + 1)
+                    .is_some_and(|(_, next)| next.starts_with('/'))
+        };
+        SHELL_WORDS.contains(word)
+            || SHELL_BEGINNINGS.iter().any(|begin| word.starts_with(begin))
+            || ends_command()
     };
     let (_, (offset, word)) = words.iter().enumerate().find(is_shells)?;
     let why = format!(
         "{word:?} is an argument of the command, which no shell runs; write /bin/sh -c '…' around it all, or '{word}' if it is meant so"
     );
-    Some(Wrong { offset: *offset, ..why.into() })
+    Some(Wrong {
+        offset: *offset,
+        ..why.into()
+    })
 }
 
 /// Returns the words without quotes and escapes, each with its offset.
@@ -181,7 +226,12 @@ fn bare_words(text: &str) -> Vec<(usize, &str)> {
     let (mut begin, mut is_bare) = (None, true);
     for (offset, c) in text.char_indices().chain([(text.len(), ' ')]) {
         if quote.is_none() && !is_escaped && c.is_whitespace() {
-            words.extend(begin.take().filter(|_| is_bare).map(|begin| (begin, &text[begin..offset])));
+            words.extend(
+                begin
+                    .take()
+                    .filter(|_| is_bare)
+                    .map(|begin| (begin, &text[begin..offset])),
+            );
             is_bare = true;
             continue;
         }
@@ -271,93 +321,4 @@ pub fn literal(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, expected: &[&str]) {
-        assert_eq!(
-            CommandLine::parse(text).map(|c| c.words),
-            Ok(expected.iter().map(|w| (*w).to_owned()).collect()),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn what_only_a_shell_understands_is_found() {
-        let check = |text: &str, expect: Option<(usize, &str)>| {
-            let found = shell_word(text);
-            let found = found.as_ref().map(|wrong| (wrong.offset, wrong.why.split('"').nth(1).unwrap()));
-            assert_eq!(found, expect, "{text}");
-        };
-        check("/bin/a | /bin/b", Some((7, "|")));
-        check("/bin/a && /bin/b", Some((7, "&&")));
-        check("-/bin/a >/dev/null 2>&1", Some((8, ">/dev/null")));
-        check("/bin/a 2>&1", Some((7, "2>&1")));
-        check("/bin/a &", Some((7, "&")));
-        check("/bin/a x; /bin/b", Some((7, "x;")));
-        check("/bin/kill $(cat /run/a.pid)", Some((10, "$(cat")));
-        check("/bin/sh -c 'a | b' > c", Some((19, ">")));
-        for fine in [
-            "/bin/sh -c 'a | b > c; d'",
-            "/usr/bin/expr 1 '|' 2",
-            "/usr/bin/find /a -exec /bin/b {} \\;",
-            "/usr/sbin/nft add chain x y { type filter hook input priority 0; }",
-            "/bin/a a|b a>b a&b ${B} $C --x=>y \\| \"> b\"",
-            "",
-        ] {
-            check(fine, None);
-        }
-    }
-
-    #[test]
-    fn words_are_split_as_systemd_splits_them() {
-        check("/bin/mount -t nfs 10.0.0.1:/a  /b", &["/bin/mount", "-t", "nfs", "10.0.0.1:/a", "/b"]);
-        check("/bin/sh -c 'a; b \"c\"'", &["/bin/sh", "-c", "a; b \"c\""]);
-        check(
-            "/bin/echo \"a\\\\b\" \\x41 '' x\\sy $HOME ${X} %n 100%%",
-            &["/bin/echo", "a\\b", "A", "", "x y", "$HOME", "${X}", "%n", "100%%"],
-        );
-        check("/bin/echo \\; a;b", &["/bin/echo", ";", "a;b"]);
-    }
-
-    #[test]
-    fn prefixes_are_minus_and_plus_only() {
-        let command = CommandLine::parse("-+/bin/true").unwrap();
-        assert!(command.ignore_failure && command.privileged);
-        for bad in [
-            "@/bin/true",
-            "!/bin/true",
-            ":/bin/true",
-            "-",
-            "",
-            "mount /a",
-            "./a",
-            "/bin/",
-            "/bin/a ; /bin/b",
-            "/bin/a 'x",
-            "/bin/a \\q",
-            "/bin/a 5%",
-            "/bin/a %Z",
-            "/bin/a \\x0a",
-            "/bin/a \\xzz",
-            "/bin/a \\",
-        ] {
-            assert!(CommandLine::parse(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn quoted_words_are_read_back_unchanged() {
-        for word in ["a", "", "a b", "\"", "'", "\\", ";", "a;b", "é", "tab\there", "#x", "$X", "%%n", "-", "a\\x41"] {
-            assert_eq!(split_words(&quote(word)), Ok(vec![word.to_owned()]), "{word:?}");
-        }
-        assert!(!quote("a\nb").contains('\n'));
-    }
-
-    #[test]
-    fn specifiers_that_name_the_unit_are_replaced() {
-        let unit = UnitName::new("web@1.service").unwrap();
-        let command = CommandLine::parse("/bin/echo %n %N %p %i %H %%n").unwrap().for_unit(&unit);
-        assert_eq!(command.words[1..], ["web@1.service", "web@1", "web", "1", "%H", "%%n"]);
-    }
-}
+mod tests;

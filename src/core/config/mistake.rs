@@ -118,7 +118,9 @@ pub enum Mistake {
         found: String,
     },
     /// Such a line in a native section, where systemd itself would go on without the line.
-    #[error("expected Key=Value in [{section}], as in a unit file, found {found}; the ward is ignored")]
+    #[error(
+        "expected Key=Value in [{section}], as in a unit file, found {found}; the ward is ignored"
+    )]
     NotANativeLine {
         /// The section.
         section: String,
@@ -136,7 +138,9 @@ pub enum Mistake {
         wrong: Wrong,
     },
     /// An assignment before the first section.
-    #[error("{key:?} stands before the first [Section]; write the section's name above it; the line is ignored")]
+    #[error(
+        "{key:?} stands before the first [Section]; write the section's name above it; the line is ignored"
+    )]
     OutsideSection {
         /// The key.
         key: String,
@@ -161,13 +165,17 @@ pub enum Mistake {
     )]
     NoForm,
     /// A ward without a form whose `[Service]` has a key that resembles `ExecStart=`.
-    #[error("unknown key {key:?} in [Service] (did you mean \"ExecStart\"?); the ward guards nothing and is ignored")]
+    #[error(
+        "unknown key {key:?} in [Service] (did you mean \"ExecStart\"?); the ward guards nothing and is ignored"
+    )]
     NoStart {
         /// As written.
         key: String,
     },
     /// A ward that both defines and adopts a unit.
-    #[error("the ward has both ExecStart= in [Service] and Unit= in [Ward]; keep one of them; the ward is ignored")]
+    #[error(
+        "the ward has both ExecStart= in [Service] and Unit= in [Ward]; keep one of them; the ward is ignored"
+    )]
     TwoForms,
     /// `[Ward] Unit=` that cannot be adopted.
     #[error("Unit={value:?} cannot be adopted: {wrong}; the ward is ignored")]
@@ -241,7 +249,9 @@ pub enum Mistake {
         other: String,
     },
     /// Two generated files of one name.
-    #[error("the unit {unit} would be written twice; rename the condition or the ward; this ward is ignored")]
+    #[error(
+        "the unit {unit} would be written twice; rename the condition or the ward; this ward is ignored"
+    )]
     Collision {
         /// The generated unit.
         unit: String,
@@ -296,7 +306,9 @@ pub enum Mistake {
         nearest: Option<String>,
     },
     /// A key of Unitward's own in a native section.
-    #[error("{key}= belongs in [{home}]; systemd does not know it in [{section}] and goes on without the line")]
+    #[error(
+        "{key}= belongs in [{home}]; systemd does not know it in [{section}] and goes on without the line"
+    )]
     Misplaced {
         /// The section.
         section: &'static str,
@@ -398,5 +410,9 @@ impl Mistake {
 }
 
 fn or_write(nearest: &Option<String>, stack: &str) -> String {
-    if nearest.is_some() { did_you_mean(nearest) } else { format!(", write {stack}.stack") }
+    if nearest.is_some() {
+        did_you_mean(nearest)
+    } else {
+        format!(", write {stack}.stack")
+    }
 }

@@ -132,7 +132,16 @@ pub fn read_ward(SourceFiles { name, files }: &SourceFiles, stacks: &Stacks) -> 
         Ok(name) => read_ward::read(&name, files, stacks),
         Err(why) => {
             let at = Place::whole(path.clone());
-            (None, vec![Problem { at, mistake: Mistake::WardName { name: name.clone(), why } }])
+            (
+                None,
+                vec![Problem {
+                    at,
+                    mistake: Mistake::WardName {
+                        name: name.clone(),
+                        why,
+                    },
+                }],
+            )
         }
     };
     Some(ReadWard { ward, problems })
@@ -157,25 +166,42 @@ impl Assembly {
         Self {
             guarded: HashMap::new(),
             templates: template::Neighbours::default(),
-            stacks: stacks.iter().map(|stack| (stack.unit(), stack.path.clone())).collect(),
+            stacks: stacks
+                .iter()
+                .map(|stack| (stack.unit(), stack.path.clone()))
+                .collect(),
             circles: Circles::beside(stacks),
         }
     }
 
     /// Admits the next ward. Returns what remains of it and everything that is wrong with it.
-    pub fn admit(&mut self, ReadWard { ward, mut problems }: ReadWard) -> (Option<Ward>, Vec<Problem>) {
-        let Some(mut ward) = ward else { return (None, problems) };
+    pub fn admit(
+        &mut self,
+        ReadWard { ward, mut problems }: ReadWard,
+    ) -> (Option<Ward>, Vec<Problem>) {
+        let Some(mut ward) = ward else {
+            return (None, problems);
+        };
         let unit = ward.unit();
-        let guarded = self
-            .guarded
-            .get(&unit)
-            .map(|other| Mistake::Twice { unit: unit.to_string(), other: other.display().to_string() });
+        let guarded = self.guarded.get(&unit).map(|other| Mistake::Twice {
+            unit: unit.to_string(),
+            other: other.display().to_string(),
+        });
         let of_stack = || {
             let stack = self.stacks.get(&unit)?.display().to_string();
-            Some(Mistake::WardOfStack { unit: unit.to_string(), stack })
+            Some(Mistake::WardOfStack {
+                unit: unit.to_string(),
+                stack,
+            })
         };
-        if let Some(mistake) = guarded.or_else(of_stack).or_else(|| self.templates.refuse(&ward)) {
-            problems.push(Problem { at: ward.unit_at, mistake });
+        if let Some(mistake) = guarded
+            .or_else(of_stack)
+            .or_else(|| self.templates.refuse(&ward))
+        {
+            problems.push(Problem {
+                at: ward.unit_at,
+                mistake,
+            });
             return (None, problems);
         }
         self.guarded.insert(unit, ward.path.clone());

@@ -16,8 +16,19 @@ const UNIT_NAME_MAX: usize = 255;
 /// 21 of them.
 const STACK_NAME_MAX: usize = 86;
 
-const SUFFIXES: [&str; 11] =
-    ["service", "target", "socket", "mount", "automount", "swap", "timer", "path", "slice", "scope", "device"];
+const SUFFIXES: [&str; 11] = [
+    "service",
+    "target",
+    "socket",
+    "mount",
+    "automount",
+    "swap",
+    "timer",
+    "path",
+    "slice",
+    "scope",
+    "device",
+];
 
 /// The reason for refusing a name; the text continues a sentence: "… is not a unit name: it …".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,8 +72,11 @@ impl UnitName {
     /// # Errors
     /// [`BadName`], the rule that the name breaks.
     pub fn new(name: &str) -> Result<Self, BadName> {
-        let (stem, suffix) =
-            name.rsplit_once('.').ok_or(if name.is_empty() { BadName::Empty } else { BadName::Suffix })?;
+        let (stem, suffix) = name.rsplit_once('.').ok_or(if name.is_empty() {
+            BadName::Empty
+        } else {
+            BadName::Suffix
+        })?;
         if !SUFFIXES.contains(&suffix) {
             return Err(BadName::Suffix);
         }
@@ -84,8 +98,13 @@ impl UnitName {
     /// A [`Wrong`] that says what is wrong and what to write instead.
     pub fn read(name: &str) -> Result<Self, Wrong> {
         Self::new(name).map_err(|why| {
-            let nearest = (why == BadName::Suffix).then(|| with_suffix(name)).flatten();
-            Wrong { nearest, ..Wrong::from(format!("{name:?} is not a unit: {why}")) }
+            let nearest = (why == BadName::Suffix)
+                .then(|| with_suffix(name))
+                .flatten();
+            Wrong {
+                nearest,
+                ..Wrong::from(format!("{name:?} is not a unit: {why}"))
+            }
         })
     }
 
@@ -139,7 +158,9 @@ impl UnitName {
     /// Returns the part between `@` and the suffix, empty if there is none (`%i` in unit files).
     #[must_use]
     pub fn instance(&self) -> &str {
-        self.stem().split_once('@').map_or("", |(_, instance)| instance)
+        self.stem()
+            .split_once('@')
+            .map_or("", |(_, instance)| instance)
     }
 
     /// Whether it is a template: one file for many units.
@@ -158,13 +179,19 @@ impl UnitName {
     /// The unit of this instance, where it is a template.
     #[must_use]
     pub fn of_instance(&self, instance: &str) -> Option<Self> {
-        self.is_template().then(|| Self::new(&self.with(instance)).ok()).flatten()
+        self.is_template()
+            .then(|| Self::new(&self.with(instance)).ok())
+            .flatten()
     }
 
     /// The name as a template's own lines say it, for each instance to read as its own: `name@%i.service`.
     #[must_use]
     pub fn specified(&self) -> Self {
-        if self.is_template() { Self(self.with(INSTANCE)) } else { self.clone() }
+        if self.is_template() {
+            Self(self.with(INSTANCE))
+        } else {
+            self.clone()
+        }
     }
 
     /// Whether the instance in it is left to systemd.
@@ -213,7 +240,8 @@ impl WardName {
     /// # Errors
     /// [`BadName`], the rule that the name breaks.
     pub fn new(name: &str) -> Result<Self, BadName> {
-        let checked = check_stem(name, name.len() + ".service".len()).map(|()| Self(name.to_owned()));
+        let checked =
+            check_stem(name, name.len() + ".service".len()).map(|()| Self(name.to_owned()));
         or_template(checked, || Self(name.to_owned()))
     }
 
@@ -226,14 +254,20 @@ impl WardName {
     /// The name of this instance, where it is a template's.
     #[must_use]
     pub fn of_instance(&self, instance: &str) -> Option<Self> {
-        let name = self.is_template().then(|| Self([&self.0, instance].concat()));
+        let name = self
+            .is_template()
+            .then(|| Self([&self.0, instance].concat()));
         name.filter(|name| check_stem(&name.0, name.0.len() + ".service".len()).is_ok())
     }
 
     /// The name as a template's own lines say it: `name@%i`.
     #[must_use]
     pub fn specified(&self) -> Self {
-        if self.is_template() { Self([&self.0, INSTANCE].concat()) } else { self.clone() }
+        if self.is_template() {
+            Self([&self.0, INSTANCE].concat())
+        } else {
+            self.clone()
+        }
     }
 
     /// Returns the name as written.
@@ -297,16 +331,23 @@ impl fmt::Display for StackName {
 
 /// A template's name is right in all but one way.
 fn or_template<T>(checked: Result<T, BadName>, template: impl FnOnce() -> T) -> Result<T, BadName> {
-    if checked.as_ref().is_err_and(|why| *why == BadName::Template) { Ok(template()) } else { checked }
+    if checked.as_ref().is_err_and(|why| *why == BadName::Template) {
+        Ok(template())
+    } else {
+        checked
+    }
 }
 
 fn is_template(stem: &str) -> bool {
-    stem.split_once('@').is_some_and(|(_, instance)| instance.is_empty())
+    stem.split_once('@')
+        .is_some_and(|(_, instance)| instance.is_empty())
 }
 
 /// The name with the suffix that it may have been meant to have.
 fn with_suffix(name: &str) -> Option<String> {
-    let meant = name.rsplit_once('.').and_then(|(stem, suffix)| Some((stem, nearest(suffix, SUFFIXES)?)));
+    let meant = name
+        .rsplit_once('.')
+        .and_then(|(stem, suffix)| Some((stem, nearest(suffix, SUFFIXES)?)));
     let (stem, suffix) = meant.unwrap_or((name, "service".to_owned()));
     let name = [stem, ".", &suffix].concat();
     UnitName::new(&name).is_ok().then_some(name)
@@ -319,7 +360,11 @@ fn check_stem(stem: &str, whole: usize) -> Result<(), BadName> {
     if whole > UNIT_NAME_MAX {
         return Err(BadName::TooLong);
     }
-    if stem.starts_with('.') || !stem.chars().all(|c| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c)) {
+    if stem.starts_with('.')
+        || !stem
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c))
+    {
         return Err(BadName::Character);
     }
     match stem.split_once('@') {
@@ -330,51 +375,4 @@ fn check_stem(stem: &str, whole: usize) -> Result<(), BadName> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn unit_names_follow_systemds_rules() {
-        for good in ["a.service", "fs-nfs2.service", "getty@tty1.service", "dev-disk\\x2d1.device", "a.b.target"] {
-            assert!(UnitName::new(good).is_ok(), "{good}");
-        }
-        for (bad, why) in [
-            ("", BadName::Empty),
-            ("a", BadName::Suffix),
-            ("a.exe", BadName::Suffix),
-            (".service", BadName::Empty),
-            ("a b.service", BadName::Character),
-            ("a/b.service", BadName::Character),
-            ("a\nb.service", BadName::Character),
-            ("a%n.service", BadName::Character),
-            ("getty@.service", BadName::Template),
-            ("@x.service", BadName::Empty),
-        ] {
-            assert_eq!(UnitName::new(bad), Err(why), "{bad:?}");
-        }
-        assert_eq!(UnitName::new(&format!("{}.service", "a".repeat(250))), Err(BadName::TooLong));
-    }
-
-    #[test]
-    fn a_name_without_its_suffix_is_completed() {
-        for (name, meant) in [
-            ("inetd", Some("inetd.service")),
-            ("inetd.servcie", Some("inetd.service")),
-            ("net.taget", Some("net.target")),
-            ("org.example", Some("org.example.service")),
-            ("a b", None),
-        ] {
-            assert_eq!(UnitName::read(name).unwrap_err().nearest.as_deref(), meant, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_parts_of_a_unit_name_are_those_of_the_specifiers() {
-        let unit = UnitName::new("getty@tty1.service").unwrap();
-        assert_eq!((unit.stem(), unit.prefix(), unit.instance()), ("getty@tty1", "getty", "tty1"));
-        assert!(StackName::new(&"s".repeat(86)).is_ok());
-        assert_eq!(StackName::new(&"s".repeat(87)), Err(BadName::TooLongForSocket));
-        assert_eq!(StackName::new("a@b"), Err(BadName::Instance));
-        assert_eq!(WardName::new("fs-nfs2").unwrap().service().as_str(), "fs-nfs2.service");
-    }
-}
+mod tests;

@@ -22,7 +22,11 @@ impl Place {
     /// The file as a whole.
     #[must_use]
     pub fn whole(path: Arc<Path>) -> Self {
-        Self { path, line: 0, column: 0 }
+        Self {
+            path,
+            line: 0,
+            column: 0,
+        }
     }
 }
 
@@ -30,7 +34,10 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:", self.path.display())?;
-        for number in [self.line, self.column].into_iter().take_while(|number| *number > 0) {
+        for number in [self.line, self.column]
+            .into_iter()
+            .take_while(|number| *number > 0)
+        {
             write!(out, "{number}:")?;
         }
         Ok(())
@@ -58,13 +65,27 @@ pub(super) struct Piece {
 impl Written {
     /// Locates a value that begins `begin` bytes into `text`, a line at `(line, column)` joined of
     /// `pieces` if it has any.
-    pub(super) fn new((line, column): (usize, usize), text: &str, begin: usize, pieces: Vec<Piece>) -> Self {
+    pub(super) fn new(
+        (line, column): (usize, usize),
+        text: &str,
+        begin: usize,
+        pieces: Vec<Piece>,
+    ) -> Self {
         if pieces.is_empty() {
-            return Self { line, column: column + text[..begin].chars().count(), more: pieces };
+            return Self {
+                line,
+                column: column + text[..begin].chars().count(),
+                more: pieces,
+            };
         }
         let (line, column) = locate(text, begin, &pieces).unwrap_or((line, column));
         let later = pieces.into_iter().filter(|piece| piece.begin > begin);
-        let more = later.map(|piece| Piece { begin: piece.begin - begin, ..piece }).collect();
+        let more = later
+            .map(|piece| Piece {
+                begin: piece.begin - begin,
+                ..piece
+            })
+            .collect();
         Self { line, column, more }
     }
 
@@ -73,7 +94,11 @@ impl Written {
     pub fn place_of(&self, path: &Arc<Path>, value: &str, offset: usize) -> Place {
         let (line, column) = locate(value, offset, &self.more)
             .unwrap_or_else(|| (self.line, self.column + characters(value, 0, offset)));
-        Place { path: path.clone(), line, column }
+        Place {
+            path: path.clone(),
+            line,
+            column,
+        }
     }
 }
 
@@ -81,11 +106,15 @@ impl Written {
 /// it.
 fn locate(text: &str, offset: usize, pieces: &[Piece]) -> Option<(usize, usize)> {
     let piece = pieces.iter().rfind(|piece| piece.begin <= offset)?;
-    Some((piece.line, piece.column + characters(text, piece.begin, offset)))
+    Some((
+        piece.line,
+        piece.column + characters(text, piece.begin, offset),
+    ))
 }
 
 fn characters(text: &str, from: usize, to: usize) -> usize {
-    text.get(from..to).map_or(0, |between| between.chars().count())
+    text.get(from..to)
+        .map_or(0, |between| between.chars().count())
 }
 
 #[cfg(test)]
@@ -94,7 +123,10 @@ mod tests {
 
     /// Line and column of `word` in the one value of `text`.
     fn check(text: &str, word: &str, expected: (usize, usize)) {
-        let file = SourceFile { path: std::path::Path::new("a").into(), text: text.into() };
+        let file = SourceFile {
+            path: std::path::Path::new("a").into(),
+            text: text.into(),
+        };
         let (sections, problems) = syntax::split(&file);
         assert_eq!(problems, []);
         let entry = &sections[0].entries[0];
@@ -113,7 +145,12 @@ mod tests {
     #[test]
     fn a_word_in_a_continued_line_has_the_line_it_stands_in() {
         let text = "[A]\nK = one \\\n# no\n  two \u{e9} three\\\n four\n";
-        for (word, place) in [("one", (2, 5)), ("two", (4, 3)), ("three", (4, 9)), ("four", (5, 2))] {
+        for (word, place) in [
+            ("one", (2, 5)),
+            ("two", (4, 3)),
+            ("three", (4, 9)),
+            ("four", (5, 2)),
+        ] {
             check(text, word, place);
         }
         check("[A]\n\\\n  K=\\\n\\\n one", "one", (5, 2));
@@ -122,7 +159,10 @@ mod tests {
     #[test]
     fn headers_and_strays_have_their_column() {
         let text = "x\n [ A ]\n  what is this\nK=1\n";
-        let file = SourceFile { path: std::path::Path::new("a").into(), text: text.into() };
+        let file = SourceFile {
+            path: std::path::Path::new("a").into(),
+            text: text.into(),
+        };
         let (sections, problems) = syntax::split(&file);
         let said = |at: &super::Place| at.to_string();
         assert_eq!(said(&problems[0].at), "a:1:1:");

@@ -36,7 +36,11 @@ impl Problem {
     /// warning.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let prefix = if self.mistake.cost() == Cost::Nothing { "warning: " } else { "" };
+        let prefix = if self.mistake.cost() == Cost::Nothing {
+            "warning: "
+        } else {
+            ""
+        };
         format!("{} {prefix}{}", self.at, self.mistake)
     }
 }
@@ -54,16 +58,39 @@ const ENDINGS: [&str; 4] = [".service", ".target", ".ward", ".stack"];
 /// it was.
 #[must_use]
 pub fn left_out(problems: &[Problem], name: &str) -> Option<String> {
-    let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    let stem = ENDINGS
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))
+        .unwrap_or(name);
     let is_its = |path: &Path| {
-        let file = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let names = [file(path), path.parent().map(file).unwrap_or_default().trim_end_matches(".d").to_owned()];
-        names.iter().any(|name| [".ward", ".stack"].iter().any(|ending| name.strip_suffix(ending) == Some(stem)))
+        let file = |path: &Path| {
+            path.file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        let names = [
+            file(path),
+            path.parent()
+                .map(file)
+                .unwrap_or_default()
+                .trim_end_matches(".d")
+                .to_owned(),
+        ];
+        names.iter().any(|name| {
+            [".ward", ".stack"]
+                .iter()
+                .any(|ending| name.strip_suffix(ending) == Some(stem))
+        })
     };
     let costs = |problem: &&Problem| problem.mistake.cost() == Cost::Ward;
-    let problem = problems.iter().filter(costs).find(|problem| is_its(&problem.at.path))?;
+    let problem = problems
+        .iter()
+        .filter(costs)
+        .find(|problem| is_its(&problem.at.path))?;
     let file = visible(&problem.at.path.display().to_string());
-    Some(format!("{file} was left out because of a mistake: \"unitward check\" shows which and what to write."))
+    Some(format!(
+        "{file} was left out because of a mistake: \"unitward check\" shows which and what to write."
+    ))
 }
 
 #[cfg(test)]
@@ -72,8 +99,16 @@ mod tests {
 
     #[test]
     fn a_problem_prints_as_path_line_column_message() {
-        let at = Place { path: std::path::Path::new("/etc/unitward/a.ward").into(), line: 3, column: 7 };
-        let mistake = Mistake::UnknownKey { section: "Ward".into(), key: "Untit".into(), nearest: Some("Unit".into()) };
+        let at = Place {
+            path: std::path::Path::new("/etc/unitward/a.ward").into(),
+            line: 3,
+            column: 7,
+        };
+        let mistake = Mistake::UnknownKey {
+            section: "Ward".into(),
+            key: "Untit".into(),
+            nearest: Some("Unit".into()),
+        };
         assert_eq!(
             Problem { at, mistake }.to_string(),
             "/etc/unitward/a.ward:3:7: unknown key \"Untit\" in [Ward] (did you mean \"Unit\"?); the line is ignored"

@@ -19,8 +19,14 @@ use super::wrong::{Wrong, nearest, offset_in};
 const KEYS: [&str; 4] = ["DoNow", "Once", "Independent", "OnStepFailure"];
 
 /// Conditions of the vocabulary that need heartbeats, the registry or the routing table.
-pub(super) const LATER: [&str; 6] =
-    ["OnHeartbeatMissedLow", "OnHeartbeatMissedHigh", "OnState", "OnRaise", "OnExclude", "OnReadmit"];
+pub(super) const LATER: [&str; 6] = [
+    "OnHeartbeatMissedLow",
+    "OnHeartbeatMissedHigh",
+    "OnState",
+    "OnRaise",
+    "OnExclude",
+    "OnReadmit",
+];
 
 /// Collects a ward's conditions, section by section.
 #[derive(Debug)]
@@ -47,15 +53,24 @@ struct Draft {
 
 /// Returns kind and label of the condition that a section's header names, if it names one.
 pub(super) fn kind_of(header: &str) -> Option<(ConditionKind, &str)> {
-    let (word, label) = header.split_once(char::is_whitespace).unwrap_or((header, ""));
-    let (_, kind) = ConditionKind::SECTIONS.iter().find(|(section, _)| *section == word)?;
+    let (word, label) = header
+        .split_once(char::is_whitespace)
+        .unwrap_or((header, ""));
+    let (_, kind) = ConditionKind::SECTIONS
+        .iter()
+        .find(|(section, _)| *section == word)?;
     Some((*kind, label.trim()))
 }
 
 impl<'a> Conditions<'a> {
     /// Starts with no condition, for the ward that guards `own`, beside `stacks`.
     pub(super) fn new(own: UnitName, stacks: &'a Stacks) -> Self {
-        Self { own, stacks, drafts: Vec::new(), problems: Vec::new() }
+        Self {
+            own,
+            stacks,
+            drafts: Vec::new(),
+            problems: Vec::new(),
+        }
     }
 
     /// Adds one section of the given kind and label.
@@ -66,13 +81,30 @@ impl<'a> Conditions<'a> {
         }
         for stray in &section.strays {
             let (section, found) = (section.name.to_string(), stray.found.clone());
-            self.breaks(index, stray.at.clone(), Mistake::NotAStep { section, found });
+            self.breaks(
+                index,
+                stray.at.clone(),
+                Mistake::NotAStep { section, found },
+            );
         }
-        if !label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
+        if !label
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        {
             let before = &section.name[..offset_in(&section.name, label)];
-            let at = Place { column: section.at.column + before.chars().count(), ..section.at.clone() };
+            let at = Place {
+                column: section.at.column + before.chars().count(),
+                ..section.at.clone()
+            };
             let why = "only letters, digits, - and _ may stand in a condition's name; write another, or none";
-            self.breaks(index, at, Mistake::ConditionName { section: section.name.to_string(), why });
+            self.breaks(
+                index,
+                at,
+                Mistake::ConditionName {
+                    section: section.name.to_string(),
+                    why,
+                },
+            );
         }
     }
 
@@ -81,16 +113,25 @@ impl<'a> Conditions<'a> {
         for index in 0..self.drafts.len() {
             self.check_whole(index);
         }
-        let whole = self.drafts.into_iter().filter(|draft| !draft.broken && !draft.cleared);
+        let whole = self
+            .drafts
+            .into_iter()
+            .filter(|draft| !draft.broken && !draft.cleared);
         (whole.map(|draft| draft.condition).collect(), self.problems)
     }
 
     fn draft(&mut self, section: &Section<'_>, kind: ConditionKind, label: &str) -> usize {
-        let named = |draft: &Draft| draft.condition.kind == kind && !label.is_empty() && draft.label == label;
+        let named = |draft: &Draft| {
+            draft.condition.kind == kind && !label.is_empty() && draft.label == label
+        };
         if let Some(index) = self.drafts.iter().position(named) {
             return index;
         }
-        let before = self.drafts.iter().filter(|draft| draft.condition.kind == kind && draft.label.is_empty()).count();
+        let before = self
+            .drafts
+            .iter()
+            .filter(|draft| draft.condition.kind == kind && draft.label.is_empty())
+            .count();
         let id = match (label, before) {
             ("", 0) => kind.section().to_owned(),
             // A dot, which no name can hold, so that a condition named 2 is another one.
@@ -136,12 +177,23 @@ impl<'a> Conditions<'a> {
             self.breaks(
                 index,
                 entry.at.clone(),
-                Mistake::NotYet { what: format!("{key}="), left_out, cost: Cost::Condition },
+                Mistake::NotYet {
+                    what: format!("{key}="),
+                    left_out,
+                    cost: Cost::Condition,
+                },
             );
         } else {
-            let words = read_step::STEPS.into_iter().chain(read_step::ELSE_STEPS).chain(KEYS);
+            let words = read_step::STEPS
+                .into_iter()
+                .chain(read_step::ELSE_STEPS)
+                .chain(KEYS);
             let section = self.drafts[index].header.clone();
-            let mistake = Mistake::UnknownStep { section, key: key.to_owned(), nearest: nearest(key, words) };
+            let mistake = Mistake::UnknownStep {
+                section,
+                key: key.to_owned(),
+                nearest: nearest(key, words),
+            };
             self.breaks(index, entry.at.clone(), mistake);
         }
     }
@@ -153,7 +205,10 @@ impl<'a> Conditions<'a> {
         let action = match read_step::read(keyword, &entry.value, &self.own) {
             Ok(Action::RestartStack(name)) if self.stacks.get(&name).is_none() => {
                 let wrong = match self.stacks.nearest(name.as_str()) {
-                    nearest @ Some(_) => Wrong { nearest, ..Wrong::from("there is no such stack") },
+                    nearest @ Some(_) => Wrong {
+                        nearest,
+                        ..Wrong::from("there is no such stack")
+                    },
                     None => format!("there is no such stack, write {name}.stack").into(),
                 };
                 return self.bad_step(index, entry, wrong);
@@ -161,20 +216,31 @@ impl<'a> Conditions<'a> {
             Ok(action) => action,
             Err(wrong) => return self.bad_step(index, entry, wrong),
         };
-        if let Some(wrong) = matches!(action, Action::Execute(_)).then(|| shell_word(&entry.value)).flatten() {
+        if let Some(wrong) = matches!(action, Action::Execute(_))
+            .then(|| shell_word(&entry.value))
+            .flatten()
+        {
             let mistake = Mistake::Warning(format!("{}: {}", entry.key, wrong.why));
-            self.problems.push(Problem { at: entry.place_of(wrong.offset), mistake });
+            self.problems.push(Problem {
+                at: entry.place_of(wrong.offset),
+                mistake,
+            });
         }
         let at = entry.place_of(0);
         let is_else = entry.key.starts_with("Else");
         let draft = &mut self.drafts[index];
         draft.cleared = false;
         match (is_else, draft.condition.steps.last_mut()) {
-            (false, _) => draft.condition.steps.push(Step { action, otherwise: Vec::new(), at }),
-            (true, Some(step)) if step.action != Action::RestartSelf => step.otherwise.push(Otherwise { action, at }),
+            (false, _) => draft.condition.steps.push(Step {
+                action,
+                otherwise: Vec::new(),
+                at,
+            }),
+            (true, Some(step)) if step.action != Action::RestartSelf => {
+                step.otherwise.push(Otherwise { action, at })
+            }
             (true, Some(_)) => {
-                let why =
-                    "the ward's own restart is systemd's; no Else… step can follow it, move it below another step";
+                let why = "the ward's own restart is systemd's; no Else… step can follow it, move it below another step";
                 self.breaks_key(index, entry, why.into());
             }
             (true, None) => self.breaks_key(
@@ -187,28 +253,58 @@ impl<'a> Conditions<'a> {
 
     /// Handles an empty assignment: forgets the steps of every draft under the same header.
     fn clear(&mut self, index: usize) {
-        let (kind, label) = (self.drafts[index].condition.kind, self.drafts[index].label.clone());
-        for draft in self.drafts.iter_mut().filter(|d| d.condition.kind == kind && d.label == label) {
+        let (kind, label) = (
+            self.drafts[index].condition.kind,
+            self.drafts[index].label.clone(),
+        );
+        for draft in self
+            .drafts
+            .iter_mut()
+            .filter(|d| d.condition.kind == kind && d.label == label)
+        {
             draft.condition.steps.clear();
             draft.cleared = true;
         }
     }
 
     fn check_whole(&mut self, index: usize) {
-        let Draft { condition, header, at, cleared, broken, .. } = &self.drafts[index];
+        let Draft {
+            condition,
+            header,
+            at,
+            cleared,
+            broken,
+            ..
+        } = &self.drafts[index];
         if *cleared || *broken {
             return;
         }
-        if condition.kind == ConditionKind::Stop && condition.on_step_failure == OnStepFailure::Fail {
+        if condition.kind == ConditionKind::Stop && condition.on_step_failure == OnStepFailure::Fail
+        {
             return self.fails_no_start(index);
         }
         if condition.steps.is_empty() {
-            return self.breaks(index, at.clone(), Mistake::NoSteps { section: header.clone() });
+            return self.breaks(
+                index,
+                at.clone(),
+                Mistake::NoSteps {
+                    section: header.clone(),
+                },
+            );
         }
-        let mut restarts =
-            condition.steps.iter().filter(|step| step.action == Action::RestartSelf).map(|step| &step.at);
+        let mut restarts = condition
+            .steps
+            .iter()
+            .filter(|step| step.action == Action::RestartSelf)
+            .map(|step| &step.at);
         let (first, second) = (restarts.next(), restarts.next());
-        let key_at = |key: &str| self.drafts[index].keys.iter().rfind(|(known, _)| known == key).map(|(_, at)| at);
+        let key_at = |key: &str| {
+            self.drafts[index]
+                .keys
+                .iter()
+                .rfind(|(known, _)| known == key)
+                .map(|(_, at)| at)
+        };
         let (key, value, at, why) = match (first, second) {
             (Some(at), _) if !condition.kind.is_death() => (
                 "Restart",
@@ -216,24 +312,44 @@ impl<'a> Conditions<'a> {
                 Some(at),
                 "the ward's own restart has its place in [OnDeath] and [OnAbnormalDeath] only; take the line out",
             ),
-            (_, at @ Some(_)) => ("Restart", "%n", at, "the ward restarts once; keep one of these lines"),
-            (at @ Some(_), None) if condition.independent => {
-                ("Restart", "%n", at, "an independent condition runs beside the restart; take the line out")
-            }
+            (_, at @ Some(_)) => (
+                "Restart",
+                "%n",
+                at,
+                "the ward restarts once; keep one of these lines",
+            ),
+            (at @ Some(_), None) if condition.independent => (
+                "Restart",
+                "%n",
+                at,
+                "an independent condition runs beside the restart; take the line out",
+            ),
             _ if condition.do_now && !condition.kind.is_death() => (
                 "DoNow",
                 "yes",
                 key_at("DoNow"),
                 "it belongs in [OnDeath] and [OnAbnormalDeath]; other conditions need no such exception, take the line out",
             ),
-            _ if condition.independent && condition.kind == ConditionKind::Stop => {
-                ("Independent", "yes", key_at("Independent"), "a stop does not wait for a start; take the line out")
-            }
+            _ if condition.independent && condition.kind == ConditionKind::Stop => (
+                "Independent",
+                "yes",
+                key_at("Independent"),
+                "a stop does not wait for a start; take the line out",
+            ),
             _ => return,
         };
         let at = at.unwrap_or(&self.drafts[index].at).clone();
         let (section, wrong) = (header.clone(), Wrong::from(why));
-        self.breaks(index, at, Mistake::BadStep { section, key: key.into(), value: value.into(), wrong });
+        self.breaks(
+            index,
+            at,
+            Mistake::BadStep {
+                section,
+                key: key.into(),
+                value: value.into(),
+                wrong,
+            },
+        );
     }
 
     /// Turns `fail` in `[OnStop]` into `break`: a stop depends on no step, since the unit's own
@@ -241,24 +357,41 @@ impl<'a> Conditions<'a> {
     fn fails_no_start(&mut self, index: usize) {
         let draft = &mut self.drafts[index];
         draft.condition.on_step_failure = OnStepFailure::Break;
-        let key = draft.keys.iter().rfind(|(known, _)| known == "OnStepFailure");
+        let key = draft
+            .keys
+            .iter()
+            .rfind(|(known, _)| known == "OnStepFailure");
         let at = key.map_or_else(|| draft.at.clone(), |(_, at)| at.clone());
-        let text = "OnStepFailure=fail in [OnStop] has no start to fail, and counts as break; write break";
-        self.problems.push(Problem { at, mistake: Mistake::Warning(text.to_owned()) });
+        let text =
+            "OnStepFailure=fail in [OnStop] has no start to fail, and counts as break; write break";
+        self.problems.push(Problem {
+            at,
+            mistake: Mistake::Warning(text.to_owned()),
+        });
         self.check_whole(index);
     }
 
     fn bad_step(&mut self, index: usize, entry: &Entry<'_>, wrong: Wrong) {
         let section = self.drafts[index].header.clone();
         let at = entry.place_of(wrong.offset);
-        let mistake = Mistake::BadStep { section, key: entry.key.to_string(), value: entry.value.to_string(), wrong };
+        let mistake = Mistake::BadStep {
+            section,
+            key: entry.key.to_string(),
+            value: entry.value.to_string(),
+            wrong,
+        };
         self.breaks(index, at, mistake);
     }
 
     /// Refuses a step that is valid by itself but not in this place.
     fn breaks_key(&mut self, index: usize, entry: &Entry<'_>, wrong: Wrong) {
         let section = self.drafts[index].header.clone();
-        let mistake = Mistake::BadStep { section, key: entry.key.to_string(), value: entry.value.to_string(), wrong };
+        let mistake = Mistake::BadStep {
+            section,
+            key: entry.key.to_string(),
+            value: entry.value.to_string(),
+            wrong,
+        };
         self.breaks(index, entry.at.clone(), mistake);
     }
 

@@ -45,37 +45,57 @@ pub(super) fn read(
             Ok(()) => continue,
             Err(Refusal::Bad(wrong)) => {
                 let at = entry.place_of(wrong.offset);
-                let mistake = Mistake::BadValue { key: key.to_string(), value: value.to_string(), wrong };
+                let mistake = Mistake::BadValue {
+                    key: key.to_string(),
+                    value: value.to_string(),
+                    wrong,
+                };
                 problems.push(Problem { at, mistake });
                 continue;
             }
-            Err(Refusal::NotYet(what)) => {
-                Mistake::NotYet { what, left_out: "the line is ignored".into(), cost: Cost::Key }
-            }
+            Err(Refusal::NotYet(what)) => Mistake::NotYet {
+                what,
+                left_out: "the line is ignored".into(),
+                cost: Cost::Key,
+            },
             Err(Refusal::Unknown) => Mistake::UnknownKey {
                 section: section.name.to_string(),
                 key: key.to_string(),
                 nearest: nearest(key, keys.iter().copied()),
             },
         };
-        problems.push(Problem { at: at.clone(), mistake });
+        problems.push(Problem {
+            at: at.clone(),
+            mistake,
+        });
     }
-    problems.extend(
-        section
-            .strays
-            .iter()
-            .map(|stray| Problem { at: stray.at.clone(), mistake: Mistake::NotALine { found: stray.found.clone() } }),
-    );
+    problems.extend(section.strays.iter().map(|stray| Problem {
+        at: stray.at.clone(),
+        mistake: Mistake::NotALine {
+            found: stray.found.clone(),
+        },
+    }));
     problems
 }
 
 /// Replaces the problem of an unknown key that another section has; `home` returns that section.
-pub(super) fn sent_home(problems: Vec<Problem>, home: impl Fn(&str) -> Option<&'static str>) -> Vec<Problem> {
+pub(super) fn sent_home(
+    problems: Vec<Problem>,
+    home: impl Fn(&str) -> Option<&'static str>,
+) -> Vec<Problem> {
     let send = |problem: Problem| match problem.mistake {
-        Mistake::UnknownKey { section, key, nearest } => {
+        Mistake::UnknownKey {
+            section,
+            key,
+            nearest,
+        } => {
             let mistake = match home(&key) {
                 Some(home) => Mistake::WrongSection { section, key, home },
-                None => Mistake::UnknownKey { section, key, nearest },
+                None => Mistake::UnknownKey {
+                    section,
+                    key,
+                    nearest,
+                },
             };
             Problem { mistake, ..problem }
         }

@@ -13,8 +13,17 @@ use super::wrong::Wrong;
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
-pub(super) const KEYS: [&str; 9] =
-    ["Broker", "ClientId", "Username", "PasswordFile", "CAFile", "CertFile", "KeyFile", "CrashTopic", "RecoveryTopic"];
+pub(super) const KEYS: [&str; 9] = [
+    "Broker",
+    "ClientId",
+    "Username",
+    "PasswordFile",
+    "CAFile",
+    "CertFile",
+    "KeyFile",
+    "CrashTopic",
+    "RecoveryTopic",
+];
 
 /// The sections read so far.
 #[derive(Debug, Default)]
@@ -30,7 +39,10 @@ impl MqttReader {
     /// Reads one section.
     pub(super) fn read(&mut self, section: &Section<'_>) -> Vec<Problem> {
         for entry in &section.entries {
-            self.written.insert(entry.key.to_string(), (entry.place_of(0), entry.value.to_string()));
+            self.written.insert(
+                entry.key.to_string(),
+                (entry.place_of(0), entry.value.to_string()),
+            );
         }
         read_keys::read(section, &KEYS, |key, value| self.set(key, value))
     }
@@ -46,7 +58,12 @@ impl MqttReader {
             (None, Some(_)) => problems.extend(self.alone("KeyFile", "CertFile")),
             (None, None) => {}
         }
-        if self.mqtt.broker.as_ref().is_some_and(|broker| broker.security == Security::Plain) {
+        if self
+            .mqtt
+            .broker
+            .as_ref()
+            .is_some_and(|broker| broker.security == Security::Plain)
+        {
             let why = "has no effect with mqtt://; write Broker=mqtts://HOST for TLS";
             if self.mqtt.ca_file.is_some() {
                 problems.extend(self.warning("CAFile", why));
@@ -56,9 +73,10 @@ impl MqttReader {
             }
         }
         if self.mqtt.password_file.is_some() && self.mqtt.username.is_none() {
-            problems.extend(
-                self.warning("PasswordFile", "has no effect without Username=; write that too, or take this line out"),
-            );
+            problems.extend(self.warning(
+                "PasswordFile",
+                "has no effect without Username=; write that too, or take this line out",
+            ));
         }
         (self.mqtt, problems)
     }
@@ -68,7 +86,11 @@ impl MqttReader {
         match key {
             "Broker" => {
                 self.mqtt.wants_broker = !value.is_empty();
-                self.mqtt.broker = if value.is_empty() { None } else { Some(broker(value)?) };
+                self.mqtt.broker = if value.is_empty() {
+                    None
+                } else {
+                    Some(broker(value)?)
+                };
             }
             "ClientId" => self.mqtt.client_id = text(value),
             "Username" => self.mqtt.username = text(value),
@@ -77,7 +99,9 @@ impl MqttReader {
             "CertFile" => self.certificate = file(value)?,
             "KeyFile" => self.key = file(value)?,
             "CrashTopic" => self.mqtt.crash_topic = topic(value)?.unwrap_or(default.crash_topic),
-            "RecoveryTopic" => self.mqtt.recovery_topic = topic(value)?.unwrap_or(default.recovery_topic),
+            "RecoveryTopic" => {
+                self.mqtt.recovery_topic = topic(value)?.unwrap_or(default.recovery_topic)
+            }
             _ => return Err(Refusal::Unknown),
         }
         Ok(())
@@ -85,13 +109,25 @@ impl MqttReader {
 
     fn alone(&self, key: &str, missing: &str) -> Option<Problem> {
         let (at, value) = self.written.get(key)?.clone();
-        let wrong = Wrong::from(format!("{missing}= is missing beside it; write that too, or take this line out"));
-        Some(Problem { at, mistake: Mistake::BadValue { key: key.to_owned(), value, wrong } })
+        let wrong = Wrong::from(format!(
+            "{missing}= is missing beside it; write that too, or take this line out"
+        ));
+        Some(Problem {
+            at,
+            mistake: Mistake::BadValue {
+                key: key.to_owned(),
+                value,
+                wrong,
+            },
+        })
     }
 
     fn warning(&self, key: &str, why: &str) -> Option<Problem> {
         let (at, _) = self.written.get(key)?.clone();
-        Some(Problem { at, mistake: Mistake::Warning(format!("{key}= {why}")) })
+        Some(Problem {
+            at,
+            mistake: Mistake::Warning(format!("{key}= {why}")),
+        })
     }
 }
 
@@ -102,12 +138,19 @@ fn text(value: &str) -> Option<String> {
 /// Parses an absolute path, or the name of a credential as systemd accepts it: one component of a
 /// path in ASCII.
 fn file(value: &str) -> Result<Option<FileAt>, Refusal> {
-    let is_name = value.len() <= 255 && value != "." && value != ".." && value.chars().all(|c| c.is_ascii_graphic());
+    let is_name = value.len() <= 255
+        && value != "."
+        && value != ".."
+        && value.chars().all(|c| c.is_ascii_graphic());
     match value {
         "" => Ok(None),
         value if value.starts_with('/') => Ok(Some(FileAt::Path(value.into()))),
-        value if is_name && !value.contains(['/', ':']) => Ok(Some(FileAt::Credential(value.to_owned()))),
-        _ => Err("expected an absolute path, or the name of a credential of unitwardd.service".into()),
+        value if is_name && !value.contains(['/', ':']) => {
+            Ok(Some(FileAt::Credential(value.to_owned())))
+        }
+        _ => Err(
+            "expected an absolute path, or the name of a credential of unitwardd.service".into(),
+        ),
     }
 }
 
@@ -129,148 +172,85 @@ fn broker(value: &str) -> Result<Broker, Wrong> {
     let Some((scheme, rest)) = value.split_once("://") else {
         let meant = ["mqtt://", value].concat();
         let fits = !value.contains('/') && broker(&meant).is_ok();
-        return Err(Wrong { nearest: fits.then_some(meant), ..SHAPE.into() });
+        return Err(Wrong {
+            nearest: fits.then_some(meant),
+            ..SHAPE.into()
+        });
     };
     let (security, default_port) = match scheme {
         "mqtt" => (Security::Plain, 1883),
         "mqtts" => (Security::Tls, 8883),
-        "tcp" => return Err(Wrong { nearest: Some(["mqtt://", rest].concat()), ..SHAPE.into() }),
-        "ssl" | "tls" => return Err(Wrong { nearest: Some(["mqtts://", rest].concat()), ..SHAPE.into() }),
+        "tcp" => {
+            return Err(Wrong {
+                nearest: Some(["mqtt://", rest].concat()),
+                ..SHAPE.into()
+            });
+        }
+        "ssl" | "tls" => {
+            return Err(Wrong {
+                nearest: Some(["mqtts://", rest].concat()),
+                ..SHAPE.into()
+            });
+        }
         _ => return Err(Wrong::from(SHAPE).near(scheme, ["mqtt", "mqtts"])),
     };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.contains('@') {
-        return Err("the login does not belong in the address; write Username= and PasswordFile=".into());
+        return Err(
+            "the login does not belong in the address; write Username= and PasswordFile=".into(),
+        );
     }
     if !rest.starts_with('[') && rest.matches(':').count() > 1 {
         let nearest = in_brackets(rest).map(|rest| [scheme, "://", &rest].concat());
-        return Err(Wrong { nearest, ..Wrong::from("an IPv6 address stands in brackets") });
+        return Err(Wrong {
+            nearest,
+            ..Wrong::from("an IPv6 address stands in brackets")
+        });
     }
     let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) => {
-            (host, port.parse().ok().filter(|port| *port > 0).ok_or(SHAPE)?)
+        Some((host, port))
+            if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) =>
+        {
+            (
+                host,
+                port.parse().ok().filter(|port| *port > 0).ok_or(SHAPE)?,
+            )
         }
         _ => (rest, default_port),
     };
-    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    if host.is_empty() || !host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:%".contains(c)) {
+    let host = host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .unwrap_or(host);
+    if host.is_empty()
+        || !host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._:%".contains(c))
+    {
         return Err(SHAPE.into());
     }
-    Ok(Broker { security, host: host.to_owned(), port })
+    Ok(Broker {
+        security,
+        host: host.to_owned(),
+        port,
+    })
 }
 
 /// Puts an IPv6 address in brackets, with the port after them. If both readings are possible the
 /// last number is the port: few addresses end in one.
 fn in_brackets(text: &str) -> Option<String> {
-    let is_address = |text: &str| text.split('%').next().is_some_and(|text| text.parse::<Ipv6Addr>().is_ok());
+    let is_address = |text: &str| {
+        text.split('%')
+            .next()
+            .is_some_and(|text| text.parse::<Ipv6Addr>().is_ok())
+    };
     match text.rsplit_once(':') {
-        Some((host, port)) if is_address(host) && port.parse::<u16>().is_ok() => Some(format!("[{host}]:{port}")),
+        Some((host, port)) if is_address(host) && port.parse::<u16>().is_ok() => {
+            Some(format!("[{host}]:{port}"))
+        }
         _ => is_address(text).then(|| format!("[{text}]")),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{SourceFile, read_settings};
-    use super::*;
-
-    /// The settings that these lines of `[MQTT]` make, and the problems without their place.
-    fn check(lines: &str) -> (Mqtt, Vec<String>) {
-        let text = format!("[MQTT]\n{lines}");
-        let file = SourceFile { path: std::path::Path::new("f").into(), text };
-        let (settings, problems) = read_settings(&[file]);
-        (settings.mqtt, problems.iter().map(|problem| problem.to_string().split_off(2)).collect())
-    }
-
-    #[test]
-    fn broker_addresses_are_read_whole() {
-        for (text, host, port) in [
-            ("mqtt://10.0.0.1:1884", "10.0.0.1", 1884),
-            ("mqtts://cloud.example/", "cloud.example", 8883),
-            ("mqtt://[fd00::1]:99", "fd00::1", 99),
-            ("mqtt://[fd00::1]", "fd00::1", 1883),
-        ] {
-            let broker = broker(text).ok().unwrap();
-            assert_eq!((broker.host.as_str(), broker.port), (host, port), "{text}");
-        }
-        for bad in ["broker", "http://x", "mqtt://", "mqtt://h:0", "mqtt://h:x", "mqtt://u:p@h", "mqtt://a b"] {
-            assert!(broker(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_ipv6_address_without_brackets_is_refused_with_the_right_form() {
-        for (text, nearest) in [
-            ("mqtt://::1:1884", Some("mqtt://[::1]:1884")),
-            ("mqtts://fd00::1", Some("mqtts://[fd00::1]")),
-            ("mqtt://fe80::1%eth0", Some("mqtt://[fe80::1%eth0]")),
-            ("mqtt://2001:db8:0:0:0:0:0:1", Some("mqtt://[2001:db8:0:0:0:0:0:1]")),
-            ("mqtt://a:b:1883", None),
-        ] {
-            let wrong = broker(text).unwrap_err();
-            assert_eq!(
-                (wrong.why.as_str(), wrong.nearest.as_deref()),
-                ("an IPv6 address stands in brackets", nearest),
-                "{text}"
-            );
-            assert!(nearest.is_none_or(|nearest| broker(nearest).is_ok()), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_file_is_an_absolute_path_or_a_credential() {
-        for (text, expect) in [
-            ("/etc/unitward/password", Some(FileAt::Path("/etc/unitward/password".into()))),
-            ("broker.password", Some(FileAt::Credential("broker.password".into()))),
-            ("", None),
-        ] {
-            assert_eq!(check(&format!("Username=u\nPasswordFile={text}\n")).0.password_file, expect, "{text}");
-        }
-        for bad in ["a/b", "./a", "../a", "..", "two words", "na\u{ef}ve", "a:b"] {
-            let (mqtt, problems) = check(&format!("CAFile={bad}\n"));
-            assert_eq!(mqtt.ca_file, None, "{bad}");
-            let expect = format!(
-                "2:8: CAFile={bad:?} is not valid: expected an absolute path, or the name of a credential of \
-                 unitwardd.service; the default applies"
-            );
-            assert_eq!(problems, [expect]);
-        }
-    }
-
-    #[test]
-    fn keys_that_need_each_other_are_found_wherever_they_stand() {
-        let (mqtt, problems) = check("Broker=mqtts://h\nCertFile=/c\nCAFile=/a\nUsername=u\n[MQTT]\nKeyFile=key\n");
-        assert_eq!(problems, [""; 0]);
-        let (certificate, key) = (FileAt::Path("/c".into()), FileAt::Credential("key".into()));
-        assert_eq!(mqtt.client_certificate, Some(ClientCertificate { certificate, key }));
-        for (lines, expect) in [
-            (
-                "CertFile=/c\n",
-                r#"2:10: CertFile="/c" is not valid: KeyFile= is missing beside it; write that too, or take this line out; the default applies"#,
-            ),
-            (
-                "\nKeyFile=k\n",
-                r#"3:9: KeyFile="k" is not valid: CertFile= is missing beside it; write that too, or take this line out; the default applies"#,
-            ),
-            (
-                "Broker=mqtt://h\nCAFile=/a\n",
-                "3:8: CAFile= has no effect with mqtt://; write Broker=mqtts://HOST for TLS",
-            ),
-            (
-                "PasswordFile=/p\n",
-                "2:14: PasswordFile= has no effect without Username=; write that too, or take this line out",
-            ),
-        ] {
-            let (mqtt, problems) = check(lines);
-            assert_eq!((mqtt.client_certificate, problems), (None, vec![expect.to_owned()]), "{lines}");
-        }
-    }
-
-    #[test]
-    fn topics_have_their_defaults_back_when_emptied() {
-        let (mqtt, problems) = check("CrashTopic=a/%n\nRecoveryTopic=b/%l\nCrashTopic=\n");
-        assert_eq!((mqtt.crash_topic.as_str(), mqtt.recovery_topic.as_str()), ("Crash/Reports", "b/%l"));
-        assert_eq!(problems, [""; 0]);
-        assert_eq!(check("RecoveryTopic=a/#\n").1.len(), 1);
-    }
-}
+mod tests;

@@ -36,19 +36,26 @@ pub fn read(files: &[SourceFile]) -> (Settings, Vec<Problem>) {
         problems.extend(wrong);
         for section in &sections {
             let wrong = match section.name.as_ref() {
-                "Node" => read_keys::read(section, &NODE, |key, value| set_node(&mut settings.node, key, value)),
+                "Node" => read_keys::read(section, &NODE, |key, value| {
+                    set_node(&mut settings.node, key, value)
+                }),
                 "MQTT" => mqtt.read(section),
-                "Reports" => {
-                    read_keys::read(section, &REPORTS, |key, value| set_reports(&mut settings.reports, key, value))
-                }
+                "Reports" => read_keys::read(section, &REPORTS, |key, value| {
+                    set_reports(&mut settings.reports, key, value)
+                }),
                 "Watch" => {
                     problems.extend(section.entries.iter().flat_map(watched_in_vain));
-                    read_keys::read(section, &["Units"], |key, value| set_watch(&mut settings.watch, key, value))
+                    read_keys::read(section, &["Units"], |key, value| {
+                        set_watch(&mut settings.watch, key, value)
+                    })
                 }
                 name if name.starts_with("X-") => Vec::new(),
                 name => vec![Problem {
                     at: section.at.clone(),
-                    mistake: Mistake::UnknownSection { section: name.to_owned(), nearest: nearest(name, SECTIONS) },
+                    mistake: Mistake::UnknownSection {
+                        section: name.to_owned(),
+                        nearest: nearest(name, SECTIONS),
+                    },
                 }],
             };
             problems.extend(read_keys::sent_home(wrong, home_of));
@@ -85,20 +92,41 @@ fn set_node(node: &mut Node, key: &str, value: &str) -> Result<(), Refusal> {
 
 fn set_reports(reports: &mut Reports, key: &str, value: &str) -> Result<(), Refusal> {
     let default = Reports::default();
-    let span = |default| if value.is_empty() { Ok(default) } else { time_span::parse(value) };
+    let span = |default| {
+        if value.is_empty() {
+            Ok(default)
+        } else {
+            time_span::parse(value)
+        }
+    };
     match key {
-        "Crashes" => reports.crashes = if value.is_empty() { default.crashes } else { boolean(value)? },
-        "Recoveries" => reports.recoveries = if value.is_empty() { default.recoveries } else { boolean(value)? },
+        "Crashes" => {
+            reports.crashes = if value.is_empty() {
+                default.crashes
+            } else {
+                boolean(value)?
+            }
+        }
+        "Recoveries" => {
+            reports.recoveries = if value.is_empty() {
+                default.recoveries
+            } else {
+                boolean(value)?
+            }
+        }
         "Burst" if value.is_empty() => reports.burst = default.burst,
         "Burst" => {
-            reports.burst = value.parse().map_err(|_| "expected a number of reports, 0 or more, as in Burst=20")?
+            reports.burst = value
+                .parse()
+                .map_err(|_| "expected a number of reports, 0 or more, as in Burst=20")?
         }
         "BurstIntervalSec" => reports.burst_interval = span(default.burst_interval)?,
         "BacktraceTimeoutSec" => reports.backtrace_timeout = span(default.backtrace_timeout)?,
         "LogLines" if value.is_empty() => reports.log_lines = default.log_lines,
         "LogLines" => {
             let lines = value.parse().ok().filter(|lines| *lines <= MOST_LINES);
-            reports.log_lines = lines.ok_or("expected a number of lines, 0 to 100, as in LogLines=20")?;
+            reports.log_lines =
+                lines.ok_or("expected a number of lines, 0 to 100, as in LogLines=20")?;
         }
         "HistoryMaxUse" if value.is_empty() => reports.history_max_use = default.history_max_use,
         "HistoryMaxUse" => reports.history_max_use = history_size(value)?,
@@ -119,13 +147,19 @@ fn set_watch(watch: &mut Vec<String>, key: &str, value: &str) -> Result<(), Refu
 
 /// Returns a warning for each pattern that no service's name can match.
 fn watched_in_vain(entry: &syntax::Entry<'_>) -> Vec<Problem> {
-    let words = entry.value.split_whitespace().filter(|word| entry.key == "Units" && !may_match_a_service(word));
+    let words = entry
+        .value
+        .split_whitespace()
+        .filter(|word| entry.key == "Units" && !may_match_a_service(word));
     let warning = |word: &str| {
         let meant = word.rsplit_once('.').map_or(word, |(stem, _)| stem);
         let text = format!(
             "{word} takes no unit: crashes are those of services, whose names end in .service; write {meant}.service"
         );
-        Problem { at: entry.place_of(offset_in(&entry.value, word)), mistake: Mistake::Warning(text) }
+        Problem {
+            at: entry.place_of(offset_in(&entry.value, word)),
+            mistake: Mistake::Warning(text),
+        }
     };
     words.map(warning).collect()
 }
@@ -141,8 +175,19 @@ fn text(value: &str) -> Option<String> {
 }
 
 fn history_size(value: &str) -> Result<u64, Refusal> {
-    let too_small = || format!("expected at least {}K, as in 16M: less holds no history", LEAST_HISTORY >> 10);
-    bytes(value).and_then(|size| if size < LEAST_HISTORY { Err(too_small().into()) } else { Ok(size) })
+    let too_small = || {
+        format!(
+            "expected at least {}K, as in 16M: less holds no history",
+            LEAST_HISTORY >> 10
+        )
+    };
+    bytes(value).and_then(|size| {
+        if size < LEAST_HISTORY {
+            Err(too_small().into())
+        } else {
+            Ok(size)
+        }
+    })
 }
 
 /// Parses a size as systemd writes it: a number of bytes, or with K, M, G, T to the base 1024.
@@ -165,7 +210,15 @@ mod tests {
 
     #[test]
     fn a_pattern_that_takes_no_service_is_said() {
-        for fine in ["*", "*.service", "a.service", "web*", "a?", "x@[12]", "web*ice"] {
+        for fine in [
+            "*",
+            "*.service",
+            "a.service",
+            "web*",
+            "a?",
+            "x@[12]",
+            "web*ice",
+        ] {
             assert!(may_match_a_service(fine), "{fine}");
         }
         for vain in ["*.mount", "cron", "a*.socket", "dbus.socket"] {
@@ -175,14 +228,17 @@ mod tests {
         assert_eq!(settings.watch, ["*.service", "*.mount"]);
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(
-            problems[0].contains("2:17: *.mount takes no unit") && problems[0].ends_with("write *.service"),
+            problems[0].contains("2:17: *.mount takes no unit")
+                && problems[0].ends_with("write *.service"),
             "{problems:?}"
         );
     }
 
     fn check(text: &str) -> (Settings, Vec<String>) {
-        let (settings, problems) =
-            read(&[SourceFile { path: std::path::Path::new("unitward.conf").into(), text: text.into() }]);
+        let (settings, problems) = read(&[SourceFile {
+            path: std::path::Path::new("unitward.conf").into(),
+            text: text.into(),
+        }]);
         (settings, problems.iter().map(ToString::to_string).collect())
     }
 
@@ -200,30 +256,65 @@ mod tests {
         );
         assert_eq!(problems, [""; 0]);
         assert_eq!(settings.mqtt.broker.map(|broker| broker.port), Some(8883));
-        assert_eq!((settings.mqtt.crash_topic.as_str(), settings.mqtt.recovery_topic.as_str()), ("x/%n/%l", "y"));
+        assert_eq!(
+            (
+                settings.mqtt.crash_topic.as_str(),
+                settings.mqtt.recovery_topic.as_str()
+            ),
+            ("x/%n/%l", "y")
+        );
         assert!(!settings.reports.crashes);
-        assert_eq!((settings.reports.burst, settings.reports.history_max_use), (1000, 1 << 30));
+        assert_eq!(
+            (settings.reports.burst, settings.reports.history_max_use),
+            (1000, 1 << 30)
+        );
         assert_eq!(settings.watch, ["a.service", "b*", "c*"]);
     }
 
     #[test]
     fn a_history_too_small_to_hold_anything_is_refused() {
-        for (size, expected) in [("1", 16 << 20), ("255K", 16 << 20), ("256K", 256 << 10), ("1M", 1 << 20)] {
+        for (size, expected) in [
+            ("1", 16 << 20),
+            ("255K", 16 << 20),
+            ("256K", 256 << 10),
+            ("1M", 1 << 20),
+        ] {
             let (settings, problems) = check(&format!("[Reports]\nHistoryMaxUse={size}\n"));
             assert_eq!(settings.reports.history_max_use, expected, "{size}");
-            assert_eq!(problems.len(), usize::from(expected == 16 << 20), "{problems:?}");
+            assert_eq!(
+                problems.len(),
+                usize::from(expected == 16 << 20),
+                "{problems:?}"
+            );
         }
     }
 
     #[test]
     fn a_bad_key_costs_itself_and_is_named_with_its_line() {
-        let (settings, problems) = check("[Reports]\nBurst=lots\nBrust=1\nBurst=3\n[Mqtt]\n[MQTT]\nCrashTopic=a/#\n");
+        let (settings, problems) =
+            check("[Reports]\nBurst=lots\nBrust=1\nBurst=3\n[Mqtt]\n[MQTT]\nCrashTopic=a/#\n");
         assert_eq!(settings.reports.burst, 3);
         assert_eq!(settings.mqtt.crash_topic, "Crash/Reports");
         assert_eq!(problems.len(), 4);
-        assert!(problems[0].starts_with("unitward.conf:2:7: Burst=\"lots\" is not valid"), "{}", problems[0]);
-        assert!(problems[1].contains("did you mean \"Burst\"?"), "{}", problems[1]);
-        assert!(problems[2].contains("did you mean \"MQTT\"?"), "{}", problems[2]);
-        assert!(problems[3].starts_with("unitward.conf:7:"), "{}", problems[3]);
+        assert!(
+            problems[0].starts_with("unitward.conf:2:7: Burst=\"lots\" is not valid"),
+            "{}",
+            problems[0]
+        );
+        assert!(
+            problems[1].contains("did you mean \"Burst\"?"),
+            "{}",
+            problems[1]
+        );
+        assert!(
+            problems[2].contains("did you mean \"MQTT\"?"),
+            "{}",
+            problems[2]
+        );
+        assert!(
+            problems[3].starts_with("unitward.conf:7:"),
+            "{}",
+            problems[3]
+        );
     }
 }

@@ -9,8 +9,18 @@ use std::borrow::Cow;
 use std::net::SocketAddrV6;
 
 /// Keywords of steps.
-pub(super) const STEPS: [&str; 10] =
-    ["Execute", "WaitFor", "Restart", "Start", "Stop", "Reload", "Signal", "Log", "RestartStack", "Reboot"];
+pub(super) const STEPS: [&str; 10] = [
+    "Execute",
+    "WaitFor",
+    "Restart",
+    "Start",
+    "Stop",
+    "Reload",
+    "Signal",
+    "Log",
+    "RestartStack",
+    "Reboot",
+];
 
 /// Keywords of steps that act only when the step above failed.
 pub(super) const ELSE_STEPS: [&str; 4] = ["ElseExecute", "ElseWaitFor", "ElseSignal", "ElseLog"];
@@ -26,14 +36,20 @@ const DEFAULT_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 /// # Errors
 /// A [`Wrong`] that says what is wrong and what to write instead.
 pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Action, Wrong> {
-    let named: Cow<'_, str> = if argument.contains('%') { expand(argument, own).into() } else { argument.into() };
+    let named: Cow<'_, str> = if argument.contains('%') {
+        expand(argument, own).into()
+    } else {
+        argument.into()
+    };
     // What is wrong after the name stands as far from the end as before the name was put in.
     let back = |wrong: Wrong| match (argument.len() + wrong.offset).checked_sub(named.len()) {
         Some(offset) if wrong.offset > 0 => Wrong { offset, ..wrong },
         _ => Wrong { offset: 0, ..wrong },
     };
     match keyword {
-        "Execute" => CommandLine::parse(argument).map(|command| Action::Execute(command.for_unit(own))),
+        "Execute" => {
+            CommandLine::parse(argument).map(|command| Action::Execute(command.for_unit(own)))
+        }
         "Restart" if named == own.as_str() => Ok(Action::RestartSelf),
         "Start" | "Stop" | "Reload" if named == own.as_str() => {
             Err("the ward's own unit can only be restarted, by Restart=%n".into())
@@ -41,7 +57,9 @@ pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Acti
         "Restart" | "Start" | "Stop" | "Reload" | "Signal" if own.is_specified() => {
             read_with(UnitName::read_specified, keyword, &named).map_err(back)
         }
-        "Restart" | "Start" | "Stop" | "Reload" | "Signal" => read_built_in(keyword, &named).map_err(back),
+        "Restart" | "Start" | "Stop" | "Reload" | "Signal" => {
+            read_built_in(keyword, &named).map_err(back)
+        }
         _ => read_built_in(keyword, argument),
     }
 }
@@ -54,14 +72,19 @@ pub(crate) fn read_built_in(keyword: &str, argument: &str) -> Result<Action, Wro
     read_with(UnitName::read, keyword, argument)
 }
 
-fn read_with(unit: fn(&str) -> Result<UnitName, Wrong>, keyword: &str, argument: &str) -> Result<Action, Wrong> {
+fn read_with(
+    unit: fn(&str) -> Result<UnitName, Wrong>,
+    keyword: &str,
+    argument: &str,
+) -> Result<Action, Wrong> {
     match keyword {
         "Execute" => Err("a command is run, not read".into()),
         "Restart" => unit(argument).map(Action::Restart),
         "Start" => unit(argument).map(Action::Start),
         "Stop" => unit(argument).map(Action::Stop),
         "Reload" => unit(argument).map(Action::Reload),
-        "Signal" => signal_parts(argument).and_then(|(target, signal)| Ok(Action::Signal(unit(target)?, signal))),
+        "Signal" => signal_parts(argument)
+            .and_then(|(target, signal)| Ok(Action::Signal(unit(target)?, signal))),
         "WaitFor" => read_wait(argument).map(Action::WaitFor),
         "Log" => Ok(Action::Log(argument.to_owned())),
         "RestartStack" => stack(argument).map(Action::RestartStack),
@@ -82,18 +105,27 @@ fn read_reboot(argument: &str) -> Result<Action, Wrong> {
 }
 
 fn stack(argument: &str) -> Result<StackName, Wrong> {
-    StackName::new(argument).map_err(|why| format!("{argument:?} cannot name a stack: {why}").into())
+    StackName::new(argument)
+        .map_err(|why| format!("{argument:?} cannot name a stack: {why}").into())
 }
 
 /// Splits the argument into a unit and a signal's full name.
 fn signal_parts(argument: &str) -> Result<(&str, String), Wrong> {
     let parts = argument.split_once(char::is_whitespace);
-    let (target, signal) = parts.ok_or("expected a unit and a signal, as in Signal=inetd.service SIGHUP")?;
+    let (target, signal) =
+        parts.ok_or("expected a unit and a signal, as in Signal=inetd.service SIGHUP")?;
     let signal = signal.trim();
-    let name = if signal.starts_with("SIG") { signal.to_owned() } else { format!("SIG{signal}") };
+    let name = if signal.starts_with("SIG") {
+        signal.to_owned()
+    } else {
+        format!("SIG{signal}")
+    };
     if !SIGNALS.contains(&name.as_str()) {
         let why = format!("{signal:?} is not a signal; write its name, such as SIGHUP or SIGUSR1");
-        return Err(Wrong { offset: offset_in(argument, signal), ..Wrong::from(why).near(&name, SIGNALS) });
+        return Err(Wrong {
+            offset: offset_in(argument, signal),
+            ..Wrong::from(why).near(&name, SIGNALS)
+        });
     }
     Ok((target, name))
 }
@@ -139,24 +171,42 @@ fn read_wait(argument: &str) -> Result<Wait, Wrong> {
     let (what, limit) = match rest.split_once(char::is_whitespace) {
         Some((what, limit)) => {
             let limit = limit.trim_start();
-            (what, time_span::parse(limit).map_err(|wrong| wrong.moved(offset_in(argument, limit)))?)
+            (
+                what,
+                time_span::parse(limit).map_err(|wrong| wrong.moved(offset_in(argument, limit)))?,
+            )
         }
         None => (rest, DEFAULT_WAIT),
     };
     let at = offset_in(argument, what);
     let awaited = match kind {
         "path" if what.starts_with('/') => Awaited::Path(what.to_owned()),
-        "path" => return Err(Wrong::from("write an absolute path, as in path:/dev/nfs2 5s").moved(at)),
+        "path" => {
+            return Err(Wrong::from("write an absolute path, as in path:/dev/nfs2 5s").moved(at));
+        }
         "unit" => Awaited::Unit(UnitName::read(what).map_err(|wrong| wrong.moved(at))?),
         "bus" if is_bus_name(what) => Awaited::Bus(what.to_owned()),
-        "bus" => return Err(Wrong::from("write a well-known bus name, as in bus:org.example.Service 5s").moved(at)),
+        "bus" => {
+            return Err(Wrong::from(
+                "write a well-known bus name, as in bus:org.example.Service 5s",
+            )
+            .moved(at));
+        }
         "tcp" => Awaited::Tcp(tcp_address(what).map_err(|why| Wrong::from(why).moved(at))?),
         "unix" if what.starts_with('/') || what.starts_with('@') => Awaited::Unix(what.to_owned()),
-        "unix" => return Err(Wrong::from("write the socket's absolute path, as in unix:/run/x.sock 5s").moved(at)),
+        "unix" => {
+            return Err(
+                Wrong::from("write the socket's absolute path, as in unix:/run/x.sock 5s")
+                    .moved(at),
+            );
+        }
         "status" => return Err("waiting for a status is not in this version of Unitward".into()),
         _ => {
             let why = "expected a time, or path:, unit:, bus:, tcp: or unix: with what to wait for and a time";
-            return Err(Wrong::from(why).near(&[kind, ":"].concat(), ["path:", "unit:", "bus:", "tcp:", "unix:"]));
+            return Err(Wrong::from(why).near(
+                &[kind, ":"].concat(),
+                ["path:", "unit:", "bus:", "tcp:", "unix:"],
+            ));
         }
     };
     Ok(Wait::Until(awaited, limit))
@@ -167,7 +217,9 @@ fn is_bus_name(name: &str) -> bool {
     let element = |part: &str| {
         !part.is_empty()
             && !part.starts_with(|c: char| c.is_ascii_digit())
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
     };
     name.len() <= 255 && name.contains('.') && name.split('.').all(element)
 }
@@ -180,10 +232,14 @@ fn tcp_address(text: &str) -> Result<String, &'static str> {
         .filter(|(host, port)| !host.is_empty() && port_of(port))
         .ok_or("write a host and a port, as in tcp:127.0.0.1:111 5s")?;
     match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
-        Some(None) => Err("the bracket is not closed; write the IPv6 address in brackets, as in tcp:[::1]:111 5s"),
+        Some(None) => Err(
+            "the bracket is not closed; write the IPv6 address in brackets, as in tcp:[::1]:111 5s",
+        ),
         Some(Some(_)) if text.parse::<SocketAddrV6>().is_ok() => Ok(text.to_owned()),
         None if !host.contains(['[', ']']) => Ok(text.to_owned()),
-        _ => Err("only an IPv6 address stands in brackets, as in tcp:[::1]:111 5s; write a name without them"),
+        _ => Err(
+            "only an IPv6 address stands in brackets, as in tcp:[::1]:111 5s; write a name without them",
+        ),
     }
 }
 
@@ -198,18 +254,47 @@ mod tests {
 
     #[test]
     fn every_kind_of_wait_is_read() {
-        let until = |awaited, seconds| Ok(Action::WaitFor(Wait::Until(awaited, Duration::from_secs(seconds))));
+        let until = |awaited, seconds| {
+            Ok(Action::WaitFor(Wait::Until(
+                awaited,
+                Duration::from_secs(seconds),
+            )))
+        };
         for (text, expected) in [
-            ("2s", Ok(Action::WaitFor(Wait::Pause(Duration::from_secs(2))))),
-            ("path:/dev/nfs2 7s", until(Awaited::Path("/dev/nfs2".into()), 7)),
-            ("path:/dev/nfs2", until(Awaited::Path("/dev/nfs2".into()), 5)),
-            ("unit:x.service 1min", until(Awaited::Unit(UnitName::new("x.service").unwrap()), 60)),
+            (
+                "2s",
+                Ok(Action::WaitFor(Wait::Pause(Duration::from_secs(2)))),
+            ),
+            (
+                "path:/dev/nfs2 7s",
+                until(Awaited::Path("/dev/nfs2".into()), 7),
+            ),
+            (
+                "path:/dev/nfs2",
+                until(Awaited::Path("/dev/nfs2".into()), 5),
+            ),
+            (
+                "unit:x.service 1min",
+                until(Awaited::Unit(UnitName::new("x.service").unwrap()), 60),
+            ),
             ("bus:org.x 5s", until(Awaited::Bus("org.x".into()), 5)),
-            ("tcp:127.0.0.1:111 5s", until(Awaited::Tcp("127.0.0.1:111".into()), 5)),
+            (
+                "tcp:127.0.0.1:111 5s",
+                until(Awaited::Tcp("127.0.0.1:111".into()), 5),
+            ),
             ("tcp:[::1]:80", until(Awaited::Tcp("[::1]:80".into()), 5)),
-            ("tcp:[fe80::1%2]:80", until(Awaited::Tcp("[fe80::1%2]:80".into()), 5)),
-            ("tcp:localhost:80", until(Awaited::Tcp("localhost:80".into()), 5)),
-            ("unix:/run/x.sock 5s", until(Awaited::Unix("/run/x.sock".into()), 5)),
+            (
+                "tcp:[fe80::1%2]:80",
+                until(Awaited::Tcp("[fe80::1%2]:80".into()), 5),
+            ),
+            (
+                "tcp:localhost:80",
+                until(Awaited::Tcp("localhost:80".into()), 5),
+            ),
+            (
+                "unix:/run/x.sock 5s",
+                until(Awaited::Unix("/run/x.sock".into()), 5),
+            ),
         ] {
             assert_eq!(read("WaitFor", text, &own()), expected, "{text}");
         }
@@ -218,8 +303,14 @@ mod tests {
     #[test]
     fn restarting_oneself_marks_the_place_of_the_restart() {
         assert_eq!(read("Restart", "%n", &own()), Ok(Action::RestartSelf));
-        assert_eq!(read("Restart", "a.service", &own()), Ok(Action::RestartSelf));
-        assert_eq!(read("Restart", "b.service", &own()), Ok(Action::Restart(UnitName::new("b.service").unwrap())));
+        assert_eq!(
+            read("Restart", "a.service", &own()),
+            Ok(Action::RestartSelf)
+        );
+        assert_eq!(
+            read("Restart", "b.service", &own()),
+            Ok(Action::Restart(UnitName::new("b.service").unwrap()))
+        );
     }
 
     #[test]
@@ -250,8 +341,14 @@ mod tests {
             ("Reboot", "perhaps"),
             ("Execute", "mount"),
         ] {
-            assert!(read(keyword, argument, &own()).is_err(), "{keyword}={argument}");
+            assert!(
+                read(keyword, argument, &own()).is_err(),
+                "{keyword}={argument}"
+            );
         }
-        assert_eq!(read("Signal", "%n HUP", &own()), Ok(Action::Signal(own(), "SIGHUP".into())));
+        assert_eq!(
+            read("Signal", "%n HUP", &own()),
+            Ok(Action::Signal(own(), "SIGHUP".into()))
+        );
     }
 }

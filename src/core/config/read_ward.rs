@@ -14,8 +14,14 @@ use super::{SourceFile, Stacks, read_native, template};
 
 pub(super) const WARD: [&str; 3] = ["Unit", "Stack", "Report"];
 const WARD_LATER: [&str; 1] = ["Group"];
-pub(super) const RECOVERY: [&str; 6] =
-    ["DelaySec", "MaxDelaySec", "ResetAfterSec", "DeathLimit", "DeathLimitIntervalSec", "OnLimit"];
+pub(super) const RECOVERY: [&str; 6] = [
+    "DelaySec",
+    "MaxDelaySec",
+    "ResetAfterSec",
+    "DeathLimit",
+    "DeathLimitIntervalSec",
+    "OnLimit",
+];
 const NATIVE: [&str; 3] = ["Unit", "Service", "Install"];
 const SECTIONS: [&str; 2] = ["Ward", "Recovery"];
 
@@ -39,8 +45,14 @@ struct Draft {
 /// `files` holds the main file first, then the drop-ins in their order; `stacks` are the valid
 /// ones.
 #[must_use]
-pub(super) fn read(name: &WardName, files: &[SourceFile], stacks: &Stacks) -> (Option<Ward>, Vec<Problem>) {
-    let Some(main) = files.first() else { return (None, Vec::new()) };
+pub(super) fn read(
+    name: &WardName,
+    files: &[SourceFile],
+    stacks: &Stacks,
+) -> (Option<Ward>, Vec<Problem>) {
+    let Some(main) = files.first() else {
+        return (None, Vec::new());
+    };
     let mut draft = Draft::default();
     let mut sections = Vec::new();
     for file in files {
@@ -52,7 +64,10 @@ pub(super) fn read(name: &WardName, files: &[SourceFile], stacks: &Stacks) -> (O
         draft.plain_section(section);
     }
     draft.back_off();
-    let unit_at = draft.unit.as_ref().map_or_else(|| Place::whole(main.path.clone()), |(_, at)| at.clone());
+    let unit_at = draft
+        .unit
+        .as_ref()
+        .map_or_else(|| Place::whole(main.path.clone()), |(_, at)| at.clone());
     let form = draft.form(name, main);
     let stack = draft.stack(name, stacks);
     let own = match &form {
@@ -67,8 +82,13 @@ pub(super) fn read(name: &WardName, files: &[SourceFile], stacks: &Stacks) -> (O
     }
     let (conditions, wrong) = conditions.finish();
     draft.problems.extend(wrong);
-    draft.problems.extend(read_native::check(&draft.native, form.as_ref()));
-    let lost = draft.problems.iter().any(|p| p.mistake.cost() == Cost::Ward);
+    draft
+        .problems
+        .extend(read_native::check(&draft.native, form.as_ref()));
+    let lost = draft
+        .problems
+        .iter()
+        .any(|p| p.mistake.cost() == Cost::Ward);
     let ward = form.filter(|_| !lost).map(|form| Ward {
         name: name.clone(),
         path: main.path.clone(),
@@ -91,10 +111,16 @@ impl Draft {
             "Service" => Self::pass_through(&mut self.native.service, section, &mut self.problems),
             "Install" => Self::pass_through(&mut self.native.install, section, &mut self.problems),
             "Ward" => {
-                let wrong = read_keys::read(section, &WARD, |key, value| set_ward(&mut self.report, key, value));
-                self.problems.extend(read_keys::sent_home(wrong, read_native::home_of));
+                let wrong = read_keys::read(section, &WARD, |key, value| {
+                    set_ward(&mut self.report, key, value)
+                });
+                self.problems
+                    .extend(read_keys::sent_home(wrong, read_native::home_of));
                 for entry in &section.entries {
-                    let given = || (!entry.value.is_empty()).then(|| (entry.value.to_string(), entry.place_of(0)));
+                    let given = || {
+                        (!entry.value.is_empty())
+                            .then(|| (entry.value.to_string(), entry.place_of(0)))
+                    };
                     match entry.key.as_ref() {
                         "Unit" => self.unit = given(),
                         "Stack" => self.stack = given(),
@@ -103,10 +129,20 @@ impl Draft {
                 }
             }
             "Recovery" => {
-                let wrong =
-                    read_keys::read(section, &RECOVERY, |key, value| set_recovery(&mut self.recovery, key, value));
-                self.problems.extend(read_keys::sent_home(wrong, read_native::home_of));
-                let last = |key: &str| Some(section.entries.iter().rfind(|entry| entry.key == key)?.place_of(0));
+                let wrong = read_keys::read(section, &RECOVERY, |key, value| {
+                    set_recovery(&mut self.recovery, key, value)
+                });
+                self.problems
+                    .extend(read_keys::sent_home(wrong, read_native::home_of));
+                let last = |key: &str| {
+                    Some(
+                        section
+                            .entries
+                            .iter()
+                            .rfind(|entry| entry.key == key)?
+                            .place_of(0),
+                    )
+                };
                 self.on_limit = last("OnLimit").or(self.on_limit.take());
                 self.delay = last("DelaySec").or(self.delay.take());
             }
@@ -114,39 +150,73 @@ impl Draft {
             name if read_condition::LATER.contains(&word) => {
                 let what = format!("[{name}]");
                 let left_out = format!("the whole {what} is ignored");
-                self.say(&section.at, Mistake::NotYet { what, left_out, cost: Cost::Condition });
+                self.say(
+                    &section.at,
+                    Mistake::NotYet {
+                        what,
+                        left_out,
+                        cost: Cost::Condition,
+                    },
+                );
             }
             name => {
-                let kinds = ConditionKind::SECTIONS.into_iter().map(|(section, _)| section);
-                let known = NATIVE.into_iter().chain(SECTIONS).chain(kinds).chain(read_condition::LATER);
-                let mistake = Mistake::UnknownSection { section: name.to_owned(), nearest: nearest(word, known) };
+                let kinds = ConditionKind::SECTIONS
+                    .into_iter()
+                    .map(|(section, _)| section);
+                let known = NATIVE
+                    .into_iter()
+                    .chain(SECTIONS)
+                    .chain(kinds)
+                    .chain(read_condition::LATER);
+                let mistake = Mistake::UnknownSection {
+                    section: name.to_owned(),
+                    nearest: nearest(word, known),
+                };
                 self.say(&section.at, mistake);
             }
         }
     }
 
-    fn pass_through(lines: &mut Vec<NativeLine>, section: &Section<'_>, problems: &mut Vec<Problem>) {
+    fn pass_through(
+        lines: &mut Vec<NativeLine>,
+        section: &Section<'_>,
+        problems: &mut Vec<Problem>,
+    ) {
         lines.extend(section.entries.iter().map(NativeLine::from));
         problems.extend(section.strays.iter().map(|stray| {
             let (section, found) = (section.name.to_string(), stray.found.clone());
-            Problem { at: stray.at.clone(), mistake: Mistake::NotANativeLine { section, found } }
+            Problem {
+                at: stray.at.clone(),
+                mistake: Mistake::NotANativeLine { section, found },
+            }
         }));
     }
 
     /// Returns defined or adopted; `None` and a problem if it is neither or both.
     fn form(&mut self, name: &WardName, main: &SourceFile) -> Option<Form> {
         let whole = Place::whole(main.path.clone());
-        let defines = read_native::values(&self.native.service, "ExecStart").next().is_some();
+        let defines = read_native::values(&self.native.service, "ExecStart")
+            .next()
+            .is_some();
         match (defines, self.unit.take()) {
             (true, None) => Some(Form::Defined),
             (false, Some((value, at))) => {
-                let value = if value == "%n" { name.service().to_string() } else { value };
+                let value = if value == "%n" {
+                    name.service().to_string()
+                } else {
+                    value
+                };
                 let wrong = match UnitName::read_or_template(&value) {
-                    Ok(unit) if unit.is_template() != name.is_template() => template::both_or_neither(name, &unit),
+                    Ok(unit) if unit.is_template() != name.is_template() => {
+                        template::both_or_neither(name, &unit)
+                    }
                     Ok(unit) if unit.is_service() => return Some(Form::Adopted(unit)),
                     Ok(unit) => {
                         let nearest = Some(format!("{}.service", unit.stem()));
-                        Wrong { nearest, ..Wrong::from("only a .service can be guarded") }
+                        Wrong {
+                            nearest,
+                            ..Wrong::from("only a .service can be guarded")
+                        }
                     }
                     Err(wrong) => wrong,
                 };
@@ -161,7 +231,12 @@ impl Draft {
                 // A ward that a worse mistake costs needs no second message.
                 if !self.problems.iter().any(|p| p.mistake.cost() == Cost::Ward) {
                     match read_native::misspelt_start(&self.native.service) {
-                        Some(line) => self.say(&line.at.clone(), Mistake::NoStart { key: line.key.clone() }),
+                        Some(line) => self.say(
+                            &line.at.clone(),
+                            Mistake::NoStart {
+                                key: line.key.clone(),
+                            },
+                        ),
                         None => self.say(&whole, Mistake::NoForm),
                     }
                 }
@@ -174,16 +249,33 @@ impl Draft {
     fn stack(&mut self, name: &WardName, stacks: &Stacks) -> Option<StackName> {
         let stack = self.stack.take().and_then(|(value, at)| {
             if let Some(wrong) = template::in_stack(name, &value, stacks) {
-                self.say(&at, Mistake::BadValue { key: "Stack".to_owned(), value, wrong });
+                self.say(
+                    &at,
+                    Mistake::BadValue {
+                        key: "Stack".to_owned(),
+                        value,
+                        wrong,
+                    },
+                );
                 return None;
             }
-            let found = StackName::new(&value).ok().filter(|name| stacks.get(name).is_some());
+            let found = StackName::new(&value)
+                .ok()
+                .filter(|name| stacks.get(name).is_some());
             if found.is_none() {
-                self.say(&at, Mistake::NoStack { nearest: stacks.nearest(&value), name: value });
+                self.say(
+                    &at,
+                    Mistake::NoStack {
+                        nearest: stacks.nearest(&value),
+                        name: value,
+                    },
+                );
             }
             found
         });
-        if let (None, OnLimit::RestartStack, Some(at)) = (&stack, self.recovery.on_limit, self.on_limit.take()) {
+        if let (None, OnLimit::RestartStack, Some(at)) =
+            (&stack, self.recovery.on_limit, self.on_limit.take())
+        {
             self.recovery.on_limit = OnLimit::default();
             let (key, value) = ("OnLimit".to_owned(), "restart-stack".to_owned());
             let wrong = Wrong::from("the ward belongs to no stack; name one with Stack= in [Ward]");
@@ -194,8 +286,16 @@ impl Draft {
 
     /// Warns if `DelaySec=` is above a non-zero `MaxDelaySec=`, so that the back-off cannot grow.
     fn back_off(&mut self) {
-        let Recovery { delay, max_delay, .. } = self.recovery;
-        let Some(at) = self.delay.take().filter(|_| delay > max_delay && !max_delay.is_zero()) else { return };
+        let Recovery {
+            delay, max_delay, ..
+        } = self.recovery;
+        let Some(at) = self
+            .delay
+            .take()
+            .filter(|_| delay > max_delay && !max_delay.is_zero())
+        else {
+            return;
+        };
         let (delay, most) = (time_span::render(delay), time_span::render(max_delay));
         let text = format!(
             "DelaySec={delay} is above MaxDelaySec={most}, so no wait is longer than the first; write a longer MaxDelaySec=, or 0 for \
@@ -205,7 +305,10 @@ impl Draft {
     }
 
     fn say(&mut self, at: &Place, mistake: Mistake) {
-        self.problems.push(Problem { at: at.clone(), mistake });
+        self.problems.push(Problem {
+            at: at.clone(),
+            mistake,
+        });
     }
 }
 
@@ -228,21 +331,35 @@ fn set_ward(report: &mut ReportOn, key: &str, value: &str) -> Result<(), Refusal
 
 fn set_recovery(recovery: &mut Recovery, key: &str, value: &str) -> Result<(), Refusal> {
     let default = Recovery::default();
-    let span = |default| if value.is_empty() { Ok(default) } else { time_span::parse(value) };
+    let span = |default| {
+        if value.is_empty() {
+            Ok(default)
+        } else {
+            time_span::parse(value)
+        }
+    };
     match key {
         "DelaySec" => recovery.delay = span(default.delay)?,
         "MaxDelaySec" => recovery.max_delay = span(default.max_delay)?,
         "ResetAfterSec" => recovery.reset_after = span(default.reset_after)?,
         "DeathLimit" if value.is_empty() => recovery.death_limit = default.death_limit,
         "DeathLimit" => recovery.death_limit = death_limit(value)?,
-        "DeathLimitIntervalSec" => recovery.death_limit_interval = span(default.death_limit_interval)?,
+        "DeathLimitIntervalSec" => {
+            recovery.death_limit_interval = span(default.death_limit_interval)?
+        }
         "OnLimit" => {
             recovery.on_limit = match value {
                 "exclude" | "" => OnLimit::Exclude,
                 "reboot" => OnLimit::Reboot,
                 "none" => OnLimit::None,
                 "restart-stack" => OnLimit::RestartStack,
-                _ => return Err(Wrong::none_of(value, ["exclude", "restart-stack", "reboot", "none"]).into()),
+                _ => {
+                    return Err(Wrong::none_of(
+                        value,
+                        ["exclude", "restart-stack", "reboot", "none"],
+                    )
+                    .into());
+                }
             }
         }
         "ReadmitAfterSec" if value == "0" => {}
@@ -257,5 +374,7 @@ const MOST_DEATHS: u32 = 10_000;
 
 fn death_limit(value: &str) -> Result<u32, String> {
     let limit = value.parse().ok().filter(|limit| *limit <= MOST_DEATHS);
-    limit.ok_or(format!("expected a number of deaths from 0 (no limit) to {MOST_DEATHS}"))
+    limit.ok_or(format!(
+        "expected a number of deaths from 0 (no limit) to {MOST_DEATHS}"
+    ))
 }

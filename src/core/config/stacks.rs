@@ -31,14 +31,22 @@ impl ReadStack {
     /// Refuses to define a target that has a unit file already: one of the two would hide the
     /// other.
     pub fn spare_existing(&mut self, file_of: impl FnOnce(&UnitName) -> Option<PathBuf>) {
-        let Some(stack) = self.stack.take_if(|stack| stack.form == Form::Defined) else { return };
+        let Some(stack) = self.stack.take_if(|stack| stack.form == Form::Defined) else {
+            return;
+        };
         let target = stack.unit();
         let Some(file) = file_of(&target) else {
             self.stack = Some(stack);
             return;
         };
-        let mistake = Mistake::TargetExists { target: target.to_string(), file: file.display().to_string() };
-        self.problems.push(Problem { at: Place::whole(self.path.clone()), mistake });
+        let mistake = Mistake::TargetExists {
+            target: target.to_string(),
+            file: file.display().to_string(),
+        };
+        self.problems.push(Problem {
+            at: Place::whole(self.path.clone()),
+            mistake,
+        });
     }
 }
 
@@ -49,13 +57,30 @@ pub fn read_stack(SourceFiles { name, files }: &SourceFiles) -> Option<ReadStack
     match StackName::new(name) {
         Ok(name) => {
             let (stack, places, problems) = super::read_stack::read(&name, files)?;
-            Some(ReadStack { path, stack, places, problems })
+            Some(ReadStack {
+                path,
+                stack,
+                places,
+                problems,
+            })
         }
         Err(why) => {
             let at = Place::whole(path.clone());
-            let mistake = Mistake::StackName { name: name.clone(), why };
-            let places = Places { report: at.clone(), unit: at.clone(), script: at.clone() };
-            Some(ReadStack { path, stack: None, places, problems: vec![Problem { at, mistake }] })
+            let mistake = Mistake::StackName {
+                name: name.clone(),
+                why,
+            };
+            let places = Places {
+                report: at.clone(),
+                unit: at.clone(),
+                script: at.clone(),
+            };
+            Some(ReadStack {
+                path,
+                stack: None,
+                places,
+                problems: vec![Problem { at, mistake }],
+            })
         }
     }
 }
@@ -89,15 +114,27 @@ impl Stacks {
     pub fn settle(read: impl IntoIterator<Item = ReadStack>) -> (Self, Vec<Problem>) {
         let mut settled = Self::default();
         let mut problems = Vec::new();
-        for ReadStack { stack, places, problems: wrong, .. } in read {
+        for ReadStack {
+            stack,
+            places,
+            problems: wrong,
+            ..
+        } in read
+        {
             problems.extend(wrong);
             let Some(stack) = stack else { continue };
             let unit = stack.unit();
             match settled.0.iter().find(|other| other.stack.unit() == unit) {
                 Some(other) => {
                     let other = other.stack.path.display().to_string();
-                    let mistake = Mistake::StackTwice { unit: unit.to_string(), other };
-                    problems.push(Problem { at: places.unit, mistake });
+                    let mistake = Mistake::StackTwice {
+                        unit: unit.to_string(),
+                        other,
+                    };
+                    problems.push(Problem {
+                        at: places.unit,
+                        mistake,
+                    });
                 }
                 None => settled.0.push(DescribedStack { stack, places }),
             }
@@ -131,6 +168,9 @@ impl Stacks {
     /// Returns the stacks without the places.
     #[must_use]
     pub fn into_vec(self) -> Vec<Stack> {
-        self.0.into_iter().map(|described| described.stack).collect()
+        self.0
+            .into_iter()
+            .map(|described| described.stack)
+            .collect()
     }
 }

@@ -73,53 +73,97 @@ const QUOTED: usize = 60;
 pub fn lines_of(file: &SourceFile, section: &str) -> Vec<NativeLine> {
     let (sections, _) = split(file);
     let named = sections.iter().filter(|found| found.name == section);
-    named.flat_map(|section| &section.entries).map(NativeLine::from).collect()
+    named
+        .flat_map(|section| &section.entries)
+        .map(NativeLine::from)
+        .collect()
 }
 
 /// Splits `file`. Total: unreadable lines become problems, the rest remains.
 #[must_use]
 pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let place = |line, column| Place { path: file.path.clone(), line, column };
+    let place = |line, column| Place {
+        path: file.path.clone(),
+        line,
+        column,
+    };
     if let Some(nul) = file.text.find('\0') {
         let line = file.text[..nul].matches('\n').count() + 1;
-        let column = file.text[..nul].lines().last().filter(|_| !file.text[..nul].ends_with('\n'));
+        let column = file.text[..nul]
+            .lines()
+            .last()
+            .filter(|_| !file.text[..nul].ends_with('\n'));
         let at = place(line, column.map_or(1, |before| before.chars().count() + 1));
         let why = "the file holds a NUL byte and is not text; write it anew as text".into();
-        problems.push(Problem { at, mistake: Mistake::File { why } });
+        problems.push(Problem {
+            at,
+            mistake: Mistake::File { why },
+        });
         return (Vec::new(), problems);
     }
     if file.text.contains(NO_TEXT) {
         problems.extend(comments_without_text(file));
     }
     let mut sections: Vec<Section<'_>> = Vec::with_capacity(8);
-    logical_lines(&file.text, |Line { number, column, text, pieces }| match (shape(&text), sections.last_mut()) {
-        (Shape::Header, _) => {
-            let at = place(number, column + 1);
-            // Blanks belong to the name, as for systemd, which has no section of such a name.
-            let name = part(text, |line| &line[1..line.len() - 1]);
-            sections.push(Section { name, at, entries: Vec::with_capacity(8), strays: Vec::new() });
-        }
-        (Shape::Assignment { equals }, Some(section)) => {
-            let begin = offset_in(&text, text[equals + 1..].trim_start());
-            let written = Written::new((number, column), &text, begin, pieces);
-            let at = place(number, column);
-            let key = part(text.clone(), |line| line[..equals].trim());
-            let value = part(text, |line| &line[begin..]);
-            section.entries.push(Entry { key, value, at, written });
-        }
-        (Shape::Assignment { equals }, None) => {
-            let mistake = Mistake::OutsideSection { key: shorten(text[..equals].trim()) };
-            problems.push(Problem { at: place(number, column), mistake });
-        }
-        (Shape::Neither, Some(section)) => {
-            section.strays.push(Stray { at: place(number, column), found: quote(&text) });
-        }
-        (Shape::Neither, None) => {
-            let mistake = Mistake::NotALine { found: quote(&text) };
-            problems.push(Problem { at: place(number, column), mistake });
-        }
-    });
+    logical_lines(
+        &file.text,
+        |Line {
+             number,
+             column,
+             text,
+             pieces,
+         }| match (shape(&text), sections.last_mut()) {
+            (Shape::Header, _) => {
+                let at = place(number, column + 1);
+                // Blanks belong to the name, as for systemd, which has no section of such a name.
+                let name = part(text, |line| &line[1..line.len() - 1]);
+                sections.push(Section {
+                    name,
+                    at,
+                    entries: Vec::with_capacity(8),
+                    strays: Vec::new(),
+                });
+            }
+            (Shape::Assignment { equals }, Some(section)) => {
+                let begin = offset_in(&text, text[equals + 1..].trim_start());
+                let written = Written::new((number, column), &text, begin, pieces);
+                let at = place(number, column);
+                let key = part(text.clone(), |line| line[..equals].trim());
+                let value = part(text, |line| &line[begin..]);
+                section.entries.push(Entry {
+                    key,
+                    value,
+                    at,
+                    written,
+                });
+            }
+            (Shape::Assignment { equals }, None) => {
+                let mistake = Mistake::OutsideSection {
+                    key: shorten(text[..equals].trim()),
+                };
+                problems.push(Problem {
+                    at: place(number, column),
+                    mistake,
+                });
+            }
+            (Shape::Neither, Some(section)) => {
+                section.strays.push(Stray {
+                    at: place(number, column),
+                    found: quote(&text),
+                });
+            }
+            (Shape::Neither, None) => {
+                let mistake = Mistake::NotALine {
+                    found: quote(&text),
+                };
+                problems.push(Problem {
+                    at: place(number, column),
+                    mistake,
+                });
+            }
+        },
+    );
     (sections, problems)
 }
 
@@ -127,10 +171,21 @@ pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
 /// to be read.
 fn comments_without_text(file: &SourceFile) -> impl Iterator<Item = Problem> {
     file.text.lines().enumerate().filter_map(|(index, line)| {
-        let before = line.trim_start().starts_with(['#', ';']).then(|| line.split_once(NO_TEXT))??.0;
-        let at = Place { path: file.path.clone(), line: index + 1, column: before.chars().count() + 1 };
+        let before = line
+            .trim_start()
+            .starts_with(['#', ';'])
+            .then(|| line.split_once(NO_TEXT))??
+            .0;
+        let at = Place {
+            path: file.path.clone(),
+            line: index + 1,
+            column: before.chars().count() + 1,
+        };
         let why = "the comment is not UTF-8 text here; write it as UTF-8".to_owned();
-        Some(Problem { at, mistake: Mistake::Warning(why) })
+        Some(Problem {
+            at,
+            mistake: Mistake::Warning(why),
+        })
     })
 }
 
@@ -149,12 +204,17 @@ enum Shape {
 }
 
 fn shape(line: &str) -> Shape {
-    if line.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+    if line
+        .bytes()
+        .any(|byte| byte.is_ascii_control() && byte != b'\t')
+    {
         return Shape::Neither;
     }
     if let Some(inside) = line.strip_prefix('[') {
         return match inside.strip_suffix(']') {
-            Some(name) if !name.contains(['[', ']', '\\']) && !name.trim().is_empty() => Shape::Header,
+            Some(name) if !name.contains(['[', ']', '\\']) && !name.trim().is_empty() => {
+                Shape::Header
+            }
             _ => Shape::Neither,
         };
     }
@@ -165,7 +225,10 @@ fn shape(line: &str) -> Shape {
 }
 
 fn is_key(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// A line as systemd reads it: continued lines joined.
@@ -215,11 +278,20 @@ fn logical_lines<'a>(text: &'a str, mut hand_over: impl FnMut(Line<'a>)) {
         let (number, column) = (index + 1, raw[..offset_in(raw, line)].chars().count() + 1);
         match (continued(line), open.take()) {
             (None, None) => {
-                hand_over(Line { number, column, text: Cow::Borrowed(line), pieces: Vec::new() });
+                hand_over(Line {
+                    number,
+                    column,
+                    text: Cow::Borrowed(line),
+                    pieces: Vec::new(),
+                });
             }
             (part, begun) => {
                 let (mut whole, mut pieces) = begun.unwrap_or_default();
-                pieces.push(Piece { begin: whole.len(), line: number, column });
+                pieces.push(Piece {
+                    begin: whole.len(),
+                    line: number,
+                    column,
+                });
                 whole.push_str(part.unwrap_or(line));
                 match part {
                     None => hand_over(joined(whole, pieces)),
@@ -237,8 +309,16 @@ fn logical_lines<'a>(text: &'a str, mut hand_over: impl FnMut(Line<'a>)) {
 }
 
 fn joined<'a>(whole: String, pieces: Vec<Piece>) -> Line<'a> {
-    let (number, column) = pieces.first().map_or((0, 0), |first| (first.line, first.column));
-    Line { number, column, text: Cow::Owned(whole), pieces }.trimmed()
+    let (number, column) = pieces
+        .first()
+        .map_or((0, 0), |first| (first.line, first.column));
+    Line {
+        number,
+        column,
+        text: Cow::Owned(whole),
+        pieces,
+    }
+    .trimmed()
 }
 
 /// Returns the line without its final `\` if the next line continues it; an even number of them is
@@ -250,7 +330,11 @@ fn continued(line: &str) -> Option<&str> {
 
 /// Quotes the beginning of an unreadable line for a message.
 fn quote(text: &str) -> String {
-    let advice = if text.contains(NO_TEXT) { ", which is not UTF-8 text (write it as UTF-8)" } else { "" };
+    let advice = if text.contains(NO_TEXT) {
+        ", which is not UTF-8 text (write it as UTF-8)"
+    } else {
+        ""
+    };
     format!("{:?}{advice}", shorten(text).replace(NO_TEXT, "\u{fffd}"))
 }
 
@@ -259,84 +343,4 @@ fn shorten(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A section's name, its line, and its keys and values with theirs.
-    type Expected<'a> = (&'a str, usize, &'a [(&'a str, &'a str, usize)]);
-
-    fn check(text: &str, expected: &[Expected<'_>]) {
-        let file = SourceFile { path: std::path::Path::new("a.ward").into(), text: text.into() };
-        let (sections, problems) = split(&file);
-        assert_eq!(problems, [], "{text:?}");
-        let found: Vec<_> = sections
-            .iter()
-            .map(|s| {
-                let entries: Vec<_> = s.entries.iter().map(|e| (e.key.as_ref(), e.value.as_ref(), e.at.line)).collect();
-                (s.name.as_ref(), s.at.line, entries)
-            })
-            .collect();
-        let expected: Vec<_> = expected.iter().map(|(name, line, entries)| (*name, *line, entries.to_vec())).collect();
-        assert_eq!(found, expected, "{text:?}");
-    }
-
-    #[test]
-    fn order_and_repeats_are_kept_with_their_lines() {
-        check(
-            "[OnDeath]\nWaitFor=2s\nExecute=/a\nWaitFor=2s\nExecute=\n\n[OnDeath]\nLog=x = y : z\n",
-            &[
-                ("OnDeath", 1, &[("WaitFor", "2s", 2), ("Execute", "/a", 3), ("WaitFor", "2s", 4), ("Execute", "", 5)]),
-                ("OnDeath", 7, &[("Log", "x = y : z", 8)]),
-            ],
-        );
-    }
-
-    #[test]
-    fn a_backslash_joins_lines_with_a_space_and_skips_comments_between() {
-        check(
-            "[A]\nK=one \\\n# no\n  two\\\n; nor this\nthree\nL=x\n",
-            &[("A", 1, &[("K", "one  two three", 2), ("L", "x", 7)])],
-        );
-        check("[A]\nK=last\\", &[("A", 1, &[("K", "last", 2)])]);
-    }
-
-    #[test]
-    fn quotes_escapes_and_comment_marks_inside_values_stay() {
-        check(
-            "\u{feff}  [A]  \r\n K = \"a b\" 'c' \\x41 # no comment\r\n# comment\r\n;another\r\n",
-            &[("A", 1, &[("K", "\"a b\" 'c' \\x41 # no comment", 2)])],
-        );
-    }
-
-    #[test]
-    fn strays_are_named_with_their_line_and_cost_no_neighbour() {
-        let text = "orphan=1\nnonsense\n[A]\nwhat is this\nk:v\nK=1\n[half\nL=2";
-        let file = SourceFile { path: std::path::Path::new("a").into(), text: text.into() };
-        let (sections, problems) = split(&file);
-        assert_eq!(problems.iter().map(|p| p.at.line).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(sections.len(), 1);
-        assert_eq!(sections[0].strays.iter().map(|s| s.at.line).collect::<Vec<_>>(), [4, 5, 7]);
-        assert_eq!(sections[0].entries.iter().map(|e| e.at.line).collect::<Vec<_>>(), [6, 8]);
-    }
-
-    #[test]
-    fn any_text_is_split_without_panic() {
-        for text in [
-            "",
-            "\\",
-            "\\\n\\\n",
-            "[",
-            "[]",
-            "[a\\]",
-            "=",
-            "[a]\n=",
-            "[a]\nb=\\\\",
-            "[a]\nb=c\\\\\nd=e",
-            "\0",
-            "[a]\n[a]\n[b]\n[a]\nk=1",
-            "[é]\né=1",
-        ] {
-            let _ = split(&SourceFile { path: std::path::Path::new("a").into(), text: text.into() });
-        }
-    }
-}
+mod tests;

@@ -23,7 +23,10 @@ impl Ward {
     /// The ward of this instance; `None`: it is no template's, or there can be no such instance.
     #[must_use]
     pub fn instance(&self, instance: &str) -> Option<Self> {
-        Some(self.called(self.name.of_instance(instance)?, &self.unit().of_instance(instance)?))
+        Some(self.called(
+            self.name.of_instance(instance)?,
+            &self.unit().of_instance(instance)?,
+        ))
     }
 
     /// The ward as the lines of its unit say it: a template's leave the instance to systemd.
@@ -36,11 +39,17 @@ impl Ward {
     }
 
     fn called(&self, name: WardName, unit: &UnitName) -> Self {
-        let mut ward = Self { name, ..self.clone() };
+        let mut ward = Self {
+            name,
+            ..self.clone()
+        };
         if let Form::Adopted(adopted) = &mut ward.form {
             unit.clone_into(adopted);
         }
-        ward.conditions.iter_mut().flat_map(|condition| &mut condition.steps).for_each(|step| step.name_unit(unit));
+        ward.conditions
+            .iter_mut()
+            .flat_map(|condition| &mut condition.steps)
+            .for_each(|step| step.name_unit(unit));
         ward
     }
 }
@@ -48,7 +57,9 @@ impl Ward {
 impl Step {
     fn name_unit(&mut self, unit: &UnitName) {
         self.action.name_unit(unit);
-        self.otherwise.iter_mut().for_each(|otherwise| otherwise.action.name_unit(unit));
+        self.otherwise
+            .iter_mut()
+            .for_each(|otherwise| otherwise.action.name_unit(unit));
     }
 }
 
@@ -63,7 +74,11 @@ impl Action {
             | Self::Signal(other, _) => {
                 other.name_instance(unit.instance());
             }
-            Self::WaitFor(_) | Self::RestartSelf | Self::Log(_) | Self::RestartStack(_) | Self::Reboot(_) => {}
+            Self::WaitFor(_)
+            | Self::RestartSelf
+            | Self::Log(_)
+            | Self::RestartStack(_)
+            | Self::Reboot(_) => {}
         }
     }
 }
@@ -78,7 +93,10 @@ pub fn instance_meant_by<'n>(ward: &WardName, unit: &UnitName, name: &'n str) ->
         let instance = rest.strip_prefix(unit.prefix())?.strip_prefix('@')?;
         unit.of_instance(instance).map(|_| instance)
     };
-    let of_ward = || name.strip_prefix(ward.as_str()).filter(|instance| ward.of_instance(instance).is_some());
+    let of_ward = || {
+        name.strip_prefix(ward.as_str())
+            .filter(|instance| ward.of_instance(instance).is_some())
+    };
     let with_suffix = name.strip_suffix(".service").and_then(of_unit);
     with_suffix.or_else(of_ward).or_else(|| of_unit(name))
 }
@@ -104,10 +122,14 @@ impl Config {
         if let Some(ward) = find_called(self.wards.iter(), name) {
             return Some(Cow::Borrowed(ward));
         }
-        let of_instance = |ward: &Ward| ward.instance(instance_meant_by(&ward.name, &ward.unit(), name)?);
+        let of_instance =
+            |ward: &Ward| ward.instance(instance_meant_by(&ward.name, &ward.unit(), name)?);
         let instance = self.wards.iter().find_map(of_instance)?;
         // The unit may have a ward of its own, by another name.
-        let own = self.wards.iter().find(|ward| ward.unit() == instance.unit());
+        let own = self
+            .wards
+            .iter()
+            .find(|ward| ward.unit() == instance.unit());
         Some(own.map_or(Cow::Owned(instance), Cow::Borrowed))
     }
 }
@@ -136,7 +158,10 @@ impl Neighbours {
         let next = Neighbour::of(ward);
         let conflict = match next.name.is_template() {
             true => self.instances.iter().find_map(|one| conflict(&next, one)),
-            false => self.templates.iter().find_map(|template| conflict(template, &next)),
+            false => self
+                .templates
+                .iter()
+                .find_map(|template| conflict(template, &next)),
         };
         conflict.map(Mistake::BesideTemplate)
     }
@@ -160,7 +185,12 @@ fn is_one(ward: &Ward) -> bool {
 impl Neighbour {
     fn of(ward: &Ward) -> Self {
         let (name, path) = (ward.name.clone(), ward.path.display().to_string());
-        Self { name, unit: ward.unit(), defines: ward.form == Form::Defined, path }
+        Self {
+            name,
+            unit: ward.unit(),
+            defines: ward.form == Form::Defined,
+            path,
+        }
     }
 }
 
@@ -185,7 +215,9 @@ fn conflict(template: &Neighbour, one: &Neighbour) -> Option<String> {
 /// Why the ward's file and the unit that it adopts do not fit.
 pub(super) fn both_or_neither(name: &WardName, unit: &UnitName) -> Wrong {
     let why = if unit.is_template() {
-        format!("it is a template, and the ward's file is none; rename the file to {name}@.ward, or name one instance")
+        format!(
+            "it is a template, and the ward's file is none; rename the file to {name}@.ward, or name one instance"
+        )
     } else {
         format!(
             "the ward's file is a template and this unit is none; rename the file to {}.ward",
@@ -197,7 +229,10 @@ pub(super) fn both_or_neither(name: &WardName, unit: &UnitName) -> Wrong {
 
 /// Why a ward of a template cannot belong to the stack of this name.
 pub(super) fn in_stack(name: &WardName, stack: &str, stacks: &Stacks) -> Option<Wrong> {
-    let stack = name.is_template().then(|| stacks.iter().find(|known| known.name.as_str() == stack)).flatten()?;
+    let stack = name
+        .is_template()
+        .then(|| stacks.iter().find(|known| known.name.as_str() == stack))
+        .flatten()?;
     let unit = stack.unit();
     Some(Wrong::from(format!(
         "a stack starts its members, and of a template nobody knows the instances; write PartOf={unit} in [Unit], and those that are \
@@ -206,107 +241,4 @@ pub(super) fn in_stack(name: &WardName, stack: &str, stacks: &Stacks) -> Option<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::config::names::UnitName;
-    use crate::core::config::{Assembly, SourceFile, SourceFiles, read_ward};
-    use std::path::Path;
-
-    fn read(wards: &[(&str, &str)]) -> (Config, Vec<String>) {
-        let stacks = Stacks::default();
-        let mut assembly = Assembly::beside(&stacks);
-        let (mut config, mut said) = (Config::default(), Vec::new());
-        for (name, text) in wards {
-            let path = Path::new("/").join([name, ".ward"].concat());
-            let files = vec![SourceFile { path: path.into(), text: (*text).to_owned() }];
-            let (ward, problems) =
-                assembly.admit(read_ward(&SourceFiles { name: (*name).into(), files }, &stacks).unwrap());
-            config.wards.extend(ward);
-            said.extend(problems.iter().map(ToString::to_string));
-        }
-        (config, said)
-    }
-
-    const DEFINED: &str = "[Service]\nExecStart=/a\n";
-    const GETTY: &str = "[Ward]\nUnit=getty@.service\n";
-
-    fn meant(config: &Config, name: &str) -> Option<(String, String)> {
-        config.ward_meant_by(name).map(|ward| (ward.name.to_string(), ward.unit().to_string()))
-    }
-
-    #[test]
-    fn an_instance_is_a_ward_by_its_own_name() {
-        let (config, said) = read(&[("foo@", DEFINED), ("console@", GETTY)]);
-        assert_eq!(said, Vec::<String>::new());
-        let check = |name: &str, expect: Option<(&str, &str)>| {
-            assert_eq!(meant(&config, name), expect.map(|(ward, unit)| (ward.into(), unit.into())), "{name}");
-        };
-        check("foo@bar", Some(("foo@bar", "foo@bar.service")));
-        check("foo@bar.service", Some(("foo@bar", "foo@bar.service")));
-        check("foo@a\\x2db", Some(("foo@a\\x2db", "foo@a\\x2db.service")));
-        check("foo@a@b", Some(("foo@a@b", "foo@a@b.service")));
-        for name in ["console@tty1", "getty@tty1", "getty@tty1.service"] {
-            check(name, Some(("console@tty1", "getty@tty1.service")));
-        }
-        check("foo@", Some(("foo@", "foo@.service")));
-        for none in ["foo", "foo@a b", "foo@a/b", "foo@a%i", "foo@\n", "tty@x", &["foo@", &"x".repeat(250)].concat()] {
-            check(none, None);
-        }
-    }
-
-    #[test]
-    fn a_ward_of_an_instances_own_wins() {
-        let (config, said) = read(&[
-            ("console@", GETTY),
-            ("first", "[Ward]\nUnit=getty@tty1.service\n"),
-            ("foo@", DEFINED),
-            ("foo@bar", DEFINED),
-        ]);
-        assert_eq!(said, Vec::<String>::new());
-        for name in ["first", "getty@tty1", "console@tty1"] {
-            assert_eq!(meant(&config, name), Some(("first".into(), "getty@tty1.service".into())), "{name}");
-        }
-        assert!(matches!(config.ward_meant_by("foo@bar"), Some(Cow::Borrowed(_))));
-        assert!(matches!(config.ward_meant_by("foo@baz"), Some(Cow::Owned(_))));
-    }
-
-    #[test]
-    fn what_a_template_and_an_instance_cannot_share_is_refused_in_either_order() {
-        let check = |one: (&str, &str), two: (&str, &str), expect: &str| {
-            for order in [[one, two], [two, one]] {
-                let (config, said) = read(&order);
-                assert_eq!(config.wards.len(), 1, "{said:?}");
-                assert!(said.len() == 1 && said[0].contains(expect), "{said:?}");
-            }
-        };
-        let adopts = |unit: &str| format!("[Ward]\nUnit={unit}\n");
-        check(("foo@", DEFINED), ("foo@bar", &adopts("foo@bar.service")), "let both wards define");
-        check(("g@", GETTY), ("getty@tty1", DEFINED), "let both wards define");
-        check(("console@", GETTY), ("console@x", DEFINED), "calls its instance getty@x.service");
-    }
-
-    #[test]
-    fn a_ward_and_its_unit_are_both_templates_or_neither() {
-        let (_, said) = read(&[("x", GETTY)]);
-        assert!(said[0].contains("rename the file to x@.ward"), "{said:?}");
-        let (_, said) = read(&[("x@", "[Ward]\nUnit=getty@tty1.service\n")]);
-        assert!(said[0].contains("rename the file to x.ward"), "{said:?}");
-    }
-
-    #[test]
-    fn steps_of_a_template_name_the_instance() {
-        let steps =
-            "[OnDeath]\nExecute=/bin/rm /run/%p/%i %n %%i %H\nRestart=%n\nRestart=helper@%i.service\nSignal=%n HUP\n";
-        let (config, said) = read(&[("foo@", &[DEFINED, steps].concat())]);
-        assert_eq!(said, Vec::<String>::new());
-        let actions = |ward: &Ward| ward.conditions[0].steps.iter().map(|step| step.action.clone()).collect::<Vec<_>>();
-        let of_bar = actions(&config.ward_meant_by("foo@bar").unwrap());
-        let Action::Execute(command) = &of_bar[0] else { panic!("{of_bar:?}") };
-        assert_eq!(command.words[1..], ["/run/foo/bar", "foo@bar.service", "%%i", "%H"]);
-        assert_eq!(of_bar[1], Action::RestartSelf);
-        assert_eq!(of_bar[2], Action::Restart(UnitName::new("helper@bar.service").unwrap()));
-        assert_eq!(of_bar[3], Action::Signal(UnitName::new("foo@bar.service").unwrap(), "SIGHUP".into()));
-        let Action::Restart(left) = &actions(&config.wards[0])[2] else { panic!() };
-        assert_eq!(left.as_str(), "helper@%i.service");
-    }
-}
+mod tests;

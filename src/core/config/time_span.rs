@@ -19,25 +19,36 @@ pub fn parse(text: &str) -> Result<Duration, Wrong> {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
         Err(_) => humantime::parse_duration(text).ok(),
     };
-    span.filter(|span| *span <= LONGEST).ok_or_else(|| wrong(text))
+    span.filter(|span| *span <= LONGEST)
+        .ok_or_else(|| wrong(text))
 }
 
 /// Units of time that a message may offer.
-const UNITS: [&str; 12] =
-    ["us", "ms", "s", "sec", "seconds", "min", "minutes", "h", "hours", "days", "weeks", "months"];
+const UNITS: [&str; 12] = [
+    "us", "ms", "s", "sec", "seconds", "min", "minutes", "h", "hours", "days", "weeks", "months",
+];
 
 /// Returns the reason why `text` is not a span.
 fn wrong(text: &str) -> Wrong {
     const SHAPE: &str = "expected a time span such as 2s, 500ms or \"1min 30s\", at most a year";
     if text == "infinity" {
-        return Wrong::from("nothing in a recovery may last for ever; write a time span such as 2s, at most a year");
+        return Wrong::from(
+            "nothing in a recovery may last for ever; write a time span such as 2s, at most a year",
+        );
     }
-    let mut words = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    let mut words = text
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| !word.is_empty());
     let begins_with_number = text.starts_with(|c: char| c.is_ascii_digit());
     match words.find(|word| humantime::parse_duration(&["1", word].concat()).is_err()) {
         Some(word) if begins_with_number => {
-            let why = format!("{word:?} is no unit of time; write us, ms, s, min, h or d, as in 10s or \"1min 30s\"");
-            Wrong { offset: offset_in(text, word), ..Wrong::from(why).near(word, UNITS) }
+            let why = format!(
+                "{word:?} is no unit of time; write us, ms, s, min, h or d, as in 10s or \"1min 30s\""
+            );
+            Wrong {
+                offset: offset_in(text, word),
+                ..Wrong::from(why).near(word, UNITS)
+            }
         }
         _ => Wrong::from(SHAPE),
     }
@@ -58,7 +69,13 @@ pub fn render(span: Duration) -> String {
     let mut text = String::with_capacity(16);
     // All spans that are read fit into a u64 of microseconds.
     let mut rest = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-    for (unit, size) in [("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)] {
+    for (unit, size) in [
+        ("h", 3_600_000_000),
+        ("min", 60_000_000),
+        ("s", 1_000_000),
+        ("ms", 1_000),
+        ("us", 1),
+    ] {
         if rest >= size {
             text.push_str(if text.is_empty() { "" } else { " " });
             text.push_str(&(rest / size).to_string());
@@ -87,7 +104,16 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for bad in ["", "soon", "-1", "2 parsecs", "infinity", "nan", "1e40", "400d"] {
+        for bad in [
+            "",
+            "soon",
+            "-1",
+            "2 parsecs",
+            "infinity",
+            "nan",
+            "1e40",
+            "400d",
+        ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
     }
@@ -95,7 +121,11 @@ mod tests {
     #[test]
     fn a_unit_of_time_that_there_is_not_is_named_with_the_nearest() {
         for (text, offset, words) in [
-            ("10 parsecs", 3, "\"parsecs\" is no unit of time; write us, ms, s, min, h or d"),
+            (
+                "10 parsecs",
+                3,
+                "\"parsecs\" is no unit of time; write us, ms, s, min, h or d",
+            ),
             ("1min 30secnds", 7, "did you mean \"seconds\"?"),
             ("5minuts", 1, "did you mean \"minutes\"?"),
             ("soon", 0, "expected a time span"),
@@ -109,7 +139,16 @@ mod tests {
 
     #[test]
     fn rendered_spans_are_read_back_unchanged() {
-        for micros in [0, 1, 999, 100_000, 1_000_000, 61_500_000, 3_600_000_000, 5_400_000_001] {
+        for micros in [
+            0,
+            1,
+            999,
+            100_000,
+            1_000_000,
+            61_500_000,
+            3_600_000_000,
+            5_400_000_001,
+        ] {
             let span = Duration::from_micros(micros);
             assert_eq!(parse(&render(span)), Ok(span), "{}", render(span));
         }

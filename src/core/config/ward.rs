@@ -53,7 +53,10 @@ pub enum Form {
 
 impl Form {
     /// Replaces an alias by the unit's own name.
-    pub(super) fn adopt_by_own_name(&mut self, own_name: impl FnOnce(&UnitName) -> Option<UnitName>) {
+    pub(super) fn adopt_by_own_name(
+        &mut self,
+        own_name: impl FnOnce(&UnitName) -> Option<UnitName>,
+    ) {
         if let Self::Adopted(unit) = self
             && let Some(own) = own_name(unit)
         {

@@ -27,13 +27,20 @@ impl From<&str> for Wrong {
 
 impl From<String> for Wrong {
     fn from(why: String) -> Self {
-        Self { why, offset: 0, nearest: None }
+        Self {
+            why,
+            offset: 0,
+            nearest: None,
+        }
     }
 }
 
 impl Wrong {
     /// Refuses a word that is none of `words`.
-    pub(super) fn none_of<'a>(word: &str, words: impl IntoIterator<Item = &'a str, IntoIter: Clone>) -> Self {
+    pub(super) fn none_of<'a>(
+        word: &str,
+        words: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+    ) -> Self {
         let words = words.into_iter();
         let last = words.clone().last().unwrap_or_default();
         let mut list = String::new();
@@ -50,22 +57,39 @@ impl Wrong {
 
     /// Adds the one of `candidates` that is most like `word`.
     #[must_use]
-    pub(super) fn near<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { nearest: nearest(word, candidates), ..self }
+    pub(super) fn near<'a>(
+        self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        Self {
+            nearest: nearest(word, candidates),
+            ..self
+        }
     }
 
     /// Shifts the offset for a value that is part of a longer one and begins `further` bytes into
     /// it.
     #[must_use]
     pub(super) fn moved(self, further: usize) -> Self {
-        Self { offset: self.offset + further, ..self }
+        Self {
+            offset: self.offset + further,
+            ..self
+        }
     }
 }
 
 /// Returns the offset of `part` in `whole`, in bytes; 0 if `part` is not a slice of `whole`.
 pub(crate) fn offset_in(whole: &str, part: &str) -> usize {
     let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-    if offset.checked_add(part.len()).is_some_and(|end| end <= whole.len()) { offset } else { 0 }
+    if offset
+        .checked_add(part.len())
+        .is_some_and(|end| end <= whole.len())
+    {
+        offset
+    } else {
+        0
+    }
 }
 
 /// Returns the candidate most like `word`, if its likeness is above 0.75.
@@ -77,11 +101,20 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// Returns the candidate most like `word`, if its likeness, from 0 to 1, is above `least`; callers
 /// demand more where there are many candidates.
 #[must_use]
-pub fn most_like<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>, least: f64) -> Option<String> {
+pub fn most_like<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    least: f64,
+) -> Option<String> {
     let word = word.to_lowercase();
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&word, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&word, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(likeness, _)| *likeness > least)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate.to_owned())
@@ -89,7 +122,10 @@ pub fn most_like<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>, 
 
 /// Renders the nearest word for a message: ` (did you mean "…"?)`, or nothing.
 pub(super) fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|word| format!(" (did you mean {word:?}?)")).unwrap_or_default()
+    nearest
+        .as_ref()
+        .map(|word| format!(" (did you mean {word:?}?)"))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -107,8 +143,14 @@ mod tests {
     #[test]
     fn the_words_that_are_expected_are_listed_with_the_nearest() {
         let wrong = Wrong::none_of("abnormol", ["abnormal", "death", "no"]);
-        assert_eq!(wrong.to_string(), "expected abnormal, death or no (did you mean \"abnormal\"?)");
-        assert_eq!(Wrong::none_of("7", ["yes", "no"]).to_string(), "expected yes or no");
+        assert_eq!(
+            wrong.to_string(),
+            "expected abnormal, death or no (did you mean \"abnormal\"?)"
+        );
+        assert_eq!(
+            Wrong::none_of("7", ["yes", "no"]).to_string(),
+            "expected yes or no"
+        );
     }
 
     #[test]

@@ -86,7 +86,10 @@ impl Addresses {
 /// masked.
 fn masked(line: &str) -> String {
     let (head, rest) = match line.split_once(": ") {
-        Some((head, rest)) if is_head(head) => (head.split_once("0x").map_or(head, |(number, _)| number), rest),
+        Some((head, rest)) if is_head(head) => (
+            head.split_once("0x").map_or(head, |(number, _)| number),
+            rest,
+        ),
         _ => return without_numbers(line),
     };
     format!("{head}0x0: {}", without_numbers(rest))
@@ -94,8 +97,11 @@ fn masked(line: &str) -> String {
 
 /// Returns true if the text has the form `2 > 0x55d7cffb3f37`.
 fn is_head(text: &str) -> bool {
-    let Some((number, address)) = text.trim_start().split_once(" > 0x") else { return false };
-    let is_hexadecimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let Some((number, address)) = text.trim_start().split_once(" > 0x") else {
+        return false;
+    };
+    let is_hexadecimal =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hexadecimal(number) && is_hexadecimal(address)
 }
 
@@ -108,7 +114,11 @@ fn without_numbers(text: &str) -> String {
     let mut told = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
-        let part = if digits > OFFSET { &format!("0{}", &part[digits..]) } else { part };
+        let part = if digits > OFFSET {
+            &format!("0{}", &part[digits..])
+        } else {
+            part
+        };
         told.push_str("0x");
         told.push_str(part);
     }
@@ -119,25 +129,40 @@ fn without_numbers(text: &str) -> String {
 /// stack.
 #[must_use]
 pub fn frames(message: &str, map: &MemoryMap) -> Vec<Frame> {
-    let mut lines = message.lines().skip_while(|line| !line.starts_with("Stack trace of thread"));
+    let mut lines = message
+        .lines()
+        .skip_while(|line| !line.starts_with("Stack trace of thread"));
     lines.next();
     let stack = lines.map_while(Frame::parse).take(FRAMES).enumerate();
-    stack.map(|(depth, frame)| frame.located(depth, map)).collect()
+    stack
+        .map(|(depth, frame)| frame.located(depth, map))
+        .collect()
 }
 
 /// Renders the lines of a report; each frame with the symbol at the same index in `symbols`.
 #[must_use]
 pub fn render(frames: &[Frame], symbols: &[Option<Symbol>]) -> String {
     let mut text = String::new();
-    let symbols = symbols.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+    let symbols = symbols
+        .iter()
+        .map(Option::as_ref)
+        .chain(std::iter::repeat(None));
     for (number, (frame, symbol)) in frames.iter().take(FRAMES).zip(symbols).enumerate() {
         let indent = if number == 0 { "" } else { " " };
-        let name = symbol.map_or(UNKNOWN.to_owned(), |symbol| shorten(&symbol.name, NAME, Keep::Beginning));
-        let offset = symbol.and_then(|symbol| symbol.offset).map_or("0".to_owned(), |offset| format!("{offset:#x}"));
+        let name = symbol.map_or(UNKNOWN.to_owned(), |symbol| {
+            shorten(&symbol.name, NAME, Keep::Beginning)
+        });
+        let offset = symbol
+            .and_then(|symbol| symbol.offset)
+            .map_or("0".to_owned(), |offset| format!("{offset:#x}"));
         let object = frame.object.as_ref().or(frame.module.as_ref());
         let object = object.map_or(UNKNOWN.to_owned(), |path| shorten(path, PATH, Keep::End));
-        writeln!(text, "{indent}{number} > {:#x}: {name} {offset} {object}", frame.address)
-            .expect("writing to a string never fails");
+        writeln!(
+            text,
+            "{indent}{number} > {:#x}: {name} {offset} {object}",
+            frame.address
+        )
+        .expect("writing to a string never fails");
     }
     text
 }
@@ -153,7 +178,14 @@ impl Frame {
         let (module, _offset) = rest.strip_suffix(')')?.rsplit_once(" + 0x")?;
         let known = |word: &str| (word != "n/a").then(|| word.to_owned());
         let (function, module) = (known(function), known(module));
-        Some(Self { address, instruction: address, function, module, object: None, spot: None })
+        Some(Self {
+            address,
+            instruction: address,
+            function,
+            module,
+            object: None,
+            spot: None,
+        })
     }
 
     fn located(mut self, depth: usize, map: &MemoryMap) -> Self {
@@ -178,19 +210,27 @@ enum Keep {
 /// Returns at most `limit` bytes of `text`, all of them visible.
 fn shorten(text: &str, limit: usize, keep: Keep) -> String {
     const CUT: char = '…';
-    let printable: String = text.chars().map(|c| if is_visible(c) { c } else { '?' }).collect();
+    let printable: String = text
+        .chars()
+        .map(|c| if is_visible(c) { c } else { '?' })
+        .collect();
     if printable.len() <= limit {
         return printable;
     }
     let room = limit - CUT.len_utf8();
     match keep {
         Keep::Beginning => {
-            let end = (0..=room).rev().find(|at| printable.is_char_boundary(*at)).unwrap_or(0);
+            let end = (0..=room)
+                .rev()
+                .find(|at| printable.is_char_boundary(*at))
+                .unwrap_or(0);
             format!("{}{CUT}", &printable[..end])
         }
         Keep::End => {
             let first = printable.len() - room;
-            let start = (first..printable.len()).find(|at| printable.is_char_boundary(*at)).unwrap_or(printable.len());
+            let start = (first..printable.len())
+                .find(|at| printable.is_char_boundary(*at))
+                .unwrap_or(printable.len());
             format!("{CUT}{}", &printable[start..])
         }
     }

@@ -59,7 +59,12 @@ impl<T> Burst<T> {
             return Admission::Full(death);
         }
         let ends = now.saturating_add(rate.interval);
-        let interval = self.interval.get_or_insert(Interval { ends, full: 0, held: 0, last: None });
+        let interval = self.interval.get_or_insert(Interval {
+            ends,
+            full: 0,
+            held: 0,
+            last: None,
+        });
         if interval.full < rate.burst {
             interval.full += 1;
             return Admission::Full(death);
@@ -78,7 +83,11 @@ impl<T> Burst<T> {
     /// At the interval's end, returns the last death held back and the number of those held back,
     /// if any.
     pub fn due(&mut self, now: Duration) -> Option<(T, u32)> {
-        if self.ends()? > now { None } else { self.close() }
+        if self.ends()? > now {
+            None
+        } else {
+            self.close()
+        }
     }
 
     /// Continues the interval of another clock; it ends at `ends` unless an interval runs already.
@@ -107,7 +116,10 @@ impl<T> Burst<T> {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate { burst: 2, interval: Duration::from_secs(60) };
+    const RATE: Rate = Rate {
+        burst: 2,
+        interval: Duration::from_secs(60),
+    };
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -123,7 +135,11 @@ mod tests {
         assert_eq!(burst.due(at(159)), None);
         assert_eq!(burst.due(at(160)), Some((4, 2)));
         assert_eq!(burst.due(at(160)), None);
-        assert_eq!(burst.admit(RATE, at(160), 5), Admission::Full(5), "the next interval starts afresh");
+        assert_eq!(
+            burst.admit(RATE, at(160), 5),
+            Admission::Full(5),
+            "the next interval starts afresh"
+        );
     }
 
     #[test]
@@ -142,7 +158,11 @@ mod tests {
         burst.take_over(other.clone(), at(20));
         assert_eq!(burst.admit(RATE, at(8), 2), Admission::Full(2));
         assert_eq!(burst.admit(RATE, at(9), 3), Admission::Held);
-        assert_eq!(burst.clone().due(at(20)), Some((3, 1)), "the interval is the other's");
+        assert_eq!(
+            burst.clone().due(at(20)),
+            Some((3, 1)),
+            "the interval is the other's"
+        );
         assert_eq!(other.admit(RATE, at(1_001), 4), Admission::Full(4));
         assert_eq!(other.admit(RATE, at(1_002), 5), Admission::Held);
         burst.take_over(other, at(30));
@@ -152,7 +172,10 @@ mod tests {
     #[test]
     fn no_death_is_lost_whatever_the_rate() {
         for (burst_size, interval) in [(0, 60), (1, 60), (20, 60), (5, 0), (0, 0)] {
-            let rate = Rate { burst: burst_size, interval: at(interval) };
+            let rate = Rate {
+                burst: burst_size,
+                interval: at(interval),
+            };
             let (mut burst, mut full, mut summed) = (Burst::new(), 0, 0);
             for n in 0..1000_u64 {
                 let now = at(n * 7 % 11 + n);

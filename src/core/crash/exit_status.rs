@@ -91,16 +91,23 @@ const SIGRTMIN: i32 = 34;
 /// Returns systemd's name of a 2xx status.
 #[must_use]
 pub fn systemd_name(status: i32) -> Option<&'static str> {
-    SYSTEMD.iter().find(|(number, _)| *number == status).map(|(_, name)| *name)
+    SYSTEMD
+        .iter()
+        .find(|(number, _)| *number == status)
+        .map(|(_, name)| *name)
 }
 
 /// Returns the text of strsignal(3) for a signal.
 #[must_use]
 pub fn signal_text(signal: i32) -> String {
-    let known = usize::try_from(signal - 1).ok().and_then(|index| SIGNALS.get(index));
+    let known = usize::try_from(signal - 1)
+        .ok()
+        .and_then(|index| SIGNALS.get(index));
     match known {
         Some((_, text)) => (*text).to_owned(),
-        None if (SIGRTMIN..=64).contains(&signal) => format!("Real-time signal {}", signal - SIGRTMIN),
+        None if (SIGRTMIN..=64).contains(&signal) => {
+            format!("Real-time signal {}", signal - SIGRTMIN)
+        }
         None => format!("Unknown signal {signal}"),
     }
 }
@@ -113,7 +120,11 @@ pub fn signal_number(name: &str) -> Option<i32> {
     }
     match name.strip_prefix("RTMIN") {
         Some("") => Some(SIGRTMIN),
-        Some(rest) => rest.strip_prefix('+')?.parse::<i32>().ok().map(|above| SIGRTMIN.saturating_add(above)),
+        Some(rest) => rest
+            .strip_prefix('+')?
+            .parse::<i32>()
+            .ok()
+            .map(|above| SIGRTMIN.saturating_add(above)),
         None => name.parse().ok(),
     }
 }
@@ -122,7 +133,9 @@ pub fn signal_number(name: &str) -> Option<i32> {
 /// inverse.
 #[must_use]
 pub fn signal_name(signal: i32) -> String {
-    let known = usize::try_from(signal).ok().and_then(|number| SIGNALS.get(number.checked_sub(1)?));
+    let known = usize::try_from(signal)
+        .ok()
+        .and_then(|number| SIGNALS.get(number.checked_sub(1)?));
     known.map_or_else(|| signal.to_string(), |(name, _)| (*name).to_owned())
 }
 
@@ -135,7 +148,10 @@ mod tests {
         for signal in [1, 9, 11, 15, 31, 34, 40, 64] {
             assert_eq!(signal_number(&signal_name(signal)), Some(signal));
         }
-        assert_eq!((signal_name(9), signal_name(34)), ("KILL".to_owned(), "34".to_owned()));
+        assert_eq!(
+            (signal_name(9), signal_name(34)),
+            ("KILL".to_owned(), "34".to_owned())
+        );
     }
 
     #[test]
@@ -151,7 +167,10 @@ mod tests {
         ] {
             assert_eq!(signal_text(number), text);
         }
-        assert_eq!(signal_text(i32::MAX), format!("Unknown signal {}", i32::MAX));
+        assert_eq!(
+            signal_text(i32::MAX),
+            format!("Unknown signal {}", i32::MAX)
+        );
     }
 
     #[test]
@@ -159,8 +178,13 @@ mod tests {
         for (index, (name, _)) in SIGNALS.iter().enumerate() {
             assert_eq!(signal_number(name), i32::try_from(index + 1).ok());
         }
-        for (name, number) in [("RTMIN", Some(34)), ("RTMIN+3", Some(37)), ("40", Some(40)), ("", None), ("NONE", None)]
-        {
+        for (name, number) in [
+            ("RTMIN", Some(34)),
+            ("RTMIN+3", Some(37)),
+            ("40", Some(40)),
+            ("", None),
+            ("NONE", None),
+        ] {
             assert_eq!(signal_number(name), number, "{name:?}");
         }
     }

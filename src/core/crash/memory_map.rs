@@ -65,13 +65,19 @@ impl MemoryMap {
     /// Adds the files that the core lists; mappings known already take precedence.
     #[must_use]
     pub fn with(mut self, files: Vec<MappedFile>) -> Self {
-        let mappings = files.into_iter().map(|MappedFile { addresses: Range { start, end }, offset, path }| Mapping {
-            start,
-            end,
-            offset,
-            inode: None,
-            path,
-        });
+        let mappings = files.into_iter().map(
+            |MappedFile {
+                 addresses: Range { start, end },
+                 offset,
+                 path,
+             }| Mapping {
+                start,
+                end,
+                offset,
+                inode: None,
+                path,
+            },
+        );
         self.0.extend(mappings);
         self
     }
@@ -79,13 +85,31 @@ impl MemoryMap {
     /// Returns object and position of `address`; `None` in memory that belongs to no object.
     #[must_use]
     pub fn place(&self, address: u64) -> Option<Place> {
-        let mapping = self.0.iter().find(|mapping| (mapping.start..mapping.end).contains(&address))?;
-        let Mapping { start, offset, inode, path, .. } = mapping;
+        let mapping = self
+            .0
+            .iter()
+            .find(|mapping| (mapping.start..mapping.end).contains(&address))?;
+        let Mapping {
+            start,
+            offset,
+            inode,
+            path,
+            ..
+        } = mapping;
         if let Some(object) = path.strip_suffix(DELETED) {
-            return Some(Place { object: object.to_owned(), spot: None });
+            return Some(Place {
+                object: object.to_owned(),
+                spot: None,
+            });
         }
-        let spot = Spot { inode: *inode, offset: offset.checked_add(address - start)? };
-        Some(Place { object: path.clone(), spot: path.starts_with('/').then_some(spot) })
+        let spot = Spot {
+            inode: *inode,
+            offset: offset.checked_add(address - start)?,
+        };
+        Some(Place {
+            object: path.clone(),
+            spot: path.starts_with('/').then_some(spot),
+        })
     }
 }
 
@@ -132,21 +156,47 @@ no line of this file
         for (address, object, spot) in [
             (0x40_0000, "/opt/bin/fixed", Some((36, 0))),
             (0x40_1106, "/opt/bin/fixed", Some((36, 0x1106))),
-            (0x7f3f_82d5_9fff, "/usr/lib/x86_64-linux-gnu/libc.so.6", Some((903_400, 0x17_bfff))),
+            (
+                0x7f3f_82d5_9fff,
+                "/usr/lib/x86_64-linux-gnu/libc.so.6",
+                Some((903_400, 0x17_bfff)),
+            ),
             (0x7f3f_82e0_0010, "/opt/with space/gone.so", None),
             (0x7f1d_2237_7000, "[vdso]", None),
         ] {
-            let spot = spot.map(|(inode, offset)| Spot { inode: Some(inode), offset });
-            assert_eq!(map.place(address), Some(Place { object: object.into(), spot }), "{address:#x}");
+            let spot = spot.map(|(inode, offset)| Spot {
+                inode: Some(inode),
+                offset,
+            });
+            assert_eq!(
+                map.place(address),
+                Some(Place {
+                    object: object.into(),
+                    spot
+                }),
+                "{address:#x}"
+            );
         }
     }
 
     #[test]
     fn the_core_fills_in_what_is_missing() {
-        let file =
-            |start: u64, path: &str| MappedFile { addresses: start..start + 0x1000, offset: 0x3000, path: path.into() };
-        let map = MemoryMap::parse(MAPS).with(vec![file(0x40_0000, "/opt/other"), file(0x7000_0000, "/opt/more")]);
-        let more = Place { object: "/opt/more".into(), spot: Some(Spot { inode: None, offset: 0x3007 }) };
+        let file = |start: u64, path: &str| MappedFile {
+            addresses: start..start + 0x1000,
+            offset: 0x3000,
+            path: path.into(),
+        };
+        let map = MemoryMap::parse(MAPS).with(vec![
+            file(0x40_0000, "/opt/other"),
+            file(0x7000_0000, "/opt/more"),
+        ]);
+        let more = Place {
+            object: "/opt/more".into(),
+            spot: Some(Spot {
+                inode: None,
+                offset: 0x3007,
+            }),
+        };
         assert_eq!(map.place(0x7000_0007), Some(more));
         assert_eq!(map.place(0x40_0000).unwrap().object, "/opt/bin/fixed");
     }
@@ -154,7 +204,14 @@ no line of this file
     #[test]
     fn an_address_outside_of_all_objects_has_no_place() {
         let map = MemoryMap::parse(MAPS);
-        for address in [0, 0x3f_ffff, 0x40_2000, 0x7f3f_82bd_c000, 0x7f3f_82f0_0000 + 0xfff + 1, u64::MAX] {
+        for address in [
+            0,
+            0x3f_ffff,
+            0x40_2000,
+            0x7f3f_82bd_c000,
+            0x7f3f_82f0_0000 + 0xfff + 1,
+            u64::MAX,
+        ] {
             assert_eq!(map.place(address), None, "{address:#x}");
         }
     }

@@ -18,7 +18,9 @@ pub mod verdict;
 pub mod witness;
 
 pub use burst::{Admission, Burst, Rate};
-pub use observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
+pub use observation::{
+    InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage,
+};
 pub use reason::{Cause, TimeLimits};
 pub use report::Report;
 pub use tracker::{Ended, Evidence, Findings, JobKind, Tracker, Waited};

@@ -28,7 +28,9 @@ impl InvocationId {
         if bytes.len() != 16 || bytes.iter().all(|byte| *byte == 0) {
             return None;
         }
-        Some(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Some(Self(
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ))
     }
 
     /// Returns the 32 digits.
@@ -231,8 +233,14 @@ impl Observation {
     #[must_use]
     pub fn is_over(&self) -> bool {
         match self.stage {
-            Stage::Starting | Stage::Running | Stage::Exited | Stage::Reloading | Stage::Stopping => false,
-            Stage::Restarting | Stage::Ended => self.life == Life::None || self.result != ServiceResult::Success,
+            Stage::Starting
+            | Stage::Running
+            | Stage::Exited
+            | Stage::Reloading
+            | Stage::Stopping => false,
+            Stage::Restarting | Stage::Ended => {
+                self.life == Life::None || self.result != ServiceResult::Success
+            }
         }
     }
 
@@ -241,7 +249,8 @@ impl Observation {
     #[must_use]
     pub fn died_before_a_stop(&self) -> bool {
         const AT_ONCE: u64 = 1_000_000;
-        let is_it = |died| 0 < died && died <= self.left_active && self.left_active - died < AT_ONCE;
+        let is_it =
+            |died| 0 < died && died <= self.left_active && self.left_active - died < AT_ONCE;
         self.main.ended_at.is_some_and(is_it)
     }
 
@@ -250,7 +259,10 @@ impl Observation {
     #[must_use]
     pub fn has_crashed(&self) -> bool {
         use ServiceResult::{CoreDump, ExitCode, Signal};
-        let failed = self.main.end.is_some_and(|end| end != ProcessEnd::Exited(0))
+        let failed = self
+            .main
+            .end
+            .is_some_and(|end| end != ProcessEnd::Exited(0))
             && matches!(self.result, ExitCode | Signal | CoreDump);
         failed
             && self.stage == Stage::Stopping

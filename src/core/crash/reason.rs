@@ -39,7 +39,11 @@ pub struct TimeLimits {
 impl Cause {
     /// Combines systemd's result, the end of the process and the phase of a time limit.
     #[must_use]
-    pub fn new(result: &ServiceResult, process: Option<ProcessEnd>, time: (Waited, &TimeLimits)) -> Self {
+    pub fn new(
+        result: &ServiceResult,
+        process: Option<ProcessEnd>,
+        time: (Waited, &TimeLimits),
+    ) -> Self {
         let (waited, limits) = time;
         match result {
             ServiceResult::Watchdog => Self::Watchdog(limits.watchdog),
@@ -136,16 +140,51 @@ mod tests {
     fn every_cause_has_its_words() {
         let run = Waited::Run;
         check("signal", Some(ProcessEnd::Killed(9)), run, "SIG 9 (Killed)");
-        check("core-dump", Some(ProcessEnd::Dumped(11)), run, "SIG 11 (Segmentation fault)");
+        check(
+            "core-dump",
+            Some(ProcessEnd::Dumped(11)),
+            run,
+            "SIG 11 (Segmentation fault)",
+        );
         check("exit-code", Some(ProcessEnd::Exited(3)), run, "EXIT 3");
-        check("exit-code", Some(ProcessEnd::Exited(203)), run, "EXIT 203 (EXEC)");
+        check(
+            "exit-code",
+            Some(ProcessEnd::Exited(203)),
+            run,
+            "EXIT 203 (EXEC)",
+        );
         check("exit-code", Some(ProcessEnd::Exited(255)), run, "EXIT 255");
         check("success", Some(ProcessEnd::Exited(0)), run, "EXIT 0");
-        check("watchdog", Some(ProcessEnd::Dumped(6)), run, "Watchdog timeout (30s)");
-        check("timeout", Some(ProcessEnd::Killed(15)), Waited::Start, "Start timeout (90s)");
-        check("timeout", Some(ProcessEnd::Killed(9)), Waited::Stop, "Stop timeout (1500ms)");
-        check("timeout", Some(ProcessEnd::Killed(15)), run, "Runtime timeout");
-        check("oom-kill", Some(ProcessEnd::Killed(9)), run, "Out of memory");
+        check(
+            "watchdog",
+            Some(ProcessEnd::Dumped(6)),
+            run,
+            "Watchdog timeout (30s)",
+        );
+        check(
+            "timeout",
+            Some(ProcessEnd::Killed(15)),
+            Waited::Start,
+            "Start timeout (90s)",
+        );
+        check(
+            "timeout",
+            Some(ProcessEnd::Killed(9)),
+            Waited::Stop,
+            "Stop timeout (1500ms)",
+        );
+        check(
+            "timeout",
+            Some(ProcessEnd::Killed(15)),
+            run,
+            "Runtime timeout",
+        );
+        check(
+            "oom-kill",
+            Some(ProcessEnd::Killed(9)),
+            run,
+            "Out of memory",
+        );
         check("protocol", Some(ProcessEnd::Exited(0)), run, "EXIT 0");
         check("success", None, run, "EXIT 0");
         check("resources", None, run, "Start failed (resources)");
@@ -154,7 +193,13 @@ mod tests {
 
     #[test]
     fn summing_up_names_number_and_time() {
-        assert_eq!(summed_up("EXIT 3", 412, Duration::from_secs(60)), "EXIT 3, 412 more in 60 s");
-        assert_eq!(summed_up("EXIT 3", 1, Duration::from_millis(500)), "EXIT 3, 1 more in 0.5 s");
+        assert_eq!(
+            summed_up("EXIT 3", 412, Duration::from_secs(60)),
+            "EXIT 3, 412 more in 60 s"
+        );
+        assert_eq!(
+            summed_up("EXIT 3", 1, Duration::from_millis(500)),
+            "EXIT 3, 1 more in 0.5 s"
+        );
     }
 }

@@ -33,18 +33,24 @@ impl Report {
     /// Returns the bytes that are published.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a struct of strings and one integer always has a JSON form")
+        serde_json::to_vec(self)
+            .expect("a struct of strings and one integer always has a JSON form")
     }
 
     /// Returns the report with as many frames, from the first one on, as fit into `max` bytes;
     /// without any frame the backtrace is [`UNKNOWN`]. `None`: it is too long even so.
     #[must_use]
     pub fn shortened(&self, max: usize) -> Option<Self> {
-        let mut short = Self { backtrace: String::new(), ..self.clone() };
+        let mut short = Self {
+            backtrace: String::new(),
+            ..self.clone()
+        };
         let mut room = max.checked_sub(short.to_json().len())?;
         for frame in self.backtrace.split_inclusive('\n') {
             let quoted = serde_json::to_string(frame).expect("a string always has a JSON form");
-            let Some(rest) = room.checked_sub(quoted.len() - 2) else { break };
+            let Some(rest) = room.checked_sub(quoted.len() - 2) else {
+                break;
+            };
             room = rest;
             short.backtrace.push_str(frame);
         }
@@ -82,13 +88,23 @@ mod tests {
             r#""backtrace":"<NA>"}"#
         );
         assert_eq!(String::from_utf8(segfault().to_json()).unwrap(), expect);
-        assert_eq!(serde_json::from_slice::<Report>(expect.as_bytes()).unwrap(), segfault());
+        assert_eq!(
+            serde_json::from_slice::<Report>(expect.as_bytes()).unwrap(),
+            segfault()
+        );
     }
 
     #[test]
     fn a_report_is_shortened_by_its_last_frames_and_no_more_than_needed() {
-        let frames = ["0 > 0x1: \"quoted\\name\" 0x34 /a\n", " 1 > 0x2: main 0x5 /\u{e4}\n", " 2 > 0x3: start 0 /c\n"];
-        let whole = Report { backtrace: frames.concat(), ..segfault() };
+        let frames = [
+            "0 > 0x1: \"quoted\\name\" 0x34 /a\n",
+            " 1 > 0x2: main 0x5 /\u{e4}\n",
+            " 2 > 0x3: start 0 /c\n",
+        ];
+        let whole = Report {
+            backtrace: frames.concat(),
+            ..segfault()
+        };
         let bare = segfault().to_json().len();
         assert_eq!(whole.shortened(usize::MAX), Some(whole.clone()));
         let mut lengths = Vec::new();
@@ -102,9 +118,15 @@ mod tests {
                 text.push_str(frame);
                 Some(text.clone())
             });
-            assert!(short.backtrace == UNKNOWN || kept.into_iter().any(|kept| kept == short.backtrace), "{short:?}");
+            assert!(
+                short.backtrace == UNKNOWN || kept.into_iter().any(|kept| kept == short.backtrace),
+                "{short:?}"
+            );
             assert_eq!(
-                Report { backtrace: whole.backtrace.clone(), ..short.clone() },
+                Report {
+                    backtrace: whole.backtrace.clone(),
+                    ..short.clone()
+                },
                 whole,
                 "nothing else is touched"
             );

@@ -8,7 +8,9 @@ mod early;
 mod queued;
 mod recordings;
 
-use super::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
+use super::observation::{
+    InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage,
+};
 use super::reason::TimeLimits;
 use super::tracker::{Ended, Evidence, Findings, JobKind, Tracker, Waited};
 use super::verdict::{self, FailedControl, Nature, Testimony, Verdict, judge};
@@ -16,13 +18,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn run(name: &str) -> InvocationId {
-    InvocationId::parse(&name.repeat(32)[..32]).unwrap_or_else(|| panic!("{name} is not hexadecimal"))
+    InvocationId::parse(&name.repeat(32)[..32])
+        .unwrap_or_else(|| panic!("{name} is not hexadecimal"))
 }
 
 fn observation(line: &str) -> (String, Observation) {
     let words: Vec<_> = line.split_whitespace().collect();
     let (active, sub) = words[2].split_once('/').unwrap();
-    let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+    let value = |key: &str| {
+        words
+            .iter()
+            .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+    };
     let number = |key: &str| value(key).map(|text| text.parse::<u32>().unwrap());
     let status = |key: &str| value(key).map(|text| text.parse().unwrap());
     let end = status("exited")
@@ -57,18 +64,27 @@ fn observation(line: &str) -> (String, Observation) {
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// Returns every end that was not requested, as `UNIT RUN Verdict reason`.
 fn told(observations: &[(String, Observation)]) -> Vec<String> {
     let second = Some(Duration::from_secs(1));
-    let limits = TimeLimits { watchdog: second, start: second, run: second, stop: second };
+    let limits = TimeLimits {
+        watchdog: second,
+        start: second,
+        run: second,
+        stop: second,
+    };
     let nature = Nature { kind: None, limits };
     let mut trackers = BTreeMap::new();
     let mut told = Vec::new();
     for (unit, now) in observations {
-        let tracker = trackers.entry(unit.clone()).or_insert_with(|| Tracker::new(Duration::ZERO));
+        let tracker = trackers
+            .entry(unit.clone())
+            .or_insert_with(|| Tracker::new(Duration::ZERO));
         for ended in tracker.observe(now).ended {
             let death = judge(&ended, None, (&nature, None));
             if death.verdict != Verdict::Requested {
@@ -91,12 +107,24 @@ fn every_state_meets_every_stage() {
     let states = [
         ("never seen", ""),
         ("idle", "u - inactive/dead"),
-        ("ended", "u a active/running main pid=1\nu a failed/failed result=signal pid=1 killed=9"),
+        (
+            "ended",
+            "u a active/running main pid=1\nu a failed/failed result=signal pid=1 killed=9",
+        ),
         ("starting", "u a activating/start job=1 main pid=1"),
         ("running", "u a active/running main pid=1"),
-        ("asked", "u a active/running main pid=1\nu a active/running job=2 main pid=1"),
-        ("stopping", "u a active/running main pid=1\nu a deactivating/stop-sigterm job=2 main pid=1"),
-        ("dying", "u a active/running main pid=1\nu a deactivating/stop-post result=signal control pid=1 killed=9"),
+        (
+            "asked",
+            "u a active/running main pid=1\nu a active/running job=2 main pid=1",
+        ),
+        (
+            "stopping",
+            "u a active/running main pid=1\nu a deactivating/stop-sigterm job=2 main pid=1",
+        ),
+        (
+            "dying",
+            "u a active/running main pid=1\nu a deactivating/stop-post result=signal control pid=1 killed=9",
+        ),
     ];
     let stages = [
         "u a activating/start job=1 main pid=1",
@@ -130,7 +158,11 @@ fn every_state_meets_every_stage() {
             }
             let ended = tracker.observe(&observation(stage).1).ended;
             let verdicts: String = ended.iter().map(letter).collect();
-            assert_eq!(verdicts, expect.to_string().replace('.', ""), "{state}: {stage}");
+            assert_eq!(
+                verdicts,
+                expect.to_string().replace('.', ""),
+                "{state}: {stage}"
+            );
         }
     }
 }
@@ -183,7 +215,10 @@ fn a_service_that_says_it_stops_was_not_asked_until_somebody_does() {
     let stopping = "u a active/running main pid=1\nu a deactivating/stop-sigterm main pid=1\n";
     let dead = "u a failed/failed result=exit-code pid=1 exited=3";
     check(&format!("{stopping}{dead}"), &["u aaaa Crash EXIT 3"]);
-    check(&format!("{stopping}u a deactivating/stop-sigterm job=5 main pid=1\n{dead}"), &[]);
+    check(
+        &format!("{stopping}u a deactivating/stop-sigterm job=5 main pid=1\n{dead}"),
+        &[],
+    );
 }
 
 #[test]
@@ -211,12 +246,19 @@ fn a_reload_job_is_no_request() {
         if let Some(kind) = kind {
             tracker.learn_job(3, kind);
         }
-        tracker.observe(&observation(line).1).ended.first().map(|ended| ended.evidence)
+        tracker
+            .observe(&observation(line).1)
+            .ended
+            .first()
+            .map(|ended| ended.evidence)
     };
     assert_eq!(see("u a active/running main pid=1", None), None);
     assert_eq!(see("u a active/running job=3 main pid=1", None), None);
     let dead = "u a failed/failed job=3 result=signal pid=1 killed=11";
-    assert_eq!(see("u a active/running job=3 main pid=1", Some(JobKind::Other)), None);
+    assert_eq!(
+        see("u a active/running job=3 main pid=1", Some(JobKind::Other)),
+        None
+    );
     assert_eq!(see(dead, None), Some(Evidence::Unasked));
 }
 
@@ -224,14 +266,25 @@ fn a_reload_job_is_no_request() {
 fn runs_that_were_never_seen_are_counted() {
     let check = |text: &str, expect: (usize, u32)| {
         let mut tracker = Tracker::new(Duration::ZERO);
-        let findings: Vec<Findings> = lines(text).map(|line| tracker.observe(&observation(line).1)).collect();
+        let findings: Vec<Findings> = lines(text)
+            .map(|line| tracker.observe(&observation(line).1))
+            .collect();
         let ended = findings.iter().map(|found| found.ended.len()).sum();
         let missed = findings.iter().map(|found| found.missed).sum();
         assert_eq!((ended, missed), expect, "{text}");
     };
-    check("u a active/running main pid=1 n=3\nu b active/running main pid=2 n=4", (1, 0));
-    check("u a active/running main pid=1 n=3\nu b active/running main pid=2 n=7", (1, 3));
-    check("u a active/running main pid=1 n=3\nu b active/running main pid=2", (1, 0));
+    check(
+        "u a active/running main pid=1 n=3\nu b active/running main pid=2 n=4",
+        (1, 0),
+    );
+    check(
+        "u a active/running main pid=1 n=3\nu b active/running main pid=2 n=7",
+        (1, 3),
+    );
+    check(
+        "u a active/running main pid=1 n=3\nu b active/running main pid=2",
+        (1, 0),
+    );
     check(
         "u a active/running main pid=1
          u a failed/failed result=signal pid=1 killed=9
@@ -253,13 +306,17 @@ fn a_run_told_by_its_record_is_not_told_again() {
 
 fn ended(text: &str) -> Ended {
     let mut tracker = Tracker::new(Duration::ZERO);
-    let mut ended: Vec<_> = lines(text).flat_map(|line| tracker.observe(&observation(line).1).ended).collect();
+    let mut ended: Vec<_> = lines(text)
+        .flat_map(|line| tracker.observe(&observation(line).1).ended)
+        .collect();
     ended.pop().unwrap()
 }
 
 #[test]
 fn the_run_record_overrules_the_bus() {
-    let by_bus = ended("u a active/running main pid=7\nu a failed/failed result=exit-code pid=7 exited=3 t=2000000");
+    let by_bus = ended(
+        "u a active/running main pid=7\nu a failed/failed result=exit-code pid=7 exited=3 t=2000000",
+    );
     let mut record = Testimony {
         evidence: Evidence::Asked,
         result: ServiceResult::ExitCode,
@@ -270,40 +327,77 @@ fn the_run_record_overrules_the_bus() {
     };
     let about = (&Nature::default(), None);
     assert_eq!(judge(&by_bus, None, about).verdict, Verdict::Crash);
-    assert_eq!(judge(&by_bus, Some(&record), about).verdict, Verdict::Requested);
-    (record.evidence, record.result, record.process) =
-        (Evidence::Unasked, ServiceResult::CoreDump, Some(ProcessEnd::Dumped(11)));
+    assert_eq!(
+        judge(&by_bus, Some(&record), about).verdict,
+        Verdict::Requested
+    );
+    (record.evidence, record.result, record.process) = (
+        Evidence::Unasked,
+        ServiceResult::CoreDump,
+        Some(ProcessEnd::Dumped(11)),
+    );
     let death = judge(&by_bus, Some(&record), about);
-    assert_eq!((death.verdict, death.pid, death.at), (Verdict::Crash, Some(7), Some(1_234)));
+    assert_eq!(
+        (death.verdict, death.pid, death.at),
+        (Verdict::Crash, Some(7), Some(1_234))
+    );
     assert_eq!(death.cause.to_string(), "SIG 11 (Segmentation fault)");
     assert_eq!(judge(&by_bus, None, about).at, Some(2_000), "milliseconds");
     record.result = ServiceResult::Timeout;
-    assert_eq!(judge(&by_bus, Some(&record), about).cause.to_string(), "Runtime timeout");
+    assert_eq!(
+        judge(&by_bus, Some(&record), about).cause.to_string(),
+        "Runtime timeout"
+    );
     record.waited = Some(Waited::Start);
-    assert_eq!(judge(&by_bus, Some(&record), about).cause.to_string(), "Start timeout");
+    assert_eq!(
+        judge(&by_bus, Some(&record), about).cause.to_string(),
+        "Start timeout"
+    );
 }
 
 #[test]
 fn a_failed_control_process_is_the_cause_where_no_main_process_failed() {
-    let failed = FailedControl { pid: 9, end: ProcessEnd::Exited(32), at: 1 };
+    let failed = FailedControl {
+        pid: 9,
+        end: ProcessEnd::Exited(32),
+        at: 1,
+    };
     for (text, needed, reason) in [
-        ("u a activating/start-pre control\nu a failed/failed result=exit-code", true, "EXIT 32"),
+        (
+            "u a activating/start-pre control\nu a failed/failed result=exit-code",
+            true,
+            "EXIT 32",
+        ),
         (
             "u a activating/start-post control pid=7 exited=0\nu a failed/failed result=exit-code pid=7 exited=0",
             true,
             "EXIT 32",
         ),
-        ("u a active/running main pid=7\nu a failed/failed result=exit-code pid=7 exited=3", false, "EXIT 3"),
+        (
+            "u a active/running main pid=7\nu a failed/failed result=exit-code pid=7 exited=3",
+            false,
+            "EXIT 3",
+        ),
     ] {
         let ended = ended(text);
         assert_eq!(verdict::needs_control(&ended, None), needed, "{text}");
-        assert_eq!(judge(&ended, None, (&Nature::default(), Some(failed))).cause.to_string(), reason, "{text}");
+        assert_eq!(
+            judge(&ended, None, (&Nature::default(), Some(failed)))
+                .cause
+                .to_string(),
+            reason,
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn a_line_that_failed_before_the_main_process_ended_is_the_cause_of_a_failed_start() {
-    let line = FailedControl { pid: 9, end: ProcessEnd::Exited(6), at: 5 };
+    let line = FailedControl {
+        pid: 9,
+        end: ProcessEnd::Exited(6),
+        at: 5,
+    };
     for (text, at, expect) in [
         (
             "u a activating/start-post job=1 main pid=1\nu a failed/failed result=exit-code pid=1 killed=15 t=9",
@@ -315,12 +409,25 @@ fn a_line_that_failed_before_the_main_process_ended_is_the_cause_of_a_failed_sta
             12,
             "EXIT 4",
         ),
-        ("u a active/running main pid=1\nu a failed/failed result=exit-code pid=1 exited=4 t=9", 5, "EXIT 4"),
+        (
+            "u a active/running main pid=1\nu a failed/failed result=exit-code pid=1 exited=4 t=9",
+            5,
+            "EXIT 4",
+        ),
     ] {
         let mut tracker = Tracker::new(Duration::ZERO);
-        let ended = lines(text).flat_map(|line| tracker.observe(&observation(line).1).ended).next().unwrap();
+        let ended = lines(text)
+            .flat_map(|line| tracker.observe(&observation(line).1).ended)
+            .next()
+            .unwrap();
         let line = FailedControl { at, ..line };
-        assert_eq!(judge(&ended, None, (&Nature::default(), Some(line))).cause.to_string(), expect, "{text}");
+        assert_eq!(
+            judge(&ended, None, (&Nature::default(), Some(line)))
+                .cause
+                .to_string(),
+            expect,
+            "{text}"
+        );
     }
 }
 
@@ -332,7 +439,12 @@ fn who_died_before_the_stop_had_begun_was_not_asked() {
         job: Some(9),
         result: ServiceResult::ExitCode,
         life: Life::None,
-        main: MainProcess { pid: 1, end: Some(ProcessEnd::Exited(3)), ended_at: Some(died), ..MainProcess::default() },
+        main: MainProcess {
+            pid: 1,
+            end: Some(ProcessEnd::Exited(3)),
+            ended_at: Some(died),
+            ..MainProcess::default()
+        },
         restarts: 0,
         entered_active: 0,
         left_active: left,
@@ -343,7 +455,10 @@ fn who_died_before_the_stop_had_begun_was_not_asked() {
         stage: Stage::Running,
         result: ServiceResult::Success,
         life: Life::Main,
-        main: MainProcess { pid: 1, ..MainProcess::default() },
+        main: MainProcess {
+            pid: 1,
+            ..MainProcess::default()
+        },
         ..seen(0, 0)
     };
     for (died, left, evidence) in [
@@ -355,7 +470,10 @@ fn who_died_before_the_stop_had_begun_was_not_asked() {
         let mut tracker = Tracker::new(Duration::ZERO);
         let _ = tracker.observe(&running);
         let findings = tracker.observe(&seen(died, left));
-        assert_eq!(findings.ended[0].evidence, evidence, "died {died}, left {left}");
+        assert_eq!(
+            findings.ended[0].evidence, evidence,
+            "died {died}, left {left}"
+        );
     }
 }
 

@@ -73,7 +73,10 @@ enum Phase {
     /// No observation yet.
     Unseen,
     /// No run goes on.
-    Idle { last: Option<InvocationId>, restarts: u32 },
+    Idle {
+        last: Option<InvocationId>,
+        restarts: u32,
+    },
     /// A run goes on.
     Alive(Run),
     /// A run is being shut down.
@@ -106,7 +109,12 @@ impl Tracker {
     /// Starts to watch an unknown unit; `since` is the monotonic time from which on ends count.
     #[must_use]
     pub fn new(since: Duration) -> Self {
-        Self { since, phase: Phase::Unseen, job: None, told: VecDeque::new() }
+        Self {
+            since,
+            phase: Phase::Unseen,
+            job: None,
+            told: VecDeque::new(),
+        }
     }
 
     /// Processes one observation.
@@ -114,35 +122,59 @@ impl Tracker {
     pub fn observe(&mut self, now: &Observation) -> Findings {
         let phase = std::mem::replace(&mut self.phase, Phase::Unseen);
         let missed = phase.runs_missed_before(now);
-        let over = phase.foretold().filter(|run| now.is_over() || !run.is_shown_by(now));
+        let over = phase
+            .foretold()
+            .filter(|run| now.is_over() || !run.is_shown_by(now));
         let over = over.map(|run| run.invocation.clone());
         let mut ended = Vec::new();
         let (phase, end) = match phase {
             Phase::Unseen => self.meet(now),
-            Phase::Idle { last, restarts } if last == now.invocation => (Phase::Idle { last, restarts }, None),
+            Phase::Idle { last, restarts } if last == now.invocation => {
+                (Phase::Idle { last, restarts }, None)
+            }
             Phase::Idle { .. } => self.meet(now),
             Phase::Alive(run) if run.is_shown_by(now) => self.follow(run, now),
-            Phase::Ending { run, evidence } if run.is_shown_by(now) => self.finish(run, evidence, now),
-            Phase::Doubtful { run, last } if self.is_still_doubtful(&run, now) => (Phase::Doubtful { run, last }, None),
+            Phase::Ending { run, evidence } if run.is_shown_by(now) => {
+                self.finish(run, evidence, now)
+            }
+            Phase::Doubtful { run, last } if self.is_still_doubtful(&run, now) => {
+                (Phase::Doubtful { run, last }, None)
+            }
             Phase::Doubtful { run, last } => {
                 let evidence = self.evidence_after(&run, now);
                 ended.extend(self.end_of(&run, evidence, Some(last)));
-                if run.is_shown_by(now) { (run.idle(), None) } else { self.meet(now) }
+                if run.is_shown_by(now) {
+                    (run.idle(), None)
+                } else {
+                    self.meet(now)
+                }
             }
             Phase::Alive(run) => {
-                let evidence = if now.restarts > run.restarts { Evidence::Unasked } else { Evidence::Asked };
+                let evidence = if now.restarts > run.restarts {
+                    Evidence::Unasked
+                } else {
+                    Evidence::Asked
+                };
                 ended.extend(self.end_of(&run, evidence, None));
                 self.meet(now)
             }
             Phase::Ending { run, evidence } => {
-                let evidence = if run.doubtful.is_some() { Evidence::Asked } else { evidence };
+                let evidence = if run.doubtful.is_some() {
+                    Evidence::Asked
+                } else {
+                    evidence
+                };
                 ended.extend(self.end_of(&run, evidence, None));
                 self.meet(now)
             }
         };
         self.phase = phase;
         ended.extend(end);
-        Findings { ended, over, missed }
+        Findings {
+            ended,
+            over,
+            missed,
+        }
     }
 
     /// Processes the bus' answer about a job of the unit.
@@ -186,7 +218,13 @@ impl Tracker {
     /// Handles a run that is observed for the first time.
     fn meet(&mut self, now: &Observation) -> (Phase, Option<Ended>) {
         let Some(invocation) = now.invocation.clone() else {
-            return (Phase::Idle { last: None, restarts: now.restarts }, None);
+            return (
+                Phase::Idle {
+                    last: None,
+                    restarts: now.restarts,
+                },
+                None,
+            );
         };
         let started = matches!(now.stage, Stage::Running | Stage::Exited | Stage::Reloading);
         let run = Run {
@@ -204,7 +242,13 @@ impl Tracker {
             return self.follow(run, now);
         }
         if now.changed < self.since {
-            return (Phase::Idle { last: Some(run.invocation), restarts: run.restarts }, None);
+            return (
+                Phase::Idle {
+                    last: Some(run.invocation),
+                    restarts: run.restarts,
+                },
+                None,
+            );
         }
         self.finish(run, Evidence::Unasked, now)
     }
@@ -212,7 +256,11 @@ impl Tracker {
     /// Handles the next observation of a run that was alive.
     fn follow(&mut self, mut run: Run, now: &Observation) -> (Phase, Option<Ended>) {
         if now.is_over() || now.stage == Stage::Stopping {
-            let evidence = if self.was_asked(&run, now) { Evidence::Asked } else { Evidence::Unasked };
+            let evidence = if self.was_asked(&run, now) {
+                Evidence::Asked
+            } else {
+                Evidence::Unasked
+            };
             return self.finish(run, evidence, now);
         }
         match now.stage {
@@ -233,7 +281,12 @@ impl Tracker {
     }
 
     /// Handles a run that is being shut down, or is over.
-    fn finish(&mut self, mut run: Run, mut evidence: Evidence, now: &Observation) -> (Phase, Option<Ended>) {
+    fn finish(
+        &mut self,
+        mut run: Run,
+        mut evidence: Evidence,
+        now: &Observation,
+    ) -> (Phase, Option<Ended>) {
         if !now.is_over() {
             if now.result == ServiceResult::Success {
                 run.waited = Waited::Stop;
@@ -246,16 +299,30 @@ impl Tracker {
                     }
                 }
             }
-            let is_plain = evidence == Evidence::Unasked && run.activity == Activity::Seen && now.has_crashed();
-            let end = if is_plain { self.end_of(&run, evidence, Some(now.clone())) } else { None };
+            let is_plain = evidence == Evidence::Unasked
+                && run.activity == Activity::Seen
+                && now.has_crashed();
+            let end = if is_plain {
+                self.end_of(&run, evidence, Some(now.clone()))
+            } else {
+                None
+            };
             run.foretold |= end.is_some();
             return (Phase::Ending { run, evidence }, end);
         }
-        if now.stage == Stage::Restarting || (run.activity == Activity::Seen && now.died_before_a_stop()) {
+        if now.stage == Stage::Restarting
+            || (run.activity == Activity::Seen && now.died_before_a_stop())
+        {
             evidence = Evidence::Unasked;
         } else if evidence == Evidence::Unasked && run.doubtful.is_some() {
             if self.is_still_doubtful(&run, now) {
-                return (Phase::Doubtful { run, last: now.clone() }, None);
+                return (
+                    Phase::Doubtful {
+                        run,
+                        last: now.clone(),
+                    },
+                    None,
+                );
             }
             evidence = self.evidence_after(&run, now);
         }
@@ -273,14 +340,18 @@ impl Tracker {
         match now.job {
             // A requested stop has been seen while the unit was at work, unless it was merged into
             // another job.
-            Some(job) if is_carried_out => run.start_job == Some(job) || run.reload_job == Some(job),
+            Some(job) if is_carried_out => {
+                run.start_job == Some(job) || run.reload_job == Some(job)
+            }
             Some(_) | None => self.request(run, now).is_some(),
         }
     }
 
     /// Returns true if the doubtful job of a run that is over still waits, and its kind is unknown.
     fn is_still_doubtful(&self, run: &Run, now: &Observation) -> bool {
-        let job = run.doubtful.filter(|job| now.job == Some(*job) && self.kind(*job).is_none());
+        let job = run
+            .doubtful
+            .filter(|job| now.job == Some(*job) && self.kind(*job).is_none());
         job.is_some() && run.is_shown_by(now) && now.stage != Stage::Restarting
     }
 
@@ -302,9 +373,20 @@ impl Tracker {
     }
 
     /// Returns the end of `run`, unless it was reported before.
-    fn end_of(&mut self, run: &Run, evidence: Evidence, last: Option<Observation>) -> Option<Ended> {
+    fn end_of(
+        &mut self,
+        run: &Run,
+        evidence: Evidence,
+        last: Option<Observation>,
+    ) -> Option<Ended> {
         let (invocation, waited, activity) = (run.invocation.clone(), run.waited, run.activity);
-        self.tell(&invocation).then_some(Ended { invocation, evidence, waited, activity, last })
+        self.tell(&invocation).then_some(Ended {
+            invocation,
+            evidence,
+            waited,
+            activity,
+            last,
+        })
     }
 
     /// Returns the job that requests the run's end, if there is one.
@@ -323,7 +405,11 @@ impl Phase {
     fn foretold(&self) -> Option<&Run> {
         match self {
             Self::Ending { run, .. } if run.foretold => Some(run),
-            Self::Unseen | Self::Idle { .. } | Self::Alive(_) | Self::Ending { .. } | Self::Doubtful { .. } => None,
+            Self::Unseen
+            | Self::Idle { .. }
+            | Self::Alive(_)
+            | Self::Ending { .. }
+            | Self::Doubtful { .. } => None,
         }
     }
 
@@ -331,8 +417,13 @@ impl Phase {
     fn runs_missed_before(&self, now: &Observation) -> u32 {
         let before = match self {
             Self::Unseen | Self::Idle { last: None, .. } => return 0,
-            Self::Idle { last: Some(id), restarts } => (id, *restarts),
-            Self::Alive(run) | Self::Ending { run, .. } | Self::Doubtful { run, .. } => (&run.invocation, run.restarts),
+            Self::Idle {
+                last: Some(id),
+                restarts,
+            } => (id, *restarts),
+            Self::Alive(run) | Self::Ending { run, .. } | Self::Doubtful { run, .. } => {
+                (&run.invocation, run.restarts)
+            }
         };
         if now.invocation.as_ref().is_none_or(|id| id == before.0) {
             return 0;
@@ -343,7 +434,10 @@ impl Phase {
 
 impl Run {
     fn idle(self) -> Phase {
-        Phase::Idle { last: Some(self.invocation), restarts: self.restarts }
+        Phase::Idle {
+            last: Some(self.invocation),
+            restarts: self.restarts,
+        }
     }
 
     fn is_shown_by(&self, now: &Observation) -> bool {

@@ -98,19 +98,35 @@ pub struct FailedControl {
 
 /// Judges the end of a run. `control` is needed only if [`needs_control`] returns true.
 #[must_use]
-pub fn judge(ended: &Ended, testimony: Option<&Testimony>, about: (&Nature, Option<FailedControl>)) -> Death {
+pub fn judge(
+    ended: &Ended,
+    testimony: Option<&Testimony>,
+    about: (&Nature, Option<FailedControl>),
+) -> Death {
     let (nature, control) = about;
     let seen = ended.last.as_ref();
-    let result = testimony.map(|end| &end.result).or(seen.map(|last| &last.result));
+    let result = testimony
+        .map(|end| &end.result)
+        .or(seen.map(|last| &last.result));
     let evidence = testimony.map_or(ended.evidence, |end| end.evidence);
-    let process = testimony.and_then(|end| end.process).or(seen.and_then(|last| last.main.end));
-    let main_pid = testimony.and_then(|end| end.pid).or(seen.map(|last| last.main.pid)).filter(|pid| *pid != 0);
+    let process = testimony
+        .and_then(|end| end.process)
+        .or(seen.and_then(|last| last.main.end));
+    let main_pid = testimony
+        .and_then(|end| end.pid)
+        .or(seen.map(|last| last.main.pid))
+        .filter(|pid| *pid != 0);
     let at = seen.map(|last| last.main.ended_at.unwrap_or(last.changed_at) / 1000);
     let unharmed = is_unharmed(process);
-    let control = control.filter(|failed| unharmed || (testimony.is_none() && came_first(failed, ended)));
+    let control =
+        control.filter(|failed| unharmed || (testimony.is_none() && came_first(failed, ended)));
     let waited = testimony.and_then(|end| end.waited).unwrap_or(ended.waited);
     let cause = result.map_or(Cause::Unknown, |result| {
-        Cause::new(result, control.map(|failed| failed.end).or(process), (waited, &nature.limits))
+        Cause::new(
+            result,
+            control.map(|failed| failed.end).or(process),
+            (waited, &nature.limits),
+        )
     });
     Death {
         verdict: verdict(result, evidence, (nature, ended.activity)),
@@ -130,7 +146,10 @@ fn came_first(control: &FailedControl, ended: &Ended) -> bool {
 
 /// Returns true if the run ended before it was up.
 fn was_starting(ended: &Ended) -> bool {
-    let was_up = ended.last.as_ref().is_some_and(Observation::died_before_a_stop);
+    let was_up = ended
+        .last
+        .as_ref()
+        .is_some_and(Observation::died_before_a_stop);
     ended.activity == Activity::NotSeen && ended.waited == Waited::Start && !was_up
 }
 
@@ -139,8 +158,12 @@ fn was_starting(ended: &Ended) -> bool {
 /// failed. A run record has told the two apart.
 #[must_use]
 pub fn needs_control(ended: &Ended, testimony: Option<&Testimony>) -> bool {
-    let result = testimony.map(|end| &end.result).or(ended.last.as_ref().map(|last| &last.result));
-    let process = testimony.and_then(|end| end.process).or(ended.last.as_ref().and_then(|last| last.main.end));
+    let result = testimony
+        .map(|end| &end.result)
+        .or(ended.last.as_ref().map(|last| &last.result));
+    let process = testimony
+        .and_then(|end| end.process)
+        .or(ended.last.as_ref().and_then(|last| last.main.end));
     let is_open = testimony.is_none() && was_starting(ended);
     result.is_some_and(|result| is_by_process(result) && (is_open || is_unharmed(process)))
 }
@@ -153,14 +176,21 @@ pub fn no_main_process_failed(result: &ServiceResult, main: Option<ProcessEnd>) 
 }
 
 fn is_by_process(result: &ServiceResult) -> bool {
-    matches!(result, ServiceResult::ExitCode | ServiceResult::Signal | ServiceResult::CoreDump)
+    matches!(
+        result,
+        ServiceResult::ExitCode | ServiceResult::Signal | ServiceResult::CoreDump
+    )
 }
 
 fn is_unharmed(main: Option<ProcessEnd>) -> bool {
     main.is_none_or(|end| end == ProcessEnd::Exited(0))
 }
 
-fn verdict(result: Option<&ServiceResult>, evidence: Evidence, about: (&Nature, Activity)) -> Verdict {
+fn verdict(
+    result: Option<&ServiceResult>,
+    evidence: Evidence,
+    about: (&Nature, Activity),
+) -> Verdict {
     let (nature, activity) = about;
     let oneshot = match nature.kind {
         Some(Kind::Oneshot) => true,
@@ -168,7 +198,8 @@ fn verdict(result: Option<&ServiceResult>, evidence: Evidence, about: (&Nature, 
         None => activity == Activity::NotSeen,
     };
     match (evidence, result) {
-        (Evidence::Asked, _) | (_, Some(ServiceResult::ExecCondition | ServiceResult::StartLimitHit)) => {
+        (Evidence::Asked, _)
+        | (_, Some(ServiceResult::ExecCondition | ServiceResult::StartLimitHit)) => {
             Verdict::Requested
         }
         (Evidence::Unasked, Some(ServiceResult::Success)) if oneshot => Verdict::Requested,

@@ -8,14 +8,26 @@ pub(super) fn too_often(subject: Subject<'_>) -> Part {
     let (ward, recovery) = (subject.ward, &subject.ward.recovery);
     let heading = "If it dies too often".to_owned();
     if !restart::is_restarted(subject) {
-        return Part { heading, lines: Vec::new() };
+        return Part {
+            heading,
+            lines: Vec::new(),
+        };
     }
     if recovery.death_limit == 0 {
-        let lines = vec![Line::Plain("There is no limit: it is restarted for ever.".to_owned())];
+        let lines = vec![Line::Plain(
+            "There is no limit: it is restarted for ever.".to_owned(),
+        )];
         return Part { heading, lines };
     }
-    let (deaths, within) = (recovery.death_limit, time_span::render(recovery.death_limit_interval));
-    let times = if deaths == 1 { "1 death".to_owned() } else { format!("{deaths} deaths") };
+    let (deaths, within) = (
+        recovery.death_limit,
+        time_span::render(recovery.death_limit_interval),
+    );
+    let times = if deaths == 1 {
+        "1 death".to_owned()
+    } else {
+        format!("{deaths} deaths")
+    };
     let unit = ward.unit();
     let what = match recovery.on_limit {
         OnLimit::Exclude => {
@@ -30,14 +42,23 @@ pub(super) fn too_often(subject: Subject<'_>) -> Part {
             None => "its stack is restarted.".to_owned(),
         },
         OnLimit::Reboot => {
-            "the host reboots, unless it booted less than 10min ago: then it is excluded instead.".to_owned()
+            "the host reboots, unless it booted less than 10min ago: then it is excluded instead."
+                .to_owned()
         }
         OnLimit::None => "it is restarted all the same.".to_owned(),
     };
-    let mut lines =
-        vec![Line::Plain(format!("{times} within {within} are borne. At the next one within {within} {what}"))];
-    for condition in ward.conditions.iter().filter(|condition| condition.kind == ConditionKind::Limit) {
-        lines.push(Line::Plain(format!("[{}] then runs in a service of its own:", condition.id)));
+    let mut lines = vec![Line::Plain(format!(
+        "{times} within {within} are borne. At the next one within {within} {what}"
+    ))];
+    for condition in ward
+        .conditions
+        .iter()
+        .filter(|condition| condition.kind == ConditionKind::Limit)
+    {
+        lines.push(Line::Plain(format!(
+            "[{}] then runs in a service of its own:",
+            condition.id
+        )));
         lines.extend(steps::all_below(ward, condition));
     }
     Part { heading, lines }

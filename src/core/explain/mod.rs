@@ -60,7 +60,10 @@ pub fn explain(subject: Subject<'_>) -> Vec<Part> {
         steps::touched(subject),
         told::told(subject),
     ];
-    parts.into_iter().filter(|part| !part.lines.is_empty()).collect()
+    parts
+        .into_iter()
+        .filter(|part| !part.lines.is_empty())
+        .collect()
 }
 
 /// Renders the parts as text, in lines of at most `width` columns.
@@ -88,7 +91,11 @@ pub fn text(parts: &[Part], width: usize) -> String {
     text
 }
 
-pub(super) fn wrap(text: &mut String, (first, rest): (&str, &str), (sentence, width): (&str, usize)) {
+pub(super) fn wrap(
+    text: &mut String,
+    (first, rest): (&str, &str),
+    (sentence, width): (&str, usize),
+) {
     let mut line = first.to_owned();
     let mut is_empty = true;
     for word in sentence.split(' ').filter(|word| !word.is_empty()) {

@@ -21,9 +21,13 @@ pub(super) fn noticed(subject: Subject<'_>) -> Part {
         ),
         Sight::Nothing => {
             let why = "GuessMainPID=no, RemainAfterExit=yes";
-            let text =
-                format!("systemd does not know the main process of {unit} ({why}): it notices no death of it at all.");
-            return Part { heading: heading(ward), lines: vec![Line::Plain(text)] };
+            let text = format!(
+                "systemd does not know the main process of {unit} ({why}): it notices no death of it at all."
+            );
+            return Part {
+                heading: heading(ward),
+                lines: vec![Line::Plain(text)],
+            };
         }
     };
     let mut lines = vec![Line::Plain(format!(
@@ -31,18 +35,28 @@ pub(super) fn noticed(subject: Subject<'_>) -> Part {
     ))];
     if kind(subject) == Some("oneshot") {
         lines.push(Line::Plain(
-            "It is a oneshot: to end with success means that its work is done, and is no death.".into(),
+            "It is a oneshot: to end with success means that its work is done, and is no death."
+                .into(),
         ));
     }
     if let Some(span) = native(ward, "WatchdogSec").filter(|span| *span != "0") {
-        lines
-            .push(Line::Plain(format!("When it has sent no sign of life for {span}, systemd kills it: WatchdogSec=.")));
+        lines.push(Line::Plain(format!(
+            "When it has sent no sign of life for {span}, systemd kills it: WatchdogSec=."
+        )));
     }
-    Part { heading: heading(ward), lines }
+    Part {
+        heading: heading(ward),
+        lines,
+    }
 }
 
 fn heading(ward: &Ward) -> String {
-    format!("When {} dies, ward {} ({})", ward.unit(), ward.name, ward.path.display())
+    format!(
+        "When {} dies, ward {} ({})",
+        ward.unit(),
+        ward.name,
+        ward.path.display()
+    )
 }
 
 /// What systemd sees of its end.
@@ -59,7 +73,10 @@ pub(super) fn policy(subject: Subject<'_>) -> &str {
     let own = native(subject.ward, "Restart");
     let default = match subject.ward.form {
         Form::Defined => "on-failure",
-        Form::Adopted(_) => subject.adopted.and_then(|unit| unit.restart.as_deref()).unwrap_or("no"),
+        Form::Adopted(_) => subject
+            .adopted
+            .and_then(|unit| unit.restart.as_deref())
+            .unwrap_or("no"),
     };
     own.unwrap_or(default)
 }
@@ -74,7 +91,8 @@ pub(super) fn is_restarted(subject: Subject<'_>) -> bool {
     }
 }
 
-const CRASH: &str = "After a crash (a signal, a core dump, the watchdog, a time-out, an exit status other than 0)";
+const CRASH: &str =
+    "After a crash (a signal, a core dump, the watchdog, a time-out, an exit status other than 0)";
 const CLEAN: &str = "After a clean end (exit status 0, or SIGHUP, SIGINT, SIGTERM or SIGPIPE)";
 
 /// Whether systemd starts it again after a crash, and after a clean end.
@@ -83,9 +101,18 @@ fn verdicts(policy: &str) -> [(&'static str, &'static str); 2] {
         "always" => ["it is started again", "it is started again"],
         "on-failure" => ["it is started again", "it stays down"],
         "on-success" => ["it stays down", "it is started again"],
-        "on-abnormal" => ["it is started again, but not after an exit status", "it stays down"],
-        "on-abort" => ["it is started again only if a signal or core dump ended it", "it stays down"],
-        "on-watchdog" => ["it is started again only if the watchdog ended it", "it stays down"],
+        "on-abnormal" => [
+            "it is started again, but not after an exit status",
+            "it stays down",
+        ],
+        "on-abort" => [
+            "it is started again only if a signal or core dump ended it",
+            "it stays down",
+        ],
+        "on-watchdog" => [
+            "it is started again only if the watchdog ended it",
+            "it stays down",
+        ],
         _ => ["it stays down", "it stays down"],
     };
     [(CRASH, crash), (CLEAN, clean)]
@@ -96,22 +123,37 @@ pub(super) fn comes_back(subject: Subject<'_>) -> Part {
     let policy = policy(subject);
     let seen = sight(subject);
     let is_told = |after: &str| seen == Sight::Main || after == CLEAN;
-    let told = verdicts(policy).into_iter().filter(|(after, _)| is_told(after));
-    let mut lines: Vec<_> = told.map(|(after, what)| Line::Plain(format!("{after} {what}."))).collect();
+    let told = verdicts(policy)
+        .into_iter()
+        .filter(|(after, _)| is_told(after));
+    let mut lines: Vec<_> = told
+        .map(|(after, what)| Line::Plain(format!("{after} {what}.")))
+        .collect();
     if !is_restarted(subject) {
         let (why, advice) = match seen {
             Sight::Nothing => ("systemd sees no death", "PIDFile= and RemainAfterExit=no"),
             Sight::Last if !matches!(policy, "no" | "") => ("systemd sees no crash", "PIDFile="),
             Sight::Main | Sight::Last => ("Restart=no", "Restart=on-failure"),
         };
-        let text =
-            format!("Nothing starts it again: {why}. No recovery ever runs: write {advice} in [Service] of the ward.");
+        let text = format!(
+            "Nothing starts it again: {why}. No recovery ever runs: write {advice} in [Service] of the ward."
+        );
         lines = vec![Line::Plain(text)];
     }
-    for key in ["RestartPreventExitStatus", "RestartForceExitStatus", "SuccessExitStatus"] {
-        lines.extend(native(subject.ward, key).map(|value| Line::Plain(format!("{key}={value} makes exceptions."))));
+    for key in [
+        "RestartPreventExitStatus",
+        "RestartForceExitStatus",
+        "SuccessExitStatus",
+    ] {
+        lines.extend(
+            native(subject.ward, key)
+                .map(|value| Line::Plain(format!("{key}={value} makes exceptions."))),
+        );
     }
-    Part { heading: format!("Whether it comes back: Restart={policy}"), lines }
+    Part {
+        heading: format!("Whether it comes back: Restart={policy}"),
+        lines,
+    }
 }
 
 /// Explains the wait before a restart.
@@ -119,7 +161,10 @@ pub(super) fn waits(subject: Subject<'_>) -> Part {
     let (ward, recovery) = (subject.ward, &subject.ward.recovery);
     let heading = "How long it waits".to_owned();
     if !is_restarted(subject) {
-        return Part { heading, lines: Vec::new() };
+        return Part {
+            heading,
+            lines: Vec::new(),
+        };
     }
     let own = native(ward, "RestartSec");
     let systemd = match (own, &ward.form) {
@@ -129,7 +174,10 @@ pub(super) fn waits(subject: Subject<'_>) -> Part {
             "systemd itself waits as long as RestartSec= of the unit says, 100ms if it says nothing.".to_owned()
         }
     };
-    let backoff = Backoff { delay: recovery.delay, max_delay: recovery.max_delay };
+    let backoff = Backoff {
+        delay: recovery.delay,
+        max_delay: recovery.max_delay,
+    };
     let mut lines = vec![Line::Plain(series(backoff)), Line::Plain(systemd)];
     let reset = time_span::render(recovery.reset_after);
     lines.push(Line::Plain(format!(
@@ -141,15 +189,28 @@ pub(super) fn waits(subject: Subject<'_>) -> Part {
 /// Renders the waits in a row, as far as they grow.
 fn series(backoff: Backoff) -> String {
     let longest = backoff.wait(u32::MAX);
-    let said = |wait: Duration| if wait.is_zero() { "no time".to_owned() } else { time_span::render(wait) };
+    let said = |wait: Duration| {
+        if wait.is_zero() {
+            "no time".to_owned()
+        } else {
+            time_span::render(wait)
+        }
+    };
     if backoff.wait(1) == longest {
         return format!("Every restart waits {}.", said(longest));
     }
-    let waits: Vec<_> = (1..=TOLD).map(|restart| backoff.wait(restart)).take_while(|wait| *wait < longest).collect();
+    let waits: Vec<_> = (1..=TOLD)
+        .map(|restart| backoff.wait(restart))
+        .take_while(|wait| *wait < longest)
+        .collect();
     let grown: Vec<String> = waits.iter().skip(1).map(|wait| said(*wait)).collect();
     let first = format!("The first restart waits {}", said(backoff.wait(1)));
     if grown.is_empty() {
         return format!("{first}, each one that follows {}.", said(longest));
     }
-    format!("{first}, those that follow {}, then {} each.", listed(&grown), said(longest))
+    format!(
+        "{first}, those that follow {}, then {} each.",
+        listed(&grown),
+        said(longest)
+    )
 }

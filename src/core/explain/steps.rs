@@ -9,32 +9,69 @@ pub(super) fn recovery(subject: Subject<'_>) -> Part {
     let ward = subject.ward;
     let heading = "What is done then, in this order".to_owned();
     if !restart::is_restarted(subject) {
-        return Part { heading, lines: Vec::new() };
+        return Part {
+            heading,
+            lines: Vec::new(),
+        };
     }
     let mut lines = Vec::new();
     let in_line = |condition: &&Condition| !condition.independent;
-    let deaths = || ward.conditions.iter().filter(in_line).filter(|condition| condition.kind.is_death());
+    let deaths = || {
+        ward.conditions
+            .iter()
+            .filter(in_line)
+            .filter(|condition| condition.kind.is_death())
+    };
     for condition in deaths() {
-        lines.extend(condition.steps[..split(condition)].iter().flat_map(|step| told(condition, step)));
+        lines.extend(
+            condition.steps[..split(condition)]
+                .iter()
+                .flat_map(|step| told(condition, step)),
+        );
     }
     let unit = ward.unit();
     lines.push(Line::Numbered(format!("{unit} is started again.")));
     for condition in deaths() {
-        let after = condition.steps[split(condition)..].iter().filter(|step| step.action != Action::RestartSelf);
+        let after = condition.steps[split(condition)..]
+            .iter()
+            .filter(|step| step.action != Action::RestartSelf);
         lines.extend(after.flat_map(|step| told(condition, step)));
     }
-    for condition in ward.conditions.iter().filter(in_line).filter(|condition| condition.kind == ConditionKind::Restart)
+    for condition in ward
+        .conditions
+        .iter()
+        .filter(in_line)
+        .filter(|condition| condition.kind == ConditionKind::Restart)
     {
-        lines.push(Line::Numbered(format!("If all that succeeded, [{}] follows.", name(condition))));
-        lines.extend(condition.steps.iter().flat_map(|step| told(condition, step)));
+        lines.push(Line::Numbered(format!(
+            "If all that succeeded, [{}] follows.",
+            name(condition)
+        )));
+        lines.extend(
+            condition
+                .steps
+                .iter()
+                .flat_map(|step| told(condition, step)),
+        );
     }
-    lines.push(Line::Numbered(format!("{unit} counts as up again, and the recovery as over.")));
-    for condition in ward.conditions.iter().filter(|condition| condition.independent && fires(condition)) {
+    lines.push(Line::Numbered(format!(
+        "{unit} counts as up again, and the recovery as over."
+    )));
+    for condition in ward
+        .conditions
+        .iter()
+        .filter(|condition| condition.independent && fires(condition))
+    {
         lines.push(Line::Plain(format!(
             "Beside all that, in a service of its own that holds nothing up, [{}] runs once the main process is started:",
             name(condition)
         )));
-        lines.extend(condition.steps.iter().flat_map(|step| below(ward, condition, step)));
+        lines.extend(
+            condition
+                .steps
+                .iter()
+                .flat_map(|step| below(ward, condition, step)),
+        );
     }
     Part { heading, lines }
 }
@@ -46,7 +83,11 @@ fn fires(condition: &Condition) -> bool {
 
 /// Returns the number of its steps before the restart.
 fn split(condition: &Condition) -> usize {
-    condition.steps.iter().position(|step| step.action == Action::RestartSelf).unwrap_or(0)
+    condition
+        .steps
+        .iter()
+        .position(|step| step.action == Action::RestartSelf)
+        .unwrap_or(0)
 }
 
 /// Returns the condition's id, `OnDeath-mounts`.
@@ -59,8 +100,16 @@ fn told(condition: &Condition, step: &Step) -> Vec<Line> {
         ConditionKind::AbnormalDeath => " after a crash only,",
         _ => "",
     };
-    let once = if condition.once { " once until the next start by hand," } else { "" };
-    let mut lines = vec![Line::Numbered(format!("[{}]{only}{once} {}", name(condition), sentence(&step.action)))];
+    let once = if condition.once {
+        " once until the next start by hand,"
+    } else {
+        ""
+    };
+    let mut lines = vec![Line::Numbered(format!(
+        "[{}]{only}{once} {}",
+        name(condition),
+        sentence(&step.action)
+    ))];
     lines.extend(otherwise(step));
     lines
 }
@@ -71,26 +120,42 @@ fn below(ward: &Ward, condition: &Condition, step: &Step) -> Vec<Line> {
     let plain = |action: &Action| match action {
         // The sandbox applies to the ward's unit only. The user is looked up in the ward alone.
         Action::Execute(command) if own_service => {
-            let user = native(ward, "User").filter(|_| !command.privileged).unwrap_or("root");
+            let user = native(ward, "User")
+                .filter(|_| !command.privileged)
+                .unwrap_or("root");
             format!("runs {} as {user}, and waits for it.", command.text())
         }
         action => sentence(action),
     };
-    let failed = step.otherwise.iter().map(|below| Line::Below(format!("If that fails: {}", plain(&below.action))));
-    std::iter::once(Line::Below(plain(&step.action))).chain(failed).collect()
+    let failed = step
+        .otherwise
+        .iter()
+        .map(|below| Line::Below(format!("If that fails: {}", plain(&below.action))));
+    std::iter::once(Line::Below(plain(&step.action)))
+        .chain(failed)
+        .collect()
 }
 
 fn otherwise(step: &Step) -> impl Iterator<Item = Line> {
-    step.otherwise.iter().map(|below| Line::Below(format!("If that fails: {}", sentence(&below.action))))
+    step.otherwise
+        .iter()
+        .map(|below| Line::Below(format!("If that fails: {}", sentence(&below.action))))
 }
 
 /// Renders a step's action, without a subject.
 fn sentence(action: &Action) -> String {
     match action {
         Action::Execute(command) => {
-            let who =
-                if command.privileged { "as root, without most of the service's sandbox" } else { "as the service" };
-            let forgiven = if command.ignore_failure { " Its failure does not matter." } else { "" };
+            let who = if command.privileged {
+                "as root, without most of the service's sandbox"
+            } else {
+                "as the service"
+            };
+            let forgiven = if command.ignore_failure {
+                " Its failure does not matter."
+            } else {
+                ""
+            };
             format!("runs {} {who}, and waits for it.{forgiven}", command.text())
         }
         Action::WaitFor(Wait::Pause(span)) => format!("waits {}.", time_span::render(*span)),
@@ -109,7 +174,9 @@ fn sentence(action: &Action) -> String {
         Action::Signal(unit, signal) => format!("sends {signal} to the main process of {unit}."),
         Action::Log(text) => format!("writes \"{text}\" to the journal."),
         Action::RestartStack(stack) => format!("asks for a full restart of stack {stack}."),
-        Action::Reboot(RebootGuard::Patient) => "reboots the host, unless it booted less than 10min ago.".to_owned(),
+        Action::Reboot(RebootGuard::Patient) => {
+            "reboots the host, unless it booted less than 10min ago.".to_owned()
+        }
         Action::Reboot(RebootGuard::Force) => "reboots the host.".to_owned(),
     }
 }
@@ -126,22 +193,42 @@ fn awaited(what: &Awaited) -> String {
 
 /// Explains the effect of a failed step.
 pub(super) fn failures(subject: Subject<'_>) -> Part {
-    let conditions = subject.ward.conditions.iter().filter(|_| restart::is_restarted(subject));
-    let acting = |condition: &&Condition| condition.steps.iter().any(|step| step.action != Action::RestartSelf);
+    let conditions = subject
+        .ward
+        .conditions
+        .iter()
+        .filter(|_| restart::is_restarted(subject));
+    let acting = |condition: &&Condition| {
+        condition
+            .steps
+            .iter()
+            .any(|step| step.action != Action::RestartSelf)
+    };
     let line = |condition: &Condition| {
         let what = match condition.on_step_failure {
             OnStepFailure::Continue => "the next step runs all the same.",
-            OnStepFailure::Break => "the rest of it is skipped, and the unit is started all the same.",
-            OnStepFailure::Fail => "the start fails: that counts as one more death, and Restart= decides what follows.",
+            OnStepFailure::Break => {
+                "the rest of it is skipped, and the unit is started all the same."
+            }
+            OnStepFailure::Fail => {
+                "the start fails: that counts as one more death, and Restart= decides what follows."
+            }
         };
         Line::Plain(format!("[{}]: {what}", name(condition)))
     };
-    let mut lines: Vec<_> = conditions.filter(|condition| fires(condition)).filter(acting).map(line).collect();
+    let mut lines: Vec<_> = conditions
+        .filter(|condition| fires(condition))
+        .filter(acting)
+        .map(line)
+        .collect();
     if !lines.is_empty() {
         let record = "The record of the recovery then says \"step-failed\", if the last restart had such a step.";
         lines.push(Line::Plain(record.to_owned()));
     }
-    Part { heading: "If a step fails".to_owned(), lines }
+    Part {
+        heading: "If a step fails".to_owned(),
+        lines,
+    }
 }
 
 /// Explains the conditions that are not part of a restart.
@@ -155,26 +242,39 @@ pub(super) fn other_times(ward: &Ward) -> Part {
             _ => continue,
         };
         lines.push(Line::Plain(format!("[{}] {when}:", name(condition))));
-        let steps = condition.steps.iter().filter(|step| step.action != Action::RestartSelf);
+        let steps = condition
+            .steps
+            .iter()
+            .filter(|step| step.action != Action::RestartSelf);
         lines.extend(steps.flat_map(|step| below(ward, condition, step)));
     }
-    Part { heading: "At other times".to_owned(), lines }
+    Part {
+        heading: "At other times".to_owned(),
+        lines,
+    }
 }
 
 /// Renders all steps of a condition, below the line that introduces them.
 pub(super) fn all_below(ward: &Ward, condition: &Condition) -> impl Iterator<Item = Line> {
-    condition.steps.iter().flat_map(|step| below(ward, condition, step))
+    condition
+        .steps
+        .iter()
+        .flat_map(|step| below(ward, condition, step))
 }
 
 /// Explains the effects on other units.
 pub(super) fn touched(subject: Subject<'_>) -> Part {
     let own = subject.ward.unit();
     let mut units: Vec<String> = Vec::new();
-    let steps =
-        subject.ward.conditions.iter().filter(|condition| fires(condition)).flat_map(|condition| &condition.steps);
-    for action in
-        steps.flat_map(|step| std::iter::once(&step.action).chain(step.otherwise.iter().map(|below| &below.action)))
-    {
+    let steps = subject
+        .ward
+        .conditions
+        .iter()
+        .filter(|condition| fires(condition))
+        .flat_map(|condition| &condition.steps);
+    for action in steps.flat_map(|step| {
+        std::iter::once(&step.action).chain(step.otherwise.iter().map(|below| &below.action))
+    }) {
         if let Action::Restart(unit)
         | Action::Start(unit)
         | Action::Stop(unit)
@@ -194,14 +294,22 @@ pub(super) fn touched(subject: Subject<'_>) -> Part {
     let what = match bound.as_slice() {
         [] => format!("What is bound to {own} with BindsTo= is"),
         [one] => format!("{one}, which is bound to {own} with BindsTo=, is"),
-        all => format!("{}, which are bound to {own} with BindsTo=, are", listed(all)),
+        all => format!(
+            "{}, which are bound to {own} with BindsTo=, are",
+            listed(all)
+        ),
     };
     let them = if bound.len() > 1 { "them" } else { "it" };
     lines.push(Line::Plain(format!(
         "{what} stopped by its death, and only a step (Restart= or Start=) starts {them} again."
     )));
     if restart::is_restarted(subject) {
-        lines.push(Line::Plain(format!("What has Requires= or PartOf= on {own} is restarted together with it.")));
+        lines.push(Line::Plain(format!(
+            "What has Requires= or PartOf= on {own} is restarted together with it."
+        )));
     }
-    Part { heading: "Other units".to_owned(), lines }
+    Part {
+        heading: "Other units".to_owned(),
+        lines,
+    }
 }

@@ -6,10 +6,24 @@ use crate::core::config::settings::{Mqtt, Reports};
 
 /// Explains which ends are reported, and to where.
 pub(super) fn told(subject: Subject<'_>) -> Part {
-    let Mqtt { broker, wants_broker, crash_topic, recovery_topic, .. } = &subject.settings.mqtt;
-    let Reports { crashes, recoveries, burst, burst_interval, .. } = subject.settings.reports;
+    let Mqtt {
+        broker,
+        wants_broker,
+        crash_topic,
+        recovery_topic,
+        ..
+    } = &subject.settings.mqtt;
+    let Reports {
+        crashes,
+        recoveries,
+        burst,
+        burst_interval,
+        ..
+    } = subject.settings.reports;
     let which = match subject.ward.report {
-        ReportOn::Abnormal => "A crash is reported; a clean end is only kept in the history (Report=abnormal).",
+        ReportOn::Abnormal => {
+            "A crash is reported; a clean end is only kept in the history (Report=abnormal)."
+        }
         ReportOn::Death => "A crash is reported, and a clean end too (Report=death).",
         ReportOn::No => "No death of it is reported (Report=no); all are kept in the history.",
     };
@@ -18,19 +32,36 @@ pub(super) fn told(subject: Subject<'_>) -> Part {
     if subject.ward.report != ReportOn::No {
         let place = match (crashes, has_broker) {
             (false, _) => "Crashes=no in unitward.conf: nothing is reported at all.".to_owned(),
-            (true, true) => format!("Reports go to the journal and to the broker's topic {crash_topic}."),
-            (true, false) => "Reports stay in the journal: unitward.conf has no Broker=.".to_owned(),
+            (true, true) => {
+                format!("Reports go to the journal and to the broker's topic {crash_topic}.")
+            }
+            (true, false) => {
+                "Reports stay in the journal: unitward.conf has no Broker=.".to_owned()
+            }
         };
         lines.push(Line::Plain(place));
         if crashes && burst > 0 {
             let within = crate::core::config::time_span::render(burst_interval);
-            lines.push(Line::Plain(format!("More than {burst} within {within} are summed up in one report.")));
+            lines.push(Line::Plain(format!(
+                "More than {burst} within {within} are summed up in one report."
+            )));
         }
     }
-    let published =
-        if has_broker && recoveries { format!("; it is published on {recovery_topic}") } else { String::new() };
-    let record = format!("What was done and how long it took stands in one record when it is over{published}.");
+    let published = if has_broker && recoveries {
+        format!("; it is published on {recovery_topic}")
+    } else {
+        String::new()
+    };
+    let record = format!(
+        "What was done and how long it took stands in one record when it is over{published}."
+    );
     lines.push(Line::Plain(record));
-    lines.push(Line::Plain(format!("\"unitward timeline {}\" shows the last one.", subject.ward.name)));
-    Part { heading: "Who is told".to_owned(), lines }
+    lines.push(Line::Plain(format!(
+        "\"unitward timeline {}\" shows the last one.",
+        subject.ward.name
+    )));
+    Part {
+        heading: "Who is told".to_owned(),
+        lines,
+    }
 }

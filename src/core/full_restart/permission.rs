@@ -18,11 +18,18 @@ pub fn may_ask<'u>(uid: u32, unit: Option<&str>, own: impl IntoIterator<Item = &
 #[must_use]
 pub fn unit_of(cgroup: &str, first: &str) -> Option<String> {
     let in_hierarchy = |prefix: &str| {
-        let path = |text: &str| text.lines().find_map(|line| path_in(line, prefix)).map(str::to_owned);
+        let path = |text: &str| {
+            text.lines()
+                .find_map(|line| path_in(line, prefix))
+                .map(str::to_owned)
+        };
         let base = path(first).unwrap_or_default();
         let base = base.strip_suffix("/init.scope").unwrap_or(&base);
         let path = path(cgroup)?;
-        path.strip_prefix(base).filter(|below| below.starts_with('/')).and_then(unit_in_path).map(str::to_owned)
+        path.strip_prefix(base)
+            .filter(|below| below.starts_with('/'))
+            .and_then(unit_in_path)
+            .map(str::to_owned)
     };
     in_hierarchy("").or_else(|| in_hierarchy("name=systemd"))
 }
@@ -36,7 +43,9 @@ fn path_in<'l>(line: &'l str, controllers: &str) -> Option<&'l str> {
 /// Returns the first group below the slices. systemd puts `_` before names that the kernel might
 /// use itself.
 fn unit_in_path(path: &str) -> Option<&str> {
-    let unit = path.split('/').find(|group| !group.is_empty() && !group.ends_with(".slice"))?;
+    let unit = path
+        .split('/')
+        .find(|group| !group.is_empty() && !group.ends_with(".slice"))?;
     let unit = unit.strip_prefix('_').unwrap_or(unit);
     (unit.ends_with(".service") || unit.ends_with(".scope")).then_some(unit)
 }
@@ -50,13 +59,21 @@ mod tests {
         let init = "0::/init.scope\n";
         for (cgroup, first, unit) in [
             ("0::/system.slice/cm.service\n", init, Some("cm.service")),
-            ("0::/system.slice/system-web.slice/web@1.service/worker\n", init, Some("web@1.service")),
+            (
+                "0::/system.slice/system-web.slice/web@1.service/worker\n",
+                init,
+                Some("web@1.service"),
+            ),
             (
                 "0::/user.slice/user-1000.slice/user@1000.service/app.slice/cm.service\n",
                 init,
                 Some("user@1000.service"),
             ),
-            ("0::/user.slice/user-0.slice/session-3.scope\n", init, Some("session-3.scope")),
+            (
+                "0::/user.slice/user-0.slice/session-3.scope\n",
+                init,
+                Some("session-3.scope"),
+            ),
             ("0::/system.slice/_cpu.service\n", init, Some("cpu.service")),
             ("0::/init.scope\n", init, Some("init.scope")),
             ("0::/\n", init, None),
@@ -75,9 +92,17 @@ mod tests {
                 Some("cm.service"),
             ),
             // From outside the container no group is a unit of it.
-            ("0::/../system.slice/cm.service\n", "0::/machine/init.scope\n", None),
+            (
+                "0::/../system.slice/cm.service\n",
+                "0::/machine/init.scope\n",
+                None,
+            ),
         ] {
-            assert_eq!(unit_of(cgroup, first).as_deref(), unit, "{cgroup:?} {first:?}");
+            assert_eq!(
+                unit_of(cgroup, first).as_deref(),
+                unit,
+                "{cgroup:?} {first:?}"
+            );
         }
     }
 

@@ -109,7 +109,11 @@ impl Places {
 
     /// Returns the newest caller of the unit with most places among these, if it has at least two
     /// more than `own`.
-    fn newest_of_greediest(&self, counts: impl Fn(&Holder) -> bool, own: usize) -> Option<CallerId> {
+    fn newest_of_greediest(
+        &self,
+        counts: impl Fn(&Holder) -> bool,
+        own: usize,
+    ) -> Option<CallerId> {
         let mut units: BTreeMap<&str, (usize, CallerId)> = BTreeMap::new();
         for (caller, holder) in self.taken.iter().filter(|(_, holder)| counts(holder)) {
             let (count, newest) = units.entry(&holder.unit).or_insert((0, *caller));
@@ -139,7 +143,9 @@ mod tests {
 
         /// Returns the number of callers, out of `count`, that got a place.
         fn come(&mut self, count: usize, holder: &Holder) -> usize {
-            (0..count).filter(|_| self.comes(holder) != Verdict::Refused).count()
+            (0..count)
+                .filter(|_| self.comes(holder) != Verdict::Refused)
+                .count()
         }
 
         fn of(&self, holder: &Holder) -> usize {
@@ -148,11 +154,19 @@ mod tests {
     }
 
     fn root(unit: &str) -> Holder {
-        Holder { pool: Pool::Root, unit: unit.into(), user: 0 }
+        Holder {
+            pool: Pool::Root,
+            unit: unit.into(),
+            user: 0,
+        }
     }
 
     fn member(unit: &str, user: u32) -> Holder {
-        Holder { pool: Pool::Members, unit: unit.into(), user }
+        Holder {
+            pool: Pool::Members,
+            unit: unit.into(),
+            user,
+        }
     }
 
     #[test]
@@ -161,9 +175,15 @@ mod tests {
             (vec![root("session-1.scope")], ROOT),
             (vec![member("web.service", 7)], UNIT),
             (vec![member("web.service", 0)], UNIT),
-            (vec![member("web.service", 7), member("db.service", 7)], USER),
+            (
+                vec![member("web.service", 7), member("db.service", 7)],
+                USER,
+            ),
             // A dynamic user, or one that becomes others.
-            ((0..9).map(|user| member("web.service", user)).collect(), UNIT),
+            (
+                (0..9).map(|user| member("web.service", user)).collect(),
+                UNIT,
+            ),
         ] {
             let mut socket = Socket::default();
             for holder in &holders {
@@ -184,7 +204,10 @@ mod tests {
         assert_eq!(socket.come(ROOT, &root("session-1.scope")), ROOT);
         assert_eq!(socket.places.taken.len(), MOST);
         assert!(
-            matches!(socket.comes(&root("session-2.scope")), Verdict::TakenFrom(_)),
+            matches!(
+                socket.comes(&root("session-2.scope")),
+                Verdict::TakenFrom(_)
+            ),
             "nor one of root's from the others"
         );
         assert_eq!(socket.places.taken.len(), MOST);
@@ -193,28 +216,55 @@ mod tests {
     #[test]
     fn the_newest_of_the_greediest_gives_way_to_one_that_has_fewer() {
         let mut socket = Socket::default();
-        let greedy: Vec<_> = (0..8).map(|number| member(&format!("m{number}.service"), number)).collect();
+        let greedy: Vec<_> = (0..8)
+            .map(|number| member(&format!("m{number}.service"), number))
+            .collect();
         for holder in &greedy {
             assert_eq!(socket.come(UNIT, holder), UNIT);
         }
         let newcomer = member("quiet.service", 99);
-        assert_eq!(socket.comes(&newcomer), Verdict::TakenFrom(CallerId(8 * 32)));
+        assert_eq!(
+            socket.comes(&newcomer),
+            Verdict::TakenFrom(CallerId(8 * 32))
+        );
         assert_eq!((socket.of(&greedy[7]), socket.of(&newcomer)), (UNIT - 1, 1));
-        assert_eq!(socket.comes(&greedy[7]), Verdict::Refused, "it is not asked for twice");
+        assert_eq!(
+            socket.comes(&greedy[7]),
+            Verdict::Refused,
+            "it is not asked for twice"
+        );
         // It gets its share, and not more than that.
         let _ = socket.come(MOST, &newcomer);
-        let shares: Vec<_> = greedy.iter().chain([&newcomer]).map(|holder| socket.of(holder)).collect();
+        let shares: Vec<_> = greedy
+            .iter()
+            .chain([&newcomer])
+            .map(|holder| socket.of(holder))
+            .collect();
         assert_eq!(shares.iter().sum::<usize>(), MEMBERS);
-        assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1, "{shares:?}");
+        assert!(
+            shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1,
+            "{shares:?}"
+        );
     }
 
     #[test]
     fn members_of_one_user_share_its_places() {
         let mut socket = Socket::default();
-        let (greedy, other, quiet) = (member("a.service", 7), member("b.service", 7), member("c.service", 7));
-        assert_eq!((socket.come(99, &greedy), socket.come(99, &other)), (UNIT, UNIT));
+        let (greedy, other, quiet) = (
+            member("a.service", 7),
+            member("b.service", 7),
+            member("c.service", 7),
+        );
+        assert_eq!(
+            (socket.come(99, &greedy), socket.come(99, &other)),
+            (UNIT, UNIT)
+        );
         assert_eq!(socket.comes(&quiet), Verdict::TakenFrom(CallerId(99 + 32)));
-        assert_eq!(socket.comes(&member("c.service", 8)), Verdict::Taken, "another user's is none of theirs");
+        assert_eq!(
+            socket.comes(&member("c.service", 8)),
+            Verdict::Taken,
+            "another user's is none of theirs"
+        );
     }
 
     #[test]
@@ -234,9 +284,17 @@ mod tests {
         let greedy = member("greedy.service", 7);
         for round in 0..1_000 {
             let _ = socket.come(64, &greedy);
-            assert_eq!(socket.comes(&root("session-1.scope")), Verdict::Taken, "{round}");
+            assert_eq!(
+                socket.comes(&root("session-1.scope")),
+                Verdict::Taken,
+                "{round}"
+            );
             socket.places.leave(CallerId(socket.last));
-            assert_eq!(socket.comes(&member("other.service", 7)), Verdict::Taken, "{round}");
+            assert_eq!(
+                socket.comes(&member("other.service", 7)),
+                Verdict::Taken,
+                "{round}"
+            );
             socket.places.leave(CallerId(socket.last));
         }
     }

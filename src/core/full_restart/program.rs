@@ -1,7 +1,9 @@
 //! The name of a program that requests a full restart without naming itself.
 
 /// Interpreters, for which the script's name is used.
-const INTERPRETERS: [&str; 9] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "perl", "ruby"];
+const INTERPRETERS: [&str; 9] = [
+    "sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "perl", "ruby",
+];
 
 /// Programs that run another one as a different user; their parent's name is used.
 const CHANGERS: [&str; 4] = ["sudo", "doas", "su", "runuser"];
@@ -32,16 +34,26 @@ impl Program<'_> {
             return base(script).to_owned();
         }
         // The kernel has cut a long name; the arguments have it in full.
-        let whole = self.arguments.iter().map(|argument| base(argument)).find(|name| self.is_cut_from(name));
+        let whole = self
+            .arguments
+            .iter()
+            .map(|argument| base(argument))
+            .find(|name| self.is_cut_from(name));
         whole.unwrap_or(self.name).to_owned()
     }
 
     /// Returns the script that an interpreter runs.
     fn script(&self) -> Option<&str> {
         let is_interpreter = INTERPRETERS.contains(&self.name) || self.name.starts_with("python");
-        let mut rest = self.arguments.iter().skip(1).skip_while(|argument| is_switch(argument));
+        let mut rest = self
+            .arguments
+            .iter()
+            .skip(1)
+            .skip_while(|argument| is_switch(argument));
         // Any other word with a dash is followed by a command, not by a file: sh -c COMMAND.
-        rest.next().filter(|argument| is_interpreter && !argument.starts_with('-')).map(String::as_str)
+        rest.next()
+            .filter(|argument| is_interpreter && !argument.starts_with('-'))
+            .map(String::as_str)
     }
 
     fn is_cut_from(&self, name: &str) -> bool {
@@ -51,7 +63,9 @@ impl Program<'_> {
 
 /// Returns true for switches of shells that may be followed by a script.
 fn is_switch(argument: &str) -> bool {
-    argument.len() > 1 && argument.starts_with('-') && argument[1..].chars().all(|c| "euxvlB".contains(c))
+    argument.len() > 1
+        && argument.starts_with('-')
+        && argument[1..].chars().all(|c| "euxvlB".contains(c))
 }
 
 fn base(path: &str) -> &str {
@@ -63,8 +77,19 @@ mod tests {
     use super::*;
 
     fn check(name: &str, arguments: &[&str], expect: &str) {
-        let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        assert_eq!(Program { name, arguments: &arguments }.called(), expect, "{name} {arguments:?}");
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect();
+        assert_eq!(
+            Program {
+                name,
+                arguments: &arguments
+            }
+            .called(),
+            expect,
+            "{name} {arguments:?}"
+        );
     }
 
     #[test]
@@ -72,7 +97,11 @@ mod tests {
         check("rescue", &["/bin/sh", "/usr/local/bin/rescue"], "rescue");
         check("sh", &["sh", "/opt/rescue.sh", "now"], "rescue.sh");
         check("bash", &["bash", "-eu", "rescue.sh"], "rescue.sh");
-        check("python3.11", &["/usr/bin/python3.11", "/opt/rescue.py"], "rescue.py");
+        check(
+            "python3.11",
+            &["/usr/bin/python3.11", "/opt/rescue.py"],
+            "rescue.py",
+        );
         check(
             "a-very-long-nam",
             &["/bin/sh", "/opt/a-very-long-name-of-a-script", "x"],
@@ -92,9 +121,25 @@ mod tests {
     #[test]
     fn a_program_is_called_by_its_whole_name() {
         check("cm", &["/usr/opensync/bin/cm", "-v"], "cm");
-        check("a-program-of-15", &["./a-program-of-15-and-more"], "a-program-of-15-and-more");
+        check(
+            "a-program-of-15",
+            &["./a-program-of-15-and-more"],
+            "a-program-of-15-and-more",
+        );
         check("renamed", &["/bin/x"], "renamed");
-        assert!(Program { name: "sudo", arguments: &[] }.is_a_changer());
-        assert!(!Program { name: "sudoku", arguments: &[] }.is_a_changer());
+        assert!(
+            Program {
+                name: "sudo",
+                arguments: &[]
+            }
+            .is_a_changer()
+        );
+        assert!(
+            !Program {
+                name: "sudoku",
+                arguments: &[]
+            }
+            .is_a_changer()
+        );
     }
 }

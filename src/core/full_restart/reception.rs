@@ -174,7 +174,9 @@ impl<W> Reception<W> {
     /// Starts without callers and without a restart.
     #[must_use]
     pub fn new(now: Duration) -> Self {
-        Self::in_phase(Phase::Idle { until: now + LINGER })
+        Self::in_phase(Phase::Idle {
+            until: now + LINGER,
+        })
     }
 
     /// Starts during a restart that an earlier process began.
@@ -199,10 +201,18 @@ impl<W> Reception<W> {
     pub fn deadline(&self) -> Option<Duration> {
         let idle = match self.phase {
             Phase::Idle { until } if self.arrived.is_empty() => Some(until.max(self.stays_until)),
-            Phase::Idle { .. } | Phase::Asking | Phase::Begun | Phase::Looking | Phase::Ending => None,
+            Phase::Idle { .. } | Phase::Asking | Phase::Begun | Phase::Looking | Phase::Ending => {
+                None
+            }
         };
-        let impatient = self.waiting.iter().chain(self.next.iter().filter_map(|(waiting, _)| waiting.as_ref()));
-        impatient.filter_map(|waiting| waiting.until).chain(idle).min()
+        let impatient = self
+            .waiting
+            .iter()
+            .chain(self.next.iter().filter_map(|(waiting, _)| waiting.as_ref()));
+        impatient
+            .filter_map(|waiting| waiting.until)
+            .chain(idle)
+            .min()
     }
 
     /// Processes one event.
@@ -210,17 +220,32 @@ impl<W> Reception<W> {
         let mut actions = Vec::new();
         match event {
             Event::Arrived(caller, standing) => {
-                self.arrived.insert(caller, Caller { arrival: self.arrival(standing), standing });
+                self.arrived.insert(
+                    caller,
+                    Caller {
+                        arrival: self.arrival(standing),
+                        standing,
+                    },
+                );
             }
             Event::Asked(caller, when, wish) => actions = self.asked(now, (caller, when), wish),
             Event::Left(caller) => self.left(caller),
             Event::Refused => self.stays_until = now + LINGER_REFUSED,
-            Event::Inhibited(words) => self.over(now, &Answer { errno: errno::CANCELED, words }, &mut actions),
+            Event::Inhibited(words) => self.over(
+                now,
+                &Answer {
+                    errno: errno::CANCELED,
+                    words,
+                },
+                &mut actions,
+            ),
             Event::Begun if self.phase == Phase::Asking => self.begun(Phase::Begun, &mut actions),
             Event::Started if matches!(self.phase, Phase::Asking | Phase::Begun) => {
                 self.begun(Phase::Looking, &mut actions);
             }
-            Event::Failed(answer) if !matches!(self.phase, Phase::Idle { .. }) => self.failed(&answer, &mut actions),
+            Event::Failed(answer) if !matches!(self.phase, Phase::Idle { .. }) => {
+                self.failed(&answer, &mut actions)
+            }
             Event::Begun | Event::Started | Event::Failed(_) => {}
             Event::Over(answer) => self.over(now, &answer, &mut actions),
             Event::Tick => self.tick(now, &mut actions),
@@ -244,22 +269,42 @@ impl<W> Reception<W> {
         }
     }
 
-    fn asked(&mut self, now: Duration, (caller, when): (CallerId, AnswerWhen), wish: W) -> Vec<Action<W>> {
+    fn asked(
+        &mut self,
+        now: Duration,
+        (caller, when): (CallerId, AnswerWhen),
+        wish: W,
+    ) -> Vec<Action<W>> {
         let seen = self.arrived.remove(&caller);
-        let unseen = || Caller { arrival: self.arrival(Standing::Outsider), standing: Standing::Outsider };
+        let unseen = || Caller {
+            arrival: self.arrival(Standing::Outsider),
+            standing: Standing::Outsider,
+        };
         let Caller { arrival, standing } = seen.unwrap_or_else(unseen);
         let begins = match (self.phase, &arrival) {
             (Phase::Idle { .. }, Arrival::Apart | Arrival::During) => true,
-            (_, Arrival::Before(_)) | (Phase::Asking | Phase::Begun | Phase::Looking, Arrival::During) => false,
+            (_, Arrival::Before(_))
+            | (Phase::Asking | Phase::Begun | Phase::Looking, Arrival::During) => false,
             (Phase::Asking | Phase::Begun | Phase::Looking, Arrival::Apart) => true,
             (Phase::Ending, Arrival::Apart | Arrival::During) => true,
         };
         if begins && standing != Standing::Outsider && self.is_enough(now) {
-            let words = format!("{ENOUGH} full restarts within a minute are enough, ask again later");
-            return vec![Action::Answer(caller, Answer { errno: errno::AGAIN, words })];
+            let words =
+                format!("{ENOUGH} full restarts within a minute are enough, ask again later");
+            return vec![Action::Answer(
+                caller,
+                Answer {
+                    errno: errno::AGAIN,
+                    words,
+                },
+            )];
         }
         let until = (when == AnswerWhen::Begun).then_some(now + PATIENCE);
-        let waiting = Waiting { caller, when, until };
+        let waiting = Waiting {
+            caller,
+            when,
+            until,
+        };
         match (self.phase, arrival) {
             (_, Arrival::Before(answer)) => vec![Action::Answer(caller, answer)],
             (Phase::Idle { .. }, Arrival::Apart | Arrival::During) => {
@@ -281,7 +326,8 @@ impl<W> Reception<W> {
                 self.put_off(waiting, wish);
                 Vec::new()
             }
-            (Phase::Looking, Arrival::Apart) | (Phase::Ending, Arrival::Apart | Arrival::During) => {
+            (Phase::Looking, Arrival::Apart)
+            | (Phase::Ending, Arrival::Apart | Arrival::During) => {
                 self.put_off(waiting, wish);
                 vec![Action::Hurry]
             }
@@ -301,7 +347,11 @@ impl<W> Reception<W> {
     /// each new one replaces another whose caller has been answered, if there is one.
     fn put_off(&mut self, waiting: Waiting, wish: W) {
         if self.next.len() >= MOST_WISHES
-            && let Some(answered) = self.next.iter().skip(1).position(|(waiting, _)| waiting.is_none())
+            && let Some(answered) = self
+                .next
+                .iter()
+                .skip(1)
+                .position(|(waiting, _)| waiting.is_none())
         {
             self.next.remove(answered + 1);
         }
@@ -310,7 +360,8 @@ impl<W> Reception<W> {
 
     /// Returns true if the members have had the maximum of restarts.
     fn is_enough(&mut self, now: Duration) -> bool {
-        self.begun.retain(|begun| now.saturating_sub(*begun) < MINUTE);
+        self.begun
+            .retain(|begun| now.saturating_sub(*begun) < MINUTE);
         self.begun.len() >= ENOUGH
     }
 
@@ -318,7 +369,11 @@ impl<W> Reception<W> {
     fn restart(&mut self, now: Duration, wish: W) -> Action<W> {
         self.phase = Phase::Asking;
         self.begun.push_back(now);
-        for caller in self.arrived.values_mut().filter(|caller| matches!(caller.arrival, Arrival::Apart)) {
+        for caller in self
+            .arrived
+            .values_mut()
+            .filter(|caller| matches!(caller.arrival, Arrival::Apart))
+        {
             caller.arrival = Arrival::During;
         }
         Action::Restart(wish)
@@ -327,7 +382,9 @@ impl<W> Reception<W> {
     /// Answers the callers that wait for the beginning only.
     fn begun(&mut self, phase: Phase, actions: &mut Vec<Action<W>>) {
         self.phase = phase;
-        let told = self.waiting.extract_if(.., |waiting| waiting.when == AnswerWhen::Begun);
+        let told = self
+            .waiting
+            .extract_if(.., |waiting| waiting.when == AnswerWhen::Begun);
         actions.extend(told.map(|waiting| Action::Answer(waiting.caller, under_way())));
         if phase == Phase::Looking && !self.next.is_empty() {
             actions.push(Action::Hurry);
@@ -337,8 +394,16 @@ impl<W> Reception<W> {
     /// Answers all callers that take part in the restart; those without a request yet get the
     /// answer later.
     fn answer_all(&mut self, answer: &Answer, actions: &mut Vec<Action<W>>) {
-        actions.extend(self.waiting.drain(..).map(|waiting| Action::Answer(waiting.caller, answer.clone())));
-        for caller in self.arrived.values_mut().filter(|caller| matches!(caller.arrival, Arrival::During)) {
+        actions.extend(
+            self.waiting
+                .drain(..)
+                .map(|waiting| Action::Answer(waiting.caller, answer.clone())),
+        );
+        for caller in self
+            .arrived
+            .values_mut()
+            .filter(|caller| matches!(caller.arrival, Arrival::During))
+        {
             caller.arrival = Arrival::Before(answer.clone());
         }
     }
@@ -351,7 +416,9 @@ impl<W> Reception<W> {
 
     fn over(&mut self, now: Duration, answer: &Answer, actions: &mut Vec<Action<W>>) {
         self.answer_all(answer, actions);
-        self.phase = Phase::Idle { until: now + LINGER };
+        self.phase = Phase::Idle {
+            until: now + LINGER,
+        };
         for (waiting, wish) in std::mem::take(&mut self.next) {
             actions.push(match self.phase {
                 Phase::Idle { .. } => self.restart(now, wish),
@@ -365,10 +432,20 @@ impl<W> Reception<W> {
         let is_late = |waiting: &mut Waiting| waiting.until.is_some_and(|until| until <= now);
         let mut late: Vec<_> = self.waiting.extract_if(.., is_late).collect();
         // The request itself stays: it is for the next restart.
-        late.extend(self.next.iter_mut().filter_map(|(waiting, _)| waiting.take_if(is_late)));
+        late.extend(
+            self.next
+                .iter_mut()
+                .filter_map(|(waiting, _)| waiting.take_if(is_late)),
+        );
         let words = "it is not known yet how the restart goes";
-        let answer = Answer { errno: errno::INPROGRESS, words: words.to_owned() };
-        actions.extend(late.into_iter().map(|waiting| Action::Answer(waiting.caller, answer.clone())));
+        let answer = Answer {
+            errno: errno::INPROGRESS,
+            words: words.to_owned(),
+        };
+        actions.extend(
+            late.into_iter()
+                .map(|waiting| Action::Answer(waiting.caller, answer.clone())),
+        );
         let stays = self.stays_until > now || !self.arrived.is_empty();
         if matches!(self.phase, Phase::Idle { until } if until <= now && !stays) {
             actions.push(Action::Leave);
@@ -377,7 +454,10 @@ impl<W> Reception<W> {
 }
 
 fn under_way() -> Answer {
-    Answer { errno: 0, words: "the restart is under way".to_owned() }
+    Answer {
+        errno: 0,
+        words: "the restart is under way".to_owned(),
+    }
 }
 
 #[cfg(test)]

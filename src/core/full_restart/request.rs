@@ -80,14 +80,21 @@ impl Request {
     pub fn to_text(&self) -> String {
         let mut text = format!("{PROTOCOL}\ncaller={}\n", printable(&self.caller, CALLER));
         if let Some(cause) = &self.cause {
-            writeln!(text, "cause={} {}", cause.unit, cause.invocation).expect("writing to a string never fails");
+            writeln!(text, "cause={} {}", cause.unit, cause.invocation)
+                .expect("writing to a string never fails");
         }
         if self.answer == AnswerWhen::Over {
             text.push_str("answer=over\n");
         }
         text.push('\n');
         // The receiver would reject a longer backtrace entirely.
-        text.push_str(&self.backtrace.as_deref().and_then(frames).unwrap_or_default());
+        text.push_str(
+            &self
+                .backtrace
+                .as_deref()
+                .and_then(frames)
+                .unwrap_or_default(),
+        );
         text
     }
 
@@ -100,13 +107,19 @@ impl Request {
             return Err(BadRequest::TooLong);
         }
         let text = String::from_utf8_lossy(bytes);
-        let (head, backtrace) = text.split_once("\n\n").unwrap_or((text.trim_end_matches('\n'), ""));
+        let (head, backtrace) = text
+            .split_once("\n\n")
+            .unwrap_or((text.trim_end_matches('\n'), ""));
         let mut lines = head.lines().enumerate();
         if lines.next().is_none_or(|(_, line)| line != PROTOCOL) {
             return Err(BadRequest::Protocol);
         }
-        let mut request =
-            Self { caller: String::new(), cause: None, answer: AnswerWhen::Begun, backtrace: frames(backtrace) };
+        let mut request = Self {
+            caller: String::new(),
+            cause: None,
+            answer: AnswerWhen::Begun,
+            backtrace: frames(backtrace),
+        };
         for (number, line) in lines {
             let wrong = BadRequest::Line(number + 1);
             match line.split_once('=').ok_or(wrong.clone())? {
@@ -116,20 +129,31 @@ impl Request {
                 _ => return Err(wrong),
             }
         }
-        if request.caller.is_empty() { Err(BadRequest::Nobody) } else { Ok(request) }
+        if request.caller.is_empty() {
+            Err(BadRequest::Nobody)
+        } else {
+            Ok(request)
+        }
     }
 }
 
 impl Cause {
     fn parse(text: &str) -> Option<Self> {
         let (unit, invocation) = text.split_once(' ')?;
-        Some(Self { unit: printable(unit, CALLER), invocation: InvocationId::parse(invocation)? })
+        Some(Self {
+            unit: printable(unit, CALLER),
+            invocation: InvocationId::parse(invocation)?,
+        })
     }
 }
 
 /// Formats the lines of a backtrace as in a report: each but the first one is indented by a space.
 fn frames(text: &str) -> Option<String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(FRAMES);
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .take(FRAMES);
     let lines: Vec<_> = lines.map(|line| cut(line, LINE)).collect();
     (!lines.is_empty()).then(|| lines.join("\n ") + "\n")
 }
@@ -174,7 +198,10 @@ impl Answer {
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let (errno, words) = line.strip_suffix('\n')?.split_once(' ')?;
-        Some(Self { errno: errno.parse().ok()?, words: words.to_owned() })
+        Some(Self {
+            errno: errno.parse().ok()?,
+            words: words.to_owned(),
+        })
     }
 }
 
@@ -196,7 +223,12 @@ mod tests {
 
     #[test]
     fn a_request_is_read_back() {
-        let plain = Request { cause: None, answer: AnswerWhen::Begun, backtrace: None, ..request() };
+        let plain = Request {
+            cause: None,
+            answer: AnswerWhen::Begun,
+            backtrace: None,
+            ..request()
+        };
         for request in [request(), plain] {
             assert_eq!(Request::parse(request.to_text().as_bytes()), Ok(request));
         }
@@ -205,9 +237,15 @@ mod tests {
     #[test]
     fn a_long_backtrace_is_cut_before_it_is_sent() {
         let line = format!("#0  0x0001 in {}\n", "deep".repeat(100));
-        let long = Request { backtrace: Some(line.repeat(900)), ..request() };
+        let long = Request {
+            backtrace: Some(line.repeat(900)),
+            ..request()
+        };
         let parsed = Request::parse(long.to_text().as_bytes()).expect("it fits");
-        assert_eq!(parsed.backtrace.map(|text| text.lines().count()), Some(FRAMES));
+        assert_eq!(
+            parsed.backtrace.map(|text| text.lines().count()),
+            Some(FRAMES)
+        );
     }
 
     #[test]
@@ -218,8 +256,14 @@ mod tests {
             ("GET / HTTP/1.0\n\n", BadRequest::Protocol),
             ("unitward-restart-stack 1\n", BadRequest::Nobody),
             ("unitward-restart-stack 1\ncaller= \n\n", BadRequest::Nobody),
-            ("unitward-restart-stack 1\ncaller=x\nwhat\n\n", BadRequest::Line(3)),
-            ("unitward-restart-stack 1\ncaller=x\ncause=y.service 12\n\n", BadRequest::Line(3)),
+            (
+                "unitward-restart-stack 1\ncaller=x\nwhat\n\n",
+                BadRequest::Line(3),
+            ),
+            (
+                "unitward-restart-stack 1\ncaller=x\ncause=y.service 12\n\n",
+                BadRequest::Line(3),
+            ),
             (&long, BadRequest::TooLong),
         ] {
             assert_eq!(Request::parse(text.as_bytes()), Err(why), "{text:.60}");
@@ -231,16 +275,34 @@ mod tests {
         let text = "unitward-restart-stack 1\ncaller=a\tb\u{1b}[2J\n\n0 > 0x1: f\u{7} 0 /x\r\n\n\n  1 > 0x2: g 0 /y";
         let request = Request::parse(text.as_bytes()).expect("it is one");
         assert_eq!(request.caller, "a?b?[2J");
-        assert_eq!(request.backtrace.as_deref(), Some("0 > 0x1: f? 0 /x\n 1 > 0x2: g 0 /y\n"));
-        let deep = format!("unitward-restart-stack 1\ncaller=x\n\n{}", "1 > 0x2: g 0 /y\n".repeat(500));
+        assert_eq!(
+            request.backtrace.as_deref(),
+            Some("0 > 0x1: f? 0 /x\n 1 > 0x2: g 0 /y\n")
+        );
+        let deep = format!(
+            "unitward-restart-stack 1\ncaller=x\n\n{}",
+            "1 > 0x2: g 0 /y\n".repeat(500)
+        );
         let deep = Request::parse(deep.as_bytes()).expect("it is one");
-        assert_eq!(deep.backtrace.map(|text| text.lines().count()), Some(FRAMES));
+        assert_eq!(
+            deep.backtrace.map(|text| text.lines().count()),
+            Some(FRAMES)
+        );
     }
 
     #[test]
     fn an_answer_is_read_back() {
-        let answer = Answer { errno: 13, words: "only root\nor a member".into() };
-        assert_eq!(Answer::parse(&answer.to_line()), Some(Answer { errno: 13, words: "only root?or a member".into() }));
+        let answer = Answer {
+            errno: 13,
+            words: "only root\nor a member".into(),
+        };
+        assert_eq!(
+            Answer::parse(&answer.to_line()),
+            Some(Answer {
+                errno: 13,
+                words: "only root?or a member".into()
+            })
+        );
         for cut in ["", "0", "0 ", "13 only", "x y\n"] {
             assert_eq!(Answer::parse(cut), None, "{cut:?}");
         }

@@ -69,7 +69,12 @@ impl Watch {
     /// Begins to watch these units, until `deadline` at most.
     #[must_use]
     pub fn new(units: Vec<Before>, now: Duration, deadline: Duration) -> Self {
-        let watched = |before| Watched { before, runs: BTreeSet::new(), state: None, since: now };
+        let watched = |before| Watched {
+            before,
+            runs: BTreeSet::new(),
+            state: None,
+            since: now,
+        };
         Self {
             units: units.into_iter().map(watched).collect(),
             looks: Vec::new(),
@@ -89,7 +94,12 @@ impl Watch {
         let is_settled = |fate: &Fate| matches!(fate, Fate::Back | Fate::Missing(_));
         let on_their_way = fates.iter().any(|fate| matches!(fate, Fate::OnItsWay(_)));
         let dying = fates.iter().any(|fate| matches!(fate, Fate::Dying(_)));
-        let calm = self.units.iter().map(|unit| unit.since + CALM).max().unwrap_or(now);
+        let calm = self
+            .units
+            .iter()
+            .map(|unit| unit.since + CALM)
+            .max()
+            .unwrap_or(now);
         let settled = fates.iter().all(is_settled) && calm <= now;
         if settled || now >= self.deadline || (dying && !on_their_way && now >= self.dying_until) {
             return Next::Known(self.conclude(&fates));
@@ -97,13 +107,20 @@ impl Watch {
         let pause = self.pause.min(self.deadline - now);
         self.pause = (self.pause * 2).min(PAUSES.1);
         // If all are as they should be, only their calm is awaited.
-        Next::Look(if on_their_way || dying { pause } else { pause.min(calm.saturating_sub(now)).max(PAUSES.0) })
+        Next::Look(if on_their_way || dying {
+            pause
+        } else {
+            pause.min(calm.saturating_sub(now)).max(PAUSES.0)
+        })
     }
 
     /// Concludes from the state at `now`. Units on their way are no problem.
     #[must_use]
     pub fn hurried(&self, now: Duration) -> Conclusion {
-        Conclusion { late: Vec::new(), ..self.conclude(&self.fates(now)) }
+        Conclusion {
+            late: Vec::new(),
+            ..self.conclude(&self.fates(now))
+        }
     }
 
     /// Returns the last look at each unit.
@@ -115,12 +132,19 @@ impl Watch {
     fn conclude(&self, fates: &[Fate]) -> Conclusion {
         let mut conclusion = Conclusion::default();
         let mut whole = None;
-        for ((unit, Look { unit: name, .. }), fate) in self.units.iter().zip(&self.looks).zip(fates) {
+        for ((unit, Look { unit: name, .. }), fate) in self.units.iter().zip(&self.looks).zip(fates)
+        {
             match (fate, &unit.before) {
                 (Fate::Back, _) => {}
-                (Fate::Missing(words) | Fate::Dying(words), _) => conclusion.troubles.push(format!("{name} {words}")),
-                (Fate::OnItsWay(words), Before::Member(_)) => conclusion.late.push(format!("{name} {words}")),
-                (Fate::OnItsWay(words), Before::Whole(_)) => whole = Some(format!("{name} {words}")),
+                (Fate::Missing(words) | Fate::Dying(words), _) => {
+                    conclusion.troubles.push(format!("{name} {words}"))
+                }
+                (Fate::OnItsWay(words), Before::Member(_)) => {
+                    conclusion.late.push(format!("{name} {words}"))
+                }
+                (Fate::OnItsWay(words), Before::Whole(_)) => {
+                    whole = Some(format!("{name} {words}"))
+                }
             }
         }
         // It waits for its members; only if none of them is late it is late itself.
@@ -131,7 +155,11 @@ impl Watch {
     }
 
     fn fates(&self, now: Duration) -> Vec<Fate> {
-        self.units.iter().zip(&self.looks).map(|(unit, look)| unit.fate(look, now)).collect()
+        self.units
+            .iter()
+            .zip(&self.looks)
+            .map(|(unit, look)| unit.fate(look, now))
+            .collect()
     }
 }
 
@@ -145,7 +173,8 @@ impl Watched {
         let before = match &self.before {
             Before::Member(run) | Before::Whole(run) => run.as_ref(),
         };
-        self.runs.extend(look.run.clone().filter(|run| before != Some(run)));
+        self.runs
+            .extend(look.run.clone().filter(|run| before != Some(run)));
     }
 
     /// Returns the fate that a look shows; a unit that is up again after a further death counts as
@@ -189,12 +218,20 @@ mod tests {
 
     fn failed(run: &str) -> Look {
         let result = ServiceResult::ExitCode;
-        Look { result, process: Some(ProcessEnd::Exited(1)), ..look(Stage::Ended, run) }
+        Look {
+            result,
+            process: Some(ProcessEnd::Exited(1)),
+            ..look(Stage::Ended, run)
+        }
     }
 
     /// Passes a unit through these states, each until the time given with it; the last one lasts.
     fn check(states: &[(u64, Look)]) -> (u64, Conclusion) {
-        let mut watch = Watch::new(vec![Before::Member(Some("old".into()))], Duration::ZERO, DEADLINE);
+        let mut watch = Watch::new(
+            vec![Before::Member(Some("old".into()))],
+            Duration::ZERO,
+            DEADLINE,
+        );
         let mut now = Duration::ZERO;
         loop {
             let (_, state) = states
@@ -202,7 +239,9 @@ mod tests {
                 .find(|(until, _)| now < Duration::from_millis(*until))
                 .unwrap_or_else(|| states.last().expect("there is one"));
             match watch.take(now, vec![state.clone()]) {
-                Next::Known(conclusion) => return (u64::try_from(now.as_millis()).unwrap(), conclusion),
+                Next::Known(conclusion) => {
+                    return (u64::try_from(now.as_millis()).unwrap(), conclusion);
+                }
                 Next::Look(pause) => {
                     assert!(!pause.is_zero() || now == DEADLINE, "it never spins");
                     now += pause;
@@ -212,7 +251,10 @@ mod tests {
     }
 
     fn trouble(words: &str) -> Conclusion {
-        Conclusion { troubles: vec![words.to_owned()], late: Vec::new() }
+        Conclusion {
+            troubles: vec![words.to_owned()],
+            late: Vec::new(),
+        }
     }
 
     #[test]
@@ -224,7 +266,10 @@ mod tests {
 
     #[test]
     fn who_is_slow_is_waited_for() {
-        let (took, conclusion) = check(&[(40_000, look(Stage::Starting, "new")), (0, look(Stage::Running, "new"))]);
+        let (took, conclusion) = check(&[
+            (40_000, look(Stage::Starting, "new")),
+            (0, look(Stage::Running, "new")),
+        ]);
         assert!((41_000..44_000).contains(&took), "{took}");
         assert_eq!(conclusion, Conclusion::default());
     }
@@ -240,7 +285,13 @@ mod tests {
     fn who_comes_back_at_the_second_attempt_is_back() {
         let (_, conclusion) = check(&[
             (200, look(Stage::Running, "new")),
-            (400, Look { stage: Stage::Restarting, ..failed("new") }),
+            (
+                400,
+                Look {
+                    stage: Stage::Restarting,
+                    ..failed("new")
+                },
+            ),
             (0, look(Stage::Running, "newer")),
         ]);
         assert_eq!(conclusion, Conclusion::default());
@@ -250,15 +301,33 @@ mod tests {
     fn who_keeps_dying_is_not_watched_for_ever() {
         let lives = |number: u64| {
             let (up, run) = (number * 600, format!("run {number}"));
-            [(up + 300, look(Stage::Running, &run)), (up + 600, Look { stage: Stage::Restarting, ..failed(&run) })]
+            [
+                (up + 300, look(Stage::Running, &run)),
+                (
+                    up + 600,
+                    Look {
+                        stage: Stage::Restarting,
+                        ..failed(&run)
+                    },
+                ),
+            ]
         };
         let states: Vec<_> = (0..600).flat_map(lives).collect();
         let (took, conclusion) = check(&states);
         assert!((10_000..13_000).contains(&took), "{took}");
         assert_eq!(conclusion.troubles.len(), 1);
-        assert!(conclusion.troubles[0].starts_with("cm.service keeps dying"), "{conclusion:?}");
-        let starts: Vec<_> = (0..600).map(|n: u64| (n * 600, look(Stage::Starting, &format!("run {n}")))).collect();
-        assert_eq!(check(&starts).1, trouble("cm.service keeps dying"), "it never gets up");
+        assert!(
+            conclusion.troubles[0].starts_with("cm.service keeps dying"),
+            "{conclusion:?}"
+        );
+        let starts: Vec<_> = (0..600)
+            .map(|n: u64| (n * 600, look(Stage::Starting, &format!("run {n}"))))
+            .collect();
+        assert_eq!(
+            check(&starts).1,
+            trouble("cm.service keeps dying"),
+            "it never gets up"
+        );
     }
 
     #[test]
@@ -266,24 +335,55 @@ mod tests {
         let (took, conclusion) = check(&[(0, look(Stage::Stopping, "old"))]);
         assert_eq!(took, 300_000);
         let late = vec!["cm.service is still stopping".to_owned()];
-        assert_eq!(conclusion, Conclusion { troubles: Vec::new(), late });
-        let waiting = || Look { unit: "x.target".into(), job: Job::Pending, ..look(Stage::Running, "old") };
+        assert_eq!(
+            conclusion,
+            Conclusion {
+                troubles: Vec::new(),
+                late
+            }
+        );
+        let waiting = || Look {
+            unit: "x.target".into(),
+            job: Job::Pending,
+            ..look(Stage::Running, "old")
+        };
         let late = |member: Look| {
-            let mut watch = Watch::new(vec![Before::Whole(None), Before::Member(None)], Duration::ZERO, Duration::ZERO);
+            let mut watch = Watch::new(
+                vec![Before::Whole(None), Before::Member(None)],
+                Duration::ZERO,
+                Duration::ZERO,
+            );
             match watch.take(Duration::ZERO, vec![waiting(), member]) {
                 Next::Known(conclusion) => conclusion.late,
                 Next::Look(_) => Vec::new(),
             }
         };
-        assert_eq!(late(look(Stage::Stopping, "old")), ["cm.service is still stopping"], "for which the whole waits");
-        assert_eq!(late(look(Stage::Running, "new")), ["x.target still waits to be restarted"]);
+        assert_eq!(
+            late(look(Stage::Stopping, "old")),
+            ["cm.service is still stopping"],
+            "for which the whole waits"
+        );
+        assert_eq!(
+            late(look(Stage::Running, "new")),
+            ["x.target still waits to be restarted"]
+        );
     }
 
     #[test]
     fn in_a_hurry_only_what_is_certain_counts() {
-        let mut watch = Watch::new(vec![Before::Member(None), Before::Whole(None)], Duration::ZERO, DEADLINE);
-        let _ = watch.take(Duration::ZERO, vec![look(Stage::Starting, "new"), failed("new")]);
-        assert_eq!(watch.hurried(Duration::ZERO), trouble("cm.service did not come back (EXIT 1)"));
+        let mut watch = Watch::new(
+            vec![Before::Member(None), Before::Whole(None)],
+            Duration::ZERO,
+            DEADLINE,
+        );
+        let _ = watch.take(
+            Duration::ZERO,
+            vec![look(Stage::Starting, "new"), failed("new")],
+        );
+        assert_eq!(
+            watch.hurried(Duration::ZERO),
+            trouble("cm.service did not come back (EXIT 1)")
+        );
         assert_eq!(watch.looks().len(), 2);
     }
 }

@@ -55,16 +55,29 @@ fn main_process(found: &Found) -> Option<String> {
 fn triggered(found: &Found) -> Option<String> {
     let triggers = &found.triggers;
     let is_one = triggers.len() == 1;
-    let is_socket = !triggers.is_empty() && triggers.iter().all(|trigger| trigger.ends_with(".socket"));
-    let waits = if is_socket { " Connections wait while it is restarted." } else { "" };
+    let is_socket =
+        !triggers.is_empty() && triggers.iter().all(|trigger| trigger.ends_with(".socket"));
+    let waits = if is_socket {
+        " Connections wait while it is restarted."
+    } else {
+        ""
+    };
     let them = if is_one { "it" } else { "them" };
-    (!triggers.is_empty())
-        .then(|| format!("Started by {}.{waits} Excluding the ward stops {them} too.", listed(triggers)))
+    (!triggers.is_empty()).then(|| {
+        format!(
+            "Started by {}.{waits} Excluding the ward stops {them} too.",
+            listed(triggers)
+        )
+    })
 }
 
 fn bound(found: &Found) -> Option<String> {
     let bound = &found.bound;
-    let (is, one) = if bound.len() == 1 { ("is", "it") } else { ("are", "each of them") };
+    let (is, one) = if bound.len() == 1 {
+        ("is", "it")
+    } else {
+        ("are", "each of them")
+    };
     (!bound.is_empty()).then(|| {
         format!(
             "{} {is} bound to it (BindsTo=): each death stops {one}, and only a step starts {one} again. \"unitward check\" \
@@ -77,7 +90,12 @@ fn bound(found: &Found) -> Option<String> {
 fn restarted_with(found: &Found) -> Option<String> {
     let units = &found.restarted_with;
     let are = if units.len() == 1 { "is" } else { "are" };
-    (!units.is_empty()).then(|| format!("{} {are} restarted with it (Requires=, Requisite=, PartOf=).", listed(units)))
+    (!units.is_empty()).then(|| {
+        format!(
+            "{} {are} restarted with it (Requires=, Requisite=, PartOf=).",
+            listed(units)
+        )
+    })
 }
 
 fn user(found: &Found) -> Option<String> {

@@ -18,8 +18,18 @@ pub(super) fn section(found: &Found) -> (Option<Section>, Vec<String>) {
     let own = &found.start_limit;
     let default = &found.default_start_limit;
     let is_default = (own.burst, own.interval) == (default.burst, default.interval);
-    let (mut why, mut lines) = if is_default { slow(found).into_iter().unzip() } else { taken_over(found) };
-    let mut lost: Vec<_> = if is_default && lines.is_empty() { now_limited(found) } else { None }.into_iter().collect();
+    let (mut why, mut lines) = if is_default {
+        slow(found).into_iter().unzip()
+    } else {
+        taken_over(found)
+    };
+    let mut lost: Vec<_> = if is_default && lines.is_empty() {
+        now_limited(found)
+    } else {
+        None
+    }
+    .into_iter()
+    .collect();
     let action = own.action.as_str();
     if action.starts_with("reboot") {
         why.push(format!(
@@ -32,12 +42,21 @@ pub(super) fn section(found: &Found) -> (Option<Section>, Vec<String>) {
              instead."
         ));
     }
-    ((!lines.is_empty()).then_some(Section { heading: "Recovery", why, lines }), lost)
+    (
+        (!lines.is_empty()).then_some(Section {
+            heading: "Recovery",
+            why,
+            lines,
+        }),
+        lost,
+    )
 }
 
 /// Converts the unit's own limit into a death limit: reasons and lines.
 fn taken_over(found: &Found) -> (Vec<String>, Vec<String>) {
-    let StartLimit { burst, interval, .. } = &found.start_limit;
+    let StartLimit {
+        burst, interval, ..
+    } = &found.start_limit;
     if interval.is_zero() || *burst == 0 {
         let why = "The unit has no start limit (StartLimitIntervalSec=0): it is restarted without end, as before. A DeathLimit= \
                    above 0 would end that.";
@@ -48,9 +67,16 @@ fn taken_over(found: &Found) -> (Vec<String>, Vec<String>) {
     let mut why = vec![format!(
         "From StartLimitBurst={burst} and StartLimitIntervalSec={}, which the death limit replaces: systemd counts the first \
          start too, a ward only deaths.",
-        if *interval > DAY { "infinity".to_owned() } else { render(*interval) }
+        if *interval > DAY {
+            "infinity".to_owned()
+        } else {
+            render(*interval)
+        }
     )];
-    let mut lines = vec![format!("DeathLimit={deaths}"), format!("DeathLimitIntervalSec={}", render(within))];
+    let mut lines = vec![
+        format!("DeathLimit={deaths}"),
+        format!("DeathLimitIntervalSec={}", render(within)),
+    ];
     let own_waits = found.restart_delay.saturating_mul(deaths);
     if own_waits >= within {
         why.push(format!(
@@ -69,7 +95,11 @@ fn taken_over(found: &Found) -> (Vec<String>, Vec<String>) {
 
 /// Widens the ward's default limit if the unit's wait keeps it from ever being reached.
 fn slow(found: &Found) -> Option<(String, String)> {
-    let Recovery { death_limit, death_limit_interval, .. } = Recovery::default();
+    let Recovery {
+        death_limit,
+        death_limit_interval,
+        ..
+    } = Recovery::default();
     let delay = found.restart_delay;
     let waits = delay.saturating_mul(death_limit);
     (waits.saturating_add(back_off(death_limit)) >= death_limit_interval).then(|| {
@@ -86,13 +116,18 @@ fn slow(found: &Found) -> Option<(String, String)> {
 
 /// That the limit is new where the host has none, or where the unit's wait has kept systemd's from being reached.
 fn now_limited(found: &Found) -> Option<String> {
-    let StartLimit { burst, interval, .. } = &found.start_limit;
+    let StartLimit {
+        burst, interval, ..
+    } = &found.start_limit;
     let why = if interval.is_zero() {
         "Start limits are off on this host (DefaultStartLimitIntervalSec=0)".to_owned()
     } else if *burst == 0 {
         "Start limits are off on this host (DefaultStartLimitBurst=0)".to_owned()
     } else if found.restart_delay.saturating_mul(*burst) >= *interval {
-        format!("RestartSec={} kept it below systemd's start limit", render(found.restart_delay))
+        format!(
+            "RestartSec={} kept it below systemd's start limit",
+            render(found.restart_delay)
+        )
     } else {
         return None;
     };
@@ -107,8 +142,12 @@ fn now_limited(found: &Found) -> Option<String> {
 
 /// Returns the total back-off of a ward for so many restarts in a row.
 fn back_off(restarts: u32) -> Duration {
-    let Recovery { delay, max_delay, .. } = Recovery::default();
+    let Recovery {
+        delay, max_delay, ..
+    } = Recovery::default();
     let backoff = Backoff { delay, max_delay };
     // After a thousand restarts any interval is over.
-    (1..=restarts.min(1_000)).map(|restart| backoff.wait(restart)).sum()
+    (1..=restarts.min(1_000))
+        .map(|restart| backoff.wait(restart))
+        .sum()
 }

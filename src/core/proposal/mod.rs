@@ -100,13 +100,22 @@ pub fn propose(found: &Found) -> Proposal {
         comment(&mut text, finding);
     }
     text.push_str(&format!("\n[Ward]\nUnit={unit}\n"));
-    for Section { heading, why, lines } in [service, recovery].into_iter().flatten() {
+    for Section {
+        heading,
+        why,
+        lines,
+    } in [service, recovery].into_iter().flatten()
+    {
         text.push('\n');
         why.iter().for_each(|why| comment(&mut text, why));
         text.push_str(&format!("[{heading}]\n"));
-        lines.iter().for_each(|line| text.extend([line.as_str(), "\n"]));
+        lines
+            .iter()
+            .for_each(|line| text.extend([line.as_str(), "\n"]));
     }
-    findings.iter_mut().for_each(|finding| *finding = visible(finding));
+    findings
+        .iter_mut()
+        .for_each(|finding| *finding = visible(finding));
     Proposal { text, findings }
 }
 

@@ -9,8 +9,18 @@ pub(super) fn section(found: &Found) -> (Option<Section>, Option<String>) {
         return (None, kept(&found.restart));
     }
     let (value, why) = chosen(found);
-    let why = format!("{} has Restart=no, so nothing restarts it. {why}", found.unit);
-    (Some(Section { heading: "Service", why: vec![why], lines: vec![format!("Restart={value}")] }), None)
+    let why = format!(
+        "{} has Restart=no, so nothing restarts it. {why}",
+        found.unit
+    );
+    (
+        Some(Section {
+            heading: "Service",
+            why: vec![why],
+            lines: vec![format!("Restart={value}")],
+        }),
+        None,
+    )
 }
 
 /// Chooses the value and its reason. For a daemon that must always be up every end is a failure,
@@ -22,12 +32,14 @@ fn chosen(found: &Found) -> (&'static str, &'static str) {
             "on-failure",
             "on-failure: systemd refuses \"always\" for Type=oneshot, which is done when it has succeeded.",
         ),
-        _ if !found.triggers.is_empty() => {
-            ("on-failure", "on-failure, not always: it is started on demand, and may end when there is nothing to do.")
-        }
-        "dbus" => {
-            ("on-failure", "on-failure, not always: a service of the bus is started on demand, and may end when idle.")
-        }
+        _ if !found.triggers.is_empty() => (
+            "on-failure",
+            "on-failure, not always: it is started on demand, and may end when there is nothing to do.",
+        ),
+        "dbus" => (
+            "on-failure",
+            "on-failure, not always: a service of the bus is started on demand, and may end when idle.",
+        ),
         "forking" | "notify" | "notify-reload" => (
             "always",
             "always, not on-failure: such a daemon is not meant to end by itself, and SIGTERM from a stray kill counts as a \
@@ -50,5 +62,7 @@ fn kept(restart: &str) -> Option<String> {
         "on-watchdog" => "only the watchdog restarts it",
         _ => return None,
     };
-    Some(format!("Restart={restart} stays as it is: {left_down}. Restart= in [Service] of the ward would change that."))
+    Some(format!(
+        "Restart={restart} stays as it is: {left_down}. Restart= in [Service] of the ward would change that."
+    ))
 }

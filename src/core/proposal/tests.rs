@@ -5,7 +5,11 @@ use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, read_ward};
 use std::path::Path;
 
 fn limit(burst: u32, interval: u64, action: &str) -> StartLimit {
-    StartLimit { burst, interval: Duration::from_secs(interval), action: action.to_owned() }
+    StartLimit {
+        burst,
+        interval: Duration::from_secs(interval),
+        action: action.to_owned(),
+    }
 }
 
 /// Returns a unit with the usual settings of Debian.
@@ -34,17 +38,37 @@ fn lines(found: &Found) -> Vec<String> {
     let name = found.unit.stem().to_owned();
     let path = format!("/etc/unitward/{name}.ward");
     let file = SourceFile::decode(Path::new(&path).into(), text.clone().into_bytes());
-    let read = read_ward(&SourceFiles { name, files: vec![file] }, &Stacks::default()).unwrap();
+    let read = read_ward(
+        &SourceFiles {
+            name,
+            files: vec![file],
+        },
+        &Stacks::default(),
+    )
+    .unwrap();
     let (ward, problems) = Assembly::default().admit(read);
-    assert!(ward.unwrap().unit() == found.unit && problems.is_empty(), "{text} {problems:?}");
-    assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
-    text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_owned).collect()
+    assert!(
+        ward.unwrap().unit() == found.unit && problems.is_empty(),
+        "{text} {problems:?}"
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= WIDTH),
+        "{text}"
+    );
+    text.lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[track_caller]
 fn check(found: &Found, added: &[&str]) {
     let unit = format!("Unit={}", found.unit);
-    assert_eq!(lines(found), [&["[Ward]", unit.as_str()], added].concat(), "{found:?}");
+    assert_eq!(
+        lines(found),
+        [&["[Ward]", unit.as_str()], added].concat(),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -62,30 +86,61 @@ fn only_a_unit_that_nothing_restarts_gets_a_restart_and_never_one_that_systemd_r
         check(&plain(kind), &["[Service]", &format!("Restart={value}")]);
     }
     for own in ["on-failure", "always", "on-abort"] {
-        check(&Found { restart: own.to_owned(), ..plain("notify") }, &[]);
+        check(
+            &Found {
+                restart: own.to_owned(),
+                ..plain("notify")
+            },
+            &[],
+        );
     }
-    let on_demand = Found { triggers: vec!["web.socket".to_owned()], ..plain("notify") };
+    let on_demand = Found {
+        triggers: vec!["web.socket".to_owned()],
+        ..plain("notify")
+    };
     check(&on_demand, &["[Service]", "Restart=on-failure"]);
 }
 
 #[test]
 fn a_start_limit_of_the_units_own_becomes_a_death_limit() {
-    let restarted = |start_limit: StartLimit| Found { restart: "always".to_owned(), start_limit, ..plain("simple") };
-    let within = |deaths: u32, time: &str| {
-        ["[Recovery]".to_owned(), format!("DeathLimit={deaths}"), format!("DeathLimitIntervalSec={time}")]
+    let restarted = |start_limit: StartLimit| Found {
+        restart: "always".to_owned(),
+        start_limit,
+        ..plain("simple")
     };
-    let check = |found: Found, added: &[String]| check(&found, &added.iter().map(String::as_str).collect::<Vec<_>>());
+    let within = |deaths: u32, time: &str| {
+        [
+            "[Recovery]".to_owned(),
+            format!("DeathLimit={deaths}"),
+            format!("DeathLimitIntervalSec={time}"),
+        ]
+    };
+    let check = |found: Found, added: &[String]| {
+        check(
+            &found,
+            &added.iter().map(String::as_str).collect::<Vec<_>>(),
+        )
+    };
     check(restarted(limit(0, 10, "")), &within(0, "")[..2]);
     check(restarted(limit(5, 0, "")), &within(0, "")[..2]);
     check(restarted(limit(3, 300, "")), &within(2, "5min"));
     check(restarted(limit(1, 300, "")), &within(1, "5min"));
-    check(restarted(StartLimit { interval: Duration::MAX, ..limit(3, 0, "") }), &within(2, "24h"));
+    check(
+        restarted(StartLimit {
+            interval: Duration::MAX,
+            ..limit(3, 0, "")
+        }),
+        &within(2, "24h"),
+    );
     // Ten deaths in thirty seconds need waits that do not double.
     let quick = [&within(9, "30s")[..], &["MaxDelaySec=0".to_owned()]].concat();
     check(restarted(limit(10, 30, "")), &quick);
     let reboots = [&within(2, "1min")[..], &["OnLimit=reboot".to_owned()]].concat();
     check(restarted(limit(3, 60, "reboot-force")), &reboots);
-    check(restarted(limit(5, 10, "reboot")), &["[Recovery]".to_owned(), "OnLimit=reboot".to_owned()]);
+    check(
+        restarted(limit(5, 10, "reboot")),
+        &["[Recovery]".to_owned(), "OnLimit=reboot".to_owned()],
+    );
 }
 
 #[test]
@@ -96,8 +151,17 @@ fn a_long_wait_of_the_units_own_makes_room_for_the_limit() {
         ..plain("simple")
     };
     check(&waits(5), &[]);
-    let told = |seconds: u64| propose(&waits(seconds)).findings.join(" ").contains("restarted without end");
-    assert_eq!([1, 5, 30].map(told), [false, true, false], "a limit that is new is told");
+    let told = |seconds: u64| {
+        propose(&waits(seconds))
+            .findings
+            .join(" ")
+            .contains("restarted without end")
+    };
+    assert_eq!(
+        [1, 5, 30].map(told),
+        [false, true, false],
+        "a limit that is new is told"
+    );
     check(&waits(30), &["[Recovery]", "DeathLimitIntervalSec=5min"]);
 }
 
@@ -117,7 +181,11 @@ fn a_host_without_start_limits_is_told_that_the_ward_has_one() {
          more than 5 deaths within a minute end it; DeathLimit=0 in [Recovery] leaves it as it was."
     );
     assert!(told(on_host("always", (0, 10))).contains("DefaultStartLimitBurst=0"));
-    assert_eq!(told(on_host("no", (5, 0))), "", "nothing restarted it before");
+    assert_eq!(
+        told(on_host("no", (5, 0))),
+        "",
+        "nothing restarted it before"
+    );
     check(&on_host("always", (5, 0)), &[]);
 }
 
@@ -166,14 +234,36 @@ Restart=on-failure
 
 #[test]
 fn foreign_text_adds_no_line() {
-    let found = Found { pid_file: "/run/a\n[Service]\nRestart=always".to_owned(), ..plain("forking") };
+    let found = Found {
+        pid_file: "/run/a\n[Service]\nRestart=always".to_owned(),
+        ..plain("forking")
+    };
     check(&found, &["[Service]", "Restart=always"]);
 }
 
 #[test]
 fn a_service_without_a_main_process_is_told_to_be_one() {
     let told = |found: Found| propose(&found).findings.join(" ");
-    assert!(told(Found { main: Main::Unknown, ..plain("forking") }).contains("nobody sees it die"));
-    assert!(told(Found { remains: true, main: Main::Unknown, ..plain("oneshot") }).contains("only a start that fails"));
-    assert_eq!(told(Found { main: Main::Process(7), ..plain("notify") }), "");
+    assert!(
+        told(Found {
+            main: Main::Unknown,
+            ..plain("forking")
+        })
+        .contains("nobody sees it die")
+    );
+    assert!(
+        told(Found {
+            remains: true,
+            main: Main::Unknown,
+            ..plain("oneshot")
+        })
+        .contains("only a start that fails")
+    );
+    assert_eq!(
+        told(Found {
+            main: Main::Process(7),
+            ..plain("notify")
+        }),
+        ""
+    );
 }

@@ -151,14 +151,24 @@ pub struct Account {
 #[must_use]
 pub fn account(ward: &str, died: Died, attempts: &[Attempt], ended: Ended) -> Account {
     let last = attempts.last();
-    let up = last.and_then(|attempt| attempt.up).filter(|_| ended == Ended::Up);
-    let failed = last.is_some_and(|attempt| attempt.steps.iter().any(|step| step.result != StepOutcome::Ok));
+    let up = last
+        .and_then(|attempt| attempt.up)
+        .filter(|_| ended == Ended::Up);
+    let failed = last.is_some_and(|attempt| {
+        attempt
+            .steps
+            .iter()
+            .any(|step| step.result != StepOutcome::Ok)
+    });
     // The clock may have been set back in between.
     let since = |at: u64| at.saturating_sub(died.at);
     Account {
         ward: ward.to_owned(),
         timestamp: died.at,
-        steps: attempts.iter().flat_map(|attempt| attempt.steps.iter().cloned()).collect(),
+        steps: attempts
+            .iter()
+            .flat_map(|attempt| attempt.steps.iter().cloned())
+            .collect(),
         outcome: match ended {
             Ended::Up if failed => Outcome::StepFailed,
             Ended::Up => Outcome::Recovered,
@@ -188,7 +198,11 @@ mod tests {
 
     fn died() -> Died {
         let invocation = InvocationId::parse("0123456789abcdef0123456789abcdef").unwrap();
-        Died { invocation, reason: "SIG 9 (Killed)".into(), at: 10_000 }
+        Died {
+            invocation,
+            reason: "SIG 9 (Killed)".into(),
+            at: 10_000,
+        }
     }
 
     fn step(argument: &str, result: StepOutcome) -> StepDone {
@@ -203,36 +217,77 @@ mod tests {
     }
 
     fn failed_start() -> Attempt {
-        Attempt { steps: vec![step("/first", StepOutcome::Failed)], ..Attempt::default() }
+        Attempt {
+            steps: vec![step("/first", StepOutcome::Failed)],
+            ..Attempt::default()
+        }
     }
 
     fn start_at(main: u64, result: StepOutcome) -> Attempt {
-        let up = Some(UpTimes { main, at: main + 500 });
-        Attempt { steps: vec![step("/last", result)], up, ..Attempt::default() }
+        let up = Some(UpTimes {
+            main,
+            at: main + 500,
+        });
+        Attempt {
+            steps: vec![step("/last", result)],
+            up,
+            ..Attempt::default()
+        }
     }
 
     fn check(attempts: &[Attempt], ended: Ended, expect: (Outcome, u32, Option<u64>, Option<u64>)) {
         let told = account("web", died(), attempts, ended);
-        assert_eq!((told.outcome, told.restarts, told.downtime_ms, told.recovery_ms), expect, "{attempts:?} {ended:?}");
+        assert_eq!(
+            (
+                told.outcome,
+                told.restarts,
+                told.downtime_ms,
+                told.recovery_ms
+            ),
+            expect,
+            "{attempts:?} {ended:?}"
+        );
         assert_eq!((told.ward.as_str(), told.timestamp), ("web", 10_000));
     }
 
     #[test]
     fn one_restart_with_all_its_steps_is_a_recovery() {
-        check(&[start_at(10_184, StepOutcome::Ok)], Ended::Up, (Outcome::Recovered, 1, Some(184), Some(684)));
+        check(
+            &[start_at(10_184, StepOutcome::Ok)],
+            Ended::Up,
+            (Outcome::Recovered, 1, Some(184), Some(684)),
+        );
     }
 
     #[test]
     fn a_step_that_failed_is_told_though_the_ward_is_up() {
-        check(&[start_at(10_184, StepOutcome::Failed)], Ended::Up, (Outcome::StepFailed, 1, Some(184), Some(684)));
+        check(
+            &[start_at(10_184, StepOutcome::Failed)],
+            Ended::Up,
+            (Outcome::StepFailed, 1, Some(184), Some(684)),
+        );
     }
 
     #[test]
     fn restarts_that_failed_belong_to_the_recovery_and_only_the_last_one_decides() {
-        let attempts = [failed_start(), failed_start(), start_at(12_000, StepOutcome::Ok)];
-        check(&attempts, Ended::Up, (Outcome::Recovered, 3, Some(2_000), Some(2_500)));
+        let attempts = [
+            failed_start(),
+            failed_start(),
+            start_at(12_000, StepOutcome::Ok),
+        ];
+        check(
+            &attempts,
+            Ended::Up,
+            (Outcome::Recovered, 3, Some(2_000), Some(2_500)),
+        );
         let steps = account("web", died(), &attempts, Ended::Up).steps;
-        assert_eq!(steps.iter().map(|step| step.argument.as_str()).collect::<Vec<_>>(), ["/first", "/first", "/last"]);
+        assert_eq!(
+            steps
+                .iter()
+                .map(|step| step.argument.as_str())
+                .collect::<Vec<_>>(),
+            ["/first", "/first", "/last"]
+        );
     }
 
     #[test]
@@ -243,7 +298,11 @@ mod tests {
             (GivenUp::Reboot, Outcome::Rebooting),
         ] {
             check(&[], Ended::GivenUp(given_up), (outcome, 0, None, None));
-            check(&[failed_start()], Ended::GivenUp(given_up), (outcome, 1, None, None));
+            check(
+                &[failed_start()],
+                Ended::GivenUp(given_up),
+                (outcome, 1, None, None),
+            );
         }
     }
 
@@ -251,13 +310,21 @@ mod tests {
     fn one_that_was_ended_before_the_ward_was_up_has_no_times_but_its_steps() {
         check(&[], Ended::Early(10_900), (Outcome::Ended, 0, None, None));
         let attempts = [failed_start(), start_at(10_184, StepOutcome::Ok)];
-        check(&attempts, Ended::Early(10_900), (Outcome::Ended, 2, None, None));
+        check(
+            &attempts,
+            Ended::Early(10_900),
+            (Outcome::Ended, 2, None, None),
+        );
         let told = account("web", died(), &attempts, Ended::Early(10_900));
         assert_eq!((told.steps.len(), told.over), (2, Some(10_900)));
     }
 
     #[test]
     fn a_clock_set_back_gives_no_time_below_zero() {
-        check(&[start_at(9_000, StepOutcome::Ok)], Ended::Up, (Outcome::Recovered, 1, Some(0), Some(0)));
+        check(
+            &[start_at(9_000, StepOutcome::Ok)],
+            Ended::Up,
+            (Outcome::Recovered, 1, Some(0), Some(0)),
+        );
     }
 }

@@ -26,7 +26,9 @@ impl Backoff {
         } else {
             restart.checked_sub(1).map(|n| (self.delay, n))
         };
-        let grown = doubled.map_or(Duration::ZERO, |(from, times)| from.saturating_mul(2_u32.saturating_pow(times)));
+        let grown = doubled.map_or(Duration::ZERO, |(from, times)| {
+            from.saturating_mul(2_u32.saturating_pow(times))
+        });
         grown.min(self.max_delay).max(self.delay)
     }
 
@@ -36,7 +38,9 @@ impl Backoff {
     #[must_use]
     pub fn wait_below(self, restart: u32, timeout: Option<Duration>) -> Duration {
         let wait = self.wait(restart);
-        timeout.filter(|timeout| !timeout.is_zero()).map_or(wait, |timeout| wait.min(timeout.mul_f64(0.8)))
+        timeout
+            .filter(|timeout| !timeout.is_zero())
+            .map_or(wait, |timeout| wait.min(timeout.mul_f64(0.8)))
     }
 
     /// Returns the longest possible wait.
@@ -51,18 +55,31 @@ mod tests {
     use super::*;
 
     fn waits(delay: u64, max_delay: u64, count: u32) -> Vec<u64> {
-        let backoff = Backoff { delay: Duration::from_millis(delay), max_delay: Duration::from_millis(max_delay) };
-        (1..=count).map(|n| u64::try_from(backoff.wait(n).as_millis()).unwrap()).collect()
+        let backoff = Backoff {
+            delay: Duration::from_millis(delay),
+            max_delay: Duration::from_millis(max_delay),
+        };
+        (1..=count)
+            .map(|n| u64::try_from(backoff.wait(n).as_millis()).unwrap())
+            .collect()
     }
 
     #[test]
     fn it_doubles_from_a_tenth_of_a_second_after_the_first_restart() {
-        assert_eq!(waits(0, 30_000, 12), [0, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
+        assert_eq!(
+            waits(0, 30_000, 12),
+            [
+                0, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000
+            ]
+        );
     }
 
     #[test]
     fn it_doubles_from_the_delay_where_one_is_given() {
-        assert_eq!(waits(1_000, 30_000, 7), [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert_eq!(
+            waits(1_000, 30_000, 7),
+            [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+        );
     }
 
     #[test]
@@ -80,13 +97,27 @@ mod tests {
                 assert!(all.iter().all(|wait| *wait <= max_delay.max(delay)));
             }
         }
-        assert_eq!(Backoff { delay: Duration::ZERO, max_delay: Duration::MAX }.wait(0), Duration::ZERO);
-        let _ = Backoff { delay: Duration::from_secs(1), max_delay: Duration::MAX }.wait(u32::MAX);
+        assert_eq!(
+            Backoff {
+                delay: Duration::ZERO,
+                max_delay: Duration::MAX
+            }
+            .wait(0),
+            Duration::ZERO
+        );
+        let _ = Backoff {
+            delay: Duration::from_secs(1),
+            max_delay: Duration::MAX,
+        }
+        .wait(u32::MAX);
     }
 
     #[test]
     fn the_wait_stays_below_the_start_time_out() {
-        let backoff = Backoff { delay: Duration::from_secs(30), max_delay: Duration::ZERO };
+        let backoff = Backoff {
+            delay: Duration::from_secs(30),
+            max_delay: Duration::ZERO,
+        };
         for (timeout, seconds) in [(Some(90), 30), (Some(10), 8), (Some(0), 30), (None, 30)] {
             let wait = backoff.wait_below(1, timeout.map(Duration::from_secs));
             assert_eq!(wait, Duration::from_secs(seconds), "{timeout:?}");

@@ -55,7 +55,10 @@ impl Attempts {
     #[must_use]
     pub fn of(attempts: &[Attempt]) -> Self {
         if attempts.len() <= 2 * KEPT {
-            return Self { first: attempts.iter().map(AttemptTimes::of).collect(), ..Self::default() };
+            return Self {
+                first: attempts.iter().map(AttemptTimes::of).collect(),
+                ..Self::default()
+            };
         }
         let (first, rest) = attempts.split_at(KEPT);
         let (between, last) = rest.split_at(rest.len() - KEPT);
@@ -84,10 +87,18 @@ impl Attempts {
     /// Parses the text; `None`: it has another form.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let Stored { first, attempts_left_out, steps_left_out, last } = serde_json::from_str(text).ok()?;
+        let Stored {
+            first,
+            attempts_left_out,
+            steps_left_out,
+            last,
+        } = serde_json::from_str(text).ok()?;
         Some(Self {
             first: first.into_iter().map(AttemptTimes::from).collect(),
-            left_out: LeftOut { attempts: attempts_left_out, steps: steps_left_out },
+            left_out: LeftOut {
+                attempts: attempts_left_out,
+                steps: steps_left_out,
+            },
             last: last.into_iter().map(AttemptTimes::from).collect(),
         })
     }
@@ -139,22 +150,57 @@ struct StoredAttempt {
     failed: Option<u64>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
 impl From<&AttemptTimes> for StoredAttempt {
     fn from(times: &AttemptTimes) -> Self {
-        let AttemptTimes { begun, down, backoff_ms, steps, main, up, failed } = times.clone();
-        Self { begun, down, backoff_ms: (backoff_ms > 0).then_some(backoff_ms), steps, main, up, failed }
+        let AttemptTimes {
+            begun,
+            down,
+            backoff_ms,
+            steps,
+            main,
+            up,
+            failed,
+        } = times.clone();
+        Self {
+            begun,
+            down,
+            backoff_ms: (backoff_ms > 0).then_some(backoff_ms),
+            steps,
+            main,
+            up,
+            failed,
+        }
     }
 }
 
 impl From<StoredAttempt> for AttemptTimes {
     fn from(stored: StoredAttempt) -> Self {
-        let StoredAttempt { begun, down, backoff_ms, steps, main, up, failed } = stored;
-        Self { begun, down, backoff_ms: backoff_ms.unwrap_or(0), steps, main, up, failed }
+        let StoredAttempt {
+            begun,
+            down,
+            backoff_ms,
+            steps,
+            main,
+            up,
+            failed,
+        } = stored;
+        Self {
+            begun,
+            down,
+            backoff_ms: backoff_ms.unwrap_or(0),
+            steps,
+            main,
+            up,
+            failed,
+        }
     }
 }
 
@@ -185,8 +231,18 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_again() {
         let up = UpTimes { main: 16, at: 19 };
-        let up = Attempt { down: Some(8), up: Some(up), failed_at: None, ..attempt(1) };
-        for attempts in [vec![], vec![up.clone()], vec![attempt(0), up], (0..500).map(attempt).collect()] {
+        let up = Attempt {
+            down: Some(8),
+            up: Some(up),
+            failed_at: None,
+            ..attempt(1)
+        };
+        for attempts in [
+            vec![],
+            vec![up.clone()],
+            vec![attempt(0), up],
+            (0..500).map(attempt).collect(),
+        ] {
             let course = Attempts::of(&attempts);
             assert_eq!(Attempts::read(&course.to_json()), Some(course));
         }
@@ -194,7 +250,11 @@ mod tests {
 
     #[test]
     fn the_text_is_that_of_the_first_version_that_kept_it() {
-        let up = Attempt { up: Some(UpTimes { main: 26, at: 29 }), failed_at: None, ..attempt(2) };
+        let up = Attempt {
+            up: Some(UpTimes { main: 26, at: 29 }),
+            failed_at: None,
+            ..attempt(2)
+        };
         let expect = r#"{"first":[{"begun":10,"backoffMs":1,"steps":[15],"failed":19},{"begun":20,"backoffMs":2,"steps":[25],"main":26,"up":29}]}"#;
         assert_eq!(Attempts::of(&[attempt(1), up]).to_json(), expect);
     }
@@ -203,9 +263,19 @@ mod tests {
     fn of_a_long_recovery_the_first_and_last_attempts_are_kept() {
         let course = Attempts::of(&(0..1_000).map(attempt).collect::<Vec<_>>());
         assert_eq!((course.first.len(), course.last.len()), (KEPT, KEPT));
-        assert_eq!(course.left_out, LeftOut { attempts: 800, steps: 800 });
+        assert_eq!(
+            course.left_out,
+            LeftOut {
+                attempts: 800,
+                steps: 800
+            }
+        );
         assert_eq!(course.last[KEPT - 1].begun, Some(9_990));
-        assert!(course.to_json().len() < 20_000, "bounded: {}", course.to_json().len());
+        assert!(
+            course.to_json().len() < 20_000,
+            "bounded: {}",
+            course.to_json().len()
+        );
     }
 
     #[test]

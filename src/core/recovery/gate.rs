@@ -40,13 +40,18 @@ impl Place {
     /// Returns true if the step acts.
     #[must_use]
     pub fn acts(&self, past: Past<'_>) -> bool {
-        let failed = |condition: &str, step: &str| past.failed.iter().any(|(c, s)| c == condition && s == step);
+        let failed = |condition: &str, step: &str| {
+            past.failed.iter().any(|(c, s)| c == condition && s == step)
+        };
         if let Some((above, _)) = self.step.split_once('.') {
             // An Else… step depends only on the failure of the step above it.
             return failed(&self.condition, above);
         }
         let broken = self.breaks
-            && past.failed.iter().any(|(condition, step)| *condition == self.condition && !step.contains('.'));
+            && past
+                .failed
+                .iter()
+                .any(|(condition, step)| *condition == self.condition && !step.contains('.'));
         self.fires(past) && !broken && !past.spent.contains(&self.condition)
     }
 
@@ -56,7 +61,9 @@ impl Place {
             Some(ConditionKind::Death) => start.is_restart() || self.do_now,
             Some(ConditionKind::AbnormalDeath) => start == Start::AfterAbnormalDeath || self.do_now,
             Some(ConditionKind::Start) => start == Start::First,
-            Some(ConditionKind::Restart) => start.is_restart() && !past.failed.iter().any(|(id, _)| !is_restart(id)),
+            Some(ConditionKind::Restart) => {
+                start.is_restart() && !past.failed.iter().any(|(id, _)| !is_restart(id))
+            }
             Some(ConditionKind::Stop) => past.asked_to_stop,
             Some(ConditionKind::Limit) | None => false,
         }
@@ -65,7 +72,10 @@ impl Place {
 
 fn kind_of(id: &str) -> Option<ConditionKind> {
     let word = id.split(['-', '.']).next().unwrap_or_default();
-    ConditionKind::SECTIONS.iter().find(|(section, _)| *section == word).map(|(_, kind)| *kind)
+    ConditionKind::SECTIONS
+        .iter()
+        .find(|(section, _)| *section == word)
+        .map(|(_, kind)| *kind)
 }
 
 fn is_restart(id: &str) -> bool {
@@ -77,11 +87,21 @@ mod tests {
     use super::*;
 
     fn place(condition: &str, step: &str) -> Place {
-        Place { condition: condition.into(), step: step.into(), do_now: false, breaks: false }
+        Place {
+            condition: condition.into(),
+            step: step.into(),
+            do_now: false,
+            breaks: false,
+        }
     }
 
     fn past(start: Start) -> Past<'static> {
-        Past { start: Some(start), asked_to_stop: false, spent: &[], failed: &[] }
+        Past {
+            start: Some(start),
+            asked_to_stop: false,
+            spent: &[],
+            failed: &[],
+        }
     }
 
     #[test]
@@ -107,18 +127,30 @@ mod tests {
 
     #[test]
     fn do_now_acts_at_a_first_start_too() {
-        assert!(Place { do_now: true, ..place("OnDeath", "1") }.acts(past(Start::First)));
+        assert!(
+            Place {
+                do_now: true,
+                ..place("OnDeath", "1")
+            }
+            .acts(past(Start::First))
+        );
     }
 
     #[test]
     fn in_its_own_service_every_condition_acts() {
-        assert!(place("OnLimit", "1").acts(Past { start: None, ..past(Start::First) }));
+        assert!(place("OnLimit", "1").acts(Past {
+            start: None,
+            ..past(Start::First)
+        }));
     }
 
     #[test]
     fn an_else_step_acts_only_after_the_step_above_failed() {
         let failed = [("OnDeath".to_owned(), "2".to_owned())];
-        let past = Past { failed: &failed, ..past(Start::AfterDeath) };
+        let past = Past {
+            failed: &failed,
+            ..past(Start::AfterDeath)
+        };
         assert!(place("OnDeath", "2.1").acts(past));
         assert!(!place("OnDeath", "1.1").acts(past));
         assert!(!place("OnDeath-x", "2.1").acts(past));
@@ -127,21 +159,36 @@ mod tests {
     #[test]
     fn break_skips_the_rest_of_its_own_condition_but_not_the_else_steps() {
         let failed = [("OnDeath".to_owned(), "2".to_owned())];
-        let past = Past { failed: &failed, ..past(Start::AfterDeath) };
-        let breaking = |condition, step| Place { breaks: true, ..place(condition, step) };
+        let past = Past {
+            failed: &failed,
+            ..past(Start::AfterDeath)
+        };
+        let breaking = |condition, step| Place {
+            breaks: true,
+            ..place(condition, step)
+        };
         assert!(!breaking("OnDeath", "3").acts(past));
         assert!(breaking("OnDeath", "2.1").acts(past));
         assert!(breaking("OnDeath-x", "3").acts(past));
-        assert!(place("OnDeath", "3").acts(past), "without break the rest goes on");
+        assert!(
+            place("OnDeath", "3").acts(past),
+            "without break the rest goes on"
+        );
     }
 
     #[test]
     fn on_restart_needs_every_step_to_have_succeeded() {
         let failed = [("OnDeath".to_owned(), "2".to_owned())];
-        assert!(!place("OnRestart", "1").acts(Past { failed: &failed, ..past(Start::AfterDeath) }));
+        assert!(!place("OnRestart", "1").acts(Past {
+            failed: &failed,
+            ..past(Start::AfterDeath)
+        }));
         let failed = [("OnRestart".to_owned(), "1".to_owned())];
         assert!(
-            place("OnRestart", "2").acts(Past { failed: &failed, ..past(Start::AfterDeath) }),
+            place("OnRestart", "2").acts(Past {
+                failed: &failed,
+                ..past(Start::AfterDeath)
+            }),
             "its own do not count"
         );
     }
@@ -149,13 +196,22 @@ mod tests {
     #[test]
     fn a_spent_condition_keeps_still() {
         let spent = ["OnDeath".to_owned()];
-        assert!(!place("OnDeath", "1").acts(Past { spent: &spent, ..past(Start::AfterDeath) }));
-        assert!(place("OnDeath-b", "1").acts(Past { spent: &spent, ..past(Start::AfterDeath) }));
+        assert!(!place("OnDeath", "1").acts(Past {
+            spent: &spent,
+            ..past(Start::AfterDeath)
+        }));
+        assert!(place("OnDeath-b", "1").acts(Past {
+            spent: &spent,
+            ..past(Start::AfterDeath)
+        }));
     }
 
     #[test]
     fn on_stop_fires_when_the_end_was_asked_for() {
-        assert!(place("OnStop", "1").acts(Past { asked_to_stop: true, ..past(Start::AfterDeath) }));
+        assert!(place("OnStop", "1").acts(Past {
+            asked_to_stop: true,
+            ..past(Start::AfterDeath)
+        }));
         assert!(!place("OnStop", "1").acts(past(Start::AfterDeath)));
     }
 }

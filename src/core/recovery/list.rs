@@ -18,7 +18,11 @@ pub fn guarded(word: &str) -> String {
     if is_put_in || word.starts_with(WORD) {
         return [WORD, word].concat();
     }
-    if word.trim_start_matches('\\').starts_with(STEP) { ["\\", word].concat() } else { word.to_owned() }
+    if word.trim_start_matches('\\').starts_with(STEP) {
+        ["\\", word].concat()
+    } else {
+        word.to_owned()
+    }
 }
 
 /// Removes the escape of [`guarded`].
@@ -45,13 +49,20 @@ pub struct Entry {
 /// Splits a line's words into those before the first step, and the steps.
 #[must_use]
 pub fn split(words: &[String]) -> (&[String], Vec<Entry>) {
-    let first = words.iter().position(|word| word.starts_with(STEP)).unwrap_or(words.len());
+    let first = words
+        .iter()
+        .position(|word| word.starts_with(STEP))
+        .unwrap_or(words.len());
     let (head, rest) = words.split_at(first);
     let mut entries: Vec<Entry> = Vec::new();
     for word in rest {
         if let Some(name) = word.strip_prefix(STEP) {
             let (condition, step) = name.rsplit_once(':').unwrap_or((name, ""));
-            entries.push(Entry { condition: condition.to_owned(), step: step.to_owned(), words: Vec::new() });
+            entries.push(Entry {
+                condition: condition.to_owned(),
+                step: step.to_owned(),
+                words: Vec::new(),
+            });
         } else if let Some(entry) = entries.last_mut() {
             entry.words.push(plain(word));
         }
@@ -71,7 +82,10 @@ mod tests {
             for name in ["--step=OnDeath:1", "x", "\\--step=", "--word=x"] {
                 let put_in = [WORD, name].concat();
                 assert_eq!(plain(&put_in), name);
-                assert_eq!(split(&["end".to_owned(), "--step=a:1".to_owned(), put_in]).1[0].words, [name]);
+                assert_eq!(
+                    split(&["end".to_owned(), "--step=a:1".to_owned(), put_in]).1[0].words,
+                    [name]
+                );
             }
         }
         for word in ["%i", "%%I", "a%I", "--word=a"] {
@@ -81,18 +95,37 @@ mod tests {
 
     #[test]
     fn a_list_is_split_into_its_steps_whatever_their_words_are() {
-        let odd = ["--step=OnDeath:9", "\\--step=x", "\\\\--step=", "\\", "--as-root", ""];
-        let words: Vec<String> = ["end", "web", "--once=OnRestart", "--step=OnDeath-a:2", "Execute"]
-            .into_iter()
-            .map(str::to_owned)
-            .chain(odd.iter().map(|word| guarded(word)))
-            .chain(["--step=OnDeath-a:2.1", "ElseLog", "x"].map(str::to_owned))
-            .collect();
+        let odd = [
+            "--step=OnDeath:9",
+            "\\--step=x",
+            "\\\\--step=",
+            "\\",
+            "--as-root",
+            "",
+        ];
+        let words: Vec<String> = [
+            "end",
+            "web",
+            "--once=OnRestart",
+            "--step=OnDeath-a:2",
+            "Execute",
+        ]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(odd.iter().map(|word| guarded(word)))
+        .chain(["--step=OnDeath-a:2.1", "ElseLog", "x"].map(str::to_owned))
+        .collect();
         let (head, entries) = split(&words);
         assert_eq!(head, ["end", "web", "--once=OnRestart"]);
-        assert_eq!((entries[0].condition.as_str(), entries[0].step.as_str()), ("OnDeath-a", "2"));
+        assert_eq!(
+            (entries[0].condition.as_str(), entries[0].step.as_str()),
+            ("OnDeath-a", "2")
+        );
         assert_eq!(entries[0].words[1..], odd);
-        assert_eq!((entries[1].step.as_str(), entries[1].words.len()), ("2.1", 2));
+        assert_eq!(
+            (entries[1].step.as_str(), entries[1].words.len()),
+            ("2.1", 2)
+        );
         assert_eq!(split(&words[..2]).1, []);
     }
 }

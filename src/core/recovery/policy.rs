@@ -8,7 +8,9 @@ pub fn restarts(policy: &str, result: &str) -> bool {
         ("always", _) => true,
         ("on-failure", result) => result != "success",
         ("on-abnormal", result) => !matches!(result, "success" | "exit-code"),
-        ("on-abort", "signal" | "core-dump") | ("on-watchdog", "watchdog") | ("on-success", "success") => true,
+        ("on-abort", "signal" | "core-dump")
+        | ("on-watchdog", "watchdog")
+        | ("on-success", "success") => true,
         _ => false,
     }
 }
@@ -19,7 +21,14 @@ mod tests {
 
     #[test]
     fn each_policy_has_its_results() {
-        let all = ["success", "exit-code", "signal", "core-dump", "watchdog", "timeout"];
+        let all = [
+            "success",
+            "exit-code",
+            "signal",
+            "core-dump",
+            "watchdog",
+            "timeout",
+        ];
         for (policy, expect) in [
             ("no", [false; 6]),
             ("always", [true; 6]),
@@ -29,7 +38,11 @@ mod tests {
             ("on-abort", [false, false, true, true, false, false]),
             ("on-watchdog", [false, false, false, false, true, false]),
         ] {
-            assert_eq!(all.map(|result| restarts(policy, result)), expect, "{policy}");
+            assert_eq!(
+                all.map(|result| restarts(policy, result)),
+                expect,
+                "{policy}"
+            );
         }
     }
 }

@@ -34,7 +34,12 @@ fn within_bounds(lines: &[String]) -> Vec<&str> {
         room = room.saturating_sub(size);
         fits
     };
-    let mut kept: Vec<&str> = lines.iter().rev().take_while(fits).map(String::as_str).collect();
+    let mut kept: Vec<&str> = lines
+        .iter()
+        .rev()
+        .take_while(fits)
+        .map(String::as_str)
+        .collect();
     kept.reverse();
     kept
 }
@@ -80,7 +85,8 @@ impl Account {
             recovery_ms: self.recovery_ms,
             log_lines: self.log_lines.as_deref().map(within_bounds),
         };
-        serde_json::to_vec(&report).expect("strings, integers and a list of them always have a JSON form")
+        serde_json::to_vec(&report)
+            .expect("strings, integers and a list of them always have a JSON form")
     }
 }
 
@@ -91,7 +97,13 @@ impl<'a> From<&'a StepDone> for StepReport<'a> {
             StepOutcome::Failed => "failed",
             StepOutcome::Dropped => "dropped",
         };
-        Self { condition: &done.condition, step: &done.step, argument: &done.argument, result, ms: done.ms }
+        Self {
+            condition: &done.condition,
+            step: &done.step,
+            argument: &done.argument,
+            result,
+            ms: done.ms,
+        }
     }
 }
 
@@ -133,30 +145,58 @@ mod tests {
             r#""step":"Execute","argument":"/usr/bin/mount \"a\"","result":"ok","ms":41}],"#,
             r#""outcome":"recovered","restarts":1,"downtimeMs":184,"recoveryMs":4312}"#
         );
-        assert_eq!(String::from_utf8(account().to_json("ABCDEF1234")).unwrap(), expect);
+        assert_eq!(
+            String::from_utf8(account().to_json("ABCDEF1234")).unwrap(),
+            expect
+        );
     }
 
     #[test]
     fn log_lines_come_last_where_they_are_wanted_and_are_bounded() {
         let with = |lines: Vec<String>| {
-            let account = Account { log_lines: Some(lines), ..account() };
+            let account = Account {
+                log_lines: Some(lines),
+                ..account()
+            };
             String::from_utf8(account.to_json("n")).unwrap()
         };
         let text = with(vec!["a \"b\"".into(), "c".into()]);
-        assert!(text.ends_with(r#""recoveryMs":4312,"logLines":["a \"b\"","c"]}"#), "{text}");
+        assert!(
+            text.ends_with(r#""recoveryMs":4312,"logLines":["a \"b\"","c"]}"#),
+            "{text}"
+        );
         assert!(with(vec![]).ends_with(r#""logLines":[]}"#));
         let plain = account().to_json("n").len();
-        let many: Vec<String> = (0..100).map(|number| format!("{number:03}\"{}", "x".repeat(100))).collect();
+        let many: Vec<String> = (0..100)
+            .map(|number| format!("{number:03}\"{}", "x".repeat(100)))
+            .collect();
         let text = with(many.clone());
-        assert!(text.len() <= plain + LOG + 20 && text.len() > plain + LOG - 200, "{}", text.len());
-        assert!(text.contains("099\\\"") && !text.contains("000\\\""), "the last ones are kept");
+        assert!(
+            text.len() <= plain + LOG + 20 && text.len() > plain + LOG - 200,
+            "{}",
+            text.len()
+        );
+        assert!(
+            text.contains("099\\\"") && !text.contains("000\\\""),
+            "the last ones are kept"
+        );
         assert!(with(vec!["x".repeat(5_000)]).ends_with(r#""logLines":[]}"#));
     }
 
     #[test]
     fn who_never_came_up_has_no_times() {
-        let down = Account { outcome: Outcome::Excluded, downtime_ms: None, recovery_ms: None, ..account() };
+        let down = Account {
+            outcome: Outcome::Excluded,
+            downtime_ms: None,
+            recovery_ms: None,
+            ..account()
+        };
         let text = String::from_utf8(down.to_json("n")).unwrap();
-        assert!(text.ends_with(r#""outcome":"excluded","restarts":1,"downtimeMs":null,"recoveryMs":null}"#), "{text}");
+        assert!(
+            text.ends_with(
+                r#""outcome":"excluded","restarts":1,"downtimeMs":null,"recoveryMs":null}"#
+            ),
+            "{text}"
+        );
     }
 }

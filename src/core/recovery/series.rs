@@ -113,7 +113,11 @@ impl Series {
         if automatic {
             self.restarts = self.restarts.saturating_add(1);
             // An automatic restart follows a death; an unrecorded one counts as a crash.
-            return if last_end == LastEnd::Death { Start::AfterDeath } else { Start::AfterAbnormalDeath };
+            return if last_end == LastEnd::Death {
+                Start::AfterDeath
+            } else {
+                Start::AfterAbnormalDeath
+            };
         }
         match last_end {
             LastEnd::Asked => self.deaths.clear(),
@@ -128,7 +132,9 @@ impl Series {
 
     /// Returns the run whose death this start answers; none if that death was `missed`.
     pub fn answers(&mut self, start: Start, missed: bool) -> Option<String> {
-        self.died_in.take().filter(|_| start.is_restart() && !missed)
+        self.died_in
+            .take()
+            .filter(|_| start.is_restart() && !missed)
     }
 
     /// Returns true if the next start follows no death and no restart by systemd: the last run
@@ -197,7 +203,8 @@ impl Series {
             self.deaths.clear();
         }
         if limit.deaths > 0 {
-            self.deaths.retain(|death| now.saturating_sub(*death) < millis(limit.within));
+            self.deaths
+                .retain(|death| now.saturating_sub(*death) < millis(limit.within));
         }
     }
 

@@ -36,7 +36,11 @@ pub fn restart_due(now: u64, delay: u64) -> u64 {
 /// before, which a stop or restart by hand is unlikely to hit.
 #[must_use]
 pub fn is_turned_restart(series: &Series, nrestarts: Option<u32>, beginning: Beginning) -> bool {
-    let Beginning { is_in_circle, down, begun } = beginning;
+    let Beginning {
+        is_in_circle,
+        down,
+        begun,
+    } = beginning;
     let is_due = series.restart_due.is_some_and(|due| down >= due);
     nrestarts == Some(0)
         && series.died_in.is_some()
@@ -58,7 +62,11 @@ mod tests {
             restart_due: Some(restart_due(100 * second, delay)),
             ..Series::default()
         };
-        let at = |down: u64, begun: u64| Beginning { is_in_circle: true, down: down * second, begun: begun * second };
+        let at = |down: u64, begun: u64| Beginning {
+            is_in_circle: true,
+            down: down * second,
+            begun: begun * second,
+        };
         for (delay, beginning, expect) in [
             (3 * second, at(103, 103), true),
             (3 * second, at(100, 103), false),
@@ -66,12 +74,29 @@ mod tests {
             (3 * second, at(103, 404), false),
             (0, at(100, 100), true),
             (second / 2, at(100, 100), true),
-            (0, Beginning { is_in_circle: false, ..at(100, 100) }, false),
+            (
+                0,
+                Beginning {
+                    is_in_circle: false,
+                    ..at(100, 100)
+                },
+                false,
+            ),
         ] {
-            assert_eq!(is_turned_restart(&died(delay), Some(0), beginning), expect, "{delay} {beginning:?}");
+            assert_eq!(
+                is_turned_restart(&died(delay), Some(0), beginning),
+                expect,
+                "{delay} {beginning:?}"
+            );
         }
-        assert!(!is_turned_restart(&died(0), Some(1), at(100, 100)), "systemd has counted it");
-        assert!(!is_turned_restart(&Series::default(), Some(0), at(100, 100)), "nobody died");
+        assert!(
+            !is_turned_restart(&died(0), Some(1), at(100, 100)),
+            "systemd has counted it"
+        );
+        assert!(
+            !is_turned_restart(&Series::default(), Some(0), at(100, 100)),
+            "nobody died"
+        );
         let mut series = died(0);
         series.last_end = LastEnd::AbnormalDeath;
         assert_eq!(series.start(Some(0), true), Start::AfterAbnormalDeath);

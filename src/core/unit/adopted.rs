@@ -41,8 +41,13 @@ pub struct AdoptedUnit {
 
 /// Settings whose directories become the service's user's: below `/run`, `/var/lib`, `/var/cache`,
 /// `/var/log` and `/etc`.
-const DIRECTORIES: [&str; 5] =
-    ["RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory"];
+const DIRECTORIES: [&str; 5] = [
+    "RuntimeDirectory",
+    "StateDirectory",
+    "CacheDirectory",
+    "LogsDirectory",
+    "ConfigurationDirectory",
+];
 
 impl AdoptedUnit {
     /// Reads the `[Service]` lines of its files, in the order they apply: `lines` before our own
@@ -54,7 +59,11 @@ impl AdoptedUnit {
         all.extend(later);
         let read = Self::read(&all);
         let later = all.split_off(before);
-        Self { lines: all, later, ..read }
+        Self {
+            lines: all,
+            later,
+            ..read
+        }
     }
 
     /// Returns true if its own settings give lines at least `growth` of time; `key` is
@@ -78,7 +87,11 @@ impl AdoptedUnit {
             kind: value(service, "Type").map(str::to_owned),
             restart: value(service, "Restart").map(str::to_owned),
             rooted: rooted(service),
-            mounts: service.iter().filter(|line| hidden::KEYS.contains(&line.key.as_str())).cloned().collect(),
+            mounts: service
+                .iter()
+                .filter(|line| hidden::KEYS.contains(&line.key.as_str()))
+                .cloned()
+                .collect(),
             user: value(service, "User").map(str::to_owned),
             delegate: value(service, "Delegate").map(str::to_owned),
             directories: DIRECTORIES
@@ -86,7 +99,9 @@ impl AdoptedUnit {
                 .flat_map(|key| values(service, key))
                 .map(|line| line.value.clone())
                 .collect(),
-            environment_files: values(service, "EnvironmentFile").map(|line| line.value.clone()).collect(),
+            environment_files: values(service, "EnvironmentFile")
+                .map(|line| line.value.clone())
+                .collect(),
             start: given(service, "TimeoutStartSec"),
             stop: given(service, "TimeoutStopSec"),
         }
@@ -117,7 +132,9 @@ impl<'a> ServiceLines<'a> {
     /// Returns the effective line of `key`: the last, unless it is empty.
     #[must_use]
     pub fn last(self, key: &str) -> Option<&'a NativeLine> {
-        self.iter().rfind(|line| line.key == key).filter(|line| !line.value.is_empty())
+        self.iter()
+            .rfind(|line| line.key == key)
+            .filter(|line| !line.value.is_empty())
     }
 
     /// Returns the effective value of `key`.
@@ -143,11 +160,17 @@ impl<'a> ServiceLines<'a> {
     /// Returns true if the line is one of the ward, not of the unit's own files.
     #[must_use]
     pub fn is_of_ward(self, line: &NativeLine) -> bool {
-        self.ward.native.service.iter().any(|own| std::ptr::eq(own, line))
+        self.ward
+            .native
+            .service
+            .iter()
+            .any(|own| std::ptr::eq(own, line))
     }
 }
 
 /// Returns true if the lines give the service a root of its own, which does not contain the helper.
 pub(super) fn rooted(service: &[NativeLine]) -> bool {
-    ["RootDirectory", "RootImage"].iter().any(|key| value(service, key).is_some())
+    ["RootDirectory", "RootImage"]
+        .iter()
+        .any(|key| value(service, key).is_some())
 }

@@ -12,7 +12,12 @@ use std::fmt::Write as _;
 use std::iter;
 
 /// Settings of the ward's unit that commands here get too.
-const SURROUNDINGS: [&str; 4] = ["WorkingDirectory", "Environment", "PassEnvironment", "UMask"];
+const SURROUNDINGS: [&str; 4] = [
+    "WorkingDirectory",
+    "Environment",
+    "PassEnvironment",
+    "UMask",
+];
 
 /// The same, only for commands that PID 1 starts. The helper reads the file itself: a service's user
 /// could make it too large for any command line, the helper's among them.
@@ -24,8 +29,14 @@ pub fn names(ward: &Ward) -> impl Iterator<Item = String> {
 }
 
 /// One service for each such condition of a ward, whose files have these names; `lines`: the same as its lines say it.
-pub(super) fn render(ward: &Ward, lines: &Ward, beside: Beside<'_>) -> impl Iterator<Item = Output> {
-    names(ward).zip(alone(lines)).map(move |(name, condition)| service(lines, condition, Named { name, beside }))
+pub(super) fn render(
+    ward: &Ward,
+    lines: &Ward,
+    beside: Beside<'_>,
+) -> impl Iterator<Item = Output> {
+    names(ward)
+        .zip(alone(lines))
+        .map(move |(name, condition)| service(lines, condition, Named { name, beside }))
 }
 
 /// The name of a service, and what its file must know beside the ward.
@@ -35,7 +46,9 @@ struct Named<'a> {
 }
 
 fn alone(ward: &Ward) -> impl Iterator<Item = &Condition> {
-    ward.conditions.iter().filter(|condition| lists::stands_alone(condition))
+    ward.conditions
+        .iter()
+        .filter(|condition| lists::stands_alone(condition))
 }
 
 /// The parts of the ward's service that the steps need. Others are left out, so that they cannot
@@ -50,12 +63,14 @@ struct Needed {
 
 impl Needed {
     fn of(condition: &Condition) -> Self {
-        let actions = condition
-            .steps
-            .iter()
-            .flat_map(|step| iter::once(&step.action).chain(step.otherwise.iter().map(|otherwise| &otherwise.action)));
+        let actions = condition.steps.iter().flat_map(|step| {
+            iter::once(&step.action).chain(step.otherwise.iter().map(|otherwise| &otherwise.action))
+        });
         let commands: Vec<_> = actions.filter_map(command_of).collect();
-        Self { confinement: commands.iter().any(|command| !command.privileged), surroundings: !commands.is_empty() }
+        Self {
+            confinement: commands.iter().any(|command| !command.privileged),
+            surroundings: !commands.is_empty(),
+        }
     }
 
     fn has(self, key: &str) -> bool {
@@ -68,7 +83,10 @@ impl Needed {
 /// maybe the very cause of the deaths, does not prevent them.
 fn write_forgiving<'a>(text: &mut String, lines: impl IntoIterator<Item = &'a NativeLine>) {
     for line in lines {
-        let forgiving = if line.key == "WorkingDirectory" && !line.value.is_empty() && !line.value.starts_with('-') {
+        let forgiving = if line.key == "WorkingDirectory"
+            && !line.value.is_empty()
+            && !line.value.starts_with('-')
+        {
             "-"
         } else {
             ""
@@ -80,25 +98,48 @@ fn write_forgiving<'a>(text: &mut String, lines: impl IntoIterator<Item = &'a Na
 fn service(ward: &Ward, condition: &Condition, Named { name, beside }: Named<'_>) -> Output {
     let needed = Needed::of(condition);
     // The lines of the ward's own unit, its own files and drop-ins included.
-    let all = ServiceLines::of(ward, beside.adopted).iter().filter(|line| needed.has(&line.key));
+    let all = ServiceLines::of(ward, beside.adopted)
+        .iter()
+        .filter(|line| needed.has(&line.key));
     let surroundings: Vec<_> = all.collect();
     let later = beside.of_conditions.get(&name).into_iter().flatten();
-    let writer = Writer::new(ward, Site::OwnService, Some(surroundings.iter().copied().chain(later)));
+    let writer = Writer::new(
+        ward,
+        Site::OwnService,
+        Some(surroundings.iter().copied().chain(later)),
+    );
     let (mut before, mut after) = (List::default(), List::default());
     writer.write(condition, &mut before, &mut after);
     let all = before.then(after);
     let timeout = time_span::render(COMMAND_TIMEOUT + all.growth());
     // The helper looks up whether that unit's commands run as root.
-    let helper = HelperLine::new("condition", ward, &condition.id).option("unit", ward.unit().as_str());
+    let helper =
+        HelperLine::new("condition", ward, &condition.id).option("unit", ward.unit().as_str());
     let mut text = header(&ward.path);
-    let _ = writeln!(text, "[Unit]\nDescription=Steps of [{}] in ward {}", condition.id, ward.name);
-    let _ = writeln!(text, "SourcePath={}\nStartLimitIntervalSec=0\n\n[Service]\nType=oneshot", ward.path.display());
+    let _ = writeln!(
+        text,
+        "[Unit]\nDescription=Steps of [{}] in ward {}",
+        condition.id, ward.name
+    );
+    let _ = writeln!(
+        text,
+        "SourcePath={}\nStartLimitIntervalSec=0\n\n[Service]\nType=oneshot",
+        ward.path.display()
+    );
     if needed.confinement {
         write_native(&mut text, surroundings);
     } else {
         write_forgiving(&mut text, surroundings);
     }
     let _ = writeln!(text, "TimeoutStartSec={timeout}");
-    write_lines(&mut text, "ExecStart", &all.closed().into_lines(&helper).collect::<Vec<_>>());
-    Output { rank: Rank::Normal, path: name, content: Content::File(text) }
+    write_lines(
+        &mut text,
+        "ExecStart",
+        &all.closed().into_lines(&helper).collect::<Vec<_>>(),
+    );
+    Output {
+        rank: Rank::Normal,
+        path: name,
+        content: Content::File(text),
+    }
 }

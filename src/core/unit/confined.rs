@@ -49,14 +49,23 @@ const FAMILIES: [&str; 5] = ["Private", "Protect", "Restrict", "SystemCall", "Li
 
 /// Boolean ones among [`KEYS`]; of [`FAMILIES`] all but `SystemCall…=` and `Limit…=` are boolean
 /// too.
-const BOOLEANS: [&str; 6] =
-    ["DynamicUser", "RootEphemeral", "NoNewPrivileges", "MemoryDenyWriteExecute", "LockPersonality", "MountAPIVFS"];
+const BOOLEANS: [&str; 6] = [
+    "DynamicUser",
+    "RootEphemeral",
+    "NoNewPrivileges",
+    "MemoryDenyWriteExecute",
+    "LockPersonality",
+    "MountAPIVFS",
+];
 
 /// Values that leave a boolean setting off.
 const OFF: [&str; 7] = ["", "no", "false", "off", "0", "n", "f"];
 
 fn is_boolean(key: &str) -> bool {
-    BOOLEANS.contains(&key) || ["Private", "Protect", "Restrict"].iter().any(|family| key.starts_with(family))
+    BOOLEANS.contains(&key)
+        || ["Private", "Protect", "Restrict"]
+            .iter()
+            .any(|family| key.starts_with(family))
 }
 
 /// Returns true if this value leaves the setting off.
@@ -101,7 +110,10 @@ mod tests {
 
     fn check(lines: &str, expect: bool) {
         let text = ["[Service]\n", lines].concat();
-        let file = SourceFile { path: Path::new("a").into(), text };
+        let file = SourceFile {
+            path: Path::new("a").into(),
+            text,
+        };
         let (sections, _) = syntax::split(&file);
         let service: Vec<_> = sections[0].entries.iter().map(NativeLine::from).collect();
         assert_eq!(is_confined(service.iter()), expect, "{lines}");

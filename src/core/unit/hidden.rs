@@ -25,11 +25,27 @@ struct Need {
 
 const NEEDS: [Need; 4] = [
     // PID 1's own socket.
-    Need { directory: "/run/systemd", path: "/run/systemd/private", written: false },
-    Need { directory: "/run/unitward", path: "/run/unitward/wards", written: true },
-    Need { directory: "/usr/lib/unitward", path: HELPER, written: false },
+    Need {
+        directory: "/run/systemd",
+        path: "/run/systemd/private",
+        written: false,
+    },
+    Need {
+        directory: "/run/unitward",
+        path: "/run/unitward/wards",
+        written: true,
+    },
+    Need {
+        directory: "/usr/lib/unitward",
+        path: HELPER,
+        written: false,
+    },
     // Stops the unit at its limit, by a request to PID 1.
-    Need { directory: "/usr/bin", path: "/usr/bin/systemctl", written: false },
+    Need {
+        directory: "/usr/bin",
+        path: "/usr/bin/systemctl",
+        written: false,
+    },
 ];
 
 /// One mount of the service.
@@ -49,7 +65,8 @@ impl Mount<'_> {
             let rest = Path::new(need.path).strip_prefix(&self.destination).ok()?;
             Some(source.join(rest))
         });
-        seen.is_none_or(|seen| seen.as_path() != Path::new(need.path)) || (self.read_only && need.written)
+        seen.is_none_or(|seen| seen.as_path() != Path::new(need.path))
+            || (self.read_only && need.written)
     }
 }
 
@@ -58,13 +75,24 @@ impl Mount<'_> {
 pub(super) fn warnings<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec<Problem> {
     let mounts = mounts(service);
     let nearest = |need: &Need| {
-        let above = mounts.iter().enumerate().filter(|(_, mount)| Path::new(need.path).starts_with(&mount.destination));
-        let (index, mount) = above.max_by_key(|(_, mount)| mount.destination.components().count())?;
+        let above = mounts
+            .iter()
+            .enumerate()
+            .filter(|(_, mount)| Path::new(need.path).starts_with(&mount.destination));
+        let (index, mount) =
+            above.max_by_key(|(_, mount)| mount.destination.components().count())?;
         mount.keeps_back(need).then_some(index)
     };
-    let kept: Vec<_> = NEEDS.iter().filter_map(|need| Some((nearest(need)?, need.directory))).collect();
+    let kept: Vec<_> = NEEDS
+        .iter()
+        .filter_map(|need| Some((nearest(need)?, need.directory)))
+        .collect();
     let said = mounts.iter().enumerate().filter_map(|(index, mount)| {
-        let directories: Vec<_> = kept.iter().filter(|(by, _)| *by == index).map(|(_, directory)| *directory).collect();
+        let directories: Vec<_> = kept
+            .iter()
+            .filter(|(by, _)| *by == index)
+            .map(|(_, directory)| *directory)
+            .collect();
         (!directories.is_empty()).then(|| mount.problem(&directories))
     });
     said.collect()
@@ -73,18 +101,26 @@ pub(super) fn warnings<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec
 impl Mount<'_> {
     fn problem(&self, directories: &[&str]) -> Problem {
         // Binding the very same place again would only compete with the present mount.
-        let above = directories
-            .iter()
-            .map(Path::new)
-            .all(|directory| directory.parent().is_some_and(|parent| parent.starts_with(&self.destination)));
-        let advice = if above { format!("add BindPaths={}", directories.join(" ")) } else { "take it out".to_owned() };
+        let above = directories.iter().map(Path::new).all(|directory| {
+            directory
+                .parent()
+                .is_some_and(|parent| parent.starts_with(&self.destination))
+        });
+        let advice = if above {
+            format!("add BindPaths={}", directories.join(" "))
+        } else {
+            "take it out".to_owned()
+        };
         let text = format!(
             "{}= keeps {} from the lines that Unitward adds to the unit, which then have no death limit, no back-off and no \
              steps; {advice}",
             self.line.key,
             directories.join(" and ")
         );
-        Problem { at: self.line.place_of(self.offset), mistake: Mistake::Warning(text) }
+        Problem {
+            at: self.line.place_of(self.offset),
+            mistake: Mistake::Warning(text),
+        }
     }
 }
 
@@ -101,9 +137,19 @@ fn mounts<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec<Mount<'a>> {
             let mut parts = word.trim_matches(['"', '\'']).split(':');
             let first = parts.next()?;
             let source = binds.then(|| path(first.strip_prefix('-').unwrap_or(first)));
-            let destination = if binds { parts.next().filter(|part| !part.is_empty()) } else { Some(first) };
+            let destination = if binds {
+                parts.next().filter(|part| !part.is_empty())
+            } else {
+                Some(first)
+            };
             let destination = destination.map(path).or_else(|| source.clone())?;
-            Some(Mount { line, offset, destination, source, read_only: line.key == "BindReadOnlyPaths" })
+            Some(Mount {
+                line,
+                offset,
+                destination,
+                source,
+                read_only: line.key == "BindReadOnlyPaths",
+            })
         }));
     }
     mounts
@@ -111,7 +157,9 @@ fn mounts<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec<Mount<'a>> {
 
 /// Normalises a path; `%t` is `/run` for the system's units.
 fn path(text: &str) -> PathBuf {
-    Path::new(&text.replace("%t", "/run")).components().collect()
+    Path::new(&text.replace("%t", "/run"))
+        .components()
+        .collect()
 }
 
 #[cfg(test)]
@@ -122,10 +170,16 @@ mod tests {
     /// Returns the warnings about these lines of `[Service]`.
     fn check(lines: &str, expected: &[&str]) {
         let text = ["[Service]\n", lines].concat();
-        let file = SourceFile { path: Path::new("a").into(), text };
+        let file = SourceFile {
+            path: Path::new("a").into(),
+            text,
+        };
         let (sections, _) = syntax::split(&file);
         let service: Vec<_> = sections[0].entries.iter().map(NativeLine::from).collect();
-        let said: Vec<_> = warnings(service.iter()).iter().map(ToString::to_string).collect();
+        let said: Vec<_> = warnings(service.iter())
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(said.len(), expected.len(), "{lines}: {said:?}");
         for (said, expected) in said.iter().zip(expected) {
             let middle = " from the lines that Unitward adds to the unit, which then have no death limit, no back-off and no steps; ";
@@ -145,13 +199,22 @@ mod tests {
                 "TemporaryFileSystem=%t/",
                 "a:2:21: TemporaryFileSystem= keeps /run/systemd and /run/unitward .. add BindPaths=/run/systemd /run/unitward",
             ),
-            ("TemporaryFileSystem=/run/unitward", "a:2:21: TemporaryFileSystem= keeps /run/unitward .. take it out"),
+            (
+                "TemporaryFileSystem=/run/unitward",
+                "a:2:21: TemporaryFileSystem= keeps /run/unitward .. take it out",
+            ),
             (
                 "BindPaths=-/srv/usr:/usr:norbind",
                 "a:2:11: BindPaths= keeps /usr/lib/unitward and /usr/bin .. add BindPaths=/usr/lib/unitward /usr/bin",
             ),
-            ("BindPaths=/srv:/run/systemd/private", "a:2:11: BindPaths= keeps /run/systemd .. take it out"),
-            ("BindReadOnlyPaths=/run", "a:2:19: BindReadOnlyPaths= keeps /run/unitward .. add BindPaths=/run/unitward"),
+            (
+                "BindPaths=/srv:/run/systemd/private",
+                "a:2:11: BindPaths= keeps /run/systemd .. take it out",
+            ),
+            (
+                "BindReadOnlyPaths=/run",
+                "a:2:19: BindReadOnlyPaths= keeps /run/unitward .. add BindPaths=/run/unitward",
+            ),
             (
                 "TemporaryFileSystem=/:ro\nBindReadOnlyPaths=/usr /lib -/run/systemd",
                 "a:2:21: TemporaryFileSystem= keeps /run/unitward .. add BindPaths=/run/unitward",

@@ -19,20 +19,38 @@ pub(super) fn links(ward: &Ward) -> (Vec<Output>, Vec<Problem>) {
         each(ward, key, &mut problems, |other| {
             let Some(wanted) = &wanted else { return };
             let path = [other.as_str(), ".", folder, "/", wanted.as_str()].concat();
-            links.push(Output { rank: Rank::Normal, path, content: Content::Link(["../", unit.as_str()].concat()) });
+            links.push(Output {
+                rank: Rank::Normal,
+                path,
+                content: Content::Link(["../", unit.as_str()].concat()),
+            });
         });
     }
     // systemd 252 knows Upholds= but no directory of links for it.
     each(ward, "UpheldBy", &mut problems, |other| {
         let Some(unit) = &wanted else { return };
-        let path = [other.as_str(), ".d/50-unitward-", ward.name.as_str(), ".conf"].concat();
+        let path = [
+            other.as_str(),
+            ".d/50-unitward-",
+            ward.name.as_str(),
+            ".conf",
+        ]
+        .concat();
         let text = [&header(&ward.path), "[Unit]\nUpholds=", unit.as_str(), "\n"].concat();
-        links.push(Output { rank: Rank::Normal, path, content: Content::File(text) });
+        links.push(Output {
+            rank: Rank::Normal,
+            path,
+            content: Content::File(text),
+        });
     });
     if ward.form == Form::Defined {
         each(ward, "Alias", &mut problems, |other| {
             let content = Content::Link(unit.to_string());
-            links.push(Output { rank: Rank::Late, path: other.to_string(), content });
+            links.push(Output {
+                rank: Rank::Late,
+                path: other.to_string(),
+                content,
+            });
         });
     }
     links.dedup();
@@ -47,7 +65,9 @@ fn wanted(ward: &Ward, unit: &UnitName, problems: &mut Vec<Problem>) -> Option<U
     let given = values(&ward.native.install, "DefaultInstance").last();
     let wanted = given.and_then(|line| unit.of_instance(&line.value));
     let key = FOLDERS.iter().map(|(key, _)| *key).chain(["UpheldBy"]);
-    let line = key.filter_map(|key| values(&ward.native.install, key).next()).next();
+    let line = key
+        .filter_map(|key| values(&ward.native.install, key).next())
+        .next();
     if let (None, Some(line)) = (&wanted, given.or(line)) {
         let text = format!(
             "{}={} has no effect: a template itself is never started; name one instance by DefaultInstance=, or write Wants={} in a \
@@ -56,7 +76,10 @@ fn wanted(ward: &Ward, unit: &UnitName, problems: &mut Vec<Problem>) -> Option<U
             line.value,
             unit.specified().as_str().replace("%i", "INSTANCE")
         );
-        problems.push(Problem { at: line.at.clone(), mistake: Mistake::Warning(text) });
+        problems.push(Problem {
+            at: line.at.clone(),
+            mistake: Mistake::Warning(text),
+        });
     }
     wanted
 }
@@ -65,7 +88,11 @@ fn each(ward: &Ward, key: &str, problems: &mut Vec<Problem>, mut link: impl FnMu
     for line in values(&ward.native.install, key) {
         for word in line.value.split_whitespace() {
             let is_alias = key == "Alias";
-            let wrong = match if is_alias { UnitName::read_or_template(word) } else { UnitName::read(word) } {
+            let wrong = match if is_alias {
+                UnitName::read_or_template(word)
+            } else {
+                UnitName::read(word)
+            } {
                 Ok(other) if is_alias && other.is_template() != ward.is_template() => {
                     Wrong::from("a template has templates as aliases, and nothing else has")
                 }
@@ -76,8 +103,15 @@ fn each(ward: &Ward, key: &str, problems: &mut Vec<Problem>, mut link: impl FnMu
                 Ok(_) => Wrong::from("an alias needs the suffix of the ward's unit, .service"),
                 Err(wrong) => wrong,
             };
-            let mistake = Mistake::BadWord { key: key.to_owned(), word: word.to_owned(), wrong };
-            problems.push(Problem { at: line.place_of(offset_in(&line.value, word)), mistake });
+            let mistake = Mistake::BadWord {
+                key: key.to_owned(),
+                word: word.to_owned(),
+                wrong,
+            };
+            problems.push(Problem {
+                at: line.place_of(offset_in(&line.value, word)),
+                mistake,
+            });
         }
     }
 }

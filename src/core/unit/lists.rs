@@ -72,12 +72,16 @@ impl List {
 
     /// Returns true if the start depends on a step that the helper runs.
     pub(super) fn is_required(&self) -> bool {
-        self.stretches.iter().any(|stretch| matches!(stretch, Stretch::Helper(steps) if steps.required))
+        self.stretches
+            .iter()
+            .any(|stretch| matches!(stretch, Stretch::Helper(steps) if steps.required))
     }
 
     /// Takes the steps that the helper runs first.
     pub(super) fn take_first(&mut self) -> Steps {
-        let Some(Stretch::Helper(steps)) = self.stretches.first_mut() else { return Steps::default() };
+        let Some(Stretch::Helper(steps)) = self.stretches.first_mut() else {
+            return Steps::default();
+        };
         let steps = std::mem::take(steps);
         self.stretches.remove(0);
         steps
@@ -97,10 +101,12 @@ impl List {
 
     /// Returns the remaining stretches as lines; those of the helper begin with `helper`.
     pub(super) fn into_lines(self, helper: &HelperLine) -> impl Iterator<Item = String> {
-        self.stretches.into_iter().map(move |stretch| match stretch {
-            Stretch::Own(line) => line,
-            Stretch::Helper(steps) => helper.clone().steps(&steps),
-        })
+        self.stretches
+            .into_iter()
+            .map(move |stretch| match stretch {
+                Stretch::Own(line) => line,
+                Stretch::Helper(steps) => helper.clone().steps(&steps),
+            })
     }
 
     /// Adds a line of the helper after a final command of the service, so that its result is
@@ -117,7 +123,15 @@ impl List {
     pub(super) fn launch(&mut self, ward: &Ward, condition: &Condition) {
         let do_now = if condition.do_now { " --do-now" } else { "" };
         let service = service_name(ward, condition);
-        let entry = [NEXT, STEP, &condition.id, ":0", do_now, " --no-wait Start ", &quote(&service)];
+        let entry = [
+            NEXT,
+            STEP,
+            &condition.id,
+            ":0",
+            do_now,
+            " --no-wait Start ",
+            &quote(&service),
+        ];
         self.helper().text.extend(entry);
     }
 
@@ -139,10 +153,16 @@ impl List {
     fn helper(&mut self) -> &mut Steps {
         if !matches!(self.stretches.last(), Some(Stretch::Helper(_))) {
             let follows_own = !self.stretches.is_empty();
-            let steps = if follows_own { Steps::after_own() } else { Steps::default() };
+            let steps = if follows_own {
+                Steps::after_own()
+            } else {
+                Steps::default()
+            };
             self.stretches.push(Stretch::Helper(steps));
         }
-        let Some(Stretch::Helper(steps)) = self.stretches.last_mut() else { unreachable!("one was pushed") };
+        let Some(Stretch::Helper(steps)) = self.stretches.last_mut() else {
+            unreachable!("one was pushed")
+        };
         steps
     }
 }
@@ -155,7 +175,10 @@ impl Steps {
 
     /// Starts the steps after a line of PID 1's, whose result the helper has to fetch.
     fn after_own() -> Self {
-        Self { text: " --fetch".to_owned(), required: false }
+        Self {
+            text: " --fetch".to_owned(),
+            required: false,
+        }
     }
 }
 
@@ -169,7 +192,16 @@ impl HelperLine {
     /// Begins `+HELPER COMMAND WARD WORD`.
     pub(super) fn new(command: &str, ward: &Ward, word: &str) -> Self {
         let mut line = String::with_capacity(192);
-        line.extend(["+", HELPER, " ", command, " ", &quote(ward.name.as_str()), " ", &quote(word)]);
+        line.extend([
+            "+",
+            HELPER,
+            " ",
+            command,
+            " ",
+            &quote(ward.name.as_str()),
+            " ",
+            &quote(word),
+        ]);
         Self(line)
     }
 
@@ -215,7 +247,16 @@ pub fn service_name(ward: &Ward, condition: &Condition) -> String {
 pub fn condition_service_name(ward: &str, condition: &str) -> String {
     match ward.split_once('@') {
         None => ["unitward-", ward, "-", condition, ".service"].concat(),
-        Some((prefix, instance)) => ["unitward-", prefix, "-", condition, "@", instance, ".service"].concat(),
+        Some((prefix, instance)) => [
+            "unitward-",
+            prefix,
+            "-",
+            condition,
+            "@",
+            instance,
+            ".service",
+        ]
+        .concat(),
     }
 }
 
@@ -242,14 +283,25 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Writes lists at `site`, in a service with these lines; `None`: they are not known.
-    pub(super) fn new<'l>(ward: &'a Ward, site: Site, service: Option<impl Iterator<Item = &'l NativeLine>>) -> Self {
-        Self { ward, site, confined: service.is_none_or(is_confined) }
+    pub(super) fn new<'l>(
+        ward: &'a Ward,
+        site: Site,
+        service: Option<impl Iterator<Item = &'l NativeLine>>,
+    ) -> Self {
+        Self {
+            ward,
+            site,
+            confined: service.is_none_or(is_confined),
+        }
     }
 
     /// Adds the steps of `condition` above the ward's own restart to `before`, the others to
     /// `after`.
     pub(super) fn write(self, condition: &Condition, before: &mut List, after: &mut List) {
-        let split = condition.steps.iter().position(|step| step.action == Action::RestartSelf);
+        let split = condition
+            .steps
+            .iter()
+            .position(|step| step.action == Action::RestartSelf);
         for (index, step) in condition.steps.iter().enumerate() {
             if step.action != Action::RestartSelf {
                 let is_before = split.is_some_and(|at| index < at);
@@ -263,25 +315,46 @@ impl<'a> Writer<'a> {
         let fails = condition.on_step_failure == OnStepFailure::Fail && !is_forgiven(&step.action);
         let has_else = !step.otherwise.is_empty();
         let name = number.to_string();
-        self.action(list, condition, Part { name: &name, action: &step.action, fails, has_else });
+        self.action(
+            list,
+            condition,
+            Part {
+                name: &name,
+                action: &step.action,
+                fails,
+                has_else,
+            },
+        );
         for (index, otherwise) in step.otherwise.iter().enumerate() {
             let name = [&name, ".", &(index + 1).to_string()].concat();
             self.action(
                 list,
                 condition,
-                Part { name: &name, action: &otherwise.action, fails: false, has_else: false },
+                Part {
+                    name: &name,
+                    action: &otherwise.action,
+                    fails: false,
+                    has_else: false,
+                },
             );
         }
         // The verdict comes after the Else… steps.
         if fails && has_else {
             let steps = list.helper();
             steps.required = true;
-            steps.text.extend([NEXT, STEP, &condition.id, ":", &name, " Verdict"]);
+            steps
+                .text
+                .extend([NEXT, STEP, &condition.id, ":", &name, " Verdict"]);
         }
     }
 
     fn action(self, list: &mut List, condition: &Condition, part: Part<'_>) {
-        let Part { name: step, action, fails, has_else } = part;
+        let Part {
+            name: step,
+            action,
+            fails,
+            has_else,
+        } = part;
         let required = fails && !has_else;
         list.waits += action.longest_wait();
         let is_else = step.contains('.');
@@ -307,24 +380,46 @@ impl<'a> Writer<'a> {
             let words = helper_words(action);
             let place = [" own ", &ward, " ", &condition.id, " ", step];
             list.stretches.push(Stretch::Own(
-                [&[forgiven, HELPER], &place[..], &[&flags, " ", keyword, &words]].concat().concat(),
+                [
+                    &[forgiven, HELPER],
+                    &place[..],
+                    &[&flags, " ", keyword, &words],
+                ]
+                .concat()
+                .concat(),
             ));
             return;
         }
         list.commands += u32::from(command.is_some());
         let steps = list.helper();
         steps.required |= required;
-        steps.text.extend([NEXT, STEP, &condition.id, ":", step, &flags, " ", keyword, &helper_words(action)]);
+        steps.text.extend([
+            NEXT,
+            STEP,
+            &condition.id,
+            ":",
+            step,
+            &flags,
+            " ",
+            keyword,
+            &helper_words(action),
+        ]);
     }
 
     fn flags(self, condition: &Condition, action: &Action, required: bool) -> String {
         let command = command_of(action);
         [
             (" --do-now", condition.do_now && self.site == Site::Ward),
-            (" --break", condition.on_step_failure == OnStepFailure::Break),
+            (
+                " --break",
+                condition.on_step_failure == OnStepFailure::Break,
+            ),
             (" --ignore-failure", is_forgiven(action)),
             (" --required", required),
-            (" --as-root", command.is_some_and(|command| command.privileged)),
+            (
+                " --as-root",
+                command.is_some_and(|command| command.privileged),
+            ),
         ]
         .iter()
         .filter_map(|(flag, given)| given.then_some(*flag))

@@ -101,7 +101,11 @@ pub fn outputs(ward: &Ward, beside: Beside<'_>) -> (Vec<Output>, Vec<Problem>) {
     let lines = ward.specified();
     let (text, mut problems) = ward_unit::render(&lines, beside);
     let path = ward_unit::path(ward);
-    let mut outputs = vec![Output { rank: Rank::Normal, path, content: Content::File(text) }];
+    let mut outputs = vec![Output {
+        rank: Rank::Normal,
+        path,
+        content: Content::File(text),
+    }];
     outputs.extend(condition_service::render(ward, &lines, beside));
     let (links, wrong) = install::links(ward);
     outputs.extend(links);

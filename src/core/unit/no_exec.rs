@@ -27,11 +27,16 @@ struct Rule<'a> {
 /// Returns warnings: one if our own lines cannot run, and one for each step whose program cannot.
 pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
     let service = ServiceLines::of(ward, adopted);
-    let rules: Vec<Rule<'_>> = KEYS.iter().flat_map(|key| rules(&service.values(key))).collect();
+    let rules: Vec<Rule<'_>> = KEYS
+        .iter()
+        .flat_map(|key| rules(&service.values(key)))
+        .collect();
     if rules.is_empty() {
         return Vec::new();
     }
-    let ours = PROGRAMS.iter().filter_map(|program| Some((*program, forbids(&rules, program)?)));
+    let ours = PROGRAMS
+        .iter()
+        .filter_map(|program| Some((*program, forbids(&rules, program)?)));
     let ours: Vec<_> = ours.collect();
     let mut problems = Vec::new();
     if let Some((_, rule)) = ours.first() {
@@ -42,17 +47,43 @@ pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Proble
             ward.unit(),
             programs.join(" ")
         );
-        let at = if service.is_of_ward(rule.line) { rule.line.place_of(rule.offset) } else { ward.unit_at.clone() };
-        problems.push(Problem { at, mistake: Mistake::Warning(text) });
+        let at = if service.is_of_ward(rule.line) {
+            rule.line.place_of(rule.offset)
+        } else {
+            ward.unit_at.clone()
+        };
+        problems.push(Problem {
+            at,
+            mistake: Mistake::Warning(text),
+        });
     }
-    for step in ward.conditions.iter().flat_map(|condition| &condition.steps) {
-        let others = step.otherwise.iter().map(|other| (&other.action, &other.at));
+    for step in ward
+        .conditions
+        .iter()
+        .flat_map(|condition| &condition.steps)
+    {
+        let others = step
+            .otherwise
+            .iter()
+            .map(|other| (&other.action, &other.at));
         for (action, at) in std::iter::once((&step.action, &step.at)).chain(others) {
-            let Action::Execute(command) = action else { continue };
-            let program = command.words.first().map(String::as_str).unwrap_or_default();
+            let Action::Execute(command) = action else {
+                continue;
+            };
+            let program = command
+                .words
+                .first()
+                .map(String::as_str)
+                .unwrap_or_default();
             if program.starts_with('/') && forbids(&rules, program).is_some() {
-                let text = format!("NoExecPaths= of {} forbids to run {program}; add ExecPaths={program}", ward.unit());
-                problems.push(Problem { at: at.clone(), mistake: Mistake::Warning(text) });
+                let text = format!(
+                    "NoExecPaths= of {} forbids to run {program}; add ExecPaths={program}",
+                    ward.unit()
+                );
+                problems.push(Problem {
+                    at: at.clone(),
+                    mistake: Mistake::Warning(text),
+                });
             }
         }
     }
@@ -60,11 +91,19 @@ pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Proble
 }
 
 fn rules<'a>(lines: &[&'a NativeLine]) -> Vec<Rule<'a>> {
-    let words = lines.iter().flat_map(|line| line.value.split_whitespace().map(move |word| (*line, word)));
+    let words = lines
+        .iter()
+        .flat_map(|line| line.value.split_whitespace().map(move |word| (*line, word)));
     words
         .map(|(line, word)| {
-            let path = word.trim_matches(['"', '\'']).trim_start_matches(['-', '+']);
-            Rule { line, offset: offset_in(&line.value, word), path: Path::new(path).components().collect() }
+            let path = word
+                .trim_matches(['"', '\''])
+                .trim_start_matches(['-', '+']);
+            Rule {
+                line,
+                offset: offset_in(&line.value, word),
+                path: Path::new(path).components().collect(),
+            }
         })
         .collect()
 }
@@ -72,9 +111,13 @@ fn rules<'a>(lines: &[&'a NativeLine]) -> Vec<Rule<'a>> {
 /// Returns the rule that prevents the program from running: the one with the nearest path, unless
 /// it allows.
 fn forbids<'r, 'a>(rules: &'r [Rule<'a>], program: &str) -> Option<&'r Rule<'a>> {
-    let above = rules.iter().filter(|rule| Path::new(program).starts_with(&rule.path));
+    let above = rules
+        .iter()
+        .filter(|rule| Path::new(program).starts_with(&rule.path));
     // Of two rules for one path the last counts, which is one that allows.
-    above.max_by_key(|rule| rule.path.components().count()).filter(|rule| rule.line.key == KEYS[0])
+    above
+        .max_by_key(|rule| rule.path.components().count())
+        .filter(|rule| rule.line.key == KEYS[0])
 }
 
 #[cfg(test)]
@@ -86,7 +129,10 @@ mod tests {
         let defined = ward(&format!(
             "[Service]\nExecStart=/usr/bin/web\n{lines}\n[OnDeath]\nExecute=-/usr/bin/rm /run/x\nLog=x\n"
         ));
-        let said: Vec<_> = warnings(&defined, None).iter().map(ToString::to_string).collect();
+        let said: Vec<_> = warnings(&defined, None)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(said, expected, "{lines}");
     }
 
@@ -123,9 +169,24 @@ mod tests {
     #[test]
     fn the_line_of_an_adopted_unit_is_told_at_the_wards_own() {
         let adopting = ward("[Ward]\nUnit=a.service\n");
-        let said = warnings(&adopting, Some(&adopted("NoExecPaths=/\nExecPaths=/usr/bin", "")));
+        let said = warnings(
+            &adopting,
+            Some(&adopted("NoExecPaths=/\nExecPaths=/usr/bin", "")),
+        );
         assert_eq!(said.len(), 1);
-        assert!(said[0].to_string().starts_with("/etc/unitward/w.ward:2:6: NoExecPaths= keeps"), "{}", said[0]);
-        assert!(said[0].to_string().ends_with("add ExecPaths=/usr/lib/unitward/unitward-step"), "{}", said[0]);
+        assert!(
+            said[0]
+                .to_string()
+                .starts_with("/etc/unitward/w.ward:2:6: NoExecPaths= keeps"),
+            "{}",
+            said[0]
+        );
+        assert!(
+            said[0]
+                .to_string()
+                .ends_with("add ExecPaths=/usr/lib/unitward/unitward-step"),
+            "{}",
+            said[0]
+        );
     }
 }

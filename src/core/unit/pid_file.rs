@@ -13,14 +13,24 @@ use crate::core::config::command_line::is_plain;
 /// set.
 pub(super) fn ignored(ward: &Ward, adopted: Option<&AdoptedUnit>) -> String {
     let service = ServiceLines::of(ward, adopted);
-    let Some(path) = service.value("PIDFile") else { return String::new() };
+    let Some(path) = service.value("PIDFile") else {
+        return String::new();
+    };
     if service.value("Type") == Some("forking") || !service.values("ExecStartPost").is_empty() {
         return String::new();
     }
     // systemd takes a path without a leading slash relative to /run.
-    let folder = if path.starts_with(['/', '%']) { "" } else { "/run/" };
+    let folder = if path.starts_with(['/', '%']) {
+        ""
+    } else {
+        "/run/"
+    };
     let is_simple = is_plain(&path.replace('%', ""));
-    let removal = if is_simple { format!("ExecStopPost=-+/usr/bin/rm -f {folder}{path}\n") } else { String::new() };
+    let removal = if is_simple {
+        format!("ExecStopPost=-+/usr/bin/rm -f {folder}{path}\n")
+    } else {
+        String::new()
+    };
     ["PIDFile=\n", &removal].concat()
 }
 
@@ -31,14 +41,30 @@ mod tests {
 
     fn check(own: &str, native: &str, expected: &str) {
         let ward = ward(&format!("[Ward]\nUnit=a.service\n[Service]\n{native}"));
-        assert_eq!(ignored(&ward, Some(&adopted(own, ""))), expected, "{own} {native}");
+        assert_eq!(
+            ignored(&ward, Some(&adopted(own, ""))),
+            expected,
+            "{own} {native}"
+        );
     }
 
     #[test]
     fn a_pid_file_that_systemd_ignores_stays_ignored_and_is_removed() {
-        check("PIDFile=/run/a.pid", "", "PIDFile=\nExecStopPost=-+/usr/bin/rm -f /run/a.pid\n");
-        check("Type=notify\nPIDFile=%p/%i.pid", "", "PIDFile=\nExecStopPost=-+/usr/bin/rm -f %p/%i.pid\n");
-        check("Type=simple", "PIDFile=a.pid", "PIDFile=\nExecStopPost=-+/usr/bin/rm -f /run/a.pid\n");
+        check(
+            "PIDFile=/run/a.pid",
+            "",
+            "PIDFile=\nExecStopPost=-+/usr/bin/rm -f /run/a.pid\n",
+        );
+        check(
+            "Type=notify\nPIDFile=%p/%i.pid",
+            "",
+            "PIDFile=\nExecStopPost=-+/usr/bin/rm -f %p/%i.pid\n",
+        );
+        check(
+            "Type=simple",
+            "PIDFile=a.pid",
+            "PIDFile=\nExecStopPost=-+/usr/bin/rm -f /run/a.pid\n",
+        );
         check("PIDFile=/run/a b.pid", "", "PIDFile=\n");
     }
 

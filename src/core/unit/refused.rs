@@ -12,11 +12,20 @@ use crate::core::config::{Form, Mistake, Problem, Ward};
 /// ward.
 #[must_use]
 pub fn refused(ward: &Ward, adopted: &AdoptedUnit) -> Option<Problem> {
-    let Form::Adopted(unit) = &ward.form else { return None };
+    let Form::Adopted(unit) = &ward.form else {
+        return None;
+    };
     let (line, why) = refusal(ServiceLines::of(ward, Some(adopted)))?;
     let wrong = Wrong::from(why.replace("UNIT", unit.as_str()));
-    let mistake = Mistake::BadNative { key: line.key.clone(), value: line.value.clone(), wrong };
-    Some(Problem { at: line.place_of(0), mistake })
+    let mistake = Mistake::BadNative {
+        key: line.key.clone(),
+        value: line.value.clone(),
+        wrong,
+    };
+    Some(Problem {
+        at: line.place_of(0),
+        mistake,
+    })
 }
 
 /// Checks a service as systemd verifies it, for settings that a ward is likely to have.
@@ -25,17 +34,30 @@ fn refusal(service: ServiceLines<'_>) -> Option<(&NativeLine, String)> {
     let starts = service.values("ExecStart");
     let is_oneshot = kind.map_or(starts.is_empty(), |kind| kind.value == "oneshot");
     let of_ward = |line: &&NativeLine| service.is_of_ward(line);
-    let restart = service.last("Restart").filter(|line| ["always", "on-success"].contains(&line.value.as_str()));
-    let kept_out = [restart, service.last("RestartForceExitStatus")].into_iter().flatten();
+    let restart = service
+        .last("Restart")
+        .filter(|line| ["always", "on-success"].contains(&line.value.as_str()));
+    let kept_out = [restart, service.last("RestartForceExitStatus")]
+        .into_iter()
+        .flatten();
     if is_oneshot {
         for line in kept_out {
             if service.is_of_ward(line) {
-                let advice = if line.key == "Restart" { "write on-failure" } else { "take the line out" };
-                return Some((line, format!("systemd refuses it with Type=oneshot, which UNIT has; {advice}")));
+                let advice = if line.key == "Restart" {
+                    "write on-failure"
+                } else {
+                    "take the line out"
+                };
+                return Some((
+                    line,
+                    format!("systemd refuses it with Type=oneshot, which UNIT has; {advice}"),
+                ));
             }
             if let Some(kind) = kind.filter(of_ward) {
-                let why =
-                    format!("systemd refuses it with {}={}, which UNIT has; take the line out", line.key, line.value);
+                let why = format!(
+                    "systemd refuses it with {}={}, which UNIT has; take the line out",
+                    line.key, line.value
+                );
                 return Some((kind, why));
             }
         }
@@ -44,7 +66,8 @@ fn refusal(service: ServiceLines<'_>) -> Option<(&NativeLine, String)> {
         let why = "UNIT has more than one ExecStart=, which only Type=oneshot may have; take the line out";
         return Some((line, why.to_owned()));
     }
-    let is_nameless = kind.is_some_and(|kind| kind.value == "dbus") && service.last("BusName").is_none();
+    let is_nameless =
+        kind.is_some_and(|kind| kind.value == "dbus") && service.last("BusName").is_none();
     let line = kind.filter(of_ward).filter(|_| is_nameless)?;
     Some((
         line,
@@ -112,7 +135,11 @@ mod tests {
         check("Type=oneshot\nExecStart=/a", "Restart=on-failure", None);
         check("Type=oneshot\nExecStart=/a\nExecStart=/b", "Nice=1", None);
         check("ExecStart=/a", "Restart=always", None);
-        check("Type=oneshot\nExecStart=/a", "Type=simple\nRestart=always", None);
+        check(
+            "Type=oneshot\nExecStart=/a",
+            "Type=simple\nRestart=always",
+            None,
+        );
         check("Type=oneshot\nExecStart=/a\nRestart=always", "Nice=1", None);
         check("BusName=a.b\nExecStart=/a", "Type=dbus", None);
     }

@@ -17,9 +17,14 @@ impl Sight {
     /// Of a service with these lines. Where systemd may guess the main process it is taken to guess well.
     #[must_use]
     pub fn of(service: ServiceLines<'_>) -> Self {
-        let is = |key: &str, words: [&str; 4]| service.value(key).is_some_and(|value| words.contains(&value));
+        let is = |key: &str, words: [&str; 4]| {
+            service
+                .value(key)
+                .is_some_and(|value| words.contains(&value))
+        };
         let guesses = !is("GuessMainPID", ["no", "false", "off", "0"]);
-        if service.value("Type") != Some("forking") || service.value("PIDFile").is_some() || guesses {
+        if service.value("Type") != Some("forking") || service.value("PIDFile").is_some() || guesses
+        {
             Self::Main
         } else if is("RemainAfterExit", ["yes", "true", "on", "1"]) {
             Self::Nothing

@@ -20,17 +20,38 @@ const SOCKET: &str = "/usr/lib/systemd/system/unitward-stack@.socket";
 pub fn outputs(stack: &Stack, members: &[UnitName]) -> Vec<Output> {
     let unit = stack.unit();
     let text = text(stack, members);
-    let door = link(&["sockets.target.wants/", &socket(&stack.name)], SOCKET.to_owned());
+    let door = link(
+        &["sockets.target.wants/", &socket(&stack.name)],
+        SOCKET.to_owned(),
+    );
     match stack.form {
         Form::Defined => {
             let path = unit.to_string();
             // A generated unit cannot be enabled, and a stack that exists is wanted.
-            let boot = link(&["multi-user.target.wants/", &path], ["../", &path].concat());
-            vec![Output { rank: Rank::Normal, path, content: Content::File(text) }, boot, door]
+            let boot = link(
+                &["multi-user.target.wants/", &path],
+                ["../", &path].concat(),
+            );
+            vec![
+                Output {
+                    rank: Rank::Normal,
+                    path,
+                    content: Content::File(text),
+                },
+                boot,
+                door,
+            ]
         }
         Form::Adopted(_) => {
             let path = [unit.as_str(), ".d/", DROP_IN].concat();
-            vec![Output { rank: Rank::Normal, path, content: Content::File(text) }, door]
+            vec![
+                Output {
+                    rank: Rank::Normal,
+                    path,
+                    content: Content::File(text),
+                },
+                door,
+            ]
         }
     }
 }
@@ -55,5 +76,9 @@ fn text(stack: &Stack, members: &[UnitName]) -> String {
 }
 
 fn link(path: &[&str], target: String) -> Output {
-    Output { rank: Rank::Normal, path: path.concat(), content: Content::Link(target) }
+    Output {
+        rank: Rank::Normal,
+        path: path.concat(),
+        content: Content::Link(target),
+    }
 }

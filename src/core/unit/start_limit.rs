@@ -17,8 +17,12 @@ use std::time::Duration;
 
 /// Settings of systemd's start limit. systemd still accepts those of the first group in
 /// `[Service]`, where they would come after, and so undo, the lines in our `[Unit]`.
-pub(super) const KEYS: [&str; 4] =
-    ["StartLimitInterval", "StartLimitBurst", "StartLimitIntervalSec", "StartLimitAction"];
+pub(super) const KEYS: [&str; 4] = [
+    "StartLimitInterval",
+    "StartLimitBurst",
+    "StartLimitIntervalSec",
+    "StartLimitAction",
+];
 
 /// Time within which the starts are counted.
 const SPAN: Duration = Duration::from_secs(60);
@@ -37,7 +41,9 @@ pub(super) fn lines(recovery: &Recovery) -> String {
         // An adopted unit's own StartLimitAction= must not act on our limit.
         Some(burst) => {
             let span = time_span::render(SPAN);
-            format!("StartLimitIntervalSec={span}\nStartLimitBurst={burst}\nStartLimitAction=none\n")
+            format!(
+                "StartLimitIntervalSec={span}\nStartLimitBurst={burst}\nStartLimitAction=none\n"
+            )
         }
         None => "StartLimitIntervalSec=0\n".to_owned(),
     }
@@ -51,17 +57,27 @@ fn burst(recovery: &Recovery) -> Option<u32> {
         return None;
     }
     let tolerated = u128::from(recovery.death_limit) * SPAN.as_nanos().div_ceil(within);
-    let starts = tolerated.saturating_mul(SERIES).saturating_add(u128::from(BY_HAND));
+    let starts = tolerated
+        .saturating_mul(SERIES)
+        .saturating_add(u128::from(BY_HAND));
     Some(u32::try_from(starts).unwrap_or(u32::MAX))
 }
 
 /// Returns a warning for each of a ward's own settings of it.
 pub(super) fn warnings(ward: &Ward) -> impl Iterator<Item = Problem> {
     let lines = ward.native.unit.iter().chain(&ward.native.service);
-    lines.filter(|line| KEYS.contains(&line.key.as_str())).map(|line| {
-        let text = format!("{}= has no effect in a ward: DeathLimit= in [Recovery] takes its place", line.key);
-        Problem { at: line.at.clone(), mistake: Mistake::Warning(text) }
-    })
+    lines
+        .filter(|line| KEYS.contains(&line.key.as_str()))
+        .map(|line| {
+            let text = format!(
+                "{}= has no effect in a ward: DeathLimit= in [Recovery] takes its place",
+                line.key
+            );
+            Problem {
+                at: line.at.clone(),
+                mistake: Mistake::Warning(text),
+            }
+        })
 }
 
 #[cfg(test)]
@@ -69,8 +85,17 @@ mod tests {
     use super::*;
 
     fn check((death_limit, within): (u32, Duration), on_limit: OnLimit, expected: Option<u32>) {
-        let recovery = Recovery { death_limit, death_limit_interval: within, on_limit, ..Recovery::default() };
-        assert_eq!(burst(&recovery), expected, "{death_limit} within {within:?}, {on_limit:?}");
+        let recovery = Recovery {
+            death_limit,
+            death_limit_interval: within,
+            on_limit,
+            ..Recovery::default()
+        };
+        assert_eq!(
+            burst(&recovery),
+            expected,
+            "{death_limit} within {within:?}, {on_limit:?}"
+        );
     }
 
     #[test]
@@ -79,7 +104,11 @@ mod tests {
         check((5, seconds(60)), OnLimit::Exclude, Some(5 * 6 + 300));
         check((5, seconds(3600)), OnLimit::RestartStack, Some(5 * 6 + 300));
         check((5, seconds(25)), OnLimit::Reboot, Some(5 * 3 * 6 + 300));
-        check((10_000, Duration::from_nanos(1)), OnLimit::Exclude, Some(u32::MAX));
+        check(
+            (10_000, Duration::from_nanos(1)),
+            OnLimit::Exclude,
+            Some(u32::MAX),
+        );
     }
 
     #[test]
@@ -87,7 +116,10 @@ mod tests {
         check((0, Duration::from_secs(60)), OnLimit::Exclude, None);
         check((5, Duration::from_secs(60)), OnLimit::None, None);
         check((5, Duration::ZERO), OnLimit::Exclude, None);
-        let endless = Recovery { death_limit: 0, ..Recovery::default() };
+        let endless = Recovery {
+            death_limit: 0,
+            ..Recovery::default()
+        };
         assert_eq!(lines(&endless), "StartLimitIntervalSec=0\n");
     }
 }

@@ -12,9 +12,19 @@ pub(super) fn ward(text: &str) -> Ward {
 /// The ward in `/etc/unitward/NAME.ward`.
 pub(super) fn named(name: &str, text: &str) -> Ward {
     let path = Path::new("/etc/unitward").join([name, ".ward"].concat());
-    let files = vec![SourceFile { path: path.into(), text: text.to_owned() }];
+    let files = vec![SourceFile {
+        path: path.into(),
+        text: text.to_owned(),
+    }];
     let stacks = Stacks::default();
-    let read = read_ward(&SourceFiles { name: name.to_owned(), files }, &stacks).unwrap();
+    let read = read_ward(
+        &SourceFiles {
+            name: name.to_owned(),
+            files,
+        },
+        &stacks,
+    )
+    .unwrap();
     let (ward, problems) = Assembly::beside(&stacks).admit(read);
     ward.unwrap_or_else(|| panic!("{problems:?}"))
 }
@@ -23,7 +33,13 @@ pub(super) fn named(name: &str, text: &str) -> Ward {
 pub(super) fn adopted(own: &str, later: &str) -> AdoptedUnit {
     let lines = |text: &str| {
         let text = ["[Service]\n", text].concat();
-        syntax::lines_of(&SourceFile { path: Path::new("/a.service").into(), text }, "Service")
+        syntax::lines_of(
+            &SourceFile {
+                path: Path::new("/a.service").into(),
+                text,
+            },
+            "Service",
+        )
     };
     AdoptedUnit::new(lines(own), lines(later))
 }

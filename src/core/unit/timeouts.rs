@@ -21,7 +21,10 @@ impl DefaultTimeouts {
     /// Reads the lines of `[Manager]`, in the order they apply.
     #[must_use]
     pub fn of(manager: &[NativeLine]) -> Self {
-        Self { start: given(manager, "DefaultTimeoutStartSec"), stop: given(manager, "DefaultTimeoutStopSec") }
+        Self {
+            start: given(manager, "DefaultTimeoutStartSec"),
+            stop: given(manager, "DefaultTimeoutStopSec"),
+        }
     }
 
     fn of_phase(self, phase: Phase) -> Timeout {
@@ -29,7 +32,11 @@ impl DefaultTimeouts {
             Phase::Start => self.start,
             Phase::Stop => self.stop,
         };
-        if given == Timeout::Default { Timeout::After(DEFAULT) } else { given }
+        if given == Timeout::Default {
+            Timeout::After(DEFAULT)
+        } else {
+            given
+        }
     }
 }
 
@@ -65,7 +72,11 @@ impl Phase {
 /// is too short or the unit's is unknown.
 pub(super) fn grown(
     ward: &Ward,
-    Beside { adopted, default_timeouts, .. }: Beside<'_>,
+    Beside {
+        adopted,
+        default_timeouts,
+        ..
+    }: Beside<'_>,
     phase: Phase,
     growth: Duration,
 ) -> (Option<String>, Option<Problem>) {
@@ -81,7 +92,8 @@ pub(super) fn grown(
     if matches!(ward.form, Form::Adopted(_)) && adopted.is_none() {
         return (None, unknown(ward, key, growth, default));
     }
-    let kind = value(&ward.native.service, "Type").or(adopted.and_then(|unit| unit.kind.as_deref()));
+    let kind =
+        value(&ward.native.service, "Type").or(adopted.and_then(|unit| unit.kind.as_deref()));
     let base = match (&ward.form, adopted) {
         (Form::Adopted(_), Some(unit)) if phase == Phase::Start => unit.start,
         (Form::Adopted(_), Some(unit)) => unit.stop,
@@ -89,12 +101,17 @@ pub(super) fn grown(
     };
     let base = match base {
         // A oneshot's start has no time-out unless one is given (systemd.service(5)).
-        Timeout::Default if kind == Some("oneshot") && phase == Phase::Start => return (None, None),
+        Timeout::Default if kind == Some("oneshot") && phase == Phase::Start => {
+            return (None, None);
+        }
         Timeout::Default => default,
         given => given,
     };
     match base {
-        Timeout::After(span) => (Some([key, "=", &time_span::render(span + growth)].concat()), None),
+        Timeout::After(span) => (
+            Some([key, "=", &time_span::render(span + growth)].concat()),
+            None,
+        ),
         Timeout::Never | Timeout::Default => (None, None),
     }
 }
@@ -103,17 +120,33 @@ pub(super) fn grown(
 /// may be longer than any we would set, so it is kept; each line has its own time, and only a
 /// `growth` longer than systemd's default is in danger.
 fn unknown(ward: &Ward, key: &'static str, growth: Duration, default: Timeout) -> Option<Problem> {
-    let Timeout::After(default) = default else { return None };
+    let Timeout::After(default) = default else {
+        return None;
+    };
     (growth > default).then(|| {
         let unit = ward.unit().to_string();
-        let mistake = Mistake::TimeoutNotKnown(TimeoutNotKnown { unit, key, growth, enough: default + growth });
-        Problem { at: ward.unit_at.clone(), mistake }
+        let mistake = Mistake::TimeoutNotKnown(TimeoutNotKnown {
+            unit,
+            key,
+            growth,
+            enough: default + growth,
+        });
+        Problem {
+            at: ward.unit_at.clone(),
+            mistake,
+        }
     })
 }
 
 fn too_small(ward: &Ward, key: &str, own: Timeout, growth: Duration) -> Option<Problem> {
-    let Timeout::After(span) = own else { return None };
-    let line = ward.native.service.iter().rfind(|line| line.key == key || line.key == "TimeoutSec")?;
+    let Timeout::After(span) = own else {
+        return None;
+    };
+    let line = ward
+        .native
+        .service
+        .iter()
+        .rfind(|line| line.key == key || line.key == "TimeoutSec")?;
     (span < growth).then(|| {
         let needed = time_span::render(DEFAULT + growth);
         let mistake = Mistake::Warning(format!(
@@ -128,7 +161,9 @@ fn too_small(ward: &Ward, key: &str, own: Timeout, growth: Duration) -> Option<P
 
 /// Returns the last of `key` and `TimeoutSec=`, which sets both.
 pub(super) fn given(service: &[NativeLine], key: &str) -> Timeout {
-    let last = service.iter().rfind(|line| line.key == key || line.key == "TimeoutSec");
+    let last = service
+        .iter()
+        .rfind(|line| line.key == key || line.key == "TimeoutSec");
     match last.map(|line| line.value.as_str()) {
         None | Some("") => Timeout::Default,
         Some("infinity") => Timeout::Never,

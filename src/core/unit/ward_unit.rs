@@ -7,7 +7,9 @@ use super::timeouts::{self, Phase};
 use super::{Beside, DROP_IN, excluded, header, hidden, no_exec, pid_file, start_limit};
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
-use crate::core::config::{Condition, ConditionKind, Form, Mistake, OnLimit, Place, Problem, Ward, time_span};
+use crate::core::config::{
+    Condition, ConditionKind, Form, Mistake, OnLimit, Place, Problem, Ward, time_span,
+};
 use crate::core::recovery::backoff::Backoff;
 use std::time::Duration;
 
@@ -44,23 +46,42 @@ pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> (String, Vec<Problem>) 
     match ward.form {
         Form::Defined => {
             lines.write_first(&mut text);
-            write_native(&mut text, without_start_limit(without_first_resets(&ward.native.service)));
+            write_native(
+                &mut text,
+                without_start_limit(without_first_resets(&ward.native.service)),
+            );
             write_default(&mut text, ward, "Restart", "on-failure");
             write_default(&mut text, ward, "RestartSec", "0");
         }
         Form::Adopted(_) => {
             let native: Vec<_> = without_start_limit(ward.native.service.iter()).collect();
-            let lists: Vec<_> = FIRST.into_iter().filter(|list| lines.stand_in(list)).collect();
+            let lists: Vec<_> = FIRST
+                .into_iter()
+                .filter(|list| lines.stand_in(list))
+                .collect();
             let is_in_them = |line: &&NativeLine| lists.contains(&line.key.as_str());
-            let own = adopted.map(|unit| unit.lines.iter()).into_iter().flatten().chain(native.iter().copied());
+            let own = adopted
+                .map(|unit| unit.lines.iter())
+                .into_iter()
+                .flatten()
+                .chain(native.iter().copied());
             let own: Vec<_> = own.filter(is_in_them).collect();
-            write_native(&mut text, native.iter().copied().filter(|line| !is_in_them(line)));
-            for list in lists.iter().filter(|list| own.iter().any(|line| line.key == **list)) {
+            write_native(
+                &mut text,
+                native.iter().copied().filter(|line| !is_in_them(line)),
+            );
+            for list in lists
+                .iter()
+                .filter(|list| own.iter().any(|line| line.key == **list))
+            {
                 // These lines are written again, after ours.
                 text.extend([*list, "=\n"]);
             }
             lines.write_first(&mut text);
-            write_native(&mut text, lists.iter().flat_map(|list| standing(&own, list)));
+            write_native(
+                &mut text,
+                lists.iter().flat_map(|list| standing(&own, list)),
+            );
         }
     }
     let (root, root_warning) = root_of_its_own(ward, adopted);
@@ -75,7 +96,10 @@ pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> (String, Vec<Problem>) 
         text.push_str("\n[Install]\n");
         write_native(&mut text, &ward.native.install);
     }
-    let mut problems: Vec<_> = [start_warning, stop_warning, root_warning].into_iter().flatten().collect();
+    let mut problems: Vec<_> = [start_warning, stop_warning, root_warning]
+        .into_iter()
+        .flatten()
+        .collect();
     problems.extend(start_limit::warnings(ward));
     let mounts = adopted.into_iter().flat_map(|unit| &unit.mounts);
     problems.extend(hidden::warnings(mounts.chain(&ward.native.service)));
@@ -88,8 +112,17 @@ const FIRST: [&str; 3] = ["ExecCondition", "ExecStartPre", "ExecStopPost"];
 
 /// Returns the effective lines of one list.
 fn standing<'a>(lines: &[&'a NativeLine], list: &str) -> impl Iterator<Item = &'a NativeLine> {
-    let mut own: Vec<_> = lines.iter().copied().filter(|line| line.key == list).collect();
-    own.drain(..own.iter().rposition(|line| line.value.is_empty()).map_or(0, |reset| reset + 1));
+    let mut own: Vec<_> = lines
+        .iter()
+        .copied()
+        .filter(|line| line.key == list)
+        .collect();
+    own.drain(
+        ..own
+            .iter()
+            .rposition(|line| line.value.is_empty())
+            .map_or(0, |reset| reset + 1),
+    );
     own.into_iter()
 }
 
@@ -115,8 +148,10 @@ impl Lines {
         let writer = Writer::new(ward, Site::Ward, service);
         let (mut before, mut after, mut stop) = (List::default(), List::default(), List::default());
         // [OnRestart] follows a restart with all its steps, so its steps come last.
-        let (restart, others): (Vec<_>, Vec<_>) =
-            ward.conditions.iter().partition(|condition| condition.kind == ConditionKind::Restart);
+        let (restart, others): (Vec<_>, Vec<_>) = ward
+            .conditions
+            .iter()
+            .partition(|condition| condition.kind == ConditionKind::Restart);
         for condition in others.into_iter().chain(restart) {
             match condition.kind {
                 ConditionKind::Limit => {}
@@ -125,17 +160,30 @@ impl Lines {
                 _ => writer.write(condition, &mut before, &mut after),
             }
         }
-        let backoff = Backoff { delay: ward.recovery.delay, max_delay: ward.recovery.max_delay };
+        let backoff = Backoff {
+            delay: ward.recovery.delay,
+            max_delay: ward.recovery.max_delay,
+        };
         let start_growth = (backoff.longest() + before.growth()).max(after.growth());
         let stop_growth = stop.growth();
         let limit = limit_options(ward);
         let tied = tied(ward, adopted);
         let stretch = HelperLine::new("steps", ward, ward.unit().as_str()).part(tied);
-        let with_steps =
-            |line: HelperLine, steps: &Steps| if steps.is_empty() { line } else { line.part(tied) }.steps(steps);
+        let with_steps = |line: HelperLine, steps: &Steps| {
+            if steps.is_empty() {
+                line
+            } else {
+                line.part(tied)
+            }
+            .steps(steps)
+        };
         // A failing line of ExecCondition=, even one that PID 1 cannot run, skips the start
         // silently (systemd.service(5)).
-        let with_begin = if before.is_required() { Steps::default() } else { before.take_first() };
+        let with_begin = if before.is_required() {
+            Steps::default()
+        } else {
+            before.take_first()
+        };
         let begin = with_steps(begin(ward, &limit), &with_begin);
         let before = before.closed();
         let mut lines_after = Vec::new();
@@ -172,8 +220,14 @@ impl Lines {
 /// and not all processes of the unit, or if that is unknown.
 fn tied(ward: &Ward, adopted: Option<&AdoptedUnit>) -> &'static str {
     let is_known = ward.form == Form::Defined || adopted.is_some();
-    let mode = ServiceLines::of(ward, adopted).value("KillMode").unwrap_or("control-group");
-    if is_known && mode == "control-group" { "" } else { " --tied" }
+    let mode = ServiceLines::of(ward, adopted)
+        .value("KillMode")
+        .unwrap_or("control-group");
+    if is_known && mode == "control-group" {
+        ""
+    } else {
+        " --tied"
+    }
 }
 
 fn begin(ward: &Ward, limit: &str) -> HelperLine {
@@ -196,8 +250,10 @@ fn once_option(line: HelperLine, condition: &Condition) -> HelperLine {
 
 fn end(ward: &Ward) -> HelperLine {
     let line = HelperLine::new("end", ward, ward.unit().as_str());
-    let restarts =
-        ward.conditions.iter().filter(|condition| condition.once && condition.kind == ConditionKind::Restart);
+    let restarts = ward
+        .conditions
+        .iter()
+        .filter(|condition| condition.once && condition.kind == ConditionKind::Restart);
     restarts.fold(line, once_option)
 }
 
@@ -205,7 +261,12 @@ fn end(ward: &Ward) -> HelperLine {
 /// not a death.
 fn limit_options(ward: &Ward) -> String {
     let recovery = &ward.recovery;
-    let line = ward.stack.iter().fold(HelperLine::default(), |line, stack| line.option("stack", stack.as_str()));
+    let line = ward
+        .stack
+        .iter()
+        .fold(HelperLine::default(), |line, stack| {
+            line.option("stack", stack.as_str())
+        });
     let reset_after = time_span::render(recovery.reset_after);
     if recovery.death_limit == 0 {
         return line.option("reset-after", &reset_after).options();
@@ -221,7 +282,11 @@ fn limit_options(ward: &Ward) -> String {
         .option("within", &time_span::render(recovery.death_limit_interval))
         .option("reset-after", &reset_after)
         .option("on-limit", on_limit);
-    for condition in ward.conditions.iter().filter(|condition| condition.kind == ConditionKind::Limit) {
+    for condition in ward
+        .conditions
+        .iter()
+        .filter(|condition| condition.kind == ConditionKind::Limit)
+    {
         let option = if condition.once { "run-once" } else { "run" };
         line = line.option(option, &lists::service_name(ward, condition));
     }
@@ -231,15 +296,26 @@ fn limit_options(ward: &Ward) -> String {
 /// Returns the lines without the resets of the lists in which ours come first, and without the
 /// lines that those resets cancel.
 fn without_first_resets(service: &[NativeLine]) -> impl Iterator<Item = &NativeLine> {
-    let resets = FIRST.map(|list| service.iter().rposition(|line| line.key == list && line.value.is_empty()));
+    let resets = FIRST.map(|list| {
+        service
+            .iter()
+            .rposition(|line| line.key == list && line.value.is_empty())
+    });
     let stands = move |(index, line): &(usize, &NativeLine)| {
         let list = FIRST.iter().position(|list| *list == line.key);
-        list.and_then(|list| resets[list]).is_none_or(|reset| *index > reset)
+        list.and_then(|list| resets[list])
+            .is_none_or(|reset| *index > reset)
     };
-    service.iter().enumerate().filter(stands).map(|(_, line)| line)
+    service
+        .iter()
+        .enumerate()
+        .filter(stands)
+        .map(|(_, line)| line)
 }
 
-fn without_start_limit<'a>(service: impl Iterator<Item = &'a NativeLine>) -> impl Iterator<Item = &'a NativeLine> {
+fn without_start_limit<'a>(
+    service: impl Iterator<Item = &'a NativeLine>,
+) -> impl Iterator<Item = &'a NativeLine> {
     service.filter(|line| !start_limit::KEYS.contains(&line.key.as_str()))
 }
 
@@ -263,9 +339,16 @@ pub(super) fn write_lines(text: &mut String, key: &str, lines: &[String]) {
 
 /// Limits a root directory of the service to its main process. systemd applies it to `+` lines too;
 /// the helper is not in it, and without the helper there is no limit and no back-off.
-fn root_of_its_own(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (Option<String>, Option<Problem>) {
+fn root_of_its_own(
+    ward: &Ward,
+    adopted: Option<&AdoptedUnit>,
+) -> (Option<String>, Option<Problem>) {
     let here = adopted::rooted(&ward.native.service);
-    let decided = ward.native.service.iter().rfind(|line| line.key == "RootDirectoryStartOnly");
+    let decided = ward
+        .native
+        .service
+        .iter()
+        .rfind(|line| line.key == "RootDirectoryStartOnly");
     if !here && !adopted.is_some_and(|unit| unit.rooted) {
         return (None, None);
     }
@@ -275,6 +358,9 @@ fn root_of_its_own(ward: &Ward, adopted: Option<&AdoptedUnit>) -> (Option<String
     }
     let text = "the service has a root directory of its own, where the helper cannot run: RootDirectoryStartOnly=yes is \
                 added, so ExecStartPre= and the like run outside of it";
-    let warning = Problem { at, mistake: Mistake::Warning(text.to_owned()) };
+    let warning = Problem {
+        at,
+        mistake: Mistake::Warning(text.to_owned()),
+    };
     (Some("RootDirectoryStartOnly=yes".to_owned()), Some(warning))
 }

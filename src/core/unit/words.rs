@@ -29,7 +29,9 @@ pub fn words(action: &Action) -> String {
 /// 1, from an environment file of the service for example, they could look like the beginning of
 /// another step.
 pub(super) fn helper_words(action: &Action) -> String {
-    let Action::Execute(command) = action else { return words(action) };
+    let Action::Execute(command) = action else {
+        return words(action);
+    };
     let mut text = String::from("Execute");
     for word in &command.words {
         text.extend([" ", &quote(&list::guarded(&word.replace('$', "$$")))]);
@@ -39,7 +41,11 @@ pub(super) fn helper_words(action: &Action) -> String {
 
 /// Returns the command that a step runs, if it runs one.
 pub(super) fn command_of(action: &Action) -> Option<&CommandLine> {
-    if let Action::Execute(command) = action { Some(command) } else { None }
+    if let Action::Execute(command) = action {
+        Some(command)
+    } else {
+        None
+    }
 }
 
 fn wait_words(wait: &Wait) -> String {

@@ -27,7 +27,9 @@ pub(in crate::edge) fn mapped_files(core: File, compression: Compression) -> Vec
     let core = BufReader::new(core);
     match compression {
         Compression::None => files_of(core),
-        Compression::Zstd => ruzstd::decoding::StreamingDecoder::new(core).map(files_of).unwrap_or_default(),
+        Compression::Zstd => ruzstd::decoding::StreamingDecoder::new(core)
+            .map(files_of)
+            .unwrap_or_default(),
     }
 }
 
@@ -54,11 +56,23 @@ fn files_in<Elf: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<Vec<Map
     let header = Elf::parse(head).ok()?;
     let endian = header.endian().ok()?;
     let segments = header.program_headers(endian, head).ok()?;
-    let notes = segments.iter().find_map(|segment| segment.notes(endian, head).transpose())?.ok()?;
+    let notes = segments
+        .iter()
+        .find_map(|segment| segment.notes(endian, head).transpose())?
+        .ok()?;
     let mut notes = notes.filter_map(Result::ok);
-    let note = notes.find(|note| note.n_type(endian) == elf::NT_FILE && note.name() == elf::ELF_NOTE_CORE)?;
-    let width = if header.is_type_64() { Width::Eight } else { Width::Four };
-    files_of_note(Words { bytes: note.desc(), endian, width })
+    let note = notes
+        .find(|note| note.n_type(endian) == elf::NT_FILE && note.name() == elf::ELF_NOTE_CORE)?;
+    let width = if header.is_type_64() {
+        Width::Eight
+    } else {
+        Width::Four
+    };
+    files_of_note(Words {
+        bytes: note.desc(),
+        endian,
+        width,
+    })
 }
 
 /// A sequence of numbers, each as wide as an address in the core.
@@ -101,8 +115,15 @@ fn files_of_note(mut words: Words<'_>) -> Option<Vec<MappedFile>> {
         let (start, end, pages) = (words.next()?, words.next()?, words.next()?);
         places.push((start..end, pages.saturating_mul(page)));
     }
-    let paths = words.bytes.split(|byte| *byte == 0).map(|path| String::from_utf8_lossy(path).into_owned());
-    let file = |((addresses, offset), path)| MappedFile { addresses, offset, path };
+    let paths = words
+        .bytes
+        .split(|byte| *byte == 0)
+        .map(|path| String::from_utf8_lossy(path).into_owned());
+    let file = |((addresses, offset), path)| MappedFile {
+        addresses,
+        offset,
+        path,
+    };
     Some(places.into_iter().zip(paths).map(file).collect())
 }
 

@@ -28,14 +28,21 @@ fn with(unit: &str, field: &str, value: &str) -> String {
 
 #[test]
 fn what_both_versions_write_is_understood() {
-    let invocations = ["13a76ad3a3964d6f845a65a83b33f480", "c8f9e82d8b5645f58dcce29d07564d58"];
+    let invocations = [
+        "13a76ad3a3964d6f845a65a83b33f480",
+        "c8f9e82d8b5645f58dcce29d07564d58",
+    ];
     let pids = [548, 628];
     for ((recorded, invocation), pid) in RECORDED.into_iter().zip(invocations).zip(pids) {
         let core = Core::parse(line(recorded, "odd-gone"), DUMPER).unwrap();
         assert_eq!(core.unit, "odd-gone.service");
         assert_eq!(core.invocation.unwrap().as_str(), invocation);
         assert_eq!((core.pid, core.signal), (pid, 11));
-        assert!((1_795_238_000_000..1_795_239_000_000).contains(&core.at_ms), "{}", core.at_ms);
+        assert!(
+            (1_795_238_000_000..1_795_239_000_000).contains(&core.at_ms),
+            "{}",
+            core.at_ms
+        );
         assert_eq!(core.boot.len(), 32);
     }
 }
@@ -43,7 +50,9 @@ fn what_both_versions_write_is_understood() {
 #[test]
 fn every_entry_but_the_forged_one_is_believed() {
     for recorded in RECORDED {
-        let believed: Vec<_> = lines(recorded).map(|line| Core::parse(line, DUMPER).is_some()).collect();
+        let believed: Vec<_> = lines(recorded)
+            .map(|line| Core::parse(line, DUMPER).is_some())
+            .collect();
         assert_eq!(believed, [vec![true; 9], vec![false]].concat());
     }
 }
@@ -59,8 +68,18 @@ fn journalctl_selects_by_what_journald_says_of_the_writer() {
 #[test]
 fn only_what_journald_says_of_the_writer_counts() {
     for (unit, uid, dumper, believed) in [
-        (r#""systemd-coredump@3-1-0.service""#, r#""1000""#, None, true),
-        (r#""systemd-coredump@3-1-0.service""#, r#""1000""#, Some(997), true),
+        (
+            r#""systemd-coredump@3-1-0.service""#,
+            r#""1000""#,
+            None,
+            true,
+        ),
+        (
+            r#""systemd-coredump@3-1-0.service""#,
+            r#""1000""#,
+            Some(997),
+            true,
+        ),
         ("null", r#""997""#, Some(997), true),
         (r#""elsewhere.service""#, r#""997""#, Some(997), true),
         ("null", r#""997""#, None, false),
@@ -68,10 +87,21 @@ fn only_what_journald_says_of_the_writer_counts() {
         ("null", r#""1000""#, Some(997), false),
         ("null", "null", Some(997), false),
         (r#""user@1000.service""#, r#""1000""#, Some(997), false),
-        (r#""systemd-coredump@3-1-0.socket""#, r#""1000""#, Some(997), false),
-        (r#""my-systemd-coredump@3.service""#, r#""1000""#, Some(997), false),
+        (
+            r#""systemd-coredump@3-1-0.socket""#,
+            r#""1000""#,
+            Some(997),
+            false,
+        ),
+        (
+            r#""my-systemd-coredump@3.service""#,
+            r#""1000""#,
+            Some(997),
+            false,
+        ),
     ] {
-        let mut entry: serde_json::Value = serde_json::from_str(line(RECORDED[1], "caller")).unwrap();
+        let mut entry: serde_json::Value =
+            serde_json::from_str(line(RECORDED[1], "caller")).unwrap();
         entry["_SYSTEMD_UNIT"] = serde_json::from_str(unit).unwrap();
         entry["_UID"] = serde_json::from_str(uid).unwrap();
         let core = Core::parse(&entry.to_string(), Dumper { uid: dumper });
@@ -84,8 +114,7 @@ fn the_dumpers_user_is_found() {
     let place = tempfile::tempdir().unwrap();
     assert_eq!(Dumper::of(place.path()), Dumper { uid: None });
     fs::create_dir(place.path().join("etc")).unwrap();
-    let users =
-        "root:x:0:0:root:/root:/bin/bash\nsystemd-coredump:!*:997:996:systemd Core Dumper:/:/usr/sbin/nologin\n";
+    let users = "root:x:0:0:root:/root:/bin/bash\nsystemd-coredump:!*:997:996:systemd Core Dumper:/:/usr/sbin/nologin\n";
     fs::write(place.path().join("etc/passwd"), users).unwrap();
     assert_eq!(Dumper::of(place.path()), DUMPER);
 }
@@ -100,7 +129,10 @@ fn the_journal_is_where_journald_writes() {
     for directory in ["var/log/journal/0123", "run/log/journal/0123"] {
         fs::create_dir_all(place.path().join(directory)).unwrap();
         fs::write(place.path().join(directory).join("system.journal"), "").unwrap();
-        assert_eq!(journal_directory(place.path()), Some(place.path().join(directory)));
+        assert_eq!(
+            journal_directory(place.path()),
+            Some(place.path().join(directory))
+        );
     }
 }
 
@@ -119,17 +151,36 @@ fn a_value_may_be_text_bytes_or_several() {
         let core = Core::parse(&with("caller", "COREDUMP_PID", value), DUMPER);
         assert_eq!(core.map(|core| core.pid), pid, "{value}");
     }
-    for no_entry in ["", "{}", "[]", "null", "{\"MESSAGE\":", "{\"MESSAGE\":{}}", "nonsense"] {
+    for no_entry in [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "{\"MESSAGE\":",
+        "{\"MESSAGE\":{}}",
+        "nonsense",
+    ] {
         assert_eq!(Core::parse(no_entry, DUMPER), None, "{no_entry}");
     }
-    assert_eq!(Core::parse(&with("caller", "MESSAGE_ID", r#""39""#), DUMPER), None);
-    assert_eq!(Core::parse(&with("caller", "COREDUMP_UNIT", r#""""#), DUMPER), None);
+    assert_eq!(
+        Core::parse(&with("caller", "MESSAGE_ID", r#""39""#), DUMPER),
+        None
+    );
+    assert_eq!(
+        Core::parse(&with("caller", "COREDUMP_UNIT", r#""""#), DUMPER),
+        None
+    );
 }
 
 #[test]
 fn a_process_without_environment_has_no_invocation() {
     for recorded in RECORDED {
-        assert_eq!(Core::parse(line(recorded, "odd-bare"), DUMPER).unwrap().invocation, None);
+        assert_eq!(
+            Core::parse(line(recorded, "odd-bare"), DUMPER)
+                .unwrap()
+                .invocation,
+            None
+        );
     }
 }
 
@@ -147,12 +198,23 @@ fn without_the_objects_the_names_are_those_of_the_entry() {
         3 > 0x7f87b23d624a: (null) 0 /usr/lib/x86_64-linux-gnu/libc.so.6\n \
         4 > 0x7f87b23d6305: __libc_start_main 0 /usr/lib/x86_64-linux-gnu/libc.so.6\n \
         5 > 0x55bdc5041061: _start 0 /opt/bin/names\n";
-    assert_eq!(core.backtrace(place.path(), &resolver()).as_deref(), Some(expect));
+    assert_eq!(
+        core.backtrace(place.path(), &resolver()).as_deref(),
+        Some(expect)
+    );
 }
 
 #[test]
 fn an_entry_without_a_stack_has_no_backtrace() {
-    let core = Core::parse(&with("caller", "MESSAGE", r#""Process 1 (x) of user 0 dumped core.""#), DUMPER).unwrap();
+    let core = Core::parse(
+        &with(
+            "caller",
+            "MESSAGE",
+            r#""Process 1 (x) of user 0 dumped core.""#,
+        ),
+        DUMPER,
+    )
+    .unwrap();
     assert_eq!(core.backtrace(Path::new("/"), &resolver()), None);
 }
 
@@ -162,9 +224,16 @@ fn a_process_that_lived_elsewhere_is_not_looked_up_here() {
         let core = Core::parse(line(recorded, "odd-root"), DUMPER).unwrap();
         assert_eq!(core.filesystem, Filesystem::Other);
         assert!(
-            core.backtrace(Path::new("/"), &resolver()).unwrap().contains(": reach_too_far 0 /opt/bin/levels-pie\n")
+            core.backtrace(Path::new("/"), &resolver())
+                .unwrap()
+                .contains(": reach_too_far 0 /opt/bin/levels-pie\n")
         );
-        assert_eq!(Core::parse(line(recorded, "odd-user"), DUMPER).unwrap().filesystem, Filesystem::Host);
+        assert_eq!(
+            Core::parse(line(recorded, "odd-user"), DUMPER)
+                .unwrap()
+                .filesystem,
+            Filesystem::Host
+        );
     }
     let chrooted = Core::parse(&with("caller", "COREDUMP_ROOT", r#""/srv""#), DUMPER).unwrap();
     assert_eq!(chrooted.filesystem, Filesystem::Other);
@@ -173,7 +242,10 @@ fn a_process_that_lived_elsewhere_is_not_looked_up_here() {
 #[test]
 fn build_ids_are_taken_from_the_packages_an_entry_names() {
     let core = Core::parse(line(RECORDED[1], "panics"), DUMPER).unwrap();
-    let expect = BuildIds::from([("libgcc_s.so.1".into(), "12eddb764a9c4e3c9ad99b3e645cbd206521af07".into())]);
+    let expect = BuildIds::from([(
+        "libgcc_s.so.1".into(),
+        "12eddb764a9c4e3c9ad99b3e645cbd206521af07".into(),
+    )]);
     assert_eq!(build_ids(&core.packages), expect);
     for nothing in ["", "[]", "{\"x\":1}", "{\"x\":{\"buildId\":1}}"] {
         assert_eq!(build_ids(nothing), BuildIds::new(), "{nothing}");
@@ -192,7 +264,11 @@ fn dumps_are_handed_over_to_programs_only() {
         ("/var/cores/%p", false),
         ("", false),
     ] {
-        fs::write(root.path().join("proc/sys/kernel/core_pattern"), format!("{pattern}\n")).unwrap();
+        fs::write(
+            root.path().join("proc/sys/kernel/core_pattern"),
+            format!("{pattern}\n"),
+        )
+        .unwrap();
         assert_eq!(are_handed_over(root.path()), expect, "{pattern}");
     }
 }

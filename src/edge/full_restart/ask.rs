@@ -63,10 +63,14 @@ pub fn ask(stack: &StackName, request: &Request, patience: Duration) -> Result<A
     let path = Path::new(SOCKETS).join(stack.as_str());
     let once = || {
         let connection = match Bounded::connect(&path, deadline) {
-            Err(error) if is_nobody(&error) && rustix::process::geteuid().is_root() => listen(stack, &path, deadline),
+            Err(error) if is_nobody(&error) && rustix::process::geteuid().is_root() => {
+                listen(stack, &path, deadline)
+            }
             connected => connected,
         };
-        connection.map_err(Failure::Untaken).and_then(|connection| converse(connection, request))
+        connection
+            .map_err(Failure::Untaken)
+            .and_then(|connection| converse(connection, request))
     };
     let answer = match once() {
         Err(failure) if is_silence(failure.error()) => once(),
@@ -74,12 +78,18 @@ pub fn ask(stack: &StackName, request: &Request, patience: Duration) -> Result<A
     };
     answer.map_err(|failure| match (failure.error().kind(), failure) {
         (ErrorKind::NotFound | ErrorKind::ConnectionRefused, _) => AskError::Nobody(stack.clone()),
-        (ErrorKind::TimedOut | ErrorKind::WouldBlock, Failure::Untaken(_)) => AskError::Late(patience),
-        (ErrorKind::TimedOut | ErrorKind::WouldBlock, Failure::Unanswered(_)) => AskError::Unanswered(patience),
+        (ErrorKind::TimedOut | ErrorKind::WouldBlock, Failure::Untaken(_)) => {
+            AskError::Late(patience)
+        }
+        (ErrorKind::TimedOut | ErrorKind::WouldBlock, Failure::Unanswered(_)) => {
+            AskError::Unanswered(patience)
+        }
         (_, Failure::Untaken(error) | Failure::Unanswered(error)) if is_silence(&error) => {
             AskError::Silent(stack.clone())
         }
-        (_, Failure::Untaken(error) | Failure::Unanswered(error)) => AskError::Socket(stack.clone(), error),
+        (_, Failure::Untaken(error) | Failure::Unanswered(error)) => {
+            AskError::Socket(stack.clone(), error)
+        }
     })
 }
 
@@ -101,17 +111,24 @@ impl Failure {
 }
 
 fn is_silence(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+    )
 }
 
 fn is_nobody(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused
+    )
 }
 
 /// Starts the socket unit, and waits until a connection succeeds or the start has failed.
 fn listen(stack: &StackName, path: &Path, deadline: Instant) -> io::Result<Bounded> {
     let socket = format!("unitward-stack@{stack}.socket");
-    systemctl::job("start", &socket, Wait::ForQueue).map_err(|_| io::Error::from(ErrorKind::NotFound))?;
+    systemctl::job("start", &socket, Wait::ForQueue)
+        .map_err(|_| io::Error::from(ErrorKind::NotFound))?;
     loop {
         // The query comes first: a connection attempt after it meets the result of the start.
         let is_started = has_no_job(&socket);
@@ -126,7 +143,10 @@ fn listen(stack: &StackName, path: &Path, deadline: Instant) -> io::Result<Bound
 
 /// Returns true if systemd has no job for a unit.
 fn has_no_job(unit: &str) -> bool {
-    let wanted = Wanted { unit: &["Job"], own: &[] };
+    let wanted = Wanted {
+        unit: &["Job"],
+        own: &[],
+    };
     pid1::ask(unit, wanted).is_ok_and(|known| known.job().is_none())
 }
 
@@ -135,7 +155,9 @@ fn converse(mut connection: Bounded, request: &Request) -> Result<Answer, Failur
     let written = connection.write_all(request.to_text().as_bytes());
     let written = written.and_then(|()| connection.finish_writing());
     let mut line = Vec::new();
-    let read = BufReader::new(connection).take(LONGEST_ANSWER).read_until(b'\n', &mut line);
+    let read = BufReader::new(connection)
+        .take(LONGEST_ANSWER)
+        .read_until(b'\n', &mut line);
     let answer = Answer::parse(&String::from_utf8_lossy(&line));
     answer.ok_or_else(|| match (written, read) {
         (Err(error), _) => Failure::Untaken(error),
@@ -155,7 +177,12 @@ mod tests {
 
     fn request() -> Request {
         let backtrace = "1 > 0x2: g 0 /y\n".repeat(9_000);
-        Request { caller: "f".into(), cause: None, answer: AnswerWhen::Begun, backtrace: Some(backtrace) }
+        Request {
+            caller: "f".into(),
+            cause: None,
+            answer: AnswerWhen::Begun,
+            backtrace: Some(backtrace),
+        }
     }
 
     /// Sends a request to a simulated restarter with this behaviour.
@@ -173,11 +200,19 @@ mod tests {
     #[test]
     fn the_answer_is_read_even_if_nobody_read_the_request() {
         let refused = check(|mut connection| connection.write_all(b"13 no\n").unwrap());
-        assert_eq!(refused.unwrap(), Answer { errno: 13, words: "no".into() });
+        assert_eq!(
+            refused.unwrap(),
+            Answer {
+                errno: 13,
+                words: "no".into()
+            }
+        );
         let heard = check(|mut connection| {
             let mut text = Vec::new();
             connection.read_to_end(&mut text).unwrap();
-            connection.write_all(format!("0 {}\n", text.len()).as_bytes()).unwrap();
+            connection
+                .write_all(format!("0 {}\n", text.len()).as_bytes())
+                .unwrap();
         });
         assert_eq!(heard.unwrap().words, request().to_text().len().to_string());
     }
@@ -187,13 +222,19 @@ mod tests {
         let hung_up = check(|mut connection| {
             connection.read_to_end(&mut Vec::new()).unwrap();
         });
-        assert!(matches!(hung_up, Err(Failure::Unanswered(error)) if error.kind() == ErrorKind::UnexpectedEof));
-        let is_late = |error: &io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        assert!(
+            matches!(hung_up, Err(Failure::Unanswered(error)) if error.kind() == ErrorKind::UnexpectedEof)
+        );
+        let is_late =
+            |error: &io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
         let silent = check(|connection| {
             thread::sleep(SOON * 2);
             drop(connection);
         });
-        assert!(matches!(silent, Err(Failure::Unanswered(error)) if is_late(&error)), "it may read the request yet");
+        assert!(
+            matches!(silent, Err(Failure::Unanswered(error)) if is_late(&error)),
+            "it may read the request yet"
+        );
     }
 
     #[test]
@@ -202,6 +243,8 @@ mod tests {
         let path = place.path().join("s");
         let _listener = UnixListener::bind(&path).unwrap();
         let asked = converse(Bounded::connect(&path, Instant::now()).unwrap(), &request());
-        assert!(matches!(asked, Err(Failure::Untaken(error)) if error.kind() == ErrorKind::TimedOut));
+        assert!(
+            matches!(asked, Err(Failure::Untaken(error)) if error.kind() == ErrorKind::TimedOut)
+        );
     }
 }

@@ -29,9 +29,20 @@ impl Charge {
     #[must_use]
     pub fn load(root: &Path, name: &StackName) -> Option<Self> {
         let (config, _) = root::load(root);
-        let stack = config.stacks.into_iter().find(|stack| stack.name == *name)?;
-        let ours = config.wards.iter().filter(|ward| ward.stack.as_ref() == Some(name));
-        let members = ours.map(|ward| MemberWard { ward: ward.name.clone(), unit: ward.unit() }).collect();
+        let stack = config
+            .stacks
+            .into_iter()
+            .find(|stack| stack.name == *name)?;
+        let ours = config
+            .wards
+            .iter()
+            .filter(|ward| ward.stack.as_ref() == Some(name));
+        let members = ours
+            .map(|ward| MemberWard {
+                ward: ward.name.clone(),
+                unit: ward.unit(),
+            })
+            .collect();
         Some(Self { stack, members })
     }
 
@@ -39,14 +50,22 @@ impl Charge {
     #[must_use]
     pub fn admits(&self, peer: &Peer) -> bool {
         let whole = self.stack.unit();
-        let own = self.members.iter().map(|member| member.unit.as_str()).chain([whole.as_str()]);
+        let own = self
+            .members
+            .iter()
+            .map(|member| member.unit.as_str())
+            .chain([whole.as_str()]);
         may_ask(peer.uid, peer.unit.as_deref(), own)
     }
 
     /// Returns true if this unit stands for the stack or is one of its members.
     #[must_use]
     pub fn has(&self, unit: &str) -> bool {
-        self.stack.unit().as_str() == unit || self.members.iter().any(|member| member.unit.as_str() == unit)
+        self.stack.unit().as_str() == unit
+            || self
+                .members
+                .iter()
+                .any(|member| member.unit.as_str() == unit)
     }
 }
 
@@ -62,7 +81,10 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         for (file, text) in [
             ("opensync.stack", "[Stack]\nName=OpenSync\n"),
-            ("cm.ward", "[Ward]\nStack=opensync\n[Service]\nExecStart=/bin/cm\n"),
+            (
+                "cm.ward",
+                "[Ward]\nStack=opensync\n[Service]\nExecStart=/bin/cm\n",
+            ),
             ("guard.ward", "[Ward]\nStack=opensync\nUnit=dm.service\n"),
             ("other.ward", "[Service]\nExecStart=/bin/other\n"),
         ] {
@@ -70,9 +92,20 @@ mod tests {
         }
         let name = StackName::new("opensync").unwrap();
         let charge = Charge::load(root.path(), &name).unwrap();
-        let units: Vec<_> = charge.members.iter().map(|member| member.unit.as_str()).collect();
+        let units: Vec<_> = charge
+            .members
+            .iter()
+            .map(|member| member.unit.as_str())
+            .collect();
         assert_eq!(units, ["cm.service", "dm.service"]);
-        assert!(charge.has("opensync.target") && charge.has("dm.service") && !charge.has("other.service"));
-        assert_eq!(Charge::load(root.path(), &StackName::new("other").unwrap()), None);
+        assert!(
+            charge.has("opensync.target")
+                && charge.has("dm.service")
+                && !charge.has("other.service")
+        );
+        assert_eq!(
+            Charge::load(root.path(), &StackName::new("other").unwrap()),
+            None
+        );
     }
 }

@@ -37,10 +37,20 @@ pub fn named(backtrace: &str, pid: u32) -> String {
 }
 
 fn named_by(backtrace: &str, map: &MemoryMap, root: &Path, resolver: &Resolver) -> String {
-    let lines: Vec<_> = backtrace.lines().map(|text| (text, Line::parse(text))).collect();
+    let lines: Vec<_> = backtrace
+        .lines()
+        .map(|text| (text, Line::parse(text)))
+        .collect();
     let known = || lines.iter().filter_map(|(_, line)| line.as_ref());
     let mut symbols = match frames(known(), map) {
-        Some(frames) => resolver.look_up(root, &frames, &Marks { at_ms: clock::since_epoch(), ..Marks::default() }),
+        Some(frames) => resolver.look_up(
+            root,
+            &frames,
+            &Marks {
+                at_ms: clock::since_epoch(),
+                ..Marks::default()
+            },
+        ),
         None => resolver.as_said(&known().map(Line::frame).collect::<Vec<_>>()),
     }
     .into_iter();
@@ -82,11 +92,20 @@ impl<'l> Line<'l> {
 
     /// Returns the line with the name; `None`: it stays as it is.
     fn with(&self, symbol: Option<Symbol>) -> Option<String> {
-        let Self { head, name, offset, object, .. } = self;
+        let Self {
+            head,
+            name,
+            offset,
+            object,
+            ..
+        } = self;
         let symbol = symbol?;
         match *name {
             UNKNOWN => {
-                let frame = Frame { object: Some((*object).to_owned()), ..self.frame() };
+                let frame = Frame {
+                    object: Some((*object).to_owned()),
+                    ..self.frame()
+                };
                 let line = backtrace::render(&[frame], &[Some(symbol)]);
                 let (_, named) = line.trim_end().split_once(": ")?;
                 Some(format!("{head}: {named}"))
@@ -104,7 +123,14 @@ impl<'l> Line<'l> {
     fn frame(&self) -> Frame {
         let instruction = self.address.saturating_sub(1);
         let function = self.mangled().map(str::to_owned);
-        Frame { address: self.address, instruction, function, module: None, object: None, spot: None }
+        Frame {
+            address: self.address,
+            instruction,
+            function,
+            module: None,
+            object: None,
+            spot: None,
+        }
     }
 }
 
@@ -117,7 +143,11 @@ fn frames<'l>(lines: impl Iterator<Item = &'l Line<'l>>, map: &MemoryMap) -> Opt
         let place = map.place(frame.instruction);
         // The caller gives the path by which an object was loaded, the kernel the resolved one: the
         // folders may differ.
-        if place.as_ref().is_none_or(|place| file(&place.object) != file(line.object)) && line.object != UNKNOWN {
+        if place
+            .as_ref()
+            .is_none_or(|place| file(&place.object) != file(line.object))
+            && line.object != UNKNOWN
+        {
             return None;
         }
         let place = place.filter(|_| line.name == UNKNOWN);
@@ -143,7 +173,10 @@ mod tests {
     /// Returns the path of this program, and the address after the first byte of that function.
     fn here() -> (String, u64) {
         let function: fn(u32) -> u32 = nobody_exports_this;
-        let program = fs::read_link("/proc/self/exe").unwrap().display().to_string();
+        let program = fs::read_link("/proc/self/exe")
+            .unwrap()
+            .display()
+            .to_string();
         (program, function as usize as u64 + 1)
     }
 
@@ -151,13 +184,23 @@ mod tests {
     fn a_function_that_is_not_exported_is_named() {
         let (program, address) = here();
         let file = program.rsplit('/').next().unwrap();
-        let text =
-            format!("0 > {address:#x}: (null) 0 {program}\n 1 > {address:#x}: _ZN1a1bEv 0x7 /elsewhere/{file}\n");
+        let text = format!(
+            "0 > {address:#x}: (null) 0 {program}\n 1 > {address:#x}: _ZN1a1bEv 0x7 /elsewhere/{file}\n"
+        );
         let found = named(&text, std::process::id());
         let lines: Vec<_> = found.lines().collect();
-        assert!(lines[0].starts_with(&format!("0 > {address:#x}: ")), "{found}");
-        assert!(lines[0].ends_with(&format!("::nobody_exports_this 0x1 {program}")), "{found}");
-        assert_eq!(lines[1], format!(" 1 > {address:#x}: a::b() 0x7 /elsewhere/{file}"));
+        assert!(
+            lines[0].starts_with(&format!("0 > {address:#x}: ")),
+            "{found}"
+        );
+        assert!(
+            lines[0].ends_with(&format!("::nobody_exports_this 0x1 {program}")),
+            "{found}"
+        );
+        assert_eq!(
+            lines[1],
+            format!(" 1 > {address:#x}: a::b() 0x7 /elsewhere/{file}")
+        );
         assert_eq!(lines.len(), 2);
     }
 
@@ -170,20 +213,37 @@ mod tests {
         );
         let begun = Instant::now();
         let found = named(&text, std::process::id());
-        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            begun.elapsed()
+        );
         let lines: Vec<_> = found.lines().collect();
-        assert_eq!(lines[0], format!("0 > {address:#x}: {endless} 0x1 {program}"));
+        assert_eq!(
+            lines[0],
+            format!("0 > {address:#x}: {endless} 0x1 {program}")
+        );
         assert!(lines[1].contains("::nobody_exports_this 0x1 "), "{found}");
         let foreign = "0 > 0x10: _ZN1a1bEv 0x7 /usr/bin/cm\n";
-        assert_eq!(named(foreign, std::process::id()), "0 > 0x10: a::b() 0x7 /usr/bin/cm\n");
+        assert_eq!(
+            named(foreign, std::process::id()),
+            "0 > 0x10: a::b() 0x7 /usr/bin/cm\n"
+        );
     }
 
     #[test]
     fn frames_of_another_process_get_no_names() {
         let (program, address) = here();
-        let text = format!("0 > {address:#x}: (null) 0 {program}\n 1 > 0x10: (null) 0 /usr/bin/cm\n");
+        let text =
+            format!("0 > {address:#x}: (null) 0 {program}\n 1 > 0x10: (null) 0 /usr/bin/cm\n");
         assert_eq!(named(&text, std::process::id()), text);
-        for text in ["", "what ever\n", "0 > 0x1: f 0x2\n", "0 > 0xzz: (null) 0 /x\n", "0 > 0x1: (null) 0 (null)\n"] {
+        for text in [
+            "",
+            "what ever\n",
+            "0 > 0x1: f 0x2\n",
+            "0 > 0xzz: (null) 0 /x\n",
+            "0 > 0x1: (null) 0 (null)\n",
+        ] {
             assert_eq!(named(text, std::process::id()), text);
         }
         assert_eq!(named("0 > 0x1: (null) 0 /x\n", 0), "0 > 0x1: (null) 0 /x\n");

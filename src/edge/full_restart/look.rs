@@ -35,12 +35,18 @@ const ASKED: Wanted<'_> = Wanted {
 /// PID 1 cannot be asked or refuses.
 pub fn at(units: &[&str], since: u64) -> io::Result<Vec<Look>> {
     let shown = pid1::ask_all(units, ASKED)?;
-    Ok(units.iter().zip(&shown).map(|(unit, known)| look(unit, known, since)).collect())
+    Ok(units
+        .iter()
+        .zip(&shown)
+        .map(|(unit, known)| look(unit, known, since))
+        .collect())
 }
 
 fn look(unit: &str, known: &Properties, since: u64) -> Look {
     let skipped = known.flag("ConditionResult") == Some(false)
-        && known.number("ConditionTimestampMonotonic").is_some_and(|checked: u64| checked >= since);
+        && known
+            .number("ConditionTimestampMonotonic")
+            .is_some_and(|checked: u64| checked >= since);
     let work = match known.text("Type") {
         _ if skipped => Work::Skipped,
         "oneshot" => Work::Oneshot,
@@ -48,7 +54,9 @@ fn look(unit: &str, known: &Properties, since: u64) -> Look {
     };
     let number = |property: &str| known.number(property).unwrap_or(0);
     // Only services have a result.
-    let result = Some(known.text("Result")).filter(|result| !result.is_empty()).unwrap_or("success");
+    let result = Some(known.text("Result"))
+        .filter(|result| !result.is_empty())
+        .unwrap_or("success");
     Look {
         unit: unit.to_owned(),
         load: match known.text("LoadState") {
@@ -57,7 +65,11 @@ fn look(unit: &str, known: &Properties, since: u64) -> Look {
         },
         stage: Stage::of(known.text("ActiveState"), known.text("SubState")),
         run: known.id("InvocationID"),
-        job: if known.job().is_none() { Job::None } else { Job::Pending },
+        job: if known.job().is_none() {
+            Job::None
+        } else {
+            Job::Pending
+        },
         work,
         result: ServiceResult::parse(result),
         process: ProcessEnd::from_wait(number("ExecMainCode"), number("ExecMainStatus")),
@@ -78,7 +90,10 @@ mod tests {
             ("ActiveState", "failed".into()),
             ("SubState", "failed".into()),
             ("InvocationID", vec![0x1f_u8].into()),
-            ("Job", (12_u32, ObjectPath::try_from("/job/12").unwrap()).into()),
+            (
+                "Job",
+                (12_u32, ObjectPath::try_from("/job/12").unwrap()).into(),
+            ),
             ("Type", "notify".into()),
             ("Result", "timeout".into()),
             ("ConditionResult", false.into()),
@@ -89,13 +104,29 @@ mod tests {
             ("TimeoutStopUSec", u64::MAX.into()),
         ]);
         let seen = look("cm.service", &known, 6);
-        assert_eq!((seen.stage, seen.job, seen.work), (Stage::Ended, Job::Pending, Work::Lasting));
-        assert_eq!((seen.run.as_deref(), seen.result), (Some("1f"), ServiceResult::Timeout));
+        assert_eq!(
+            (seen.stage, seen.job, seen.work),
+            (Stage::Ended, Job::Pending, Work::Lasting)
+        );
+        assert_eq!(
+            (seen.run.as_deref(), seen.result),
+            (Some("1f"), ServiceResult::Timeout)
+        );
         assert_eq!(seen.process, Some(ProcessEnd::Killed(9)));
-        assert_eq!((seen.limits.start, seen.limits.stop), (Some(Duration::from_secs(90)), None));
+        assert_eq!(
+            (seen.limits.start, seen.limits.stop),
+            (Some(Duration::from_secs(90)), None)
+        );
         let skipped = look("cm.service", &known, 5);
-        assert_eq!(skipped.work, Work::Skipped, "its condition was checked since");
-        let target = Properties::from([("LoadState", "not-found".into()), ("ActiveState", "inactive".into())]);
+        assert_eq!(
+            skipped.work,
+            Work::Skipped,
+            "its condition was checked since"
+        );
+        let target = Properties::from([
+            ("LoadState", "not-found".into()),
+            ("ActiveState", "inactive".into()),
+        ]);
         let target = look("x.target", &target, 0);
         assert_eq!(target.load, Load::Missing("not-found".into()));
         assert_eq!((target.result, target.run), (ServiceResult::Success, None));

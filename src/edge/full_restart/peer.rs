@@ -50,12 +50,25 @@ pub fn of(connection: &UnixStream) -> io::Result<Peer> {
     let known = socket_peercred(connection)?;
     let pid = u32::try_from(rustix::process::Pid::as_raw(Some(known.pid))).unwrap_or(0);
     let uid = known.uid.as_raw();
-    let life = if user_of(pid) == Some(uid) { Life::Alive } else { Life::Gone };
+    let life = if user_of(pid) == Some(uid) {
+        Life::Alive
+    } else {
+        Life::Gone
+    };
     let (unit, program) = match life {
-        Life::Alive => (unit_of(pid), name(&fs::read(format!("/proc/{pid}/comm")).unwrap_or_default())),
+        Life::Alive => (
+            unit_of(pid),
+            name(&fs::read(format!("/proc/{pid}/comm")).unwrap_or_default()),
+        ),
         Life::Gone => (None, String::new()),
     };
-    Ok(Peer { pid, uid, unit, program, life })
+    Ok(Peer {
+        pid,
+        uid,
+        unit,
+        program,
+        life,
+    })
 }
 
 /// Returns a program's name. The kernel stores 15 bytes, and ends them with a newline.
@@ -75,7 +88,10 @@ pub fn unit_of(pid: u32) -> Option<String> {
 /// for the journal, and it can be read without a query.
 #[must_use]
 pub fn run_of(unit: &str) -> Option<String> {
-    fs::read_link(format!("/run/systemd/units/invocation:{unit}")).ok()?.to_str().map(str::to_owned)
+    fs::read_link(format!("/run/systemd/units/invocation:{unit}"))
+        .ok()?
+        .to_str()
+        .map(str::to_owned)
 }
 
 /// Returns the effective user of a process.
@@ -94,7 +110,10 @@ mod tests {
     fn a_peer_is_known_by_its_process_and_its_user() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let peer = of(&ours).unwrap();
-        assert_eq!((peer.pid, peer.uid), (std::process::id(), rustix::process::geteuid().as_raw()));
+        assert_eq!(
+            (peer.pid, peer.uid),
+            (std::process::id(), rustix::process::geteuid().as_raw())
+        );
         assert_eq!(peer.life, Life::Alive);
         assert!(!peer.program.is_empty());
     }

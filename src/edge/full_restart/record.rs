@@ -124,7 +124,10 @@ impl Restarts {
     }
 
     fn below(directories: [&Path; 2], stack: &str) -> Self {
-        Self { stack: stack.to_owned(), directories: directories.map(Path::to_owned) }
+        Self {
+            stack: stack.to_owned(),
+            directories: directories.map(Path::to_owned),
+        }
     }
 
     /// Writes a record.
@@ -157,7 +160,9 @@ impl Restarts {
     #[must_use]
     pub fn all(&self) -> Vec<RestartRecord> {
         let read = |path: PathBuf| serde_json::from_slice(&fs::read(path).ok()?).ok();
-        let files = self.files().filter(|path| path.extension().is_some_and(|kind| kind == "json"));
+        let files = self
+            .files()
+            .filter(|path| path.extension().is_some_and(|kind| kind == "json"));
         let mut found: Vec<RestartRecord> = files.filter_map(read).collect();
         // If a restart has a record in both places, the one that is over is the later one.
         found.sort_by(|a, b| (a.at, &a.id, a.end.is_none()).cmp(&(b.at, &b.id, b.end.is_none())));
@@ -166,7 +171,9 @@ impl Restarts {
     }
 
     fn files(&self) -> impl Iterator<Item = PathBuf> {
-        self.directories.iter().flat_map(|directory| entries(&directory.join(&self.stack)))
+        self.directories
+            .iter()
+            .flat_map(|directory| entries(&directory.join(&self.stack)))
     }
 
     /// Removes all but the newest [`RECORDS_KEPT`] records, and incomplete files from a power
@@ -176,7 +183,10 @@ impl Restarts {
         for old in all.iter().take(all.len().saturating_sub(RECORDS_KEPT)) {
             let _ = self.remove(&old.id);
         }
-        let is_part = |path: &PathBuf| path.extension().is_some_and(|kind| kind.to_string_lossy().starts_with("tmp"));
+        let is_part = |path: &PathBuf| {
+            path.extension()
+                .is_some_and(|kind| kind.to_string_lossy().starts_with("tmp"))
+        };
         for part in self.files().filter(is_part) {
             let _ = fs::remove_file(part);
         }
@@ -187,10 +197,14 @@ impl Restarts {
     /// # Errors
     /// As [`fs::remove_file`].
     pub fn remove(&self, id: &str) -> io::Result<()> {
-        let [on_disk, in_memory] =
-            self.directories.each_ref().map(|directory| fs::remove_file(self.path(directory, id)));
+        let [on_disk, in_memory] = self
+            .directories
+            .each_ref()
+            .map(|directory| fs::remove_file(self.path(directory, id)));
         match (on_disk, in_memory) {
-            (Err(error), Ok(())) | (Ok(()), Err(error)) if error.kind() == ErrorKind::NotFound => Ok(()),
+            (Err(error), Ok(())) | (Ok(()), Err(error)) if error.kind() == ErrorKind::NotFound => {
+                Ok(())
+            }
             (on_disk, in_memory) => on_disk.and(in_memory),
         }
     }
@@ -203,13 +217,24 @@ impl Restarts {
 /// Returns the records of all stacks, sorted by stack, those of each from the oldest on.
 #[must_use]
 pub fn all() -> Vec<RestartRecord> {
-    let folders = DIRECTORIES.iter().flat_map(|directory| entries(Path::new(directory)));
-    let stacks = folders.filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()));
-    stacks.collect::<BTreeSet<_>>().iter().flat_map(|stack| Restarts::of(stack).all()).collect()
+    let folders = DIRECTORIES
+        .iter()
+        .flat_map(|directory| entries(Path::new(directory)));
+    let stacks =
+        folders.filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()));
+    stacks
+        .collect::<BTreeSet<_>>()
+        .iter()
+        .flat_map(|stack| Restarts::of(stack).all())
+        .collect()
 }
 
 fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
+    fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
 }
 
 #[cfg(test)]
@@ -224,11 +249,18 @@ mod tests {
             unit: "opensync.target".into(),
             boot: "b".into(),
             ended: Some("1f".repeat(16)),
-            members: vec![Member { unit: "cm.service".into(), run: None }],
+            members: vec![Member {
+                unit: "cm.service".into(),
+                run: None,
+            }],
             caller: "f".into(),
             backtrace: None,
             cause: None,
-            by: Asker { pid: 1, uid: 0, unit: None },
+            by: Asker {
+                pid: 1,
+                uid: 0,
+                unit: None,
+            },
             at,
             joined: Vec::new(),
             end: None,
@@ -243,17 +275,30 @@ mod tests {
     fn place() -> Place {
         let directory = tempfile::tempdir().unwrap();
         let places = ["disk", "run"].map(|name| directory.path().join(name));
-        Place { restarts: Restarts::below(places.each_ref().map(PathBuf::as_path), "opensync"), directory }
+        Place {
+            restarts: Restarts::below(places.each_ref().map(PathBuf::as_path), "opensync"),
+            directory,
+        }
     }
 
     fn over(at: u64) -> RestartRecord {
-        let end = RestartEnd { outcome: RestartOutcome::Failed, trouble: "x did not come back".into(), at: at + 2 };
-        RestartRecord { end: Some(end), ..record(at) }
+        let end = RestartEnd {
+            outcome: RestartOutcome::Failed,
+            trouble: "x did not come back".into(),
+            at: at + 2,
+        };
+        RestartRecord {
+            end: Some(end),
+            ..record(at)
+        }
     }
 
     #[test]
     fn a_record_is_read_back_and_completed() {
-        let Place { directory, restarts } = place();
+        let Place {
+            directory,
+            restarts,
+        } = place();
         assert_eq!(restarts.all(), []);
         assert!(matches!(restarts.save(&record(7)), Ok(Saved::OnDisk)));
         restarts.save(&over(7)).unwrap();
@@ -266,9 +311,19 @@ mod tests {
 
     #[test]
     fn what_the_disk_does_not_take_is_kept_in_memory_and_is_one_record() {
-        let Place { directory, restarts } = place();
-        let (disk, broken) = (directory.path().join("disk"), directory.path().join("broken"));
-        let in_memory = || fs::read_dir(directory.path().join("run/opensync")).unwrap().count();
+        let Place {
+            directory,
+            restarts,
+        } = place();
+        let (disk, broken) = (
+            directory.path().join("disk"),
+            directory.path().join("broken"),
+        );
+        let in_memory = || {
+            fs::read_dir(directory.path().join("run/opensync"))
+                .unwrap()
+                .count()
+        };
         restarts.save(&record(7)).unwrap();
         fs::rename(&disk, &broken).unwrap();
         fs::write(&disk, "no directory").unwrap();
@@ -277,7 +332,11 @@ mod tests {
         assert_eq!(restarts.all(), [over(7), record(9)]);
         fs::remove_file(&disk).unwrap();
         fs::rename(&broken, &disk).unwrap();
-        assert_eq!(restarts.all(), [over(7), record(9)], "its beginning is still on the disk");
+        assert_eq!(
+            restarts.all(),
+            [over(7), record(9)],
+            "its beginning is still on the disk"
+        );
         assert!(matches!(restarts.save(&over(9)), Ok(Saved::OnDisk)));
         assert_eq!(in_memory(), 1);
         restarts.remove(&record(7).id).unwrap();
@@ -291,7 +350,10 @@ mod tests {
 
     #[test]
     fn only_the_newest_records_are_kept_and_whole_ones() {
-        let Place { directory, restarts } = place();
+        let Place {
+            directory,
+            restarts,
+        } = place();
         for at in 0..RECORDS_KEPT as u64 + 3 {
             restarts.save(&record(at)).unwrap();
         }

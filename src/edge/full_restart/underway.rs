@@ -63,7 +63,11 @@ impl Note {
         let since = lines.next()?.parse().ok()?;
         let id = lines.next()?.to_owned();
         let by = lines.next().and_then(|line| line.parse().ok());
-        let way = if lines.next() == Some(SCRIPT) { Way::Script } else { Way::Systemd };
+        let way = if lines.next() == Some(SCRIPT) {
+            Way::Script
+        } else {
+            Way::Systemd
+        };
         Some(Self { since, id, by, way })
     }
 }
@@ -120,7 +124,13 @@ impl Underway {
             .mode(0o600)
             .custom_flags(NOFOLLOW)
             .open(path)?;
-        Ok(Self { lock: OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path)?, text })
+        Ok(Self {
+            lock: OpenOptions::new()
+                .read(true)
+                .custom_flags(NOFOLLOW)
+                .open(path)?,
+            text,
+        })
     }
 
     /// Returns a descriptor of the lock for a process that is started while this lives: the process
@@ -193,7 +203,12 @@ mod tests {
     fn a_restart_is_under_way_for_as_long_as_somebody_holds_it() {
         let place = tempfile::tempdir().unwrap();
         let since = || now_below(place.path(), "opensync").map(|note| note.since);
-        let note = |since, by| Note { since, id: "1f".repeat(16), by, way: Way::Script };
+        let note = |since, by| Note {
+            since,
+            id: "1f".repeat(16),
+            by,
+            way: Way::Script,
+        };
         assert_eq!(since(), None, "there was never one");
         let held = Underway::hold_below(place.path(), "opensync").unwrap();
         assert_eq!(since(), None, "it has not begun");
@@ -203,7 +218,10 @@ mod tests {
         assert_eq!(since(), Some(123_456_789));
         drop(held);
         assert_eq!(since(), None);
-        assert_eq!(note_below(place.path(), "opensync"), Some(note(123_456_789, Some(42))));
+        assert_eq!(
+            note_below(place.path(), "opensync"),
+            Some(note(123_456_789, Some(42)))
+        );
         let held = Underway::hold_below(place.path(), "opensync").unwrap();
         held.note(&note(9, None)).unwrap();
         assert_eq!(note_below(place.path(), "opensync"), Some(note(9, None)));
@@ -212,16 +230,27 @@ mod tests {
     fn what_a_restarter_has_started_keeps_the_lock_but_from_nobody() {
         let place = tempfile::tempdir().unwrap();
         let since = || now_below(place.path(), "opensync").map(|note| note.since);
-        let note = Note { since: 7, id: "1f".repeat(16), by: Some(42), way: Way::Systemd };
+        let note = Note {
+            since: 7,
+            id: "1f".repeat(16),
+            by: Some(42),
+            way: Way::Systemd,
+        };
         let killed = Underway::hold_below(place.path(), "opensync").unwrap();
         killed.note(&note).unwrap();
         let child = killed.handed_down().unwrap();
-        assert!(rustix::io::fcntl_getfd(&child).unwrap().is_empty(), "it is not closed");
+        assert!(
+            rustix::io::fcntl_getfd(&child).unwrap().is_empty(),
+            "it is not closed"
+        );
         // A process that is killed does not unlock.
         std::mem::forget(killed);
         assert_eq!(since(), Some(7), "the child lives");
         let next = Underway::hold_below(place.path(), "opensync").unwrap();
-        assert_eq!((since(), note_below(place.path(), "opensync")), (Some(7), Some(note)));
+        assert_eq!(
+            (since(), note_below(place.path(), "opensync")),
+            (Some(7), Some(note))
+        );
         let left_running = next.handed_down().unwrap();
         drop(next);
         assert_eq!(since(), None, "the restart is over, whatever still runs");

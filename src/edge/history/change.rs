@@ -8,7 +8,8 @@
 //! nothing; a death is `done` exactly if its fate is decided and none of its reports waits.
 
 use super::entry::{
-    Change, Channel, Fate, Key, StoredDeath, StoredRecovery, StoredReport, StoredRestart, StoredRestartEnd,
+    Change, Channel, Fate, Key, StoredDeath, StoredRecovery, StoredReport, StoredRestart,
+    StoredRestartEnd,
 };
 use super::row::{Coded as _, REFUSED, SENT, WAITING, number, packed};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
@@ -18,13 +19,19 @@ use std::collections::HashSet;
 pub(super) type Doubles = HashSet<u64>;
 
 /// SQL expression over a death's row: true if none of its reports waits.
-pub(super) const NONE_WAITS: &str = "NOT EXISTS (SELECT 1 FROM reports WHERE death = deaths.id AND state = 0)";
+pub(super) const NONE_WAITS: &str =
+    "NOT EXISTS (SELECT 1 FROM reports WHERE death = deaths.id AND state = 0)";
 
 /// Makes one change, inside a transaction.
 pub(super) fn make(db: &Connection, change: &Change, doubles: &mut Doubles) -> Result<()> {
     match change {
         Change::Death(death) => insert_death(db, death).map(drop),
-        Change::Fate { key, fate, backtrace, pid } => decide(db, key, *fate, (backtrace.as_deref(), *pid)),
+        Change::Fate {
+            key,
+            fate,
+            backtrace,
+            pid,
+        } => decide(db, key, *fate, (backtrace.as_deref(), *pid)),
         Change::SummedUp { unit } => sum_up(db, unit),
         Change::Report(report) => insert_report(db, report, doubles),
         Change::Sent { seq, .. } | Change::Refused { seq, .. } if doubles.contains(seq) => Ok(()),
@@ -33,7 +40,9 @@ pub(super) fn make(db: &Connection, change: &Change, doubles: &mut Doubles) -> R
         Change::Recovery(recovery) => insert_recovery(db, recovery),
         Change::Restart(restart) => insert_restart(db, restart),
         Change::RestartOver { death, end } => end_restart(db, death, end),
-        Change::Cursor(cursor) => db.execute("UPDATE ledger SET cursor = ?1", [cursor]).map(drop),
+        Change::Cursor(cursor) => db
+            .execute("UPDATE ledger SET cursor = ?1", [cursor])
+            .map(drop),
     }
 }
 
@@ -49,7 +58,11 @@ pub(super) fn find(db: &Connection, key: &Key) -> Result<Option<i64>> {
 
 /// Updates `done`, which permits the removal of the death.
 pub(super) fn look_again(db: &Connection, death: i64) -> Result<()> {
-    db.execute(&format!("UPDATE deaths SET done = fate >= 2 AND {NONE_WAITS} WHERE id = ?1"), [death]).map(drop)
+    db.execute(
+        &format!("UPDATE deaths SET done = fate >= 2 AND {NONE_WAITS} WHERE id = ?1"),
+        [death],
+    )
+    .map(drop)
 }
 
 /// Stores a death, if its key is new; returns true if it was.
@@ -74,8 +87,15 @@ pub(super) fn insert_death(db: &Connection, death: &StoredDeath) -> Result<bool>
     Ok(rows > 0)
 }
 
-fn decide(db: &Connection, key: &Key, fate: Fate, found: (Option<&str>, Option<u32>)) -> Result<()> {
-    let Some(death) = find(db, key)? else { return Ok(()) };
+fn decide(
+    db: &Connection,
+    key: &Key,
+    fate: Fate,
+    found: (Option<&str>, Option<u32>),
+) -> Result<()> {
+    let Some(death) = find(db, key)? else {
+        return Ok(());
+    };
     let (backtrace, pid) = found;
     db.execute(
         "UPDATE deaths SET fate = ?2, backtrace = coalesce(?3, backtrace), pid = coalesce(?4, pid) WHERE id = ?1",
@@ -94,13 +114,21 @@ fn sum_up(db: &Connection, unit: &str) -> Result<()> {
 }
 
 fn insert_report(db: &Connection, report: &StoredReport, doubles: &mut Doubles) -> Result<()> {
-    let Some(death) = find(db, &report.death)? else { return Ok(()) };
+    let Some(death) = find(db, &report.death)? else {
+        return Ok(());
+    };
     let id = packed(&report.id);
-    if db.prepare("SELECT 1 FROM reports WHERE id = ?1")?.exists([&id])? {
+    if db
+        .prepare("SELECT 1 FROM reports WHERE id = ?1")?
+        .exists([&id])?
+    {
         return Ok(());
     }
     let mut seq = number(report.seq);
-    if db.prepare("SELECT 1 FROM reports WHERE seq = ?1")?.exists([seq])? {
+    if db
+        .prepare("SELECT 1 FROM reports WHERE seq = ?1")?
+        .exists([seq])?
+    {
         doubles.insert(report.seq);
         seq = number(super::ask::next_seq(db)?);
     }
@@ -109,7 +137,10 @@ fn insert_report(db: &Connection, report: &StoredReport, doubles: &mut Doubles) 
         params![seq, id, report.lane, report.channel.code(), death, WAITING],
     )?;
     if report.channel == Channel::Crash || !is_record_of(db, death, &report.payload)? {
-        db.execute("INSERT INTO payloads (seq, payload) VALUES (?1, ?2)", params![seq, report.payload])?;
+        db.execute(
+            "INSERT INTO payloads (seq, payload) VALUES (?1, ?2)",
+            params![seq, report.payload],
+        )?;
     }
     look_again(db, death)
 }
@@ -137,7 +168,9 @@ fn settle(db: &Connection, seq: u64, end: (i64, u64, Option<&String>)) -> Result
 }
 
 fn insert_recovery(db: &Connection, recovery: &StoredRecovery) -> Result<()> {
-    let Some(death) = find(db, &recovery.death)? else { return Ok(()) };
+    let Some(death) = find(db, &recovery.death)? else {
+        return Ok(());
+    };
     let rows = db.execute(
         "INSERT INTO recoveries (death, ward, outcome, at, record, course) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT DO NOTHING",
@@ -156,7 +189,9 @@ fn insert_recovery(db: &Connection, recovery: &StoredRecovery) -> Result<()> {
 }
 
 fn insert_restart(db: &Connection, restart: &StoredRestart) -> Result<()> {
-    let Some(death) = find(db, &restart.death)? else { return Ok(()) };
+    let Some(death) = find(db, &restart.death)? else {
+        return Ok(());
+    };
     let cause = restart.cause.as_ref();
     db.execute(
         "INSERT INTO restarts (death, stack, caller, ended, cause_unit, cause_invocation)
@@ -175,7 +210,9 @@ fn insert_restart(db: &Connection, restart: &StoredRestart) -> Result<()> {
 }
 
 fn end_restart(db: &Connection, restart: &Key, end: &StoredRestartEnd) -> Result<()> {
-    let Some(death) = find(db, restart)? else { return Ok(()) };
+    let Some(death) = find(db, restart)? else {
+        return Ok(());
+    };
     db.execute(
         "UPDATE restarts SET over = ?2, outcome = ?3, trouble = ?4 WHERE death = ?1 AND over IS NULL",
         params![death, number(end.at), end.outcome.code(), end.trouble],

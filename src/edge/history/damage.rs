@@ -45,9 +45,21 @@ pub(super) fn replace(path: &Path, now_ms: u64, why: &Cause) -> Result<SetAside,
     let salvaged = salvage(path, &fresh).inspect_err(|_| drop(clear(&fresh)))?;
     let ready = beside(path, READY);
     let named = fs::rename(&fresh, &ready).and_then(|()| sync_directory(path));
-    named.map_err(|source| HistoryError::new(Cause::File { path: ready, source }, path))?;
+    named.map_err(|source| {
+        HistoryError::new(
+            Cause::File {
+                path: ready,
+                source,
+            },
+            path,
+        )
+    })?;
     let to = exchange(path, now_ms)?;
-    Ok(SetAside { to, why: why.to_string(), salvaged })
+    Ok(SetAside {
+        to,
+        why: why.to_string(),
+        salvaged,
+    })
 }
 
 /// Completes an exchange that a power cut or a failure has interrupted; `None`: there is none.
@@ -56,7 +68,13 @@ pub(super) fn finish(path: &Path, now_ms: u64) -> Result<Option<PathBuf>, Histor
     match ready.try_exists() {
         Ok(true) => exchange(path, now_ms).map(Some),
         Ok(false) => Ok(None),
-        Err(source) => Err(HistoryError::new(Cause::File { path: ready, source }, path)),
+        Err(source) => Err(HistoryError::new(
+            Cause::File {
+                path: ready,
+                source,
+            },
+            path,
+        )),
     }
 }
 
@@ -72,7 +90,15 @@ fn exchange(path: &Path, now_ms: u64) -> Result<PathBuf, HistoryError> {
     let to = beside(path, &format!(".damaged-{now_ms}"));
     let moved = move_away(path, &to).and_then(|()| fs::rename(beside(path, READY), path));
     let moved = moved.and_then(|()| sync_directory(path));
-    moved.map_err(|source| HistoryError::new(Cause::File { path: to.clone(), source }, path))?;
+    moved.map_err(|source| {
+        HistoryError::new(
+            Cause::File {
+                path: to.clone(),
+                source,
+            },
+            path,
+        )
+    })?;
     Ok(to)
 }
 
@@ -93,7 +119,10 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 
 /// Deletes an incomplete new file.
 fn clear(fresh: &Path) -> io::Result<()> {
-    COMPANIONS.iter().chain(&[""]).try_for_each(|suffix| ignore_missing(fs::remove_file(beside(fresh, suffix))))
+    COMPANIONS
+        .iter()
+        .chain(&[""])
+        .try_for_each(|suffix| ignore_missing(fs::remove_file(beside(fresh, suffix))))
 }
 
 /// Deletes files that were set aside before.
@@ -102,7 +131,11 @@ fn remove_older(path: &Path) -> io::Result<()> {
     prefix.push(".damaged-");
     for entry in fs::read_dir(path.parent().unwrap_or(Path::new(".")))? {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+        if entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(prefix.as_encoded_bytes())
+        {
             fs::remove_file(entry.path())?;
         }
     }
@@ -110,25 +143,46 @@ fn remove_older(path: &Path) -> io::Result<()> {
 }
 
 fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
-    result.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+    result.or_else(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
 }
 
 /// Makes the new file; returns the number of its deaths.
 fn salvage(path: &Path, fresh: &Path) -> Result<u64, HistoryError> {
     let wrong = |error: rusqlite::Error| HistoryError::new(error, path);
     let migrated = |error: rusqlite_migration::Error| HistoryError::new(error, path);
-    clear(fresh).map_err(|source| HistoryError::new(Cause::File { path: fresh.to_owned(), source }, path))?;
+    clear(fresh).map_err(|source| {
+        HistoryError::new(
+            Cause::File {
+                path: fresh.to_owned(),
+                source,
+            },
+            path,
+        )
+    })?;
     let damaged = Damaged::open(path);
     let mut db = schema::begin(fresh)?;
     schema::MIGRATIONS.to_latest(&mut db).map_err(migrated)?;
     if let Some(damaged) = &damaged {
         let work = db.transaction().map_err(wrong)?;
-        TABLES.iter().try_for_each(|table| damaged.copy(table, &work)).map_err(wrong)?;
+        TABLES
+            .iter()
+            .try_for_each(|table| damaged.copy(table, &work))
+            .map_err(wrong)?;
         work.commit().map_err(wrong)?;
     }
     let work = db.transaction().map_err(wrong)?;
     mend::mend(&work).map_err(wrong)?;
-    let salvaged = work.query_row("SELECT count(*) FROM deaths", [], |found| row::unsigned(found, 0)).map_err(wrong)?;
+    let salvaged = work
+        .query_row("SELECT count(*) FROM deaths", [], |found| {
+            row::unsigned(found, 0)
+        })
+        .map_err(wrong)?;
     work.commit().map_err(wrong)?;
     Ok(salvaged)
 }
@@ -145,7 +199,8 @@ impl Damaged {
         schema::keep_as_is(&db);
         // With this setting SQLite reads a truncated file, and skips malformed lines of the schema.
         db.pragma_update(None, "writable_schema", true).ok()?;
-        db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).ok()?;
+        db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            .ok()?;
         Some(Self(db))
     }
 
@@ -157,7 +212,12 @@ impl Damaged {
     }
 
     /// Copies rows in one direction; returns the number of the last.
-    fn walk(&self, &(table, number): &(&str, &str), from: (Way, i64), into: &Connection) -> rusqlite::Result<i64> {
+    fn walk(
+        &self,
+        &(table, number): &(&str, &str),
+        from: (Way, i64),
+        into: &Connection,
+    ) -> rusqlite::Result<i64> {
         let (way, mut at) = from;
         let mut last = at;
         let order = match way {
@@ -167,12 +227,20 @@ impl Damaged {
         // The version in the file may be damaged too: each version has the columns of those before
         // it.
         let theirs = columns(&self.0, table).unwrap_or_default();
-        let shared: Vec<_> = columns(into, table)?.into_iter().filter(|column| theirs.contains(column)).collect();
+        let shared: Vec<_> = columns(into, table)?
+            .into_iter()
+            .filter(|column| theirs.contains(column))
+            .collect();
         let columns = shared.join(", ");
-        let query = format!("SELECT {number}, {columns} FROM {table} WHERE {number} {order} LIMIT 1");
-        let Ok(mut next) = self.0.prepare(&query) else { return Ok(last) };
+        let query =
+            format!("SELECT {number}, {columns} FROM {table} WHERE {number} {order} LIMIT 1");
+        let Ok(mut next) = self.0.prepare(&query) else {
+            return Ok(last);
+        };
         let places = vec!["?"; shared.len()].join(", ");
-        let mut insert = into.prepare(&format!("INSERT OR REPLACE INTO {table} ({columns}) VALUES ({places})"))?;
+        let mut insert = into.prepare(&format!(
+            "INSERT OR REPLACE INTO {table} ({columns}) VALUES ({places})"
+        ))?;
         let (mut missed, mut failures) = (0, 0);
         while failures < FAILURES {
             match read_next(&mut next, at) {
@@ -227,8 +295,12 @@ fn columns(db: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
 fn read_next(next: &mut Statement<'_>, after: i64) -> rusqlite::Result<Option<(i64, Vec<Value>)>> {
     let columns = next.column_count();
     let mut rows = next.query([after])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let values: rusqlite::Result<Vec<Value>> = (1..columns).map(|column| row.get_ref(column).map(lossy)).collect();
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let values: rusqlite::Result<Vec<Value>> = (1..columns)
+        .map(|column| row.get_ref(column).map(lossy))
+        .collect();
     Ok(Some((row.get(0)?, values?)))
 }
 

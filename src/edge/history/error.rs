@@ -49,7 +49,9 @@ pub enum Cause {
     #[error("a program that reads the history keeps its log from being emptied")]
     Reader,
     /// A newer version wrote it.
-    #[error("{path} was written by a newer version (schema {found}, this one knows {known}); it is left as it is")]
+    #[error(
+        "{path} was written by a newer version (schema {found}, this one knows {known}); it is left as it is"
+    )]
     Newer {
         /// The database.
         path: PathBuf,
@@ -72,12 +74,14 @@ impl HistoryError {
                 Kind::MaybeFull | Kind::Other => Self::Other(cause),
             },
             Cause::File { source, .. } if is_no_space(source) => Self::Full(cause),
-            Cause::Schema(rusqlite_migration::Error::RusqliteError { err, .. }) => match kind(err) {
-                Kind::Full => Self::Full(cause),
-                Kind::MaybeFull if is_full(path) => Self::Full(cause),
-                Kind::Damaged => Self::Damaged(cause),
-                Kind::MaybeFull | Kind::Other => Self::Other(cause),
-            },
+            Cause::Schema(rusqlite_migration::Error::RusqliteError { err, .. }) => {
+                match kind(err) {
+                    Kind::Full => Self::Full(cause),
+                    Kind::MaybeFull if is_full(path) => Self::Full(cause),
+                    Kind::Damaged => Self::Damaged(cause),
+                    Kind::MaybeFull | Kind::Other => Self::Other(cause),
+                }
+            }
             Cause::Check(_) => Self::Damaged(cause),
             Cause::Reader => Self::Full(cause),
             Cause::File { .. } | Cause::Schema(_) | Cause::Newer { .. } => Self::Other(cause),
@@ -94,10 +98,14 @@ enum Kind {
 
 fn kind(error: &rusqlite::Error) -> Kind {
     // A column does not hold a value that this program has written.
-    let rusqlite::Error::SqliteFailure(failure, _) = error else { return Kind::Damaged };
+    let rusqlite::Error::SqliteFailure(failure, _) = error else {
+        return Kind::Damaged;
+    };
     match failure.extended_code {
         // Sectors are unreadable or missing: another file will have others.
-        ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS => return Kind::Damaged,
+        ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS => {
+            return Kind::Damaged;
+        }
         _ => {}
     }
     match failure.code {
@@ -110,7 +118,10 @@ fn kind(error: &rusqlite::Error) -> Kind {
 }
 
 fn is_no_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// Returns true if the file system of `path` refuses another 16 KiB.
@@ -122,7 +133,9 @@ fn is_full(path: &Path) -> bool {
     match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
         Ok(file) => {
             let mut file = File::from(file);
-            file.write_all(&SOME).and_then(|()| file.sync_all()).is_err_and(|error| is_no_space(&error))
+            file.write_all(&SOME)
+                .and_then(|()| file.sync_all())
+                .is_err_and(|error| is_no_space(&error))
         }
         Err(error) if is_no_space(&error.into()) => true,
         // Some file systems do not support such files.

@@ -18,7 +18,10 @@ pub(super) fn mend(db: &Connection) -> Result<()> {
     for orphan in orphans(db)? {
         if change::insert_death(db, &orphan.death())? {
             let made = db.last_insert_rowid();
-            db.execute("UPDATE deaths SET id = ?1 WHERE id = ?2", [orphan.death, made])?;
+            db.execute(
+                "UPDATE deaths SET id = ?1 WHERE id = ?2",
+                [orphan.death, made],
+            )?;
         }
     }
     db.execute_batch(
@@ -33,7 +36,11 @@ pub(super) fn mend(db: &Connection) -> Result<()> {
          WHERE fate = 2 AND NOT done AND id NOT IN (SELECT death FROM reports WHERE channel = 0);
          INSERT OR IGNORE INTO ledger (one, dropped_sent, dropped_unsent) VALUES (1, 0, 0);",
     )?;
-    db.execute(&format!("UPDATE deaths SET done = fate >= 2 AND {NONE_WAITS}"), []).map(drop)
+    db.execute(
+        &format!("UPDATE deaths SET done = fate >= 2 AND {NONE_WAITS}"),
+        [],
+    )
+    .map(drop)
 }
 
 /// A waiting report without its death.
@@ -71,8 +78,17 @@ impl Orphan {
     /// it.
     fn death(&self) -> StoredDeath {
         let message: Value = serde_json::from_slice(&self.payload).unwrap_or_default();
-        let said = |key: &str| message[key].as_str().filter(|text| *text != UNKNOWN).map(str::to_owned);
-        let name = said(if self.channel == Channel::Crash { "name" } else { "ward" });
+        let said = |key: &str| {
+            message[key]
+                .as_str()
+                .filter(|text| *text != UNKNOWN)
+                .map(str::to_owned)
+        };
+        let name = said(if self.channel == Channel::Crash {
+            "name"
+        } else {
+            "ward"
+        });
         let invocation = said("invocation").as_deref().and_then(InvocationId::parse);
         let made_up = || InvocationId::parse(&format!("{:032x}", self.seq)).expect("32 digits");
         StoredDeath {

@@ -140,12 +140,18 @@ impl History {
         match (Self::open_sound(path, bounds), finished) {
             (Err(HistoryError::Damaged(why)), _) => {
                 let set_aside = damage::replace(path, now_ms, &why)?;
-                Ok(Opened { set_aside: Some(set_aside), ..Self::open_sound(path, bounds)? })
+                Ok(Opened {
+                    set_aside: Some(set_aside),
+                    ..Self::open_sound(path, bounds)?
+                })
             }
             (Ok(opened), Some(to)) => {
                 let salvaged = opened.history.tallies()?.deaths;
                 let why = "setting it aside was interrupted".to_owned();
-                Ok(Opened { set_aside: Some(SetAside { to, why, salvaged }), ..opened })
+                Ok(Opened {
+                    set_aside: Some(SetAside { to, why, salvaged }),
+                    ..opened
+                })
             }
             (other, _) => other,
         }
@@ -153,15 +159,28 @@ impl History {
 
     fn open_sound(path: &Path, bounds: Bounds) -> Result<Opened, HistoryError> {
         let connection = schema::open(path)?;
-        let history =
-            Self { connection, path: path.to_owned(), bounds, doubles: change::Doubles::default(), refused: None };
+        let history = Self {
+            connection,
+            path: path.to_owned(),
+            bounds,
+            doubles: change::Doubles::default(),
+            refused: None,
+        };
         let db = &history.connection;
         let next_seq = history.judged(ask::next_seq(db))?;
         let cursor = history.judged(ask::cursor(db))?;
         let lanes = history.judged(ask::lanes(db))?;
         let unfinished = history.judged(ask::unfinished(db))?;
         let newest = history.judged(ask::newest(db, NEWEST))?;
-        Ok(Opened { history, next_seq, cursor, lanes, unfinished, newest, set_aside: None })
+        Ok(Opened {
+            history,
+            next_seq,
+            cursor,
+            lanes,
+            unfinished,
+            newest,
+            set_aside: None,
+        })
     }
 
     /// Stores a batch of changes, together or not at all; they are on disk when this returns. Then
@@ -215,7 +234,12 @@ impl History {
     /// # Errors
     ///
     /// The file cannot be read.
-    pub fn waiting(&self, lane: &str, after_seq: u64, limit: usize) -> Result<Vec<StoredReport>, HistoryError> {
+    pub fn waiting(
+        &self,
+        lane: &str,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredReport>, HistoryError> {
         self.judged(ask::waiting(&self.connection, lane, after_seq, limit))
     }
 
@@ -247,12 +271,16 @@ impl History {
     /// deaths, and true if surplus remains.
     fn write(&mut self, oldest: u64, changes: &[Change]) -> rusqlite::Result<(Dropped, bool)> {
         let room = Room::new(&self.connection, self.bounds)?;
-        let mut batch = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut batch = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut refused = Vec::new();
         for one in changes {
             let part = batch.savepoint()?;
             match change::make(&part, one, &mut self.doubles) {
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => refused.push(error),
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                    refused.push(error)
+                }
                 other => other.and_then(|()| part.commit())?,
             }
         }
@@ -260,7 +288,10 @@ impl History {
         batch.commit()?;
         if let Some(last) = refused.last() {
             let before = self.refused.take().map_or(0, |refused| refused.changes);
-            self.refused = Some(Refused { changes: before + refused.len() as u64, why: last.to_string() });
+            self.refused = Some(Refused {
+                changes: before + refused.len() as u64,
+                why: last.to_string(),
+            });
         }
         if pass.shrinks || self.log_size() >= room.log {
             // The batch is stored even if this fails; the next one tries it again.

@@ -54,7 +54,10 @@ pub struct Told {
 
 impl Told {
     fn telling(mut self, addresses: Addresses) -> Self {
-        self.death.backtrace = self.death.backtrace.map(|backtrace| addresses.tell(backtrace));
+        self.death.backtrace = self
+            .death
+            .backtrace
+            .map(|backtrace| addresses.tell(backtrace));
         self
     }
 }
@@ -141,8 +144,14 @@ fn told(condition: &str, version: i64) -> String {
     } else {
         "restarts"
     };
-    let course = if version < COURSES_SINCE { "NULL" } else { "v.course" };
-    let last = |channel: u8| format!("(SELECT max(seq) FROM reports WHERE death = d.id AND channel = {channel})");
+    let course = if version < COURSES_SINCE {
+        "NULL"
+    } else {
+        "v.course"
+    };
+    let last = |channel: u8| {
+        format!("(SELECT max(seq) FROM reports WHERE death = d.id AND channel = {channel})")
+    };
     let (crash, recovery) = (last(0), last(1));
     format!(
         "SELECT {DEATH}, d.id, c.id, c.state, c.settled, c.why, o.id, o.state, o.settled, o.why, v.ward, v.outcome, v.at, v.record, {course},
@@ -163,7 +172,15 @@ impl Reader {
     ///
     /// The file cannot be read, is damaged, or was written by a newer version.
     pub fn open(path: &Path) -> Result<Option<Self>, HistoryError> {
-        let unusable = |source: io::Error| HistoryError::new(Cause::File { path: path.to_owned(), source }, path);
+        let unusable = |source: io::Error| {
+            HistoryError::new(
+                Cause::File {
+                    path: path.to_owned(),
+                    source,
+                },
+                path,
+            )
+        };
         schema::must_be_a_file(path)?;
         match File::open(path).and_then(|file| file.metadata()) {
             Ok(data) if data.len() == 0 && log_size(path).is_none() => return Ok(None),
@@ -176,7 +193,11 @@ impl Reader {
         let known = i64::try_from(schema::LATEST).expect("a handful");
         match found {
             0 => Ok(None),
-            found if found > known => Err(HistoryError::Other(Cause::Newer { path: path.to_owned(), found, known })),
+            found if found > known => Err(HistoryError::Other(Cause::Newer {
+                path: path.to_owned(),
+                found,
+                known,
+            })),
             _ => Ok(Some(reader)),
         }
     }
@@ -191,7 +212,12 @@ impl Reader {
         let wrong = |error: rusqlite::Error| HistoryError::new(error, path);
         let number = fs::metadata(path).map_or(0, |data| data.ino());
         let addresses = Addresses::Shown;
-        let reader = |(connection, source)| Self { connection, path: path.to_owned(), source, addresses };
+        let reader = |(connection, source)| Self {
+            connection,
+            path: path.to_owned(),
+            source,
+            addresses,
+        };
         let log = log_size(path);
         if log.is_some()
             && let Ok(db) = open_live(path)
@@ -199,12 +225,22 @@ impl Reader {
             return Ok(reader((db, Source::Live(number))));
         }
         if log.unwrap_or(0) == 0 {
-            return open_alone(path).map(|db| reader((db, Source::Alone(number)))).map_err(wrong);
+            return open_alone(path)
+                .map(|db| reader((db, Source::Alone(number))))
+                .map_err(wrong);
         }
-        let copied =
-            copy(path).map_err(|source| HistoryError::new(Cause::File { path: path.to_owned(), source }, path))?;
+        let copied = copy(path).map_err(|source| {
+            HistoryError::new(
+                Cause::File {
+                    path: path.to_owned(),
+                    source,
+                },
+                path,
+            )
+        })?;
         let db = open_live(&copied.join("reports.db"));
-        db.map(|db| reader((db, Source::Copy(copied)))).map_err(wrong)
+        db.map(|db| reader((db, Source::Copy(copied))))
+            .map_err(wrong)
     }
 
     /// Returns the look-up of rows that are stored already.
@@ -219,8 +255,12 @@ impl Reader {
     ///
     /// The file cannot be read.
     pub fn deaths(&self, wanted: &Wanted) -> Result<Vec<Told>, HistoryError> {
-        let condition = "d.id > ?1 AND d.at >= ?2 AND (?3 IS NULL OR d.name = ?3) ORDER BY d.at, d.id";
-        self.all(condition, params![wanted.after, row::number(wanted.since), wanted.name])
+        let condition =
+            "d.id > ?1 AND d.at >= ?2 AND (?3 IS NULL OR d.name = ?3) ORDER BY d.at, d.id";
+        self.all(
+            condition,
+            params![wanted.after, row::number(wanted.since), wanted.name],
+        )
     }
 
     /// Returns the deaths whose invocation begins with these hexadecimal digits, or that have a
@@ -230,9 +270,11 @@ impl Reader {
     ///
     /// The file cannot be read.
     pub fn find(&self, id: &str) -> Result<Vec<Told>, HistoryError> {
-        let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| format!("{}*", id.to_ascii_uppercase()));
-        let condition =
-            "hex(d.invocation) GLOB ?1 OR d.id IN (SELECT death FROM reports WHERE id = ?2) ORDER BY d.at, d.id";
+        let digits = id
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit())
+            .then(|| format!("{}*", id.to_ascii_uppercase()));
+        let condition = "hex(d.invocation) GLOB ?1 OR d.id IN (SELECT death FROM reports WHERE id = ?2) ORDER BY d.at, d.id";
         self.all(condition, params![digits, packed(id)])
     }
 
@@ -265,14 +307,22 @@ impl Reader {
             }
             return Ok(-1);
         }
-        self.judged(self.connection.pragma_query_value(None, "data_version", |found| found.get(0)))
+        self.judged(
+            self.connection
+                .pragma_query_value(None, "data_version", |found| found.get(0)),
+        )
     }
 
-    fn all(&self, condition: &str, values: impl rusqlite::Params) -> Result<Vec<Told>, HistoryError> {
+    fn all(
+        &self,
+        condition: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<Told>, HistoryError> {
         let found = version(&self.connection).and_then(|version| {
             let mut query = self.connection.prepare(&told(condition, version))?;
             let rows = query.query_map(values, one)?;
-            rows.map(|told| told.map(|told| told.telling(self.addresses))).collect()
+            rows.map(|told| told.map(|told| told.telling(self.addresses)))
+                .collect()
         });
         self.judged(found)
     }
@@ -285,14 +335,24 @@ impl Reader {
 fn one(found: &Row<'_>) -> SqlResult<Told> {
     let death = row::death(found)?;
     let recovered = row::optional_text(found, 20)?.is_some();
-    let recovery = recovered.then(|| row::recovery(found, 20, death.key.clone())).transpose()?;
+    let recovery = recovered
+        .then(|| row::recovery(found, 20, death.key.clone()))
+        .transpose()?;
     let restarted = row::optional_text(found, 25)?.is_some();
-    let restart = restarted.then(|| row::restart(found, 25, death.key.clone())).transpose()?;
+    let restart = restarted
+        .then(|| row::restart(found, 25, death.key.clone()))
+        .transpose()?;
     let restart = match restart {
-        Some(restart) => Some(ToldRestart { restart, end: row::restart_end(found, 30)? }),
+        Some(restart) => Some(ToldRestart {
+            restart,
+            end: row::restart_end(found, 30)?,
+        }),
         None => None,
     };
-    let led_to = found.get_ref(33)?.as_bytes_or_null()?.and_then(InvocationId::from_bytes);
+    let led_to = found
+        .get_ref(33)?
+        .as_bytes_or_null()?
+        .and_then(InvocationId::from_bytes);
     Ok(Told {
         restart,
         led_to,
@@ -312,9 +372,14 @@ fn delivery(found: &Row<'_>, from: usize) -> SqlResult<Option<Delivery>> {
             at: row::unsigned(found, from + 2)?,
             why: row::optional_text(found, from + 3)?.unwrap_or_default(),
         },
-        Some(_) => DeliveryState::Sent { at: row::unsigned(found, from + 2)? },
+        Some(_) => DeliveryState::Sent {
+            at: row::unsigned(found, from + 2)?,
+        },
     };
-    Ok(Some(Delivery { id: row::unpacked(found, from)?, state }))
+    Ok(Some(Delivery {
+        id: row::unpacked(found, from)?,
+        state,
+    }))
 }
 
 fn version(db: &Connection) -> SqlResult<i64> {
@@ -340,19 +405,25 @@ fn open_alone(path: &Path) -> SqlResult<Connection> {
     let mut name = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => name.push(char::from(*byte)),
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                name.push(char::from(*byte))
+            }
             other => name.push_str(&format!("%{other:02x}")),
         }
     }
     name.push_str("?immutable=1");
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(name, flags)
 }
 
 /// Copies the file and its log into a directory that only its owner can read.
 fn copy(path: &Path) -> io::Result<PathBuf> {
-    let directory =
-        tempfile::Builder::new().prefix("unitward.").permissions(Permissions::from_mode(0o700)).tempdir()?;
+    let directory = tempfile::Builder::new()
+        .prefix("unitward.")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()?;
     fs::copy(path, directory.path().join("reports.db"))?;
     fs::copy(room::log_of(path), directory.path().join("reports.db-wal"))?;
     Ok(directory.keep())

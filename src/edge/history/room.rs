@@ -47,7 +47,12 @@ impl Room {
         let for_pages = i64::try_from(most - log - INDEX).unwrap_or(i64::MAX);
         let pages = for_pages / page.max(512);
         let remembered = i64::try_from(most / 4096).unwrap_or(i64::MAX);
-        Ok(Self { log, pages, slack: pages / 64 + 1, remembered })
+        Ok(Self {
+            log,
+            pages,
+            slack: pages / 64 + 1,
+            remembered,
+        })
     }
 
     /// Returns true if a log of this size, which cannot be emptied, must not grow any more.
@@ -86,7 +91,11 @@ pub(super) fn make_room(db: &Connection, room: &Room, oldest: u64) -> Result<Pas
         forget(db, room.remembered)?;
     }
     let shrinks = give_back(db, room.pages)?;
-    Ok(Pass { dropped, more: more || aged >= IN_ONE_GO, shrinks })
+    Ok(Pass {
+        dropped,
+        more: more || aged >= IN_ONE_GO,
+        shrinks,
+    })
 }
 
 fn pragma(db: &Connection, name: &str) -> Result<i64> {
@@ -128,12 +137,15 @@ fn drop_oldest(db: &Connection, dropped: &mut Dropped) -> Result<bool> {
 
 fn ids(db: &Connection, query: &str, bound: (u64, u64)) -> Result<Vec<i64>> {
     let bound = params![super::row::number(bound.0), super::row::number(bound.1)];
-    db.prepare(query)?.query_map(bound, |row| row.get(0))?.collect()
+    db.prepare(query)?
+        .query_map(bound, |row| row.get(0))?
+        .collect()
 }
 
 fn drop_all(db: &Connection, ids: &[i64]) -> Result<u64> {
-    let mut remember =
-        db.prepare("INSERT OR IGNORE INTO dropped (invocation) SELECT invocation FROM deaths WHERE id = ?1")?;
+    let mut remember = db.prepare(
+        "INSERT OR IGNORE INTO dropped (invocation) SELECT invocation FROM deaths WHERE id = ?1",
+    )?;
     let mut delete = db.prepare("DELETE FROM deaths WHERE id = ?1")?;
     for id in ids {
         remember.execute([id])?;
@@ -144,13 +156,20 @@ fn drop_all(db: &Connection, ids: &[i64]) -> Result<u64> {
 
 /// Limits the list of dropped runs to the last `keep`.
 fn forget(db: &Connection, keep: i64) -> Result<()> {
-    db.execute("DELETE FROM dropped WHERE id <= (SELECT max(id) FROM dropped) - ?1", [keep]).map(drop)
+    db.execute(
+        "DELETE FROM dropped WHERE id <= (SELECT max(id) FROM dropped) - ?1",
+        [keep],
+    )
+    .map(drop)
 }
 
 fn count(db: &Connection, dropped: &Dropped) -> Result<()> {
     db.execute(
         "UPDATE ledger SET dropped_sent = dropped_sent + ?1, dropped_unsent = dropped_unsent + ?2",
-        params![super::row::number(dropped.sent), super::row::number(dropped.unsent)],
+        params![
+            super::row::number(dropped.sent),
+            super::row::number(dropped.unsent)
+        ],
     )
     .map(drop)
 }
@@ -187,7 +206,9 @@ pub(super) enum Log {
 /// Empties the write-ahead log into the database, without waiting for readers.
 pub(super) fn empty_log(db: &Connection, patience: Duration) -> Result<Log> {
     db.busy_timeout(Duration::ZERO)?;
-    let busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    let busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        row.get::<_, i64>(0)
+    });
     db.busy_timeout(patience)?;
     Ok(if busy? == 0 { Log::Emptied } else { Log::InUse })
 }

@@ -4,7 +4,8 @@
 //! so that one flipped bit in it costs a character and not the history.
 
 use super::entry::{
-    Channel, Fate, Key, Severity, StoredDeath, StoredRecovery, StoredReport, StoredRestart, StoredRestartEnd, Witness,
+    Channel, Fate, Key, Severity, StoredDeath, StoredRecovery, StoredReport, StoredRestart,
+    StoredRestartEnd, Witness,
 };
 use crate::core::crash::observation::InvocationId;
 use crate::core::full_restart::RestartOutcome;
@@ -14,7 +15,14 @@ use rusqlite::{Result, Row};
 
 const SEVERITIES: [Severity; 2] = [Severity::Crash, Severity::Death];
 const WITNESSES: [Witness; 3] = [Witness::Bus, Witness::Record, Witness::Journal];
-const FATES: [Fate; 6] = [Fate::Open, Fate::Held, Fate::Reported, Fate::SummedUp, Fate::Local, Fate::Silent];
+const FATES: [Fate; 6] = [
+    Fate::Open,
+    Fate::Held,
+    Fate::Reported,
+    Fate::SummedUp,
+    Fate::Local,
+    Fate::Silent,
+];
 const OUTCOMES: [RestartOutcome; 2] = [RestartOutcome::Restarted, RestartOutcome::Failed];
 const CHANNELS: [Channel; 2] = [Channel::Crash, Channel::Recovery];
 
@@ -26,8 +34,7 @@ pub(super) const SENT: i64 = 1;
 pub(super) const REFUSED: i64 = 2;
 
 /// Columns that [`death`] reads, of the table `d`.
-pub(super) const DEATH: &str =
-    "d.boot, d.unit, d.invocation, d.name, d.severity, d.pid, d.reason, d.at, d.backtrace, d.witness, d.fate";
+pub(super) const DEATH: &str = "d.boot, d.unit, d.invocation, d.name, d.severity, d.pid, d.reason, d.at, d.backtrace, d.witness, d.fate";
 
 /// Encoding of a word as a number.
 pub(super) trait Coded: Copy + PartialEq + 'static {
@@ -37,7 +44,9 @@ pub(super) trait Coded: Copy + PartialEq + 'static {
     /// Returns the number of the word.
     fn code(self) -> i64 {
         let place = Self::ALL.iter().position(|word| *word == self);
-        place.and_then(|place| i64::try_from(place).ok()).expect("ALL has every word")
+        place
+            .and_then(|place| i64::try_from(place).ok())
+            .expect("ALL has every word")
     }
 }
 
@@ -60,13 +69,20 @@ impl Coded for Channel {
 /// Reads a number and returns its word.
 pub(super) fn word<T: Coded>(row: &Row<'_>, column: usize) -> Result<T> {
     let code: i64 = row.get(column)?;
-    let found = usize::try_from(code).ok().and_then(|place| T::ALL.get(place));
-    found.copied().ok_or(rusqlite::Error::IntegralValueOutOfRange(column, code))
+    let found = usize::try_from(code)
+        .ok()
+        .and_then(|place| T::ALL.get(place));
+    found
+        .copied()
+        .ok_or(rusqlite::Error::IntegralValueOutOfRange(column, code))
 }
 
 /// Encodes an identifier: as 16 bytes if it is 32 lower-case hexadecimal digits, otherwise as text.
 pub(super) fn packed(id: &str) -> Value {
-    let small = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let small = id.len() == 32
+        && id
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     match u128::from_str_radix(id, 16) {
         Ok(number) if small => Value::Blob(number.to_be_bytes().to_vec()),
         _ => Value::Text(id.to_owned()),
@@ -78,13 +94,20 @@ pub(super) fn unpacked(row: &Row<'_>, column: usize) -> Result<String> {
     Ok(match row.get_ref(column)? {
         ValueRef::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-        other => return Err(rusqlite::Error::InvalidColumnType(column, "id".into(), other.data_type())),
+        other => {
+            return Err(rusqlite::Error::InvalidColumnType(
+                column,
+                "id".into(),
+                other.data_type(),
+            ));
+        }
     })
 }
 
 /// Reads text that is never NULL.
 pub(super) fn text(row: &Row<'_>, column: usize) -> Result<String> {
-    optional_text(row, column)?.ok_or_else(|| rusqlite::Error::InvalidColumnType(column, "text".into(), Type::Null))
+    optional_text(row, column)?
+        .ok_or_else(|| rusqlite::Error::InvalidColumnType(column, "text".into(), Type::Null))
 }
 
 /// Reads text that may be NULL.
@@ -109,7 +132,11 @@ pub(super) fn number(value: u64) -> i64 {
 pub(super) fn key(row: &Row<'_>, from: usize) -> Result<Key> {
     let invocation = row.get_ref(from + 2)?.as_blob()?;
     let invocation = InvocationId::from_bytes(invocation).ok_or(FromSqlError::InvalidType)?;
-    Ok(Key { boot: unpacked(row, from)?, unit: text(row, from + 1)?, invocation })
+    Ok(Key {
+        boot: unpacked(row, from)?,
+        unit: text(row, from + 1)?,
+        invocation,
+    })
 }
 
 /// Reads a death, from the columns of [`DEATH`].
@@ -154,8 +181,13 @@ pub(super) fn recovery(row: &Row<'_>, from: usize, death: Key) -> Result<StoredR
 
 /// Reads a full restart, from `stack, caller, ended, cause_unit, cause_invocation`.
 pub(super) fn restart(row: &Row<'_>, from: usize, death: Key) -> Result<StoredRestart> {
-    let run =
-        |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_bytes_or_null()?.and_then(InvocationId::from_bytes));
+    let run = |column| {
+        Ok::<_, rusqlite::Error>(
+            row.get_ref(column)?
+                .as_bytes_or_null()?
+                .and_then(InvocationId::from_bytes),
+        )
+    };
     let cause = optional_text(row, from + 3)?.zip(run(from + 4)?);
     Ok(StoredRestart {
         death,
@@ -172,5 +204,9 @@ pub(super) fn restart_end(row: &Row<'_>, from: usize) -> Result<Option<StoredRes
         return Ok(None);
     }
     let trouble = optional_text(row, from + 2)?.unwrap_or_default();
-    Ok(Some(StoredRestartEnd { at: unsigned(row, from)?, outcome: word(row, from + 1)?, trouble }))
+    Ok(Some(StoredRestartEnd {
+        at: unsigned(row, from)?,
+        outcome: word(row, from + 1)?,
+        trouble,
+    }))
 }

@@ -13,8 +13,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-const VERSIONS: &[M<'_>] =
-    &[M::up(include_str!("schema-1.sql")), M::up(include_str!("schema-2.sql")), M::up(include_str!("schema-3.sql"))];
+const VERSIONS: &[M<'_>] = &[
+    M::up(include_str!("schema-1.sql")),
+    M::up(include_str!("schema-2.sql")),
+    M::up(include_str!("schema-3.sql")),
+];
 /// All migrations from an empty file to this version.
 pub(super) const MIGRATIONS: Migrations<'_> = Migrations::from_slice(VERSIONS);
 /// The schema version of this program.
@@ -35,18 +38,34 @@ pub(super) fn open(path: &Path) -> Result<Connection, HistoryError> {
     // Until it is known to be of this program and undamaged, nothing of it is changed, not even by
     // closing it.
     keep_as_is(&connection);
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(wrong)?;
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(wrong)?;
     let known = i64::try_from(LATEST).expect("a handful");
     if found > known {
-        return Err(HistoryError::new(Cause::Newer { path: path.to_owned(), found, known }, path));
+        return Err(HistoryError::new(
+            Cause::Newer {
+                path: path.to_owned(),
+                found,
+                known,
+            },
+            path,
+        ));
     }
     if found < 0 {
-        return Err(HistoryError::new(Cause::Check(format!("its version is {found}")), path));
+        return Err(HistoryError::new(
+            Cause::Check(format!("its version is {found}")),
+            path,
+        ));
     }
     check(&connection, path)?;
     configure(&connection).map_err(wrong)?;
-    MIGRATIONS.to_latest(&mut connection).map_err(|error| HistoryError::new(error, path))?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(wrong)?;
+    MIGRATIONS
+        .to_latest(&mut connection)
+        .map_err(|error| HistoryError::new(error, path))?;
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+        .map_err(wrong)?;
     Ok(connection)
 }
 
@@ -56,7 +75,10 @@ pub(super) fn must_be_a_file(path: &Path) -> Result<(), HistoryError> {
     match fs::symlink_metadata(path) {
         Ok(data) if !data.is_file() => {
             let source = io::Error::new(ErrorKind::InvalidInput, "not a regular file");
-            Err(HistoryError::Other(Cause::File { path: path.to_owned(), source }))
+            Err(HistoryError::Other(Cause::File {
+                path: path.to_owned(),
+                source,
+            }))
         }
         Ok(_) | Err(_) => Ok(()),
     }
@@ -83,11 +105,22 @@ pub(super) fn keep_as_is(connection: &Connection) {
 
 /// Creates an empty file that only its owner can read; SQLite gives its companions the same mode.
 fn create(path: &Path) -> Result<(), HistoryError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
         Ok(_) => Ok(()),
         // Not even opened: closing it again would release this process's locks.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(source) => Err(HistoryError::new(Cause::File { path: path.to_owned(), source }, path)),
+        Err(source) => Err(HistoryError::new(
+            Cause::File {
+                path: path.to_owned(),
+                source,
+            },
+            path,
+        )),
     }
 }
 
@@ -96,26 +129,44 @@ fn create(path: &Path) -> Result<(), HistoryError> {
 fn check_format(path: &Path) -> Result<(), HistoryError> {
     let mut header = Vec::new();
     let read = File::open(path).and_then(|file| file.take(20).read_to_end(&mut header));
-    read.map_err(|source| HistoryError::new(Cause::File { path: path.to_owned(), source }, path))?;
+    read.map_err(|source| {
+        HistoryError::new(
+            Cause::File {
+                path: path.to_owned(),
+                source,
+            },
+            path,
+        )
+    })?;
     match header.get(18..20) {
         // 1: journal, 2: write-ahead log. An empty file is a new one.
         Some([1..=2, 1..=2]) => Ok(()),
         None if header.is_empty() => Ok(()),
-        _ => Err(HistoryError::new(Cause::Check("its header is not that of a database".to_owned()), path)),
+        _ => Err(HistoryError::new(
+            Cause::Check("its header is not that of a database".to_owned()),
+            path,
+        )),
     }
 }
 
 /// Checks every page, every constraint and every reference.
 fn check(connection: &Connection, path: &Path) -> Result<(), HistoryError> {
-    let said = connection.query_row("PRAGMA integrity_check(1)", [], |row| super::row::text(row, 0));
+    let said = connection.query_row("PRAGMA integrity_check(1)", [], |row| {
+        super::row::text(row, 0)
+    });
     let said = said.map_err(|error| HistoryError::new(error, path))?;
     if said != "ok" {
         return Err(HistoryError::new(Cause::Check(said), path));
     }
-    let mut orphans = connection.prepare("PRAGMA foreign_key_check").map_err(|error| HistoryError::new(error, path))?;
+    let mut orphans = connection
+        .prepare("PRAGMA foreign_key_check")
+        .map_err(|error| HistoryError::new(error, path))?;
     match orphans.exists([]) {
         Ok(false) => Ok(()),
-        Ok(true) => Err(HistoryError::new(Cause::Check("a row is missing that another refers to".to_owned()), path)),
+        Ok(true) => Err(HistoryError::new(
+            Cause::Check("a row is missing that another refers to".to_owned()),
+            path,
+        )),
         Err(error) => Err(HistoryError::new(error, path)),
     }
 }

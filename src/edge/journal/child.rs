@@ -41,7 +41,12 @@ impl Fields {
     /// Parses a line; `None` if it is no JSON object.
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
         let values: HashMap<String, Value> = serde_json::from_slice(line).ok()?;
-        Some(Self(values.into_iter().filter_map(|(name, value)| Some((name, text(&value)?))).collect()))
+        Some(Self(
+            values
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, text(&value)?)))
+                .collect(),
+        ))
     }
 }
 
@@ -52,7 +57,10 @@ fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Array(values) if values.iter().all(Value::is_u64) => {
-            let bytes: Option<Vec<u8>> = values.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect();
+            let bytes: Option<Vec<u8>> = values
+                .iter()
+                .map(|byte| u8::try_from(byte.as_u64()?).ok())
+                .collect();
             Some(String::from_utf8_lossy(&bytes?).into_owned())
         }
         Value::Array(values) => values.first().and_then(text),
@@ -63,7 +71,11 @@ fn text(value: &Value) -> Option<String> {
 /// Makes journald write out all that it was sent. If that fails, the scan uses the entries that are
 /// there.
 pub(super) fn sync() {
-    let _ = bounded(SYNC).arg("--sync").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let _ = bounded(SYNC)
+        .arg("--sync")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
 }
 
 /// Runs `journalctl` with `arguments` and passes each entry to `take`.
@@ -72,7 +84,15 @@ pub(super) fn sync() {
 /// If it cannot be run or fails; the error holds what it said. [`io::ErrorKind::TimedOut`]: it took
 /// too long.
 pub(super) fn journalctl(arguments: &[String], take: &mut dyn FnMut(Fields)) -> io::Result<()> {
-    read(Wanted { fields: entry::FIELDS, seconds: READING, whole: true }, arguments, take)
+    read(
+        Wanted {
+            fields: entry::FIELDS,
+            seconds: READING,
+            whole: true,
+        },
+        arguments,
+        take,
+    )
 }
 
 /// Output and time limit of one run of `journalctl`.
@@ -91,7 +111,11 @@ pub(super) struct Wanted<'a> {
 /// # Errors
 /// As [`journalctl`].
 pub(super) fn read(
-    Wanted { fields, seconds, whole }: Wanted<'_>,
+    Wanted {
+        fields,
+        seconds,
+        whole,
+    }: Wanted<'_>,
     arguments: &[String],
     take: &mut dyn FnMut(Fields),
 ) -> io::Result<()> {
@@ -103,12 +127,28 @@ pub(super) fn read(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let complaint = child.stderr.take().map(|stderr| thread::spawn(move || first_of(stderr)));
-    let read = child.stdout.take().map_or(Ok(()), |stdout| lines(&mut BufReader::new(stdout), take));
-    ended((child, seconds), read, complaint.and_then(|thread| thread.join().ok()).unwrap_or_default())
+    let complaint = child
+        .stderr
+        .take()
+        .map(|stderr| thread::spawn(move || first_of(stderr)));
+    let read = child
+        .stdout
+        .take()
+        .map_or(Ok(()), |stdout| lines(&mut BufReader::new(stdout), take));
+    ended(
+        (child, seconds),
+        read,
+        complaint
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default(),
+    )
 }
 
-fn ended((mut child, seconds): (Child, &str), read: io::Result<()>, complaint: String) -> io::Result<()> {
+fn ended(
+    (mut child, seconds): (Child, &str),
+    read: io::Result<()>,
+    complaint: String,
+) -> io::Result<()> {
     let status = child.wait()?;
     read?;
     if status.success() {
@@ -116,10 +156,20 @@ fn ended((mut child, seconds): (Child, &str), read: io::Result<()>, complaint: S
     }
     // Exit statuses of timeout(1) when it had to end or to kill its command.
     if matches!(status.code(), Some(124 | 137)) {
-        return Err(io::Error::new(io::ErrorKind::TimedOut, format!("journalctl takes longer than {seconds} s")));
+        return Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("journalctl takes longer than {seconds} s"),
+        ));
     }
-    let said = complaint.trim().lines().next().unwrap_or("it said nothing").to_owned();
-    Err(io::Error::other(format!("journalctl ended with {status}: {said}")))
+    let said = complaint
+        .trim()
+        .lines()
+        .next()
+        .unwrap_or("it said nothing")
+        .to_owned();
+    Err(io::Error::other(format!(
+        "journalctl ended with {status}: {said}"
+    )))
 }
 
 /// Returns a command that runs `journalctl` below `timeout` of the coreutils.
@@ -162,14 +212,16 @@ pub(super) fn boot_of(cursor: &str) -> Option<&str> {
 /// without a valid time: a day ago.
 pub(super) fn time_of(cursor: &str) -> String {
     let micros = part(cursor, "t").and_then(|micros| u64::from_str_radix(micros, 16).ok());
-    micros.map_or("-1d".to_owned(), |micros| format!("@{}", micros / 1_000_000))
+    micros.map_or("-1d".to_owned(), |micros| {
+        format!("@{}", micros / 1_000_000)
+    })
 }
 
 fn part<'c>(cursor: &'c str, name: &str) -> Option<&'c str> {
     let parts = cursor.split(';').filter_map(|part| part.split_once('='));
-    parts
-        .into_iter()
-        .find_map(|(key, value)| (key == name && value.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(value))
+    parts.into_iter().find_map(|(key, value)| {
+        (key == name && value.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(value)
+    })
 }
 
 #[cfg(test)]
@@ -183,14 +235,28 @@ mod tests {
         let fields = Fields::parse(line).unwrap();
         let values = ["A", "B", "C", "D", "E", "F", "G", "H", "I"].map(|name| fields.get(name));
         let bytes = "a\n\u{fffd}";
-        assert_eq!(values, [Some("x"), Some(bytes), Some("first"), Some("b"), None, None, None, Some(""), None]);
+        assert_eq!(
+            values,
+            [
+                Some("x"),
+                Some(bytes),
+                Some("first"),
+                Some("b"),
+                None,
+                None,
+                None,
+                Some(""),
+                None
+            ]
+        );
         assert!(Fields::parse(b"{\"A\":").is_none() && Fields::parse(b"[]").is_none());
     }
 
     #[test]
     fn lines_that_are_damaged_or_endless_cost_nothing_but_themselves() {
         let endless = format!("{{\"A\":\"{}\"}}\n", "x".repeat(3 << 20));
-        let text = format!("{{\"A\":\"1\"}}\nnonsense\n\n{endless}{{\"A\":\"2\"}}\n{{\"A\":\"cut off");
+        let text =
+            format!("{{\"A\":\"1\"}}\nnonsense\n\n{endless}{{\"A\":\"2\"}}\n{{\"A\":\"cut off");
         let mut seen = Vec::new();
         let take = &mut |fields: Fields| seen.extend(fields.get("A").map(str::to_owned));
         lines(&mut BufReader::new(text.as_bytes()), take).unwrap();
@@ -201,15 +267,31 @@ mod tests {
     fn a_cursor_says_its_boot_and_time_unless_it_is_none() {
         let boot = "0123456789abcdef0123456789abcdef";
         let cursor = format!("s=01;i=145;b={boot};m=32c174812;t=660c2a622be97;x=2908b69ca864d274");
-        assert_eq!((boot_of(&cursor), time_of(&cursor).as_str()), (Some(boot), "@1795238987"));
-        for garbage in ["", "garbage", "b=;t=", "b=--boot;t=--since", "t=ffffffffffffffffffffffff"] {
-            assert_eq!((boot_of(garbage), time_of(garbage).as_str()), (None, "-1d"), "{garbage}");
+        assert_eq!(
+            (boot_of(&cursor), time_of(&cursor).as_str()),
+            (Some(boot), "@1795238987")
+        );
+        for garbage in [
+            "",
+            "garbage",
+            "b=;t=",
+            "b=--boot;t=--since",
+            "t=ffffffffffffffffffffffff",
+        ] {
+            assert_eq!(
+                (boot_of(garbage), time_of(garbage).as_str()),
+                (None, "-1d"),
+                "{garbage}"
+            );
         }
     }
     #[test]
     fn a_reading_that_takes_too_long_is_told_from_one_that_fails() {
         for (status, late) in [(1, false), (124, true), (137, true)] {
-            let child = Command::new("sh").args(["-c", &format!("exit {status}")]).spawn().unwrap();
+            let child = Command::new("sh")
+                .args(["-c", &format!("exit {status}")])
+                .spawn()
+                .unwrap();
             let error = ended((child, READING), Ok(()), String::new()).unwrap_err();
             assert_eq!(error.kind() == io::ErrorKind::TimedOut, late, "{error}");
         }

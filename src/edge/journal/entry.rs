@@ -46,12 +46,31 @@ const COREDUMP: &str = "systemd-coredump@";
 
 /// Returns the arguments of journalctl that select all entries that count.
 pub(super) fn matches() -> impl Iterator<Item = String> {
-    let shutdown = [id(facts::SHUTDOWN), format!("_SYSTEMD_UNIT={LOGIND}"), "+".to_owned()];
+    let shutdown = [
+        id(facts::SHUTDOWN),
+        format!("_SYSTEMD_UNIT={LOGIND}"),
+        "+".to_owned(),
+    ];
     let dumps = [id(facts::CORE_DUMP), SLICE.to_owned(), "+".to_owned()];
-    let ours = [id(messages::ENDED), id(messages::RESTARTED), "_UID=0".to_owned(), "+".to_owned()];
-    let asked = [id(restarts::RESTARTING), "_UID=0".to_owned(), "+".to_owned()];
+    let ours = [
+        id(messages::ENDED),
+        id(messages::RESTARTED),
+        "_UID=0".to_owned(),
+        "+".to_owned(),
+    ];
+    let asked = [
+        id(restarts::RESTARTING),
+        "_UID=0".to_owned(),
+        "+".to_owned(),
+    ];
     let rest = of_pid_1().chain(["_PID=1".to_owned()]);
-    ["--".to_owned()].into_iter().chain(shutdown).chain(dumps).chain(ours).chain(asked).chain(rest)
+    ["--".to_owned()]
+        .into_iter()
+        .chain(shutdown)
+        .chain(dumps)
+        .chain(ours)
+        .chain(asked)
+        .chain(rest)
 }
 
 /// Returns the arguments that select PID 1's entries about the runs of units.
@@ -76,7 +95,9 @@ pub(super) fn fact(fields: &Fields) -> Option<Entry> {
 
 /// Returns the run of a stack's unit that ends by a full restart that somebody asked for.
 pub(super) fn asked_for(fields: &Fields) -> Option<InvocationId> {
-    let trusted = fields.get("_SYSTEMD_UNIT").is_some_and(|unit| unit.starts_with(RESTARTER));
+    let trusted = fields
+        .get("_SYSTEMD_UNIT")
+        .is_some_and(|unit| unit.starts_with(RESTARTER));
     let is_one = trusted && fields.get("MESSAGE_ID") == Some(restarts::RESTARTING);
     is_one.then(|| InvocationId::parse(fields.get("UNITWARD_ENDED")?))?
 }
@@ -113,7 +134,8 @@ pub(super) fn run(fields: &Fields) -> Option<(String, RunRecord, Author)> {
         (None, _) => Author::ShortLived,
     };
     let is = |field: &str, expected: &str| fields.get(field) == Some(expected);
-    let says = |field: &str, expected: &str| fields.get(field).is_none_or(|value| value == expected);
+    let says =
+        |field: &str, expected: &str| fields.get(field).is_none_or(|value| value == expected);
     let trusted = is("_UID", "0")
         && is("_TRANSPORT", TRANSPORT)
         && says("_SYSTEMD_UNIT", &record.unit)
@@ -128,7 +150,10 @@ pub(super) fn confirms(told: &Testimony, end: &End) -> bool {
     let result = ServiceResult::parse(&end.result);
     let process = process_end(&end.code, &end.status);
     let asked = end.asked;
-    let is_clean = matches!(result, ServiceResult::Success | ServiceResult::ExecCondition);
+    let is_clean = matches!(
+        result,
+        ServiceResult::Success | ServiceResult::ExecCondition
+    );
     result == told.result
         && told.process.is_none_or(|it| process == Some(it))
         && (told.evidence == Evidence::Asked || !asked)

@@ -34,11 +34,21 @@ const LONGEST: usize = 1_000;
 /// If journalctl cannot be run or fails.
 pub fn last_lines(unit: &str, run: &InvocationId, count: usize) -> io::Result<Vec<String>> {
     let lines = format!("--lines={}", count + SPARE);
-    let arguments = [lines, format!("_SYSTEMD_UNIT={unit}"), format!("_SYSTEMD_INVOCATION_ID={run}")];
+    let arguments = [
+        lines,
+        format!("_SYSTEMD_UNIT={unit}"),
+        format!("_SYSTEMD_INVOCATION_ID={run}"),
+    ];
     let mut kept = VecDeque::new();
-    child::read(child::Wanted { fields: FIELDS, seconds: PATIENCE, whole: false }, &arguments, &mut |entry| {
-        take(&mut kept, &entry, count)
-    })?;
+    child::read(
+        child::Wanted {
+            fields: FIELDS,
+            seconds: PATIENCE,
+            whole: false,
+        },
+        &arguments,
+        &mut |entry| take(&mut kept, &entry, count),
+    )?;
     Ok(kept.into())
 }
 
@@ -48,7 +58,11 @@ fn take(kept: &mut VecDeque<String>, entry: &Fields, count: usize) {
     }
     for line in entry.get("MESSAGE").unwrap_or_default().lines() {
         let short: String = line.chars().take(LONGEST).collect();
-        let cut = if short.len() < line.len() { "\u{2026}" } else { "" };
+        let cut = if short.len() < line.len() {
+            "\u{2026}"
+        } else {
+            ""
+        };
         kept.push_back(visible(&short) + cut);
         if kept.len() > count {
             kept.pop_front();

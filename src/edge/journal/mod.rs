@@ -79,7 +79,9 @@ pub struct JournalRun {
 /// If `journalctl` cannot be run or fails.
 pub fn tail() -> io::Result<Option<String>> {
     let mut newest = None;
-    journalctl(&["--lines=1".to_owned()], &mut |fields| newest = fields.cursor().map(str::to_owned))?;
+    journalctl(&["--lines=1".to_owned()], &mut |fields| {
+        newest = fields.cursor().map(str::to_owned)
+    })?;
     Ok(newest)
 }
 
@@ -105,7 +107,11 @@ pub fn scan(from: From<'_>) -> io::Result<Scan> {
     // Not an error yet: if nothing can be read, the scan itself reports it.
     let newest = tail().unwrap_or_default();
     let since = since.map(|since| format!("--since=@{since}"));
-    let mut reader = Reader { after: after.map(str::to_owned), since, ..Reader::default() };
+    let mut reader = Reader {
+        after: after.map(str::to_owned),
+        since,
+        ..Reader::default()
+    };
     let place = match after {
         Some(cursor) => {
             reader.look_back(cursor);
@@ -130,7 +136,10 @@ pub fn scan(from: From<'_>) -> io::Result<Scan> {
         Err(error) => is_late(&error),
         Ok(()) => false,
     };
-    Ok(Scan { unfinished, ..reader.finish(newest) })
+    Ok(Scan {
+        unfinished,
+        ..reader.finish(newest)
+    })
 }
 
 /// State of a scan.
@@ -160,24 +169,47 @@ impl Reader {
     /// Reads what had begun before the cursor and was not over: a requested stop, or a death of
     /// which PID 1 had logged only the end of the process when the power was cut.
     fn look_back(&mut self, cursor: &str) {
-        let Some(boot) = child::boot_of(cursor) else { return };
-        let arguments =
-            [&format!("--cursor={cursor}"), "--reverse", LOOK_BACK, "--", "_PID=1", &format!("_BOOT_ID={boot}")];
-        let arguments: Vec<String> = arguments.map(str::to_owned).into_iter().chain(entry::of_pid_1()).collect();
+        let Some(boot) = child::boot_of(cursor) else {
+            return;
+        };
+        let arguments = [
+            &format!("--cursor={cursor}"),
+            "--reverse",
+            LOOK_BACK,
+            "--",
+            "_PID=1",
+            &format!("_BOOT_ID={boot}"),
+        ];
+        let arguments: Vec<String> = arguments
+            .map(str::to_owned)
+            .into_iter()
+            .chain(entry::of_pid_1())
+            .collect();
         let mut begun = Vec::new();
         // Without it the scan is nearly as good.
         let _ = journalctl(&arguments, &mut |fields| begun.extend(entry::fact(&fields)));
-        begun.into_iter().rev().for_each(|fact| self.witness.take(fact));
+        begun
+            .into_iter()
+            .rev()
+            .for_each(|fact| self.witness.take(fact));
         self.witness.begin_here();
     }
 
     fn read(&mut self, place: String) -> io::Result<()> {
-        let arguments: Vec<String> = std::iter::once(place).chain(self.since.clone()).chain(entry::matches()).collect();
+        let arguments: Vec<String> = std::iter::once(place)
+            .chain(self.since.clone())
+            .chain(entry::matches())
+            .collect();
         journalctl(&arguments, &mut |fields| self.take(&fields))
     }
 
     fn take(&mut self, fields: &Fields) {
-        let Some(cursor) = fields.cursor().filter(|cursor| self.after.as_deref() != Some(cursor)) else { return };
+        let Some(cursor) = fields
+            .cursor()
+            .filter(|cursor| self.after.as_deref() != Some(cursor))
+        else {
+            return;
+        };
         self.last = Some(cursor.to_owned());
         self.asked_for.extend(entry::asked_for(fields));
         if let Some(fact) = entry::fact(fields) {
@@ -185,19 +217,41 @@ impl Reader {
         }
         if let Some((boot, record, author)) = entry::run(fields) {
             let place = self.witness.pass();
-            let told = JournalRun { boot, record, first: place, last: place };
-            self.keep(Run { told, author, size: fields.get(entry::RUN).map_or(0, str::len) });
+            let told = JournalRun {
+                boot,
+                record,
+                first: place,
+                last: place,
+            };
+            self.keep(Run {
+                told,
+                author,
+                size: fields.get(entry::RUN).map_or(0, str::len),
+            });
         }
     }
 
     fn finish(mut self, newest: Option<String>) -> Scan {
-        let (mut restarts, restarted) = (self.witness.take_restarts(), self.witness.take_restarted());
+        let (mut restarts, restarted) =
+            (self.witness.take_restarts(), self.witness.take_restarted());
         restarts.retain(|restart| !self.asked_for.contains(&restart.ended));
         let (ends, left_out) = self.witness.finish();
         let runs = believed(self.runs, &ends);
-        let boot = newest.as_deref().and_then(child::boot_of).map(str::to_owned);
+        let boot = newest
+            .as_deref()
+            .and_then(child::boot_of)
+            .map(str::to_owned);
         let cursor = self.last.or(newest).or(self.after);
-        Scan { runs, ends, restarted, restarts, left_out, unfinished: false, cursor, boot }
+        Scan {
+            runs,
+            ends,
+            restarted,
+            restarts,
+            left_out,
+            unfinished: false,
+            cursor,
+            boot,
+        }
     }
 
     fn keep(&mut self, mut run: Run) {
@@ -205,7 +259,9 @@ impl Reader {
         // A record by an uncertain author replaces none that the helper has written.
         let is_same = |known: &Run| {
             let (known, author, new) = (&known.told, known.author, &run.told);
-            known.record.invocation == new.record.invocation && known.boot == new.boot && author == run.author
+            known.record.invocation == new.record.invocation
+                && known.boot == new.boot
+                && author == run.author
         };
         let earlier = self.runs.range(from..).position(is_same);
         if let Some(mut earlier) = earlier.and_then(|at| self.runs.remove(from + at)) {
@@ -227,17 +283,28 @@ impl Reader {
 /// removed unless PID 1 confirms it; one by [`Author::ShortLived`] counts only if PID 1 has logged
 /// the run's end.
 fn believed(runs: VecDeque<Run>, ends: &[JournalEnd]) -> Vec<JournalRun> {
-    let key = |end: &'_ JournalEnd| (end.boot.clone(), end.unit.clone(), end.invocation.as_str().to_owned());
+    let key = |end: &'_ JournalEnd| {
+        (
+            end.boot.clone(),
+            end.unit.clone(),
+            end.invocation.as_str().to_owned(),
+        )
+    };
     let ends: HashMap<_, _> = ends.iter().map(|end| (key(end), &end.testimony)).collect();
     let mut places: HashMap<_, usize> = HashMap::new();
     let mut kept: Vec<JournalRun> = Vec::new();
-    for Run { mut told, author, .. } in runs {
+    for Run {
+        mut told, author, ..
+    } in runs
+    {
         let by_pid_1 = ends.get(&told.key());
         match author {
             Author::Helper => {}
             Author::ShortLived if by_pid_1.is_none() => continue,
             Author::InUnit | Author::ShortLived => {
-                told.record.end.take_if(|end| !by_pid_1.is_some_and(|by_pid_1| entry::confirms(by_pid_1, end)));
+                told.record.end.take_if(|end| {
+                    !by_pid_1.is_some_and(|by_pid_1| entry::confirms(by_pid_1, end))
+                });
             }
         }
         match places.get(&told.key()).copied() {
@@ -255,7 +322,11 @@ fn believed(runs: VecDeque<Run>, ends: &[JournalEnd]) -> Vec<JournalRun> {
 
 impl JournalRun {
     fn key(&self) -> (String, String, String) {
-        (self.boot.clone(), self.record.unit.clone(), self.record.invocation.clone())
+        (
+            self.boot.clone(),
+            self.record.unit.clone(),
+            self.record.invocation.clone(),
+        )
     }
 
     /// Replaces the record by a later one of the same run. One that has an end is not replaced by

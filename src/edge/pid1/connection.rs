@@ -63,12 +63,16 @@ impl Connection {
     /// # Errors
     /// [`ErrorKind::TimedOut`]: PID 1 does not answer. Otherwise as connect(2), or the error of
     /// `ask`.
-    pub(super) fn with<T>(patience: Duration, ask: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn with<T>(
+        patience: Duration,
+        ask: impl Fn(&mut Self) -> io::Result<T>,
+    ) -> io::Result<T> {
         Self::try_with(patience, ask).map_err(|error| match error.kind() {
             // Either kind tells that the deadline of a socket has passed.
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                io::Error::new(ErrorKind::TimedOut, format!("systemd has not answered within {} s", PATIENCE.as_secs()))
-            }
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => io::Error::new(
+                ErrorKind::TimedOut,
+                format!("systemd has not answered within {} s", PATIENCE.as_secs()),
+            ),
             _ => error,
         })
     }
@@ -76,7 +80,9 @@ impl Connection {
     fn try_with<T>(patience: Duration, ask: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
         if rustix::process::geteuid().is_root() {
             let is_booted = || Path::new(BOOTED).exists();
-            return again_while(patience, is_booted, || ask(&mut Self::to(Path::new(PRIVATE), None)?));
+            return again_while(patience, is_booted, || {
+                ask(&mut Self::to(Path::new(PRIVATE), None)?)
+            });
         }
         let mut connection = Self::to(Path::new(SYSTEM_BUS), Some(SYSTEMD))?;
         connection.hello()?;
@@ -86,7 +92,11 @@ impl Connection {
     fn to(path: &Path, destination: Option<&'static str>) -> io::Result<Self> {
         let mut socket = BufReader::new(Bounded::connect(path, Instant::now() + PATIENCE)?);
         socket.get_mut().write_all(AUTHENTICATION)?;
-        let mut connection = Self { socket, destination, serial: 0 };
+        let mut connection = Self {
+            socket,
+            destination,
+            serial: 0,
+        };
         // A message that came with the authentication could lie unread in PID 1: it waits for more on the socket.
         if connection.line()? == "DATA" && connection.line()?.starts_with("OK ") {
             Ok(connection)
@@ -113,7 +123,9 @@ impl Connection {
             member: "Hello",
             arguments: None,
         };
-        self.socket.get_mut().write_all(&message::write(self.serial, &hello)?)
+        self.socket
+            .get_mut()
+            .write_all(&message::write(self.serial, &hello)?)
     }
 
     /// Sends all queries at once. A refused one, because the object has no such property, is left
@@ -122,7 +134,12 @@ impl Connection {
         self.socket.get_mut().lasts(PATIENCE);
         let first = self.serial + 1;
         let mut calls = Vec::new();
-        for Question { path, interface, property } in questions {
+        for Question {
+            path,
+            interface,
+            property,
+        } in questions
+        {
             self.serial += 1;
             let call = Call {
                 destination: self.destination,
@@ -134,11 +151,17 @@ impl Connection {
             calls.extend(message::write(self.serial, &call)?);
         }
         self.socket.get_mut().write_all(&calls)?;
-        let (mut known, mut refused, mut open) = (Properties::default(), Vec::new(), questions.len());
+        let (mut known, mut refused, mut open) =
+            (Properties::default(), Vec::new(), questions.len());
         while open > 0 {
-            let Some(Reply { to, value }) = self.reply()? else { continue };
+            let Some(Reply { to, value }) = self.reply()? else {
+                continue;
+            };
             // A reply to none of the queries comes from the bus itself.
-            let Some(question) = to.checked_sub(first).and_then(|index| questions.get(index as usize)) else {
+            let Some(question) = to
+                .checked_sub(first)
+                .and_then(|index| questions.get(index as usize))
+            else {
                 continue;
             };
             open -= 1;
@@ -149,7 +172,11 @@ impl Connection {
             }
         }
         let all = refused.len() == questions.len();
-        refused.into_iter().next().filter(|_| all).map_or(Ok(known), Err)
+        refused
+            .into_iter()
+            .next()
+            .filter(|_| all)
+            .map_or(Ok(known), Err)
     }
 
     /// Calls a method of PID 1's with two strings, and waits until it has returned.
@@ -164,10 +191,13 @@ impl Connection {
             member,
             arguments: Some(arguments),
         };
-        self.socket.get_mut().write_all(&message::write(self.serial, &call)?)?;
+        self.socket
+            .get_mut()
+            .write_all(&message::write(self.serial, &call)?)?;
         loop {
             // Signals come between.
-            if let Some(Reply { value, .. }) = self.reply()?.filter(|reply| reply.to == self.serial) {
+            if let Some(Reply { value, .. }) = self.reply()?.filter(|reply| reply.to == self.serial)
+            {
                 return value.map(drop);
             }
         }
@@ -192,7 +222,11 @@ const GONE: [ErrorKind; 5] = [
 
 /// Repeats `ask` until PID 1 is available again: while it executes itself anew its socket is
 /// missing or unused, and existing connections are closed.
-fn again_while<T>(patience: Duration, is_booted: impl Fn() -> bool, ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
+fn again_while<T>(
+    patience: Duration,
+    is_booted: impl Fn() -> bool,
+    ask: impl Fn() -> io::Result<T>,
+) -> io::Result<T> {
     let until = Instant::now() + patience;
     loop {
         match ask() {
@@ -221,11 +255,18 @@ mod tests {
             let mut said = vec![0; AUTHENTICATION.len()];
             stream.read_exact(&mut said).unwrap();
             assert_eq!(said, AUTHENTICATION);
-            stream.write_all(b"DATA\r\nOK 0123456789abcdef\r\n").unwrap();
+            stream
+                .write_all(b"DATA\r\nOK 0123456789abcdef\r\n")
+                .unwrap();
             behave(stream);
         });
-        let question = |property| Question { path: "/x", interface: "org.freedesktop.systemd1.Unit", property };
-        let answers = Connection::to(&path, None).and_then(|mut pid1| pid1.ask(&["A", "B"].map(question)));
+        let question = |property| Question {
+            path: "/x",
+            interface: "org.freedesktop.systemd1.Unit",
+            property,
+        };
+        let answers =
+            Connection::to(&path, None).and_then(|mut pid1| pid1.ask(&["A", "B"].map(question)));
         server.join().unwrap();
         answers
     }
@@ -243,8 +284,11 @@ mod tests {
                 asked.push(bytes);
             }
             assert!(asked[1].ends_with(b"B\0"));
-            for reply in [message::tests::refusal(2, "no B"), message::tests::signal(), message::tests::answer(1, "a")]
-            {
+            for reply in [
+                message::tests::refusal(2, "no B"),
+                message::tests::signal(),
+                message::tests::answer(1, "a"),
+            ] {
                 stream.write_all(&reply).unwrap();
             }
         });
@@ -256,7 +300,13 @@ mod tests {
     fn a_refusal_of_everything_is_an_error() {
         let refused = check(|mut stream| {
             stream
-                .write_all(&[message::tests::refusal(1, "no A"), message::tests::refusal(2, "no B")].concat())
+                .write_all(
+                    &[
+                        message::tests::refusal(1, "no A"),
+                        message::tests::refusal(2, "no B"),
+                    ]
+                    .concat(),
+                )
                 .unwrap();
             let _ = stream.read_to_end(&mut Vec::new());
         });
@@ -267,7 +317,10 @@ mod tests {
     fn who_hangs_up_has_not_answered() {
         let gone = check(drop).unwrap_err().kind();
         assert!(
-            matches!(gone, ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
+            matches!(
+                gone,
+                ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+            ),
             "{gone}"
         );
     }
@@ -281,7 +334,11 @@ mod tests {
                 || booted,
                 || {
                     tried.set(tried.get() + 1);
-                    if tried.get() < 3 { Err(io::Error::from(kind)) } else { Ok(()) }
+                    if tried.get() < 3 {
+                        Err(io::Error::from(kind))
+                    } else {
+                        Ok(())
+                    }
                 },
             );
             (tried.get(), asked.is_ok())
@@ -291,7 +348,11 @@ mod tests {
             assert_eq!(tries(BRIEFLY, gone, false), (1, false), "{gone}");
             assert_eq!(tries(Duration::ZERO, gone, true), (1, false), "{gone}");
         }
-        for refused in [ErrorKind::PermissionDenied, ErrorKind::TimedOut, ErrorKind::Other] {
+        for refused in [
+            ErrorKind::PermissionDenied,
+            ErrorKind::TimedOut,
+            ErrorKind::Other,
+        ] {
             assert_eq!(tries(BRIEFLY, refused, true), (1, false), "{refused}");
         }
     }

@@ -54,13 +54,20 @@ pub(super) fn write(serial: u32, call: &Call<'_>) -> io::Result<Vec<u8>> {
         (INTERFACE, Field(Signature::Str, call.interface)),
         (MEMBER, Field(Signature::Str, call.member)),
     ];
-    fields.extend(call.destination.map(|name| (DESTINATION, Field(Signature::Str, name))));
+    fields.extend(
+        call.destination
+            .map(|name| (DESTINATION, Field(Signature::Str, name))),
+    );
     let mut body = Vec::new();
     if let Some(arguments) = call.arguments {
         body = serialized(&arguments)?;
         fields.push((SIGNATURE, Field(Signature::Signature, "ss")));
     }
-    let flags = if call.destination.is_some() { NO_AUTO_START } else { 0 };
+    let flags = if call.destination.is_some() {
+        NO_AUTO_START
+    } else {
+        0
+    };
     whole((CALL, flags, serial), &fields, &body)
 }
 
@@ -92,13 +99,18 @@ fn whole(
 }
 
 fn serialized(value: &(impl Serialize + zbus::wire::DynamicType)) -> io::Result<Vec<u8>> {
-    Ok(to_bytes(Context::new(Endian::Little, 0), value).map_err(io::Error::other)?.to_vec())
+    Ok(to_bytes(Context::new(Endian::Little, 0), value)
+        .map_err(io::Error::other)?
+        .to_vec())
 }
 
 /// Returns the length of the message that begins with `head`, which is [`HEAD`] bytes.
 pub(super) fn length(head: &[u8]) -> io::Result<usize> {
     let endian = endian(head)?;
-    let number = |at: usize| head.get(at..at + 4).map_or(0, |bytes| endian.read_u32(bytes) as usize);
+    let number = |at: usize| {
+        head.get(at..at + 4)
+            .map_or(0, |bytes| endian.read_u32(bytes) as usize)
+    };
     let (body, fields) = (number(4), number(12));
     if body > LONGEST || fields > LONGEST {
         return Err(io::Error::other("the answer is too long"));
@@ -127,13 +139,16 @@ pub(super) struct Reply {
 pub(super) fn read(bytes: Vec<u8>) -> io::Result<Option<Reply>> {
     let context = Context::new(endian(&bytes)?, 0);
     let message = Data::new(bytes, context);
-    let ((_, kind, _, _, _, _, fields), end): (Header<'_>, usize) = message.deserialize().map_err(io::Error::other)?;
+    let ((_, kind, _, _, _, _, fields), end): (Header<'_>, usize) =
+        message.deserialize().map_err(io::Error::other)?;
     let to = fields.iter().find_map(|field| match field {
         (REPLY_SERIAL, Variant::U32(serial)) => Some(*serial),
         _ => None,
     });
     let Some(to) = to else { return Ok(None) };
-    let is_value = fields.iter().any(|field| matches!(field, (SIGNATURE, Variant::Signature(Signature::Variant))));
+    let is_value = fields
+        .iter()
+        .any(|field| matches!(field, (SIGNATURE, Variant::Signature(Signature::Variant))));
     let begin = end.next_multiple_of(8);
     if begin > message.len() {
         return Err(io::ErrorKind::InvalidData.into());
@@ -141,8 +156,15 @@ pub(super) fn read(bytes: Vec<u8>) -> io::Result<Option<Reply>> {
     let body = message.slice(begin..);
     let value = match kind {
         ANSWER if !is_value => Ok(None),
-        ANSWER => body.deserialize().map(|(value, _)| Some(value)).map_err(io::Error::other),
-        ERROR => Err(io::Error::other(body.deserialize::<&str>().map_or("refused", |(why, _)| why).to_owned())),
+        ANSWER => body
+            .deserialize()
+            .map(|(value, _)| Some(value))
+            .map_err(io::Error::other),
+        ERROR => Err(io::Error::other(
+            body.deserialize::<&str>()
+                .map_or("refused", |(why, _)| why)
+                .to_owned(),
+        )),
         _ => return Ok(None),
     };
     Ok(Some(Reply { to, value }))
@@ -155,30 +177,58 @@ pub(super) mod tests {
     /// Makes the answer to a query, a string.
     pub(in super::super) fn answer(to: u32, text: &str) -> Vec<u8> {
         let body = serialized(&Variant::from(text)).unwrap();
-        let fields = [(REPLY_SERIAL, Variant::from(to)), (SIGNATURE, Variant::Signature(Signature::Variant))];
+        let fields = [
+            (REPLY_SERIAL, Variant::from(to)),
+            (SIGNATURE, Variant::Signature(Signature::Variant)),
+        ];
         whole((ANSWER, 0, 7), &fields, &body).unwrap()
     }
 
     /// Makes a refusal.
     pub(in super::super) fn refusal(to: u32, why: &str) -> Vec<u8> {
-        whole((ERROR, 0, 8), &[(REPLY_SERIAL, Variant::from(to))], &serialized(&why).unwrap()).unwrap()
+        whole(
+            (ERROR, 0, 8),
+            &[(REPLY_SERIAL, Variant::from(to))],
+            &serialized(&why).unwrap(),
+        )
+        .unwrap()
     }
 
     /// Makes a signal of the bus itself.
     pub(in super::super) fn signal() -> Vec<u8> {
-        whole((4, 0, 9), &[(MEMBER, Variant::from("NameAcquired"))], &serialized(&":1.5").unwrap()).unwrap()
+        whole(
+            (4, 0, 9),
+            &[(MEMBER, Variant::from("NameAcquired"))],
+            &serialized(&":1.5").unwrap(),
+        )
+        .unwrap()
     }
 
     #[test]
     fn a_call_stands_in_bytes_as_the_specification_says() {
-        let call =
-            Call { destination: None, path: "/a", interface: "b.c", member: "Get", arguments: Some(("i.j", "p")) };
+        let call = Call {
+            destination: None,
+            path: "/a",
+            interface: "b.c",
+            member: "Get",
+            arguments: Some(("i.j", "p")),
+        };
         let expect = b"l\x01\0\x01\x0e\0\0\0\x05\0\0\0\x38\0\0\0\x01\x01o\0\x02\0\0\0/a\0\0\0\0\0\0\x02\x01s\0\x03\0\0\0b.c\0\0\0\0\0\
                        \x03\x01s\0\x03\0\0\0Get\0\0\0\0\0\x08\x01g\0\x02ss\0\x03\0\0\0i.j\0\x01\0\0\0p\0";
         let bytes = write(5, &call).unwrap();
-        assert_eq!(bytes.escape_ascii().to_string(), expect.escape_ascii().to_string());
+        assert_eq!(
+            bytes.escape_ascii().to_string(),
+            expect.escape_ascii().to_string()
+        );
         assert_eq!(length(&bytes).unwrap(), bytes.len());
-        let on_a_bus = write(5, &Call { destination: Some("d.e"), ..call }).unwrap();
+        let on_a_bus = write(
+            5,
+            &Call {
+                destination: Some("d.e"),
+                ..call
+            },
+        )
+        .unwrap();
         assert_eq!(on_a_bus[2], NO_AUTO_START);
     }
 

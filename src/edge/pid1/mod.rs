@@ -20,7 +20,12 @@ use std::io;
 use std::time::Duration;
 
 /// Properties of a service that [`Properties::time_limits`] reads.
-pub const TIME_LIMITS: [&str; 4] = ["WatchdogUSec", "TimeoutStartUSec", "RuntimeMaxUSec", "TimeoutStopUSec"];
+pub const TIME_LIMITS: [&str; 4] = [
+    "WatchdogUSec",
+    "TimeoutStartUSec",
+    "RuntimeMaxUSec",
+    "TimeoutStopUSec",
+];
 
 /// PID 1's name on a bus, which is also the prefix of its interfaces.
 pub const SYSTEMD: &str = "org.freedesktop.systemd1";
@@ -31,7 +36,9 @@ pub const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 /// Parses bytes as PID 1's answer, without a connection. For fuzz targets.
 #[cfg(feature = "full")]
 pub(crate) fn digest(bytes: &[u8]) {
-    let whole = bytes.get(..message::HEAD).is_some_and(|head| message::length(head).is_ok());
+    let whole = bytes
+        .get(..message::HEAD)
+        .is_some_and(|head| message::length(head).is_ok());
     if whole {
         // Errors do not matter.
         let _ = message::read(bytes.to_vec());
@@ -69,14 +76,27 @@ pub fn ask_patiently(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
 /// # Errors
 /// As [`ask`].
 pub fn ask_all(units: &[&str], wanted: Wanted<'_>) -> io::Result<Vec<Properties>> {
-    Connection::with(BRIEFLY, |connection| units.iter().map(|unit| of_unit(connection, unit, wanted)).collect())
+    Connection::with(BRIEFLY, |connection| {
+        units
+            .iter()
+            .map(|unit| of_unit(connection, unit, wanted))
+            .collect()
+    })
 }
 
 fn of_unit(connection: &mut Connection, unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
     let path = format!("{MANAGER_PATH}/unit/{}", label::escape(unit));
     let (every_units, its_kinds) = (format!("{SYSTEMD}.Unit"), interface_of_kind(unit));
-    let common = wanted.unit.iter().map(|property| Question { path: &path, interface: &every_units, property });
-    let own = wanted.own.iter().map(|property| Question { path: &path, interface: &its_kinds, property });
+    let common = wanted.unit.iter().map(|property| Question {
+        path: &path,
+        interface: &every_units,
+        property,
+    });
+    let own = wanted.own.iter().map(|property| Question {
+        path: &path,
+        interface: &its_kinds,
+        property,
+    });
     connection.ask(&common.chain(own).collect::<Vec<_>>())
 }
 
@@ -96,9 +116,15 @@ fn interface_of_kind(unit: &str) -> String {
 pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, Option<String>)> {
     Connection::with(PATIENTLY, |connection| {
         let known = of_unit(connection, unit, wanted)?;
-        let Some(path) = known.job() else { return Ok((known, None)) };
+        let Some(path) = known.job() else {
+            return Ok((known, None));
+        };
         let interface = format!("{SYSTEMD}.Job");
-        let kind = match connection.ask(&[Question { path, interface: &interface, property: "JobType" }]) {
+        let kind = match connection.ask(&[Question {
+            path,
+            interface: &interface,
+            property: "JobType",
+        }]) {
             // A refusal: the job has ended meanwhile.
             Err(error) if error.kind() == io::ErrorKind::Other => None,
             job => Some(job?.text("JobType").to_owned()).filter(|kind| !kind.is_empty()),
@@ -113,7 +139,9 @@ pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, O
 /// # Errors
 /// When PID 1 cannot be asked or refuses.
 pub fn stop(unit: &str) -> io::Result<()> {
-    Connection::with(PATIENTLY, |connection| connection.call("StopUnit", (unit, "ignore-dependencies")))
+    Connection::with(PATIENTLY, |connection| {
+        connection.call("StopUnit", (unit, "ignore-dependencies"))
+    })
 }
 
 /// Returns when PID 1 answers, or has not answered for long enough.
@@ -126,7 +154,9 @@ pub fn await_answer() {
 /// from the machine's boot.
 #[must_use]
 pub fn since_boot() -> u64 {
-    let began = ask_itself("UserspaceTimestampMonotonic").number("UserspaceTimestampMonotonic").unwrap_or(0);
+    let began = ask_itself("UserspaceTimestampMonotonic")
+        .number("UserspaceTimestampMonotonic")
+        .unwrap_or(0);
     clock::since_epoch().saturating_sub(clock::epoch_of_monotonic(began))
 }
 
@@ -140,22 +170,33 @@ pub fn is_going_down() -> bool {
 /// answer.
 #[must_use]
 pub fn environment() -> Vec<String> {
-    ask_itself("Environment").texts("Environment").map(str::to_owned).collect()
+    ask_itself("Environment")
+        .texts("Environment")
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Returns the default start limit of units: the number of starts, and the interval.
 #[must_use]
 pub fn default_start_limit() -> Option<(u32, Duration)> {
     let (burst, interval) = ("DefaultStartLimitBurst", "DefaultStartLimitIntervalUSec");
-    Some((ask_itself(burst).number(burst)?, ask_itself(interval).span(interval)?))
+    Some((
+        ask_itself(burst).number(burst)?,
+        ask_itself(interval).span(interval)?,
+    ))
 }
 
 fn ask_itself(property: &str) -> Properties {
-    Connection::with(BRIEFLY, |connection| connection.ask(&[of_itself(property)])).unwrap_or_default()
+    Connection::with(BRIEFLY, |connection| connection.ask(&[of_itself(property)]))
+        .unwrap_or_default()
 }
 
 fn of_itself(property: &str) -> Question<'_> {
-    Question { path: MANAGER_PATH, interface: "org.freedesktop.systemd1.Manager", property }
+    Question {
+        path: MANAGER_PATH,
+        interface: "org.freedesktop.systemd1.Manager",
+        property,
+    }
 }
 
 #[cfg(test)]
@@ -164,8 +205,14 @@ mod tests {
 
     #[test]
     fn a_units_name_tells_its_interface() {
-        assert_eq!(interface_of_kind("a.b.service"), "org.freedesktop.systemd1.Service");
-        assert_eq!(interface_of_kind("x.target"), "org.freedesktop.systemd1.Target");
+        assert_eq!(
+            interface_of_kind("a.b.service"),
+            "org.freedesktop.systemd1.Service"
+        );
+        assert_eq!(
+            interface_of_kind("x.target"),
+            "org.freedesktop.systemd1.Target"
+        );
         assert_eq!(interface_of_kind(""), "org.freedesktop.systemd1.");
     }
 }

@@ -53,10 +53,13 @@ impl Properties {
 
     /// Iterates over the first fields, texts, of a list of structures.
     pub fn first_texts(&self, property: &str) -> impl Iterator<Item = &str> {
-        self.value(property).map_or(&[][..], list).iter().map(|value| match value {
-            Variant::Structure(parts) => parts.fields().first().map_or("", text),
-            _ => "",
-        })
+        self.value(property)
+            .map_or(&[][..], list)
+            .iter()
+            .map(|value| match value {
+                Variant::Structure(parts) => parts.fields().first().map_or("", text),
+                _ => "",
+            })
     }
 
     /// Returns a number of type `u64`, `u32` or `i32`; `None` if it is negative or too large for
@@ -85,11 +88,22 @@ impl Properties {
     /// which the properties `code` and `status` describe.
     #[must_use]
     pub fn names_end(&self, set: &str, code: &str, status: &str) -> bool {
-        let Some(Variant::Structure(parts)) = self.value(set) else { return false };
-        let (Some(code), Some(status)) = (self.number::<u32>(code), self.number::<u32>(status)) else { return false };
+        let Some(Variant::Structure(parts)) = self.value(set) else {
+            return false;
+        };
+        let (Some(code), Some(status)) = (self.number::<u32>(code), self.number::<u32>(status))
+        else {
+            return false;
+        };
         // 1 is CLD_EXITED; others are signals.
-        let of_kind = parts.fields().get(usize::from(code != 1)).map_or(&[][..], list);
-        code != 0 && of_kind.iter().any(|one| matches!(one, Variant::I32(one) if u32::try_from(*one) == Ok(status)))
+        let of_kind = parts
+            .fields()
+            .get(usize::from(code != 1))
+            .map_or(&[][..], list);
+        code != 0
+            && of_kind
+                .iter()
+                .any(|one| matches!(one, Variant::I32(one) if u32::try_from(*one) == Ok(status)))
     }
 
     /// Returns an id as systemd prints it; `None` if it has no bytes.
@@ -106,13 +120,17 @@ impl Properties {
     /// Returns a time span, which PID 1 gives in microseconds; `None` for infinity.
     #[must_use]
     pub fn span(&self, property: &str) -> Option<Duration> {
-        self.number(property).filter(|micros| *micros != u64::MAX).map(Duration::from_micros)
+        self.number(property)
+            .filter(|micros| *micros != u64::MAX)
+            .map(Duration::from_micros)
     }
 
     /// Returns the object path of the unit's job, if it has one and `Job` was requested.
     #[must_use]
     pub fn job(&self) -> Option<&str> {
-        let Variant::Structure(job) = self.value("Job")? else { return None };
+        let Variant::Structure(job) = self.value("Job")? else {
+            return None;
+        };
         match job.fields() {
             [Variant::U32(number), Variant::ObjectPath(path)] if *number > 0 => Some(path.as_str()),
             _ => None,
@@ -121,7 +139,10 @@ impl Properties {
 
     /// Iterates over a list of commands, in the order in which they run.
     pub fn commands(&self, property: &str) -> impl Iterator<Item = Command> {
-        self.value(property).map_or(&[][..], list).iter().filter_map(command)
+        self.value(property)
+            .map_or(&[][..], list)
+            .iter()
+            .filter_map(command)
     }
 
     /// Returns a service's time limits, if [`TIME_LIMITS`] were requested.
@@ -129,27 +150,52 @@ impl Properties {
     pub fn time_limits(&self) -> TimeLimits {
         let [watchdog, start, run, stop] =
             TIME_LIMITS.map(|property| self.span(property).filter(|span| !span.is_zero()));
-        TimeLimits { watchdog, start, run, stop }
+        TimeLimits {
+            watchdog,
+            start,
+            run,
+            stop,
+        }
     }
 }
 
 fn text<'v>(value: &'v Variant<'_>) -> &'v str {
-    if let Variant::Str(text) = value { text.as_str() } else { "" }
+    if let Variant::Str(text) = value {
+        text.as_str()
+    } else {
+        ""
+    }
 }
 
 fn list<'v, 'm>(value: &'v Variant<'m>) -> &'v [Variant<'m>] {
-    if let Variant::Array(values) = value { values.inner() } else { &[] }
+    if let Variant::Array(values) = value {
+        values.inner()
+    } else {
+        &[]
+    }
 }
 
 /// Parses `(sasbttttuii)`: program, words, ignored failure, start and end by the wall clock and by
 /// the monotonic one in turn, process, code and status.
 fn command(value: &Variant<'_>) -> Option<Command> {
-    let Variant::Structure(command) = value else { return None };
-    let [_, words, forgiven, _, began, ended, over, pid, code, status] = command.fields() else { return None };
-    let (Variant::U64(began), Variant::U64(ended), Variant::U64(over)) = (began, ended, over) else { return None };
-    let (Variant::U32(pid), Variant::I32(code), Variant::I32(status)) = (pid, code, status) else { return None };
+    let Variant::Structure(command) = value else {
+        return None;
+    };
+    let [_, words, forgiven, _, began, ended, over, pid, code, status] = command.fields() else {
+        return None;
+    };
+    let (Variant::U64(began), Variant::U64(ended), Variant::U64(over)) = (began, ended, over)
+    else {
+        return None;
+    };
+    let (Variant::U32(pid), Variant::I32(code), Variant::I32(status)) = (pid, code, status) else {
+        return None;
+    };
     Some(Command {
-        words: list(words).iter().map(|word| text(word).to_owned()).collect(),
+        words: list(words)
+            .iter()
+            .map(|word| text(word).to_owned())
+            .collect(),
         forgiven: *forgiven == Variant::Bool(true),
         pid: *pid,
         end: ProcessEnd::from_wait(*code, *status),
@@ -162,8 +208,9 @@ fn command(value: &Variant<'_>) -> Option<Command> {
 #[cfg(test)]
 impl<const N: usize> From<[(&str, Variant<'static>); N]> for Properties {
     fn from(known: [(&str, Variant<'static>); N]) -> Self {
-        let owned =
-            |(property, value): (&str, Variant<'static>)| (property.to_owned(), value.try_into_owned().unwrap());
+        let owned = |(property, value): (&str, Variant<'static>)| {
+            (property.to_owned(), value.try_into_owned().unwrap())
+        };
         Self(known.into_iter().map(owned).collect())
     }
 }
@@ -188,23 +235,69 @@ mod tests {
             ("After", vec!["a", "b"].into()),
             ("Job", job(3)),
         ]);
-        assert_eq!((known.text("Id"), known.text("NRestarts"), known.text("gone")), ("a.service", "", ""));
-        assert_eq!((known.number("NRestarts"), known.number::<u32>("ExecMainStatus")), (Some(3_u32), None));
-        assert_eq!((known.flag("ConditionResult"), known.flag("Id")), (Some(false), None));
+        assert_eq!(
+            (
+                known.text("Id"),
+                known.text("NRestarts"),
+                known.text("gone")
+            ),
+            ("a.service", "", "")
+        );
+        assert_eq!(
+            (
+                known.number("NRestarts"),
+                known.number::<u32>("ExecMainStatus")
+            ),
+            (Some(3_u32), None)
+        );
+        assert_eq!(
+            (known.flag("ConditionResult"), known.flag("Id")),
+            (Some(false), None)
+        );
         let second = Duration::from_millis(1_500);
-        assert_eq!((known.span("TimeoutStopUSec"), known.span("TimeoutStartUSec")), (None, Some(second)));
-        assert_eq!(known.time_limits(), TimeLimits { start: Some(second), ..TimeLimits::default() });
-        assert_eq!((known.id("InvocationID").as_deref(), known.id("After")), (Some("1f00"), None));
+        assert_eq!(
+            (
+                known.span("TimeoutStopUSec"),
+                known.span("TimeoutStartUSec")
+            ),
+            (None, Some(second))
+        );
+        assert_eq!(
+            known.time_limits(),
+            TimeLimits {
+                start: Some(second),
+                ..TimeLimits::default()
+            }
+        );
+        assert_eq!(
+            (known.id("InvocationID").as_deref(), known.id("After")),
+            (Some("1f00"), None)
+        );
         assert_eq!(known.texts("After").collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!((known.job(), Properties::from([("Job", job(0))]).job()), (Some("/job/3"), None));
+        assert_eq!(
+            (known.job(), Properties::from([("Job", job(0))]).job()),
+            (Some("/job/3"), None)
+        );
     }
 
     #[test]
     fn commands_are_read_whole() {
         let line = |(began, begun): (u64, u64)| {
-            ("/bin/a", vec!["/bin/a", "b c", ""], true, began, begun, 2_000_u64, 60_u64, 7_u32, 1_i32, 3_i32)
+            (
+                "/bin/a",
+                vec!["/bin/a", "b c", ""],
+                true,
+                began,
+                begun,
+                2_000_u64,
+                60_u64,
+                7_u32,
+                1_i32,
+                3_i32,
+            )
         };
-        let known = Properties::from([("ExecStartPre", vec![line((1_000, 10)), line((0, 0))].into())]);
+        let known =
+            Properties::from([("ExecStartPre", vec![line((1_000, 10)), line((0, 0))].into())]);
         let words = ["/bin/a", "b c", ""].map(str::to_owned).into();
         let expect = Command {
             words,
@@ -215,8 +308,14 @@ mod tests {
             over: 60,
             took: Some(Duration::from_micros(50)),
         };
-        let reloaded = Command { took: None, ..expect.clone() };
-        assert_eq!(known.commands("ExecStartPre").collect::<Vec<_>>(), [expect, reloaded]);
+        let reloaded = Command {
+            took: None,
+            ..expect.clone()
+        };
+        assert_eq!(
+            known.commands("ExecStartPre").collect::<Vec<_>>(),
+            [expect, reloaded]
+        );
         assert_eq!(known.commands("ExecStart").count(), 0);
     }
 }

@@ -30,7 +30,11 @@ pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST { Err(wrong("the file is too large for a state file")) } else { Ok(bytes) }
+    if bytes.len() as u64 > LARGEST {
+        Err(wrong("the file is too large for a state file"))
+    } else {
+        Ok(bytes)
+    }
 }
 
 #[cfg(test)]
@@ -47,12 +51,28 @@ mod tests {
         let runs = place.path().join("a/runs");
         std::os::unix::fs::symlink("/dev/zero", runs.join("zero.json")).unwrap();
         let pipe = runs.join("pipe.json");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
-        File::create(runs.join("large.json")).unwrap().set_len(LARGEST + 1).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        File::create(runs.join("large.json"))
+            .unwrap()
+            .set_len(LARGEST + 1)
+            .unwrap();
         assert_eq!(state.runs(), std::slice::from_ref(&kept));
         assert_eq!(state.newest_runs().collect::<Vec<_>>(), [kept]);
         let whys = ["zero", "pipe", "large"].map(|run| state.run(run).unwrap_err().to_string());
-        assert_eq!(whys[1..], ["this is not a regular file", "the file is too large for a state file"]);
+        assert_eq!(
+            whys[1..],
+            [
+                "this is not a regular file",
+                "the file is too large for a state file"
+            ]
+        );
         assert!(whys[0].contains("symbolic link"), "{whys:?}");
     }
 
@@ -64,7 +84,10 @@ mod tests {
         assert_eq!(contents(&path).unwrap(), b"{}");
         // Only root can give it away.
         if std::os::unix::fs::chown(&path, Some(65_534), None).is_ok() {
-            assert_eq!(contents(&path).unwrap_err().to_string(), "the file is not root's");
+            assert_eq!(
+                contents(&path).unwrap_err().to_string(),
+                "the file is not root's"
+            );
         }
     }
 }

@@ -32,7 +32,8 @@ impl WardState {
     /// # Errors
     /// It cannot be written: then the previous note is removed, too.
     pub fn set_current(&self, run: &InvocationId) -> io::Result<()> {
-        self.write(FILE, run.as_str().as_bytes()).inspect_err(|_| drop(self.forget_current()))
+        self.write(FILE, run.as_str().as_bytes())
+            .inspect_err(|_| drop(self.forget_current()))
     }
 }
 
@@ -48,7 +49,12 @@ mod tests {
         let run = InvocationId::parse("0123456789abcdef0123456789abcdef").unwrap();
         state.set_current(&run).unwrap();
         assert_eq!(state.current(), Some(run));
-        for other in ["../../../../../etc/pwn", "", "\u{ff}", "0123456789abcdef0123456789abcdef/"] {
+        for other in [
+            "../../../../../etc/pwn",
+            "",
+            "\u{ff}",
+            "0123456789abcdef0123456789abcdef/",
+        ] {
             state.write(FILE, other.as_bytes()).unwrap();
             assert_eq!(state.current(), None, "{other}");
         }

@@ -47,8 +47,13 @@ impl RunRecord {
     /// The steps that failed so far, as the gate asks for them.
     #[must_use]
     pub fn failed_steps(&self) -> Vec<(String, String)> {
-        let failed = self.results.iter().filter(|result| result.outcome == Outcome::Failed);
-        failed.map(|result| (result.condition.clone(), result.step.clone())).collect()
+        let failed = self
+            .results
+            .iter()
+            .filter(|result| result.outcome == Outcome::Failed);
+        failed
+            .map(|result| (result.condition.clone(), result.step.clone()))
+            .collect()
     }
 
     /// Notes that the last line behind the start of the main process runs: none of that list was dropped.
@@ -63,18 +68,43 @@ impl RunRecord {
             return Vec::new();
         }
         let failed = self.failed_steps();
-        let past = Past { start: self.start.of_unit(), asked_to_stop: false, spent: &self.spent, failed: &failed };
+        let past = Past {
+            start: self.start.of_unit(),
+            asked_to_stop: false,
+            spent: &self.spent,
+            failed: &failed,
+        };
         let is_noted = |planned: &Planned| {
-            self.results.iter().any(|result| result.condition == planned.condition && result.step == planned.step)
+            self.results
+                .iter()
+                .any(|result| result.condition == planned.condition && result.step == planned.step)
         };
         let acts = |planned: &Planned| {
-            let Planned { condition, step, breaks, .. } = planned.clone();
-            Place { condition, step, do_now: false, breaks }.acts(past)
+            let Planned {
+                condition,
+                step,
+                breaks,
+                ..
+            } = planned.clone();
+            Place {
+                condition,
+                step,
+                do_now: false,
+                breaks,
+            }
+            .acts(past)
         };
-        let (before, behind): (Vec<_>, Vec<_>) = self.planned.iter().partition(|planned| planned.before);
+        let (before, behind): (Vec<_>, Vec<_>) =
+            self.planned.iter().partition(|planned| planned.before);
         let left = |list: Vec<&'a Planned>| {
-            let ran = list.iter().rposition(|planned| is_noted(planned)).map_or(0, |last| last + 1);
-            list.into_iter().skip(ran).filter(|planned| acts(planned)).collect::<Vec<_>>()
+            let ran = list
+                .iter()
+                .rposition(|planned| is_noted(planned))
+                .map_or(0, |last| last + 1);
+            list.into_iter()
+                .skip(ran)
+                .filter(|planned| acts(planned))
+                .collect::<Vec<_>>()
         };
         [left(before), left(behind)].concat()
     }
@@ -88,12 +118,34 @@ mod tests {
     fn planned(condition: &str, step: &str, breaks: bool) -> Planned {
         let (action, argument) = ("Execute".to_owned(), "/bin/a".to_owned());
         let before = condition == "OnAbnormalDeath";
-        Planned { condition: condition.to_owned(), step: step.to_owned(), action, argument, before, breaks }
+        Planned {
+            condition: condition.to_owned(),
+            step: step.to_owned(),
+            action,
+            argument,
+            before,
+            breaks,
+        }
     }
 
     fn result(step: &str, outcome: Outcome) -> StepResult {
-        let Planned { condition, step, action, argument, .. } = planned("OnDeath", step, false);
-        StepResult { condition, step, action, argument, outcome, status: 0, at: 1, ms: 1 }
+        let Planned {
+            condition,
+            step,
+            action,
+            argument,
+            ..
+        } = planned("OnDeath", step, false);
+        StepResult {
+            condition,
+            step,
+            action,
+            argument,
+            outcome,
+            status: 0,
+            at: 1,
+            ms: 1,
+        }
     }
 
     #[test]
@@ -105,19 +157,42 @@ mod tests {
                 planned("OnRestart", "1", false),
             ],
             results,
-            up: up.map(|at| Up { main: at, at, since_boot: None }),
+            up: up.map(|at| Up {
+                main: at,
+                at,
+                since_boot: None,
+            }),
             ..RunRecord::new("web", "web.service", "i", StartKind::AfterAbnormalDeath)
         };
         let dropped = |results, up| {
             let record = record(results, up);
-            record.dropped().iter().map(|step| format!("{}:{}", step.condition, step.step)).collect::<Vec<_>>()
+            record
+                .dropped()
+                .iter()
+                .map(|step| format!("{}:{}", step.condition, step.step))
+                .collect::<Vec<_>>()
         };
         let done = || result("2", Outcome::Ok);
         assert_eq!(dropped(vec![done()], Some(9)), ["OnDeath:3", "OnRestart:1"]);
-        assert_eq!(dropped(vec![done()], None), [""; 0], "it may be yet to come");
-        assert_eq!(dropped(vec![result("2", Outcome::Failed)], Some(9)), [""; 0], "their turn never came");
-        assert_eq!(dropped(Vec::new(), Some(9)), ["OnDeath:2", "OnDeath:3", "OnRestart:1"]);
-        assert_eq!(dropped(vec![result("3", Outcome::Ok)], Some(9)), ["OnRestart:1"], "how 2 ended is forgotten");
+        assert_eq!(
+            dropped(vec![done()], None),
+            [""; 0],
+            "it may be yet to come"
+        );
+        assert_eq!(
+            dropped(vec![result("2", Outcome::Failed)], Some(9)),
+            [""; 0],
+            "their turn never came"
+        );
+        assert_eq!(
+            dropped(Vec::new(), Some(9)),
+            ["OnDeath:2", "OnDeath:3", "OnRestart:1"]
+        );
+        assert_eq!(
+            dropped(vec![result("3", Outcome::Ok)], Some(9)),
+            ["OnRestart:1"],
+            "how 2 ended is forgotten"
+        );
         let mut ended = record(Vec::new(), Some(9));
         ended.planned.push(planned("OnAbnormalDeath", "1", false));
         ended.has_come_to_its_end();

@@ -20,8 +20,11 @@ pub struct Present {
 
 impl Present {
     fn told(self, at: u64, since_boot: Option<u64>) -> u64 {
-        let by_boot = since_boot.map(|since| self.epoch.saturating_sub(self.boot.saturating_sub(since)));
-        by_boot.filter(|told| told.abs_diff(at) > DRIFT).unwrap_or(at)
+        let by_boot =
+            since_boot.map(|since| self.epoch.saturating_sub(self.boot.saturating_sub(since)));
+        by_boot
+            .filter(|told| told.abs_diff(at) > DRIFT)
+            .unwrap_or(at)
     }
 }
 
@@ -31,10 +34,15 @@ impl RunRecord {
         let before = self.begun;
         self.begun = self.begun.map(|at| now.told(at, self.begun_since_boot));
         self.down = self.down.map(|at| now.told(at, self.down_since_boot));
-        if let Some((before, after)) = before.zip(self.begun).filter(|(before, after)| before != after) {
+        if let Some((before, after)) = before
+            .zip(self.begun)
+            .filter(|(before, after)| before != after)
+        {
             // Steps have no time by the boot's clock: they ran while the clock was set as at the
             // start.
-            self.results.iter_mut().for_each(|step| step.at = (after + step.at).saturating_sub(before));
+            self.results
+                .iter_mut()
+                .for_each(|step| step.at = (after + step.at).saturating_sub(before));
         }
         if let Some(up) = &mut self.up {
             up.main = now.told(up.main, up.since_boot.map(|since| since.main));
@@ -57,11 +65,20 @@ mod tests {
 
     #[test]
     fn a_time_of_before_the_clock_was_set_is_as_long_ago_as_it_was() {
-        let now = Present { epoch: 1_738_838_543_000, boot: 100_000 };
-        let mut end = End { since_boot: Some(40_000), ..End::killed(40_000) };
+        let now = Present {
+            epoch: 1_738_838_543_000,
+            boot: 100_000,
+        };
+        let mut end = End {
+            since_boot: Some(40_000),
+            ..End::killed(40_000)
+        };
         end.tell_by(now);
         assert_eq!(end.at, now.epoch - 60_000);
-        let mut steered = End { since_boot: Some(40_000), ..End::killed(now.epoch - 60_900) };
+        let mut steered = End {
+            since_boot: Some(40_000),
+            ..End::killed(now.epoch - 60_900)
+        };
         steered.tell_by(now);
         assert_eq!(steered.at, now.epoch - 60_900);
         let mut old = End::killed(40_000);

@@ -24,7 +24,12 @@ impl WardState {
         match trusted::directory(&self.directory.join("runs"), Missing::Refuse) {
             Ok(_) => Ok(None),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotADirectory) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::NotADirectory
+                ) =>
+            {
                 self.move_aside().map(Some)
             }
             Err(error) => Err(error),
@@ -32,7 +37,8 @@ impl WardState {
     }
 
     fn move_aside(&self) -> io::Result<PathBuf> {
-        let (Some(wards), Some(name)) = (self.directory.parent(), self.directory.file_name()) else {
+        let (Some(wards), Some(name)) = (self.directory.parent(), self.directory.file_name())
+        else {
             return Err(ErrorKind::InvalidInput.into());
         };
         let aside = wards.parent().unwrap_or(Path::new("/")).join(ASIDE);
@@ -62,7 +68,10 @@ mod tests {
         spoil(&wards.join("a"));
         assert!(state.save_run(&record).is_err(), "nothing is written there");
         let gone = state.secure().unwrap().expect("it is moved");
-        assert!(gone.starts_with(place.path().join(ASIDE)) && fs::symlink_metadata(&gone).is_ok(), "{gone:?}");
+        assert!(
+            gone.starts_with(place.path().join(ASIDE)) && fs::symlink_metadata(&gone).is_ok(),
+            "{gone:?}"
+        );
         assert_eq!((state.runs(), state.secure().unwrap()), (Vec::new(), None));
         state.save_run(&record).unwrap();
         assert_eq!(state.runs(), [record]);
@@ -71,7 +80,9 @@ mod tests {
     #[test]
     fn a_folder_that_somebody_else_can_write_is_moved_out_of_the_way() {
         check(|ward| fs::set_permissions(ward, fs::Permissions::from_mode(0o777)).unwrap());
-        check(|ward| fs::set_permissions(ward.join("runs"), fs::Permissions::from_mode(0o777)).unwrap());
+        check(|ward| {
+            fs::set_permissions(ward.join("runs"), fs::Permissions::from_mode(0o777)).unwrap()
+        });
         check(|ward| {
             fs::remove_dir_all(ward).unwrap();
             fs::write(ward, "no folder").unwrap();

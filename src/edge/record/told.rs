@@ -15,7 +15,11 @@ impl End {
     #[must_use]
     pub fn testimony(&self) -> Testimony {
         Testimony {
-            evidence: if self.asked || self.finished { Evidence::Asked } else { Evidence::Unasked },
+            evidence: if self.asked || self.finished {
+                Evidence::Asked
+            } else {
+                Evidence::Unasked
+            },
             result: ServiceResult::parse(&self.result),
             process: process_end(&self.code, &self.status),
             pid: self.pid,
@@ -31,7 +35,12 @@ impl End {
     /// Returns the cause of the end.
     #[must_use]
     pub fn cause(&self, limits: &TimeLimits) -> Cause {
-        let Testimony { result, process, waited, .. } = self.testimony();
+        let Testimony {
+            result,
+            process,
+            waited,
+            ..
+        } = self.testimony();
         Cause::new(&result, process, (waited.unwrap_or(Waited::Run), limits))
     }
 }
@@ -42,7 +51,15 @@ mod tests {
 
     fn check(asked: bool, finished: bool, evidence: Evidence) {
         let (result, code, status) = ("success".into(), "exited".into(), "0".into());
-        let end = End { asked, finished, result, code, status, pid: Some(7), ..End::killed(5) };
+        let end = End {
+            asked,
+            finished,
+            result,
+            code,
+            status,
+            pid: Some(7),
+            ..End::killed(5)
+        };
         assert_eq!(end.testimony().evidence, evidence, "{end:?}");
     }
 

@@ -116,14 +116,20 @@ impl Distrust {
     fn words(&self, what: &str) -> String {
         match (self.why, self.what) {
             (Why::Owner(user), What::Link) => {
-                format!("{what} belongs to user {user}; make it root's with chown --no-dereference root")
+                format!(
+                    "{what} belongs to user {user}; make it root's with chown --no-dereference root"
+                )
             }
             (Why::Owner(user), What::Directory | What::File) => {
                 format!("{what} belongs to user {user}; make it root's with chown root")
             }
-            (Why::Mode, _) => format!("others than its owner may write {what}; take that away with chmod go-w"),
+            (Why::Mode, _) => {
+                format!("others than its owner may write {what}; take that away with chmod go-w")
+            }
             (Why::Fuse, _) => {
-                format!("a program decides what is seen of {what}, which is in a FUSE file system; move it to another")
+                format!(
+                    "a program decides what is seen of {what}, which is in a FUSE file system; move it to another"
+                )
             }
         }
     }
@@ -143,8 +149,17 @@ impl<'r> Walker<'r> {
     /// Returns a walker. On the running host (`/`) only root is trusted; below another root
     /// directory also its owner, who may build the image.
     pub(super) fn new(root: &'r Path) -> Self {
-        let owner = if root == Path::new("/") { 0 } else { fs::metadata(root).map_or(0, |data| data.uid()) };
-        Self { root, owner, device: None, known: HashMap::new() }
+        let owner = if root == Path::new("/") {
+            0
+        } else {
+            fs::metadata(root).map_or(0, |data| data.uid())
+        };
+        Self {
+            root,
+            owner,
+            device: None,
+            known: HashMap::new(),
+        }
     }
 
     /// Walks from the root directory.
@@ -213,12 +228,18 @@ impl<'r> Walker<'r> {
 
     fn parent(&mut self, directory: &Directory) -> Result<Arc<Directory>, Stop> {
         // It was passed on the way.
-        let known = directory.place.parent().and_then(|place| self.known.get(place).cloned());
+        let known = directory
+            .place
+            .parent()
+            .and_then(|place| self.known.get(place).cloned());
         known.map_or_else(|| self.top(), Ok)
     }
 
     fn keep(&mut self, place: PathBuf, open: OwnedFd) -> Arc<Directory> {
-        let directory = Arc::new(Directory { place: place.clone(), open });
+        let directory = Arc::new(Directory {
+            place: place.clone(),
+            open,
+        });
         self.known.insert(place, directory.clone());
         directory
     }
@@ -229,7 +250,8 @@ impl<'r> Walker<'r> {
         if let Some(known) = self.known.get(&place) {
             return Ok(Step::Directory(known.clone()));
         }
-        let open = rustix::fs::openat(&here.open, name, LOOKING, Mode::empty()).map_err(Stop::Failed)?;
+        let open =
+            rustix::fs::openat(&here.open, name, LOOKING, Mode::empty()).map_err(Stop::Failed)?;
         let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
         match FileType::from_raw_mode(data.st_mode) {
             FileType::Directory => {
@@ -246,7 +268,12 @@ impl<'r> Walker<'r> {
         }
     }
 
-    fn judge(&self, open: impl AsFd, data: &Stat, (what, place): (What, PathBuf)) -> Result<(), Stop> {
+    fn judge(
+        &self,
+        open: impl AsFd,
+        data: &Stat,
+        (what, place): (What, PathBuf),
+    ) -> Result<(), Stop> {
         let why = if data.st_uid != self.owner && data.st_uid != 0 {
             Why::Owner(data.st_uid)
         } else if what != What::Link && data.st_mode & 0o022 != 0 {
@@ -264,13 +291,19 @@ impl<'r> Walker<'r> {
     ///
     /// # Errors
     /// [`Stop::Distrust`] says what is wrong with it; [`Stop::Failed`]: the check failed.
-    pub(super) fn judge_file(&self, open: impl AsFd, data: &Stat, place: &Path) -> Result<(), Stop> {
+    pub(super) fn judge_file(
+        &self,
+        open: impl AsFd,
+        data: &Stat,
+        place: &Path,
+    ) -> Result<(), Stop> {
         self.judge(open, data, (What::File, place.to_owned()))
     }
 
     /// Checks the file that a walk has led to.
     fn judge_end(&self, directory: &Directory, name: &OsStr) -> Result<(), Stop> {
-        let open = rustix::fs::openat(&directory.open, name, LOOKING, Mode::empty()).map_err(Stop::Failed)?;
+        let open = rustix::fs::openat(&directory.open, name, LOOKING, Mode::empty())
+            .map_err(Stop::Failed)?;
         let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
         self.judge_file(&open, &data, &directory.place.join(name))
     }
@@ -315,7 +348,12 @@ impl Directory {
     /// # Errors
     /// As openat(2).
     pub(super) fn open(&self, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Errno> {
-        rustix::fs::openat(&self.open, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        rustix::fs::openat(
+            &self.open,
+            name,
+            flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
     }
 
     /// Returns the names in the directory, each with its file type.
@@ -326,7 +364,10 @@ impl Directory {
         let open = self.open(OsStr::new("."), OFlags::RDONLY | OFlags::DIRECTORY)?;
         let entries = Dir::new(open)?.map(|entry| {
             let entry = entry?;
-            Ok((OsString::from_vec(entry.file_name().to_bytes().to_vec()), entry.file_type()))
+            Ok((
+                OsString::from_vec(entry.file_name().to_bytes().to_vec()),
+                entry.file_type(),
+            ))
         });
         let is_name = |entry: &Result<(OsString, FileType), Errno>| !matches!(entry, Ok((name, _)) if name == "." || name == "..");
         entries.filter(is_name).collect()

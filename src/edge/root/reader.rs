@@ -42,7 +42,11 @@ const READING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK);
 
 impl<'a> Reader<'a> {
     pub(super) fn new(root: &'a Path) -> Self {
-        Self { root, walker: Walker::new(root), problems: Vec::new() }
+        Self {
+            root,
+            walker: Walker::new(root),
+            problems: Vec::new(),
+        }
     }
 
     pub(super) fn listing(&mut self) -> Listing {
@@ -59,26 +63,44 @@ impl<'a> Reader<'a> {
     /// Returns the entries of a trusted directory by name; none if there is no such directory.
     /// Other failures become problems.
     fn entries(&mut self, path: &Path, end: Result<End, Stop>) -> Vec<(String, Found)> {
-        let cannot = |error: Errno| format!("the directory cannot be read: {}", reason(&error.into()));
+        let cannot =
+            |error: Errno| format!("the directory cannot be read: {}", reason(&error.into()));
         let why = match end {
             Ok(End::Directory(directory)) => match directory.entries() {
                 Ok(entries) => {
-                    let listed = Arc::new(Listed { path: path.to_owned(), directory });
+                    let listed = Arc::new(Listed {
+                        path: path.to_owned(),
+                        directory,
+                    });
                     let named = |(name, kind): (_, FileType)| {
                         let is_regular = kind == FileType::RegularFile;
-                        Some((OsStr::to_str(name)?.to_owned(), Found { listed: listed.clone(), is_regular }))
+                        Some((
+                            OsStr::to_str(name)?.to_owned(),
+                            Found {
+                                listed: listed.clone(),
+                                is_regular,
+                            },
+                        ))
                     };
-                    return entries.iter().filter_map(|(name, kind)| named((name.as_os_str(), *kind))).collect();
+                    return entries
+                        .iter()
+                        .filter_map(|(name, kind)| named((name.as_os_str(), *kind)))
+                        .collect();
                 }
                 Err(error) => cannot(error),
             },
             Err(Stop::Missing) => return Vec::new(),
-            Err(Stop::Nowhere) => "the link leads nowhere; point it at a directory, or remove it".to_owned(),
+            Err(Stop::Nowhere) => {
+                "the link leads nowhere; point it at a directory, or remove it".to_owned()
+            }
             Err(Stop::Distrust(distrust)) if distrust.place == path => {
                 format!("{}, so what is in it is not trusted", distrust.of_it())
             }
             Err(Stop::Distrust(distrust)) => {
-                format!("{}, so what it leads to is not trusted", distrust.on_the_way())
+                format!(
+                    "{}, so what it leads to is not trusted",
+                    distrust.on_the_way()
+                )
             }
             Ok(End::File(..) | End::Odd | End::Null) => cannot(Errno::NOTDIR),
             Err(Stop::Failed(error)) => cannot(error),
@@ -92,7 +114,11 @@ impl<'a> Reader<'a> {
     pub(super) fn with_drop_ins(&mut self, found: &Listing, name: &str) -> Vec<SourceFile> {
         let settings = name == SETTINGS;
         let mut files = Vec::new();
-        match found.get(name).and_then(|entries| entries.first()).map(|main| self.read(name, main)) {
+        match found
+            .get(name)
+            .and_then(|entries| entries.first())
+            .map(|main| self.read(name, main))
+        {
             Some(Read::Text(main)) => files.push(main),
             // Drop-ins alone make settings, as they do for systemd itself, but no ward and no
             // stack.
@@ -103,9 +129,14 @@ impl<'a> Reader<'a> {
         let mut drop_ins: BTreeMap<String, Found> = BTreeMap::new();
         let folder = [name, ".d"].concat();
         for directory in found.get(&folder).into_iter().flatten() {
-            let end = self.walker.walk_from(&directory.listed.directory, Path::new(&folder));
+            let end = self
+                .walker
+                .walk_from(&directory.listed.directory, Path::new(&folder));
             let entries = self.entries(&directory.listed.path.join(&folder), end);
-            for (file, entry) in entries.into_iter().filter(|(file, _)| file.ends_with(".conf")) {
+            for (file, entry) in entries
+                .into_iter()
+                .filter(|(file, _)| file.ends_with(".conf"))
+            {
                 drop_ins.entry(file).or_insert(entry);
             }
         }
@@ -144,15 +175,25 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// A description of what is wrong with the way, or with its end.
-    fn walk_to(&mut self, name: &str, entry: &Found) -> Result<Option<rustix::io::Result<OwnedFd>>, String> {
-        match self.walker.walk_from(&entry.listed.directory, Path::new(name)) {
+    fn walk_to(
+        &mut self,
+        name: &str,
+        entry: &Found,
+    ) -> Result<Option<rustix::io::Result<OwnedFd>>, String> {
+        match self
+            .walker
+            .walk_from(&entry.listed.directory, Path::new(name))
+        {
             Ok(End::Null) => Ok(None),
             Ok(End::File(directory, name)) => Ok(Some(directory.open(&name, READING))),
             Ok(End::Directory(_) | End::Odd) => Err(NO_FILE.into()),
             Err(Stop::Missing | Stop::Nowhere) => {
                 Err("the link leads nowhere; point it at a file, or remove it".into())
             }
-            Err(Stop::Distrust(distrust)) => Err(format!("{}, or put the file itself here", distrust.on_the_way())),
+            Err(Stop::Distrust(distrust)) => Err(format!(
+                "{}, or put the file itself here",
+                distrust.on_the_way()
+            )),
             Err(Stop::Failed(error)) => Ok(Some(Err(error))),
         }
     }
@@ -160,36 +201,52 @@ impl<'a> Reader<'a> {
     /// One file's content, wherever it is; `None`: somebody else than root has it or its path in hand, or there is nothing to read.
     pub(super) fn read_if_roots(&mut self, path: &Path) -> Option<Vec<u8>> {
         match self.walker.walk(path) {
-            Ok(End::File(directory, name)) => self.read_trusted(directory.open(&name, READING), path).ok(),
+            Ok(End::File(directory, name)) => {
+                self.read_trusted(directory.open(&name, READING), path).ok()
+            }
             Ok(End::Directory(_) | End::Null | End::Odd) | Err(_) => None,
         }
     }
 
-    fn read_trusted(&self, opened: rustix::io::Result<OwnedFd>, path: &Path) -> Result<Vec<u8>, String> {
+    fn read_trusted(
+        &self,
+        opened: rustix::io::Result<OwnedFd>,
+        path: &Path,
+    ) -> Result<Vec<u8>, String> {
         let cannot = |error: io::Error| format!("the file cannot be read: {}", reason(&error));
         let opened = opened.map_err(|error| cannot(error.into()))?;
         let data = rustix::fs::fstat(&opened).map_err(|error| cannot(error.into()))?;
         if FileType::from_raw_mode(data.st_mode) != FileType::RegularFile {
             return Err(NO_FILE.into());
         }
-        self.walker.judge_file(&opened, &data, path).map_err(|stop| match stop {
-            Stop::Distrust(distrust) => distrust.of_it(),
-            Stop::Failed(error) => cannot(error.into()),
-            Stop::Missing | Stop::Nowhere => cannot(Errno::NOENT.into()),
-        })?;
+        self.walker
+            .judge_file(&opened, &data, path)
+            .map_err(|stop| match stop {
+                Stop::Distrust(distrust) => distrust.of_it(),
+                Stop::Failed(error) => cannot(error.into()),
+                Stop::Missing | Stop::Nowhere => cannot(Errno::NOENT.into()),
+            })?;
         let size = u64::try_from(data.st_size).unwrap_or_default();
         if size > LARGEST {
-            return Err(format!("the file has {size} bytes, more than the 1 MiB it may have"));
+            return Err(format!(
+                "the file has {size} bytes, more than the 1 MiB it may have"
+            ));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
         // As much as the size says: without `take` the end, and the size, would be asked for once
         // more.
-        File::from(opened).take(size).read_to_end(&mut bytes).map_err(cannot)?;
+        File::from(opened)
+            .take(size)
+            .read_to_end(&mut bytes)
+            .map_err(cannot)?;
         Ok(bytes)
     }
 
     fn refuse(&mut self, path: &Path, why: String) -> Read {
-        self.problems.push(Problem { at: Place::whole(path.into()), mistake: Mistake::File { why } });
+        self.problems.push(Problem {
+            at: Place::whole(path.into()),
+            mistake: Mistake::File { why },
+        });
         Read::Refused
     }
 }
@@ -208,7 +265,11 @@ fn reason(error: &io::Error) -> String {
 /// if nothing is there or they go round in a circle. `/dev/null` need not be there.
 #[must_use]
 pub fn resolve(root: &Path, path: &Path) -> Option<PathBuf> {
-    let inside = if root == Path::new("/") { follow(path)? } else { walk(root, path)? };
+    let inside = if root == Path::new("/") {
+        follow(path)?
+    } else {
+        walk(root, path)?
+    };
     let outside = outside(root, &inside);
     (inside == Path::new("/dev/null") || outside.symlink_metadata().is_ok()).then_some(outside)
 }
@@ -218,9 +279,11 @@ pub fn resolve(root: &Path, path: &Path) -> Option<PathBuf> {
 #[must_use]
 pub fn below(root: &Path, path: &Path) -> PathBuf {
     match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) if root != Path::new("/") => {
-            outside(root, &walk(root, parent).unwrap_or_else(|| parent.to_owned())).join(name)
-        }
+        (Some(parent), Some(name)) if root != Path::new("/") => outside(
+            root,
+            &walk(root, parent).unwrap_or_else(|| parent.to_owned()),
+        )
+        .join(name),
         _ => outside(root, path),
     }
 }
@@ -256,7 +319,11 @@ fn walk(root: &Path, path: &Path) -> Option<PathBuf> {
             if links > LINKS {
                 return None;
             }
-            inside = if target.is_absolute() { PathBuf::from("/") } else { inside.parent()?.to_owned() };
+            inside = if target.is_absolute() {
+                PathBuf::from("/")
+            } else {
+                inside.parent()?.to_owned()
+            };
             rest.extend(names(&target));
         }
     }

@@ -19,23 +19,40 @@ fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
 fn names(root: &Path) -> (Vec<String>, Vec<String>) {
     let (config, problems) = load(root);
     (
-        config.wards.iter().map(|w| w.path.display().to_string()).collect(),
+        config
+            .wards
+            .iter()
+            .map(|w| w.path.display().to_string())
+            .collect(),
         problems.iter().map(ToString::to_string).collect(),
     )
 }
 
 #[test]
 fn etc_wins_over_run_and_usr() {
-    let root = tree(&[("usr/lib/unitward/a.ward", WARD), ("run/unitward/a.ward", WARD), ("etc/unitward/a.ward", WARD)]);
-    assert_eq!(names(root.path()), (vec!["/etc/unitward/a.ward".into()], vec![]));
+    let root = tree(&[
+        ("usr/lib/unitward/a.ward", WARD),
+        ("run/unitward/a.ward", WARD),
+        ("etc/unitward/a.ward", WARD),
+    ]);
+    assert_eq!(
+        names(root.path()),
+        (vec!["/etc/unitward/a.ward".into()], vec![])
+    );
     fs::remove_file(root.path().join("etc/unitward/a.ward")).unwrap();
-    assert_eq!(names(root.path()), (vec!["/run/unitward/a.ward".into()], vec![]));
+    assert_eq!(
+        names(root.path()),
+        (vec!["/run/unitward/a.ward".into()], vec![])
+    );
 }
 
 #[test]
 fn an_empty_file_and_a_link_to_dev_null_mask() {
-    let root =
-        tree(&[("usr/lib/unitward/a.ward", WARD), ("usr/lib/unitward/b.ward", WARD), ("etc/unitward/a.ward", "")]);
+    let root = tree(&[
+        ("usr/lib/unitward/a.ward", WARD),
+        ("usr/lib/unitward/b.ward", WARD),
+        ("etc/unitward/a.ward", ""),
+    ]);
     symlink("/dev/null", root.path().join("etc/unitward/b.ward")).unwrap();
     assert_eq!(names(root.path()), (vec![], vec![]));
 }
@@ -44,9 +61,18 @@ fn an_empty_file_and_a_link_to_dev_null_mask() {
 fn drop_ins_of_all_directories_apply_by_name_and_the_first_of_a_name_wins() {
     let root = tree(&[
         ("usr/lib/unitward/a.ward", WARD),
-        ("usr/lib/unitward/a.ward.d/10.conf", "[Recovery]\nDeathLimit=1\n"),
-        ("usr/lib/unitward/a.ward.d/20.conf", "[Recovery]\nDeathLimit=2\nDelaySec=9\n"),
-        ("etc/unitward/a.ward.d/20.conf", "[Recovery]\nDeathLimit=3\n"),
+        (
+            "usr/lib/unitward/a.ward.d/10.conf",
+            "[Recovery]\nDeathLimit=1\n",
+        ),
+        (
+            "usr/lib/unitward/a.ward.d/20.conf",
+            "[Recovery]\nDeathLimit=2\nDelaySec=9\n",
+        ),
+        (
+            "etc/unitward/a.ward.d/20.conf",
+            "[Recovery]\nDeathLimit=3\n",
+        ),
         ("etc/unitward/a.ward.d/note.txt", "garbage"),
     ]);
     let (config, problems) = load(root.path());
@@ -57,7 +83,10 @@ fn drop_ins_of_all_directories_apply_by_name_and_the_first_of_a_name_wins() {
 
 #[test]
 fn unsafe_and_unreadable_files_are_refused_with_advice() {
-    let root = tree(&[("etc/unitward/a.ward", WARD), ("etc/unitward/big.ward", &"#".repeat(1 << 21))]);
+    let root = tree(&[
+        ("etc/unitward/a.ward", WARD),
+        ("etc/unitward/big.ward", &"#".repeat(1 << 21)),
+    ]);
     let folder = root.path().join("etc/unitward");
     fs::set_permissions(folder.join("a.ward"), fs::Permissions::from_mode(0o664)).unwrap();
     fs::write(folder.join("binary.ward"), b"[Ward]\n\xff\xfe\0").unwrap();
@@ -84,7 +113,8 @@ fn unsafe_and_unreadable_files_are_refused_with_advice() {
 fn bytes_that_are_not_utf_8_cost_their_line_and_a_comment_nothing() {
     let root = tree(&[("etc/unitward/a.ward", "")]);
     let folder = root.path().join("etc/unitward");
-    let settings = b"# f\xfcr M\xfcnchen\n[Node]\nNodeId=M\xfcnchen\n[MQTT]\nBroker=mqtt://broker:1883\n";
+    let settings =
+        b"# f\xfcr M\xfcnchen\n[Node]\nNodeId=M\xfcnchen\n[MQTT]\nBroker=mqtt://broker:1883\n";
     fs::write(folder.join("unitward.conf"), settings).unwrap();
     let steps = b"[OnDeath]\nLog=M\xfcnchen\n[OnStop]\nLog=\xc3\xbc\n".as_slice();
     fs::write(folder.join("a.ward"), [WARD.as_bytes(), steps].concat()).unwrap();
@@ -99,12 +129,22 @@ fn bytes_that_are_not_utf_8_cost_their_line_and_a_comment_nothing() {
     ];
     assert_eq!(said, expected);
     assert!(config.settings.mqtt.broker.is_some());
-    assert_eq!(config.wards[0].conditions.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["OnStop"]);
+    assert_eq!(
+        config.wards[0]
+            .conditions
+            .iter()
+            .map(|one| one.id.as_str())
+            .collect::<Vec<_>>(),
+        ["OnStop"]
+    );
 }
 
 #[test]
 fn an_unsafe_drop_in_costs_its_ward() {
-    let root = tree(&[("etc/unitward/a.ward", WARD), ("etc/unitward/a.ward.d/x.conf", "[Recovery]\nDeathLimit=1\n")]);
+    let root = tree(&[
+        ("etc/unitward/a.ward", WARD),
+        ("etc/unitward/a.ward.d/x.conf", "[Recovery]\nDeathLimit=1\n"),
+    ]);
     let drop_in = root.path().join("etc/unitward/a.ward.d/x.conf");
     fs::set_permissions(drop_in, fs::Permissions::from_mode(0o666)).unwrap();
     let (wards, problems) = names(root.path());
@@ -113,7 +153,10 @@ fn an_unsafe_drop_in_costs_its_ward() {
 
 #[test]
 fn an_unsafe_drop_in_folder_costs_its_ward_too() {
-    let root = tree(&[("etc/unitward/a.ward", WARD), ("etc/unitward/a.ward.d/x.conf", "[Recovery]\nDeathLimit=1\n")]);
+    let root = tree(&[
+        ("etc/unitward/a.ward", WARD),
+        ("etc/unitward/a.ward.d/x.conf", "[Recovery]\nDeathLimit=1\n"),
+    ]);
     let folder = root.path().join("etc/unitward/a.ward.d");
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
     let (wards, problems) = names(root.path());
@@ -123,7 +166,10 @@ fn an_unsafe_drop_in_folder_costs_its_ward_too() {
 #[test]
 fn drop_ins_alone_make_settings_unless_the_main_file_masks_them() {
     let root = tree(&[("etc/unitward/unitward.conf.d/x.conf", "[Node]\nNodeId=x\n")]);
-    assert_eq!(load(root.path()).0.settings.node.node_id.as_deref(), Some("x"));
+    assert_eq!(
+        load(root.path()).0.settings.node.node_id.as_deref(),
+        Some("x")
+    );
     fs::write(root.path().join("etc/unitward/unitward.conf"), "").unwrap();
     assert_eq!(load(root.path()).0.settings.node.node_id, None);
 }
@@ -136,10 +182,26 @@ fn an_alias_is_adopted_by_the_units_own_name() {
         ("etc/unitward/b.ward", "[Ward]\nUnit=real.service\n"),
     ]);
     fs::create_dir_all(root.path().join("etc/systemd/system")).unwrap();
-    symlink("/usr/lib/systemd/system/real.service", root.path().join("etc/systemd/system/alias.service")).unwrap();
+    symlink(
+        "/usr/lib/systemd/system/real.service",
+        root.path().join("etc/systemd/system/alias.service"),
+    )
+    .unwrap();
     let (config, problems) = load(root.path());
-    assert_eq!(config.wards.iter().map(|w| w.unit().to_string()).collect::<Vec<_>>(), ["real.service"]);
-    assert!(problems[0].to_string().contains("real.service is guarded by /etc/unitward/a.ward"), "{problems:?}");
+    assert_eq!(
+        config
+            .wards
+            .iter()
+            .map(|w| w.unit().to_string())
+            .collect::<Vec<_>>(),
+        ["real.service"]
+    );
+    assert!(
+        problems[0]
+            .to_string()
+            .contains("real.service is guarded by /etc/unitward/a.ward"),
+        "{problems:?}"
+    );
 }
 
 #[test]
@@ -147,20 +209,37 @@ fn the_ward_that_defines_a_unit_has_it_whichever_name_sorts_first() {
     let adopts = "[Ward]\nUnit=m.service\n";
     for adopter in ["a", "z"] {
         let path = format!("etc/unitward/{adopter}.ward");
-        let root = tree(&[("etc/unitward/m.ward", "[Service]\nExecStart=/bin/true\n"), (&path, adopts)]);
+        let root = tree(&[
+            ("etc/unitward/m.ward", "[Service]\nExecStart=/bin/true\n"),
+            (&path, adopts),
+        ]);
         let (wards, problems) = names(root.path());
         assert_eq!(wards, ["/etc/unitward/m.ward"]);
         let said = format!("/{path}:2:6: m.service is guarded by /etc/unitward/m.ward already");
-        assert!(problems.len() == 1 && problems[0].starts_with(&said), "{problems:?}");
+        assert!(
+            problems.len() == 1 && problems[0].starts_with(&said),
+            "{problems:?}"
+        );
     }
-    let root = tree(&[("etc/unitward/a.ward", adopts), ("etc/unitward/m.ward", WARD), ("etc/unitward/z.ward", adopts)]);
-    assert_eq!(names(root.path()).0, ["/etc/unitward/a.ward", "/etc/unitward/m.ward"]);
+    let root = tree(&[
+        ("etc/unitward/a.ward", adopts),
+        ("etc/unitward/m.ward", WARD),
+        ("etc/unitward/z.ward", adopts),
+    ]);
+    assert_eq!(
+        names(root.path()).0,
+        ["/etc/unitward/a.ward", "/etc/unitward/m.ward"]
+    );
 }
 
 #[test]
 fn a_folder_that_others_may_write_is_not_trusted() {
     let root = tree(&[("etc/unitward/a.ward", WARD)]);
-    fs::set_permissions(root.path().join("etc/unitward"), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(
+        root.path().join("etc/unitward"),
+        fs::Permissions::from_mode(0o777),
+    )
+    .unwrap();
     let (wards, problems) = names(root.path());
     assert_eq!((wards.len(), problems.len()), (0, 1), "{problems:?}");
 }
@@ -169,14 +248,20 @@ fn a_folder_that_others_may_write_is_not_trusted() {
 fn links_stay_inside_the_root() {
     let root = tree(&[("usr/share/a.ward", WARD), ("etc/unitward/x", "")]);
     symlink("/usr/share/a.ward", root.path().join("etc/unitward/a.ward")).unwrap();
-    assert_eq!(names(root.path()), (vec!["/etc/unitward/a.ward".into()], vec![]));
+    assert_eq!(
+        names(root.path()),
+        (vec!["/etc/unitward/a.ward".into()], vec![])
+    );
 }
 
 #[test]
 fn a_stack_has_the_search_path_the_masks_and_the_drop_ins_of_a_ward() {
     let root = tree(&[
         ("usr/lib/unitward/a.stack", "[Stack]\nName=vendor\n"),
-        ("usr/lib/unitward/a.stack.d/10.conf", "[Stack]\nTimeoutSec=1\nReport=no\n"),
+        (
+            "usr/lib/unitward/a.stack.d/10.conf",
+            "[Stack]\nTimeoutSec=1\nReport=no\n",
+        ),
         ("etc/unitward/a.stack", "[Stack]\nName=admin\n"),
         ("etc/unitward/a.stack.d/20.conf", "[Stack]\nReport=yes\n"),
         ("usr/lib/unitward/masked.stack", "[Stack]\n"),
@@ -185,7 +270,11 @@ fn a_stack_has_the_search_path_the_masks_and_the_drop_ins_of_a_ward() {
     ]);
     let (config, problems) = load(root.path());
     assert_eq!(problems, []);
-    let stacks: Vec<_> = config.stacks.iter().map(|stack| (stack.identifier.as_str(), stack.report)).collect();
+    let stacks: Vec<_> = config
+        .stacks
+        .iter()
+        .map(|stack| (stack.identifier.as_str(), stack.report))
+        .collect();
     assert_eq!(stacks, [("admin", true)]);
     assert_eq!(config.stacks[0].timeout.as_secs(), 1);
     assert_eq!(config.wards[0].stack.as_ref(), Some(&config.stacks[0].name));
@@ -195,7 +284,10 @@ fn a_stack_has_the_search_path_the_masks_and_the_drop_ins_of_a_ward() {
 fn an_unsafe_drop_in_costs_its_stack_and_leaves_its_members_guarded() {
     let root = tree(&[
         ("etc/unitward/a.stack", "[Stack]\n"),
-        ("etc/unitward/a.stack.d/x.conf", "[Stack]\nRestartScript=/tmp/x\n"),
+        (
+            "etc/unitward/a.stack.d/x.conf",
+            "[Stack]\nRestartScript=/tmp/x\n",
+        ),
         ("etc/unitward/m.ward", "[Ward]\nUnit=m.service\nStack=a\n"),
     ]);
     let drop_in = root.path().join("etc/unitward/a.stack.d/x.conf");
@@ -203,8 +295,14 @@ fn an_unsafe_drop_in_costs_its_stack_and_leaves_its_members_guarded() {
     let (config, problems) = load(root.path());
     assert_eq!((config.stacks.len(), config.wards.len()), (0, 1));
     let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    assert!(said.len() == 2 && said[0].contains("x.conf: others"), "{said:?}");
-    assert!(said[1].contains("/etc/unitward/m.ward:3:7: there is no stack \"a\""), "{said:?}");
+    assert!(
+        said.len() == 2 && said[0].contains("x.conf: others"),
+        "{said:?}"
+    );
+    assert!(
+        said[1].contains("/etc/unitward/m.ward:3:7: there is no stack \"a\""),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -215,12 +313,29 @@ fn a_stack_adopts_a_target_by_its_own_name_and_hides_none() {
         ("etc/unitward/b.stack", "[Stack]\nUnit=real.target\n"),
         ("etc/unitward/real.stack", "[Stack]\n"),
     ]);
-    symlink("real.target", root.path().join("usr/lib/systemd/system/alias.target")).unwrap();
+    symlink(
+        "real.target",
+        root.path().join("usr/lib/systemd/system/alias.target"),
+    )
+    .unwrap();
     let (config, problems) = load(root.path());
-    assert_eq!(config.stacks.iter().map(|stack| stack.unit().to_string()).collect::<Vec<_>>(), ["real.target"]);
+    assert_eq!(
+        config
+            .stacks
+            .iter()
+            .map(|stack| stack.unit().to_string())
+            .collect::<Vec<_>>(),
+        ["real.target"]
+    );
     let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    assert!(said.len() == 2 && said[0].contains("real.target is the unit of /etc/unitward/a.stack"), "{said:?}");
-    assert!(said[1].contains("exists already, in /usr/lib/systemd/system/real.target"), "{said:?}");
+    assert!(
+        said.len() == 2 && said[0].contains("real.target is the unit of /etc/unitward/a.stack"),
+        "{said:?}"
+    );
+    assert!(
+        said[1].contains("exists already, in /usr/lib/systemd/system/real.target"),
+        "{said:?}"
+    );
 }
 
 /// Gives a file to another user; `false`: this process may not.
@@ -235,44 +350,80 @@ type Link = (&'static str, &'static str);
 /// message.
 const WAYS: [(&[Link], &str, &str); 12] = [
     // The user's folder itself, and one further up.
-    (&[("etc/unitward/a.ward", "/home/app/a.ward")], "home/app", "the directory /home/app belongs to user 65534"),
-    (&[("etc/unitward/a.ward", "/home/app/a.ward")], "home", "the directory /home belongs"),
-    (&[("etc/unitward/a.ward", "../../home/app/a.ward")], "home/app", "the directory /home/app belongs"),
+    (
+        &[("etc/unitward/a.ward", "/home/app/a.ward")],
+        "home/app",
+        "the directory /home/app belongs to user 65534",
+    ),
+    (
+        &[("etc/unitward/a.ward", "/home/app/a.ward")],
+        "home",
+        "the directory /home belongs",
+    ),
+    (
+        &[("etc/unitward/a.ward", "../../home/app/a.ward")],
+        "home/app",
+        "the directory /home/app belongs",
+    ),
     // A link in a folder of root's that leads by way of the user's.
     (
-        &[("etc/unitward/a.ward", "/srv/a.ward"), ("srv/a.ward", "/home/app/a.ward")],
+        &[
+            ("etc/unitward/a.ward", "/srv/a.ward"),
+            ("srv/a.ward", "/home/app/a.ward"),
+        ],
         "home/app",
         "the directory /home/app belongs",
     ),
     (
-        &[("etc/unitward/a.ward", "/srv/app/a.ward"), ("srv/app", "/home/app")],
+        &[
+            ("etc/unitward/a.ward", "/srv/app/a.ward"),
+            ("srv/app", "/home/app"),
+        ],
         "home/app",
         "the directory /home/app belongs",
     ),
     // The way leads through the user's folder and out of it again.
     (
-        &[("etc/unitward/a.ward", "/home/app/back/a.ward"), ("home/app/back", "/srv"), ("srv/a.ward", "/etc/a.ward")],
+        &[
+            ("etc/unitward/a.ward", "/home/app/back/a.ward"),
+            ("home/app/back", "/srv"),
+            ("srv/a.ward", "/etc/a.ward"),
+        ],
         "home/app",
         "the directory /home/app belongs",
     ),
     // The user's link in a folder of root's.
     (
-        &[("etc/unitward/a.ward", "/srv/app/a.ward"), ("srv/app", "/home/app")],
+        &[
+            ("etc/unitward/a.ward", "/srv/app/a.ward"),
+            ("srv/app", "/home/app"),
+        ],
         "srv/app",
         "the link /srv/app belongs to user 65534; make it root's with chown --no-dereference root",
     ),
-    (&[("etc/unitward/a.ward", "/home/app/a.ward")], "etc/unitward/a.ward", "the link /etc/unitward/a.ward belongs"),
+    (
+        &[("etc/unitward/a.ward", "/home/app/a.ward")],
+        "etc/unitward/a.ward",
+        "the link /etc/unitward/a.ward belongs",
+    ),
     // A folder of drop-ins, and those of the search path.
     (
         &[("etc/unitward/w.ward.d", "/home/app/d")],
         "home/app",
         "/etc/unitward/w.ward.d: the directory /home/app belongs",
     ),
-    (&[("run/unitward", "/home/app")], "home/app", "/run/unitward: the directory /home/app belongs"),
+    (
+        &[("run/unitward", "/home/app")],
+        "home/app",
+        "/run/unitward: the directory /home/app belongs",
+    ),
     (&[], "etc", "/etc/unitward: the directory /etc belongs"),
     // A mask: what it masks is root's to choose, too.
     (
-        &[("etc/unitward/w.ward", "/home/app/null"), ("home/app/null", "/dev/null")],
+        &[
+            ("etc/unitward/w.ward", "/home/app/null"),
+            ("home/app/null", "/dev/null"),
+        ],
         "home/app",
         "/etc/unitward/w.ward: ",
     ),
@@ -300,8 +451,14 @@ fn a_file_is_not_trusted_when_somebody_else_has_a_folder_or_a_link_on_the_way_in
             return;
         }
         let (wards, problems) = names(root.path());
-        assert!(problems.len() == 1 && problems[0].contains(said), "{links:?} {given}: {problems:?}");
-        assert!(!wards.contains(&"/etc/unitward/a.ward".to_owned()), "{links:?} {given}");
+        assert!(
+            problems.len() == 1 && problems[0].contains(said),
+            "{links:?} {given}: {problems:?}"
+        );
+        assert!(
+            !wards.contains(&"/etc/unitward/a.ward".to_owned()),
+            "{links:?} {given}"
+        );
         if problems[0].starts_with("/etc/unitward/w.ward") {
             assert_eq!(wards, [""; 0], "a ward without its drop-ins is another one");
         }
@@ -315,38 +472,72 @@ fn a_folder_on_the_way_that_others_may_write_is_not_trusted_with_the_sticky_bit_
         symlink("/tmp/a.ward", root.path().join("etc/unitward/a.ward")).unwrap();
         fs::set_permissions(root.path().join("tmp"), fs::Permissions::from_mode(mode)).unwrap();
         let (wards, problems) = names(root.path());
-        let said =
-            "/etc/unitward/a.ward: others than its owner may write the directory /tmp; take that away with chmod go-w";
-        assert!(wards.is_empty() && problems.len() == 1 && problems[0].starts_with(said), "{mode:o}: {problems:?}");
+        let said = "/etc/unitward/a.ward: others than its owner may write the directory /tmp; take that away with chmod go-w";
+        assert!(
+            wards.is_empty() && problems.len() == 1 && problems[0].starts_with(said),
+            "{mode:o}: {problems:?}"
+        );
     }
 }
 
 #[test]
 fn folders_that_are_links_of_roots_are_passed() {
-    let root =
-        tree(&[("usr/lib/unitward/v.ward", "[Ward]\nUnit=v.service\n"), ("srv/conf/a.ward", WARD), ("etc/x", "")]);
+    let root = tree(&[
+        ("usr/lib/unitward/v.ward", "[Ward]\nUnit=v.service\n"),
+        ("srv/conf/a.ward", WARD),
+        ("etc/x", ""),
+    ]);
     // As where /usr is merged, and the configuration is kept elsewhere.
     symlink("usr/lib", root.path().join("lib")).unwrap();
     symlink("../srv/conf", root.path().join("etc/unitward")).unwrap();
     fs::create_dir_all(root.path().join("srv/conf/a.ward.d")).unwrap();
-    symlink("/lib/unitward/../../../srv/./drop-in", root.path().join("srv/conf/a.ward.d/x.conf")).unwrap();
-    fs::write(root.path().join("srv/drop-in"), "[Recovery]\nDeathLimit=3\n").unwrap();
+    symlink(
+        "/lib/unitward/../../../srv/./drop-in",
+        root.path().join("srv/conf/a.ward.d/x.conf"),
+    )
+    .unwrap();
+    fs::write(
+        root.path().join("srv/drop-in"),
+        "[Recovery]\nDeathLimit=3\n",
+    )
+    .unwrap();
     let (config, problems) = load(root.path());
     assert_eq!(problems, []);
-    let wards: Vec<_> = config.wards.iter().map(|ward| ward.path.display().to_string()).collect();
+    let wards: Vec<_> = config
+        .wards
+        .iter()
+        .map(|ward| ward.path.display().to_string())
+        .collect();
     assert_eq!(wards, ["/etc/unitward/a.ward", "/usr/lib/unitward/v.ward"]);
     assert_eq!(config.wards[0].recovery.death_limit, 3);
 }
 
 #[test]
 fn whoever_builds_an_image_may_own_it() {
-    let root = tree(&[("etc/unitward/a.ward", WARD), ("srv/b.ward", "[Ward]\nUnit=b.service\n")]);
+    let root = tree(&[
+        ("etc/unitward/a.ward", WARD),
+        ("srv/b.ward", "[Ward]\nUnit=b.service\n"),
+    ]);
     symlink("/srv/b.ward", root.path().join("etc/unitward/b.ward")).unwrap();
-    let all = ["", "etc", "etc/unitward", "etc/unitward/a.ward", "etc/unitward/b.ward", "srv", "srv/b.ward"];
+    let all = [
+        "",
+        "etc",
+        "etc/unitward",
+        "etc/unitward/a.ward",
+        "etc/unitward/b.ward",
+        "srv",
+        "srv/b.ward",
+    ];
     if !all.iter().all(|path| give_away(&root.path().join(path))) {
         return;
     }
-    assert_eq!(names(root.path()), (vec!["/etc/unitward/a.ward".into(), "/etc/unitward/b.ward".into()], vec![]));
+    assert_eq!(
+        names(root.path()),
+        (
+            vec!["/etc/unitward/a.ward".into(), "/etc/unitward/b.ward".into()],
+            vec![]
+        )
+    );
     // Root's own are as good, another user's are not.
     chown(root.path().join("srv"), Some(0), None).unwrap();
     assert_eq!(names(root.path()).0.len(), 2);
@@ -359,11 +550,21 @@ fn files_that_others_can_replace_are_told() {
     let root = tree(&[("opt/app/run", "#!"), ("etc/key", "key")]);
     assert_eq!(in_other_hands(root.path(), Path::new("/opt/app/run")), None);
     assert_eq!(in_other_hands(root.path(), Path::new("/opt/missing")), None);
-    fs::set_permissions(root.path().join("etc/key"), fs::Permissions::from_mode(0o620)).unwrap();
+    fs::set_permissions(
+        root.path().join("etc/key"),
+        fs::Permissions::from_mode(0o620),
+    )
+    .unwrap();
     let said = in_other_hands(root.path(), Path::new("/etc/key")).unwrap();
-    assert_eq!(said, "others than its owner may write the file /etc/key; take that away with chmod go-w");
+    assert_eq!(
+        said,
+        "others than its owner may write the file /etc/key; take that away with chmod go-w"
+    );
     if give_away(&root.path().join("opt/app")) {
         let said = in_other_hands(root.path(), Path::new("/opt/app/run")).unwrap();
-        assert_eq!(said, "the directory /opt/app belongs to user 65534; make it root's with chown root");
+        assert_eq!(
+            said,
+            "the directory /opt/app belongs to user 65534; make it root's with chown root"
+        );
     }
 }

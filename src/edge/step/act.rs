@@ -18,7 +18,11 @@ use std::time::Duration;
 pub(super) fn act(line: &StepLine, run: &Run<'_>) -> u8 {
     let record = &run.record;
     let own = record.unit.as_str();
-    let done = if is_command(line) { command::execute(line, run) } else { built_in(line, run) };
+    let done = if is_command(line) {
+        command::execute(line, run)
+    } else {
+        built_in(line, run)
+    };
     match done {
         Ok(status) => status,
         Err(error) => {
@@ -54,15 +58,29 @@ fn action_of(line: &StepLine) -> io::Result<Action> {
 fn built_in(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
     let record = &run.record;
     let own = record.unit.as_str();
-    let wait = if line.no_wait { Wait::ForQueue } else { Wait::ForJob };
-    let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
+    let wait = if line.no_wait {
+        Wait::ForQueue
+    } else {
+        Wait::ForJob
+    };
+    let phase = if line.place.kind() == Some(ConditionKind::Stop) {
+        Phase::Stop
+    } else {
+        Phase::Start
+    };
     let unit_job = |verb, unit: &UnitName| {
-        let wait = if waits_for_us(unit.as_str(), own, phase)? { Wait::ForQueue } else { wait };
+        let wait = if waits_for_us(unit.as_str(), own, phase)? {
+            Wait::ForQueue
+        } else {
+            wait
+        };
         systemctl::job(verb, unit.as_str(), wait)
     };
     match action_of(line)? {
         Action::WaitFor(what) => wait::wait(&what)?,
-        Action::Restart(unit) if line.place.kind().is_some_and(is_after_death) && went_down_with(own, &unit)? => {
+        Action::Restart(unit)
+            if line.place.kind().is_some_and(is_after_death) && went_down_with(own, &unit)? =>
+        {
             unit_job("start", &unit)?;
         }
         Action::Restart(unit) => unit_job("try-restart", &unit)?,
@@ -84,7 +102,9 @@ fn built_in(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
         }
         Action::RestartStack(stack) => restart_stack(&stack, line, run)?,
         Action::Reboot(guard) => reboot(guard)?,
-        Action::Execute(_) | Action::RestartSelf => return Err(io::Error::other("no step of the helper's")),
+        Action::Execute(_) | Action::RestartSelf => {
+            return Err(io::Error::other("no step of the helper's"));
+        }
     }
     Ok(0)
 }
@@ -98,12 +118,26 @@ fn is_after_death(kind: ConditionKind) -> bool {
 /// nothing.
 fn went_down_with(own: &str, unit: &UnitName) -> io::Result<bool> {
     const LEFT: &str = "ActiveExitTimestampMonotonic";
-    let bound = pid1::ask(unit.as_str(), Wanted { unit: &["ActiveState", "BindsTo", LEFT], own: &[] })?;
+    let bound = pid1::ask(
+        unit.as_str(),
+        Wanted {
+            unit: &["ActiveState", "BindsTo", LEFT],
+            own: &[],
+        },
+    )?;
     let is_down = matches!(bound.text("ActiveState"), "inactive" | "failed");
     if !is_down || !bound.texts("BindsTo").any(|name| name == own) {
         return Ok(false);
     }
-    let died = pid1::ask(own, Wanted { unit: &[LEFT], own: &[] })?.number::<u64>(LEFT).unwrap_or(0);
+    let died = pid1::ask(
+        own,
+        Wanted {
+            unit: &[LEFT],
+            own: &[],
+        },
+    )?
+    .number::<u64>(LEFT)
+    .unwrap_or(0);
     Ok(died > 0 && bound.number::<u64>(LEFT).is_some_and(|left| left >= died))
 }
 
@@ -118,7 +152,13 @@ enum Phase {
 /// part of: then it may be queued but not waited for. A unit ordered after `own` waits for its
 /// start; during the stop of `own`, any order between the two waits.
 fn waits_for_us(unit: &str, own: &str, phase: Phase) -> io::Result<bool> {
-    let order = pid1::ask(unit, Wanted { unit: &["After", "Before"], own: &[] })?;
+    let order = pid1::ask(
+        unit,
+        Wanted {
+            unit: &["After", "Before"],
+            own: &[],
+        },
+    )?;
     let names_us = |list: &str| order.texts(list).any(|name| name == own);
     Ok(names_us("After") || (phase == Phase::Stop && names_us("Before")))
 }
@@ -129,10 +169,20 @@ fn restart_stack(stack: &StackName, line: &StepLine, run: &Run<'_>) -> io::Resul
     let caller = format!("{} ({})", line.ward, line.place.condition);
     // The service of a condition has its own runs; the death that it answers is the latest one of
     // the ward.
-    let latest = if run.site.phase == list::Phase::Condition { run.state.latest_death() } else { None };
+    let latest = if run.site.phase == list::Phase::Condition {
+        run.state.latest_death()
+    } else {
+        None
+    };
     let death = match (&record.follows, &latest) {
-        (Some(run), _) => Some(Death { unit: &record.unit, invocation: run }),
-        (None, Some(died)) => Some(Death { unit: &died.unit, invocation: &died.invocation }),
+        (Some(run), _) => Some(Death {
+            unit: &record.unit,
+            invocation: run,
+        }),
+        (None, Some(died)) => Some(Death {
+            unit: &died.unit,
+            invocation: &died.invocation,
+        }),
         (None, None) => None,
     };
     stack::restart(stack, caller, death)
@@ -140,7 +190,9 @@ fn restart_stack(stack: &StackName, line: &StepLine, run: &Run<'_>) -> io::Resul
 
 fn reboot(guard: RebootGuard) -> io::Result<()> {
     if guard == RebootGuard::Patient && pid1::since_boot() < REBOOT_PAUSE {
-        return Err(io::Error::other("refused, the host booted less than 10 minutes ago; Reboot=force would not mind"));
+        return Err(io::Error::other(
+            "refused, the host booted less than 10 minutes ago; Reboot=force would not mind",
+        ));
     }
     systemctl::queue(&["reboot"])
 }

@@ -13,16 +13,22 @@ pub(super) fn of(known: &Properties, record: &RunRecord) -> Vec<Planned> {
     let in_list = |list: &'static str| {
         let lines = known.commands(list).flat_map(|seen| steps(&seen));
         let ahead = lines.filter(|line| is_ahead(line, record));
-        ahead.map(move |line| planned(line, list)).collect::<Vec<_>>()
+        ahead
+            .map(move |line| planned(line, list))
+            .collect::<Vec<_>>()
     };
     LISTS.into_iter().flat_map(in_list).collect()
 }
 
 /// The steps in a command, if it is one of ours.
 fn steps(seen: &Command) -> Vec<StepLine> {
-    let [_, command, words @ ..] = seen.words.as_slice() else { return Vec::new() };
+    let [_, command, words @ ..] = seen.words.as_slice() else {
+        return Vec::new();
+    };
     match command.as_str() {
-        "steps" | "end" => list::read(words).map(|(_, lines)| lines).unwrap_or_default(),
+        "steps" | "end" => list::read(words)
+            .map(|(_, lines)| lines)
+            .unwrap_or_default(),
         _ => own_lines::step(seen).into_iter().collect(),
     }
 }
@@ -30,7 +36,11 @@ fn steps(seen: &Command) -> Vec<StepLine> {
 /// True for a step of the ward's that acts. Step 0 starts the service of a condition, and an `Else…` step waits for a failure.
 fn is_ahead(line: &StepLine, record: &RunRecord) -> bool {
     let step = &line.place.step;
-    line.ward == record.ward && !line.is_verdict() && step != "0" && !step.contains('.') && line.acts(record)
+    line.ward == record.ward
+        && !line.is_verdict()
+        && step != "0"
+        && !step.contains('.')
+        && line.acts(record)
 }
 
 fn planned(line: StepLine, list: &str) -> Planned {

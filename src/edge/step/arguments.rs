@@ -31,7 +31,10 @@ impl Arguments {
 
     /// Returns the word at `index`, or an error for a damaged line.
     pub(super) fn word(&self, index: usize) -> io::Result<&str> {
-        self.words.get(index).map(String::as_str).ok_or_else(|| bad_line("a word is missing"))
+        self.words
+            .get(index)
+            .map(String::as_str)
+            .ok_or_else(|| bad_line("a word is missing"))
     }
 
     /// Returns the ward and its unit: the first two words of most lines.
@@ -41,7 +44,10 @@ impl Arguments {
 
     /// Returns all values of an option.
     pub(super) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
-        self.options.iter().filter(move |(k, _)| k == key).map(|(_, value)| value.as_str())
+        self.options
+            .iter()
+            .filter(move |(k, _)| k == key)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Returns true if the option is present.
@@ -51,8 +57,8 @@ impl Arguments {
 
     /// Returns a time span; zero if the option is absent.
     pub(super) fn span(&self, key: &str) -> io::Result<Duration> {
-        self.all(key)
-            .next()
-            .map_or(Ok(Duration::ZERO), |text| time_span::parse(text).map_err(|wrong| bad_line(&wrong.why)))
+        self.all(key).next().map_or(Ok(Duration::ZERO), |text| {
+            time_span::parse(text).map_err(|wrong| bad_line(&wrong.why))
+        })
     }
 }

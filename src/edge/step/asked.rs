@@ -57,7 +57,12 @@ impl Kind {
 /// Returns the time limit that was exceeded. If a unit had been up and its main process ended
 /// before the stop, systemd was only waiting for other processes, or for `ExecStop=`.
 pub(super) fn timed_out(told: &Told, known: &Properties, kind: Kind) -> Option<TimedOut> {
-    let Stamps { began, up, left, died } = Stamps::of(known);
+    let Stamps {
+        began,
+        up,
+        left,
+        died,
+    } = Stamps::of(known);
     if told.result != "timeout" {
         return None;
     }
@@ -74,7 +79,9 @@ pub(super) fn timed_out(told: &Told, known: &Properties, kind: Kind) -> Option<T
 /// type of the unit's job, if it has one.
 pub(super) fn asked(told: &Told, (known, job): (&Properties, Option<&str>)) -> bool {
     match job {
-        Some("stop" | "restart" | "try-restart") => !died_before_the_stop(known) && !died_in_a_start(told, known),
+        Some("stop" | "restart" | "try-restart") => {
+            !died_before_the_stop(known) && !died_in_a_start(told, known)
+        }
         // A job that has ended meanwhile counts as well.
         _ => known.job().is_some() && a_stop_was_overtaken(told, known),
     }
@@ -82,15 +89,23 @@ pub(super) fn asked(told: &Told, (known, job): (&Properties, Option<&str>)) -> b
 
 /// Returns true if a full restart of the ward's stack has ended this run, by any means except those
 /// by which processes die of their own faults.
-pub(super) fn was_restarted_with_its_stack(told: &Told, arguments: &Arguments, known: &Properties) -> bool {
+pub(super) fn was_restarted_with_its_stack(
+    told: &Told,
+    arguments: &Arguments,
+    known: &Properties,
+) -> bool {
     let Stamps { began, died, .. } = Stamps::of(known);
-    !is_a_fault(told) && arguments.all("stack").any(|stack| stack::has_ended(stack, began, died))
+    !is_a_fault(told)
+        && arguments
+            .all("stack")
+            .any(|stack| stack::has_ended(stack, began, died))
 }
 
 /// Returns true if the process died in a way that no stop request causes.
 fn is_a_fault(told: &Told) -> bool {
     const FAULTS: [&str; 7] = ["SEGV", "ABRT", "BUS", "ILL", "FPE", "SYS", "TRAP"];
-    matches!(told.result.as_str(), "core-dump" | "watchdog" | "oom-kill") || FAULTS.contains(&told.status.as_str())
+    matches!(told.result.as_str(), "core-dump" | "watchdog" | "oom-kill")
+        || FAULTS.contains(&told.status.as_str())
 }
 
 /// Returns true if the pending stop came too late: the unit left `active` because its main process
@@ -100,7 +115,12 @@ fn is_a_fault(told: &Told) -> bool {
 /// A unit that stays up after the end of its process leaves `active` at some later time.
 fn died_before_the_stop(known: &Properties) -> bool {
     const AT_ONCE: u64 = 1_000_000;
-    let Stamps { began, up, left, died } = Stamps::of(known);
+    let Stamps {
+        began,
+        up,
+        left,
+        died,
+    } = Stamps::of(known);
     0 < began && began <= up && up <= died && died <= left && left - died < AT_ONCE
 }
 
@@ -110,7 +130,8 @@ fn died_before_the_stop(known: &Properties) -> bool {
 fn died_in_a_start(told: &Told, known: &Properties) -> bool {
     let Stamps { began, up, .. } = Stamps::of(known);
     let failed = matches!(told.result.as_str(), "signal" | "exit-code" | "core-dump");
-    let stopped = told.code == "killed" && matches!(told.status.as_str(), "TERM" | "INT" | "HUP" | "PIPE");
+    let stopped =
+        told.code == "killed" && matches!(told.status.as_str(), "TERM" | "INT" | "HUP" | "PIPE");
     up < began && failed && !stopped && pid1::is_going_down()
 }
 
@@ -121,10 +142,21 @@ fn died_in_a_start(told: &Told, known: &Properties) -> bool {
 /// `STOPPING=1` looks like a stop, and any user may have a start queued if the service has a name
 /// on the bus. The journal messages of PID 1 tell the two apart.
 fn a_stop_was_overtaken(told: &Told, known: &Properties) -> bool {
-    let Stamps { began, up, left, died } = Stamps::of(known);
-    let of_itself = matches!(told.result.as_str(), "watchdog" | "timeout" | "oom-kill" | "resources" | "protocol");
-    let may_be = !of_itself && !is_a_fault(told) && began > 0 && began <= up && up <= left && left < died;
-    may_be && this_run::known(known).is_some_and(|run| said::is_stopping(known.text("Id"), run.as_str()))
+    let Stamps {
+        began,
+        up,
+        left,
+        died,
+    } = Stamps::of(known);
+    let of_itself = matches!(
+        told.result.as_str(),
+        "watchdog" | "timeout" | "oom-kill" | "resources" | "protocol"
+    );
+    let may_be =
+        !of_itself && !is_a_fault(told) && began > 0 && began <= up && up <= left && left < died;
+    may_be
+        && this_run::known(known)
+            .is_some_and(|run| said::is_stopping(known.text("Id"), run.as_str()))
 }
 
 pub(super) fn kind_of_end(told: &Told, known: &Properties, asked: bool) -> Kind {
@@ -153,8 +185,16 @@ mod tests {
             ])
         };
         let check = |known: Properties, kind: Kind, expect: TimedOut| {
-            let told = |result: &str| Told { result: result.into(), code: "killed".into(), status: "TERM".into() };
-            assert_eq!(timed_out(&told("timeout"), &known, kind), Some(expect), "{known:?}");
+            let told = |result: &str| Told {
+                result: result.into(),
+                code: "killed".into(),
+                status: "TERM".into(),
+            };
+            assert_eq!(
+                timed_out(&told("timeout"), &known, kind),
+                Some(expect),
+                "{known:?}"
+            );
             assert_eq!(timed_out(&told("signal"), &known, kind), None);
         };
         check(stamps(50, 0, 0, 60), Kind::AbnormalDeath, TimedOut::Start);

@@ -36,7 +36,12 @@ pub(super) fn begin(words: &[String], umask: Mode) -> io::Result<u8> {
     }
     if let Some((state, record)) = start(&arguments, &lines)? {
         // No start depends on these steps: steps that it depends on have a line of ExecStartPre=.
-        let _ = Run::new(&state, record, list::Site::new(Phase::Start, umask, &arguments)).steps(&lines);
+        let _ = Run::new(
+            &state,
+            record,
+            list::Site::new(Phase::Start, umask, &arguments),
+        )
+        .steps(&lines);
     }
     Ok(0)
 }
@@ -51,7 +56,10 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
         return Ok(Some((state, record)));
     }
     let own = [&["NRestarts", "TimeoutStartUSec"], &ahead::LISTS[..]].concat();
-    let wanted = Wanted { unit: &["Id", this_run::PROPERTY, DOWN], own: &own };
+    let wanted = Wanted {
+        unit: &["Id", this_run::PROPERTY, DOWN],
+        own: &own,
+    };
     let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
     let Some(run) = this_run::known(&known) else {
         return begin_blindly(&state, (ward, unit), arguments).map(|()| None);
@@ -60,13 +68,20 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     let turn = state.turn();
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
-    let one_too_many = missed && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
-    let is_turned = series.restart_due.is_some() && nrestarts == Some(0) && is_turned(unit, &series);
-    let due = series.died_in.clone().filter(|_| series.restart_due.is_some() && !missed);
+    let one_too_many = missed
+        && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
+    let is_turned =
+        series.restart_due.is_some() && nrestarts == Some(0) && is_turned(unit, &series);
+    let due = series
+        .died_in
+        .clone()
+        .filter(|_| series.restart_due.is_some() && !missed);
     let counted_before = series.nrestarts;
     let start = series.start(nrestarts, is_turned);
     let spent = spend(&mut series, start, arguments);
-    let down = known.number(DOWN).filter(|at| *at > 0 && start.is_restart());
+    let down = known
+        .number(DOWN)
+        .filter(|at| *at > 0 && start.is_restart());
     let mut record = RunRecord {
         restarts: series.restarts,
         begun: Some(clock::since_epoch()),
@@ -78,15 +93,23 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
         spent,
         ..RunRecord::new(ward, super::name(unit, &known), run.as_str(), kind(start))
     };
-    let services = if one_too_many { limit::services(&mut series, arguments) } else { Vec::new() };
+    let services = if one_too_many {
+        limit::services(&mut series, arguments)
+    } else {
+        Vec::new()
+    };
     let decision = one_too_many.then(|| limit::decide(arguments)).transpose()?;
     let marked = limit::mark(&state, decision.as_ref());
-    let timeout = known.span("TimeoutStartUSec").map(|timeout| left_by(lines, &record, timeout));
+    let timeout = known
+        .span("TimeoutStartUSec")
+        .map(|timeout| left_by(lines, &record, timeout));
     let backoff = backoff(arguments)?;
     let is_restart = start.is_restart() && !one_too_many;
     if is_restart {
-        let wait = Some(backoff.wait_below(series.restarts, timeout)).filter(|wait| !wait.is_zero());
-        (record.planned, record.backoff_ms) = (ahead::of(&known, &record), wait.map(time_span::millis));
+        let wait =
+            Some(backoff.wait_below(series.restarts, timeout)).filter(|wait| !wait.is_zero());
+        (record.planned, record.backoff_ms) =
+            (ahead::of(&known, &record), wait.map(time_span::millis));
     }
     let saved = save(&state, &run, &record, &series).and(marked);
     drop(turn);
@@ -100,12 +123,23 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     if is_restart {
         // If nothing can be written, systemd's own counter makes the waits grow, starting from its
         // last stored value.
-        let by_counter = || nrestarts.map_or(series.restarts, |count| count.saturating_sub(counted_before).max(1));
-        let restart = if saved.is_ok() { series.restarts } else { by_counter() };
+        let by_counter = || {
+            nrestarts.map_or(series.restarts, |count| {
+                count.saturating_sub(counted_before).max(1)
+            })
+        };
+        let restart = if saved.is_ok() {
+            series.restarts
+        } else {
+            by_counter()
+        };
         wait(ward, unit, restart, backoff.wait_below(restart, timeout));
     }
     if let Err(error) = saved {
-        tracing::warn!(UNITWARD_WARD = ward, "Failed to note the beginning of a run of ward {ward}: {error}");
+        tracing::warn!(
+            UNITWARD_WARD = ward,
+            "Failed to note the beginning of a run of ward {ward}: {error}"
+        );
     }
     Ok(Some((state, record)))
 }
@@ -113,7 +147,11 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
 /// Begins the record of a start that, according to the stored state, answers no death. At a boot
 /// this is every start, and a query to PID 1 from each would delay the boot. `None`: the start may
 /// answer a death, or nothing can be written, and PID 1 must be asked.
-fn begin_at_rest(state: &WardState, (ward, unit): (&str, &str), arguments: &Arguments) -> Option<RunRecord> {
+fn begin_at_rest(
+    state: &WardState,
+    (ward, unit): (&str, &str),
+    arguments: &Arguments,
+) -> Option<RunRecord> {
     let run = this_run::linked(unit)?;
     let _turn = state.turn();
     let mut series = Some(series_file::load(state)).filter(Series::is_at_rest)?;
@@ -127,7 +165,12 @@ fn begin_at_rest(state: &WardState, (ward, unit): (&str, &str), arguments: &Argu
     save(state, &run, &record, &series).ok().map(|()| record)
 }
 
-fn save(state: &WardState, run: &InvocationId, record: &RunRecord, series: &Series) -> io::Result<()> {
+fn save(
+    state: &WardState,
+    run: &InvocationId,
+    record: &RunRecord,
+    series: &Series,
+) -> io::Result<()> {
     let noted = state.set_current(run).and_then(|()| state.save_run(record));
     let saved = noted.and_then(|()| series_file::save(state, series));
     // Old records do no harm for the time being.
@@ -136,15 +179,24 @@ fn save(state: &WardState, run: &InvocationId, record: &RunRecord, series: &Seri
 }
 
 fn backoff(arguments: &Arguments) -> io::Result<Backoff> {
-    Ok(Backoff { delay: arguments.span("delay")?, max_delay: arguments.span("max-delay")? })
+    Ok(Backoff {
+        delay: arguments.span("delay")?,
+        max_delay: arguments.span("max-delay")?,
+    })
 }
 
 /// Returns the time that the steps of this line leave of systemd's time-out: their waits are
 /// subtracted, and half of the rest is reserved if one of them is a command.
 fn left_by(lines: &[StepLine], record: &RunRecord, timeout: Duration) -> Duration {
     let acting = || lines.iter().filter(|line| line.acts(record));
-    let left = acting().fold(timeout, |left, line| left.saturating_sub(act::longest_wait(line)));
-    if acting().any(act::is_command) { left / 2 } else { left }
+    let left = acting().fold(timeout, |left, line| {
+        left.saturating_sub(act::longest_wait(line))
+    });
+    if acting().any(act::is_command) {
+        left / 2
+    } else {
+        left
+    }
 }
 
 /// Returns true if this start answers a death although systemd counts no restart.
@@ -153,23 +205,50 @@ fn is_turned(unit: &str, series: &Series) -> bool {
     const ARE_TAKEN_BY: [&str; 4] = ["Requires", "BindsTo", "Requisite", "PartOf"];
     const BEGUN: &str = "InactiveExitTimestampMonotonic";
     let asked = [&TAKE_ALONG[..], &ARE_TAKEN_BY, &[DOWN, BEGUN]].concat();
-    let Ok(known) = pid1::ask_patiently(unit, Wanted { unit: &asked, own: &[] }) else { return false };
+    let Ok(known) = pid1::ask_patiently(
+        unit,
+        Wanted {
+            unit: &asked,
+            own: &[],
+        },
+    ) else {
+        return false;
+    };
     let of = |lists: [&'static str; 4]| lists.into_iter().flat_map(|list| known.texts(list));
     let others: BTreeSet<_> = of(TAKE_ALONG).collect();
     let at = |stamp| known.number(stamp).unwrap_or(0);
     let is_in_circle = of(ARE_TAKEN_BY).any(|other| others.contains(other));
-    is_turned_restart(series, Some(0), Beginning { is_in_circle, down: at(DOWN), begun: at(BEGUN) })
+    is_turned_restart(
+        series,
+        Some(0),
+        Beginning {
+            is_in_circle,
+            down: at(DOWN),
+            begun: at(BEGUN),
+        },
+    )
 }
 
 /// Handles a start whose run PID 1 does not name: there can be no record of it, and its steps are
 /// skipped. After a death it still waits for the back-off.
-fn begin_blindly(state: &WardState, (ward, unit): (&str, &str), arguments: &Arguments) -> io::Result<()> {
+fn begin_blindly(
+    state: &WardState,
+    (ward, unit): (&str, &str),
+    arguments: &Arguments,
+) -> io::Result<()> {
     let series = series_file::load(state);
     if matches!(series.last_end, LastEnd::Death | LastEnd::AbnormalDeath) {
         let restart = series.restarts.saturating_add(1);
-        wait(ward, unit, restart, backoff(arguments)?.wait_below(restart, None));
+        wait(
+            ward,
+            unit,
+            restart,
+            backoff(arguments)?.wait_below(restart, None),
+        );
     }
-    Err(io::Error::other("systemd does not say which run of the unit this is"))
+    Err(io::Error::other(
+        "systemd does not say which run of the unit this is",
+    ))
 }
 
 /// Returns true if the ward is excluded: then this start is refused. PID 1 has refused it already,
@@ -178,7 +257,9 @@ fn begin_blindly(state: &WardState, (ward, unit): (&str, &str), arguments: &Argu
 fn is_refused(arguments: &Arguments) -> io::Result<bool> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
-    let Some(mark) = exclusion::load(&state) else { return Ok(false) };
+    let Some(mark) = exclusion::load(&state) else {
+        return Ok(false);
+    };
     // The lines of [OnStop] that PID 1 runs next would take the previous run for this one.
     let _ = state.forget_current();
     let by = mark.by.word();
@@ -194,7 +275,8 @@ fn is_refused(arguments: &Arguments) -> io::Result<bool> {
 /// Returns true if this run was refused, judged by PID 1's properties after its end.
 pub(super) fn has_refused(state: &WardState, run: &InvocationId, known: &Properties) -> bool {
     let at = |key| known.number::<u64>(key).unwrap_or(0);
-    let has_run = at(super::MAIN_STARTED) > 0 && at(super::MAIN_STARTED) >= at("InactiveExitTimestampMonotonic");
+    let has_run = at(super::MAIN_STARTED) > 0
+        && at(super::MAIN_STARTED) >= at("InactiveExitTimestampMonotonic");
     !has_run && exclusion::load(state).is_some() && state.run(run.as_str()).is_err()
 }
 
@@ -202,7 +284,10 @@ pub(super) fn has_refused(state: &WardState, run: &InvocationId, known: &Propert
 fn end_start(unit: &str) -> ! {
     loop {
         if let Err(error) = triggers::stop_with(unit, &[]) {
-            tracing::warn!(OBJECT_SYSTEMD_UNIT = unit, "Failed to end the start of {unit}, trying again: {error}");
+            tracing::warn!(
+                OBJECT_SYSTEMD_UNIT = unit,
+                "Failed to end the start of {unit}, trying again: {error}"
+            );
         }
         std::thread::sleep(TO_BE_ENDED);
     }
@@ -212,7 +297,9 @@ fn end_start(unit: &str) -> ! {
 fn spend(series: &mut Series, start: Start, arguments: &Arguments) -> Vec<String> {
     let mut spent = Vec::new();
     for once in arguments.all("once") {
-        let (condition, do_now) = once.strip_suffix(":now").map_or((once, false), |condition| (condition, true));
+        let (condition, do_now) = once
+            .strip_suffix(":now")
+            .map_or((once, false), |condition| (condition, true));
         let place = once_place(condition, do_now);
         if series.spent.contains(condition) {
             spent.push(condition.to_owned());
@@ -224,11 +311,21 @@ fn spend(series: &mut Series, start: Start, arguments: &Arguments) -> Vec<String
 }
 
 pub(super) fn once_place(condition: &str, do_now: bool) -> Place {
-    Place { condition: condition.to_owned(), step: "0".to_owned(), do_now, breaks: false }
+    Place {
+        condition: condition.to_owned(),
+        step: "0".to_owned(),
+        do_now,
+        breaks: false,
+    }
 }
 
 pub(super) fn fires(place: &Place, start: Start, failed: &[(String, String)]) -> bool {
-    place.acts(Past { start: Some(start), asked_to_stop: false, spent: &[], failed })
+    place.acts(Past {
+        start: Some(start),
+        asked_to_stop: false,
+        spent: &[],
+        failed,
+    })
 }
 
 pub(super) fn kind(start: Start) -> StartKind {
@@ -244,7 +341,11 @@ fn wait(ward: &str, unit: &str, restart: u32, wait: Duration) {
         return;
     }
     let span = time_span::render(wait);
-    tracing::info!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "Restarting {unit} in {span}, attempt {restart}.");
+    tracing::info!(
+        UNITWARD_WARD = ward,
+        OBJECT_SYSTEMD_UNIT = unit,
+        "Restarting {unit} in {span}, attempt {restart}."
+    );
     std::thread::sleep(wait);
 }
 
@@ -264,7 +365,10 @@ mod tests {
             left_by(lines, &record, Duration::from_secs(13))
         };
         assert_eq!(left(StartKind::AfterDeath, &lines), Duration::from_secs(5));
-        assert_eq!(left(StartKind::AfterDeath, &lines[..1]), Duration::from_secs(10));
+        assert_eq!(
+            left(StartKind::AfterDeath, &lines[..1]),
+            Duration::from_secs(10)
+        );
         assert_eq!(left(StartKind::First, &lines[..1]), Duration::from_secs(13));
     }
 }

@@ -51,9 +51,28 @@ pub(super) fn execute(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
     }
 }
 
-fn administrators(line: &StepLine, run: &Run<'_>, told: Vec<(&'static str, String)>) -> io::Result<Command> {
-    let own = [&["MainPID"], &ENVIRONMENT[..], &TOLD[..], &DIRECTORIES.map(|directory| directory.property)].concat();
-    let ask = |unit| pid1::ask(unit, Wanted { unit: &[], own: &own }).ok();
+fn administrators(
+    line: &StepLine,
+    run: &Run<'_>,
+    told: Vec<(&'static str, String)>,
+) -> io::Result<Command> {
+    let own = [
+        &["MainPID"],
+        &ENVIRONMENT[..],
+        &TOLD[..],
+        &DIRECTORIES.map(|directory| directory.property),
+    ]
+    .concat();
+    let ask = |unit| {
+        pid1::ask(
+            unit,
+            Wanted {
+                unit: &[],
+                own: &own,
+            },
+        )
+        .ok()
+    };
     let known = ask(&run.unit);
     // A condition's own service runs what is the ward's.
     let wards = run.ward_unit.as_deref().map(ask);
@@ -69,33 +88,52 @@ const ENVIRONMENT: [&str; 3] = ["Environment", "EnvironmentFiles", "UnsetEnviron
 /// The environment taken over from these units, later ones first in rank; `None`: PID 1 does not
 /// answer, so no variable is known to be root's.
 fn inherited(units: Option<Vec<&Properties>>) -> Inherited {
-    let Some(units) = units else { return Inherited::Only(Vec::new()) };
+    let Some(units) = units else {
+        return Inherited::Only(Vec::new());
+    };
     let has_file = |known: &&Properties| known.first_texts("EnvironmentFiles").next().is_some();
     if !units.iter().any(has_file) {
         return Inherited::All;
     }
-    Inherited::Only(pid1::environment().into_iter().chain(units.into_iter().flat_map(of_unit)).collect())
+    Inherited::Only(
+        pid1::environment()
+            .into_iter()
+            .chain(units.into_iter().flat_map(of_unit))
+            .collect(),
+    )
 }
 
 /// The assignments of a unit that are root's, in the order in which they count.
 fn of_unit(known: &Properties) -> impl Iterator<Item = String> {
-    let directories = DIRECTORIES.into_iter().filter_map(|directory| directory.assignment(known));
+    let directories = DIRECTORIES
+        .into_iter()
+        .filter_map(|directory| directory.assignment(known));
     let own = known.texts("Environment").map(str::to_owned);
-    let all = directories.chain(own).chain(known.first_texts("EnvironmentFiles").flat_map(of_file));
+    let all = directories
+        .chain(own)
+        .chain(known.first_texts("EnvironmentFiles").flat_map(of_file));
     all.filter(|assignment| !is_unset(known, assignment))
 }
 
 /// True if `UnsetEnvironment=` names this assignment, or its variable.
 fn is_unset(known: &Properties, assignment: &str) -> bool {
-    let name = assignment.split_once('=').map_or(assignment, |(name, _)| name);
-    known.texts("UnsetEnvironment").any(|unset| unset == assignment || unset == name)
+    let name = assignment
+        .split_once('=')
+        .map_or(assignment, |(name, _)| name);
+    known
+        .texts("UnsetEnvironment")
+        .any(|unset| unset == assignment || unset == name)
 }
 
 /// The assignments in an `EnvironmentFile=` of root's. PID 1 reads it where it lives, and this line may see other mounts. Of a pattern
 /// it is not known which files it means.
 fn of_file(path: &str) -> Vec<String> {
     let is_pattern = path.contains(['*', '?', '[', '\\']);
-    let text = if is_pattern { None } else { root::read_if_roots(Path::new(PID_1S_ROOT), Path::new(path)) };
+    let text = if is_pattern {
+        None
+    } else {
+        root::read_if_roots(Path::new(PID_1S_ROOT), Path::new(path))
+    };
     environment_file::assignments(&String::from_utf8_lossy(&text.unwrap_or_default()))
 }
 
@@ -107,17 +145,40 @@ struct MadeDirectories {
 }
 
 const DIRECTORIES: [MadeDirectories; 5] = [
-    MadeDirectories { property: "RuntimeDirectory", variable: "RUNTIME_DIRECTORY", below: "/run" },
-    MadeDirectories { property: "StateDirectory", variable: "STATE_DIRECTORY", below: "/var/lib" },
-    MadeDirectories { property: "CacheDirectory", variable: "CACHE_DIRECTORY", below: "/var/cache" },
-    MadeDirectories { property: "LogsDirectory", variable: "LOGS_DIRECTORY", below: "/var/log" },
-    MadeDirectories { property: "ConfigurationDirectory", variable: "CONFIGURATION_DIRECTORY", below: "/etc" },
+    MadeDirectories {
+        property: "RuntimeDirectory",
+        variable: "RUNTIME_DIRECTORY",
+        below: "/run",
+    },
+    MadeDirectories {
+        property: "StateDirectory",
+        variable: "STATE_DIRECTORY",
+        below: "/var/lib",
+    },
+    MadeDirectories {
+        property: "CacheDirectory",
+        variable: "CACHE_DIRECTORY",
+        below: "/var/cache",
+    },
+    MadeDirectories {
+        property: "LogsDirectory",
+        variable: "LOGS_DIRECTORY",
+        below: "/var/log",
+    },
+    MadeDirectories {
+        property: "ConfigurationDirectory",
+        variable: "CONFIGURATION_DIRECTORY",
+        below: "/etc",
+    },
 ];
 
 impl MadeDirectories {
     /// Systemd's own assignment (systemd.exec(5)); `None`: the unit has none of these.
     fn assignment(&self, known: &Properties) -> Option<String> {
-        let paths: Vec<_> = known.texts(self.property).map(|name| [self.below, "/", name].concat()).collect();
+        let paths: Vec<_> = known
+            .texts(self.property)
+            .map(|name| [self.below, "/", name].concat())
+            .collect();
         (!paths.is_empty()).then(|| [self.variable, "=", &paths.join(":")].concat())
     }
 }
@@ -129,8 +190,16 @@ fn systemds_own(record: &RunRecord, known: &Properties) -> Vec<(&'static str, St
     variables.extend(main.map(|pid| ("MAINPID", pid.to_string())));
     // systemd sets these after the end of a run.
     if record.end.is_some() {
-        let Told { result, code, status } = Told::of(known);
-        let told = [("SERVICE_RESULT", result), ("EXIT_CODE", code), ("EXIT_STATUS", status)];
+        let Told {
+            result,
+            code,
+            status,
+        } = Told::of(known);
+        let told = [
+            ("SERVICE_RESULT", result),
+            ("EXIT_CODE", code),
+            ("EXIT_STATUS", status),
+        ];
         variables.extend(told.into_iter().filter(|(_, value)| !value.is_empty()));
     }
     variables

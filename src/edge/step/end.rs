@@ -20,16 +20,24 @@ pub(super) fn end(words: &[String], umask: Mode) -> io::Result<u8> {
     let state = WardState::of(ward);
     let noted = state.current().and_then(|run| state.run(run.as_str()).ok());
     // At a boot this line usually has nothing to do: then it sends no query.
-    let is_idle = |record: &RunRecord| record.start == StartKind::First && !lines.iter().any(|line| line.acts(record));
+    let is_idle = |record: &RunRecord| {
+        record.start == StartKind::First && !lines.iter().any(|line| line.acts(record))
+    };
     let known = match &noted {
-        Some(record) if is_idle(record) && !arguments.has("fetch") && !arguments.has("collect") => None,
+        Some(record) if is_idle(record) && !arguments.has("fetch") && !arguments.has("collect") => {
+            None
+        }
         _ => Some(ask(unit)),
     };
     let record = match &known {
         None => noted,
         Some(known) => Some(record_of((ward, unit), (&state, noted), known)?),
     };
-    let mut run = Run::new(&state, record.ok_or(io::ErrorKind::NotFound)?, Site::new(Phase::Start, umask, &arguments));
+    let mut run = Run::new(
+        &state,
+        record.ok_or(io::ErrorKind::NotFound)?,
+        Site::new(Phase::Start, umask, &arguments),
+    );
     if let Some(known) = &known {
         run.hear(known);
         if !run.is_over() {
@@ -46,8 +54,21 @@ pub(super) fn end(words: &[String], umask: Mode) -> io::Result<u8> {
 }
 
 fn ask(unit: &str) -> Properties {
-    let own = [&["NRestarts"], &super::STATE_OF_START[..], &identity::PROPERTIES, &own_lines::LISTS].concat();
-    pid1::ask(unit, Wanted { unit: &["Id", "SubState", this_run::PROPERTY], own: &own }).unwrap_or_default()
+    let own = [
+        &["NRestarts"],
+        &super::STATE_OF_START[..],
+        &identity::PROPERTIES,
+        &own_lines::LISTS,
+    ]
+    .concat();
+    pid1::ask(
+        unit,
+        Wanted {
+            unit: &["Id", "SubState", this_run::PROPERTY],
+            own: &own,
+        },
+    )
+    .unwrap_or_default()
 }
 
 /// Returns the record of the run that PID 1 names, or of the current run if PID 1 does not answer.
@@ -56,16 +77,29 @@ fn record_of(
     (state, noted): (&WardState, Option<RunRecord>),
     known: &Properties,
 ) -> io::Result<RunRecord> {
-    let run = this_run::known(known).or_else(|| state.current()).ok_or(io::ErrorKind::NotFound)?;
-    let noted = noted.filter(|record| record.invocation == run.as_str()).or_else(|| state.run(run.as_str()).ok());
+    let run = this_run::known(known)
+        .or_else(|| state.current())
+        .ok_or(io::ErrorKind::NotFound)?;
+    let noted = noted
+        .filter(|record| record.invocation == run.as_str())
+        .or_else(|| state.run(run.as_str()).ok());
     Ok(noted.unwrap_or_else(|| super::lost(ward, unit, (&run, known))))
 }
 
 fn note_up(record: &mut RunRecord, known: Option<&Properties>) {
     let (at, of_boot) = (clock::since_epoch(), clock::since_boot());
-    let main = known.and_then(|known| known.number(super::MAIN_STARTED)).filter(|micros| *micros > 0);
-    let since_boot = UpSinceBoot { main: main.map_or(of_boot, clock::since_boot_of_monotonic), at: of_boot };
-    record.up = Some(Up { main: main.map_or(at, clock::epoch_of_monotonic), at, since_boot: Some(since_boot) });
+    let main = known
+        .and_then(|known| known.number(super::MAIN_STARTED))
+        .filter(|micros| *micros > 0);
+    let since_boot = UpSinceBoot {
+        main: main.map_or(of_boot, clock::since_boot_of_monotonic),
+        at: of_boot,
+    };
+    record.up = Some(Up {
+        main: main.map_or(at, clock::epoch_of_monotonic),
+        at,
+        since_boot: Some(since_boot),
+    });
 }
 
 /// Marks the conditions that fire once, and logs that the unit is up again.
@@ -75,8 +109,14 @@ fn finish(run: &Run<'_>, arguments: &Arguments) -> io::Result<()> {
     let mut series = series_file::load(run.state);
     series.up(clock::since_boot());
     // [OnRestart] fires only now that all other steps are known to have succeeded.
-    let restarted = if record.start == StartKind::First { Start::First } else { Start::AfterDeath };
-    for condition in arguments.all("once").filter(|condition| fires(&once_place(condition, false), restarted, &failed))
+    let restarted = if record.start == StartKind::First {
+        Start::First
+    } else {
+        Start::AfterDeath
+    };
+    for condition in arguments
+        .all("once")
+        .filter(|condition| fires(&once_place(condition, false), restarted, &failed))
     {
         series.spent.insert(condition.to_owned());
     }
@@ -84,5 +124,7 @@ fn finish(run: &Run<'_>, arguments: &Arguments) -> io::Result<()> {
         tell::dropped(record);
         tell::restarted(record, failed.len());
     }
-    run.state.save_run(record).and(series_file::save(run.state, &series))
+    run.state
+        .save_run(record)
+        .and(series_file::save(run.state, &series))
 }

@@ -7,11 +7,23 @@ use crate::edge::clock;
 use crate::edge::pid1::{Command, Properties};
 
 /// Properties that [`Told::of`] reads.
-pub(super) const TOLD: [&str; 5] = ["Result", "ExecMainPID", "ExecMainCode", "ExecMainStatus", super::MAIN_ENDED];
+pub(super) const TOLD: [&str; 5] = [
+    "Result",
+    "ExecMainPID",
+    "ExecMainCode",
+    "ExecMainStatus",
+    super::MAIN_ENDED,
+];
 
 /// All lists of commands whose failure can fail a run.
-pub(super) const LISTS: [&str; 6] =
-    ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"];
+pub(super) const LISTS: [&str; 6] = [
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "ExecStop",
+    "ExecStopPost",
+];
 
 /// Property: the time at which PID 1 saw the main process end, by the wall clock, in microseconds;
 /// comparable with [`Command::ended`].
@@ -32,11 +44,24 @@ impl Told {
     /// Derives the variables from the properties in the same way as PID 1 does.
     pub(super) fn of(known: &Properties) -> Self {
         let at_end = known.number::<u64>(super::MAIN_ENDED).filter(|at| *at > 0);
-        let main = known.number::<u32>("ExecMainPID").filter(|pid| *pid > 0).and(at_end);
-        let number = |property| known.number(property).and_then(|number: u32| i32::try_from(number).ok());
-        let end = main.and_then(|_| ProcessEnd::from_wait(number("ExecMainCode")?, number("ExecMainStatus")?));
+        let main = known
+            .number::<u32>("ExecMainPID")
+            .filter(|pid| *pid > 0)
+            .and(at_end);
+        let number = |property| {
+            known
+                .number(property)
+                .and_then(|number: u32| i32::try_from(number).ok())
+        };
+        let end = main.and_then(|_| {
+            ProcessEnd::from_wait(number("ExecMainCode")?, number("ExecMainStatus")?)
+        });
         let (code, status) = end.map_or_else(Default::default, words);
-        Self { result: known.text("Result").to_owned(), code, status }
+        Self {
+            result: known.text("Result").to_owned(),
+            code,
+            status,
+        }
     }
 }
 
@@ -76,16 +101,28 @@ impl Failed {
     pub(super) fn of(told: &Told, known: &Properties) -> Self {
         let main = process_end(&told.code, &told.status);
         let failed = |line: Command| {
-            let end = line.end.filter(|end| *end != ProcessEnd::Exited(0) && !line.forgiven)?;
+            let end = line
+                .end
+                .filter(|end| *end != ProcessEnd::Exited(0) && !line.forgiven)?;
             Some((line, end))
         };
         let lines = || LISTS.iter().flat_map(|list| known.commands(list));
         let is_a_lines = no_main_process_failed(&ServiceResult::parse(&told.result), main);
-        let last = || lines().filter_map(failed).max_by_key(|(line, _)| line.ended);
+        let last = || {
+            lines()
+                .filter_map(failed)
+                .max_by_key(|(line, _)| line.ended)
+        };
         let main_ended = known.number::<u64>(MAIN_ENDED_AT).unwrap_or(0);
-        let stopped_it =
-            |(line, end): &(Command, ProcessEnd)| line.ended <= main_ended && result_of(*end) == told.result;
-        let first = || known.commands("ExecStartPost").filter_map(failed).find(stopped_it);
+        let stopped_it = |(line, end): &(Command, ProcessEnd)| {
+            line.ended <= main_ended && result_of(*end) == told.result
+        };
+        let first = || {
+            known
+                .commands("ExecStartPost")
+                .filter_map(failed)
+                .find(stopped_it)
+        };
         let line = if is_a_lines { last() } else { first() };
         let Some((line, end)) = line else {
             return Self {
@@ -98,7 +135,13 @@ impl Failed {
         };
         let (code, status) = words(end);
         let since_boot = clock::since_boot_of_monotonic(line.over);
-        Self { code, status, pid: Some(line.pid), at: line.ended / 1_000, since_boot }
+        Self {
+            code,
+            status,
+            pid: Some(line.pid),
+            at: line.ended / 1_000,
+            since_boot,
+        }
     }
 }
 
@@ -122,15 +165,40 @@ mod tests {
     #[test]
     fn a_run_that_no_main_process_failed_in_ended_with_the_line_that_did() {
         let line = |forgiven: bool, ended: u64, (pid, code, status): (u32, i32, i32)| {
-            ("/bin/a", vec!["/bin/a"], forgiven, 1_u64, 1_u64, ended, ended, pid, code, status)
+            (
+                "/bin/a",
+                vec!["/bin/a"],
+                forgiven,
+                1_u64,
+                1_u64,
+                ended,
+                ended,
+                pid,
+                code,
+                status,
+            )
         };
         let check = |(result, code, status): (&str, &str, &str), expect: (&str, &str, u32)| {
-            let before = [(false, 5_000, (1, 1, 0)), (false, 6_000, (2, 3, 11)), (true, 9_000, (3, 1, 1))];
+            let before = [
+                (false, 5_000, (1, 1, 0)),
+                (false, 6_000, (2, 3, 11)),
+                (true, 9_000, (3, 1, 1)),
+            ];
             let known = Properties::from([
                 ("ExecMainPID", 77_u32.into()),
-                ("ExecStartPre", before.map(|(forgiven, ended, end)| line(forgiven, ended, end)).to_vec().into()),
+                (
+                    "ExecStartPre",
+                    before
+                        .map(|(forgiven, ended, end)| line(forgiven, ended, end))
+                        .to_vec()
+                        .into(),
+                ),
             ]);
-            let told = Told { result: result.into(), code: code.into(), status: status.into() };
+            let told = Told {
+                result: result.into(),
+                code: code.into(),
+                status: status.into(),
+            };
             let failed = Failed::of(&told, &known);
             assert_eq!(
                 (failed.code.as_str(), failed.status.as_str(), failed.pid),
@@ -145,16 +213,36 @@ mod tests {
 
     #[test]
     fn a_line_that_failed_before_the_main_process_ended_has_had_that_stopped() {
-        let check = |main_ended: u64, result: &str, (forgiven, status): (bool, i32), expect: u32| {
-            let line = ("/bin/a", vec!["/bin/a"], forgiven, 1_u64, 1_u64, 5_000_u64, 5_u64, 4_u32, 1_i32, status);
-            let known = Properties::from([
-                ("ExecMainPID", 77_u32.into()),
-                (MAIN_ENDED_AT, main_ended.into()),
-                ("ExecStartPost", vec![line].into()),
-            ]);
-            let told = Told { result: result.into(), code: "killed".into(), status: "TERM".into() };
-            assert_eq!(Failed::of(&told, &known).pid, Some(expect), "{main_ended} {result} {forgiven} {status}");
-        };
+        let check =
+            |main_ended: u64, result: &str, (forgiven, status): (bool, i32), expect: u32| {
+                let line = (
+                    "/bin/a",
+                    vec!["/bin/a"],
+                    forgiven,
+                    1_u64,
+                    1_u64,
+                    5_000_u64,
+                    5_u64,
+                    4_u32,
+                    1_i32,
+                    status,
+                );
+                let known = Properties::from([
+                    ("ExecMainPID", 77_u32.into()),
+                    (MAIN_ENDED_AT, main_ended.into()),
+                    ("ExecStartPost", vec![line].into()),
+                ]);
+                let told = Told {
+                    result: result.into(),
+                    code: "killed".into(),
+                    status: "TERM".into(),
+                };
+                assert_eq!(
+                    Failed::of(&told, &known).pid,
+                    Some(expect),
+                    "{main_ended} {result} {forgiven} {status}"
+                );
+            };
         check(6_000, "exit-code", (false, 6), 4);
         check(4_000, "exit-code", (false, 6), 77);
         check(6_000, "exit-code", (true, 6), 77);

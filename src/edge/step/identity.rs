@@ -16,7 +16,12 @@ pub(super) const PROPERTIES: [&str; 4] = ["User", "Group", "SupplementaryGroups"
 pub(super) fn is_roots(known: &Properties) -> Option<bool> {
     let dynamic = known.flag("DynamicUser")?;
     let is_root = |property| matches!(known.text(property), "" | "root" | "0");
-    Some(!dynamic && is_root("User") && is_root("Group") && known.texts("SupplementaryGroups").next().is_none())
+    Some(
+        !dynamic
+            && is_root("User")
+            && is_root("Group")
+            && known.texts("SupplementaryGroups").next().is_none(),
+    )
 }
 
 /// Returns an error unless the commands of the unit, and of its ward's unit, run as root.
@@ -44,14 +49,22 @@ pub(super) fn must_be_roots_in(unit: &str) -> io::Result<()> {
 /// Queries PID 1. For a unit that is not loaded systemd returns the default values; they are
 /// discarded.
 fn ask(unit: &str) -> io::Result<Option<bool>> {
-    let known = pid1::ask(unit, Wanted { unit: &["LoadState"], own: &PROPERTIES })?;
+    let known = pid1::ask(
+        unit,
+        Wanted {
+            unit: &["LoadState"],
+            own: &PROPERTIES,
+        },
+    )?;
     Ok(is_roots(&known).filter(|_| known.text("LoadState") == "loaded"))
 }
 
 fn judge(is_roots: Option<bool>) -> io::Result<()> {
     match is_roots {
         Some(true) => Ok(()),
-        None => Err(io::Error::other("systemd does not say as whom the service's commands run")),
+        None => Err(io::Error::other(
+            "systemd does not say as whom the service's commands run",
+        )),
         Some(false) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "systemd runs the service's commands as another user than its files seemed to say, and this one would run as root: run \

@@ -19,14 +19,22 @@ use std::time::Duration;
 pub(super) const REBOOT_PAUSE: u64 = 10 * 60 * 1_000;
 
 /// Records a death now and reports whether it exceeds the limit.
-pub(super) fn death(series: &mut Series, end: LastEnd, arguments: &Arguments) -> io::Result<Verdict> {
+pub(super) fn death(
+    series: &mut Series,
+    end: LastEnd,
+    arguments: &Arguments,
+) -> io::Result<Verdict> {
     Ok(series.death(clock::since_boot(), end, of(arguments)?))
 }
 
 /// The limit of a line's options.
 pub(super) fn of(arguments: &Arguments) -> io::Result<DeathLimit> {
     let (within, reset_after) = (arguments.span("within")?, arguments.span("reset-after")?);
-    Ok(DeathLimit { deaths: tolerated(arguments), within, reset_after })
+    Ok(DeathLimit {
+        deaths: tolerated(arguments),
+        within,
+        reset_after,
+    })
 }
 
 /// The same decision if nothing can be written, based on systemd's own counter. It counts the
@@ -38,7 +46,11 @@ pub(super) fn death_by_counter(counted: Counted, arguments: &Arguments) -> io::R
     let in_a_row = now.map_or(0, |now| now.saturating_sub(noted));
     let is_loop = lasted < arguments.span("within")?;
     let is_reached = tolerated > 0 && is_loop && in_a_row >= tolerated;
-    Ok(if is_reached { Verdict::LimitReached } else { Verdict::Restart })
+    Ok(if is_reached {
+        Verdict::LimitReached
+    } else {
+        Verdict::Restart
+    })
 }
 
 /// Input of [`death_by_counter`], the decision if nothing can be written.
@@ -53,13 +65,19 @@ pub(super) struct Counted {
 }
 
 fn tolerated(arguments: &Arguments) -> u32 {
-    arguments.all("death-limit").next().and_then(|text| text.parse().ok()).unwrap_or(0)
+    arguments
+        .all("death-limit")
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Returns the services of the `[OnLimit]` conditions that fire now; those with `Once=` are marked
 /// in `series`, which must be saved first.
 pub(super) fn services<'a>(series: &mut Series, arguments: &'a Arguments) -> Vec<&'a str> {
-    let once = arguments.all("run-once").filter(|service| series.spent.insert((*service).to_owned()));
+    let once = arguments
+        .all("run-once")
+        .filter(|service| series.spent.insert((*service).to_owned()));
     arguments.all("run").chain(once).collect()
 }
 
@@ -111,11 +129,17 @@ pub(super) fn decide(arguments: &Arguments) -> io::Result<Decision> {
         1 => "once".to_owned(),
         deaths => format!("{deaths} times"),
     };
-    Ok(Decision { next, why: format!("{unit} died more than {borne} within {within}") })
+    Ok(Decision {
+        next,
+        why: format!("{unit} died more than {borne} within {within}"),
+    })
 }
 
 fn own_stack(arguments: &Arguments) -> io::Result<StackName> {
-    let name = arguments.all("stack").next().ok_or_else(|| bad_line("the stack is missing"))?;
+    let name = arguments
+        .all("stack")
+        .next()
+        .ok_or_else(|| bad_line("the stack is missing"))?;
     StackName::new(name).map_err(|why| bad_line(&why.to_string()))
 }
 
@@ -150,21 +174,36 @@ pub(super) fn carry_out(
     arguments: &Arguments,
     site: Site<'_>,
 ) -> io::Result<Option<GivenUp>> {
-    let started: Vec<_> = services.iter().map(|service| systemctl::job("start", service, Wait::ForQueue)).collect();
+    let started: Vec<_> = services
+        .iter()
+        .map(|service| systemctl::job("start", service, Wait::ForQueue))
+        .collect();
     let came = end_restarts(decision, arguments, site);
     started.into_iter().fold(Ok(()), io::Result::and).and(came)
 }
 
-fn end_restarts(decision: &Decision, arguments: &Arguments, site: Site<'_>) -> io::Result<Option<GivenUp>> {
+fn end_restarts(
+    decision: &Decision,
+    arguments: &Arguments,
+    site: Site<'_>,
+) -> io::Result<Option<GivenUp>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let why = &decision.why;
     match &decision.next {
         Next::RestartAllTheSame => {
-            tracing::warn!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; restarting it all the same.");
+            tracing::warn!(
+                UNITWARD_WARD = ward,
+                OBJECT_SYSTEMD_UNIT = unit,
+                "{why}; restarting it all the same."
+            );
             return Ok(None);
         }
         Next::Reboot => {
-            tracing::error!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; rebooting the host.");
+            tracing::error!(
+                UNITWARD_WARD = ward,
+                OBJECT_SYSTEMD_UNIT = unit,
+                "{why}; rebooting the host."
+            );
             return systemctl::queue(&["reboot"]).map(|()| Some(GivenUp::Reboot));
         }
         Next::RestartStack(stack) => {
@@ -194,7 +233,11 @@ fn leave_down((ward, unit): (&str, &str), why: &str, whom: &str) -> io::Result<O
     } else {
         format!("{unit} has RefuseManualStop=yes, so it is not left down; its restarts go on.")
     };
-    tracing::error!(UNITWARD_WARD = ward, OBJECT_SYSTEMD_UNIT = unit, "{why}; {what}");
+    tracing::error!(
+        UNITWARD_WARD = ward,
+        OBJECT_SYSTEMD_UNIT = unit,
+        "{why}; {what}"
+    );
     is_stoppable.then(|| exclude(ward, unit)).transpose()
 }
 
@@ -206,12 +249,20 @@ fn exclude(ward: &str, unit: &str) -> io::Result<GivenUp> {
     let triggers = found.as_deref().unwrap_or_default();
     let marked = exclusion::save_by_limit(&state, triggers.to_vec(), clock::since_epoch());
     let stopped = triggers::stop_with(unit, triggers);
-    found.map(drop).and(marked).and(stopped).map(|()| GivenUp::Exclude)
+    found
+        .map(drop)
+        .and(marked)
+        .and(stopped)
+        .map(|()| GivenUp::Exclude)
 }
 
 fn must_not_be_stopped(unit: &str) -> bool {
-    let wanted = Wanted { unit: &["RefuseManualStop"], own: &[] };
-    pid1::ask_patiently(unit, wanted).is_ok_and(|known| known.flag("RefuseManualStop") == Some(true))
+    let wanted = Wanted {
+        unit: &["RefuseManualStop"],
+        own: &[],
+    };
+    pid1::ask_patiently(unit, wanted)
+        .is_ok_and(|known| known.flag("RefuseManualStop") == Some(true))
 }
 
 /// Stops the unit, which ends in `failed`.
@@ -225,7 +276,11 @@ fn stop(unit: &str) -> io::Result<()> {
 /// The end comes first: later it would cancel the start that the full restart has queued. During a
 /// start of the unit it would end this very process, so it is left out: the full restart ends that
 /// start anyway.
-fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io::Result<Option<GivenUp>> {
+fn restart_stack(
+    stack: &StackName,
+    arguments: &Arguments,
+    site: Site<'_>,
+) -> io::Result<Option<GivenUp>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let within = arguments.span("within")?.as_secs_f64();
     // The last death was one more than the limit tolerates.
@@ -235,8 +290,14 @@ fn restart_stack(stack: &StackName, arguments: &Arguments, site: Site<'_>) -> io
         Site::Ended(death) => (stop(unit), stack::restart(stack, caller, Some(death))),
         Site::Starting => (Ok(()), stack::restart(stack, caller, None)),
     };
-    let Err(error) = asked else { return stopped.map(|()| Some(GivenUp::RestartStack)) };
-    leave_down((ward, unit), &format!("Failed to have stack {stack} restarted: {error}"), unit)
+    let Err(error) = asked else {
+        return stopped.map(|()| Some(GivenUp::RestartStack));
+    };
+    leave_down(
+        (ward, unit),
+        &format!("Failed to have stack {stack} restarted: {error}"),
+        unit,
+    )
 }
 
 #[cfg(test)]
@@ -246,11 +307,16 @@ mod tests {
     #[test]
     fn without_memory_restarts_count_since_they_were_written_down_and_only_those_of_a_loop() {
         let arguments = |limit: u32| {
-            let words = format!("web web.service --death-limit={limit} --within=60s --reset-after=600s");
+            let words =
+                format!("web web.service --death-limit={limit} --within=60s --reset-after=600s");
             Arguments::parse(&words.split(' ').map(str::to_owned).collect::<Vec<_>>())
         };
         let check = |limit: u32, (now, noted): (Option<u32>, u32), lasted: u64, expect: Verdict| {
-            let counted = Counted { now, noted, lasted: Duration::from_secs(lasted) };
+            let counted = Counted {
+                now,
+                noted,
+                lasted: Duration::from_secs(lasted),
+            };
             let told = death_by_counter(counted, &arguments(limit)).unwrap();
             assert_eq!(told, expect, "{limit} {counted:?}");
         };

@@ -33,25 +33,49 @@ impl StepLine {
             return Err(bad_line("a step names its ward, condition and number"));
         };
         let words = rest.iter().map(|word| list::plain(word)).collect();
-        Self::of(ward, Entry { condition: condition.clone(), step: step.clone(), words })
+        Self::of(
+            ward,
+            Entry {
+                condition: condition.clone(),
+                step: step.clone(),
+                words,
+            },
+        )
     }
 
     /// Parses a step of a list: `[FLAGS] KEYWORD ARGUMENT…`
     pub(super) fn of(ward: &str, entry: Entry) -> io::Result<Self> {
-        let Entry { condition, step, words: rest } = entry;
-        let flags = rest.iter().take_while(|word| word.starts_with("--")).count();
+        let Entry {
+            condition,
+            step,
+            words: rest,
+        } = entry;
+        let flags = rest
+            .iter()
+            .take_while(|word| word.starts_with("--"))
+            .count();
         let (flags, rest) = rest.split_at(flags);
-        let (keyword, arguments) = rest.split_first().ok_or_else(|| bad_line("the step's keyword is missing"))?;
+        let (keyword, arguments) = rest
+            .split_first()
+            .ok_or_else(|| bad_line("the step's keyword is missing"))?;
         let has = |flag: &str| flags.iter().any(|word| word == flag);
         Ok(Self {
             ward: ward.to_owned(),
-            place: Place { condition, step, do_now: has("--do-now"), breaks: has("--break") },
+            place: Place {
+                condition,
+                step,
+                do_now: has("--do-now"),
+                breaks: has("--break"),
+            },
             keyword: keyword.clone(),
             arguments: arguments.to_vec(),
             ignore_failure: has("--ignore-failure"),
             as_root: has("--as-root"),
             own_service: has("--own-service"),
-            ward_unit: flags.iter().find_map(|word| word.strip_prefix("--unit=")).map(str::to_owned),
+            ward_unit: flags
+                .iter()
+                .find_map(|word| word.strip_prefix("--unit="))
+                .map(str::to_owned),
             no_wait: has("--no-wait"),
             required: has("--required"),
         })
@@ -59,10 +83,19 @@ impl StepLine {
 
     /// Returns true if the step acts, given the run record.
     pub(super) fn acts(&self, record: &RunRecord) -> bool {
-        let start = if self.own_service { None } else { record.start.of_unit() };
+        let start = if self.own_service {
+            None
+        } else {
+            record.start.of_unit()
+        };
         let asked_to_stop = record.end.as_ref().is_some_and(|end| end.asked);
         let failed = record.failed_steps();
-        self.place.acts(Past { start, asked_to_stop, spent: &record.spent, failed: &failed })
+        self.place.acts(Past {
+            start,
+            asked_to_stop,
+            spent: &record.spent,
+            failed: &failed,
+        })
     }
 
     /// Makes the result of the step from its exit status, its end (`at`, since the epoch) and its
@@ -73,7 +106,11 @@ impl StepLine {
             step: self.place.step.clone(),
             action: self.keyword.clone(),
             argument: self.arguments.join(" "),
-            outcome: if status == 0 || self.ignore_failure { Outcome::Ok } else { Outcome::Failed },
+            outcome: if status == 0 || self.ignore_failure {
+                Outcome::Ok
+            } else {
+                Outcome::Failed
+            },
             status,
             at,
             ms,
@@ -82,7 +119,9 @@ impl StepLine {
 
     /// Returns the recorded result of the step. A verdict returns that of the step that it checks.
     pub(super) fn noted<'r>(&self, record: &'r RunRecord) -> Option<&'r StepResult> {
-        let is_its = |result: &&StepResult| result.condition == self.place.condition && result.step == self.place.step;
+        let is_its = |result: &&StepResult| {
+            result.condition == self.place.condition && result.step == self.place.step
+        };
         record.results.iter().find(is_its)
     }
 

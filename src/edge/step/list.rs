@@ -27,7 +27,10 @@ pub(super) fn read(words: &[String]) -> io::Result<(Arguments, Vec<StepLine>)> {
     let (head, entries) = list::split(words);
     let arguments = Arguments::parse(head);
     let ward = arguments.word(0)?;
-    let lines = entries.into_iter().map(|entry| StepLine::of(ward, entry)).collect::<io::Result<_>>()?;
+    let lines = entries
+        .into_iter()
+        .map(|entry| StepLine::of(ward, entry))
+        .collect::<io::Result<_>>()?;
     Ok((arguments, lines))
 }
 
@@ -55,7 +58,11 @@ pub(super) struct Site {
 impl Site {
     /// Makes the context of a line with these options.
     pub(super) fn new(phase: Phase, umask: Mode, arguments: &Arguments) -> Self {
-        let life = if arguments.has(TIED) { Life::Tied } else { Life::Own };
+        let life = if arguments.has(TIED) {
+            Life::Tied
+        } else {
+            Life::Own
+        };
         Self { phase, umask, life }
     }
 }
@@ -101,14 +108,27 @@ impl<'a> Run<'a> {
             return this_run::condition_run(state, (&line.ward, &line.place.condition), umask);
         }
         let record = state.run(this_run::of_ward(state)?.as_str())?;
-        let phase = if line.place.kind() == Some(ConditionKind::Stop) { Phase::Stop } else { Phase::Start };
-        Ok(Self::new(state, record, Site { phase, umask, life: Life::Own }))
+        let phase = if line.place.kind() == Some(ConditionKind::Stop) {
+            Phase::Stop
+        } else {
+            Phase::Start
+        };
+        Ok(Self::new(
+            state,
+            record,
+            Site {
+                phase,
+                umask,
+                life: Life::Own,
+            },
+        ))
     }
 
     /// Updates the run from PID 1's latest answer about the start.
     pub(super) fn hear(&mut self, known: &Properties) {
         self.looked = Some(Instant::now());
-        let other = this_run::known(known).is_some_and(|run| run.as_str() != self.record.invocation);
+        let other =
+            this_run::known(known).is_some_and(|run| run.as_str() != self.record.invocation);
         self.is_over |= other || start_has_failed(known);
         self.is_roots = identity::is_roots(known).or(self.is_roots);
     }
@@ -118,7 +138,10 @@ impl<'a> Run<'a> {
         let is_known = self.looked.is_some_and(|at| at.elapsed() < FRESH);
         if self.site.phase == Phase::Start && !self.is_over && !is_known {
             let own = [&super::STATE_OF_START[..], &identity::PROPERTIES].concat();
-            let wanted = Wanted { unit: &["SubState", this_run::PROPERTY], own: &own };
+            let wanted = Wanted {
+                unit: &["SubState", this_run::PROPERTY],
+                own: &own,
+            };
             // If PID 1 cannot be asked, the start is assumed to go on.
             self.hear(&pid1::ask(&self.record.unit, wanted).unwrap_or_default());
         }
@@ -128,8 +151,13 @@ impl<'a> Run<'a> {
     /// Adds the results of commands that PID 1 has run in lines of their own.
     pub(super) fn fetch(&mut self) {
         let own = [&super::STATE_OF_START[..], &own_lines::LISTS].concat();
-        let wanted = Wanted { unit: &["SubState", this_run::PROPERTY], own: &own };
-        let Ok(known) = pid1::ask(&self.unit, wanted) else { return };
+        let wanted = Wanted {
+            unit: &["SubState", this_run::PROPERTY],
+            own: &own,
+        };
+        let Ok(known) = pid1::ask(&self.unit, wanted) else {
+            return;
+        };
         if self.site.phase == Phase::Start {
             self.hear(&known);
         }
@@ -177,12 +205,22 @@ impl<'a> Run<'a> {
         if lines.iter().any(|line| line.required || line.is_verdict()) {
             return 0;
         }
-        lines.iter().map(|line| self.status_of_failed(line)).find(|status| *status > 0).unwrap_or(0)
+        lines
+            .iter()
+            .map(|line| self.status_of_failed(line))
+            .find(|status| *status > 0)
+            .unwrap_or(0)
     }
 
     fn step(&mut self, line: &StepLine) -> u8 {
         let begun = Instant::now();
-        let result = |status| line.result(status, clock::since_epoch(), time_span::millis(begun.elapsed()));
+        let result = |status| {
+            line.result(
+                status,
+                clock::since_epoch(),
+                time_span::millis(begun.elapsed()),
+            )
+        };
         // If this process is killed, the step is recorded as failed: later steps depend on that.
         let noted = self.record.results.len();
         self.record.results.push(result(KILLED));
@@ -196,8 +234,15 @@ impl<'a> Run<'a> {
 
     /// Returns the status of the step that this entry names, 0 if it did not fail.
     fn status_of_failed(&self, line: &StepLine) -> u8 {
-        let failed = line.noted(&self.record).filter(|result| result.outcome == Outcome::Failed);
-        failed.map_or(0, |result| u8::try_from(result.status).ok().filter(|status| *status > 0).unwrap_or(1))
+        let failed = line
+            .noted(&self.record)
+            .filter(|result| result.outcome == Outcome::Failed);
+        failed.map_or(0, |result| {
+            u8::try_from(result.status)
+                .ok()
+                .filter(|status| *status > 0)
+                .unwrap_or(1)
+        })
     }
 
     /// Writes the record. If that fails, the steps go on: the record in memory holds everything
@@ -205,7 +250,10 @@ impl<'a> Run<'a> {
     pub(super) fn save(&self) {
         if let Err(error) = self.state.save_run(&self.record) {
             let ward = &self.record.ward;
-            tracing::warn!(UNITWARD_WARD = ward, "Failed to write the record of a run of ward {ward}: {error}");
+            tracing::warn!(
+                UNITWARD_WARD = ward,
+                "Failed to write the record of a run of ward {ward}: {error}"
+            );
         }
     }
 }
@@ -216,8 +264,16 @@ pub(super) fn steps(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = read(words)?;
     let state = WardState::of(arguments.word(0)?);
     let record = state.run(this_run::of_ward(&state)?.as_str())?;
-    let phase = if record.end.is_some() { Phase::Stop } else { Phase::Start };
-    Ok(run_list(Run::new(&state, record, Site::new(phase, umask, &arguments)), &arguments, &lines))
+    let phase = if record.end.is_some() {
+        Phase::Stop
+    } else {
+        Phase::Start
+    };
+    Ok(run_list(
+        Run::new(&state, record, Site::new(phase, umask, &arguments)),
+        &arguments,
+        &lines,
+    ))
 }
 
 /// `condition WARD CONDITION --unit=UNIT [--fetch] [--step=…]`: runs steps of a condition in its

@@ -53,14 +53,26 @@ const USAGE: u8 = 64;
 pub fn main() -> ExitCode {
     // The umask of the service may have any value. Commands of the unit run with it again.
     let umask = rustix::process::umask(UMASK);
-    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    if let Some((TIED, words)) = arguments.split_first().map(|(command, words)| (command.as_str(), words)) {
+    let arguments: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if let Some((TIED, words)) = arguments
+        .split_first()
+        .map(|(command, words)| (command.as_str(), words))
+    {
         rustix::process::umask(umask);
-        eprintln!("{}: {}", words.get(1).map_or("", String::as_str), program::become_tied(words));
+        eprintln!(
+            "{}: {}",
+            words.get(1).map_or("", String::as_str),
+            program::become_tied(words)
+        );
         return ExitCode::from(own::CANNOT_EXECUTE);
     }
     log::to_journal("unitward-step");
-    let Some((command, rest)) = arguments.split_first() else { return usage() };
+    let Some((command, rest)) = arguments.split_first() else {
+        return usage();
+    };
     if command == "--version" {
         println!("unitward-step {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
@@ -82,7 +94,11 @@ pub fn main() -> ExitCode {
         _ => return usage(),
     };
     let status = done.unwrap_or_else(|error| {
-        tracing::warn!(UNITWARD_WARD = rest[0], "Failed to do \"{command}\" of ward {}: {error}", rest[0]);
+        tracing::warn!(
+            UNITWARD_WARD = rest[0],
+            "Failed to do \"{command}\" of ward {}: {error}",
+            rest[0]
+        );
         // The start does not depend on the helper: a status of 1 from ExecCondition= would prevent
         // it.
         u8::from(command != "begin")
@@ -109,12 +125,17 @@ fn secure(ward: &str) {
             "The state of ward {ward} was not root's alone; moved it to {} and began anew.",
             aside.display()
         ),
-        Err(error) => tracing::warn!(UNITWARD_WARD = ward, "Failed to look at the state of ward {ward}: {error}"),
+        Err(error) => tracing::warn!(
+            UNITWARD_WARD = ward,
+            "Failed to look at the state of ward {ward}: {error}"
+        ),
     }
 }
 
 fn usage() -> ExitCode {
-    eprintln!("unitward-step is run by systemd, in the lines that unitward-generator writes; see unitward-step(8)");
+    eprintln!(
+        "unitward-step is run by systemd, in the lines that unitward-generator writes; see unitward-step(8)"
+    );
     ExitCode::from(USAGE)
 }
 
@@ -122,8 +143,14 @@ fn usage() -> ExitCode {
 const MAIN_ENDED: &str = "ExecMainExitTimestampMonotonic";
 
 /// Properties of the service that [`start_has_failed`] reads.
-const STATE_OF_START: [&str; 6] =
-    ["Type", MAIN_STARTED, MAIN_ENDED, "RemainAfterExit", "ExecMainCode", "ExecMainStatus"];
+const STATE_OF_START: [&str; 6] = [
+    "Type",
+    MAIN_STARTED,
+    MAIN_ENDED,
+    "RemainAfterExit",
+    "ExecMainCode",
+    "ExecMainStatus",
+];
 
 /// Value of `ExecMainCode` for a process that has exited (sigaction(2), `CLD_EXITED`).
 const EXITED: i32 = 1;
@@ -138,8 +165,10 @@ fn start_has_failed(shown: &Properties) -> bool {
     let at = |key: &str| shown.number::<u64>(key).unwrap_or(0);
     let (began, ended) = (at(MAIN_STARTED), at(MAIN_ENDED));
     let state = shown.text("SubState");
-    let is_done = shown.number("ExecMainCode") == Some(EXITED) && shown.number("ExecMainStatus") == Some(0);
-    let may_end = shown.text("Type") == "oneshot" || (is_done && shown.flag("RemainAfterExit") == Some(true));
+    let is_done =
+        shown.number("ExecMainCode") == Some(EXITED) && shown.number("ExecMainStatus") == Some(0);
+    let may_end =
+        shown.text("Type") == "oneshot" || (is_done && shown.flag("RemainAfterExit") == Some(true));
     let died = state == "start-post" && !may_end && ended > 0 && ended >= began;
     died || state.starts_with("stop") || state.starts_with("final")
 }
@@ -147,13 +176,22 @@ fn start_has_failed(shown: &Properties) -> bool {
 /// The record of a run whose beginning could not be written down: PID 1's own counter says what kind of start it was.
 fn lost(ward: &str, unit: &str, (invocation, known): (&InvocationId, &Properties)) -> RunRecord {
     let restarts = known.number("NRestarts").unwrap_or(0);
-    let start = if restarts > 0 { StartKind::AfterAbnormalDeath } else { StartKind::First };
-    RunRecord { restarts, ..RunRecord::new(ward, name(unit, known), invocation.as_str(), start) }
+    let start = if restarts > 0 {
+        StartKind::AfterAbnormalDeath
+    } else {
+        StartKind::First
+    };
+    RunRecord {
+        restarts,
+        ..RunRecord::new(ward, name(unit, known), invocation.as_str(), start)
+    }
 }
 
 /// Returns systemd's name of the unit: a line may use an alias.
 fn name<'n>(unit: &'n str, known: &'n Properties) -> &'n str {
-    Some(known.text("Id")).filter(|id| !id.is_empty()).unwrap_or(unit)
+    Some(known.text("Id"))
+        .filter(|id| !id.is_empty())
+        .unwrap_or(unit)
 }
 
 /// An error that tells the caller the defect of the generated line.

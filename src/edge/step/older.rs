@@ -42,14 +42,21 @@ pub(super) fn collect(arguments: &Arguments, umask: Mode) -> io::Result<u8> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let state = WardState::of(ward);
     let own = ["unitward-", ward, "-"].concat();
-    let mut run = match unit.strip_prefix(&own).and_then(|rest| rest.strip_suffix(".service")) {
+    let mut run = match unit
+        .strip_prefix(&own)
+        .and_then(|rest| rest.strip_suffix(".service"))
+    {
         Some(condition) if this_run::is_in_condition(ward, condition) => {
             this_run::condition_run(&state, (ward, condition), umask)?
         }
         _ => Run::new(
             &state,
             state.run(this_run::of_ward(&state)?.as_str())?,
-            Site { phase: Phase::Start, umask, life: Life::Own },
+            Site {
+                phase: Phase::Start,
+                umask,
+                life: Life::Own,
+            },
         ),
     };
     run.fetch();
@@ -68,6 +75,16 @@ pub(super) fn verdict(arguments: &Arguments) -> io::Result<u8> {
     } else {
         this_run::of_ward(&state)
     };
-    let record = run.and_then(|run| state.run(run.as_str())).ok().filter(|record| record.end.is_none());
-    Ok(record.map_or(0, |record| u8::from(record.failed_steps().iter().any(|(c, s)| c == condition && s == step))))
+    let record = run
+        .and_then(|run| state.run(run.as_str()))
+        .ok()
+        .filter(|record| record.end.is_none());
+    Ok(record.map_or(0, |record| {
+        u8::from(
+            record
+                .failed_steps()
+                .iter()
+                .any(|(c, s)| c == condition && s == step),
+        )
+    }))
 }

@@ -31,7 +31,9 @@ pub(super) fn own(words: &[String], umask: Mode) -> io::Result<u8> {
 /// The same for a parsed line; returns only if the command does not run.
 pub(super) fn guard(line: &StepLine, umask: Mode) -> u8 {
     let state = WardState::of(&line.ward);
-    let Some(record) = allowed(line, &state) else { return if line.required { 0 } else { SKIPPED } };
+    let Some(record) = allowed(line, &state) else {
+        return if line.required { 0 } else { SKIPPED };
+    };
     if !line.acts(&record) {
         return 0;
     }
@@ -65,7 +67,9 @@ fn is_as_the_ward(line: &StepLine) -> io::Result<()> {
 fn allowed(line: &StepLine, state: &WardState) -> Option<RunRecord> {
     // The umask matters only to commands that the list runner runs.
     let run = Run::of_line(line, state, Mode::empty());
-    let mut run = run.inspect_err(|error| skipped(line, &format!("failed to read the run's record: {error}"))).ok()?;
+    let mut run = run
+        .inspect_err(|error| skipped(line, &format!("failed to read the run's record: {error}")))
+        .ok()?;
     if run.site.phase == Phase::Start && run.record.end.is_some() {
         skipped(line, "the record is another run's");
         return None;
@@ -74,5 +78,8 @@ fn allowed(line: &StepLine, state: &WardState) -> Option<RunRecord> {
 }
 
 fn skipped(line: &StepLine, why: &str) {
-    eprintln!("skipped step {} of [{}] in ward {}: {why}", line.place.step, line.place.condition, line.ward);
+    eprintln!(
+        "skipped step {} of [{}] in ward {}: {why}",
+        line.place.step, line.place.condition, line.ward
+    );
 }

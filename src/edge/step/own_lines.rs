@@ -17,15 +17,26 @@ pub(super) const LISTS: [&str; 4] = ["ExecStartPre", "ExecStart", "ExecStartPost
 
 /// Adds the results that are in `known` but not in `record`.
 pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
-    let main = known.number(super::MAIN_STARTED).filter(|at| *at > 0).map(clock::epoch_of_monotonic);
-    let mut over = record.begun.map(|begun| begun.saturating_add(record.backoff_ms.unwrap_or(0)));
+    let main = known
+        .number(super::MAIN_STARTED)
+        .filter(|at| *at > 0)
+        .map(clock::epoch_of_monotonic);
+    let mut over = record
+        .begun
+        .map(|begun| begun.saturating_add(record.backoff_ms.unwrap_or(0)));
     let end = record.end.as_ref().map(|end| end.at);
     let cut = Cut::of(record, known);
     for list in LISTS {
-        over = over.max(main.filter(|_| list == "ExecStartPost")).max(end.filter(|_| list == "ExecStopPost"));
+        over = over
+            .max(main.filter(|_| list == "ExecStartPost"))
+            .max(end.filter(|_| list == "ExecStopPost"));
         for seen in known.commands(list) {
             let line = step(&seen);
-            if list == "ExecStopPost" || !cut.as_ref().is_some_and(|cut| cut.passes(&seen, line.as_ref())) {
+            if list == "ExecStopPost"
+                || !cut
+                    .as_ref()
+                    .is_some_and(|cut| cut.passes(&seen, line.as_ref()))
+            {
                 over = over.max(visit(record, (&seen, line.as_ref()), over));
                 over = over.max((seen.ended > 0).then_some(seen.ended / 1_000));
             }
@@ -41,29 +52,48 @@ struct Cut {
 
 impl Cut {
     fn of(record: &RunRecord, known: &Properties) -> Option<Self> {
-        let begun = record.begun.filter(|_| record.up.is_none() && super::start_has_failed(known))?;
-        let at = |key| known.number(key).filter(|at| *at > 0).map(clock::epoch_of_monotonic);
+        let begun = record
+            .begun
+            .filter(|_| record.up.is_none() && super::start_has_failed(known))?;
+        let at = |key| {
+            known
+                .number(key)
+                .filter(|at| *at > 0)
+                .map(clock::epoch_of_monotonic)
+        };
         // Before the main process starts, PID 1 reports the previous one.
         let is_of_this_start = at(super::MAIN_STARTED).is_some_and(|main| main >= begun);
-        let died = at(super::MAIN_ENDED).filter(|_| is_of_this_start && known.text("Type") != "oneshot");
+        let died =
+            at(super::MAIN_ENDED).filter(|_| is_of_this_start && known.text("Type") != "oneshot");
         Some(Self { died })
     }
 
     /// Returns true if a line did nothing: its status says so, or it began after the death.
     fn passes(&self, seen: &Command, line: Option<&StepLine>) -> bool {
         let ended = seen.ended / 1_000;
-        let began = seen.took.map(|took| ended.saturating_sub(time_span::millis(took)));
-        let is_late = seen.end.is_some() && self.died.zip(began).is_some_and(|(died, began)| began >= died);
+        let began = seen
+            .took
+            .map(|took| ended.saturating_sub(time_span::millis(took)));
+        let is_late = seen.end.is_some()
+            && self
+                .died
+                .zip(began)
+                .is_some_and(|(died, began)| began >= died);
         // Before the death the status is that of the command, and always so if the start depends on
         // the line.
-        let may_say_so = line.is_some_and(|line| !line.required) && self.died.is_none_or(|died| ended >= died);
+        let may_say_so =
+            line.is_some_and(|line| !line.required) && self.died.is_none_or(|died| ended >= died);
         is_late || (may_say_so && status(seen) == Some(SKIPPED.into()))
     }
 }
 
 /// Adds the result of a line if it is missing; `over` is the end of what ran before the line.
 /// Returns the end of a step that was recorded already.
-fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), over: Option<u64>) -> Option<u64> {
+fn visit(
+    record: &mut RunRecord,
+    (seen, line): (&Command, Option<&StepLine>),
+    over: Option<u64>,
+) -> Option<u64> {
     let line = line?;
     if let Some(noted) = line.noted(record) {
         return Some(noted.at);
@@ -73,17 +103,27 @@ fn visit(record: &mut RunRecord, (seen, line): (&Command, Option<&StepLine>), ov
         // Each line begins at the end of the previous one.
         let since_then = || over.map_or(0, |over| (seen.ended / 1_000).saturating_sub(over));
         let ms = seen.took.map_or_else(since_then, time_span::millis);
-        record.results.push(line.result(status, seen.ended / 1_000, ms));
+        record
+            .results
+            .push(line.result(status, seen.ended / 1_000, ms));
     }
     None
 }
 
 /// The line of a command, if it is a step.
 pub(super) fn step(seen: &Command) -> Option<StepLine> {
-    let [_, command, line @ ..] = seen.words.as_slice() else { return None };
-    let line = matches!(command.as_str(), "own" | "step").then(|| StepLine::parse(line).ok()).flatten()?;
+    let [_, command, line @ ..] = seen.words.as_slice() else {
+        return None;
+    };
+    let line = matches!(command.as_str(), "own" | "step")
+        .then(|| StepLine::parse(line).ok())
+        .flatten()?;
     // As written in the ward: a dollar is doubled for PID 1, which passes it on to the helper.
-    let arguments = line.arguments.iter().map(|word| word.replace("$$", "$")).collect();
+    let arguments = line
+        .arguments
+        .iter()
+        .map(|word| word.replace("$$", "$"))
+        .collect();
     Some(StepLine { arguments, ..line })
 }
 
@@ -107,27 +147,56 @@ mod tests {
         begun_at(100_000, list, steps)
     }
 
-    fn begun_at(began: u64, list: &'static str, steps: &[(&str, Option<i32>)]) -> (&'static str, Variant<'static>) {
+    fn begun_at(
+        began: u64,
+        list: &'static str,
+        steps: &[(&str, Option<i32>)],
+    ) -> (&'static str, Variant<'static>) {
         let command = |(step, status): &(&str, Option<i32>)| {
             let program = "/usr/lib/unitward/unitward-step".to_owned();
-            let words: Vec<_> = [program.as_str(), "own", "web"].into_iter().chain(step.split(' ')).collect();
+            let words: Vec<_> = [program.as_str(), "own", "web"]
+                .into_iter()
+                .chain(step.split(' '))
+                .collect();
             let words: Vec<_> = words.into_iter().map(str::to_owned).collect();
-            let (began, ended, code) = if status.is_some() { (began, 141_000, 1) } else { (0, 0, 0) };
+            let (began, ended, code) = if status.is_some() {
+                (began, 141_000, 1)
+            } else {
+                (0, 0, 0)
+            };
             let status = status.unwrap_or(0);
-            (program, words, true, began, began, ended, ended, 7_u32, code, status)
+            (
+                program, words, true, began, began, ended, ended, 7_u32, code, status,
+            )
         };
-        (list, steps.iter().map(command).collect::<Vec<(_, _, _, u64, u64, u64, u64, _, _, _)>>().into())
+        (
+            list,
+            steps
+                .iter()
+                .map(command)
+                .collect::<Vec<(_, _, _, u64, u64, u64, u64, _, _, _)>>()
+                .into(),
+        )
     }
 
     fn noted(step: &str) -> StepResult {
-        let words = "web OnDeath 0 WaitFor 1s".split(' ').map(str::to_owned).collect::<Vec<_>>();
-        StepResult { step: step.to_owned(), ..StepLine::parse(&words).unwrap().result(0, 0, 0) }
+        let words = "web OnDeath 0 WaitFor 1s"
+            .split(' ')
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        StepResult {
+            step: step.to_owned(),
+            ..StepLine::parse(&words).unwrap().result(0, 0, 0)
+        }
     }
 
     #[test]
     fn results_of_commands_that_had_lines_of_their_own_are_added_in_their_order() {
         let known = Properties::from([
-            seen("ExecStartPre", &[("OnDeath 1 Execute /bin/umount /a", Some(0))]),
+            seen(
+                "ExecStartPre",
+                &[("OnDeath 1 Execute /bin/umount /a", Some(0))],
+            ),
             seen(
                 "ExecStartPost",
                 &[
@@ -142,22 +211,54 @@ mod tests {
         let mut record = RunRecord::new("web", "web.service", "i", StartKind::AfterDeath);
         record.results = ["gone", "3", "5"].map(noted).into();
         add_results(&mut record, &known);
-        let steps: Vec<_> = record.results.iter().map(|result| (result.step.as_str(), result.status)).collect();
-        assert_eq!(steps, [("gone", 0), ("3", 0), ("5", 0), ("1", 0), ("4", 32), ("4.1", 0)]);
+        let steps: Vec<_> = record
+            .results
+            .iter()
+            .map(|result| (result.step.as_str(), result.status))
+            .collect();
+        assert_eq!(
+            steps,
+            [
+                ("gone", 0),
+                ("3", 0),
+                ("5", 0),
+                ("1", 0),
+                ("4", 32),
+                ("4.1", 0)
+            ]
+        );
         let mounted = &record.results[4];
-        assert_eq!((mounted.at, mounted.ms, mounted.outcome), (141, 41, Outcome::Failed));
+        assert_eq!(
+            (mounted.at, mounted.ms, mounted.outcome),
+            (141, 41, Outcome::Failed)
+        );
     }
 
     #[test]
     fn a_step_whose_beginning_a_reload_made_forgotten_began_when_what_came_before_was_over() {
         let check = |begun: Option<u64>, noted_at: Option<u64>, expect: u64| {
-            let list =
-                begun_at(0, "ExecStartPost", &[("OnDeath 1 WaitFor 1s", None), ("OnDeath 2 Execute /bin/a", Some(0))]);
+            let list = begun_at(
+                0,
+                "ExecStartPost",
+                &[
+                    ("OnDeath 1 WaitFor 1s", None),
+                    ("OnDeath 2 Execute /bin/a", Some(0)),
+                ],
+            );
             let mut record = RunRecord::new("web", "web.service", "i", StartKind::AfterDeath);
             (record.begun, record.backoff_ms) = (begun, begun.map(|_| 30));
-            record.results = noted_at.map(|at| StepResult { at, ..noted("1") }).into_iter().collect();
+            record.results = noted_at
+                .map(|at| StepResult { at, ..noted("1") })
+                .into_iter()
+                .collect();
             add_results(&mut record, &Properties::from([list]));
-            assert_eq!(record.results.last().map(|last| (last.step.as_str(), last.ms)), Some(("2", expect)));
+            assert_eq!(
+                record
+                    .results
+                    .last()
+                    .map(|last| (last.step.as_str(), last.ms)),
+                Some(("2", expect))
+            );
         };
         check(Some(50), Some(101), 40);
         check(Some(50), None, 61);
@@ -182,15 +283,29 @@ mod tests {
         ] {
             let known = Properties::from([begun_at(began, "ExecStartPost", &[(words, status)])]);
             let seen = known.commands("ExecStartPost").next().unwrap();
-            assert_eq!(Cut { died }.passes(&seen, step(&seen).as_ref()), expect, "{died:?} {began} {words} {status:?}");
+            assert_eq!(
+                Cut { died }.passes(&seen, step(&seen).as_ref()),
+                expect,
+                "{died:?} {began} {words} {status:?}"
+            );
         }
         let mut record = RunRecord::new("web", "web.service", "i", StartKind::AfterDeath);
         record.begun = Some(1);
         let state = |state: &'static str| Properties::from([("SubState", state.into())]);
         assert!(Cut::of(&record, &state("stop-post")).is_some());
-        assert!(Cut::of(&record, &state("start-post")).is_none(), "its main process lives");
-        record.up = Some(Up { main: 1, at: 2, since_boot: None });
-        assert!(Cut::of(&record, &state("stop-post")).is_none(), "all of them had their turn");
+        assert!(
+            Cut::of(&record, &state("start-post")).is_none(),
+            "its main process lives"
+        );
+        record.up = Some(Up {
+            main: 1,
+            at: 2,
+            since_boot: None,
+        });
+        assert!(
+            Cut::of(&record, &state("stop-post")).is_none(),
+            "all of them had their turn"
+        );
     }
 
     #[test]
@@ -198,7 +313,10 @@ mod tests {
         let list = begun_at(0, "ExecStopPost", &[("OnStop 1 Execute /bin/a", Some(0))]);
         let mut record = RunRecord::new("web", "web.service", "i", StartKind::First);
         record.begun = Some(50);
-        record.end = Some(End { asked: true, ..End::killed(120) });
+        record.end = Some(End {
+            asked: true,
+            ..End::killed(120)
+        });
         add_results(&mut record, &Properties::from([list]));
         assert_eq!(record.results[0].ms, 21);
     }

@@ -13,7 +13,10 @@ const PATIENCE: &str = "5";
 /// none if a service stops by itself. If the journal does not tell, the result is false: a false
 /// death is better than a missed one.
 pub(super) fn is_stopping(unit: &str, invocation: &str) -> bool {
-    let (unit, run) = (format!("UNIT={unit}"), format!("INVOCATION_ID={invocation}"));
+    let (unit, run) = (
+        format!("UNIT={unit}"),
+        format!("INVOCATION_ID={invocation}"),
+    );
     let message = format!("MESSAGE_ID={STOPPING}");
     let asked = HostProgram::Timeout
         .command()

@@ -41,12 +41,24 @@ pub(super) struct Death<'a> {
 /// # Errors
 /// The restart is refused or has failed, or the request cannot be handed over. A request that was
 /// taken but not answered in time is no error.
-pub(super) fn restart(stack: &StackName, caller: String, death: Option<Death<'_>>) -> io::Result<()> {
+pub(super) fn restart(
+    stack: &StackName,
+    caller: String,
+    death: Option<Death<'_>>,
+) -> io::Result<()> {
     let cause = death.and_then(|death| {
         let invocation = InvocationId::parse(death.invocation)?;
-        Some(Cause { unit: death.unit.to_owned(), invocation })
+        Some(Cause {
+            unit: death.unit.to_owned(),
+            invocation,
+        })
     });
-    let request = Request { caller, cause, answer: AnswerWhen::Begun, backtrace: None };
+    let request = Request {
+        caller,
+        cause,
+        answer: AnswerWhen::Begun,
+        backtrace: None,
+    };
     match ask::ask(stack, &request, ask::PATIENCE) {
         Ok(answer) if matches!(answer.errno, 0 | errno::INPROGRESS) => Ok(()),
         Ok(answer) => Err(io::Error::other(answer.words)),
@@ -67,9 +79,14 @@ mod tests {
 
     #[test]
     fn a_full_restart_ends_runs_that_began_before_it_and_lasted_until_it() {
-        for (began, died, expect) in
-            [(50, 100, true), (50, 150, true), (50, 0, true), (50, 99, false), (100, 150, false), (120, 150, false)]
-        {
+        for (began, died, expect) in [
+            (50, 100, true),
+            (50, 150, true),
+            (50, 0, true),
+            (50, 99, false),
+            (100, 150, false),
+            (120, 150, false),
+        ] {
             assert_eq!(is_its_doing(100, began, died), expect, "{began} {died}");
         }
     }

@@ -72,7 +72,9 @@ pub struct Consequence {
 /// # Errors
 /// PID 1 cannot be asked, or the line's options are damaged.
 pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
-    let Some(line) = line(death)? else { return Ok(None) };
+    let Some(line) = line(death)? else {
+        return Ok(None);
+    };
     let arguments = &line.arguments;
     let state = WardState::of(&death.ward);
     let _turn = state.turn();
@@ -81,9 +83,15 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     if arguments.all("stack").any(stack::is_at_work) || was_given_up_before(&state, death) {
         return Ok(None);
     }
-    let Some(noted) = noted(&state, death) else { return Ok(None) };
+    let Some(noted) = noted(&state, death) else {
+        return Ok(None);
+    };
     let mut series = series_file::load(&state);
-    let by_counter = Counted { now: Some(death.restarts), noted: series.nrestarts, lasted: death.lasted() };
+    let by_counter = Counted {
+        now: Some(death.restarts),
+        noted: series.nrestarts,
+        lasted: death.lasted(),
+    };
     // The line has counted the death, and was killed before it could store the end of the run or
     // meet the demands of the limit.
     let is_counted = !series.open && series.died_in.as_deref() == Some(death.invocation.as_str());
@@ -99,14 +107,24 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
         false if is_late => series.late_death(clock::since_boot(), limit::of(arguments)?),
         false => count(&mut series, death, &line)?,
     };
-    let mut verdict = if missed == Verdict::LimitReached { missed } else { counted };
+    let mut verdict = if missed == Verdict::LimitReached {
+        missed
+    } else {
+        counted
+    };
     // If nothing can be stored, the count never grows.
     let saved = series_file::save(&state, &series);
     if saved.is_err() && verdict == Verdict::Restart {
         verdict = limit::death_by_counter(by_counter, arguments)?;
     }
-    let decision = (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()?;
-    let services = if decision.is_some() { limit::services(&mut series, arguments) } else { Vec::new() };
+    let decision = (verdict == Verdict::LimitReached)
+        .then(|| limit::decide(arguments))
+        .transpose()?;
+    let services = if decision.is_some() {
+        limit::services(&mut series, arguments)
+    } else {
+        Vec::new()
+    };
     let services = services.into_iter().map(str::to_owned).collect();
     record.end = Some(end(death, decision.as_ref(), &line));
     let marked = limit::mark(&state, decision.as_ref());
@@ -115,13 +133,21 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     let noted = noted.and_then(|()| series_file::save(&state, &series));
     // Old records do no harm for the time being.
     let _ = state.prune_runs(death.invocation.as_str());
-    Ok(Some(Consequence { state, record, noted: noted.and(marked), decision, services, arguments: line.arguments }))
+    Ok(Some(Consequence {
+        state,
+        record,
+        noted: noted.and(marked),
+        decision,
+        services,
+        arguments: line.arguments,
+    }))
 }
 
 /// Returns true if the limit was reached before, and this run was under way or came by itself
 /// before the unit was stopped for good. A start by hand ends the exclusion.
 fn was_given_up_before(state: &WardState, death: &Unnoted) -> bool {
-    exclusion::load(state).is_some_and(|mark| mark.by == By::Limit && (death.begun <= mark.at || death.restarts > 0))
+    exclusion::load(state)
+        .is_some_and(|mark| mark.by == By::Limit && (death.begun <= mark.at || death.restarts > 0))
 }
 
 impl Unnoted {
@@ -144,12 +170,27 @@ impl Consequence {
     /// # Errors
     /// The death could not be stored, or the demands of the limit cannot be met.
     pub fn carry_out(self) -> io::Result<()> {
-        let Self { state, mut record, noted, decision, services, arguments } = self;
+        let Self {
+            state,
+            mut record,
+            noted,
+            decision,
+            services,
+            arguments,
+        } = self;
         let is_excluded = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude);
         let services: Vec<_> = services.iter().map(String::as_str).collect();
         let (unit, invocation) = (record.unit.clone(), record.invocation.clone());
-        let death = Death { unit: &unit, invocation: &invocation };
-        let done = stopped::finish(&state, &mut record, (decision, &services), (&arguments, death));
+        let death = Death {
+            unit: &unit,
+            invocation: &invocation,
+        };
+        let done = stopped::finish(
+            &state,
+            &mut record,
+            (decision, &services),
+            (&arguments, death),
+        );
         if is_excluded {
             await_down(&unit);
         }
@@ -173,15 +214,28 @@ impl Line {
 
 /// Reads that line from PID 1; `None`: the unit has none.
 fn line(death: &Unnoted) -> io::Result<Option<Line>> {
-    let known = pid1::ask_patiently(&death.unit, Wanted { unit: &[], own: &["ExecStopPost", "Restart"] })?;
-    let arguments = known.commands("ExecStopPost").find_map(|line| match line.words.as_slice() {
-        [_, command, rest @ ..] if command == "stopped" && rest.first() == Some(&death.ward) => {
-            // Without the steps of a stop.
-            Some(Arguments::parse(list::split(rest).0))
-        }
-        _ => None,
-    });
-    Ok(arguments.map(|arguments| Line { arguments, restart: known.text("Restart").to_owned() }))
+    let known = pid1::ask_patiently(
+        &death.unit,
+        Wanted {
+            unit: &[],
+            own: &["ExecStopPost", "Restart"],
+        },
+    )?;
+    let arguments = known
+        .commands("ExecStopPost")
+        .find_map(|line| match line.words.as_slice() {
+            [_, command, rest @ ..]
+                if command == "stopped" && rest.first() == Some(&death.ward) =>
+            {
+                // Without the steps of a stop.
+                Some(Arguments::parse(list::split(rest).0))
+            }
+            _ => None,
+        });
+    Ok(arguments.map(|arguments| Line {
+        arguments,
+        restart: known.text("Restart").to_owned(),
+    }))
 }
 
 /// State of the run's record.
@@ -197,7 +251,8 @@ enum Noted {
 fn noted(state: &WardState, death: &Unnoted) -> Option<Noted> {
     match state.run(death.invocation.as_str()) {
         Ok(record) => {
-            let is_open = record.end.is_none() && state.current().as_ref() == Some(&death.invocation);
+            let is_open =
+                record.end.is_none() && state.current().as_ref() == Some(&death.invocation);
             is_open.then(|| Noted::Begun(Box::new(record)))
         }
         Err(error) => (error.kind() == ErrorKind::NotFound).then_some(Noted::Nothing),
@@ -206,9 +261,17 @@ fn noted(state: &WardState, death: &Unnoted) -> Option<Noted> {
 
 /// Updates the series as the first line would have done at the start, and returns the record that
 /// it would have made. The verdict concerns an earlier death that was not recorded either.
-fn begin(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Result<(RunRecord, Verdict)> {
+fn begin(
+    series: &mut Series,
+    death: &Unnoted,
+    arguments: &Arguments,
+) -> io::Result<(RunRecord, Verdict)> {
     let missed = series.missed_an_end(Some(death.restarts));
-    let verdict = if missed { limit::death(series, LastEnd::AbnormalDeath, arguments)? } else { Verdict::Restart };
+    let verdict = if missed {
+        limit::death(series, LastEnd::AbnormalDeath, arguments)?
+    } else {
+        Verdict::Restart
+    };
     let start = series.start(Some(death.restarts), false);
     let record = RunRecord {
         restarts: series.restarts,
@@ -221,9 +284,17 @@ fn begin(series: &mut Series, death: &Unnoted, arguments: &Arguments) -> io::Res
 
 /// A record of the run that knows nothing of those before it.
 fn record_of(death: &Unnoted) -> RunRecord {
-    let start = if death.restarts > 0 { StartKind::AfterAbnormalDeath } else { StartKind::First };
+    let start = if death.restarts > 0 {
+        StartKind::AfterAbnormalDeath
+    } else {
+        StartKind::First
+    };
     let record = RunRecord::new(&death.ward, &death.unit, death.invocation.as_str(), start);
-    RunRecord { restarts: death.restarts, begun: Some(death.begun), ..record }
+    RunRecord {
+        restarts: death.restarts,
+        begun: Some(death.begun),
+        ..record
+    }
 }
 
 /// True if a later run has begun and is on record: the series then describes that run.
@@ -238,7 +309,9 @@ fn count(series: &mut Series, death: &Unnoted, line: &Line) -> io::Result<Verdic
     series.ended(Some(death.restarts));
     series.died_in = Some(death.invocation.to_string());
     // systemd's restart delay is not known here; a start before this time is no turned restart.
-    series.restart_due = line.restarts(death).then(|| turned::restart_due(clock::monotonic(), 0));
+    series.restart_due = line
+        .restarts(death)
+        .then(|| turned::restart_due(clock::monotonic(), 0));
     Ok(verdict)
 }
 
@@ -247,10 +320,27 @@ fn end(death: &Unnoted, decision: Option<&Decision>, line: &Line) -> End {
     let (code, status) = death.process.map_or_else(Default::default, ending::words);
     let failed = failed_line(death);
     // Its age, by the clock that it was reported by.
-    let by_wall_clock = || clock::since_boot().saturating_sub(clock::since_epoch().saturating_sub(death.at));
-    let since_boot = Some(failed.as_ref().map_or_else(by_wall_clock, |failed| failed.since_boot));
-    let seen = Failed { code, status, pid: death.pid, at: death.at, since_boot: 0 };
-    let Failed { code, status, pid, at, .. } = failed.unwrap_or(seen);
+    let by_wall_clock =
+        || clock::since_boot().saturating_sub(clock::since_epoch().saturating_sub(death.at));
+    let since_boot = Some(
+        failed
+            .as_ref()
+            .map_or_else(by_wall_clock, |failed| failed.since_boot),
+    );
+    let seen = Failed {
+        code,
+        status,
+        pid: death.pid,
+        at: death.at,
+        since_boot: 0,
+    };
+    let Failed {
+        code,
+        status,
+        pid,
+        at,
+        ..
+    } = failed.unwrap_or(seen);
     End {
         asked: false,
         finished: false,
@@ -275,7 +365,14 @@ fn failed_line(death: &Unnoted) -> Option<Failed> {
         return None;
     }
     let own = [&TOLD[..], &LISTS].concat();
-    let known = pid1::ask(&death.unit, Wanted { unit: &[this_run::PROPERTY], own: &own }).ok()?;
+    let known = pid1::ask(
+        &death.unit,
+        Wanted {
+            unit: &[this_run::PROPERTY],
+            own: &own,
+        },
+    )
+    .ok()?;
     let is_same = this_run::known(&known).as_ref() == Some(&death.invocation);
     let failed = Failed::of(&Told::of(&known), &known);
     (is_same && !failed.code.is_empty()).then_some(failed)
@@ -285,7 +382,13 @@ fn failed_line(death: &Unnoted) -> Option<Failed> {
 fn await_down(unit: &str) {
     let until = Instant::now() + PATIENCE;
     let is_down = || {
-        let shown = pid1::ask(unit, Wanted { unit: &["ActiveState"], own: &[] });
+        let shown = pid1::ask(
+            unit,
+            Wanted {
+                unit: &["ActiveState"],
+                own: &[],
+            },
+        );
         shown.is_ok_and(|shown| matches!(shown.text("ActiveState"), "inactive" | "failed"))
     };
     while !is_down() && Instant::now() < until {
@@ -294,105 +397,4 @@ fn await_down(unit: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::edge::exclusion::Exclusion;
-
-    fn line() -> Line {
-        Line { arguments: arguments(), restart: "always".into() }
-    }
-
-    fn arguments() -> Arguments {
-        let words = "web web.service --death-limit=2 --within=60s --reset-after=600s --on-limit=exclude";
-        Arguments::parse(&words.split(' ').map(str::to_owned).collect::<Vec<_>>())
-    }
-
-    fn death(number: u32) -> Unnoted {
-        Unnoted {
-            ward: "web".into(),
-            unit: "web.service".into(),
-            invocation: InvocationId::parse(&format!("{:032x}", number + 1)).unwrap(),
-            restarts: number,
-            begun: 1_000,
-            kind: LastEnd::AbnormalDeath,
-            result: "exit-code".into(),
-            process: Some(ProcessEnd::Exited(217)),
-            pid: Some(7),
-            at: 1_001,
-        }
-    }
-
-    #[test]
-    fn runs_that_no_line_ran_in_follow_each_other_and_reach_the_limit() {
-        let mut series = Series::default();
-        let mut verdicts = Vec::new();
-        for number in 0..3 {
-            let death = death(number);
-            let (record, missed) = begin(&mut series, &death, &arguments()).unwrap();
-            assert_eq!((record.restarts, missed), (number, Verdict::Restart));
-            assert_eq!(record.start == StartKind::First, number == 0);
-            assert_eq!(record.follows.is_some(), number > 0);
-            verdicts.push(count(&mut series, &death, &line()).unwrap());
-        }
-        assert_eq!(verdicts, [Verdict::Restart, Verdict::Restart, Verdict::LimitReached]);
-        assert!(
-            series.restart_due.is_some(),
-            "systemd restarts it all the same, and the next start answers this death"
-        );
-    }
-
-    #[test]
-    fn a_death_before_that_nobody_noted_counts_too() {
-        let mut series = Series::default();
-        let _ = series.start(Some(0), false);
-        let _ = begin(&mut series, &death(1), &arguments()).unwrap();
-        assert_eq!(series.deaths.len(), 1);
-    }
-
-    #[test]
-    fn of_a_run_that_a_later_one_has_followed_the_death_counts_and_nothing_else() {
-        let place = tempfile::tempdir().unwrap();
-        let state = WardState::below(place.path(), "web");
-        let (death, later) = (death(1), self::death(2));
-        assert!(!has_begun_since(&state, &death));
-        state.save_run(&RunRecord { begun: Some(death.begun + 1), ..record_of(&later) }).unwrap();
-        state.set_current(&later.invocation).unwrap();
-        assert!(has_begun_since(&state, &death));
-        let mut series = Series { open: true, nrestarts: 2, ..Series::default() };
-        let _ = series.late_death(5, limit::of(&arguments()).unwrap());
-        assert_eq!(series, Series { open: true, nrestarts: 2, deaths: vec![5], ..Series::default() });
-    }
-
-    #[test]
-    fn a_run_that_was_under_way_when_the_limit_was_reached_does_not_count() {
-        let place = tempfile::tempdir().unwrap();
-        let state = WardState::below(place.path(), "web");
-        assert!(!was_given_up_before(&state, &death(0)));
-        for (at, by, restarts, expect) in [
-            (1_500, By::Limit, 0, true),
-            (500, By::Limit, 0, false),
-            (500, By::Limit, 3, true),
-            (1_500, By::Hand, 3, false),
-        ] {
-            exclusion::save(&state, &Exclusion { at, by, why: String::new(), triggers: Vec::new() }).unwrap();
-            assert_eq!(was_given_up_before(&state, &death(restarts)), expect, "{at} {by:?} {restarts}");
-        }
-    }
-
-    #[test]
-    fn what_is_on_record_is_not_counted_again() {
-        let place = tempfile::tempdir().unwrap();
-        let state = WardState::below(place.path(), "web");
-        let death = death(0);
-        assert!(matches!(noted(&state, &death), Some(Noted::Nothing)));
-        let record = RunRecord::new("web", "web.service", death.invocation.as_str(), StartKind::First);
-        state.save_run(&record).unwrap();
-        state.set_current(&death.invocation).unwrap();
-        assert!(matches!(noted(&state, &death), Some(Noted::Begun(_))));
-        state.set_current(&self::death(1).invocation).unwrap();
-        assert!(noted(&state, &death).is_none(), "the next start has found it unnoted");
-        state.save_run(&RunRecord { end: Some(end(&death, None, &line())), ..record }).unwrap();
-        state.set_current(&death.invocation).unwrap();
-        assert!(noted(&state, &death).is_none(), "the last line has noted it");
-    }
-}
+mod tests;

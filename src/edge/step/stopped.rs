@@ -56,29 +56,48 @@ const OF_SERVICE: [&str; 16] = [
 pub(super) fn stopped(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = list::read(words)?;
     let state = WardState::of(arguments.word(0)?);
-    let Some((record, done)) = note_end(&arguments, &state)? else { return Ok(0) };
-    let status = Run::new(&state, record, list::Site::new(Phase::Stop, umask, &arguments)).whole(&lines);
+    let Some((record, done)) = note_end(&arguments, &state)? else {
+        return Ok(0);
+    };
+    let status = Run::new(
+        &state,
+        record,
+        list::Site::new(Phase::Stop, umask, &arguments),
+    )
+    .whole(&lines);
     done.map(|()| status)
 }
 
 /// Records the end and carries out its consequences; returns the record, and the error of a
 /// consequence that failed; `None`: for a start that `begin` has refused.
-fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunRecord, io::Result<()>)>> {
+fn note_end(
+    arguments: &Arguments,
+    state: &WardState,
+) -> io::Result<Option<(RunRecord, io::Result<()>)>> {
     let (ward, unit) = arguments.ward_and_unit()?;
     let own = [&OF_SERVICE[..], &ending::LISTS].concat();
     let of_unit = [&OF_UNIT[..], &pulled::LISTS].concat();
-    let (known, job) = pid1::ask_with_job(unit, Wanted { unit: &of_unit, own: &own })?;
+    let (known, job) = pid1::ask_with_job(
+        unit,
+        Wanted {
+            unit: &of_unit,
+            own: &own,
+        },
+    )?;
     let run = this_run::required(&known)?;
     let invocation = run.as_str();
     if begin::has_refused(state, &run, &known) {
         return Ok(None);
     }
     let told = Told::of(&known);
-    let asked = asked(&told, (&known, job.as_deref())) || was_restarted_with_its_stack(&told, arguments, &known);
+    let asked = asked(&told, (&known, job.as_deref()))
+        || was_restarted_with_its_stack(&told, arguments, &known);
     let kind = kind_of_end(&told, &known, asked);
     let is_stop = kind == Kind::Asked && job.as_deref() == Some("stop");
     let pulled_by = if is_stop { pulled::by(&known) } else { None };
-    let mut record = state.run(invocation).unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
+    let mut record = state
+        .run(invocation)
+        .unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
     let turn = state.turn();
     let mut series = series_file::load(state);
     let is_news = complete(&mut record, &mut series, (kind, &known));
@@ -123,8 +142,18 @@ fn note_end(arguments: &Arguments, state: &WardState) -> io::Result<Option<(RunR
         saved = saved.and(state.set_current(&run));
     }
     drop(turn);
-    let death = Death { unit: super::name(unit, &known), invocation };
-    let done = finish(state, &mut record, (decision, &services), (arguments, death)).and(saved).and(marked);
+    let death = Death {
+        unit: super::name(unit, &known),
+        invocation,
+    };
+    let done = finish(
+        state,
+        &mut record,
+        (decision, &services),
+        (arguments, death),
+    )
+    .and(saved)
+    .and(marked);
     Ok(Some((record, done)))
 }
 
@@ -143,7 +172,9 @@ pub(super) fn finish(
         tell::ended(record);
     }
     let mut saved = state.save_run(record);
-    let Some(decision) = decision else { return saved };
+    let Some(decision) = decision else {
+        return saved;
+    };
     let came = limit::carry_out(&decision, services, arguments, Site::Ended(death));
     if let (Ok(came), Some(end)) = (&came, &mut record.end)
         && end.given_up != *came
@@ -161,8 +192,16 @@ pub(super) fn finish(
 /// state.
 fn counted(series: &Series, known: &Properties) -> Counted {
     let Stamps { died, .. } = Stamps::of(known);
-    let lived = if main_started(known) > 0 { died.saturating_sub(main_started(known)) } else { 0 };
-    Counted { now: known.number("NRestarts"), noted: series.nrestarts, lasted: Duration::from_micros(lived) }
+    let lived = if main_started(known) > 0 {
+        died.saturating_sub(main_started(known))
+    } else {
+        0
+    };
+    Counted {
+        now: known.number("NRestarts"),
+        noted: series.nrestarts,
+        lasted: Duration::from_micros(lived),
+    }
 }
 
 /// Returns the time before which systemd does not restart the unit, in microseconds of the
@@ -170,32 +209,56 @@ fn counted(series: &Series, known: &Properties) -> Counted {
 fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
     let is_named = |property| known.names_end(property, "ExecMainCode", "ExecMainStatus");
     let by_policy = || policy::restarts(known.text("Restart"), known.text("Result"));
-    let shall_restart = !is_named("RestartPreventExitStatus") && (is_named("RestartForceExitStatus") || by_policy());
+    let shall_restart = !is_named("RestartPreventExitStatus")
+        && (is_named("RestartForceExitStatus") || by_policy());
     let is_restarted = kind.is_death() && shall_restart;
     // systemd tells the next delay since version 254; if it adds a random time, since 262, only the
     // minimum is known.
-    let is_random = known.number("RestartRandomizedDelayUSec").is_some_and(|most: u64| most > 0);
-    let next = known.number("RestartUSecNext").filter(|_| !is_random).or(known.number("RestartUSec"));
+    let is_random = known
+        .number("RestartRandomizedDelayUSec")
+        .is_some_and(|most: u64| most > 0);
+    let next = known
+        .number("RestartUSecNext")
+        .filter(|_| !is_random)
+        .or(known.number("RestartUSec"));
     is_restarted.then(|| turned::restart_due(clock::monotonic(), next.unwrap_or(0)))
 }
 
 fn decide(verdict: Verdict, arguments: &Arguments) -> io::Result<Option<Decision>> {
-    (verdict == Verdict::LimitReached).then(|| limit::decide(arguments)).transpose()
+    (verdict == Verdict::LimitReached)
+        .then(|| limit::decide(arguments))
+        .transpose()
 }
 
 /// Returns the services that `[OnLimit]` starts, if the limit was reached.
 fn services<'a>(verdict: Verdict, series: &mut Series, arguments: &'a Arguments) -> Vec<&'a str> {
-    if verdict == Verdict::LimitReached { limit::services(series, arguments) } else { Vec::new() }
+    if verdict == Verdict::LimitReached {
+        limit::services(series, arguments)
+    } else {
+        Vec::new()
+    }
 }
 
 /// Notes when the run was up, where no line of the unit has; gives whether it was.
-fn complete(record: &mut RunRecord, series: &mut Series, (kind, known): (Kind, &Properties)) -> bool {
+fn complete(
+    record: &mut RunRecord,
+    series: &mut Series,
+    (kind, known): (Kind, &Properties),
+) -> bool {
     let Stamps { up, .. } = Stamps::of(known);
     let was_up = was_up(record.begun_since_boot, known);
     if was_up {
-        series.up_since.get_or_insert_with(|| clock::since_boot_of_monotonic(up));
+        series
+            .up_since
+            .get_or_insert_with(|| clock::since_boot_of_monotonic(up));
     }
-    let at = || if was_up { Some(up::at(up, main_started(known))) } else { work_done(kind, known) };
+    let at = || {
+        if was_up {
+            Some(up::at(up, main_started(known)))
+        } else {
+            work_done(kind, known)
+        }
+    };
     let is_news = record.up.is_none();
     record.up = record.up.or_else(at);
     is_news && record.up.is_some()
@@ -259,8 +322,15 @@ mod tests {
             (90, 80, "direct", false),
             (90, 40, "direct", true),
         ] {
-            assert_eq!(was_up(begun, &known(began, up, mode)), expect, "{began} {up} {mode}");
+            assert_eq!(
+                was_up(begun, &known(began, up, mode)),
+                expect,
+                "{began} {up} {mode}"
+            );
         }
-        assert!(was_up(None, &known(90, 80, "direct")), "nobody noted when it began");
+        assert!(
+            was_up(None, &known(90, 80, "direct")),
+            "nobody noted when it began"
+        );
     }
 }

@@ -11,7 +11,16 @@ const LARGEST: usize = 46 << 10;
 /// Logs that a run has ended.
 pub(super) fn ended(record: &RunRecord) {
     let Some(end) = &record.end else { return };
-    tell(ENDED, record, &format!("Noted the end of {}: {}, {}.", record.unit, how(end), who(end)));
+    tell(
+        ENDED,
+        record,
+        &format!(
+            "Noted the end of {}: {}, {}.",
+            record.unit,
+            how(end),
+            who(end)
+        ),
+    );
 }
 
 /// Logs that a unit is up after a restart; `failed` is the number of its steps that failed.
@@ -21,7 +30,14 @@ pub(super) fn restarted(record: &RunRecord, failed: usize) {
         (steps, 0) => format!(", all of its {steps} steps done"),
         (steps, failed) => format!(", {failed} of its {steps} steps failed"),
     };
-    tell(RESTARTED, record, &format!("Restarted {}, attempt {}{steps}.", record.unit, record.restarts));
+    tell(
+        RESTARTED,
+        record,
+        &format!(
+            "Restarted {}, attempt {}{steps}.",
+            record.unit, record.restarts
+        ),
+    );
 }
 
 /// Says which steps of a run that is up PID 1 has dropped, if any.
@@ -30,7 +46,10 @@ pub(super) fn dropped(record: &RunRecord) {
     if dropped.is_empty() {
         return;
     }
-    let steps: Vec<_> = dropped.iter().map(|step| format!("{} of [{}]", step.step, step.condition)).collect();
+    let steps: Vec<_> = dropped
+        .iter()
+        .map(|step| format!("{} of [{}]", step.step, step.condition))
+        .collect();
     let ward = &record.ward;
     tracing::warn!(
         UNITWARD_WARD = ward,
@@ -77,8 +96,15 @@ fn within_bounds(record: &RunRecord) -> String {
     if text.len() <= LARGEST {
         return text;
     }
-    let mut record = RunRecord { planned: Vec::new(), ..record.clone() };
-    let mut arguments: Vec<_> = record.results.iter_mut().map(|result| &mut result.argument).collect();
+    let mut record = RunRecord {
+        planned: Vec::new(),
+        ..record.clone()
+    };
+    let mut arguments: Vec<_> = record
+        .results
+        .iter_mut()
+        .map(|result| &mut result.argument)
+        .collect();
     arguments.sort_unstable_by_key(|argument| std::cmp::Reverse(argument.len()));
     let mut surplus = text.len() - LARGEST;
     for longest in arguments {
@@ -117,7 +143,12 @@ mod tests {
         };
         RunRecord {
             results: (1..=steps).map(result).collect(),
-            ..RunRecord::new("a", "a.service", "0123456789abcdef0123456789abcdef", StartKind::First)
+            ..RunRecord::new(
+                "a",
+                "a.service",
+                "0123456789abcdef0123456789abcdef",
+                StartKind::First,
+            )
         }
     }
 
@@ -126,7 +157,11 @@ mod tests {
         let mut large = record(3, 20);
         large.results[1].argument = "y".repeat(LARGEST);
         let told: RunRecord = serde_json::from_str(&within_bounds(&large)).unwrap();
-        let arguments: Vec<_> = told.results.iter().map(|result| result.argument.len()).collect();
+        let arguments: Vec<_> = told
+            .results
+            .iter()
+            .map(|result| result.argument.len())
+            .collect();
         assert_eq!(arguments, [20, 0, 20]);
     }
 
@@ -139,21 +174,48 @@ mod tests {
             assert_eq!(told.invocation, record(0, 0).invocation);
         }
         let small = record(10, 100);
-        assert_eq!(serde_json::from_str::<RunRecord>(&within_bounds(&small)).unwrap(), small);
+        assert_eq!(
+            serde_json::from_str::<RunRecord>(&within_bounds(&small)).unwrap(),
+            small
+        );
     }
 
     #[test]
     fn an_end_is_told_in_words() {
         let words = |result: &str, code: &str, status: &str, asked: bool| {
             let (result, code, status) = (result.to_owned(), code.to_owned(), status.to_owned());
-            let end = End { asked, result, code, status, ..End::killed(0) };
+            let end = End {
+                asked,
+                result,
+                code,
+                status,
+                ..End::killed(0)
+            };
             format!("{}, {}", how(&end), who(&end))
         };
-        assert_eq!(words("signal", "killed", "KILL", false), "signal KILL, nobody asked for it");
-        assert_eq!(words("core-dump", "dumped", "SEGV", false), "signal SEGV, core dumped, nobody asked for it");
-        assert_eq!(words("success", "killed", "TERM", true), "signal TERM, as asked for");
-        assert_eq!(words("exit-code", "exited", "3", false), "exit status 3, nobody asked for it");
-        assert_eq!(words("timeout", "killed", "TERM", false), "timeout, nobody asked for it");
-        assert_eq!(words("resources", "", "", false), "resources, nobody asked for it");
+        assert_eq!(
+            words("signal", "killed", "KILL", false),
+            "signal KILL, nobody asked for it"
+        );
+        assert_eq!(
+            words("core-dump", "dumped", "SEGV", false),
+            "signal SEGV, core dumped, nobody asked for it"
+        );
+        assert_eq!(
+            words("success", "killed", "TERM", true),
+            "signal TERM, as asked for"
+        );
+        assert_eq!(
+            words("exit-code", "exited", "3", false),
+            "exit status 3, nobody asked for it"
+        );
+        assert_eq!(
+            words("timeout", "killed", "TERM", false),
+            "timeout, nobody asked for it"
+        );
+        assert_eq!(
+            words("resources", "", "", false),
+            "resources, nobody asked for it"
+        );
     }
 }

@@ -30,7 +30,9 @@ pub(super) fn known(known: &Properties) -> Option<InvocationId> {
 /// repeat the link.
 pub(super) fn linked(unit: &str) -> Option<InvocationId> {
     let said = std::env::var("INVOCATION_ID").ok()?;
-    peer::run_of(unit).filter(|run| *run == said).and_then(|run| InvocationId::parse(&run))
+    peer::run_of(unit)
+        .filter(|run| *run == said)
+        .and_then(|run| InvocationId::parse(&run))
 }
 
 /// Returns the run like [`known`], or an error.
@@ -38,7 +40,8 @@ pub(super) fn linked(unit: &str) -> Option<InvocationId> {
 /// # Errors
 /// PID 1 did not tell the run.
 pub(super) fn required(properties: &Properties) -> io::Result<InvocationId> {
-    known(properties).ok_or_else(|| io::Error::other("systemd does not say which run of the unit this is"))
+    known(properties)
+        .ok_or_else(|| io::Error::other("systemd does not say which run of the unit this is"))
 }
 
 /// Returns the present run of a ward's unit, as its first line has recorded it; if that line is of
@@ -50,7 +53,8 @@ pub(super) fn of_ward(state: &WardState) -> io::Result<InvocationId> {
     if let Some(run) = state.current() {
         return Ok(run);
     }
-    let unit = peer::unit_of(std::process::id()).ok_or_else(|| io::Error::other("this process is in no unit"))?;
+    let unit = peer::unit_of(std::process::id())
+        .ok_or_else(|| io::Error::other("this process is in no unit"))?;
     of_unit(&unit)
 }
 
@@ -76,17 +80,33 @@ pub(super) fn condition_run<'a>(
 ) -> io::Result<Run<'a>> {
     let run = of_condition(ward, condition)?;
     let record = state.run(run.as_str());
-    let record = record.unwrap_or_else(|_| RunRecord::new(ward, "", run.as_str(), StartKind::Condition));
-    let mut run = Run::new(state, record, Site { phase: Phase::Condition, umask, life: Life::Own });
+    let record =
+        record.unwrap_or_else(|_| RunRecord::new(ward, "", run.as_str(), StartKind::Condition));
+    let mut run = Run::new(
+        state,
+        record,
+        Site {
+            phase: Phase::Condition,
+            umask,
+            life: Life::Own,
+        },
+    );
     run.unit = condition_service_name(ward, condition);
     Ok(run)
 }
 
 /// Returns true if this process belongs to a condition's own service.
 pub(super) fn is_in_condition(ward: &str, condition: &str) -> bool {
-    peer::unit_of(std::process::id()).is_some_and(|unit| unit == condition_service_name(ward, condition))
+    peer::unit_of(std::process::id())
+        .is_some_and(|unit| unit == condition_service_name(ward, condition))
 }
 
 fn of_unit(unit: &str) -> io::Result<InvocationId> {
-    required(&pid1::ask_patiently(unit, Wanted { unit: &[PROPERTY], own: &[] })?)
+    required(&pid1::ask_patiently(
+        unit,
+        Wanted {
+            unit: &[PROPERTY],
+            own: &[],
+        },
+    )?)
 }

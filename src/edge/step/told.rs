@@ -9,10 +9,18 @@ use crate::edge::series_file;
 
 /// Returns the variables for a step of the run with this record. Those of a death are present if
 /// the step answers one.
-pub(super) fn variables(state: &WardState, line: &StepLine, record: &RunRecord) -> Vec<(&'static str, String)> {
+pub(super) fn variables(
+    state: &WardState,
+    line: &StepLine,
+    record: &RunRecord,
+) -> Vec<(&'static str, String)> {
     let series = series_file::load(state);
     let is_of_limit = line.place.kind() == Some(ConditionKind::Limit);
-    let deaths = if is_of_limit { series.limit_at } else { series.deaths.len() };
+    let deaths = if is_of_limit {
+        series.limit_at
+    } else {
+        series.deaths.len()
+    };
     let mut variables = vec![
         ("UNITWARD_WARD", line.ward.clone()),
         ("UNITWARD_CONDITION", line.place.condition.clone()),
@@ -33,14 +41,28 @@ fn ended_run(state: &WardState, record: &RunRecord) -> Option<(String, End, Stri
         _ if record.end.is_some() => of(record.clone()),
         StartKind::Condition => of(state.latest_death()?),
         StartKind::First => None,
-        StartKind::AfterDeath | StartKind::AfterAbnormalDeath => of(state.run(record.follows.as_ref()?).ok()?),
+        StartKind::AfterDeath | StartKind::AfterAbnormalDeath => {
+            of(state.run(record.follows.as_ref()?).ok()?)
+        }
     }
 }
 
 /// Returns the reason of the end, in the words of a report.
 fn reason(end: &End, unit: &str) -> String {
     let has_limit = matches!(end.result.as_str(), "watchdog" | "timeout");
-    let ask = || Some(pid1::ask(unit, Wanted { unit: &[], own: &TIME_LIMITS }).ok()?.time_limits());
+    let ask = || {
+        Some(
+            pid1::ask(
+                unit,
+                Wanted {
+                    unit: &[],
+                    own: &TIME_LIMITS,
+                },
+            )
+            .ok()?
+            .time_limits(),
+        )
+    };
     let limits = if has_limit { ask() } else { None }.unwrap_or_else(TimeLimits::default);
     end.cause(&limits).to_string()
 }

@@ -35,11 +35,16 @@ pub(super) fn wait(wait: &Wait) -> io::Result<()> {
     };
     let deadline = Instant::now() + limit;
     loop {
-        let Err(why) = look(what, deadline) else { return Ok(()) };
+        let Err(why) = look(what, deadline) else {
+            return Ok(());
+        };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let span = time_span::render(limit);
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("not there after {span}: {why}")));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("not there after {span}: {why}"),
+            ));
         }
         std::thread::sleep(pause(what).min(left));
     }
@@ -56,7 +61,9 @@ fn pause(what: &Awaited) -> Duration {
 /// Checks once; the error is the reason why the resource is not available.
 fn look(what: &Awaited, deadline: Instant) -> Result<(), String> {
     match what {
-        Awaited::Path(path) => fs::metadata(path).map(drop).map_err(|error| error.to_string()),
+        Awaited::Path(path) => fs::metadata(path)
+            .map(drop)
+            .map_err(|error| error.to_string()),
         Awaited::Unit(unit) => is_active(unit.as_str()),
         Awaited::Bus(name) => has_owner(name),
         Awaited::Tcp(address) => tcp_accepts(address, deadline),
@@ -66,7 +73,14 @@ fn look(what: &Awaited, deadline: Instant) -> Result<(), String> {
 
 /// Checks for the states that `systemctl is-active` accepts.
 fn is_active(unit: &str) -> Result<(), String> {
-    let known = pid1::ask(unit, Wanted { unit: &["ActiveState"], own: &[] }).map_err(|error| error.to_string())?;
+    let known = pid1::ask(
+        unit,
+        Wanted {
+            unit: &["ActiveState"],
+            own: &[],
+        },
+    )
+    .map_err(|error| error.to_string())?;
     match known.text("ActiveState") {
         state if up::is_up(state) => Ok(()),
         state => Err(format!("it is {state}")),
@@ -76,7 +90,13 @@ fn is_active(unit: &str) -> Result<(), String> {
 fn has_owner(name: &str) -> Result<(), String> {
     let asked = HostProgram::Busctl
         .command()
-        .args(["--system", "--timeout=2", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus"])
+        .args([
+            "--system",
+            "--timeout=2",
+            "call",
+            "org.freedesktop.DBus",
+            "/org/freedesktop/DBus",
+        ])
         .args(["org.freedesktop.DBus", "NameHasOwner", "s", name])
         .stderr(Stdio::null())
         .output();
@@ -95,22 +115,42 @@ fn candidates(address: &str, patience: Duration) -> Vec<SocketAddr> {
     if let Ok(address) = address.parse() {
         return vec![address];
     }
-    let Some((host, port)) = address.rsplit_once(':') else { return Vec::new() };
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return Vec::new();
+    };
     let bound = format!("{:.3}", patience.as_secs_f64());
     let mut look = HostProgram::Timeout.command();
     let getent = HostProgram::Getent.path();
-    look.args(["--signal=KILL", &bound, getent, "--no-addrconfig", "--", "ahosts", host]);
-    let (Ok(port), Ok(found)) = (port.parse(), look.output()) else { return Vec::new() };
+    look.args([
+        "--signal=KILL",
+        &bound,
+        getent,
+        "--no-addrconfig",
+        "--",
+        "ahosts",
+        host,
+    ]);
+    let (Ok(port), Ok(found)) = (port.parse(), look.output()) else {
+        return Vec::new();
+    };
     let found = String::from_utf8_lossy(&found.stdout).into_owned();
-    let streams = found.lines().filter_map(|line| line.split_once(' ')).filter(|(_, kind)| kind.contains("STREAM"));
-    streams.filter_map(|(ip, _)| Some(SocketAddr::new(ip.parse().ok()?, port))).collect()
+    let streams = found
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(_, kind)| kind.contains("STREAM"));
+    streams
+        .filter_map(|(ip, _)| Some(SocketAddr::new(ip.parse().ok()?, port)))
+        .collect()
 }
 
 fn tcp_accepts(address: &str, deadline: Instant) -> Result<(), String> {
     let left = || deadline.saturating_duration_since(Instant::now());
     let mut why = "it has no address".to_owned();
     for candidate in candidates(address, left().max(DEAR_LOOK)) {
-        match TcpStream::connect_timeout(&candidate, left().clamp(Duration::from_millis(1), ONE_CONNECTION)) {
+        match TcpStream::connect_timeout(
+            &candidate,
+            left().clamp(Duration::from_millis(1), ONE_CONNECTION),
+        ) {
             Ok(_) => return Ok(()),
             Err(error) => why = format!("{candidate}: {error}"),
         }
@@ -156,7 +196,10 @@ mod tests {
         assert!(soon(Awaited::Unix(path.clone())).is_ok());
         drop(listener);
         assert!(fs::exists(&path).unwrap(), "the file outlives its socket");
-        assert_eq!(soon(Awaited::Unix(path.clone())).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(
+            soon(Awaited::Unix(path.clone())).unwrap_err().kind(),
+            io::ErrorKind::TimedOut
+        );
         assert!(soon(Awaited::Path(path)).is_ok());
     }
 
@@ -166,13 +209,24 @@ mod tests {
         use std::os::unix::net::{SocketAddr, UnixStream};
         let name = format!("unitward-test-{}", std::process::id());
         let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
-        let listener = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        let listener = socket_with(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
         rustix::net::bind(&listener, &address).unwrap();
         rustix::net::listen(&listener, 0).unwrap();
-        let _waits = UnixStream::connect_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let _waits =
+            UnixStream::connect_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         let begun = Instant::now();
         let full = soon(Awaited::Unix(format!("@{name}"))).unwrap_err();
-        assert!(full.to_string().ends_with("its queue of connections is full"), "{full}");
+        assert!(
+            full.to_string()
+                .ends_with("its queue of connections is full"),
+            "{full}"
+        );
         assert!(begun.elapsed() < Duration::from_secs(5));
     }
 
@@ -185,7 +239,10 @@ mod tests {
         assert!(soon(Awaited::Tcp(by_name)).is_ok());
         drop(listener);
         let refused = soon(Awaited::Tcp(address.clone())).unwrap_err().to_string();
-        assert!(refused.starts_with(&format!("not there after 120ms: {address}: ")), "{refused}");
+        assert!(
+            refused.starts_with(&format!("not there after 120ms: {address}: ")),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -8,9 +8,9 @@ use super::filter;
 use super::wire::FILES;
 use rustix::process::{Gid, Resource, Rlimit, Uid, getrlimit, setrlimit};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
-    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
-    set_thread_res_uid,
+    CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
+    clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 use std::io;
 
@@ -43,8 +43,16 @@ pub(super) fn confine() -> io::Result<()> {
         (Resource::Fsize, 0),
         (Resource::Nproc, 0),
     ] {
-        let limit = getrlimit(resource).maximum.map_or(limit, |most| most.min(limit));
-        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+        let limit = getrlimit(resource)
+            .maximum
+            .map_or(limit, |most| most.min(limit));
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(limit),
+                maximum: Some(limit),
+            },
+        )?;
     }
     set_no_new_privs(true)?;
     drop_rights()?;
@@ -67,9 +75,20 @@ fn drop_rights() -> io::Result<()> {
         let _ = set_thread_res_gid(group, group, group);
         let _ = set_thread_res_uid(user, user, user);
         let none = CapabilitySet::empty();
-        set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+        set_capabilities(
+            None,
+            CapabilitySets {
+                effective: none,
+                permitted: none,
+                inheritable: none,
+            },
+        )?;
     }
-    if has_rights()? { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+    if has_rights()? {
+        Err(io::ErrorKind::PermissionDenied.into())
+    } else {
+        Ok(())
+    }
 }
 
 fn has_rights() -> io::Result<bool> {
@@ -99,7 +118,9 @@ mod tests {
             "internet" => std::net::UdpSocket::bind("127.0.0.1:0").is_ok(),
             "start" => Command::new("/bin/true").status().is_ok(),
             "thread" => std::thread::spawn(|| ()).join().is_ok(),
-            "signal" => rustix::process::test_kill_process(rustix::process::getppid().unwrap()).is_ok(),
+            "signal" => {
+                rustix::process::test_kill_process(rustix::process::getppid().unwrap()).is_ok()
+            }
             "become" => set_no_new_privs(false).is_err(),
             "time" => loop {
                 std::hint::black_box(());
@@ -111,7 +132,9 @@ mod tests {
     #[test]
     #[ignore = "it is no test but the process that others start"]
     fn the_process_that_attempts() {
-        let Ok(what) = std::env::var(ATTEMPT) else { return };
+        let Ok(what) = std::env::var(ATTEMPT) else {
+            return;
+        };
         if let Some(what) = what.strip_prefix("confined: ") {
             confine().unwrap();
             std::process::exit(if attempt(what) { 0 } else { 7 });
@@ -122,19 +145,31 @@ mod tests {
     fn attempted(what: &str) -> ExitStatus {
         let name = "edge::symbols::confine::tests::the_process_that_attempts";
         let mut command = Command::new("/proc/self/exe");
-        command.args(["--exact", name, "--ignored", "--nocapture"]).env(ATTEMPT, what);
+        command
+            .args(["--exact", name, "--ignored", "--nocapture"])
+            .env(ATTEMPT, what);
         command.output().unwrap().status
     }
 
     #[test]
     fn a_confined_process_that_calls_for_anything_else_is_ended() {
         for what in ["nothing", "memory"] {
-            assert_eq!(attempted(&format!("confined: {what}")).code(), Some(0), "{what}");
+            assert_eq!(
+                attempted(&format!("confined: {what}")).code(),
+                Some(0),
+                "{what}"
+            );
         }
         let bad_call = Some(rustix::process::Signal::SYS.as_raw());
-        for what in ["open", "list", "remove", "connect", "internet", "start", "thread", "signal"] {
+        for what in [
+            "open", "list", "remove", "connect", "internet", "start", "thread", "signal",
+        ] {
             assert_eq!(attempted(what).code(), Some(0), "{what} without a filter");
-            assert_eq!(attempted(&format!("confined: {what}")).signal(), bad_call, "{what}");
+            assert_eq!(
+                attempted(&format!("confined: {what}")).signal(),
+                bad_call,
+                "{what}"
+            );
         }
         assert_eq!(attempted("confined: become").signal(), bad_call);
     }
@@ -145,6 +180,10 @@ mod tests {
         assert!(!attempted("confined: too much memory").success());
         let begun = std::time::Instant::now();
         assert!(!attempted("confined: time").success());
-        assert!(begun.elapsed() >= std::time::Duration::from_secs(TIME), "{:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() >= std::time::Duration::from_secs(TIME),
+            "{:?}",
+            begun.elapsed()
+        );
     }
 }

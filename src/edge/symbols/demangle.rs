@@ -16,16 +16,26 @@ const MANGLED_LIMIT: usize = 8192;
 #[must_use]
 pub(super) fn demangle(name: &str) -> String {
     // The linker's version of a symbol: memcpy@@GLIBC_2.14.
-    let name = name.find('@').filter(|at| *at > 0).map_or(name, |at| &name[..at]);
+    let name = name
+        .find('@')
+        .filter(|at| *at > 0)
+        .map_or(name, |at| &name[..at]);
     if name.len() > MANGLED_LIMIT {
         return name.to_owned();
     }
     if let Ok(rust) = rustc_demangle::try_demangle(name) {
         return bounded(|out| write!(out, "{rust:#}"));
     }
-    let Ok(parsed) = cpp_demangle::Symbol::new(name) else { return name.to_owned() };
-    let readable = bounded(|out| parsed.structured_demangle(out, &cpp_demangle::DemangleOptions::default()));
-    if readable.is_empty() { name.to_owned() } else { readable }
+    let Ok(parsed) = cpp_demangle::Symbol::new(name) else {
+        return name.to_owned();
+    };
+    let readable =
+        bounded(|out| parsed.structured_demangle(out, &cpp_demangle::DemangleOptions::default()));
+    if readable.is_empty() {
+        name.to_owned()
+    } else {
+        readable
+    }
 }
 
 /// Returns what `write` writes, up to the limit.
@@ -58,13 +68,22 @@ mod tests {
             ("main", "main"),
             ("_start", "_start"),
             ("memcpy@@GLIBC_2.14", "memcpy"),
-            ("_ZN5mount6tables4RingIiLi7EE4pushEPi", "mount::tables::Ring<int, 7>::push(int*)"),
-            ("_ZN5mount6tables4fillERNS0_4RingIiLi7EEEPi", "mount::tables::fill(mount::tables::Ring<int, 7>&, int*)"),
+            (
+                "_ZN5mount6tables4RingIiLi7EE4pushEPi",
+                "mount::tables::Ring<int, 7>::push(int*)",
+            ),
+            (
+                "_ZN5mount6tables4fillERNS0_4RingIiLi7EEEPi",
+                "mount::tables::fill(mount::tables::Ring<int, 7>&, int*)",
+            ),
             (
                 "_ZN56_$LT$panics..Shelf$LT$T$GT$$u20$as$u20$panics..Reach$GT$5reach17h098c463eb5d77a00E",
                 "<panics::Shelf<T> as panics::Reach>::reach",
             ),
-            ("_RNvNtNtNtCsjrHSEGnQ3l9_3std3sys3pal4unix14abort_internal", "std::sys::pal::unix::abort_internal"),
+            (
+                "_RNvNtNtNtCsjrHSEGnQ3l9_3std3sys3pal4unix14abort_internal",
+                "std::sys::pal::unix::abort_internal",
+            ),
             ("_Znonsense", "_Znonsense"),
             ("@", "@"),
             ("", ""),
@@ -77,13 +96,19 @@ mod tests {
     fn a_name_that_unfolds_without_end_is_cut() {
         // Each argument is a pair of two of the one before it.
         let doubled = |times: usize| -> String {
-            let arguments = ('0'..='9').chain('A'..='Z').take(times).map(|n| format!("S_IS{n}_S{n}_E"));
+            let arguments = ('0'..='9')
+                .chain('A'..='Z')
+                .take(times)
+                .map(|n| format!("S_IS{n}_S{n}_E"));
             format!("_Z1fSt4pairIiiE{}", arguments.collect::<String>())
         };
         let whole = "f(std::pair<int, int>, std::pair<std::pair<int, int>, std::pair<int, int> >)";
         assert_eq!(demangle(&doubled(1)), whole);
         let cut = demangle(&doubled(34));
-        assert!(cut.starts_with("f(std::pair<int, int>, ") && cut.len() < 2 * LIMIT, "{cut}");
+        assert!(
+            cut.starts_with("f(std::pair<int, int>, ") && cut.len() < 2 * LIMIT,
+            "{cut}"
+        );
         let long = format!("_Z1f{}", "PPi".repeat(MANGLED_LIMIT));
         assert_eq!(demangle(&long), long);
     }

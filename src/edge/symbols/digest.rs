@@ -19,9 +19,15 @@ pub const LONGEST_NAME: usize = 64;
 /// the offset from its beginning, in bytes. Empty if the object cannot be read.
 #[must_use]
 pub fn functions(object: File, offsets: &[u64]) -> Vec<Option<(String, u64)>> {
-    let queries = offsets.iter().map(|offset| Query { offset: *offset, said: None });
+    let queries = offsets.iter().map(|offset| Query {
+        offset: *offset,
+        said: None,
+    });
     let found = elf::find(object, None, queries);
-    found.into_iter().map(|function| function.map(|function| (function.name, function.behind))).collect()
+    found
+        .into_iter()
+        .map(|function| function.map(|function| (function.name, function.behind)))
+        .collect()
 }
 
 /// Returns the files that a core's process had mapped.
@@ -33,12 +39,22 @@ pub fn mapped_files(core: File, compression: Compression) -> Vec<MappedFile> {
 /// Returns the readable form of a name of at most [`LONGEST_NAME`] bytes.
 #[must_use]
 pub fn demangle(name: &str) -> String {
-    if name.len() > LONGEST_NAME { name.to_owned() } else { demangle::demangle(name) }
+    if name.len() > LONGEST_NAME {
+        name.to_owned()
+    } else {
+        demangle::demangle(name)
+    }
 }
 
 /// Returns the readable form of each frame's own function name.
 #[must_use]
 pub fn as_said(frames: &[Frame]) -> Vec<Option<Symbol>> {
-    let symbol = |name: &String| Symbol { name: demangle(name), offset: None };
-    frames.iter().map(|frame| frame.function.as_ref().map(symbol)).collect()
+    let symbol = |name: &String| Symbol {
+        name: demangle(name),
+        offset: None,
+    };
+    frames
+        .iter()
+        .map(|frame| frame.function.as_ref().map(symbol))
+        .collect()
 }

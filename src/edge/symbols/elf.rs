@@ -46,7 +46,10 @@ pub(super) fn find<'a>(
     build_id: Option<&str>,
     queries: impl Iterator<Item = Query<'a>>,
 ) -> Vec<Option<Function>> {
-    let data = &Bounded { cache: ReadCache::new(file), left: Cell::new(BUDGET) };
+    let data = &Bounded {
+        cache: ReadCache::new(file),
+        left: Cell::new(BUDGET),
+    };
     let found = match FileKind::parse(data) {
         Ok(FileKind::Elf32) => find_in::<elf::FileHeader32<Endianness>>(data, build_id, queries),
         Ok(FileKind::Elf64) => find_in::<elf::FileHeader64<Endianness>>(data, build_id, queries),
@@ -61,7 +64,11 @@ fn find_in<'a, Elf: FileHeader<Endian = Endianness>>(
     queries: impl Iterator<Item = Query<'a>>,
 ) -> Option<Vec<Option<Function>>> {
     let object = Object::<Elf>::parse(data)?;
-    let other = build_id.is_some_and(|wanted| object.build_id().is_some_and(|id| !id.eq_ignore_ascii_case(wanted)));
+    let other = build_id.is_some_and(|wanted| {
+        object
+            .build_id()
+            .is_some_and(|id| !id.eq_ignore_ascii_case(wanted))
+    });
     (!other).then(|| queries.map(|query| object.function(query)).collect())
 }
 
@@ -82,40 +89,73 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Object<'data, Elf> {
         let endian = header.endian().ok()?;
         let segments = header.program_headers(endian, data).ok()?;
         let sections = header.section_headers(endian, data).ok()?;
-        let of_type = |kind| sections.iter().find(|section| section.sh_type(endian) == kind);
+        let of_type = |kind| {
+            sections
+                .iter()
+                .find(|section| section.sh_type(endian) == kind)
+        };
         let table = of_type(elf::SHT_SYMTAB).or_else(|| of_type(elf::SHT_DYNSYM))?;
         let symbols = table.data_as_array(endian, data).ok()?;
-        let strings = sections.get(table.link(endian).0)?.strings(endian, data).ok()??;
-        Some(Self { data, endian, machine: header.e_machine(endian), segments, sections, symbols, strings })
+        let strings = sections
+            .get(table.link(endian).0)?
+            .strings(endian, data)
+            .ok()??;
+        Some(Self {
+            data,
+            endian,
+            machine: header.e_machine(endian),
+            segments,
+            sections,
+            symbols,
+            strings,
+        })
     }
 
     /// Returns the GNU build-id in hexadecimal digits.
     fn build_id(&self) -> Option<String> {
-        let notes = self.segments.iter().filter_map(|segment| segment.notes(self.endian, self.data).ok()?);
+        let notes = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.notes(self.endian, self.data).ok()?);
         let mut notes = notes.flatten().filter_map(Result::ok);
-        let id =
-            notes.find(|note| note.n_type(self.endian) == elf::NT_GNU_BUILD_ID && note.name() == elf::ELF_NOTE_GNU)?;
+        let id = notes.find(|note| {
+            note.n_type(self.endian) == elf::NT_GNU_BUILD_ID && note.name() == elf::ELF_NOTE_GNU
+        })?;
         Some(id.desc().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     fn function(&self, query: Query<'_>) -> Option<Function> {
         let address = self.address(query.offset)?;
         let section = self.section(address)?;
-        let entries = self.symbols.iter().filter_map(|symbol| self.entry(symbol, section));
+        let entries = self
+            .symbols
+            .iter()
+            .filter_map(|symbol| self.entry(symbol, section));
         let mut aliases = nearest(entries, address);
         let begin = aliases.first()?.start;
         aliases.sort_by_key(|entry| entry.standing);
         aliases.truncate(ALIASES);
-        let names = aliases.iter().filter_map(|entry| self.strings.get(entry.name).ok());
+        let names = aliases
+            .iter()
+            .filter_map(|entry| self.strings.get(entry.name).ok());
         let names: Vec<_> = names.map(String::from_utf8_lossy).collect();
-        let name = names.iter().find(|name| Some(name.as_ref()) == query.said).or(names.first())?;
-        Some(Function { name: name.clone().into_owned(), behind: address - begin })
+        let name = names
+            .iter()
+            .find(|name| Some(name.as_ref()) == query.said)
+            .or(names.first())?;
+        Some(Function {
+            name: name.clone().into_owned(),
+            behind: address - begin,
+        })
     }
 
     /// Returns the address of an offset of the file, before the object is moved to its load
     /// address.
     fn address(&self, offset: u64) -> Option<u64> {
-        let loaded = self.segments.iter().filter(|segment| segment.p_type(self.endian) == elf::PT_LOAD);
+        let loaded = self
+            .segments
+            .iter()
+            .filter(|segment| segment.p_type(self.endian) == elf::PT_LOAD);
         loaded
             .filter_map(|segment| {
                 let behind = offset.checked_sub(segment.p_offset(self.endian).into())?;
@@ -156,7 +196,12 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Object<'data, Elf> {
             elf::STB_WEAK => Standing::Weak,
             _ => Standing::Global,
         };
-        (here && function).then(|| Entry { start, size, name: symbol.st_name(self.endian), standing })
+        (here && function).then(|| Entry {
+            start,
+            size,
+            name: symbol.st_name(self.endian),
+            standing,
+        })
     }
 }
 
@@ -196,7 +241,11 @@ fn nearest(entries: impl Iterator<Item = Entry>, address: u64) -> Vec<Entry> {
         }
     }
     unsized_below.retain(|entry| entry.start >= last_sized);
-    if containing.is_empty() { unsized_below } else { containing }
+    if containing.is_empty() {
+        unsized_below
+    } else {
+        containing
+    }
 }
 
 fn keep_nearest(kept: &mut Vec<Entry>, entry: Entry) {
@@ -226,7 +275,11 @@ impl<'a> ReadRef<'a> for &'a Bounded {
         self.cache.read_bytes_at(offset, size)
     }
 
-    fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> std::result::Result<&'a [u8], ()> {
+    fn read_bytes_at_until(
+        self,
+        range: Range<u64>,
+        delimiter: u8,
+    ) -> std::result::Result<&'a [u8], ()> {
         self.cache.read_bytes_at_until(range, delimiter)
     }
 }
@@ -239,7 +292,12 @@ mod tests {
     fn table(symbols: &str) -> impl Iterator<Item = Entry> {
         symbols.split_whitespace().zip(0..).map(|(symbol, name)| {
             let (start, size) = symbol.split_once('+').unwrap();
-            Entry { start: start.parse().unwrap(), size: size.parse().unwrap(), name, standing: Standing::Global }
+            Entry {
+                start: start.parse().unwrap(),
+                size: size.parse().unwrap(),
+                name,
+                standing: Standing::Global,
+            }
         })
     }
 
@@ -267,7 +325,10 @@ mod tests {
             ("18446744073709551615+1", u64::MAX, &[0]),
             ("0+18446744073709551615", u64::MAX - 1, &[0]),
         ] {
-            let names: Vec<_> = nearest(table(symbols), address).iter().map(|entry| entry.name).collect();
+            let names: Vec<_> = nearest(table(symbols), address)
+                .iter()
+                .map(|entry| entry.name)
+                .collect();
             assert_eq!(names, expect, "{symbols:?} at {address}");
         }
     }

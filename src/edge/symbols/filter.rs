@@ -56,7 +56,12 @@ const GET_FLAGS: u32 = 1;
 #[cfg(target_pointer_width = "64")]
 const ALLOWED_BY_WIDTH: [libc::c_long; 1] = [libc::SYS_mmap];
 #[cfg(target_pointer_width = "32")]
-const ALLOWED_BY_WIDTH: [libc::c_long; 4] = [libc::SYS_mmap2, libc::SYS__llseek, CLOCK_GETTIME_64, FUTEX_TIME_64];
+const ALLOWED_BY_WIDTH: [libc::c_long; 4] = [
+    libc::SYS_mmap2,
+    libc::SYS__llseek,
+    CLOCK_GETTIME_64,
+    FUTEX_TIME_64,
+];
 
 // Calls with times of 64 bits, of the same number on every architecture; libc does not have them
 // for all.
@@ -86,9 +91,19 @@ pub(super) fn apply() -> io::Result<()> {
 }
 
 fn program(architecture: u32) -> Vec<sock_filter> {
-    let step = |code, k| sock_filter { code, jt: 0, jf: 0, k };
+    let step = |code, k| sock_filter {
+        code,
+        jt: 0,
+        jf: 0,
+        k,
+    };
     // Skips this many instructions unless the loaded value is equal to `k`.
-    let unless = |k, left_out| sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: left_out, k };
+    let unless = |k, left_out| sock_filter {
+        code: JUMP_IF_EQUAL,
+        jt: 0,
+        jf: left_out,
+        k,
+    };
     let number = |call: libc::c_long| u32::try_from(call).expect("numbers of calls are small");
     let calls = ALLOWED.into_iter().chain(ALLOWED_BY_WIDTH);
     let mut allowed = vec![step(LOAD, NUMBER)];

@@ -48,32 +48,49 @@ enum Readable {
 impl Known {
     /// Starts with the names that the frames have themselves.
     pub(super) fn new(frames: &[Frame], objects: Vec<Object>) -> Self {
-        let function = |frame: &Frame| Function { name: frame.function.clone(), ..Function::default() };
+        let function = |frame: &Frame| Function {
+            name: frame.function.clone(),
+            ..Function::default()
+        };
         let mut functions: Vec<_> = frames.iter().map(function).collect();
         for function in &mut functions {
             if function.name.as_ref().is_some_and(|name| name.len() > NAME) {
                 function.readable = Readable::GivenUp;
             }
         }
-        Self { functions, objects, under_way: None }
+        Self {
+            functions,
+            objects,
+            under_way: None,
+        }
     }
 
     /// Returns the next request, with the files that it is about; `None` if nothing is left to ask.
     pub(super) fn request(&self) -> Option<(Request, Vec<&File>)> {
         let asked = |function: &Function| Asked {
-            said: function.name.clone().filter(|_| function.readable == Readable::Wanted),
+            said: function
+                .name
+                .clone()
+                .filter(|_| function.readable == Readable::Wanted),
             place: None,
         };
         let mut frames: Vec<_> = self.functions.iter().map(asked).collect();
         for (number, object) in self.objects.iter().enumerate() {
             for (frame, offset) in &object.places {
-                frames[*frame].place = Some(ObjectPlace { object: number, offset: *offset });
+                frames[*frame].place = Some(ObjectPlace {
+                    object: number,
+                    offset: *offset,
+                });
             }
         }
         if self.objects.is_empty() && frames.iter().all(|frame| frame.said.is_none()) {
             return None;
         }
-        let build_ids = self.objects.iter().map(|object| object.build_id.clone()).collect();
+        let build_ids = self
+            .objects
+            .iter()
+            .map(|object| object.build_id.clone())
+            .collect();
         let files = self.objects.iter().map(|object| &object.file).collect();
         Some((Request::Functions(Functions { build_ids, frames }), files))
     }
@@ -82,9 +99,17 @@ impl Known {
     pub(super) fn take(&mut self, answer: Answer) {
         match answer {
             Answer::Begun(job) => self.under_way = Some(job),
-            Answer::Function { frame, name, behind } if name.len() <= NAME => {
+            Answer::Function {
+                frame,
+                name,
+                behind,
+            } if name.len() <= NAME => {
                 if let Some(function) = self.functions.get_mut(frame) {
-                    *function = Function { name: Some(name), behind: Some(behind), readable: Readable::Wanted };
+                    *function = Function {
+                        name: Some(name),
+                        behind: Some(behind),
+                        readable: Readable::Wanted,
+                    };
                 }
             }
             Answer::Readable { frame, name } if name.len() <= NAME => {
@@ -103,7 +128,10 @@ impl Known {
     /// into.
     pub(super) fn give_up(&mut self) {
         match self.under_way.take() {
-            Some(Job::Object(at)) => drop(self.objects.drain(..self.objects.len().min(at.saturating_add(1)))),
+            Some(Job::Object(at)) => drop(
+                self.objects
+                    .drain(..self.objects.len().min(at.saturating_add(1))),
+            ),
             Some(Job::Name(frame)) => {
                 self.objects.clear();
                 self.settle(frame, || Readable::GivenUp);
@@ -114,8 +142,18 @@ impl Known {
 
     /// Sets the readable name of a frame, and of all others with the same mangled name.
     fn settle(&mut self, frame: usize, readable: impl Fn() -> Readable) {
-        let Some(name) = self.functions.get(frame).and_then(|function| function.name.clone()) else { return };
-        for function in self.functions.iter_mut().filter(|function| function.name.as_ref() == Some(&name)) {
+        let Some(name) = self
+            .functions
+            .get(frame)
+            .and_then(|function| function.name.clone())
+        else {
+            return;
+        };
+        for function in self
+            .functions
+            .iter_mut()
+            .filter(|function| function.name.as_ref() == Some(&name))
+        {
             function.readable = readable();
         }
     }
@@ -128,8 +166,13 @@ impl Known {
                 Readable::Wanted | Readable::GivenUp => function.name?,
             };
             // Names that are shown have no control characters.
-            let name = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-            let offset = function.behind.and_then(|behind| behind.checked_add(frame.address - frame.instruction));
+            let name = name
+                .chars()
+                .map(|c| if c.is_control() { '?' } else { c })
+                .collect();
+            let offset = function
+                .behind
+                .and_then(|behind| behind.checked_add(frame.address - frame.instruction));
             Some(Symbol { name, offset })
         };
         self.functions.into_iter().zip(frames).map(symbol).collect()

@@ -50,20 +50,32 @@ const OF_THE_KERNEL: [u32; 17] = [
 
 /// Opens the file at this path below `root` for reading, if it is a regular file with data and
 /// `is_right`.
-pub(super) fn open_below(root: &Path, path: &str, is_right: impl Fn(&Metadata) -> bool) -> Option<File> {
+pub(super) fn open_below(
+    root: &Path,
+    path: &str,
+    is_right: impl Fn(&Metadata) -> bool,
+) -> Option<File> {
     let found = File::from(find(root, path)?);
     let known = found.metadata().ok()?;
     // Most of the kernel's files claim to be empty. The type's number has a sign and a width that
     // depend on the machine.
     let of_the_kernel = |kind| OF_THE_KERNEL.contains(&(kind as u32));
-    let keeps_data = known.len() > 0 && fstatfs(&found).is_ok_and(|system| !of_the_kernel(system.f_type));
+    let keeps_data =
+        known.len() > 0 && fstatfs(&found).is_ok_and(|system| !of_the_kernel(system.f_type));
     if !known.is_file() || !keeps_data || !is_right(&known) {
         return None;
     }
     // Opened by its descriptor it is the same file, even if the path has another by now.
     // `O_NONBLOCK`: the end of somebody's lease is not awaited.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(open(format!("/proc/self/fd/{}", found.as_raw_fd()), flags, Mode::empty()).ok()?);
+    let file = File::from(
+        open(
+            format!("/proc/self/fd/{}", found.as_raw_fd()),
+            flags,
+            Mode::empty(),
+        )
+        .ok()?,
+    );
     let same = |is: &Metadata| is.is_file() && (is.dev(), is.ino()) == (known.dev(), known.ino());
     file.metadata().is_ok_and(|is| same(&is)).then_some(file)
 }
@@ -81,7 +93,11 @@ fn find(root: &Path, path: &str) -> Option<OwnedFd> {
         if matches!(part, "." | "..") {
             return None;
         }
-        let kind = if parts.peek().is_some() { OFlags::DIRECTORY } else { OFlags::empty() };
+        let kind = if parts.peek().is_some() {
+            OFlags::DIRECTORY
+        } else {
+            OFlags::empty()
+        };
         at = openat(&at, part, nothing | OFlags::NOFOLLOW | kind, Mode::empty()).ok()?;
     }
     Some(at)
@@ -93,12 +109,16 @@ pub(in crate::edge) fn gather<T: Send + 'static>(
     until: Instant,
     work: impl FnOnce(&Sender<T>) + Send + 'static,
 ) -> Vec<T> {
-    let Some(place) = Place::take() else { return Vec::new() };
+    let Some(place) = Place::take() else {
+        return Vec::new();
+    };
     let (sender, receiver) = channel();
-    let started = std::thread::Builder::new().name("files".to_owned()).spawn(move || {
-        let _place = place;
-        work(&sender);
-    });
+    let started = std::thread::Builder::new()
+        .name("files".to_owned())
+        .spawn(move || {
+            let _place = place;
+            work(&sender);
+        });
     let mut all = Vec::new();
     if started.is_ok() {
         while let Ok(one) = receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -114,7 +134,10 @@ struct Place;
 impl Place {
     fn take() -> Option<Self> {
         let more = |taken| (taken < THREADS).then_some(taken + 1);
-        AT_WORK.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok().then_some(Self)
+        AT_WORK
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .is_ok()
+            .then_some(Self)
     }
 }
 

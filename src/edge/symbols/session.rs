@@ -39,7 +39,10 @@ pub(super) struct Program {
 impl Program {
     /// Returns a program whose [`OPTION`] runs [`super::worker::main`].
     pub(super) fn at(path: PathBuf) -> Self {
-        Self { path, arguments: vec![OPTION.to_owned()] }
+        Self {
+            path,
+            arguments: vec![OPTION.to_owned()],
+        }
     }
 
     /// Returns this very program, even if its path has another by now.
@@ -52,8 +55,16 @@ impl Program {
     /// code.
     #[cfg(test)]
     pub(super) fn this() -> Self {
-        let words = ["--exact", "edge::symbols::tests::the_confined_process", "--ignored", "--nocapture"];
-        Self { path: PathBuf::from("/proc/self/exe"), arguments: words.map(str::to_owned).to_vec() }
+        let words = [
+            "--exact",
+            "edge::symbols::tests::the_confined_process",
+            "--ignored",
+            "--nocapture",
+        ];
+        Self {
+            path: PathBuf::from("/proc/self/exe"),
+            arguments: words.map(str::to_owned).to_vec(),
+        }
     }
 
     /// Starts it with a socket as its standard input, an environment with nothing of this
@@ -82,11 +93,20 @@ impl Session {
     ///
     /// # Errors
     /// If it cannot be started, or does not take the request in time.
-    pub(super) fn begin(program: &Program, request: &Request, files: &[&File], until: Instant) -> io::Result<Self> {
+    pub(super) fn begin(
+        program: &Program,
+        request: &Request,
+        files: &[&File],
+        until: Instant,
+    ) -> io::Result<Self> {
         let text = serde_json::to_vec(request)?;
         let (ours, theirs) = UnixStream::pair()?;
         let process = Some(program.start(theirs.into())?);
-        let session = Self { process, answers: BufReader::new(ours.take(ANSWERS)), line: Vec::new() };
+        let session = Self {
+            process,
+            answers: BufReader::new(ours.take(ANSWERS)),
+            line: Vec::new(),
+        };
         let stream = session.stream();
         stream.set_write_timeout(Some(left(until)?))?;
         let descriptors: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
@@ -96,7 +116,12 @@ impl Session {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         // The files come with the first byte, however much is taken at once.
-        let sent = sendmsg(stream, &[IoSlice::new(&text)], &mut control, SendFlags::NOSIGNAL)?;
+        let sent = sendmsg(
+            stream,
+            &[IoSlice::new(&text)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        )?;
         (&*stream).write_all(&text[sent..])?;
         stream.shutdown(Shutdown::Write)?;
         Ok(session)
@@ -110,9 +135,13 @@ impl Session {
     pub(super) fn next(&mut self, until: Instant) -> Option<Answer> {
         self.line.clear();
         loop {
-            self.stream().set_read_timeout(Some(left(until).ok()?)).ok()?;
+            self.stream()
+                .set_read_timeout(Some(left(until).ok()?))
+                .ok()?;
             match self.answers.read_until(b'\n', &mut self.line) {
-                Ok(_) if self.line.last() == Some(&b'\n') => return serde_json::from_slice(&self.line).ok(),
+                Ok(_) if self.line.last() == Some(&b'\n') => {
+                    return serde_json::from_slice(&self.line).ok();
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(_) | Err(_) => return None,
             }
@@ -123,12 +152,18 @@ impl Session {
 /// Returns the time until then; an error if it is over.
 fn left(until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+    if left.is_zero() {
+        Err(io::ErrorKind::TimedOut.into())
+    } else {
+        Ok(left)
+    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Some(mut process) = self.process.take() else { return };
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
         // Even if it has ended already it was not waited for: no other process has its ID.
         let _ = process.kill();
         let patience = Instant::now() + TO_GO;

@@ -116,13 +116,35 @@ pub(super) struct MappedPart {
 }
 
 impl From<MappedFile> for MappedPart {
-    fn from(MappedFile { addresses, offset, path }: MappedFile) -> Self {
-        Self { start: addresses.start, end: addresses.end, offset, path }
+    fn from(
+        MappedFile {
+            addresses,
+            offset,
+            path,
+        }: MappedFile,
+    ) -> Self {
+        Self {
+            start: addresses.start,
+            end: addresses.end,
+            offset,
+            path,
+        }
     }
 }
 
 impl From<MappedPart> for MappedFile {
-    fn from(MappedPart { start, end, offset, path }: MappedPart) -> Self {
-        Self { addresses: start..end, offset, path }
+    fn from(
+        MappedPart {
+            start,
+            end,
+            offset,
+            path,
+        }: MappedPart,
+    ) -> Self {
+        Self {
+            addresses: start..end,
+            offset,
+            path,
+        }
     }
 }

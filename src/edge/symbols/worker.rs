@@ -26,11 +26,17 @@ const LONGEST: usize = 1 << 20;
 pub fn main() -> ExitCode {
     // A panic has no reader, and printing its message takes calls that the filter forbids.
     std::panic::set_hook(Box::new(|_| {}));
-    let answered = confine().and_then(|()| receive()).and_then(|(request, files)| match request {
-        Request::Functions(functions) => name(functions, files),
-        Request::Mapped(mapped) => map(&mapped, files),
-    });
-    if answered.and_then(|()| tell(&Answer::Done)).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let answered = confine()
+        .and_then(|()| receive())
+        .and_then(|(request, files)| match request {
+            Request::Functions(functions) => name(functions, files),
+            Request::Mapped(mapped) => map(&mapped, files),
+        });
+    if answered.and_then(|()| tell(&Answer::Done)).is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Receives the request with its files.
@@ -41,7 +47,12 @@ fn receive() -> io::Result<(Request, Vec<File>)> {
     loop {
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::CMSG_CLOEXEC;
-        let received = recvmsg(io::stdin().as_fd(), &mut [IoSliceMut::new(&mut part)], &mut control, flags)?;
+        let received = recvmsg(
+            io::stdin().as_fd(),
+            &mut [IoSliceMut::new(&mut part)],
+            &mut control,
+            flags,
+        )?;
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
                 files.extend(descriptors.map(File::from));
@@ -80,12 +91,18 @@ fn name(functions: Functions, files: Vec<File>) -> io::Result<()> {
             Some((frame, place.offset))
         };
         let places: Vec<_> = frames.iter().enumerate().filter_map(inside).collect();
-        let queries =
-            places.iter().map(|(frame, offset)| Query { offset: *offset, said: frames[*frame].said.as_deref() });
+        let queries = places.iter().map(|(frame, offset)| Query {
+            offset: *offset,
+            said: frames[*frame].said.as_deref(),
+        });
         let found = elf::find(file, build_id.as_deref(), queries);
         for ((frame, _), function) in places.iter().zip(found) {
             if let Some(elf::Function { name, behind }) = function {
-                tell(&Answer::Function { frame: *frame, name: name.clone(), behind })?;
+                tell(&Answer::Function {
+                    frame: *frame,
+                    name: name.clone(),
+                    behind,
+                })?;
                 names[*frame] = Some(name);
             }
         }
@@ -98,16 +115,26 @@ fn name(functions: Functions, files: Vec<File>) -> io::Result<()> {
     }
     for ((_, name), frame) in distinct {
         tell(&Answer::Begun(Job::Name(frame)))?;
-        tell(&Answer::Readable { frame, name: demangle(name) })?;
+        tell(&Answer::Readable {
+            frame,
+            name: demangle(name),
+        })?;
     }
     Ok(())
 }
 
 /// Sends the files that the addresses of a core are in.
 fn map(mapped: &Mapped, files: Vec<File>) -> io::Result<()> {
-    let Some(core) = files.into_iter().next() else { return Ok(()) };
+    let Some(core) = files.into_iter().next() else {
+        return Ok(());
+    };
     let parts = core_file::mapped_files(core, mapped.compression);
-    let wanted = parts.into_iter().filter(|part| mapped.addresses.iter().any(|at| part.addresses.contains(at)));
+    let wanted = parts.into_iter().filter(|part| {
+        mapped
+            .addresses
+            .iter()
+            .any(|at| part.addresses.contains(at))
+    });
     for part in wanted.take(FILES) {
         tell(&Answer::File(part.into()))?;
     }

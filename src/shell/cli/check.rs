@@ -22,7 +22,9 @@ mod unread;
 mod user_reach;
 mod verify;
 
-use crate::core::config::{Condition, ConditionKind, Cost, Form, Mistake, Place, Problem, SourceFiles, Ward};
+use crate::core::config::{
+    Condition, ConditionKind, Cost, Form, Mistake, Place, Problem, SourceFiles, Ward,
+};
 use crate::core::unit::{AdoptedUnit, Output};
 use crate::core::visible::visible;
 use crate::edge::dependants::Dependants;
@@ -69,26 +71,48 @@ pub(super) fn read(below: &Path) -> anyhow::Result<Checked> {
 
 /// Does the same with an additional ward that is on no disk yet.
 fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Checked> {
-    std::fs::read_dir(below).with_context(|| format!("failed to open the root directory {}", below.display()))?;
+    std::fs::read_dir(below)
+        .with_context(|| format!("failed to open the root directory {}", below.display()))?;
     let mut files = Files::list(below);
-    proposed.into_iter().for_each(|ward| files.propose(ward.clone()));
+    proposed
+        .into_iter()
+        .for_each(|ward| files.propose(ward.clone()));
     let stacks = files.stacks();
     let mut checked = Checked::default();
     let mut planner = Planner::new(below, &stacks);
     files.wards(&stacks, &mut |read| {
-        let Planned { ward, adopted, outputs, problems } = planner.plan(read).on_running_host(below);
+        let Planned {
+            ward,
+            adopted,
+            outputs,
+            problems,
+        } = planner.plan(read).on_running_host(below);
         checked.wards += usize::from(ward.is_some());
         checked.problems.extend(problems);
         if let Some(ward) = ward {
-            checked.problems.extend(hidden(below, &ward).or_else(|| not_restarted(&ward, adopted.as_ref())));
-            checked.problems.extend(undone::warnings(below, &ward, &outputs));
-            checked.problems.extend(root_commands::warnings(below, &ward, adopted.as_ref()));
-            checked.problems.extend(user_reach::warnings(&ward, adopted.as_ref()));
-            checked.problems.extend(instances::warnings(below, &ward, adopted.as_ref()));
-            checked.problems.extend(own_ground::warning(&ward, adopted.as_ref()));
+            checked
+                .problems
+                .extend(hidden(below, &ward).or_else(|| not_restarted(&ward, adopted.as_ref())));
+            checked
+                .problems
+                .extend(undone::warnings(below, &ward, &outputs));
+            checked
+                .problems
+                .extend(root_commands::warnings(below, &ward, adopted.as_ref()));
+            checked
+                .problems
+                .extend(user_reach::warnings(&ward, adopted.as_ref()));
+            checked
+                .problems
+                .extend(instances::warnings(below, &ward, adopted.as_ref()));
+            checked
+                .problems
+                .extend(own_ground::warning(&ward, adopted.as_ref()));
             checked.problems.extend(not_stopped::warning(below, &ward));
             if unit_files::has_system(below) {
-                checked.problems.extend(absent::warnings(below, &ward, adopted.as_ref()));
+                checked
+                    .problems
+                    .extend(absent::warnings(below, &ward, adopted.as_ref()));
             }
             checked.guarded.push((ward, checked.outputs.len()));
         }
@@ -96,21 +120,37 @@ fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Che
     });
     let (settings, sources, problems) = files.settings_and_files();
     checked.problems.extend(problems);
-    checked.problems.extend(broker::warnings(below, &sources, &settings));
+    checked
+        .problems
+        .extend(broker::warnings(below, &sources, &settings));
     for stack in planner.stacks() {
         let stack = stack.on_running_host(below);
         checked.stacks += 1;
-        checked.problems.extend(stacks::warnings(below, &stack, &settings));
+        checked
+            .problems
+            .extend(stacks::warnings(below, &stack, &settings));
         checked.problems.extend(stack.problem);
-        checked.stack_units.push((stack.described.places.unit.clone(), checked.outputs.len()));
+        checked
+            .stack_units
+            .push((stack.described.places.unit.clone(), checked.outputs.len()));
         checked.outputs.extend(stack.outputs);
     }
     if unit_files::has_system(below) {
         let mentions = Mentions::new(below, &checked.outputs);
         mentions.name_nearest(&mut checked.problems);
-        checked.problems.extend(checked.guarded.iter().flat_map(|(ward, _)| mentions.warnings(ward)));
+        checked.problems.extend(
+            checked
+                .guarded
+                .iter()
+                .flat_map(|(ward, _)| mentions.warnings(ward)),
+        );
         let all = Dependants::read(below, checked.guarded.iter().map(|(ward, _)| ward));
-        checked.problems.extend(checked.guarded.iter().flat_map(|(ward, _)| dependants::warnings(&all, ward)));
+        checked.problems.extend(
+            checked
+                .guarded
+                .iter()
+                .flat_map(|(ward, _)| dependants::warnings(&all, ward)),
+        );
     }
     checked.problems.extend(unread::warnings(below));
     checked.problems.sort_by(|a, b| a.at.cmp(&b.at));
@@ -119,12 +159,17 @@ fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Che
 
 /// Returns true if no mistake caused anything to be left out; warnings alone leave nothing out.
 pub(super) fn is_sound(problems: &[Problem]) -> bool {
-    problems.iter().all(|problem| problem.mistake.cost() == Cost::Nothing)
+    problems
+        .iter()
+        .all(|problem| problem.mistake.cost() == Cost::Nothing)
 }
 
 /// Returns all problems of the configuration, with a ward that is on no disk yet, and the reason
 /// why systemd itself was not asked, if so.
-pub(super) fn whole(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<(Checked, Option<String>)> {
+pub(super) fn whole(
+    below: &Path,
+    proposed: Option<&SourceFiles>,
+) -> anyhow::Result<(Checked, Option<String>)> {
     let mut checked = read_with(below, proposed)?;
     let warnings = match native::warnings(below, &checked) {
         Ok(warnings) => warnings,
@@ -154,17 +199,37 @@ pub(super) fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         print(&checked)?;
     }
-    let passes = if arguments.strict { checked.problems.is_empty() } else { sound };
-    Ok(if passes { ExitCode::SUCCESS } else { ExitCode::from(super::PROBLEMS) })
+    let passes = if arguments.strict {
+        checked.problems.is_empty()
+    } else {
+        sound
+    };
+    Ok(if passes {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(super::PROBLEMS)
+    })
 }
 
-fn print(Checked { wards, stacks, problems, .. }: &Checked) -> anyhow::Result<()> {
+fn print(
+    Checked {
+        wards,
+        stacks,
+        problems,
+        ..
+    }: &Checked,
+) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for problem in problems {
         writeln!(out, "{}", visible(&problem.sentence()))?;
     }
-    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let stacks = if *stacks == 0 { String::new() } else { [" and ", &count(*stacks, "stack")].concat() };
+    let count =
+        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let stacks = if *stacks == 0 {
+        String::new()
+    } else {
+        [" and ", &count(*stacks, "stack")].concat()
+    };
     let verdict = match problems.len() {
         0 => "no problem found".to_owned(),
         1 => "1 problem found".to_owned(),
@@ -175,23 +240,36 @@ fn print(Checked { wards, stacks, problems, .. }: &Checked) -> anyhow::Result<()
 }
 
 fn warning(at: &Path, text: String) -> Problem {
-    Problem { at: Place::whole(at.into()), mistake: Mistake::Warning(text) }
+    Problem {
+        at: Place::whole(at.into()),
+        mistake: Mistake::Warning(text),
+    }
 }
 
 /// Warns of a unit that systemd does not restart, so that no recovery ever runs. A ward that sets
 /// `Restart=no` itself gets no warning, unless it has steps that only a restart runs.
 fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
-    let here = ward.native.service.iter().rfind(|line| line.key == "Restart");
+    let here = ward
+        .native
+        .service
+        .iter()
+        .rfind(|line| line.key == "Restart");
     let default = match &ward.form {
         Form::Defined => Some("on-failure"),
         Form::Adopted(_) => adopted?.restart.as_deref(),
     };
     let needs_restart = |condition: &&Condition| {
-        matches!(condition.kind, ConditionKind::Death | ConditionKind::AbnormalDeath | ConditionKind::Restart)
+        matches!(
+            condition.kind,
+            ConditionKind::Death | ConditionKind::AbnormalDeath | ConditionKind::Restart
+        )
     };
     let vain = ward.conditions.iter().find(needs_restart);
     let is_meant = here.is_some_and(|line| line.value == "no") && vain.is_none();
-    let is_down = matches!(here.map(|line| line.value.as_str()).or(default), None | Some("" | "no"));
+    let is_down = matches!(
+        here.map(|line| line.value.as_str()).or(default),
+        None | Some("" | "no")
+    );
     (is_down && !is_meant).then(|| {
         let unit = ward.unit();
         let steps = vain.map_or_else(String::new, |vain| format!(" and the steps of [{}] never run", vain.id));
@@ -211,13 +289,23 @@ fn hidden(below: &Path, ward: &Ward) -> Option<Problem> {
     if let Some(mask) = unit_files::mask_of(below, &unit) {
         let mask = mask.display();
         let text = format!("{mask} masks {unit}; the ward works after systemctl unmask {unit}");
-        return Some(Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) });
+        return Some(Problem {
+            at: ward.unit_at.clone(),
+            mistake: Mistake::Warning(text),
+        });
     }
     let file = unit_files::file_of(below, &unit).filter(|_| ward.form == Form::Defined)?;
-    let stands_in = |directories: &[&str]| directories.iter().any(|directory| file.starts_with(directory));
+    let stands_in = |directories: &[&str]| {
+        directories
+            .iter()
+            .any(|directory| file.starts_with(directory))
+    };
     // Only these directories precede those of generators (systemd.generator(7)).
     let text = if stands_in(&["/etc/systemd/system", "/run/systemd/system"]) {
-        format!("{} overrides this ward; remove it, or adopt it with Unit= instead of ExecStart=", file.display())
+        format!(
+            "{} overrides this ward; remove it, or adopt it with Unit= instead of ExecStart=",
+            file.display()
+        )
     } else if stands_in(&["/usr", "/lib"]) {
         let file = file.display();
         format!(

@@ -48,12 +48,17 @@ fn with_names(command: Command) -> Command {
         "exclude" | "readmit" => wards,
         _ => wards_and_stacks,
     };
-    command.mut_args(|argument| with_values(argument, which)).mut_subcommands(with_names)
+    command
+        .mut_args(|argument| with_values(argument, which))
+        .mut_subcommands(with_names)
 }
 
 fn with_values(argument: Arg, which: fn() -> Vec<CompletionCandidate>) -> Arg {
     let calls = argument.get_value_names().unwrap_or_default().iter();
-    let called: Vec<_> = calls.flat_map(|name| name.split('|')).map(str::to_owned).collect();
+    let called: Vec<_> = calls
+        .flat_map(|name| name.split('|'))
+        .map(str::to_owned)
+        .collect();
     let is = |wanted: &str| called.iter().any(|name| name == wanted);
     let (names, ids) = (is("NAME"), is("ID"));
     if names || ids {
@@ -62,7 +67,12 @@ fn with_values(argument: Arg, which: fn() -> Vec<CompletionCandidate>) -> Arg {
             names.chain(ids.then(deaths).unwrap_or_default()).collect()
         }))
     } else if is("UNIT") {
-        argument.add(ArgValueCandidates::new(|| guard::unguarded().into_iter().map(CompletionCandidate::new).collect()))
+        argument.add(ArgValueCandidates::new(|| {
+            guard::unguarded()
+                .into_iter()
+                .map(CompletionCandidate::new)
+                .collect()
+        }))
     } else if is("DIR") {
         argument.value_hint(ValueHint::DirPath)
     } else {
@@ -72,21 +82,37 @@ fn with_values(argument: Arg, which: fn() -> Vec<CompletionCandidate>) -> Arg {
 
 fn wards_and_stacks() -> Vec<CompletionCandidate> {
     let (config, _) = root::load(Path::new("/"));
-    let wards = config.wards.iter().map(|ward| ward.name.to_string()).chain(instances(&config));
-    wards.chain(config.stacks.iter().map(|stack| stack.name.to_string())).map(CompletionCandidate::new).collect()
+    let wards = config
+        .wards
+        .iter()
+        .map(|ward| ward.name.to_string())
+        .chain(instances(&config));
+    wards
+        .chain(config.stacks.iter().map(|stack| stack.name.to_string()))
+        .map(CompletionCandidate::new)
+        .collect()
 }
 
 fn wards() -> Vec<CompletionCandidate> {
     let (config, _) = root::load(Path::new("/"));
     // Of a template one instance is excluded, not all of them.
-    let wards = config.wards.iter().filter(|ward| !ward.is_template()).map(|ward| ward.name.to_string());
-    wards.chain(instances(&config)).map(CompletionCandidate::new).collect()
+    let wards = config
+        .wards
+        .iter()
+        .filter(|ward| !ward.is_template())
+        .map(|ward| ward.name.to_string());
+    wards
+        .chain(instances(&config))
+        .map(CompletionCandidate::new)
+        .collect()
 }
 
 /// The instances of templates that are loaded or have left records since boot.
 fn instances(config: &Config) -> BTreeSet<String> {
     let templates = config.wards.iter().filter(|ward| ward.is_template());
-    let patterns: Vec<_> = templates.map(|ward| format!("{}@*.service", ward.unit().prefix())).collect();
+    let patterns: Vec<_> = templates
+        .map(|ward| format!("{}@*.service", ward.unit().prefix()))
+        .collect();
     if patterns.is_empty() {
         return BTreeSet::new();
     }
@@ -96,12 +122,19 @@ fn instances(config: &Config) -> BTreeSet<String> {
         Cow::Owned(ward) => Some(ward.name.to_string()),
         Cow::Borrowed(_) => None,
     };
-    loaded.into_iter().chain(record::wards()).filter_map(|name| instance(&name)).collect()
+    loaded
+        .into_iter()
+        .chain(record::wards())
+        .filter_map(|name| instance(&name))
+        .collect()
 }
 
 fn stacks() -> Vec<CompletionCandidate> {
     let stacks = root::Files::list(Path::new("/")).stacks().into_vec();
-    stacks.iter().map(|stack| CompletionCandidate::new(stack.name.as_str())).collect()
+    stacks
+        .iter()
+        .map(|stack| CompletionCandidate::new(stack.name.as_str()))
+        .collect()
 }
 
 /// Returns the latest deaths, newest first, each with a description that distinguishes it.
@@ -111,8 +144,14 @@ fn deaths() -> Vec<CompletionCandidate> {
     let zone = TimeZone::system();
     let candidate = |(order, told): (usize, &Document)| {
         let reason = told.reason.as_deref().unwrap_or("unknown");
-        let help = visible(&format!("{}, {reason}, {}", told.ward, time(told.timestamp, &zone)));
-        CompletionCandidate::new(reports::id(told)).help(Some(help.into())).display_order(Some(order))
+        let help = visible(&format!(
+            "{}, {reason}, {}",
+            told.ward,
+            time(told.timestamp, &zone)
+        ));
+        CompletionCandidate::new(reports::id(told))
+            .help(Some(help.into()))
+            .display_order(Some(order))
     };
     told.iter().rev().enumerate().map(candidate).collect()
 }

@@ -34,7 +34,11 @@ pub(super) struct Sheet {
 impl Form {
     /// Returns the format that the option `--json` selects.
     pub(super) fn new(json: bool) -> Self {
-        if json { Self::Json } else { Self::Text(Sheet::of_stdout()) }
+        if json {
+            Self::Json
+        } else {
+            Self::Text(Sheet::of_stdout())
+        }
     }
 }
 
@@ -42,12 +46,21 @@ impl Sheet {
     pub(super) fn of_stdout() -> Self {
         let out = io::stdout();
         if !out.is_terminal() {
-            return Self { paint: Paint::Plain, width: None };
+            return Self {
+                paint: Paint::Plain,
+                width: None,
+            };
         }
         // `NO_COLOR` turns colours off (no-color.org).
         let plain = std::env::var_os("NO_COLOR").is_some_and(|word| !word.is_empty());
-        let width = rustix::termios::tcgetwinsize(&out).ok().map(|size| size.ws_col.into()).filter(|width| *width > 0);
-        Self { paint: if plain { Paint::Plain } else { Paint::Ansi }, width }
+        let width = rustix::termios::tcgetwinsize(&out)
+            .ok()
+            .map(|size| size.ws_col.into())
+            .filter(|width| *width > 0);
+        Self {
+            paint: if plain { Paint::Plain } else { Paint::Ansi },
+            width,
+        }
     }
 
     /// Returns one line, cut at the width of the terminal.
@@ -65,7 +78,9 @@ impl Sheet {
     /// Returns the text with lines that fit on the terminal: a longer line continues below, after
     /// `indent` blanks. A word that is too long for a line stays whole.
     pub(super) fn folded(self, text: &str, indent: usize) -> String {
-        let Some(width) = self.width else { return text.to_owned() };
+        let Some(width) = self.width else {
+            return text.to_owned();
+        };
         text.lines().map(|line| fold(line, width, indent)).collect()
     }
 }
@@ -128,12 +143,16 @@ pub(super) fn columns<'a>(
         column.set_padding((0, 2));
     }
     let lines = table.lines().zip(std::iter::once(HEADING).chain(colours));
-    lines.map(|(line, colour)| sheet.line(&line, colour)).collect()
+    lines
+        .map(|(line, colour)| sheet.line(&line, colour))
+        .collect()
 }
 
 /// Formats a time as `3min ago`, in one unit; `-` if it is not known.
 pub(super) fn ago(at: Option<u64>, now: u64) -> String {
-    let Some(at) = at else { return NOTHING.to_owned() };
+    let Some(at) = at else {
+        return NOTHING.to_owned();
+    };
     format!("{} ago", coarse(now.saturating_sub(at)))
 }
 
@@ -150,7 +169,11 @@ pub(super) fn coarse(ms: u64) -> String {
 
 /// Formats a span to the millisecond, as systemd writes one: `1min 400ms`.
 pub(super) fn span(ms: u64) -> String {
-    if ms == 0 { "0ms".to_owned() } else { time_span::render(Duration::from_millis(ms)) }
+    if ms == 0 {
+        "0ms".to_owned()
+    } else {
+        time_span::render(Duration::from_millis(ms))
+    }
 }
 
 /// Returns the colour of a state: red if an administrator has to act, yellow if a change is under
@@ -158,7 +181,11 @@ pub(super) fn span(ms: u64) -> String {
 pub(super) const fn colour(state: State) -> &'static str {
     match state {
         State::Failed | State::Excluded | State::Missing | State::Broken => "31",
-        State::Starting | State::Restarting | State::Recovering | State::Stopping | State::NotLoaded => "33",
+        State::Starting
+        | State::Restarting
+        | State::Recovering
+        | State::Stopping
+        | State::NotLoaded => "33",
         State::Running | State::Done | State::Stopped | State::Template | State::Masked => "",
     }
 }
@@ -166,7 +193,10 @@ pub(super) const fn colour(state: State) -> &'static str {
 /// Returns the colour of a ward: yellow also if it is down without a request.
 pub(super) fn ward_colour(ward: &Line) -> &'static str {
     match &ward.down {
-        Some(Down { by: DownBy::Itself | DownBy::Unit, .. }) => "33",
+        Some(Down {
+            by: DownBy::Itself | DownBy::Unit,
+            ..
+        }) => "33",
         _ => colour(ward.state),
     }
 }
@@ -190,28 +220,57 @@ mod tests {
         check(3_600_000, "1h");
         check(47 * 3_600_000, "47h");
         check(48 * 3_600_000, "2d");
-        assert_eq!([ago(None, 5), ago(Some(9), 5), ago(Some(0), 5_000)], ["-", "0s ago", "5s ago"]);
+        assert_eq!(
+            [ago(None, 5), ago(Some(9), 5), ago(Some(0), 5_000)],
+            ["-", "0s ago", "5s ago"]
+        );
     }
 
     #[test]
     fn a_terminal_gets_no_more_than_it_has_room_for() {
-        let sheet = |width| Sheet { paint: Paint::Plain, width };
+        let sheet = |width| Sheet {
+            paint: Paint::Plain,
+            width,
+        };
         assert_eq!(sheet(None).line("äbcdef  ", "31"), "äbcdef\n");
         assert_eq!(sheet(Some(6)).line("äbcdef", "31"), "äbcdef\n");
         assert_eq!(sheet(Some(5)).line("äbcdef", "31"), "äbcd…\n");
-        let painted = Sheet { paint: Paint::Ansi, width: Some(3) };
+        let painted = Sheet {
+            paint: Paint::Ansi,
+            width: Some(3),
+        };
         assert_eq!(painted.line("abcdef", "31"), "\u{1b}[31mab…\u{1b}[0m\n");
     }
 
     #[test]
     fn a_line_that_is_too_long_goes_on_below() {
         let check = |width, text: &str, expect: &str| {
-            assert_eq!(Sheet { paint: Paint::Plain, width }.folded(text, 4), expect, "{width:?}");
+            assert_eq!(
+                Sheet {
+                    paint: Paint::Plain,
+                    width
+                }
+                .folded(text, 4),
+                expect,
+                "{width:?}"
+            );
         };
         check(None, "  Why: one  two three\n", "  Why: one  two three\n");
-        check(Some(21), "  Why: one  two three\n", "  Why: one  two three\n");
-        check(Some(20), "  Why: one  two three\n", "  Why: one  two\n    three\n");
-        check(Some(12), "  Why: one  two three\n", "  Why: one\n    two\n    three\n");
+        check(
+            Some(21),
+            "  Why: one  two three\n",
+            "  Why: one  two three\n",
+        );
+        check(
+            Some(20),
+            "  Why: one  two three\n",
+            "  Why: one  two\n    three\n",
+        );
+        check(
+            Some(12),
+            "  Why: one  two three\n",
+            "  Why: one\n    two\n    three\n",
+        );
         check(Some(4), "äöüäöüäöü\n\nb\n", "äöüäöüäöü\n\nb\n");
     }
 }

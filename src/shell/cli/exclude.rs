@@ -9,7 +9,9 @@ use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::record::WardState;
 use crate::edge::ruling::{self, Refusal, Subject};
 use crate::shell::cli::say;
-use crate::shell::survey::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect_to_daemon, is_absent, sentence};
+use crate::shell::survey::{
+    BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect_to_daemon, is_absent, sentence,
+};
 use anyhow::Context as _;
 use clap::Args;
 use std::process::ExitCode;
@@ -88,9 +90,15 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
     let became = while_waiting(&format!("Stopping {unit}"), || wait(look))?;
     let with = with_it(exclusion::load(&ward).as_ref());
     Ok(match became {
-        Some(Kept::Down) => said(&format!("{name} is excluded: {unit} is down {until}{with}.")),
-        Some(Kept::Ended) => refuse(&format!("{name} is not excluded: somebody has readmitted it meanwhile.")),
-        None => said(&format!("{name} is excluded: {unit} is still being stopped, and stays down {until}{with}.")),
+        Some(Kept::Down) => said(&format!(
+            "{name} is excluded: {unit} is down {until}{with}."
+        )),
+        Some(Kept::Ended) => refuse(&format!(
+            "{name} is not excluded: somebody has readmitted it meanwhile."
+        )),
+        None => said(&format!(
+            "{name} is excluded: {unit} is still being stopped, and stays down {until}{with}."
+        )),
     })
 }
 
@@ -100,13 +108,18 @@ pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
         Ok(subject) => subject,
         Err(why) => return Ok(refuse(&why)),
     };
-    let changed = match rule("Readmit", &subject.ward.as_str(), || ruling::readmit(&subject, drop))? {
+    let changed = match rule("Readmit", &subject.ward.as_str(), || {
+        ruling::readmit(&subject, drop)
+    })? {
         Ok(changed) => changed,
         Err(why) => return Ok(refuse(&why)),
     };
     let Subject { ward: name, unit } = subject;
     if !changed {
-        return Ok(said(&format!("{name} is not excluded: {}.", advise(&unit, &state(&unit)?))));
+        return Ok(said(&format!(
+            "{name} is not excluded: {}.",
+            advise(&unit, &state(&unit)?)
+        )));
     }
     let mut lasting = Lasting::default();
     let ward = WardState::of(&name);
@@ -119,10 +132,18 @@ pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
     let advice = format!("\"systemctl status {unit}\" shows why");
     Ok(match became {
         Some(Became::Up) => said(&format!("{name} is readmitted: {unit} is up.")),
-        Some(Became::Done) => said(&format!("{name} is readmitted: {unit} has run and is done.")),
-        Some(Became::Excluded) => refuse(&format!("{name} is not readmitted: somebody has excluded it meanwhile.")),
-        Some(Became::Failed) => refuse(&format!("{name} is readmitted, but {unit} has failed: {advice}.")),
-        None => refuse(&format!("{name} is readmitted, but {unit} is not up yet: {advice}.")),
+        Some(Became::Done) => said(&format!(
+            "{name} is readmitted: {unit} has run and is done."
+        )),
+        Some(Became::Excluded) => refuse(&format!(
+            "{name} is not readmitted: somebody has excluded it meanwhile."
+        )),
+        Some(Became::Failed) => refuse(&format!(
+            "{name} is readmitted, but {unit} has failed: {advice}."
+        )),
+        None => refuse(&format!(
+            "{name} is readmitted, but {unit} is not up yet: {advice}."
+        )),
     })
 }
 
@@ -148,7 +169,9 @@ fn with_it(mark: Option<&Exclusion>) -> String {
 fn advise(unit: &str, state: &str) -> String {
     match state {
         "failed" | "inactive" => format!("{unit} is {state}, \"systemctl start {unit}\" starts it"),
-        "deactivating" => format!("{unit} is being stopped, \"systemctl start {unit}\" starts it again"),
+        "deactivating" => {
+            format!("{unit} is being stopped, \"systemctl start {unit}\" starts it again")
+        }
         _ => format!("{unit} is {state}, there is nothing to be done"),
     }
 }
@@ -177,27 +200,51 @@ async fn rule_by_daemon(
     method: &str,
     body: &(impl serde::Serialize + DynamicType),
 ) -> anyhow::Result<Option<Result<bool, String>>> {
-    let Ok(bus) = connect_to_daemon().await else { return Ok(None) };
-    match bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(WARDS_INTERFACE), method, body).await {
-        Ok(reply) => Ok(Some(Ok(reply.body().deserialize().context("failed to read unitwardd's answer")?))),
+    let Ok(bus) = connect_to_daemon().await else {
+        return Ok(None);
+    };
+    match bus
+        .call_method(
+            Some(BUS_NAME),
+            OBJECT_PATH,
+            Some(WARDS_INTERFACE),
+            method,
+            body,
+        )
+        .await
+    {
+        Ok(reply) => Ok(Some(Ok(reply
+            .body()
+            .deserialize()
+            .context("failed to read unitwardd's answer")?))),
         Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => sentence(error).map(|why| Some(Err(why))).context("failed to ask unitwardd"),
+        Err(error) => sentence(error)
+            .map(|why| Some(Err(why)))
+            .context("failed to ask unitwardd"),
     }
 }
 
 /// The ward to be ruled over; or the sentence that refuses.
 fn find(verb: &str, name: &str) -> Result<Subject, String> {
     if !rustix::process::geteuid().is_root() {
-        return Err(format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\"."));
+        return Err(format!(
+            "Only root may {verb} a ward: try \"sudo unitward {verb} {name}\"."
+        ));
     }
     ruling::find_on_disk(name)
 }
 
 /// Unit properties that are requested from systemd.
-const SHOWN: Wanted<'_> = Wanted { unit: &["Job", "ActiveState", "InvocationID"], own: &["Result"] };
+const SHOWN: Wanted<'_> = Wanted {
+    unit: &["Job", "ActiveState", "InvocationID"],
+    own: &["Result"],
+};
 
 fn state(unit: &str) -> anyhow::Result<String> {
-    Ok(pid1::ask(unit, SHOWN).context("failed to ask systemd")?.text("ActiveState").to_owned())
+    Ok(pid1::ask(unit, SHOWN)
+        .context("failed to ask systemd")?
+        .text("ActiveState")
+        .to_owned())
 }
 
 /// Calls `look` until it finds something, or until the time limit is over.
@@ -223,7 +270,12 @@ impl Lasting {
         // A unit that is up is not excluded despite a mark: systemd may refuse to stop it. The mark
         // of the death limit says no more than the state.
         let by_hand = mark.is_some_and(|mark| mark.by == By::Hand);
-        if by_hand && matches!(shown.text("ActiveState"), "inactive" | "failed" | "deactivating") {
+        if by_hand
+            && matches!(
+                shown.text("ActiveState"),
+                "inactive" | "failed" | "deactivating"
+            )
+        {
             return Some(Became::Excluded);
         }
         let run = shown.id("InvocationID").unwrap_or_default();
@@ -238,7 +290,11 @@ impl Lasting {
             // It is down because its start has not begun yet.
             ("failed" | "inactive", _) if shown.job().is_some() => None,
             ("failed", _) => Some(Became::Failed),
-            ("inactive", _) => Some(if shown.text("Result") == "success" { Became::Done } else { Became::Failed }),
+            ("inactive", _) => Some(if shown.text("Result") == "success" {
+                Became::Done
+            } else {
+                Became::Failed
+            }),
             _ => None,
         }
     }
@@ -253,29 +309,56 @@ mod tests {
     fn a_unit_is_up_when_one_run_has_lasted() {
         let shown = |state: &'static str, run: &str, result: &'static str| {
             let run = run.as_bytes().to_vec();
-            Properties::from([("ActiveState", state.into()), ("InvocationID", run.into()), ("Result", result.into())])
+            Properties::from([
+                ("ActiveState", state.into()),
+                ("InvocationID", run.into()),
+                ("Result", result.into()),
+            ])
         };
         let look = |lasting: &mut Lasting, shown: &Properties| lasting.look(shown, None);
         let mut lasting = Lasting::default();
-        assert_eq!(look(&mut lasting, &shown("activating", "a", "success")), None);
+        assert_eq!(
+            look(&mut lasting, &shown("activating", "a", "success")),
+            None
+        );
         assert_eq!(look(&mut lasting, &shown("active", "a", "success")), None);
         lasting.0.as_mut().unwrap().1 -= LASTING;
-        assert_eq!(look(&mut lasting, &shown("active", "b", "success")), None, "another run");
+        assert_eq!(
+            look(&mut lasting, &shown("active", "b", "success")),
+            None,
+            "another run"
+        );
         lasting.0.as_mut().unwrap().1 -= LASTING;
-        assert_eq!(look(&mut lasting, &shown("active", "b", "success")), Some(Became::Up));
+        assert_eq!(
+            look(&mut lasting, &shown("active", "b", "success")),
+            Some(Became::Up)
+        );
         let job = || (4_u32, ObjectPath::try_from("/job/4").unwrap()).into();
-        let waiting = |state: &'static str| Properties::from([("Job", job()), ("ActiveState", state.into())]);
+        let waiting =
+            |state: &'static str| Properties::from([("Job", job()), ("ActiveState", state.into())]);
         assert_eq!(
             ["inactive", "failed"].map(|state| look(&mut lasting, &waiting(state))),
             [None, None],
             "its start waits"
         );
-        assert_eq!(look(&mut lasting, &shown("failed", "b", "exit-code")), Some(Became::Failed));
-        assert_eq!(look(&mut lasting, &shown("inactive", "b", "success")), Some(Became::Done));
-        assert_eq!(look(&mut lasting, &shown("inactive", "b", "exit-code")), Some(Became::Failed));
+        assert_eq!(
+            look(&mut lasting, &shown("failed", "b", "exit-code")),
+            Some(Became::Failed)
+        );
+        assert_eq!(
+            look(&mut lasting, &shown("inactive", "b", "success")),
+            Some(Became::Done)
+        );
+        assert_eq!(
+            look(&mut lasting, &shown("inactive", "b", "exit-code")),
+            Some(Became::Failed)
+        );
         let mark = mark(7);
         let mut marked = |state| lasting.look(&shown(state, "b", "success"), Some(&mark));
-        assert_eq!(["inactive", "deactivating"].map(&mut marked), [Some(Became::Excluded); 2]);
+        assert_eq!(
+            ["inactive", "deactivating"].map(&mut marked),
+            [Some(Became::Excluded); 2]
+        );
         assert_eq!(marked("activating"), None, "it may be refused to stop it");
         let by_limit = Exclusion::by_limit(7);
         let again = lasting.look(&shown("failed", "b", "exit-code"), Some(&by_limit));
@@ -298,6 +381,11 @@ mod tests {
     }
 
     fn mark(at: u64) -> Exclusion {
-        Exclusion { at, by: By::Hand, why: String::new(), triggers: Vec::new() }
+        Exclusion {
+            at,
+            by: By::Hand,
+            why: String::new(),
+            triggers: Vec::new(),
+        }
     }
 }

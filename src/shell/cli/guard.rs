@@ -67,7 +67,9 @@ pub(super) fn guard(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         complain(&format!("{alias} is another name of {}.", fitting.unit));
     }
     if let Some(template) = fitting.unit.template() {
-        complain(&format!("This is for one instance: \"unitward guard {template}\" guards each of them."));
+        complain(&format!(
+            "This is for one instance: \"unitward guard {template}\" guards each of them."
+        ));
     }
     if !arguments.write {
         show(&fitting, arguments)?;
@@ -80,7 +82,10 @@ pub(super) fn guard(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         json::print(&fitting, Some(&in_force))?;
     } else {
-        fitting.problems.iter().for_each(|problem| complain(&visible(&problem.sentence())));
+        fitting
+            .problems
+            .iter()
+            .for_each(|problem| complain(&visible(&problem.sentence())));
         in_force.iter().for_each(|sentence| super::say(sentence));
     }
     Ok(ExitCode::SUCCESS)
@@ -93,17 +98,37 @@ fn fit(asked: &Asked) -> anyhow::Result<Result<Fitting, String>> {
     let name = unit.stem().to_owned();
     let proposal = proposal::propose(&asked.found);
     let path = Path::new(DIRECTORY).join([&name, ".ward"].concat());
-    let file = SourceFile { path: path.as_path().into(), text: proposal.text.clone() };
-    let ward = SourceFiles { name: name.clone(), files: vec![file] };
+    let file = SourceFile {
+        path: path.as_path().into(),
+        text: proposal.text.clone(),
+    };
+    let ward = SourceFiles {
+        name: name.clone(),
+        files: vec![file],
+    };
     let (checked, _) = check::whole(Path::new("/"), Some(&ward))?;
     let is_in_effect = checked.guarded.iter().any(|(ward, _)| *ward.path == *path);
-    let problems: Vec<_> = checked.problems.into_iter().filter(|problem| *problem.at.path == *path).collect();
+    let problems: Vec<_> = checked
+        .problems
+        .into_iter()
+        .filter(|problem| *problem.at.path == *path)
+        .collect();
     if !is_in_effect {
         let why: Vec<_> = problems.iter().map(Problem::sentence).collect();
-        return Ok(Err(format!("A ward {name} for {unit} would not take effect:\n{}", why.join("\n"))));
+        return Ok(Err(format!(
+            "A ward {name} for {unit} would not take effect:\n{}",
+            why.join("\n")
+        )));
     }
     let told = plan::explain::told(Path::new("/"), &name, Some(&ward))?;
-    Ok(told.map(|told| Fitting { unit, one: asked.one.clone(), path, proposal, explanation: told.text, problems }))
+    Ok(told.map(|told| Fitting {
+        unit,
+        one: asked.one.clone(),
+        path,
+        proposal,
+        explanation: told.text,
+        problems,
+    }))
 }
 
 /// Prints the ward on standard output, so that it can be redirected into a file, and everything
@@ -115,11 +140,21 @@ fn show(fitting: &Fitting, arguments: &Arguments) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(fitting.proposal.text.as_bytes())?;
     out.flush()?;
-    let line = if std::io::stdout().is_terminal() { "\n" } else { "" };
+    let line = if std::io::stdout().is_terminal() {
+        "\n"
+    } else {
+        ""
+    };
     eprint!("{line}{}", visible_lines(&fitting.explanation));
     eprintln!();
-    fitting.problems.iter().for_each(|problem| complain(&visible(&problem.sentence())));
+    fitting
+        .problems
+        .iter()
+        .for_each(|problem| complain(&visible(&problem.sentence())));
     let path = fitting.path.display();
-    complain(&format!("\"unitward guard {} --write\" installs it as {path} and has systemd read it.", arguments.unit));
+    complain(&format!(
+        "\"unitward guard {} --write\" installs it as {path} and has systemd read it.",
+        arguments.unit
+    ));
     Ok(())
 }

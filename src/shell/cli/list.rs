@@ -24,7 +24,11 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn list(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    desk::answer(&Question::List, Form::new(arguments.json), |list: &List, sheet| (text(list, sheet), sum(list)))
+    desk::answer(
+        &Question::List,
+        Form::new(arguments.json),
+        |list: &List, sheet| (text(list, sheet), sum(list)),
+    )
 }
 
 fn text(list: &List, sheet: Sheet) -> String {
@@ -80,17 +84,37 @@ pub(super) fn wards(wards: &[Line], (now, stacked): (u64, bool), sheet: Sheet) -
         return String::new();
     }
     let stack: &[&str] = if stacked { &["STACK"] } else { &[] };
-    let header = [&["WARD", "STATE", "SINCE", "DEATHS"], stack, &["LAST DEATH"]].concat();
+    let header = [
+        &["WARD", "STATE", "SINCE", "DEATHS"],
+        stack,
+        &["LAST DEATH"],
+    ]
+    .concat();
     let lines = |detail: Detail, sheet: Sheet| {
-        let cells = wards.iter().map(|ward| ward_cells(ward, (now, stacked), detail)).collect();
+        let cells = wards
+            .iter()
+            .map(|ward| ward_cells(ward, (now, stacked), detail))
+            .collect();
         let colours = wards.iter().map(|ward| match desk::ward_colour(ward) {
             "" if ward.needs_reload => "33",
             colour => colour,
         });
-        columns((header.iter().map(ToString::to_string).collect(), cells), colours, sheet)
+        columns(
+            (header.iter().map(ToString::to_string).collect(), cells),
+            colours,
+            sheet,
+        )
     };
-    let whole = lines(Detail::Full, Sheet { paint: Paint::Plain, width: None });
-    let fits = sheet.width.is_none_or(|width| whole.lines().all(|line| line.chars().count() <= width));
+    let whole = lines(
+        Detail::Full,
+        Sheet {
+            paint: Paint::Plain,
+            width: None,
+        },
+    );
+    let fits = sheet
+        .width
+        .is_none_or(|width| whole.lines().all(|line| line.chars().count() <= width));
     lines(if fits { Detail::Full } else { Detail::Brief }, sheet)
 }
 
@@ -101,9 +125,17 @@ fn ward_cells(ward: &Line, (now, stacked): (u64, bool), detail: Detail) -> Vec<S
     };
     let mut cells = vec![name, state, ago(ward.since, now), deaths(ward)];
     if stacked {
-        cells.push(ward.stack.as_deref().map_or_else(|| NOTHING.to_owned(), visible));
+        cells.push(
+            ward.stack
+                .as_deref()
+                .map_or_else(|| NOTHING.to_owned(), visible),
+        );
     }
-    cells.push(ward.last_death.as_ref().map_or_else(|| NOTHING.to_owned(), |death| last(death, now)));
+    cells.push(
+        ward.last_death
+            .as_ref()
+            .map_or_else(|| NOTHING.to_owned(), |death| last(death, now)),
+    );
     cells
 }
 
@@ -123,47 +155,91 @@ fn state(ward: &Line, now: u64) -> String {
 /// Formats the state in words: `recovering (step 2 of 4: Execute)`.
 pub(super) fn stands(ward: &Line, now: u64) -> String {
     let more = match ward.state {
-        State::Restarting => ward.until.map(|until| format!("in {}", wait(until.saturating_sub(now)))),
-        State::Excluded => ward.exclusion.as_ref().map(|exclusion| format!("by {}", exclusion.by)),
+        State::Restarting => ward
+            .until
+            .map(|until| format!("in {}", wait(until.saturating_sub(now)))),
+        State::Excluded => ward
+            .exclusion
+            .as_ref()
+            .map(|exclusion| format!("by {}", exclusion.by)),
         State::Stopped => ward.down.as_ref().and_then(down),
         _ => ward.step.as_ref().map(desk::step),
     };
-    more.map_or_else(|| ward.word().to_owned(), |more| format!("{} ({more})", ward.word()))
+    more.map_or_else(
+        || ward.word().to_owned(),
+        |more| format!("{} ({more})", ward.word()),
+    )
 }
 
 fn changed(ward: &Line, word: String) -> String {
-    if ward.needs_reload && ward.state != State::NotLoaded { format!("{word}, changed") } else { word }
+    if ward.needs_reload && ward.state != State::NotLoaded {
+        format!("{word}, changed")
+    } else {
+        word
+    }
 }
 
 /// Returns the unit that took it down, or the reason why it ended.
 fn down(down: &Down) -> Option<String> {
-    down.unit.as_ref().map(|unit| format!("by {}", visible(unit))).or_else(|| down.reason.as_deref().map(visible))
+    down.unit
+        .as_ref()
+        .map(|unit| format!("by {}", visible(unit)))
+        .or_else(|| down.reason.as_deref().map(visible))
 }
 
 /// Formats the rest of a wait, which shortens while it is read.
 fn wait(ms: u64) -> String {
-    if ms < 1_000 { "less than 1s".to_owned() } else { coarse(ms) }
+    if ms < 1_000 {
+        "less than 1s".to_owned()
+    } else {
+        coarse(ms)
+    }
 }
 
 /// Formats the deaths that count now and the limit. At the limit the count is reset: there, one
 /// more than the limit is shown.
 fn deaths(ward: &Line) -> String {
-    let at_limit = ward.state == State::Excluded && ward.exclusion.as_ref().is_some_and(|mark| mark.by == "limit");
-    let count = |limit: u32| if at_limit { u64::from(limit) + 1 } else { ward.deaths };
-    ward.death_limit.map_or_else(|| NOTHING.to_owned(), |limit| format!("{}/{limit}", count(limit)))
+    let at_limit = ward.state == State::Excluded
+        && ward
+            .exclusion
+            .as_ref()
+            .is_some_and(|mark| mark.by == "limit");
+    let count = |limit: u32| {
+        if at_limit {
+            u64::from(limit) + 1
+        } else {
+            ward.deaths
+        }
+    };
+    ward.death_limit.map_or_else(
+        || NOTHING.to_owned(),
+        |limit| format!("{}/{limit}", count(limit)),
+    )
 }
 
 fn last(death: &DeathTold, now: u64) -> String {
-    let reason = death.reason.as_deref().map_or_else(|| "unknown".to_owned(), visible);
+    let reason = death
+        .reason
+        .as_deref()
+        .map_or_else(|| "unknown".to_owned(), visible);
     format!("{reason}, {}", ago(Some(death.timestamp), now))
 }
 
 fn stack_cells(stack: &StackLine, now: u64) -> Vec<String> {
     let word = stack.state.word();
-    let state =
-        if stack.needs_reload && stack.state != State::NotLoaded { format!("{word}, changed") } else { word.into() };
+    let state = if stack.needs_reload && stack.state != State::NotLoaded {
+        format!("{word}, changed")
+    } else {
+        word.into()
+    };
     let up = format!("{}/{}", stack.up, stack.members.len());
-    vec![visible(&stack.name), state, ago(stack.since, now), up, visible(&stack.members.join(", "))]
+    vec![
+        visible(&stack.name),
+        state,
+        ago(stack.since, now),
+        up,
+        visible(&stack.members.join(", ")),
+    ]
 }
 
 /// Returns the lines below the tables: the number of wards in each state, what is to be done, and
@@ -176,20 +252,38 @@ fn sum(list: &List) -> String {
     let mut text = if list.wards.is_empty() {
         "There are no wards: unitward.ward(5) says how one is written.".to_owned()
     } else {
-        let each: Vec<_> = states.iter().map(|(word, count)| format!("{count} {word}")).collect();
-        format!("{}: {}.", counted(list.wards.len(), "ward"), each.join(", "))
+        let each: Vec<_> = states
+            .iter()
+            .map(|(word, count)| format!("{count} {word}"))
+            .collect();
+        format!(
+            "{}: {}.",
+            counted(list.wards.len(), "ward"),
+            each.join(", ")
+        )
     };
     if !list.stacks.is_empty() {
         text.push_str(&format!(" {}.", counted(list.stacks.len(), "stack")));
     }
     if !list.watched.is_empty() {
         let units = counted(list.watched.len(), "unit");
-        let more = if list.watched.len() > MANY { ", --json names them" } else { "" };
+        let more = if list.watched.len() > MANY {
+            ", --json names them"
+        } else {
+            ""
+        };
         text.push_str(&format!(" Without a ward, watched only: {units}{more}."));
     }
     text.push('\n');
     let changed = list.wards.iter().filter(|ward| ward.needs_reload).count();
-    if changed + list.stacks.iter().filter(|stack| stack.needs_reload).count() > 0 {
+    if changed
+        + list
+            .stacks
+            .iter()
+            .filter(|stack| stack.needs_reload)
+            .count()
+        > 0
+    {
         text.push_str("systemd has not read what has changed in the configuration: run systemctl daemon-reload.\n");
     }
     text.push_str(&daemon(&list.daemon));
@@ -200,14 +294,25 @@ fn sum(list: &List) -> String {
 /// status text has it.
 fn daemon(daemon: &Daemon) -> String {
     let mut text = match (daemon.state, &daemon.status) {
-        (State::Running, Some(status)) => format!("unitwardd: {}", visible(status.trim_end_matches('.'))),
+        (State::Running, Some(status)) => {
+            format!("unitwardd: {}", visible(status.trim_end_matches('.')))
+        }
         (State::Running, None) => "unitwardd runs".to_owned(),
-        (state, _) => format!("unitwardd does not run ({}), nothing is reported", state.word()),
+        (state, _) => format!(
+            "unitwardd does not run ({}), nothing is reported",
+            state.word()
+        ),
     };
     text.push('.');
     let says_so = daemon.state == State::Running && daemon.status.is_some();
-    if let Some(waiting) = daemon.reports_waiting.filter(|waiting| *waiting > 0 && !says_so) {
-        text.push_str(&format!(" {} waiting.", counted(usize::try_from(waiting).unwrap_or(usize::MAX), "message")));
+    if let Some(waiting) = daemon
+        .reports_waiting
+        .filter(|waiting| *waiting > 0 && !says_so)
+    {
+        text.push_str(&format!(
+            " {} waiting.",
+            counted(usize::try_from(waiting).unwrap_or(usize::MAX), "message")
+        ));
     }
     if let Some(problem) = &daemon.history_problem {
         text.push_str(&format!(" No history: {}.", visible(problem)));
@@ -217,75 +322,4 @@ fn daemon(daemon: &Daemon) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shell::cli::desk::fixture;
-    use crate::shell::survey::{DownBy, ExclusionTold, StepAt};
-
-    const PLAIN: Sheet = Sheet { paint: Paint::Plain, width: None };
-
-    #[test]
-    fn the_list_is_aligned_and_says_what_is_to_be_done() {
-        let list: List = fixture::document("list.json");
-        fixture::check("list.txt", (text(&list, PLAIN), sum(&list)));
-        let narrow = text(&list, Sheet { paint: Paint::Ansi, width: Some(60) });
-        fixture::check("list-narrow.txt", (narrow, String::new()));
-    }
-
-    #[test]
-    fn without_wards_it_says_how_one_is_written() {
-        let mut list: List = fixture::document("list.json");
-        list.wards.clear();
-        list.stacks.clear();
-        list.watched.clear();
-        list.daemon = Daemon {
-            state: State::Stopped,
-            status: None,
-            reports_waiting: Some(2),
-            history_problem: Some("it is damaged".into()),
-        };
-        fixture::check("list-empty.txt", (text(&list, PLAIN), sum(&list)));
-    }
-
-    #[test]
-    fn of_many_units_without_a_ward_only_those_in_trouble_have_a_line() {
-        let mut list: List = fixture::document("list.json");
-        let one = list.watched[0].clone();
-        let many = |number: usize| Watched { unit: format!("u{number}.service"), ..one.clone() };
-        list.watched = (0..MANY).map(many).collect();
-        assert!(text(&list, PLAIN).contains("\nu19.service   running"), "{}", text(&list, PLAIN));
-        list.watched.push(Watched { state: State::Failed, ..many(MANY) });
-        let told = text(&list, PLAIN);
-        assert!(told.contains("\nu20.service   failed") && !told.contains("u19.service"), "{told}");
-        assert!(sum(&list).contains("Without a ward, watched only: 21 units, --json names them."), "{}", sum(&list));
-    }
-
-    #[test]
-    fn a_state_tells_what_it_waits_for() {
-        let list: List = fixture::document("list.json");
-        let (now, any) = (list.timestamp, &list.wards[0]);
-        let check = |ward: Line, expect: &str| assert_eq!(super::state(&ward, now), expect);
-        let step = StepAt {
-            condition: "OnDeath".into(),
-            step: "2".into(),
-            of: 4,
-            action: "Execute".into(),
-            argument: "/bin/mount".into(),
-            since: now,
-        };
-        let by_hand = ExclusionTold { timestamp: now, by: "hand".into(), why: None };
-        check(Line { needs_reload: true, ..any.clone() }, "running, changed");
-        check(Line { state: State::Restarting, until: Some(now + 3_200), ..any.clone() }, "restarting (in 3s)");
-        check(Line { state: State::Restarting, until: Some(now), ..any.clone() }, "restarting (in less than 1s)");
-        check(Line { state: State::Recovering, step: Some(step), ..any.clone() }, "recovering (step 2 of 4: Execute)");
-        check(Line { state: State::Recovering, ..any.clone() }, "recovering");
-        let down = |by, unit: Option<&str>, reason: Option<&str>| {
-            Some(Down { by, unit: unit.map(str::to_owned), reason: reason.map(str::to_owned) })
-        };
-        let stopped = |down| Line { state: State::Stopped, down, ..any.clone() };
-        check(stopped(down(DownBy::Request, None, None)), "stopped");
-        check(stopped(down(DownBy::Itself, None, Some("EXIT 0"))), "ended by itself (EXIT 0)");
-        check(stopped(down(DownBy::Unit, Some("db.service"), None)), "pulled down (by db.service)");
-        check(Line { state: State::Excluded, exclusion: Some(by_hand), ..any.clone() }, "excluded (by hand)");
-    }
-}
+mod tests;

@@ -84,7 +84,10 @@ pub fn definition() -> clap::Command {
 pub fn main() -> ExitCode {
     // This option is not part of the definition: the service behind a stack's socket starts it, see
     // `edge::symbols`.
-    if std::env::args_os().nth(1).is_some_and(|first| first == symbols::OPTION) {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == symbols::OPTION)
+    {
         return symbols::worker::main();
     }
     complete::answer(definition);
@@ -104,7 +107,10 @@ pub fn main() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         // A reader that has closed the pipe, as in `unitward plan | head`, is not a failure.
-        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        if error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        {
             return ExitCode::SUCCESS;
         }
         complain(&format!("unitward: {error:#}"));
@@ -131,7 +137,10 @@ fn refuse(why: &str) -> ExitCode {
 
 /// Starts the asynchronous runtime of commands that talk to the bus.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")
 }
 
 /// Prints a document of `--json` and a line end. All of them are printed here, so that no text in

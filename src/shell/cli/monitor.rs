@@ -51,7 +51,11 @@ pub(super) struct Arguments {
 pub(super) fn monitor(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     super::runtime()?.block_on(async {
         let form = Form::new(arguments.json);
-        let printer = Printer { form, states: !arguments.brief, ward: arguments.ward.clone() };
+        let printer = Printer {
+            form,
+            states: !arguments.brief,
+            ward: arguments.ward.clone(),
+        };
         tokio::select! {
             ended = watch(printer) => ended,
             () = nobody_reads() => Ok(ExitCode::SUCCESS),
@@ -74,7 +78,13 @@ async fn nobody_reads() {
         tokio::time::sleep(LOOK).await;
         let out = io::stdout();
         let mut asked = [PollFd::new(&out, PollFlags::empty())];
-        let found = poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        let found = poll(
+            &mut asked,
+            Some(&Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            }),
+        );
         if found.is_ok() && asked[0].revents().contains(PollFlags::ERR) {
             return;
         }
@@ -111,7 +121,9 @@ impl Printer {
         if self.form == Form::Json && self.ward.is_none() {
             return Ok(());
         }
-        let Ok(begun) = tokio::time::timeout(PATIENCE, begin(self.ward.as_deref())).await else { return Ok(()) };
+        let Ok(begun) = tokio::time::timeout(PATIENCE, begin(self.ward.as_deref())).await else {
+            return Ok(());
+        };
         let Begin { ward, words } = begun?;
         self.ward = ward;
         if let Some(words) = words.filter(|_| self.form != Form::Json) {
@@ -130,12 +142,17 @@ impl Printer {
     }
 
     fn print(&self, news: &News) -> io::Result<()> {
-        if self.takes(news) { self.put(&Line::of(news)) } else { Ok(()) }
+        if self.takes(news) {
+            self.put(&Line::of(news))
+        } else {
+            Ok(())
+        }
     }
 
     fn takes(&self, news: &News) -> bool {
         let is_of = |ward: &String| news.is_of_a_ward() && news.subject() == ward;
-        self.ward.as_ref().is_none_or(is_of) && (self.states || !matches!(news, News::StateChanged(_)))
+        self.ward.as_ref().is_none_or(is_of)
+            && (self.states || !matches!(news, News::StateChanged(_)))
     }
 
     fn put(&self, line: &Line<'_>) -> io::Result<()> {
@@ -169,7 +186,9 @@ struct Ear {
 impl Ear {
     async fn open() -> zbus::Result<Self> {
         let late = |_| zbus::Error::Failure("the bus did not answer in time".to_owned());
-        tokio::time::timeout(PATIENCE, Self::listen()).await.map_err(late)?
+        tokio::time::timeout(PATIENCE, Self::listen())
+            .await
+            .map_err(late)?
     }
 
     async fn listen() -> zbus::Result<Self> {
@@ -177,17 +196,28 @@ impl Ear {
         let stream = MessageStream::from(&bus);
         for rule in [
             format!("type='signal',sender='{BUS_NAME}',path='{OBJECT_PATH}'"),
-            format!("type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{BUS_NAME}'"),
+            format!(
+                "type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{BUS_NAME}'"
+            ),
         ] {
-            bus.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule).await?;
+            bus.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule)
+                .await?;
         }
-        let owner = bus.call_method(Some(BUS), BUS_PATH, Some(BUS), "GetNameOwner", &BUS_NAME).await;
-        let daemon = owner.ok().and_then(|reply| reply.body().deserialize::<String>().ok());
+        let owner = bus
+            .call_method(Some(BUS), BUS_PATH, Some(BUS), "GetNameOwner", &BUS_NAME)
+            .await;
+        let daemon = owner
+            .ok()
+            .and_then(|reply| reply.body().deserialize::<String>().ok());
         Ok(Self { stream, daemon })
     }
 
     fn presence(&self) -> Presence {
-        if self.daemon.is_some() { Presence::Here } else { Presence::Gone }
+        if self.daemon.is_some() {
+            Presence::Here
+        } else {
+            Presence::Gone
+        }
     }
 
     /// Returns the content of a message, if it is the daemon's; updates the daemon's unique name.
@@ -219,14 +249,28 @@ mod tests {
     fn state(ward: &str) -> News {
         let word = |word: &str| word.to_owned();
         let (state, substate) = (word("active"), word("running"));
-        News::StateChanged(StateChanged { ward: word(ward), unit: format!("{ward}.service"), state, substate })
+        News::StateChanged(StateChanged {
+            ward: word(ward),
+            unit: format!("{ward}.service"),
+            state,
+            substate,
+        })
     }
 
     #[test]
     fn brief_leaves_out_the_states_and_a_ward_all_others() {
-        let back = |ward: &str| News::Readmitted(Readmitted { ward: ward.to_owned(), by: "hand".to_owned() });
+        let back = |ward: &str| {
+            News::Readmitted(Readmitted {
+                ward: ward.to_owned(),
+                by: "hand".to_owned(),
+            })
+        };
         let takes = |states, ward: Option<&str>| {
-            let printer = Printer { form: Form::Json, states, ward: ward.map(str::to_owned) };
+            let printer = Printer {
+                form: Form::Json,
+                states,
+                ward: ward.map(str::to_owned),
+            };
             [state("web"), back("web"), back("db")].map(|news| printer.takes(&news))
         };
         assert_eq!(takes(true, None), [true, true, true]);
@@ -246,9 +290,27 @@ mod tests {
             crash: true,
         });
         let line = Line::of(&news);
-        let narrow = text(&line, Sheet { paint: Paint::Plain, width: Some(80) });
-        assert!(narrow.lines().count() == 2 && narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+        let narrow = text(
+            &line,
+            Sheet {
+                paint: Paint::Plain,
+                width: Some(80),
+            },
+        );
+        assert!(
+            narrow.lines().count() == 2 && narrow.lines().all(|line| line.chars().count() <= 80),
+            "{narrow}"
+        );
         assert!(!narrow.starts_with("2025"), "{narrow}");
-        assert!(text(&line, Sheet { paint: Paint::Plain, width: None }).starts_with("2025"));
+        assert!(
+            text(
+                &line,
+                Sheet {
+                    paint: Paint::Plain,
+                    width: None
+                }
+            )
+            .starts_with("2025")
+        );
     }
 }

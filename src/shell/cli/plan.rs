@@ -46,7 +46,11 @@ pub(super) fn plan(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// Returns the text of units: unchanged for a file or a pipe, made safe to show for a terminal.
 fn shown(text: &str) -> Cow<'_, str> {
-    if std::io::stdout().is_terminal() { Cow::Owned(visible_lines(text)) } else { Cow::Borrowed(text) }
+    if std::io::stdout().is_terminal() {
+        Cow::Owned(visible_lines(text))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn whole(below: &Path) -> anyhow::Result<ExitCode> {
@@ -56,12 +60,18 @@ fn whole(below: &Path) -> anyhow::Result<ExitCode> {
         let directory = directory(output.rank);
         match &output.content {
             Content::File(text) => writeln!(out, "# {directory}/{}\n{}", output.path, shown(text))?,
-            Content::Link(target) => writeln!(out, "# {directory}/{} -> {}\n", output.path, shown(target))?,
+            Content::Link(target) => {
+                writeln!(out, "# {directory}/{} -> {}\n", output.path, shown(target))?
+            }
         }
     }
     out.flush()?;
     for problem in &checked.problems {
         super::complain(&visible(&problem.sentence()));
     }
-    Ok(if check::is_sound(&checked.problems) { ExitCode::SUCCESS } else { ExitCode::from(super::PROBLEMS) })
+    Ok(if check::is_sound(&checked.problems) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(super::PROBLEMS)
+    })
 }

@@ -60,7 +60,12 @@ struct List {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
     /// Only what happened until then.
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "follow")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        conflicts_with = "follow"
+    )]
     until: Option<String>,
     /// Only those from which there was no full recovery: a step failed, or the service was given up.
     #[arg(long, conflicts_with_all = ["follow", "summary"])]
@@ -122,7 +127,8 @@ impl Source {
             return Ok(Ok(Self::Daemon(super::runtime()?)));
         }
         let root = common.root();
-        Ok(open(root, Addresses::Shown)?.map(|reader| Self::History(Box::new(reader), -1, root.to_owned())))
+        Ok(open(root, Addresses::Shown)?
+            .map(|reader| Self::History(Box::new(reader), -1, root.to_owned())))
     }
 
     /// Returns the deaths that are wanted, or the reason why there are none.
@@ -132,13 +138,20 @@ impl Source {
                 *seen = reader.version()?;
                 documents(reader, wanted, root)
             }
-            Self::Daemon(runtime) => match runtime.block_on(ask(&Question::Reports(wanted.clone())))? {
-                Answer::Document(lines) => {
-                    let documents = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>();
-                    documents.context("failed to read unitwardd's answer").map(Ok)
+            Self::Daemon(runtime) => {
+                match runtime.block_on(ask(&Question::Reports(wanted.clone())))? {
+                    Answer::Document(lines) => {
+                        let documents = lines
+                            .lines()
+                            .map(serde_json::from_str)
+                            .collect::<Result<_, _>>();
+                        documents
+                            .context("failed to read unitwardd's answer")
+                            .map(Ok)
+                    }
+                    Answer::Refused(why) => Ok(Err(why)),
                 }
-                Answer::Refused(why) => Ok(Err(why)),
-            },
+            }
         }
     }
 
@@ -165,8 +178,15 @@ impl Source {
 }
 
 fn list(arguments: &List) -> anyhow::Result<ExitCode> {
-    let time = |option, text: &Option<String>| text.as_deref().map(|text| since::time(option, text)).transpose();
-    let (since, until) = (time("--since", &arguments.since)?, time("--until", &arguments.until)?);
+    let time = |option, text: &Option<String>| {
+        text.as_deref()
+            .map(|text| since::time(option, text))
+            .transpose()
+    };
+    let (since, until) = (
+        time("--since", &arguments.since)?,
+        time("--until", &arguments.until)?,
+    );
     let mut source = match Source::of(&arguments.common)? {
         Ok(source) => source,
         Err(why) => return Ok(super::refuse(&why)),
@@ -174,19 +194,34 @@ fn list(arguments: &List) -> anyhow::Result<ExitCode> {
     // A recovery that was under way at that time belongs to the summary, so all deaths are read for
     // it.
     let from = since.filter(|_| !arguments.summary).unwrap_or(0);
-    let mut wanted = Wanted { after: 0, since: from, name: arguments.named() };
+    let mut wanted = Wanted {
+        after: 0,
+        since: from,
+        name: arguments.named(),
+    };
     let mut found = match source.deaths(&wanted)? {
         Ok(found) => found,
         Err(why) => return Ok(super::refuse(&why)),
     };
     if arguments.summary {
-        let window = Window { since, until, now: clock::since_epoch() };
-        return summary::print(&Summary::of(&found, &window), Form::new(arguments.common.json));
+        let window = Window {
+            since,
+            until,
+            now: clock::since_epoch(),
+        };
+        return summary::print(
+            &Summary::of(&found, &window),
+            Form::new(arguments.common.json),
+        );
     }
     wanted.after = last(&found, 0);
     let is_wanted = |told: &Document| !arguments.failed || told.has_failed();
     found.retain(|told| is_wanted(told) && until.is_none_or(|until| told.timestamp <= until));
-    found.drain(..found.len().saturating_sub(arguments.lines.unwrap_or(usize::MAX)));
+    found.drain(
+        ..found
+            .len()
+            .saturating_sub(arguments.lines.unwrap_or(usize::MAX)),
+    );
     let mut view = View::new(&arguments.common);
     view.print(&found, &mut io::stdout().lock())?;
     if arguments.follow {
@@ -215,9 +250,18 @@ impl Common {
 
 /// Returns the last deaths since `since`, oldest first, for completion; `None`: there is no answer.
 pub(super) fn latest(since: u64, count: usize) -> Option<Vec<Document>> {
-    let common = Common { json: false, root: None };
+    let common = Common {
+        json: false,
+        root: None,
+    };
     let mut source = Source::of(&common).ok()?.ok()?;
-    let mut found = source.deaths(&Wanted { since, ..Wanted::default() }).ok()?.ok()?;
+    let mut found = source
+        .deaths(&Wanted {
+            since,
+            ..Wanted::default()
+        })
+        .ok()?
+        .ok()?;
     found.drain(..found.len().saturating_sub(count));
     Some(found)
 }
@@ -228,7 +272,11 @@ pub(super) fn id(told: &Document) -> String {
 }
 
 fn last(found: &[Document], before: i64) -> i64 {
-    found.iter().map(|told| told.sequence).max().unwrap_or(before)
+    found
+        .iter()
+        .map(|told| told.sequence)
+        .max()
+        .unwrap_or(before)
 }
 
 /// Prints new deaths until the reader of the output has gone.
@@ -253,10 +301,14 @@ fn show(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
         Ok(Source::History(reader, _, root)) => {
             pick(reader.find(id)?, id).map(|told| whole(&told, (&root, Addresses::Shown)))
         }
-        Ok(Source::Daemon(runtime)) => match runtime.block_on(ask(&Question::Report(id.to_owned())))? {
-            Answer::Document(text) => Ok(serde_json::from_str(&text).context("failed to read unitwardd's answer")?),
-            Answer::Refused(why) => Err(why),
-        },
+        Ok(Source::Daemon(runtime)) => {
+            match runtime.block_on(ask(&Question::Report(id.to_owned())))? {
+                Answer::Document(text) => {
+                    Ok(serde_json::from_str(&text).context("failed to read unitwardd's answer")?)
+                }
+                Answer::Refused(why) => Err(why),
+            }
+        }
         Err(why) => Err(why),
     };
     match told {
@@ -293,7 +345,10 @@ impl View {
             Form::Json => Shape::Json,
             Form::Text(sheet) => Shape::Table(Table::new(sheet)),
         };
-        Self { shape, zone: TimeZone::system() }
+        Self {
+            shape,
+            zone: TimeZone::system(),
+        }
     }
 
     fn print(&mut self, found: &[Document], out: &mut impl Write) -> io::Result<()> {

@@ -48,7 +48,12 @@ pub(super) struct Arguments {
 pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let name = match StackName::new(&arguments.stack) {
         Ok(name) => name,
-        Err(why) => return Ok(refuse(&format!("{:?} cannot name a stack: {why}", arguments.stack))),
+        Err(why) => {
+            return Ok(refuse(&format!(
+                "{:?} cannot name a stack: {why}",
+                arguments.stack
+            )));
+        }
     };
     if arguments.serve {
         return Ok(restarter::serve(&name));
@@ -58,15 +63,25 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let stack = stacks.iter().find(|stack| stack.name == name);
     if stack.is_none() && !Path::new(SOCKETS).join(name.as_str()).exists() {
         let left_out = left_out(&files.settings().1, &format!("{name}.stack"));
-        return Ok(refuse(&left_out.unwrap_or_else(|| no_such_stack(&name, &stacks))));
+        return Ok(refuse(
+            &left_out.unwrap_or_else(|| no_such_stack(&name, &stacks)),
+        ));
     }
     let caller = arguments.caller.clone().unwrap_or_else(calling_program);
     anyhow::ensure!(!caller.trim().is_empty(), "--caller= names nobody");
     let request = Request {
         caller,
         cause: None,
-        answer: if arguments.wait { AnswerWhen::Over } else { AnswerWhen::Begun },
-        backtrace: arguments.backtrace.as_deref().map(read_backtrace).transpose()?,
+        answer: if arguments.wait {
+            AnswerWhen::Over
+        } else {
+            AnswerWhen::Begun
+        },
+        backtrace: arguments
+            .backtrace
+            .as_deref()
+            .map(read_backtrace)
+            .transpose()?,
     };
     let patience = match request.answer {
         AnswerWhen::Begun => PATIENCE,
@@ -74,12 +89,18 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let begun = Instant::now();
     let asked = || ask(&name, &request, patience);
-    let answer = if arguments.wait { while_waiting(&format!("Restarting {name}"), asked) } else { asked() };
+    let answer = if arguments.wait {
+        while_waiting(&format!("Restarting {name}"), asked)
+    } else {
+        asked()
+    };
     Ok(match answer {
         Ok(answer) => tell(&name, &answer, arguments.wait.then(|| begun.elapsed())),
         // The answer comes once systemd has started the service that restarts stacks. Of callers
         // other than root that service then asks which process they are.
-        Err(error @ AskError::Unanswered(_)) if !arguments.wait && rustix::process::geteuid().is_root() => {
+        Err(error @ AskError::Unanswered(_))
+            if !arguments.wait && rustix::process::geteuid().is_root() =>
+        {
             say(&format!("Restarting {name}; {error}."));
             ExitCode::SUCCESS
         }
@@ -108,8 +129,13 @@ fn no_such_stack(name: &StackName, stacks: &[Stack]) -> String {
     let names = || stacks.iter().map(|stack| stack.name.as_str());
     match nearest(name.as_str(), names()) {
         Some(other) => format!("There is no stack {name}, did you mean {other}?"),
-        None if stacks.is_empty() => format!("There is no stack {name}, nor any other: see unitward.stack(5)."),
-        None => format!("There is no stack {name}, only {}.", names().collect::<Vec<_>>().join(", ")),
+        None if stacks.is_empty() => {
+            format!("There is no stack {name}, nor any other: see unitward.stack(5).")
+        }
+        None => format!(
+            "There is no stack {name}, only {}.",
+            names().collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 
@@ -117,10 +143,16 @@ fn read_backtrace(path: &Path) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     let most = LONGEST as u64;
     if path == Path::new("-") {
-        io::stdin().take(most).read_to_end(&mut bytes).context("failed to read standard input")?;
+        io::stdin()
+            .take(most)
+            .read_to_end(&mut bytes)
+            .context("failed to read standard input")?;
     } else {
-        let file = File::open(path).with_context(|| format!("failed to open {}", path.display()))?;
-        file.take(most).read_to_end(&mut bytes).with_context(|| format!("failed to read {}", path.display()))?;
+        let file =
+            File::open(path).with_context(|| format!("failed to open {}", path.display()))?;
+        file.take(most)
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("failed to read {}", path.display()))?;
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -132,10 +164,18 @@ fn calling_program() -> String {
         let Some(process) = pid else { break };
         let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
         let arguments = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-        let arguments: Vec<_> = String::from_utf8_lossy(&arguments).split_terminator('\0').map(str::to_owned).collect();
-        let program = Program { name: name.trim_end(), arguments: &arguments };
+        let arguments: Vec<_> = String::from_utf8_lossy(&arguments)
+            .split_terminator('\0')
+            .map(str::to_owned)
+            .collect();
+        let program = Program {
+            name: name.trim_end(),
+            arguments: &arguments,
+        };
         if !program.is_a_changer() {
-            return Some(program.called()).filter(|name| !name.is_empty()).unwrap_or_else(|| "unitward".to_owned());
+            return Some(program.called())
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(|| "unitward".to_owned());
         }
         pid = parent_of(process);
     }
@@ -168,16 +208,34 @@ mod tests {
         };
         let check = |name: &str, stacks: &[&str], words: &str| {
             let stacks: Vec<_> = stacks.iter().map(|name| stack(name)).collect();
-            assert_eq!(no_such_stack(&StackName::new(name).unwrap(), &stacks), words);
+            assert_eq!(
+                no_such_stack(&StackName::new(name).unwrap(), &stacks),
+                words
+            );
         };
-        check("opensinc", &["opensync", "shop"], "There is no stack opensinc, did you mean opensync?");
-        check("x", &["opensync", "shop"], "There is no stack x, only opensync, shop.");
-        check("x", &[], "There is no stack x, nor any other: see unitward.stack(5).");
+        check(
+            "opensinc",
+            &["opensync", "shop"],
+            "There is no stack opensinc, did you mean opensync?",
+        );
+        check(
+            "x",
+            &["opensync", "shop"],
+            "There is no stack x, only opensync, shop.",
+        );
+        check(
+            "x",
+            &[],
+            "There is no stack x, nor any other: see unitward.stack(5).",
+        );
     }
 
     #[test]
     fn a_parent_is_found() {
         let own = i32::try_from(std::process::id()).unwrap();
-        assert_eq!(parent_of(own), rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()));
+        assert_eq!(
+            parent_of(own),
+            rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get())
+        );
     }
 }

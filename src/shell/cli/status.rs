@@ -29,10 +29,14 @@ pub(super) struct Arguments {
 pub(super) fn status(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let question = Question::Status(arguments.name.clone());
     let zone = TimeZone::system();
-    desk::answer(&question, Form::new(arguments.json), |status: &Status, sheet| match status {
-        Status::Ward(ward) => (of_ward(ward, (sheet, &zone)), hint(ward)),
-        Status::Stack(stack) => (of_stack(stack, (sheet, &zone)), String::new()),
-    })
+    desk::answer(
+        &question,
+        Form::new(arguments.json),
+        |status: &Status, sheet| match status {
+            Status::Ward(ward) => (of_ward(ward, (sheet, &zone)), hint(ward)),
+            Status::Stack(stack) => (of_stack(stack, (sheet, &zone)), String::new()),
+        },
+    )
 }
 
 fn hint(ward: &WardStatus) -> String {
@@ -87,21 +91,36 @@ impl Page<'_> {
 }
 
 fn of_ward(ward: &WardStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
-    let mut page = Page { sheet, zone, now: ward.timestamp, text: String::new() };
-    let description = ward.description.as_ref().map_or_else(String::new, |text| format!(" - {text}"));
+    let mut page = Page {
+        sheet,
+        zone,
+        now: ward.timestamp,
+        text: String::new(),
+    };
+    let description = ward
+        .description
+        .as_ref()
+        .map_or_else(String::new, |text| format!(" - {text}"));
     page.painted(("Ward", &format!("{}{description}", ward.line.name)), "1");
     place(&mut page, ward);
     standing(&mut page, ward);
     outlook(&mut page, ward);
-    for (key, told) in
-        ward.conditions.iter().enumerate().map(|(n, told)| (if n == 0 { "Conditions" } else { "" }, told))
+    for (key, told) in ward
+        .conditions
+        .iter()
+        .enumerate()
+        .map(|(n, told)| (if n == 0 { "Conditions" } else { "" }, told))
     {
-        let plain = Sheet { width: None, ..sheet };
+        let plain = Sheet {
+            width: None,
+            ..sheet
+        };
         let tree = draw(&condition(told, ward.timestamp), plain);
         let mut key = key;
         for line in tree.lines() {
             let colon = if key.is_empty() { ' ' } else { ':' };
-            page.text.push_str(&sheet.folded(&format!("{key:>INDENT$}{colon} {line}\n"), INDENT + 8));
+            page.text
+                .push_str(&sheet.folded(&format!("{key:>INDENT$}{colon} {line}\n"), INDENT + 8));
             key = "";
         }
     }
@@ -113,13 +132,24 @@ fn of_ward(ward: &WardStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
 /// Adds the ward's unit, files and stack.
 fn place(page: &mut Page<'_>, ward: &WardStatus) {
     let mut unit = ward.line.unit.clone();
-    let known: Vec<&str> =
-        ward.unit_files.first().into_iter().chain(&ward.unit_file_state).map(String::as_str).collect();
+    let known: Vec<&str> = ward
+        .unit_files
+        .first()
+        .into_iter()
+        .chain(&ward.unit_file_state)
+        .map(String::as_str)
+        .collect();
     if !known.is_empty() {
         unit.push_str(&format!(" ({})", known.join("; ")));
     }
     page.line("Unit", &unit);
-    page.lines("", ward.unit_files.iter().skip(1).map(|file| format!("with {file}")));
+    page.lines(
+        "",
+        ward.unit_files
+            .iter()
+            .skip(1)
+            .map(|file| format!("with {file}")),
+    );
     page.line("File", &ward.file);
     if let Some(stack) = &ward.line.stack {
         page.line("Stack", stack);
@@ -133,16 +163,30 @@ fn place(page: &mut Page<'_>, ward: &WardStatus) {
 fn standing(page: &mut Page<'_>, ward: &WardStatus) {
     let line = &ward.line;
     let since = page.since(line.since);
-    page.painted(("State", &format!("{}{since}", stands(line, ward.timestamp))), desk::ward_colour(line));
+    page.painted(
+        ("State", &format!("{}{since}", stands(line, ward.timestamp))),
+        desk::ward_colour(line),
+    );
     if let Some(at) = &line.step {
         let so_far = span(ward.timestamp.saturating_sub(at.since));
-        page.line("Step", &format!("[{}] {}={}, for {so_far} so far", at.condition, step(at), at.argument));
+        page.line(
+            "Step",
+            &format!(
+                "[{}] {}={}, for {so_far} so far",
+                at.condition,
+                step(at),
+                at.argument
+            ),
+        );
     }
     if let Some(advice) = advice(ward) {
         page.line("", &advice);
     }
     if line.needs_reload && line.state != State::NotLoaded {
-        page.line("", "systemd has not read what has changed: run systemctl daemon-reload");
+        page.line(
+            "",
+            "systemd has not read what has changed: run systemctl daemon-reload",
+        );
     }
     if let Some(pid) = ward.pid {
         page.line("Main PID", &pid.to_string());
@@ -158,13 +202,19 @@ fn advice(ward: &WardStatus) -> Option<String> {
     let by = ward.line.exclusion.as_ref();
     Some(match ward.line.state {
         State::Excluded => {
-            let why = by.and_then(|by| by.why.as_deref()).map_or_else(String::new, |why| format!("{why}; "));
+            let why = by
+                .and_then(|by| by.why.as_deref())
+                .map_or_else(String::new, |why| format!("{why}; "));
             format!("{why}\"unitward readmit {name}\" takes it back")
         }
         State::Masked => format!("\"systemctl unmask {unit}\" lets it be started"),
-        State::Missing => format!("no unit file for {unit}: install what has one, or correct Unit= in the ward"),
+        State::Missing => {
+            format!("no unit file for {unit}: install what has one, or correct Unit= in the ward")
+        }
         State::NotLoaded => "run systemctl daemon-reload".to_owned(),
-        State::Failed => format!("\"systemctl start {unit}\" starts it; \"journalctl -u {unit}\" shows what it said"),
+        State::Failed => format!(
+            "\"systemctl start {unit}\" starts it; \"journalctl -u {unit}\" shows what it said"
+        ),
         _ => return None,
     })
 }
@@ -172,7 +222,10 @@ fn advice(ward: &WardStatus) -> Option<String> {
 /// Adds the recovery settings, and the consequence of the next crash.
 fn outlook(page: &mut Page<'_>, ward: &WardStatus) {
     let set = &ward.recovery;
-    let mut restart = set.restart.as_deref().map_or_else(String::new, |word| format!("Restart={word}, "));
+    let mut restart = set
+        .restart
+        .as_deref()
+        .map_or_else(String::new, |word| format!("Restart={word}, "));
     let waits = set.restart_ms.is_some_and(|ms| ms > 0);
     if let Some(ms) = set.restart_ms.filter(|_| waits) {
         restart.push_str(&format!("RestartSec={}, ", span(ms)));
@@ -180,28 +233,54 @@ fn outlook(page: &mut Page<'_>, ward: &WardStatus) {
     let backoff = match (set.delay_ms, set.max_delay_ms) {
         (0, 0) => "no back-off".to_owned(),
         (delay, max) if max <= delay => format!("each after {}", span(delay)),
-        (0, max) if waits => format!("from the second restart on also back-off from 100ms to {}", span(max)),
+        (0, max) if waits => format!(
+            "from the second restart on also back-off from 100ms to {}",
+            span(max)
+        ),
         (0, max) => format!("first at once, then back-off from 100ms to {}", span(max)),
         (delay, max) => format!("back-off from {} to {}", span(delay), span(max)),
     };
-    page.line("Recovery", &format!("{restart}{backoff}, afresh after {} without a death", span(set.reset_after_ms)));
-    let within = ward.line.death_limit_interval_ms.map(span).unwrap_or_default();
-    let limit = ward
+    page.line(
+        "Recovery",
+        &format!(
+            "{restart}{backoff}, afresh after {} without a death",
+            span(set.reset_after_ms)
+        ),
+    );
+    let within = ward
         .line
-        .death_limit
-        .map_or_else(|| "no limit".to_owned(), |limit| format!("{} of {limit} within {within}", ward.line.deaths));
-    page.line("Deaths", &format!("{limit}; since boot {}", counters(&ward.since_boot)));
+        .death_limit_interval_ms
+        .map(span)
+        .unwrap_or_default();
+    let limit = ward.line.death_limit.map_or_else(
+        || "no limit".to_owned(),
+        |limit| format!("{} of {limit} within {within}", ward.line.deaths),
+    );
+    page.line(
+        "Deaths",
+        &format!("{limit}; since boot {}", counters(&ward.since_boot)),
+    );
     let Some(next) = &ward.next else { return };
     let mut text = match (next.restarts, next.after_ms) {
         (true, Some(0) | None) => "a crash restarts it at once".to_owned(),
         (true, Some(ms)) => format!("a crash restarts it after {}", span(ms)),
-        (false, _) if next.deaths_left == Some(1) => format!("the next death {}", consequence(&next.then)),
+        (false, _) if next.deaths_left == Some(1) => {
+            format!("the next death {}", consequence(&next.then))
+        }
         (false, _) => "systemd does not restart it".to_owned(),
     };
     match next.deaths_left {
         Some(left) if left > 1 || next.restarts => {
-            let deaths = if left == 1 { "1 more death".to_owned() } else { format!("{left} more deaths") };
-            let verb = if left == 1 { consequence(&next.then).to_owned() } else { plural(&next.then).to_owned() };
+            let deaths = if left == 1 {
+                "1 more death".to_owned()
+            } else {
+                format!("{left} more deaths")
+            };
+            let verb = if left == 1 {
+                consequence(&next.then).to_owned()
+            } else {
+                plural(&next.then).to_owned()
+            };
             text.push_str(&format!("; {deaths} within {within} {verb}"));
         }
         _ => {}
@@ -239,7 +318,10 @@ fn past(page: &mut Page<'_>, ward: &WardStatus) {
     if let Some(recovery) = &ward.last_recovery {
         let mut text = format!("{} {}", recovery.outcome, page.at(recovery.timestamp));
         if let Some(restarts) = recovery.restarts {
-            text.push_str(&format!("; {}", counted(usize::try_from(restarts).unwrap_or(usize::MAX), "restart")));
+            text.push_str(&format!(
+                "; {}",
+                counted(usize::try_from(restarts).unwrap_or(usize::MAX), "restart")
+            ));
         }
         if let Some(ms) = recovery.downtime_ms {
             text.push_str(&format!(", {} down", span(ms)));
@@ -259,9 +341,12 @@ fn past(page: &mut Page<'_>, ward: &WardStatus) {
 
 fn death(page: &mut Page<'_>, key: &str, crash: &CrashTold) {
     let reason = crash.death.reason.as_deref().unwrap_or("unknown");
-    let pid = crash.pid.map_or_else(String::new, |pid| format!(", PID {pid}"));
-    let report =
-        crash.report.as_ref().map_or_else(String::new, |report| format!(", report {}", report.replace('-', " ")));
+    let pid = crash
+        .pid
+        .map_or_else(String::new, |pid| format!(", PID {pid}"));
+    let report = crash.report.as_ref().map_or_else(String::new, |report| {
+        format!(", report {}", report.replace('-', " "))
+    });
     let digits: String = crash.death.invocation.chars().take(8).collect();
     let at = page.at(crash.death.timestamp);
     page.line(key, &format!("{at}: {reason}{pid}{report}, ID {digits}"));
@@ -270,15 +355,26 @@ fn death(page: &mut Page<'_>, key: &str, crash: &CrashTold) {
         let more = usize::try_from(crash.more_frames).unwrap_or(usize::MAX);
         page.line(
             "",
-            &format!("    and {}: unitward reports show {digits}", counted(more, "frame").replace(' ', " more ")),
+            &format!(
+                "    and {}: unitward reports show {digits}",
+                counted(more, "frame").replace(' ', " more ")
+            ),
         );
     }
 }
 
 fn of_stack(stack: &StackStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
-    let mut page = Page { sheet, zone, now: stack.timestamp, text: String::new() };
+    let mut page = Page {
+        sheet,
+        zone,
+        now: stack.timestamp,
+        text: String::new(),
+    };
     let line = &stack.line;
-    let description = stack.description.as_ref().map_or_else(String::new, |text| format!(" - {text}"));
+    let description = stack
+        .description
+        .as_ref()
+        .map_or_else(String::new, |text| format!(" - {text}"));
     page.painted(("Stack", &format!("{}{description}", line.name)), "1");
     page.line("Unit", &line.unit);
     page.line("File", &stack.file);
@@ -286,11 +382,20 @@ fn of_stack(stack: &StackStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
         page.line("Reported as", &line.identifier);
     }
     let since = page.since(line.since);
-    page.painted(("State", &format!("{}{since}", line.state.word())), colour(line.state));
+    page.painted(
+        ("State", &format!("{}{since}", line.state.word())),
+        colour(line.state),
+    );
     if line.needs_reload {
-        page.line("", "systemd has not read what has changed: run systemctl daemon-reload");
+        page.line(
+            "",
+            "systemd has not read what has changed: run systemctl daemon-reload",
+        );
     }
-    page.line("Members", &format!("{} of {} up", line.up, line.members.len()));
+    page.line(
+        "Members",
+        &format!("{} of {} up", line.up, line.members.len()),
+    );
     let mut key = "Restarted";
     for restart in &stack.full_restarts {
         let text = restarted(&page, restart);
@@ -314,8 +419,15 @@ fn of_stack(stack: &StackStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
 
 fn restarted(page: &Page<'_>, restart: &RestartTold) -> String {
     let outcome = restart.outcome.as_deref().unwrap_or("outcome not known");
-    let trouble = restart.trouble.as_ref().map_or_else(String::new, |trouble| format!(" ({trouble})"));
-    format!("{}: by {}, {outcome}{trouble}", page.at(restart.timestamp), restart.caller)
+    let trouble = restart
+        .trouble
+        .as_ref()
+        .map_or_else(String::new, |trouble| format!(" ({trouble})"));
+    format!(
+        "{}: by {}, {outcome}{trouble}",
+        page.at(restart.timestamp),
+        restart.caller
+    )
 }
 
 #[cfg(test)]

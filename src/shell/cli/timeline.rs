@@ -45,20 +45,24 @@ pub(super) fn timeline(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         super::write_json(&mut std::io::stdout().lock(), &told)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let document: Document =
-        serde_json::from_str(&told).context("failed to read the answer, is unitwardd another version?")?;
+    let document: Document = serde_json::from_str(&told)
+        .context("failed to read the answer, is unitwardd another version?")?;
     let zone = TimeZone::system();
     match &arguments.svg {
         Some(file) if file != Path::new("-") => {
             let picture = svg::svg(&Chart::of(&document, &zone), &zone);
-            std::fs::write(file, picture).with_context(|| format!("failed to write {}", file.display()))?;
+            std::fs::write(file, picture)
+                .with_context(|| format!("failed to write {}", file.display()))?;
             Ok(ExitCode::SUCCESS)
         }
         Some(_) => print(&svg::svg(&Chart::of(&document, &zone), &zone)),
         None if document.since.is_some() => {
             print(&text::list(&document, &zone))?;
             let Chart { title, summary, .. } = Chart::of(&document, &zone);
-            super::complain(&format!("{title}{}{summary}.", if summary.is_empty() { "" } else { ": " }));
+            super::complain(&format!(
+                "{title}{}{summary}.",
+                if summary.is_empty() { "" } else { ": " }
+            ));
             Ok(ExitCode::SUCCESS)
         }
         None => print(&text::text(&Chart::of(&document, &zone))),

@@ -22,12 +22,20 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn tree(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let question = Question::Tree(arguments.name.clone());
-    desk::answer(&question, Form::new(arguments.json), |tree: &Tree, sheet| (text(tree, sheet), none(tree)))
+    desk::answer(
+        &question,
+        Form::new(arguments.json),
+        |tree: &Tree, sheet| (text(tree, sheet), none(tree)),
+    )
 }
 
 fn none(tree: &Tree) -> String {
     let is_empty = tree.stacks.is_empty() && tree.wards.is_empty();
-    if is_empty { "There are no wards: unitward.ward(5) says how one is written.\n".to_owned() } else { String::new() }
+    if is_empty {
+        "There are no wards: unitward.ward(5) says how one is written.\n".to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// A line and its child lines.
@@ -41,7 +49,9 @@ pub(super) struct Node {
 fn text(tree: &Tree, sheet: Sheet) -> String {
     let now = tree.timestamp;
     let stacks = tree.stacks.iter().map(|branch| stack(branch, now));
-    let nodes: Vec<Node> = stacks.chain(tree.wards.iter().map(|branch| ward(branch, now))).collect();
+    let nodes: Vec<Node> = stacks
+        .chain(tree.wards.iter().map(|branch| ward(branch, now)))
+        .collect();
     nodes.iter().map(|node| draw(node, sheet)).collect()
 }
 
@@ -54,7 +64,11 @@ pub(super) fn draw(node: &Node, sheet: Sheet) -> String {
 
 fn below(node: &Node, before: &str, (sheet, lines): (Sheet, &mut String)) {
     for (index, child) in node.below.iter().enumerate() {
-        let (branch, after) = if index + 1 == node.below.len() { ("└─", "  ") } else { ("├─", "│ ") };
+        let (branch, after) = if index + 1 == node.below.len() {
+            ("└─", "  ")
+        } else {
+            ("├─", "│ ")
+        };
         lines.push_str(&sheet.line(&format!("{before}{branch}{}", child.text), child.colour));
         below(child, &format!("{before}{after}"), (sheet, lines));
     }
@@ -64,13 +78,21 @@ fn stack(branch: &StackBranch, now: u64) -> Node {
     Node {
         text: format!("{}: stack, {}", visible(&branch.name), branch.state.word()),
         colour: colour(branch.state),
-        below: branch.wards.iter().map(|branch| ward(branch, now)).collect(),
+        below: branch
+            .wards
+            .iter()
+            .map(|branch| ward(branch, now))
+            .collect(),
     }
 }
 
 fn ward(branch: &WardBranch, now: u64) -> Node {
     let own = branch.unit.strip_suffix(".service") == Some(branch.name.as_str());
-    let unit = if own { String::new() } else { format!(" ({})", branch.unit) };
+    let unit = if own {
+        String::new()
+    } else {
+        format!(" ({})", branch.unit)
+    };
     Node {
         text: format!(
             "{}: {}, {}",
@@ -79,28 +101,54 @@ fn ward(branch: &WardBranch, now: u64) -> Node {
             counters(&branch.since_boot)
         ),
         colour: colour(branch.state),
-        below: branch.conditions.iter().map(|told| condition(told, now)).collect(),
+        below: branch
+            .conditions
+            .iter()
+            .map(|told| condition(told, now))
+            .collect(),
     }
 }
 
 /// Formats counters as `1 start, 2 restarts, 2 deaths, 2 of them crashes`.
 pub(super) fn counters(counters: &Counters) -> String {
-    let count = |count: u64, noun: &str| counted(usize::try_from(count).unwrap_or(usize::MAX), noun);
-    let Counters { starts, restarts, deaths, crashes } = *counters;
+    let count =
+        |count: u64, noun: &str| counted(usize::try_from(count).unwrap_or(usize::MAX), noun);
+    let Counters {
+        starts,
+        restarts,
+        deaths,
+        crashes,
+    } = *counters;
     let crashes = match crashes {
         0 => String::new(),
         all if all == deaths && all == 1 => ", a crash".to_owned(),
         all if all == deaths => ", all of them crashes".to_owned(),
-        some => format!(", {some} of them {}", if some == 1 { "a crash" } else { "crashes" }),
+        some => format!(
+            ", {some} of them {}",
+            if some == 1 { "a crash" } else { "crashes" }
+        ),
     };
-    format!("{}, {}, {}{crashes}", count(starts, "start"), count(restarts, "restart"), count(deaths, "death"))
+    format!(
+        "{}, {}, {}{crashes}",
+        count(starts, "start"),
+        count(restarts, "restart"),
+        count(deaths, "death")
+    )
 }
 
 /// Returns the node of a condition and its steps.
 pub(super) fn condition(told: &ConditionTold, now: u64) -> Node {
     let spent = if told.spent { ", spent" } else { "" };
-    let times = if told.fired == 1 { "once".to_owned() } else { format!("{} times", told.fired) };
-    let fired = if told.fired == 0 { "never fired".to_owned() } else { format!("fired {times}{spent}") };
+    let times = if told.fired == 1 {
+        "once".to_owned()
+    } else {
+        format!("{} times", told.fired)
+    };
+    let fired = if told.fired == 0 {
+        "never fired".to_owned()
+    } else {
+        format!("fired {times}{spent}")
+    };
     let mut below: Vec<Node> = Vec::new();
     for told in &told.steps {
         match below.last_mut() {
@@ -108,7 +156,11 @@ pub(super) fn condition(told: &ConditionTold, now: u64) -> Node {
             _ => below.push(step(told, now)),
         }
     }
-    Node { text: format!("[{}]: {fired}", title(told)), colour: "", below }
+    Node {
+        text: format!("[{}]: {fired}", title(told)),
+        colour: "",
+        below,
+    }
 }
 
 /// Returns the header of the condition's section: `OnDeath mounts`.
@@ -122,7 +174,13 @@ fn title(told: &ConditionTold) -> String {
 fn step(told: &StepTold, now: u64) -> Node {
     let failed = told.last.as_ref().is_some_and(|last| last.result != "ok");
     Node {
-        text: visible(&format!("{} {}={}: {}", told.step, told.action, told.argument, became(told, now))),
+        text: visible(&format!(
+            "{} {}={}: {}",
+            told.step,
+            told.action,
+            told.argument,
+            became(told, now)
+        )),
         colour: if failed { "31" } else { "" },
         below: Vec::new(),
     }
@@ -130,11 +188,15 @@ fn step(told: &StepTold, now: u64) -> Node {
 
 /// Formats a step's counters as `2 done, 1 failed, last 58s ago in 41ms`.
 fn became(told: &StepTold, now: u64) -> String {
-    let mut parts: Vec<String> = [(told.done, "done"), (told.failed, "failed"), (told.skipped, "skipped")]
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
+    let mut parts: Vec<String> = [
+        (told.done, "done"),
+        (told.failed, "failed"),
+        (told.skipped, "skipped"),
+    ]
+    .iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, word)| format!("{count} {word}"))
+    .collect();
     if told.running {
         parts.insert(0, "running".to_owned());
     }
@@ -142,8 +204,16 @@ fn became(told: &StepTold, now: u64) -> String {
         return "never ran".to_owned();
     }
     if let Some(last) = &told.last {
-        let status = if last.result == "ok" { String::new() } else { format!(" with status {}", last.status) };
-        parts.push(format!("last {} in {}{status}", ago(Some(last.timestamp), now), span(last.ms)));
+        let status = if last.result == "ok" {
+            String::new()
+        } else {
+            format!(" with status {}", last.status)
+        };
+        parts.push(format!(
+            "last {} in {}{status}",
+            ago(Some(last.timestamp), now),
+            span(last.ms)
+        ));
     }
     parts.join(", ")
 }
@@ -157,18 +227,47 @@ mod tests {
     #[test]
     fn the_tree_is_drawn_with_its_counters() {
         let tree: Tree = fixture::document("tree.json");
-        fixture::check("tree.txt", (text(&tree, Sheet { paint: Paint::Plain, width: None }), none(&tree)));
+        fixture::check(
+            "tree.txt",
+            (
+                text(
+                    &tree,
+                    Sheet {
+                        paint: Paint::Plain,
+                        width: None,
+                    },
+                ),
+                none(&tree),
+            ),
+        );
     }
 
     #[test]
     fn counters_read_as_a_sentence() {
         let check = |[starts, restarts, deaths, crashes]: [u64; 4], expect: &str| {
-            assert_eq!(super::counters(&Counters { starts, restarts, deaths, crashes }), expect);
+            assert_eq!(
+                super::counters(&Counters {
+                    starts,
+                    restarts,
+                    deaths,
+                    crashes
+                }),
+                expect
+            );
         };
         check([0, 0, 0, 0], "0 starts, 0 restarts, 0 deaths");
         check([1, 1, 1, 1], "1 start, 1 restart, 1 death, a crash");
-        check([1, 3, 3, 3], "1 start, 3 restarts, 3 deaths, all of them crashes");
-        check([1, 3, 3, 1], "1 start, 3 restarts, 3 deaths, 1 of them a crash");
-        check([1, 3, 3, 2], "1 start, 3 restarts, 3 deaths, 2 of them crashes");
+        check(
+            [1, 3, 3, 3],
+            "1 start, 3 restarts, 3 deaths, all of them crashes",
+        );
+        check(
+            [1, 3, 3, 1],
+            "1 start, 3 restarts, 3 deaths, 1 of them a crash",
+        );
+        check(
+            [1, 3, 3, 2],
+            "1 start, 3 restarts, 3 deaths, 2 of them crashes",
+        );
     }
 }

@@ -5,7 +5,8 @@
 
 use rustix::io::read;
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
 };
 use std::io;
 use std::os::fd::OwnedFd;
@@ -25,8 +26,13 @@ impl Alarm {
         reason = "its successor is unsafe code, for the sake of those whose descriptor is not their own"
     )]
     pub(super) fn new() -> io::Result<Self> {
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        Ok(Self { timer: AsyncFd::new(timer)? })
+        let timer = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+        )?;
+        Ok(Self {
+            timer: AsyncFd::new(timer)?,
+        })
     }
 
     /// Sets the alarm and returns at `deadline` or later; without one never. The earlier deadline
@@ -34,9 +40,17 @@ impl Alarm {
     pub(super) async fn rings(&self, deadline: Option<Duration>) -> io::Result<()> {
         // Zero would unset it.
         let deadline = deadline.map(|deadline| deadline.max(Duration::from_nanos(1)));
-        let nothing = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let value = deadline.map_or(Ok(nothing), Timespec::try_from).map_err(io::Error::other)?;
-        let once = Itimerspec { it_interval: nothing, it_value: value };
+        let nothing = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let value = deadline
+            .map_or(Ok(nothing), Timespec::try_from)
+            .map_err(io::Error::other)?;
+        let once = Itimerspec {
+            it_interval: nothing,
+            it_value: value,
+        };
         timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once)?;
         loop {
             let mut ready = self.timer.readable().await?;
@@ -75,10 +89,18 @@ mod tests {
         let alarm = Alarm::new().unwrap();
         let soon = now() + Duration::from_millis(5);
         // It has expired, and the expiry was not read.
-        assert!(timeout(Duration::ZERO, alarm.rings(Some(soon))).await.is_err());
+        assert!(
+            timeout(Duration::ZERO, alarm.rings(Some(soon)))
+                .await
+                .is_err()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
         for never in [None, Some(now() + Duration::from_secs(600))] {
-            assert!(timeout(Duration::from_millis(50), alarm.rings(never)).await.is_err());
+            assert!(
+                timeout(Duration::from_millis(50), alarm.rings(never))
+                    .await
+                    .is_err()
+            );
         }
     }
 }

@@ -32,16 +32,27 @@ const USER: &str = "user";
 /// Encodes a question as arguments, for a caller with this user id, which the bus supplies.
 pub(super) fn words(user: u32, question: &Question) -> Vec<String> {
     let who = if user == 0 { ROOT } else { USER };
-    let words = |word: &str, more: &[&str]| [who, word].iter().chain(more).map(|text| (*text).to_owned()).collect();
+    let words = |word: &str, more: &[&str]| {
+        [who, word]
+            .iter()
+            .chain(more)
+            .map(|text| (*text).to_owned())
+            .collect()
+    };
     match question {
         Question::List => words("list", &[]),
         Question::Status(ward) => words("status", &[ward]),
         Question::Tree(ward) => words("tree", &[ward]),
         Question::Timeline(Which(which)) => words("timeline", &[which]),
         Question::Report(id) => words("report", &[id]),
-        Question::Reports(Wanted { after, since, name }) => {
-            words("reports", &[&after.to_string(), &since.to_string(), name.as_deref().unwrap_or_default()])
-        }
+        Question::Reports(Wanted { after, since, name }) => words(
+            "reports",
+            &[
+                &after.to_string(),
+                &since.to_string(),
+                name.as_deref().unwrap_or_default(),
+            ],
+        ),
     }
 }
 
@@ -77,7 +88,10 @@ pub(super) fn respond(words: &[String]) -> ExitCode {
     let _ = std::fs::write("/proc/self/oom_score_adj", EXPENDABLE);
     match found(words) {
         Ok(Answer::Document(text)) => print(&text, ExitCode::SUCCESS),
-        Ok(Answer::Refused(why)) => print(&why, ExitCode::from(u8::try_from(REFUSED).expect("it is small"))),
+        Ok(Answer::Refused(why)) => print(
+            &why,
+            ExitCode::from(u8::try_from(REFUSED).expect("it is small")),
+        ),
         Err(error) => {
             eprintln!("{}", visible(&format!("{error:#}")));
             ExitCode::FAILURE
@@ -88,14 +102,25 @@ pub(super) fn respond(words: &[String]) -> ExitCode {
 fn found(words: &[String]) -> anyhow::Result<Answer> {
     let (question, addresses) =
         question(words).context("failed to understand the question: it is none of the daemon's")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("failed to start")?;
     runtime.block_on(answer(&question, addresses))
 }
 
 /// Prints an answer; returns [`ExitCode::FAILURE`] if the reader is gone.
 fn print(text: &str, status: ExitCode) -> ExitCode {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok() { status } else { ExitCode::FAILURE }
+    if out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .is_ok()
+    {
+        status
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 #[cfg(test)]
@@ -104,8 +129,13 @@ mod tests {
 
     #[test]
     fn every_question_is_understood_by_the_process_that_answers_it() {
-        let wanted =
-            |name: Option<&str>| Question::Reports(Wanted { after: 3, since: 9, name: name.map(str::to_owned) });
+        let wanted = |name: Option<&str>| {
+            Question::Reports(Wanted {
+                after: 3,
+                since: 9,
+                name: name.map(str::to_owned),
+            })
+        };
         for asked in [
             Question::List,
             Question::Status("web".into()),
@@ -115,11 +145,31 @@ mod tests {
             wanted(None),
             wanted(Some("a b\n")),
         ] {
-            assert_eq!(question(&words(0, &asked)), Some((asked.clone(), Addresses::Shown)));
-            assert_eq!(question(&words(1_000, &asked)), Some((asked, Addresses::Masked)));
+            assert_eq!(
+                question(&words(0, &asked)),
+                Some((asked.clone(), Addresses::Shown))
+            );
+            assert_eq!(
+                question(&words(1_000, &asked)),
+                Some((asked, Addresses::Masked))
+            );
         }
-        for wrong in [&["root", "list", "more"][..], &["list"], &["nobody", "list"], &["root"]] {
-            assert_eq!(question(&wrong.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()), None, "{wrong:?}");
+        for wrong in [
+            &["root", "list", "more"][..],
+            &["list"],
+            &["nobody", "list"],
+            &["root"],
+        ] {
+            assert_eq!(
+                question(
+                    &wrong
+                        .iter()
+                        .map(|word| (*word).to_owned())
+                        .collect::<Vec<_>>()
+                ),
+                None,
+                "{wrong:?}"
+            );
         }
         assert_eq!(question(&[]), None);
     }

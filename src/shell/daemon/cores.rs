@@ -101,8 +101,21 @@ pub(super) struct Cores {
 pub(super) fn look_for_cores() -> Cores {
     let (seeks, asked) = mpsc::channel(SEEKS);
     let (answers, found) = mpsc::channel(FOUND);
-    let (open, seen, queue, looking) = (Vec::new(), Seen::default(), Queue::default(), JoinSet::new());
-    let search = Search { open, seen, queue, looking, asked, answers, failing: false };
+    let (open, seen, queue, looking) = (
+        Vec::new(),
+        Seen::default(),
+        Queue::default(),
+        JoinSet::new(),
+    );
+    let search = Search {
+        open,
+        seen,
+        queue,
+        looking,
+        asked,
+        answers,
+        failing: false,
+    };
     tokio::spawn(search.run());
     Cores { seeks, found }
 }
@@ -154,7 +167,9 @@ impl Search {
                     Pause::End => return,
                     Pause::Failed(why) => {
                         if !std::mem::replace(&mut self.failing, true) {
-                            warn!("Failed to look for core dumps in the journal, reporting without backtraces: {why}");
+                            warn!(
+                                "Failed to look for core dumps in the journal, reporting without backtraces: {why}"
+                            );
                         }
                         self.open.clear();
                         self.finish().await;
@@ -170,9 +185,15 @@ impl Search {
         while let Ok(seek) = self.asked.try_recv() {
             self.open.push(seek);
         }
-        let Some(oldest) = self.open.iter().map(|seek| seek.at).min() else { return Pause::Idle };
+        let Some(oldest) = self.open.iter().map(|seek| seek.at).min() else {
+            return Pause::Idle;
+        };
         let dumper = Dumper::of(Path::new(ROOT));
-        let mut journal = match Journal::follow(Path::new(ROOT), oldest.saturating_sub(EARLIER) / 1000, dumper) {
+        let mut journal = match Journal::follow(
+            Path::new(ROOT),
+            oldest.saturating_sub(EARLIER) / 1000,
+            dumper,
+        ) {
             Ok(journal) => journal,
             Err(error) => return Pause::Failed(format!("journalctl does not start: {error}")),
         };
@@ -220,7 +241,9 @@ impl Search {
     /// Answers the seek that a line matches, or remembers its entry for a later one.
     async fn read(&mut self, line: String, dumper: Dumper) {
         self.failing = false;
-        let Ok(Some(core)) = spawn_blocking(move || Core::parse(&line, dumper)).await else { return };
+        let Ok(Some(core)) = spawn_blocking(move || Core::parse(&line, dumper)).await else {
+            return;
+        };
         match self.open.iter().position(|seek| is_about(&core, seek)) {
             Some(place) => {
                 let seek = self.open.swap_remove(place);
@@ -233,23 +256,55 @@ impl Search {
     /// Puts an entry into the queue. Entries that find no room are answered without a backtrace.
     async fn found(&mut self, seek: Seek, core: Core) {
         for Entry { seek, core } in self.queue.push(Entry { seek, core }) {
-            let Seek { unit, invocation, until, .. } = seek;
-            self.answer(Found { unit, invocation, pid: Some(core.pid), backtrace: None }, until).await;
+            let Seek {
+                unit,
+                invocation,
+                until,
+                ..
+            } = seek;
+            self.answer(
+                Found {
+                    unit,
+                    invocation,
+                    pid: Some(core.pid),
+                    backtrace: None,
+                },
+                until,
+            )
+            .await;
         }
     }
 
     /// Starts all look-ups whose turn it is.
     fn look_up(&mut self) {
         while let Some(Entry { seek, core }) = self.queue.next(Instant::now()) {
-            let Seek { unit, invocation, until, .. } = seek;
+            let Seek {
+                unit,
+                invocation,
+                until,
+                ..
+            } = seek;
             let (pid, begun) = (Some(core.pid), Instant::now());
             // The names found by then are used.
-            let limit = until.checked_sub(TO_TELL).unwrap_or(until).min(begun + LONGEST);
+            let limit = until
+                .checked_sub(TO_TELL)
+                .unwrap_or(until)
+                .min(begun + LONGEST);
             let resolver = Resolver::new(limit.into_std());
             self.looking.spawn(async move {
-                let backtrace = spawn_blocking(move || core.backtrace(Path::new(ROOT), &resolver)).await;
-                let found = Found { unit, invocation, pid, backtrace: backtrace.ok().flatten() };
-                Looked { found, until, took: begun.elapsed() }
+                let backtrace =
+                    spawn_blocking(move || core.backtrace(Path::new(ROOT), &resolver)).await;
+                let found = Found {
+                    unit,
+                    invocation,
+                    pid,
+                    backtrace: backtrace.ok().flatten(),
+                };
+                Looked {
+                    found,
+                    until,
+                    took: begun.elapsed(),
+                }
             });
         }
     }
@@ -280,7 +335,13 @@ impl Search {
 /// Returns true if a core dump is that of the sought run. Without a run in the dump's environment
 /// unit, process and time decide.
 fn is_about(core: &Core, seek: &Seek) -> bool {
-    let Seek { unit, invocation, pid, at, until: _ } = seek;
+    let Seek {
+        unit,
+        invocation,
+        pid,
+        at,
+        until: _,
+    } = seek;
     let in_time = core.at_ms <= at.saturating_add(SLACK) && *at <= core.at_ms + DUMP_TIME;
     core.unit == *unit
         && match (&core.invocation, pid) {
@@ -303,7 +364,9 @@ impl Seen {
         self.size += core.size();
         self.cores.push_back(core);
         while self.size > REMEMBERED {
-            let Some(oldest) = self.cores.pop_front() else { return };
+            let Some(oldest) = self.cores.pop_front() else {
+                return;
+            };
             self.size -= oldest.size();
         }
     }

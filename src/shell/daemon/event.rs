@@ -85,7 +85,12 @@ pub(super) enum Action {
     Ask(Question),
     /// Reads one run record; gives [`Event::Record`]. `up` has the times at which the run became
     /// up, if the bus showed them.
-    ReadRecord { unit: String, ward: String, invocation: InvocationId, up: Option<UpSeen> },
+    ReadRecord {
+        unit: String,
+        ward: String,
+        invocation: InvocationId,
+        up: Option<UpSeen>,
+    },
     /// Notes a death that no line of the unit has noted; gives [`Event::Record`].
     Note(Box<Unnoted>),
     /// Sends an order to the archive.
@@ -99,7 +104,12 @@ pub(super) enum Action {
     /// Sends another command to the publisher.
     Tell(Command),
     /// Looks for the core of a process that died; gives [`Event::Core`] if there is one.
-    SeekCore { key: Key, pid: Option<u32>, at: u64, patience: Duration },
+    SeekCore {
+        key: Key,
+        pid: Option<u32>,
+        at: u64,
+        patience: Duration,
+    },
     /// Reads the last log lines of a run; gives [`Event::Log`].
     ReadLog(Wanted),
     /// Notifies systemd of the daemon's state.

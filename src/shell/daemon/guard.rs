@@ -47,12 +47,25 @@ pub(super) struct Stacked {
 impl Guard {
     /// Reads the configuration; returns the invalid patterns beside.
     pub(super) fn new(config: &Config) -> (Self, Vec<String>) {
-        let stacks = config.stacks.iter().filter(|stack| stack.restart_script.is_some());
+        let stacks = config
+            .stacks
+            .iter()
+            .filter(|stack| stack.restart_script.is_some());
         let scripted: Vec<_> = stacks.map(|stack| &stack.name).collect();
         let ward = |ward: &crate::core::config::Ward| {
             let name = ward.name.as_str().to_owned();
-            let scripted = ward.stack.as_ref().is_some_and(|stack| scripted.contains(&stack));
-            (ward.unit().as_str().to_owned(), Guarded { ward: name, report: ward.report, scripted })
+            let scripted = ward
+                .stack
+                .as_ref()
+                .is_some_and(|stack| scripted.contains(&stack));
+            (
+                ward.unit().as_str().to_owned(),
+                Guarded {
+                    ward: name,
+                    report: ward.report,
+                    scripted,
+                },
+            )
         };
         let mut bad = Vec::new();
         let mut patterns = Vec::new();
@@ -63,7 +76,12 @@ impl Guard {
             }
         }
         let wards = config.wards.iter().map(ward).collect();
-        let named = config.wards.iter().map(|ward| (ward.name.as_str().to_owned(), ward.unit().as_str().to_owned()));
+        let named = config.wards.iter().map(|ward| {
+            (
+                ward.name.as_str().to_owned(),
+                ward.unit().as_str().to_owned(),
+            )
+        });
         let units = Arc::new(named.collect());
         let stacked = |stack: &crate::core::config::Stack| Stacked {
             name: stack.name.as_str().to_owned(),
@@ -72,17 +90,34 @@ impl Guard {
             timeout: stack.timeout,
             inhibit_file: stack.inhibit_file.clone(),
         };
-        let stacks = config.stacks.iter().map(|stack| (stack.unit().as_str().to_owned(), stacked(stack))).collect();
-        let mut guard = Self { wards, units, stacks, patterns, ..Self::default() };
+        let stacks = config
+            .stacks
+            .iter()
+            .map(|stack| (stack.unit().as_str().to_owned(), stacked(stack)))
+            .collect();
+        let mut guard = Self {
+            wards,
+            units,
+            stacks,
+            patterns,
+            ..Self::default()
+        };
         guard.renew_watch_list();
         (guard, bad)
     }
 
     /// Takes over the known aliases that are still valid.
     pub(super) fn inherit(&mut self, earlier: &Self) {
-        let holds = |own: &str, asked: &str| self.wards.contains_key(asked) && !self.wards.contains_key(own);
-        let known = earlier.aliases.iter().filter(|(own, asked)| holds(own, asked));
-        self.aliases = known.map(|(own, asked)| (own.clone(), asked.clone())).collect();
+        let holds = |own: &str, asked: &str| {
+            self.wards.contains_key(asked) && !self.wards.contains_key(own)
+        };
+        let known = earlier
+            .aliases
+            .iter()
+            .filter(|(own, asked)| holds(own, asked));
+        self.aliases = known
+            .map(|(own, asked)| (own.clone(), asked.clone()))
+            .collect();
         self.renew_watch_list();
     }
 
@@ -117,12 +152,17 @@ impl Guard {
             return Some(Cow::Borrowed(&guarded.ward));
         }
         let (template, instance) = template::split(unit)?;
-        Some(Cow::Owned([&self.wards.get(&template)?.ward, instance].concat()))
+        Some(Cow::Owned(
+            [&self.wards.get(&template)?.ward, instance].concat(),
+        ))
     }
 
     /// Whether there is a ward of this name, be it an instance's.
     pub(super) fn has_ward(&self, name: &str) -> bool {
-        let of_template = || name.split_once('@').filter(|(_, instance)| !instance.is_empty());
+        let of_template = || {
+            name.split_once('@')
+                .filter(|(_, instance)| !instance.is_empty())
+        };
         let is_there = |(prefix, _): (&str, &str)| self.units.contains_key(&[prefix, "@"].concat());
         self.units.contains_key(name) || of_template().is_some_and(is_there)
     }
@@ -140,7 +180,8 @@ impl Guard {
 
     /// Returns the files that inhibit full restarts, each with the stack's unit.
     pub(super) fn inhibit_files(&self) -> Vec<(String, PathBuf)> {
-        let file = |(unit, stack): (&String, &Stacked)| Some((unit.clone(), stack.inhibit_file.clone()?));
+        let file =
+            |(unit, stack): (&String, &Stacked)| Some((unit.clone(), stack.inhibit_file.clone()?));
         self.stacks.iter().filter_map(file).collect()
     }
 
@@ -151,18 +192,24 @@ impl Guard {
 
     /// Returns the kind of ends of this unit that are reported.
     pub(super) fn reports_on(&self, unit: &str) -> ReportOn {
-        self.guarded(unit).map_or(ReportOn::Abnormal, |guarded| guarded.report)
+        self.guarded(unit)
+            .map_or(ReportOn::Abnormal, |guarded| guarded.report)
     }
 
     /// What a report calls this unit: its ward, or its name without the suffix.
     pub(super) fn report_name<'n>(&'n self, unit: &'n str) -> Cow<'n, str> {
-        self.ward(unit).unwrap_or(Cow::Borrowed(unit.strip_suffix(".service").unwrap_or(unit)))
+        self.ward(unit)
+            .unwrap_or(Cow::Borrowed(unit.strip_suffix(".service").unwrap_or(unit)))
     }
 
     /// The wards' units that are not listed: not loaded, or listed under another name. Nobody can ask for a template.
     pub(super) fn not_among(&self, listed: &[UnitAt]) -> Vec<String> {
-        let names: std::collections::HashSet<_> = listed.iter().map(|at| at.unit.as_str()).collect();
-        let missing = self.wards.keys().filter(|unit| !names.contains(unit.as_str()) && !unit.contains("@."));
+        let names: std::collections::HashSet<_> =
+            listed.iter().map(|at| at.unit.as_str()).collect();
+        let missing = self
+            .wards
+            .keys()
+            .filter(|unit| !names.contains(unit.as_str()) && !unit.contains("@."));
         missing.cloned().collect()
     }
 
@@ -177,11 +224,13 @@ impl Guard {
     }
 
     fn guarded(&self, unit: &str) -> Option<&Guarded> {
-        self.of_its_own(unit).or_else(|| self.wards.get(&template::split(unit)?.0))
+        self.of_its_own(unit)
+            .or_else(|| self.wards.get(&template::split(unit)?.0))
     }
 
     fn of_its_own(&self, unit: &str) -> Option<&Guarded> {
-        self.wards.get(self.aliases.get(unit).map_or(unit, String::as_str))
+        self.wards
+            .get(self.aliases.get(unit).map_or(unit, String::as_str))
     }
 
     fn renew_watch_list(&mut self) {
@@ -208,17 +257,29 @@ mod tests {
         let (config, _) = root::load(root.path());
         let (guard, _) = Guard::new(&config);
         let check = |unit: &str, ward: Option<&str>, report: ReportOn| {
-            assert_eq!((guard.ward(unit).as_deref(), guard.reports_on(unit)), (ward, report), "{unit}");
+            assert_eq!(
+                (guard.ward(unit).as_deref(), guard.reports_on(unit)),
+                (ward, report),
+                "{unit}"
+            );
             assert_eq!(guard.covers(unit), ward.is_some(), "{unit}");
             assert!(ward.is_none_or(|ward| guard.has_ward(ward)), "{unit}");
         };
         check("job@a.service", Some("work@a"), ReportOn::Death);
-        check("job@a@b\\x2d.service", Some("work@a@b\\x2d"), ReportOn::Death);
+        check(
+            "job@a@b\\x2d.service",
+            Some("work@a@b\\x2d"),
+            ReportOn::Death,
+        );
         check("job@own.service", Some("own"), ReportOn::No);
         check("work@a.service", None, ReportOn::Abnormal);
         check("job@a.timer", None, ReportOn::Abnormal);
         check("job.service", None, ReportOn::Abnormal);
         assert_eq!(guard.report_name("job@a.service"), "work@a");
-        assert_eq!(guard.not_among(&[]), ["job@own.service"], "a template cannot be asked about");
+        assert_eq!(
+            guard.not_among(&[]),
+            ["job@own.service"],
+            "a template cannot be asked about"
+        );
     }
 }

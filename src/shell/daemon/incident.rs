@@ -2,7 +2,9 @@
 
 use super::identity::Identity;
 use crate::core::crash::report::{Report, UNKNOWN};
-use crate::edge::history::entry::{Channel, Fate, Key, Severity, StoredDeath, StoredReport, Witness};
+use crate::edge::history::entry::{
+    Channel, Fate, Key, Severity, StoredDeath, StoredReport, Witness,
+};
 
 /// One death or full restart to be reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +44,26 @@ impl Incident {
             Severity::Crash => IncidentKind::Crash,
             Severity::Death => IncidentKind::Death,
         };
-        let StoredDeath { key, name, pid, reason, at, backtrace, witness, .. } = stored;
-        Self { key, name, kind, pid, reason, at, backtrace, witness }
+        let StoredDeath {
+            key,
+            name,
+            pid,
+            reason,
+            at,
+            backtrace,
+            witness,
+            ..
+        } = stored;
+        Self {
+            key,
+            name,
+            kind,
+            pid,
+            reason,
+            at,
+            backtrace,
+            witness,
+        }
     }
 
     /// Returns the death's row in the history.
@@ -72,7 +92,9 @@ impl Incident {
     pub(super) fn lane(&self) -> String {
         match self.kind {
             IncidentKind::Crash | IncidentKind::Death | IncidentKind::SummedUp => self.name.clone(),
-            IncidentKind::FullRestart | IncidentKind::RestartTrouble => format!("stack/{}", self.name),
+            IncidentKind::FullRestart | IncidentKind::RestartTrouble => {
+                format!("stack/{}", self.name)
+            }
         }
     }
 
@@ -91,7 +113,9 @@ impl Incident {
             location_id: identity.location_id.clone(),
             firmware_version: identity.firmware_version.clone(),
             model: identity.model.clone(),
-            pid: self.pid.map_or_else(|| UNKNOWN.to_owned(), |pid| pid.to_string()),
+            pid: self
+                .pid
+                .map_or_else(|| UNKNOWN.to_owned(), |pid| pid.to_string()),
             name: self.name.clone(),
             reason: self.reason.clone(),
             timestamp: self.at,

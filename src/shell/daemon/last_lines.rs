@@ -52,6 +52,8 @@ pub(super) fn read_last_lines() -> std::io::Result<Logs> {
             }
         }
     };
-    std::thread::Builder::new().name("last-lines".to_owned()).spawn(work)?;
+    std::thread::Builder::new()
+        .name("last-lines".to_owned())
+        .spawn(work)?;
     Ok(Logs { wanted, found })
 }

@@ -15,16 +15,26 @@ use tracing_subscriber::{Layer, registry};
 
 /// Installs the subscriber; a second call is without effect.
 pub(super) fn init() {
-    let journal = stderr_is_journal().then(|| Journal::open("unitwardd", Late::WaitAgain)).flatten();
+    let journal = stderr_is_journal()
+        .then(|| Journal::open("unitwardd", Late::WaitAgain))
+        .flatten();
     let plain = journal.is_none().then_some(PlainLines);
-    let _ = registry().with(LevelFilter::INFO).with(journal).with(plain).try_init();
+    let _ = registry()
+        .with(LevelFilter::INFO)
+        .with(journal)
+        .with(plain)
+        .try_init();
 }
 
 /// Returns true if stderr is the journal's socket, which systemd names in `$JOURNAL_STREAM`
 /// (systemd.exec(5)).
 fn stderr_is_journal() -> bool {
-    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
-    let Some((device, inode)) = stream.split_once(':') else { return false };
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let Some((device, inode)) = stream.split_once(':') else {
+        return false;
+    };
     rustix::fs::fstat(std::io::stderr().as_fd())
         .is_ok_and(|stat| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
 }

@@ -102,13 +102,17 @@ pub fn main() -> ExitCode {
 
 /// Runs until SIGTERM or SIGINT.
 fn serve() -> anyhow::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
     runtime.block_on(async {
         let hangups = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
         let (stop, shutdown) = watch::channel(false);
-        let mut terminations = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-        let mut interrupts = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
+        let mut terminations =
+            signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+        let mut interrupts =
+            signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
         tokio::spawn(async move {
             tokio::select! {
                 _ = terminations.recv() => {}
@@ -151,7 +155,8 @@ async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
     let cores = cores::look_for_cores();
     let service = bus::serve();
     let notes = unnoted::note_deaths().context("failed to start the thread that notes deaths")?;
-    let logs = last_lines::read_last_lines().context("failed to start the thread that reads log lines")?;
+    let logs =
+        last_lines::read_last_lines().context("failed to start the thread that reads log lines")?;
     let (behind, undelivered, inbox) = (BTreeSet::new(), VecDeque::new(), VecDeque::new());
     let world = World {
         bus,
@@ -168,11 +173,18 @@ async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
         inbox,
     };
     let alarm = Alarm::new().context("failed to make a timer")?;
-    let mut sources = Sources { world, alarm, hangups, shutdown };
+    let mut sources = Sources {
+        world,
+        alarm,
+        hangups,
+        shutdown,
+    };
     let mut state = State::new(crate::edge::boot::id(), watchdog_interval(), now());
     sources.world.perform(Action::LoadConfiguration);
     while !state.may_end(now()) {
-        let event = next_event(&mut sources, state.deadline()).await.context("failed to set the timer")?;
+        let event = next_event(&mut sources, state.deadline())
+            .await
+            .context("failed to set the timer")?;
         for action in state.step(now(), event) {
             sources.world.perform(action);
         }
@@ -182,7 +194,12 @@ async fn run(hangups: Signal, shutdown: Shutdown) -> anyhow::Result<()> {
 
 /// Returns the next event; events that actions caused come before all others.
 async fn next_event(sources: &mut Sources, deadline: Option<Duration>) -> io::Result<Event> {
-    let Sources { world, alarm, hangups, shutdown } = sources;
+    let Sources {
+        world,
+        alarm,
+        hangups,
+        shutdown,
+    } = sources;
     if let Some(event) = world.inbox.pop_front() {
         return Ok(event);
     }
@@ -225,7 +242,8 @@ fn now() -> Now {
         Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
     };
     let epoch = span(clock_gettime(ClockId::Realtime)).as_millis();
-    let boot_ms = u64::try_from(span(clock_gettime(ClockId::Boottime)).as_millis()).unwrap_or(u64::MAX);
+    let boot_ms =
+        u64::try_from(span(clock_gettime(ClockId::Boottime)).as_millis()).unwrap_or(u64::MAX);
     Now {
         monotonic: span(clock_gettime(ClockId::Monotonic)),
         boot_ms,

@@ -55,20 +55,32 @@ impl World {
         match action {
             Action::LoadConfiguration => {
                 let (config, identity) = load_configuration(Path::new(ROOT));
-                let known: HashSet<&str> = config.wards.iter().map(|ward| ward.name.as_str()).collect();
-                let is_instance = |name: &str| name.contains('@') && config.ward_meant_by(name).is_some();
+                let known: HashSet<&str> =
+                    config.wards.iter().map(|ward| ward.name.as_str()).collect();
+                let is_instance =
+                    |name: &str| name.contains('@') && config.ward_meant_by(name).is_some();
                 let is_ward = |name: &String| known.contains(name.as_str()) || is_instance(name);
                 let names = record::wards().into_iter().filter(is_ward);
                 // Nobody knows yet how their units stand; a start that was written down has ended an exclusion.
-                let excluded = names.filter(|ward| exclusion::of(&WardState::of(ward), Standing::Down).is_some());
+                let excluded = names
+                    .filter(|ward| exclusion::of(&WardState::of(ward), Standing::Down).is_some());
                 let excluded = excluded.collect();
-                self.inbox.push_back(Event::Configured(Box::new(config), Box::new(identity), excluded));
+                self.inbox.push_back(Event::Configured(
+                    Box::new(config),
+                    Box::new(identity),
+                    excluded,
+                ));
             }
             Action::Watch(list) => {
                 self.bus.watched.send_replace(list);
             }
             Action::Ask(question) => self.ask(question),
-            Action::ReadRecord { unit, ward, invocation, up } => {
+            Action::ReadRecord {
+                unit,
+                ward,
+                invocation,
+                up,
+            } => {
                 let witness = records::read(unit.clone(), (&ward, &invocation), up).unwrap_or_else(|error| {
                     warn!("Failed to read the record of run {invocation} of ward {ward}, ignoring: {error}");
                     records::silence(unit, invocation)
@@ -90,15 +102,29 @@ impl World {
                 }
             }
             Action::Tell(command) => self.tell(command),
-            Action::SeekCore { key, pid, at, patience } => {
+            Action::SeekCore {
+                key,
+                pid,
+                at,
+                patience,
+            } => {
                 let until = tokio::time::Instant::now() + patience;
-                self.seek_core(Seek { unit: key.unit, invocation: key.invocation, pid, at, until });
+                self.seek_core(Seek {
+                    unit: key.unit,
+                    invocation: key.invocation,
+                    pid,
+                    at,
+                    until,
+                });
             }
             Action::ReadLog(wanted) => {
                 if let Err(TrySendError::Full(wanted) | TrySendError::Closed(wanted)) =
                     self.logs.wanted.try_send(wanted)
                 {
-                    self.inbox.push_back(Event::Log(Lines { run: wanted.run, lines: Vec::new() }));
+                    self.inbox.push_back(Event::Log(Lines {
+                        run: wanted.run,
+                        lines: Vec::new(),
+                    }));
                 }
             }
             Action::Notify(notice) => notify(&notice),
@@ -114,8 +140,15 @@ impl World {
     /// dumps to no program.
     fn seek_core(&mut self, seek: Seek) {
         if !coredump::are_handed_over(Path::new("/")) {
-            let Seek { unit, invocation, .. } = seek;
-            self.inbox.push_back(Event::Core(Found { unit, invocation, pid: None, backtrace: None }));
+            let Seek {
+                unit, invocation, ..
+            } = seek;
+            self.inbox.push_back(Event::Core(Found {
+                unit,
+                invocation,
+                pid: None,
+                backtrace: None,
+            }));
         } else if self.cores.seeks.try_send(seek).is_err() {
             warn!("Too many backtraces are being looked for, reporting without.");
         }
@@ -149,7 +182,8 @@ impl World {
     /// bounded: an answer for each question, one broker, one end.
     fn tell(&mut self, command: Command) {
         if matches!(command, Command::Connect(_)) {
-            self.undelivered.retain(|earlier| !matches!(earlier, Command::Connect(_)));
+            self.undelivered
+                .retain(|earlier| !matches!(earlier, Command::Connect(_)));
         }
         self.undelivered.push_back(command);
         self.deliver();
@@ -174,7 +208,9 @@ impl World {
             return;
         }
         let lanes = std::mem::take(&mut self.behind).into_iter().collect();
-        if let Err(TrySendError::Full(Command::Behind(lanes))) = self.cloud.commands.try_send(Command::Behind(lanes)) {
+        if let Err(TrySendError::Full(Command::Behind(lanes))) =
+            self.cloud.commands.try_send(Command::Behind(lanes))
+        {
             self.behind.extend(lanes);
         }
     }
@@ -185,7 +221,10 @@ impl World {
     fn order(&mut self, order: Order) {
         let stuck = !self.archive.ask(order);
         if stuck && !self.stuck {
-            error!(MESSAGE_ID = messages::HISTORY, "The disk is stuck, the history cannot keep up.");
+            error!(
+                MESSAGE_ID = messages::HISTORY,
+                "The disk is stuck, the history cannot keep up."
+            );
         }
         self.stuck = stuck;
     }

@@ -49,7 +49,14 @@ enum Archive {
 impl Recall {
     /// Returns the state before the first catch-up.
     pub(super) fn new(now: Duration) -> Self {
-        Self { phase: Phase::First { until: now + PATIENCE }, wanted: Wanted::No, archive: Archive::Closed, pause: now }
+        Self {
+            phase: Phase::First {
+                until: now + PATIENCE,
+            },
+            wanted: Wanted::No,
+            archive: Archive::Closed,
+            pause: now,
+        }
     }
 
     /// Notes that ends may have been missed.
@@ -74,7 +81,9 @@ impl Recall {
     /// before them.
     pub(super) fn expect(&mut self, now: Duration) {
         if self.phase == Phase::Done {
-            self.phase = Phase::First { until: now + PATIENCE };
+            self.phase = Phase::First {
+                until: now + PATIENCE,
+            };
         }
     }
 
@@ -90,7 +99,9 @@ impl Recall {
         if due {
             self.wanted = Wanted::No;
             self.pause = now + PAUSE;
-            self.phase = Phase::Asked { until: now + PATIENCE };
+            self.phase = Phase::Asked {
+                until: now + PATIENCE,
+            };
         }
         due
     }

@@ -13,17 +13,30 @@ use std::io;
 ///
 /// # Errors
 /// There is a record and it cannot be read.
-pub(super) fn read(unit: String, (ward, invocation): (&str, &InvocationId), up: Option<UpSeen>) -> io::Result<Witness> {
+pub(super) fn read(
+    unit: String,
+    (ward, invocation): (&str, &InvocationId),
+    up: Option<UpSeen>,
+) -> io::Result<Witness> {
     let (state, invocation) = (WardState::of(ward), invocation.clone());
     match state.run(invocation.as_str()) {
         Ok(mut record) => {
             // The line after the steps, if the unit has one, has noted their end more exactly.
-            record.up = record.up.or_else(|| up.map(|seen| up::at(seen.active, seen.main)));
+            record.up = record
+                .up
+                .or_else(|| up.map(|seen| up::at(seen.active, seen.main)));
             let lookup = |earlier: &str| state.run(earlier).ok();
             let recoveries = recoveries::chains(&record, &lookup);
-            let under_way = recoveries::under_way(&record, &lookup).filter(|under_way| under_way.has_begun);
+            let under_way =
+                recoveries::under_way(&record, &lookup).filter(|under_way| under_way.has_begun);
             let testimony = record.end.as_ref().map(End::testimony);
-            Ok(Witness { unit, invocation, testimony, recoveries, under_way })
+            Ok(Witness {
+                unit,
+                invocation,
+                testimony,
+                recoveries,
+                under_way,
+            })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(silence(unit, invocation)),
         Err(error) => Err(error),
@@ -32,12 +45,22 @@ pub(super) fn read(unit: String, (ward, invocation): (&str, &InvocationId), up: 
 
 /// Returns the answer for a run without a record.
 pub(super) fn silence(unit: String, invocation: InvocationId) -> Witness {
-    Witness { unit, invocation, testimony: None, recoveries: Vec::new(), under_way: None }
+    Witness {
+        unit,
+        invocation,
+        testimony: None,
+        recoveries: Vec::new(),
+        under_way: None,
+    }
 }
 
 /// Returns the death that a recovery began with; `limits` are the time limits to name in its
 /// reason.
 pub(in crate::shell) fn died((invocation, end): (&str, &End), limits: &TimeLimits) -> Option<Died> {
     let reason = end.cause(limits).to_string();
-    Some(Died { invocation: InvocationId::parse(invocation)?, reason, at: end.at })
+    Some(Died {
+        invocation: InvocationId::parse(invocation)?,
+        reason,
+        at: end.at,
+    })
 }

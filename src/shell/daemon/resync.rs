@@ -47,7 +47,11 @@ enum Phase {
     /// The list is on its way.
     Listing { until: Duration },
     /// Units are being asked for.
-    Describing { queue: VecDeque<Question>, asked: HashSet<String>, until: Duration },
+    Describing {
+        queue: VecDeque<Question>,
+        asked: HashSet<String>,
+        until: Duration,
+    },
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +111,9 @@ impl Resync {
         if !self.is_connected() {
             return None;
         }
-        self.phase = Phase::Listing { until: now + PATIENCE };
+        self.phase = Phase::Listing {
+            until: now + PATIENCE,
+        };
         Some(Question::Units)
     }
 
@@ -115,14 +121,18 @@ impl Resync {
     pub(super) fn postpone(&mut self, now: Duration) -> bool {
         let news = !matches!(self.phase, Phase::Postponed { .. });
         if news {
-            self.phase = Phase::Postponed { until: now + POSTPONEMENT };
+            self.phase = Phase::Postponed {
+                until: now + POSTPONEMENT,
+            };
         }
         news
     }
 
     /// Notes that PID 1 has begun a reload; at its end [`Resync::begin`] is called.
     pub(super) fn hold(&mut self, now: Duration) {
-        self.phase = Phase::Held { until: now + RELOAD_PATIENCE };
+        self.phase = Phase::Held {
+            until: now + RELOAD_PATIENCE,
+        };
     }
 
     /// Returns true while PID 1 reloads, as far as is known.
@@ -134,8 +144,14 @@ impl Resync {
     pub(super) fn listed(&mut self, units: Vec<UnitAt>, missing: Vec<String>) {
         if let Phase::Listing { until } = self.phase {
             let describe = units.into_iter().map(Question::Describe);
-            let queue = describe.chain(missing.into_iter().map(Question::Find)).collect();
-            self.phase = Phase::Describing { queue, asked: HashSet::new(), until };
+            let queue = describe
+                .chain(missing.into_iter().map(Question::Find))
+                .collect();
+            self.phase = Phase::Describing {
+                queue,
+                asked: HashSet::new(),
+                until,
+            };
         }
     }
 
@@ -156,14 +172,22 @@ impl Resync {
 
     /// Notes that a question has no answer.
     pub(super) fn unanswered(&mut self, question: &Question) {
-        if let (Phase::Describing { asked, .. }, Some(name)) = (&mut self.phase, subject(question)) {
+        if let (Phase::Describing { asked, .. }, Some(name)) = (&mut self.phase, subject(question))
+        {
             asked.remove(name);
         }
     }
 
     /// Returns the questions whose turn has come; notes the end when there are none left.
     pub(super) fn next(&mut self, now: Duration) -> Vec<Question> {
-        let Phase::Describing { queue, asked, until } = &mut self.phase else { return Vec::new() };
+        let Phase::Describing {
+            queue,
+            asked,
+            until,
+        } = &mut self.phase
+        else {
+            return Vec::new();
+        };
         let mut questions = Vec::new();
         while asked.len() < AT_ONCE
             && let Some(question) = queue.pop_front()
@@ -225,7 +249,9 @@ mod tests {
     const NOW: Duration = Duration::from_secs(100);
 
     fn units(names: std::ops::Range<usize>) -> Vec<UnitAt> {
-        names.map(|n| UnitAt::new(&format!("u{n}.service"))).collect()
+        names
+            .map(|n| UnitAt::new(&format!("u{n}.service")))
+            .collect()
     }
 
     #[test]
@@ -260,7 +286,10 @@ mod tests {
         resync.connected();
         let _ = resync.begin(NOW);
         assert_eq!(resync.overdue(NOW), Progress::Fine);
-        assert_eq!(resync.overdue(NOW + PATIENCE), Progress::Again(Question::Units));
+        assert_eq!(
+            resync.overdue(NOW + PATIENCE),
+            Progress::Again(Question::Units)
+        );
         assert!(resync.lost() && !resync.lost());
         assert_eq!(resync.deadline(), None, "a lost bus starts anew by itself");
     }
@@ -271,7 +300,10 @@ mod tests {
         resync.connected();
         assert!(resync.postpone(NOW) && !resync.postpone(NOW + POSTPONEMENT / 2));
         assert_eq!(resync.deadline(), Some(NOW + POSTPONEMENT));
-        assert_eq!(resync.overdue(NOW + POSTPONEMENT), Progress::Due(Question::Units));
+        assert_eq!(
+            resync.overdue(NOW + POSTPONEMENT),
+            Progress::Due(Question::Units)
+        );
     }
 
     #[test]
@@ -281,6 +313,9 @@ mod tests {
         let _ = resync.begin(NOW);
         resync.hold(NOW);
         assert_eq!(resync.overdue(NOW + PATIENCE), Progress::Fine);
-        assert_eq!(resync.overdue(NOW + RELOAD_PATIENCE), Progress::Again(Question::Units));
+        assert_eq!(
+            resync.overdue(NOW + RELOAD_PATIENCE),
+            Progress::Again(Question::Units)
+        );
     }
 }

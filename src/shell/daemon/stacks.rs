@@ -23,7 +23,9 @@ use crate::core::crash::observation::InvocationId;
 use crate::core::full_restart::request::Cause;
 use crate::core::full_restart::{self, BY_HAND, RestartOutcome};
 use crate::edge::full_restart::record::{RestartEnd, RestartRecord};
-use crate::edge::history::entry::{Change, Key, RestartKnown, StoredRestart, StoredRestartEnd, Witness};
+use crate::edge::history::entry::{
+    Change, Key, RestartKnown, StoredRestart, StoredRestartEnd, Witness,
+};
 use crate::shell::news::{self, News};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -91,8 +93,10 @@ impl Stacks {
 
     /// Notes a queued job if it is for a stack's unit or for one that such a unit requires.
     pub(super) fn job_queued(&mut self, at: &JobAt, now: Duration) {
-        let matters =
-            self.units.iter().any(|(unit, standing)| *unit == at.unit || standing.requires.contains(&at.unit));
+        let matters = self
+            .units
+            .iter()
+            .any(|(unit, standing)| *unit == at.unit || standing.requires.contains(&at.unit));
         if matters {
             self.jobs.insert(at.unit.clone(), (at.id, now));
         }
@@ -100,18 +104,30 @@ impl Stacks {
 
     /// Returns true if a job of a stack's unit follows from that of a unit it requires.
     fn is_consequence(&self, at: &JobAt) -> bool {
-        let Some((_, queued)) = self.jobs.get(&at.unit).filter(|(id, _)| *id == at.id) else { return false };
-        let requires = self.units.get(&at.unit).map_or(&[][..], |standing| &standing.requires);
+        let Some((_, queued)) = self.jobs.get(&at.unit).filter(|(id, _)| *id == at.id) else {
+            return false;
+        };
+        let requires = self
+            .units
+            .get(&at.unit)
+            .map_or(&[][..], |standing| &standing.requires);
         let mut causes = requires.iter().filter_map(|unit| self.jobs.get(unit));
         causes.any(|(id, before)| *id < at.id && queued.saturating_sub(*before) < TOGETHER)
     }
 
     /// Takes in the end of a job of a stack's unit.
-    pub(super) fn job_done(&mut self, scene: Scene<'_>, at: &JobAt, result: &str) -> Option<Action> {
+    pub(super) fn job_done(
+        &mut self,
+        scene: Scene<'_>,
+        at: &JobAt,
+        result: &str,
+    ) -> Option<Action> {
         let is_consequence = self.is_consequence(at);
         let standing = self.units.get_mut(&at.unit)?;
         let before = std::mem::replace(&mut standing.settled, standing.up.clone());
-        let (Some(ended), Some(up)) = (before, &standing.up) else { return None };
+        let (Some(ended), Some(up)) = (before, &standing.up) else {
+            return None;
+        };
         if ended == *up || result != "done" {
             return None;
         }
@@ -120,8 +136,16 @@ impl Stacks {
             self.explained.remember(ended);
             return None;
         }
-        let key = Key { boot: scene.rules.boot.clone(), unit: at.unit.clone(), invocation: ended };
-        self.suspects.push(Suspect { key, at: standing.left, witness: Witness::Bus });
+        let key = Key {
+            boot: scene.rules.boot.clone(),
+            unit: at.unit.clone(),
+            invocation: ended,
+        };
+        self.suspects.push(Suspect {
+            key,
+            at: standing.left,
+            witness: Witness::Bus,
+        });
         Some(look(scene.rules))
     }
 
@@ -131,10 +155,17 @@ impl Stacks {
         let before = self.suspects.len();
         for HandMade { key, at, scheduled } in restarts {
             let standing = self.units.get(&key.unit);
-            let is_consequence =
-                standing.is_some_and(|standing| scheduled.iter().any(|unit| standing.requires.contains(unit)));
+            let is_consequence = standing.is_some_and(|standing| {
+                scheduled
+                    .iter()
+                    .any(|unit| standing.requires.contains(unit))
+            });
             if scene.rules.guard.stack(&key.unit).is_some() && !is_consequence {
-                self.suspects.push(Suspect { key, at, witness: Witness::Journal });
+                self.suspects.push(Suspect {
+                    key,
+                    at,
+                    witness: Witness::Journal,
+                });
             }
         }
         (self.suspects.len() > before).then(|| look(scene.rules))
@@ -157,8 +188,15 @@ impl Stacks {
                 under_way.push(record.unit.clone());
             }
             // A record that the history has whole needs nothing more.
-            let Some(id) = InvocationId::parse(&record.id).filter(|_| known != RestartKnown::Over) else { continue };
-            let key = Key { boot: record.boot.clone(), unit: record.unit.clone(), invocation: id };
+            let Some(id) = InvocationId::parse(&record.id).filter(|_| known != RestartKnown::Over)
+            else {
+                continue;
+            };
+            let key = Key {
+                boot: record.boot.clone(),
+                unit: record.unit.clone(),
+                invocation: id,
+            };
             actions.extend(self.tell((scene, desk), (&key, &record), known));
             if let Some(end) = &record.end
                 && !self.over.knows(&key.invocation)
@@ -171,7 +209,9 @@ impl Stacks {
         // With all of them in the history these records are not needed any more.
         actions.extend(completed.then(|| look(scene.rules)));
         for suspect in std::mem::take(&mut self.suspects) {
-            if self.explained.knows(&suspect.key.invocation) || under_way.contains(&suspect.key.unit) {
+            if self.explained.knows(&suspect.key.invocation)
+                || under_way.contains(&suspect.key.unit)
+            {
                 continue;
             }
             if inhibited.contains(&suspect.key.unit) {
@@ -195,8 +235,15 @@ impl Stacks {
         if known == RestartKnown::No && !self.told.knows(&key.invocation) {
             self.told.remember(key.invocation.clone());
             let reason = full_restart::restarted(&record.name, &record.caller);
-            actions.push(begun(&record.stack, &record.caller, (reason.clone(), record.at)));
-            actions.extend(receive((scene, desk), incident(key, record, (IncidentKind::FullRestart, reason))));
+            actions.push(begun(
+                &record.stack,
+                &record.caller,
+                (reason.clone(), record.at),
+            ));
+            actions.extend(receive(
+                (scene, desk),
+                incident(key, record, (IncidentKind::FullRestart, reason)),
+            ));
         }
         // Also where the death's row was stored and this was not: the daemon may have been killed in between.
         actions.push(store(vec![Change::Restart(Box::new(stored(key, record)))]));
@@ -205,9 +252,15 @@ impl Stacks {
 
     /// Reports a restart that was requested of systemd directly. Its id is the run it ended, and it
     /// is over.
-    fn tell_by_hand(&mut self, (scene, desk): (Scene<'_>, &mut Desk), suspect: Suspect) -> Vec<Action> {
+    fn tell_by_hand(
+        &mut self,
+        (scene, desk): (Scene<'_>, &mut Desk),
+        suspect: Suspect,
+    ) -> Vec<Action> {
         let Suspect { key, at, witness } = suspect;
-        let Some(stack) = scene.rules.guard.stack(&key.unit) else { return Vec::new() };
+        let Some(stack) = scene.rules.guard.stack(&key.unit) else {
+            return Vec::new();
+        };
         if self.told.knows(&key.invocation) {
             return Vec::new();
         }
@@ -232,10 +285,21 @@ impl Stacks {
         let mut actions = vec![begun(&stack.name, BY_HAND, (incident.reason.clone(), at))];
         actions.push(over(&stack.name, RestartOutcome::Restarted, ""));
         // PID 1's own job was done; the journal does not have the exact time.
-        let at = if witness == Witness::Bus { scene.now.epoch_ms } else { at };
-        let end = StoredRestartEnd { at, outcome: RestartOutcome::Restarted, trouble: String::new() };
+        let at = if witness == Witness::Bus {
+            scene.now.epoch_ms
+        } else {
+            at
+        };
+        let end = StoredRestartEnd {
+            at,
+            outcome: RestartOutcome::Restarted,
+            trouble: String::new(),
+        };
         actions.extend(receive((scene, desk), incident));
-        actions.push(store(vec![Change::Restart(Box::new(restart)), Change::RestartOver { death: key, end }]));
+        actions.push(store(vec![
+            Change::Restart(Box::new(restart)),
+            Change::RestartOver { death: key, end },
+        ]));
         actions
     }
 }
@@ -247,17 +311,32 @@ fn tell_end(
     end: &RestartEnd,
 ) -> Vec<Action> {
     let trouble = match end.outcome {
-        RestartOutcome::Failed => Some(full_restart::failed(&record.name, &record.caller, &end.trouble)),
+        RestartOutcome::Failed => Some(full_restart::failed(
+            &record.name,
+            &record.caller,
+            &end.trouble,
+        )),
         RestartOutcome::Restarted if end.trouble.is_empty() => None,
-        RestartOutcome::Restarted => Some(full_restart::troubled(&record.name, &record.caller, &end.trouble)),
+        RestartOutcome::Restarted => Some(full_restart::troubled(
+            &record.name,
+            &record.caller,
+            &end.trouble,
+        )),
     };
     let told = trouble.map(|reason| {
-        let incident = Incident { at: end.at, ..incident(&key, record, (IncidentKind::RestartTrouble, reason)) };
+        let incident = Incident {
+            at: end.at,
+            ..incident(&key, record, (IncidentKind::RestartTrouble, reason))
+        };
         desk.follow_up(scene, incident)
     });
     let mut actions = vec![over(&record.stack, end.outcome, &end.trouble)];
     actions.extend(told.unwrap_or_default());
-    let end = StoredRestartEnd { at: end.at, outcome: end.outcome, trouble: end.trouble.clone() };
+    let end = StoredRestartEnd {
+        at: end.at,
+        outcome: end.outcome,
+        trouble: end.trouble.clone(),
+    };
     actions.push(store(vec![Change::RestartOver { death: key, end }]));
     actions
 }
@@ -265,18 +344,29 @@ fn tell_end(
 /// Returns the signal for the begin of a restart.
 fn begun(stack: &str, caller: &str, (reason, at): (String, u64)) -> Action {
     let (stack, caller) = (stack.to_owned(), caller.to_owned());
-    announce(News::FullRestart(news::FullRestart { stack, caller, reason, at }))
+    announce(News::FullRestart(news::FullRestart {
+        stack,
+        caller,
+        reason,
+        at,
+    }))
 }
 
 /// Returns the signal for the end of a restart.
 fn over(stack: &str, outcome: RestartOutcome, trouble: &str) -> Action {
     let (outcome, trouble) = (outcome.word().to_owned(), trouble.to_owned());
-    announce(News::FullRestartOver(news::FullRestartOver { stack: stack.to_owned(), outcome, trouble }))
+    announce(News::FullRestartOver(news::FullRestartOver {
+        stack: stack.to_owned(),
+        outcome,
+        trouble,
+    }))
 }
 
 /// Returns true if the restarter may still be at work on this restart.
 fn is_under_way(scene: Scene<'_>, record: &RestartRecord) -> bool {
-    let Some(stack) = scene.rules.guard.stack(&record.unit) else { return false };
+    let Some(stack) = scene.rules.guard.stack(&record.unit) else {
+        return false;
+    };
     let age = Duration::from_millis(scene.now.epoch_ms.saturating_sub(record.at));
     record.end.is_none() && record.boot == scene.rules.boot && age < stack.timeout + GRACE
 }
@@ -296,16 +386,36 @@ fn incident(key: &Key, record: &RestartRecord, (kind, reason): (IncidentKind, St
 
 fn stored(key: &Key, record: &RestartRecord) -> StoredRestart {
     let cause = record.cause.as_ref().and_then(|cause| {
-        Some(Cause { unit: cause.unit.clone(), invocation: InvocationId::parse(&cause.invocation)? })
+        Some(Cause {
+            unit: cause.unit.clone(),
+            invocation: InvocationId::parse(&cause.invocation)?,
+        })
     });
     let ended = record.ended.as_deref().and_then(InvocationId::parse);
-    StoredRestart { death: key.clone(), stack: record.stack.clone(), caller: record.caller.clone(), ended, cause }
+    StoredRestart {
+        death: key.clone(),
+        stack: record.stack.clone(),
+        caller: record.caller.clone(),
+        ended,
+        cause,
+    }
 }
 
 fn receive((scene, desk): (Scene<'_>, &mut Desk), incident: Incident) -> Vec<Action> {
     let age = scene.now.epoch_ms.saturating_sub(incident.at);
-    let tense = if age < PRESENT { Tense::Present } else { Tense::Past };
-    desk.receive(scene, Judged { incident, core: Core::None, tense })
+    let tense = if age < PRESENT {
+        Tense::Present
+    } else {
+        Tense::Past
+    };
+    desk.receive(
+        scene,
+        Judged {
+            incident,
+            core: Core::None,
+            tense,
+        },
+    )
 }
 
 fn store(changes: Vec<Change>) -> Action {

@@ -27,14 +27,23 @@ impl Standings {
     /// Applies a new configuration: forgets wards that are gone, and adds those that were excluded
     /// before.
     pub(super) fn configured(&mut self, scene: Scene<'_>, excluded: Vec<String>) {
-        self.states.retain(|unit, _| scene.rules.guard.ward(unit).is_some());
+        self.states
+            .retain(|unit, _| scene.rules.guard.ward(unit).is_some());
         self.excluded.extend(excluded);
-        self.excluded.retain(|ward| scene.rules.guard.has_ward(ward));
+        self.excluded
+            .retain(|ward| scene.rules.guard.has_ward(ward));
     }
 
     /// Takes in the state of a unit.
-    pub(super) fn observe(&mut self, scene: Scene<'_>, unit: &str, state: UnitState) -> Vec<Action> {
-        let Some(ward) = scene.rules.guard.ward(unit) else { return Vec::new() };
+    pub(super) fn observe(
+        &mut self,
+        scene: Scene<'_>,
+        unit: &str,
+        state: UnitState,
+    ) -> Vec<Action> {
+        let Some(ward) = scene.rules.guard.ward(unit) else {
+            return Vec::new();
+        };
         let before = self.states.insert(unit.to_owned(), state.clone());
         // A queued job changes properties, not the state: the stop of an exclusion must not end it.
         if before.as_ref() == Some(&state) {
@@ -80,12 +89,19 @@ impl Standings {
 
     fn exclude(&mut self, ward: String, (by, why): (By, String)) -> Action {
         self.excluded.insert(ward.clone());
-        announce(News::Excluded(news::Excluded { ward, by: by.word().to_owned(), why }))
+        announce(News::Excluded(news::Excluded {
+            ward,
+            by: by.word().to_owned(),
+            why,
+        }))
     }
 }
 
 fn readmission(ward: &str, by: &str) -> Action {
-    announce(News::Readmitted(news::Readmitted { ward: ward.to_owned(), by: by.to_owned() }))
+    announce(News::Readmitted(news::Readmitted {
+        ward: ward.to_owned(),
+        by: by.to_owned(),
+    }))
 }
 
 /// Returns the action that signals news on the bus.

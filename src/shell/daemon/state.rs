@@ -60,7 +60,10 @@ impl State {
     /// The initial state. `boot` is the kernel's boot id, `watchdog` the interval of `WATCHDOG=1`.
     pub(super) fn new(boot: String, watchdog: Option<Duration>, now: Now) -> Self {
         Self {
-            rules: Rules { boot, ..Rules::default() },
+            rules: Rules {
+                boot,
+                ..Rules::default()
+            },
             ends: Ends::new(now),
             stacks: Stacks::default(),
             resync: Resync::default(),
@@ -81,7 +84,10 @@ impl State {
             Phase::Starting | Phase::Running | Phase::Reloading => None,
         };
         let watchdog = self.watchdog.map(|(_, next)| next);
-        [stop, watchdog, self.resync.deadline(), self.ends.deadline()].into_iter().flatten().min()
+        [stop, watchdog, self.resync.deadline(), self.ends.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Returns true if a requested stop is complete, or out of time.
@@ -95,11 +101,20 @@ impl State {
     /// Takes in one event.
     pub(super) fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
         let recount = self.may_change_the_others(&event);
-        let scene = Scene { now, rules: &self.rules };
+        let scene = Scene {
+            now,
+            rules: &self.rules,
+        };
         let mut actions = match event {
             Event::Configured(config, identity, excluded) => {
                 let actions = self.configure(now, &config, *identity);
-                self.ends.standings.configured(Scene { now, rules: &self.rules }, excluded);
+                self.ends.standings.configured(
+                    Scene {
+                        now,
+                        rules: &self.rules,
+                    },
+                    excluded,
+                );
                 actions
             }
             Event::Bus(sight) => self.see(now, sight),
@@ -122,7 +137,12 @@ impl State {
         if self.resync.has_just_completed() {
             self.ends.recall.want_now();
         }
-        actions.extend(self.ends.recall.next(now.monotonic).then_some(Action::Order(Order::Recall)));
+        actions.extend(
+            self.ends
+                .recall
+                .next(now.monotonic)
+                .then_some(Action::Order(Order::Recall)),
+        );
         if recount {
             self.others = self.ends.without_ward(&self.rules.guard);
         }
@@ -133,11 +153,14 @@ impl State {
     /// True if an event may change `others`: nearly all are about a ward's own unit and cannot.
     fn may_change_the_others(&self, event: &Event) -> bool {
         match event {
-            Event::Bus(Sight::Changed(unit, ..) | Sight::Described(unit, _) | Sight::Removed(unit)) => {
-                self.rules.guard.ward(unit).is_none()
-            }
+            Event::Bus(
+                Sight::Changed(unit, ..) | Sight::Described(unit, _) | Sight::Removed(unit),
+            ) => self.rules.guard.ward(unit).is_none(),
             Event::Bus(sight) => matches!(sight, Sight::Listed(_) | Sight::Found(..)),
-            other => matches!(other, Event::Configured(..) | Event::Archive(Tale::Recalled(_))),
+            other => matches!(
+                other,
+                Event::Configured(..) | Event::Archive(Tale::Recalled(_))
+            ),
         }
     }
 
@@ -145,18 +168,42 @@ impl State {
         let (mut guard, bad_patterns) = Guard::new(config);
         // Aliases first, so that a unit guarded under another name still counts as guarded.
         guard.inherit(&self.rules.guard);
-        let mut actions = self.ends.part(Scene { now, rules: &self.rules }, &guard);
-        actions.extend(bad_patterns.into_iter().map(|bad| Action::Say(Remark::BadPattern(bad))));
-        actions.push(Action::Say(Remark::Guarding(guard.wards(), guard.patterns())));
+        let mut actions = self.ends.part(
+            Scene {
+                now,
+                rules: &self.rules,
+            },
+            &guard,
+        );
+        actions.extend(
+            bad_patterns
+                .into_iter()
+                .map(|bad| Action::Say(Remark::BadPattern(bad))),
+        );
+        actions.push(Action::Say(Remark::Guarding(
+            guard.wards(),
+            guard.patterns(),
+        )));
         actions.push(Action::Watch(guard.watch_list()));
         let endpoint = Endpoint::new(&config.settings.mqtt, &identity);
         actions.push(Action::Tell(Command::Connect(endpoint.map(Box::new))));
         let reports = &config.settings.reports;
-        let bounds = Bounds { max_use: reports.history_max_use, max_age: reports.history_max_age };
+        let bounds = Bounds {
+            max_use: reports.history_max_use,
+            max_age: reports.history_max_age,
+        };
         actions.push(Action::Order(Order::Rebound(bounds)));
         let boot = std::mem::take(&mut self.rules.boot);
-        self.rules = Rules { settings: config.settings.clone(), identity, guard, boot };
-        self.ends.rules_changed(Scene { now, rules: &self.rules });
+        self.rules = Rules {
+            settings: config.settings.clone(),
+            identity,
+            guard,
+            boot,
+        };
+        self.ends.rules_changed(Scene {
+            now,
+            rules: &self.rules,
+        });
         if self.phase == Phase::Reloading {
             self.phase = Phase::Running;
             actions.push(Action::Notify(Notice::Ready));
@@ -171,7 +218,9 @@ impl State {
                 self.phase = Phase::Reloading;
                 vec![Action::Notify(Notice::Reloading), Action::LoadConfiguration]
             }
-            Phase::Starting | Phase::Reloading | Phase::Stopping(_) => vec![Action::LoadConfiguration],
+            Phase::Starting | Phase::Reloading | Phase::Stopping(_) => {
+                vec![Action::LoadConfiguration]
+            }
         }
     }
 
@@ -187,21 +236,28 @@ impl State {
     }
 
     fn see(&mut self, now: Now, sight: Sight) -> Vec<Action> {
-        let scene = Scene { now, rules: &self.rules };
+        let scene = Scene {
+            now,
+            rules: &self.rules,
+        };
         match sight {
             Sight::Connected => {
                 self.resync.connected();
-                std::iter::once(Action::Say(Remark::Listening)).chain(self.ask_for_all(now)).collect()
+                std::iter::once(Action::Say(Remark::Listening))
+                    .chain(self.ask_for_all(now))
+                    .collect()
             }
             Sight::Lost(error) => self.lost(now, error).into_iter().collect(),
             Sight::Overflow => {
                 self.ends.recall.expect(now.monotonic);
                 let news = self.resync.postpone(now.monotonic);
-                news.then_some(Action::Say(Remark::Overflow)).into_iter().collect()
+                news.then_some(Action::Say(Remark::Overflow))
+                    .into_iter()
+                    .collect()
             }
-            Sight::ManagerReplaced => {
-                std::iter::once(Action::Ask(Question::Subscribe)).chain(self.ask_for_all(now)).collect()
-            }
+            Sight::ManagerReplaced => std::iter::once(Action::Ask(Question::Subscribe))
+                .chain(self.ask_for_all(now))
+                .collect(),
             Sight::ReloadBegins => {
                 self.resync.hold(now.monotonic);
                 Vec::new()
@@ -214,13 +270,21 @@ impl State {
                     self.stacks.observe(&unit, &StackSeen::of(&observation));
                 }
                 let told = self.ends.standings.observe(scene, &unit, state);
-                self.ends.observe(scene, &unit, &observation).into_iter().chain(told).collect()
+                self.ends
+                    .observe(scene, &unit, &observation)
+                    .into_iter()
+                    .chain(told)
+                    .collect()
             }
             Sight::StackChanged(unit, seen) => {
                 self.stacks.observe(&unit, &seen);
                 Vec::new()
             }
-            Sight::JobDone(at, result) => self.stacks.job_done(scene, &at, &result).into_iter().collect(),
+            Sight::JobDone(at, result) => self
+                .stacks
+                .job_done(scene, &at, &result)
+                .into_iter()
+                .collect(),
             Sight::Restarter => vec![stacks::look(&self.rules)],
             // During a reload every unit goes and comes back.
             Sight::Removed(_) if self.resync.is_held() => Vec::new(),
@@ -234,10 +298,15 @@ impl State {
             Sight::Found(asked, at) => {
                 let news = self.rules.guard.learn_alias(&asked, &at.unit);
                 self.resync.found(&asked, at);
-                news.then(|| Action::Watch(self.rules.guard.watch_list())).into_iter().collect()
+                news.then(|| Action::Watch(self.rules.guard.watch_list()))
+                    .into_iter()
+                    .collect()
             }
             Sight::Described(unit, description) => {
-                let told = self.ends.standings.observe(scene, &unit, description.state.clone());
+                let told = self
+                    .ends
+                    .standings
+                    .observe(scene, &unit, description.state.clone());
                 let actions = self.ends.describe(scene, &unit, &description);
                 self.resync.described(&unit);
                 actions.into_iter().chain(told).collect()
@@ -258,12 +327,24 @@ impl State {
     /// The bus is lost; questions on it stay unanswered.
     fn lost(&mut self, now: Now, error: String) -> Option<Action> {
         self.ends.hurry(now, |_| true);
-        self.resync.lost().then(|| Action::Say(Remark::BusLost(error)))
+        self.resync
+            .lost()
+            .then(|| Action::Say(Remark::BusLost(error)))
     }
 
     fn listed(&mut self, now: Now, units: Vec<UnitAt>) -> Vec<Action> {
-        let mut actions = self.ends.listed(Scene { now, rules: &self.rules }, &units);
-        let stacks = self.rules.guard.stacks().map(|unit| Question::Stack(UnitAt::new(unit)));
+        let mut actions = self.ends.listed(
+            Scene {
+                now,
+                rules: &self.rules,
+            },
+            &units,
+        );
+        let stacks = self
+            .rules
+            .guard
+            .stacks()
+            .map(|unit| Question::Stack(UnitAt::new(unit)));
         actions.extend(stacks.map(Action::Ask));
         if self.rules.guard.stacks().next().is_some() {
             // The news of a restarter may have been missed.
@@ -277,8 +358,16 @@ impl State {
     /// Takes in an answer of the archive.
     fn learn(&mut self, now: Now, tale: Tale) -> Vec<Action> {
         match tale {
-            Tale::Opened { next_seq, lanes, unfinished, told } => {
-                let scene = Scene { now, rules: &self.rules };
+            Tale::Opened {
+                next_seq,
+                lanes,
+                unfinished,
+                told,
+            } => {
+                let scene = Scene {
+                    now,
+                    rules: &self.rules,
+                };
                 self.ends.recall.opened();
                 self.ends.told_before(told);
                 if let Some(next_seq) = next_seq {
@@ -286,16 +375,43 @@ impl State {
                 }
                 let behind = Action::Tell(Command::Behind(lanes));
                 let resumed = self.ends.desk.resume(scene, unfinished);
-                std::iter::once(behind).chain(resumed).chain([stacks::look(&self.rules)]).collect()
+                std::iter::once(behind)
+                    .chain(resumed)
+                    .chain([stacks::look(&self.rules)])
+                    .collect()
             }
-            Tale::Fetched { lane, after, limit, reports } => {
-                vec![Action::Tell(Command::Loaded { lane, after, reports, limit })]
+            Tale::Fetched {
+                lane,
+                after,
+                limit,
+                reports,
+            } => {
+                vec![Action::Tell(Command::Loaded {
+                    lane,
+                    after,
+                    reports,
+                    limit,
+                })]
             }
             Tale::Recalled(recollection) => {
-                let Recollection { memories, restarts, boot, cursor, left_out, unfinished, trouble } = *recollection;
+                let Recollection {
+                    memories,
+                    restarts,
+                    boot,
+                    cursor,
+                    left_out,
+                    unfinished,
+                    trouble,
+                } = *recollection;
                 self.rules.boot = boot;
-                let scene = Scene { now, rules: &self.rules };
-                let mut actions: Vec<_> = trouble.into_iter().map(|why| Action::Say(Remark::NoJournal(why))).collect();
+                let scene = Scene {
+                    now,
+                    rules: &self.rules,
+                };
+                let mut actions: Vec<_> = trouble
+                    .into_iter()
+                    .map(|why| Action::Say(Remark::NoJournal(why)))
+                    .collect();
                 if left_out > 0 {
                     actions.push(Action::Say(Remark::TooMany(left_out)));
                 }
@@ -306,11 +422,16 @@ impl State {
                     self.ends.recall.missed(now.monotonic);
                 }
                 // Last: only when all is on its way to the disk need it not be read again.
-                actions.extend(cursor.map(|cursor| Action::Order(Order::Store(vec![Change::Cursor(cursor)]))));
+                actions.extend(
+                    cursor.map(|cursor| Action::Order(Order::Store(vec![Change::Cursor(cursor)]))),
+                );
                 actions
             }
             Tale::Restarts(notes) => {
-                let scene = Scene { now, rules: &self.rules };
+                let scene = Scene {
+                    now,
+                    rules: &self.rules,
+                };
                 self.stacks.hear((scene, &mut self.ends.desk), notes)
             }
             Tale::Waiting(unsent) => {
@@ -328,7 +449,10 @@ impl State {
 
     /// Does what is due by now.
     fn overdue(&mut self, now: Now) -> Vec<Action> {
-        let mut actions = self.ends.overdue(Scene { now, rules: &self.rules });
+        let mut actions = self.ends.overdue(Scene {
+            now,
+            rules: &self.rules,
+        });
         match self.resync.overdue(now.monotonic) {
             Progress::Fine => {}
             Progress::Due(question) => actions.push(Action::Ask(question)),
@@ -355,7 +479,10 @@ impl State {
     /// Returns the notices to systemd and the facts for the bus that this step has changed.
     fn news(&mut self) -> Vec<Action> {
         let mut actions = Vec::new();
-        if self.phase == Phase::Starting && self.resync.is_complete() && self.ends.recall.is_complete() {
+        if self.phase == Phase::Starting
+            && self.resync.is_complete()
+            && self.ends.recall.is_complete()
+        {
             self.phase = Phase::Running;
             actions.push(Action::Notify(Notice::Ready));
         }
@@ -381,10 +508,18 @@ impl State {
     fn story(&self) -> String {
         let others = self.others;
         let wards = self.rules.guard.wards();
-        let ear = if self.resync.is_connected() { "" } else { "; not connected to systemd" };
+        let ear = if self.resync.is_connected() {
+            ""
+        } else {
+            "; not connected to systemd"
+        };
         let cloud = self.cloud.story(self.unsent, self.nowhere());
         let plural = |number: usize| if number == 1 { "" } else { "s" };
-        format!("Guarding {wards} ward{}, watching {others} unit{}; {cloud}{ear}", plural(wards), plural(others))
+        format!(
+            "Guarding {wards} ward{}, watching {others} unit{}; {cloud}{ear}",
+            plural(wards),
+            plural(others)
+        )
     }
 
     /// Words for the status while no broker is in use.

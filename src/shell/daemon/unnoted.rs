@@ -42,7 +42,9 @@ pub(super) fn note_deaths() -> std::io::Result<Notes> {
             }
         }
     };
-    std::thread::Builder::new().name("unnoted".to_owned()).spawn(run)?;
+    std::thread::Builder::new()
+        .name("unnoted".to_owned())
+        .spawn(run)?;
     Ok(Notes { deaths, noted })
 }
 
@@ -55,7 +57,11 @@ struct Turns {
 
 impl Turns {
     fn queue(&mut self, death: Unnoted) {
-        let is_same = |waiting: &&mut VecDeque<Unnoted>| waiting.front().is_some_and(|first| first.ward == death.ward);
+        let is_same = |waiting: &&mut VecDeque<Unnoted>| {
+            waiting
+                .front()
+                .is_some_and(|first| first.ward == death.ward)
+        };
         match self.wards.iter_mut().find(is_same) {
             Some(waiting) if waiting.len() >= OF_A_WARD => {}
             Some(waiting) => waiting.push_back(death),
@@ -90,13 +96,17 @@ fn note(death: Unnoted, answers: &mpsc::Sender<Witness>) {
         if let Err(error) = consequence.carry_out() {
             failed(&death, &error);
         }
-        if let Ok(witness) = records::read(death.unit.clone(), (&death.ward, &death.invocation), None) {
+        if let Ok(witness) =
+            records::read(death.unit.clone(), (&death.ward, &death.invocation), None)
+        {
             // Without a main loop the daemon is about to end.
             let _ = answers.blocking_send(witness);
         }
     };
     if is_long {
-        let spawned = std::thread::Builder::new().name("limit".to_owned()).spawn(go_on);
+        let spawned = std::thread::Builder::new()
+            .name("limit".to_owned())
+            .spawn(go_on);
         if let Err(error) = spawned {
             warn!("Failed to start a thread for what a death limit demands: {error}");
         }
@@ -106,7 +116,10 @@ fn note(death: Unnoted, answers: &mpsc::Sender<Witness>) {
 }
 
 fn failed(death: &Unnoted, error: &std::io::Error) {
-    warn!(UNITWARD_WARD = death.ward, "Failed to note the death of {}: {error}", death.unit);
+    warn!(
+        UNITWARD_WARD = death.ward,
+        "Failed to note the death of {}: {error}", death.unit
+    );
 }
 
 #[cfg(test)]
@@ -138,7 +151,14 @@ mod tests {
         }
         turns.queue(death("quiet", 7));
         let order: Vec<_> = turns.map(|death| (death.ward, death.at)).collect();
-        assert_eq!(order[..3], [("loud".to_owned(), 0), ("quiet".to_owned(), 7), ("loud".to_owned(), 1)]);
+        assert_eq!(
+            order[..3],
+            [
+                ("loud".to_owned(), 0),
+                ("quiet".to_owned(), 7),
+                ("loud".to_owned(), 1)
+            ]
+        );
         assert_eq!(order.len(), OF_A_WARD + 1);
     }
 }

@@ -23,7 +23,10 @@ impl Ringer {
 
     /// Returns a sending end for one more course.
     pub(super) fn again(&self) -> io::Result<Self> {
-        Ok(Self { events: self.events.clone(), bell: self.bell.try_clone()? })
+        Ok(Self {
+            events: self.events.clone(),
+            bell: self.bell.try_clone()?,
+        })
     }
 }
 
@@ -43,7 +46,11 @@ impl Hearer {
     /// Returns the next event, if there is one.
     pub(super) fn next(&mut self) -> Option<Event<Wish>> {
         let mut rings = [0; 64];
-        while self.bell.read(&mut rings).is_ok_and(|count| count == rings.len()) {}
+        while self
+            .bell
+            .read(&mut rings)
+            .is_ok_and(|count| count == rings.len())
+        {}
         self.events.try_recv().ok()
     }
 }
@@ -54,5 +61,14 @@ pub(super) fn pair() -> io::Result<(Ringer, Hearer)> {
     ringer.set_nonblocking(true)?;
     bell.set_nonblocking(true)?;
     let (sender, receiver) = channel();
-    Ok((Ringer { events: sender, bell: ringer }, Hearer { events: receiver, bell }))
+    Ok((
+        Ringer {
+            events: sender,
+            bell: ringer,
+        },
+        Hearer {
+            events: receiver,
+            bell,
+        },
+    ))
 }

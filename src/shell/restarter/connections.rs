@@ -72,7 +72,14 @@ impl Connections {
     pub(super) fn new(listener: UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let (reading, waiting, places) = (BTreeMap::new(), BTreeMap::new(), Places::default());
-        Ok(Self { listener, reading, waiting, places, dismissed: VecDeque::new(), last: 0 })
+        Ok(Self {
+            listener,
+            reading,
+            waiting,
+            places,
+            dismissed: VecDeque::new(),
+            last: 0,
+        })
     }
 
     /// Waits until there is something to read or to accept, the bell is readable, or the time is
@@ -81,9 +88,15 @@ impl Connections {
         let now = Instant::now();
         let ends = self.reading.values().map(|reading| reading.until);
         let ends = ends.chain(self.dismissed.iter().map(|(_, until)| *until));
-        let limit = ends.map(|end| end.saturating_duration_since(now)).chain(at_most).min();
+        let limit = ends
+            .map(|end| end.saturating_duration_since(now))
+            .chain(at_most)
+            .min();
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-        let mut watched = vec![PollFd::new(bell, PollFlags::IN), PollFd::new(&self.listener, PollFlags::IN)];
+        let mut watched = vec![
+            PollFd::new(bell, PollFlags::IN),
+            PollFd::new(&self.listener, PollFlags::IN),
+        ];
         let streams = self.reading.values().map(|reading| &reading.stream);
         let streams = streams.chain(self.dismissed.iter().map(|(stream, _)| stream));
         watched.extend(streams.map(|stream| PollFd::new(stream, PollFlags::IN)));
@@ -97,22 +110,47 @@ impl Connections {
         for _ in 0..TRIES {
             let stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => continue,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                    ) =>
+                {
+                    continue;
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
                 Err(_) => {
                     std::thread::sleep(PAUSE);
                     return None;
                 }
             };
-            let Ok(peer) = stream.set_nonblocking(true).and_then(|()| peer::of(&stream)) else {
+            let Ok(peer) = stream
+                .set_nonblocking(true)
+                .and_then(|()| peer::of(&stream))
+            else {
                 let words = "it cannot be told who asks".to_owned();
-                let _ = (&stream).write_all(Answer { errno: errno::ACCES, words }.to_line().as_bytes());
+                let _ = (&stream).write_all(
+                    Answer {
+                        errno: errno::ACCES,
+                        words,
+                    }
+                    .to_line()
+                    .as_bytes(),
+                );
                 continue;
             };
             self.last += 1;
             let caller = CallerId(self.last);
             let until = Instant::now() + TO_SAY;
-            self.reading.insert(caller, Reading { stream, peer: peer.clone(), bytes: Vec::new(), until });
+            self.reading.insert(
+                caller,
+                Reading {
+                    stream,
+                    peer: peer.clone(),
+                    bytes: Vec::new(),
+                    until,
+                },
+            );
             return Some((caller, peer));
         }
         None
@@ -126,14 +164,25 @@ impl Connections {
     /// Reads all that has arrived, and returns the connections that are done.
     pub(super) fn read(&mut self) -> Vec<News> {
         let now = Instant::now();
-        self.dismissed.retain_mut(|(stream, until)| *until > now && is_talking(stream));
-        let ends = self.reading.iter_mut().filter_map(|(caller, reading)| Some((*caller, reading.read(now)?)));
+        self.dismissed
+            .retain_mut(|(stream, until)| *until > now && is_talking(stream));
+        let ends = self
+            .reading
+            .iter_mut()
+            .filter_map(|(caller, reading)| Some((*caller, reading.read(now)?)));
         let ends: Vec<_> = ends.collect();
-        ends.into_iter().filter_map(|(caller, end)| self.done(caller, end)).collect()
+        ends.into_iter()
+            .filter_map(|(caller, end)| self.done(caller, end))
+            .collect()
     }
 
     fn done(&mut self, caller: CallerId, end: End) -> Option<News> {
-        let Reading { stream, peer, bytes, .. } = self.reading.remove(&caller)?;
+        let Reading {
+            stream,
+            peer,
+            bytes,
+            ..
+        } = self.reading.remove(&caller)?;
         if bytes.is_empty() {
             self.places.leave(caller);
             return Some(News::Left(caller));
@@ -162,7 +211,9 @@ impl Connections {
     /// Answers a caller before it has sent its request.
     pub(super) fn dismiss(&mut self, caller: CallerId, answer: &Answer) {
         self.places.leave(caller);
-        let Some(Reading { mut stream, .. }) = self.reading.remove(&caller) else { return };
+        let Some(Reading { mut stream, .. }) = self.reading.remove(&caller) else {
+            return;
+        };
         let _ = stream.write_all(answer.to_line().as_bytes());
         let _ = stream.shutdown(Shutdown::Write);
         if self.dismissed.len() >= MOST_DISMISSED {
@@ -196,7 +247,9 @@ impl Reading {
                 Ok(0) => return Some(End::Said),
                 Ok(count) => self.bytes.extend_from_slice(&part[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return (self.until <= now).then_some(End::Late),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return (self.until <= now).then_some(End::Late);
+                }
                 // A caller that has reset the connection waits for no answer.
                 Err(_) => return Some(End::Late),
             }
@@ -213,115 +266,13 @@ fn is_talking(stream: &mut UnixStream) -> bool {
         match stream.read(&mut part) {
             Ok(0) => return false,
             Ok(_) => {}
-            Err(error) => return matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+            Err(error) => {
+                return matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
+            }
         }
     }
     false
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::full_restart::places::Pool;
-
-    fn at_work() -> (Connections, std::path::PathBuf, tempfile::TempDir) {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("s");
-        (Connections::new(UnixListener::bind(&path).unwrap()).unwrap(), path, place)
-    }
-
-    #[test]
-    fn a_caller_is_heard_to_its_end_and_answered() {
-        let (mut connections, path, _place) = at_work();
-        let mut client = UnixStream::connect(&path).unwrap();
-        let (caller, peer) = connections.accept().unwrap();
-        assert_eq!(peer.pid, std::process::id());
-        client.write_all(b"half").unwrap();
-        assert!(connections.read().is_empty(), "there may be more");
-        client.write_all(b" and half").unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
-        let news = connections.read();
-        assert!(matches!(&news[..], [News::Said(who, _, text)] if *who == caller && text == b"half and half"));
-        connections.answer(caller, &Answer { errno: 0, words: "well".into() });
-        let mut text = String::new();
-        client.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "0 well\n");
-    }
-
-    #[test]
-    fn who_says_nothing_or_too_much_is_done_with() {
-        let (mut connections, path, _place) = at_work();
-        drop(UnixStream::connect(&path).unwrap());
-        let (silent, _) = connections.accept().unwrap();
-        assert!(matches!(connections.read()[..], [News::Left(caller)] if caller == silent));
-        let mut talker = UnixStream::connect(&path).unwrap();
-        talker.set_nonblocking(true).unwrap();
-        let (endless, _) = connections.accept().unwrap();
-        let mut said = Vec::new();
-        while said.is_empty() {
-            let _ = talker.write(&[b'x'; 4096]);
-            said = connections.read();
-        }
-        assert!(matches!(&said[..], [News::Said(caller, _, text)] if *caller == endless && text.len() > LONGEST));
-    }
-
-    #[test]
-    fn a_slow_caller_has_its_time_and_no_more() {
-        let (mut connections, path, _place) = at_work();
-        let mut client = UnixStream::connect(&path).unwrap();
-        let (caller, _) = connections.accept().unwrap();
-        client.write_all(b"unfinished").unwrap();
-        assert!(connections.read().is_empty());
-        connections.reading.get_mut(&caller).unwrap().until = Instant::now();
-        assert!(matches!(connections.read()[..], [News::BrokeOff(who)] if who == caller));
-        connections.answer(caller, &Answer { errno: 110, words: "late".into() });
-        let mut text = String::new();
-        client.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "110 late\n");
-    }
-
-    #[test]
-    fn the_refused_take_no_place_and_get_their_answer() {
-        let (mut connections, path, _place) = at_work();
-        let mut clients: Vec<_> = (0..MOST_DISMISSED + 9).map(|_| UnixStream::connect(&path).unwrap()).collect();
-        for _ in &clients {
-            let (caller, _) = connections.accept().unwrap();
-            connections.dismiss(caller, &Answer { errno: 13, words: "no".into() });
-        }
-        assert!(connections.accept().is_none());
-        assert_eq!(connections.dismissed.len(), MOST_DISMISSED);
-        for client in &mut clients {
-            let mut text = String::new();
-            client.read_to_string(&mut text).unwrap();
-            assert_eq!(text, "13 no\n");
-        }
-        drop(clients);
-        assert!(connections.read().is_empty() && connections.dismissed.is_empty());
-    }
-
-    #[test]
-    fn connections_are_taken_however_many_are_read() {
-        let (mut connections, path, _place) = at_work();
-        let holder = || Holder { pool: Pool::Members, unit: "web.service".into(), user: 7 };
-        let mut held: Vec<_> = (0..100).map(|_| UnixStream::connect(&path).unwrap()).collect();
-        let mut placed = 0;
-        while let Some((caller, _)) = connections.accept() {
-            match connections.give_place(caller, holder()) {
-                Verdict::Taken => placed += 1,
-                Verdict::TakenFrom(_) => panic!("there is nobody else"),
-                Verdict::Refused => connections.dismiss(caller, &Answer { errno: 16, words: "busy".into() }),
-            }
-        }
-        assert_eq!((placed, connections.reading.len()), (32, 32));
-        for refused in &mut held[placed..] {
-            let mut text = String::new();
-            refused.read_to_string(&mut text).unwrap();
-            assert_eq!(text, "16 busy\n");
-        }
-        drop(held);
-        assert_eq!(connections.read().len(), placed);
-        let _another = UnixStream::connect(&path).unwrap();
-        let (caller, _) = connections.accept().unwrap();
-        assert_eq!(connections.give_place(caller, holder()), Verdict::Taken, "who has left has no place");
-    }
-}
+mod tests;

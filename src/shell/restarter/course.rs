@@ -90,10 +90,18 @@ pub(super) fn run(order: Order) {
     let stack = &order.charge.stack;
     let hold = stack.inhibit_file.as_ref().filter(|file| file.exists());
     let words = match hold {
-        Some(file) => Some(format!("{} is not restarted while {} exists", stack.identifier, file.display())),
-        None => {
-            is_stopped(&order).then(|| format!("{} is not restarted: {} is stopped", stack.identifier, stack.unit()))
-        }
+        Some(file) => Some(format!(
+            "{} is not restarted while {} exists",
+            stack.identifier,
+            file.display()
+        )),
+        None => is_stopped(&order).then(|| {
+            format!(
+                "{} is not restarted: {} is stopped",
+                stack.identifier,
+                stack.unit()
+            )
+        }),
     };
     if let Some(words) = words {
         // Callers meanwhile get the same answer, in one line of the journal.
@@ -111,12 +119,20 @@ pub(super) fn run(order: Order) {
 /// Returns true if the stack is stopped and a member asks all the same: that must not bring back
 /// what is to go.
 fn is_stopped(order: &Order) -> bool {
-    let asked_by_member = order.record.by.unit.as_deref().is_some_and(|unit| order.charge.has(unit));
+    let asked_by_member = order
+        .record
+        .by
+        .unit
+        .as_deref()
+        .is_some_and(|unit| order.charge.has(unit));
     let whole = order.charge.stack.unit();
     if !asked_by_member {
         return false;
     }
-    let wanted = Wanted { unit: &["Job", "ActiveState"], own: &[] };
+    let wanted = Wanted {
+        unit: &["Job", "ActiveState"],
+        own: &[],
+    };
     let (known, job) = pid1::ask_with_job(whole.as_str(), wanted).unwrap_or_default();
     // With a job that is to start it, it is about to come up.
     let is_wanted = job.is_some_and(|kind| kind != "stop");
@@ -126,7 +142,11 @@ fn is_stopped(order: &Order) -> bool {
 /// Resumes a restart that an earlier restarter has begun.
 pub(super) fn resume(order: Order) {
     say::resuming(&order.record);
-    let left = order.charge.stack.timeout.saturating_sub(leftovers::age(&order.record));
+    let left = order
+        .charge
+        .stack
+        .timeout
+        .saturating_sub(leftovers::age(&order.record));
     let mut course = Course::new(order, left);
     let restarted = course.take_over();
     course.conclude(restarted);
@@ -134,9 +154,18 @@ pub(super) fn resume(order: Order) {
 
 impl Course {
     fn new(order: Order, timeout: Duration) -> Self {
-        let Order { charge, record, runs, control, told } = order;
+        let Order {
+            charge,
+            record,
+            runs,
+            control,
+            told,
+        } = order;
         let underway = Underway::hold(&record.stack).map_err(|error| {
-            tracing::warn!("Failed to note that {} is being restarted, going on without: {error}", record.stack);
+            tracing::warn!(
+                "Failed to note that {} is being restarted, going on without: {error}",
+                record.stack
+            );
         });
         let begun = Instant::now();
         Self {
@@ -163,24 +192,42 @@ impl Course {
         match self.look_patiently() {
             Ok(looks) => {
                 let run = |look: &Look| look.run.clone().filter(|_| look.stage != Stage::Ended);
-                let member = |look: &Look| Member { unit: look.unit.clone(), run: run(look) };
+                let member = |look: &Look| Member {
+                    unit: look.unit.clone(),
+                    run: run(look),
+                };
                 self.record.ended = looks.first().and_then(run);
                 self.record.members = looks.iter().skip(1).map(member).collect();
             }
-            Err(error) => tracing::warn!("Failed to look at {} before its restart: {error}", self.record.stack),
+            Err(error) => tracing::warn!(
+                "Failed to look at {} before its restart: {error}",
+                self.record.stack
+            ),
         }
         self.save();
         self.restarts.prune();
         say::restarting(&self.record);
-        let RestartRecord { name, caller, id, .. } = &self.record;
+        let RestartRecord {
+            name, caller, id, ..
+        } = &self.record;
         status(&format!("Restarting {name} for {caller}, {id}."));
     }
 
     /// Looks at the stack's own unit and the members, in this order.
     fn look(&self) -> io::Result<Vec<Look>> {
         let whole = self.charge.stack.unit();
-        let members = self.charge.members.iter().map(|member| member.unit.as_str());
-        let mut looks = look::at(&[whole.as_str()].into_iter().chain(members).collect::<Vec<_>>(), self.since)?;
+        let members = self
+            .charge
+            .members
+            .iter()
+            .map(|member| member.unit.as_str());
+        let mut looks = look::at(
+            &[whole.as_str()]
+                .into_iter()
+                .chain(members)
+                .collect::<Vec<_>>(),
+            self.since,
+        )?;
         for (member, look) in self.charge.members.iter().zip(looks.iter_mut().skip(1)) {
             if look.stage == Stage::Ended && self.is_excluded_meanwhile(member) {
                 look.work = Work::Excluded;
@@ -193,7 +240,9 @@ impl Course {
     /// death limit has a cause that is reported.
     fn is_excluded_meanwhile(&self, member: &MemberWard) -> bool {
         let mark = exclusion::load(&WardState::of(member.ward.as_str()));
-        mark.is_some_and(|mark| mark.by == By::Hand && mark.at >= clock::epoch_of_monotonic(self.since))
+        mark.is_some_and(|mark| {
+            mark.by == By::Hand && mark.at >= clock::epoch_of_monotonic(self.since)
+        })
     }
 
     /// Readmits the members that their death limit has excluded: a full restart gives all of them a
@@ -201,9 +250,16 @@ impl Course {
     fn readmit(&self) {
         for MemberWard { ward, unit } in &self.charge.members {
             let state = WardState::of(ward.as_str());
-            let Some(mark) = exclusion::load(&state).filter(|mark| mark.by == By::Limit) else { continue };
-            if let Err(error) = exclusion::remove(&state).map(drop).and_then(|()| triggers::start(&mark.triggers)) {
-                tracing::warn!("Failed to take {unit} back, which its death limit has excluded: {error}");
+            let Some(mark) = exclusion::load(&state).filter(|mark| mark.by == By::Limit) else {
+                continue;
+            };
+            if let Err(error) = exclusion::remove(&state)
+                .map(drop)
+                .and_then(|()| triggers::start(&mark.triggers))
+            {
+                tracing::warn!(
+                    "Failed to take {unit} back, which its death limit has excluded: {error}"
+                );
             }
         }
     }
@@ -213,10 +269,14 @@ impl Course {
         match self.restarts.save(&self.record) {
             Ok(Saved::OnDisk) => {}
             Ok(Saved::InMemory(error)) => {
-                tracing::warn!("Failed to write down the restart of {name}, it is lost if the host goes down: {error}");
+                tracing::warn!(
+                    "Failed to write down the restart of {name}, it is lost if the host goes down: {error}"
+                );
             }
             Err(error) => {
-                tracing::warn!("Failed to write down the restart of {name}, it may not be reported: {error}");
+                tracing::warn!(
+                    "Failed to write down the restart of {name}, it may not be reported: {error}"
+                );
             }
         }
     }
@@ -226,9 +286,17 @@ impl Course {
     fn note(&self, by: Option<u32>) {
         let script = self.charge.stack.restart_script.is_some();
         let way = if script { Way::Script } else { Way::Systemd };
-        let note = Note { since: self.since, id: self.record.id.clone(), by, way };
+        let note = Note {
+            since: self.since,
+            id: self.record.id.clone(),
+            by,
+            way,
+        };
         if let Some(Err(error)) = self.underway.as_ref().map(|underway| underway.note(&note)) {
-            tracing::warn!("Failed to note that {} is being restarted: {error}", self.record.stack);
+            tracing::warn!(
+                "Failed to note that {} is being restarted: {error}",
+                self.record.stack
+            );
         }
     }
 
@@ -243,18 +311,30 @@ impl Course {
             }
             Ok(()) | Err(Failure::Late) => self.watch(),
         };
-        let outcome = if errno == 0 { RestartOutcome::Restarted } else { RestartOutcome::Failed };
+        let outcome = if errno == 0 {
+            RestartOutcome::Restarted
+        } else {
+            RestartOutcome::Failed
+        };
         self.take_messages(Duration::ZERO);
-        self.record.end = Some(RestartEnd { outcome, trouble: trouble.clone(), at: clock::since_epoch() });
+        self.record.end = Some(RestartEnd {
+            outcome,
+            trouble: trouble.clone(),
+            at: clock::since_epoch(),
+        });
         self.save();
         say::over(&self.record, self.begun.elapsed());
-        let RestartRecord { name, caller, id, .. } = &self.record;
+        let RestartRecord {
+            name, caller, id, ..
+        } = &self.record;
         let words = match (errno, trouble.as_str()) {
             (0, "") => format!("{name} was restarted"),
             (0, trouble) => format!("{name} was restarted, but {trouble}"),
             (_, trouble) => trouble.to_owned(),
         };
-        status(&format!("Restart of {name} for {caller}, {id}, is over: {words}."));
+        status(&format!(
+            "Restart of {name} for {caller}, {id}, is over: {words}."
+        ));
         let answer = Answer { errno, words };
         if by_failed_script {
             self.told.tell(Event::Failed(answer.clone()));

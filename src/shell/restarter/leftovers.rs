@@ -28,7 +28,9 @@ pub(super) struct Leftovers {
 pub(super) fn age(record: &RestartRecord) -> Duration {
     // One that was killed before it noted its beginning has just begun.
     let note = underway::last_note(&record.stack).filter(|note| note.id == record.id);
-    note.map_or(Duration::ZERO, |note| Duration::from_micros(clock::monotonic().saturating_sub(note.since)))
+    note.map_or(Duration::ZERO, |note| {
+        Duration::from_micros(clock::monotonic().saturating_sub(note.since))
+    })
 }
 
 impl Leftovers {
@@ -36,12 +38,21 @@ impl Leftovers {
     /// stack.
     pub(super) fn find(stack: &StackName, timeout: Option<Duration>) -> Self {
         let restarts = Restarts::of(stack.as_str());
-        let open: Vec<_> = restarts.all().into_iter().filter(|record| record.end.is_none()).collect();
+        let open: Vec<_> = restarts
+            .all()
+            .into_iter()
+            .filter(|record| record.end.is_none())
+            .collect();
         let noted = underway::last_note(stack.as_str()).map(|note| note.id);
-        let takes_over =
-            |record: &RestartRecord| takes_over(stack) && timeout.is_some_and(|timeout| age(record) < timeout);
+        let takes_over = |record: &RestartRecord| {
+            takes_over(stack) && timeout.is_some_and(|timeout| age(record) < timeout)
+        };
         let (to_resume, others) = divide(open, (&boot::id(), noted.as_deref()), takes_over);
-        Self { restarts, to_resume, others }
+        Self {
+            restarts,
+            to_resume,
+            others,
+        }
     }
 
     /// Writes the completed records, and logs them.
@@ -49,7 +60,10 @@ impl Leftovers {
         for record in &self.others {
             say::over(record, Duration::ZERO);
             if let Err(error) = self.restarts.save(record) {
-                tracing::warn!("Failed to write down the end of the restart of {}: {error}", record.name);
+                tracing::warn!(
+                    "Failed to write down the end of the restart of {}: {error}",
+                    record.name
+                );
             }
         }
     }
@@ -57,9 +71,17 @@ impl Leftovers {
 
 /// Returns true if systemd has started this process in the place of one that was killed.
 fn takes_over(stack: &StackName) -> bool {
-    let own = pid1::ask(&format!("unitward-stack@{stack}.service"), Wanted { unit: &[], own: &["NRestarts"] });
+    let own = pid1::ask(
+        &format!("unitward-stack@{stack}.service"),
+        Wanted {
+            unit: &[],
+            own: &["NRestarts"],
+        },
+    );
     // If PID 1 does not answer, one restart too many is better than none.
-    own.map_or(true, |own| own.number("NRestarts").is_none_or(|count: u32| count > 0))
+    own.map_or(true, |own| {
+        own.number("NRestarts").is_none_or(|count: u32| count > 0)
+    })
 }
 
 /// Returns the restart to resume, and the others with their ends. `open` has the oldest first;
@@ -70,14 +92,28 @@ fn divide(
     takes_over: impl Fn(&RestartRecord) -> bool,
 ) -> (Option<RestartRecord>, Vec<RestartRecord>) {
     let is_noted = |record: &RestartRecord| noted == Some(record.id.as_str());
-    let latest = open.iter().rposition(|record| record.boot == boot && is_noted(record));
+    let latest = open
+        .iter()
+        .rposition(|record| record.boot == boot && is_noted(record));
     let latest = latest.or_else(|| open.iter().rposition(|record| record.boot == boot));
-    let to_resume = latest.filter(|place| takes_over(&open[*place])).map(|place| open.remove(place));
+    let to_resume = latest
+        .filter(|place| takes_over(&open[*place]))
+        .map(|place| open.remove(place));
     let others = open.into_iter().map(|record| {
-        let trouble =
-            if record.boot == boot { "nobody saw how it ended" } else { "the host went down before it was over" };
-        let end = RestartEnd { outcome: RestartOutcome::Failed, trouble: trouble.to_owned(), at: clock::since_epoch() };
-        RestartRecord { end: Some(end), ..record }
+        let trouble = if record.boot == boot {
+            "nobody saw how it ended"
+        } else {
+            "the host went down before it was over"
+        };
+        let end = RestartEnd {
+            outcome: RestartOutcome::Failed,
+            trouble: trouble.to_owned(),
+            at: clock::since_epoch(),
+        };
+        RestartRecord {
+            end: Some(end),
+            ..record
+        }
     });
     (to_resume, others.collect())
 }
@@ -99,7 +135,11 @@ mod tests {
             caller: "f".into(),
             backtrace: None,
             cause: None,
-            by: Asker { pid: 1, uid: 0, unit: None },
+            by: Asker {
+                pid: 1,
+                uid: 0,
+                unit: None,
+            },
             at: 7,
             joined: Vec::new(),
             end: None,
@@ -108,18 +148,50 @@ mod tests {
 
     #[test]
     fn one_of_this_boot_is_gone_on_with_and_the_others_have_failed() {
-        let check = |noted: Option<&str>, takes_over: bool, resumed: Option<&str>, failed: &[(&str, &str)]| {
-            let open = [("a", "now"), ("b", "then"), ("c", "now"), ("d", "then")].map(|(id, boot)| record(id, boot));
+        let check = |noted: Option<&str>,
+                     takes_over: bool,
+                     resumed: Option<&str>,
+                     failed: &[(&str, &str)]| {
+            let open = [("a", "now"), ("b", "then"), ("c", "now"), ("d", "then")]
+                .map(|(id, boot)| record(id, boot));
             let (to_resume, others) = divide(open.to_vec(), ("now", noted), |_| takes_over);
             assert_eq!(to_resume.map(|record| record.id).as_deref(), resumed);
-            let ends = others.iter().map(|record| (record.id.as_str(), record.end.as_ref().unwrap().trouble.as_str()));
+            let ends = others.iter().map(|record| {
+                (
+                    record.id.as_str(),
+                    record.end.as_ref().unwrap().trouble.as_str(),
+                )
+            });
             assert_eq!(ends.collect::<Vec<_>>(), failed);
         };
-        let (unseen, down) = ("nobody saw how it ended", "the host went down before it was over");
-        check(Some("c"), true, Some("c"), &[("a", unseen), ("b", down), ("d", down)]);
-        check(Some("a"), true, Some("a"), &[("b", down), ("c", unseen), ("d", down)]);
+        let (unseen, down) = (
+            "nobody saw how it ended",
+            "the host went down before it was over",
+        );
+        check(
+            Some("c"),
+            true,
+            Some("c"),
+            &[("a", unseen), ("b", down), ("d", down)],
+        );
+        check(
+            Some("a"),
+            true,
+            Some("a"),
+            &[("b", down), ("c", unseen), ("d", down)],
+        );
         // One that was killed before it noted its beginning, and a note of an earlier one.
-        check(Some("z"), true, Some("c"), &[("a", unseen), ("b", down), ("d", down)]);
-        check(None, false, None, &[("a", unseen), ("b", down), ("c", unseen), ("d", down)]);
+        check(
+            Some("z"),
+            true,
+            Some("c"),
+            &[("a", unseen), ("b", down), ("d", down)],
+        );
+        check(
+            None,
+            false,
+            None,
+            &[("a", unseen), ("b", down), ("c", unseen), ("d", down)],
+        );
     }
 }

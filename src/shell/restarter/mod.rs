@@ -107,9 +107,15 @@ enum Stay {
 
 impl Restarter {
     fn new(stack: StackName) -> anyhow::Result<Self> {
-        let input = std::io::stdin().as_fd().try_clone_to_owned().context("failed to take over the socket")?;
+        let input = std::io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .context("failed to take over the socket")?;
         let is_listening = rustix::net::sockopt::socket_acceptconn(&input).unwrap_or(false);
-        anyhow::ensure!(is_listening, "standard input is no socket; unitward-stack@{stack}.socket starts this program");
+        anyhow::ensure!(
+            is_listening,
+            "standard input is no socket; unitward-stack@{stack}.socket starts this program"
+        );
         Self::at(UnixListener::from(input), stack)
     }
 
@@ -134,7 +140,10 @@ impl Restarter {
         let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
         self.resume();
         while self.turn() == Stay::Yes {
-            let limit = self.reception.deadline().map(|deadline| deadline.saturating_sub(self.now()));
+            let limit = self
+                .reception
+                .deadline()
+                .map(|deadline| deadline.saturating_sub(self.now()));
             self.connections.wait(self.heard.bell(), limit);
         }
         self.refusals.sum_up(&self.stack);
@@ -157,7 +166,11 @@ impl Restarter {
                         say::inhibited(&course.charge.stack, &course.callers, why);
                     }
                 }
-                Event::Arrived(..) | Event::Asked(..) | Event::Left(_) | Event::Refused | Event::Tick => {}
+                Event::Arrived(..)
+                | Event::Asked(..)
+                | Event::Left(_)
+                | Event::Refused
+                | Event::Tick => {}
             }
             self.step(event);
         }
@@ -181,7 +194,9 @@ impl Restarter {
     /// Accepts connections, no more of them than can be read soon, and returns their number.
     fn greet(&mut self) -> usize {
         for count in 0..AT_A_TIME {
-            let Some((caller, peer)) = self.connections.accept() else { return count };
+            let Some((caller, peer)) = self.connections.accept() else {
+                return count;
+            };
             self.receive(caller, &peer);
         }
         AT_A_TIME
@@ -196,7 +211,12 @@ impl Restarter {
             }
             Some(charge) if charge.admits(peer) => {
                 let standing = match peer.unit.as_deref().filter(|unit| charge.has(unit)) {
-                    Some(unit) if self.course.as_ref().is_some_and(|course| course.runs.has_renewed(unit)) => {
+                    Some(unit)
+                        if self
+                            .course
+                            .as_ref()
+                            .is_some_and(|course| course.runs.has_renewed(unit)) =>
+                    {
                         Standing::NewMember
                     }
                     Some(_) => Standing::Member,
@@ -212,8 +232,17 @@ impl Restarter {
             Some(_) => {
                 self.step(Event::Refused);
                 self.refusals.refused(&self.stack, peer);
-                let words = format!("only root and members of {} may ask for its restart", self.stack);
-                self.connections.dismiss(caller, &Answer { errno: errno::ACCES, words });
+                let words = format!(
+                    "only root and members of {} may ask for its restart",
+                    self.stack
+                );
+                self.connections.dismiss(
+                    caller,
+                    &Answer {
+                        errno: errno::ACCES,
+                        words,
+                    },
+                );
             }
         }
     }
@@ -226,18 +255,39 @@ impl Restarter {
             Standing::Outsider => Pool::Root,
         };
         let unit = peer.unit.clone().unwrap_or_default();
-        let loser = match self.connections.give_place(caller, Holder { pool, unit, user: peer.uid }) {
+        let loser = match self.connections.give_place(
+            caller,
+            Holder {
+                pool,
+                unit,
+                user: peer.uid,
+            },
+        ) {
             Verdict::Taken => return true,
             Verdict::TakenFrom(loser) => loser,
             Verdict::Refused => caller,
         };
         self.step(Event::Left(loser));
         if self.connections.is_waiting(loser) {
-            let words = "it is not known yet how the restart goes, and others wait for their turn".to_owned();
-            self.connections.answer(loser, &Answer { errno: errno::INPROGRESS, words });
+            let words = "it is not known yet how the restart goes, and others wait for their turn"
+                .to_owned();
+            self.connections.answer(
+                loser,
+                &Answer {
+                    errno: errno::INPROGRESS,
+                    words,
+                },
+            );
         } else {
-            let words = "too many requests of the same service or user are open, ask again later".to_owned();
-            self.connections.dismiss(loser, &Answer { errno: errno::BUSY, words });
+            let words = "too many requests of the same service or user are open, ask again later"
+                .to_owned();
+            self.connections.dismiss(
+                loser,
+                &Answer {
+                    errno: errno::BUSY,
+                    words,
+                },
+            );
         }
         loser != caller
     }
@@ -253,7 +303,13 @@ impl Restarter {
                 News::BrokeOff(caller) => {
                     self.step(Event::Left(caller));
                     let words = "the request did not come to its end in time".to_owned();
-                    self.connections.answer(caller, &Answer { errno: errno::TIMEDOUT, words });
+                    self.connections.answer(
+                        caller,
+                        &Answer {
+                            errno: errno::TIMEDOUT,
+                            words,
+                        },
+                    );
                 }
             }
         }
@@ -262,12 +318,22 @@ impl Restarter {
     fn hear(&mut self, caller: CallerId, peer: Peer, text: &[u8]) {
         match Request::parse(text) {
             Ok(request) => {
-                self.step(Event::Asked(caller, request.answer, Wish::new(request, peer)));
+                self.step(Event::Asked(
+                    caller,
+                    request.answer,
+                    Wish::new(request, peer),
+                ));
             }
             Err(why) => {
                 self.step(Event::Left(caller));
                 let words = format!("that is no request: {why}");
-                self.connections.answer(caller, &Answer { errno: errno::INVAL, words });
+                self.connections.answer(
+                    caller,
+                    &Answer {
+                        errno: errno::INVAL,
+                        words,
+                    },
+                );
             }
         }
     }
@@ -299,23 +365,49 @@ impl Restarter {
     }
 
     fn no_such_stack(&self) -> Answer {
-        Answer { errno: errno::NOENT, words: format!("there is no stack {} in the configuration", self.stack) }
+        Answer {
+            errno: errno::NOENT,
+            words: format!("there is no stack {} in the configuration", self.stack),
+        }
     }
 
     fn begin(&mut self, charge: Arc<Charge>, record: RestartRecord, course: fn(Order)) {
         let (control, controlled) = channel();
         let callers = vec![record.caller.clone()];
         let script = charge.stack.restart_script.is_some();
-        let runs = if script { Runs::default() } else { Runs::ended_by(&record) };
-        self.course = Some(Underway { control, charge: charge.clone(), callers, runs: runs.clone(), certain: false });
+        let runs = if script {
+            Runs::default()
+        } else {
+            Runs::ended_by(&record)
+        };
+        self.course = Some(Underway {
+            control,
+            charge: charge.clone(),
+            callers,
+            runs: runs.clone(),
+            certain: false,
+        });
         let begun = self.told.again().and_then(|told| {
-            let order = Order { charge, record, runs, control: controlled, told };
-            thread::Builder::new().name("restart".to_owned()).spawn(move || course(order))
+            let order = Order {
+                charge,
+                record,
+                runs,
+                control: controlled,
+                told,
+            };
+            thread::Builder::new()
+                .name("restart".to_owned())
+                .spawn(move || course(order))
         });
         if let Err(error) = begun {
-            tracing::error!("Failed to restart {}: no thread could be started: {error}", self.stack);
-            self.told
-                .tell(Event::Over(Answer { errno: errno::IO, words: format!("no thread could be started: {error}") }));
+            tracing::error!(
+                "Failed to restart {}: no thread could be started: {error}",
+                self.stack
+            );
+            self.told.tell(Event::Over(Answer {
+                errno: errno::IO,
+                words: format!("no thread could be started: {error}"),
+            }));
         }
     }
 
@@ -331,7 +423,9 @@ impl Restarter {
     fn join(&mut self, caller: String) {
         match &mut self.course {
             // Of so many callers only the number matters.
-            Some(course) if !course.certain && course.callers.len() < MOST => course.callers.push(caller.clone()),
+            Some(course) if !course.certain && course.callers.len() < MOST => {
+                course.callers.push(caller.clone())
+            }
             Some(course) if !course.certain => {}
             _ => say::joined(&self.stack, &caller),
         }
@@ -339,7 +433,9 @@ impl Restarter {
     }
 
     fn is_certain(&mut self) {
-        let Some(course) = self.course.as_mut().filter(|course| !course.certain) else { return };
+        let Some(course) = self.course.as_mut().filter(|course| !course.certain) else {
+            return;
+        };
         course.certain = true;
         for caller in course.callers.drain(..).skip(1) {
             say::joined(&self.stack, &caller);
@@ -367,7 +463,10 @@ impl Restarter {
     /// others.
     fn resume(&mut self) {
         let charge = self.charge();
-        let leftovers = Leftovers::find(&self.stack, charge.as_ref().map(|charge| charge.stack.timeout));
+        let leftovers = Leftovers::find(
+            &self.stack,
+            charge.as_ref().map(|charge| charge.stack.timeout),
+        );
         leftovers.complete();
         if let (Some(charge), Some(record)) = (charge, leftovers.to_resume) {
             self.reception = Reception::resumed();

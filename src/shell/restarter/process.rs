@@ -52,17 +52,28 @@ impl Process {
     pub(super) fn script(script: &CommandLine, underway: Option<&Underway>) -> io::Result<Self> {
         let _lock = underway.map(Underway::handed_down).transpose()?;
         // Its words are taken literally.
-        let words: Vec<_> = script.words.iter().map(|word| word.replace('$', "$$")).collect();
+        let words: Vec<_> = script
+            .words
+            .iter()
+            .map(|word| word.replace('$', "$$"))
+            .collect();
         let mut command = program::administrators(&words, &Inherited::All, &[], Life::Own)?;
         command.process_group(0);
         Self::start(command)
     }
 
     fn start(mut command: Command) -> io::Result<Self> {
-        let mut child = command.stdin(Stdio::null()).env_remove("NOTIFY_SOCKET").spawn()?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .env_remove("NOTIFY_SOCKET")
+            .spawn()?;
         let pid = Pid::from_child(&child);
         match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(descriptor) => Ok(Self { pid, descriptor, child: Some(child) }),
+            Ok(descriptor) => Ok(Self {
+                pid,
+                descriptor,
+                child: Some(child),
+            }),
             Err(error) => {
                 // A process that cannot be waited for must not go on alone.
                 let _ = child.kill();
@@ -76,7 +87,11 @@ impl Process {
     pub(super) fn left_over(pid: u32) -> Option<Self> {
         let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
         let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        Some(Self { pid, descriptor, child: None })
+        Some(Self {
+            pid,
+            descriptor,
+            child: None,
+        })
     }
 
     /// Returns its ID.
@@ -94,17 +109,33 @@ impl Process {
     }
 
     fn end(&mut self) -> Ended {
-        let Some(child) = &mut self.child else { return Ended { how: None, said: String::new() } };
-        let how = child.wait().ok().and_then(|status| match (status.code(), status.signal()) {
-            (Some(code), _) => Some(ProcessEnd::Exited(code)),
-            (None, Some(signal)) => Some(ProcessEnd::Killed(signal)),
-            (None, None) => None,
-        });
+        let Some(child) = &mut self.child else {
+            return Ended {
+                how: None,
+                said: String::new(),
+            };
+        };
+        let how = child
+            .wait()
+            .ok()
+            .and_then(|status| match (status.code(), status.signal()) {
+                (Some(code), _) => Some(ProcessEnd::Exited(code)),
+                (None, Some(signal)) => Some(ProcessEnd::Killed(signal)),
+                (None, None) => None,
+            });
         let mut said = Vec::new();
         if let Some(stderr) = child.stderr.take() {
             let _ = stderr.take(LONGEST).read_to_end(&mut said);
         }
-        Ended { how, said: String::from_utf8_lossy(&said).trim().lines().next().unwrap_or_default().to_owned() }
+        Ended {
+            how,
+            said: String::from_utf8_lossy(&said)
+                .trim()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        }
     }
 
     /// Kills a process that only waits for a job.
@@ -129,7 +160,11 @@ mod tests {
     use std::time::Instant;
 
     fn script(text: &str) -> Process {
-        Process::script(&CommandLine::parse(&format!("/bin/sh -c '{text}'")).unwrap(), None).unwrap()
+        Process::script(
+            &CommandLine::parse(&format!("/bin/sh -c '{text}'")).unwrap(),
+            None,
+        )
+        .unwrap()
     }
 
     const LONG: Duration = Duration::from_secs(10);
@@ -146,14 +181,19 @@ mod tests {
     fn a_script_that_never_ends_is_waited_for_no_longer_than_told_and_ended_with_all_it_started() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("pid");
-        let text = format!("trap \"\" TERM; sleep 1000 & echo $! >{}; wait; wait", path.display());
+        let text = format!(
+            "trap \"\" TERM; sleep 1000 & echo $! >{}; wait; wait",
+            path.display()
+        );
         let mut endless = script(&text);
         let begun = Instant::now();
         assert_eq!(endless.wait(Duration::from_millis(500)), None);
         endless.end_group();
         assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
         let started = std::fs::read_to_string(path).unwrap();
-        let state = || std::fs::read_to_string(format!("/proc/{}/stat", started.trim())).unwrap_or_default();
+        let state = || {
+            std::fs::read_to_string(format!("/proc/{}/stat", started.trim())).unwrap_or_default()
+        };
         // Its parent may not have reaped it yet.
         let is_over = || state().is_empty() || state().contains(") Z ");
         while !is_over() && begun.elapsed() < LONG {
@@ -166,7 +206,13 @@ mod tests {
     fn one_that_somebody_else_started_is_waited_for_too() {
         let mut ours = script("read nothing; sleep 0.2");
         let mut theirs = Process::left_over(ours.id().unwrap()).unwrap();
-        assert_eq!(theirs.wait(LONG), Some(Ended { how: None, said: String::new() }));
+        assert_eq!(
+            theirs.wait(LONG),
+            Some(Ended {
+                how: None,
+                said: String::new()
+            })
+        );
         assert_eq!(ours.wait(LONG).unwrap().how, Some(ProcessEnd::Exited(0)));
         assert!(Process::left_over(ours.id().unwrap()).is_none());
     }

@@ -20,8 +20,18 @@ impl Runs {
     /// none if the restart has yet to begin.
     pub(super) fn ended_by(record: &RestartRecord) -> Self {
         let runs = Self::default();
-        let whole = record.ended.iter().map(|run| (record.unit.clone(), Some(run.clone())));
-        runs.note(whole.chain(record.members.iter().map(|member| (member.unit.clone(), member.run.clone()))));
+        let whole = record
+            .ended
+            .iter()
+            .map(|run| (record.unit.clone(), Some(run.clone())));
+        runs.note(
+            whole.chain(
+                record
+                    .members
+                    .iter()
+                    .map(|member| (member.unit.clone(), member.run.clone())),
+            ),
+        );
         runs
     }
 
@@ -43,7 +53,9 @@ impl Runs {
 
     fn is_another(&self, unit: &str, now: &str) -> bool {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.get(unit).is_some_and(|before| before.as_deref() != Some(now))
+        noted
+            .get(unit)
+            .is_some_and(|before| before.as_deref() != Some(now))
     }
 }
 
@@ -54,9 +66,18 @@ mod tests {
     #[test]
     fn a_run_is_new_if_another_one_was_noted() {
         let runs = Runs::default();
-        assert!(!runs.is_another("cm.service", "2e"), "nothing is restarted yet");
+        assert!(
+            !runs.is_another("cm.service", "2e"),
+            "nothing is restarted yet"
+        );
         let theirs = runs.clone();
-        theirs.note([("cm.service".to_owned(), Some("1f".to_owned())), ("dm.service".to_owned(), None)].into_iter());
+        theirs.note(
+            [
+                ("cm.service".to_owned(), Some("1f".to_owned())),
+                ("dm.service".to_owned(), None),
+            ]
+            .into_iter(),
+        );
         for (unit, now, expect) in [
             ("cm.service", "1f", false),
             ("cm.service", "2e", true),

@@ -52,7 +52,11 @@ pub(super) fn resuming(record: &RestartRecord) {
 
 /// Logs that one more caller has asked for the restart under way.
 pub(super) fn joined(stack: &StackName, caller: &str) {
-    info!(UNITWARD_STACK = stack.as_str(), UNITWARD_CALLER = caller, "{caller} has joined the restart of {stack}.");
+    info!(
+        UNITWARD_STACK = stack.as_str(),
+        UNITWARD_CALLER = caller,
+        "{caller} has joined the restart of {stack}."
+    );
 }
 
 /// Logs that these callers have asked for a restart, and the reason why there is none.
@@ -75,7 +79,11 @@ fn together(callers: &[String]) -> String {
             told.push(caller);
         }
     }
-    match callers.iter().filter(|caller| !told.contains(&caller.as_str())).count() {
+    match callers
+        .iter()
+        .filter(|caller| !told.contains(&caller.as_str()))
+        .count()
+    {
         0 => told.join(", "),
         more => format!("{} and {more} more", told.join(", ")),
     }
@@ -88,21 +96,31 @@ pub(super) fn over(record: &RestartRecord, took: Duration) {
     let joined = match record.joined.len() {
         0 => String::new(),
         1 => format!(" 1 more had asked for it: {}.", record.joined[0]),
-        count => format!(" {count} more had asked for it: {}.", record.joined.join(", ")),
+        count => format!(
+            " {count} more had asked for it: {}.",
+            record.joined.join(", ")
+        ),
     };
     let (name, caller) = (&record.name, &record.caller);
     let (id, text) = match (end.outcome, end.trouble.as_str()) {
-        (RestartOutcome::Restarted, "") => {
-            (messages::RESTARTED, format!("Restarted {name} for {caller} in {took}.{joined}"))
-        }
-        (RestartOutcome::Restarted, trouble) => {
-            (messages::RESTARTED, format!("Restarted {name} for {caller} in {took}, but {trouble}.{joined}"))
-        }
-        (RestartOutcome::Failed, trouble) => {
-            (messages::FAILED, format!("Failed to restart {name} for {caller}: {trouble}.{joined}"))
-        }
+        (RestartOutcome::Restarted, "") => (
+            messages::RESTARTED,
+            format!("Restarted {name} for {caller} in {took}.{joined}"),
+        ),
+        (RestartOutcome::Restarted, trouble) => (
+            messages::RESTARTED,
+            format!("Restarted {name} for {caller} in {took}, but {trouble}.{joined}"),
+        ),
+        (RestartOutcome::Failed, trouble) => (
+            messages::FAILED,
+            format!("Failed to restart {name} for {caller}: {trouble}.{joined}"),
+        ),
     };
-    let level = if end.trouble.is_empty() { tracing::Level::INFO } else { tracing::Level::WARN };
+    let level = if end.trouble.is_empty() {
+        tracing::Level::INFO
+    } else {
+        tracing::Level::WARN
+    };
     // A macro knows its level when it is compiled.
     macro_rules! entry {
         ($say:ident) => {
@@ -117,7 +135,11 @@ pub(super) fn over(record: &RestartRecord, took: Duration) {
             )
         };
     }
-    if level == tracing::Level::INFO { entry!(info) } else { entry!(warn) }
+    if level == tracing::Level::INFO {
+        entry!(info)
+    } else {
+        entry!(warn)
+    }
 }
 
 /// Logs refusals, but no more of them than people can read: every process may connect.
@@ -135,7 +157,11 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 impl Refusals {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), said: 0, left_out: 0 }
+        Self {
+            since: Instant::now(),
+            said: 0,
+            left_out: 0,
+        }
     }
 
     /// Logs that a caller was refused, or counts it for the summary.
@@ -190,6 +216,9 @@ mod tests {
         check(&["f"], "f");
         check(&["f", "g", "f"], "f, g");
         check(&["f"; 6], "f");
-        check(&["a", "b", "c", "d", "e", "a", "f"], "a, b, c, d and 2 more");
+        check(
+            &["a", "b", "c", "d", "e", "a", "f"],
+            "a, b, c, d and 2 more",
+        );
     }
 }

@@ -28,7 +28,12 @@ fn who_connects_without_end_holds_up_neither_a_turn_nor_the_end_of_a_restart() {
     let flood = || {
         // Without waiting for room in the queue: the end must be seen.
         while !over.load(Ordering::Relaxed) {
-            let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None);
+            let socket = rustix::net::socket_with(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::NONBLOCK,
+                None,
+            );
             let address = SocketAddrUnix::new(&path).unwrap();
             if rustix::net::connect(socket.unwrap(), &address).is_err() {
                 thread::yield_now();

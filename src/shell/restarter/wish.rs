@@ -18,7 +18,11 @@ pub(super) struct Wish {
 
 impl Wish {
     pub(super) fn new(request: Request, peer: Peer) -> Self {
-        Self { request, peer, at: clock::since_epoch() }
+        Self {
+            request,
+            peer,
+            at: clock::since_epoch(),
+        }
     }
 
     /// Returns the record of the restart of this stack, before any unit was examined.
@@ -36,8 +40,15 @@ impl Wish {
             members: Vec::new(),
             caller: request.caller.clone(),
             backtrace: request.backtrace.clone(),
-            cause: cause.map(|cause| DeathRef { unit: cause.unit.clone(), invocation: cause.invocation.to_string() }),
-            by: Asker { pid: peer.pid, uid: peer.uid, unit: peer.unit.clone() },
+            cause: cause.map(|cause| DeathRef {
+                unit: cause.unit.clone(),
+                invocation: cause.invocation.to_string(),
+            }),
+            by: Asker {
+                pid: peer.pid,
+                uid: peer.uid,
+                unit: peer.unit.clone(),
+            },
             at: *at,
             joined: Vec::new(),
             end: None,
@@ -49,7 +60,11 @@ impl Wish {
 fn new_id() -> String {
     let random = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     let digits: String = random.chars().filter(char::is_ascii_hexdigit).collect();
-    if digits.len() == 32 { digits } else { format!("{:032x}", clock::micros_since_epoch()) }
+    if digits.len() == 32 {
+        digits
+    } else {
+        format!("{:032x}", clock::micros_since_epoch())
+    }
 }
 
 #[cfg(test)]
@@ -59,7 +74,10 @@ mod tests {
     #[test]
     fn every_restart_has_an_id_of_its_own() {
         let (one, other) = (new_id(), new_id());
-        assert!(one.len() == 32 && one.bytes().all(|digit| digit.is_ascii_hexdigit()), "{one}");
+        assert!(
+            one.len() == 32 && one.bytes().all(|digit| digit.is_ascii_hexdigit()),
+            "{one}"
+        );
         assert_ne!(one, other);
     }
 }

@@ -62,32 +62,50 @@ pub(in crate::shell) struct StepDone {
 
 /// Returns the counters of a ward.
 pub(super) fn counters(totals: &Totals) -> Counters {
-    let Totals { starts, deaths, crashes, .. } = totals;
-    Counters { starts: *starts, restarts: totals.restarts(), deaths: *deaths, crashes: *crashes }
+    let Totals {
+        starts,
+        deaths,
+        crashes,
+        ..
+    } = totals;
+    Counters {
+        starts: *starts,
+        restarts: totals.restarts(),
+        deaths: *deaths,
+        crashes: *crashes,
+    }
 }
 
 /// Returns the conditions of a ward.
 pub(super) fn conditions(scene: &Scene, ward: &Ward) -> Vec<ConditionTold> {
     let book = scene.book(ward);
-    ward.conditions.iter().map(|condition| told(scene, (ward, condition), book)).collect()
+    ward.conditions
+        .iter()
+        .map(|condition| told(scene, (ward, condition), book))
+        .collect()
 }
 
 fn told(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> ConditionTold {
     let none = Fired::default();
     let counted = book.totals.conditions.get(&condition.id).unwrap_or(&none);
     let restarts = restarts(condition, &book.totals);
-    let own_steps = condition.steps.iter().any(|step| step.action != Action::RestartSelf);
+    let own_steps = condition
+        .steps
+        .iter()
+        .any(|step| step.action != Action::RestartSelf);
     let fired = if own_steps { counted.count } else { restarts };
     let pending = pending(scene, (ward, condition), book);
     let mut steps = Vec::new();
     for (number, step) in (1..).zip(&condition.steps) {
         let id = number.to_string();
         if step.action == Action::RestartSelf {
-            let done = restarts.saturating_sub(u64::from(is_to_come(scene, (ward, condition), book)));
+            let done =
+                restarts.saturating_sub(u64::from(is_to_come(scene, (ward, condition), book)));
             steps.extend(wording(condition, &id).map(|words| restart(words, (id, done))));
             continue;
         }
-        let turns = fired - u64::from(fired > 0 && pending.is_some_and(|run| !acted(run, &condition.id, &id)));
+        let turns = fired
+            - u64::from(fired > 0 && pending.is_some_and(|run| !acted(run, &condition.id, &id)));
         steps.extend(step_told(condition, (id, turns), counted));
         let failed = steps.last().map_or(0, |step| step.failed);
         let below = (1..=step.otherwise.len()).map(|below| (format!("{number}.{below}"), failed));
@@ -97,16 +115,38 @@ fn told(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> C
     if let Some(step) = running.and_then(|at| steps.iter_mut().find(|told| told.step == at)) {
         run(step);
     }
-    let spent = book.series.spent.iter().any(|spent| *spent == condition.id || *spent == service_name(ward, condition));
+    let spent = book
+        .series
+        .spent
+        .iter()
+        .any(|spent| *spent == condition.id || *spent == service_name(ward, condition));
     let kind = condition.kind.section().to_owned();
-    ConditionTold { id: condition.id.clone(), kind, fired, spent: condition.once && spent, steps }
+    ConditionTold {
+        id: condition.id.clone(),
+        kind,
+        fired,
+        spent: condition.once && spent,
+        steps,
+    }
 }
 
 /// Returns the number of the condition's step that runs.
-fn at_work<'a>(scene: &'a Scene, (ward, condition): (&Ward, &Condition), book: &'a Book) -> Option<&'a str> {
+fn at_work<'a>(
+    scene: &'a Scene,
+    (ward, condition): (&Ward, &Condition),
+    book: &'a Book,
+) -> Option<&'a str> {
     let (unit, run) = if stands_alone(condition) {
-        let own = |run: &&RunRecord| run.results.iter().any(|result| result.condition == condition.id);
-        let run = book.runs.iter().filter(|run| run.start == StartKind::Condition).find(own);
+        let own = |run: &&RunRecord| {
+            run.results
+                .iter()
+                .any(|result| result.condition == condition.id)
+        };
+        let run = book
+            .runs
+            .iter()
+            .filter(|run| run.start == StartKind::Condition)
+            .find(own);
         (scene.unit_called(&service_name(ward, condition)), run)
     } else {
         (scene.unit(&ward.unit()), book.latest())
@@ -131,7 +171,10 @@ fn restarts(condition: &Condition, totals: &Totals) -> u64 {
     match condition.kind {
         ConditionKind::AbnormalDeath => totals.restarts_after_crash,
         ConditionKind::Death => totals.restarts(),
-        ConditionKind::Start | ConditionKind::Restart | ConditionKind::Stop | ConditionKind::Limit => 0,
+        ConditionKind::Start
+        | ConditionKind::Restart
+        | ConditionKind::Stop
+        | ConditionKind::Limit => 0,
     }
 }
 
@@ -143,125 +186,101 @@ fn is_to_come(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book
         StartKind::AfterDeath => condition.kind == ConditionKind::Death,
         StartKind::First | StartKind::Condition => false,
     };
-    let is_before = matches!(scene.unit(&ward.unit()).sub.as_str(), "condition" | "start-pre");
-    is_before && book.latest().filter(|run| run.end.is_none()).is_some_and(is_counted)
+    let is_before = matches!(
+        scene.unit(&ward.unit()).sub.as_str(),
+        "condition" | "start-pre"
+    );
+    is_before
+        && book
+            .latest()
+            .filter(|run| run.end.is_none())
+            .is_some_and(is_counted)
 }
 
 fn restart((action, argument): (String, String), (step, done): (String, u64)) -> StepTold {
-    StepTold { step, action, argument, done, failed: 0, skipped: 0, running: false, last: None }
+    StepTold {
+        step,
+        action,
+        argument,
+        done,
+        failed: 0,
+        skipped: 0,
+        running: false,
+        last: None,
+    }
 }
 
 /// Returns a step whose turn came `turns` times; counters of another step that was in its place
 /// before are ignored.
-fn step_told(condition: &Condition, (step, turns): (String, u64), counted: &Fired) -> Option<StepTold> {
+fn step_told(
+    condition: &Condition,
+    (step, turns): (String, u64),
+    counted: &Fired,
+) -> Option<StepTold> {
     let (action, argument) = wording(condition, &step)?;
     let none = StepTotals::default();
-    let same = |totals: &&StepTotals| totals.last.as_ref().is_some_and(|last| last.action == action);
+    let same = |totals: &&StepTotals| {
+        totals
+            .last
+            .as_ref()
+            .is_some_and(|last| last.action == action)
+    };
     let totals = counted.steps.get(&step).filter(same).unwrap_or(&none);
     let last = totals.last.as_ref().map(|last| StepDone {
         timestamp: last.at,
-        result: if last.outcome == Outcome::Ok { "ok" } else { "failed" }.to_owned(),
+        result: if last.outcome == Outcome::Ok {
+            "ok"
+        } else {
+            "failed"
+        }
+        .to_owned(),
         status: last.status,
         ms: last.ms,
     });
     let skipped = turns.saturating_sub(totals.done + totals.failed);
-    Some(StepTold { step, action, argument, done: totals.done, failed: totals.failed, skipped, running: false, last })
+    Some(StepTold {
+        step,
+        action,
+        argument,
+        done: totals.done,
+        failed: totals.failed,
+        skipped,
+        running: false,
+        last,
+    })
 }
 
 /// Returns the run in which the condition is at work now, so that steps without a result are still
 /// to come.
-fn pending<'a>(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &'a Book) -> Option<&'a RunRecord> {
-    let fired =
-        |run: &&RunRecord| run.results.iter().any(|result| result.condition == condition.id && result.step != "0");
+fn pending<'a>(
+    scene: &Scene,
+    (ward, condition): (&Ward, &Condition),
+    book: &'a Book,
+) -> Option<&'a RunRecord> {
+    let fired = |run: &&RunRecord| {
+        run.results
+            .iter()
+            .any(|result| result.condition == condition.id && result.step != "0")
+    };
     if stands_alone(condition) {
-        let at_work = scene.unit_called(&service_name(ward, condition)).is_changing();
-        return book.runs.iter().find(|run| run.start == StartKind::Condition && fired(run)).filter(|_| at_work);
+        let at_work = scene
+            .unit_called(&service_name(ward, condition))
+            .is_changing();
+        return book
+            .runs
+            .iter()
+            .find(|run| run.start == StartKind::Condition && fired(run))
+            .filter(|_| at_work);
     }
     let starts = |run: &&RunRecord| run.up.is_none() && run.end.is_none();
     book.latest().filter(starts).filter(fired)
 }
 
 fn acted(run: &RunRecord, condition: &str, step: &str) -> bool {
-    run.results.iter().any(|result| result.condition == condition && result.step == step)
+    run.results
+        .iter()
+        .any(|result| result.condition == condition && result.step == step)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::edge::record::StepResult;
-    use crate::shell::survey::pid1::{Details, UnitSeen};
-    use crate::shell::survey::sample::{self, step};
-
-    const TEXT: &str = "[OnDeath]\nExecute=/bin/a\nRestart=%n\nWaitFor=1s\nLog=x\n";
-
-    /// Compares the steps, formatted as `step done/failed/skipped`.
-    fn check(run: impl FnOnce(&Ward) -> RunRecord, expect: [&str; 4]) {
-        let mut scene = sample::scene();
-        let ward = sample::ward("web", TEXT);
-        scene.place(
-            ("web.service", sample::unit("loaded", "active", "running")),
-            Some(("web", sample::book(vec![run(&ward)]))),
-        );
-        let told: Vec<_> = conditions(&scene, &ward)[0]
-            .steps
-            .iter()
-            .map(|told| format!("{} {}/{}/{}", told.step, told.done, told.failed, told.skipped))
-            .collect();
-        assert_eq!(told, expect);
-    }
-
-    fn restart(ward: &Ward) -> RunRecord {
-        let results = vec![step("1", "Execute", Outcome::Failed)];
-        RunRecord { results, ..sample::run(ward, (2, StartKind::AfterAbnormalDeath)) }
-    }
-
-    #[test]
-    fn a_step_that_runs_has_not_failed() {
-        let mut scene = sample::scene();
-        let ward = sample::ward("web", TEXT);
-        let killed = StepResult { status: KILLED, ..step("3", "WaitFor", Outcome::Failed) };
-        let run = RunRecord { results: vec![step("1", "Execute", Outcome::Ok), killed], ..restart(&ward) };
-        let words =
-            "unitward-step end web web.service --step=OnDeath:3 WaitFor 1s".split(' ').map(str::to_owned).collect();
-        let details = Some(Details { line: Some((words, 1)), ..Details::default() });
-        let unit = UnitSeen { details, ..sample::unit("loaded", "activating", "start-post") };
-        scene.place(("web.service", unit), Some(("web", sample::book(vec![run]))));
-        let told = &conditions(&scene, &ward)[0].steps;
-        assert_eq!((told[2].running, told[2].failed, told[2].last.as_ref()), (true, 0, None));
-        assert_eq!([told[0].running, told[3].running, told[3].skipped > 0], [false; 3]);
-    }
-
-    #[test]
-    fn a_restart_is_done_once_its_main_process_is_started() {
-        let mut scene = sample::scene();
-        let ward = sample::ward("web", TEXT);
-        let book = sample::book(vec![RunRecord { results: Vec::new(), ..restart(&ward) }]);
-        scene.place(("web.service", sample::unit("loaded", "activating", "condition")), Some(("web", book)));
-        assert_eq!(conditions(&scene, &ward)[0].steps[1].done, 0);
-    }
-
-    #[test]
-    fn what_is_yet_to_come_is_not_skipped() {
-        check(restart, ["1 0/1/0", "2 1/0/0", "3 0/0/0", "4 0/0/0"]);
-    }
-
-    #[test]
-    fn what_a_run_that_is_over_did_not_do_was_skipped() {
-        let ended = |ward: &Ward| RunRecord { end: Some(sample::died(1)), ..restart(ward) };
-        check(ended, ["1 0/1/0", "2 1/0/0", "3 0/0/1", "4 0/0/1"]);
-    }
-
-    #[test]
-    fn a_condition_that_did_not_fire_skipped_nothing() {
-        check(|ward| sample::run(ward, (1, StartKind::First)), ["1 0/0/0", "2 0/0/0", "3 0/0/0", "4 0/0/0"]);
-    }
-
-    #[test]
-    fn a_step_does_not_get_the_counters_of_another_that_stood_in_its_place() {
-        let other = |ward: &Ward| {
-            let results = vec![step("1", "Start", Outcome::Ok), step("3", "WaitFor", Outcome::Ok)];
-            RunRecord { results, ..restart(ward) }
-        };
-        check(other, ["1 0/0/1", "2 1/0/0", "3 1/0/0", "4 0/0/0"]);
-    }
-}
+mod tests;

@@ -49,7 +49,11 @@ pub(in crate::shell) async fn ask(question: &Question) -> anyhow::Result<Answer>
 /// # Errors
 /// There is no bus.
 pub(super) async fn connect() -> anyhow::Result<Connection> {
-    connection::Builder::system().method_timeout(PATIENCE).build().await.context("failed to connect to the system bus")
+    connection::Builder::system()
+        .method_timeout(PATIENCE)
+        .build()
+        .await
+        .context("failed to connect to the system bus")
 }
 
 /// Does the same, and waits until a daemon that runs has its name: after systemd counts it as
@@ -60,7 +64,10 @@ pub(super) async fn connect() -> anyhow::Result<Connection> {
 pub(in crate::shell) async fn connect_to_daemon() -> anyhow::Result<Connection> {
     let bus = connect().await?;
     let until = Instant::now() + STARTING;
-    while !has_daemon(&bus).await.unwrap_or(false) && runs(&bus).await.unwrap_or(false) && Instant::now() < until {
+    while !has_daemon(&bus).await.unwrap_or(false)
+        && runs(&bus).await.unwrap_or(false)
+        && Instant::now() < until
+    {
         tokio::time::sleep(TICK).await;
     }
     Ok(bus)
@@ -69,10 +76,16 @@ pub(in crate::shell) async fn connect_to_daemon() -> anyhow::Result<Connection> 
 /// Returns true if the daemon has its bus name.
 async fn has_daemon(bus: &Connection) -> zbus::Result<bool> {
     let of_bus = "org.freedesktop.DBus";
-    bus.call_method(Some(of_bus), "/org/freedesktop/DBus", Some(of_bus), "NameHasOwner", &BUS_NAME)
-        .await?
-        .body()
-        .deserialize()
+    bus.call_method(
+        Some(of_bus),
+        "/org/freedesktop/DBus",
+        Some(of_bus),
+        "NameHasOwner",
+        &BUS_NAME,
+    )
+    .await?
+    .body()
+    .deserialize()
 }
 
 /// Returns true if the daemon is up, or systemd is about to start it: after its death, what is left
@@ -97,27 +110,61 @@ async fn ask_daemon(bus: &Connection, question: &Question) -> anyhow::Result<Ans
         Question::List => (call(WARDS_INTERFACE, "List"), None),
         Question::Status(ward) => (call(WARDS_INTERFACE, "Status"), Some(ward.clone())),
         Question::Tree(ward) => (call(WARDS_INTERFACE, "Tree"), Some(ward.clone())),
-        Question::Timeline(Which(which)) => (call(MANAGER_INTERFACE, "Timeline"), Some(which.clone())),
+        Question::Timeline(Which(which)) => {
+            (call(MANAGER_INTERFACE, "Timeline"), Some(which.clone()))
+        }
         Question::Report(id) => (call(MANAGER_INTERFACE, "Report"), Some(id.clone())),
         Question::Reports(wanted) => return reports(bus, wanted).await,
     };
     let ((interface, method), argument) = (place, reply);
     let reply = match argument {
-        Some(argument) => bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(interface), method, &argument).await,
-        None => bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(interface), method, &()).await,
+        Some(argument) => {
+            bus.call_method(
+                Some(BUS_NAME),
+                OBJECT_PATH,
+                Some(interface),
+                method,
+                &argument,
+            )
+            .await
+        }
+        None => {
+            bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(interface), method, &())
+                .await
+        }
     };
     read(bus, reply).await
 }
 
 async fn reports(bus: &Connection, wanted: &super::reports::Wanted) -> anyhow::Result<Answer> {
-    let (after, since, name) = (wanted.after, wanted.since, wanted.name.clone().unwrap_or_default());
+    let (after, since, name) = (
+        wanted.after,
+        wanted.since,
+        wanted.name.clone().unwrap_or_default(),
+    );
     let body = (after, since, name);
-    read(bus, bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(MANAGER_INTERFACE), "Reports", &body).await).await
+    read(
+        bus,
+        bus.call_method(
+            Some(BUS_NAME),
+            OBJECT_PATH,
+            Some(MANAGER_INTERFACE),
+            "Reports",
+            &body,
+        )
+        .await,
+    )
+    .await
 }
 
 async fn read(bus: &Connection, reply: zbus::Result<zbus::Message>) -> anyhow::Result<Answer> {
     match reply {
-        Ok(reply) => Ok(Answer::Document(reply.body().deserialize().context("failed to read unitwardd's answer")?)),
+        Ok(reply) => Ok(Answer::Document(
+            reply
+                .body()
+                .deserialize()
+                .context("failed to read unitwardd's answer")?,
+        )),
         Err(error) => match refusal(bus, error, "answers for everybody but root").await {
             Ok(why) => Ok(Answer::Refused(why)),
             Err(error) => Err(error).context("failed to ask unitwardd"),
@@ -130,24 +177,40 @@ async fn read(bus: &Connection, reply: zbus::Result<zbus::Message>) -> anyhow::R
 ///
 /// # Errors
 /// The same error, if users can do nothing about it.
-async fn refusal(bus: &Connection, error: zbus::Error, needed: &str) -> Result<String, zbus::Error> {
+async fn refusal(
+    bus: &Connection,
+    error: zbus::Error,
+    needed: &str,
+) -> Result<String, zbus::Error> {
     match error {
-        error if is_absent(&error) => Ok(absent(needed, &seen(bus).await.map(|unit| unit.load).unwrap_or_default())),
+        error if is_absent(&error) => Ok(absent(
+            needed,
+            &seen(bus).await.map(|unit| unit.load).unwrap_or_default(),
+        )),
         error => sentence(error),
     }
 }
 
 /// Returns true if the error means that the daemon does not run.
 pub(in crate::shell) fn is_absent(error: &zbus::Error) -> bool {
-    let zbus::Error::FDO(error) = error else { return false };
-    matches!(**error, fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_))
+    let zbus::Error::FDO(error) = error else {
+        return false;
+    };
+    matches!(
+        **error,
+        fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_)
+    )
 }
 
 /// Returns the remedy if the daemon does not run; `load`: the load state of its unit.
 fn absent(needed: &str, load: &str) -> String {
     match load {
-        "masked" => format!("unitwardd, which {needed}, is masked: \"systemctl unmask unitwardd\" allows it to start."),
-        _ => format!("unitwardd, which {needed}, does not run: \"systemctl start unitwardd\" starts it."),
+        "masked" => format!(
+            "unitwardd, which {needed}, is masked: \"systemctl unmask unitwardd\" allows it to start."
+        ),
+        _ => format!(
+            "unitwardd, which {needed}, does not run: \"systemctl start unitwardd\" starts it."
+        ),
     }
 }
 
@@ -183,7 +246,11 @@ mod tests {
             "{}",
             told("loaded")
         );
-        assert!(told("masked").contains("is masked: \"systemctl unmask unitwardd\""), "{}", told("masked"));
+        assert!(
+            told("masked").contains("is masked: \"systemctl unmask unitwardd\""),
+            "{}",
+            told("masked")
+        );
     }
 
     #[test]

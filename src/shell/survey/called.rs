@@ -16,16 +16,27 @@ pub(in crate::shell) fn in_reports(config: &Config, name: &str, root: &Path) -> 
         // Its instances are reported, each by its own name.
         return (!ward.is_template()).then(|| ward.name.to_string());
     }
-    let is_stack = |called: &str, identifier: &str, unit: &str| [called, identifier, unit].contains(&name);
+    let is_stack =
+        |called: &str, identifier: &str, unit: &str| [called, identifier, unit].contains(&name);
     let mut stacks = config.stacks.iter();
-    if let Some(stack) = stacks.find(|stack| is_stack(stack.name.as_str(), &stack.identifier, stack.unit().as_str())) {
+    if let Some(stack) = stacks.find(|stack| {
+        is_stack(
+            stack.name.as_str(),
+            &stack.identifier,
+            stack.unit().as_str(),
+        )
+    }) {
         return Some(stack.identifier.clone());
     }
-    if let Some(ward) = config.ward_meant_by(name).filter(|ward| !ward.is_template()) {
+    if let Some(ward) = config
+        .ward_meant_by(name)
+        .filter(|ward| !ward.is_template())
+    {
         return Some(ward.name.to_string());
     }
     let unit = [name.strip_suffix(".service").unwrap_or(name), ".service"].concat();
-    let matches = |text: &String| glob::Pattern::new(text).is_ok_and(|pattern| pattern.matches(&unit));
+    let matches =
+        |text: &String| glob::Pattern::new(text).is_ok_and(|pattern| pattern.matches(&unit));
     let is_watched = config.settings.watch.iter().any(matches) && exists(root, &unit);
     is_watched.then(|| unit.trim_end_matches(".service").to_owned())
 }
@@ -34,8 +45,12 @@ pub(in crate::shell) fn in_reports(config: &Config, name: &str, root: &Path) -> 
 /// installed below `root`, since that cannot be decided.
 fn exists(root: &Path, unit: &str) -> bool {
     let names = unit_files::names(root);
-    let template = unit.split_once('@').map(|(name, _)| [name, "@.service"].concat());
-    !unit_files::has_system(root) || names.contains(unit) || template.is_some_and(|name| names.contains(&name))
+    let template = unit
+        .split_once('@')
+        .map(|(name, _)| [name, "@.service"].concat());
+    !unit_files::has_system(root)
+        || names.contains(unit)
+        || template.is_some_and(|name| names.contains(&name))
 }
 
 /// Returns the sentence for a name that nothing has.
@@ -51,9 +66,13 @@ pub(in crate::shell) fn unknown(config: &Config, problems: &[Problem], name: &st
     match nearest(name, candidates) {
         Some(other) => format!("There is no ward or stack {name:?}, did you mean {other:?}?"),
         None if config.wards.is_empty() && config.stacks.is_empty() => {
-            format!("There is no ward {name:?}, nor any other: unitward.ward(5) says how one is written.")
+            format!(
+                "There is no ward {name:?}, nor any other: unitward.ward(5) says how one is written."
+            )
         }
-        None => format!("There is no ward or stack {name:?}; \"unitward list\" shows those there are."),
+        None => {
+            format!("There is no ward or stack {name:?}; \"unitward list\" shows those there are.")
+        }
     }
 }
 
@@ -64,7 +83,10 @@ mod tests {
     use crate::shell::survey::sample;
 
     fn problem(path: &str, mistake: Mistake) -> Problem {
-        Problem { at: Place::whole(Path::new(path).into()), mistake }
+        Problem {
+            at: Place::whole(Path::new(path).into()),
+            mistake,
+        }
     }
 
     #[test]
@@ -82,9 +104,20 @@ mod tests {
                 "/etc/unitward/typo.ward was left out because of a mistake: \"unitward check\" shows which and what to write."
             );
         }
-        assert!(said("half").starts_with("/etc/unitward/half.ward.d/more.conf was left out"), "{}", said("half"));
-        assert!(said("warned").starts_with("There is no ward or stack \"warned\""), "{}", said("warned"));
-        assert_eq!(said("fs-nfs3"), "There is no ward or stack \"fs-nfs3\", did you mean \"fs-nfs2\"?");
+        assert!(
+            said("half").starts_with("/etc/unitward/half.ward.d/more.conf was left out"),
+            "{}",
+            said("half")
+        );
+        assert!(
+            said("warned").starts_with("There is no ward or stack \"warned\""),
+            "{}",
+            said("warned")
+        );
+        assert_eq!(
+            said("fs-nfs3"),
+            "There is no ward or stack \"fs-nfs3\", did you mean \"fs-nfs2\"?"
+        );
     }
 
     #[test]
@@ -93,7 +126,11 @@ mod tests {
         config.settings.watch = vec!["cron*".into(), "[".into()];
         let root = tempfile::tempdir().unwrap();
         let check = |name: &str, expect: Option<&str>| {
-            assert_eq!(in_reports(&config, name, root.path()).as_deref(), expect, "{name}");
+            assert_eq!(
+                in_reports(&config, name, root.path()).as_deref(),
+                expect,
+                "{name}"
+            );
         };
         for name in ["telldus", "telldusd", "telldusd.service"] {
             check(name, Some("telldus"));

@@ -8,7 +8,11 @@ use std::collections::BTreeSet;
 use zbus::Connection;
 
 /// Their wards' names, or their units'.
-pub(super) async fn known(bus: &Connection, config: &Config, chosen: &Chosen) -> anyhow::Result<BTreeSet<String>> {
+pub(super) async fn known(
+    bus: &Connection,
+    config: &Config,
+    chosen: &Chosen,
+) -> anyhow::Result<BTreeSet<String>> {
     match chosen {
         Chosen::All => {}
         Chosen::Ward(name) => return Ok(BTreeSet::from([name.clone()])),
@@ -16,13 +20,20 @@ pub(super) async fn known(bus: &Connection, config: &Config, chosen: &Chosen) ->
         Chosen::Stack(_) => return Ok(BTreeSet::new()),
     }
     let templates = config.wards.iter().filter(|ward| ward.is_template());
-    let patterns: Vec<String> = templates.map(|ward| pattern(ward.unit().prefix())).collect();
+    let patterns: Vec<String> = templates
+        .map(|ward| pattern(ward.unit().prefix()))
+        .collect();
     if patterns.is_empty() {
         return Ok(BTreeSet::new());
     }
     let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
-    let loaded = pid1::services(bus, &patterns).await?.into_iter().filter(|(_, unit)| unit.load != "not-found");
-    let with_records = record::wards().into_iter().filter(|name| name.contains('@'));
+    let loaded = pid1::services(bus, &patterns)
+        .await?
+        .into_iter()
+        .filter(|(_, unit)| unit.load != "not-found");
+    let with_records = record::wards()
+        .into_iter()
+        .filter(|name| name.contains('@'));
     Ok(loaded.map(|(unit, _)| unit).chain(with_records).collect())
 }
 

@@ -180,7 +180,9 @@ pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
     };
     let (until, step) = match (state, unit.details.as_ref()) {
         (State::Restarting, Some(details)) => (until(book, (unit, details)), None),
-        (State::Recovering | State::Starting | State::Stopping, Some(_)) => (None, step(ward, (unit, book))),
+        (State::Recovering | State::Starting | State::Stopping, Some(_)) => {
+            (None, step(ward, (unit, book)))
+        }
         _ => (None, None),
     };
     let recovery = &ward.recovery;
@@ -202,7 +204,11 @@ pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
             by: exclusion.by.word().to_owned(),
             why: Some(exclusion.why.clone()).filter(|why| !why.is_empty()),
         }),
-        deaths: if is_limited { counted.deaths.len() as u64 } else { 0 },
+        deaths: if is_limited {
+            counted.deaths.len() as u64
+        } else {
+            0
+        },
         death_limit: is_limited.then_some(recovery.death_limit),
         death_limit_interval_ms: is_limited.then(|| millis(recovery.death_limit_interval)),
         last_death: last_death(book, unit.details.as_ref()),
@@ -230,7 +236,9 @@ pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
         ("active", "exited") => return State::Done,
         ("active" | "reloading" | "refreshing", _) => return State::Running,
         ("activating", _) if unit.waits_for_systemd() => return State::Restarting,
-        ("activating", _) if waits(unit) && restarts && is_before_its_steps(book) => return State::Restarting,
+        ("activating", _) if waits(unit) && restarts && is_before_its_steps(book) => {
+            return State::Restarting;
+        }
         ("activating", _) if restarts => return State::Recovering,
         ("activating", _) => return State::Starting,
         ("deactivating", _) if comes_back(unit, book) => return State::Restarting,
@@ -244,7 +252,10 @@ pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
         "not-found" | "" => return State::Missing,
         _ => return State::Broken,
     }
-    let finished = book.latest().and_then(|run| run.end.as_ref()).is_some_and(|end| end.finished);
+    let finished = book
+        .latest()
+        .and_then(|run| run.end.as_ref())
+        .is_some_and(|end| end.finished);
     match unit.active.as_str() {
         _ if unit.job.as_deref() == Some("start") => State::Starting,
         _ if book.exclusion.is_some() => State::Excluded,
@@ -257,8 +268,15 @@ pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
 /// Returns true if this start is an automatic restart. While `begin` runs, the record that knows
 /// may not exist yet.
 fn is_restart(unit: &UnitSeen, book: &Book) -> bool {
-    let told = unit.details.as_ref().and_then(|details| details.restarts).filter(|_| waits(unit));
-    let recorded = || book.latest().is_some_and(|run| run.start != StartKind::First && run.end.is_none());
+    let told = unit
+        .details
+        .as_ref()
+        .and_then(|details| details.restarts)
+        .filter(|_| waits(unit));
+    let recorded = || {
+        book.latest()
+            .is_some_and(|run| run.start != StartKind::First && run.end.is_none())
+    };
     // Only the record knows of a restart that systemd has turned into a stop and a start.
     told.is_some_and(|restarts| restarts > 0) || recorded()
 }
@@ -266,8 +284,13 @@ fn is_restart(unit: &UnitSeen, book: &Book) -> bool {
 /// Returns true if a unit that goes down has died and is restarted once it is down. A stop that is
 /// requested meanwhile is a job.
 fn comes_back(unit: &UnitSeen, book: &Book) -> bool {
-    let end = book.latest().and_then(|run| run.end.as_ref()).filter(|end| end.is_death() && end.given_up.is_none());
-    let (Some(end), Some(details), None) = (end, &unit.details, &unit.job) else { return false };
+    let end = book
+        .latest()
+        .and_then(|run| run.end.as_ref())
+        .filter(|end| end.is_death() && end.given_up.is_none());
+    let (Some(end), Some(details), None) = (end, &unit.details, &unit.job) else {
+        return false;
+    };
     policy::restarts(&details.restart, &end.result)
 }
 
@@ -279,25 +302,33 @@ fn still_waits(unit: &UnitSeen, book: &Book, now: u64) -> bool {
 
 /// Returns the end of the back-off with which the present restart began.
 fn backed_off(book: &Book) -> Option<u64> {
-    let run = book.latest().filter(|run| run.up.is_none() && run.end.is_none() && run.results.is_empty())?;
+    let run = book
+        .latest()
+        .filter(|run| run.up.is_none() && run.end.is_none() && run.results.is_empty())?;
     Some(run.begun?.saturating_add(run.backoff_ms?))
 }
 
 /// Returns true if the line runs in which a restart waits.
 fn waits(unit: &UnitSeen) -> bool {
-    let line = unit.details.as_ref().and_then(|details| details.line.as_ref());
+    let line = unit
+        .details
+        .as_ref()
+        .and_then(|details| details.line.as_ref());
     line.is_some_and(|(words, _)| words.get(1).is_some_and(|word| word == "begin"))
 }
 
 /// Returns true if the line that waits has not reached the steps above the restart.
 fn is_before_its_steps(book: &Book) -> bool {
-    book.latest().is_none_or(|run| run.end.is_some() || run.results.is_empty())
+    book.latest()
+        .is_none_or(|run| run.end.is_some() || run.results.is_empty())
 }
 
 /// Returns the end of the wait before a restart.
 fn until(book: &Book, (unit, details): (&UnitSeen, &Details)) -> Option<u64> {
     if unit.waits_for_systemd() {
-        return unit.changed.map(|changed| changed.saturating_add(millis(details.restart_delay)));
+        return unit
+            .changed
+            .map(|changed| changed.saturating_add(millis(details.restart_delay)));
     }
     backed_off(book)
 }
@@ -308,7 +339,14 @@ fn step(ward: &Ward, (unit, book): (&UnitSeen, &Book)) -> Option<StepAt> {
     let condition = ward.conditions.iter().find(|known| known.id == condition)?;
     let (action, argument) = wording(condition, step)?;
     let of = condition.steps.len() as u64;
-    Some(StepAt { condition: condition.id.clone(), step: step.to_owned(), of, action, argument, since })
+    Some(StepAt {
+        condition: condition.id.clone(),
+        step: step.to_owned(),
+        of,
+        action,
+        argument,
+        since,
+    })
 }
 
 /// Returns the condition and the number of the step that runs, and its beginning: from the unit's
@@ -321,7 +359,10 @@ pub(super) fn at_work<'a>(
 ) -> Option<(&'a str, &'a str, u64)> {
     let recorded = || {
         let (run, last) = run.and_then(|run| Some((run, run.unended()?)))?;
-        let condition = ward.conditions.iter().find(|known| known.id == last.condition)?;
+        let condition = ward
+            .conditions
+            .iter()
+            .find(|known| known.id == last.condition)?;
         let of_a_stop = condition.kind == ConditionKind::Stop && run.start != StartKind::Condition;
         let goes_on = match unit.active.as_str() {
             "deactivating" => of_a_stop && run.end.is_some(),
@@ -338,23 +379,42 @@ pub(super) fn at_work<'a>(
 
 /// Returns a step's key and value, nearly as the ward's file has them.
 pub(super) fn wording(condition: &Condition, step: &str) -> Option<(String, String)> {
-    let (number, below) = step.split_once('.').map_or((step, None), |(number, below)| (number, Some(below)));
-    let above = condition.steps.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
+    let (number, below) = step
+        .split_once('.')
+        .map_or((step, None), |(number, below)| (number, Some(below)));
+    let above = condition
+        .steps
+        .get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
     let action = match below {
         None => &above.action,
-        Some(below) => &above.otherwise.get(below.parse::<usize>().ok()?.checked_sub(1)?)?.action,
+        Some(below) => {
+            &above
+                .otherwise
+                .get(below.parse::<usize>().ok()?.checked_sub(1)?)?
+                .action
+        }
     };
     let words = words(action);
     let (key, value) = words.split_once(' ').unwrap_or((&words, ""));
-    let value = if let Action::Log(text) = action { text.as_str() } else { value };
-    Some((format!("{}{key}", if below.is_some() { "Else" } else { "" }), value.to_owned()))
+    let value = if let Action::Log(text) = action {
+        text.as_str()
+    } else {
+        value
+    };
+    Some((
+        format!("{}{key}", if below.is_some() { "Else" } else { "" }),
+        value.to_owned(),
+    ))
 }
 
 fn since(unit: &UnitSeen, book: &Book, state: State) -> Option<u64> {
     match state {
-        State::Restarting | State::Recovering => {
-            book.runs.iter().filter_map(|run| run.end.as_ref()).find(|end| end.is_death()).map(|end| end.at)
-        }
+        State::Restarting | State::Recovering => book
+            .runs
+            .iter()
+            .filter_map(|run| run.end.as_ref())
+            .find(|end| end.is_death())
+            .map(|end| end.at),
         State::Excluded => book.exclusion.as_ref().map(|exclusion| exclusion.at),
         _ => None,
     }
@@ -372,11 +432,21 @@ pub(super) fn since_by_record(unit: &UnitSeen, latest: &RunRecord) -> Option<u64
 }
 
 fn last_death(book: &Book, details: Option<&Details>) -> Option<DeathTold> {
-    let kept = book.runs.iter().filter_map(|run| Some((&run.invocation, run.end.as_ref()?)));
+    let kept = book
+        .runs
+        .iter()
+        .filter_map(|run| Some((&run.invocation, run.end.as_ref()?)));
     let gone = book.totals.last_death.iter().map(|(run, end)| (run, end));
-    let (invocation, end) = kept.chain(gone).filter(|(_, end)| end.is_death()).max_by_key(|(_, end)| end.in_order())?;
+    let (invocation, end) = kept
+        .chain(gone)
+        .filter(|(_, end)| end.is_death())
+        .max_by_key(|(_, end)| end.in_order())?;
     let limits = details.map(|details| details.limits).unwrap_or_default();
-    Some(DeathTold { timestamp: end.at, reason: reason(end, &limits), invocation: invocation.clone() })
+    Some(DeathTold {
+        timestamp: end.at,
+        reason: reason(end, &limits),
+        invocation: invocation.clone(),
+    })
 }
 
 /// Returns the reason of a run's end, in the words of its report; `None`: not known.

@@ -60,16 +60,39 @@ pub(super) async fn answer(bus: &Connection) -> anyhow::Result<Answer> {
     let mut scene = Scene::read();
     scene.look(bus, (Depth::Line, &Chosen::All)).await?;
     let daemon = scene.unit_called(DAEMON);
-    let status = if daemon.is_down() { None } else { pid1::status_text(bus, daemon).await };
+    let status = if daemon.is_down() {
+        None
+    } else {
+        pid1::status_text(bus, daemon).await
+    };
     let daemon = daemon_told(daemon, status, &memory::open(Addresses::Masked));
-    let list = List { watched: watched::look(bus, &scene.config).await?, ..list(&scene, daemon) };
+    let list = List {
+        watched: watched::look(bus, &scene.config).await?,
+        ..list(&scene, daemon)
+    };
     Ok(Answer::Document(serde_json::to_string(&list)?))
 }
 
 fn list(scene: &Scene, daemon: Daemon) -> List {
-    let wards = scene.config.wards.iter().map(|ward| line(scene, ward)).collect();
-    let stacks = scene.config.stacks.iter().map(|stack| stack_line(scene, stack)).collect();
-    List { timestamp: scene.epoch, wards, stacks, daemon, watched: Vec::new() }
+    let wards = scene
+        .config
+        .wards
+        .iter()
+        .map(|ward| line(scene, ward))
+        .collect();
+    let stacks = scene
+        .config
+        .stacks
+        .iter()
+        .map(|stack| stack_line(scene, stack))
+        .collect();
+    List {
+        timestamp: scene.epoch,
+        wards,
+        stacks,
+        daemon,
+        watched: Vec::new(),
+    }
 }
 
 /// Returns the line of a stack.
@@ -104,7 +127,12 @@ pub(super) fn daemon_told(unit: &UnitSeen, status: Option<String>, memory: &Memo
         },
         Err(why) => (None, Some(why.clone())),
     };
-    Daemon { state: unit_state(unit, false), status, reports_waiting, history_problem }
+    Daemon {
+        state: unit_state(unit, false),
+        status,
+        reports_waiting,
+        history_problem,
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +157,12 @@ mod tests {
             state: State::Running,
             description: Some("Regular background program processing daemon".into()),
         }];
-        sample::check("list.json", &List { watched, ..list(&sample::scene(), daemon) });
+        sample::check(
+            "list.json",
+            &List {
+                watched,
+                ..list(&sample::scene(), daemon)
+            },
+        );
     }
 }

@@ -22,11 +22,15 @@ pub(super) type Memory = Result<Reader, String>;
 pub(super) fn open(addresses: Addresses) -> Memory {
     match Reader::open(Path::new(HISTORY)) {
         Ok(Some(reader)) => Ok(reader.telling(addresses)),
-        Ok(None) => Err(format!("there is no history yet, unitwardd begins {HISTORY} when it starts")),
-        Err(HistoryError::Damaged(_)) => {
-            Err(format!("{HISTORY} is damaged, unitwardd saves what can be read of it when it starts"))
-        }
-        Err(HistoryError::Other(Cause::File { source, .. })) if source.kind() == ErrorKind::PermissionDenied => {
+        Ok(None) => Err(format!(
+            "there is no history yet, unitwardd begins {HISTORY} when it starts"
+        )),
+        Err(HistoryError::Damaged(_)) => Err(format!(
+            "{HISTORY} is damaged, unitwardd saves what can be read of it when it starts"
+        )),
+        Err(HistoryError::Other(Cause::File { source, .. }))
+            if source.kind() == ErrorKind::PermissionDenied =>
+        {
             Err(format!("only root may read {HISTORY}"))
         }
         Err(HistoryError::Other(why @ Cause::Newer { .. })) => Err(why.to_string()),
@@ -71,15 +75,27 @@ pub(in crate::shell) struct RecoveryTold {
 pub(super) fn crash(told: &Told) -> CrashTold {
     let death = &told.death;
     let known = |text: &str| (text != UNKNOWN).then(|| text.to_owned());
-    let backtrace = death.backtrace.as_deref().and_then(known).unwrap_or_default();
-    let frames = backtrace.lines().map(str::trim).filter(|frame| !frame.is_empty());
+    let backtrace = death
+        .backtrace
+        .as_deref()
+        .and_then(known)
+        .unwrap_or_default();
+    let frames = backtrace
+        .lines()
+        .map(str::trim)
+        .filter(|frame| !frame.is_empty());
     CrashTold {
         death: DeathTold {
             timestamp: death.at,
             reason: known(&death.reason),
             invocation: death.key.invocation.as_str().to_owned(),
         },
-        severity: if death.severity == Severity::Crash { "crash" } else { "death" }.to_owned(),
+        severity: if death.severity == Severity::Crash {
+            "crash"
+        } else {
+            "death"
+        }
+        .to_owned(),
         pid: death.pid,
         report: report(told).map(str::to_owned),
         more_frames: frames.clone().count().saturating_sub(FRAMES) as u64,

@@ -35,7 +35,10 @@ pub(super) fn limit(recovery: &Recovery) -> DeathLimit {
 
 /// Returns the back-off of a ward.
 pub(super) fn backoff(recovery: &Recovery) -> Backoff {
-    Backoff { delay: recovery.delay, max_delay: recovery.max_delay }
+    Backoff {
+        delay: recovery.delay,
+        max_delay: recovery.max_delay,
+    }
 }
 
 /// Returns the word for the action at the death limit.
@@ -56,7 +59,9 @@ pub(super) fn outlook(ward: &Ward, series: &Series, (now, details): (u64, &Detai
     let verdict = next.death(now, LastEnd::AbnormalDeath, limit);
     let given_up = verdict == Verdict::LimitReached && recovery.on_limit != OnLimit::None;
     let restarts = !given_up && !matches!(details.restart.as_str(), "" | "no" | "on-success");
-    let started = next.start(Some(next.nrestarts.wrapping_add(1).max(1)), false).is_restart();
+    let started = next
+        .start(Some(next.nrestarts.wrapping_add(1).max(1)), false)
+        .is_restart();
     let wait = backoff(recovery).wait_below(next.restarts, details.start_timeout);
     let after = if started { wait } else { Duration::ZERO };
     Outlook {
@@ -72,9 +77,16 @@ mod tests {
     use super::*;
     use crate::shell::survey::sample;
 
-    fn check(deaths: &[u64], change: impl FnOnce(&mut Ward, &mut Details), expect: (bool, Option<u64>, Option<u64>)) {
+    fn check(
+        deaths: &[u64],
+        change: impl FnOnce(&mut Ward, &mut Details),
+        expect: (bool, Option<u64>, Option<u64>),
+    ) {
         let mut ward = sample::ward("web", "");
-        let mut details = Details { restart: "on-failure".into(), ..Details::default() };
+        let mut details = Details {
+            restart: "on-failure".into(),
+            ..Details::default()
+        };
         change(&mut ward, &mut details);
         let mut series = Series::default();
         let _ = series.start(Some(0), false);
@@ -92,25 +104,61 @@ mod tests {
     fn the_wait_grows_with_the_restarts_and_the_limit_comes_nearer() {
         check(&[], |_, _| {}, (true, Some(0), Some(6)));
         check(&[99_000], |_, _| {}, (true, Some(100), Some(5)));
-        check(&[97_000, 98_000, 99_000], |_, _| {}, (true, Some(400), Some(3)));
-        check(&[10_000, 98_000, 99_000], |_, _| {}, (true, Some(400), Some(4)));
-        check(&[95_000, 96_000, 97_000, 98_000, 99_000], |_, _| {}, (false, None, Some(1)));
+        check(
+            &[97_000, 98_000, 99_000],
+            |_, _| {},
+            (true, Some(400), Some(3)),
+        );
+        check(
+            &[10_000, 98_000, 99_000],
+            |_, _| {},
+            (true, Some(400), Some(4)),
+        );
+        check(
+            &[95_000, 96_000, 97_000, 98_000, 99_000],
+            |_, _| {},
+            (false, None, Some(1)),
+        );
     }
 
     #[test]
     fn what_the_unit_and_the_ward_say_counts() {
-        check(&[], |_, unit| unit.restart = "no".into(), (false, None, Some(6)));
-        check(&[], |_, unit| unit.restart_delay = Duration::from_secs(2), (true, Some(2_000), Some(6)));
-        check(&[], |ward, _| ward.recovery.death_limit = 0, (true, Some(0), None));
-        check(&[99_000], |ward, _| ward.recovery.delay = Duration::from_secs(1), (true, Some(2_000), Some(5)));
+        check(
+            &[],
+            |_, unit| unit.restart = "no".into(),
+            (false, None, Some(6)),
+        );
+        check(
+            &[],
+            |_, unit| unit.restart_delay = Duration::from_secs(2),
+            (true, Some(2_000), Some(6)),
+        );
+        check(
+            &[],
+            |ward, _| ward.recovery.death_limit = 0,
+            (true, Some(0), None),
+        );
+        check(
+            &[99_000],
+            |ward, _| ward.recovery.delay = Duration::from_secs(1),
+            (true, Some(2_000), Some(5)),
+        );
         let none = |ward: &mut Ward, _: &mut Details| ward.recovery.on_limit = OnLimit::None;
-        check(&[95_000, 96_000, 97_000, 98_000, 99_000], none, (true, Some(1_600), Some(1)));
+        check(
+            &[95_000, 96_000, 97_000, 98_000, 99_000],
+            none,
+            (true, Some(1_600), Some(1)),
+        );
         let short = |ward: &mut Ward, unit: &mut Details| {
             ward.recovery.delay = Duration::from_secs(10);
             unit.start_timeout = Some(Duration::from_secs(5));
         };
         check(&[], short, (true, Some(4_000), Some(6)));
         // Healthy for longer than ResetAfterSec=.
-        check(&[1_000, 2_000], |ward, _| ward.recovery.reset_after = Duration::from_secs(90), (true, Some(0), Some(6)));
+        check(
+            &[1_000, 2_000],
+            |ward, _| ward.recovery.reset_after = Duration::from_secs(90),
+            (true, Some(0), Some(6)),
+        );
     }
 }

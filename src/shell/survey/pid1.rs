@@ -19,14 +19,31 @@ const UP_SINCE: &str = "ActiveEnterTimestampMonotonic";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// Properties that may contain generated lines. The main process, which lasts, comes last.
-const LINES: [&str; 5] = ["ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecStart"];
+const LINES: [&str; 5] = [
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStartPost",
+    "ExecStopPost",
+    "ExecStart",
+];
 
 /// Time limit of one question to PID 1, which is silent for seconds while it reloads many units.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Element of systemd's list of units: name, description, load, active and sub state, followed
 /// unit, path, and the job's id, type and path.
-type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+type Listed = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    u32,
+    String,
+    OwnedObjectPath,
+);
 
 /// State of a unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,29 +92,44 @@ pub(super) struct Details {
 impl UnitSeen {
     /// Returns true if nothing of it runs and no restart is pending.
     pub(super) fn is_down(&self) -> bool {
-        !matches!(self.active.as_str(), "active" | "reloading" | "refreshing" | "activating" | "deactivating")
+        !matches!(
+            self.active.as_str(),
+            "active" | "reloading" | "refreshing" | "activating" | "deactivating"
+        )
     }
 
     /// Returns the condition and the number of the step that has a line of its own and runs, and
     /// its start time: `… own WARD CONDITION STEP …`.
     pub(super) fn step(&self) -> Option<(&str, &str, u64)> {
         let (words, since) = self.details.as_ref()?.line.as_ref()?;
-        let [_, command, _, condition, step, ..] = words.as_slice() else { return None };
+        let [_, command, _, condition, step, ..] = words.as_slice() else {
+            return None;
+        };
         // The word `step` is that of units which version 0.4 has generated.
         matches!(command.as_str(), "own" | "step").then_some((condition, step, *since))
     }
 
     /// Returns true if a line with several steps runs; the run's record says which of them runs.
     pub(super) fn runs_a_list(&self) -> bool {
-        let line = self.details.as_ref().and_then(|details| details.line.as_ref());
+        let line = self
+            .details
+            .as_ref()
+            .and_then(|details| details.line.as_ref());
         line.and_then(|(words, _)| words.get(1))
-            .is_some_and(|command| matches!(command.as_str(), "begin" | "steps" | "end" | "stopped" | "condition"))
+            .is_some_and(|command| {
+                matches!(
+                    command.as_str(),
+                    "begin" | "steps" | "end" | "stopped" | "condition"
+                )
+            })
     }
 
     /// Returns true if lines of it run and PID 1 cannot say which.
     pub(super) fn has_forgotten_its_line(&self) -> bool {
         let is_known = |details: &Details| details.line.is_some();
-        self.is_changing() && !self.waits_for_systemd() && self.details.as_ref().is_some_and(|told| !is_known(told))
+        self.is_changing()
+            && !self.waits_for_systemd()
+            && self.details.as_ref().is_some_and(|told| !is_known(told))
     }
 
     /// Returns true while systemd waits for `RestartSec=`.
@@ -117,7 +149,10 @@ impl UnitSeen {
         ] {
             *own = told(key).unwrap_or_default();
         }
-        self.job = self.job.take().filter(|_| properties.get("Job").is_some_and(is_job));
+        self.job = self
+            .job
+            .take()
+            .filter(|_| properties.get("Job").is_some_and(is_job));
         let changed = properties.get("StateChangeTimestamp").and_then(number);
         self.changed = changed.filter(|at| *at > 0).map(|at| at / 1_000);
         let up_since = properties.get(UP_SINCE).and_then(number);
@@ -134,34 +169,69 @@ impl UnitSeen {
 /// Returns the states of these units, in their order.
 pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<Vec<UnitSeen>> {
     let reply = call(bus, (MANAGER_PATH, MANAGER, "ListUnitsByNames"), &names).await?;
-    let listed: Vec<Listed> = reply.body().deserialize().context("failed to read systemd's list of units")?;
+    let listed: Vec<Listed> = reply
+        .body()
+        .deserialize()
+        .context("failed to read systemd's list of units")?;
     if listed.len() != names.len() {
-        bail!("systemd told of {} units and was asked for {}", listed.len(), names.len());
+        bail!(
+            "systemd told of {} units and was asked for {}",
+            listed.len(),
+            names.len()
+        );
     }
     Ok(listed.into_iter().map(seen).collect())
 }
 
 /// The loaded services that match one of these patterns, with their names, those that are referred to and not there too.
-pub(super) async fn services(bus: &Connection, patterns: &[&str]) -> anyhow::Result<Vec<(String, UnitSeen)>> {
+pub(super) async fn services(
+    bus: &Connection,
+    patterns: &[&str],
+) -> anyhow::Result<Vec<(String, UnitSeen)>> {
     let states: [&str; 0] = [];
-    let reply = call(bus, (MANAGER_PATH, MANAGER, "ListUnitsByPatterns"), &(&states[..], patterns)).await?;
-    let listed: Vec<Listed> = reply.body().deserialize().context("failed to read systemd's list of units")?;
-    Ok(listed.into_iter().map(|unit| (unit.0.clone(), seen(unit))).collect())
+    let reply = call(
+        bus,
+        (MANAGER_PATH, MANAGER, "ListUnitsByPatterns"),
+        &(&states[..], patterns),
+    )
+    .await?;
+    let listed: Vec<Listed> = reply
+        .body()
+        .deserialize()
+        .context("failed to read systemd's list of units")?;
+    Ok(listed
+        .into_iter()
+        .map(|unit| (unit.0.clone(), seen(unit)))
+        .collect())
 }
 
 fn seen((_, description, load, active, sub, _, path, job, job_type, _): Listed) -> UnitSeen {
     let job = (job != 0).then_some(job_type);
     let path = path.as_str().to_owned();
-    UnitSeen { description, load, active, sub, job, path, ..UnitSeen::default() }
+    UnitSeen {
+        description,
+        load,
+        active,
+        sub,
+        job,
+        path,
+        ..UnitSeen::default()
+    }
 }
 
 /// Requests all properties of these units.
 pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> anyhow::Result<()> {
-    let asked = units.iter().map(|unit| call(bus, (&unit.path, PROPERTIES, "GetAll"), &""));
+    let asked = units
+        .iter()
+        .map(|unit| call(bus, (&unit.path, PROPERTIES, "GetAll"), &""));
     let replies = try_join_all(asked).await?;
     for (unit, reply) in units.iter_mut().zip(replies) {
         let body = reply.body();
-        unit.renew(&body.deserialize().context("failed to read a unit's properties")?);
+        unit.renew(
+            &body
+                .deserialize()
+                .context("failed to read a unit's properties")?,
+        );
     }
     Ok(())
 }
@@ -169,7 +239,9 @@ pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> a
 /// Requests the time since which these units, which are up, are up. A unit that has disappeared
 /// gets no time.
 pub(super) async fn date_up(bus: &Connection, units: &mut [&mut UnitSeen]) {
-    let asked = units.iter().map(|unit| call(bus, (&unit.path, PROPERTIES, "Get"), &(UNIT, UP_SINCE)));
+    let asked = units
+        .iter()
+        .map(|unit| call(bus, (&unit.path, PROPERTIES, "Get"), &(UNIT, UP_SINCE)));
     let replies = join_all(asked).await;
     for (unit, reply) in units.iter_mut().zip(replies) {
         unit.up_since = reply.ok().and_then(|reply| time(&reply));
@@ -179,10 +251,19 @@ pub(super) async fn date_up(bus: &Connection, units: &mut [&mut UnitSeen]) {
 /// Requests the time at which these units last changed their states. A unit that has disappeared
 /// gets no time.
 pub(super) async fn date(bus: &Connection, units: &mut [&mut UnitSeen]) {
-    let asked = units.iter().map(|unit| call(bus, (&unit.path, PROPERTIES, "Get"), &(UNIT, "StateChangeTimestamp")));
+    let asked = units.iter().map(|unit| {
+        call(
+            bus,
+            (&unit.path, PROPERTIES, "Get"),
+            &(UNIT, "StateChangeTimestamp"),
+        )
+    });
     let replies = join_all(asked).await;
     for (unit, reply) in units.iter_mut().zip(replies) {
-        unit.changed = reply.ok().and_then(|reply| time(&reply)).map(|at| at / 1_000);
+        unit.changed = reply
+            .ok()
+            .and_then(|reply| time(&reply))
+            .map(|at| at / 1_000);
     }
 }
 
@@ -195,25 +276,46 @@ fn time(reply: &Message) -> Option<u64> {
 
 /// Returns the `STATUS=` text of a service.
 pub(super) async fn status_text(bus: &Connection, unit: &UnitSeen) -> Option<String> {
-    let reply = call(bus, (&unit.path, PROPERTIES, "Get"), &(SERVICE, "StatusText")).await.ok()?;
+    let reply = call(
+        bus,
+        (&unit.path, PROPERTIES, "Get"),
+        &(SERVICE, "StatusText"),
+    )
+    .await
+    .ok()?;
     let body = reply.body();
     let value: Variant<'_> = body.deserialize().ok()?;
-    text(&value).filter(|text| !text.is_empty()).map(str::to_owned)
+    text(&value)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }
 
-async fn call<B>(bus: &Connection, (path, interface, method): (&str, &str, &str), body: &B) -> anyhow::Result<Message>
+async fn call<B>(
+    bus: &Connection,
+    (path, interface, method): (&str, &str, &str),
+    body: &B,
+) -> anyhow::Result<Message>
 where
     B: serde::Serialize + zbus::DynamicType,
 {
     let called = bus.call_method(Some(SYSTEMD), path, Some(interface), method, body);
     match tokio::time::timeout(PATIENCE, called).await {
         Ok(reply) => reply.context("failed to ask systemd"),
-        Err(_) => bail!("failed to ask systemd: it did not answer within {} s", PATIENCE.as_secs()),
+        Err(_) => bail!(
+            "failed to ask systemd: it did not answer within {} s",
+            PATIENCE.as_secs()
+        ),
     }
 }
 
 fn details(properties: &Properties<'_>) -> Details {
-    let word = |key: &str| properties.get(key).and_then(text).unwrap_or_default().to_owned();
+    let word = |key: &str| {
+        properties
+            .get(key)
+            .and_then(text)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let span = |key: &str| {
         let micros = properties.get(key).and_then(number)?;
         (micros != 0 && micros != u64::MAX).then(|| Duration::from_micros(micros))
@@ -221,8 +323,14 @@ fn details(properties: &Properties<'_>) -> Details {
     let main = std::iter::once(word("FragmentPath")).filter(|path| !path.is_empty());
     let start_timeout = span("TimeoutStartUSec");
     Details {
-        pid: properties.get("MainPID").and_then(number).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
-        files: main.chain(properties.get("DropInPaths").map(words).unwrap_or_default()).collect(),
+        pid: properties
+            .get("MainPID")
+            .and_then(number)
+            .and_then(|pid| u32::try_from(pid).ok())
+            .filter(|pid| *pid > 0),
+        files: main
+            .chain(properties.get("DropInPaths").map(words).unwrap_or_default())
+            .collect(),
         file_state: word("UnitFileState"),
         load_error: properties.get("LoadError").and_then(load_error),
         restart: word("Restart"),
@@ -235,35 +343,59 @@ fn details(properties: &Properties<'_>) -> Details {
             stop: span("TimeoutStopUSec"),
         },
         restarts: properties.get("NRestarts").and_then(number),
-        line: LINES.iter().filter_map(|key| properties.get(key)).find_map(running),
+        line: LINES
+            .iter()
+            .filter_map(|key| properties.get(key))
+            .find_map(running),
         status_text: word("StatusText"),
-        main_started: properties.get(up::MAIN_STARTED).and_then(number).unwrap_or(0),
+        main_started: properties
+            .get(up::MAIN_STARTED)
+            .and_then(number)
+            .unwrap_or(0),
     }
 }
 
 fn words(list: &Variant<'_>) -> Vec<String> {
-    let Variant::Array(list) = list else { return Vec::new() };
+    let Variant::Array(list) = list else {
+        return Vec::new();
+    };
     list.iter().filter_map(text).map(str::to_owned).collect()
 }
 
 /// Reads a job, its number and its path: returns true if the number is not 0, which means no job.
 fn is_job(job: &Variant<'_>) -> bool {
-    let Variant::Structure(job) = job else { return false };
-    job.fields().first().and_then(number).is_some_and(|number| number > 0)
+    let Variant::Structure(job) = job else {
+        return false;
+    };
+    job.fields()
+        .first()
+        .and_then(number)
+        .is_some_and(|number| number > 0)
 }
 
 /// Reads the text of an error, `(ss)`: name and text; empty if the unit could be loaded.
 fn load_error(error: &Variant<'_>) -> Option<String> {
-    let Variant::Structure(error) = error else { return None };
-    error.fields().get(1).and_then(text).filter(|text| !text.is_empty()).map(str::to_owned)
+    let Variant::Structure(error) = error else {
+        return None;
+    };
+    error
+        .fields()
+        .get(1)
+        .and_then(text)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }
 
 /// Returns the command of a list, `a(sasbttttuii)`, that has begun and not ended: its words, and
 /// its start time in milliseconds since the epoch.
 fn running(list: &Variant<'_>) -> Option<(Vec<String>, u64)> {
-    let Variant::Array(commands) = list else { return None };
+    let Variant::Array(commands) = list else {
+        return None;
+    };
     commands.iter().find_map(|command| {
-        let Variant::Structure(command) = command else { return None };
+        let Variant::Structure(command) = command else {
+            return None;
+        };
         let fields = command.fields();
         let (began, ended) = (number(fields.get(3)?)?, number(fields.get(5)?)?);
         (began > 0 && ended == 0).then(|| Some((words(fields.get(1)?), began / 1_000)))?
@@ -271,30 +403,4 @@ fn running(list: &Variant<'_>) -> Option<(Vec<String>, u64)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_told_of_a_unit_is_of_one_moment() {
-        let listed = UnitSeen { job: Some("start".into()), sub: "start-pre".into(), ..UnitSeen::default() };
-        let check = |number: u32, job: Option<&str>| {
-            let path = zbus::ObjectPath::try_from("/job/3").unwrap();
-            let told = Properties::from([
-                ("LoadState", "loaded".into()),
-                ("ActiveState", "active".into()),
-                ("SubState", "running".into()),
-                ("Job", Variant::from((number, path))),
-                ("MainPID", 7_u32.into()),
-                ("NRestarts", 2_u32.into()),
-            ]);
-            let mut unit = listed.clone();
-            unit.renew(&told);
-            assert_eq!([&unit.load, &unit.active, &unit.sub], ["loaded", "active", "running"]);
-            assert_eq!(unit.job.as_deref(), job);
-            let details = unit.details.unwrap();
-            assert_eq!((details.pid, details.restarts), (Some(7), Some(2)));
-        };
-        check(0, None);
-        check(3, Some("start"));
-    }
-}
+mod tests;

@@ -26,8 +26,16 @@ pub(super) const FEWEST_DIGITS: usize = 4;
 ///
 /// # Errors
 /// It cannot be read, and there is no sentence for the reason.
-pub(in crate::shell) fn open(root: &Path, addresses: Addresses) -> anyhow::Result<Result<Reader, String>> {
-    let none = || format!("There is no history yet: unitwardd begins {} when it starts.", root.join(FILE).display());
+pub(in crate::shell) fn open(
+    root: &Path,
+    addresses: Addresses,
+) -> anyhow::Result<Result<Reader, String>> {
+    let none = || {
+        format!(
+            "There is no history yet: unitwardd begins {} when it starts.",
+            root.join(FILE).display()
+        )
+    };
     Ok(open_if_any(root, addresses)?.and_then(|reader| reader.ok_or_else(none)))
 }
 
@@ -35,17 +43,24 @@ pub(in crate::shell) fn open(root: &Path, addresses: Addresses) -> anyhow::Resul
 ///
 /// # Errors
 /// It cannot be read, and there is no sentence for the reason.
-pub(super) fn open_if_any(root: &Path, addresses: Addresses) -> anyhow::Result<Result<Option<Reader>, String>> {
+pub(super) fn open_if_any(
+    root: &Path,
+    addresses: Addresses,
+) -> anyhow::Result<Result<Option<Reader>, String>> {
     let path = root.join(FILE);
     let shown = path.display();
     Ok(match Reader::open(&path) {
         Ok(reader) => Ok(reader.map(|reader| reader.telling(addresses))),
-        Err(HistoryError::Damaged(_)) => {
-            Err(format!("{shown} is damaged. unitwardd saves what can be read of it when it starts."))
+        Err(HistoryError::Damaged(_)) => Err(format!(
+            "{shown} is damaged. unitwardd saves what can be read of it when it starts."
+        )),
+        Err(HistoryError::Other(Cause::File { source, .. }))
+            if source.kind() == ErrorKind::PermissionDenied =>
+        {
+            Err(format!(
+                "Only its owner may read {shown}. Without --root= unitwardd is asked, which answers everybody."
+            ))
         }
-        Err(HistoryError::Other(Cause::File { source, .. })) if source.kind() == ErrorKind::PermissionDenied => Err(
-            format!("Only its owner may read {shown}. Without --root= unitwardd is asked, which answers everybody."),
-        ),
         Err(HistoryError::Other(why @ Cause::Newer { .. })) => Err(format!("{why}.")),
         Err(error) => return Err(error).with_context(|| format!("failed to read {shown}")),
     })
@@ -58,7 +73,12 @@ pub(super) fn answer(wanted: &Wanted, addresses: Addresses) -> anyhow::Result<An
         Err(why) => return Ok(Answer::Refused(why)),
     };
     Ok(match documents(&reader, wanted, Path::new("/"))? {
-        Ok(found) => Answer::Document(found.iter().map(|document| document.to_json() + "\n").collect()),
+        Ok(found) => Answer::Document(
+            found
+                .iter()
+                .map(|document| document.to_json() + "\n")
+                .collect(),
+        ),
         Err(why) => Answer::Refused(why),
     })
 }
@@ -84,16 +104,30 @@ pub(in crate::shell) fn documents(
 
 /// Returns the deaths that are wanted. A name without deaths is looked up below `root`: it may be
 /// that of a unit, or of nothing.
-fn deaths(reader: &Reader, wanted: &Wanted, root: &Path) -> anyhow::Result<Result<Vec<Told>, String>> {
+fn deaths(
+    reader: &Reader,
+    wanted: &Wanted,
+    root: &Path,
+) -> anyhow::Result<Result<Vec<Told>, String>> {
     let found = reader.deaths(wanted)?;
-    let Some(name) = wanted.name.as_deref().filter(|_| found.is_empty() && wanted.after == 0) else {
+    let Some(name) = wanted
+        .name
+        .as_deref()
+        .filter(|_| found.is_empty() && wanted.after == 0)
+    else {
         return Ok(Ok(found));
     };
     let (config, problems) = root::load(root);
-    let of = |name: &str, since: u64| Wanted { since, name: Some(name.to_owned()), ..wanted.clone() };
+    let of = |name: &str, since: u64| Wanted {
+        since,
+        name: Some(name.to_owned()),
+        ..wanted.clone()
+    };
     match called::in_reports(&config, name, root) {
         Some(other) if other != name => Ok(Ok(reader.deaths(&of(&other, wanted.since))?)),
-        None if reader.deaths(&of(name, 0))?.is_empty() => Ok(Err(called::unknown(&config, &problems, name))),
+        None if reader.deaths(&of(name, 0))?.is_empty() => {
+            Ok(Err(called::unknown(&config, &problems, name)))
+        }
         Some(_) | None => Ok(Ok(found)),
     }
 }
@@ -118,9 +152,11 @@ const LOG_LINES: usize = 20;
 pub(in crate::shell) fn whole(told: &Told, (root, addresses): (&Path, Addresses)) -> Document {
     let mut document = Document::new(told);
     standing::tell(std::slice::from_mut(&mut document), root);
-    let is_a_run = told.restart.is_none() && root == Path::new("/") && addresses == Addresses::Shown;
+    let is_a_run =
+        told.restart.is_none() && root == Path::new("/") && addresses == Addresses::Shown;
     if is_a_run {
-        document.log_lines = last_lines(&told.death.key.unit, &told.death.key.invocation, LOG_LINES).ok();
+        document.log_lines =
+            last_lines(&told.death.key.unit, &told.death.key.invocation, LOG_LINES).ok();
     }
     document
 }
@@ -133,11 +169,19 @@ pub(in crate::shell) fn pick(mut found: Vec<Told>, id: &str) -> Result<Told, Str
     let advice = "\"unitward reports\" lists what is known";
     let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if digits && id.len() < FEWEST_DIGITS {
-        return Err(format!("\"{id}\" is too short: give at least {FEWEST_DIGITS} digits; {advice}."));
+        return Err(format!(
+            "\"{id}\" is too short: give at least {FEWEST_DIGITS} digits; {advice}."
+        ));
     }
     match (found.pop(), found.len()) {
-        (None, _) => Err(format!("Nothing is known of \"{}\"; {advice}.", visible(id))),
+        (None, _) => Err(format!(
+            "Nothing is known of \"{}\"; {advice}.",
+            visible(id)
+        )),
         (Some(told), 0) => Ok(told),
-        (Some(_), others) => Err(format!("{} deaths begin with \"{id}\": give more digits; {advice}.", others + 1)),
+        (Some(_), others) => Err(format!(
+            "{} deaths begin with \"{id}\": give more digits; {advice}.",
+            others + 1
+        )),
     }
 }

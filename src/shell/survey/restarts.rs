@@ -21,9 +21,22 @@ pub(in crate::shell) struct RestartTold {
 /// Returns the last full restarts, from the history and from the records of those that it does not
 /// know, or whose end it does not know.
 pub(super) fn full_restarts(history: &[Told], records: &[RestartRecord]) -> Vec<RestartTold> {
-    let all = timeline::full_restarts(history, records).into_iter().rev().take(TOLD);
-    let told =
-        |FullRestart { timestamp, caller, outcome, trouble, .. }| RestartTold { timestamp, caller, outcome, trouble };
+    let all = timeline::full_restarts(history, records)
+        .into_iter()
+        .rev()
+        .take(TOLD);
+    let told = |FullRestart {
+                    timestamp,
+                    caller,
+                    outcome,
+                    trouble,
+                    ..
+                }| RestartTold {
+        timestamp,
+        caller,
+        outcome,
+        trouble,
+    };
     all.map(told).collect()
 }
 
@@ -33,7 +46,9 @@ mod tests {
     use crate::core::crash::observation::InvocationId;
     use crate::core::full_restart::RestartOutcome;
     use crate::edge::full_restart::record::{Asker, RestartEnd};
-    use crate::edge::history::entry::{Fate, Key, Severity, StoredDeath, StoredRestart, StoredRestartEnd, Witness};
+    use crate::edge::history::entry::{
+        Fate, Key, Severity, StoredDeath, StoredRestart, StoredRestartEnd, Witness,
+    };
     use crate::edge::history::read::ToldRestart;
 
     fn id(number: u64) -> String {
@@ -52,16 +67,28 @@ mod tests {
             caller: "record".into(),
             backtrace: None,
             cause: None,
-            by: Asker { pid: 1, uid: 0, unit: None },
+            by: Asker {
+                pid: 1,
+                uid: 0,
+                unit: None,
+            },
             at: number,
             joined: Vec::new(),
-            end: end.map(|outcome| RestartEnd { outcome, trouble: String::new(), at: number + 1 }),
+            end: end.map(|outcome| RestartEnd {
+                outcome,
+                trouble: String::new(),
+                at: number + 1,
+            }),
         }
     }
 
     fn told(number: u64, end: Option<RestartOutcome>) -> Told {
         let invocation = InvocationId::parse(&id(number)).unwrap();
-        let key = Key { boot: "b".repeat(32), unit: "shop.target".into(), invocation };
+        let key = Key {
+            boot: "b".repeat(32),
+            unit: "shop.target".into(),
+            invocation,
+        };
         let restart = StoredRestart {
             death: key.clone(),
             stack: "shop".into(),
@@ -69,7 +96,11 @@ mod tests {
             ended: None,
             cause: None,
         };
-        let end = end.map(|outcome| StoredRestartEnd { at: number + 1, outcome, trouble: String::new() });
+        let end = end.map(|outcome| StoredRestartEnd {
+            at: number + 1,
+            outcome,
+            trouble: String::new(),
+        });
         let death = StoredDeath {
             key,
             name: "Shop".into(),
@@ -82,16 +113,37 @@ mod tests {
             fate: Fate::Reported,
         };
         let restart = Some(ToldRestart { restart, end });
-        Told { id: 1, death, report: None, recovery: None, recovery_report: None, restart, led_to: None }
+        Told {
+            id: 1,
+            death,
+            report: None,
+            recovery: None,
+            recovery_report: None,
+            restart,
+            led_to: None,
+        }
     }
 
     #[test]
     fn what_the_history_has_not_taken_in_yet_is_told_by_the_records() {
-        let (restarted, failed) = (Some(RestartOutcome::Restarted), Some(RestartOutcome::Failed));
+        let (restarted, failed) = (
+            Some(RestartOutcome::Restarted),
+            Some(RestartOutcome::Failed),
+        );
         let history = [told(1, failed), told(2, failed), told(3, None)];
         let records = [record(2, restarted), record(3, restarted), record(4, None)];
         let all = full_restarts(&history, &records);
-        let all: Vec<_> = all.iter().map(|one| (one.timestamp, one.caller.as_str(), one.outcome.as_deref())).collect();
-        assert_eq!(all, [(4, "record", None), (3, "record", Some("restarted")), (2, "history", Some("failed"))]);
+        let all: Vec<_> = all
+            .iter()
+            .map(|one| (one.timestamp, one.caller.as_str(), one.outcome.as_deref()))
+            .collect();
+        assert_eq!(
+            all,
+            [
+                (4, "record", None),
+                (3, "record", Some("restarted")),
+                (2, "history", Some("failed"))
+            ]
+        );
     }
 }

@@ -59,13 +59,24 @@ pub(super) struct Book {
 
 impl Book {
     pub(super) fn read(state: &WardState, (depth, standing): (Depth, Standing)) -> Self {
-        let (totals, runs) = if depth == Depth::Line { glance(state) } else { state.sum() };
-        Self { totals, runs, series: series_file::load(state), exclusion: exclusion::of(state, standing) }
+        let (totals, runs) = if depth == Depth::Line {
+            glance(state)
+        } else {
+            state.sum()
+        };
+        Self {
+            totals,
+            runs,
+            series: series_file::load(state),
+            exclusion: exclusion::of(state, standing),
+        }
     }
 
     /// Returns the run of the ward's unit that began last.
     pub(super) fn latest(&self) -> Option<&RunRecord> {
-        self.runs.iter().find(|run| run.start != StartKind::Condition)
+        self.runs
+            .iter()
+            .find(|run| run.start != StartKind::Condition)
     }
 }
 
@@ -73,11 +84,20 @@ impl Book {
     /// Sets the time since which the latest run is up.
     fn complete(&mut self, unit: &UnitSeen) {
         let Some(since) = unit.up_since else { return };
-        let main = unit.details.as_ref().map_or(0, |details| details.main_started);
-        if let Some(run) = self.runs.iter_mut().find(|run| run.start != StartKind::Condition) {
+        let main = unit
+            .details
+            .as_ref()
+            .map_or(0, |details| details.main_started);
+        if let Some(run) = self
+            .runs
+            .iter_mut()
+            .find(|run| run.start != StartKind::Condition)
+        {
             run.up = Some(up::at(since, main));
         }
-        self.series.up_since.get_or_insert_with(|| clock::since_boot_of_monotonic(since));
+        self.series
+            .up_since
+            .get_or_insert_with(|| clock::since_boot_of_monotonic(since));
     }
 }
 
@@ -101,7 +121,11 @@ impl Scene {
         let root = Path::new("/");
         let mut files = Files::list(root);
         let stacks = files.stacks();
-        let mut scene = Self { epoch: clock::since_epoch(), boot: clock::since_boot(), ..Self::default() };
+        let mut scene = Self {
+            epoch: clock::since_epoch(),
+            boot: clock::since_boot(),
+            ..Self::default()
+        };
         let mut planner = Planner::new(root, &stacks);
         files.wards(&stacks, &mut |read| {
             let planned = planner.plan(read).on_running_host(root);
@@ -113,12 +137,17 @@ impl Scene {
                 scene.config.wards.push(ward);
             }
         });
-        scene.config.wards.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+        scene
+            .config
+            .wards
+            .sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
         for stack in planner.stacks() {
             let stack = stack.on_running_host(root);
             scene.problems.extend(stack.problem);
             if !stack.outputs.iter().all(is_written) {
-                scene.stale.insert(stack.described.stack.unit(), stack.outputs);
+                scene
+                    .stale
+                    .insert(stack.described.stack.unit(), stack.outputs);
             }
         }
         let (settings, problems) = files.settings();
@@ -132,12 +161,20 @@ impl Scene {
     ///
     /// # Errors
     /// PID 1 does not answer.
-    pub(super) async fn look(&mut self, bus: &Connection, (depth, chosen): (Depth, &Chosen)) -> anyhow::Result<()> {
+    pub(super) async fn look(
+        &mut self,
+        bus: &Connection,
+        (depth, chosen): (Depth, &Chosen),
+    ) -> anyhow::Result<()> {
         self.add_instances(&instances::known(bus, &self.config, chosen).await?);
         // A template is no unit that PID 1 could be asked about.
         let is_unit = |ward: &&Ward| chosen.has_ward(ward) && !ward.is_template();
         let wards: Vec<&Ward> = self.config.wards.iter().filter(is_unit).collect();
-        let stacks = self.config.stacks.iter().filter(|stack| chosen.has_stack(stack));
+        let stacks = self
+            .config
+            .stacks
+            .iter()
+            .filter(|stack| chosen.has_stack(stack));
         let mut names: Vec<String> = wards.iter().map(|ward| ward.unit().to_string()).collect();
         names.extend(stacks.map(|stack| stack.unit().to_string()));
         if depth != Depth::Line {
@@ -146,16 +183,31 @@ impl Scene {
         names.push(DAEMON.to_owned());
         let mut units = pid1::list(bus, &names).await?;
         let wanted = |unit: &&mut UnitSeen| depth == Depth::Whole || unit.is_changing();
-        pid1::describe(bus, &mut units.iter_mut().filter(wanted).collect::<Vec<_>>()).await?;
+        pid1::describe(
+            bus,
+            &mut units.iter_mut().filter(wanted).collect::<Vec<_>>(),
+        )
+        .await?;
         self.units = names.into_iter().zip(units).collect();
         // During a daemon-reload the generator's directory is empty; PID 1 answers after it.
-        self.stale.retain(|_, outputs| !outputs.iter().all(is_written));
+        self.stale
+            .retain(|_, outputs| !outputs.iter().all(is_written));
         for ward in wards {
-            let standing = if self.unit(&ward.unit()).is_down() { Standing::Down } else { Standing::Up };
+            let standing = if self.unit(&ward.unit()).is_down() {
+                Standing::Down
+            } else {
+                Standing::Up
+            };
             let mut book = Book::read(&WardState::of(ward.name.as_str()), (depth, standing));
-            let now = Present { epoch: self.epoch, boot: self.boot };
+            let now = Present {
+                epoch: self.epoch,
+                boot: self.boot,
+            };
             book.runs.iter_mut().for_each(|run| run.tell_by(now));
-            book.totals.last_death.iter_mut().for_each(|(_, end)| end.tell_by(now));
+            book.totals
+                .last_death
+                .iter_mut()
+                .for_each(|(_, end)| end.tell_by(now));
             self.books.insert(ward.name.to_string(), book);
         }
         self.complete(bus).await;
@@ -168,7 +220,9 @@ impl Scene {
         let Self { config, stale, .. } = self;
         let mut instances = BTreeMap::new();
         for name in names {
-            let Some(Cow::Owned(ward)) = config.ward_meant_by(name) else { continue };
+            let Some(Cow::Owned(ward)) = config.ward_meant_by(name) else {
+                continue;
+            };
             let template = ward.unit().template();
             if let Some(outputs) = template.and_then(|template| stale.get(&template)).cloned() {
                 stale.insert(ward.unit(), outputs);
@@ -176,18 +230,35 @@ impl Scene {
             instances.insert(ward.name.to_string(), ward);
         }
         config.wards.extend(instances.into_values());
-        config.wards.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+        config
+            .wards
+            .sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
     }
 
     /// Notes which runs are up whose records do not say so, because no line of their units does.
     async fn complete(&mut self, bus: &Connection) {
-        let Self { config, units, books, .. } = self;
+        let Self {
+            config,
+            units,
+            books,
+            ..
+        } = self;
         let is_open = |book: &Book| book.latest().is_some_and(up::is_open);
-        let open = config.wards.iter().filter(|ward| books.get(ward.name.as_str()).is_some_and(is_open));
-        let open: HashMap<String, String> = open.map(|ward| (ward.unit().to_string(), ward.name.to_string())).collect();
-        let mut up: Vec<_> =
-            units.iter_mut().filter(|(name, unit)| open.contains_key(*name) && up::is_up(&unit.active)).collect();
-        let unknown = up.iter_mut().map(|(_, unit)| &mut **unit).filter(|unit| unit.up_since.is_none());
+        let open = config
+            .wards
+            .iter()
+            .filter(|ward| books.get(ward.name.as_str()).is_some_and(is_open));
+        let open: HashMap<String, String> = open
+            .map(|ward| (ward.unit().to_string(), ward.name.to_string()))
+            .collect();
+        let mut up: Vec<_> = units
+            .iter_mut()
+            .filter(|(name, unit)| open.contains_key(*name) && up::is_up(&unit.active))
+            .collect();
+        let unknown = up
+            .iter_mut()
+            .map(|(_, unit)| &mut **unit)
+            .filter(|unit| unit.up_since.is_none());
         pid1::date_up(bus, &mut unknown.collect::<Vec<_>>()).await;
         for (name, unit) in up {
             let book = open.get(name).and_then(|ward| books.get_mut(ward));
@@ -197,13 +268,24 @@ impl Scene {
 
     /// Requests the times that no record knows.
     async fn date(&mut self, bus: &Connection) {
-        let Self { config, units, books, .. } = self;
+        let Self {
+            config,
+            units,
+            books,
+            ..
+        } = self;
         let is_known = |ward: &Ward| {
             let latest = books.get(ward.name.as_str()).and_then(Book::latest);
             let unit = units.get(ward.unit().as_str());
-            latest.zip(unit).is_some_and(|(latest, unit)| super::line::since_by_record(unit, latest).is_some())
+            latest
+                .zip(unit)
+                .is_some_and(|(latest, unit)| super::line::since_by_record(unit, latest).is_some())
         };
-        let wards = config.wards.iter().filter(|ward| !is_known(ward)).map(Ward::unit);
+        let wards = config
+            .wards
+            .iter()
+            .filter(|ward| !is_known(ward))
+            .map(Ward::unit);
         let stacks = config.stacks.iter().map(Stack::unit);
         let unknown: HashSet<String> = wards.chain(stacks).map(|unit| unit.to_string()).collect();
         let undated = units.iter_mut().filter(|(name, unit)| {
@@ -232,14 +314,18 @@ impl Scene {
 
     /// Returns the members of a stack.
     pub(super) fn members<'a>(&'a self, stack: &'a Stack) -> impl Iterator<Item = &'a Ward> {
-        self.config.wards.iter().filter(move |ward| ward.stack.as_ref() == Some(&stack.name))
+        self.config
+            .wards
+            .iter()
+            .filter(move |ward| ward.stack.as_ref() == Some(&stack.name))
     }
 
     /// Sets a unit and a ward's records, as [`Scene::look`] does.
     #[cfg(test)]
     pub(super) fn place(&mut self, unit: (&str, UnitSeen), book: Option<(&str, Book)>) {
         self.units.insert(unit.0.to_owned(), unit.1);
-        self.books.extend(book.map(|(ward, book)| (ward.to_owned(), book)));
+        self.books
+            .extend(book.map(|(ward, book)| (ward.to_owned(), book)));
     }
 }
 
@@ -258,7 +344,10 @@ impl Chosen {
         match self {
             Self::All => true,
             Self::Ward(name) => ward.name.as_str() == name,
-            Self::Stack(name) => ward.stack.as_ref().is_some_and(|stack| stack.as_str() == name),
+            Self::Stack(name) => ward
+                .stack
+                .as_ref()
+                .is_some_and(|stack| stack.as_str() == name),
         }
     }
 
@@ -277,16 +366,23 @@ impl Chosen {
             return Some(Self::Ward(ward.name.to_string()));
         }
         let mut stacks = config.stacks.iter();
-        if let Some(stack) = stacks.find(|stack| stack.name.as_str() == name || stack.unit().as_str() == name) {
+        if let Some(stack) =
+            stacks.find(|stack| stack.name.as_str() == name || stack.unit().as_str() == name)
+        {
             return Some(Self::Stack(stack.name.to_string()));
         }
-        config.ward_meant_by(name).map(|ward| Self::Ward(ward.name.to_string()))
+        config
+            .ward_meant_by(name)
+            .map(|ward| Self::Ward(ward.name.to_string()))
     }
 }
 
 /// Returns the services of the ward's conditions that have a unit of their own.
 fn services(ward: &Ward) -> impl Iterator<Item = String> {
-    let alone = ward.conditions.iter().filter(|condition| stands_alone(condition));
+    let alone = ward
+        .conditions
+        .iter()
+        .filter(|condition| stands_alone(condition));
     alone.map(move |condition| service_name(ward, condition))
 }
 
@@ -299,6 +395,8 @@ fn is_written(output: &Output) -> bool {
     let path = Path::new(directory).join(&output.path);
     match &output.content {
         Content::File(text) => fs::read(path).is_ok_and(|written| written == text.as_bytes()),
-        Content::Link(target) => fs::read_link(path).is_ok_and(|written| written == Path::new(target)),
+        Content::Link(target) => {
+            fs::read_link(path).is_ok_and(|written| written == Path::new(target))
+        }
     }
 }

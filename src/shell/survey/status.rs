@@ -100,20 +100,42 @@ pub(in crate::shell) struct StackStatus {
 }
 
 /// Answers the question.
-pub(super) async fn answer(bus: &Connection, name: &str, addresses: Addresses) -> anyhow::Result<Answer> {
+pub(super) async fn answer(
+    bus: &Connection,
+    name: &str,
+    addresses: Addresses,
+) -> anyhow::Result<Answer> {
     let mut scene = Scene::read();
     let Some(chosen) = Chosen::find(&scene.config, name) else {
-        return Ok(Answer::Refused(called::unknown(&scene.config, &scene.problems, name)));
+        return Ok(Answer::Refused(called::unknown(
+            &scene.config,
+            &scene.problems,
+            name,
+        )));
     };
     scene.look(bus, (Depth::Whole, &chosen)).await?;
     // The daemon removes a restart's record once the history has it, so the records come first.
-    let stack = scene.config.stacks.iter().find(|stack| chosen.has_stack(stack));
-    let records = stack.map(|stack| Restarts::of(stack.name.as_str()).all()).unwrap_or_default();
+    let stack = scene
+        .config
+        .stacks
+        .iter()
+        .find(|stack| chosen.has_stack(stack));
+    let records = stack
+        .map(|stack| Restarts::of(stack.name.as_str()).all())
+        .unwrap_or_default();
     let memory = memory::open(addresses);
-    let ward = scene.config.wards.iter().find(|ward| matches!(chosen, Chosen::Ward(_)) && chosen.has_ward(ward));
+    let ward = scene
+        .config
+        .wards
+        .iter()
+        .find(|ward| matches!(chosen, Chosen::Ward(_)) && chosen.has_ward(ward));
     let status = match (ward, stack) {
-        (Some(ward), _) => Status::Ward(Box::new(of_ward(&scene, ward, &remembered(&memory, ward)))),
-        (None, Some(stack)) => Status::Stack(Box::new(of_stack(&scene, stack, (&memory, &records)))),
+        (Some(ward), _) => {
+            Status::Ward(Box::new(of_ward(&scene, ward, &remembered(&memory, ward))))
+        }
+        (None, Some(stack)) => {
+            Status::Stack(Box::new(of_stack(&scene, stack, (&memory, &records))))
+        }
         (None, None) => anyhow::bail!("failed to find {name:?} again"),
     };
     Ok(Answer::Document(serde_json::to_string(&status)?))
@@ -130,13 +152,22 @@ struct Remembered {
 fn remembered(memory: &Memory, ward: &Ward) -> Remembered {
     let read = |name: &str| {
         let reader = memory.as_ref().map_err(Clone::clone)?;
-        let deaths = reader.last_deaths(name, TOLD as u32).map_err(memory::whole)?;
+        let deaths = reader
+            .last_deaths(name, TOLD as u32)
+            .map_err(memory::whole)?;
         let waiting = reader.waiting_of(name).map_err(memory::whole)?;
         Ok((deaths, waiting))
     };
     match read(ward.name.as_str()) {
-        Ok((deaths, waiting)) => Remembered { deaths, waiting: Some(waiting), problem: None },
-        Err(problem) => Remembered { problem: Some(problem), ..Remembered::default() },
+        Ok((deaths, waiting)) => Remembered {
+            deaths,
+            waiting: Some(waiting),
+            problem: None,
+        },
+        Err(problem) => Remembered {
+            problem: Some(problem),
+            ..Remembered::default()
+        },
     }
 }
 
@@ -151,7 +182,11 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
     if let Some(next) = next.as_mut().filter(|_| unseen.is_some()) {
         (next.restarts, next.after_ms, next.deaths_left) = (false, None, None);
     }
-    let namesake = scene.config.stacks.iter().find(|stack| stack.name.as_str() == ward.name.as_str());
+    let namesake = scene
+        .config
+        .stacks
+        .iter()
+        .find(|stack| stack.name.as_str() == ward.name.as_str());
     WardStatus {
         timestamp: scene.epoch,
         line: line(scene, ward),
@@ -167,7 +202,10 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
         status: known(&details.status_text),
         recovery: Settings {
             restart: known(&details.restart),
-            restart_ms: unit.details.as_ref().map(|details| millis(details.restart_delay)),
+            restart_ms: unit
+                .details
+                .as_ref()
+                .map(|details| millis(details.restart_delay)),
             delay_ms: millis(recovery.delay),
             max_delay_ms: millis(recovery.max_delay),
             reset_after_ms: millis(recovery.reset_after),
@@ -180,7 +218,10 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
         last_recovery: last_recovery(&history.deaths, (ward, book), details),
         reports_waiting: history.waiting,
         history_problem: history.problem.clone(),
-        problems: problems(&scene.problems, &ward.path).into_iter().chain(unseen).collect(),
+        problems: problems(&scene.problems, &ward.path)
+            .into_iter()
+            .chain(unseen)
+            .collect(),
         stack_of_same_name: namesake.map(|stack| stack.unit().to_string()),
     }
 }
@@ -201,10 +242,18 @@ fn unseen(ward: &Ward, unit: &UnitSeen) -> Option<String> {
 
 /// The last deaths, from the history and from the records of those it does not know.
 fn crashes(history: &[Told], book: &Book, details: &Details) -> Vec<CrashTold> {
-    let mut all: Vec<CrashTold> = history.iter().filter(|told| told.restart.is_none()).map(memory::crash).collect();
+    let mut all: Vec<CrashTold> = history
+        .iter()
+        .filter(|told| told.restart.is_none())
+        .map(memory::crash)
+        .collect();
     let kept = book.runs.iter().filter_map(|run| recorded(run, details));
-    let news: Vec<_> =
-        kept.filter(|crash| all.iter().all(|known| known.death.invocation != crash.death.invocation)).collect();
+    let news: Vec<_> = kept
+        .filter(|crash| {
+            all.iter()
+                .all(|known| known.death.invocation != crash.death.invocation)
+        })
+        .collect();
     all.extend(news);
     all.sort_by_key(|crash| std::cmp::Reverse(crash.death.timestamp));
     all.truncate(TOLD);
@@ -219,7 +268,12 @@ fn recorded(run: &RunRecord, details: &Details) -> Option<CrashTold> {
             reason: reason(end, &details.limits),
             invocation: run.invocation.clone(),
         },
-        severity: if end.result == "success" { "death" } else { "crash" }.to_owned(),
+        severity: if end.result == "success" {
+            "death"
+        } else {
+            "crash"
+        }
+        .to_owned(),
         pid: end.pid,
         report: None,
         frames: Vec::new(),
@@ -229,29 +283,51 @@ fn recorded(run: &RunRecord, details: &Details) -> Option<CrashTold> {
 
 /// Returns the recovery that ended last: from the records, which know it whether a daemon runs or
 /// not, else from the history, which has the earlier ones.
-fn last_recovery(history: &[Told], (ward, book): (&Ward, &Book), details: &Details) -> Option<RecoveryTold> {
-    let lookup = |run: &str| book.runs.iter().find(|known| known.invocation == run).cloned();
+fn last_recovery(
+    history: &[Told],
+    (ward, book): (&Ward, &Book),
+    details: &Details,
+) -> Option<RecoveryTold> {
+    let lookup = |run: &str| {
+        book.runs
+            .iter()
+            .find(|known| known.invocation == run)
+            .cloned()
+    };
     let recorded = book.runs.iter().find_map(|run| {
         let chain = recoveries::chain(run, &lookup)?;
         let died = died((&chain.invocation, &chain.died), &details.limits)?;
         let account = account(ward.name.as_str(), died, &chain.attempts, chain.ended);
         let given_up = run.end.as_ref().map_or(account.timestamp, |end| end.at);
         Some(RecoveryTold {
-            timestamp: account.recovery_ms.map_or(given_up, |ms| account.timestamp.saturating_add(ms)),
+            timestamp: account
+                .recovery_ms
+                .map_or(given_up, |ms| account.timestamp.saturating_add(ms)),
             outcome: account.outcome.word().to_owned(),
             restarts: Some(account.restarts.into()),
             downtime_ms: account.downtime_ms,
             recovery_ms: account.recovery_ms,
         })
     });
-    recorded.or_else(|| history.iter().rev().find_map(|told| told.recovery.as_ref()).map(memory::recovery))
+    recorded.or_else(|| {
+        history
+            .iter()
+            .rev()
+            .find_map(|told| told.recovery.as_ref())
+            .map(memory::recovery)
+    })
 }
 
-fn of_stack(scene: &Scene, stack: &Stack, (memory, records): (&Memory, &[RestartRecord])) -> StackStatus {
-    let told = memory
-        .as_ref()
-        .map_err(Clone::clone)
-        .and_then(|reader| reader.last_restarts(stack.name.as_str(), TOLD as u32).map_err(memory::whole));
+fn of_stack(
+    scene: &Scene,
+    stack: &Stack,
+    (memory, records): (&Memory, &[RestartRecord]),
+) -> StackStatus {
+    let told = memory.as_ref().map_err(Clone::clone).and_then(|reader| {
+        reader
+            .last_restarts(stack.name.as_str(), TOLD as u32)
+            .map_err(memory::whole)
+    });
     let (restarts, history_problem) = match told {
         Ok(told) => (told, None),
         Err(why) => (Vec::new(), Some(why)),
@@ -260,7 +336,8 @@ fn of_stack(scene: &Scene, stack: &Stack, (memory, records): (&Memory, &[Restart
     StackStatus {
         timestamp: scene.epoch,
         line: stack_line(scene, stack),
-        description: Some(unit.description.clone()).filter(|text| !text.is_empty() && text != stack.unit().as_str()),
+        description: Some(unit.description.clone())
+            .filter(|text| !text.is_empty() && text != stack.unit().as_str()),
         file: stack.path.display().to_string(),
         wards: scene.members(stack).map(|ward| line(scene, ward)).collect(),
         full_restarts: full_restarts(&restarts, records),
@@ -271,119 +348,23 @@ fn of_stack(scene: &Scene, stack: &Stack, (memory, records): (&Memory, &[Restart
 
 /// Returns the problems in a file and its drop-ins.
 fn problems(problems: &[Problem], file: &Path) -> Vec<String> {
-    let drop_ins = format!("{}.d", file.file_name().unwrap_or_default().to_string_lossy());
+    let drop_ins = format!(
+        "{}.d",
+        file.file_name().unwrap_or_default().to_string_lossy()
+    );
     let of_file = |path: &Path| {
-        path == file || path.parent().and_then(Path::file_name).is_some_and(|folder| *folder == *drop_ins)
+        path == file
+            || path
+                .parent()
+                .and_then(Path::file_name)
+                .is_some_and(|folder| *folder == *drop_ins)
     };
-    problems.iter().filter(|problem| of_file(&problem.at.path)).map(Problem::sentence).collect()
+    problems
+        .iter()
+        .filter(|problem| of_file(&problem.at.path))
+        .map(Problem::sentence)
+        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::crash::observation::InvocationId;
-    use crate::core::full_restart::RestartOutcome;
-    use crate::edge::history::entry::{
-        Fate, Key, Severity, StoredDeath, StoredRecovery, StoredRestart, StoredRestartEnd, Witness,
-    };
-    use crate::edge::history::read::{Delivery, DeliveryState, ToldRestart};
-    use crate::shell::survey::sample::{self, NOW};
-
-    /// Makes death `number` of the history, `ago` milliseconds ago.
-    fn told(number: u64, ago: u64) -> Told {
-        let invocation = InvocationId::parse(&format!("{number:032x}")).unwrap();
-        let key = Key { boot: "b".repeat(32), unit: "fs-nfs2.service".into(), invocation };
-        let frames: Vec<_> = (0..6).map(|n| format!("{n} > 0x{n}000: f{n} 0x34 /usr/sbin/fs-nfs2\n")).collect();
-        let death = StoredDeath {
-            key,
-            name: "fs-nfs2".into(),
-            severity: Severity::Crash,
-            pid: Some(4711),
-            reason: "SIG 11 (Segmentation fault)".into(),
-            at: NOW - ago,
-            backtrace: Some(frames.join(" ")),
-            witness: Witness::Bus,
-            fate: Fate::Reported,
-        };
-        let report = Some(Delivery { id: "r".into(), state: DeliveryState::Sent { at: NOW } });
-        Told { id: 1, death, report, recovery: None, recovery_report: None, restart: None, led_to: None }
-    }
-
-    #[test]
-    fn the_document_of_a_ward_stays_as_it_is() {
-        let scene = sample::scene();
-        let history = Remembered { deaths: vec![told(2, 60_500)], waiting: Some(1), problem: None };
-        let mut status = of_ward(&scene, &scene.config.wards[0], &history);
-        status.problems.push("/etc/unitward/fs-nfs2.ward:3:1: unknown key".to_owned());
-        sample::check("status-ward.json", &Status::Ward(Box::new(status)));
-    }
-
-    #[test]
-    fn a_unit_whose_main_process_systemd_does_not_know_is_not_said_to_be_restarted() {
-        let mut scene = sample::scene();
-        let ward = scene.config.wards[0].clone();
-        let status = |scene: &Scene| of_ward(scene, &ward, &Remembered::default());
-        let details = Some(Details { restart: "always".into(), ..Details::default() });
-        let mut place = |pid: Option<u32>, sub: &'static str| {
-            let details = details.clone().map(|details| Details { pid, ..details });
-            let unit = UnitSeen { details, ..sample::unit("loaded", "active", sub) };
-            scene.place((ward.unit().as_str(), unit), None);
-            let WardStatus { next, problems, .. } = status(&scene);
-            (next.unwrap().restarts, problems.iter().any(|text| text.contains("knows no main process")))
-        };
-        assert_eq!(place(None, "running"), (false, true));
-        assert_eq!(place(Some(7), "running"), (true, false));
-        assert_eq!(place(None, "exited"), (true, false));
-    }
-
-    #[test]
-    fn without_a_history_the_records_tell_what_they_know() {
-        let scene = sample::scene();
-        let unknown = Remembered { problem: Some("it is damaged".into()), ..Remembered::default() };
-        let status = of_ward(&scene, &scene.config.wards[0], &unknown);
-        let ids: Vec<_> = status.crashes.iter().map(|crash| crash.death.invocation.trim_start_matches('0')).collect();
-        assert_eq!(ids, ["2", "1"]);
-        assert_eq!(status.last_recovery.map(|recovery| recovery.outcome), Some("step-failed".to_owned()));
-        assert_eq!((status.reports_waiting, status.history_problem.as_deref()), (None, Some("it is damaged")));
-        let worker = of_ward(&scene, &scene.config.wards[3], &unknown);
-        assert_eq!(worker.next, None, "it is down");
-        assert_eq!(worker.last_recovery.map(|recovery| recovery.outcome), None, "its beginning is not on record");
-    }
-
-    #[test]
-    fn a_recovery_of_an_earlier_boot_is_the_historys_to_tell() {
-        let scene = sample::scene();
-        let death = told(7, 9_000_000);
-        let record = r#"{"restarts":1,"downtimeMs":184,"recoveryMs":4312}"#.to_owned();
-        let key = death.death.key.clone();
-        let recovery = StoredRecovery {
-            death: key,
-            ward: "worker".into(),
-            outcome: "recovered".into(),
-            at: NOW - 1,
-            course: None,
-            record,
-        };
-        let history = Remembered { deaths: vec![Told { recovery: Some(recovery), ..death }], ..Remembered::default() };
-        let recovery = of_ward(&scene, &scene.config.wards[3], &history).last_recovery.unwrap();
-        assert_eq!((recovery.restarts, recovery.downtime_ms, recovery.recovery_ms), (Some(1), Some(184), Some(4312)));
-    }
-
-    #[test]
-    fn the_document_of_a_stack_stays_as_it_is() {
-        let scene = sample::scene();
-        let mut status = of_stack(&scene, &scene.config.stacks[0], (&Err("there is none yet".into()), &[]));
-        let death = told(8, 7_200_000);
-        let restart = StoredRestart {
-            death: death.death.key.clone(),
-            stack: "opensync".into(),
-            caller: "cm2_trigger_restart_managers".into(),
-            ended: None,
-            cause: None,
-        };
-        let end = StoredRestartEnd { at: NOW, outcome: RestartOutcome::Failed, trouble: "wm did not come up".into() };
-        let restart = Some(ToldRestart { restart, end: Some(end) });
-        status.full_restarts = full_restarts(&[Told { restart, ..death }], &[]);
-        sample::check("status-stack.json", &Status::Stack(Box::new(status)));
-    }
-}
+mod tests;

@@ -13,7 +13,9 @@ mod restarts;
 mod sources;
 mod subject;
 
-pub(in crate::shell) use document::{Attempt, Document, FullRestart, Member, Recovery, Step, Times};
+pub(in crate::shell) use document::{
+    Attempt, Document, FullRestart, Member, Recovery, Step, Times,
+};
 pub(super) use restarts::full_restarts;
 
 use super::Answer;
@@ -44,7 +46,9 @@ impl Which {
         let Some(rest) = text.strip_prefix('@') else {
             return Some(Wanted::Latest(Some(text).filter(|name| !name.is_empty())));
         };
-        let (since, name) = rest.split_once(' ').map_or((rest, None), |(since, name)| (since, Some(name)));
+        let (since, name) = rest
+            .split_once(' ')
+            .map_or((rest, None), |(since, name)| (since, Some(name)));
         Some(Wanted::Since(since.parse().ok()?, name))
     }
 }
@@ -53,7 +57,10 @@ impl Which {
 pub(super) fn answer(which: &Which, addresses: Addresses) -> anyhow::Result<Answer> {
     let now = clock::since_epoch();
     let Some(wanted) = which.wanted() else {
-        return Ok(Answer::Refused(format!("{:?} is no time: \"@\" and milliseconds are expected.", which.0)));
+        return Ok(Answer::Refused(format!(
+            "{:?} is no time: \"@\" and milliseconds are expected.",
+            which.0
+        )));
     };
     let mut sources = match Sources::open(addresses)? {
         Ok(sources) => sources,
@@ -83,7 +90,10 @@ fn all(
 ) -> anyhow::Result<Result<Document, String>> {
     let subject = Subject::of(read.0, name);
     let found = sources.since(since, &subject)?;
-    if found.is_empty() && matches!(subject, Subject::Other(_)) && sources.latest(&subject)?.is_none() {
+    if found.is_empty()
+        && matches!(subject, Subject::Other(_))
+        && sources.latest(&subject)?.is_none()
+    {
         return Ok(Err(subject.nothing(read)));
     }
     Ok(Ok(found))
@@ -99,7 +109,9 @@ fn find(
     if let Some(found) = sources.latest(&subject)? {
         return Ok(Ok(found));
     }
-    let is_id = |name: &str| name.len() >= FEWEST_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_id = |name: &str| {
+        name.len() >= FEWEST_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
     if let Some(id) = name.filter(|name| is_id(name))
         && let Some(found) = sources.with_id(id)?
     {

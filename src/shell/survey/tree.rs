@@ -47,29 +47,55 @@ pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answe
         "" => Chosen::All,
         name => match Chosen::find(&scene.config, name) {
             Some(chosen) => chosen,
-            None => return Ok(Answer::Refused(called::unknown(&scene.config, &scene.problems, name))),
+            None => {
+                return Ok(Answer::Refused(called::unknown(
+                    &scene.config,
+                    &scene.problems,
+                    name,
+                )));
+            }
         },
     };
     scene.look(bus, (Depth::Counters, &chosen)).await?;
-    Ok(Answer::Document(serde_json::to_string(&tree(&scene, &chosen))?))
+    Ok(Answer::Document(serde_json::to_string(&tree(
+        &scene, &chosen,
+    ))?))
 }
 
 fn tree(scene: &Scene, chosen: &Chosen) -> Tree {
     let branch = |ward: &Ward| ward_branch(scene, ward);
-    let chosen_stacks: Vec<_> = scene.config.stacks.iter().filter(|stack| chosen.has_stack(stack)).collect();
+    let chosen_stacks: Vec<_> = scene
+        .config
+        .stacks
+        .iter()
+        .filter(|stack| chosen.has_stack(stack))
+        .collect();
     let stacks = chosen_stacks.iter().map(|stack| {
         let stood = stack_line(scene, stack);
         let wards = scene.members(stack).map(branch).collect();
-        StackBranch { name: stood.name, unit: stood.unit, state: stood.state, wards }
+        StackBranch {
+            name: stood.name,
+            unit: stood.unit,
+            state: stood.state,
+            wards,
+        }
     });
     let alone = |ward: &&Ward| {
-        let is_member = chosen_stacks.iter().any(|stack| ward.stack.as_ref() == Some(&stack.name));
+        let is_member = chosen_stacks
+            .iter()
+            .any(|stack| ward.stack.as_ref() == Some(&stack.name));
         chosen.has_ward(ward) && !is_member
     };
     Tree {
         timestamp: scene.epoch,
         stacks: stacks.collect(),
-        wards: scene.config.wards.iter().filter(alone).map(branch).collect(),
+        wards: scene
+            .config
+            .wards
+            .iter()
+            .filter(alone)
+            .map(branch)
+            .collect(),
     }
 }
 
@@ -96,7 +122,10 @@ mod tests {
         let names = |chosen: &Chosen| {
             let tree = tree(&scene, chosen);
             let stacked = tree.stacks.into_iter().flat_map(|stack| stack.wards);
-            stacked.chain(tree.wards).map(|ward| ward.name).collect::<Vec<_>>()
+            stacked
+                .chain(tree.wards)
+                .map(|ward| ward.name)
+                .collect::<Vec<_>>()
         };
         assert_eq!(names(&Chosen::Ward("fs-nfs2".into())), ["fs-nfs2"]);
         assert_eq!(names(&Chosen::Stack("opensync".into())), ["fs-nfs2"]);

@@ -23,11 +23,18 @@ pub(in crate::shell) struct Watched {
 /// Requests the watched units from PID 1: those that are loaded, and those that are named in full.
 pub(super) async fn look(bus: &Connection, config: &Config) -> anyhow::Result<Vec<Watched>> {
     let patterns = &config.settings.watch;
-    let named: Vec<String> = patterns.iter().filter(|text| !text.contains(['*', '?', '['])).cloned().collect();
+    let named: Vec<String> = patterns
+        .iter()
+        .filter(|text| !text.contains(['*', '?', '[']))
+        .cloned()
+        .collect();
     let mut units = BTreeMap::new();
     if named.len() < patterns.len() {
         units.extend(
-            pid1::services(bus, &["*.service"]).await?.into_iter().filter(|(_, unit)| unit.load != "not-found"),
+            pid1::services(bus, &["*.service"])
+                .await?
+                .into_iter()
+                .filter(|(_, unit)| unit.load != "not-found"),
         );
     }
     if !named.is_empty() {
@@ -39,10 +46,20 @@ pub(super) async fn look(bus: &Connection, config: &Config) -> anyhow::Result<Ve
 
 /// Returns those of the units that are watched and have no ward.
 fn watched(config: &Config, units: BTreeMap<String, UnitSeen>) -> Vec<Watched> {
-    let patterns = config.settings.watch.iter().filter_map(|text| glob::Pattern::new(text).ok());
+    let patterns = config
+        .settings
+        .watch
+        .iter()
+        .filter_map(|text| glob::Pattern::new(text).ok());
     let list = WatchList::new([], [], patterns.collect());
-    let guarded: BTreeSet<String> = config.wards.iter().map(|ward| ward.unit().to_string()).collect();
-    let others = units.into_iter().filter(|(unit, _)| list.covers(unit) && !guarded.contains(unit));
+    let guarded: BTreeSet<String> = config
+        .wards
+        .iter()
+        .map(|ward| ward.unit().to_string())
+        .collect();
+    let others = units
+        .into_iter()
+        .filter(|(unit, _)| list.covers(unit) && !guarded.contains(unit));
     others
         .map(|(unit, seen)| Watched {
             name: unit.trim_end_matches(".service").to_owned(),
@@ -63,7 +80,9 @@ mod tests {
         let mut config = sample::scene().config;
         config.settings.watch = ["*.service", "[", "gone"].map(str::to_owned).into();
         let guarded = config.wards[0].unit().to_string();
-        let unit = |name: &str, load: &str, active: &str| (name.to_owned(), sample::unit(load, active, "running"));
+        let unit = |name: &str, load: &str, active: &str| {
+            (name.to_owned(), sample::unit(load, active, "running"))
+        };
         let units = BTreeMap::from([
             unit("cron.service", "loaded", "active"),
             unit(&guarded, "loaded", "active"),
@@ -71,7 +90,16 @@ mod tests {
             unit("dbus.socket", "loaded", "active"),
             unit("gone.service", "not-found", "inactive"),
         ]);
-        let found: Vec<_> = watched(&config, units).into_iter().map(|one| (one.name, one.state)).collect();
-        assert_eq!(found, [("cron".to_owned(), State::Running), ("gone".to_owned(), State::Missing)]);
+        let found: Vec<_> = watched(&config, units)
+            .into_iter()
+            .map(|one| (one.name, one.state))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("cron".to_owned(), State::Running),
+                ("gone".to_owned(), State::Missing)
+            ]
+        );
     }
 }

@@ -36,8 +36,12 @@ pub(super) const CHECKS: [(&str, Check); 9] = [
     ("SEGV", |guarded| guarded.recovers_from("SEGV")),
     ("child", |guarded| guarded.outlives_a_child()),
     ("own reload", |guarded| guarded.reloads()),
-    ("restart", |guarded| guarded.is_restarted("systemctl restart")),
-    ("upgrade", |guarded| guarded.is_restarted("deb-systemd-invoke restart")),
+    ("restart", |guarded| {
+        guarded.is_restarted("systemctl restart")
+    }),
+    ("upgrade", |guarded| {
+        guarded.is_restarted("deb-systemd-invoke restart")
+    }),
     ("stop", |guarded| guarded.stops()),
     ("limit", |guarded| guarded.reaches_its_limit()),
 ];
@@ -62,7 +66,12 @@ struct Now {
 impl<'a> Guarded<'a> {
     /// Starts the daemon as Debian has made it, without a ward.
     pub(super) fn start(host: &'a Host, daemon: &Daemon) -> Result<Self, String> {
-        let guarded = Self { host, unit: daemon.service(), ward: daemon.ward(), not_restarted: 0 };
+        let guarded = Self {
+            host,
+            unit: daemon.service(),
+            ward: daemon.ward(),
+            not_restarted: 0,
+        };
         guarded.ask(&daemon.setup)?;
         guarded.ask(&format!("systemctl start '{}'", guarded.unit))?;
         guarded.active("the start").map(|_| guarded)
@@ -80,7 +89,10 @@ impl<'a> Guarded<'a> {
 
     /// Brings the service back for the next check, whatever the last one has left.
     pub(super) fn revive(&self) {
-        let _ = self.ask(&format!("unitward readmit '{}'; systemctl reset-failed '{}'", self.ward, self.unit));
+        let _ = self.ask(&format!(
+            "unitward readmit '{}'; systemctl reset-failed '{}'",
+            self.ward, self.unit
+        ));
         let _ = self.ask(&format!("systemctl start '{}'", self.unit));
         let _ = self.active("a start");
     }
@@ -88,8 +100,15 @@ impl<'a> Guarded<'a> {
     fn survives_a_reload_of_systemd(&mut self) -> Verdict {
         let before = self.now();
         let own = self.host.systemctl_show(&self.unit, "Restart");
-        let restart = if own == "no" { "[Service]\nRestart=on-failure\n" } else { "" };
-        self.host.write(&self.path(), &format!("[Ward]\nUnit={}\n{restart}", self.unit));
+        let restart = if own == "no" {
+            "[Service]\nRestart=on-failure\n"
+        } else {
+            ""
+        };
+        self.host.write(
+            &self.path(),
+            &format!("[Ward]\nUnit={}\n{restart}", self.unit),
+        );
         self.ask("unitward check")?;
         self.ask("systemctl daemon-reload")?;
         let after = self.now();
@@ -97,7 +116,10 @@ impl<'a> Guarded<'a> {
             return Err(format!("{before:?} became {after:?}"));
         }
         self.reads("running or done", |ward| {
-            ["running", "done"].iter().any(|state| ward["state"] == *state) && ward["needsReload"] == false
+            ["running", "done"]
+                .iter()
+                .any(|state| ward["state"] == *state)
+                && ward["needsReload"] == false
         })?;
         self.counts(0)
     }
@@ -107,7 +129,10 @@ impl<'a> Guarded<'a> {
         if before.pid == "0" {
             return Ok(NO_MAIN_PROCESS);
         }
-        self.ask(&format!("systemctl kill --kill-whom=main --signal={signal} '{}'", self.unit))?;
+        self.ask(&format!(
+            "systemctl kill --kill-whom=main --signal={signal} '{}'",
+            self.unit
+        ))?;
         if self.ended_or_another_run(&before)?.state == "failed" {
             return self.is_not_restarted(&before.run);
         }
@@ -116,8 +141,14 @@ impl<'a> Guarded<'a> {
             return Err(format!("pid {} instead of {}", death["pid"], before.pid));
         }
         let told = death["reason"].as_str().unwrap_or_default();
-        let sent = if signal == "KILL" { "SIG 9 " } else { "SIG 11 " };
-        let expected = self.end_by_pid_1(&before.run).unwrap_or_else(|| sent.into());
+        let sent = if signal == "KILL" {
+            "SIG 9 "
+        } else {
+            "SIG 11 "
+        };
+        let expected = self
+            .end_by_pid_1(&before.run)
+            .unwrap_or_else(|| sent.into());
         if !told.starts_with(&expected) {
             return Err(format!("told as {told}, by PID 1 {expected}"));
         }
@@ -137,15 +168,16 @@ impl<'a> Guarded<'a> {
             return Ok(NO_MAIN_PROCESS);
         }
         // Some come and go.
-        let child =
-            self.ask(&format!("pgrep --parent {} --newest | tee >(xargs -r kill -KILL) || true", before.pid))?;
+        let child = self.ask(&format!(
+            "pgrep --parent {} --newest | tee >(xargs -r kill -KILL) || true",
+            before.pid
+        ))?;
         if child.is_empty() {
             return Ok(Cell::NotApplicable("no child"));
         }
-        if self
-            .host
-            .comes_true_within(A_WHILE, || (self.now().run != before.run || self.now().pid == "0").then_some(()))
-        {
+        if self.host.comes_true_within(A_WHILE, || {
+            (self.now().run != before.run || self.now().pid == "0").then_some(())
+        }) {
             self.another_run(&before)?;
             self.death(&before.run, "recovered")?;
         }
@@ -161,7 +193,10 @@ impl<'a> Guarded<'a> {
         let deaths = self.deaths()?.len();
         self.ask(&format!("systemctl reload '{}'", self.unit))?;
         // Given time to die of it, as those do that do not handle SIGHUP.
-        if !self.host.comes_true_within(A_WHILE, || (self.now().run != before.run).then_some(())) {
+        if !self
+            .host
+            .comes_true_within(A_WHILE, || (self.now().run != before.run).then_some(()))
+        {
             return self.counts(deaths);
         }
         self.is_not_restarted(&before.run)
@@ -169,7 +204,11 @@ impl<'a> Guarded<'a> {
 
     /// The daemon makes an end of it for which its `Restart=` has no restart, such as exit status 2 with `on-abnormal`.
     fn is_not_restarted(&mut self, run: &str) -> Verdict {
-        let told = || self.told(run).filter(|death| death["recoveryState"] == "not-restarted").map(drop);
+        let told = || {
+            self.told(run)
+                .filter(|death| death["recoveryState"] == "not-restarted")
+                .map(drop)
+        };
         if !self.host.comes_true_within(BOUND, told) {
             return Err(format!("not told as not restarted: {:?}", self.told(run)));
         }
@@ -191,10 +230,15 @@ impl<'a> Guarded<'a> {
         // A socket would start it with the next message.
         let triggers = self.triggers().join(" ");
         self.ask(&format!("systemctl stop {triggers} '{}'", self.unit))?;
-        if self.host.comes_true_within(A_WHILE, || (self.now().state == "active").then_some(())) {
+        if self
+            .host
+            .comes_true_within(A_WHILE, || (self.now().state == "active").then_some(()))
+        {
             return Err("it is up again".into());
         }
-        self.reads("stopped", |ward| ward["state"] == "stopped" || ward["state"] == "failed")?;
+        self.reads("stopped", |ward| {
+            ward["state"] == "stopped" || ward["state"] == "failed"
+        })?;
         self.counts(deaths)?;
         self.ask(&format!("systemctl start '{}'", self.unit))?;
         self.active("the start").map(|_| Cell::Ok)
@@ -206,17 +250,25 @@ impl<'a> Guarded<'a> {
             return Ok(NO_MAIN_PROCESS);
         }
         let limit = format!("[Recovery]\nDeathLimit={LIMIT}\nDeathLimitIntervalSec=10min\n");
-        self.ask(&format!("echo '{limit}' >>'{}'; systemctl daemon-reload", self.path()))?;
+        self.ask(&format!(
+            "echo '{limit}' >>'{}'; systemctl daemon-reload",
+            self.path()
+        ))?;
         let mut last = self.now();
         for _ in 0..=LIMIT {
             last = self.now();
-            self.ask(&format!("systemctl kill --kill-whom=main --signal=KILL '{}'", self.unit))?;
+            self.ask(&format!(
+                "systemctl kill --kill-whom=main --signal=KILL '{}'",
+                self.unit
+            ))?;
             if self.ended_or_another_run(&last)?.state != "active" {
                 break;
             }
         }
         self.not_restarted += 1;
-        self.reads("excluded", |ward| ward["state"] == "excluded" && ward["exclusion"]["by"] == "limit")?;
+        self.reads("excluded", |ward| {
+            ward["state"] == "excluded" && ward["exclusion"]["by"] == "limit"
+        })?;
         self.death(&last.run, "excluded")?;
         for unit in self.triggers() {
             if self.host.systemctl_show(&unit, "ActiveState") == "active" {
@@ -236,13 +288,19 @@ impl<'a> Guarded<'a> {
     }
 
     fn now(&self) -> Now {
-        let [state, run, pid] = self.host.systemctl_shows(&self.unit, ["ActiveState", "InvocationID", "MainPID"]);
+        let [state, run, pid] = self
+            .host
+            .systemctl_shows(&self.unit, ["ActiveState", "InvocationID", "MainPID"]);
         Now { state, run, pid }
     }
 
     /// Sockets, timers and paths that are not stopped with the unit.
     fn triggers(&self) -> Vec<String> {
-        self.host.systemctl_show(&self.unit, "TriggeredBy").split_whitespace().map(str::to_owned).collect()
+        self.host
+            .systemctl_show(&self.unit, "TriggeredBy")
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect()
     }
 
     fn ask(&self, script: &str) -> Result<String, String> {
@@ -251,7 +309,10 @@ impl<'a> Guarded<'a> {
             return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
         }
         let said = [output.stdout, output.stderr].concat();
-        Err(format!("{script}: {}", String::from_utf8_lossy(&said).trim()))
+        Err(format!(
+            "{script}: {}",
+            String::from_utf8_lossy(&said).trim()
+        ))
     }
 
     fn json(&self, command: &str) -> Result<Value, String> {
@@ -261,24 +322,36 @@ impl<'a> Guarded<'a> {
 
     fn deaths(&self) -> Result<Vec<Value>, String> {
         let told = self.ask(&format!("unitward reports --json --ward '{}'", self.ward))?;
-        told.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))).collect()
+        told.lines()
+            .map(|line| serde_json::from_str(line).map_err(|error| format!("{error}: {line}")))
+            .collect()
     }
 
     fn told(&self, run: &str) -> Option<Value> {
-        self.deaths().ok()?.into_iter().find(|death| death["invocation"] == run)
+        self.deaths()
+            .ok()?
+            .into_iter()
+            .find(|death| death["invocation"] == run)
     }
 
     /// Waits until the service is up, with nothing left to do.
     fn active(&self, after: &str) -> Result<Now, String> {
         let up = || {
-            let [state, job] = self.host.systemctl_shows(&self.unit, ["ActiveState", "Job"]);
+            let [state, job] = self
+                .host
+                .systemctl_shows(&self.unit, ["ActiveState", "Job"]);
             (state == "active" && job.is_empty()).then_some(())
         };
-        if self.host.comes_true_within(BOUND, up) { Ok(self.now()) } else { Err(format!("{after}: {:?}", self.now())) }
+        if self.host.comes_true_within(BOUND, up) {
+            Ok(self.now())
+        } else {
+            Err(format!("{after}: {:?}", self.now()))
+        }
     }
 
     fn another_run(&self, before: &Now) -> Result<Now, String> {
-        let other = || Some(self.now()).filter(|now| now.run != before.run && now.state == "active");
+        let other =
+            || Some(self.now()).filter(|now| now.run != before.run && now.state == "active");
         if self.host.comes_true_within(BOUND, other) {
             self.active("another run")
         } else {
@@ -288,8 +361,14 @@ impl<'a> Guarded<'a> {
 
     fn ended_or_another_run(&self, before: &Now) -> Result<Now, String> {
         // On its way to a restart a unit is failed for a moment.
-        let for_good = || !self.host.comes_true_within(A_WHILE, || (self.now().state != "failed").then_some(()));
-        let over = |now: &Now| now.state == "active" && now.run != before.run || now.state == "failed" && for_good();
+        let for_good = || {
+            !self
+                .host
+                .comes_true_within(A_WHILE, || (self.now().state != "failed").then_some(()))
+        };
+        let over = |now: &Now| {
+            now.state == "active" && now.run != before.run || now.state == "failed" && for_good()
+        };
         let mut seen = None;
         let ended = || {
             seen = Some(self.now()).filter(over);
@@ -298,7 +377,10 @@ impl<'a> Guarded<'a> {
         if self.host.comes_true_within(BOUND, ended) {
             Ok(seen.unwrap_or_else(|| self.now()))
         } else {
-            Err(format!("neither ended nor back from {before:?}: {:?}", self.now()))
+            Err(format!(
+                "neither ended nor back from {before:?}: {:?}",
+                self.now()
+            ))
         }
     }
 
@@ -307,7 +389,10 @@ impl<'a> Guarded<'a> {
         let mut found = None;
         let told = || {
             found = self.told(run);
-            found.as_ref().filter(|death| death["recovery"]["outcome"] == outcome).map(drop)
+            found
+                .as_ref()
+                .filter(|death| death["recovery"]["outcome"] == outcome)
+                .map(drop)
         };
         if self.host.comes_true_within(BOUND, told) {
             Ok(found.unwrap_or_default())
@@ -321,10 +406,18 @@ impl<'a> Guarded<'a> {
         let mut seen = Value::Null;
         let read = || {
             let list = self.json("unitward list --json").ok()?;
-            seen = list["wards"].as_array()?.iter().find(|ward| ward["name"] == *self.ward)?.clone();
+            seen = list["wards"]
+                .as_array()?
+                .iter()
+                .find(|ward| ward["name"] == *self.ward)?
+                .clone();
             expected(&seen).then_some(())
         };
-        if self.host.comes_true_within(BOUND, read) { Ok(()) } else { Err(format!("listed as {seen}, not as {what}")) }
+        if self.host.comes_true_within(BOUND, read) {
+            Ok(())
+        } else {
+            Err(format!("listed as {seen}, not as {what}"))
+        }
     }
 
     /// Whether just so many deaths are told.
@@ -335,7 +428,10 @@ impl<'a> Guarded<'a> {
             (seen.len() >= expected).then_some(())
         };
         let enough = self.host.comes_true_within(BOUND, told);
-        let reasons: Vec<_> = seen.iter().map(|death| death["reason"].as_str().unwrap_or_default()).collect();
+        let reasons: Vec<_> = seen
+            .iter()
+            .map(|death| death["reason"].as_str().unwrap_or_default())
+            .collect();
         if enough && seen.len() == expected {
             Ok(Cell::Ok)
         } else {
@@ -345,24 +441,35 @@ impl<'a> Guarded<'a> {
 
     /// How often PID 1 has set out to restart the unit: once for each death but those that the limit ended.
     fn restarts_by_pid_1(&self) -> Result<usize, String> {
-        let said =
-            self.ask(&format!("journalctl -q -o cat MESSAGE_ID={RESTART_SCHEDULED} UNIT='{}' | wc -l", self.unit))?;
+        let said = self.ask(&format!(
+            "journalctl -q -o cat MESSAGE_ID={RESTART_SCHEDULED} UNIT='{}' | wc -l",
+            self.unit
+        ))?;
         said.parse().map_err(|error| format!("{said}: {error}"))
     }
 
     /// How a run's main process ended, in the words of a report. PID 1 says nothing of it where `ExecStop=` follows.
     fn end_by_pid_1(&self, run: &str) -> Option<String> {
-        let query =
-            format!("journalctl -q -o json MESSAGE_ID={PROCESS_EXITED} UNIT='{}' INVOCATION_ID={run}", self.unit);
+        let query = format!(
+            "journalctl -q -o json MESSAGE_ID={PROCESS_EXITED} UNIT='{}' INVOCATION_ID={run}",
+            self.unit
+        );
         let mut said = Value::Null;
         let told = || {
-            said = self.json(&format!("{query} | grep 'Main process' | head -1")).ok()?;
+            said = self
+                .json(&format!("{query} | grep 'Main process' | head -1"))
+                .ok()?;
             Some(())
         };
         if !self.host.comes_true_within(A_WHILE, told) {
             return None;
         }
-        let [status, message] = ["EXIT_STATUS", "MESSAGE"].map(|field| said[field].as_str().unwrap_or_default());
-        Some(if message.contains("code=exited") { format!("EXIT {status}") } else { format!("SIG {status} ") })
+        let [status, message] =
+            ["EXIT_STATUS", "MESSAGE"].map(|field| said[field].as_str().unwrap_or_default());
+        Some(if message.contains("code=exited") {
+            format!("EXIT {status}")
+        } else {
+            format!("SIG {status} ")
+        })
     }
 }

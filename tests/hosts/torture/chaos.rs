@@ -64,7 +64,10 @@ impl Deed {
             | Self::CutNetwork
             | Self::Reboot
             | Self::PowerCut => true,
-            Self::FreezeDaemon | Self::ReloadManager | Self::ReexecuteManager | Self::RestartBus => false,
+            Self::FreezeDaemon
+            | Self::ReloadManager
+            | Self::ReexecuteManager
+            | Self::RestartBus => false,
         }
     }
 }
@@ -102,8 +105,7 @@ impl World {
         cloud.sh("systemctl restart mosquitto");
         let host = Host::boot(debian);
         host.plug_into(&cloud);
-        let settings =
-            "[MQTT]\nBroker=mqtt://10.77.0.1:1883\n[Reports]\nBurst=100000\n[Watch]\nUnits=plain-*.service\n";
+        let settings = "[MQTT]\nBroker=mqtt://10.77.0.1:1883\n[Reports]\nBurst=100000\n[Watch]\nUnits=plain-*.service\n";
         host.write("/etc/unitward/unitward.conf", settings);
         // They are restarted more often than any host would.
         for unit in ["dbus", "unitwardd"] {
@@ -113,7 +115,14 @@ impl World {
             );
         }
         host.sh("systemctl daemon-reload; systemctl reload unitwardd");
-        let mut world = Self { host, cloud, reports, disturbances: Vec::new(), begun: SystemTime::now(), markers: 0 };
+        let mut world = Self {
+            host,
+            cloud,
+            reports,
+            disturbances: Vec::new(),
+            begun: SystemTime::now(),
+            markers: 0,
+        };
         world.pass_a_marker();
         world
     }
@@ -126,7 +135,13 @@ impl World {
         match deed {
             Deed::KillDaemon => {
                 // It may be dead already.
-                host.try_run(&["systemctl", "kill", "--kill-whom=main", "--signal=KILL", "unitwardd"]);
+                host.try_run(&[
+                    "systemctl",
+                    "kill",
+                    "--kill-whom=main",
+                    "--signal=KILL",
+                    "unitwardd",
+                ]);
             }
             Deed::StopDaemon => {
                 host.sh("systemctl stop unitwardd");
@@ -134,9 +149,21 @@ impl World {
                 host.sh("systemctl start unitwardd");
             }
             Deed::FreezeDaemon => {
-                host.try_run(&["systemctl", "kill", "--kill-whom=main", "--signal=STOP", "unitwardd"]);
+                host.try_run(&[
+                    "systemctl",
+                    "kill",
+                    "--kill-whom=main",
+                    "--signal=STOP",
+                    "unitwardd",
+                ]);
                 sleep(Duration::from_secs(1));
-                host.try_run(&["systemctl", "kill", "--kill-whom=main", "--signal=CONT", "unitwardd"]);
+                host.try_run(&[
+                    "systemctl",
+                    "kill",
+                    "--kill-whom=main",
+                    "--signal=CONT",
+                    "unitwardd",
+                ]);
             }
             Deed::StopBroker => self.break_the_broker("systemctl stop mosquitto", outage),
             Deed::KillBroker => {
@@ -154,7 +181,11 @@ impl World {
             Deed::Reboot => self.boot_again(reboot),
             Deed::PowerCut => self.boot_again(Host::power_cut),
         }
-        self.disturbances.push(Disturbance { deed, began, mended: SystemTime::now() });
+        self.disturbances.push(Disturbance {
+            deed,
+            began,
+            mended: SystemTime::now(),
+        });
     }
 
     fn break_the_broker(&self, command: &str, outage: Duration) {
@@ -166,7 +197,8 @@ impl World {
         self.cloud.wait_for("the broker", || {
             self.cloud.try_run(&["systemctl", "start", "mosquitto"]);
             let is_new = main() != broken;
-            (is_new && self.cloud.systemctl_show("mosquitto", "ActiveState") == "active").then_some(())
+            (is_new && self.cloud.systemctl_show("mosquitto", "ActiveState") == "active")
+                .then_some(())
         });
     }
 
@@ -180,9 +212,21 @@ impl World {
     fn pass_a_marker(&mut self) {
         self.markers += 1;
         let (cloud, marker) = (&self.cloud, self.markers.to_string());
-        cloud.run(&["mosquitto_pub", "-V", "5", "-q", "1", "-t", MARKER, "-m", &marker]);
+        cloud.run(&[
+            "mosquitto_pub",
+            "-V",
+            "5",
+            "-q",
+            "1",
+            "-t",
+            MARKER,
+            "-m",
+            &marker,
+        ]);
         cloud.wait_for("a marker", || {
-            let came = |message: &crate::host::Message| message.topic() == MARKER && message.payload() == marker;
+            let came = |message: &crate::host::Message| {
+                message.topic() == MARKER && message.payload() == marker
+            };
             self.reports.received().iter().rev().any(came).then_some(())
         });
     }
@@ -190,6 +234,12 @@ impl World {
 
 /// As `systemctl reboot` does it, but without systemd-logind, which may not answer for a minute when the bus was restarted.
 fn reboot(host: &mut Host) {
-    host.try_run(&["systemctl", "--no-block", "--job-mode=replace-irreversibly", "start", "reboot.target"]);
+    host.try_run(&[
+        "systemctl",
+        "--no-block",
+        "--job-mode=replace-irreversibly",
+        "start",
+        "reboot.target",
+    ]);
     host.comes_back();
 }

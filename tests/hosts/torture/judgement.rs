@@ -49,12 +49,25 @@ struct Report {
 }
 
 fn reports(world: &World) -> Vec<Report> {
-    let crashes = world.reports.received().into_iter().filter(|message| message.topic() == "Crash/Reports");
-    crashes.map(|message| Report { id: id(&message), body: message.json(), heard: message.heard() }).collect()
+    let crashes = world
+        .reports
+        .received()
+        .into_iter()
+        .filter(|message| message.topic() == "Crash/Reports");
+    crashes
+        .map(|message| Report {
+            id: id(&message),
+            body: message.json(),
+            heard: message.heard(),
+        })
+        .collect()
 }
 
 fn id(message: &Message) -> String {
-    message.user_property("report-id").unwrap_or_else(|| panic!("a report without an id: {message:?}")).to_owned()
+    message
+        .user_property("report-id")
+        .unwrap_or_else(|| panic!("a report without an id: {message:?}"))
+        .to_owned()
 }
 
 /// Returns when all have come, or when no more come.
@@ -77,28 +90,46 @@ fn wait_for_all(world: &World, known: &BTreeSet<&str>) {
 /// nobody can tell: then a death may be missing of which the journal, too, knows nothing.
 fn missing(world: &World, died: &[Death], reports: &[Report]) -> Vec<String> {
     let told: BTreeSet<_> = reports.iter().map(|report| report.id.as_str()).collect();
-    let missing: Vec<_> = died.iter().filter(|death| !told.contains(death.invocation.as_str())).collect();
+    let missing: Vec<_> = died
+        .iter()
+        .filter(|death| !told.contains(death.invocation.as_str()))
+        .collect();
     let accused = missing.iter().take(LOOKED_UP).filter_map(|death| {
         let entries = of_run(&world.host, &death.invocation);
         (!was_being_stopped(&entries)
             && !went_down_with_the_host(world, death, &entries)
             && !was_cut_off(world, died, death, &entries))
-        .then(|| format!("not told, died at {:.3}: {death:?}; {}", since(world, death.at), in_short(&entries)))
+        .then(|| {
+            format!(
+                "not told, died at {:.3}: {death:?}; {}",
+                since(world, death.at),
+                in_short(&entries)
+            )
+        })
     });
     let rest = missing.len().saturating_sub(LOOKED_UP);
-    accused.chain((rest > 0).then(|| format!("not told: {rest} more"))).collect()
+    accused
+        .chain((rest > 0).then(|| format!("not told: {rest} more")))
+        .collect()
 }
 
 /// A clean end of which PID 1 had not said anything when the host went down, and then told that it had wanted the unit stopped: an
 /// end that comes to its judgement after the stop was wanted counts as asked for.
 fn went_down_with_the_host(world: &World, death: &Death, entries: &[Value]) -> bool {
     let time = |millis: u64| UNIX_EPOCH + Duration::from_millis(millis);
-    let mut reboots = world.disturbances.iter().filter(|disturbance| disturbance.deed == Deed::Reboot);
-    let [stopped, succeeded] = entries.iter().rev().take(2).collect::<Vec<_>>()[..] else { return false };
+    let mut reboots = world
+        .disturbances
+        .iter()
+        .filter(|disturbance| disturbance.deed == Deed::Reboot);
+    let [stopped, succeeded] = entries.iter().rev().take(2).collect::<Vec<_>>()[..] else {
+        return false;
+    };
     let told = millis(succeeded)
         .map(time)
         .filter(|_| stopped["MESSAGE_ID"] == STOPPED && succeeded["MESSAGE_ID"] == SUCCEEDED);
-    reboots.any(|reboot| told.is_some_and(|told| told > reboot.began) && time(death.at) < reboot.mended)
+    reboots.any(|reboot| {
+        told.is_some_and(|told| told > reboot.began) && time(death.at) < reboot.mended
+    })
 }
 
 /// The last death of its unit before the power was cut, of which PID 1 had not said a word by then: on a busy machine that takes it
@@ -106,12 +137,24 @@ fn went_down_with_the_host(world: &World, death: &Death, entries: &[Value]) -> b
 fn was_cut_off(world: &World, died: &[Death], death: &Death, entries: &[Value]) -> bool {
     let time = |death: &Death| UNIX_EPOCH + Duration::from_millis(death.at);
     let at = time(death);
-    let mut cuts = world.disturbances.iter().filter(|disturbance| disturbance.deed == Deed::PowerCut);
+    let mut cuts = world
+        .disturbances
+        .iter()
+        .filter(|disturbance| disturbance.deed == Deed::PowerCut);
     let is_last = cuts.any(|cut| {
-        let lived_again = |other: &&Death| other.name == death.name && time(other) > at && time(other) < cut.began;
-        at < cut.mended && !died.iter().any(|other| lived_again(&other)) && !was_started(world, death, cut.began)
+        let lived_again = |other: &&Death| {
+            other.name == death.name && time(other) > at && time(other) < cut.began
+        };
+        at < cut.mended
+            && !died.iter().any(|other| lived_again(&other))
+            && !was_started(world, death, cut.began)
     });
-    is_last && !entries.iter().any(|entry| [PROCESS_EXIT, FAILED].iter().any(|id| entry["MESSAGE_ID"] == **id))
+    is_last
+        && !entries.iter().any(|entry| {
+            [PROCESS_EXIT, FAILED]
+                .iter()
+                .any(|id| entry["MESSAGE_ID"] == **id)
+        })
 }
 
 /// Whether PID 1 has told of a start of the unit between its death and this moment.
@@ -121,45 +164,64 @@ fn was_started(world: &World, death: &Death, before: SystemTime) -> bool {
         &format!("UNIT={}.service", death.name),
         &format!("MESSAGE_ID={STARTING}"),
     ]);
-    let times = starts.iter().filter_map(|entry| entry["_SOURCE_REALTIME_TIMESTAMP"].as_str()?.parse().ok());
+    let times = starts
+        .iter()
+        .filter_map(|entry| entry["_SOURCE_REALTIME_TIMESTAMP"].as_str()?.parse().ok());
     let mut times = times.map(|micros| UNIX_EPOCH + Duration::from_micros(micros));
     times.any(|time| time > UNIX_EPOCH + Duration::from_millis(death.at) && time < before)
 }
 
 /// Reports of runs that never died, or that were asked to.
 fn invented(world: &World, known: &BTreeSet<&str>, reports: &[Report]) -> Vec<String> {
-    let strange: BTreeMap<_, _> = reports.iter().map(|report| (report.id.as_str(), &report.body)).collect();
+    let strange: BTreeMap<_, _> = reports
+        .iter()
+        .map(|report| (report.id.as_str(), &report.body))
+        .collect();
     let strange = strange.into_iter().filter(|(id, _)| !known.contains(id));
     let invented = strange.take(LOOKED_UP).filter_map(|(id, body)| {
         let entries = of_run(&world.host, id);
         // A start that fails because the manager is busy with itself is a crash, though no service announced it.
         let failed = entries.iter().any(|entry| entry["MESSAGE_ID"] == FAILED);
         println!("unannounced: {id} {body}; {}", in_short(&entries));
-        (!failed || was_being_stopped(&entries)).then(|| format!("invented: {id} {body}; {}", in_short(&entries)))
+        (!failed || was_being_stopped(&entries))
+            .then(|| format!("invented: {id} {body}; {}", in_short(&entries)))
     });
     invented.collect()
 }
 
 /// Reports that say something else than what happened.
 fn wrong(world: &World, died: &[Death], reports: &[Report]) -> Vec<String> {
-    let died: BTreeMap<_, _> = died.iter().map(|death| (death.invocation.as_str(), death)).collect();
+    let died: BTreeMap<_, _> = died
+        .iter()
+        .map(|death| (death.invocation.as_str(), death))
+        .collect();
     let wrong = reports.iter().filter_map(|report| {
         let death = died.get(report.id.as_str())?;
         let body = &report.body;
         let at = body["timestamp"].as_u64()?;
-        let is_right =
-            body["name"] == death.name.as_str() && body["reason"] == death.way.reason() && at + 50 >= death.at;
+        let is_right = body["name"] == death.name.as_str()
+            && body["reason"] == death.way.reason()
+            && at + 50 >= death.at;
         // The machine is busy, but a death is not told with the time at which it was found.
         if is_right && at <= death.at + 3000 {
             return None;
         }
         // A service may wait for the processor between its last word and its end. PID 1 has seen the latter.
         let entries = of_run(&world.host, &report.id);
-        let exit = entries.iter().find(|entry| entry["MESSAGE_ID"] == PROCESS_EXIT).and_then(millis);
+        let exit = entries
+            .iter()
+            .find(|entry| entry["MESSAGE_ID"] == PROCESS_EXIT)
+            .and_then(millis);
         let is_right = is_right && exit.is_some_and(|exit| at <= exit + 50);
         (!is_right).then(|| {
-            let (off, when) = (at as i64 - death.at as i64, story(world, death.at, report.heard));
-            format!("wrong, {when}, off by {off} ms: {body} for {death:?}; {}", in_short(&entries))
+            let (off, when) = (
+                at as i64 - death.at as i64,
+                story(world, death.at, report.heard),
+            );
+            format!(
+                "wrong, {when}, off by {off} ms: {body} for {death:?}; {}",
+                in_short(&entries)
+            )
         })
     });
     wrong.collect()
@@ -171,11 +233,20 @@ fn out_of_order(world: &World, reports: &[Report]) -> Vec<String> {
     let mut last: BTreeMap<String, (u64, &Report)> = BTreeMap::new();
     let mut complaints = Vec::new();
     for report in reports.iter().filter(|report| seen.insert(&report.id)) {
-        let (name, at) = (report.body["name"].to_string(), report.body["timestamp"].as_u64().unwrap_or_default());
+        let (name, at) = (
+            report.body["name"].to_string(),
+            report.body["timestamp"].as_u64().unwrap_or_default(),
+        );
         let before = last.insert(name.clone(), (at, report));
         if let Some((younger, early)) = before.filter(|(before, _)| *before > at) {
-            let (first, then) = (story(world, younger, early.heard), story(world, at, report.heard));
-            complaints.push(format!("out of order: {name}'s {}, {first}; then {}, {then}", early.id, report.id));
+            let (first, then) = (
+                story(world, younger, early.heard),
+                story(world, at, report.heard),
+            );
+            complaints.push(format!(
+                "out of order: {name}'s {}, {first}; then {}, {then}",
+                early.id, report.id
+            ));
         }
     }
     complaints
@@ -183,37 +254,69 @@ fn out_of_order(world: &World, reports: &[Report]) -> Vec<String> {
 
 /// When it died and when it was told, in seconds since the beginning, as the deeds are told.
 fn story(world: &World, at: u64, heard: SystemTime) -> String {
-    let heard = heard.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    format!("died at {:.3}, told at {:.3}", since(world, at), since(world, heard.try_into().unwrap_or_default()))
+    let heard = heard
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis();
+    format!(
+        "died at {:.3}, told at {:.3}",
+        since(world, at),
+        since(world, heard.try_into().unwrap_or_default())
+    )
 }
 
 /// Seconds since the beginning.
 fn since(world: &World, at: u64) -> f64 {
     let at = UNIX_EPOCH + Duration::from_millis(at);
-    at.duration_since(world.begun).unwrap_or_default().as_secs_f64()
+    at.duration_since(world.begun)
+        .unwrap_or_default()
+        .as_secs_f64()
 }
 
 /// Twins between whose receptions nothing happened that could have taken an acknowledgement away, or that differ.
 fn unexplained_twins(world: &World, reports: &[Report]) -> Vec<String> {
     let mut first: BTreeMap<&str, &Report> = BTreeMap::new();
     let (mut complaints, mut twins) = (Vec::new(), 0);
-    let cuts: Vec<_> = world.disturbances.iter().filter(|disturbance| disturbance.deed.cuts_a_connection()).collect();
+    let cuts: Vec<_> = world
+        .disturbances
+        .iter()
+        .filter(|disturbance| disturbance.deed.cuts_a_connection())
+        .collect();
     for report in reports {
-        let Some(earlier) = first.insert(&report.id, report) else { continue };
+        let Some(earlier) = first.insert(&report.id, report) else {
+            continue;
+        };
         twins += 1;
-        let explains =
-            |cut: &&&super::chaos::Disturbance| earlier.heard < cut.mended + SLACK && report.heard > cut.began;
+        let explains = |cut: &&&super::chaos::Disturbance| {
+            earlier.heard < cut.mended + SLACK && report.heard > cut.began
+        };
         if !cuts.iter().any(|cut| explains(&cut)) {
-            let apart = report.heard.duration_since(earlier.heard).unwrap_or_default();
-            complaints.push(format!("a twin for no reason, {apart:?} later: {} {}", report.id, report.body));
+            let apart = report
+                .heard
+                .duration_since(earlier.heard)
+                .unwrap_or_default();
+            complaints.push(format!(
+                "a twin for no reason, {apart:?} later: {} {}",
+                report.id, report.body
+            ));
         }
         if earlier.body != report.body {
-            complaints.push(format!("twins that differ: {} and {}", earlier.body, report.body));
+            complaints.push(format!(
+                "twins that differ: {} and {}",
+                earlier.body, report.body
+            ));
         }
     }
-    println!("{} reports, {twins} twins, {} disturbances that cut a connection", reports.len(), cuts.len());
+    println!(
+        "{} reports, {twins} twins, {} disturbances that cut a connection",
+        reports.len(),
+        cuts.len()
+    );
     if twins > IN_FLIGHT * cuts.len() {
-        complaints.push(format!("{twins} twins are more than {} disturbances explain", cuts.len()));
+        complaints.push(format!(
+            "{twins} twins are more than {} disturbances explain",
+            cuts.len()
+        ));
     }
     complaints
 }
@@ -224,10 +327,16 @@ fn forgotten(host: &Host, reports: &[Report]) -> Vec<String> {
         Ok(entries) => entries,
         Err(why) => return vec![format!("unitward reports --json: {why}")],
     };
-    let remembered: BTreeSet<_> = remembered.iter().filter_map(|entry| entry["invocation"].as_str()).collect();
+    let remembered: BTreeSet<_> = remembered
+        .iter()
+        .filter_map(|entry| entry["invocation"].as_str())
+        .collect();
     let sent: BTreeSet<_> = reports.iter().map(|report| report.id.as_str()).collect();
     let forgotten = sent.into_iter().filter(|id| !remembered.contains(id));
-    forgotten.take(LOOKED_UP).map(|id| format!("not remembered: {id}")).collect()
+    forgotten
+        .take(LOOKED_UP)
+        .map(|id| format!("not remembered: {id}"))
+        .collect()
 }
 
 /// What PID 1 said of a run, oldest first.
@@ -246,7 +355,9 @@ fn was_being_stopped(entries: &[Value]) -> bool {
 
 /// What systemd said and when, in the milliseconds of the deaths.
 fn in_short(entries: &[Value]) -> String {
-    let said = entries.iter().filter_map(|entry| Some(format!("{} {}", millis(entry)?, entry["MESSAGE"].as_str()?)));
+    let said = entries
+        .iter()
+        .filter_map(|entry| Some(format!("{} {}", millis(entry)?, entry["MESSAGE"].as_str()?)));
     format!("systemd: {:?}", said.collect::<Vec<_>>())
 }
 

@@ -91,7 +91,9 @@ pub(super) struct Death {
 /// Twenty wards, and two units that no ward guards; `[Watch] Units=plain-*` names them.
 pub(super) fn names() -> Vec<String> {
     let wards = (0..20).map(|number| format!("mortal-{number}"));
-    wards.chain(["plain-kill".into(), "plain-exit".into()]).collect()
+    wards
+        .chain(["plain-kill".into(), "plain-exit".into()])
+        .collect()
 }
 
 /// Makes and starts them. They live until [`let_die`].
@@ -117,7 +119,10 @@ pub(super) fn settle(host: &Host) {
         let way = WAYS[number % WAYS.len()].word();
         let recovery = RECOVERIES[number % RECOVERIES.len()];
         let rest = "[Ward]\nReport=death\n[Recovery]\nDeathLimit=0\nMaxDelaySec=0\n";
-        host.write(&format!("/etc/unitward/{name}.ward"), &format!("{}{rest}{recovery}", native(way)));
+        host.write(
+            &format!("/etc/unitward/{name}.ward"),
+            &format!("{}{rest}{recovery}", native(way)),
+        );
     }
     let names = names().join(" ");
     host.sh(&format!(
@@ -159,7 +164,17 @@ pub(super) fn count_deaths(host: &Host) -> usize {
 
 fn parse(line: &str) -> Death {
     let words: Vec<_> = line.split(' ').collect();
-    let [invocation, name, way, at] = words[..] else { panic!("a torn line: {line:?}") };
-    let way = WAYS.into_iter().find(|known| known.word() == way).unwrap_or_else(|| panic!("{line:?}"));
-    Death { invocation: invocation.into(), name: name.into(), way, at: at.parse().expect("milliseconds") }
+    let [invocation, name, way, at] = words[..] else {
+        panic!("a torn line: {line:?}")
+    };
+    let way = WAYS
+        .into_iter()
+        .find(|known| known.word() == way)
+        .unwrap_or_else(|| panic!("{line:?}"));
+    Death {
+        invocation: invocation.into(),
+        name: name.into(),
+        way,
+        at: at.parse().expect("milliseconds"),
+    }
 }

@@ -3,23 +3,37 @@
 use super::*;
 use serde_json::Value;
 
-const RECORDED: [&str; 2] =
-    [include_str!("../recorded/coredump-252.txt"), include_str!("../recorded/coredump-257.txt")];
+const RECORDED: [&str; 2] = [
+    include_str!("../recorded/coredump-252.txt"),
+    include_str!("../recorded/coredump-257.txt"),
+];
 
 /// Reads the message and the memory map of the last entry about a unit.
 fn entry(recorded: &str, unit: &str) -> (String, MemoryMap) {
     let entries = recorded.lines().filter(|line| !line.starts_with('#'));
     let mut entries = entries.map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let entry = entries.find(|entry| entry["COREDUMP_UNIT"] == format!("{unit}.service")).unwrap();
+    let entry = entries
+        .find(|entry| entry["COREDUMP_UNIT"] == format!("{unit}.service"))
+        .unwrap();
     let text = |key: &str| entry[key].as_str().unwrap().to_owned();
-    (text("MESSAGE"), MemoryMap::parse(&text("COREDUMP_PROC_MAPS")))
+    (
+        text("MESSAGE"),
+        MemoryMap::parse(&text("COREDUMP_PROC_MAPS")),
+    )
 }
 
 /// Renders the lines with the names that the message gives.
 fn lines(message: &str, map: &MemoryMap) -> String {
     let frames = frames(message, map);
-    let symbols: Vec<_> =
-        frames.iter().map(|frame| Some(Symbol { name: frame.function.clone()?, offset: Some(0x10) })).collect();
+    let symbols: Vec<_> = frames
+        .iter()
+        .map(|frame| {
+            Some(Symbol {
+                name: frame.function.clone()?,
+                offset: Some(0x10),
+            })
+        })
+        .collect();
     render(&frames, &symbols)
 }
 
@@ -97,8 +111,14 @@ fn a_deleted_program_keeps_its_path_and_is_not_looked_into() {
 fn a_caller_is_looked_up_at_its_call_and_the_innermost_frame_at_itself() {
     let (message, map) = entry(RECORDED[0], "thread");
     let frames = frames(&message, &map);
-    let spots: Vec<_> = frames[..2].iter().map(|frame| (frame.instruction, frame.spot.unwrap().offset)).collect();
-    assert_eq!(spots, [(0x5627_d34f_4149, 0x1149), (0x5627_d34f_4163, 0x1163)]);
+    let spots: Vec<_> = frames[..2]
+        .iter()
+        .map(|frame| (frame.instruction, frame.spot.unwrap().offset))
+        .collect();
+    assert_eq!(
+        spots,
+        [(0x5627_d34f_4149, 0x1149), (0x5627_d34f_4163, 0x1163)]
+    );
     assert!(frames[0].spot.unwrap().inode.is_some());
 }
 
@@ -131,7 +151,11 @@ fn no_stack_gives_no_frames() {
 
 #[test]
 fn an_endless_recursion_and_an_endless_name_are_cut() {
-    let frame = format!("#0  0xffffffffffffffff {} ({} + 0x1)\n", "ä\u{7}".repeat(900), "/ö\t".repeat(900));
+    let frame = format!(
+        "#0  0xffffffffffffffff {} ({} + 0x1)\n",
+        "ä\u{7}".repeat(900),
+        "/ö\t".repeat(900)
+    );
     let stack = format!("Stack trace of thread 1:\n{}", frame.repeat(100));
     let text = lines(&stack, &MemoryMap::default());
     check_shape(&text);
@@ -148,8 +172,15 @@ fn check_shape(text: &str) {
     for (number, line) in text.split_inclusive('\n').enumerate() {
         assert!(line.len() <= LINE, "{}: {line}", line.len());
         let indent = if number == 0 { "" } else { " " };
-        assert!(line.starts_with(&format!("{indent}{number} > 0x")), "{line}");
-        assert_eq!(line.find(char::is_control), Some(line.len() - 1), "{line:?}");
+        assert!(
+            line.starts_with(&format!("{indent}{number} > 0x")),
+            "{line}"
+        );
+        assert_eq!(
+            line.find(char::is_control),
+            Some(line.len() - 1),
+            "{line:?}"
+        );
     }
 }
 
@@ -157,7 +188,9 @@ fn check_shape(text: &str) {
 fn no_text_brings_it_down() {
     let mut random: u64 = 42;
     let mut next = |below: usize| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(random >> 33).unwrap() % below
     };
     for recorded in RECORDED {
@@ -166,14 +199,33 @@ fn no_text_brings_it_down() {
             check_shape(&lines(&message[..end], &map));
             check_shape(&lines(&message[end..], &map));
         }
-        let pieces = ["#0", "0x", "ffffffffffffffff", " (", " + 0x", ")", "\n", "\u{0}", "…", "n/a", " ", "-", "/x"];
+        let pieces = [
+            "#0",
+            "0x",
+            "ffffffffffffffff",
+            " (",
+            " + 0x",
+            ")",
+            "\n",
+            "\u{0}",
+            "…",
+            "n/a",
+            " ",
+            "-",
+            "/x",
+        ];
         for _ in 0..3000 {
             let mut garbled = message.clone();
             for _ in 0..=next(8) {
-                let at = (next(garbled.len() + 1)..=garbled.len()).find(|at| garbled.is_char_boundary(*at)).unwrap();
+                let at = (next(garbled.len() + 1)..=garbled.len())
+                    .find(|at| garbled.is_char_boundary(*at))
+                    .unwrap();
                 garbled.insert_str(at, pieces[next(pieces.len())]);
             }
-            check_shape(&lines(&garbled, &MemoryMap::parse(&garbled.replace("#0  0x", "0-"))));
+            check_shape(&lines(
+                &garbled,
+                &MemoryMap::parse(&garbled.replace("#0  0x", "0-")),
+            ));
         }
     }
 }
@@ -181,14 +233,29 @@ fn no_text_brings_it_down() {
 #[test]
 fn a_masked_backtrace_has_functions_offsets_and_objects_and_no_address() {
     for (told, expect) in [
-        ("0 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog\n", "0 > 0x0: main 0x34 /usr/bin/prog\n"),
-        (" 12 > 0x7f00: (null) 0 (null)\n", " 12 > 0x0: (null) 0 (null)\n"),
-        ("0 > 0x1: f 0x2 /a\n 1 > 0x3: g 0x4 /b\n", "0 > 0x0: f 0x2 /a\n 1 > 0x0: g 0x4 /b\n"),
-        ("0 > 0x1: a::b<0x1: c> 0x123456 /a b\n", "0 > 0x0: a::b<0x1: c> 0x123456 /a b\n"),
+        (
+            "0 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog\n",
+            "0 > 0x0: main 0x34 /usr/bin/prog\n",
+        ),
+        (
+            " 12 > 0x7f00: (null) 0 (null)\n",
+            " 12 > 0x0: (null) 0 (null)\n",
+        ),
+        (
+            "0 > 0x1: f 0x2 /a\n 1 > 0x3: g 0x4 /b\n",
+            "0 > 0x0: f 0x2 /a\n 1 > 0x0: g 0x4 /b\n",
+        ),
+        (
+            "0 > 0x1: a::b<0x1: c> 0x123456 /a b\n",
+            "0 > 0x0: a::b<0x1: c> 0x123456 /a b\n",
+        ),
         // Text that a caller of a full restart has written itself.
         ("at 0x7ffc12345678 in main\n", "at 0x0 in main\n"),
         ("0 > 0x1: f 0x7ffc12345678 /a", "0 > 0x0: f 0x0 /a"),
-        ("#0  0x00007f1d221f5eec n/a: (libc.so.6 + 0x8aeec)", "#0  0x0 n/a: (libc.so.6 + 0x8aeec)"),
+        (
+            "#0  0x00007f1d221f5eec n/a: (libc.so.6 + 0x8aeec)",
+            "#0  0x0 n/a: (libc.so.6 + 0x8aeec)",
+        ),
         ("0xäöü0x", "0xäöü0x"),
         ("<NA>", "<NA>"),
         ("", ""),

@@ -11,10 +11,21 @@ fn a_start_that_waits_for_the_end_of_a_service_that_says_it_stops_asked_for_noth
     let crash = ["u aaaa Crash EXIT 101"];
     check(&format!("{says}{queued}{dead}{next}"), &crash);
     // The signal may show both changes at once.
-    check(&format!("u a active/running main pid=1\n{queued}{dead}{next}"), &crash);
-    check(&format!("{says}{queued}{dead}{dead}u a activating/auto-restart result=exit-code pid=1 exited=101"), &crash);
+    check(
+        &format!("u a active/running main pid=1\n{queued}{dead}{next}"),
+        &crash,
+    );
+    check(
+        &format!(
+            "{says}{queued}{dead}{dead}u a activating/auto-restart result=exit-code pid=1 exited=101"
+        ),
+        &crash,
+    );
     // A stop job is done when the run is over.
-    check(&format!("{says}{queued}{dead}u a failed/failed result=exit-code pid=1 exited=101"), &[]);
+    check(
+        &format!("{says}{queued}{dead}u a failed/failed result=exit-code pid=1 exited=101"),
+        &[],
+    );
     // An end that was not shown leaves no other evidence.
     check(&format!("{says}{queued}{next}"), &[]);
 }
@@ -31,17 +42,39 @@ fn the_kind_of_a_job_counts_also_when_the_unit_is_stopping_already() {
         for line in lines(before) {
             ended.extend(tracker.observe(&observation(line).1).ended);
         }
-        assert!(tracker.cares_for_jobs() || before.contains(dead), "{before}");
+        assert!(
+            tracker.cares_for_jobs() || before.contains(dead),
+            "{before}"
+        );
         tracker.learn_job(5, kind);
         for line in lines(rest) {
             ended.extend(tracker.observe(&observation(line).1).ended);
         }
         ended.into_iter().map(|ended| ended.evidence).collect()
     };
-    for (kind, evidence) in [(JobKind::Stop, Evidence::Asked), (JobKind::Other, Evidence::Unasked)] {
-        assert_eq!(told(says, kind, &format!("{queued}{dead}")), [evidence], "known before it is seen");
-        assert_eq!(told(&format!("{says}{queued}"), kind, dead), [evidence], "known before the end");
-        assert_eq!(told(&format!("{says}{queued}{dead}"), kind, after), [evidence], "known after the end");
-        assert_eq!(told(&format!("{says}{queued}"), kind, after), [evidence], "the end was not shown");
+    for (kind, evidence) in [
+        (JobKind::Stop, Evidence::Asked),
+        (JobKind::Other, Evidence::Unasked),
+    ] {
+        assert_eq!(
+            told(says, kind, &format!("{queued}{dead}")),
+            [evidence],
+            "known before it is seen"
+        );
+        assert_eq!(
+            told(&format!("{says}{queued}"), kind, dead),
+            [evidence],
+            "known before the end"
+        );
+        assert_eq!(
+            told(&format!("{says}{queued}{dead}"), kind, after),
+            [evidence],
+            "known after the end"
+        );
+        assert_eq!(
+            told(&format!("{says}{queued}"), kind, after),
+            [evidence],
+            "the end was not shown"
+        );
     }
 }

@@ -6,8 +6,10 @@ use crate::core::crash::tracker::Tracker;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-const RECORDED: [(&str, &str); 2] =
-    [(include_str!("../recorded/systemd-252.txt"), "252"), (include_str!("../recorded/systemd-257.txt"), "257")];
+const RECORDED: [(&str, &str); 2] = [
+    (include_str!("../recorded/systemd-252.txt"), "252"),
+    (include_str!("../recorded/systemd-257.txt"), "257"),
+];
 
 fn recorded(text: &str) -> Vec<(String, Observation)> {
     lines(text).map(observation).collect()
@@ -19,9 +21,20 @@ fn recorded_hosts_give_the_ends_that_were_brought_about() {
     for (text, version) in RECORDED {
         let told = told(&recorded(text));
         for unit in common {
-            assert_eq!(told.iter().filter(|end| end.split(' ').next() == Some(unit)).count(), 1, "{version} {unit}");
+            assert_eq!(
+                told.iter()
+                    .filter(|end| end.split(' ').next() == Some(unit))
+                    .count(),
+                1,
+                "{version} {unit}"
+            );
         }
-        assert!(!told.iter().any(|end| end.starts_with("term3") || end.starts_with("oneshot ")), "{version}");
+        assert!(
+            !told
+                .iter()
+                .any(|end| end.starts_with("term3") || end.starts_with("oneshot ")),
+            "{version}"
+        );
     }
     check(
         RECORDED[0].0,
@@ -78,7 +91,10 @@ fn recorded_hosts_give_the_ends_that_were_brought_about() {
 fn repeated_signals_change_nothing() {
     for (text, version) in RECORDED {
         let once = recorded(text);
-        let thrice: Vec<_> = once.iter().flat_map(|seen| [seen.clone(), seen.clone(), seen.clone()]).collect();
+        let thrice: Vec<_> = once
+            .iter()
+            .flat_map(|seen| [seen.clone(), seen.clone(), seen.clone()])
+            .collect();
         assert_eq!(told(&thrice), told(&once), "{version}");
     }
 }
@@ -94,10 +110,24 @@ fn a_lost_signal_costs_at_most_an_end_it_was_the_only_one_to_show() {
             let (unit, gone) = rest.remove(lost);
             let told: Vec<_> = told(&rest).iter().map(who).collect();
             let distinct: HashSet<_> = told.iter().cloned().collect();
-            assert_eq!(distinct.len(), told.len(), "{version}: told twice without {gone:?}");
-            assert!(distinct.is_subset(&expect), "{version}: {:?} without {gone:?}", distinct.difference(&expect));
-            let lost_run = format!("{unit} {}", &gone.invocation.as_ref().map_or("", InvocationId::as_str)[..4]);
-            assert!(expect.difference(&distinct).all(|end| *end == lost_run), "{version}: without {gone:?}");
+            assert_eq!(
+                distinct.len(),
+                told.len(),
+                "{version}: told twice without {gone:?}"
+            );
+            assert!(
+                distinct.is_subset(&expect),
+                "{version}: {:?} without {gone:?}",
+                distinct.difference(&expect)
+            );
+            let lost_run = format!(
+                "{unit} {}",
+                &gone.invocation.as_ref().map_or("", InvocationId::as_str)[..4]
+            );
+            assert!(
+                expect.difference(&distinct).all(|end| *end == lost_run),
+                "{version}: without {gone:?}"
+            );
         }
     }
 }
@@ -111,7 +141,9 @@ fn no_end_is_told_twice_whatever_is_lost() {
             let some: Vec<_> = all
                 .iter()
                 .filter(|_| {
-                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
                     random >> 62 == 0
                 })
                 .cloned()

@@ -8,8 +8,17 @@ use crate::core::crash::observation::{InvocationId, ProcessEnd, ServiceResult};
 use crate::core::crash::verdict::process_end;
 
 /// MESSAGE_IDs of PID 1 (systemd's `sd-messages.h`) that concern a run.
-pub const OF_PID_1: [&str; 9] =
-    [STARTING, STARTED, STOPPING, STOPPED, PROCESS_EXIT, FAILED, SUCCEEDED, SKIPPED, RESTART_SCHEDULED];
+pub const OF_PID_1: [&str; 9] = [
+    STARTING,
+    STARTED,
+    STOPPING,
+    STOPPED,
+    PROCESS_EXIT,
+    FAILED,
+    SUCCEEDED,
+    SKIPPED,
+    RESTART_SCHEDULED,
+];
 
 /// "Starting x.service...": a start job that takes time has begun.
 const STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
@@ -115,7 +124,9 @@ impl Entry {
     #[must_use]
     pub fn read<'f>(field: &dyn Fn(&str) -> Option<&'f str>) -> Option<Self> {
         let times = ["_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"];
-        let micros = times.iter().find_map(|name| field(name)?.parse::<u64>().ok())?;
+        let micros = times
+            .iter()
+            .find_map(|name| field(name)?.parse::<u64>().ok())?;
         let fact = match field("MESSAGE_ID")? {
             SHUTDOWN => Fact::GoingDown,
             CORE_DUMP => dump(field)?,
@@ -131,14 +142,19 @@ impl Entry {
                 event: event(id, field)?,
             },
         };
-        Some(Self { boot: field("_BOOT_ID")?.to_owned(), at: micros / 1_000, fact })
+        Some(Self {
+            boot: field("_BOOT_ID")?.to_owned(),
+            at: micros / 1_000,
+            fact,
+        })
     }
 }
 
 /// Returns true for the restart of a target. On 252 an automatic restart of a service has the same
 /// kind of job; a target never restarts by itself.
 fn is_restart_of_a_target<'f>(field: &dyn Fn(&str) -> Option<&'f str>) -> bool {
-    field("JOB_TYPE") == Some("restart") && field("UNIT").is_some_and(|unit| unit.ends_with(".target"))
+    field("JOB_TYPE") == Some("restart")
+        && field("UNIT").is_some_and(|unit| unit.ends_with(".target"))
 }
 
 fn event<'f>(id: &str, field: &dyn Fn(&str) -> Option<&'f str>) -> Option<RunEvent> {
@@ -148,8 +164,15 @@ fn event<'f>(id: &str, field: &dyn Fn(&str) -> Option<&'f str>) -> Option<RunEve
         STOPPING => RunEvent::Stopping,
         STOPPED => RunEvent::Stopped,
         PROCESS_EXIT => {
-            let role = if field("COMMAND") == Some("ExecStart") { Role::Main } else { Role::Control };
-            RunEvent::Exited(role, process_end(field("EXIT_CODE")?, field("EXIT_STATUS")?)?)
+            let role = if field("COMMAND") == Some("ExecStart") {
+                Role::Main
+            } else {
+                Role::Control
+            };
+            RunEvent::Exited(
+                role,
+                process_end(field("EXIT_CODE")?, field("EXIT_STATUS")?)?,
+            )
         }
         FAILED | SKIPPED => RunEvent::Ended(ServiceResult::parse(field("UNIT_RESULT")?)),
         SUCCEEDED => RunEvent::Ended(ServiceResult::Success),
@@ -161,11 +184,20 @@ fn event<'f>(id: &str, field: &dyn Fn(&str) -> Option<&'f str>) -> Option<RunEve
 /// Parses the entry of a core dump. The environment of the process shows the run, its parent, PID
 /// 1, that it is the main process: a watchdog makes all processes of a service dump core.
 fn dump<'f>(field: &dyn Fn(&str) -> Option<&'f str>) -> Option<Fact> {
-    let of_run = |line: &'f str| line.strip_prefix("INVOCATION_ID=").and_then(InvocationId::parse);
-    if !field("COREDUMP_PROC_STATUS")?.lines().any(|line| line == "PPid:\t1") {
+    let of_run = |line: &'f str| {
+        line.strip_prefix("INVOCATION_ID=")
+            .and_then(InvocationId::parse)
+    };
+    if !field("COREDUMP_PROC_STATUS")?
+        .lines()
+        .any(|line| line == "PPid:\t1")
+    {
         return None;
     }
-    let (pid, signal) = (field("COREDUMP_PID")?.parse().ok()?, field("COREDUMP_SIGNAL")?.parse().ok()?);
+    let (pid, signal) = (
+        field("COREDUMP_PID")?.parse().ok()?,
+        field("COREDUMP_SIGNAL")?.parse().ok()?,
+    );
     Some(Fact::Run {
         unit: field("COREDUMP_UNIT")?.to_owned(),
         invocation: field("COREDUMP_ENVIRON")?.lines().find_map(of_run)?,

@@ -160,13 +160,23 @@ impl Witness {
         }
         self.pass();
         match entry.fact {
-            Fact::TargetRestarted { unit, invocation } => self.restarted(unit, (invocation, entry.at)),
+            Fact::TargetRestarted { unit, invocation } => {
+                self.restarted(unit, (invocation, entry.at))
+            }
             Fact::GoingDown => self.going_down = true,
             Fact::ComeUp => self.going_down = false,
-            Fact::Run { unit, invocation, event: RunEvent::Dumped { pid, signal } } => {
+            Fact::Run {
+                unit,
+                invocation,
+                event: RunEvent::Dumped { pid, signal },
+            } => {
                 self.dumped(&unit, &invocation, (pid, signal));
             }
-            Fact::Run { unit, invocation, event } => self.happened(unit, invocation, (event, entry.at)),
+            Fact::Run {
+                unit,
+                invocation,
+                event,
+            } => self.happened(unit, invocation, (event, entry.at)),
         }
     }
 
@@ -175,8 +185,19 @@ impl Witness {
             self.restarts.pop_front();
         }
         let is_now = |(_, scheduled): &&(String, u64)| at.abs_diff(*scheduled) <= AT_ONCE;
-        let scheduled = self.scheduled.iter().filter(is_now).map(|(unit, _)| unit.clone()).collect();
-        self.restarts.push_back(TargetRestart { boot: self.boot.clone(), unit, ended, at, scheduled });
+        let scheduled = self
+            .scheduled
+            .iter()
+            .filter(is_now)
+            .map(|(unit, _)| unit.clone())
+            .collect();
+        self.restarts.push_back(TargetRestart {
+            boot: self.boot.clone(),
+            unit,
+            ended,
+            at,
+            scheduled,
+        });
     }
 
     /// Returns all restarts of targets so far, in the order they happened, and forgets them.
@@ -225,7 +246,14 @@ impl Witness {
                 };
                 let (testimony, activity) = run.testimony(result, at);
                 let (boot, place) = (self.boot.clone(), self.place);
-                Some(JournalEnd { boot, unit, invocation: run.invocation, testimony, activity, place })
+                Some(JournalEnd {
+                    boot,
+                    unit,
+                    invocation: run.invocation,
+                    testimony,
+                    activity,
+                    place,
+                })
             })
             .collect();
         ends.sort_by_key(|end| end.testimony.at);
@@ -244,13 +272,21 @@ impl Witness {
                 run.start = Start::Done;
                 if let Some(follows) = run.follows.take() {
                     let (boot, place) = (self.boot.clone(), self.place);
-                    self.came_back(Restarted { boot, unit, invocation, follows, at, place });
+                    self.came_back(Restarted {
+                        boot,
+                        unit,
+                        invocation,
+                        follows,
+                        at,
+                        place,
+                    });
                 }
             }
             RunEvent::Stopping if run.main.is_none() => run.evidence = Evidence::Asked,
             RunEvent::Exited(Role::Main, end) => run.main = Some((end, at)),
             // The first control process that fails ends the start.
-            RunEvent::Exited(Role::Control, _) if run.control_first && run.start != Start::Done => {}
+            RunEvent::Exited(Role::Control, _) if run.control_first && run.start != Start::Done => {
+            }
             RunEvent::Exited(Role::Control, end) => {
                 run.control_first = run.main.is_none();
                 run.control = Some((end, at));
@@ -259,7 +295,14 @@ impl Witness {
                 run.end = End::At(at);
                 let (testimony, activity) = run.testimony(result, at);
                 let (boot, place) = (self.boot.clone(), self.place);
-                self.tell(JournalEnd { boot, unit, invocation, testimony, activity, place });
+                self.tell(JournalEnd {
+                    boot,
+                    unit,
+                    invocation,
+                    testimony,
+                    activity,
+                    place,
+                });
             }
             RunEvent::RestartScheduled => {
                 run.end = End::Settled;
@@ -267,23 +310,34 @@ impl Witness {
                     self.scheduled.pop_front();
                 }
                 self.scheduled.push_back((unit, at));
-                self.correct(&invocation, |testimony| testimony.evidence = Evidence::Unasked);
+                self.correct(&invocation, |testimony| {
+                    testimony.evidence = Evidence::Unasked
+                });
             }
-            RunEvent::Stopped if matches!(run.end, End::At(over) if at.saturating_sub(over) <= AT_ONCE) => {
+            RunEvent::Stopped if matches!(run.end, End::At(over) if at.saturating_sub(over) <= AT_ONCE) =>
+            {
                 self.correct(&invocation, |testimony| {
                     if testimony.result == ServiceResult::Success {
                         testimony.evidence = Evidence::Asked;
                     }
                 });
             }
-            RunEvent::Stopping | RunEvent::Ended(_) | RunEvent::Stopped | RunEvent::Dumped { .. } => {}
+            RunEvent::Stopping
+            | RunEvent::Ended(_)
+            | RunEvent::Stopped
+            | RunEvent::Dumped { .. } => {}
         }
     }
 
     fn dumped(&mut self, unit: &str, invocation: &InvocationId, (pid, signal): (u32, i32)) {
-        let other_run_goes_on = self.runs.get(unit).is_some_and(|run| run.invocation != *invocation);
+        let other_run_goes_on = self
+            .runs
+            .get(unit)
+            .is_some_and(|run| run.invocation != *invocation);
         if !other_run_goes_on {
-            self.run(unit, invocation).dumped.get_or_insert((pid, signal));
+            self.run(unit, invocation)
+                .dumped
+                .get_or_insert((pid, signal));
         }
         self.correct(invocation, |testimony| {
             if testimony.process == Some(ProcessEnd::Dumped(signal)) {
@@ -300,10 +354,16 @@ impl Witness {
         if self.runs.len() > UNITS_FOLLOWED {
             self.runs.clear();
         }
-        let run = self.runs.entry(unit.to_owned()).or_insert_with(|| Run::new(invocation));
+        let run = self
+            .runs
+            .entry(unit.to_owned())
+            .or_insert_with(|| Run::new(invocation));
         if run.invocation != *invocation {
             let follows = (run.end == End::Settled).then(|| run.invocation.clone());
-            *run = Run { follows, ..Run::new(invocation) };
+            *run = Run {
+                follows,
+                ..Run::new(invocation)
+            };
         }
         run
     }
@@ -325,7 +385,13 @@ impl Witness {
 
     /// Corrects the testimony on a run that ended not long ago.
     fn correct(&mut self, invocation: &InvocationId, correction: impl FnOnce(&mut Testimony)) {
-        if let Some(end) = self.ends.iter_mut().rev().take(LATE).find(|end| end.invocation == *invocation) {
+        if let Some(end) = self
+            .ends
+            .iter_mut()
+            .rev()
+            .take(LATE)
+            .find(|end| end.invocation == *invocation)
+        {
             correction(&mut end.testimony);
         }
     }
@@ -360,11 +426,17 @@ impl Run {
             process: process.map(|(end, _)| end),
             pid: self
                 .dumped
-                .filter(|(_, signal)| process.is_some_and(|(end, _)| end == ProcessEnd::Dumped(*signal)))
+                .filter(|(_, signal)| {
+                    process.is_some_and(|(end, _)| end == ProcessEnd::Dumped(*signal))
+                })
                 .map(|(pid, _)| pid),
             at: process.map_or(over, |(_, at)| at),
         };
-        let activity = if self.start == Start::Begun { Activity::NotSeen } else { Activity::Seen };
+        let activity = if self.start == Start::Begun {
+            Activity::NotSeen
+        } else {
+            Activity::Seen
+        };
         (testimony, activity)
     }
 

@@ -3,8 +3,10 @@
 use super::*;
 use std::collections::HashMap;
 
-const RECORDED: [(&str, &str); 2] =
-    [(include_str!("recorded/systemd-252.jsonl"), "252"), (include_str!("recorded/systemd-257.jsonl"), "257")];
+const RECORDED: [(&str, &str); 2] = [
+    (include_str!("recorded/systemd-252.jsonl"), "252"),
+    (include_str!("recorded/systemd-257.jsonl"), "257"),
+];
 
 fn entries(text: &str) -> Vec<Entry> {
     let read = |line: &str| {
@@ -24,10 +26,20 @@ fn words(end: &JournalEnd) -> String {
         Some(ProcessEnd::Dumped(signal)) => format!(" dumped {signal}"),
         None => String::new(),
     };
-    let waited = told.waited.map(|waited| format!(" while {waited:?}")).unwrap_or_default();
+    let waited = told
+        .waited
+        .map(|waited| format!(" while {waited:?}"))
+        .unwrap_or_default();
     let pid = told.pid.map(|_| " pid").unwrap_or_default();
-    let activity = if end.activity == Activity::NotSeen { " never up" } else { "" };
-    format!("{unit} {:?} {:?}{process}{waited}{pid}{activity}", told.evidence, told.result)
+    let activity = if end.activity == Activity::NotSeen {
+        " never up"
+    } else {
+        ""
+    };
+    format!(
+        "{unit} {:?} {:?}{process}{waited}{pid}{activity}",
+        told.evidence, told.result
+    )
 }
 
 fn ends(entries: impl IntoIterator<Item = Entry>) -> Vec<JournalEnd> {
@@ -82,21 +94,41 @@ const BROUGHT_ABOUT: [&str; 34] = [
 #[test]
 fn recorded_hosts_give_the_ends_that_were_brought_about() {
     for (text, version) in RECORDED {
-        assert_eq!(ends(entries(text)).iter().map(words).collect::<Vec<_>>(), BROUGHT_ABOUT, "{version}");
+        assert_eq!(
+            ends(entries(text)).iter().map(words).collect::<Vec<_>>(),
+            BROUGHT_ABOUT,
+            "{version}"
+        );
     }
 }
 
 #[test]
 fn a_pid_is_that_of_the_main_process_though_all_of_a_service_dumped_core() {
     for (text, version) in RECORDED {
-        let dumps = entries(text).into_iter().filter_map(|entry| match entry.fact {
-            Fact::Run { unit, event: RunEvent::Dumped { pid, .. }, .. } => Some((unit, pid)),
-            _ => None,
-        });
+        let dumps = entries(text)
+            .into_iter()
+            .filter_map(|entry| match entry.fact {
+                Fact::Run {
+                    unit,
+                    event: RunEvent::Dumped { pid, .. },
+                    ..
+                } => Some((unit, pid)),
+                _ => None,
+            });
         let told = ends(entries(text));
-        let with_pid = told.iter().filter_map(|end| Some((end.unit.clone(), end.testimony.pid?)));
-        assert_eq!(with_pid.collect::<Vec<_>>(), dumps.collect::<Vec<_>>(), "{version}");
-        assert_eq!(text.matches("\"COREDUMP_UNIT\":\"wd.service\"").count(), 2, "{version}");
+        let with_pid = told
+            .iter()
+            .filter_map(|end| Some((end.unit.clone(), end.testimony.pid?)));
+        assert_eq!(
+            with_pid.collect::<Vec<_>>(),
+            dumps.collect::<Vec<_>>(),
+            "{version}"
+        );
+        assert_eq!(
+            text.matches("\"COREDUMP_UNIT\":\"wd.service\"").count(),
+            2,
+            "{version}"
+        );
     }
 }
 
@@ -105,7 +137,9 @@ fn times_are_those_of_the_processes_end() {
     for (text, version) in RECORDED {
         let recorded = entries(text);
         let at = |wanted: &RunEvent| {
-            let found = recorded.iter().find(|entry| matches!(&entry.fact, Fact::Run { event, .. } if event == wanted));
+            let found = recorded
+                .iter()
+                .find(|entry| matches!(&entry.fact, Fact::Run { event, .. } if event == wanted));
             found.map(|entry| entry.at)
         };
         let killed = at(&RunEvent::Exited(Role::Main, ProcessEnd::Killed(9))).unwrap();
@@ -120,15 +154,31 @@ fn run(number: usize) -> InvocationId {
 
 /// Events of `u.service` in run 1, in boot a.
 fn happened(event: RunEvent) -> Entry {
-    Entry { boot: "a".into(), at: 5, fact: Fact::Run { unit: "u.service".into(), invocation: run(1), event } }
+    Entry {
+        boot: "a".into(),
+        at: 5,
+        fact: Fact::Run {
+            unit: "u.service".into(),
+            invocation: run(1),
+            event,
+        },
+    }
 }
 
 fn fact(fact: Fact) -> Entry {
-    Entry { boot: "a".into(), at: 5, fact }
+    Entry {
+        boot: "a".into(),
+        at: 5,
+        fact,
+    }
 }
 
 fn check(entries: Vec<Entry>, expect: &[&str]) {
-    assert_eq!(ends(entries.clone()).iter().map(words).collect::<Vec<_>>(), expect, "{entries:?}");
+    assert_eq!(
+        ends(entries.clone()).iter().map(words).collect::<Vec<_>>(),
+        expect,
+        "{entries:?}"
+    );
 }
 
 const KILLED: RunEvent = RunEvent::Exited(Role::Main, ProcessEnd::Killed(9));
@@ -136,19 +186,48 @@ const FAILED: RunEvent = RunEvent::Ended(ServiceResult::Signal);
 
 #[test]
 fn a_stop_that_comes_when_the_process_is_dead_already_did_not_end_it() {
-    check([RunEvent::Stopping, KILLED, FAILED].map(happened).into(), &["u Asked Signal killed 9"]);
-    check([KILLED, RunEvent::Stopping, FAILED].map(happened).into(), &["u Unasked Signal killed 9"]);
-    check([KILLED, FAILED, RunEvent::Stopped].map(happened).into(), &["u Unasked Signal killed 9"]);
+    check(
+        [RunEvent::Stopping, KILLED, FAILED].map(happened).into(),
+        &["u Asked Signal killed 9"],
+    );
+    check(
+        [KILLED, RunEvent::Stopping, FAILED].map(happened).into(),
+        &["u Unasked Signal killed 9"],
+    );
+    check(
+        [KILLED, FAILED, RunEvent::Stopped].map(happened).into(),
+        &["u Unasked Signal killed 9"],
+    );
 }
 
 #[test]
 fn what_falls_while_the_host_goes_down_was_asked_to_unless_it_had_fallen_before() {
     let down = || fact(Fact::GoingDown);
-    check(vec![down(), happened(KILLED), happened(FAILED)], &["u Asked Signal killed 9"]);
-    check(vec![happened(KILLED), down(), happened(FAILED)], &["u Unasked Signal killed 9"]);
-    check(vec![down(), fact(Fact::ComeUp), happened(KILLED), happened(FAILED)], &["u Unasked Signal killed 9"]);
-    let later = |event| Entry { boot: "b".into(), ..happened(event) };
-    check(vec![down(), later(KILLED), later(FAILED)], &["u Unasked Signal killed 9"]);
+    check(
+        vec![down(), happened(KILLED), happened(FAILED)],
+        &["u Asked Signal killed 9"],
+    );
+    check(
+        vec![happened(KILLED), down(), happened(FAILED)],
+        &["u Unasked Signal killed 9"],
+    );
+    check(
+        vec![
+            down(),
+            fact(Fact::ComeUp),
+            happened(KILLED),
+            happened(FAILED),
+        ],
+        &["u Unasked Signal killed 9"],
+    );
+    let later = |event| Entry {
+        boot: "b".into(),
+        ..happened(event)
+    };
+    check(
+        vec![down(), later(KILLED), later(FAILED)],
+        &["u Unasked Signal killed 9"],
+    );
 }
 
 #[test]
@@ -156,18 +235,39 @@ fn a_restart_that_systemd_schedules_was_asked_for_by_nobody() {
     let clean = RunEvent::Ended(ServiceResult::Success);
     let restarted = [clean.clone(), RunEvent::RestartScheduled, RunEvent::Stopped];
     check(restarted.map(happened).into(), &["u Unasked Success"]);
-    check([clean, RunEvent::Stopped].map(happened).into(), &["u Asked Success"]);
+    check(
+        [clean, RunEvent::Stopped].map(happened).into(),
+        &["u Asked Success"],
+    );
 }
 
 #[test]
 fn a_core_dump_that_is_told_late_still_gives_its_pid() {
     let dumped = RunEvent::Exited(Role::Main, ProcessEnd::Dumped(11));
     let core = |signal| RunEvent::Dumped { pid: 7, signal };
-    let late = |signal| [dumped.clone(), RunEvent::Ended(ServiceResult::CoreDump), core(signal)];
-    check(late(11).map(happened).into(), &["u Unasked CoreDump dumped 11 pid"]);
-    check(late(6).map(happened).into(), &["u Unasked CoreDump dumped 11"]);
+    let late = |signal| {
+        [
+            dumped.clone(),
+            RunEvent::Ended(ServiceResult::CoreDump),
+            core(signal),
+        ]
+    };
     check(
-        [core(11), dumped.clone(), RunEvent::Ended(ServiceResult::CoreDump)].map(happened).into(),
+        late(11).map(happened).into(),
+        &["u Unasked CoreDump dumped 11 pid"],
+    );
+    check(
+        late(6).map(happened).into(),
+        &["u Unasked CoreDump dumped 11"],
+    );
+    check(
+        [
+            core(11),
+            dumped.clone(),
+            RunEvent::Ended(ServiceResult::CoreDump),
+        ]
+        .map(happened)
+        .into(),
         &["u Unasked CoreDump dumped 11 pid"],
     );
 }
@@ -175,23 +275,48 @@ fn a_core_dump_that_is_told_late_still_gives_its_pid() {
 #[test]
 fn one_run_has_one_end_and_a_beginning_alone_has_none() {
     check([FAILED, FAILED].map(happened).into(), &["u Unasked Signal"]);
-    check([RunEvent::Starting, RunEvent::Started, RunEvent::Stopping, KILLED].map(happened).into(), &[]);
+    check(
+        [
+            RunEvent::Starting,
+            RunEvent::Started,
+            RunEvent::Stopping,
+            KILLED,
+        ]
+        .map(happened)
+        .into(),
+        &[],
+    );
 }
 
 #[test]
 fn what_began_before_the_witness_was_asked_and_was_cut_off_after_it_is_told_once() {
     let mut witness = Witness::default();
     let over = |event| Entry {
-        fact: Fact::Run { unit: "over.service".into(), invocation: run(2), event },
+        fact: Fact::Run {
+            unit: "over.service".into(),
+            invocation: run(2),
+            event,
+        },
         ..happened(RunEvent::Started)
     };
-    [over(KILLED), over(FAILED), happened(RunEvent::Starting), happened(KILLED)]
-        .into_iter()
-        .for_each(|entry| witness.take(entry));
+    [
+        over(KILLED),
+        over(FAILED),
+        happened(RunEvent::Starting),
+        happened(KILLED),
+    ]
+    .into_iter()
+    .for_each(|entry| witness.take(entry));
     witness.begin_here();
     witness.take(over(FAILED));
-    witness.take(Entry { boot: "b".into(), ..fact(Fact::ComeUp) });
-    assert_eq!(witness.finish().0.iter().map(words).collect::<Vec<_>>(), ["u Unasked Signal killed 9 never up"]);
+    witness.take(Entry {
+        boot: "b".into(),
+        ..fact(Fact::ComeUp)
+    });
+    assert_eq!(
+        witness.finish().0.iter().map(words).collect::<Vec<_>>(),
+        ["u Unasked Signal killed 9 never up"]
+    );
 }
 
 #[test]
@@ -199,7 +324,11 @@ fn memory_is_bounded_and_the_newest_ends_are_kept() {
     let mut witness = Witness::default();
     for number in 1..=ENDS_KEPT + 10 {
         let run = |event| Entry {
-            fact: Fact::Run { unit: format!("run-{number}.service"), invocation: run(number), event },
+            fact: Fact::Run {
+                unit: format!("run-{number}.service"),
+                invocation: run(number),
+                event,
+            },
             ..happened(RunEvent::Started)
         };
         witness.take(run(RunEvent::Starting));
@@ -217,9 +346,19 @@ fn an_entry_that_lacks_what_it_needs_says_nothing() {
     for line in text.lines() {
         let fields: HashMap<String, String> = serde_json::from_str(line).unwrap();
         for lost in fields.keys() {
-            let _ = Entry::read(&|name| fields.get(name).filter(|_| name != lost).map(String::as_str));
-            let _ =
-                Entry::read(&|name| if name == lost { Some("\u{7}") } else { fields.get(name).map(String::as_str) });
+            let _ = Entry::read(&|name| {
+                fields
+                    .get(name)
+                    .filter(|_| name != lost)
+                    .map(String::as_str)
+            });
+            let _ = Entry::read(&|name| {
+                if name == lost {
+                    Some("\u{7}")
+                } else {
+                    fields.get(name).map(String::as_str)
+                }
+            });
         }
     }
     assert_eq!(Entry::read(&|_| None), None);

@@ -8,7 +8,10 @@ type Seen = Vec<Action<&'static str>>;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn answer(errno: i32) -> Answer {
-    Answer { errno, words: "words".into() }
+    Answer {
+        errno,
+        words: "words".into(),
+    }
 }
 
 /// A reception with a clock, and callers that arrive and ask at once.
@@ -19,7 +22,10 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self { reception: Reception::new(Duration::ZERO), now: Duration::ZERO }
+        Self {
+            reception: Reception::new(Duration::ZERO),
+            now: Duration::ZERO,
+        }
     }
 
     /// Returns one with a restart in this phase.
@@ -53,8 +59,16 @@ fn answers(seen: &Seen) -> Vec<(u64, i32)> {
     answered.collect()
 }
 
-const IDLE: Phase = Phase::Idle { until: Duration::from_secs(10) };
-const PHASES: [Phase; 5] = [IDLE, Phase::Asking, Phase::Begun, Phase::Looking, Phase::Ending];
+const IDLE: Phase = Phase::Idle {
+    until: Duration::from_secs(10),
+};
+const PHASES: [Phase; 5] = [
+    IDLE,
+    Phase::Asking,
+    Phase::Begun,
+    Phase::Looking,
+    Phase::Ending,
+];
 
 #[test]
 fn a_request_begins_a_restart_or_joins_the_one_under_way() {
@@ -62,18 +76,43 @@ fn a_request_begins_a_restart_or_joins_the_one_under_way() {
     use Standing::{Member, NewMember, Outsider};
     let restart = || vec![Action::Restart("wish")];
     let join = || vec![Action::Join("wish")];
-    let joined = || vec![Action::Join("wish"), Action::Answer(CallerId(1), under_way())];
+    let joined = || {
+        vec![
+            Action::Join("wish"),
+            Action::Answer(CallerId(1), under_way()),
+        ]
+    };
     let hurry = || vec![Action::Hurry];
     for (standing, when, expect) in [
-        (Member, Begun, [restart(), join(), joined(), hurry(), hurry()]),
+        (
+            Member,
+            Begun,
+            [restart(), join(), joined(), hurry(), hurry()],
+        ),
         (Member, Over, [restart(), join(), join(), hurry(), hurry()]),
-        (NewMember, Begun, [restart(), Vec::new(), Vec::new(), hurry(), hurry()]),
-        (NewMember, Over, [restart(), Vec::new(), Vec::new(), hurry(), hurry()]),
-        (Outsider, Begun, [restart(), join(), joined(), joined(), hurry()]),
+        (
+            NewMember,
+            Begun,
+            [restart(), Vec::new(), Vec::new(), hurry(), hurry()],
+        ),
+        (
+            NewMember,
+            Over,
+            [restart(), Vec::new(), Vec::new(), hurry(), hurry()],
+        ),
+        (
+            Outsider,
+            Begun,
+            [restart(), join(), joined(), joined(), hurry()],
+        ),
         (Outsider, Over, [restart(), join(), join(), join(), hurry()]),
     ] {
         for (phase, expect) in PHASES.into_iter().zip(expect) {
-            assert_eq!(Desk::in_phase(phase).ask(1, standing, when), expect, "{phase:?} {standing:?} {when:?}");
+            assert_eq!(
+                Desk::in_phase(phase).ask(1, standing, when),
+                expect,
+                "{phase:?} {standing:?} {when:?}"
+            );
         }
     }
 }
@@ -91,13 +130,31 @@ fn what_a_restart_tells_is_taken_in_every_phase() {
         _ => Event::Tick,
     };
     for (number, expect) in [
-        [IDLE, Phase::Begun, Phase::Begun, Phase::Looking, Phase::Ending],
-        [IDLE, Phase::Looking, Phase::Looking, Phase::Looking, Phase::Ending],
+        [
+            IDLE,
+            Phase::Begun,
+            Phase::Begun,
+            Phase::Looking,
+            Phase::Ending,
+        ],
+        [
+            IDLE,
+            Phase::Looking,
+            Phase::Looking,
+            Phase::Looking,
+            Phase::Ending,
+        ],
         [IDLE; 5],
         [IDLE; 5],
         PHASES,
         PHASES,
-        [IDLE, Phase::Ending, Phase::Ending, Phase::Ending, Phase::Ending],
+        [
+            IDLE,
+            Phase::Ending,
+            Phase::Ending,
+            Phase::Ending,
+            Phase::Ending,
+        ],
         PHASES,
     ]
     .into_iter()
@@ -120,10 +177,19 @@ fn six_who_ask_at_the_same_time_are_one_restart() {
     let first = desk.take(Event::Asked(CallerId(1), AnswerWhen::Begun, "first"));
     assert_eq!(first, [Action::Restart("first")]);
     for caller in 2..=4 {
-        assert_eq!(desk.take(Event::Asked(CallerId(caller), AnswerWhen::Begun, "too")), [Action::Join("too")]);
+        assert_eq!(
+            desk.take(Event::Asked(CallerId(caller), AnswerWhen::Begun, "too")),
+            [Action::Join("too")]
+        );
     }
-    assert_eq!(answers(&desk.take(Event::Begun)), [(1, 0), (2, 0), (3, 0), (4, 0)]);
-    assert_eq!(answers(&desk.take(Event::Asked(CallerId(5), AnswerWhen::Begun, "too"))), [(5, 0)]);
+    assert_eq!(
+        answers(&desk.take(Event::Begun)),
+        [(1, 0), (2, 0), (3, 0), (4, 0)]
+    );
+    assert_eq!(
+        answers(&desk.take(Event::Asked(CallerId(5), AnswerWhen::Begun, "too"))),
+        [(5, 0)]
+    );
     let _ = desk.take(Event::Started);
     assert_eq!(desk.take(Event::Over(answer(0))), []);
     // It arrived in time and makes its request only now.
@@ -134,10 +200,20 @@ fn six_who_ask_at_the_same_time_are_one_restart() {
 #[test]
 fn a_member_that_was_started_anew_gets_a_restart_of_its_own() {
     let mut desk = Desk::in_phase(Phase::Looking);
-    assert_eq!(desk.ask(1, Standing::Member, AnswerWhen::Begun), [Action::Hurry]);
-    assert_eq!(desk.ask(2, Standing::Member, AnswerWhen::Over), [Action::Hurry]);
+    assert_eq!(
+        desk.ask(1, Standing::Member, AnswerWhen::Begun),
+        [Action::Hurry]
+    );
+    assert_eq!(
+        desk.ask(2, Standing::Member, AnswerWhen::Over),
+        [Action::Hurry]
+    );
     let next = desk.take(Event::Over(answer(IO)));
-    assert_eq!(next, [Action::Restart("wish"), Action::Join("wish")], "what was before is not theirs");
+    assert_eq!(
+        next,
+        [Action::Restart("wish"), Action::Join("wish")],
+        "what was before is not theirs"
+    );
     assert_eq!(answers(&desk.take(Event::Begun)), [(1, 0)]);
     assert_eq!(answers(&desk.take(Event::Over(answer(0)))), [(2, 0)]);
 }
@@ -147,10 +223,17 @@ fn a_member_that_was_started_anew_waits_for_those_that_are_slower() {
     let mut desk = Desk::in_phase(Phase::Begun);
     assert_eq!(desk.ask(1, Standing::NewMember, AnswerWhen::Over), []);
     assert_eq!(desk.ask(2, Standing::NewMember, AnswerWhen::Begun), []);
-    assert_eq!(answers(&desk.ask(3, Standing::Member, AnswerWhen::Begun)), [(3, 0)], "an old one joins");
+    assert_eq!(
+        answers(&desk.ask(3, Standing::Member, AnswerWhen::Begun)),
+        [(3, 0)],
+        "an old one joins"
+    );
     assert_eq!(answers(&desk.pass(PATIENCE)), [(2, INPROGRESS)]);
     assert_eq!(desk.take(Event::Started), [Action::Hurry]);
-    assert_eq!(desk.take(Event::Over(answer(0))), [Action::Restart("wish"), Action::Join("wish")]);
+    assert_eq!(
+        desk.take(Event::Over(answer(0))),
+        [Action::Restart("wish"), Action::Join("wish")]
+    );
     assert_eq!(desk.take(Event::Begun), []);
     assert_eq!(answers(&desk.take(Event::Over(answer(IO)))), [(1, IO)]);
 }
@@ -161,18 +244,31 @@ fn a_member_that_is_back_before_the_restart_is_known_to_be_under_way_gets_the_ne
     let _ = desk.ask(1, Standing::Outsider, AnswerWhen::Begun);
     let _ = desk.take(Event::Arrived(CallerId(2), Standing::NewMember));
     assert_eq!(desk.ask(3, Standing::NewMember, AnswerWhen::Over), []);
-    assert_eq!(desk.ask(4, Standing::Member, AnswerWhen::Begun), [Action::Join("wish")], "an old one joins");
+    assert_eq!(
+        desk.ask(4, Standing::Member, AnswerWhen::Begun),
+        [Action::Join("wish")],
+        "an old one joins"
+    );
     assert_eq!(answers(&desk.take(Event::Begun)), [(1, 0), (4, 0)]);
-    assert_eq!(desk.take(Event::Asked(CallerId(2), AnswerWhen::Begun, "next")), []);
+    assert_eq!(
+        desk.take(Event::Asked(CallerId(2), AnswerWhen::Begun, "next")),
+        []
+    );
     assert_eq!(desk.take(Event::Started), [Action::Hurry]);
-    assert_eq!(desk.take(Event::Over(answer(0))), [Action::Restart("wish"), Action::Join("next")]);
+    assert_eq!(
+        desk.take(Event::Over(answer(0))),
+        [Action::Restart("wish"), Action::Join("next")]
+    );
     assert_eq!(answers(&desk.take(Event::Begun)), [(2, 0)]);
     assert_eq!(answers(&desk.take(Event::Over(answer(IO)))), [(3, IO)]);
 }
 
 #[test]
 fn all_who_wait_are_told_that_it_failed_or_is_inhibited() {
-    for (event, errno) in [(Event::Over(answer(IO)), IO), (Event::Inhibited("words".into()), CANCELED)] {
+    for (event, errno) in [
+        (Event::Over(answer(IO)), IO),
+        (Event::Inhibited("words".into()), CANCELED),
+    ] {
         let mut desk = Desk::new();
         let _ = desk.ask(1, Standing::Member, AnswerWhen::Begun);
         let _ = desk.ask(2, Standing::Outsider, AnswerWhen::Over);
@@ -192,8 +288,14 @@ fn who_asks_while_a_failed_restart_comes_to_its_end_gets_the_next_and_hurries_it
         "it had come in time"
     );
     assert_eq!(desk.pass(LINGER * 2), [], "it is not over");
-    assert_eq!(desk.ask(3, Standing::Outsider, AnswerWhen::Over), [Action::Hurry]);
-    assert_eq!(desk.take(Event::Over(answer(IO))), [Action::Restart("wish")]);
+    assert_eq!(
+        desk.ask(3, Standing::Outsider, AnswerWhen::Over),
+        [Action::Hurry]
+    );
+    assert_eq!(
+        desk.take(Event::Over(answer(IO))),
+        [Action::Restart("wish")]
+    );
     assert_eq!(answers(&desk.take(Event::Over(answer(0)))), [(3, 0)]);
 }
 
@@ -205,7 +307,11 @@ fn who_wants_to_know_the_beginning_waits_five_seconds_at_most() {
     assert_eq!(desk.reception.deadline(), Some(PATIENCE));
     assert_eq!(desk.pass(PATIENCE - SECOND), []);
     assert_eq!(answers(&desk.pass(SECOND)), [(1, INPROGRESS)]);
-    assert_eq!(desk.reception.deadline(), None, "who wants to know the end waits for it");
+    assert_eq!(
+        desk.reception.deadline(),
+        None,
+        "who wants to know the end waits for it"
+    );
     assert_eq!(desk.take(Event::Begun), [], "nobody is answered twice");
     assert_eq!(answers(&desk.take(Event::Over(answer(0)))), [(2, 0)]);
 }
@@ -215,7 +321,11 @@ fn who_waits_for_the_next_restart_waits_no_longer_either() {
     let mut desk = Desk::in_phase(Phase::Looking);
     let _ = desk.ask(1, Standing::Member, AnswerWhen::Begun);
     assert_eq!(answers(&desk.pass(PATIENCE)), [(1, INPROGRESS)]);
-    assert_eq!(desk.take(Event::Over(answer(0))), [Action::Restart("wish")], "the wish stands");
+    assert_eq!(
+        desk.take(Event::Over(answer(0))),
+        [Action::Restart("wish")],
+        "the wish stands"
+    );
     assert_eq!(desk.take(Event::Begun), []);
 }
 
@@ -254,18 +364,30 @@ fn wishes_that_members_leave_behind_are_bounded_and_root_is_heard_nevertheless()
         assert_eq!(answers(&desk.pass(PATIENCE)), [(caller, INPROGRESS)]);
     }
     assert_eq!(desk.reception.next.len(), MOST_WISHES);
-    assert_eq!(answers(&desk.ask(1_000, Standing::Outsider, AnswerWhen::Begun)), [(1_000, 0)]);
+    assert_eq!(
+        answers(&desk.ask(1_000, Standing::Outsider, AnswerWhen::Begun)),
+        [(1_000, 0)]
+    );
     assert_eq!(desk.ask(1_001, Standing::NewMember, AnswerWhen::Over), []);
     let next = desk.take(Event::Over(answer(0)));
-    assert_eq!((next.len(), &next[0]), (MOST_WISHES, &Action::Restart("wish")));
+    assert_eq!(
+        (next.len(), &next[0]),
+        (MOST_WISHES, &Action::Restart("wish"))
+    );
     assert_eq!(answers(&desk.take(Event::Over(answer(0)))), [(1_001, 0)]);
 }
 
 #[test]
 fn who_loses_its_place_is_not_answered_again_and_its_wish_stays() {
     let mut desk = Desk::in_phase(Phase::Looking);
-    assert_eq!(desk.ask(1, Standing::Member, AnswerWhen::Over), [Action::Hurry]);
-    assert_eq!(desk.ask(2, Standing::Outsider, AnswerWhen::Over), [Action::Join("wish")]);
+    assert_eq!(
+        desk.ask(1, Standing::Member, AnswerWhen::Over),
+        [Action::Hurry]
+    );
+    assert_eq!(
+        desk.ask(2, Standing::Outsider, AnswerWhen::Over),
+        [Action::Join("wish")]
+    );
     let _ = desk.take(Event::Left(CallerId(1)));
     let _ = desk.take(Event::Left(CallerId(2)));
     assert_eq!(desk.take(Event::Over(answer(0))), [Action::Restart("wish")]);

@@ -1,7 +1,10 @@
 use super::*;
 
-const LIMIT: DeathLimit =
-    DeathLimit { deaths: 5, within: Duration::from_secs(60), reset_after: Duration::from_secs(600) };
+const LIMIT: DeathLimit = DeathLimit {
+    deaths: 5,
+    within: Duration::from_secs(60),
+    reset_after: Duration::from_secs(600),
+};
 
 fn crash(series: &mut Series, now: u64) -> Verdict {
     series.death(now, LastEnd::AbnormalDeath, LIMIT)
@@ -34,13 +37,19 @@ fn a_manual_start_counts_from_zero() {
     let mut series = Series::default();
     for n in 0..5 {
         let _ = crash(&mut series, n);
-        assert_eq!(series.start(Some(u32::try_from(n).unwrap() + 1), false), Start::AfterAbnormalDeath);
+        assert_eq!(
+            series.start(Some(u32::try_from(n).unwrap() + 1), false),
+            Start::AfterAbnormalDeath
+        );
     }
     assert_eq!(series.restarts, 5);
     series.spent.insert("OnDeath".into());
     series.asked();
     assert_eq!(series.start(Some(0), false), Start::First);
-    assert_eq!((series.restarts, series.deaths.len(), series.spent.len()), (0, 0, 0));
+    assert_eq!(
+        (series.restarts, series.deaths.len(), series.spent.len()),
+        (0, 0, 0)
+    );
 }
 
 #[test]
@@ -48,7 +57,10 @@ fn a_series_is_at_rest_unless_a_restart_may_follow() {
     let mut series = Series::default();
     assert!(series.is_at_rest());
     let _ = series.start(Some(0), false);
-    assert!(!series.is_at_rest(), "should nobody note its end, the next start may be a restart");
+    assert!(
+        !series.is_at_rest(),
+        "should nobody note its end, the next start may be a restart"
+    );
     series.asked();
     series.ended(Some(0));
     assert!(series.is_at_rest());
@@ -59,7 +71,10 @@ fn a_series_is_at_rest_unless_a_restart_may_follow() {
     let _ = series.start(Some(1), false);
     series.asked();
     series.ended(Some(1));
-    assert!(!series.is_at_rest(), "systemd's counter is not 0, so it tells more");
+    assert!(
+        !series.is_at_rest(),
+        "systemd's counter is not 0, so it tells more"
+    );
 }
 
 #[test]
@@ -73,7 +88,10 @@ fn starts_that_a_socket_asks_for_after_each_death_do_not_void_the_limit() {
     };
     let verdicts: Vec<_> = (0..6).map(&mut die).collect();
     assert_eq!(verdicts[4..], [Verdict::Restart, Verdict::LimitReached]);
-    assert!((0..100).all(|n| die(60_000 + n * 12_000) == Verdict::Restart), "further apart than the interval");
+    assert!(
+        (0..100).all(|n| die(60_000 + n * 12_000) == Verdict::Restart),
+        "further apart than the interval"
+    );
 }
 
 #[test]
@@ -85,7 +103,11 @@ fn clean_ends_after_which_a_timer_starts_it_again_do_not_add_up() {
         assert_eq!(series.start(Some(0), false), Start::First);
         assert_eq!(series.death(n, LastEnd::Death, LIMIT), Verdict::Restart);
     }
-    assert_eq!(series.deaths, [0, 99], "the crash counts, and the last end until it is known what follows");
+    assert_eq!(
+        series.deaths,
+        [0, 99],
+        "the crash counts, and the last end until it is known what follows"
+    );
 }
 
 #[test]
@@ -103,15 +125,26 @@ fn healthy_time_begins_a_new_series() {
 #[test]
 fn the_deaths_that_are_left_are_those_after_which_the_limit_is_reached() {
     let mut series = Series::default();
-    for (now, up) in [(0, None), (1_000, None), (2_000, Some(1_500)), (61_000, None), (800_000, Some(70_000))] {
+    for (now, up) in [
+        (0, None),
+        (1_000, None),
+        (2_000, Some(1_500)),
+        (61_000, None),
+        (800_000, Some(70_000)),
+    ] {
         series.up_since = up;
         let left = series.deaths_left(now, LIMIT).unwrap();
         let mut probe = series.clone();
-        let tolerated = (1..).take_while(|_| crash(&mut probe, now) == Verdict::Restart).count();
+        let tolerated = (1..)
+            .take_while(|_| crash(&mut probe, now) == Verdict::Restart)
+            .count();
         assert_eq!(left, tolerated + 1, "at {now}");
         let _ = crash(&mut series, now);
     }
-    assert_eq!(series.deaths_left(0, DeathLimit { deaths: 0, ..LIMIT }), None);
+    assert_eq!(
+        series.deaths_left(0, DeathLimit { deaths: 0, ..LIMIT }),
+        None
+    );
 }
 
 #[test]
@@ -143,17 +176,34 @@ fn an_end_that_nobody_noted_shows_at_the_next_automatic_start() {
     let mut series = Series::default();
     let _ = series.start(Some(0), false);
     assert!(series.missed_an_end(Some(1)));
-    assert!(!series.missed_an_end(Some(0)), "a manual start tells nothing");
+    assert!(
+        !series.missed_an_end(Some(0)),
+        "a manual start tells nothing"
+    );
     series.ended(Some(0));
     assert!(!series.missed_an_end(Some(1)));
 }
 
 #[test]
 fn a_restart_answers_the_death_that_was_noted_last() {
-    let died_in = |id: &str| Series { died_in: Some(id.to_owned()), ..Series::default() };
-    assert_eq!(died_in("a").answers(Start::AfterDeath, false), Some("a".to_owned()));
-    assert_eq!(died_in("a").answers(Start::First, false), None, "somebody asked for this start");
-    assert_eq!(died_in("a").answers(Start::AfterAbnormalDeath, true), None, "the death was a later run's");
+    let died_in = |id: &str| Series {
+        died_in: Some(id.to_owned()),
+        ..Series::default()
+    };
+    assert_eq!(
+        died_in("a").answers(Start::AfterDeath, false),
+        Some("a".to_owned())
+    );
+    assert_eq!(
+        died_in("a").answers(Start::First, false),
+        None,
+        "somebody asked for this start"
+    );
+    assert_eq!(
+        died_in("a").answers(Start::AfterAbnormalDeath, true),
+        None,
+        "the death was a later run's"
+    );
     let mut series = died_in("a");
     let _ = series.answers(Start::First, false);
     assert_eq!(series.died_in, None, "a death is answered once");
@@ -166,7 +216,10 @@ fn the_kind_of_death_decides_the_kind_of_restart() {
         (LastEnd::AbnormalDeath, Start::AfterAbnormalDeath),
         (LastEnd::Unknown, Start::AfterAbnormalDeath),
     ] {
-        let mut series = Series { last_end: end, ..Series::default() };
+        let mut series = Series {
+            last_end: end,
+            ..Series::default()
+        };
         assert_eq!(series.start(Some(1), false), start);
     }
 }
@@ -179,9 +232,17 @@ fn an_automatic_start_after_an_end_that_was_asked_for_begins_afresh() {
     assert_eq!(series.start(Some(1), false), Start::AfterAbnormalDeath);
     series.asked();
     series.ended(Some(1));
-    assert_eq!(series.start(Some(2), false), Start::First, "the full restart of its stack has killed it");
+    assert_eq!(
+        series.start(Some(2), false),
+        Start::First,
+        "the full restart of its stack has killed it"
+    );
     assert_eq!((series.restarts, series.deaths.len()), (0, 0));
-    assert_eq!(series.start(Some(3), false), Start::AfterAbnormalDeath, "an end that nobody noted is a death");
+    assert_eq!(
+        series.start(Some(3), false),
+        Start::AfterAbnormalDeath,
+        "an end that nobody noted is a death"
+    );
 }
 
 #[test]

@@ -11,7 +11,9 @@ fn words(words: &[u64]) -> Vec<u8> {
 
 /// A note of the kernel's, each part padded to whole words of 4 bytes.
 fn note(kind: u32, description: &[u8]) -> Vec<u8> {
-    let mut bytes: Vec<u8> = [5, u32::try_from(description.len()).unwrap(), kind].map(u32::to_le_bytes).concat();
+    let mut bytes: Vec<u8> = [5, u32::try_from(description.len()).unwrap(), kind]
+        .map(u32::to_le_bytes)
+        .concat();
     bytes.extend(b"CORE\0\0\0\0");
     bytes.extend(description);
     bytes.resize(bytes.len().next_multiple_of(4), 0);
@@ -37,16 +39,33 @@ fn core(notes: &[u8], gap: usize) -> Vec<u8> {
 }
 
 fn two_files() -> Vec<u8> {
-    let mut files = words(&[2, 0x1000, 0x40_0000, 0x40_2000, 0, 0x7f00_0000_0000, 0x7f00_0000_1000, 3]);
+    let mut files = words(&[
+        2,
+        0x1000,
+        0x40_0000,
+        0x40_2000,
+        0,
+        0x7f00_0000_0000,
+        0x7f00_0000_1000,
+        3,
+    ]);
     files.extend(b"/usr/bin/x\0/usr/lib/a b.so (deleted)\0");
     [note(1, &[7; 336]), note(0x4649_4c45, &files)].concat()
 }
 
 fn expected() -> Vec<MappedFile> {
-    let file = |addresses, offset, path: &str| MappedFile { addresses, offset, path: path.into() };
+    let file = |addresses, offset, path: &str| MappedFile {
+        addresses,
+        offset,
+        path: path.into(),
+    };
     vec![
         file(0x40_0000..0x40_2000, 0, "/usr/bin/x"),
-        file(0x7f00_0000_0000..0x7f00_0000_1000, 0x3000, "/usr/lib/a b.so (deleted)"),
+        file(
+            0x7f00_0000_0000..0x7f00_0000_1000,
+            0x3000,
+            "/usr/lib/a b.so (deleted)",
+        ),
     ]
 }
 
@@ -62,11 +81,21 @@ fn the_files_are_found_however_far_behind_the_headers_they_stand() {
 #[test]
 fn words_of_each_size_and_order_are_read() {
     let read = |width, endian| {
-        let mut words = Words { bytes: &[1, 2, 3, 4, 5, 6, 7, 8, 9], endian, width };
+        let mut words = Words {
+            bytes: &[1, 2, 3, 4, 5, 6, 7, 8, 9],
+            endian,
+            width,
+        };
         [words.next(), words.next(), words.next()]
     };
-    assert_eq!(read(Width::Eight, Endianness::Little), [Some(0x0807_0605_0403_0201), None, None]);
-    assert_eq!(read(Width::Four, Endianness::Big), [Some(0x0102_0304), Some(0x0506_0708), None]);
+    assert_eq!(
+        read(Width::Eight, Endianness::Little),
+        [Some(0x0807_0605_0403_0201), None, None]
+    );
+    assert_eq!(
+        read(Width::Four, Endianness::Big),
+        [Some(0x0102_0304), Some(0x0506_0708), None]
+    );
 }
 
 #[test]
@@ -87,14 +116,25 @@ fn the_name_says_how_it_is_compressed() {
     std::fs::write(at("core"), core(&two_files(), 0)).unwrap();
     let read = |name: &str| {
         let resolver = Resolver::new(Instant::now() + Duration::from_secs(10));
-        resolver.mapped_files(place.path(), name, &[0x40_1000, 0x7f00_0000_0fff, 0x5000_0000])
+        resolver.mapped_files(
+            place.path(),
+            name,
+            &[0x40_1000, 0x7f00_0000_0fff, 0x5000_0000],
+        )
     };
     assert_eq!(read("/core"), expected());
     for name in ["core.zst", "core.xz", "nothing"] {
-        std::fs::File::create(at("core.zst")).unwrap().write_all(b"nonsense").unwrap();
+        std::fs::File::create(at("core.zst"))
+            .unwrap()
+            .write_all(b"nonsense")
+            .unwrap();
         assert_eq!(read(name), [], "{name}");
     }
     let compressed = std::fs::File::create(at("core.zst")).unwrap();
-    ruzstd::encoding::compress(&*core(&two_files(), 0), compressed, ruzstd::encoding::CompressionLevel::Fastest);
+    ruzstd::encoding::compress(
+        &*core(&two_files(), 0),
+        compressed,
+        ruzstd::encoding::CompressionLevel::Fastest,
+    );
     assert_eq!(read("/core.zst"), expected());
 }

@@ -45,5 +45,8 @@ impl Reader {
 }
 
 fn columns(whose: Option<&Whose>) -> (Option<&str>, Option<&str>) {
-    (whose.map(|whose| whose.name.as_str()), whose.map(|whose| whose.unit.as_str()))
+    (
+        whose.map(|whose| whose.name.as_str()),
+        whose.map(|whose| whose.unit.as_str()),
+    )
 }

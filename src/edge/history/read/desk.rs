@@ -30,7 +30,8 @@ impl Reader {
         if self.judged(version(&self.connection))? < RESTARTS_SINCE {
             return Ok(Vec::new());
         }
-        let condition = "d.id IN (SELECT death FROM restarts WHERE stack = ?1 ORDER BY death DESC LIMIT ?2)";
+        let condition =
+            "d.id IN (SELECT death FROM restarts WHERE stack = ?1 ORDER BY death DESC LIMIT ?2)";
         self.all(condition, params![stack, count])
     }
 
@@ -40,10 +41,11 @@ impl Reader {
     ///
     /// The file cannot be read.
     pub fn waiting(&self) -> Result<u64, HistoryError> {
-        self.judged(
-            self.connection
-                .query_row("SELECT count(*) FROM reports WHERE state = 0", [], |found| row::unsigned(found, 0)),
-        )
+        self.judged(self.connection.query_row(
+            "SELECT count(*) FROM reports WHERE state = 0",
+            [],
+            |found| row::unsigned(found, 0),
+        ))
     }
 
     /// Returns the number of waiting reports of this lane.
@@ -53,6 +55,9 @@ impl Reader {
     /// The file cannot be read.
     pub fn waiting_of(&self, lane: &str) -> Result<u64, HistoryError> {
         let query = "SELECT count(*) FROM reports WHERE state = 0 AND lane = ?1";
-        self.judged(self.connection.query_row(query, [lane], |found| row::unsigned(found, 0)))
+        self.judged(
+            self.connection
+                .query_row(query, [lane], |found| row::unsigned(found, 0)),
+        )
     }
 }

@@ -18,7 +18,9 @@ fn all(reader: &Reader) -> Vec<u64> {
 
 fn names(place: &Place) -> Vec<String> {
     let entries = fs::read_dir(place.directory.path()).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -93,7 +95,10 @@ fn a_history_that_was_replaced_is_noticed() {
     fs::rename(place.directory.path().join("garbage"), place.path()).unwrap();
     let mut opened = place.open();
     assert!(opened.set_aside.is_some());
-    opened.history.apply(NOW, &[death(5, Fate::Silent)]).unwrap();
+    opened
+        .history
+        .apply(NOW, &[death(5, Fate::Silent)])
+        .unwrap();
     assert_ne!(reader.version().unwrap(), seen);
     // The first was saved out of the log.
     assert_eq!(all(&reader), [1, 5]);
@@ -103,16 +108,48 @@ fn a_history_that_was_replaced_is_noticed() {
 fn what_is_wanted_is_found() {
     let place = Place::new();
     let mut other = death(3, Fate::Silent);
-    let Change::Death(inner) = &mut other else { unreachable!() };
+    let Change::Death(inner) = &mut other else {
+        unreachable!()
+    };
     inner.name = "other".into();
     // Stored late, died early.
-    place.open().history.apply(NOW, &[death(2, Fate::Silent), other, death(1, Fate::Reported), report(1)]).unwrap();
+    place
+        .open()
+        .history
+        .apply(
+            NOW,
+            &[
+                death(2, Fate::Silent),
+                other,
+                death(1, Fate::Reported),
+                report(1),
+            ],
+        )
+        .unwrap();
     let reader = reader(&place);
     let wanted = |wanted: Wanted| numbers(&reader.deaths(&wanted).unwrap());
     assert_eq!(wanted(Wanted::default()), [1, 2, 3]);
-    assert_eq!(wanted(Wanted { after: 2, ..Wanted::default() }), [1]);
-    assert_eq!(wanted(Wanted { since: NOW + 2, ..Wanted::default() }), [2, 3]);
-    assert_eq!(wanted(Wanted { name: Some("other".into()), ..Wanted::default() }), [3]);
+    assert_eq!(
+        wanted(Wanted {
+            after: 2,
+            ..Wanted::default()
+        }),
+        [1]
+    );
+    assert_eq!(
+        wanted(Wanted {
+            since: NOW + 2,
+            ..Wanted::default()
+        }),
+        [2, 3]
+    );
+    assert_eq!(
+        wanted(Wanted {
+            name: Some("other".into()),
+            ..Wanted::default()
+        }),
+        [3]
+    );
     let invocation = key(2).invocation.as_str().to_owned();
     let find = |id: &str| numbers(&reader.find(id).unwrap());
     assert_eq!(find(&invocation), [2]);
@@ -127,23 +164,49 @@ fn what_is_wanted_is_found() {
 fn courses_are_found_by_name_unit_and_stack() {
     let place = Place::new();
     let mut history = place.open().history;
-    let restart = StoredRestart { death: key(2), stack: "os".into(), caller: "f".into(), ended: None, cause: None };
-    let changes = [death(1, Fate::Silent), recovery(1), death(2, Fate::Silent), Change::Restart(Box::new(restart))];
+    let restart = StoredRestart {
+        death: key(2),
+        stack: "os".into(),
+        caller: "f".into(),
+        ended: None,
+        cause: None,
+    };
+    let changes = [
+        death(1, Fate::Silent),
+        recovery(1),
+        death(2, Fate::Silent),
+        Change::Restart(Box::new(restart)),
+    ];
     history.apply(NOW, &[death(0, Fate::Silent)]).unwrap();
     history.apply(NOW, &changes).unwrap();
     drop(history);
     let reader = reader(&place);
     let check = |name: &str, unit: &str, expect: &[u64]| {
-        let whose = Whose { name: name.into(), unit: unit.into() };
-        assert_eq!(numbers(&reader.courses(0, Some(&whose)).unwrap()), expect, "{name} {unit}");
+        let whose = Whose {
+            name: name.into(),
+            unit: unit.into(),
+        };
+        assert_eq!(
+            numbers(&reader.courses(0, Some(&whose)).unwrap()),
+            expect,
+            "{name} {unit}"
+        );
         let latest = reader.latest_course(Some(&whose)).unwrap();
-        assert_eq!(latest.map(|told| told.death.at - NOW).as_ref(), expect.last(), "{name} {unit}");
+        assert_eq!(
+            latest.map(|told| told.death.at - NOW).as_ref(),
+            expect.last(),
+            "{name} {unit}"
+        );
     };
     check("os", "os.target", &[2]);
     check("fs-nfs2", "x.service", &[1, 2]);
     check("adopting", "fs-nfs2.service", &[1, 2]);
     check("other", "other.service", &[]);
-    assert_eq!(numbers(&reader.courses(0, None).unwrap()), [1, 2], "a death that nothing recovered from is none");
+    assert_eq!(
+        numbers(&reader.courses(0, None).unwrap()),
+        [1, 2],
+        "a death that nothing recovered from is none"
+    );
     assert_eq!(numbers(&reader.courses(NOW + 2, None).unwrap()), [2]);
 }
 
@@ -151,10 +214,16 @@ fn courses_are_found_by_name_unit_and_stack() {
 fn a_newer_or_damaged_history_is_told_and_left_alone() {
     let place = Place::new();
     let history = place.open().history;
-    history.connection.pragma_update(None, "user_version", 4).unwrap();
+    history
+        .connection
+        .pragma_update(None, "user_version", 4)
+        .unwrap();
     drop(history);
     let error = Reader::open(&place.path()).unwrap_err();
-    assert!(matches!(error, HistoryError::Other(Cause::Newer { found: 4, .. })), "{error:?}");
+    assert!(
+        matches!(error, HistoryError::Other(Cause::Newer { found: 4, .. })),
+        "{error:?}"
+    );
     let garbage = [7; 9000];
     fs::write(place.path(), garbage).unwrap();
     let error = Reader::open(&place.path()).unwrap_err();
@@ -166,17 +235,31 @@ fn a_newer_or_damaged_history_is_told_and_left_alone() {
 fn full_restarts_are_read_with_what_led_to_them_and_how_they_went() {
     let place = Place::new();
     let db = Connection::open(place.path()).unwrap();
-    db.execute_batch(include_str!("../fixtures/version-1.sql")).unwrap();
+    db.execute_batch(include_str!("../fixtures/version-1.sql"))
+        .unwrap();
     let old = reader(&place).deaths(&Wanted::default()).unwrap();
-    assert!(old.len() == 8 && old.iter().all(|told| told.restart.is_none() && told.led_to.is_none()));
-    db.execute_batch(include_str!("../fixtures/version-2.sql")).unwrap();
+    assert!(
+        old.len() == 8
+            && old
+                .iter()
+                .all(|told| told.restart.is_none() && told.led_to.is_none())
+    );
+    db.execute_batch(include_str!("../fixtures/version-2.sql"))
+        .unwrap();
     drop(db);
     let told = reader(&place).deaths(&Wanted::default()).unwrap();
     assert_eq!(told[0].led_to, Some(key(3).invocation));
-    let [begun, over] = [3, 6].map(|place: usize| told[place].restart.clone().expect("a full restart"));
-    assert_eq!((begun.restart.cause.map(|cause| cause.invocation), begun.end), (Some(key(0).invocation), None));
+    let [begun, over] =
+        [3, 6].map(|place: usize| told[place].restart.clone().expect("a full restart"));
+    assert_eq!(
+        (begun.restart.cause.map(|cause| cause.invocation), begun.end),
+        (Some(key(0).invocation), None)
+    );
     let end = over.end.expect("it is over");
-    assert_eq!((end.outcome, end.trouble.as_str()), (RestartOutcome::Failed, "cm.service did not come back"));
+    assert_eq!(
+        (end.outcome, end.trouble.as_str()),
+        (RestartOutcome::Failed, "cm.service did not come back")
+    );
     assert_eq!(told.iter().filter(|told| told.restart.is_some()).count(), 2);
 }
 
@@ -198,11 +281,27 @@ fn a_full_restart_is_stored_once_and_its_end_too() {
         }))
     };
     let over = |at| {
-        let end = StoredRestartEnd { at, outcome: RestartOutcome::Restarted, trouble: String::new() };
+        let end = StoredRestartEnd {
+            at,
+            outcome: RestartOutcome::Restarted,
+            trouble: String::new(),
+        };
         Change::RestartOver { death: key(2), end }
     };
-    assert_eq!(history.known().restart_known(&key(2)).unwrap(), RestartKnown::No);
-    history.apply(NOW, &[restart("nobody yet"), death(1, Fate::Silent), death(2, Fate::Silent)]).unwrap();
+    assert_eq!(
+        history.known().restart_known(&key(2)).unwrap(),
+        RestartKnown::No
+    );
+    history
+        .apply(
+            NOW,
+            &[
+                restart("nobody yet"),
+                death(1, Fate::Silent),
+                death(2, Fate::Silent),
+            ],
+        )
+        .unwrap();
     for (change, known) in [
         (restart("f"), RestartKnown::Begun),
         (restart("g"), RestartKnown::Begun),
@@ -212,10 +311,23 @@ fn a_full_restart_is_stored_once_and_its_end_too() {
         history.apply(NOW, &[change]).unwrap();
         assert_eq!(history.known().restart_known(&key(2)).unwrap(), known);
     }
-    assert_eq!(history.known().unknown_restarts(vec![key(5), key(6)]).unwrap(), [key(6)], "by the run that ended");
+    assert_eq!(
+        history
+            .known()
+            .unknown_restarts(vec![key(5), key(6)])
+            .unwrap(),
+        [key(6)],
+        "by the run that ended"
+    );
     let told = reader(&place).deaths(&Wanted::default()).unwrap();
     let restart = told[1].restart.as_ref().unwrap();
-    assert_eq!((restart.restart.caller.as_str(), restart.end.as_ref().map(|end| end.at)), ("f", Some(7)));
+    assert_eq!(
+        (
+            restart.restart.caller.as_str(),
+            restart.end.as_ref().map(|end| end.at)
+        ),
+        ("f", Some(7))
+    );
     assert_eq!(told[0].led_to, Some(key(2).invocation));
 }
 
@@ -223,11 +335,18 @@ fn a_full_restart_is_stored_once_and_its_end_too() {
 fn a_reader_that_masks_addresses_masks_them_in_whatever_it_tells() {
     let place = Place::new();
     let mut history = place.open().history;
-    let Change::Death(mut stored) = death(1, Fate::Silent) else { panic!("a death") };
+    let Change::Death(mut stored) = death(1, Fate::Silent) else {
+        panic!("a death")
+    };
     stored.backtrace = Some("0 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog\n".to_owned());
-    history.apply(NOW, &[Change::Death(stored.clone())]).unwrap();
+    history
+        .apply(NOW, &[Change::Death(stored.clone())])
+        .unwrap();
     for (addresses, expect) in [
-        (Addresses::Shown, "0 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog\n"),
+        (
+            Addresses::Shown,
+            "0 > 0x55d7cffb3f37: main 0x34 /usr/bin/prog\n",
+        ),
         (Addresses::Masked, "0 > 0x0: main 0x34 /usr/bin/prog\n"),
     ] {
         let mut reader = reader(&place).telling(addresses);

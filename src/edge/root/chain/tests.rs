@@ -11,10 +11,21 @@ struct Mounted(PathBuf);
 impl Mounted {
     /// `None` where this process may mount nothing, or the kernel has no FUSE.
     fn at(place: &Path) -> Option<Self> {
-        let device = rustix::fs::open("/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).ok()?;
-        let options = format!("fd={},rootmode=40000,user_id=1000,group_id=1000,allow_other", device.as_raw_fd());
+        let device =
+            rustix::fs::open("/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let options = format!(
+            "fd={},rootmode=40000,user_id=1000,group_id=1000,allow_other",
+            device.as_raw_fd()
+        );
         let options = CString::new(options).unwrap();
-        mount("test", place, "fuse", MountFlags::NOSUID | MountFlags::NODEV, options.as_c_str()).ok()?;
+        mount(
+            "test",
+            place,
+            "fuse",
+            MountFlags::NOSUID | MountFlags::NODEV,
+            options.as_c_str(),
+        )
+        .ok()?;
         std::thread::spawn(move || while serve(&device).is_ok() {});
         Some(Self(place.to_owned()))
     }
@@ -45,14 +56,29 @@ fn serve(device: &OwnedFd) -> Result<(), Errno> {
     };
     let body = match code {
         INIT => [&7_u32.to_le_bytes()[..], &31_u32.to_le_bytes(), &[0; 56]].concat(),
-        GETATTR => [vec![0; 16], attributes(if node == 1 { 0o40_755 } else { 0o100_644 })].concat(),
-        LOOKUP => [2_u64.to_le_bytes().to_vec(), vec![0; 32], attributes(0o100_644)].concat(),
+        GETATTR => [
+            vec![0; 16],
+            attributes(if node == 1 { 0o40_755 } else { 0o100_644 }),
+        ]
+        .concat(),
+        LOOKUP => [
+            2_u64.to_le_bytes().to_vec(),
+            vec![0; 32],
+            attributes(0o100_644),
+        ]
+        .concat(),
         STATFS => vec![0; 80],
         _ => Vec::new(),
     };
     let error: i32 = if body.is_empty() { -38 } else { 0 };
     let length = u32::try_from(16 + body.len()).unwrap();
-    let answer = [&length.to_le_bytes()[..], &error.to_le_bytes(), &request[8..16], &body].concat();
+    let answer = [
+        &length.to_le_bytes()[..],
+        &error.to_le_bytes(),
+        &request[8..16],
+        &body,
+    ]
+    .concat();
     // What needs no answer is not waited for.
     let _ = rustix::io::write(device, &answer);
     Ok(())
@@ -64,8 +90,14 @@ fn what_a_users_file_system_shows_is_not_roots_whatever_it_says() {
     let place = root.path().join("folder");
     fs::create_dir(&place).unwrap();
     fs::write(place.join("file"), "").unwrap();
-    assert!(Walker::new(root.path()).distrust(Path::new("/folder/file")).is_none());
-    let Some(_mounted) = Mounted::at(&place) else { return };
+    assert!(
+        Walker::new(root.path())
+            .distrust(Path::new("/folder/file"))
+            .is_none()
+    );
+    let Some(_mounted) = Mounted::at(&place) else {
+        return;
+    };
     assert_eq!(fs::metadata(place.join("file")).unwrap().uid(), 0);
     let mut walker = Walker::new(root.path());
     let distrust = walker.distrust(Path::new("/folder/file")).unwrap();

@@ -13,7 +13,8 @@ struct Watch(std::os::fd::OwnedFd);
 
 impl Watch {
     fn on(folder: &Path) -> Self {
-        let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC).unwrap();
+        let watch =
+            inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC).unwrap();
         inotify::add_watch(&watch, folder, inotify::WatchFlags::OPEN).unwrap();
         Self(watch)
     }
@@ -24,7 +25,11 @@ impl Watch {
         let mut events = inotify::Reader::new(&self.0, &mut space);
         let mut names = Vec::new();
         while let Ok(event) = events.next() {
-            names.push(event.file_name().map_or(String::new(), |name| name.to_str().unwrap().to_owned()));
+            names.push(
+                event
+                    .file_name()
+                    .map_or(String::new(), |name| name.to_str().unwrap().to_owned()),
+            );
         }
         names
     }
@@ -42,13 +47,20 @@ fn only_regular_files_are_opened() {
     fs::write(at("empty"), "").unwrap();
     std::os::unix::fs::symlink("file", at("link")).unwrap();
     fs::create_dir(at("folder")).unwrap();
-    let node = |name: &str, kind, device| mknodat(CWD, at(name), kind, Mode::RUSR | Mode::WUSR, device);
+    let node =
+        |name: &str, kind, device| mknodat(CWD, at(name), kind, Mode::RUSR | Mode::WUSR, device);
     node("pipe", FileType::Fifo, 0).unwrap();
     node("socket", FileType::Socket, 0).unwrap();
     // Only root may make one.
-    let _ = node("device", FileType::CharacterDevice, rustix::fs::makedev(1, 3));
+    let _ = node(
+        "device",
+        FileType::CharacterDevice,
+        rustix::fs::makedev(1, 3),
+    );
     let watch = Watch::on(place.path());
-    for name in ["/link", "/folder", "/pipe", "/socket", "/device", "/empty", "/nothing", "/", ""] {
+    for name in [
+        "/link", "/folder", "/pipe", "/socket", "/device", "/empty", "/nothing", "/", "",
+    ] {
         assert!(open_below(place.path(), name, anything).is_none(), "{name}");
     }
     assert_eq!(watch.opened(), [""; 0]);
@@ -68,15 +80,30 @@ fn a_terminal_is_not_touched() {
     let name = ptsname(&main, Vec::new()).unwrap().into_string().unwrap();
     let mut main = File::from(main);
     assert!(open_below(Path::new("/"), &name, anything).is_none());
-    assert_eq!(main.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "nobody has opened the other end yet");
+    assert_eq!(
+        main.read(&mut [0]).unwrap_err().kind(),
+        ErrorKind::WouldBlock,
+        "nobody has opened the other end yet"
+    );
     drop(fs::OpenOptions::new().read(true).open(&name).unwrap());
-    assert_ne!(main.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "whoever opens it is noticed");
+    assert_ne!(
+        main.read(&mut [0]).unwrap_err().kind(),
+        ErrorKind::WouldBlock,
+        "whoever opens it is noticed"
+    );
 }
 
 #[test]
 fn files_of_the_kernel_are_not_opened() {
-    for path in ["/proc/version", "/proc/self/maps", "/sys/kernel/uevent_seqnum"] {
-        assert!(open_below(Path::new("/"), path, anything).is_none(), "{path}");
+    for path in [
+        "/proc/version",
+        "/proc/self/maps",
+        "/sys/kernel/uevent_seqnum",
+    ] {
+        assert!(
+            open_below(Path::new("/"), path, anything).is_none(),
+            "{path}"
+        );
     }
 }
 
@@ -87,18 +114,31 @@ fn no_link_is_followed() {
     fs::create_dir_all(root.join("inside")).unwrap();
     fs::write(root.join("inside/file"), "inside").unwrap();
     fs::write(place.path().join("file"), "outside").unwrap();
-    for (link, target) in [("up", PathBuf::from("..")), ("whole", place.path().into()), ("round", "/inside".into())] {
+    for (link, target) in [
+        ("up", PathBuf::from("..")),
+        ("whole", place.path().into()),
+        ("round", "/inside".into()),
+    ] {
         std::os::unix::fs::symlink(target, root.join(link)).unwrap();
     }
     let text = |path: &str| {
         let mut text = String::new();
-        open_below(&root, path, anything)?.read_to_string(&mut text).unwrap();
+        open_below(&root, path, anything)?
+            .read_to_string(&mut text)
+            .unwrap();
         Some(text)
     };
     for path in ["/inside/file", "inside/file", "//inside//file"] {
         assert_eq!(text(path).as_deref(), Some("inside"), "{path}");
     }
-    for path in ["/up/file", "/whole/file", "/round/file", "/../file", "../file", "/inside/../inside/file"] {
+    for path in [
+        "/up/file",
+        "/whole/file",
+        "/round/file",
+        "/../file",
+        "../file",
+        "/inside/../inside/file",
+    ] {
         assert_eq!(text(path), None, "{path}");
     }
 }
@@ -111,5 +151,9 @@ fn a_file_that_others_wait_for_is_not_waited_for() {
         std::thread::sleep(Duration::from_secs(4));
     });
     assert_eq!(all, [1]);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
 }

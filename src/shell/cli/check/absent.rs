@@ -18,26 +18,50 @@ const VOLATILE: [&str; 4] = ["/run", "/tmp", "/var/tmp", "/dev"];
 /// The warnings about one ward.
 pub(super) fn warnings(below: &Path, ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
     let service = ServiceLines::of(ward, adopted);
-    let says_yes = |key: &str| service.value(key).is_some_and(|value| ["yes", "true", "on", "1"].contains(&value));
+    let says_yes = |key: &str| {
+        service
+            .value(key)
+            .is_some_and(|value| ["yes", "true", "on", "1"].contains(&value))
+    };
     let mut lacking: Vec<(&NativeLine, String)> = Vec::new();
     if !says_yes("DynamicUser") {
         for (key, kind) in [("User", Kind::User), ("Group", Kind::Group)] {
-            let line = service.last(key).filter(|line| !kind.has(below, &line.value));
+            let line = service
+                .last(key)
+                .filter(|line| !kind.has(below, &line.value));
             lacking.extend(line.map(|line| (line, kind.lack(&line.value))));
         }
         for line in service.values("SupplementaryGroups") {
-            let names = line.value.split_whitespace().filter(|name| !Kind::Group.has(below, name));
+            let names = line
+                .value
+                .split_whitespace()
+                .filter(|name| !Kind::Group.has(below, name));
             lacking.extend(names.map(|name| (line, Kind::Group.lack(name))));
         }
     }
-    let is_rooted = ["RootDirectory", "RootImage"].iter().any(|key| service.value(key).is_some());
-    let directory = service.last("WorkingDirectory").filter(|line| !is_rooted && !is_made(service, &line.value));
+    let is_rooted = ["RootDirectory", "RootImage"]
+        .iter()
+        .any(|key| service.value(key).is_some());
+    let directory = service
+        .last("WorkingDirectory")
+        .filter(|line| !is_rooted && !is_made(service, &line.value));
     let files = service.values("EnvironmentFile");
-    for line in directory.into_iter().chain(files).filter(|line| is_lacking(below, &line.value)) {
-        let kind = if line.key == "WorkingDirectory" { "directory" } else { "file" };
+    for line in directory
+        .into_iter()
+        .chain(files)
+        .filter(|line| is_lacking(below, &line.value))
+    {
+        let kind = if line.key == "WorkingDirectory" {
+            "directory"
+        } else {
+            "file"
+        };
         lacking.push((line, format!("the {kind} {} does not exist", line.value)));
     }
-    lacking.into_iter().map(|(line, why)| problem(ward, service, line, &why)).collect()
+    lacking
+        .into_iter()
+        .map(|(line, why)| problem(ward, service, line, &why))
+        .collect()
 }
 
 fn problem(ward: &Ward, service: ServiceLines<'_>, line: &NativeLine, why: &str) -> Problem {
@@ -45,13 +69,22 @@ fn problem(ward: &Ward, service: ServiceLines<'_>, line: &NativeLine, why: &str)
     let is_own = service.is_of_ward(line);
     let (of, at) = match is_own {
         true => (String::new(), line.place_of(0)),
-        false => (format!(" of {unit} ({})", line.place_of(0).to_string().trim_end_matches(':')), ward.unit_at.clone()),
+        false => (
+            format!(
+                " of {unit} ({})",
+                line.place_of(0).to_string().trim_end_matches(':')
+            ),
+            ward.unit_at.clone(),
+        ),
     };
     let text = format!(
         "{}={}{of}: {why}, so systemd can run no line of {unit} and no death limit is kept; correct it, or make what is missing",
         line.key, line.value
     );
-    Problem { at, mistake: Mistake::Warning(text) }
+    Problem {
+        at,
+        mistake: Mistake::Warning(text),
+    }
 }
 
 /// Kind of a name.
@@ -70,14 +103,26 @@ impl Kind {
     /// Returns true if the host has it, as far as that can be seen: a number needs no entry, and a
     /// name with a specifier (`%`) is not known yet.
     fn has(self, below: &Path, name: &str) -> bool {
-        let (file, database) = if self == Self::User { ("/etc/passwd", "passwd") } else { ("/etc/group", "group") };
-        let Some(text) = root::resolve(below, Path::new(file)).and_then(|path| fs::read_to_string(path).ok()) else {
+        let (file, database) = if self == Self::User {
+            ("/etc/passwd", "passwd")
+        } else {
+            ("/etc/group", "group")
+        };
+        let Some(text) =
+            root::resolve(below, Path::new(file)).and_then(|path| fs::read_to_string(path).ok())
+        else {
             return true;
         };
-        let is_listed = |text: &str| text.lines().any(|line| line.split(':').next() == Some(name));
+        let is_listed = |text: &str| {
+            text.lines()
+                .any(|line| line.split(':').next() == Some(name))
+        };
         let elsewhere = || {
             // systemd itself provides root and "nobody".
-            let asked = HostProgram::Getent.command().args([database, "--", name]).output();
+            let asked = HostProgram::Getent
+                .command()
+                .args([database, "--", name])
+                .output();
             below == Path::new("/") && asked.map_or(true, |done| done.status.code() != Some(2))
         };
         let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
@@ -92,12 +137,17 @@ impl Kind {
 
 /// Returns true if sysusers.d(5) makes a user or group of this name.
 fn is_created_at_boot(below: &Path, name: &str) -> bool {
-    ["/etc/sysusers.d", "/run/sysusers.d", "/usr/lib/sysusers.d"].iter().any(|folder| {
-        let listing = root::resolve(below, Path::new(folder)).map(fs::read_dir);
-        let mut files = listing.into_iter().flatten().flatten().flatten();
-        let creates = |text: String| text.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
-        files.any(|entry| fs::read_to_string(entry.path()).is_ok_and(creates))
-    })
+    ["/etc/sysusers.d", "/run/sysusers.d", "/usr/lib/sysusers.d"]
+        .iter()
+        .any(|folder| {
+            let listing = root::resolve(below, Path::new(folder)).map(fs::read_dir);
+            let mut files = listing.into_iter().flatten().flatten().flatten();
+            let creates = |text: String| {
+                text.lines()
+                    .any(|line| line.split_whitespace().nth(1) == Some(name))
+            };
+            files.any(|entry| fs::read_to_string(entry.path()).is_ok_and(creates))
+        })
 }
 
 /// Returns true if a required path does not exist. Paths that begin with `-` or `~`, or that
@@ -105,8 +155,13 @@ fn is_created_at_boot(below: &Path, name: &str) -> bool {
 fn is_lacking(below: &Path, path: &str) -> bool {
     let path = path.trim_matches(['"', '\'']);
     let is_known = path.starts_with('/') && !path.contains(['%', '*', '?', '[']);
-    let is_volatile = VOLATILE.iter().any(|folder| Path::new(path).starts_with(folder));
-    let is_there = || root::resolve(below, Path::new(path)).is_some() || root::below(below, Path::new(path)).exists();
+    let is_volatile = VOLATILE
+        .iter()
+        .any(|folder| Path::new(path).starts_with(folder));
+    let is_there = || {
+        root::resolve(below, Path::new(path)).is_some()
+            || root::below(below, Path::new(path)).exists()
+    };
     let is_hidden = || {
         let seen = root::below(below, Path::new(path)).symlink_metadata();
         seen.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
@@ -125,6 +180,10 @@ fn is_made(service: ServiceLines<'_>, path: &str) -> bool {
     folders.iter().any(|(key, folder)| {
         let names = service.values(key);
         let mut names = names.iter().flat_map(|line| line.value.split_whitespace());
-        names.any(|name| Path::new(folder).join(name.split(':').next().unwrap_or_default()).starts_with(path))
+        names.any(|name| {
+            Path::new(folder)
+                .join(name.split(':').next().unwrap_or_default())
+                .starts_with(path)
+        })
     })
 }

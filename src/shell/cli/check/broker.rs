@@ -39,10 +39,18 @@ pub(super) fn warnings(below: &Path, files: &[SourceFile], settings: &Settings) 
     let mut named: Vec<(String, String, Place)> = Vec::new();
     let is_ours = |key: &str| key == "Broker" || KEYS.contains(&key);
     for file in files {
-        for section in syntax::split(file).0.iter().filter(|section| section.name == "MQTT") {
+        for section in syntax::split(file)
+            .0
+            .iter()
+            .filter(|section| section.name == "MQTT")
+        {
             for entry in section.entries.iter().filter(|entry| is_ours(&entry.key)) {
                 named.retain(|(key, ..)| *key != entry.key);
-                named.push((entry.key.to_string(), entry.value.to_string(), entry.place_of(0)));
+                named.push((
+                    entry.key.to_string(),
+                    entry.value.to_string(),
+                    entry.place_of(0),
+                ));
             }
         }
     }
@@ -50,25 +58,50 @@ pub(super) fn warnings(below: &Path, files: &[SourceFile], settings: &Settings) 
     // A name without a slash is that of a credential, which only the daemon gets.
     let warning = |(key, path, at): (String, String, Place)| {
         let no_connection = |why| format!("with {key}={path} there is no connection: {why}");
-        let replaced =
-            || Some(format!("{key}={path} is not root's alone: {}", root::in_other_hands(below, Path::new(&path))?));
+        let replaced = || {
+            Some(format!(
+                "{key}={path} is not root's alone: {}",
+                root::in_other_hands(below, Path::new(&path))?
+            ))
+        };
         let read = || exposed(below, &key, Path::new(&path));
-        let text = trouble(below, &key, Path::new(&path)).map(no_connection).or_else(replaced).or_else(read)?;
-        Some(Problem { at, mistake: Mistake::Warning(text) })
+        let text = trouble(below, &key, Path::new(&path))
+            .map(no_connection)
+            .or_else(replaced)
+            .or_else(read)?;
+        Some(Problem {
+            at,
+            mistake: Mistake::Warning(text),
+        })
     };
     let pair = unusable_pair(below, &named);
     let nameless = nameless(below, settings, &named);
-    let paths = named.into_iter().filter(|(key, path, _)| key != "Broker" && path.starts_with('/'));
-    paths.filter_map(warning).chain(no_authority).chain(pair).chain(nameless).collect()
+    let paths = named
+        .into_iter()
+        .filter(|(key, path, _)| key != "Broker" && path.starts_with('/'));
+    paths
+        .filter_map(warning)
+        .chain(no_authority)
+        .chain(pair)
+        .chain(nameless)
+        .collect()
 }
 
 /// Warns that no broker's certificate can be trusted on this host.
 fn no_authority(below: &Path, named: &[(String, String, Place)]) -> Option<Problem> {
-    let value = |wanted: &str| named.iter().find(|(key, value, _)| key == wanted && !value.is_empty());
+    let value = |wanted: &str| {
+        named
+            .iter()
+            .find(|(key, value, _)| key == wanted && !value.is_empty())
+    };
     let (_, _, at) = value("Broker").filter(|(_, broker, _)| broker.starts_with("mqtts://"))?;
-    let there = |path: &&str| root::resolve(below, Path::new(path)).and_then(|path| path.metadata().ok());
-    let is_there = AUTHORITIES.iter().any(|path| there(path).is_some_and(|data| data.len() > 0));
-    let hashed = root::resolve(below, Path::new("/etc/ssl/certs")).and_then(|folder| fs::read_dir(folder).ok());
+    let there =
+        |path: &&str| root::resolve(below, Path::new(path)).and_then(|path| path.metadata().ok());
+    let is_there = AUTHORITIES
+        .iter()
+        .any(|path| there(path).is_some_and(|data| data.len() > 0));
+    let hashed = root::resolve(below, Path::new("/etc/ssl/certs"))
+        .and_then(|folder| fs::read_dir(folder).ok());
     let mut others = hashed.into_iter().flatten().flatten();
     let has_any = is_there || others.any(|entry| entry.file_name() != "ca-certificates.crt");
     (value("CAFile").is_none() && unit_files::has_system(below) && !has_any).then(|| {
@@ -81,20 +114,33 @@ fn no_authority(below: &Path, named: &[(String, String, Place)]) -> Option<Probl
 /// Warns of a certificate and a key that do not match, or that this program cannot use.
 fn unusable_pair(below: &Path, named: &[(String, String, Place)]) -> Option<Problem> {
     let file = |wanted: &str| {
-        let (_, path, at) = named.iter().find(|(key, path, _)| key == wanted && path.starts_with('/'))?;
+        let (_, path, at) = named
+            .iter()
+            .find(|(key, path, _)| key == wanted && path.starts_with('/'))?;
         let found = root::resolve(below, Path::new(path))
             .filter(|path| path.metadata().is_ok_and(|data| data.len() <= LARGEST))?;
         Some((fs::read(found).ok()?, at))
     };
     let ((certificate, at), key) = (file("CertFile")?, file("KeyFile"));
     let why = tls::trouble(&certificate, key.as_ref().map(|(key, _)| key.as_slice()))?;
-    let at = key.filter(|_| why.starts_with("KeyFile")).map_or(at, |(_, at)| at);
-    Some(Problem { at: at.clone(), mistake: Mistake::Warning(format!("there is no connection: {why}")) })
+    let at = key
+        .filter(|_| why.starts_with("KeyFile"))
+        .map_or(at, |(_, at)| at);
+    Some(Problem {
+        at: at.clone(),
+        mistake: Mistake::Warning(format!("there is no connection: {why}")),
+    })
 }
 
 /// Warns that reports do not name the host they come from. An image gets its id at its first boot.
-fn nameless(below: &Path, settings: &Settings, named: &[(String, String, Place)]) -> Option<Problem> {
-    let (_, _, at) = named.iter().find(|(key, value, _)| key == "Broker" && !value.is_empty())?;
+fn nameless(
+    below: &Path,
+    settings: &Settings,
+    named: &[(String, String, Place)],
+) -> Option<Problem> {
+    let (_, _, at) = named
+        .iter()
+        .find(|(key, value, _)| key == "Broker" && !value.is_empty())?;
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let is_id = id.trim().len() == 32 && id.trim().bytes().all(|byte| byte.is_ascii_hexdigit());
     (below == Path::new("/") && settings.node.node_id.is_none() && !is_id).then(|| {
@@ -106,24 +152,36 @@ fn nameless(below: &Path, settings: &Settings, named: &[(String, String, Place)]
 
 /// Warns that users other than root can read a secret.
 fn exposed(below: &Path, key: &str, path: &Path) -> Option<String> {
-    let data = SECRETS.contains(&key).then(|| root::resolve(below, path)?.metadata().ok()).flatten()?;
-    let who = match (data.mode() & 0o004 != 0, data.mode() & 0o040 != 0 && data.gid() != 0) {
+    let data = SECRETS
+        .contains(&key)
+        .then(|| root::resolve(below, path)?.metadata().ok())
+        .flatten()?;
+    let who = match (
+        data.mode() & 0o004 != 0,
+        data.mode() & 0o040 != 0 && data.gid() != 0,
+    ) {
         (true, _) => "every user",
         (_, true) => "a group",
         _ => return None,
     };
-    Some(format!("{key}={} can be read by {who}; chmod 600 it", path.display()))
+    Some(format!(
+        "{key}={} can be read by {who}; chmod 600 it",
+        path.display()
+    ))
 }
 
 /// Returns the problem with the file and the remedy.
 fn trouble(below: &Path, key: &str, path: &Path) -> Option<String> {
     if let Some(unseen) = UNSEEN.iter().find(|directory| path.starts_with(directory)) {
-        return Some(format!("unitwardd.service does not see {unseen}; put the file into /etc/unitward"));
+        return Some(format!(
+            "unitwardd.service does not see {unseen}; put the file into /etc/unitward"
+        ));
     }
     let Some(found) = root::resolve(below, path) else {
         let seen = root::below(below, path).symlink_metadata();
         let hidden = seen.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
-        return (!hidden).then(|| "the file does not exist; correct the path, or put it there".to_owned());
+        return (!hidden)
+            .then(|| "the file does not exist; correct the path, or put it there".to_owned());
     };
     let data = found.metadata().ok()?;
     if !data.is_file() {
@@ -141,8 +199,10 @@ fn trouble(below: &Path, key: &str, path: &Path) -> Option<String> {
         (_, Err(error)) if error.kind() != ErrorKind::InvalidData => None,
         ("PasswordFile", text) => password(&text.ok()),
         ("KeyFile", text) => private_key(&text.unwrap_or_default()),
-        (_, text) => (!text.unwrap_or_default().contains("-----BEGIN CERTIFICATE-----"))
-            .then(|| "the file holds no certificate in PEM; convert it with openssl x509".to_owned()),
+        (_, text) => (!text
+            .unwrap_or_default()
+            .contains("-----BEGIN CERTIFICATE-----"))
+        .then(|| "the file holds no certificate in PEM; convert it with openssl x509".to_owned()),
     }
 }
 
@@ -158,20 +218,25 @@ fn daemon_may_read(data: &fs::Metadata) -> bool {
 }
 
 fn password(text: &Option<String>) -> Option<String> {
-    let Some(text) = text else { return Some("the file is not text; write the password into it".to_owned()) };
+    let Some(text) = text else {
+        return Some("the file is not text; write the password into it".to_owned());
+    };
     let password = text.trim_end_matches(['\n', '\r']);
     if password.is_empty() {
         return Some("the file is empty; write the password into it".to_owned());
     }
-    password
-        .contains('\n')
-        .then(|| "the file has several lines, which all count; leave only the password in it".to_owned())
+    password.contains('\n').then(|| {
+        "the file has several lines, which all count; leave only the password in it".to_owned()
+    })
 }
 
 fn private_key(text: &str) -> Option<String> {
     if !text.contains("PRIVATE KEY-----") {
-        return Some("the file holds no private key in PEM; convert it with openssl pkey".to_owned());
+        return Some(
+            "the file holds no private key in PEM; convert it with openssl pkey".to_owned(),
+        );
     }
-    text.contains("ENCRYPTED")
-        .then(|| "the key has a passphrase, which nobody can type; take it off with openssl pkey".to_owned())
+    text.contains("ENCRYPTED").then(|| {
+        "the key has a passphrase, which nobody can type; take it off with openssl pkey".to_owned()
+    })
 }

@@ -8,17 +8,29 @@ use crate::edge::dependants::{Dependant, Dependants};
 /// The warnings about one ward.
 pub(super) fn warnings(all: &Dependants, ward: &Ward) -> Vec<Problem> {
     let unit = ward.unit();
-    let left_down = all.to(&unit).iter().filter(|dependant| !is_started(ward, &dependant.unit));
-    let warning = |Dependant { unit: dependant, is_wanted }: &Dependant| {
+    let left_down = all
+        .to(&unit)
+        .iter()
+        .filter(|dependant| !is_started(ward, &dependant.unit));
+    let warning = |Dependant {
+                       unit: dependant,
+                       is_wanted,
+                   }: &Dependant| {
         // systemd forgets at once that a unit was up if nothing wants it.
         let step = if *is_wanted { "Restart" } else { "Start" };
         let text = format!(
             "{dependant} is bound to {unit} (BindsTo=), so a death stops it and the restart does not start it again; write \
              {step}={dependant} in [OnDeath], below Restart=%n if that is there"
         );
-        Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) }
+        Problem {
+            at: ward.unit_at.clone(),
+            mistake: Mistake::Warning(text),
+        }
     };
-    left_down.map(warning).chain(all.upholding(&unit).map(|other| upheld(ward, other))).collect()
+    left_down
+        .map(warning)
+        .chain(all.upholding(&unit).map(|other| upheld(ward, other)))
+        .collect()
 }
 
 /// Warns that systemd keeps starting the unit while the ward is excluded.
@@ -28,13 +40,23 @@ fn upheld(ward: &Ward, other: &UnitName) -> Problem {
         "{other} upholds {unit} (Upholds=, UpheldBy=), so while the ward is excluded systemd tries to start it again and again, sixteen \
          times in ten seconds; write Wants=, or WantedBy= in [Install], instead"
     );
-    Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) }
+    Problem {
+        at: ward.unit_at.clone(),
+        mistake: Mistake::Warning(text),
+    }
 }
 
 /// Returns true if a step of a recovery starts or restarts the unit.
 fn is_started(ward: &Ward, dependant: &UnitName) -> bool {
     let recovers = |kind: ConditionKind| kind.is_death() || kind == ConditionKind::Restart;
-    let conditions = ward.conditions.iter().filter(|condition| recovers(condition.kind));
-    let mut actions = conditions.flat_map(|condition| &condition.steps).map(|step| &step.action);
-    actions.any(|action| matches!(action, Action::Restart(unit) | Action::Start(unit) if unit == dependant))
+    let conditions = ward
+        .conditions
+        .iter()
+        .filter(|condition| recovers(condition.kind));
+    let mut actions = conditions
+        .flat_map(|condition| &condition.steps)
+        .map(|step| &step.action);
+    actions.any(
+        |action| matches!(action, Action::Restart(unit) | Action::Start(unit) if unit == dependant),
+    )
 }

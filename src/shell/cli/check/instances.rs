@@ -15,14 +15,20 @@ pub(super) fn warnings(below: &Path, ward: &Ward, adopted: Option<&AdoptedUnit>)
         return Vec::new();
     }
     let texts = [accepted(below, ward), as_others(ward, adopted)];
-    texts.into_iter().flatten().map(|text| warning(&ward.path, text)).collect()
+    texts
+        .into_iter()
+        .flatten()
+        .map(|text| warning(&ward.path, text))
+        .collect()
 }
 
 fn accepted(below: &Path, ward: &Ward) -> Option<String> {
     let unit = ward.unit();
     let socket = UnitName::new(&[unit.prefix(), ".socket"].concat()).ok()?;
     let lines = unit_files::lines(below, &socket);
-    let accept = lines.iter().rfind(|(section, line)| section == "Socket" && line.key == "Accept")?;
+    let accept = lines
+        .iter()
+        .rfind(|(section, line)| section == "Socket" && line.key == "Accept")?;
     ["yes", "true", "on", "1"].contains(&accept.1.value.as_str()).then(|| {
         format!(
             "{socket} has Accept=yes, so each connection is an instance of {unit}, and each is a ward that leaves records in \
@@ -33,7 +39,10 @@ fn accepted(below: &Path, ward: &Ward) -> Option<String> {
 
 fn as_others(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<String> {
     let service = condition_services(ward).next()?;
-    let line = adopted?.of_instances.iter().find(|line| IDENTITY.contains(&line.key.as_str()))?;
+    let line = adopted?
+        .of_instances
+        .iter()
+        .find(|line| IDENTITY.contains(&line.key.as_str()))?;
     Some(format!(
         "{}={} in {} is for one instance, and {service} does not know of it, so commands there are refused; give that instance a ward \
          of its own",

@@ -54,6 +54,9 @@ pub(super) fn print(checked: &Checked) -> anyhow::Result<()> {
         stacks: checked.stacks,
         sound: is_sound(&checked.problems),
     };
-    super::super::write_json(&mut std::io::stdout().lock(), &serde_json::to_string(&document)?)?;
+    super::super::write_json(
+        &mut std::io::stdout().lock(),
+        &serde_json::to_string(&document)?,
+    )?;
     Ok(())
 }

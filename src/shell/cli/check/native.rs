@@ -81,31 +81,57 @@ impl<'a> Unit<'a> {
     /// The ward's line that systemd seems to speak of, or else where the unit is named.
     fn cause(self, text: &str) -> Place {
         match self.owner {
-            Owner::Ward(ward) => origin::cause(ward, text).map_or_else(|| self.at(), |line| line.place_of(0)),
+            Owner::Ward(ward) => {
+                origin::cause(ward, text).map_or_else(|| self.at(), |line| line.place_of(0))
+            }
             Owner::Stack(_) => self.at(),
         }
     }
 
     /// Whether it has a root of its own, in which systemd-analyze does not look for its programs.
     fn is_rooted(self) -> bool {
-        let Owner::Ward(ward) = self.owner else { return false };
+        let Owner::Ward(ward) = self.owner else {
+            return false;
+        };
         let own = ward.native.service.iter().map(|line| line.key.clone());
-        let theirs = unit_files::lines(Path::new("/"), &ward.unit()).into_iter().map(|(_, line)| line.key);
-        own.chain(theirs).any(|key| ["RootDirectory", "RootImage"].contains(&key.as_str()))
+        let theirs = unit_files::lines(Path::new("/"), &ward.unit())
+            .into_iter()
+            .map(|(_, line)| line.key);
+        own.chain(theirs)
+            .any(|key| ["RootDirectory", "RootImage"].contains(&key.as_str()))
     }
 }
 
 /// All that are planned, by their names.
 fn units(checked: &Checked) -> HashMap<&str, Unit<'_>> {
-    let wards = checked.guarded.iter().map(|(ward, first)| (*first, Owner::Ward(ward)));
-    let stacks = checked.stack_units.iter().map(|(at, first)| (*first, Owner::Stack(at)));
+    let wards = checked
+        .guarded
+        .iter()
+        .map(|(ward, first)| (*first, Owner::Ward(ward)));
+    let stacks = checked
+        .stack_units
+        .iter()
+        .map(|(at, first)| (*first, Owner::Stack(at)));
     let owners: Vec<_> = wards.chain(stacks).collect();
-    let planned = checked.outputs.iter().enumerate().filter_map(|(number, output)| {
-        let Content::File(text) = &output.content else { return None };
-        // The outputs of each begin where those of the one before it end.
-        let (_, owner) = owners[..owners.partition_point(|(first, _)| *first <= number)].last()?;
-        Some((verify::unit_of(output), Unit { text, owner: *owner }))
-    });
+    let planned = checked
+        .outputs
+        .iter()
+        .enumerate()
+        .filter_map(|(number, output)| {
+            let Content::File(text) = &output.content else {
+                return None;
+            };
+            // The outputs of each begin where those of the one before it end.
+            let (_, owner) =
+                owners[..owners.partition_point(|(first, _)| *first <= number)].last()?;
+            Some((
+                verify::unit_of(output),
+                Unit {
+                    text,
+                    owner: *owner,
+                },
+            ))
+        });
     planned.collect()
 }
 
@@ -124,8 +150,16 @@ struct Judgement<'a> {
 impl Judgement<'_> {
     fn take(&mut self, complaint: Complaint) {
         match complaint {
-            Complaint::Line { file: File::Planned(path), line, text } => self.planned_line(&path, line, &text),
-            Complaint::Line { file: File::Other(path), line, text } => self.other_line(&path, line, &text),
+            Complaint::Line {
+                file: File::Planned(path),
+                line,
+                text,
+            } => self.planned_line(&path, line, &text),
+            Complaint::Line {
+                file: File::Other(path),
+                line,
+                text,
+            } => self.other_line(&path, line, &text),
             Complaint::Unit { unit, text } => self.unit(&unit, &text),
             Complaint::NotLoaded { unit } => self.not_loaded(&unit),
             Complaint::Cycle { units } => self.cycle(&units),
@@ -135,15 +169,29 @@ impl Judgement<'_> {
     /// A line of a planned file, if it comes from a ward.
     fn planned_line(&mut self, path: &str, line: usize, text: &str) {
         let name = path.split_once(".d/").map_or(path, |(unit, _)| unit);
-        let Some((section, line)) = self.units.get(name).and_then(|unit| unit.origin(line)) else { return };
+        let Some((section, line)) = self.units.get(name).and_then(|unit| unit.origin(line)) else {
+            return;
+        };
         let is_unknown = text.starts_with("Unknown key");
         let mistake = if is_unknown {
             let (who, key) = ("systemd".to_owned(), line.key.clone());
-            Mistake::UnknownNative { who, section: section.to_owned(), key, nearest: None }
+            Mistake::UnknownNative {
+                who,
+                section: section.to_owned(),
+                key,
+                nearest: None,
+            }
         } else {
-            Mistake::Warning(format!("systemd says of {}={}: {text}; correct the value", line.key, line.value))
+            Mistake::Warning(format!(
+                "systemd says of {}={}: {text}; correct the value",
+                line.key, line.value
+            ))
         };
-        let at = if is_unknown { line.at.clone() } else { line.place_of(0) };
+        let at = if is_unknown {
+            line.at.clone()
+        } else {
+            line.place_of(0)
+        };
         let is_known = self.known.iter().any(|problem| problem.at == at);
         let problem = Problem { at, mistake };
         self.last.insert(name.to_owned(), problem.clone());
@@ -154,22 +202,40 @@ impl Judgement<'_> {
 
     /// A line of a file that an adopted unit has of its own, or a drop-in.
     fn other_line(&mut self, path: &Path, line: usize, text: &str) {
-        let Some((name, unit)) = self.units.iter().find(|(name, _)| is_file_of(path, name)) else { return };
+        let Some((name, unit)) = self.units.iter().find(|(name, _)| is_file_of(path, name)) else {
+            return;
+        };
         let (name, unit) = ((*name).to_owned(), *unit);
         let why = text.trim_end_matches(", ignoring");
-        let mistake =
-            Mistake::Warning(format!("systemd says of this line of {name}, which is guarded: {why}; correct it"));
-        let place = Place { path: path.into(), line, column: 0 };
+        let mistake = Mistake::Warning(format!(
+            "systemd says of this line of {name}, which is guarded: {why}; correct it"
+        ));
+        let place = Place {
+            path: path.into(),
+            line,
+            column: 0,
+        };
         if !OF_PACKAGES.iter().any(|folder| path.starts_with(folder)) {
-            self.say(Problem { at: place.clone(), mistake });
+            self.say(Problem {
+                at: place.clone(),
+                mistake,
+            });
         }
         let text = format!("{} {why}", place);
-        self.last.insert(name, Problem { at: unit.at(), mistake: Mistake::Warning(text) });
+        self.last.insert(
+            name,
+            Problem {
+                at: unit.at(),
+                mistake: Mistake::Warning(text),
+            },
+        );
     }
 
     /// A unit as a whole.
     fn unit(&mut self, name: &str, text: &str) {
-        let Some(unit) = self.units.get(name).copied() else { return };
+        let Some(unit) = self.units.get(name).copied() else {
+            return;
+        };
         if let Some(why) = text.strip_suffix(REFUSING) {
             let why = why.trim_end_matches(['.', ',', ' ']).to_owned();
             return self.refused(name, unit.cause(text), why);
@@ -179,22 +245,32 @@ impl Judgement<'_> {
             if program.starts_with(OURS) || self.is_known(program) || unit.is_rooted() {
                 return;
             }
-            format!("systemd says of {name}: {text}; correct the path, or install what it belongs to")
+            format!(
+                "systemd says of {name}: {text}; correct the path, or install what it belongs to"
+            )
         } else if let Some(why) = text.strip_prefix(&format!("Failed to create {name}/start: ")) {
             let is_told = why.contains(name) || why.split(' ').any(|word| self.is_known(word));
             if is_told || (why.contains("is cyclic") && self.has_cycle) {
                 return;
             }
-            format!("systemd could not start {name}: {why}; correct the name, or install what it belongs to")
+            format!(
+                "systemd could not start {name}: {why}; correct the name, or install what it belongs to"
+            )
         } else if ["Job ", "Unable to break cycle", "Cannot add dependency job"]
             .iter()
             .any(|other| text.starts_with(other))
         {
             return;
         } else {
-            format!("systemd says of {name}: {}; correct it", text.trim_end_matches(". Ignoring"))
+            format!(
+                "systemd says of {name}: {}; correct it",
+                text.trim_end_matches(". Ignoring")
+            )
         };
-        self.say(Problem { at: unit.cause(text), mistake: Mistake::Warning(said) });
+        self.say(Problem {
+            at: unit.cause(text),
+            mistake: Mistake::Warning(said),
+        });
     }
 
     /// Whether it is told already that this program or unit is not there.
@@ -208,21 +284,34 @@ impl Judgement<'_> {
 
     /// A unit that will not be loaded, for what was said last.
     fn not_loaded(&mut self, name: &str) {
-        let Some(unit) = self.units.get(name).copied() else { return };
+        let Some(unit) = self.units.get(name).copied() else {
+            return;
+        };
         let is_told = |problem: &Problem| matches!(&problem.mistake, Mistake::NotLoaded { unit, .. } if unit == name);
         if self.said.iter().any(is_told) {
             return;
         }
         match self.last.get(name) {
             Some(Problem { at, mistake }) => self.refused(name, at.clone(), mistake.to_string()),
-            None => self.refused(name, unit.at(), "its settings make no sense to it".to_owned()),
+            None => self.refused(
+                name,
+                unit.at(),
+                "its settings make no sense to it".to_owned(),
+            ),
         }
     }
 
     fn refused(&mut self, unit: &str, at: Place, why: String) {
         // What else is said of that line is in the sentence.
-        self.said.retain(|problem| problem.at != at || problem.mistake.cost() != Cost::Nothing);
-        self.say(Problem { at, mistake: Mistake::NotLoaded { unit: unit.to_owned(), why } });
+        self.said
+            .retain(|problem| problem.at != at || problem.mistake.cost() != Cost::Nothing);
+        self.say(Problem {
+            at,
+            mistake: Mistake::NotLoaded {
+                unit: unit.to_owned(),
+                why,
+            },
+        });
     }
 
     /// Units that wait for each other, at the first of them that is planned.
@@ -231,7 +320,9 @@ impl Judgement<'_> {
         circle.sort_unstable();
         circle.dedup();
         let planned = |name: &String| Some((name.clone(), *self.units.get(name.as_str())?));
-        let Some((ours, unit)) = circle.iter().find_map(planned) else { return };
+        let Some((ours, unit)) = circle.iter().find_map(planned) else {
+            return;
+        };
         let text = format!(
             "{} wait for each other, so systemd leaves one of them out of a start, or starts none; take out what orders one of them \
              (After=, Before=)",
@@ -240,7 +331,10 @@ impl Judgement<'_> {
         self.has_cycle = true;
         circle.retain(|name| *name != ours);
         let others = circle.join(" ");
-        self.say(Problem { at: unit.cause(&others), mistake: Mistake::Warning(text) });
+        self.say(Problem {
+            at: unit.cause(&others),
+            mistake: Mistake::Warning(text),
+        });
     }
 
     fn say(&mut self, problem: Problem) {
@@ -252,135 +346,21 @@ impl Judgement<'_> {
 
 /// Whether this is the file of the unit, or one of its drop-ins.
 fn is_file_of(path: &Path, unit: &str) -> bool {
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    };
     let folder = path.parent().map(name).unwrap_or_default();
-    let file = folder.strip_suffix(".d").map_or_else(|| name(path), str::to_owned);
-    let template = UnitName::new(unit).ok().filter(|unit| !unit.instance().is_empty());
-    file == unit || template.is_some_and(|unit| file == format!("{}@.{}", unit.prefix(), unit.suffix()))
+    let file = folder
+        .strip_suffix(".d")
+        .map_or_else(|| name(path), str::to_owned);
+    let template = UnitName::new(unit)
+        .ok()
+        .filter(|unit| !unit.instance().is_empty());
+    file == unit
+        || template.is_some_and(|unit| file == format!("{}@.{}", unit.prefix(), unit.suffix()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, read_ward};
-    use crate::core::unit::{Output, Rank};
-
-    fn ward(name: &str, text: &str) -> Ward {
-        let path = format!("/etc/unitward/{name}.ward");
-        let file = SourceFile::decode(Path::new(&path).into(), text.as_bytes().to_vec());
-        let read = read_ward(&SourceFiles { name: name.to_owned(), files: vec![file] }, &Stacks::default()).unwrap();
-        Assembly::default().admit(read).0.unwrap()
-    }
-
-    /// The sentences about a defined and an adopting ward.
-    fn judged(complaints: Vec<Complaint>) -> Vec<String> {
-        let web = ward("web", "[Unit]\nAfter=db.service\n[Service]\nType=dbus\nExecStart=/bin/web\nNice=x\n");
-        let old = ward("old", "[Ward]\nUnit=old.service\n");
-        let file = |path: &str, text: &str| Output {
-            rank: Rank::Normal,
-            path: path.to_owned(),
-            content: Content::File(text.to_owned()),
-        };
-        let checked = Checked {
-            wards: 2,
-            stacks: 1,
-            outputs: vec![
-                file("web.service", "[Service]\nType=dbus\nNice=x\n"),
-                file("unitward-web-OnLimit.service", ""),
-                file("old.service.d/50-unitward.conf", ""),
-                file("all.target", ""),
-            ],
-            problems: Vec::new(),
-            guarded: vec![(web, 0), (old, 2)],
-            stack_units: vec![(Place::whole(Path::new("/etc/unitward/all.stack").into()), 3)],
-        };
-        let mut judgement =
-            Judgement { units: units(&checked), known: &[], said: Vec::new(), has_cycle: false, last: HashMap::new() };
-        complaints.into_iter().for_each(|complaint| judgement.take(complaint));
-        judgement.said.iter().map(Problem::sentence).collect()
-    }
-
-    fn unit(unit: &str, text: &str) -> Complaint {
-        Complaint::Unit { unit: unit.to_owned(), text: text.to_owned() }
-    }
-
-    fn line(file: File, line: usize, text: &str) -> Complaint {
-        Complaint::Line { file, line, text: text.to_owned() }
-    }
-
-    #[track_caller]
-    fn check(complaints: Vec<Complaint>, expect: &[&str]) {
-        let said = judged(complaints);
-        assert_eq!(said.len(), expect.len(), "{said:?}");
-        for (said, expect) in said.iter().zip(expect) {
-            assert!(said.starts_with(expect), "{said}\n{expect}");
-        }
-    }
-
-    #[test]
-    fn what_systemd_refuses_to_load_is_told_where_the_ward_says_so() {
-        let no_name = "Service is of type D-Bus but no D-Bus service name has been specified. Refusing";
-        let not_loaded = |unit: &str| Complaint::NotLoaded { unit: unit.to_owned() };
-        check(
-            vec![unit("web.service", no_name), not_loaded("web.service")],
-            &["/etc/unitward/web.ward:4:6: systemd does not load web.service: Service is of type D-Bus but"],
-        );
-        check(
-            vec![unit("old.service", "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing")],
-            &["/etc/unitward/old.ward:2:6: systemd does not load old.service: Service has no ExecStart="],
-        );
-        let planned = File::Planned("web.service".to_owned());
-        check(
-            vec![line(planned, 3, "Failed to parse: x"), not_loaded("web.service")],
-            &["/etc/unitward/web.ward:6:6: systemd does not load web.service: systemd says of Nice=x: Failed"],
-        );
-        check(vec![not_loaded("other.service")], &[]);
-    }
-
-    #[test]
-    fn lines_of_an_adopted_units_own_files_are_told_but_for_those_of_packages() {
-        let of = |path: &str| line(File::Other(path.into()), 3, "Unknown key 'X' in section [Service], ignoring");
-        for path in ["/etc/systemd/system/old.service", "/etc/systemd/system/old.service.d/a.conf"] {
-            check(
-                vec![of(path)],
-                &[&format!("{path}:3: warning: systemd says of this line of old.service, which is guarded: Unk")],
-            );
-        }
-        for path in [
-            "/usr/lib/systemd/system/old.service",
-            "/etc/systemd/system/else.service",
-            "/etc/systemd/system/service.d/a",
-        ] {
-            check(vec![of(path)], &[]);
-        }
-        let refused = Complaint::NotLoaded { unit: "old.service".to_owned() };
-        let place = "/etc/unitward/old.ward:2:6: systemd does not load old.service: /usr/lib/systemd/system/old.service:3: Unknown";
-        check(vec![of("/usr/lib/systemd/system/old.service"), refused], &[place]);
-    }
-
-    #[test]
-    fn of_a_unit_as_a_whole_only_what_concerns_the_ward_is_told() {
-        check(
-            vec![
-                unit("web.service", "Failed to create web.service/start: Unit db.service not found"),
-                unit("web.service", "Command /bin/web is not executable: No such file or directory"),
-                unit("unitward-web-OnLimit.service", "Command /usr/lib/unitward/unitward-step is not executable: No"),
-                unit("all.target", "Something"),
-                unit("ssh.service", "Something"),
-                unit("web.service", "Job web.service/start deleted to break ordering cycle starting with x"),
-            ],
-            &[
-                "/etc/unitward/web.ward:2:7: warning: systemd could not start web.service: Unit db.service not found; correct",
-                "/etc/unitward/web.ward:5:11: warning: systemd says of web.service: Command /bin/web is not executable: No such",
-                "/etc/unitward/all.stack: warning: systemd says of all.target: Something; correct it",
-            ],
-        );
-        let cycle = || Complaint::Cycle { units: ["web.service", "db.service"].map(str::to_owned).to_vec() };
-        check(
-            vec![cycle(), cycle(), Complaint::Cycle { units: vec!["a.service".to_owned()] }],
-            &[
-                "/etc/unitward/web.ward:2:7: warning: db.service and web.service wait for each other, so systemd leaves one",
-            ],
-        );
-    }
-}
+mod tests;

@@ -11,7 +11,10 @@ const KEY: &str = "RefuseManualStop";
 pub(super) fn warning(below: &Path, ward: &Ward) -> Option<Problem> {
     let own = ward.native.unit.iter().rfind(|line| line.key == KEY);
     let lines = unit_files::lines(below, &ward.unit());
-    let theirs = lines.iter().rfind(|(section, line)| section == "Unit" && line.key == KEY).map(|(_, line)| line);
+    let theirs = lines
+        .iter()
+        .rfind(|(section, line)| section == "Unit" && line.key == KEY)
+        .map(|(_, line)| line);
     let decides = own.or(theirs)?;
     ["yes", "true", "on", "1"].contains(&decides.value.as_str()).then(|| {
         let at = own.map_or_else(|| ward.unit_at.clone(), |line| line.place_of(0));

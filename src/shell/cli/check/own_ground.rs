@@ -22,13 +22,21 @@ pub(super) fn warning(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Prob
         ),
         _ => return unseen(ward, adopted),
     };
-    Some(Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) })
+    Some(Problem {
+        at: ward.unit_at.clone(),
+        mistake: Mistake::Warning(text),
+    })
 }
 
 fn reboots(ward: &Ward) -> bool {
-    let steps =
-        ward.conditions.iter().filter(|condition| condition.kind.is_death()).flat_map(|condition| &condition.steps);
-    steps.into_iter().any(|step| matches!(step.action, Action::Reboot(_)))
+    let steps = ward
+        .conditions
+        .iter()
+        .filter(|condition| condition.kind.is_death())
+        .flat_map(|condition| &condition.steps);
+    steps
+        .into_iter()
+        .any(|step| matches!(step.action, Action::Reboot(_)))
 }
 
 /// A unit of whose main process systemd does not know which it is.
@@ -46,5 +54,8 @@ fn unseen(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> {
              takes that for a clean end, which only Restart=always restarts; write PIDFile= in [Service] of the ward"
         ),
     };
-    Some(Problem { at: ward.unit_at.clone(), mistake: Mistake::Warning(text) })
+    Some(Problem {
+        at: ward.unit_at.clone(),
+        mistake: Mistake::Warning(text),
+    })
 }

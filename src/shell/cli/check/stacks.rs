@@ -8,19 +8,31 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// The warnings about one stack.
-pub(super) fn warnings(below: &Path, planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
+pub(super) fn warnings(
+    below: &Path,
+    planned: &PlannedStack<'_>,
+    settings: &Settings,
+) -> Vec<Problem> {
     let DescribedStack { stack, places } = planned.described;
     let mut warnings = unsent(planned, settings);
     if planned.members.is_empty() {
-        let text = format!("no ward belongs to this stack; write Stack={} in [Ward] of its members", stack.name);
+        let text = format!(
+            "no ward belongs to this stack; write Stack={} in [Ward] of its members",
+            stack.name
+        );
         warnings.push(warning(&stack.path, text));
     }
     warnings.extend(script(below, stack, &places.script));
     warnings.extend(unit_files::mask_of(below, &stack.unit()).map(|mask| {
         let unit = stack.unit();
-        let text =
-            format!("{} masks {unit}, the stack's unit; it works again after systemctl unmask {unit}", mask.display());
-        Problem { at: places.unit.clone(), mistake: Mistake::Warning(text) }
+        let text = format!(
+            "{} masks {unit}, the stack's unit; it works again after systemctl unmask {unit}",
+            mask.display()
+        );
+        Problem {
+            at: places.unit.clone(),
+            mistake: Mistake::Warning(text),
+        }
     }));
     warnings
 }
@@ -37,7 +49,9 @@ fn unsent(planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
     off.retain(|_| planned.described.stack.report);
     let warning = |why| Problem {
         at: planned.described.places.report.clone(),
-        mistake: Mistake::Warning(format!("reports of full restarts cannot be sent: {why}, or write Report=no here")),
+        mistake: Mistake::Warning(format!(
+            "reports of full restarts cannot be sent: {why}, or write Report=no here"
+        )),
     };
     off.into_iter().map(warning).collect()
 }
@@ -48,13 +62,21 @@ fn script(below: &Path, stack: &Stack, at: &Place) -> Option<Problem> {
     let found = root::resolve(below, Path::new(program)).and_then(|path| path.metadata().ok());
     let why = match found {
         None => "does not exist",
-        Some(data) if !data.is_file() || data.permissions().mode() & 0o111 == 0 => "is not executable",
+        Some(data) if !data.is_file() || data.permissions().mode() & 0o111 == 0 => {
+            "is not executable"
+        }
         Some(_) => {
             let text = root::in_other_hands(below, Path::new(program))?;
             let text = format!("what runs as root is not root's alone to choose: {text}");
-            return Some(Problem { at: at.clone(), mistake: Mistake::Warning(text) });
+            return Some(Problem {
+                at: at.clone(),
+                mistake: Mistake::Warning(text),
+            });
         }
     };
     let text = format!("{program} {why}, so no full restart can succeed; correct RestartScript=");
-    Some(Problem { at: at.clone(), mistake: Mistake::Warning(text) })
+    Some(Problem {
+        at: at.clone(),
+        mistake: Mistake::Warning(text),
+    })
 }

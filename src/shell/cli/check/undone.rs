@@ -10,33 +10,58 @@ use crate::edge::unit_files;
 use std::path::Path;
 
 /// Lists that contain generated lines.
-const LISTS: [&str; 4] = ["ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStopPost"];
+const LISTS: [&str; 4] = [
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStartPost",
+    "ExecStopPost",
+];
 
 /// Returns warnings about the lines of drop-ins that undo the unit of `ward`, the first of
 /// `outputs`.
 pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Problem> {
-    let Some(Content::File(ours)) = outputs.first().map(|output| &output.content) else { return Vec::new() };
+    let Some(Content::File(ours)) = outputs.first().map(|output| &output.content) else {
+        return Vec::new();
+    };
     // A drop-in for a generated unit always comes after it.
     let after = (ward.form != Form::Defined).then_some(DROP_IN);
-    let written = |key: &str| ours.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let written = |key: &str| {
+        ours.lines()
+            .rev()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+    };
     let undone = |(section, line): (String, NativeLine)| {
         let key = line.key.as_str();
         let text = match (section.as_str(), key) {
-            ("Service", _) if LISTS.contains(&key) && line.value.is_empty() && written(key).is_some() => format!(
-                "this takes away the {key}= lines of {}, without which no recovery runs; take the line out{}",
-                ward.path.display(),
-                if after.is_some() { ", or name the file so that it sorts before 50-unitward.conf" } else { "" },
-            ),
+            ("Service", _)
+                if LISTS.contains(&key) && line.value.is_empty() && written(key).is_some() =>
+            {
+                format!(
+                    "this takes away the {key}= lines of {}, without which no recovery runs; take the line out{}",
+                    ward.path.display(),
+                    if after.is_some() {
+                        ", or name the file so that it sorts before 50-unitward.conf"
+                    } else {
+                        ""
+                    },
+                )
+            }
             ("Service", "TimeoutStartSec" | "TimeoutStopSec") => {
                 let needed = written(key).filter(|needed| *needed != line.value)?;
                 let source = ward.path.display();
-                format!("this takes the place of {key}={needed}, which the steps in {source} need; write {needed}")
+                format!(
+                    "this takes the place of {key}={needed}, which the steps in {source} need; write {needed}"
+                )
             }
-            ("Service", "PIDFile") if !line.value.is_empty() && ours.lines().any(|line| line == "PIDFile=") => format!(
-                "this file is read after the ward's, and with its lines systemd waits for it at each start, though Type= is not forking: \
+            ("Service", "PIDFile")
+                if !line.value.is_empty() && ours.lines().any(|line| line == "PIDFile=") =>
+            {
+                format!(
+                    "this file is read after the ward's, and with its lines systemd waits for it at each start, though Type= is not forking: \
                  a start fails when {} does not come; take the line out, or name the file so that it sorts before 50-unitward.conf",
-                line.value
-            ),
+                    line.value
+                )
+            }
             ("Unit" | "Service", "StartLimitIntervalSec" | "StartLimitInterval")
                 if !["0", ""].contains(&&*line.value) =>
             {
@@ -50,17 +75,27 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
                 if written(key).is_some_and(|wide| is_narrower(&line.value, wide)) =>
             {
                 let source = ward.path.display();
-                format!("this narrows systemd's start limit below DeathLimit= in {source}; take the line out")
+                format!(
+                    "this narrows systemd's start limit below DeathLimit= in {source}; take the line out"
+                )
             }
             _ => return None,
         };
-        Some(Problem { at: line.at, mistake: Mistake::Warning(text) })
+        Some(Problem {
+            at: line.at,
+            mistake: Mistake::Warning(text),
+        })
     };
-    unit_files::drop_in_lines(root, &ward.unit(), after).into_iter().filter_map(undone).collect()
+    unit_files::drop_in_lines(root, &ward.unit(), after)
+        .into_iter()
+        .filter_map(undone)
+        .collect()
 }
 
 /// Returns true if a drop-in's number of starts is a limit below ours.
 fn is_narrower(theirs: &str, ours: &str) -> bool {
     let number = |text: &str| text.parse::<u32>().ok();
-    number(theirs).zip(number(ours)).is_some_and(|(theirs, ours)| 0 < theirs && theirs < ours)
+    number(theirs)
+        .zip(number(ours))
+        .is_some_and(|(theirs, ours)| 0 < theirs && theirs < ours)
 }

@@ -7,16 +7,27 @@ use crate::core::unit::AdoptedUnit;
 /// Returns the warnings about the unit of one ward, with the lines of both ward and adopted unit.
 pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
     let own = AdoptedUnit::new(ward.native.service.clone(), Vec::new());
-    let known = |setting: fn(&AdoptedUnit) -> Option<&String>| setting(&own).or_else(|| setting(adopted?)).cloned();
-    let is_roots = known(|unit| unit.user.as_ref()).is_none_or(|user| ["", "root", "0"].contains(&user.as_str()));
+    let known = |setting: fn(&AdoptedUnit) -> Option<&String>| {
+        setting(&own).or_else(|| setting(adopted?)).cloned()
+    };
+    let is_roots = known(|unit| unit.user.as_ref())
+        .is_none_or(|user| ["", "root", "0"].contains(&user.as_str()));
     if is_roots {
         return Vec::new();
     }
     let delegates = known(|unit| unit.delegate.as_ref()).is_some_and(|value| !is_no(&value));
-    let directories = own.directories.iter().chain(adopted.into_iter().flat_map(|unit| &unit.directories));
+    let directories = own
+        .directories
+        .iter()
+        .chain(adopted.into_iter().flat_map(|unit| &unit.directories));
     let is_ours = |name: &str| name.split(['/', ':']).next() == Some("unitward");
-    let ours = directories.flat_map(|value| value.split_whitespace()).find(|name| is_ours(name));
-    let warning = |key: &str, text: String| Problem { at: place(ward, key), mistake: Mistake::Warning(text) };
+    let ours = directories
+        .flat_map(|value| value.split_whitespace())
+        .find(|name| is_ours(name));
+    let warning = |key: &str, text: String| Problem {
+        at: place(ward, key),
+        mistake: Mistake::Warning(text),
+    };
     let delegated = delegates.then(|| {
         let text = "Delegate= gives the service's user the control groups in which systemd runs the lines of the unit: it can \
                     end them, or freeze them, on which systemd 257 hangs as a whole; do without Delegate= or without User=";
@@ -33,7 +44,10 @@ pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Proble
 /// Returns the place of the ward's own line, or of the ward if the line is the adopted unit's.
 fn place(ward: &Ward, key: &str) -> Place {
     let line = ward.native.service.iter().rfind(|line| line.key == key);
-    line.map_or_else(|| ward.unit_at.clone(), |line: &NativeLine| line.place_of(0))
+    line.map_or_else(
+        || ward.unit_at.clone(),
+        |line: &NativeLine| line.place_of(0),
+    )
 }
 
 /// Returns true if systemd reads the value as false.

@@ -31,8 +31,16 @@ const OF_UNIT: [&str; 16] = [
 ];
 
 /// Properties that are requested of a service in addition.
-const OF_SERVICE: [&str; 8] =
-    ["Type", "Restart", "RestartUSec", "WatchdogUSec", "PIDFile", "RemainAfterExit", "User", "MainPID"];
+const OF_SERVICE: [&str; 8] = [
+    "Type",
+    "Restart",
+    "RestartUSec",
+    "WatchdogUSec",
+    "PIDFile",
+    "RemainAfterExit",
+    "User",
+    "MainPID",
+];
 
 /// The instance that is asked about where none is loaded.
 const ANY: &str = "unitward";
@@ -58,16 +66,35 @@ pub(super) fn ask(name: &str) -> anyhow::Result<Result<Asked, String>> {
         Ok(unit) => unit,
         Err(why) => return Ok(Err(why)),
     };
-    let unit = if meant.is_template() { one_of(&meant) } else { meant.clone() };
-    let own = if unit.is_service() { &OF_SERVICE[..] } else { &[] };
-    let known = pid1::ask(unit.as_str(), Wanted { unit: &OF_UNIT, own })
-        .with_context(|| format!("failed to ask systemd about {unit}"))?;
-    if let Some(why) = refusal::by_kind(&meant, &known).or_else(|| refusal::by_state(&meant, &known)) {
+    let unit = if meant.is_template() {
+        one_of(&meant)
+    } else {
+        meant.clone()
+    };
+    let own = if unit.is_service() {
+        &OF_SERVICE[..]
+    } else {
+        &[]
+    };
+    let known = pid1::ask(
+        unit.as_str(),
+        Wanted {
+            unit: &OF_UNIT,
+            own,
+        },
+    )
+    .with_context(|| format!("failed to ask systemd about {unit}"))?;
+    if let Some(why) =
+        refusal::by_kind(&meant, &known).or_else(|| refusal::by_state(&meant, &known))
+    {
         return Ok(Err(why));
     }
     let id = known.text("Id");
     let one = UnitName::new(id).with_context(|| format!("failed to read the name of {unit}"))?;
-    let own_name = one.template().filter(|_| meant.is_template()).unwrap_or_else(|| one.clone());
+    let own_name = one
+        .template()
+        .filter(|_| meant.is_template())
+        .unwrap_or_else(|| one.clone());
     let alias = (own_name != meant).then(|| meant.to_string());
     let mut found = found(own_name, &known);
     if meant.is_template() {
@@ -87,7 +114,13 @@ pub(super) fn ask(name: &str) -> anyhow::Result<Result<Asked, String>> {
 /// Returns the unit's name; the suffix of a service may be left out.
 fn meant(name: &str) -> Result<UnitName, String> {
     let with_suffix = || UnitName::new_or_template(&[name, ".service"].concat());
-    match UnitName::new_or_template(name).or_else(|why| if why == BadName::Suffix { with_suffix() } else { Err(why) }) {
+    match UnitName::new_or_template(name).or_else(|why| {
+        if why == BadName::Suffix {
+            with_suffix()
+        } else {
+            Err(why)
+        }
+    }) {
         Ok(unit) => Ok(unit),
         Err(why) => Err(format!("{name:?} is not a unit: {why}.")),
     }
@@ -96,10 +129,14 @@ fn meant(name: &str) -> Result<UnitName, String> {
 /// An instance of a template: one that is loaded, or any. PID 1 knows a template by its instances alone.
 fn one_of(template: &UnitName) -> UnitName {
     let pattern = [template.prefix(), "@*.", template.suffix()].concat();
-    let loaded = systemctl::loaded_services(&[&pattern]).unwrap_or_default().into_iter();
-    let one =
-        loaded.filter_map(|name| UnitName::new(&name).ok()).find(|unit| unit.template().as_ref() == Some(template));
-    one.or_else(|| template.of_instance(ANY)).unwrap_or_else(|| template.clone())
+    let loaded = systemctl::loaded_services(&[&pattern])
+        .unwrap_or_default()
+        .into_iter();
+    let one = loaded
+        .filter_map(|name| UnitName::new(&name).ok())
+        .find(|unit| unit.template().as_ref() == Some(template));
+    one.or_else(|| template.of_instance(ANY))
+        .unwrap_or_else(|| template.clone())
 }
 
 fn found(unit: UnitName, known: &Properties) -> Found {
@@ -118,11 +155,19 @@ fn found(unit: UnitName, known: &Properties) -> Found {
     };
     let start_limit = StartLimit {
         burst: known.number("StartLimitBurst").unwrap_or(0),
-        interval: known.span("StartLimitIntervalUSec").unwrap_or(Duration::MAX),
+        interval: known
+            .span("StartLimitIntervalUSec")
+            .unwrap_or(Duration::MAX),
         action: text("StartLimitAction"),
     };
-    let default_start_limit = pid1::default_start_limit()
-        .map_or_else(|| start_limit.clone(), |(burst, interval)| StartLimit { burst, interval, action: String::new() });
+    let default_start_limit = pid1::default_start_limit().map_or_else(
+        || start_limit.clone(),
+        |(burst, interval)| StartLimit {
+            burst,
+            interval,
+            action: String::new(),
+        },
+    );
     Found {
         unit,
         kind: text("Type"),
@@ -155,11 +200,17 @@ mod tests {
             ("getty@tty1", "getty@tty1.service"),
             ("getty@", "getty@.service"),
         ] {
-            assert_eq!(meant(name).map(|unit| unit.to_string()), Ok(unit.to_owned()));
+            assert_eq!(
+                meant(name).map(|unit| unit.to_string()),
+                Ok(unit.to_owned())
+            );
         }
         assert_eq!(
             meant("a b"),
-            Err("\"a b\" is not a unit: only letters, digits and \":-_.\\@\" may stand in it.".to_owned())
+            Err(
+                "\"a b\" is not a unit: only letters, digits and \":-_.\\@\" may stand in it."
+                    .to_owned()
+            )
         );
     }
 
@@ -169,7 +220,10 @@ mod tests {
             ("Type", "notify".into()),
             ("ActiveState", "active".into()),
             ("MainPID", 7_u32.into()),
-            ("RequiredBy", vec!["a.target", "b.socket", "c.service"].into()),
+            (
+                "RequiredBy",
+                vec!["a.target", "b.socket", "c.service"].into(),
+            ),
             ("ConsistsOf", vec!["b.socket", "a.target"].into()),
             ("TriggeredBy", vec!["b.socket"].into()),
             ("BoundBy", vec!["c.service"].into()),
@@ -179,7 +233,13 @@ mod tests {
         ]);
         let found = found(UnitName::new("web.service").unwrap(), &known);
         assert_eq!((found.main, found.watchdog), (Main::Process(7), None));
-        assert_eq!((found.restarted_with, found.bound), (vec!["a.target".to_owned()], vec!["c.service".to_owned()]));
-        assert_eq!((found.start_limit.burst, found.start_limit.interval), (3, Duration::MAX));
+        assert_eq!(
+            (found.restarted_with, found.bound),
+            (vec!["a.target".to_owned()], vec!["c.service".to_owned()])
+        );
+        assert_eq!(
+            (found.start_limit.burst, found.start_limit.interval),
+            (3, Duration::MAX)
+        );
     }
 }

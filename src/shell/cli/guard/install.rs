@@ -12,7 +12,13 @@ use std::io::ErrorKind;
 /// Installs the ward; returns sentences about what is now in force, or the reason why it is not
 /// installed or not in force.
 pub(super) fn install(fitting: &Fitting) -> anyhow::Result<Result<Vec<String>, String>> {
-    let Fitting { unit, one, path, proposal, .. } = fitting;
+    let Fitting {
+        unit,
+        one,
+        path,
+        proposal,
+        ..
+    } = fitting;
     let shown = path.display();
     if !rustix::process::geteuid().is_root() {
         return Ok(Err(format!("Only root may write {shown}.")));
@@ -20,7 +26,9 @@ pub(super) fn install(fitting: &Fitting) -> anyhow::Result<Result<Vec<String>, S
     match replace::make(path, proposal.text.as_bytes(), Durability::PowerCut) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Ok(Err(format!("{shown} is there already and stays as it is; remove it first.")));
+            return Ok(Err(format!(
+                "{shown} is there already and stays as it is; remove it first."
+            )));
         }
         Err(error) => return Err(error).with_context(|| format!("failed to write {shown}")),
     }
@@ -29,10 +37,16 @@ pub(super) fn install(fitting: &Fitting) -> anyhow::Result<Result<Vec<String>, S
             "{shown} is written, but systemd has not read it ({error}): \"systemctl daemon-reload\" makes it take effect."
         )));
     }
-    let wanted = Wanted { unit: &["DropInPaths", "ActiveState"], own: &["Restart", "MainPID"] };
-    let known =
-        pid1::ask_patiently(one.as_str(), wanted).with_context(|| format!("failed to ask systemd about {one}"))?;
-    let Some(drop_in) = known.texts("DropInPaths").find(|path| path.ends_with(DROP_IN)) else {
+    let wanted = Wanted {
+        unit: &["DropInPaths", "ActiveState"],
+        own: &["Restart", "MainPID"],
+    };
+    let known = pid1::ask_patiently(one.as_str(), wanted)
+        .with_context(|| format!("failed to ask systemd about {one}"))?;
+    let Some(drop_in) = known
+        .texts("DropInPaths")
+        .find(|path| path.ends_with(DROP_IN))
+    else {
         return Ok(Err(format!(
             "{shown} is written, but {unit} has no lines of it: \"journalctl -k -t unitward-generator\" tells why."
         )));
@@ -48,6 +62,9 @@ pub(super) fn install(fitting: &Fitting) -> anyhow::Result<Result<Vec<String>, S
     Ok(Ok(vec![
         format!("{shown} is written, and {unit} is guarded: Restart={restart}, {drop_in}."),
         stands,
-        format!("\"unitward plan --explain {}\" tells what happens when it dies.", unit.stem()),
+        format!(
+            "\"unitward plan --explain {}\" tells what happens when it dies.",
+            unit.stem()
+        ),
     ]))
 }

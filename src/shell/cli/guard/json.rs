@@ -51,8 +51,10 @@ mod tests {
     #[test]
     fn the_document_is_the_one_that_is_described() {
         let path = PathBuf::from("/etc/unitward/web.ward");
-        let problem =
-            Problem { at: Place::whole(path.as_path().into()), mistake: Mistake::Warning("a remark".to_owned()) };
+        let problem = Problem {
+            at: Place::whole(path.as_path().into()),
+            mistake: Mistake::Warning("a remark".to_owned()),
+        };
         let fitting = Fitting {
             unit: UnitName::new("web.service").unwrap(),
             one: UnitName::new("web.service").unwrap(),

@@ -40,8 +40,12 @@ pub(super) fn by_state(unit: &UnitName, known: &Properties) -> Option<String> {
     match known.text("LoadState") {
         "masked" => {
             let by = unit_files::mask_of(Path::new("/"), unit);
-            let by = by.map(|link| format!(" ({})", link.display())).unwrap_or_default();
-            Some(format!("{unit} is masked{by}: nothing can start it. \"systemctl unmask {unit}\" lets it be guarded."))
+            let by = by
+                .map(|link| format!(" ({})", link.display()))
+                .unwrap_or_default();
+            Some(format!(
+                "{unit} is masked{by}: nothing can start it. \"systemctl unmask {unit}\" lets it be guarded."
+            ))
         }
         "not-found" => Some(missing(unit)),
         "loaded" | "merged" if known.flag("Transient") == Some(true) => Some(format!(
@@ -49,19 +53,23 @@ pub(super) fn by_state(unit: &UnitName, known: &Properties) -> Option<String> {
              makes a service that stays: unitward.ward(5)."
         )),
         "loaded" | "merged" => None,
-        other => Some(format!("systemd cannot load {unit} ({other}): \"systemctl status {unit}\" tells why.")),
+        other => Some(format!(
+            "systemd cannot load {unit} ({other}): \"systemctl status {unit}\" tells why."
+        )),
     }
 }
 
 fn missing(unit: &UnitName) -> String {
     let names = unit_files::names(Path::new("/"));
-    let services = names.iter().filter(|name| name.ends_with(".service")).map(String::as_str);
+    let services = names
+        .iter()
+        .filter(|name| name.ends_with(".service"))
+        .map(String::as_str);
     let advice = match nearest(unit.as_str(), services) {
         Some(near) => format!("did you mean {near}? "),
         None => String::new(),
     };
-    let service =
-        "\"systemctl list-unit-files --type=service\" lists those there are, and a ward with ExecStart= makes one";
+    let service = "\"systemctl list-unit-files --type=service\" lists those there are, and a ward with ExecStart= makes one";
     format!("There is no {unit}; {advice}{service}.")
 }
 
@@ -71,17 +79,26 @@ pub(super) fn taken(asked: &Asked) -> Option<String> {
     let (config, _) = root::load(Path::new("/"));
     if let Some(ward) = guards(&config, unit.as_str()) {
         let (name, path) = (&ward.name, ward.path.display());
-        let is_loaded = asked.drop_ins.iter().any(|path| path.ends_with(DROP_IN)) || is_generated(asked);
+        let is_loaded =
+            asked.drop_ins.iter().any(|path| path.ends_with(DROP_IN)) || is_generated(asked);
         let advice = if is_loaded {
             format!("\"unitward status {name}\" shows it")
         } else {
             "\"systemctl daemon-reload\" makes that take effect".to_owned()
         };
-        return Some(format!("{unit} is guarded already, by the ward {name} ({path}): {advice}."));
+        return Some(format!(
+            "{unit} is guarded already, by the ward {name} ({path}): {advice}."
+        ));
     }
     if is_generated(asked) {
-        let of = if asked.source.is_empty() { String::new() } else { format!(", made of {}", asked.source) };
-        return Some(format!("{unit} is one of Unitward's own units{of}: it needs no ward."));
+        let of = if asked.source.is_empty() {
+            String::new()
+        } else {
+            format!(", made of {}", asked.source)
+        };
+        return Some(format!(
+            "{unit} is one of Unitward's own units{of}: it needs no ward."
+        ));
     }
     let path = name_taken(unit.stem())?;
     let path = path.display();
@@ -93,7 +110,9 @@ pub(super) fn taken(asked: &Asked) -> Option<String> {
 
 /// The ward that guards this unit, be it that of its template.
 fn guards<'c>(config: &'c Config, unit: &str) -> Option<Cow<'c, Ward>> {
-    config.ward_meant_by(unit).filter(|ward| ward.unit().as_str() == unit)
+    config
+        .ward_meant_by(unit)
+        .filter(|ward| ward.unit().as_str() == unit)
 }
 
 /// Whether our generator has written the unit.
@@ -107,7 +126,9 @@ fn name_taken(name: &str) -> Option<PathBuf> {
     let files = Files::list(Path::new("/"));
     files.ward_names().find(|known| *known == name)?;
     let file = [name, ".ward"].concat();
-    let mut paths = SEARCH_PATH.iter().map(|directory| Path::new(directory).join(&file));
+    let mut paths = SEARCH_PATH
+        .iter()
+        .map(|directory| Path::new(directory).join(&file));
     paths.find(|path| {
         let data = path.symlink_metadata();
         data.is_ok_and(|data| !(path.starts_with(DIRECTORY) && data.is_file() && data.len() == 0))
@@ -120,7 +141,8 @@ pub(in crate::shell::cli) fn unguarded() -> Vec<String> {
     let mut services = systemctl::loaded_services(&[]).unwrap_or_default();
     let is_ours = |name: &String| {
         let mut files = ["/run/systemd/generator", "/run/systemd/generator.late"].iter();
-        name.starts_with("unitward") || files.any(|folder| unit_files::is_ours(&Path::new(folder).join(name)))
+        name.starts_with("unitward")
+            || files.any(|folder| unit_files::is_ours(&Path::new(folder).join(name)))
     };
     services.retain(|name| guards(&config, name).is_none() && !is_ours(name));
     services
@@ -152,12 +174,27 @@ mod tests {
     fn a_unit_that_cannot_be_loaded_is_not_guarded() {
         let unit = UnitName::new("web.service").unwrap();
         let said = |state: &'static str, transient: bool| {
-            by_state(&unit, &Properties::from([("LoadState", state.into()), ("Transient", transient.into())]))
+            by_state(
+                &unit,
+                &Properties::from([("LoadState", state.into()), ("Transient", transient.into())]),
+            )
         };
         assert_eq!(said("loaded", false), None);
         assert!(said("loaded", true).unwrap().contains("is transient"));
-        assert!(said("masked", false).unwrap().contains("systemctl unmask web.service"));
-        assert!(said("bad-setting", false).unwrap().contains("(bad-setting)"));
-        assert!(said("not-found", false).unwrap().starts_with("There is no web.service"));
+        assert!(
+            said("masked", false)
+                .unwrap()
+                .contains("systemctl unmask web.service")
+        );
+        assert!(
+            said("bad-setting", false)
+                .unwrap()
+                .contains("(bad-setting)")
+        );
+        assert!(
+            said("not-found", false)
+                .unwrap()
+                .starts_with("There is no web.service")
+        );
     }
 }

@@ -22,9 +22,18 @@ pub(super) struct Begin {
 /// # Errors
 /// A sentence, if there is no such ward.
 pub(super) async fn begin(ward: Option<&str>) -> Result<Begin, String> {
-    let unknown = || Ok(Begin { ward: ward.map(str::to_owned), words: None });
-    let Ok(Answer::Document(document)) = ask(&Question::List).await else { return unknown() };
-    let Ok(list) = serde_json::from_str::<List>(&document) else { return unknown() };
+    let unknown = || {
+        Ok(Begin {
+            ward: ward.map(str::to_owned),
+            words: None,
+        })
+    };
+    let Ok(Answer::Document(document)) = ask(&Question::List).await else {
+        return unknown();
+    };
+    let Ok(list) = serde_json::from_str::<List>(&document) else {
+        return unknown();
+    };
     if let Some(begin) = of(&list, ward) {
         return begin;
     }
@@ -34,8 +43,14 @@ pub(super) async fn begin(ward: Option<&str>) -> Result<Begin, String> {
         Ok(Answer::Document(document)) => match serde_json::from_str::<Status>(&document) {
             Ok(Status::Ward(status)) => {
                 let (shown, unit) = (visible(&status.line.name), visible(&status.line.unit));
-                let words = Some(format!("Watching {shown} ({unit}, {}).", status.line.state.word()));
-                Ok(Begin { ward: Some(status.line.name.clone()), words })
+                let words = Some(format!(
+                    "Watching {shown} ({unit}, {}).",
+                    status.line.state.word()
+                ));
+                Ok(Begin {
+                    ward: Some(status.line.name.clone()),
+                    words,
+                })
             }
             _ => unknown(),
         },
@@ -45,14 +60,27 @@ pub(super) async fn begin(ward: Option<&str>) -> Result<Begin, String> {
 
 /// Does the same from the list; `None`: the list has nothing of this name.
 fn of(list: &List, ward: Option<&str>) -> Option<Result<Begin, String>> {
-    let begin = |ward: Option<&String>, words| Some(Ok(Begin { ward: ward.cloned(), words: Some(words) }));
+    let begin = |ward: Option<&String>, words| {
+        Some(Ok(Begin {
+            ward: ward.cloned(),
+            words: Some(words),
+        }))
+    };
     let Some(name) = ward else {
         let mut parts = vec![counted(list.wards.len(), "ward")];
-        parts.extend(Some(list.stacks.len()).filter(|count| *count > 0).map(|count| counted(count, "stack")));
+        parts.extend(
+            Some(list.stacks.len())
+                .filter(|count| *count > 0)
+                .map(|count| counted(count, "stack")),
+        );
         let watched = Some(list.watched.len()).filter(|count| *count > 0);
         parts.extend(watched.map(|count| format!("{} without a ward", counted(count, "unit"))));
         let last = parts.pop()?;
-        let all = if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) };
+        let all = if parts.is_empty() {
+            last
+        } else {
+            format!("{} and {last}", parts.join(", "))
+        };
         return begin(None, format!("Watching {all}."));
     };
     if let Some(ward) = find_called(list.wards.iter(), name) {
@@ -60,14 +88,30 @@ fn of(list: &List, ward: Option<&str>) -> Option<Result<Begin, String>> {
             return Some(Err(template::name_an_instance(&visible(&ward.name))));
         }
         let (shown, unit, state) = (visible(&ward.name), visible(&ward.unit), ward.state.word());
-        return begin(Some(&ward.name), format!("Watching {shown} ({unit}, {state})."));
+        return begin(
+            Some(&ward.name),
+            format!("Watching {shown} ({unit}, {state})."),
+        );
     }
-    if let Some(one) = list.watched.iter().find(|one| one.name == name || one.unit == name) {
-        return begin(Some(&one.name), format!("Watching {}, which has no ward.", visible(&one.unit)));
+    if let Some(one) = list
+        .watched
+        .iter()
+        .find(|one| one.name == name || one.unit == name)
+    {
+        return begin(
+            Some(&one.name),
+            format!("Watching {}, which has no ward.", visible(&one.unit)),
+        );
     }
-    let stack = list.stacks.iter().find(|stack| stack.name == name || stack.unit == name)?;
+    let stack = list
+        .stacks
+        .iter()
+        .find(|stack| stack.name == name || stack.unit == name)?;
     let members = visible(&stack.members.join(", "));
-    Some(Err(format!("{} is a stack: --ward= takes one of its members, {members}.", visible(&stack.name))))
+    Some(Err(format!(
+        "{} is a stack: --ward= takes one of its members, {members}.",
+        visible(&stack.name)
+    )))
 }
 
 #[cfg(test)]
@@ -77,15 +121,30 @@ mod tests {
 
     fn check(ward: Option<&str>, name: Option<&str>, words: &str) {
         let list: List = fixture::document("list.json");
-        let expect = Begin { ward: name.map(str::to_owned), words: Some(words.to_owned()) };
+        let expect = Begin {
+            ward: name.map(str::to_owned),
+            words: Some(words.to_owned()),
+        };
         assert_eq!(of(&list, ward), Some(Ok(expect)), "{ward:?}");
     }
 
     #[test]
     fn it_says_what_it_watches() {
-        check(None, None, "Watching 4 wards, 1 stack and 1 unit without a ward.");
-        check(Some("telldusd"), Some("telldus"), "Watching telldus (telldusd.service, missing).");
-        check(Some("cron.service"), Some("cron"), "Watching cron.service, which has no ward.");
+        check(
+            None,
+            None,
+            "Watching 4 wards, 1 stack and 1 unit without a ward.",
+        );
+        check(
+            Some("telldusd"),
+            Some("telldus"),
+            "Watching telldus (telldusd.service, missing).",
+        );
+        check(
+            Some("cron.service"),
+            Some("cron"),
+            "Watching cron.service, which has no ward.",
+        );
     }
 
     #[test]
@@ -93,6 +152,11 @@ mod tests {
         let list: List = fixture::document("list.json");
         assert_eq!(of(&list, Some("nope")), None);
         let stack = list.stacks[0].unit.as_str();
-        assert!(of(&list, Some(stack)).unwrap().unwrap_err().contains("is a stack: --ward= takes one of its members"));
+        assert!(
+            of(&list, Some(stack))
+                .unwrap()
+                .unwrap_err()
+                .contains("is a stack: --ward= takes one of its members")
+        );
     }
 }

@@ -6,7 +6,9 @@
 use crate::core::visible::visible;
 use crate::edge::clock;
 use crate::shell::cli::reports::table::{counted, span, time};
-use crate::shell::news::{Death, Excluded, FullRestart, FullRestartOver, News, Readmitted, Recovery, StateChanged};
+use crate::shell::news::{
+    Death, Excluded, FullRestart, FullRestartOver, News, Readmitted, Recovery, StateChanged,
+};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fmt;
@@ -53,12 +55,18 @@ struct Nothing {}
 impl<'n> Line<'n> {
     /// Makes the line of a signal that has just been received.
     pub(super) fn of(news: &'n News) -> Self {
-        Self { at: news.at(clock::since_epoch()), what: What::News(news) }
+        Self {
+            at: news.at(clock::since_epoch()),
+            what: What::News(news),
+        }
     }
 
     /// Makes the line about the daemon's presence.
     pub(super) fn of_presence(presence: Presence) -> Self {
-        Self { at: clock::since_epoch(), what: What::Presence(presence) }
+        Self {
+            at: clock::since_epoch(),
+            what: What::Presence(presence),
+        }
     }
 
     /// Returns the event as one line of JSON.
@@ -69,9 +77,12 @@ impl<'n> Line<'n> {
             What::Presence(Presence::Gone) => object("daemon-gone", &Nothing {}, at),
             What::News(News::Death(body)) => object("death", body, None),
             What::News(News::Recovery(body)) => object("recovery", body, at),
-            What::News(News::Excluded(body)) => {
-                json(&Object { event: "excluded", body, at, dead_service: Some(&body.ward) })
-            }
+            What::News(News::Excluded(body)) => json(&Object {
+                event: "excluded",
+                body,
+                at,
+                dead_service: Some(&body.ward),
+            }),
             What::News(News::Readmitted(body)) => object("readmitted", body, at),
             What::News(News::StateChanged(body)) => object("state-changed", body, at),
             What::News(News::FullRestart(body)) => object("full-restart", body, None),
@@ -81,7 +92,12 @@ impl<'n> Line<'n> {
 }
 
 fn object<B: Serialize>(event: &'static str, body: &B, at: Option<u64>) -> String {
-    json(&Object { event, body, at, dead_service: None })
+    json(&Object {
+        event,
+        body,
+        at,
+        dead_service: None,
+    })
 }
 
 fn json(object: &impl Serialize) -> String {
@@ -93,22 +109,41 @@ impl fmt::Display for Line<'_> {
         let (subject, text) = match self.what {
             What::News(news) => (news.subject(), words(news)),
             What::Presence(Presence::Here) => ("unitwardd", "is back".to_owned()),
-            What::Presence(Presence::Gone) => {
-                ("unitwardd", "cannot be heard: it does not run, or there is no bus; waiting for it".to_owned())
-            }
+            What::Presence(Presence::Gone) => (
+                "unitwardd",
+                "cannot be heard: it does not run, or there is no bus; waiting for it".to_owned(),
+            ),
         };
-        write!(out, "{}  {:<16}  {}", time(self.at, &TimeZone::system()), visible(subject), visible(&text))
+        write!(
+            out,
+            "{}  {:<16}  {}",
+            time(self.at, &TimeZone::system()),
+            visible(subject),
+            visible(&text)
+        )
     }
 }
 
 fn words(news: &News) -> String {
     match news {
-        News::Death(Death { reason, pid, crash, .. }) => {
-            let process = if *pid == 0 { String::new() } else { format!(", process {pid}") };
+        News::Death(Death {
+            reason, pid, crash, ..
+        }) => {
+            let process = if *pid == 0 {
+                String::new()
+            } else {
+                format!(", process {pid}")
+            };
             let how = if *crash { "crashed" } else { "ended unasked" };
             format!("{how}: {reason}{process}")
         }
-        News::Recovery(Recovery { outcome, restarts, downtime_ms, recovery_ms, .. }) => {
+        News::Recovery(Recovery {
+            outcome,
+            restarts,
+            downtime_ms,
+            recovery_ms,
+            ..
+        }) => {
             let restarts = counted(usize::try_from(*restarts).unwrap_or(usize::MAX), "restart");
             match outcome.as_str() {
                 "recovered" | "step-failed" => {
@@ -119,14 +154,29 @@ fn words(news: &News) -> String {
             }
         }
         News::Excluded(Excluded { by, why, .. }) => {
-            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            let why = if why.is_empty() {
+                String::new()
+            } else {
+                format!(": {why}")
+            };
             format!("excluded by {by}{why}")
         }
         News::Readmitted(Readmitted { by, .. }) => format!("readmitted by {by}"),
-        News::StateChanged(StateChanged { unit, state, substate, .. }) => format!("{unit} is {state} ({substate})"),
+        News::StateChanged(StateChanged {
+            unit,
+            state,
+            substate,
+            ..
+        }) => format!("{unit} is {state} ({substate})"),
         News::FullRestart(FullRestart { reason, .. }) => reason.clone(),
-        News::FullRestartOver(FullRestartOver { outcome, trouble, .. }) => {
-            let trouble = if trouble.is_empty() { String::new() } else { format!(": {trouble}") };
+        News::FullRestartOver(FullRestartOver {
+            outcome, trouble, ..
+        }) => {
+            let trouble = if trouble.is_empty() {
+                String::new()
+            } else {
+                format!(": {trouble}")
+            };
             format!("full restart is over: {outcome}{trouble}")
         }
     }

@@ -30,28 +30,52 @@ type Tree = BTreeMap<PathBuf, Content>;
 /// Runs the command.
 pub(super) fn difference(below: &Path) -> anyhow::Result<ExitCode> {
     let checked = check::read(below)?;
-    let planned: Tree = checked.outputs.iter().map(|output| (place(output), output.content.clone())).collect();
+    let planned: Tree = checked
+        .outputs
+        .iter()
+        .map(|output| (place(output), output.content.clone()))
+        .collect();
     let written = written(below, &planned)?;
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !io::stdout().is_terminal();
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || !io::stdout().is_terminal();
     let compared = compare(&written, &planned);
     let text = shown(&compared);
     let mut out = io::stdout().lock();
     for line in text.lines() {
-        writeln!(out, "{}", if plain { line.to_owned() } else { painted(line) })?;
+        writeln!(
+            out,
+            "{}",
+            if plain {
+                line.to_owned()
+            } else {
+                painted(line)
+            }
+        )?;
     }
     for problem in &checked.problems {
         complain(&visible(&problem.to_string()));
     }
     if below == Path::new("/") {
         for unit in outdated(&planned) {
-            writeln!(out, "# {unit}: its file is newer than what systemd has loaded.")?;
+            writeln!(
+                out,
+                "# {unit}: its file is newer than what systemd has loaded."
+            )?;
         }
     }
     let is_same = text.is_empty();
-    let last = if is_same { "Nothing to do." } else { "systemctl daemon-reload makes it so." };
+    let last = if is_same {
+        "Nothing to do."
+    } else {
+        "systemctl daemon-reload makes it so."
+    };
     writeln!(out, "{last}")?;
     out.flush()?;
-    Ok(if is_same { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENT) })
+    Ok(if is_same {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(DIFFERENT)
+    })
 }
 
 fn place(output: &Output) -> PathBuf {
@@ -64,17 +88,27 @@ fn written(below: &Path, planned: &Tree) -> anyhow::Result<Tree> {
     for rank in [Rank::Normal, Rank::Late] {
         let place = Path::new(directory(rank));
         let folder = below.join(place.strip_prefix("/").unwrap_or(place));
-        read(&folder, place, &mut found).with_context(|| format!("failed to read {}", folder.display()))?;
+        read(&folder, place, &mut found)
+            .with_context(|| format!("failed to read {}", folder.display()))?;
     }
     let is_ours = |path: &Path, content: &Content| match content {
         Content::File(text) => planned.contains_key(path) || text.starts_with(HEADING),
         Content::Link(_) => planned.contains_key(path),
     };
-    let units: Vec<PathBuf> =
-        found.iter().filter(|(path, content)| is_ours(path, content)).map(|(path, _)| path.clone()).collect();
+    let units: Vec<PathBuf> = found
+        .iter()
+        .filter(|(path, content)| is_ours(path, content))
+        .map(|(path, _)| path.clone())
+        .collect();
     let leads_to_ours = |target: &str| {
-        let file = Path::new(target).file_name().and_then(|file| file.to_str()).unwrap_or_default();
-        file.starts_with(SOCKET) || units.iter().any(|unit| unit.file_name().is_some_and(|name| name == file))
+        let file = Path::new(target)
+            .file_name()
+            .and_then(|file| file.to_str())
+            .unwrap_or_default();
+        file.starts_with(SOCKET)
+            || units
+                .iter()
+                .any(|unit| unit.file_name().is_some_and(|name| name == file))
     };
     found.retain(|path, content| {
         is_ours(path, content) || matches!(content, Content::Link(target) if leads_to_ours(target))
@@ -93,11 +127,17 @@ fn read(folder: &Path, place: &Path, found: &mut Tree) -> io::Result<()> {
         let (path, place) = (entry.path(), place.join(entry.file_name()));
         let kind = entry.file_type()?;
         if kind.is_symlink() {
-            found.insert(place, Content::Link(fs::read_link(path)?.to_string_lossy().into_owned()));
+            found.insert(
+                place,
+                Content::Link(fs::read_link(path)?.to_string_lossy().into_owned()),
+            );
         } else if kind.is_dir() {
             read(&path, &place, found)?;
         } else if kind.is_file() {
-            found.insert(place, Content::File(String::from_utf8_lossy(&fs::read(path)?).into_owned()));
+            found.insert(
+                place,
+                Content::File(String::from_utf8_lossy(&fs::read(path)?).into_owned()),
+            );
         }
     }
     Ok(())
@@ -109,15 +149,23 @@ fn compare(written: &Tree, planned: &Tree) -> String {
     paths.sort_unstable();
     paths.dedup();
     let differs = |path: &&&PathBuf| written.get(**path) != planned.get(**path);
-    paths.iter().filter(differs).map(|path| unified(path, written.get(*path), planned.get(*path))).collect()
+    paths
+        .iter()
+        .filter(differs)
+        .map(|path| unified(path, written.get(*path), planned.get(*path)))
+        .collect()
 }
 
 fn unified(path: &Path, before: Option<&Content>, after: Option<&Content>) -> String {
-    let name =
-        |content: Option<&Content>| content.map_or_else(|| "/dev/null".to_owned(), |_| path.display().to_string());
+    let name = |content: Option<&Content>| {
+        content.map_or_else(|| "/dev/null".to_owned(), |_| path.display().to_string())
+    };
     let (old, new) = (lines(before), lines(after));
     let diff = TextDiff::from_lines(&old, &new);
-    let text = diff.unified_diff().header(&name(before), &name(after)).to_string();
+    let text = diff
+        .unified_diff()
+        .header(&name(before), &name(after))
+        .to_string();
     // An empty file has no lines to show.
     let names = || format!("--- {}\n+++ {}\n", name(before), name(after));
     if text.is_empty() { names() } else { text }
@@ -149,16 +197,31 @@ fn outdated(planned: &Tree) -> Vec<String> {
     if units.is_empty() {
         return Vec::new();
     }
-    let shown = pid1::ask_all(&units, Wanted { unit: &["Id", "NeedDaemonReload"], own: &[] }).unwrap_or_default();
-    let outdated = shown.iter().filter(|unit| unit.flag("NeedDaemonReload") == Some(true));
+    let shown = pid1::ask_all(
+        &units,
+        Wanted {
+            unit: &["Id", "NeedDaemonReload"],
+            own: &[],
+        },
+    )
+    .unwrap_or_default();
+    let outdated = shown
+        .iter()
+        .filter(|unit| unit.flag("NeedDaemonReload") == Some(true));
     outdated.map(|unit| unit.text("Id").to_owned()).collect()
 }
 
 /// Returns the unit that a file of ours belongs to; `None` for a link that enables a unit.
 fn unit(path: &Path) -> Option<&str> {
     let folder = path.parent()?.file_name()?.to_str()?;
-    let is_link = [".wants", ".requires", ".upholds"].iter().any(|kind| folder.ends_with(kind));
-    if is_link { None } else { folder.strip_suffix(".d").or(path.file_name()?.to_str()) }
+    let is_link = [".wants", ".requires", ".upholds"]
+        .iter()
+        .any(|kind| folder.ends_with(kind));
+    if is_link {
+        None
+    } else {
+        folder.strip_suffix(".d").or(path.file_name()?.to_str())
+    }
 }
 
 #[cfg(test)]
@@ -171,8 +234,15 @@ mod tests {
 
     #[test]
     fn what_differs_is_shown_as_diff_shows_it() {
-        let written = Tree::from([file("/g/same", "a\n"), file("/g/old", "gone\n"), file("/g/web", "a\nb\nc\n")]);
-        let link = (PathBuf::from("/g/x.wants/web"), Content::Link("../web".to_owned()));
+        let written = Tree::from([
+            file("/g/same", "a\n"),
+            file("/g/old", "gone\n"),
+            file("/g/web", "a\nb\nc\n"),
+        ]);
+        let link = (
+            PathBuf::from("/g/x.wants/web"),
+            Content::Link("../web".to_owned()),
+        );
         let planned = Tree::from([file("/g/same", "a\n"), file("/g/web", "a\nB\nc\n"), link]);
         let expect = "--- /g/old\n+++ /dev/null\n@@ -1 +0,0 @@\n-gone\n--- /g/web\n+++ /g/web\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n\
                       --- /dev/null\n+++ /g/x.wants/web\n@@ -0,0 +1 @@\n+-> ../web\n";
@@ -185,23 +255,54 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("run/systemd/generator");
         fs::create_dir_all(folder.join("multi-user.target.wants")).unwrap();
-        fs::write(folder.join("-.mount"), "# Automatically generated by systemd-fstab-generator\n").unwrap();
-        fs::write(folder.join("old.service"), format!("{HEADING}/etc/unitward/old.ward.\n")).unwrap();
+        fs::write(
+            folder.join("-.mount"),
+            "# Automatically generated by systemd-fstab-generator\n",
+        )
+        .unwrap();
+        fs::write(
+            folder.join("old.service"),
+            format!("{HEADING}/etc/unitward/old.ward.\n"),
+        )
+        .unwrap();
         let link = |target: &str, name: &str| {
-            std::os::unix::fs::symlink(target, folder.join("multi-user.target.wants").join(name)).unwrap();
+            std::os::unix::fs::symlink(target, folder.join("multi-user.target.wants").join(name))
+                .unwrap();
         };
         link("../old.service", "old.service");
         link("../-.mount", "-.mount");
-        link("/usr/lib/systemd/system/unitward-stack@.socket", "unitward-stack@a.socket");
+        link(
+            "/usr/lib/systemd/system/unitward-stack@.socket",
+            "unitward-stack@a.socket",
+        );
         let found = written(root.path(), &Tree::new()).unwrap();
-        let names: Vec<_> = found.keys().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, ["old.service", "unitward-stack@a.socket", "old.service"]);
+        let names: Vec<_> = found
+            .keys()
+            .map(|path| path.file_name().unwrap().to_str().unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            ["old.service", "unitward-stack@a.socket", "old.service"]
+        );
     }
 
     #[test]
     fn a_file_is_about_its_unit() {
-        assert_eq!(unit(Path::new("/run/systemd/generator/web.service")), Some("web.service"));
-        assert_eq!(unit(Path::new("/run/systemd/generator/web.service.d/50-unitward.conf")), Some("web.service"));
-        assert_eq!(unit(Path::new("/run/systemd/generator/a.target.wants/web.service")), None);
+        assert_eq!(
+            unit(Path::new("/run/systemd/generator/web.service")),
+            Some("web.service")
+        );
+        assert_eq!(
+            unit(Path::new(
+                "/run/systemd/generator/web.service.d/50-unitward.conf"
+            )),
+            Some("web.service")
+        );
+        assert_eq!(
+            unit(Path::new(
+                "/run/systemd/generator/a.target.wants/web.service"
+            )),
+            None
+        );
     }
 }

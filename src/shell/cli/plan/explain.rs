@@ -50,9 +50,12 @@ pub(in crate::shell::cli) fn told(
     name: &str,
     proposed: Option<&SourceFiles>,
 ) -> anyhow::Result<Result<Told, String>> {
-    std::fs::read_dir(below).with_context(|| format!("failed to open the root directory {}", below.display()))?;
+    std::fs::read_dir(below)
+        .with_context(|| format!("failed to open the root directory {}", below.display()))?;
     let mut files = Files::list(below);
-    proposed.into_iter().for_each(|ward| files.propose(ward.clone()));
+    proposed
+        .into_iter()
+        .for_each(|ward| files.propose(ward.clone()));
     let stacks = files.stacks();
     let mut planner = Planner::new(below, &stacks);
     let mut wards: Vec<Explained> = Vec::new();
@@ -66,14 +69,30 @@ pub(in crate::shell::cli) fn told(
     let Some((ward, adopted)) = meant(&wards, name) else {
         return Ok(Err(unknown(name, &wards)));
     };
-    let members: Vec<(_, Vec<UnitName>)> =
-        planner.stacks().into_iter().map(|planned| (&planned.described.stack, planned.members)).collect();
-    let stack = ward.stack.as_ref().and_then(|name| members.iter().find(|(stack, _)| stack.name == *name));
+    let members: Vec<(_, Vec<UnitName>)> = planner
+        .stacks()
+        .into_iter()
+        .map(|planned| (&planned.described.stack, planned.members))
+        .collect();
+    let stack = ward
+        .stack
+        .as_ref()
+        .and_then(|name| members.iter().find(|(stack, _)| stack.name == *name));
     let stack = stack.map(|(stack, members)| (*stack, members.as_slice()));
     let bound = Dependants::read(below, wards.iter().map(|(ward, _)| ward));
-    let bound: Vec<_> = bound.to(&ward.unit()).iter().map(|dependant| dependant.unit.clone()).collect();
+    let bound: Vec<_> = bound
+        .to(&ward.unit())
+        .iter()
+        .map(|dependant| dependant.unit.clone())
+        .collect();
     let text = text(
-        &parts(Subject { ward: &ward, adopted: adopted.as_ref(), stack, bound: &bound, settings: &settings }),
+        &parts(Subject {
+            ward: &ward,
+            adopted: adopted.as_ref(),
+            stack,
+            bound: &bound,
+            settings: &settings,
+        }),
         WIDTH,
     );
     problems.retain(|problem| problem.at.path == ward.path);
@@ -82,12 +101,17 @@ pub(in crate::shell::cli) fn told(
 
 /// The ward of this name or unit, be it that of an instance of a template.
 fn meant(wards: &[Explained], name: &str) -> Option<Explained> {
-    let config = Config { wards: wards.iter().map(|(ward, _)| ward.clone()).collect(), ..Config::default() };
+    let config = Config {
+        wards: wards.iter().map(|(ward, _)| ward.clone()).collect(),
+        ..Config::default()
+    };
     let meant = config.ward_meant_by(name)?;
     // A template and its instances have one file.
     let (_, adopted) = wards.iter().find(|(ward, _)| ward.path == meant.path)?;
     // What happens to a template happens to each of its instances.
-    let ward = meant.instance("INSTANCE").unwrap_or_else(|| meant.into_owned());
+    let ward = meant
+        .instance("INSTANCE")
+        .unwrap_or_else(|| meant.into_owned());
     Some((ward, adopted.clone()))
 }
 

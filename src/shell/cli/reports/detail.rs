@@ -12,12 +12,24 @@ pub(super) const INDENT: usize = 12;
 /// Returns the text.
 pub(super) fn detail(told: &Document, zone: &TimeZone) -> String {
     let mut text = Text(String::new());
-    text.line(if told.full_restart.is_some() { "Stack" } else { "Ward" }, &told.ward);
+    text.line(
+        if told.full_restart.is_some() {
+            "Stack"
+        } else {
+            "Ward"
+        },
+        &told.ward,
+    );
     text.line("Unit", &told.unit);
     text.line("Time", &time(told.timestamp, zone));
     text.line("Reason", told.reason.as_deref().unwrap_or("unknown"));
     if told.full_restart.is_none() {
-        text.line("PID", &told.pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()));
+        text.line(
+            "PID",
+            &told
+                .pid
+                .map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()),
+        );
     }
     text.line("Invocation", &told.invocation);
     text.line("Boot", &told.boot);
@@ -49,7 +61,10 @@ pub(super) fn detail(told: &Document, zone: &TimeZone) -> String {
 fn restarted(text: &mut Text, restart: &FullRestart, zone: &TimeZone) {
     text.line("Caller", &restart.caller);
     if let Some(cause) = &restart.cause {
-        text.line("Because of", &format!("death {} of {}", cause.invocation, cause.unit));
+        text.line(
+            "Because of",
+            &format!("death {} of {}", cause.invocation, cause.unit),
+        );
     }
     let (Some(outcome), Some(at)) = (&restart.outcome, restart.timestamp) else {
         text.line("Outcome", "not known: under way, or nobody lived to tell");
@@ -64,7 +79,10 @@ fn restarted(text: &mut Text, restart: &FullRestart, zone: &TimeZone) {
 fn recovered(text: &mut Text, recovery: &Recovery, zone: &TimeZone) {
     let mut line = format!("{} {}", recovery.outcome, time(recovery.timestamp, zone));
     if let Some(restarts) = recovery.restarts {
-        line.push_str(&format!(", {}", counted(usize::try_from(restarts).unwrap_or(usize::MAX), "restart")));
+        line.push_str(&format!(
+            ", {}",
+            counted(usize::try_from(restarts).unwrap_or(usize::MAX), "restart")
+        ));
     }
     if let Some(ms) = recovery.downtime_ms {
         line.push_str(&format!(", {} down", span(ms)));
@@ -84,7 +102,9 @@ fn standing(told: &Document) -> String {
     match (told.recovery_state.as_deref(), &told.recovery_of) {
         (Some("part-of"), Some(first)) => format!("part of that from death {first}"),
         (Some("under-way"), _) => "under way".to_owned(),
-        (Some("not-restarted"), _) => "none, systemd does not restart the unit after such a death".to_owned(),
+        (Some("not-restarted"), _) => {
+            "none, systemd does not restart the unit after such a death".to_owned()
+        }
         (Some("no-ward"), _) => "none, no ward guards the unit".to_owned(),
         _ => "none is known".to_owned(),
     }
@@ -97,12 +117,22 @@ fn steps(steps: &[Step]) -> impl Iterator<Item = String> {
     table.load_style(TableStyle::new());
     table.add_rows(steps.iter().map(|step| {
         let took = step.ms.map_or_else(|| "-".to_owned(), span);
-        [shown(&step.condition), shown(&step.step), shown(&step.argument), shown(&step.result), took]
+        [
+            shown(&step.condition),
+            shown(&step.step),
+            shown(&step.argument),
+            shown(&step.result),
+            took,
+        ]
     }));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    let lines: Vec<String> = if steps.is_empty() { Vec::new() } else { table.lines().collect() };
+    let lines: Vec<String> = if steps.is_empty() {
+        Vec::new()
+    } else {
+        table.lines().collect()
+    };
     lines.into_iter()
 }
 
@@ -142,7 +172,8 @@ struct Text(String);
 impl Text {
     fn line(&mut self, key: &str, value: &str) {
         let colon = if key.is_empty() { ' ' } else { ':' };
-        self.0.push_str(&format!("{key:>INDENT$}{colon} {}\n", visible(value)));
+        self.0
+            .push_str(&format!("{key:>INDENT$}{colon} {}\n", visible(value)));
     }
 
     /// Adds several values, one below the other.

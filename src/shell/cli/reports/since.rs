@@ -12,13 +12,18 @@ pub(in crate::shell::cli) fn since(text: &str) -> anyhow::Result<u64> {
 pub(in crate::shell::cli) fn time(option: &str, text: &str) -> anyhow::Result<u64> {
     let mut asked = HostProgram::SystemdAnalyze.command();
     // Times without a zone are in the caller's zone.
-    asked.args(["timestamp", "--", text]).envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)));
-    let answer =
-        asked.output().with_context(|| format!("failed to run systemd-analyze, which reads the time of {option}"))?;
+    asked
+        .args(["timestamp", "--", text])
+        .envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)));
+    let answer = asked.output().with_context(|| {
+        format!("failed to run systemd-analyze, which reads the time of {option}")
+    })?;
     let said = String::from_utf8_lossy(&answer.stdout);
     match said.lines().find_map(seconds) {
         Some(time) if answer.status.success() => Ok(time),
-        _ => bail!("{option} {text:?} is no time: systemd.time(7) has the forms, \"yesterday\" or \"-1h\" among them"),
+        _ => bail!(
+            "{option} {text:?} is no time: systemd.time(7) has the forms, \"yesterday\" or \"-1h\" among them"
+        ),
     }
 }
 
@@ -37,8 +42,14 @@ mod tests {
 
     #[test]
     fn a_time_in_seconds_becomes_milliseconds() {
-        assert_eq!(seconds("   UNIX seconds: @1795236246.164889"), Some(1_795_236_246_164));
-        assert_eq!(seconds("   UNIX seconds: @1795236246"), Some(1_795_236_246_000));
+        assert_eq!(
+            seconds("   UNIX seconds: @1795236246.164889"),
+            Some(1_795_236_246_164)
+        );
+        assert_eq!(
+            seconds("   UNIX seconds: @1795236246"),
+            Some(1_795_236_246_000)
+        );
         assert_eq!(seconds("   UNIX seconds: @5.5"), Some(5_500));
         assert_eq!(seconds("       From now: 1h ago"), None);
         assert_eq!(seconds("   UNIX seconds: @99999999999999999999"), None);

@@ -60,13 +60,25 @@ impl Summary {
     /// Sums up the deaths of the history, which are in the order of their times.
     pub(super) fn of(found: &[Document], window: &Window) -> Self {
         let first = found.first().map_or(window.now, |told| told.timestamp);
-        let (since, until) = (window.since.unwrap_or(first), window.until.unwrap_or(window.now));
+        let (since, until) = (
+            window.since.unwrap_or(first),
+            window.until.unwrap_or(window.now),
+        );
         let mut wards: BTreeMap<(&str, &str), Vec<&Document>> = BTreeMap::new();
         for told in found.iter().filter(|told| told.full_restart.is_none()) {
-            wards.entry((&told.ward, &told.unit)).or_default().push(told);
+            wards
+                .entry((&told.ward, &told.unit))
+                .or_default()
+                .push(told);
         }
-        let wards = wards.into_values().filter_map(|deaths| OfWard::of(&deaths, (since, until)));
-        Self { since, until, wards: wards.collect() }
+        let wards = wards
+            .into_values()
+            .filter_map(|deaths| OfWard::of(&deaths, (since, until)));
+        Self {
+            since,
+            until,
+            wards: wards.collect(),
+        }
     }
 }
 
@@ -78,8 +90,12 @@ impl OfWard {
         let times = all.iter().filter_map(|told| down(told, (since, until)));
         let longest_downtime_ms = times.clone().max().unwrap_or(0);
         let downtime_ms = times.sum::<u64>();
-        let count = |is: &dyn Fn(&Document) -> bool| deaths.iter().filter(|told| is(told)).count() as u64;
-        let between = last.timestamp.saturating_sub(first.timestamp).checked_div(deaths.len() as u64 - 1);
+        let count =
+            |is: &dyn Fn(&Document) -> bool| deaths.iter().filter(|told| is(told)).count() as u64;
+        let between = last
+            .timestamp
+            .saturating_sub(first.timestamp)
+            .checked_div(deaths.len() as u64 - 1);
         let length = until.saturating_sub(since);
         Some(Self {
             ward: first.ward.clone(),
@@ -99,26 +115,41 @@ impl OfWard {
 /// Returns the downtime of this death within the period, in milliseconds.
 fn down(told: &Document, (since, until): (u64, u64)) -> Option<u64> {
     let down = told.recovery.as_ref()?.downtime_ms?;
-    let (begin, end) = (told.timestamp.max(since), told.timestamp.saturating_add(down).min(until));
+    let (begin, end) = (
+        told.timestamp.max(since),
+        told.timestamp.saturating_add(down).min(until),
+    );
     (begin <= end && told.timestamp <= until).then(|| end - begin)
 }
 
 /// Returns true if a death has no downtime of its own and is not covered by another's: the downtime
 /// of one recovery belongs to the death that began it.
 fn is_open(told: &Document, all: &[&Document]) -> bool {
-    let downtime = |told: &Document| told.recovery.as_ref().and_then(|recovery| recovery.downtime_ms);
+    let downtime = |told: &Document| {
+        told.recovery
+            .as_ref()
+            .and_then(|recovery| recovery.downtime_ms)
+    };
     let covers = |other: &&Document| {
-        let end = other.recovery.as_ref().map_or(0, |recovery| recovery.timestamp);
+        let end = other
+            .recovery
+            .as_ref()
+            .map_or(0, |recovery| recovery.timestamp);
         downtime(other).is_some() && (other.timestamp..=end).contains(&told.timestamp)
     };
-    let is_part = || told.recovery.is_none() && (told.recovery_of.is_some() || all.iter().any(covers));
+    let is_part =
+        || told.recovery.is_none() && (told.recovery_of.is_some() || all.iter().any(covers));
     downtime(told).is_none() && !is_part()
 }
 
 /// Returns a quotient to six places, never rounded up.
 fn part(of: u64, whole: u64) -> f64 {
     let millionths = u128::from(of) * 1_000_000 / u128::from(whole.max(1));
-    if whole == 0 { 1.0 } else { u32::try_from(millionths).map_or(1.0, f64::from) / 1e6 }
+    if whole == 0 {
+        1.0
+    } else {
+        u32::try_from(millionths).map_or(1.0, f64::from) / 1e6
+    }
 }
 
 /// Prints the summary.
@@ -139,17 +170,36 @@ fn text(summary: &Summary, sheet: Sheet) -> String {
     if summary.wards.is_empty() {
         return String::new();
     }
-    let header = ["WARD", "DEATHS", "FAILED", "DOWNTIME", "LONGEST", "AVAILABLE", "BETWEEN DEATHS"];
-    let colours = summary.wards.iter().map(|ward| if ward.failed > 0 { "31" } else { "" });
+    let header = [
+        "WARD",
+        "DEATHS",
+        "FAILED",
+        "DOWNTIME",
+        "LONGEST",
+        "AVAILABLE",
+        "BETWEEN DEATHS",
+    ];
+    let colours = summary
+        .wards
+        .iter()
+        .map(|ward| if ward.failed > 0 { "31" } else { "" });
     let cells = summary.wards.iter().map(cells).collect();
     columns((header.map(str::to_owned).into(), cells), colours, sheet)
 }
 
 fn cells(ward: &OfWard) -> Vec<String> {
-    let (least, most) = if ward.downtime_unknown > 0 { (">=", "<=") } else { ("", "") };
+    let (least, most) = if ward.downtime_unknown > 0 {
+        (">=", "<=")
+    } else {
+        ("", "")
+    };
     // Truncated, so that a ward that died never has 100 %.
     let percent = (ward.availability * 1e5).floor() / 1e3;
-    let percent = if ward.downtime_ms > 0 { percent.min(99.999) } else { percent };
+    let percent = if ward.downtime_ms > 0 {
+        percent.min(99.999)
+    } else {
+        percent
+    };
     vec![
         visible(&ward.ward),
         ward.deaths.to_string(),
@@ -157,7 +207,8 @@ fn cells(ward: &OfWard) -> Vec<String> {
         format!("{least}{}", span(ward.downtime_ms)),
         span(ward.longest_downtime_ms),
         format!("{most}{percent:.3}%"),
-        ward.mean_time_between_deaths_ms.map_or_else(|| "-".to_owned(), coarse),
+        ward.mean_time_between_deaths_ms
+            .map_or_else(|| "-".to_owned(), coarse),
     ]
 }
 
@@ -165,11 +216,15 @@ fn cells(ward: &OfWard) -> Vec<String> {
 /// `2025-02-06 11:42:24.963 to 2025-02-06 11:42:44.963, 20s: 8 deaths of 2 wards.`
 fn below(summary: &Summary, zone: &TimeZone) -> String {
     let deaths: u64 = summary.wards.iter().map(|ward| ward.deaths).sum();
-    let counted = |count: u64, noun: &str| counted(usize::try_from(count).unwrap_or(usize::MAX), noun);
+    let counted =
+        |count: u64, noun: &str| counted(usize::try_from(count).unwrap_or(usize::MAX), noun);
     let (since, until) = (time(summary.since, zone), time(summary.until, zone));
     let length = coarse(summary.until.saturating_sub(summary.since));
     let wards = counted(summary.wards.len() as u64, "ward");
-    format!("{since} to {until}, {length}: {} of {wards}.", counted(deaths, "death"))
+    format!(
+        "{since} to {until}, {length}: {} of {wards}.",
+        counted(deaths, "death")
+    )
 }
 
 #[cfg(test)]
@@ -179,19 +234,30 @@ mod tests {
     use crate::shell::cli::reports::tests::{NOW, every_kind, zone};
     use crate::shell::survey::reports::document::Standing;
 
-    const PLAIN: Sheet = Sheet { paint: Paint::Plain, width: None };
+    const PLAIN: Sheet = Sheet {
+        paint: Paint::Plain,
+        width: None,
+    };
 
     /// The window in seconds after [`NOW`].
     fn window(since: Option<u64>, until: Option<u64>) -> Window {
         let at = |second: u64| NOW + second * 1000;
-        Window { since: since.map(at), until: until.map(at), now: at(101) }
+        Window {
+            since: since.map(at),
+            until: until.map(at),
+            now: at(101),
+        }
     }
 
     #[test]
     fn the_document_stays_as_it_is() {
         let summary = Summary::of(&every_kind().all(), &window(None, None));
         let found = serde_json::to_string(&summary).unwrap() + "\n";
-        assert_eq!(found, include_str!("fixtures/summary.json"), "found:\n{found}");
+        assert_eq!(
+            found,
+            include_str!("fixtures/summary.json"),
+            "found:\n{found}"
+        );
     }
 
     #[test]
@@ -219,7 +285,10 @@ mod tests {
         found[1].recovery = None;
         let of = |window| Summary::of(&found, &window).wards;
         let all = of(window(Some(0), Some(101)));
-        assert_eq!((all[0].deaths, all[0].downtime_ms, all[0].downtime_unknown), (2, 184, 0));
+        assert_eq!(
+            (all[0].deaths, all[0].downtime_ms, all[0].downtime_unknown),
+            (2, 184, 0)
+        );
         // What was given up is one unknown time, however many deaths it took.
         let mut given_up = root.all();
         given_up.retain(|told| told.ward == "web" && told.full_restart.is_none());
@@ -227,16 +296,31 @@ mod tests {
         given_up.truncate(2);
         let first = given_up[0].invocation.clone();
         given_up[1].stand(Standing::PartOf(first));
-        let web = Summary::of(&given_up, &window(Some(0), None)).wards.remove(0);
+        let web = Summary::of(&given_up, &window(Some(0), None))
+            .wards
+            .remove(0);
         assert_eq!((web.deaths, web.failed, web.downtime_unknown), (2, 1, 1));
         // Seen from the middle of it, what is left of it counts.
-        let cut = of(Window { since: Some(NOW + 1100), ..window(None, None) });
-        assert_eq!((cut[0].deaths, cut[0].downtime_ms, cut[0].downtime_unknown), (1, 84, 0));
-        assert_eq!(of(window(Some(5), None)), [], "what did not die has no line");
+        let cut = of(Window {
+            since: Some(NOW + 1100),
+            ..window(None, None)
+        });
+        assert_eq!(
+            (cut[0].deaths, cut[0].downtime_ms, cut[0].downtime_unknown),
+            (1, 84, 0)
+        );
+        assert_eq!(
+            of(window(Some(5), None)),
+            [],
+            "what did not die has no line"
+        );
     }
 
     #[test]
     fn availability_is_never_rounded_up() {
-        assert_eq!([part(999_999_999, 1_000_000_000), part(1, 2), part(0, 0)], [0.999_999, 0.5, 1.0]);
+        assert_eq!(
+            [part(999_999_999, 1_000_000_000), part(1, 2), part(0, 0)],
+            [0.999_999, 0.5, 1.0]
+        );
     }
 }

@@ -48,7 +48,11 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(sheet: Sheet) -> Self {
-        Self { sheet, detail: Detail::Full, widths: Vec::new() }
+        Self {
+            sheet,
+            detail: Detail::Full,
+            widths: Vec::new(),
+        }
     }
 
     /// Returns the lines of these deaths; a header precedes the first ones, and the first ones in
@@ -60,20 +64,39 @@ impl Table {
         if self.detail == Detail::Full {
             let rows = found.iter().map(|told| cells(told, zone).into()).collect();
             let (lines, widths) = self.laid(rows);
-            if self.sheet.width.is_none_or(|room| lines.iter().all(|line| line.chars().count() <= room)) {
+            if self
+                .sheet
+                .width
+                .is_none_or(|room| lines.iter().all(|line| line.chars().count() <= room))
+            {
                 return self.painted(&lines, widths, found);
             }
             (self.detail, self.widths) = (Detail::Brief, Vec::new());
         }
-        let mut rows: Vec<Vec<String>> = found.iter().map(|told| brief_cells(told, zone).into()).collect();
+        let mut rows: Vec<Vec<String>> = found
+            .iter()
+            .map(|told| brief_cells(told, zone).into())
+            .collect();
         let room = self.sheet.width.unwrap_or(usize::MAX);
-        for (place, shorten) in [(REASON, without_brackets as fn(&mut String, usize)), (REASON, cut), (WARD, cut)] {
+        for (place, shorten) in [
+            (REASON, without_brackets as fn(&mut String, usize)),
+            (REASON, cut),
+            (WARD, cut),
+        ] {
             let width = |row: &Vec<String>| row[place].chars().count();
             let lines = self.laid(rows.clone()).0;
-            let longest = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+            let longest = lines
+                .iter()
+                .map(|line| line.chars().count())
+                .max()
+                .unwrap_or(0);
             let widest = rows.iter().map(width).max().unwrap_or(0);
-            let left = widest.saturating_sub(longest.saturating_sub(room)).max(SHORTEST);
-            rows.iter_mut().filter(|row| width(row) > left).for_each(|row| shorten(&mut row[place], left));
+            let left = widest
+                .saturating_sub(longest.saturating_sub(room))
+                .max(SHORTEST);
+            rows.iter_mut()
+                .filter(|row| width(row) > left)
+                .for_each(|row| shorten(&mut row[place], left));
         }
         let (lines, widths) = self.laid(rows);
         self.painted(&lines, widths, found)
@@ -97,16 +120,28 @@ impl Table {
             }
         }
         let now = table.column_max_content_widths();
-        let padded =
-            now.iter().enumerate().map(|(place, width)| (width + 2).max(self.widths.get(place).copied().unwrap_or(0)));
-        (table.lines().map(|line| line.trim_end().to_owned()).collect(), padded.collect())
+        let padded = now
+            .iter()
+            .enumerate()
+            .map(|(place, width)| (width + 2).max(self.widths.get(place).copied().unwrap_or(0)));
+        (
+            table
+                .lines()
+                .map(|line| line.trim_end().to_owned())
+                .collect(),
+            padded.collect(),
+        )
     }
 
     fn painted(&mut self, lines: &[String], widths: Vec<u16>, found: &[Document]) -> String {
         let header = self.widths.is_empty().then_some(HEADING);
         self.widths = widths;
         let colours = header.into_iter().chain(found.iter().map(colour));
-        lines.iter().zip(colours).map(|(line, colour)| self.sheet.line(line, colour)).collect()
+        lines
+            .iter()
+            .zip(colours)
+            .map(|(line, colour)| self.sheet.line(line, colour))
+            .collect()
     }
 }
 
@@ -138,7 +173,11 @@ pub(in crate::shell::cli) const HEADING: &str = "1";
 /// Returns the colour of a death's line: red for a permanent failure, yellow for a report that is
 /// pending.
 fn colour(told: &Document) -> &'static str {
-    let outcome = told.recovery.as_ref().map(|recovery| recovery.outcome.as_str()).or(went(told));
+    let outcome = told
+        .recovery
+        .as_ref()
+        .map(|recovery| recovery.outcome.as_str())
+        .or(went(told));
     match told.report {
         Some(Became::Refused) => "31",
         _ if matches!(outcome, Some("step-failed" | "excluded" | "failed")) => "31",
@@ -152,17 +191,27 @@ fn cells(told: &Document, zone: &TimeZone) -> [String; 7] {
         time(told.timestamp, zone),
         id(told),
         visible(&told.ward),
-        told.reason.as_deref().map_or_else(|| NOTHING.to_owned(), visible),
-        told.pid.map_or_else(|| NOTHING.to_owned(), |pid| pid.to_string()),
+        told.reason
+            .as_deref()
+            .map_or_else(|| NOTHING.to_owned(), visible),
+        told.pid
+            .map_or_else(|| NOTHING.to_owned(), |pid| pid.to_string()),
         told.report.map_or(NOTHING, Became::word).to_owned(),
-        told.recovery.as_ref().map_or_else(|| went(told).map_or_else(|| standing(told), str::to_owned), recovered),
+        told.recovery.as_ref().map_or_else(
+            || went(told).map_or_else(|| standing(told), str::to_owned),
+            recovered,
+        ),
     ]
 }
 
 /// Returns the brief form of the cells: `02-06 11:42:24`, `recovered 184ms`.
 fn brief_cells(told: &Document, zone: &TimeZone) -> [String; 6] {
     let [at, id, ward, reason, _, report, recovery] = cells(told, zone);
-    let recovery = match told.recovery.as_ref().and_then(|recovery| Some((recovery, recovery.downtime_ms?))) {
+    let recovery = match told
+        .recovery
+        .as_ref()
+        .and_then(|recovery| Some((recovery, recovery.downtime_ms?)))
+    {
         Some((recovery, ms @ ..1_000)) => format!("{} {ms}ms", visible(&recovery.outcome)),
         Some((recovery, ms)) => format!("{} {}", visible(&recovery.outcome), coarse(ms)),
         None => recovery,
@@ -180,7 +229,9 @@ fn went(told: &Document) -> Option<&str> {
 /// Describes the recovery if none is stored: `under way`, `part of 1a2b3c4d`.
 fn standing(told: &Document) -> String {
     match (told.recovery_state.as_deref(), &told.recovery_of) {
-        (Some("part-of"), Some(first)) => format!("part of {}", first.chars().take(DIGITS).collect::<String>()),
+        (Some("part-of"), Some(first)) => {
+            format!("part of {}", first.chars().take(DIGITS).collect::<String>())
+        }
         (Some(word), _) => visible(&word.replace('-', " ")),
         (None, _) => NOTHING.to_owned(),
     }
@@ -202,8 +253,18 @@ pub(super) fn id(told: &Document) -> String {
 
 /// Formats a local time with milliseconds.
 pub(in crate::shell::cli) fn time(ms: u64, zone: &TimeZone) -> String {
-    let stamp = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    stamp.map_or_else(|| NOTHING.to_owned(), |stamp| stamp.to_zoned(zone.clone()).strftime("%F %T%.3f").to_string())
+    let stamp = i64::try_from(ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    stamp.map_or_else(
+        || NOTHING.to_owned(),
+        |stamp| {
+            stamp
+                .to_zoned(zone.clone())
+                .strftime("%F %T%.3f")
+                .to_string()
+        },
+    )
 }
 
 /// Formats a span as `4s 312ms`.
@@ -214,23 +275,49 @@ pub(in crate::shell::cli) fn span(ms: u64) -> String {
 /// Returns the line below the table: `12 deaths, 10 reports sent, 2 waiting.` Without the tallies
 /// of the history, dropped deaths are not known.
 pub(super) fn sum(found: &[Document], stored: Option<Tallies>) -> String {
-    let became = |wanted: Became| found.iter().filter(|told| told.report == Some(wanted)).count();
-    let (sent, waiting, refused) = (became(Became::Sent), became(Became::Waiting), became(Became::Refused));
-    let restarts = found.iter().filter(|told| told.full_restart.is_some()).count();
+    let became = |wanted: Became| {
+        found
+            .iter()
+            .filter(|told| told.report == Some(wanted))
+            .count()
+    };
+    let (sent, waiting, refused) = (
+        became(Became::Sent),
+        became(Became::Waiting),
+        became(Became::Refused),
+    );
+    let restarts = found
+        .iter()
+        .filter(|told| told.full_restart.is_some())
+        .count();
     let mut line = counted(found.len() - restarts, "death");
     if restarts > 0 {
         line.push_str(&format!(", {}", counted(restarts, "full restart")));
     }
-    line.push_str(&format!(", {} sent, {waiting} waiting", counted(sent, "report")));
+    line.push_str(&format!(
+        ", {} sent, {waiting} waiting",
+        counted(sent, "report")
+    ));
     if refused > 0 {
         line.push_str(&format!(", {refused} refused"));
     }
     line.push('.');
-    let Tallies { dropped_sent, dropped_unsent, .. } = stored.unwrap_or_default();
+    let Tallies {
+        dropped_sent,
+        dropped_unsent,
+        ..
+    } = stored.unwrap_or_default();
     if dropped_sent + dropped_unsent > 0 {
-        let dropped = format!(" Dropped for HistoryMaxUse= so far: {}", dropped_sent + dropped_unsent);
+        let dropped = format!(
+            " Dropped for HistoryMaxUse= so far: {}",
+            dropped_sent + dropped_unsent
+        );
         line.push_str(&dropped);
-        let unsent = if dropped_unsent > 0 { format!(", {dropped_unsent} of them unsent.") } else { ".".to_owned() };
+        let unsent = if dropped_unsent > 0 {
+            format!(", {dropped_unsent} of them unsent.")
+        } else {
+            ".".to_owned()
+        };
         line.push_str(&unsent);
     }
     line
@@ -238,7 +325,11 @@ pub(super) fn sum(found: &[Document], stored: Option<Tallies>) -> String {
 
 /// Formats a count: `1 death`, `2 deaths`.
 pub(in crate::shell::cli) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
 }
 
 #[cfg(test)]
@@ -250,7 +341,11 @@ mod tests {
     fn a_list_fits_on_a_terminal_of_80_columns() {
         let found = every_kind().all();
         let list = |width, found: &[Document]| {
-            Table::new(Sheet { paint: Paint::Plain, width: Some(width) }).lines(found, &zone())
+            Table::new(Sheet {
+                paint: Paint::Plain,
+                width: Some(width),
+            })
+            .lines(found, &zone())
         };
         let expect = "
 TIME            ID        WARD      REASON         REPORT        RECOVERY
@@ -265,19 +360,29 @@ TIME            ID        WARD      REASON         REPORT        RECOVERY
 02-06 11:42:32  99999999  OpenSync  OpenSync res…  local         failed
 ";
         check(&list(80, &found), expect);
-        assert!(list(140, &found).contains("  PID  "), "{}", list(140, &found));
+        assert!(
+            list(140, &found).contains("  PID  "),
+            "{}",
+            list(140, &found)
+        );
         assert!(
             list(80, &found[1..4]).starts_with("TIME                     ID"),
             "what has room for all is told in full"
         );
         let narrow = list(50, &found);
-        assert!(narrow.lines().all(|line| line.chars().count() <= 50), "{narrow}");
+        assert!(
+            narrow.lines().all(|line| line.chars().count() <= 50),
+            "{narrow}"
+        );
     }
 
     #[test]
     fn a_followers_later_line_without_room_has_a_header_of_its_own() {
         let found = every_kind().all();
-        let mut table = Table::new(Sheet { paint: Paint::Plain, width: Some(80) });
+        let mut table = Table::new(Sheet {
+            paint: Paint::Plain,
+            width: Some(80),
+        });
         let lines = table.lines(&found[1..2], &zone()) + &table.lines(&found[..1], &zone());
         let expect = "
 TIME                     ID        WARD  REASON  PID   REPORT   RECOVERY

@@ -9,16 +9,22 @@ use crate::core::crash::observation::InvocationId;
 use crate::core::full_restart::RestartOutcome;
 use crate::core::full_restart::request::Cause;
 use crate::edge::history::entry::{
-    Change, Channel, Fate, Key, Severity, StoredDeath, StoredRecovery, StoredReport, StoredRestart, StoredRestartEnd,
-    Witness,
+    Change, Channel, Fate, Key, Severity, StoredDeath, StoredRecovery, StoredReport, StoredRestart,
+    StoredRestartEnd, Witness,
 };
 use crate::edge::history::{Bounds, History};
 use crate::shell::cli::desk::Sheet;
 use std::time::Duration;
 
-const PLAIN: Sheet = Sheet { paint: Paint::Plain, width: None };
+const PLAIN: Sheet = Sheet {
+    paint: Paint::Plain,
+    width: None,
+};
 pub(super) const NOW: u64 = 1_738_838_543_963;
-const BOUNDS: Bounds = Bounds { max_use: 1 << 20, max_age: Duration::from_secs(3600) };
+const BOUNDS: Bounds = Bounds {
+    max_use: 1 << 20,
+    max_age: Duration::from_secs(3600),
+};
 
 /// A root directory with a history in it.
 pub(super) struct Root(tempfile::TempDir);
@@ -43,13 +49,23 @@ impl Root {
     }
 
     pub(super) fn all(&self) -> Vec<Document> {
-        self.reader().deaths(&Wanted::default()).unwrap().iter().map(Document::new).collect()
+        self.reader()
+            .deaths(&Wanted::default())
+            .unwrap()
+            .iter()
+            .map(Document::new)
+            .collect()
     }
 }
 
 fn key(number: u64) -> Key {
-    let invocation = InvocationId::parse(&format!("{:08x}{number:024x}", number * 0x1111_1111)).unwrap();
-    Key { boot: "7f8e9ad4c3b2a1908f7e6d5c4b3a2918".into(), unit: "web.service".into(), invocation }
+    let invocation =
+        InvocationId::parse(&format!("{:08x}{number:024x}", number * 0x1111_1111)).unwrap();
+    Key {
+        boot: "7f8e9ad4c3b2a1908f7e6d5c4b3a2918".into(),
+        unit: "web.service".into(),
+        invocation,
+    }
 }
 
 fn death(number: u64, fate: Fate) -> StoredDeath {
@@ -72,7 +88,14 @@ fn crash(number: u64, fate: Fate) -> Change {
 
 fn report(seq: u64, number: u64, channel: Channel) -> Change {
     let id = format!("{seq:032x}");
-    let report = StoredReport { seq, id, lane: "web".into(), channel, death: key(number), payload: b"{}".to_vec() };
+    let report = StoredReport {
+        seq,
+        id,
+        lane: "web".into(),
+        channel,
+        death: key(number),
+        payload: b"{}".to_vec(),
+    };
     Change::Report(Box::new(report))
 }
 
@@ -84,14 +107,21 @@ fn recovery(number: u64, outcome: &str) -> Change {
         ward: "web".into(),
         outcome: outcome.into(),
         at: NOW + number * 1000 + 4312,
-        record: if outcome == "recovered" { RECORD.into() } else { "{}".into() },
+        record: if outcome == "recovered" {
+            RECORD.into()
+        } else {
+            "{}".into()
+        },
         course: None,
     }))
 }
 
 /// The full restart that death 8 led to.
 fn full_restart() -> Change {
-    let cause = Cause { unit: key(8).unit, invocation: key(8).invocation };
+    let cause = Cause {
+        unit: key(8).unit,
+        invocation: key(8).invocation,
+    };
     let caller = "web (5 deaths in 60 s)".into();
     Change::Restart(Box::new(StoredRestart {
         death: key(9),
@@ -107,8 +137,10 @@ pub(super) fn every_kind() -> Root {
     let root = Root::new();
     let mut segfault = death(1, Fate::Reported);
     segfault.reason = "SIG 11 (Segmentation fault)".into();
-    segfault.backtrace =
-        Some("0 > 0xb6bcca00: main 0x34 /usr/sbin/web\n 1 > 0xb6bcca10: (null) 0 /lib/libc.so.6\n".into());
+    segfault.backtrace = Some(
+        "0 > 0xb6bcca00: main 0x34 /usr/sbin/web\n 1 > 0xb6bcca10: (null) 0 /lib/libc.so.6\n"
+            .into(),
+    );
     segfault.witness = Witness::Bus;
     let mut clean = death(7, Fate::Silent);
     clean.key.unit = "other.service".into();
@@ -120,12 +152,19 @@ pub(super) fn every_kind() -> Root {
     let batch = [
         Change::Death(Box::new(segfault)),
         report(1, 1, Channel::Crash),
-        Change::Sent { seq: 1, at: NOW + 1005 },
+        Change::Sent {
+            seq: 1,
+            at: NOW + 1005,
+        },
         recovery(1, "recovered"),
         report(2, 1, Channel::Recovery),
         crash(2, Fate::Reported),
         report(3, 2, Channel::Crash),
-        Change::Refused { seq: 3, at: NOW + 2005, why: "Packet too large".into() },
+        Change::Refused {
+            seq: 3,
+            at: NOW + 2005,
+            why: "Packet too large".into(),
+        },
         recovery(2, "excluded"),
         crash(3, Fate::Open),
         crash(4, Fate::Held),
@@ -154,7 +193,11 @@ pub(super) fn zone() -> TimeZone {
 }
 
 pub(super) fn check(found: &str, expect: &str) {
-    assert_eq!(found.trim_end(), expect.trim_matches('\n').trim_end(), "found:\n{found}");
+    assert_eq!(
+        found.trim_end(),
+        expect.trim_matches('\n').trim_end(),
+        "found:\n{found}"
+    );
 }
 
 #[test]
@@ -185,27 +228,63 @@ fn an_empty_history_is_no_mistake() {
     let root = Root::new();
     drop(root.history());
     let found = root.all();
-    check(&Table::new(Sheet { paint: Paint::Ansi, width: None }).lines(&found, &zone()), "");
-    check(&table::sum(&found, root.reader().tallies().ok()), "0 deaths, 0 reports sent, 0 waiting.");
+    check(
+        &Table::new(Sheet {
+            paint: Paint::Ansi,
+            width: None,
+        })
+        .lines(&found, &zone()),
+        "",
+    );
+    check(
+        &table::sum(&found, root.reader().tallies().ok()),
+        "0 deaths, 0 reports sent, 0 waiting.",
+    );
 }
 
 #[test]
 fn drops_are_told_below_the_list() {
     let sum = |dropped_sent, dropped_unsent| {
-        table::sum(&[], Some(Tallies { dropped_sent, dropped_unsent, ..Tallies::default() }))
+        table::sum(
+            &[],
+            Some(Tallies {
+                dropped_sent,
+                dropped_unsent,
+                ..Tallies::default()
+            }),
+        )
     };
-    check(&sum(9, 0), "0 deaths, 0 reports sent, 0 waiting. Dropped for HistoryMaxUse= so far: 9.");
-    check(&sum(9, 3), "0 deaths, 0 reports sent, 0 waiting. Dropped for HistoryMaxUse= so far: 12, 3 of them unsent.");
+    check(
+        &sum(9, 0),
+        "0 deaths, 0 reports sent, 0 waiting. Dropped for HistoryMaxUse= so far: 9.",
+    );
+    check(
+        &sum(9, 3),
+        "0 deaths, 0 reports sent, 0 waiting. Dropped for HistoryMaxUse= so far: 12, 3 of them unsent.",
+    );
 }
 
 #[test]
 fn colours_are_for_what_needs_a_look() {
-    let lines = Table::new(Sheet { paint: Paint::Ansi, width: None }).lines(&every_kind().all(), &zone());
-    let colours: Vec<&str> = lines.lines().map(|line| line.split_once('m').unwrap_or_default().0).collect();
+    let lines = Table::new(Sheet {
+        paint: Paint::Ansi,
+        width: None,
+    })
+    .lines(&every_kind().all(), &zone());
+    let colours: Vec<&str> = lines
+        .lines()
+        .map(|line| line.split_once('m').unwrap_or_default().0)
+        .collect();
     let (red, yellow) = ("\u{1b}[31", "\u{1b}[33");
     assert_eq!(
         colours[..5],
-        ["\u{1b}[1", "2025-02-06 11:42:24.963  11111111  web       SIG 11 (Seg", red, yellow, yellow]
+        [
+            "\u{1b}[1",
+            "2025-02-06 11:42:24.963  11111111  web       SIG 11 (Seg",
+            red,
+            yellow,
+            yellow
+        ]
     );
     assert!(lines.lines().nth(2).unwrap().ends_with("excluded\u{1b}[0m"));
 }
@@ -228,14 +307,21 @@ TIME                     ID        WARD  REASON  PID   REPORT   RECOVERY
 
 #[test]
 fn json_has_these_keys_in_this_order_for_ever() {
-    let lines: String = every_kind().all().iter().map(|told| format!("{}\n", told.to_json())).collect();
+    let lines: String = every_kind()
+        .all()
+        .iter()
+        .map(|told| format!("{}\n", told.to_json()))
+        .collect();
     check(&lines, include_str!("fixtures/reports.jsonl"));
 }
 
 #[test]
 fn what_the_daemon_answers_is_read_back_whole() {
     for told in every_kind().all() {
-        assert_eq!(serde_json::from_str::<Document>(&told.to_json()).unwrap(), told);
+        assert_eq!(
+            serde_json::from_str::<Document>(&told.to_json()).unwrap(),
+            told
+        );
     }
 }
 
@@ -243,7 +329,9 @@ fn what_the_daemon_answers_is_read_back_whole() {
 fn every_key_is_in_the_man_page() {
     let page = include_str!("../../../../docs/man/unitward.1").replace("\\-", "-");
     let words: Vec<&str> = page.split([' ', '\n']).collect();
-    let keys = include_str!("fixtures/reports.jsonl").split("\":").filter_map(|part| part.rsplit_once('"'));
+    let keys = include_str!("fixtures/reports.jsonl")
+        .split("\":")
+        .filter_map(|part| part.rsplit_once('"'));
     let mut count = 0;
     for (_, key) in keys {
         assert!(words.contains(&key), "{key} in unitward(1)");
@@ -255,8 +343,12 @@ fn every_key_is_in_the_man_page() {
 #[test]
 fn all_is_told_of_one_death() {
     let root = every_kind();
-    let detail =
-        |id: &str| detail::detail(&Document::new(&pick(root.reader().find(id).unwrap(), id).unwrap()), &zone());
+    let detail = |id: &str| {
+        detail::detail(
+            &Document::new(&pick(root.reader().find(id).unwrap(), id).unwrap()),
+            &zone(),
+        )
+    };
     let crash = "
         Ward: web
         Unit: web.service
@@ -307,7 +399,9 @@ fn all_is_told_of_one_death() {
               web.service did not come back
 ";
     check(&detail("9999"), restart);
-    assert!(detail("8888").contains("\n      Led to: full restart 99999999000000000000000000000009\n"));
+    assert!(
+        detail("8888").contains("\n      Led to: full restart 99999999000000000000000000000009\n")
+    );
 }
 
 #[test]
@@ -315,34 +409,74 @@ fn an_id_that_tells_no_death_says_what_to_do() {
     let root = every_kind();
     let mut second = death(9, Fate::Local);
     second.key.invocation = InvocationId::parse("1111ffffffffffffffffffffffffffff").unwrap();
-    root.history().apply(NOW, &[Change::Death(Box::new(second))]).unwrap();
+    root.history()
+        .apply(NOW, &[Change::Death(Box::new(second))])
+        .unwrap();
     let why = |id: &str| pick(root.reader().find(id).unwrap(), id).unwrap_err();
-    check(&why("111"), "\"111\" is too short: give at least 4 digits; \"unitward reports\" lists what is known.");
-    check(&why("abcd"), "Nothing is known of \"abcd\"; \"unitward reports\" lists what is known.");
-    check(&why("1111"), "2 deaths begin with \"1111\": give more digits; \"unitward reports\" lists what is known.");
-    check(&why("x\u{1b}*"), "Nothing is known of \"x\u{fffd}*\"; \"unitward reports\" lists what is known.");
-    check(&why(""), "\"\" is too short: give at least 4 digits; \"unitward reports\" lists what is known.");
+    check(
+        &why("111"),
+        "\"111\" is too short: give at least 4 digits; \"unitward reports\" lists what is known.",
+    );
+    check(
+        &why("abcd"),
+        "Nothing is known of \"abcd\"; \"unitward reports\" lists what is known.",
+    );
+    check(
+        &why("1111"),
+        "2 deaths begin with \"1111\": give more digits; \"unitward reports\" lists what is known.",
+    );
+    check(
+        &why("x\u{1b}*"),
+        "Nothing is known of \"x\u{fffd}*\"; \"unitward reports\" lists what is known.",
+    );
+    check(
+        &why(""),
+        "\"\" is too short: give at least 4 digits; \"unitward reports\" lists what is known.",
+    );
 }
 
 #[test]
 fn text_from_elsewhere_does_nothing_to_the_terminal() {
     let root = Root::new();
     let mut odd = death(1, Fate::Local);
-    (odd.reason, odd.backtrace) = ("EXIT 3\u{1b}[2J\nfake".into(), Some("0 > \u{1b}]0;x\u{7}".into()));
-    root.history().apply(NOW, &[Change::Death(Box::new(odd))]).unwrap();
+    (odd.reason, odd.backtrace) = (
+        "EXIT 3\u{1b}[2J\nfake".into(),
+        Some("0 > \u{1b}]0;x\u{7}".into()),
+    );
+    root.history()
+        .apply(NOW, &[Change::Death(Box::new(odd))])
+        .unwrap();
     let found = root.all();
     let printed = Table::new(PLAIN).lines(&found, &zone()) + &detail::detail(&found[0], &zone());
-    assert!(!printed.contains('\u{1b}') && printed.contains("EXIT 3\u{fffd}[2J\u{fffd}fake"), "{printed}");
+    assert!(
+        !printed.contains('\u{1b}') && printed.contains("EXIT 3\u{fffd}[2J\u{fffd}fake"),
+        "{printed}"
+    );
 }
 
 #[test]
 fn where_there_is_nothing_to_read_a_sentence_says_why() {
     let root = Root::new();
     let shown = root.path().display().to_string();
-    let why = || open(root.0.path(), Addresses::Shown).unwrap().map(drop).unwrap_err();
-    check(&why(), &format!("There is no history yet: unitwardd begins {shown} when it starts."));
-    std::fs::write(root.path(), "garbage, more than a hundred bytes of it".repeat(9)).unwrap();
-    check(&why(), &format!("{shown} is damaged. unitwardd saves what can be read of it when it starts."));
+    let why = || {
+        open(root.0.path(), Addresses::Shown)
+            .unwrap()
+            .map(drop)
+            .unwrap_err()
+    };
+    check(
+        &why(),
+        &format!("There is no history yet: unitwardd begins {shown} when it starts."),
+    );
+    std::fs::write(
+        root.path(),
+        "garbage, more than a hundred bytes of it".repeat(9),
+    )
+    .unwrap();
+    check(
+        &why(),
+        &format!("{shown} is damaged. unitwardd saves what can be read of it when it starts."),
+    );
 }
 
 #[test]
@@ -351,7 +485,11 @@ fn the_last_log_lines_stand_below_the_backtrace() {
     let text = |death: &Document| detail::detail(death, &zone());
     assert!(!text(&death).contains("Log:"));
     death.log_lines = Some(vec!["out of handles".into(), "giving up".into()]);
-    assert!(text(&death).contains("         Log: out of handles\n              giving up\n"), "{}", text(&death));
+    assert!(
+        text(&death).contains("         Log: out of handles\n              giving up\n"),
+        "{}",
+        text(&death)
+    );
     death.log_lines = Some(vec![]);
     assert!(text(&death).contains("Log: the journal has no line of this run\n"));
 }
@@ -363,16 +501,32 @@ fn where_there_is_no_recovery_it_says_why() {
         let mut death = every_kind().all().remove(3);
         death.stand(standing);
         let table = Table::new(PLAIN).lines(std::slice::from_ref(&death), &zone());
-        assert!(table.trim_end().ends_with(&format!("held    {cell}")), "{table}");
+        assert!(
+            table.trim_end().ends_with(&format!("held    {cell}")),
+            "{table}"
+        );
         let detail = detail::detail(&death, &zone());
-        assert!(detail.trim_end().ends_with(&format!("    Recovery: {line}")), "{detail}");
+        assert!(
+            detail
+                .trim_end()
+                .ends_with(&format!("    Recovery: {line}")),
+            "{detail}"
+        );
     };
     let first = "1".repeat(32);
     check(Standing::UnderWay, "under way", "under way");
-    check(Standing::PartOf(first.clone()), "part of 11111111", &format!("part of that from death {first}"));
+    check(
+        Standing::PartOf(first.clone()),
+        "part of 11111111",
+        &format!("part of that from death {first}"),
+    );
     check(Standing::NoWard, "no ward", "none, no ward guards the unit");
     check(Standing::NotKnown, "not known", "none is known");
-    check(Standing::NotRestarted, "not restarted", "none, systemd does not restart the unit after such a death");
+    check(
+        Standing::NotRestarted,
+        "not restarted",
+        "none, systemd does not restart the unit after such a death",
+    );
 }
 
 #[test]
@@ -383,9 +537,24 @@ fn deaths_while_an_earlier_recovery_went_on_were_part_of_it() {
     std::fs::create_dir_all(&wards).unwrap();
     std::fs::write(wards.join("web.ward"), "").unwrap();
     crate::shell::survey::reports::standing::tell(&mut found, root.path());
-    let told = found.iter().map(|death| death.recovery_state.as_deref().unwrap_or("-"));
+    let told = found
+        .iter()
+        .map(|death| death.recovery_state.as_deref().unwrap_or("-"));
     // The recovery from the second lasted until after the sixth.
-    let expect = ["-", "-", "part-of", "part-of", "part-of", "part-of", "no-ward", "not-known", "-"];
+    let expect = [
+        "-",
+        "-",
+        "part-of",
+        "part-of",
+        "part-of",
+        "part-of",
+        "no-ward",
+        "not-known",
+        "-",
+    ];
     assert_eq!(told.collect::<Vec<_>>(), expect);
-    assert_eq!(found[3].recovery_of.as_deref(), Some(found[1].invocation.as_str()));
+    assert_eq!(
+        found[3].recovery_of.as_deref(),
+        Some(found[1].invocation.as_str())
+    );
 }

@@ -158,7 +158,11 @@ impl Chart {
     /// Makes the drawing of a document: of one recovery or full restart in detail, or of all since
     /// a time.
     pub(super) fn of(document: &Document, zone: &TimeZone) -> Self {
-        match (document.since, document.recoveries.as_slice(), document.full_restarts.as_slice()) {
+        match (
+            document.since,
+            document.recoveries.as_slice(),
+            document.full_restarts.as_slice(),
+        ) {
             (None, [recovery, ..], _) => recovery::chart(recovery, (document.now, zone)),
             (None, [], [restart, ..]) => full_restart::chart(restart, (document.now, zone)),
             (since, ..) => overview::chart(document, (since.unwrap_or(0), zone)),
@@ -168,8 +172,15 @@ impl Chart {
 
 /// Returns an axis on which all bars are visible, except those that only fill up the rest.
 fn scale(lanes: &[Lane], to: Ms) -> Scale {
-    let bars = lanes.iter().flat_map(|lane| &lane.bars).filter(|bar| bar.kind != Kind::Running);
-    Scale::around(0, to, &bars.map(|bar| (bar.from, bar.to)).collect::<Vec<_>>())
+    let bars = lanes
+        .iter()
+        .flat_map(|lane| &lane.bars)
+        .filter(|bar| bar.kind != Kind::Running);
+    Scale::around(
+        0,
+        to,
+        &bars.map(|bar| (bar.from, bar.to)).collect::<Vec<_>>(),
+    )
 }
 
 /// Formats a span, short enough for a column: `184ms`, `4.312s`, `2min 5s`, `3h 20min`.
@@ -191,7 +202,11 @@ pub(super) fn span(ms: Ms) -> String {
 
 /// Formats a count: `1 restart`, `2 restarts`.
 fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
 }
 
 /// Joins the parts that are present with commas.

@@ -61,17 +61,28 @@ pub(super) struct Scale {
 impl Scale {
     /// Makes an axis without stretching.
     pub(super) fn even(from: Ms, to: Ms) -> Self {
-        Self { points: vec![(from, 0.0), (to.max(from + 1), 1.0)], stretched: false }
+        Self {
+            points: vec![(from, 0.0), (to.max(from + 1), 1.0)],
+            stretched: false,
+        }
     }
 
     /// Makes an axis from `from` to `to` on which bars between these moments are visible.
     pub(super) fn around(from: Ms, to: Ms, bars: &[(Ms, Ms)]) -> Self {
         let whole = to.saturating_sub(from).max(1);
-        let shortest = bars.iter().map(|(begin, end)| end.saturating_sub(*begin)).filter(|span| *span > 0).min();
+        let shortest = bars
+            .iter()
+            .map(|(begin, end)| end.saturating_sub(*begin))
+            .filter(|span| *span > 0)
+            .min();
         if shortest.is_none_or(|shortest| part(shortest, whole) >= NARROW) {
             return Self::even(from, to);
         }
-        let mut moments: Vec<Ms> = bars.iter().flat_map(|(begin, end)| [*begin, *end]).chain([from, to]).collect();
+        let mut moments: Vec<Ms> = bars
+            .iter()
+            .flat_map(|(begin, end)| [*begin, *end])
+            .chain([from, to])
+            .collect();
         moments.retain(|at| (from..=to).contains(at));
         moments.sort_unstable();
         moments.dedup();
@@ -83,7 +94,10 @@ impl Scale {
             at += width(pair) / sum;
             points.push((pair[1], at));
         }
-        Self { points, stretched: true }
+        Self {
+            points,
+            stretched: true,
+        }
     }
 
     /// Returns true if equal times are drawn with unequal widths.
@@ -94,10 +108,17 @@ impl Scale {
     /// Returns the position of a moment, from 0 to 1.
     pub(super) fn place(&self, at: Ms) -> f64 {
         let after = self.points.partition_point(|(moment, _)| *moment < at);
-        match (after.checked_sub(1).and_then(|before| self.points.get(before)), self.points.get(after)) {
+        match (
+            after
+                .checked_sub(1)
+                .and_then(|before| self.points.get(before)),
+            self.points.get(after),
+        ) {
             (None, _) => 0.0,
             (Some((_, place)), None) => *place,
-            (Some((begin, from)), Some((end, to))) => from + (to - from) * part(at - begin, end - begin),
+            (Some((begin, from)), Some((end, to))) => {
+                from + (to - from) * part(at - begin, end - begin)
+            }
         }
     }
 
@@ -105,9 +126,13 @@ impl Scale {
     /// the axis.
     pub(super) fn ticks(&self, gap: f64, zero: i64) -> Vec<Ms> {
         let mut ticks: Vec<(Ms, f64)> = Vec::new();
-        let free = |ticks: &[(Ms, f64)], place: f64| ticks.iter().all(|(_, other)| (place - other).abs() >= gap);
+        let free = |ticks: &[(Ms, f64)], place: f64| {
+            ticks.iter().all(|(_, other)| (place - other).abs() >= gap)
+        };
         for step in STEPS.into_iter().rev() {
-            let Some(multiples) = self.multiples(step, zero) else { break };
+            let Some(multiples) = self.multiples(step, zero) else {
+                break;
+            };
             let new = multiples.into_iter().map(|at| (at, self.place(at)));
             if self.stretched {
                 for (at, place) in new {
@@ -137,14 +162,29 @@ impl Scale {
         if (to - from) / step > MOST {
             return None;
         }
-        let offset = i64::try_from(from).ok()?.checked_sub(zero)?.rem_euclid(i64::try_from(step).ok()?);
-        let first = if offset == 0 { from } else { from + step - u64::try_from(offset).ok()? };
-        Some((0..=MOST).map(|n| first + n * step).take_while(|at| *at <= to).collect())
+        let offset = i64::try_from(from)
+            .ok()?
+            .checked_sub(zero)?
+            .rem_euclid(i64::try_from(step).ok()?);
+        let first = if offset == 0 {
+            from
+        } else {
+            from + step - u64::try_from(offset).ok()?
+        };
+        Some(
+            (0..=MOST)
+                .map(|n| first + n * step)
+                .take_while(|at| *at <= to)
+                .collect(),
+        )
     }
 }
 
 /// Returns a quotient of times. They are far below 2^53.
-#[allow(clippy::cast_precision_loss, reason = "a picture has fewer points than a float has digits")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a picture has fewer points than a float has digits"
+)]
 fn part(span: Ms, whole: Ms) -> f64 {
     span as f64 / whole.max(1) as f64
 }
@@ -157,7 +197,11 @@ mod tests {
     fn an_even_axis_has_even_ticks() {
         for (to, gap, expect) in [
             (1_000, 0.1, vec![0, 200, 400, 600, 800, 1_000]),
-            (4_312, 0.1, vec![0, 500, 1_000, 1_500, 2_000, 2_500, 3_000, 3_500, 4_000]),
+            (
+                4_312,
+                0.1,
+                vec![0, 500, 1_000, 1_500, 2_000, 2_500, 3_000, 3_500, 4_000],
+            ),
             (95_000, 0.2, vec![0, 30_000, 60_000, 90_000]),
             (1, 0.1, vec![0, 1]),
         ] {
@@ -170,7 +214,11 @@ mod tests {
         // From 7:43 on, in a zone two hours ahead.
         let from = (5 * 60 + 43) * 60_000;
         let ticks = Scale::even(from, from + 3_600_000).ticks(0.2, -2 * 3_600_000);
-        let shown: Vec<_> = ticks.iter().map(|at| at / 60_000 + 120).map(|at| (at / 60, at % 60)).collect();
+        let shown: Vec<_> = ticks
+            .iter()
+            .map(|at| at / 60_000 + 120)
+            .map(|at| (at / 60, at % 60))
+            .collect();
         assert_eq!(shown, [(7, 45), (8, 0), (8, 15), (8, 30)]);
     }
 
@@ -179,18 +227,35 @@ mod tests {
         let bars = [(0, 100), (100, 30_100), (30_100, 30_141)];
         let scale = Scale::around(0, 30_141, &bars);
         assert!(scale.is_stretched());
-        assert!(bars.iter().all(|(begin, end)| scale.place(*end) - scale.place(*begin) >= NARROW), "{scale:?}");
+        assert!(
+            bars.iter()
+                .all(|(begin, end)| scale.place(*end) - scale.place(*begin) >= NARROW),
+            "{scale:?}"
+        );
         assert!((scale.place(30_141) - 1.0).abs() < 1e-9 && scale.place(0) == 0.0);
     }
 
     #[test]
     fn later_is_never_further_left_and_ticks_keep_their_distance() {
-        let bars = [(0, 1), (3, 40), (40, 90_000), (90_000, 90_007), (95_000, 200_000)];
+        let bars = [
+            (0, 1),
+            (3, 40),
+            (40, 90_000),
+            (90_000, 90_007),
+            (95_000, 200_000),
+        ];
         for scale in [Scale::around(0, 200_000, &bars), Scale::even(0, 200_000)] {
             let places: Vec<_> = (0..=200_000).step_by(7).map(|at| scale.place(at)).collect();
             assert!(places.is_sorted());
-            let ticks: Vec<_> = scale.ticks(0.08, 0).into_iter().map(|at| scale.place(at)).collect();
-            assert!(ticks.len() >= 3 && ticks.windows(2).all(|pair| pair[1] - pair[0] >= 0.08), "{ticks:?}");
+            let ticks: Vec<_> = scale
+                .ticks(0.08, 0)
+                .into_iter()
+                .map(|at| scale.place(at))
+                .collect();
+            assert!(
+                ticks.len() >= 3 && ticks.windows(2).all(|pair| pair[1] - pair[0] >= 0.08),
+                "{ticks:?}"
+            );
         }
     }
 

@@ -36,11 +36,17 @@ pub(super) fn svg(chart: &Chart, zone: &TimeZone) -> String {
     let axis = notes + 14.0 + 15.0 * count(rows) + 16.0;
     let bottom = axis + LANE * count(chart.lanes.len()) + 6.0;
     let legend = legend(chart);
-    let height = bottom + 34.0 + 20.0 * count(legend.iter().map(|entry| entry.row + 1).max().unwrap_or(0));
+    let height =
+        bottom + 34.0 + 20.0 * count(legend.iter().map(|entry| entry.row + 1).max().unwrap_or(0));
     let mut pen = Pen::begin(WIDTH, height, &chart.title);
-    pen.text((MARGIN, 30.0), &labels::cut(&chart.title, WIDTH - 2.0 * MARGIN, labels::TITLE), Ink::Title);
+    pen.text(
+        (MARGIN, 30.0),
+        &labels::cut(&chart.title, WIDTH - 2.0 * MARGIN, labels::TITLE),
+        Ink::Title,
+    );
     pen.text((MARGIN, 50.0), &chart.summary, Ink::Plain);
-    let stretched = "The time axis is stretched where much happens: read times from its ticks and the bars.";
+    let stretched =
+        "The time axis is stretched where much happens: read times from its ticks and the bars.";
     for (number, note) in chart.notes.iter().enumerate() {
         pen.text((MARGIN, 68.0 + 16.0 * count(number)), note, Ink::Small);
     }
@@ -57,7 +63,11 @@ pub(super) fn svg(chart: &Chart, zone: &TimeZone) -> String {
         pen.anchored((head.x, y), &head.label, (Ink::Outlined, head.spot));
     }
     for (at, label) in &ticks {
-        pen.anchored((place(chart, *at), axis - 4.0), label, (Ink::Tick, Spot::Middle));
+        pen.anchored(
+            (place(chart, *at), axis - 4.0),
+            label,
+            (Ink::Tick, Spot::Middle),
+        );
     }
     for (number, lane) in chart.lanes.iter().enumerate() {
         draw_lane(&mut pen, chart, lane, axis + LANE * count(number) + 6.0);
@@ -101,14 +111,24 @@ fn ticks(chart: &Chart, zone: &TimeZone) -> Vec<(Ms, String)> {
 
 /// Returns the offset of the zone from UTC, in milliseconds.
 fn offset(first: Option<&Lane>, zone: &TimeZone) -> i64 {
-    let at = first.and_then(|lane| lane.bars.first()).map_or(0, |bar| bar.from);
-    let stamp = i64::try_from(at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
-    stamp.map_or(0, |stamp| i64::from(zone.to_offset(stamp).seconds()) * 1_000)
+    let at = first
+        .and_then(|lane| lane.bars.first())
+        .map_or(0, |bar| bar.from);
+    let stamp = i64::try_from(at)
+        .ok()
+        .and_then(|at| Timestamp::from_millisecond(at).ok());
+    stamp.map_or(0, |stamp| {
+        i64::from(zone.to_offset(stamp).seconds()) * 1_000
+    })
 }
 
 fn of_day(at: Ms, zone: &TimeZone, form: &str) -> String {
-    let stamp = i64::try_from(at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
-    stamp.map_or_else(String::new, |stamp| stamp.to_zoned(zone.clone()).strftime(form).to_string())
+    let stamp = i64::try_from(at)
+        .ok()
+        .and_then(|at| Timestamp::from_millisecond(at).ok());
+    stamp.map_or_else(String::new, |stamp| {
+        stamp.to_zoned(zone.clone()).strftime(form).to_string()
+    })
 }
 
 fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
@@ -118,7 +138,11 @@ fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
         Rank::Step => (28.0, Ink::Plain),
     };
     let room = LEFT - MARGIN - indent - 12.0;
-    pen.text((MARGIN + indent, y + 12.0), &labels::cut_inside(&lane.label, room, labels::PLAIN), ink);
+    pen.text(
+        (MARGIN + indent, y + 12.0),
+        &labels::cut_inside(&lane.label, room, labels::PLAIN),
+        ink,
+    );
     let mut drawn = Vec::new();
     for bar in &lane.bars {
         let (from, to) = (place(chart, bar.from), place(chart, bar.to));
@@ -133,7 +157,9 @@ fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
                 Some(Kind::Done) => Ink::Light,
                 Some(Kind::Down | Kind::Starting | Kind::Dependant | Kind::Running) => Ink::Small,
                 Some(Kind::Recovered | Kind::GivenUp | Kind::FullRestart) => Ink::Small,
-                Some(Kind::Backoff | Kind::StartFailed | Kind::Failed | Kind::Untimed) | None => Ink::Outlined,
+                Some(Kind::Backoff | Kind::StartFailed | Kind::Failed | Kind::Untimed) | None => {
+                    Ink::Outlined
+                }
             };
             pen.anchored((label.x, y + 12.0), &label.text, (ink, label.spot));
         }
@@ -142,7 +168,12 @@ fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
 
 /// Returns the tooltip of a bar.
 fn told(lane: &Lane, bar: &Bar) -> String {
-    format!("{}: {}, {}", lane.label, bar.kind.words(), span(bar.to.saturating_sub(bar.from)))
+    format!(
+        "{}: {}, {}",
+        lane.label,
+        bar.kind.words(),
+        span(bar.to.saturating_sub(bar.from))
+    )
 }
 
 /// Label of a moment, and its row.
@@ -163,17 +194,41 @@ fn heads(moments: &[Moment], chart: &Chart) -> Vec<Head> {
             0 => moment.label.clone(),
             at => format!("{}, {}", moment.label, span(at)),
         };
-        let (x, width) = (place(chart, moment.at), labels::width(&label, labels::SMALL));
-        let spot = if x + width > WIDTH - MARGIN { Spot::Before } else { Spot::After };
-        let (from, to) = if spot == Spot::After { (x, x + width) } else { (x - width, x) };
-        let row = ends.iter().position(|end| *end + 8.0 < from).unwrap_or(ends.len());
+        let (x, width) = (
+            place(chart, moment.at),
+            labels::width(&label, labels::SMALL),
+        );
+        let spot = if x + width > WIDTH - MARGIN {
+            Spot::Before
+        } else {
+            Spot::After
+        };
+        let (from, to) = if spot == Spot::After {
+            (x, x + width)
+        } else {
+            (x - width, x)
+        };
+        let row = ends
+            .iter()
+            .position(|end| *end + 8.0 < from)
+            .unwrap_or(ends.len());
         if row == ends.len() {
             ends.push(to);
         } else {
             ends[row] = to;
         }
-        let x = if spot == Spot::After { x + 3.0 } else { x - 3.0 };
-        heads.push(Head { at: moment.at, x, row, spot, label });
+        let x = if spot == Spot::After {
+            x + 3.0
+        } else {
+            x - 3.0
+        };
+        heads.push(Head {
+            at: moment.at,
+            x,
+            row,
+            spot,
+            label,
+        });
     }
     heads
 }
@@ -187,7 +242,13 @@ struct Entry {
 
 /// Returns the entries of the kinds that are drawn, in rows.
 fn legend(chart: &Chart) -> Vec<Entry> {
-    let drawn = |kind: &Kind| chart.lanes.iter().flat_map(|lane| &lane.bars).any(|bar| bar.kind == *kind);
+    let drawn = |kind: &Kind| {
+        chart
+            .lanes
+            .iter()
+            .flat_map(|lane| &lane.bars)
+            .any(|bar| bar.kind == *kind)
+    };
     let (mut x, mut row) = (MARGIN, 0);
     let mut entries = Vec::new();
     for kind in Kind::ALL.into_iter().filter(drawn) {

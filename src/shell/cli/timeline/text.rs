@@ -23,21 +23,39 @@ pub(super) fn text(chart: &Chart) -> String {
     lines.push(chart.summary.clone());
     lines.extend(chart.notes.iter().flat_map(|note| wrapped(note, WIDTH)));
     lines.push(String::new());
-    let last = chart.lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.to).max().unwrap_or(0);
+    let last = chart
+        .lanes
+        .iter()
+        .flat_map(|lane| &lane.bars)
+        .map(|bar| bar.to)
+        .max()
+        .unwrap_or(0);
     let end = span(last);
     let axis = format!("|0{end:>width$}|", width = BARS - 1);
     lines.push(line(["TIME", "TOOK", "WHAT"], &axis));
     lines.extend(rows(chart).into_iter().flat_map(|row| row.lines(chart)));
-    let mut used: Vec<Kind> = chart.lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.kind).collect();
+    let mut used: Vec<Kind> = chart
+        .lanes
+        .iter()
+        .flat_map(|lane| &lane.bars)
+        .map(|bar| bar.kind)
+        .collect();
     used.sort_unstable();
     used.dedup_by_key(|kind| kind.letter());
-    let words = used.iter().map(|kind| format!("{} {}", kind.letter(), kind.words())).collect::<Vec<_>>().join("   ");
+    let words = used
+        .iter()
+        .map(|kind| format!("{} {}", kind.letter(), kind.words()))
+        .collect::<Vec<_>>()
+        .join("   ");
     lines.push(String::new());
     lines.extend(wrapped(&words, WIDTH));
     if chart.scale.is_stretched() {
         lines.push("The bars' axis is stretched where much happens.".to_owned());
     }
-    lines.into_iter().map(|line| line.trim_end().to_owned() + "\n").collect()
+    lines
+        .into_iter()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
 }
 
 /// Content of one line.
@@ -67,16 +85,28 @@ fn rows(chart: &Chart) -> Vec<Row<'_>> {
 }
 
 fn of_lane(lane: &Lane) -> Row<'_> {
-    let told: Vec<&Bar> = lane.bars.iter().filter(|bar| bar.kind != Kind::Running).collect();
+    let told: Vec<&Bar> = lane
+        .bars
+        .iter()
+        .filter(|bar| bar.kind != Kind::Running)
+        .collect();
     // Where the clock was set back, the last bar is not the latest.
-    let (from, to) = (told.iter().map(|bar| bar.from).min(), told.iter().map(|bar| bar.to).max());
+    let (from, to) = (
+        told.iter().map(|bar| bar.from).min(),
+        told.iter().map(|bar| bar.to).max(),
+    );
     // The duration of the whole has a column of its own; of several parts, the first one's duration
     // is added.
     let said = |(place, bar): (usize, &&Bar)| match (place, told.len()) {
         (0, 2..) => format!("{} {}", bar.label, span(bar.to.saturating_sub(bar.from))),
         _ => bar.label.clone(),
     };
-    let said: Vec<_> = told.iter().enumerate().map(said).filter(|word| !word.is_empty()).collect();
+    let said: Vec<_> = told
+        .iter()
+        .enumerate()
+        .map(said)
+        .filter(|word| !word.is_empty())
+        .collect();
     let colon = if said.is_empty() { "" } else { ": " };
     let indent = match lane.rank {
         Rank::Unit => "",
@@ -95,7 +125,10 @@ fn of_lane(lane: &Lane) -> Row<'_> {
 
 impl Row<'_> {
     fn lines(&self, chart: &Chart) -> Vec<String> {
-        let at = self.at.map(|at| format!("+{}", span(at))).unwrap_or_default();
+        let at = self
+            .at
+            .map(|at| format!("+{}", span(at)))
+            .unwrap_or_default();
         let took = self.took.map(span).unwrap_or_default();
         let mut cells = vec![' '; BARS];
         for bar in self.bars {
@@ -109,14 +142,22 @@ impl Row<'_> {
         let indent: String = self.words.chars().take_while(|c| *c == ' ').collect();
         let mut words = wrapped(self.words.trim_start(), WORDS - indent.len()).into_iter();
         let first = [indent.clone(), words.next().unwrap_or_default()].concat();
-        let mut lines = vec![line([&at, &took, &first], &format!("|{}|", cells.into_iter().collect::<String>()))];
+        let mut lines = vec![line(
+            [&at, &took, &first],
+            &format!("|{}|", cells.into_iter().collect::<String>()),
+        )];
         lines.extend(words.map(|more| line(["", "", &format!("{indent}{more}")], "")));
         lines
     }
 }
 
 /// Returns the column of a moment.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to BARS")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "0 to BARS"
+)]
 fn cell(chart: &Chart, at: Ms) -> usize {
     ((chart.scale.place(at) * BARS as f64).round() as usize).min(BARS)
 }
@@ -154,22 +195,37 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 
 /// Returns the list of all recoveries and full restarts, one line each.
 pub(super) fn list(document: &Document, zone: &TimeZone) -> String {
-    let recoveries = document.recoveries.iter().map(|recovery| (recovery.timestamp, of_recovery(recovery, zone)));
-    let restarts = document.full_restarts.iter().map(|restart| (restart.timestamp, of_restart(restart, zone)));
+    let recoveries = document
+        .recoveries
+        .iter()
+        .map(|recovery| (recovery.timestamp, of_recovery(recovery, zone)));
+    let restarts = document
+        .full_restarts
+        .iter()
+        .map(|restart| (restart.timestamp, of_restart(restart, zone)));
     let mut lines: Vec<_> = recoveries.chain(restarts).collect();
     if lines.is_empty() {
         return String::new();
     }
     lines.sort_by_key(|(at, _)| *at);
     let header = columns(["TIME", "ID", "NAME", "REASON", "OUTCOME", "DOWN"]);
-    std::iter::once(header).chain(lines.into_iter().map(|(_, line)| line)).collect()
+    std::iter::once(header)
+        .chain(lines.into_iter().map(|(_, line)| line))
+        .collect()
 }
 
 fn of_recovery(recovery: &Recovery, zone: &TimeZone) -> String {
     let down = recovery.downtime_ms.map_or_else(|| "-".to_owned(), span);
     let at = short_time(recovery.timestamp, zone);
     let reason = recovery.reason.as_deref().unwrap_or("-");
-    columns([&at, short_id(&recovery.invocation), &recovery.ward, reason, &recovery.outcome, &down])
+    columns([
+        &at,
+        short_id(&recovery.invocation),
+        &recovery.ward,
+        reason,
+        &recovery.outcome,
+        &down,
+    ])
 }
 
 fn of_restart(restart: &FullRestart, zone: &TimeZone) -> String {
@@ -177,7 +233,14 @@ fn of_restart(restart: &FullRestart, zone: &TimeZone) -> String {
     let at = short_time(restart.timestamp, zone);
     let reason = format!("by {}", restart.caller);
     let outcome = restart.outcome.as_deref().unwrap_or("-");
-    columns([&at, short_id(&restart.invocation), &restart.stack, &reason, outcome, &took])
+    columns([
+        &at,
+        short_id(&restart.invocation),
+        &restart.stack,
+        &reason,
+        outcome,
+        &took,
+    ])
 }
 
 fn short_id(invocation: &str) -> &str {

@@ -38,14 +38,21 @@ impl Backlog {
     /// Returns the waiting reports of a lane with a greater `seq` than `after`, in order.
     pub(super) fn waiting(&self, lane: &str, after: u64) -> Vec<StoredReport> {
         let settled = self.settled();
-        let reports = self.reports().filter(|report| report.lane == lane && report.seq > after);
-        reports.filter(|report| !settled.contains(&report.seq)).cloned().collect()
+        let reports = self
+            .reports()
+            .filter(|report| report.lane == lane && report.seq > after);
+        reports
+            .filter(|report| !settled.contains(&report.seq))
+            .cloned()
+            .collect()
     }
 
     /// Returns the number of reports in here that the broker has not taken.
     pub(super) fn unsent(&self) -> u64 {
         let settled = self.settled();
-        self.reports().filter(|report| !settled.contains(&report.seq)).count() as u64
+        self.reports()
+            .filter(|report| !settled.contains(&report.seq))
+            .count() as u64
     }
 
     /// Returns the `seq`s of reports that the broker has taken or refused, which the history does
@@ -94,7 +101,11 @@ mod tests {
             id: invocation.to_string(),
             lane: lane.into(),
             channel: Channel::Crash,
-            death: Key { boot: "0".repeat(32), unit: format!("{lane}.service"), invocation },
+            death: Key {
+                boot: "0".repeat(32),
+                unit: format!("{lane}.service"),
+                invocation,
+            },
             payload: Vec::new(),
         }))
     }
@@ -103,11 +114,21 @@ mod tests {
     fn what_waits_is_found_and_what_was_sent_is_not() {
         let mut backlog = Backlog::default();
         assert_eq!(
-            backlog.keep(vec![report(1, "a"), report(2, "b"), report(3, "a"), Change::Sent { seq: 1, at: 9 }]),
+            backlog.keep(vec![
+                report(1, "a"),
+                report(2, "b"),
+                report(3, "a"),
+                Change::Sent { seq: 1, at: 9 }
+            ]),
             0
         );
-        let waiting =
-            |backlog: &Backlog, after| backlog.waiting("a", after).iter().map(|report| report.seq).collect::<Vec<_>>();
+        let waiting = |backlog: &Backlog, after| {
+            backlog
+                .waiting("a", after)
+                .iter()
+                .map(|report| report.seq)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(waiting(&backlog, 0), [3]);
         assert_eq!(waiting(&backlog, 3), [] as [u64; 0]);
         assert_eq!(backlog.unsent(), 2);
@@ -120,8 +141,14 @@ mod tests {
         let mut backlog = Backlog::default();
         let changes = (0..CAPACITY as u64).map(|seq| report(seq, "a")).collect();
         assert_eq!(backlog.keep(changes), 0);
-        assert_eq!(backlog.keep(vec![report(20_000, "b"), report(20_001, "b")]), 2);
-        assert_eq!(backlog.waiting("a", 0).first().map(|report| report.seq), Some(2));
+        assert_eq!(
+            backlog.keep(vec![report(20_000, "b"), report(20_001, "b")]),
+            2
+        );
+        assert_eq!(
+            backlog.waiting("a", 0).first().map(|report| report.seq),
+            Some(2)
+        );
         assert_eq!(backlog.waiting("b", 0).len(), 2);
     }
 }

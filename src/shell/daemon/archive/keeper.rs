@@ -111,7 +111,9 @@ impl Keeper {
     /// together.
     fn obey(&mut self, first: Order, orders: &Waiting) {
         let mut changes = Vec::new();
-        for order in std::iter::once(first).chain(std::iter::from_fn(|| orders.try_next().ok()).take(TOGETHER)) {
+        for order in std::iter::once(first)
+            .chain(std::iter::from_fn(|| orders.try_next().ok()).take(TOGETHER))
+        {
             match order {
                 Order::Store(more) => changes.extend(more),
                 other => {
@@ -129,18 +131,28 @@ impl Keeper {
             Order::Rebound(bounds) => self.rebound(bounds),
             Order::Fetch { lane, after, limit } => {
                 let reports = self.waiting(&lane, after, limit);
-                self.tell(Tale::Fetched { lane, after, limit, reports });
+                self.tell(Tale::Fetched {
+                    lane,
+                    after,
+                    limit,
+                    reports,
+                });
             }
             Order::Restarts(files) => {
                 let records = self.look_up(restarts::open);
-                self.tell(Tale::Restarts(Notes { records, inhibited: restarts::inhibited(files) }));
+                self.tell(Tale::Restarts(Notes {
+                    records,
+                    inhibited: restarts::inhibited(files),
+                }));
             }
             Order::Recall => {
                 if self.cursor.is_none() {
                     self.cursor = self.look_up(|known| known?.cursor().ok().flatten());
                 }
                 if let Err(error) = self.search.begin(self.cursor.as_deref()) {
-                    self.recalled(Recollection::failed(format!("failed to start a thread: {error}")));
+                    self.recalled(Recollection::failed(format!(
+                        "failed to start a thread: {error}"
+                    )));
                 }
             }
             Order::Gathered(recollection) => self.recalled(*recollection),
@@ -178,14 +190,21 @@ impl Keeper {
             history.rebound(bounds);
         }
         if first && !self.open() {
-            self.tell(Tale::Opened { next_seq: None, lanes: Vec::new(), unfinished: Vec::new(), told: Vec::new() });
+            self.tell(Tale::Opened {
+                next_seq: None,
+                lanes: Vec::new(),
+                unfinished: Vec::new(),
+                told: Vec::new(),
+            });
         }
     }
 
     /// Opens the history and sends what earlier lives have left in it.
     fn open(&mut self) -> bool {
         self.history = None;
-        let Some(bounds) = self.bounds else { return false };
+        let Some(bounds) = self.bounds else {
+            return false;
+        };
         let opened = match History::open(&self.file, bounds, now_ms()) {
             Ok(opened) => opened,
             Err(error) => {
@@ -193,7 +212,15 @@ impl Keeper {
                 return false;
             }
         };
-        let Opened { history, next_seq, cursor, lanes, mut unfinished, newest: told, set_aside } = opened;
+        let Opened {
+            history,
+            next_seq,
+            cursor,
+            lanes,
+            mut unfinished,
+            newest: told,
+            set_aside,
+        } = opened;
         if let Some(aside) = set_aside {
             error!(
                 MESSAGE_ID = messages::HISTORY,
@@ -212,7 +239,12 @@ impl Keeper {
         if std::mem::replace(&mut self.life, Life::Opened) == Life::Opened {
             unfinished.clear();
         }
-        self.tell(Tale::Opened { next_seq: Some(next_seq), lanes, unfinished, told });
+        self.tell(Tale::Opened {
+            next_seq: Some(next_seq),
+            lanes,
+            unfinished,
+            told,
+        });
         true
     }
 
@@ -269,8 +301,15 @@ impl Keeper {
         self.retry = None;
         if self.trouble.take().is_some() {
             let lost = std::mem::take(&mut self.lost);
-            let lost = if lost == 0 { String::new() } else { format!("; {lost} changes were lost meanwhile") };
-            info!(MESSAGE_ID = messages::HISTORY, "The history can be written again{lost}.");
+            let lost = if lost == 0 {
+                String::new()
+            } else {
+                format!("; {lost} changes were lost meanwhile")
+            };
+            info!(
+                MESSAGE_ID = messages::HISTORY,
+                "The history can be written again{lost}."
+            );
         }
         if dropped.unsent > 0 {
             warn!(
@@ -288,10 +327,16 @@ impl Keeper {
     fn fail(&mut self, error: &HistoryError) {
         self.retry = Some(Instant::now() + RETRY);
         let trouble = match error {
-            HistoryError::Full(Cause::Reader) => "The history cannot grow while a program reads it".to_owned(),
+            HistoryError::Full(Cause::Reader) => {
+                "The history cannot grow while a program reads it".to_owned()
+            }
             HistoryError::Full(_) => "The disk is full".to_owned(),
             HistoryError::Damaged(_) | HistoryError::Other(_) => {
-                format!("Failed to use the history {}: {}", self.file.display(), causes(error).join(": "))
+                format!(
+                    "Failed to use the history {}: {}",
+                    self.file.display(),
+                    causes(error).join(": ")
+                )
             }
         };
         if self.trouble.as_ref() != Some(&trouble) {
@@ -309,11 +354,17 @@ impl Keeper {
     /// reports: so an answer with too few is not the last one.
     fn waiting(&mut self, lane: &str, after: u64, limit: usize) -> Vec<StoredReport> {
         let settled = self.backlog.settled();
-        let stored = self.history.as_ref().map(|history| history.waiting(lane, after, limit + settled.len()));
+        let stored = self
+            .history
+            .as_ref()
+            .map(|history| history.waiting(lane, after, limit + settled.len()));
         let mut reports = match stored {
             Some(Ok(reports)) => reports,
             Some(Err(error)) => {
-                warn!(MESSAGE_ID = messages::HISTORY, "Failed to read the history, opening it anew: {error}");
+                warn!(
+                    MESSAGE_ID = messages::HISTORY,
+                    "Failed to read the history, opening it anew: {error}"
+                );
                 self.open();
                 Vec::new()
             }
@@ -343,7 +394,9 @@ impl Keeper {
 }
 
 fn inode_of(file: &Path) -> Option<u64> {
-    std::fs::symlink_metadata(file).ok().map(|metadata| metadata.ino())
+    std::fs::symlink_metadata(file)
+        .ok()
+        .map(|metadata| metadata.ino())
 }
 
 /// Returns the texts of an error and of its causes.

@@ -44,7 +44,11 @@ pub(super) enum Order {
     /// Store this, all of it or nothing.
     Store(Vec<Change>),
     /// Fetch the next waiting reports of a lane; gives [`Tale::Fetched`].
-    Fetch { lane: String, after: u64, limit: usize },
+    Fetch {
+        lane: String,
+        after: u64,
+        limit: usize,
+    },
     /// Read the records of full restarts, and look for these files, each with the stack's unit it belongs to; gives
     /// [`Tale::Restarts`]. Records that are over and stored are removed.
     Restarts(Vec<(String, PathBuf)>),
@@ -60,9 +64,19 @@ pub(super) enum Tale {
     /// The history is open, or, without `next_seq`, cannot be opened and is kept in memory for now.
     /// Comes with the lanes that have reports, the deaths that are undecided, and the runs whose
     /// deaths were stored last.
-    Opened { next_seq: Option<u64>, lanes: Vec<String>, unfinished: Vec<StoredDeath>, told: Vec<InvocationId> },
+    Opened {
+        next_seq: Option<u64>,
+        lanes: Vec<String>,
+        unfinished: Vec<StoredDeath>,
+        told: Vec<InvocationId>,
+    },
     /// Reports that wait; if fewer than asked for, there are no more.
-    Fetched { lane: String, after: u64, limit: usize, reports: Vec<StoredReport> },
+    Fetched {
+        lane: String,
+        after: u64,
+        limit: usize,
+        reports: Vec<StoredReport>,
+    },
     /// Findings of the run records and the journal that the history does not have.
     Recalled(Box<Recollection>),
     /// The records of full restarts.
@@ -85,9 +99,19 @@ impl Archive {
         let (orders, waiting) = queue();
         let (sender, tales) = mpsc::channel(TALES);
         let orders = Arc::new(orders);
-        let keeper = Keeper::new(PathBuf::from(FILE), sender, Search::new(Arc::downgrade(&orders)));
-        let thread = std::thread::Builder::new().name("archive".to_owned()).spawn(move || keeper.run(&waiting))?;
-        Ok(Self { orders: Some(orders), tales, thread: Some(thread) })
+        let keeper = Keeper::new(
+            PathBuf::from(FILE),
+            sender,
+            Search::new(Arc::downgrade(&orders)),
+        );
+        let thread = std::thread::Builder::new()
+            .name("archive".to_owned())
+            .spawn(move || keeper.run(&waiting))?;
+        Ok(Self {
+            orders: Some(orders),
+            tales,
+            thread: Some(thread),
+        })
     }
 
     /// Sends an order; `false`: too many orders wait, and this one is lost.

@@ -31,7 +31,13 @@ pub(super) struct Waiting {
 pub(super) fn queue() -> (Orders, Waiting) {
     let (sender, receiver) = channel();
     let waiting = Arc::<AtomicUsize>::default();
-    (Orders { sender, waiting: Arc::clone(&waiting) }, Waiting { receiver, waiting })
+    (
+        Orders {
+            sender,
+            waiting: Arc::clone(&waiting),
+        },
+        Waiting { receiver, waiting },
+    )
 }
 
 impl Orders {
@@ -58,7 +64,10 @@ impl Waiting {
     /// No order came in time, or the sender is gone.
     pub(super) fn next(&self, patience: Option<Duration>) -> Result<Order, RecvTimeoutError> {
         let order = match patience {
-            None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => self
+                .receiver
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
             Some(patience) => self.receiver.recv_timeout(patience),
         };
         self.count_off(order)
@@ -88,12 +97,23 @@ mod tests {
         let (orders, waiting) = queue();
         assert!((0..CAPACITY).all(|_| orders.ask(Order::Recall)));
         assert!(!orders.ask(Order::Recall));
-        assert!(waiting.try_next().is_ok() && orders.ask(Order::Recall) && !orders.ask(Order::Recall));
-        assert!(orders.hand_back(Order::Recall), "what was sent for comes back in any case");
-        assert_eq!(std::iter::from_fn(|| waiting.try_next().ok()).count(), CAPACITY + 1);
+        assert!(
+            waiting.try_next().is_ok() && orders.ask(Order::Recall) && !orders.ask(Order::Recall)
+        );
+        assert!(
+            orders.hand_back(Order::Recall),
+            "what was sent for comes back in any case"
+        );
+        assert_eq!(
+            std::iter::from_fn(|| waiting.try_next().ok()).count(),
+            CAPACITY + 1
+        );
         assert!(orders.ask(Order::Recall));
         drop(orders);
         assert!(waiting.next(None).is_ok());
-        assert_eq!(waiting.next(None).err(), Some(RecvTimeoutError::Disconnected));
+        assert_eq!(
+            waiting.next(None).err(),
+            Some(RecvTimeoutError::Disconnected)
+        );
     }
 }

@@ -95,7 +95,11 @@ struct Accounts {
 impl Recollection {
     /// Returns an empty result with this reason.
     pub(super) fn failed(why: String) -> Self {
-        Self { boot: crate::edge::boot::id(), trouble: Some(why), ..Self::default() }
+        Self {
+            boot: crate::edge::boot::id(),
+            trouble: Some(why),
+            ..Self::default()
+        }
     }
 }
 
@@ -111,7 +115,10 @@ fn installed_at(file: &Path) -> Option<u64> {
 
 /// Reads the run records, and the journal from `cursor` on; takes minutes if the journal is large.
 pub(super) fn gather(cursor: Option<&str>) -> Recollection {
-    let from = cursor.map_or_else(|| From::Boot(installed_at(Path::new(INSTALLED))), From::Cursor);
+    let from = cursor.map_or_else(
+        || From::Boot(installed_at(Path::new(INSTALLED))),
+        From::Cursor,
+    );
     let (scan, trouble) = match journal::scan(from) {
         Ok(scan) => (scan, None),
         Err(error) => (Scan::default(), Some(error.to_string())),
@@ -119,52 +126,126 @@ pub(super) fn gather(cursor: Option<&str>) -> Recollection {
     let (cursor, left_out, unfinished) = (scan.cursor.clone(), scan.left_out, scan.unfinished);
     let boot = scan.boot.clone().unwrap_or_else(crate::edge::boot::id);
     let hand_made = |restart: &TargetRestart| {
-        let TargetRestart { boot, unit, ended, at, scheduled } = restart.clone();
-        HandMade { key: Key { boot, unit, invocation: ended }, at, scheduled }
+        let TargetRestart {
+            boot,
+            unit,
+            ended,
+            at,
+            scheduled,
+        } = restart.clone();
+        HandMade {
+            key: Key {
+                boot,
+                unit,
+                invocation: ended,
+            },
+            at,
+            scheduled,
+        }
     };
     let restarts = scan.restarts.iter().map(hand_made).collect();
     let mut records = record::all();
     up::complete(&mut records);
     let memories = remember(&side_by_side(scan, (&boot, records)), &boot);
-    Recollection { memories, restarts, boot, cursor, left_out, unfinished, trouble }
+    Recollection {
+        memories,
+        restarts,
+        boot,
+        cursor,
+        left_out,
+        unfinished,
+        trouble,
+    }
 }
 
 /// Collects the accounts of each run.
 fn side_by_side(scan: Scan, (present, records): (&str, Vec<RunRecord>)) -> BTreeMap<Key, Accounts> {
     let mut runs: BTreeMap<Key, Accounts> = BTreeMap::new();
-    for JournalRun { boot, record, first, last } in scan.runs {
+    for JournalRun {
+        boot,
+        record,
+        first,
+        last,
+    } in scan.runs
+    {
         if let Some(invocation) = InvocationId::parse(&record.invocation) {
-            let accounts = runs.entry(Key { boot, unit: record.unit.clone(), invocation }).or_default();
+            let accounts = runs
+                .entry(Key {
+                    boot,
+                    unit: record.unit.clone(),
+                    invocation,
+                })
+                .or_default();
             (accounts.up, accounts.end) = (Some(first), record.end.as_ref().map(|_| last));
             accounts.record = Some((record, Witness::Journal));
         }
     }
     for end in scan.ends {
-        let accounts = runs.entry(Key { boot: end.boot, unit: end.unit, invocation: end.invocation }).or_default();
+        let accounts = runs
+            .entry(Key {
+                boot: end.boot,
+                unit: end.unit,
+                invocation: end.invocation,
+            })
+            .or_default();
         accounts.end = Some(end.place);
         accounts.journal = Some((end.testimony, end.activity));
     }
-    for Restarted { boot, unit, invocation, follows, at, place } in scan.restarted {
+    for Restarted {
+        boot,
+        unit,
+        invocation,
+        follows,
+        at,
+        place,
+    } in scan.restarted
+    {
         // The run that died has a record if it is a ward's. A run that is up has no copy of its
         // record in the journal while it goes on, and a power cut takes the record with all of
         // /run.
         let died = |runs: &BTreeMap<Key, Accounts>| {
-            let key = Key { boot: boot.clone(), unit: unit.clone(), invocation: follows.clone() };
-            runs.get(&key).and_then(|accounts| Some(accounts.record.as_ref()?.0.ward.clone()))
+            let key = Key {
+                boot: boot.clone(),
+                unit: unit.clone(),
+                invocation: follows.clone(),
+            };
+            runs.get(&key)
+                .and_then(|accounts| Some(accounts.record.as_ref()?.0.ward.clone()))
         };
         let Some(ward) = died(&runs) else { continue };
-        let accounts = runs.entry(Key { boot, unit: unit.clone(), invocation: invocation.clone() }).or_default();
+        let accounts = runs
+            .entry(Key {
+                boot,
+                unit: unit.clone(),
+                invocation: invocation.clone(),
+            })
+            .or_default();
         accounts.up = Some(accounts.up.map_or(place, |up| up.min(place)));
         let record = || RunRecord {
             follows: Some(follows.to_string()),
-            ..RunRecord::new(&ward, &unit, invocation.as_str(), StartKind::AfterAbnormalDeath)
+            ..RunRecord::new(
+                &ward,
+                &unit,
+                invocation.as_str(),
+                StartKind::AfterAbnormalDeath,
+            )
         };
-        let (record, _) = accounts.record.get_or_insert_with(|| (record(), Witness::Journal));
-        record.up = record.up.or(Some(Up { main: at, at, since_boot: None }));
+        let (record, _) = accounts
+            .record
+            .get_or_insert_with(|| (record(), Witness::Journal));
+        record.up = record.up.or(Some(Up {
+            main: at,
+            at,
+            since_boot: None,
+        }));
     }
     for record in records {
         if let Some(invocation) = InvocationId::parse(&record.invocation) {
-            let key = Key { boot: present.to_owned(), unit: record.unit.clone(), invocation };
+            let key = Key {
+                boot: present.to_owned(),
+                unit: record.unit.clone(),
+                invocation,
+            };
             runs.entry(key).or_default().record = Some((record, Witness::Record));
         }
     }
@@ -176,28 +257,45 @@ fn remember(runs: &BTreeMap<Key, Accounts>, present: &str) -> Vec<Memory> {
     let mut memories = Vec::new();
     let answered = answered(runs);
     for (key, accounts) in runs {
-        let end = accounts.ending().filter(|(testimony, ..)| testimony.evidence == Evidence::Unasked);
+        let end = accounts
+            .ending()
+            .filter(|(testimony, ..)| testimony.evidence == Evidence::Unasked);
         if let Some((testimony, activity, witness)) = end {
             let place = Place::of(accounts.end, testimony.at);
             memories.push((
                 place,
                 testimony.at,
-                Memory::End(Recalled { key: key.clone(), testimony, activity, witness }),
+                Memory::End(Recalled {
+                    key: key.clone(),
+                    testimony,
+                    activity,
+                    witness,
+                }),
             ));
         }
         let lookup = |invocation: &str| {
             let invocation = InvocationId::parse(invocation)?;
-            let accounts = runs.get(&Key { invocation, ..key.clone() })?;
+            let accounts = runs.get(&Key {
+                invocation,
+                ..key.clone()
+            })?;
             accounts.record.as_ref().map(|(record, _)| record.clone())
         };
         let record = accounts.record.as_ref().map(|(record, _)| record);
         let last = record.filter(|_| !answered.contains(key));
-        if let Some(open) = last.and_then(|record| recoveries::under_way(record, &lookup)).filter(|open| open.has_begun)
+        if let Some(open) = last
+            .and_then(|record| recoveries::under_way(record, &lookup))
+            .filter(|open| open.has_begun)
             && let Some(invocation) = InvocationId::parse(&open.invocation)
         {
-            let key = Key { invocation, ..key.clone() };
+            let key = Key {
+                invocation,
+                ..key.clone()
+            };
             let at = accounts.ending().map(|(testimony, ..)| testimony.at);
-            let at = at.or(record.and_then(|record| record.begun)).unwrap_or(open.died.at);
+            let at = at
+                .or(record.and_then(|record| record.begun))
+                .unwrap_or(open.died.at);
             let place = Place::of(accounts.end.or(accounts.up), at);
             let memory = if key.boot == present {
                 Memory::UnderWay(key, open)
@@ -206,10 +304,23 @@ fn remember(runs: &BTreeMap<Key, Accounts>, present: &str) -> Vec<Memory> {
             };
             memories.push((place, at, memory));
         }
-        for chain in record.map(|record| recoveries::chains(record, &lookup)).unwrap_or_default() {
+        for chain in record
+            .map(|record| recoveries::chains(record, &lookup))
+            .unwrap_or_default()
+        {
             let (place, at) = accounts.over(&chain);
             if let Some(invocation) = InvocationId::parse(&chain.invocation) {
-                memories.push((place, at, Memory::Recovery(Key { invocation, ..key.clone() }, chain)));
+                memories.push((
+                    place,
+                    at,
+                    Memory::Recovery(
+                        Key {
+                            invocation,
+                            ..key.clone()
+                        },
+                        chain,
+                    ),
+                ));
             }
         }
     }
@@ -220,12 +331,21 @@ fn remember(runs: &BTreeMap<Key, Accounts>, present: &str) -> Vec<Memory> {
 
 /// Returns the runs that a later run's record names.
 fn answered(runs: &BTreeMap<Key, Accounts>) -> HashSet<Key> {
-    let records = runs.iter().filter_map(|(key, accounts)| Some((key, &accounts.record.as_ref()?.0)));
+    let records = runs
+        .iter()
+        .filter_map(|(key, accounts)| Some((key, &accounts.record.as_ref()?.0)));
     let named = records.flat_map(|(key, record)| {
         let runs = [record.follows.as_deref(), record.breaks_off.as_deref()];
         runs.into_iter().flatten().map(move |run| (key, run))
     });
-    named.filter_map(|(key, run)| Some(Key { invocation: InvocationId::parse(run)?, ..key.clone() })).collect()
+    named
+        .filter_map(|(key, run)| {
+            Some(Key {
+                invocation: InvocationId::parse(run)?,
+                ..key.clone()
+            })
+        })
+        .collect()
 }
 
 impl Place {
@@ -237,10 +357,9 @@ impl Place {
 impl Accounts {
     /// Returns the end of the run by the best account of it.
     fn ending(&self) -> Option<(Testimony, Activity, Witness)> {
-        let noted = self
-            .record
-            .as_ref()
-            .and_then(|(record, witness)| Some((record.end.as_ref()?.testimony(), Activity::Seen, *witness)));
+        let noted = self.record.as_ref().and_then(|(record, witness)| {
+            Some((record.end.as_ref()?.testimony(), Activity::Seen, *witness))
+        });
         noted.or_else(|| {
             let (testimony, activity) = self.journal.clone()?;
             Some((testimony, activity, Witness::Journal))
@@ -251,7 +370,14 @@ impl Accounts {
     /// its end.
     fn over(&self, chain: &Chain) -> (Place, u64) {
         let (place, at) = match chain.ended {
-            Ended::Up => (self.up.or(self.end), chain.attempts.last().and_then(|attempt| attempt.up).map(|up| up.at)),
+            Ended::Up => (
+                self.up.or(self.end),
+                chain
+                    .attempts
+                    .last()
+                    .and_then(|attempt| attempt.up)
+                    .map(|up| up.at),
+            ),
             Ended::GivenUp(_) => (self.end, self.ending().map(|(testimony, ..)| testimony.at)),
             Ended::Early(at) => (self.end.or(self.up), Some(at)),
         };
@@ -264,8 +390,13 @@ impl Accounts {
 ///
 /// # Errors
 /// The history cannot be read; what was removed before that stays removed.
-pub(super) fn forget_the_known(history: Known<'_>, told: &mut Recollection) -> Result<(), HistoryError> {
-    let Recollection { memories, restarts, .. } = told;
+pub(super) fn forget_the_known(
+    history: Known<'_>,
+    told: &mut Recollection,
+) -> Result<(), HistoryError> {
+    let Recollection {
+        memories, restarts, ..
+    } = told;
     let ended = restarts.iter().map(|restart| restart.key.clone()).collect();
     let unknown_restarts: HashSet<Key> = history.unknown_restarts(ended)?.into_iter().collect();
     restarts.retain(|restart| unknown_restarts.contains(&restart.key));
@@ -273,14 +404,20 @@ pub(super) fn forget_the_known(history: Known<'_>, told: &mut Recollection) -> R
         Memory::End(recalled) => Some(recalled.key.clone()),
         Memory::Recovery(..) | Memory::UnderWay(..) => None,
     });
-    let unknown_deaths: HashSet<Key> = history.unknown_deaths(ends.collect())?.into_iter().collect();
+    let unknown_deaths: HashSet<Key> = history
+        .unknown_deaths(ends.collect())?
+        .into_iter()
+        .collect();
     let recovered = memories.iter().filter_map(Memory::recovered);
-    let unknown_recoveries: HashSet<Key> = history.unknown_recoveries(recovered.collect())?.into_iter().collect();
+    let unknown_recoveries: HashSet<Key> = history
+        .unknown_recoveries(recovered.collect())?
+        .into_iter()
+        .collect();
     memories.retain(|memory| match memory {
         Memory::End(recalled) => unknown_deaths.contains(&recalled.key),
-        Memory::Recovery(..) | Memory::UnderWay(..) => {
-            memory.recovered().is_some_and(|key| unknown_recoveries.contains(&key))
-        }
+        Memory::Recovery(..) | Memory::UnderWay(..) => memory
+            .recovered()
+            .is_some_and(|key| unknown_recoveries.contains(&key)),
     });
     Ok(())
 }

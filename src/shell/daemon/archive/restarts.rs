@@ -20,7 +20,11 @@ pub(in crate::shell::daemon) struct Notes {
 
 /// Returns the units whose file exists.
 pub(super) fn inhibited(files: Vec<(String, PathBuf)>) -> Vec<String> {
-    files.into_iter().filter(|(_, file)| file.exists()).map(|(unit, _)| unit).collect()
+    files
+        .into_iter()
+        .filter(|(_, file)| file.exists())
+        .map(|(unit, _)| unit)
+        .collect()
 }
 
 /// Returns the records that the history does not have whole, those of each stack from the oldest
@@ -47,6 +51,8 @@ fn known(history: Option<Known<'_>>, record: &RestartRecord) -> RestartKnown {
         unit: record.unit.clone(),
         invocation,
     });
-    let known = history.zip(key).and_then(|(history, key)| history.restart_known(&key).ok());
+    let known = history
+        .zip(key)
+        .and_then(|(history, key)| history.restart_known(&key).ok());
     known.unwrap_or(RestartKnown::No)
 }

@@ -31,7 +31,10 @@ pub(super) enum Phase {
 impl Search {
     /// Returns the state before the first search.
     pub(super) const fn new(back: Weak<Orders>) -> Self {
-        Self { back, phase: Phase::Idle }
+        Self {
+            back,
+            phase: Phase::Idle,
+        }
     }
 
     /// Starts a search from `cursor` on, or notes that another follows the one under way.
@@ -51,7 +54,9 @@ impl Search {
                 let _ = orders.hand_back(Order::Gathered(Box::new(found)));
             }
         };
-        std::thread::Builder::new().name("search".to_owned()).spawn(search)?;
+        std::thread::Builder::new()
+            .name("search".to_owned())
+            .spawn(search)?;
         self.phase = Phase::Searching;
         Ok(())
     }

@@ -36,8 +36,7 @@ const LONGEST_ARGUMENT: usize = 512;
 /// Largest answer, in bytes. The bus takes 32 MB at most, and holds them in its memory for a caller that does not read.
 const LARGEST: u64 = 8 << 20;
 
-const TOO_LARGE: &str =
-    "The answer is too large: ask for less of it, of reports with \"--since=yesterday\" or \"--ward=NAME\".";
+const TOO_LARGE: &str = "The answer is too large: ask for less of it, of reports with \"--since=yesterday\" or \"--ward=NAME\".";
 
 /// The pool of workers and the places of callers.
 #[derive(Debug)]
@@ -62,7 +61,11 @@ struct Place {
 
 impl Default for Clerks {
     fn default() -> Self {
-        Self { free: Arc::new(Semaphore::new(AT_ONCE)), users: Mutex::default(), places: Arc::default() }
+        Self {
+            free: Arc::new(Semaphore::new(AT_ONCE)),
+            users: Mutex::default(),
+            places: Arc::default(),
+        }
     }
 }
 
@@ -75,12 +78,19 @@ impl Clerks {
     ) -> Result<String, Refusal> {
         let user = self.user((bus, caller)).await?;
         let words = answer::words(user, &question);
-        if words.iter().any(|word| word.len() > LONGEST_ARGUMENT || word.contains('\0')) {
-            return Err(Refusal::Refused("There is nothing of such a name.".to_owned()));
+        if words
+            .iter()
+            .any(|word| word.len() > LONGEST_ARGUMENT || word.contains('\0'))
+        {
+            return Err(Refusal::Refused(
+                "There is nothing of such a name.".to_owned(),
+            ));
         }
         let _place = take(&self.places, user)?;
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(busy()) };
+        let Ok(Ok(turn)) = turn else {
+            return Err(busy());
+        };
         let process = start(&words).map_err(|error| failed(&error))?;
         let (answer, answered) = oneshot::channel();
         tokio::spawn(attend((process, PATIENCE), turn, answer));
@@ -93,7 +103,9 @@ impl Clerks {
             return Ok(user);
         }
         let asked = user_of(bus, caller).await;
-        let user = asked.map_err(|error| Refusal::Failed(format!("Failed to ask the bus who asks: {error}.")))?;
+        let user = asked.map_err(|error| {
+            Refusal::Failed(format!("Failed to ask the bus who asks: {error}."))
+        })?;
         let mut users = known();
         if users.len() >= USERS_KNOWN {
             users.clear();
@@ -108,7 +120,9 @@ fn busy() -> Refusal {
 }
 
 fn late() -> Refusal {
-    Refusal::Failed("There was no answer in time: the disk or systemd is slow, ask again later.".to_owned())
+    Refusal::Failed(
+        "There was no answer in time: the disk or systemd is slow, ask again later.".to_owned(),
+    )
 }
 
 fn failed(error: &std::io::Error) -> Refusal {
@@ -122,12 +136,17 @@ fn take(places: &Arc<Mutex<Places>>, user: u32) -> Result<Place, Refusal> {
         return Err(busy());
     }
     if own >= PLACES_OF_ONE {
-        let why = format!("Only {PLACES_OF_ONE} questions of one user may wait for an answer: wait for those first.");
+        let why = format!(
+            "Only {PLACES_OF_ONE} questions of one user may wait for an answer: wait for those first."
+        );
         return Err(Refusal::LimitsExceeded(why));
     }
     all.taken += 1;
     all.by_user.insert(user, own + 1);
-    Ok(Place { places: Arc::clone(places), user })
+    Ok(Place {
+        places: Arc::clone(places),
+        user,
+    })
 }
 
 impl Drop for Place {
@@ -148,7 +167,12 @@ impl Drop for Place {
 
 /// Starts a worker process.
 fn start(words: &[String]) -> std::io::Result<Child> {
-    Command::from(program::own()).arg(OPTION).args(words).stdout(Stdio::piped()).kill_on_drop(true).spawn()
+    Command::from(program::own())
+        .arg(OPTION)
+        .args(words)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
 }
 
 /// Sends the answer of a process, kills one that is late, and gives its turn back when it is gone.
@@ -169,7 +193,10 @@ async fn read(process: &mut Child) -> Result<String, Refusal> {
     let failed = |error| failed(&error);
     let mut text = String::new();
     let out = process.stdout.take().expect("it was asked for above");
-    out.take(LARGEST + 1).read_to_string(&mut text).await.map_err(failed)?;
+    out.take(LARGEST + 1)
+        .read_to_string(&mut text)
+        .await
+        .map_err(failed)?;
     if text.len() as u64 > LARGEST {
         return Err(Refusal::LimitsExceeded(TOO_LARGE.to_owned()));
     }
@@ -179,7 +206,8 @@ async fn read(process: &mut Child) -> Result<String, Refusal> {
         Some(answer::REFUSED) => Err(Refusal::Refused(text)),
         // The cause is on standard error, which is the journal.
         _ => Err(Refusal::Failed(
-            "The question could not be answered: \"journalctl -u unitwardd\" has the cause.".to_owned(),
+            "The question could not be answered: \"journalctl -u unitwardd\" has the cause."
+                .to_owned(),
         )),
     }
 }
@@ -191,7 +219,9 @@ mod tests {
     #[test]
     fn one_user_has_so_many_places_and_all_together_have_more() {
         let places = Arc::default();
-        let mut taken: Vec<_> = (0..PLACES_OF_ONE).map(|_| take(&places, 1).unwrap()).collect();
+        let mut taken: Vec<_> = (0..PLACES_OF_ONE)
+            .map(|_| take(&places, 1).unwrap())
+            .collect();
         assert!(take(&places, 1).is_err());
         for user in 2.. {
             match take(&places, user) {
@@ -202,16 +232,26 @@ mod tests {
         assert_eq!(taken.len(), PLACES);
         taken.clear();
         assert!(take(&places, 1).is_ok());
-        assert!(places.lock().unwrap().by_user.is_empty(), "nobody is remembered");
+        assert!(
+            places.lock().unwrap().by_user.is_empty(),
+            "nobody is remembered"
+        );
     }
 
     #[test]
     fn a_process_that_is_late_keeps_its_turn_until_it_is_gone() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let free = Arc::new(Semaphore::new(1));
             let turn = Arc::clone(&free).acquire_owned().await.unwrap();
-            let process = Command::new("sleep").arg("infinity").stdout(Stdio::piped()).spawn().unwrap();
+            let process = Command::new("sleep")
+                .arg("infinity")
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
             let place = format!("/proc/{}", process.id().unwrap());
             let (answer, answered) = oneshot::channel();
             tokio::spawn(attend((process, Duration::ZERO), turn, answer));

@@ -1,6 +1,9 @@
 //! The interface `org.unitward1.Manager`: properties, queries and signals of the whole host.
 
-#![expect(clippy::too_many_arguments, reason = "the arguments of methods and signals are the interface")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "the arguments of methods and signals are the interface"
+)]
 
 use super::Facts;
 use super::clerks::Clerks;
@@ -54,7 +57,12 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
         let name = Some(name).filter(|name| !name.is_empty());
-        self.clerks.answer((bus, caller(&call)), Question::Reports(Wanted { after, since, name })).await
+        self.clerks
+            .answer(
+                (bus, caller(&call)),
+                Question::Reports(Wanted { after, since, name }),
+            )
+            .await
     }
 
     #[zbus(out_args("document"))]
@@ -64,7 +72,9 @@ impl Manager {
         #[zbus(header)] call: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
-        self.clerks.answer((bus, caller(&call)), Question::Report(id)).await
+        self.clerks
+            .answer((bus, caller(&call)), Question::Report(id))
+            .await
     }
 
     #[zbus(out_args("document"))]
@@ -74,7 +84,9 @@ impl Manager {
         #[zbus(header)] call: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
-        self.clerks.answer((bus, caller(&call)), Question::Timeline(Which(which))).await
+        self.clerks
+            .answer((bus, caller(&call)), Question::Timeline(Which(which)))
+            .await
     }
 
     #[zbus(signal)]

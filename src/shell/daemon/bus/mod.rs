@@ -67,10 +67,18 @@ pub(super) fn serve() -> Service {
     let (news, told) = mpsc::channel(NEWS);
     let (ruled, rulings) = mpsc::channel(RULINGS);
     tokio::spawn(stay_connected(known, told, ruled));
-    Service { facts, news, rulings }
+    Service {
+        facts,
+        news,
+        rulings,
+    }
 }
 
-async fn stay_connected(facts: watch::Receiver<Facts>, mut news: mpsc::Receiver<News>, rulings: mpsc::Sender<Ruling>) {
+async fn stay_connected(
+    facts: watch::Receiver<Facts>,
+    mut news: mpsc::Receiver<News>,
+    rulings: mpsc::Sender<Ruling>,
+) {
     let (mut pause, longest) = PAUSES;
     let mut said = None;
     while !news.is_closed() {
@@ -98,10 +106,19 @@ async fn stay_connected(facts: watch::Receiver<Facts>, mut news: mpsc::Receiver<
     }
 }
 
-async fn connect(facts: &watch::Receiver<Facts>, rulings: &mpsc::Sender<Ruling>) -> Result<Connection, String> {
+async fn connect(
+    facts: &watch::Receiver<Facts>,
+    rulings: &mpsc::Sender<Ruling>,
+) -> Result<Connection, String> {
     let clerks = Arc::new(Clerks::default());
-    let manager = Manager { facts: facts.clone(), clerks: Arc::clone(&clerks) };
-    let wards = Wards { clerks, ruler: Ruler::new(facts.clone(), rulings.clone()) };
+    let manager = Manager {
+        facts: facts.clone(),
+        clerks: Arc::clone(&clerks),
+    };
+    let wards = Wards {
+        clerks,
+        ruler: Ruler::new(facts.clone(), rulings.clone()),
+    };
     let building = zbus::connection::Builder::system()
         .serve_at(OBJECT_PATH, manager)
         .serve_at(OBJECT_PATH, wards)
@@ -148,13 +165,34 @@ async fn send(bus: &Connection, news: News) -> zbus::Result<()> {
     let (interface, member) = news.signal();
     let nobody = None::<&str>;
     match &news {
-        News::Death(body) => bus.emit_signal(nobody, OBJECT_PATH, interface, member, body).await,
-        News::Recovery(body) => bus.emit_signal(nobody, OBJECT_PATH, interface, member, body).await,
-        News::Excluded(body) => bus.emit_signal(nobody, OBJECT_PATH, interface, member, body).await,
-        News::Readmitted(body) => bus.emit_signal(nobody, OBJECT_PATH, interface, member, body).await,
-        News::StateChanged(body) => bus.emit_signal(nobody, OBJECT_PATH, interface, member, body).await,
-        News::FullRestart(body) => bus.emit_signal(nobody, OBJECT_PATH, interface, member, body).await,
-        News::FullRestartOver(body) => bus.emit_signal(nobody, OBJECT_PATH, interface, member, body).await,
+        News::Death(body) => {
+            bus.emit_signal(nobody, OBJECT_PATH, interface, member, body)
+                .await
+        }
+        News::Recovery(body) => {
+            bus.emit_signal(nobody, OBJECT_PATH, interface, member, body)
+                .await
+        }
+        News::Excluded(body) => {
+            bus.emit_signal(nobody, OBJECT_PATH, interface, member, body)
+                .await
+        }
+        News::Readmitted(body) => {
+            bus.emit_signal(nobody, OBJECT_PATH, interface, member, body)
+                .await
+        }
+        News::StateChanged(body) => {
+            bus.emit_signal(nobody, OBJECT_PATH, interface, member, body)
+                .await
+        }
+        News::FullRestart(body) => {
+            bus.emit_signal(nobody, OBJECT_PATH, interface, member, body)
+                .await
+        }
+        News::FullRestartOver(body) => {
+            bus.emit_signal(nobody, OBJECT_PATH, interface, member, body)
+                .await
+        }
     }
 }
 
@@ -176,5 +214,12 @@ async fn tell_facts(bus: &Connection, before: &Facts, now: &Facts) -> zbus::Resu
     let gone: [&str; 0] = [];
     let body = (MANAGER_INTERFACE, changes, gone.as_slice());
     let nobody = None::<&str>;
-    bus.emit_signal(nobody, OBJECT_PATH, "org.freedesktop.DBus.Properties", "PropertiesChanged", &body).await
+    bus.emit_signal(
+        nobody,
+        OBJECT_PATH,
+        "org.freedesktop.DBus.Properties",
+        "PropertiesChanged",
+        &body,
+    )
+    .await
 }

@@ -43,7 +43,10 @@ impl DBusError for Refusal {
     }
 
     fn description(&self) -> Option<&str> {
-        let (Self::Refused(why) | Self::AccessDenied(why) | Self::LimitsExceeded(why) | Self::Failed(why)) = self;
+        let (Self::Refused(why)
+        | Self::AccessDenied(why)
+        | Self::LimitsExceeded(why)
+        | Self::Failed(why)) = self;
         Some(why)
     }
 }

@@ -22,20 +22,37 @@ pub(super) struct Ruler {
 impl Ruler {
     /// Returns an executor; `rulings` leads to the main loop.
     pub(super) fn new(facts: watch::Receiver<Facts>, rulings: mpsc::Sender<Ruling>) -> Self {
-        Self { facts, rulings, turn: Mutex::new(()) }
+        Self {
+            facts,
+            rulings,
+            turn: Mutex::new(()),
+        }
     }
 
     /// Keeps a ward down; `false`: it is excluded already.
-    pub(super) async fn exclude(&self, call: (&Connection, &str), name: &str, why: &str) -> Result<bool, Refusal> {
+    pub(super) async fn exclude(
+        &self,
+        call: (&Connection, &str),
+        name: &str,
+        why: &str,
+    ) -> Result<bool, Refusal> {
         must_be_root(call, ("exclude", name)).await?;
         let why = why.to_owned();
-        self.rule(name, move |subject, tell| ruling::exclude(&subject, &why, tell)).await
+        self.rule(name, move |subject, tell| {
+            ruling::exclude(&subject, &why, tell)
+        })
+        .await
     }
 
     /// Starts an excluded ward anew; `false`: it is not excluded.
-    pub(super) async fn readmit(&self, call: (&Connection, &str), name: &str) -> Result<bool, Refusal> {
+    pub(super) async fn readmit(
+        &self,
+        call: (&Connection, &str),
+        name: &str,
+    ) -> Result<bool, Refusal> {
         must_be_root(call, ("readmit", name)).await?;
-        self.rule(name, |subject, tell| ruling::readmit(&subject, tell)).await
+        self.rule(name, |subject, tell| ruling::readmit(&subject, tell))
+            .await
     }
 
     /// Executes a ruling in a thread of its own, because it waits for systemd.
@@ -51,7 +68,9 @@ impl Ruler {
             // The main loop takes these before all else. Without one the daemon is about to end.
             rule(subject, &|ruling| drop(rulings.blocking_send(ruling)))
         });
-        let ruled = ruled.await.map_err(|error| Refusal::Failed(format!("Failed to rule over {name}: {error}.")))?;
+        let ruled = ruled
+            .await
+            .map_err(|error| Refusal::Failed(format!("Failed to rule over {name}: {error}.")))?;
         Ok(ruled?)
     }
 
@@ -81,12 +100,18 @@ impl Ruler {
 async fn on_disk(name: &str) -> Option<Result<Subject, String>> {
     let name = name.to_owned();
     let looked = tokio::task::spawn_blocking(move || ruling::find_on_disk(&name));
-    tokio::time::timeout(RELOAD_TICK * RELOAD_LOOKS, looked).await.ok()?.ok()
+    tokio::time::timeout(RELOAD_TICK * RELOAD_LOOKS, looked)
+        .await
+        .ok()?
+        .ok()
 }
 
 /// Refuses callers other than root, as the bus' policy does; an administrator may have widened the
 /// policy, but not this check.
-async fn must_be_root((bus, caller): (&Connection, &str), (verb, name): (&str, &str)) -> Result<(), Refusal> {
+async fn must_be_root(
+    (bus, caller): (&Connection, &str),
+    (verb, name): (&str, &str),
+) -> Result<(), Refusal> {
     if user_of(bus, caller).await.is_ok_and(|user| user == 0) {
         return Ok(());
     }
@@ -96,6 +121,12 @@ async fn must_be_root((bus, caller): (&Connection, &str), (verb, name): (&str, &
 
 /// Returns the user id of a connection.
 pub(super) async fn user_of(bus: &Connection, caller: &str) -> zbus::Result<u32> {
-    let reply = bus.call_method(Some(BUS), "/org/freedesktop/DBus", Some(BUS), "GetConnectionUnixUser", &caller);
+    let reply = bus.call_method(
+        Some(BUS),
+        "/org/freedesktop/DBus",
+        Some(BUS),
+        "GetConnectionUnixUser",
+        &caller,
+    );
     reply.await?.body().deserialize::<u32>()
 }

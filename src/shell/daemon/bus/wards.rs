@@ -1,6 +1,9 @@
 //! The interface `org.unitward1.Wards`: queries, rulings and signals of wards.
 
-#![expect(clippy::too_many_arguments, reason = "the arguments of methods and signals are the interface")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "the arguments of methods and signals are the interface"
+)]
 
 use super::clerks::Clerks;
 use super::refusal::Refusal;
@@ -31,7 +34,9 @@ impl Wards {
         #[zbus(header)] call: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
-        self.clerks.answer((bus, caller(&call)), Question::List).await
+        self.clerks
+            .answer((bus, caller(&call)), Question::List)
+            .await
     }
 
     #[zbus(out_args("document"))]
@@ -41,7 +46,9 @@ impl Wards {
         #[zbus(header)] call: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
-        self.clerks.answer((bus, caller(&call)), Question::Status(name)).await
+        self.clerks
+            .answer((bus, caller(&call)), Question::Status(name))
+            .await
     }
 
     #[zbus(out_args("document"))]
@@ -51,7 +58,9 @@ impl Wards {
         #[zbus(header)] call: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
-        self.clerks.answer((bus, caller(&call)), Question::Tree(name)).await
+        self.clerks
+            .answer((bus, caller(&call)), Question::Tree(name))
+            .await
     }
 
     #[zbus(out_args("changed"))]
@@ -99,7 +108,12 @@ impl Wards {
     ) -> zbus::Result<()>;
 
     #[zbus(signal)]
-    async fn excluded(emitter: &SignalEmitter<'_>, ward: &str, by: &str, why: &str) -> zbus::Result<()>;
+    async fn excluded(
+        emitter: &SignalEmitter<'_>,
+        ward: &str,
+        by: &str,
+        why: &str,
+    ) -> zbus::Result<()>;
 
     #[zbus(signal)]
     async fn readmitted(emitter: &SignalEmitter<'_>, ward: &str, by: &str) -> zbus::Result<()>;

@@ -26,7 +26,9 @@ impl Backoff {
 }
 
 fn ceiling(tries: u32) -> Duration {
-    FIRST.saturating_mul(2_u32.saturating_pow(tries)).min(LONGEST)
+    FIRST
+        .saturating_mul(2_u32.saturating_pow(tries))
+        .min(LONGEST)
 }
 
 #[cfg(test)]

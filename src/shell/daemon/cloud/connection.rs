@@ -43,7 +43,14 @@ impl Connection {
         let (client, outgoing) = mqtt::open(version, IN_FLIGHT);
         // A task of its own, because a packet must not be left half-written.
         let task = tokio::spawn(live(endpoint.clone(), version, outgoing, sender));
-        Self { version, security, events, task, client, state: State::Connecting }
+        Self {
+            version,
+            security,
+            events,
+            task,
+            client,
+            state: State::Connecting,
+        }
     }
 
     /// Returns the version of MQTT in use.
@@ -64,7 +71,9 @@ impl Connection {
                 self.state = State::Up(size.unwrap_or(usize::MAX));
                 Progress::Connected(largest)
             }
-            Some(Progress::Failed(Failure::HungUp)) if !self.is_up() => Progress::Failed(Failure::Mute(self.security)),
+            Some(Progress::Failed(Failure::HungUp)) if !self.is_up() => {
+                Progress::Failed(Failure::Mute(self.security))
+            }
             Some(progress) => progress,
             None => Progress::Failed(Failure::Network("the connection ended".to_owned())),
         }
@@ -74,7 +83,9 @@ impl Connection {
     /// larger one would end the connection.
     pub(super) fn largest(&self, letter: Letter<'_>) -> usize {
         match self.state {
-            State::Up(largest) if largest < usize::MAX => largest.saturating_sub(self.client.overhead(letter)),
+            State::Up(largest) if largest < usize::MAX => {
+                largest.saturating_sub(self.client.overhead(letter))
+            }
             State::Up(_) | State::Connecting => usize::MAX,
         }
     }
@@ -109,13 +120,20 @@ async fn prepare(endpoint: Endpoint) -> Result<Greeting, Failure> {
     let reading = tokio::task::spawn_blocking(move || greeting(endpoint));
     match tokio::time::timeout(READING, reading).await {
         Ok(Ok(greeting)) => greeting,
-        Ok(Err(error)) => Err(Failure::File(format!("the files of the configuration: {error}"))),
-        Err(_) => Err(Failure::File("the files of the configuration in time".to_owned())),
+        Ok(Err(error)) => Err(Failure::File(format!(
+            "the files of the configuration: {error}"
+        ))),
+        Err(_) => Err(Failure::File(
+            "the files of the configuration in time".to_owned(),
+        )),
     }
 }
 
 fn greeting(endpoint: Endpoint) -> Result<Greeting, Failure> {
-    let password = endpoint.password_file.as_ref().map(|file| credentials::password("PasswordFile", file));
+    let password = endpoint
+        .password_file
+        .as_ref()
+        .map(|file| credentials::password("PasswordFile", file));
     let login = match (endpoint.username, password) {
         (Some(username), Some(password)) => Some((username, password?)),
         (Some(username), None) => Some((username, String::new())),
@@ -123,7 +141,16 @@ fn greeting(endpoint: Endpoint) -> Result<Greeting, Failure> {
     };
     let tls = match endpoint.security {
         Security::Plain => None,
-        Security::Tls => Some(tls::configuration(endpoint.ca_file.as_ref(), endpoint.client_certificate.as_ref())?),
+        Security::Tls => Some(tls::configuration(
+            endpoint.ca_file.as_ref(),
+            endpoint.client_certificate.as_ref(),
+        )?),
     };
-    Ok(Greeting { host: endpoint.host, port: endpoint.port, client_id: endpoint.client_id, login, tls })
+    Ok(Greeting {
+        host: endpoint.host,
+        port: endpoint.port,
+        client_id: endpoint.client_id,
+        login,
+        tls,
+    })
 }

@@ -97,7 +97,8 @@ enum Happening {
 impl Courier {
     /// Returns a publisher without a broker.
     pub(super) fn new(news: mpsc::Sender<News>, status: watch::Sender<Status>) -> Self {
-        let (outbox, dialect, backoff) = (Outbox::default(), Dialect::default(), Backoff::default());
+        let (outbox, dialect, backoff) =
+            (Outbox::default(), Dialect::default(), Backoff::default());
         Self {
             endpoint: None,
             outbox,
@@ -138,7 +139,12 @@ impl Courier {
                 None => std::future::pending().await,
             }
         };
-        let Self { phase, news, untold, .. } = self;
+        let Self {
+            phase,
+            news,
+            untold,
+            ..
+        } = self;
         let full = untold.len() >= UNTOLD;
         let progress = async {
             match phase {
@@ -166,9 +172,18 @@ impl Courier {
             Phase::Resting(until) => Some(*until),
             Phase::Working(work) if work.connection.is_up() => {
                 let room = self.untold.len() < UNTOLD;
-                let parked = self.outbox.deadline().filter(|_| room && self.outbox.flying() == 0);
-                let question = self.outbox.question_deadline().filter(|_| room && self.ending == Ending::Never);
-                [work.steady, work.patience, parked, question].into_iter().flatten().min()
+                let parked = self
+                    .outbox
+                    .deadline()
+                    .filter(|_| room && self.outbox.flying() == 0);
+                let question = self
+                    .outbox
+                    .question_deadline()
+                    .filter(|_| room && self.ending == Ending::Never);
+                [work.steady, work.patience, parked, question]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
             Phase::Working(_) => None,
         }
@@ -191,7 +206,12 @@ impl Courier {
         match command {
             Command::Publish(report) => self.outbox.publish(*report),
             Command::Behind(lanes) => lanes.iter().for_each(|lane| self.outbox.behind(lane)),
-            Command::Loaded { lane, after, reports, limit } => {
+            Command::Loaded {
+                lane,
+                after,
+                reports,
+                limit,
+            } => {
                 self.outbox.loaded(&lane, Portion { after, limit }, reports);
             }
             Command::Connect(endpoint) if self.endpoint == endpoint => {
@@ -224,7 +244,11 @@ impl Courier {
             None => Phase::Idle,
             Some(endpoint) => {
                 let connection = Connection::open(endpoint, self.dialect.version());
-                Phase::Working(Box::new(Work { connection, steady: None, patience: None }))
+                Phase::Working(Box::new(Work {
+                    connection,
+                    steady: None,
+                    patience: None,
+                }))
             }
         };
     }
@@ -250,9 +274,11 @@ impl Courier {
                 self.be_patient();
             }
             Progress::Declined(packet, why) => {
-                if let (Some(channel), Some(endpoint)) = (self.outbox.declined(packet, Instant::now()), &self.endpoint)
+                if let (Some(channel), Some(endpoint)) =
+                    (self.outbox.declined(packet, Instant::now()), &self.endpoint)
                 {
-                    self.journal.declined(endpoint, endpoint.topic(channel), &why);
+                    self.journal
+                        .declined(endpoint, endpoint.topic(channel), &why);
                 }
                 self.be_patient();
             }
@@ -298,7 +324,11 @@ impl Courier {
         if let Some(parked) = self.outbox.lost(now, blame) {
             self.journal.parked(parked);
         }
-        let retry = if up { Retry::Later } else { self.dialect.not_let_in(failure) };
+        let retry = if up {
+            Retry::Later
+        } else {
+            self.dialect.not_let_in(failure)
+        };
         if retry == Retry::AtOnce {
             return self.connect();
         }
@@ -311,7 +341,11 @@ impl Courier {
     /// Returns the blame for a failure. A report that was alone in flight and too large is not
     /// blamed: it is shortened.
     fn blame(&mut self, failure: &Failure) -> Blame {
-        match self.outbox.only_one().filter(|_| *failure == Failure::Oversized) {
+        match self
+            .outbox
+            .only_one()
+            .filter(|_| *failure == Failure::Oversized)
+        {
             Some(report) => {
                 self.scale.too_large(report);
                 Blame::Nobody
@@ -322,25 +356,35 @@ impl Courier {
 
     /// Hands over all reports that may be in flight now.
     fn hand_over(&mut self) {
-        let (Phase::Working(work), Some(endpoint)) = (&mut self.phase, &self.endpoint) else { return };
+        let (Phase::Working(work), Some(endpoint)) = (&mut self.phase, &self.endpoint) else {
+            return;
+        };
         let now = Instant::now();
         while work.connection.is_up()
             && self.untold.len() < UNTOLD
             && let Some(report) = self.outbox.next(now)
         {
-            let letter = Letter { topic: endpoint.topic(report.channel), id: &report.id, payload: &report.payload };
+            let letter = Letter {
+                topic: endpoint.topic(report.channel),
+                id: &report.id,
+                payload: &report.payload,
+            };
             let Some(payload) = self.scale.payload(report, work.connection.largest(letter)) else {
                 let why = "it is larger than the broker takes";
                 if let Some(report) = self.outbox.give_up_last() {
                     self.journal.refused(&report, why);
-                    self.untold.push_back(News::Refused(report.seq, why.to_owned()));
+                    self.untold
+                        .push_back(News::Refused(report.seq, why.to_owned()));
                 }
                 continue;
             };
             if payload.len() < report.payload.len() {
                 self.journal.shortened(endpoint, report, payload.len());
             }
-            if let Err(failure) = work.connection.publish(Letter { payload: &payload, ..letter }) {
+            if let Err(failure) = work.connection.publish(Letter {
+                payload: &payload,
+                ..letter
+            }) {
                 return self.fail(&failure);
             }
             work.patience = work.patience.or(Some(now + ACKNOWLEDGEMENT));
@@ -349,7 +393,10 @@ impl Courier {
 
     /// Asks for reports on disk while connected: without a broker memory is kept for new ones.
     fn ask(&mut self) {
-        let (up, now) = (matches!(&self.phase, Phase::Working(work) if work.connection.is_up()), Instant::now());
+        let (up, now) = (
+            matches!(&self.phase, Phase::Working(work) if work.connection.is_up()),
+            Instant::now(),
+        );
         while up
             && self.ending == Ending::Never
             && self.untold.len() < UNTOLD
@@ -360,14 +407,17 @@ impl Courier {
     }
 
     fn publish_status(&mut self) {
-        let drained = (self.outbox.is_drained() && self.untold.is_empty()) || self.endpoint.is_none();
+        let drained =
+            (self.outbox.is_drained() && self.untold.is_empty()) || self.endpoint.is_none();
         let link = match (&self.phase, &self.endpoint) {
             _ if self.ending == Ending::WhenDrained && drained => {
                 self.phase = Phase::Idle;
                 Link::Closed
             }
             (_, None) => Link::None,
-            (Phase::Working(work), Some(endpoint)) if work.connection.is_up() => Link::Up(endpoint.to_string()),
+            (Phase::Working(work), Some(endpoint)) if work.connection.is_up() => {
+                Link::Up(endpoint.to_string())
+            }
             (Phase::Working(_), Some(endpoint)) => Link::Connecting(endpoint.to_string()),
             (Phase::Resting(_) | Phase::Idle, Some(endpoint)) => {
                 Link::Down(endpoint.to_string(), self.journal.latest().to_owned())

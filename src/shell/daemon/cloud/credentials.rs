@@ -35,7 +35,8 @@ fn locate(key: &str, file: &FileAt) -> Result<PathBuf, Failure> {
         FileAt::Credential(name) => match std::env::var_os("CREDENTIALS_DIRECTORY") {
             Some(directory) => Ok(PathBuf::from(directory).join(name)),
             None => {
-                let why = "unitwardd.service has no credentials, see LoadCredential= in systemd.exec(5)";
+                let why =
+                    "unitwardd.service has no credentials, see LoadCredential= in systemd.exec(5)";
                 Err(Failure::File(format!("{key}={name}: {why}")))
             }
         },

@@ -73,7 +73,10 @@ pub(super) enum Retry {
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { version: Version::Five, stage: Stage::Seeking(Word::Nothing) }
+        Self {
+            version: Version::Five,
+            stage: Stage::Seeking(Word::Nothing),
+        }
     }
 }
 
@@ -86,7 +89,10 @@ impl Dialect {
     /// Notes that the broker has accepted the connection.
     pub(super) fn let_in(&mut self) -> Entry {
         if (self.version, self.stage) == (Version::Three, Stage::Seeking(Word::Nothing)) {
-            *self = Self { version: Version::Five, stage: Stage::Checking };
+            *self = Self {
+                version: Version::Five,
+                stage: Stage::Checking,
+            };
             return Entry::TryOther;
         }
         self.stage = Stage::Settled(0);
@@ -96,24 +102,39 @@ impl Dialect {
     /// Notes that the broker has not accepted the connection.
     pub(super) fn not_let_in(&mut self, failure: &Failure) -> Retry {
         let said_no = *failure == Failure::Version;
-        let mute = matches!(failure, Failure::Mute(_) | Failure::NoAnswer | Failure::Garbage(_));
+        let mute = matches!(
+            failure,
+            Failure::Mute(_) | Failure::NoAnswer | Failure::Garbage(_)
+        );
         let (version, stage, retry) = match (self.stage, self.version) {
-            (Stage::Checking, _) if said_no || mute => (Version::Three, Stage::Settled(0), Retry::AtOnce),
+            (Stage::Checking, _) if said_no || mute => {
+                (Version::Three, Stage::Settled(0), Retry::AtOnce)
+            }
             (Stage::Checking, _) => (Version::Five, Stage::Seeking(Word::Nothing), Retry::Later),
-            (Stage::Seeking(_), Version::Five) if said_no => (Version::Three, Stage::Seeking(Word::No), Retry::AtOnce),
-            (Stage::Seeking(_), Version::Five) if mute => (Version::Three, Stage::Seeking(Word::Nothing), Retry::Later),
+            (Stage::Seeking(_), Version::Five) if said_no => {
+                (Version::Three, Stage::Seeking(Word::No), Retry::AtOnce)
+            }
+            (Stage::Seeking(_), Version::Five) if mute => {
+                (Version::Three, Stage::Seeking(Word::Nothing), Retry::Later)
+            }
             (Stage::Seeking(_), Version::Three) if said_no || mute => {
                 (Version::Five, Stage::Seeking(Word::Nothing), Retry::Later)
             }
-            (Stage::Settled(_), Version::Five) if said_no => (Version::Three, Stage::Seeking(Word::No), Retry::AtOnce),
+            (Stage::Settled(_), Version::Five) if said_no => {
+                (Version::Three, Stage::Seeking(Word::No), Retry::AtOnce)
+            }
             (Stage::Settled(_), Version::Three) if said_no => {
                 (Version::Five, Stage::Seeking(Word::Nothing), Retry::AtOnce)
             }
             (Stage::Settled(times), version) if mute && times + 1 < MUTE => {
                 (version, Stage::Settled(times + 1), Retry::Later)
             }
-            (Stage::Settled(_), _) if mute => (Version::Five, Stage::Seeking(Word::Nothing), Retry::Later),
-            (stage @ (Stage::Seeking(_) | Stage::Settled(_)), version) => (version, stage, Retry::Later),
+            (Stage::Settled(_), _) if mute => {
+                (Version::Five, Stage::Seeking(Word::Nothing), Retry::Later)
+            }
+            (stage @ (Stage::Seeking(_) | Stage::Settled(_)), version) => {
+                (version, stage, Retry::Later)
+            }
         };
         *self = Self { version, stage };
         retry
@@ -132,7 +153,11 @@ mod tests {
         let mut dialect = Dialect::default();
         let mut spoken = String::new();
         for what in happens.chars() {
-            spoken.push(if dialect.version() == Version::Five { '5' } else { '3' });
+            spoken.push(if dialect.version() == Version::Five {
+                '5'
+            } else {
+                '3'
+            });
             let failure = match what {
                 '+' => {
                     if dialect.let_in() == Entry::TryOther {

@@ -28,7 +28,10 @@ impl Endpoint {
             security: broker.security,
             host: broker.host.clone(),
             port: broker.port,
-            client_id: mqtt.client_id.clone().unwrap_or_else(|| identity.client_id.clone()),
+            client_id: mqtt
+                .client_id
+                .clone()
+                .unwrap_or_else(|| identity.client_id.clone()),
             username: mqtt.username.clone(),
             password_file: mqtt.password_file.clone(),
             ca_file: mqtt.ca_file.clone(),

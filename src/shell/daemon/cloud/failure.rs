@@ -46,7 +46,9 @@ pub(super) enum Failure {
     Network(String),
 
     /// The certificate's authority is not trusted.
-    #[error("the broker's certificate is from an authority that is not trusted here (check CAFile=)")]
+    #[error(
+        "the broker's certificate is from an authority that is not trusted here (check CAFile=)"
+    )]
     UnknownAuthority,
     /// The certificate has expired.
     #[error("the broker's certificate has expired (check the clock of this host, too)")]
@@ -64,7 +66,9 @@ pub(super) enum Failure {
     #[error("no TLS is spoken there: {0} (plain MQTT wants mqtt://)")]
     NoTls(String),
     /// The broker requires a client certificate, or does not accept ours.
-    #[error("the broker refuses us without a valid client certificate, it says {0} (check CertFile= and KeyFile=)")]
+    #[error(
+        "the broker refuses us without a valid client certificate, it says {0} (check CertFile= and KeyFile=)"
+    )]
     ClientCertificate(String),
     /// The handshake failed for another reason.
     #[error("the TLS handshake failed: {0}")]
@@ -101,10 +105,14 @@ pub(super) enum Violation {
     #[error("it answers our greeting more than once")]
     SecondGreeting,
     /// More PUBLISH than are accepted and dropped.
-    #[error("it sends messages without end, and we subscribe to none (does it subscribe its clients by itself?)")]
+    #[error(
+        "it sends messages without end, and we subscribe to none (does it subscribe its clients by itself?)"
+    )]
     Message,
     /// A PUBLISH of QoS 2, which needs more than one answer.
-    #[error("it sends a message of QoS 2, and we subscribe to none (does it subscribe its clients by itself?)")]
+    #[error(
+        "it sends a message of QoS 2, and we subscribe to none (does it subscribe its clients by itself?)"
+    )]
     ExactlyOnce,
     /// A PUBACK for a report that is not in flight.
     #[error("it acknowledges what was not sent")]
@@ -159,9 +167,11 @@ impl Failure {
     /// Returns the blame: if a report in flight may be the cause.
     pub(super) const fn blame(&self) -> Blame {
         match self {
-            Self::HungUp | Self::NoAnswer | Self::Garbage(_) | Self::Oversized | Self::Unauthorized(_) => {
-                Blame::OnTheirWay
-            }
+            Self::HungUp
+            | Self::NoAnswer
+            | Self::Garbage(_)
+            | Self::Oversized
+            | Self::Unauthorized(_) => Blame::OnTheirWay,
             // May be a wrong answer to a report.
             Self::Violation(Violation::Acknowledgement | Violation::Packet) => Blame::OnTheirWay,
             _ => Blame::Nobody,
@@ -170,7 +180,10 @@ impl Failure {
 
     /// Classifies an error of the socket, or of TLS above it.
     pub(super) fn of_io(error: &io::Error) -> Self {
-        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        if let Some(tls) = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        {
             return Self::of_tls(tls);
         }
         if error.get_ref().is_some_and(|inner| inner.is::<TooMuch>()) {
@@ -226,20 +239,32 @@ impl Failure {
     fn of_certificate(error: &CertificateError) -> Self {
         match error {
             // A renewed authority has the name of the old one, and another key.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownAuthority,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                Self::UnknownAuthority
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::NotYetValid
+            }
             CertificateError::NotValidForName => Self::WrongName(String::new()),
             CertificateError::NotValidForNameContext { presented, .. } => {
-                let mut names: Vec<_> = presented.iter().take(NAMES).map(|name| excerpt(bare(name))).collect();
+                let mut names: Vec<_> = presented
+                    .iter()
+                    .take(NAMES)
+                    .map(|name| excerpt(bare(name)))
+                    .collect();
                 names.extend((presented.len() > NAMES).then(|| "others".to_owned()));
-                let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
+                let names = if names.is_empty() {
+                    "no name at all".to_owned()
+                } else {
+                    names.join(", ")
+                };
                 Self::WrongName(format!(", but for {names}"))
             }
             error if is_version_1(error) => Self::BadCertificate(VERSION_1.to_owned()),
-            other if is_of_unknown_key(other) => {
-                Self::BadCertificate(format!("it is signed with a key of a kind that cannot be used here; {KEYS}"))
-            }
+            other if is_of_unknown_key(other) => Self::BadCertificate(format!(
+                "it is signed with a key of a kind that cannot be used here; {KEYS}"
+            )),
             other => Self::BadCertificate(excerpt(&other.to_string())),
         }
     }
@@ -253,13 +278,20 @@ fn is_of_unknown_key(error: &CertificateError) -> bool {
 /// Strips a name of a certificate, which rustls writes as `DnsName("host")` or
 /// `IpAddress(10.0.0.1)`.
 fn bare(name: &str) -> &str {
-    name.split_once('(').map_or(name, |(_, name)| name).trim_end_matches(')').trim_matches('"')
+    name.split_once('(')
+        .map_or(name, |(_, name)| name)
+        .trim_end_matches(')')
+        .trim_matches('"')
 }
 
 /// Returns the beginning of a text from a broker, safe to be shown.
 fn excerpt(text: &str) -> String {
     let shown = visible(text);
-    let end = shown.char_indices().map(|(at, letter)| at + letter.len_utf8()).take_while(|end| *end <= TEXT).last();
+    let end = shown
+        .char_indices()
+        .map(|(at, letter)| at + letter.len_utf8())
+        .take_while(|end| *end <= TEXT)
+        .last();
     shown[..end.unwrap_or_default()].to_owned()
 }
 
@@ -271,72 +303,4 @@ const fn hint(security: Security) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::ToSocketAddrs;
-
-    #[test]
-    fn a_name_that_does_not_resolve_is_told_from_other_errors() {
-        let error = ("host.invalid", 1883).to_socket_addrs().expect_err("RFC 6761 says that there is none");
-        assert!(matches!(Failure::of_io(&error), Failure::UnknownHost(_)), "{error:?}");
-    }
-
-    #[test]
-    fn what_tls_says_is_found_inside_the_error_of_the_socket() {
-        let alert = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
-        let error = io::Error::new(io::ErrorKind::InvalidData, alert);
-        assert_eq!(Failure::of_io(&error), Failure::ClientCertificate("CertificateRequired".into()));
-        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
-        let error = io::Error::new(io::ErrorKind::InvalidData, expired);
-        assert_eq!(Failure::of_handshake(&error), Failure::Expired);
-        let error = io::ErrorKind::UnexpectedEof.into();
-        assert!(matches!(Failure::of_handshake(&error), Failure::NoTls(_)));
-    }
-
-    #[test]
-    fn a_certificate_for_others_is_told_with_their_names() {
-        let expected = rustls::pki_types::ServerName::try_from("broker").unwrap();
-        for (presented, expect) in [
-            (vec!["DnsName(\"a.example\")".to_owned(), "IpAddress(10.0.0.1)".to_owned()], "a.example, 10.0.0.1"),
-            (vec![], "no name at all"),
-            (vec!["DnsName(\"a\")".to_owned(); 5_000], "a, a, a, a, others"),
-        ] {
-            let error = CertificateError::NotValidForNameContext { expected: expected.clone(), presented };
-            assert_eq!(Failure::of_certificate(&error), Failure::WrongName(format!(", but for {expect}")));
-        }
-    }
-
-    #[test]
-    fn a_certificate_of_version_1_is_told_as_that() {
-        use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-        let old = CertificateDer::from_pem_slice(include_bytes!("fixtures/version-1.pem")).unwrap();
-        let error = rustls::server::ParsedCertificate::try_from(&old).err().expect("it is not taken");
-        assert_eq!(Failure::of_tls(&error), Failure::BadCertificate(VERSION_1.to_owned()));
-    }
-
-    #[test]
-    fn the_names_of_a_certificate_are_cut_and_safe_to_be_shown() {
-        let expected = rustls::pki_types::ServerName::try_from("broker").unwrap();
-        let presented = vec![format!("DnsName(\"a\u{1b}[2J\u{202e}{}\")", "é".repeat(40_000)); 2];
-        let error = CertificateError::NotValidForNameContext { expected, presented };
-        let Failure::WrongName(words) = Failure::of_certificate(&error) else { panic!("{error}") };
-        assert!(words.starts_with(", but for a\u{fffd}[2J\u{fffd}é"), "{words}");
-        assert!(words.len() <= ", but for ".len() + 2 * TEXT + ", ".len(), "{words}");
-        assert!(words.chars().all(crate::core::visible::is_visible), "{words}");
-    }
-
-    #[test]
-    fn only_what_a_report_can_cause_is_blamed_on_one() {
-        for (failure, blame) in [
-            (Failure::HungUp, Blame::OnTheirWay),
-            (Failure::Oversized, Blame::OnTheirWay),
-            (Failure::Refused("it is shutting down".into()), Blame::Nobody),
-            (Failure::Unauthorized("NotAuthorized".into()), Blame::OnTheirWay),
-            (Failure::Network("No route to host".into()), Blame::Nobody),
-            (Failure::Violation(Violation::Acknowledgement), Blame::OnTheirWay),
-            (Failure::Violation(Violation::Message), Blame::Nobody),
-        ] {
-            assert_eq!(failure.blame(), blame, "{failure}");
-        }
-    }
-}
+mod tests;

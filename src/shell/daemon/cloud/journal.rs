@@ -105,7 +105,9 @@ impl Journal {
 
     /// Logs that a topic is not allowed to us for now.
     pub(super) fn declined(&mut self, endpoint: &Endpoint, topic: &str, why: &str) {
-        let cause = format!("the broker declines our reports on topic {topic}: {why} (check its access rules)");
+        let cause = format!(
+            "the broker declines our reports on topic {topic}: {why} (check its access rules)"
+        );
         if self.causes.len() < CAUSES && self.causes.insert(cause.clone()) {
             warn!(
                 MESSAGE_ID = messages::NOT_AUTHORIZED,
@@ -118,7 +120,10 @@ impl Journal {
 
     /// Logs that a report is given up.
     pub(super) fn refused(&self, report: &StoredReport, why: &str) {
-        error!(MESSAGE_ID = messages::DROPPED, "Broker does not take report {}, giving it up: {why}", report.id);
+        error!(
+            MESSAGE_ID = messages::DROPPED,
+            "Broker does not take report {}, giving it up: {why}", report.id
+        );
     }
 
     /// Logs that a report is put aside for the first time.

@@ -27,12 +27,17 @@ pub(super) struct Scale {
 impl Scale {
     /// Returns the payload for this report, in at most `most` bytes; `None`: no form of it is small
     /// enough.
-    pub(super) fn payload<'r>(&mut self, report: &'r StoredReport, most: usize) -> Option<Cow<'r, [u8]>> {
+    pub(super) fn payload<'r>(
+        &mut self,
+        report: &'r StoredReport,
+        most: usize,
+    ) -> Option<Cow<'r, [u8]>> {
         let payload = match self.refused.filter(|(seq, _)| *seq == report.seq) {
             None => fit(report, most)?,
             Some((_, refused)) => {
                 let half = fit(report, most.min(refused / 2));
-                half.or_else(|| smallest(report)).filter(|payload| payload.len() < refused && payload.len() <= most)?
+                half.or_else(|| smallest(report))
+                    .filter(|payload| payload.len() < refused && payload.len() <= most)?
             }
         };
         self.latest = Some((report.seq, payload.len()));
@@ -54,7 +59,13 @@ fn fit(report: &StoredReport, most: usize) -> Option<Cow<'_, [u8]>> {
 }
 
 fn smallest(report: &StoredReport) -> Option<Cow<'_, [u8]>> {
-    Some(Cow::Owned(Report { backtrace: UNKNOWN.to_owned(), ..read(report)? }.to_json()))
+    Some(Cow::Owned(
+        Report {
+            backtrace: UNKNOWN.to_owned(),
+            ..read(report)?
+        }
+        .to_json(),
+    ))
 }
 
 /// Decodes a report that can be shortened; `None`: the record of a recovery, which has nothing to
@@ -74,14 +85,38 @@ mod tests {
 
     fn report(channel: Channel, frames: usize) -> StoredReport {
         let na = || UNKNOWN.to_owned();
-        let backtrace = if frames == 0 { na() } else { "0 > 0x1: main 0x34 /usr/sbin/web\n".repeat(frames) };
+        let backtrace = if frames == 0 {
+            na()
+        } else {
+            "0 > 0x1: main 0x34 /usr/sbin/web\n".repeat(frames)
+        };
         let (name, reason) = ("web".to_owned(), "SIG 11 (Segmentation fault)".to_owned());
         let (node_id, location_id, firmware_version, model, pid) = (na(), na(), na(), na(), na());
-        let whole =
-            Report { node_id, location_id, firmware_version, model, pid, name, reason, timestamp: 1, backtrace };
+        let whole = Report {
+            node_id,
+            location_id,
+            firmware_version,
+            model,
+            pid,
+            name,
+            reason,
+            timestamp: 1,
+            backtrace,
+        };
         let invocation = InvocationId::parse(&"1".repeat(32)).unwrap();
-        let death = Key { boot: String::new(), unit: "web.service".into(), invocation };
-        StoredReport { seq: 1, id: "id".into(), lane: "web".into(), channel, death, payload: whole.to_json() }
+        let death = Key {
+            boot: String::new(),
+            unit: "web.service".into(),
+            invocation,
+        };
+        StoredReport {
+            seq: 1,
+            id: "id".into(),
+            lane: "web".into(),
+            channel,
+            death,
+            payload: whole.to_json(),
+        }
     }
 
     #[test]
@@ -97,7 +132,10 @@ mod tests {
         let mut scale = Scale::default();
         let some = scale.payload(&long, 600).unwrap();
         assert!(some.len() <= 600 && some.len() > 500, "{}", some.len());
-        assert_eq!(scale.payload(&long, bare.payload.len()).unwrap(), bare.payload);
+        assert_eq!(
+            scale.payload(&long, bare.payload.len()).unwrap(),
+            bare.payload
+        );
         assert_eq!(scale.payload(&long, bare.payload.len() - 1), None);
         assert_eq!(scale.payload(&report(Channel::Recovery, 32), 600), None);
     }
@@ -105,9 +143,15 @@ mod tests {
     #[test]
     fn a_limit_that_shows_only_by_refusals_is_approached_by_halves() {
         for limit in [0, 250, 600, 1_000] {
-            let (long, mut scale, mut tries) = (report(Channel::Crash, 32), Scale::default(), Vec::new());
+            let (long, mut scale, mut tries) =
+                (report(Channel::Crash, 32), Scale::default(), Vec::new());
             let taken = loop {
-                let Some(size) = scale.payload(&long, usize::MAX).map(|payload| payload.len()) else { break None };
+                let Some(size) = scale
+                    .payload(&long, usize::MAX)
+                    .map(|payload| payload.len())
+                else {
+                    break None;
+                };
                 tries.push(size);
                 if size <= limit {
                     break Some(size);
@@ -116,8 +160,14 @@ mod tests {
             };
             let bare = report(Channel::Crash, 0).payload.len();
             assert_eq!(taken.is_some(), limit >= bare, "{limit}: {tries:?}");
-            assert!(tries.len() <= 5 && tries.is_sorted_by(|a, b| a > b), "{limit}: {tries:?}");
-            assert!(taken.is_some() || tries.last() == Some(&bare), "{limit}: {tries:?}");
+            assert!(
+                tries.len() <= 5 && tries.is_sorted_by(|a, b| a > b),
+                "{limit}: {tries:?}"
+            );
+            assert!(
+                taken.is_some() || tries.last() == Some(&bare),
+                "{limit}: {tries:?}"
+            );
         }
     }
 
@@ -125,7 +175,10 @@ mod tests {
     fn one_refusal_says_nothing_of_other_reports() {
         let (long, mut scale) = (report(Channel::Crash, 32), Scale::default());
         scale.too_large(&long);
-        let other = StoredReport { seq: 2, ..report(Channel::Crash, 32) };
+        let other = StoredReport {
+            seq: 2,
+            ..report(Channel::Crash, 32)
+        };
         assert_eq!(scale.payload(&other, usize::MAX).unwrap(), other.payload);
     }
 }

@@ -127,7 +127,11 @@ impl Status {
     /// Returns the state of the connection, as `connected to mqtt://broker:1883`; `nowhere` are the
     /// words without a broker.
     pub(super) fn words(&self, nowhere: &str) -> String {
-        if self.link == Link::None { nowhere.to_owned() } else { self.link.to_string() }
+        if self.link == Link::None {
+            nowhere.to_owned()
+        } else {
+            self.link.to_string()
+        }
     }
 
     /// Returns the status line, as `2 messages sent, 1 waiting; connected to mqtt://broker:1883`.
@@ -136,7 +140,11 @@ impl Status {
     /// `nowhere` are the words without a broker.
     pub(super) fn story(&self, waiting: u64, nowhere: &str) -> String {
         let (link, sent) = (self.words(nowhere), self.sent);
-        let sent = if sent == 1 { "1 message sent".to_owned() } else { format!("{sent} messages sent") };
+        let sent = if sent == 1 {
+            "1 message sent".to_owned()
+        } else {
+            format!("{sent} messages sent")
+        };
         format!("{sent}, {waiting} waiting; {link}")
     }
 }
@@ -171,5 +179,9 @@ pub(super) fn connect_to_cloud() -> Cloud {
     let (reporter, news) = mpsc::channel(NEWS);
     let (sender, status) = watch::channel(Status::default());
     tokio::spawn(async move { courier::Courier::new(reporter, sender).run(orders).await });
-    Cloud { commands, news, status }
+    Cloud {
+        commands,
+        news,
+        status,
+    }
 }

@@ -80,17 +80,45 @@ enum First {
 }
 
 fn endpoint(port: u16) -> Endpoint {
-    let broker = Broker { security: Security::Plain, host: "127.0.0.1".into(), port };
+    let broker = Broker {
+        security: Security::Plain,
+        host: "127.0.0.1".into(),
+        port,
+    };
     let na = || "n".to_owned();
-    let identity = Identity { node_id: na(), location_id: na(), firmware_version: na(), model: na(), client_id: na() };
-    Endpoint::new(&Mqtt { broker: Some(broker), ..Mqtt::default() }, &identity).unwrap()
+    let identity = Identity {
+        node_id: na(),
+        location_id: na(),
+        firmware_version: na(),
+        model: na(),
+        client_id: na(),
+    };
+    Endpoint::new(
+        &Mqtt {
+            broker: Some(broker),
+            ..Mqtt::default()
+        },
+        &identity,
+    )
+    .unwrap()
 }
 
 fn report(seq: u64) -> StoredReport {
     let invocation = InvocationId::parse(&format!("{seq:032x}")).unwrap();
-    let death = Key { boot: String::new(), unit: "web.service".into(), invocation };
+    let death = Key {
+        boot: String::new(),
+        unit: "web.service".into(),
+        invocation,
+    };
     let (id, payload) = (seq.to_string(), b"{}".to_vec());
-    StoredReport { seq, id, lane: "web".into(), channel: Channel::Recovery, death, payload }
+    StoredReport {
+        seq,
+        id,
+        lane: "web".into(),
+        channel: Channel::Recovery,
+        death,
+        payload,
+    }
 }
 
 /// Reads one packet of the client with a length of one or two bytes.
@@ -139,9 +167,17 @@ async fn deliver(behaviour: Behaviour) -> Outcome {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut cloud = connect_to_cloud();
     let endpoint = endpoint(listener.local_addr().unwrap().port());
-    cloud.commands.send(Command::Connect(Some(Box::new(endpoint)))).await.unwrap();
+    cloud
+        .commands
+        .send(Command::Connect(Some(Box::new(endpoint))))
+        .await
+        .unwrap();
     for seq in 1..=100 {
-        cloud.commands.send(Command::Publish(Box::new(report(seq)))).await.unwrap();
+        cloud
+            .commands
+            .send(Command::Publish(Box::new(report(seq))))
+            .await
+            .unwrap();
     }
     let (begun, taken) = (Instant::now(), AtomicUsize::new(0));
     let (mut connections, mut changes) = (Vec::new(), 0);
@@ -167,18 +203,37 @@ async fn deliver(behaviour: Behaviour) -> Outcome {
             _ = async { tokio::join!(watch, news) } => {}
         }
     };
-    timeout(BOUND, all).await.expect("a flood ends each connection");
+    timeout(BOUND, all)
+        .await
+        .expect("a flood ends each connection");
     let lines = lines.0.lock().unwrap().clone();
-    Outcome { lines, changes, connections, taken: taken.into_inner() }
+    Outcome {
+        lines,
+        changes,
+        connections,
+        taken: taken.into_inner(),
+    }
 }
 
 /// Asserts that the cost of a flood is bounded, and that it is logged in these words.
 async fn check(behaviour: Behaviour, words: &str) {
-    let Outcome { lines, changes, connections, taken } = deliver(behaviour).await;
-    let about = format!("{:x?}: {lines:?}, {changes} changes, {connections:?}, {taken} bytes", behaviour.flood);
+    let Outcome {
+        lines,
+        changes,
+        connections,
+        taken,
+    } = deliver(behaviour).await;
+    let about = format!(
+        "{:x?}: {lines:?}, {changes} changes, {connections:?}, {taken} bytes",
+        behaviour.flood
+    );
     // One for the connection, perhaps one more after it has worked, and one for its loss.
     assert!(lines.len() <= 3, "{about}");
-    assert_eq!(lines.iter().filter(|line| line.contains(words)).count(), 1, "{words}: {about}");
+    assert_eq!(
+        lines.iter().filter(|line| line.contains(words)).count(),
+        1,
+        "{words}: {about}"
+    );
     // Connecting, connected, a report sent, not connected: for each connection.
     assert!(changes <= 5 * connections.len(), "{about}");
     // After the first at least 1 s, after the second 1 to 2 s.
@@ -195,26 +250,57 @@ const ANSWERS_NOTHING: &str = "it sends a packet that answers nothing";
 #[tokio::test]
 async fn a_second_greeting_ends_the_connection() {
     let words = "it answers our greeting more than once";
-    check(Behaviour { let_in: LET_IN, first: First::Nothing, flood: LET_IN }, words).await;
+    check(
+        Behaviour {
+            let_in: LET_IN,
+            first: First::Nothing,
+            flood: LET_IN,
+        },
+        words,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn messages_without_end_end_the_connection() {
-    for flood in [&[0x30, 5, 0, 1, b'a', 0, b'x'][..], &[0x32, 7, 0, 1, b'a', 0, 1, 0, b'x']] {
-        check(Behaviour { let_in: LET_IN, first: First::Nothing, flood }, MESSAGE).await;
+    for flood in [
+        &[0x30, 5, 0, 1, b'a', 0, b'x'][..],
+        &[0x32, 7, 0, 1, b'a', 0, 1, 0, b'x'],
+    ] {
+        check(
+            Behaviour {
+                let_in: LET_IN,
+                first: First::Nothing,
+                flood,
+            },
+            MESSAGE,
+        )
+        .await;
     }
 }
 
 #[tokio::test]
 async fn a_message_that_is_larger_than_any_that_is_taken_ends_the_connection() {
     let flood = &[0x30, 0xff, 0xff, 0xff, 0x7f];
-    check(Behaviour { let_in: LET_IN, first: First::Nothing, flood }, "larger than any that is due").await;
+    check(
+        Behaviour {
+            let_in: LET_IN,
+            first: First::Nothing,
+            flood,
+        },
+        "larger than any that is due",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_message_of_another_quality_ends_the_connection() {
     check(
-        Behaviour { let_in: LET_IN, first: First::Nothing, flood: &[0x3f, 0xff, 0xff, 0xff, 0x7f] },
+        Behaviour {
+            let_in: LET_IN,
+            first: First::Nothing,
+            flood: &[0x3f, 0xff, 0xff, 0xff, 0x7f],
+        },
         "a message of QoS 2",
     )
     .await;
@@ -223,13 +309,29 @@ async fn a_message_of_another_quality_ends_the_connection() {
 #[tokio::test]
 async fn answers_to_pings_that_were_not_sent_end_the_connection() {
     let words = "it answers a ping that was not sent";
-    check(Behaviour { let_in: LET_IN, first: First::Nothing, flood: &[0xd0, 0] }, words).await;
+    check(
+        Behaviour {
+            let_in: LET_IN,
+            first: First::Nothing,
+            flood: &[0xd0, 0],
+        },
+        words,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn acknowledgements_of_what_was_not_sent_end_the_connection() {
     let words = "it acknowledges what was not sent";
-    check(Behaviour { let_in: LET_IN, first: First::Nothing, flood: &[0x40, 2, 0x7f, 0xff] }, words).await;
+    check(
+        Behaviour {
+            let_in: LET_IN,
+            first: First::Nothing,
+            flood: &[0x40, 2, 0x7f, 0xff],
+        },
+        words,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -237,31 +339,73 @@ async fn answers_to_what_we_never_ask_end_the_connection() {
     // SUBACK, PUBREC, AUTH; the tests of `conversation` have the others.
     for first in [0x90, 0x50, 0xf0] {
         let flood: &'static [u8] = Box::leak(Box::new([first, 4, 0, 1, 0, 0]));
-        check(Behaviour { let_in: LET_IN, first: First::Nothing, flood }, ANSWERS_NOTHING).await;
+        check(
+            Behaviour {
+                let_in: LET_IN,
+                first: First::Nothing,
+                flood,
+            },
+            ANSWERS_NOTHING,
+        )
+        .await;
     }
 }
 
 #[tokio::test]
 async fn packets_that_end_before_their_properties_do_end_the_connection() {
     // rumqttc's own event loop swallows them, one for each time it reads, and keeps the rest.
-    check(Behaviour { let_in: LET_IN, first: First::Nothing, flood: &[0xe0, 2, 0, 0x80] }, "a packet is malformed")
-        .await;
+    check(
+        Behaviour {
+            let_in: LET_IN,
+            first: First::Nothing,
+            flood: &[0xe0, 2, 0, 0x80],
+        },
+        "a packet is malformed",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_flood_after_a_right_answer_does_not_make_the_broker_a_good_one() {
-    check(Behaviour { let_in: LET_IN, first: First::Acknowledgement, flood: LET_IN }, "more than once").await;
-    check(Behaviour { let_in: LET_IN, first: First::Acknowledgement, flood: &[0xd0, 0] }, "a ping that was not sent")
-        .await;
+    check(
+        Behaviour {
+            let_in: LET_IN,
+            first: First::Acknowledgement,
+            flood: LET_IN,
+        },
+        "more than once",
+    )
+    .await;
+    check(
+        Behaviour {
+            let_in: LET_IN,
+            first: First::Acknowledgement,
+            flood: &[0xd0, 0],
+        },
+        "a ping that was not sent",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn limits_that_leave_no_room_are_not_believed() {
-    for let_in in [&[0x20, 6, 0, 0, 3, 0x21, 0, 0][..], &[0x20, 8, 0, 0, 5, 0x27, 0, 0, 0, 0]] {
-        let outcome = deliver(Behaviour { let_in, first: First::Nothing, flood: &[] }).await;
+    for let_in in [
+        &[0x20, 6, 0, 0, 3, 0x21, 0, 0][..],
+        &[0x20, 8, 0, 0, 5, 0x27, 0, 0, 0, 0],
+    ] {
+        let outcome = deliver(Behaviour {
+            let_in,
+            first: First::Nothing,
+            flood: &[],
+        })
+        .await;
         assert!(outcome.connections.len() >= 2, "{:?}", outcome.lines);
         assert_eq!(outcome.lines.len(), 1, "{:?}", outcome.lines);
-        assert!(outcome.lines[0].contains("its limits leave no room"), "{:?}", outcome.lines);
+        assert!(
+            outcome.lines[0].contains("its limits leave no room"),
+            "{:?}",
+            outcome.lines
+        );
     }
 }
 
@@ -278,7 +422,11 @@ async fn a_flood_in_the_older_version_ends_the_connection_too() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let cloud = connect_to_cloud();
         let endpoint = endpoint(listener.local_addr().unwrap().port());
-        cloud.commands.send(Command::Connect(Some(Box::new(endpoint)))).await.unwrap();
+        cloud
+            .commands
+            .send(Command::Connect(Some(Box::new(endpoint))))
+            .await
+            .unwrap();
         let mut count = 0;
         let broker = async {
             loop {
@@ -298,10 +446,15 @@ async fn a_flood_in_the_older_version_ends_the_connection_too() {
                 }
             }
         };
-        timeout(BOUND, broker).await.expect("a flood ends the connection");
+        timeout(BOUND, broker)
+            .await
+            .expect("a flood ends the connection");
         let lines = lines.0.lock().unwrap().clone();
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines[0].ends_with("speaking MQTT 3.1.1.") && lines[1].contains(words), "{lines:?}");
+        assert!(
+            lines[0].ends_with("speaking MQTT 3.1.1.") && lines[1].contains(words),
+            "{lines:?}"
+        );
     }
 }
 
@@ -313,24 +466,42 @@ async fn a_broker_that_behaves_is_told_of_once_and_gets_every_report() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut cloud = connect_to_cloud();
     let endpoint = endpoint(listener.local_addr().unwrap().port());
-    cloud.commands.send(Command::Connect(Some(Box::new(endpoint)))).await.unwrap();
+    cloud
+        .commands
+        .send(Command::Connect(Some(Box::new(endpoint))))
+        .await
+        .unwrap();
     for seq in 1..=100 {
-        cloud.commands.send(Command::Publish(Box::new(report(seq)))).await.unwrap();
+        cloud
+            .commands
+            .send(Command::Publish(Box::new(report(seq))))
+            .await
+            .unwrap();
     }
     let broker = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         packet(&mut stream).await.unwrap();
         // At most three reports on their way, and a ping each second.
-        stream.write_all(&[0x20, 9, 0, 0, 6, 0x21, 0, 3, 0x13, 0, 1]).await.unwrap();
+        stream
+            .write_all(&[0x20, 9, 0, 0, 6, 0x21, 0, 3, 0x13, 0, 1])
+            .await
+            .unwrap();
         let (mut pings, mut sent_to_us, mut acknowledged) = (0, 0_u8, 0_u8);
         while let Some(packet) = packet(&mut stream).await {
-            let [high, low] = if packet[0] >> 4 == 3 { number(&packet) } else { [0, 0] };
+            let [high, low] = if packet[0] >> 4 == 3 {
+                number(&packet)
+            } else {
+                [0, 0]
+            };
             match packet[0] >> 4 {
                 3 => {
                     stream.write_all(&[0x40, 2, high, low]).await.unwrap();
                     if sent_to_us < 30 {
                         sent_to_us += 1;
-                        stream.write_all(&[0x32, 7, 0, 1, b'a', 3, sent_to_us, 0, b'x']).await.unwrap();
+                        stream
+                            .write_all(&[0x32, 7, 0, 1, b'a', 3, sent_to_us, 0, b'x'])
+                            .await
+                            .unwrap();
                     }
                 }
                 4 => {

@@ -37,7 +37,9 @@ pub(super) fn configuration(
 fn those_of(file: &FileAt) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates("CAFile", file)? {
-        roots.add(certificate).map_err(|error| Failure::File(format!("CAFile=: {error}")))?;
+        roots
+            .add(certificate)
+            .map_err(|error| Failure::File(format!("CAFile=: {error}")))?;
     }
     Ok(roots)
 }
@@ -45,10 +47,13 @@ fn those_of(file: &FileAt) -> Result<RootCertStore, Failure> {
 /// Reads the host's own authorities. Some may be unusable for rustls; none at all is an error.
 fn those_of_the_host() -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
-    let (usable, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let (usable, _) =
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if usable == 0 {
         let why = "there are none; install ca-certificates, or name yours with CAFile=";
-        return Err(Failure::File(format!("the authorities of this host: {why}")));
+        return Err(Failure::File(format!(
+            "the authorities of this host: {why}"
+        )));
     }
     Ok(roots)
 }
@@ -58,15 +63,23 @@ fn with_certificate(
     own: &ClientCertificate,
 ) -> Result<ClientConfig, Failure> {
     let chain = certificates("CertFile", &own.certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&credentials::read("KeyFile", &own.key)?)
-        .map_err(|_| Failure::File("KeyFile=: the file holds no private key in PEM without a passphrase".to_owned()))?;
-    builder.with_client_auth_cert(chain, key).map_err(|error| Failure::File(no_pair(&error)))
+    let key =
+        PrivateKeyDer::from_pem_slice(&credentials::read("KeyFile", &own.key)?).map_err(|_| {
+            Failure::File(
+                "KeyFile=: the file holds no private key in PEM without a passphrase".to_owned(),
+            )
+        })?;
+    builder
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| Failure::File(no_pair(&error)))
 }
 
 /// Returns the reason why this certificate and key, both in PEM, cannot be used, in the words of
 /// the connection; without a readable key it checks the certificate alone.
 pub(in crate::shell) fn trouble(certificate: &[u8], key: Option<&[u8]>) -> Option<String> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().ok()?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate)
+        .collect::<Result<_, _>>()
+        .ok()?;
     let first = chain.first()?;
     if let Err(error) = ParsedCertificate::try_from(first) {
         return Some(no_pair(&error));
@@ -91,7 +104,8 @@ fn no_pair(error: &rustls::Error) -> String {
 }
 
 /// The supported kinds of keys, in words.
-pub(super) const KEYS: &str = "known are ECDSA on P-256 and P-384 (not P-521), Ed25519, and RSA of 2048 to 8192 bits";
+pub(super) const KEYS: &str =
+    "known are ECDSA on P-256 and P-384 (not P-521), Ed25519, and RSA of 2048 to 8192 bits";
 
 /// Words for a certificate of X.509 version 1, which webpki does not take, with the remedy.
 pub(super) const VERSION_1: &str = "it is a certificate of X.509 version 1, and only version 3 is taken; make it anew with extensions, \
@@ -105,9 +119,12 @@ pub(super) fn is_version_1(error: &CertificateError) -> bool {
 fn certificates(key: &str, file: &FileAt) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let pem = credentials::read(key, file)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let found = found.map_err(|error| Failure::File(format!("{key}=: the file is damaged: {error}")))?;
+    let found =
+        found.map_err(|error| Failure::File(format!("{key}=: the file is damaged: {error}")))?;
     if found.is_empty() {
-        return Err(Failure::File(format!("{key}=: the file holds no certificate in PEM")));
+        return Err(Failure::File(format!(
+            "{key}=: the file holds no certificate in PEM"
+        )));
     }
     Ok(found)
 }
@@ -119,15 +136,25 @@ mod tests {
     use std::process::Command;
 
     fn openssl(place: &Path, arguments: &str) {
-        let done = Command::new("openssl").args(arguments.split(' ')).current_dir(place).output().unwrap();
-        assert!(done.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&done.stderr));
+        let done = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(place)
+            .output()
+            .unwrap();
+        assert!(
+            done.status.success(),
+            "openssl {arguments}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
     }
 
     /// Makes a key and a self-signed certificate for it.
     fn pair(place: &Path, name: &str, new: &str) {
         openssl(
             place,
-            &format!("req -x509 -newkey {new} -nodes -keyout {name}.key -out {name}.pem -subj /CN={name} -days 30"),
+            &format!(
+                "req -x509 -newkey {new} -nodes -keyout {name}.key -out {name}.pem -subj /CN={name} -days 30"
+            ),
         );
     }
 
@@ -148,7 +175,10 @@ mod tests {
         let check = |certificate: &[u8], key: &str, expect: Option<&str>| {
             let found = trouble(certificate, Some(&read(key)));
             assert_eq!(found.is_some(), expect.is_some(), "{key}: {found:?}");
-            assert!(expect.is_none_or(|words| found.as_ref().unwrap().contains(words)), "{key}: {found:?}");
+            assert!(
+                expect.is_none_or(|words| found.as_ref().unwrap().contains(words)),
+                "{key}: {found:?}"
+            );
         };
         for name in ["p256", "p384", "rsa", "ed"] {
             check(&read(&format!("{name}.pem")), &format!("{name}.key"), None);
@@ -158,7 +188,11 @@ mod tests {
             "p521.key",
             Some("KeyFile=: a key of this kind cannot be used here; known are ECDSA on P-256"),
         );
-        check(&read("p256.pem"), "p384.key", Some("the certificate is for another key than this one"));
+        check(
+            &read("p256.pem"),
+            "p384.key",
+            Some("the certificate is for another key than this one"),
+        );
         check(
             include_bytes!("fixtures/version-1.pem"),
             "p256.key",

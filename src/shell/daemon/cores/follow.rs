@@ -37,20 +37,37 @@ impl Journal {
     /// There is no `journalctl`, or no journal.
     pub(super) fn follow(root: &Path, since: u64, dumper: Dumper) -> io::Result<Self> {
         let Some(directory) = journal_directory(root) else {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "this host has no journal"));
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "this host has no journal",
+            ));
         };
         let mut child = Command::from(HostProgram::Journalctl.command())
             .arg("--directory")
             .arg(directory)
-            .args(["--merge", "--follow", "--no-tail", "--all", "--quiet", "--no-pager", "--output=json"])
-            .args([format!("--output-fields={FIELDS}"), format!("--since=@{since}")])
+            .args([
+                "--merge",
+                "--follow",
+                "--no-tail",
+                "--all",
+                "--quiet",
+                "--no-pager",
+                "--output=json",
+            ])
+            .args([
+                format!("--output-fields={FIELDS}"),
+                format!("--since=@{since}"),
+            ])
             .args(dumper.matches())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
         let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Self { child, lines: Lines::new(BufReader::new(stdout)) })
+        Ok(Self {
+            child,
+            lines: Lines::new(BufReader::new(stdout)),
+        })
     }
 
     /// Returns the next entry; `None`: the process has ended. Is cancel-safe.
@@ -84,7 +101,11 @@ struct Lines<R> {
 
 impl<R: AsyncBufRead + Unpin> Lines<R> {
     fn new(reader: R) -> Self {
-        Self { reader, line: Vec::new(), too_long: false }
+        Self {
+            reader,
+            line: Vec::new(),
+            too_long: false,
+        }
     }
 
     /// Returns the next line that is not too long; `None` at the end, also if the last line has no
@@ -120,7 +141,9 @@ mod tests {
     use super::*;
 
     fn lines(text: &[u8]) -> Vec<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let mut lines = Lines::new(BufReader::with_capacity(7, text));
             let mut all = Vec::new();
@@ -133,14 +156,23 @@ mod tests {
 
     #[test]
     fn lines_come_whole_however_they_are_cut() {
-        assert_eq!(lines(b"a\n\nlonger than the buffer\nno end"), ["a", "", "longer than the buffer"]);
+        assert_eq!(
+            lines(b"a\n\nlonger than the buffer\nno end"),
+            ["a", "", "longer than the buffer"]
+        );
         assert_eq!(lines(b""), [""; 0]);
         assert_eq!(lines(b"\xff\n"), ["\u{fffd}"]);
     }
 
     #[test]
     fn a_line_that_is_too_long_is_skipped_and_the_next_is_not() {
-        let text = ["x".repeat(LINE), "y".repeat(LINE + 1), "z".into(), String::new()].join("\n");
+        let text = [
+            "x".repeat(LINE),
+            "y".repeat(LINE + 1),
+            "z".into(),
+            String::new(),
+        ]
+        .join("\n");
         let lines = lines(text.as_bytes());
         assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [LINE, 1]);
     }

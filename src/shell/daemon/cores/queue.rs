@@ -53,7 +53,9 @@ impl Queue {
         self.waiting.push_back(found);
         let mut dropped = Vec::new();
         while self.size > SIZE && self.waiting.len() > 1 {
-            let Some(place) = self.least_wanted() else { break };
+            let Some(place) = self.least_wanted() else {
+                break;
+            };
             dropped.extend(self.remove(place));
         }
         dropped
@@ -63,13 +65,20 @@ impl Queue {
     pub(super) fn next(&mut self, now: Instant) -> Option<Entry> {
         self.waiting.retain(|found| found.seek.until > now);
         self.size = self.waiting.iter().map(|found| found.core.size()).sum();
-        self.used.retain(|_, used| now.saturating_duration_since(used.latest) < LATELY);
+        self.used
+            .retain(|_, used| now.saturating_duration_since(used.latest) < LATELY);
         if self.under_way.len() >= AT_ONCE {
             return None;
         }
         let free = |(_, found): &(usize, &Entry)| !self.under_way.contains(&found.seek.unit);
-        let used = |(_, found): &(usize, &Entry)| self.used.get(&found.seek.unit).map(|used| used.time);
-        let (place, _) = self.waiting.iter().enumerate().filter(free).min_by_key(used)?;
+        let used =
+            |(_, found): &(usize, &Entry)| self.used.get(&found.seek.unit).map(|used| used.time);
+        let (place, _) = self
+            .waiting
+            .iter()
+            .enumerate()
+            .filter(free)
+            .min_by_key(used)?;
         let found = self.remove(place)?;
         self.under_way.push(found.seek.unit.clone());
         Some(found)
@@ -78,7 +87,10 @@ impl Queue {
     /// Notes the end of a unit's look-up.
     pub(super) fn done(&mut self, unit: &str, took: Duration, now: Instant) {
         self.under_way.retain(|busy| busy != unit);
-        let used = self.used.entry(unit.to_owned()).or_insert(Used { time: Duration::ZERO, latest: now });
+        let used = self.used.entry(unit.to_owned()).or_insert(Used {
+            time: Duration::ZERO,
+            latest: now,
+        });
         (used.time, used.latest) = (used.time.saturating_add(took), now);
     }
 
@@ -88,7 +100,9 @@ impl Queue {
             *sizes.entry(&found.seek.unit).or_default() += found.core.size();
         }
         let (unit, _) = sizes.into_iter().max_by_key(|(_, size)| *size)?;
-        self.waiting.iter().rposition(|found| found.seek.unit == unit)
+        self.waiting
+            .iter()
+            .rposition(|found| found.seek.unit == unit)
     }
 
     fn remove(&mut self, place: usize) -> Option<Entry> {

@@ -13,7 +13,11 @@ fn core(unit: &str) -> Core {
 /// Returns an entry of a unit, whose seek ends at this time.
 fn waits(unit: &str, until: Instant) -> Entry {
     let core = core("caller");
-    let seek = Seek { unit: unit.into(), until, ..seek(&core) };
+    let seek = Seek {
+        unit: unit.into(),
+        until,
+        ..seek(&core)
+    };
     Entry { seek, core }
 }
 
@@ -30,12 +34,24 @@ fn a_unit_that_crashes_all_the_time_holds_up_nobody_elses_backtrace() {
         assert!(queue.push(waits(unit, later)).is_empty());
     }
     assert_eq!(unit_of(queue.next(now)).as_deref(), Some("slow"));
-    assert_eq!(unit_of(queue.next(now)).as_deref(), Some("slow-too"), "one of a unit at a time");
+    assert_eq!(
+        unit_of(queue.next(now)).as_deref(),
+        Some("slow-too"),
+        "one of a unit at a time"
+    );
     assert_eq!(unit_of(queue.next(now)), None, "no more than two at once");
     queue.done("slow", LONGEST, now);
-    assert_eq!(unit_of(queue.next(now)).as_deref(), Some("good"), "it has used no time yet");
+    assert_eq!(
+        unit_of(queue.next(now)).as_deref(),
+        Some("good"),
+        "it has used no time yet"
+    );
     queue.done("good", Duration::from_millis(20), now);
-    assert_eq!(unit_of(queue.next(now)).as_deref(), Some("slow"), "nobody else waits");
+    assert_eq!(
+        unit_of(queue.next(now)).as_deref(),
+        Some("slow"),
+        "nobody else waits"
+    );
     queue.done("slow-too", LONGEST / 2, now);
     assert!(queue.push(waits("good", later)).is_empty());
     assert_eq!(unit_of(queue.next(now)).as_deref(), Some("good"));
@@ -43,7 +59,10 @@ fn a_unit_that_crashes_all_the_time_holds_up_nobody_elses_backtrace() {
     assert_eq!(unit_of(queue.next(now)).as_deref(), Some("slow-too"));
     queue.done("slow", LONGEST, now);
     queue.done("slow-too", LONGEST, now);
-    assert_eq!(unit_of(queue.next(now + Duration::from_secs(1))).as_deref(), Some("slow"));
+    assert_eq!(
+        unit_of(queue.next(now + Duration::from_secs(1))).as_deref(),
+        Some("slow")
+    );
     assert_eq!(unit_of(queue.next(now)), None, "nothing is left");
 }
 
@@ -58,17 +77,40 @@ fn what_waits_for_its_look_up_has_bounds_and_whoever_has_most_loses_first() {
         assert!(queue.push(waits("many", later)).is_empty());
     }
     let dropped = queue.push(waits("good", later));
-    assert_eq!(dropped.iter().map(|found| found.seek.unit.as_str()).collect::<Vec<_>>(), ["many"]);
+    assert_eq!(
+        dropped
+            .iter()
+            .map(|found| found.seek.unit.as_str())
+            .collect::<Vec<_>>(),
+        ["many"]
+    );
     let dropped = queue.push(waits("many", later));
-    assert_eq!(dropped.iter().map(|found| found.seek.unit.as_str()).collect::<Vec<_>>(), ["many"]);
-    assert_eq!(unit_of(queue.next(later)), None, "nobody waits for them any more");
-    assert!(queue.push(waits("many", later + Duration::from_secs(1))).is_empty());
+    assert_eq!(
+        dropped
+            .iter()
+            .map(|found| found.seek.unit.as_str())
+            .collect::<Vec<_>>(),
+        ["many"]
+    );
+    assert_eq!(
+        unit_of(queue.next(later)),
+        None,
+        "nobody waits for them any more"
+    );
+    assert!(
+        queue
+            .push(waits("many", later + Duration::from_secs(1)))
+            .is_empty()
+    );
 }
 
 fn seek(core: &Core) -> Seek {
     Seek {
         unit: core.unit.clone(),
-        invocation: core.invocation.clone().unwrap_or_else(|| InvocationId::parse(&"a".repeat(32)).unwrap()),
+        invocation: core
+            .invocation
+            .clone()
+            .unwrap_or_else(|| InvocationId::parse(&"a".repeat(32)).unwrap()),
         pid: Some(core.pid),
         at: core.at_ms,
         until: Instant::now() + Duration::from_secs(10),
@@ -82,14 +124,57 @@ fn unit_run_and_process_must_agree() {
     let other_run = InvocationId::parse(&"b".repeat(32)).unwrap();
     for (seek, expect) in [
         (right.clone(), true),
-        (Seek { pid: None, ..right.clone() }, true),
-        (Seek { pid: Some(core.pid + 1), ..right.clone() }, false),
-        (Seek { invocation: other_run.clone(), ..right.clone() }, false),
-        (Seek { invocation: other_run, pid: None, ..right.clone() }, false),
-        (Seek { unit: "other.service".into(), ..right.clone() }, false),
+        (
+            Seek {
+                pid: None,
+                ..right.clone()
+            },
+            true,
+        ),
+        (
+            Seek {
+                pid: Some(core.pid + 1),
+                ..right.clone()
+            },
+            false,
+        ),
+        (
+            Seek {
+                invocation: other_run.clone(),
+                ..right.clone()
+            },
+            false,
+        ),
+        (
+            Seek {
+                invocation: other_run,
+                pid: None,
+                ..right.clone()
+            },
+            false,
+        ),
+        (
+            Seek {
+                unit: "other.service".into(),
+                ..right.clone()
+            },
+            false,
+        ),
         // The run decides, not the clocks.
-        (Seek { at: 0, ..right.clone() }, true),
-        (Seek { at: u64::MAX, ..right }, true),
+        (
+            Seek {
+                at: 0,
+                ..right.clone()
+            },
+            true,
+        ),
+        (
+            Seek {
+                at: u64::MAX,
+                ..right
+            },
+            true,
+        ),
     ] {
         assert_eq!(is_about(&core, &seek), expect, "{seek:?}");
     }
@@ -102,13 +187,55 @@ fn without_a_run_the_process_and_the_time_must_agree() {
     let right = seek(&core);
     for (seek, expect) in [
         (right.clone(), true),
-        (Seek { pid: None, ..right.clone() }, false),
-        (Seek { pid: Some(core.pid + 1), ..right.clone() }, false),
-        (Seek { unit: "other.service".into(), ..right.clone() }, false),
-        (Seek { at: core.at_ms - SLACK, ..right.clone() }, true),
-        (Seek { at: core.at_ms - SLACK - 1, ..right.clone() }, false),
-        (Seek { at: core.at_ms + DUMP_TIME, ..right.clone() }, true),
-        (Seek { at: core.at_ms + DUMP_TIME + 1, ..right }, false),
+        (
+            Seek {
+                pid: None,
+                ..right.clone()
+            },
+            false,
+        ),
+        (
+            Seek {
+                pid: Some(core.pid + 1),
+                ..right.clone()
+            },
+            false,
+        ),
+        (
+            Seek {
+                unit: "other.service".into(),
+                ..right.clone()
+            },
+            false,
+        ),
+        (
+            Seek {
+                at: core.at_ms - SLACK,
+                ..right.clone()
+            },
+            true,
+        ),
+        (
+            Seek {
+                at: core.at_ms - SLACK - 1,
+                ..right.clone()
+            },
+            false,
+        ),
+        (
+            Seek {
+                at: core.at_ms + DUMP_TIME,
+                ..right.clone()
+            },
+            true,
+        ),
+        (
+            Seek {
+                at: core.at_ms + DUMP_TIME + 1,
+                ..right
+            },
+            false,
+        ),
     ] {
         assert_eq!(is_about(&core, &seek), expect, "{seek:?}");
     }
@@ -127,7 +254,10 @@ fn the_latest_entries_are_remembered_and_each_is_given_once() {
     }
     assert_eq!(seen.cores.len(), fit);
     assert_eq!(seen.take(|core| core.pid == 2), None);
-    assert_eq!(seen.take(|core| core.pid == 3).map(|core| core.pid), Some(3));
+    assert_eq!(
+        seen.take(|core| core.pid == 3).map(|core| core.pid),
+        Some(3)
+    );
     assert_eq!(seen.take(|core| core.pid == 3), None);
     assert_eq!(seen.size, (fit - 1) * one.size());
 }

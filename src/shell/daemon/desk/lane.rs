@@ -86,20 +86,35 @@ impl Lane {
     /// Returns the burst to which a death belongs, and its time by that burst's clock.
     ///
     /// A past death belongs to the running interval if it happened within it.
-    pub(super) fn count_for(&mut self, told: (Tense, u64), now: Now, rate: Rate) -> (&mut Burst<Incident>, Duration) {
+    pub(super) fn count_for(
+        &mut self,
+        told: (Tense, u64),
+        now: Now,
+        rate: Rate,
+    ) -> (&mut Burst<Incident>, Duration) {
         let (tense, death) = told;
         let age = Duration::from_millis(now.epoch_ms.saturating_sub(death));
         let belongs_to_now = match tense {
             Tense::Present => true,
-            Tense::Past => self.burst.ends().is_some_and(|ends| ends + age <= now.monotonic + rate.interval),
+            Tense::Past => self
+                .burst
+                .ends()
+                .is_some_and(|ends| ends + age <= now.monotonic + rate.interval),
         };
-        if belongs_to_now { (&mut self.burst, now.monotonic) } else { (&mut self.past, Duration::from_millis(death)) }
+        if belongs_to_now {
+            (&mut self.burst, now.monotonic)
+        } else {
+            (&mut self.past, Duration::from_millis(death))
+        }
     }
 
     /// Notes that all past deaths were processed. Returns the deaths to be summed up now, unless
     /// their interval is still running.
     pub(super) fn past_is_over(&mut self, now: Now, rate: Rate) -> Option<(Incident, u32)> {
-        let running = self.past.ends()?.saturating_sub(Duration::from_millis(now.epoch_ms));
+        let running = self
+            .past
+            .ends()?
+            .saturating_sub(Duration::from_millis(now.epoch_ms));
         if running.is_zero() {
             return self.past.close();
         }
@@ -110,7 +125,12 @@ impl Lane {
     }
 
     /// Notes that the core of this run was found, or will not be: its report need not wait.
-    pub(super) fn core_found(&mut self, invocation: &InvocationId, pid: Option<u32>, backtrace: Option<&str>) {
+    pub(super) fn core_found(
+        &mut self,
+        invocation: &InvocationId,
+        pid: Option<u32>,
+        backtrace: Option<&str>,
+    ) {
         for item in &mut self.queue {
             if let Item::Death(incident, wait) = item
                 && incident.key.invocation == *invocation

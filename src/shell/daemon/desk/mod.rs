@@ -21,7 +21,9 @@ use super::rules::{Rules, Scene};
 use crate::core::crash::burst::{Admission, Rate};
 use crate::core::crash::reason::summed_up;
 use crate::core::recovery::account::Account;
-use crate::edge::history::entry::{Change, Channel, Fate, Key, StoredDeath, StoredRecovery, StoredReport};
+use crate::edge::history::entry::{
+    Change, Channel, Fate, Key, StoredDeath, StoredRecovery, StoredReport,
+};
 use lane::{Item, Lane, Recovery, Wait};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -107,7 +109,9 @@ impl Desk {
 
     /// Continues with the deaths that the daemon's last life left undecided.
     pub(super) fn resume(&mut self, scene: Scene<'_>, unfinished: Vec<StoredDeath>) -> Vec<Action> {
-        let (held, open): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|death| death.fate == Fate::Held);
+        let (held, open): (Vec<_>, Vec<_>) = unfinished
+            .into_iter()
+            .partition(|death| death.fate == Fate::Held);
         let mut actions = Vec::new();
         for death in open {
             let incident = Incident::of(death);
@@ -128,7 +132,11 @@ impl Desk {
     /// Takes in a death.
     pub(super) fn receive(&mut self, scene: Scene<'_>, judged: Judged) -> Vec<Action> {
         let Scene { now, rules } = scene;
-        let Judged { incident, core, tense } = judged;
+        let Judged {
+            incident,
+            core,
+            tense,
+        } = judged;
         if !rules.wants(&incident.key.unit, incident.kind) {
             return self.keep_quiet(&incident, Fate::Silent);
         }
@@ -138,7 +146,10 @@ impl Desk {
         let (burst, at) = lane.count_for((tense, incident.at), now, rate);
         let before = burst.due(at);
         let admission = burst.admit(rate, at, incident.clone());
-        let mut actions: Vec<_> = before.into_iter().flat_map(|held| self.sum_up(rules, held)).collect();
+        let mut actions: Vec<_> = before
+            .into_iter()
+            .flat_map(|held| self.sum_up(rules, held))
+            .collect();
         actions.extend(match admission {
             Admission::Held => self.keep_quiet(&incident, Fate::Held),
             Admission::Full(incident) => self.admit(scene, incident, core),
@@ -152,7 +163,9 @@ impl Desk {
     /// Takes in an addition to an earlier incident: it has no row of its own, and is not counted in
     /// the burst. If that incident was not reported, this is not either.
     pub(super) fn follow_up(&mut self, scene: Scene<'_>, incident: Incident) -> Vec<Action> {
-        let Key { unit, invocation, .. } = &incident.key;
+        let Key {
+            unit, invocation, ..
+        } = &incident.key;
         if self.quiet.knows(invocation) || !scene.rules.wants(unit, incident.kind) {
             return Vec::new();
         }
@@ -181,21 +194,37 @@ impl Desk {
     /// Notes that all past deaths were processed.
     pub(super) fn past_is_over(&mut self, scene: Scene<'_>) -> Vec<Action> {
         let rate = rate(scene.rules);
-        let held: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.past_is_over(scene.now, rate)).collect();
-        let actions = held.into_iter().flat_map(|held| self.sum_up(scene.rules, held)).collect();
+        let held: Vec<_> = self
+            .lanes
+            .values_mut()
+            .filter_map(|lane| lane.past_is_over(scene.now, rate))
+            .collect();
+        let actions = held
+            .into_iter()
+            .flat_map(|held| self.sum_up(scene.rules, held))
+            .collect();
         self.lanes.retain(|_, lane| !lane.is_idle());
         actions
     }
 
     /// Takes in the end of a recovery from this death. If `LogLines=` is set, its record waits for
     /// the journal.
-    pub(super) fn recovered(&mut self, scene: Scene<'_>, death: Key, account: Account) -> Vec<Action> {
+    pub(super) fn recovered(
+        &mut self,
+        scene: Scene<'_>,
+        death: Key,
+        account: Account,
+    ) -> Vec<Action> {
         let count = scene.rules.settings.reports.log_lines;
         if count == 0 {
             return self.settled(scene, death, account);
         }
         let (unit, run) = (death.unit.clone(), death.invocation.clone());
-        self.unlogged.push(Unlogged { death, account, until: scene.now.monotonic + LOG_PATIENCE });
+        self.unlogged.push(Unlogged {
+            death,
+            account,
+            until: scene.now.monotonic + LOG_PATIENCE,
+        });
         vec![Action::ReadLog(Wanted { unit, run, count })]
     }
 
@@ -217,12 +246,22 @@ impl Desk {
         };
         let stored = Action::Order(Order::Store(vec![Change::Recovery(Box::new(recovery))]));
         let lane = self.lanes.entry(account.ward.clone()).or_default();
-        lane.push(Item::Recovery(Box::new(Recovery { death, account, record })));
-        std::iter::once(stored).chain(self.release(scene.rules, scene.now)).collect()
+        lane.push(Item::Recovery(Box::new(Recovery {
+            death,
+            account,
+            record,
+        })));
+        std::iter::once(stored)
+            .chain(self.release(scene.rules, scene.now))
+            .collect()
     }
 
     /// Takes in the result of a search for a core.
-    pub(super) fn core_found(&mut self, scene: Scene<'_>, found: &super::cores::Found) -> Vec<Action> {
+    pub(super) fn core_found(
+        &mut self,
+        scene: Scene<'_>,
+        found: &super::cores::Found,
+    ) -> Vec<Action> {
         for lane in self.lanes.values_mut() {
             lane.core_found(&found.invocation, found.pid, found.backtrace.as_deref());
         }
@@ -232,7 +271,11 @@ impl Desk {
     /// Returns the next time for [`Desk::overdue`].
     pub(super) fn deadline(&self) -> Option<Duration> {
         let unlogged = self.unlogged.iter().map(|waiting| waiting.until);
-        self.lanes.values().filter_map(Lane::deadline).chain(unlogged).min()
+        self.lanes
+            .values()
+            .filter_map(Lane::deadline)
+            .chain(unlogged)
+            .min()
     }
 
     /// Does what is due by now.
@@ -243,7 +286,11 @@ impl Desk {
         }
         let mut actions = self.without_log(scene);
         actions.extend(self.release(rules, now));
-        let due: Vec<_> = self.lanes.values_mut().filter_map(|lane| lane.burst.due(now.monotonic)).collect();
+        let due: Vec<_> = self
+            .lanes
+            .values_mut()
+            .filter_map(|lane| lane.burst.due(now.monotonic))
+            .collect();
         actions.extend(due.into_iter().flat_map(|held| self.sum_up(rules, held)));
         self.lanes.retain(|_, lane| !lane.is_idle());
         actions
@@ -254,7 +301,9 @@ impl Desk {
     pub(super) fn flush(&mut self, rules: &Rules) -> Vec<Action> {
         let free = self.lanes.values_mut().filter(|lane| lane.is_free());
         let held: Vec<_> = free.filter_map(|lane| lane.burst.close()).collect();
-        held.into_iter().flat_map(|held| self.sum_up(rules, held)).collect()
+        held.into_iter()
+            .flat_map(|held| self.sum_up(rules, held))
+            .collect()
     }
 
     /// Returns the number of lanes.
@@ -273,8 +322,19 @@ impl Desk {
         let (key, pid, at) = (incident.key.clone(), incident.pid, incident.at);
         let stored = (row == Row::New).then(|| store_death(&incident, Fate::Open));
         let wait = Wait::Core(scene.now.monotonic + patience);
-        self.lanes.entry(incident.lane()).or_default().push(Item::Death(Box::new(incident), wait));
-        stored.into_iter().chain([Action::SeekCore { key, pid, at, patience }]).collect()
+        self.lanes
+            .entry(incident.lane())
+            .or_default()
+            .push(Item::Death(Box::new(incident), wait));
+        stored
+            .into_iter()
+            .chain([Action::SeekCore {
+                key,
+                pid,
+                at,
+                patience,
+            }])
+            .collect()
     }
 
     /// Reports all items that need not wait any more.
@@ -296,7 +356,11 @@ impl Desk {
 
     /// Reports an incident to the journal and, if there is a broker, to the cloud.
     fn report(&mut self, rules: &Rules, incident: Incident, row: Row) -> Vec<Action> {
-        let fate = if rules.has_cloud() { Fate::Reported } else { Fate::Local };
+        let fate = if rules.has_cloud() {
+            Fate::Reported
+        } else {
+            Fate::Local
+        };
         let change = match row {
             Row::New => Change::Death(Box::new(incident.stored(fate))),
             Row::Stored => Change::Fate {
@@ -321,7 +385,11 @@ impl Desk {
     }
 
     fn summary(&mut self, rules: &Rules, (mut incident, more): (Incident, u32)) -> Vec<Action> {
-        incident.reason = summed_up(&incident.reason, more, rules.settings.reports.burst_interval);
+        incident.reason = summed_up(
+            &incident.reason,
+            more,
+            rules.settings.reports.burst_interval,
+        );
         incident.kind = IncidentKind::SummedUp;
         let unit = incident.key.unit.clone();
         self.send(rules, incident, Change::SummedUp { unit })
@@ -329,7 +397,10 @@ impl Desk {
 
     fn send(&mut self, rules: &Rules, incident: Incident, change: Change) -> Vec<Action> {
         if !rules.has_cloud() {
-            return vec![Action::Journal(Box::new(incident)), Action::Order(Order::Store(vec![change]))];
+            return vec![
+                Action::Journal(Box::new(incident)),
+                Action::Order(Order::Store(vec![change])),
+            ];
         }
         let report = incident.report(&rules.identity, self.take_seq());
         let changes = vec![change, Change::Report(Box::new(report.clone()))];
@@ -342,7 +413,11 @@ impl Desk {
 
     /// Reports a recovery after its death, if that was reported.
     fn report_recovery(&mut self, rules: &Rules, recovery: Recovery) -> Vec<Action> {
-        let Recovery { death, account, record } = recovery;
+        let Recovery {
+            death,
+            account,
+            record,
+        } = recovery;
         if !rules.wants(&death.unit, IncidentKind::Crash) || self.quiet.knows(&death.invocation) {
             return Vec::new();
         }
@@ -359,7 +434,11 @@ impl Desk {
             death,
         };
         let stored = Change::Report(Box::new(report.clone()));
-        vec![Action::Publish(Box::new(report)), journal, Action::Order(Order::Store(vec![stored]))]
+        vec![
+            Action::Publish(Box::new(report)),
+            journal,
+            Action::Order(Order::Store(vec![stored])),
+        ]
     }
 
     fn take_seq(&mut self) -> u64 {
@@ -372,9 +451,14 @@ impl Desk {
 
 /// The burst limit in force.
 fn rate(rules: &Rules) -> Rate {
-    Rate { burst: rules.settings.reports.burst, interval: rules.settings.reports.burst_interval }
+    Rate {
+        burst: rules.settings.reports.burst,
+        interval: rules.settings.reports.burst_interval,
+    }
 }
 
 fn store_death(incident: &Incident, fate: Fate) -> Action {
-    Action::Order(Order::Store(vec![Change::Death(Box::new(incident.stored(fate)))]))
+    Action::Order(Order::Store(vec![Change::Death(Box::new(
+        incident.stored(fate),
+    ))]))
 }

@@ -21,22 +21,46 @@ pub(super) struct Unlogged {
 
 impl Desk {
     /// Takes in the last log lines of a run that died.
-    pub(in crate::shell::daemon) fn log_read(&mut self, scene: Scene<'_>, read: Lines) -> Vec<Action> {
-        let Some(index) = self.unlogged.iter().position(|waiting| waiting.death.invocation == read.run) else {
+    pub(in crate::shell::daemon) fn log_read(
+        &mut self,
+        scene: Scene<'_>,
+        read: Lines,
+    ) -> Vec<Action> {
+        let Some(index) = self
+            .unlogged
+            .iter()
+            .position(|waiting| waiting.death.invocation == read.run)
+        else {
             return Vec::new();
         };
         let Unlogged { death, account, .. } = self.unlogged.remove(index);
-        self.settled(scene, death, Account { log_lines: Some(read.lines), ..account })
+        self.settled(
+            scene,
+            death,
+            Account {
+                log_lines: Some(read.lines),
+                ..account
+            },
+        )
     }
 
     /// Processes recoveries whose lines have not come in time.
     pub(super) fn without_log(&mut self, scene: Scene<'_>) -> Vec<Action> {
         let late = |waiting: &Unlogged| waiting.until <= scene.now.monotonic;
-        let (late, waiting) = std::mem::take(&mut self.unlogged).into_iter().partition(late);
+        let (late, waiting) = std::mem::take(&mut self.unlogged)
+            .into_iter()
+            .partition(late);
         self.unlogged = waiting;
         let late: Vec<Unlogged> = late;
         let settle = |Unlogged { death, account, .. }| {
-            self.settled(scene, death, Account { log_lines: Some(Vec::new()), ..account })
+            self.settled(
+                scene,
+                death,
+                Account {
+                    log_lines: Some(Vec::new()),
+                    ..account
+                },
+            )
         };
         late.into_iter().flat_map(settle).collect()
     }

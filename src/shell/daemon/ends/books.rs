@@ -20,7 +20,11 @@ use std::collections::HashSet;
 impl Ends {
     /// Takes in the result of a catch-up, oldest first: what the history does not have. Ends that
     /// the bus has shown meanwhile follow.
-    pub(in crate::shell::daemon) fn recollect(&mut self, scene: Scene<'_>, memories: Vec<Memory>) -> Vec<Action> {
+    pub(in crate::shell::daemon) fn recollect(
+        &mut self,
+        scene: Scene<'_>,
+        memories: Vec<Memory>,
+    ) -> Vec<Action> {
         self.recall.done();
         let mut actions = Vec::new();
         for memory in memories {
@@ -41,9 +45,11 @@ impl Ends {
                 Memory::UnderWay(key, under_way) => {
                     if scene.rules.guard.ward(&key.unit).is_some() {
                         // A unit that systemd has unloaded is not seen at all.
-                        let is_down = |unit: &Unit| unit.is_down || unit.standing == Standing::Unseen;
+                        let is_down =
+                            |unit: &Unit| unit.is_down || unit.standing == Standing::Unseen;
                         let is_down = self.units.get(&key.unit).is_none_or(is_down);
-                        self.open.learn((&key.unit, is_down), Some(under_way), scene.now.monotonic);
+                        self.open
+                            .learn((&key.unit, is_down), Some(under_way), scene.now.monotonic);
                     }
                 }
                 Memory::Recovery(key, chain) => {
@@ -54,7 +60,11 @@ impl Ends {
             }
         }
         actions.extend(self.desk.past_is_over(scene));
-        let unseen = if self.recall.is_wanted() { self.keep_the_unseen() } else { Vec::new() };
+        let unseen = if self.recall.is_wanted() {
+            self.keep_the_unseen()
+        } else {
+            Vec::new()
+        };
         if !unseen.is_empty() {
             // Later ends go on waiting.
             self.recall.expect(scene.now.monotonic);
@@ -69,16 +79,26 @@ impl Ends {
     /// the time would never be reported.
     fn keep_the_unseen(&mut self) -> Vec<(String, Held)> {
         let mut units = HashSet::new();
-        let (kept, held) = std::mem::take(&mut self.held).into_iter().partition(|(unit, held)| {
-            let unseen = |end: &End| end.source == Source::Bus && end.ended.last.is_none() && end.testimony.is_none();
-            if matches!(held, Held::End(end) if unseen(end)) {
-                units.insert(unit.clone());
-            }
-            units.contains(unit)
-        });
+        let (kept, held) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(unit, held)| {
+                let unseen = |end: &End| {
+                    end.source == Source::Bus && end.ended.last.is_none() && end.testimony.is_none()
+                };
+                if matches!(held, Held::End(end) if unseen(end)) {
+                    units.insert(unit.clone());
+                }
+                units.contains(unit)
+            });
         self.held = held;
         let once = |(unit, held)| match held {
-            Held::End(end) => (unit, Held::End(Box::new(End { source: Source::Unseen, ..*end }))),
+            Held::End(end) => (
+                unit,
+                Held::End(Box::new(End {
+                    source: Source::Unseen,
+                    ..*end
+                })),
+            ),
             Held::Recovery(..) => (unit, held),
         };
         let kept: Vec<_> = kept;
@@ -99,7 +119,12 @@ impl Ends {
     }
 
     fn recall_end(&mut self, scene: Scene<'_>, recalled: Recalled) -> Vec<Action> {
-        let Recalled { key, testimony, activity, witness } = recalled;
+        let Recalled {
+            key,
+            testimony,
+            activity,
+            witness,
+        } = recalled;
         let ended = Ended {
             invocation: key.invocation,
             evidence: testimony.evidence,
@@ -108,25 +133,58 @@ impl Ends {
             last: None,
         };
         let source = Source::Books(key.boot, witness);
-        self.decide(scene, &key.unit, End { ended, testimony: Some(testimony), control: None, source })
+        self.decide(
+            scene,
+            &key.unit,
+            End {
+                ended,
+                testimony: Some(testimony),
+                control: None,
+                source,
+            },
+        )
     }
 
     /// Reports the end of a recovery, or holds it back.
-    pub(super) fn settle(&mut self, scene: Scene<'_>, name: &str, (boot, chain): (String, Chain)) -> Vec<Action> {
+    pub(super) fn settle(
+        &mut self,
+        scene: Scene<'_>,
+        name: &str,
+        (boot, chain): (String, Chain),
+    ) -> Vec<Action> {
         if self.recall.holds() || self.is_undecided(name, &chain.invocation) {
-            self.held.push((name.to_owned(), Held::Recovery(boot, Box::new(chain))));
+            self.held
+                .push((name.to_owned(), Held::Recovery(boot, Box::new(chain))));
             return Vec::new();
         }
-        let limits = self.units.get(name).map(|unit| unit.nature.limits).unwrap_or_default();
-        let Some(died) = records::died((&chain.invocation, &chain.died), &limits) else { return Vec::new() };
+        let limits = self
+            .units
+            .get(name)
+            .map(|unit| unit.nature.limits)
+            .unwrap_or_default();
+        let Some(died) = records::died((&chain.invocation, &chain.died), &limits) else {
+            return Vec::new();
+        };
         if self.settled.knows(&died.invocation) {
             return Vec::new();
         }
         self.settled.remember(died.invocation.clone());
-        let key = Key { boot, unit: name.to_owned(), invocation: died.invocation.clone() };
-        let account = account(&scene.rules.guard.report_name(name), died, &chain.attempts, chain.ended);
+        let key = Key {
+            boot,
+            unit: name.to_owned(),
+            invocation: died.invocation.clone(),
+        };
+        let account = account(
+            &scene.rules.guard.report_name(name),
+            died,
+            &chain.attempts,
+            chain.ended,
+        );
         let mut actions = vec![announce(told(&account))];
-        let is_down = !self.units.get(name).is_some_and(|unit| unit.standing == Standing::AtWork);
+        let is_down = !self
+            .units
+            .get(name)
+            .is_some_and(|unit| unit.standing == Standing::AtWork);
         if account.outcome == Outcome::Excluded && is_down && key.boot == scene.rules.boot {
             actions.push(self.standings.given_up(&account));
         }
@@ -137,14 +195,14 @@ impl Ends {
     /// Returns true if the end of this run waits for a witness: a recovery is not reported before
     /// its death.
     fn is_undecided(&self, name: &str, invocation: &str) -> bool {
-        let read = self
-            .units
-            .get(name)
-            .is_some_and(|unit| unit.ended.iter().any(|ended| ended.invocation.as_str() == invocation));
-        read || self
-            .waiting
-            .iter()
-            .any(|waiting| waiting.unit == name && waiting.end.ended.invocation.as_str() == invocation)
+        let read = self.units.get(name).is_some_and(|unit| {
+            unit.ended
+                .iter()
+                .any(|ended| ended.invocation.as_str() == invocation)
+        });
+        read || self.waiting.iter().any(|waiting| {
+            waiting.unit == name && waiting.end.ended.invocation.as_str() == invocation
+        })
     }
 
     /// Settles the recoveries of a unit that waited for the decision on their deaths.
@@ -152,7 +210,8 @@ impl Ends {
         if self.recall.holds() {
             return Vec::new();
         }
-        let is_one = |(unit, held): &(String, Held)| unit == name && matches!(held, Held::Recovery(..));
+        let is_one =
+            |(unit, held): &(String, Held)| unit == name && matches!(held, Held::Recovery(..));
         let (late, held) = std::mem::take(&mut self.held).into_iter().partition(is_one);
         self.held = held;
         self.let_go_of(scene, late)
@@ -166,7 +225,14 @@ impl Ends {
 
     fn let_go_of(&mut self, scene: Scene<'_>, held: Vec<(String, Held)>) -> Vec<Action> {
         let settle = |(name, held): (String, Held)| match held {
-            Held::End(end) => self.decide(scene, &name, End { source: Source::Late, ..*end }),
+            Held::End(end) => self.decide(
+                scene,
+                &name,
+                End {
+                    source: Source::Late,
+                    ..*end
+                },
+            ),
             Held::Recovery(boot, chain) => self.settle(scene, &name, (boot, *chain)),
         };
         held.into_iter().flat_map(settle).collect()
@@ -175,7 +241,11 @@ impl Ends {
     /// Returns true if this end was not reported before, and notes it; one of another boot is
     /// always new.
     fn is_news(&mut self, scene: Scene<'_>, recalled: &Recalled) -> bool {
-        let Key { boot, unit, invocation } = &recalled.key;
+        let Key {
+            boot,
+            unit,
+            invocation,
+        } = &recalled.key;
         if *boot != scene.rules.boot {
             return true;
         }

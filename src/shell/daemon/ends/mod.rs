@@ -92,7 +92,9 @@ impl Ends {
 
     /// Notes the runs whose deaths are in the history; the newest comes first.
     pub(super) fn told_before(&mut self, runs: Vec<InvocationId>) {
-        runs.into_iter().rev().for_each(|run| self.told_before.remember(run));
+        runs.into_iter()
+            .rev()
+            .for_each(|run| self.told_before.remember(run));
     }
 
     /// Applies a new configuration: forgets units that are not watched any more.
@@ -103,12 +105,17 @@ impl Ends {
 
     /// Notes that unit files may have changed with a reload of systemd.
     pub(super) fn natures_may_have_changed(&mut self) {
-        self.units.values_mut().for_each(|unit| unit.acquaintance = Acquaintance::Stranger);
+        self.units
+            .values_mut()
+            .for_each(|unit| unit.acquaintance = Acquaintance::Stranger);
     }
 
     /// Returns the number of watched units without a ward.
     pub(super) fn without_ward(&self, guard: &Guard) -> usize {
-        self.units.keys().filter(|unit| guard.ward(unit).is_none()).count()
+        self.units
+            .keys()
+            .filter(|unit| guard.ward(unit).is_none())
+            .count()
     }
 
     /// Returns the number of remembered items, without those in bounded sets.
@@ -118,7 +125,12 @@ impl Ends {
     }
 
     /// Takes in a change of a unit.
-    pub(super) fn observe(&mut self, scene: Scene<'_>, name: &str, observation: &Observation) -> Vec<Action> {
+    pub(super) fn observe(
+        &mut self,
+        scene: Scene<'_>,
+        name: &str,
+        observation: &Observation,
+    ) -> Vec<Action> {
         if !scene.rules.guard.covers(name) {
             return Vec::new();
         }
@@ -127,12 +139,19 @@ impl Ends {
         let unit = self.unit(name);
         let findings = unit.tracker.observe(observation);
         if unit.standing == Standing::Unseen {
-            unit.up = observation.invocation.clone().filter(|_| is_up(observation));
-            unit.met = observation.invocation.clone().filter(|_| observation.stage != Stage::Starting);
+            unit.up = observation
+                .invocation
+                .clone()
+                .filter(|_| is_up(observation));
+            unit.met = observation
+                .invocation
+                .clone()
+                .filter(|_| observation.stage != Stage::Starting);
         }
         unit.standing = Standing::of(observation);
         unit.is_down = is_down(observation);
-        self.open.observe(name, is_down(observation), scene.now.monotonic);
+        self.open
+            .observe(name, is_down(observation), scene.now.monotonic);
         let unit = self.unit(name);
         let mut actions = Vec::new();
         if unit.acquaintance == Acquaintance::Stranger && !observation.is_over() {
@@ -147,27 +166,43 @@ impl Ends {
                 continue;
             }
             // For a plain crash the bus has all facts, before there is a record.
-            let is_over = observation.is_over() || observation.invocation.as_ref() != Some(&ended.invocation);
+            let is_over =
+                observation.is_over() || observation.invocation.as_ref() != Some(&ended.invocation);
             match ward {
                 Some(ward) if is_over => {
                     actions.push(read_record((name, ward), &ended.invocation, None));
                     self.unit(name).ended.push(ended);
                 }
-                Some(_) if scene.rules.guard.needs_record(name) => self.unit(name).ended.push(ended),
+                Some(_) if scene.rules.guard.needs_record(name) => {
+                    self.unit(name).ended.push(ended)
+                }
                 Some(_) | None => {
                     self.unit(name).foretold = ward.map(|_| ended.clone());
-                    let end = End { ended, testimony: None, control: None, source: Source::Bus };
+                    let end = End {
+                        ended,
+                        testimony: None,
+                        control: None,
+                        source: Source::Bus,
+                    };
                     actions.extend(self.take(scene, name, end));
                 }
             }
         }
-        actions.extend(ward.zip(findings.over).map(|(ward, run)| read_record((name, ward), &run, None)));
+        actions.extend(
+            ward.zip(findings.over)
+                .map(|(ward, run)| read_record((name, ward), &run, None)),
+        );
         actions.extend(ward.and_then(|ward| self.back_again(name, ward, observation)));
         actions
     }
 
     /// Takes in PID 1's full answer about a unit.
-    pub(super) fn describe(&mut self, scene: Scene<'_>, name: &str, description: &Description) -> Vec<Action> {
+    pub(super) fn describe(
+        &mut self,
+        scene: Scene<'_>,
+        name: &str,
+        description: &Description,
+    ) -> Vec<Action> {
         if !scene.rules.guard.covers(name) {
             return Vec::new();
         }
@@ -182,7 +217,9 @@ impl Ends {
     /// Notes that systemd has unloaded a unit without a ward. PID 1 signals a unit's last change
     /// before that, and has no further answer: its ends do not wait for a control process.
     pub(super) fn removed(&mut self, scene: Scene<'_>, name: &str) -> Vec<Action> {
-        if scene.rules.guard.ward(name).is_some() || !self.units.get(name).is_some_and(Unit::is_idle) {
+        if scene.rules.guard.ward(name).is_some()
+            || !self.units.get(name).is_some_and(Unit::is_idle)
+        {
             return Vec::new();
         }
         let actions = self.resolve(scene, name, None);
@@ -194,7 +231,9 @@ impl Ends {
     /// listed were unloaded unseen; the catch-up may find more of them.
     pub(super) fn listed(&mut self, scene: Scene<'_>, loaded: &[UnitAt]) -> Vec<Action> {
         let loaded: HashSet<_> = loaded.iter().map(|at| at.unit.as_str()).collect();
-        let is_gone = |unit: &&String| !loaded.contains(unit.as_str()) && scene.rules.guard.ward(unit).is_none();
+        let is_gone = |unit: &&String| {
+            !loaded.contains(unit.as_str()) && scene.rules.guard.ward(unit).is_none()
+        };
         let gone: Vec<String> = self.units.keys().filter(is_gone).cloned().collect();
         let mut actions = Vec::new();
         for name in gone {
@@ -206,7 +245,10 @@ impl Ends {
 
     /// Takes in a queued job of a unit; asks for its kind if that matters.
     pub(super) fn job_queued(&self, at: JobAt) -> Option<Action> {
-        let matters = self.units.get(&at.unit).is_some_and(|unit| unit.tracker.cares_for_jobs());
+        let matters = self
+            .units
+            .get(&at.unit)
+            .is_some_and(|unit| unit.tracker.cares_for_jobs());
         matters.then(|| Action::Ask(Question::JobType(at)))
     }
 
@@ -219,24 +261,54 @@ impl Ends {
 
     /// Takes in a run record that was asked for.
     pub(super) fn hear(&mut self, scene: Scene<'_>, witness: Witness) -> Vec<Action> {
-        let Witness { unit: name, invocation, testimony, recoveries, under_way } = witness;
-        let Some(unit) = self.units.get_mut(&name) else { return Vec::new() };
-        self.open.learn((&name, unit.is_down), under_way, scene.now.monotonic);
-        let index = unit.ended.iter().position(|ended| ended.invocation == invocation);
+        let Witness {
+            unit: name,
+            invocation,
+            testimony,
+            recoveries,
+            under_way,
+        } = witness;
+        let Some(unit) = self.units.get_mut(&name) else {
+            return Vec::new();
+        };
+        self.open
+            .learn((&name, unit.is_down), under_way, scene.now.monotonic);
+        let index = unit
+            .ended
+            .iter()
+            .position(|ended| ended.invocation == invocation);
         let ended = index.map(|index| unit.ended.remove(index));
-        let foretold = unit.foretold.take_if(|ended| ended.invocation == invocation);
-        let unnoted = ended.as_ref().or(foretold.as_ref()).filter(|_| testimony.is_none());
+        let foretold = unit
+            .foretold
+            .take_if(|ended| ended.invocation == invocation);
+        let unnoted = ended
+            .as_ref()
+            .or(foretold.as_ref())
+            .filter(|_| testimony.is_none());
         let nature = unit.nature;
         let unnoted = unnoted.and_then(|ended| unnoted::death((scene, &name), ended, &nature));
-        let end = ended.map(|ended| End { ended, testimony, control: None, source: Source::Bus });
-        let mut actions = end.map(|end| self.take(scene, &name, end)).unwrap_or_default();
+        let end = ended.map(|ended| End {
+            ended,
+            testimony,
+            control: None,
+            source: Source::Bus,
+        });
+        let mut actions = end
+            .map(|end| self.take(scene, &name, end))
+            .unwrap_or_default();
         actions.extend(unnoted.map(|death| Action::Note(Box::new(death))));
         actions.extend(self.settle_late(scene, &name));
         // Recoveries of a run that was up when its unit was met are left to the catch-up, which
         // knows if they were reported; without a history they are not reported.
-        let is_for_books = self.units.get(&name).is_some_and(|unit| unit.met.as_ref() == Some(&invocation));
+        let is_for_books = self
+            .units
+            .get(&name)
+            .is_some_and(|unit| unit.met.as_ref() == Some(&invocation));
         let is_of_now = |chain: &Chain| matches!(chain.ended, Finish::GivenUp(_));
-        for chain in recoveries.into_iter().filter(|chain| !is_for_books || is_of_now(chain)) {
+        for chain in recoveries
+            .into_iter()
+            .filter(|chain| !is_for_books || is_of_now(chain))
+        {
             actions.extend(self.settle(scene, &name, (scene.rules.boot.clone(), chain)));
         }
         actions
@@ -245,7 +317,11 @@ impl Ends {
     /// Shortens the wait for answers about these units, which stay unanswered.
     pub(super) fn hurry(&mut self, now: Now, whose: impl Fn(&str) -> bool) {
         let soon = now.monotonic + REFUSED_PATIENCE;
-        for waiting in self.waiting.iter_mut().filter(|waiting| whose(&waiting.unit)) {
+        for waiting in self
+            .waiting
+            .iter_mut()
+            .filter(|waiting| whose(&waiting.unit))
+        {
             waiting.until = waiting.until.min(soon);
         }
     }
@@ -253,7 +329,11 @@ impl Ends {
     /// Returns the next time for [`Ends::overdue`].
     pub(super) fn deadline(&self) -> Option<Duration> {
         let waits = self.waiting.iter().map(|waiting| waiting.until);
-        waits.chain(self.desk.deadline()).chain(self.recall.deadline()).chain(self.open.deadline()).min()
+        waits
+            .chain(self.desk.deadline())
+            .chain(self.recall.deadline())
+            .chain(self.open.deadline())
+            .min()
     }
 
     /// Does what is due by now.
@@ -261,7 +341,10 @@ impl Ends {
         let now = scene.now.monotonic;
         let late = self.waiting.iter().filter(|waiting| waiting.until <= now);
         let units: Vec<String> = late.map(|waiting| waiting.unit.clone()).collect();
-        let mut actions: Vec<Action> = units.iter().flat_map(|unit| self.resolve(scene, unit, None)).collect();
+        let mut actions: Vec<Action> = units
+            .iter()
+            .flat_map(|unit| self.resolve(scene, unit, None))
+            .collect();
         if self.recall.overdue(now) {
             actions.push(Action::Say(Remark::RecallLate));
             actions.extend(self.let_go(scene));
@@ -273,12 +356,18 @@ impl Ends {
 
     fn unit(&mut self, name: &str) -> &mut Unit {
         let since = self.since;
-        self.units.entry(name.to_owned()).or_insert_with(|| Unit::new(since))
+        self.units
+            .entry(name.to_owned())
+            .or_insert_with(|| Unit::new(since))
     }
 
     /// Drops a unit; its last run stays known, so that its end is not reported again.
     fn forget(&mut self, name: &str) {
-        if let Some(Unit { standing: Standing::AtRest(Some(invocation)), .. }) = self.units.remove(name) {
+        if let Some(Unit {
+            standing: Standing::AtRest(Some(invocation)),
+            ..
+        }) = self.units.remove(name)
+        {
             self.departed.remember(invocation);
         }
     }
@@ -286,42 +375,74 @@ impl Ends {
     /// Asks for the record of a run that is up: a recovery may have ended. The record says if it
     /// was a restart; systemd 257 makes a stop and a start of one if units require each other.
     fn back_again(&mut self, name: &str, ward: &str, observation: &Observation) -> Option<Action> {
-        let invocation = observation.invocation.clone().filter(|_| is_up(observation))?;
+        let invocation = observation
+            .invocation
+            .clone()
+            .filter(|_| is_up(observation))?;
         let unit = self.unit(name);
         if unit.up.as_ref() == Some(&invocation) {
             return None;
         }
         unit.up = Some(invocation.clone());
-        Some(read_record((name, ward), &invocation, Some(up_times(observation))))
+        Some(read_record(
+            (name, ward),
+            &invocation,
+            Some(up_times(observation)),
+        ))
     }
 
     /// Takes in an end with all its witnesses but, maybe, the last.
     fn take(&mut self, scene: Scene<'_>, name: &str, end: End) -> Vec<Action> {
         // Later ends are reported later.
         let is_behind = self.waiting.iter().any(|waiting| waiting.unit == name);
-        let is_clear = !verdict::needs_control(&end.ended, end.testimony.as_ref()) && !self.lacks_a_limit(name, &end);
+        let is_clear = !verdict::needs_control(&end.ended, end.testimony.as_ref())
+            && !self.lacks_a_limit(name, &end);
         if is_clear && !is_behind {
             return self.decide(scene, name, end);
         }
         let until = scene.now.monotonic + CONTROL_PATIENCE;
-        self.waiting.push(Waiting { unit: name.to_owned(), end, until });
+        self.waiting.push(Waiting {
+            unit: name.to_owned(),
+            end,
+            until,
+        });
         vec![Action::Ask(Question::Describe(UnitAt::new(name)))]
     }
 
     /// Returns true if a time limit struck whose length is unknown: PID 1's answer about a unit may
     /// have been lost to a reload.
     fn lacks_a_limit(&self, name: &str, end: &End) -> bool {
-        let nature = self.units.get(name).map(|unit| unit.nature).unwrap_or_default();
+        let nature = self
+            .units
+            .get(name)
+            .map(|unit| unit.nature)
+            .unwrap_or_default();
         let cause = verdict::judge(&end.ended, end.testimony.as_ref(), (&nature, None)).cause;
         matches!(cause, Cause::Watchdog(None) | Cause::Timeout(_, None))
     }
 
     /// Decides on the waiting ends of this unit: the last witness has answered, or will not.
-    fn resolve(&mut self, scene: Scene<'_>, name: &str, control: Option<FailedControl>) -> Vec<Action> {
-        let (mine, others) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.unit == name);
+    fn resolve(
+        &mut self,
+        scene: Scene<'_>,
+        name: &str,
+        control: Option<FailedControl>,
+    ) -> Vec<Action> {
+        let (mine, others) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| waiting.unit == name);
         self.waiting = others;
         let mine: Vec<Waiting> = mine;
-        let decide = |waiting: Waiting| self.decide(scene, name, End { control, ..waiting.end });
+        let decide = |waiting: Waiting| {
+            self.decide(
+                scene,
+                name,
+                End {
+                    control,
+                    ..waiting.end
+                },
+            )
+        };
         let mut actions: Vec<_> = mine.into_iter().flat_map(decide).collect();
         actions.extend(self.settle_late(scene, name));
         actions
@@ -329,7 +450,8 @@ impl Ends {
 
     /// Judges an end, or holds it back during a catch-up.
     fn decide(&mut self, scene: Scene<'_>, name: &str, end: End) -> Vec<Action> {
-        if !matches!(end.source, Source::Books(..)) && self.told_before.knows(&end.ended.invocation) {
+        if !matches!(end.source, Source::Books(..)) && self.told_before.knows(&end.ended.invocation)
+        {
             return Vec::new();
         }
         if end.source == Source::Bus {
@@ -343,7 +465,11 @@ impl Ends {
             }
         }
         let Scene { now, rules } = scene;
-        let nature = self.units.get(name).map(|unit| unit.nature).unwrap_or_default();
+        let nature = self
+            .units
+            .get(name)
+            .map(|unit| unit.nature)
+            .unwrap_or_default();
         let death = verdict::judge(&end.ended, end.testimony.as_ref(), (&nature, end.control));
         let kind = match death.verdict {
             Verdict::Crash => IncidentKind::Crash,
@@ -352,11 +478,17 @@ impl Ends {
             Verdict::Death | Verdict::Requested => return Vec::new(),
         };
         let (boot, witness, tense) = match end.source {
-            Source::Bus | Source::Unseen | Source::Late => (rules.boot.clone(), entry::Witness::Bus, Tense::Present),
+            Source::Bus | Source::Unseen | Source::Late => {
+                (rules.boot.clone(), entry::Witness::Bus, Tense::Present)
+            }
             Source::Books(boot, witness) => (boot, witness, Tense::Past),
         };
         let incident = Incident {
-            key: Key { boot, unit: name.to_owned(), invocation: end.ended.invocation },
+            key: Key {
+                boot,
+                unit: name.to_owned(),
+                invocation: end.ended.invocation,
+            },
             name: rules.guard.report_name(name).into_owned(),
             kind,
             pid: death.pid,
@@ -378,17 +510,38 @@ impl Ends {
             at: incident.at,
             crash: incident.kind == IncidentKind::Crash,
         }));
-        std::iter::once(told).chain(self.desk.receive(scene, Judged { incident, core, tense })).collect()
+        std::iter::once(told)
+            .chain(self.desk.receive(
+                scene,
+                Judged {
+                    incident,
+                    core,
+                    tense,
+                },
+            ))
+            .collect()
     }
 }
 
-fn read_record((unit, ward): (&str, &str), invocation: &InvocationId, up: Option<UpSeen>) -> Action {
-    Action::ReadRecord { unit: unit.to_owned(), ward: ward.to_owned(), invocation: invocation.clone(), up }
+fn read_record(
+    (unit, ward): (&str, &str),
+    invocation: &InvocationId,
+    up: Option<UpSeen>,
+) -> Action {
+    Action::ReadRecord {
+        unit: unit.to_owned(),
+        ward: ward.to_owned(),
+        invocation: invocation.clone(),
+        up,
+    }
 }
 
 /// Returns the times at which the run that an observation shows became up.
 fn up_times(observation: &Observation) -> UpSeen {
-    UpSeen { active: observation.entered_active, main: observation.main.started }
+    UpSeen {
+        active: observation.entered_active,
+        main: observation.main.started,
+    }
 }
 
 fn is_up(observation: &Observation) -> bool {

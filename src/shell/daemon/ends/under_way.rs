@@ -37,7 +37,12 @@ pub(super) fn is_down(observation: &Observation) -> bool {
 
 impl Open {
     /// Takes in a record's recovery under way; `None`: there is none.
-    pub(super) fn learn(&mut self, (unit, is_down): (&str, bool), under_way: Option<UnderWay>, now: Duration) {
+    pub(super) fn learn(
+        &mut self,
+        (unit, is_down): (&str, bool),
+        under_way: Option<UnderWay>,
+        now: Duration,
+    ) {
         match under_way {
             Some(under_way) => {
                 self.recoveries.insert(unit.to_owned(), under_way);
@@ -84,26 +89,51 @@ impl Open {
 
 impl Ends {
     /// Takes in PID 1's answer about a unit: its recovery is over if the unit is down.
-    pub(super) fn confirm_down(&mut self, scene: Scene<'_>, unit: &str, observation: &Observation) -> Vec<Action> {
+    pub(super) fn confirm_down(
+        &mut self,
+        scene: Scene<'_>,
+        unit: &str,
+        observation: &Observation,
+    ) -> Vec<Action> {
         if !is_down(observation) {
             return Vec::new();
         }
-        let Some(open) = self.open.take(unit) else { return Vec::new() };
+        let Some(open) = self.open.take(unit) else {
+            return Vec::new();
+        };
         // For a unit that was unloaded systemd does not have the time of the change.
         let known = observation.changed_at > 0;
-        let ago = if known { scene.now.monotonic.saturating_sub(observation.changed) } else { Duration::ZERO };
+        let ago = if known {
+            scene.now.monotonic.saturating_sub(observation.changed)
+        } else {
+            Duration::ZERO
+        };
         let at = open.told_at((scene.now.epoch_ms, scene.now.boot_ms), ago);
-        self.settle(scene, unit, (scene.rules.boot.clone(), open.ended_early(at)))
+        self.settle(
+            scene,
+            unit,
+            (scene.rules.boot.clone(), open.ended_early(at)),
+        )
     }
 
     /// Ends the recoveries of wards that are gone from the next configuration.
     pub(in crate::shell::daemon) fn part(&mut self, scene: Scene<'_>, next: &Guard) -> Vec<Action> {
         let is_gone = |unit: &&String| next.ward(unit) != scene.rules.guard.ward(unit);
-        let gone: Vec<String> = self.open.recoveries.keys().filter(is_gone).cloned().collect();
+        let gone: Vec<String> = self
+            .open
+            .recoveries
+            .keys()
+            .filter(is_gone)
+            .cloned()
+            .collect();
         let end = |unit: String| {
             let open = self.open.take(&unit)?;
             let at = open.told_at((scene.now.epoch_ms, scene.now.boot_ms), Duration::ZERO);
-            Some(self.settle(scene, &unit, (scene.rules.boot.clone(), open.ended_early(at))))
+            Some(self.settle(
+                scene,
+                &unit,
+                (scene.rules.boot.clone(), open.ended_early(at)),
+            ))
         };
         gone.into_iter().filter_map(end).flatten().collect()
     }

@@ -71,6 +71,10 @@ impl Unit {
 impl Standing {
     /// Returns the state that an observation shows.
     pub(super) fn of(observation: &Observation) -> Self {
-        if observation.is_over() { Self::AtRest(observation.invocation.clone()) } else { Self::AtWork }
+        if observation.is_over() {
+            Self::AtRest(observation.invocation.clone())
+        } else {
+            Self::AtWork
+        }
     }
 }

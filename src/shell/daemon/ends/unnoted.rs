@@ -8,7 +8,11 @@ use crate::edge::step::stand_in::Unnoted;
 
 /// Returns the death to be noted; `None`: the unit has no ward, the end was asked for, or it was
 /// not observed.
-pub(super) fn death((scene, name): (Scene<'_>, &str), ended: &Ended, nature: &Nature) -> Option<Unnoted> {
+pub(super) fn death(
+    (scene, name): (Scene<'_>, &str),
+    ended: &Ended,
+    nature: &Nature,
+) -> Option<Unnoted> {
     let ward = scene.rules.guard.ward(name)?;
     let last = ended.last.as_ref()?;
     let judged = verdict::judge(ended, None, (nature, None));

@@ -2,7 +2,9 @@
 //! never a panic.
 
 use super::{Description, StackSeen, UnitState};
-use crate::core::crash::observation::{InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage};
+use crate::core::crash::observation::{
+    InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage,
+};
 use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::verdict::{FailedControl, Kind, Nature};
 use crate::edge::up;
@@ -14,8 +16,14 @@ use zbus::{Structure, Variant};
 pub(in crate::shell) type Properties<'m> = HashMap<&'m str, Variant<'m>>;
 
 /// The lists of commands whose failure may end a run, in the order of their execution.
-const CONTROL_COMMANDS: [&str; 6] =
-    ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"];
+const CONTROL_COMMANDS: [&str; 6] = [
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "ExecStop",
+    "ExecStopPost",
+];
 
 /// The properties of the Service interface: the first half of an observation.
 #[derive(Debug, Clone)]
@@ -55,7 +63,10 @@ pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
 /// Adds the Unit interface's half, which completes an observation.
 pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option<Observation> {
     Some(Observation {
-        stage: Stage::of(text(unit.get("ActiveState")?)?, text(unit.get("SubState")?)?),
+        stage: Stage::of(
+            text(unit.get("ActiveState")?)?,
+            text(unit.get("SubState")?)?,
+        ),
         invocation: InvocationId::from_bytes(&bytes(unit.get("InvocationID")?)?),
         job: job(unit)?,
         result: service.result,
@@ -72,13 +83,19 @@ pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option
 /// Decodes the two words of a unit's state.
 pub(super) fn state(unit: &Properties<'_>) -> Option<UnitState> {
     let word = |key| unit.get(key).and_then(text).map(str::to_owned);
-    Some(UnitState { active: word("ActiveState")?, sub: word("SubState")? })
+    Some(UnitState {
+        active: word("ActiveState")?,
+        sub: word("SubState")?,
+    })
 }
 
 /// Decodes the Unit interface's properties of a stack's unit.
 pub(super) fn stack_seen(unit: &Properties<'_>) -> Option<StackSeen> {
     Some(StackSeen {
-        is_up: matches!(text(unit.get("ActiveState")?)?, "active" | "reloading" | "refreshing"),
+        is_up: matches!(
+            text(unit.get("ActiveState")?)?,
+            "active" | "reloading" | "refreshing"
+        ),
         run: InvocationId::from_bytes(&bytes(unit.get("InvocationID")?)?),
         job: job(unit)?,
         left_active: number(unit.get("ActiveExitTimestamp")?)?,
@@ -89,7 +106,9 @@ pub(super) fn stack_seen(unit: &Properties<'_>) -> Option<StackSeen> {
 /// Decodes the units that a unit requires: when those are restarted, so is it. Signals do not have
 /// them.
 fn required(unit: &Properties<'_>) -> Option<Vec<String>> {
-    let lists = ["Requires", "BindsTo", "PartOf"].iter().filter_map(|key| unit.get(*key));
+    let lists = ["Requires", "BindsTo", "PartOf"]
+        .iter()
+        .filter_map(|key| unit.get(*key));
     let names = |list: &Variant<'_>| match list {
         Variant::Array(names) => names.iter().filter_map(text).map(str::to_owned).collect(),
         _ => Vec::new(),
@@ -100,7 +119,9 @@ fn required(unit: &Properties<'_>) -> Option<Vec<String>> {
 
 /// Decodes the job that is queued or running, if there is one.
 fn job(unit: &Properties<'_>) -> Option<Option<u32>> {
-    let Variant::Structure(job) = unit.get("Job")? else { return None };
+    let Variant::Structure(job) = unit.get("Job")? else {
+        return None;
+    };
     let id = u32::try_from(number(job.fields().first()?)?).ok()?;
     Some((id != 0).then_some(id))
 }
@@ -111,22 +132,34 @@ pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
         let micros = properties.get(key).and_then(number)?;
         (micros != 0 && micros != u64::MAX).then(|| Duration::from_micros(micros))
     };
-    let kind = properties.get("Type").and_then(text).map(|kind| match kind {
-        "oneshot" => Kind::Oneshot,
-        _ => Kind::Lasting,
-    });
+    let kind = properties
+        .get("Type")
+        .and_then(text)
+        .map(|kind| match kind {
+            "oneshot" => Kind::Oneshot,
+            _ => Kind::Lasting,
+        });
     let limits = TimeLimits {
         watchdog: span("WatchdogUSec"),
         start: span("TimeoutStartUSec"),
         run: span("RuntimeMaxUSec"),
         stop: span("TimeoutStopUSec"),
     };
-    let failed = |key: &&str| properties.get(*key).map(failed_commands).unwrap_or_default();
-    let latest = CONTROL_COMMANDS.iter().flat_map(failed).max_by_key(|control| control.at);
+    let failed = |key: &&str| {
+        properties
+            .get(*key)
+            .map(failed_commands)
+            .unwrap_or_default()
+    };
+    let latest = CONTROL_COMMANDS
+        .iter()
+        .flat_map(failed)
+        .max_by_key(|control| control.at);
     let observation = observation(service_part(properties)?, properties)?;
     // A start command that fails stops the main process; its stop may make other commands fail
     // later.
-    let is_first = |control: &FailedControl| observation.main.ended_at.is_some_and(|at| control.at <= at);
+    let is_first =
+        |control: &FailedControl| observation.main.ended_at.is_some_and(|at| control.at <= at);
     let first = failed(&"ExecStartPost").into_iter().find(is_first);
     Some(Description {
         observation,
@@ -139,7 +172,9 @@ pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
 /// Decodes the commands of one `Exec…=` list, `a(sasbttttuii)`, that failed and whose failure is
 /// not ignored.
 fn failed_commands(list: &Variant<'_>) -> Vec<FailedControl> {
-    let Variant::Array(commands) = list else { return Vec::new() };
+    let Variant::Array(commands) = list else {
+        return Vec::new();
+    };
     let structures = commands.iter().filter_map(|command| match command {
         Variant::Structure(fields) => Some(fields),
         _ => None,
@@ -182,7 +217,9 @@ fn integer(value: &Variant<'_>) -> Option<i32> {
 }
 
 fn bytes(value: &Variant<'_>) -> Option<Vec<u8>> {
-    let Variant::Array(array) = value else { return None };
+    let Variant::Array(array) = value else {
+        return None;
+    };
     let byte = |value: &Variant<'_>| match value {
         Variant::U8(byte) => Some(*byte),
         _ => None,

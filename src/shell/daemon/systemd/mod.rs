@@ -140,7 +140,13 @@ pub(super) struct StackSeen {
 impl StackSeen {
     /// Returns the same for a service that is watched itself.
     pub(super) fn of(observation: &Observation) -> Self {
-        let Observation { stage, invocation, job, left_active, .. } = observation;
+        let Observation {
+            stage,
+            invocation,
+            job,
+            left_active,
+            ..
+        } = observation;
         Self {
             is_up: matches!(stage, Stage::Running | Stage::Exited | Stage::Reloading),
             run: invocation.clone(),
@@ -165,7 +171,10 @@ impl UnitState {
     /// the start may still be refused.
     pub(super) fn is_a_start(&self) -> bool {
         let stage = Stage::of(&self.active, &self.sub);
-        matches!(stage, Stage::Starting | Stage::Running | Stage::Exited | Stage::Reloading) && self.sub != "condition"
+        matches!(
+            stage,
+            Stage::Starting | Stage::Running | Stage::Exited | Stage::Reloading
+        ) && self.sub != "condition"
     }
 }
 
@@ -179,7 +188,10 @@ pub(super) struct UnitAt {
 impl UnitAt {
     /// Returns the object of a unit; systemd derives the path from the name.
     pub(super) fn new(unit: &str) -> Self {
-        Self { unit: unit.to_owned(), path: format!("{MANAGER_PATH}/unit/{}", label::escape(unit)) }
+        Self {
+            unit: unit.to_owned(),
+            path: format!("{MANAGER_PATH}/unit/{}", label::escape(unit)),
+        }
     }
 }
 
@@ -219,7 +231,11 @@ impl WatchList {
         stacks: impl IntoIterator<Item = String>,
         patterns: Vec<glob::Pattern>,
     ) -> Self {
-        Self { units: units.into_iter().collect(), stacks: stacks.into_iter().collect(), patterns }
+        Self {
+            units: units.into_iter().collect(),
+            stacks: stacks.into_iter().collect(),
+            patterns,
+        }
     }
 
     /// Returns true if this unit represents a stack.
@@ -231,13 +247,17 @@ impl WatchList {
     /// ward's conditions and those that restart stacks: their failures are in the reports of the
     /// ward and the stack.
     pub(in crate::shell) fn covers(&self, unit: &str) -> bool {
-        let of_template = || template::split(unit).is_some_and(|(template, _)| self.units.contains(&template));
+        let of_template =
+            || template::split(unit).is_some_and(|(template, _)| self.units.contains(&template));
         if self.units.contains(unit) || of_template() {
             return true;
         }
-        let ours =
-            unit.strip_prefix("unitward-").is_some_and(|rest| rest.contains("-On") || rest.starts_with("stack@"));
-        unit.ends_with(".service") && !ours && self.patterns.iter().any(|pattern| pattern.matches(unit))
+        let ours = unit
+            .strip_prefix("unitward-")
+            .is_some_and(|rest| rest.contains("-On") || rest.starts_with("stack@"));
+        unit.ends_with(".service")
+            && !ours
+            && self.patterns.iter().any(|pattern| pattern.matches(unit))
     }
 }
 
@@ -253,8 +273,16 @@ pub(super) fn listen_to_systemd() -> Bus {
     let (sight_sender, sights) = mpsc::channel(SIGHTS);
     let (questions, question_receiver) = mpsc::channel(QUESTIONS);
     let (watched, watch_receiver) = watch::channel(Arc::new(WatchList::default()));
-    tokio::spawn(stay_connected(sight_sender, question_receiver, watch_receiver));
-    Bus { sights, questions, watched }
+    tokio::spawn(stay_connected(
+        sight_sender,
+        question_receiver,
+        watch_receiver,
+    ));
+    Bus {
+        sights,
+        questions,
+        watched,
+    }
 }
 
 /// Unanswered questions by the serial of their message.
@@ -292,9 +320,13 @@ async fn stay_connected(
 }
 
 async fn connect() -> Result<MessageStream, String> {
-    let building = zbus::connection::Builder::system().max_queued(STREAM_QUEUE).build();
+    let building = zbus::connection::Builder::system()
+        .max_queued(STREAM_QUEUE)
+        .build();
     match tokio::time::timeout(HANDSHAKE, building).await {
-        Ok(result) => result.map(MessageStream::from).map_err(|error| error.to_string()),
+        Ok(result) => result
+            .map(MessageStream::from)
+            .map_err(|error| error.to_string()),
         Err(_) => Err("the bus did not answer in time".to_owned()),
     }
 }
@@ -321,7 +353,11 @@ async fn converse(
 ) -> zbus::Error {
     if let Err(error) = tokio::time::timeout(HANDSHAKE, subscribe(connection))
         .await
-        .unwrap_or_else(|_| Err(zbus::Error::Failure("systemd did not answer in time".to_owned())))
+        .unwrap_or_else(|_| {
+            Err(zbus::Error::Failure(
+                "systemd did not answer in time".to_owned(),
+            ))
+        })
     {
         return error;
     }
@@ -329,7 +365,9 @@ async fn converse(
         return zbus::Error::Failure("the daemon is stopping".to_owned());
     }
     loop {
-        let Some(question) = questions.recv().await else { std::future::pending().await };
+        let Some(question) = questions.recv().await else {
+            std::future::pending().await
+        };
         if let Err(error) = ask(connection, pending, question).await {
             return error;
         }
@@ -350,10 +388,16 @@ async fn subscribe(connection: &Connection) -> zbus::Result<()> {
         ),
     ];
     for rule in &rules {
-        connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", rule).await?;
+        connection
+            .call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", rule)
+            .await?;
     }
-    connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "GetNameOwner", &SYSTEMD).await?;
-    connection.call_method(Some(SYSTEMD), MANAGER_PATH, Some(MANAGER), "Subscribe", &()).await?;
+    connection
+        .call_method(Some(BUS), BUS_PATH, Some(BUS), "GetNameOwner", &SYSTEMD)
+        .await?;
+    connection
+        .call_method(Some(SYSTEMD), MANAGER_PATH, Some(MANAGER), "Subscribe", &())
+        .await?;
     Ok(())
 }
 
@@ -362,18 +406,29 @@ async fn ask(connection: &Connection, pending: &Pending, question: Question) -> 
     const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
     let call = |path: String, method| Message::method_call(path, method).destination(SYSTEMD);
     let message = match &question {
-        Question::Subscribe => call(MANAGER_PATH.to_owned(), "Subscribe").interface(MANAGER).build(&())?,
-        Question::Units => call(MANAGER_PATH.to_owned(), "ListUnits").interface(MANAGER).build(&())?,
-        Question::Find(unit) => call(MANAGER_PATH.to_owned(), "GetUnit").interface(MANAGER).build(&unit)?,
-        Question::Describe(at) | Question::Stack(at) => {
-            call(at.path.clone(), "GetAll").interface(PROPERTIES).build(&"")?
-        }
+        Question::Subscribe => call(MANAGER_PATH.to_owned(), "Subscribe")
+            .interface(MANAGER)
+            .build(&())?,
+        Question::Units => call(MANAGER_PATH.to_owned(), "ListUnits")
+            .interface(MANAGER)
+            .build(&())?,
+        Question::Find(unit) => call(MANAGER_PATH.to_owned(), "GetUnit")
+            .interface(MANAGER)
+            .build(&unit)?,
+        Question::Describe(at) | Question::Stack(at) => call(at.path.clone(), "GetAll")
+            .interface(PROPERTIES)
+            .build(&"")?,
         Question::JobType(at) => {
             let arguments = ("org.freedesktop.systemd1.Job", "JobType");
-            call(at.path.clone(), "Get").interface(PROPERTIES).build(&arguments)?
+            call(at.path.clone(), "Get")
+                .interface(PROPERTIES)
+                .build(&arguments)?
         }
     };
     let serial = message.primary_header().serial_num().get();
-    pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(serial, question);
+    pending
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .insert(serial, question);
     connection.send(&message).await
 }

@@ -14,7 +14,18 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT_PATH: &str = "/org/freedesktop/systemd1/unit/";
 
 /// `ListUnits`: name, description, load, active, sub state, followed unit, path, job's id, type and path.
-type ListedUnit = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+type ListedUnit = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    u32,
+    String,
+    OwnedObjectPath,
+);
 
 /// Reader of one connection's messages, in their order.
 pub(super) struct Reducer {
@@ -28,7 +39,12 @@ pub(super) struct Reducer {
 
 impl Reducer {
     pub(super) fn new(pending: Pending, watched: watch::Receiver<Arc<WatchList>>) -> Self {
-        Self { pending, watched, manager: None, half: None }
+        Self {
+            pending,
+            watched,
+            manager: None,
+            half: None,
+        }
     }
 
     /// Returns the sight that `message` shows; a malformed signal shows none.
@@ -36,8 +52,12 @@ impl Reducer {
         let header = message.header();
         let sender = header.sender().map_or("", |sender| sender.as_str());
         match message.message_type() {
-            Type::Signal if sender == "org.freedesktop.DBus" => self.owner_changed(message, &header),
-            Type::Signal if self.manager.as_deref() == Some(sender) => self.signal(message, &header),
+            Type::Signal if sender == "org.freedesktop.DBus" => {
+                self.owner_changed(message, &header)
+            }
+            Type::Signal if self.manager.as_deref() == Some(sender) => {
+                self.signal(message, &header)
+            }
             Type::MethodReturn if sender == "org.freedesktop.DBus" => {
                 self.learn_owner(message);
                 None
@@ -87,7 +107,9 @@ impl Reducer {
             return self.stack_changed(message, unit);
         }
         let body = message.body();
-        let (interface, properties, _) = body.deserialize::<(&str, Properties<'_>, Vec<&str>)>().ok()?;
+        let (interface, properties, _) = body
+            .deserialize::<(&str, Properties<'_>, Vec<&str>)>()
+            .ok()?;
         match interface {
             "org.freedesktop.systemd1.Service" => {
                 self.half = decode::service_part(&properties).map(|part| (unit, part));
@@ -96,7 +118,11 @@ impl Reducer {
             "org.freedesktop.systemd1.Unit" => {
                 let (_, part) = self.half.take().filter(|(of, _)| *of == unit)?;
                 let observation = decode::observation(part, &properties)?;
-                Some(Sight::Changed(unit, Box::new(observation), decode::state(&properties)?))
+                Some(Sight::Changed(
+                    unit,
+                    Box::new(observation),
+                    decode::state(&properties)?,
+                ))
             }
             _ => None,
         }
@@ -109,8 +135,11 @@ impl Reducer {
             return None;
         }
         let body = message.body();
-        let (interface, properties, _) = body.deserialize::<(&str, Properties<'_>, Vec<&str>)>().ok()?;
-        let seen = (interface == "org.freedesktop.systemd1.Unit").then(|| decode::stack_seen(&properties))??;
+        let (interface, properties, _) = body
+            .deserialize::<(&str, Properties<'_>, Vec<&str>)>()
+            .ok()?;
+        let seen = (interface == "org.freedesktop.systemd1.Unit")
+            .then(|| decode::stack_seen(&properties))??;
         Some(Sight::StackChanged(unit, seen))
     }
 
@@ -123,18 +152,38 @@ impl Reducer {
             },
             "UnitRemoved" => {
                 let (unit, _) = body.deserialize::<(String, OwnedObjectPath)>().ok()?;
-                self.watched.borrow().covers(&unit).then_some(Sight::Removed(unit))
+                self.watched
+                    .borrow()
+                    .covers(&unit)
+                    .then_some(Sight::Removed(unit))
             }
             "JobNew" => {
                 let (id, path, unit) = body.deserialize::<(u32, OwnedObjectPath, String)>().ok()?;
                 let watched = self.watched.borrow();
                 let counts = watched.covers(&unit) || watched.is_stack(&unit);
-                counts.then(|| Sight::JobQueued(JobAt { unit, id, path: path.as_str().to_owned() }))
+                counts.then(|| {
+                    Sight::JobQueued(JobAt {
+                        unit,
+                        id,
+                        path: path.as_str().to_owned(),
+                    })
+                })
             }
             "JobRemoved" => {
-                let (id, path, unit, result) = body.deserialize::<(u32, OwnedObjectPath, String, String)>().ok()?;
+                let (id, path, unit, result) = body
+                    .deserialize::<(u32, OwnedObjectPath, String, String)>()
+                    .ok()?;
                 let is_stack = self.watched.borrow().is_stack(&unit);
-                is_stack.then(|| Sight::JobDone(JobAt { unit, id, path: path.as_str().to_owned() }, result))
+                is_stack.then(|| {
+                    Sight::JobDone(
+                        JobAt {
+                            unit,
+                            id,
+                            path: path.as_str().to_owned(),
+                        },
+                        result,
+                    )
+                })
             }
             _ => None,
         }
@@ -145,8 +194,14 @@ impl Reducer {
         let body = message.body();
         let sight = match &question {
             Question::Subscribe => return None,
-            Question::Units => body.deserialize::<Vec<ListedUnit>>().ok().map(|units| self.listed(units)),
-            Question::Find(unit) => body.deserialize::<OwnedObjectPath>().ok().and_then(|path| found(unit, &path)),
+            Question::Units => body
+                .deserialize::<Vec<ListedUnit>>()
+                .ok()
+                .map(|units| self.listed(units)),
+            Question::Find(unit) => body
+                .deserialize::<OwnedObjectPath>()
+                .ok()
+                .and_then(|path| found(unit, &path)),
             Question::Describe(at) => body
                 .deserialize::<Properties<'_>>()
                 .ok()
@@ -168,19 +223,37 @@ impl Reducer {
 
     fn listed(&self, units: Vec<ListedUnit>) -> Sight {
         let watched = self.watched.borrow();
-        let at = |unit: ListedUnit| UnitAt { unit: unit.0, path: unit.6.as_str().to_owned() };
-        Sight::Listed(units.into_iter().filter(|unit| watched.covers(&unit.0)).map(at).collect())
+        let at = |unit: ListedUnit| UnitAt {
+            unit: unit.0,
+            path: unit.6.as_str().to_owned(),
+        };
+        Sight::Listed(
+            units
+                .into_iter()
+                .filter(|unit| watched.covers(&unit.0))
+                .map(at)
+                .collect(),
+        )
     }
 
     fn taken(&self, header: &Header<'_>) -> Option<Question> {
         let serial = header.reply_serial()?.get();
-        self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&serial)
+        self.pending
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(&serial)
     }
 }
 
 fn found(asked: &str, path: &OwnedObjectPath) -> Option<Sight> {
     let unit = label::unescape(path.as_str().strip_prefix(UNIT_PATH)?)?;
-    Some(Sight::Found(asked.to_owned(), UnitAt { unit, path: path.as_str().to_owned() }))
+    Some(Sight::Found(
+        asked.to_owned(),
+        UnitAt {
+            unit,
+            path: path.as_str().to_owned(),
+        },
+    ))
 }
 
 fn job_kind(word: &str) -> JobKind {

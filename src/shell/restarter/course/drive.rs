@@ -54,7 +54,8 @@ impl Course {
 
     /// Unwraps the process that restarts, and notes it for a later restarter.
     fn started(&self, process: io::Result<Process>, program: &str) -> Result<Process, Failure> {
-        let process = process.map_err(|error| Failure::NotBegun(format!("failed to run {program}: {error}")))?;
+        let process = process
+            .map_err(|error| Failure::NotBegun(format!("failed to run {program}: {error}")))?;
         self.note(process.id());
         Ok(process)
     }
@@ -63,7 +64,11 @@ impl Course {
     /// itself until then are ended as well.
     fn note_runs(&self) {
         let whole = self.charge.stack.unit();
-        let members = self.charge.members.iter().map(|member| member.unit.as_str());
+        let members = self
+            .charge
+            .members
+            .iter()
+            .map(|member| member.unit.as_str());
         self.runs.note_those_of(members.chain([whole.as_str()]));
     }
 
@@ -87,7 +92,10 @@ impl Course {
             pause = (pause * 2).min(longest);
         };
         match ended {
-            Ended { how: None | Some(ProcessEnd::Exited(0)), .. } => Ok(()),
+            Ended {
+                how: None | Some(ProcessEnd::Exited(0)),
+                ..
+            } => Ok(()),
             // With these words systemctl reports that nothing was queued.
             Ended { said, .. } if said.starts_with("Failed to ") => {
                 Err(Failure::NotBegun(refusal(&said, unit.as_str())))
@@ -102,18 +110,30 @@ impl Course {
     fn follow_script(&self, mut process: Process) -> Result<(), Failure> {
         let ended = self.left().ok().and_then(|left| process.wait(left));
         match ended {
-            Some(Ended { how: None | Some(ProcessEnd::Exited(0)), .. }) => Ok(()),
-            Some(Ended { how: Some(end), .. }) => Err(Failure::Script(errno::IO, outcome::script_ended(end))),
+            Some(Ended {
+                how: None | Some(ProcessEnd::Exited(0)),
+                ..
+            }) => Ok(()),
+            Some(Ended { how: Some(end), .. }) => {
+                Err(Failure::Script(errno::IO, outcome::script_ended(end)))
+            }
             None => {
                 process.end_group();
-                Err(Failure::Script(errno::TIMEDOUT, outcome::script_killed(self.charge.stack.timeout)))
+                Err(Failure::Script(
+                    errno::TIMEDOUT,
+                    outcome::script_killed(self.charge.stack.timeout),
+                ))
             }
         }
     }
 
     fn left(&self) -> Result<Duration, Failure> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(Failure::Late) } else { Ok(left) }
+        if left.is_zero() {
+            Err(Failure::Late)
+        } else {
+            Ok(left)
+        }
     }
 
     /// Returns true if systemd has a job for the stack's unit.
@@ -159,11 +179,14 @@ impl Course {
     /// Returns true if systemd has restarted the stack, or is about to.
     fn has_happened(&self) -> bool {
         // If systemd does not answer at all, one restart too many is better than none.
-        self.look_patiently().unwrap_or_default().first().is_some_and(|look| match &self.record.ended {
-            _ if look.job == Job::Pending => true,
-            Some(ended) => look.run.as_ref() != Some(ended),
-            None => look.stage != Stage::Ended,
-        })
+        self.look_patiently()
+            .unwrap_or_default()
+            .first()
+            .is_some_and(|look| match &self.record.ended {
+                _ if look.job == Job::Pending => true,
+                Some(ended) => look.run.as_ref() != Some(ended),
+                None => look.stage != Stage::Ended,
+            })
     }
 
     /// Waits until systemd is done with the stack's unit, if there is no process to wait for.
@@ -180,7 +203,9 @@ impl Course {
 
 /// Returns systemctl's reason of a refusal, without its words about the request.
 fn refusal(said: &str, unit: &str) -> String {
-    let why = said.strip_prefix(&format!("Failed to restart {unit}: ")).unwrap_or(said);
+    let why = said
+        .strip_prefix(&format!("Failed to restart {unit}: "))
+        .unwrap_or(said);
     format!("systemd refused it: {}", why.trim_end_matches('.'))
 }
 
@@ -191,8 +216,14 @@ mod tests {
     #[test]
     fn a_refusal_is_told_without_what_was_wanted() {
         for (said, told) in [
-            ("Failed to restart x.target: Unit x.target not found.", "systemd refused it: Unit x.target not found"),
-            ("Failed to connect to bus: No such file", "systemd refused it: Failed to connect to bus: No such file"),
+            (
+                "Failed to restart x.target: Unit x.target not found.",
+                "systemd refused it: Unit x.target not found",
+            ),
+            (
+                "Failed to connect to bus: No such file",
+                "systemd refused it: Failed to connect to bus: No such file",
+            ),
         ] {
             assert_eq!(refusal(said, "x.target"), told);
         }

@@ -24,7 +24,10 @@ impl Course {
         let left = self.deadline.saturating_duration_since(Instant::now());
         match self.follow(left) {
             Ok((conclusion, watch)) => self.verdict(&conclusion, watch.looks()),
-            Err(error) => (errno::IO, format!("it is not known what became of its units: {error}")),
+            Err(error) => (
+                errno::IO,
+                format!("it is not known what became of its units: {error}"),
+            ),
         }
     }
 
@@ -51,15 +54,24 @@ impl Course {
         // The first look is at the stack's own unit. If systemd does not answer, some may be
         // stopping.
         let is_its_doing = |look: &Look| {
-            let killed = self.record.members.iter().any(|member| member.unit == look.unit && member.run == look.run);
+            let killed = self
+                .record
+                .members
+                .iter()
+                .any(|member| member.unit == look.unit && member.run == look.run);
             killed && look.stage == Stage::Stopping
         };
-        self.look().map_or(true, |looks| looks.iter().skip(1).any(is_its_doing))
+        self.look()
+            .map_or(true, |looks| looks.iter().skip(1).any(is_its_doing))
     }
 
     /// Watches the units until they stay as they are, but not longer than `at_most`.
     fn follow(&mut self, at_most: Duration) -> io::Result<(Conclusion, Watch)> {
-        let members = self.charge.members.iter().map(|member| Before::Member(self.run_before(member)));
+        let members = self
+            .charge
+            .members
+            .iter()
+            .map(|member| Before::Member(self.run_before(member)));
         let by_systemd = self.charge.stack.restart_script.is_none();
         let whole = Before::Whole(self.record.ended.clone().filter(|_| by_systemd));
         let units = [whole].into_iter().chain(members).collect();
@@ -79,7 +91,11 @@ impl Course {
     }
 
     fn run_before(&self, member: &MemberWard) -> Option<String> {
-        let before = self.record.members.iter().find(|before| before.unit == member.unit.as_str());
+        let before = self
+            .record
+            .members
+            .iter()
+            .find(|before| before.unit == member.unit.as_str());
         before.and_then(|before| before.run.clone())
     }
 
@@ -88,7 +104,10 @@ impl Course {
         if !late.is_empty() {
             let not_over = outcome::not_over(self.charge.stack.timeout);
             let all = [&late[..], troubles, &killed].concat();
-            return (errno::TIMEDOUT, format!("{not_over}: {}", outcome::together(&all)));
+            return (
+                errno::TIMEDOUT,
+                format!("{not_over}: {}", outcome::together(&all)),
+            );
         }
         let errno = if troubles.is_empty() { 0 } else { errno::IO };
         (errno, outcome::together(&[&troubles[..], &killed].concat()))
@@ -101,8 +120,12 @@ impl Course {
         let killed = members.filter(|(member, _)| {
             let state = WardState::of(member.ward.as_str());
             let record = self.run_before(member).and_then(|run| state.run(&run).ok());
-            record.and_then(|record| record.end).is_some_and(|end| end.timed_out == Some(TimedOut::Stop))
+            record
+                .and_then(|record| record.end)
+                .is_some_and(|end| end.timed_out == Some(TimedOut::Stop))
         });
-        killed.map(|(member, look)| outcome::had_to_be_killed(member.unit.as_str(), look.limits.stop)).collect()
+        killed
+            .map(|(member, look)| outcome::had_to_be_killed(member.unit.as_str(), look.limits.stop))
+            .collect()
     }
 }

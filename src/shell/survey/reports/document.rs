@@ -195,9 +195,19 @@ impl Document {
     /// Returns true if the service, or the stack, did not come back as it should have: a step
     /// failed, or it was given up.
     pub(in crate::shell) fn has_failed(&self) -> bool {
-        let restarted = self.full_restart.as_ref().and_then(|restart| restart.outcome.as_deref());
-        let outcome = self.recovery.as_ref().map(|recovery| recovery.outcome.as_str()).or(restarted);
-        matches!(outcome, Some("step-failed" | "excluded" | "stack-restarted" | "rebooting" | "failed"))
+        let restarted = self
+            .full_restart
+            .as_ref()
+            .and_then(|restart| restart.outcome.as_deref());
+        let outcome = self
+            .recovery
+            .as_ref()
+            .map(|recovery| recovery.outcome.as_str())
+            .or(restarted);
+        matches!(
+            outcome,
+            Some("step-failed" | "excluded" | "stack-restarted" | "rebooting" | "failed")
+        )
     }
 
     /// Sets the state of the recovery, if none is stored.
@@ -205,7 +215,9 @@ impl Document {
         self.recovery_state = Some(standing.word().to_owned());
         self.recovery_of = match standing {
             Standing::PartOf(first) => Some(first),
-            Standing::UnderWay | Standing::NotRestarted | Standing::NoWard | Standing::NotKnown => None,
+            Standing::UnderWay | Standing::NotRestarted | Standing::NoWard | Standing::NotKnown => {
+                None
+            }
         };
     }
 
@@ -221,10 +233,16 @@ impl FullRestart {
         Self {
             stack: restart.stack.clone(),
             caller: restart.caller.clone(),
-            cause: cause.map(|cause| Cause { unit: cause.unit.clone(), invocation: cause.invocation.to_string() }),
+            cause: cause.map(|cause| Cause {
+                unit: cause.unit.clone(),
+                invocation: cause.invocation.to_string(),
+            }),
             timestamp: end.as_ref().map(|end| end.at),
             outcome: end.as_ref().map(|end| end.outcome.word().to_owned()),
-            trouble: end.as_ref().map(|end| end.trouble.clone()).filter(|trouble| !trouble.is_empty()),
+            trouble: end
+                .as_ref()
+                .map(|end| end.trouble.clone())
+                .filter(|trouble| !trouble.is_empty()),
         }
     }
 }
@@ -251,7 +269,11 @@ fn way(delivery: Option<&Delivery>) -> Way {
         Some(DeliveryState::Sent { at }) => (Some(*at), None),
         Some(DeliveryState::Refused { at, why }) => (Some(*at), Some(why.clone())),
     };
-    Way { report_id: delivery.map(|delivery| delivery.id.clone()), report_timestamp, refusal }
+    Way {
+        report_id: delivery.map(|delivery| delivery.id.clone()),
+        report_timestamp,
+        refusal,
+    }
 }
 
 fn known(text: &str) -> Option<String> {

@@ -14,7 +14,8 @@ use std::path::Path;
 /// Sets the state of these deaths, which are in the order of their times; `root` is the directory
 /// below which the wards are.
 pub(in crate::shell) fn tell(documents: &mut [Document], root: &Path) {
-    let is_open = |document: &Document| document.recovery.is_none() && document.full_restart.is_none();
+    let is_open =
+        |document: &Document| document.recovery.is_none() && document.full_restart.is_none();
     if !documents.iter().any(is_open) {
         return;
     }
@@ -25,12 +26,22 @@ pub(in crate::shell) fn tell(documents: &mut [Document], root: &Path) {
     }
     let parts = parts(documents);
     for document in documents.iter_mut().filter(|document| is_open(document)) {
-        let recorded = || is_here.then(|| recorded(&document.ward, &document.invocation)).flatten();
+        let recorded = || {
+            is_here
+                .then(|| recorded(&document.ward, &document.invocation))
+                .flatten()
+        };
         let earlier = || parts.get(&document.invocation).cloned();
-        let template = document.ward.split_once('@').map(|(prefix, _)| [prefix, "@"].concat());
-        let is_ward = wards.contains(&document.ward) || template.is_some_and(|template| wards.contains(&template));
+        let template = document
+            .ward
+            .split_once('@')
+            .map(|(prefix, _)| [prefix, "@"].concat());
+        let is_ward = wards.contains(&document.ward)
+            || template.is_some_and(|template| wards.contains(&template));
         let standing = if is_ward {
-            recorded().or_else(|| Some(Standing::PartOf(earlier()?))).unwrap_or(Standing::NotKnown)
+            recorded()
+                .or_else(|| Some(Standing::PartOf(earlier()?)))
+                .unwrap_or(Standing::NotKnown)
         } else {
             Standing::NoWard
         };
@@ -62,7 +73,10 @@ fn parts(documents: &[Document]) -> HashMap<String, String> {
                 latest.insert(unit, (&document.invocation, recovery.timestamp));
             }
             None => {
-                if let Some((first, _)) = latest.get(&unit).filter(|(_, over)| document.timestamp <= *over) {
+                if let Some((first, _)) = latest
+                    .get(&unit)
+                    .filter(|(_, over)| document.timestamp <= *over)
+                {
                     parts.insert(document.invocation.clone(), (*first).to_owned());
                 }
             }

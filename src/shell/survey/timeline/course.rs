@@ -32,9 +32,17 @@ struct RecordedStep {
 pub(super) fn stored(told: &Told) -> Option<Recovery> {
     let (death, stored) = (&told.death, told.recovery.as_ref()?);
     let record: Record = serde_json::from_str(&stored.record).unwrap_or_default();
-    let kept = stored.course.as_deref().and_then(Attempts::read).filter(|course| fits(course, &record));
+    let kept = stored
+        .course
+        .as_deref()
+        .and_then(Attempts::read)
+        .filter(|course| fits(course, &record));
     let (times, left_out, attempts) = match &kept {
-        Some(course) => (Times::Known, course.left_out.attempts, timed(course, &record, death.at)),
+        Some(course) => (
+            Times::Known,
+            course.left_out.attempts,
+            timed(course, &record, death.at),
+        ),
         None => (Times::DurationsOnly, 0, untimed(&record)),
     };
     Some(Recovery {
@@ -59,16 +67,26 @@ pub(super) fn stored(told: &Told) -> Option<Recovery> {
 
 /// Returns true if the times belong to the record's steps.
 fn fits(course: &Attempts, record: &Record) -> bool {
-    let count = |attempts: &[AttemptTimes]| attempts.iter().map(|attempt| attempt.steps.len()).sum::<usize>();
+    let count = |attempts: &[AttemptTimes]| {
+        attempts
+            .iter()
+            .map(|attempt| attempt.steps.len())
+            .sum::<usize>()
+    };
     count(&course.first) + course.left_out.steps + count(&course.last) == record.steps.len()
 }
 
 fn timed(course: &Attempts, record: &Record, died: u64) -> Vec<Attempt> {
-    let LeftOut { steps: left_out, .. } = course.left_out;
+    let LeftOut {
+        steps: left_out, ..
+    } = course.left_out;
     let mut steps = record.steps.iter();
     let mut next = |times: &AttemptTimes| {
         let since = |at: u64| at.saturating_sub(died);
-        let own = times.steps.iter().zip(steps.by_ref().take(times.steps.len()));
+        let own = times
+            .steps
+            .iter()
+            .zip(steps.by_ref().take(times.steps.len()));
         Attempt {
             begin_ms: times.begun.map(since),
             down_ms: times.down.and_then(|at| at.checked_sub(died)),
@@ -80,7 +98,10 @@ fn timed(course: &Attempts, record: &Record, died: u64) -> Vec<Attempt> {
         }
     };
     let mut attempts: Vec<_> = course.first.iter().map(&mut next).collect();
-    let skipped = AttemptTimes { steps: vec![0; left_out], ..AttemptTimes::default() };
+    let skipped = AttemptTimes {
+        steps: vec![0; left_out],
+        ..AttemptTimes::default()
+    };
     let _ = next(&skipped);
     attempts.extend(course.last.iter().map(next));
     attempts
@@ -89,8 +110,17 @@ fn timed(course: &Attempts, record: &Record, died: u64) -> Vec<Attempt> {
 /// Returns all that is known without times: the steps, as if one attempt had executed them.
 fn untimed(record: &Record) -> Vec<Attempt> {
     let steps: Vec<_> = record.steps.iter().map(|step| step.at(None)).collect();
-    let attempt = Attempt { steps, main_ms: record.downtime_ms, up_ms: record.recovery_ms, ..Attempt::default() };
-    if record.restarts == 0 { Vec::new() } else { vec![attempt] }
+    let attempt = Attempt {
+        steps,
+        main_ms: record.downtime_ms,
+        up_ms: record.recovery_ms,
+        ..Attempt::default()
+    };
+    if record.restarts == 0 {
+        Vec::new()
+    } else {
+        vec![attempt]
+    }
 }
 
 impl RecordedStep {
@@ -116,7 +146,11 @@ pub(super) enum Progress {
 }
 
 /// Returns a recovery, from the run records.
-pub(super) fn recorded(account: &Account, attempts: &[account::Attempt], about: (&str, Progress)) -> Recovery {
+pub(super) fn recorded(
+    account: &Account,
+    attempts: &[account::Attempt],
+    about: (&str, Progress),
+) -> Recovery {
     let (unit, progress) = about;
     let died = account.timestamp;
     let (outcome, end_ms) = match progress {
@@ -138,7 +172,10 @@ pub(super) fn recorded(account: &Account, attempts: &[account::Attempt], about: 
         is_down: false,
         times: Times::Known,
         attempts_left_out: 0,
-        attempts: attempts.iter().map(|attempt| attempt_of(attempt, died)).collect(),
+        attempts: attempts
+            .iter()
+            .map(|attempt| attempt_of(attempt, died))
+            .collect(),
         led_to: None,
     }
 }
@@ -178,9 +215,15 @@ pub(super) fn full_restart(told: &Told) -> Option<FullRestart> {
         invocation: death.key.invocation.to_string(),
         timestamp: death.at,
         caller: restart.caller.clone(),
-        cause: restart.cause.as_ref().map(|cause| cause.invocation.to_string()),
+        cause: restart
+            .cause
+            .as_ref()
+            .map(|cause| cause.invocation.to_string()),
         outcome: end.as_ref().map(|end| end.outcome.word().to_owned()),
-        trouble: end.as_ref().map(|end| end.trouble.clone()).filter(|trouble| !trouble.is_empty()),
+        trouble: end
+            .as_ref()
+            .map(|end| end.trouble.clone())
+            .filter(|trouble| !trouble.is_empty()),
         end_ms: end.as_ref().map(|end| end.at.saturating_sub(death.at)),
         members: Vec::new(),
     })
@@ -198,7 +241,9 @@ pub(super) fn recorded_restart(record: &RestartRecord) -> FullRestart {
         caller: record.caller.clone(),
         cause: record.cause.as_ref().map(|cause| cause.invocation.clone()),
         outcome: end.map(|end| end.outcome.word().to_owned()),
-        trouble: end.map(|end| end.trouble.clone()).filter(|trouble| !trouble.is_empty()),
+        trouble: end
+            .map(|end| end.trouble.clone())
+            .filter(|trouble| !trouble.is_empty()),
         end_ms: end.map(|end| end.at.saturating_sub(record.at)),
         members: Vec::new(),
     }

@@ -10,7 +10,11 @@ use crate::edge::up;
 
 /// Adds the downtime; `boot` is the beginning of this boot, in milliseconds since the epoch.
 pub(super) fn add(document: &mut Document, boot: u64) {
-    for recovery in document.recoveries.iter_mut().filter(|recovery| recovery.downtime_ms.is_none()) {
+    for recovery in document
+        .recoveries
+        .iter_mut()
+        .filter(|recovery| recovery.downtime_ms.is_none())
+    {
         let runs = || {
             let mut runs = WardState::of(&recovery.ward).runs();
             up::complete(&mut runs);
@@ -21,7 +25,11 @@ pub(super) fn add(document: &mut Document, boot: u64) {
 }
 
 /// Returns the downtime in milliseconds, and true if the ward is still down.
-fn down(recovery: &Recovery, (boot, now): (u64, u64), runs: impl FnOnce() -> Vec<RunRecord>) -> (Option<u64>, bool) {
+fn down(
+    recovery: &Recovery,
+    (boot, now): (u64, u64),
+    runs: impl FnOnce() -> Vec<RunRecord>,
+) -> (Option<u64>, bool) {
     let so_far = now.saturating_sub(recovery.timestamp);
     match recovery.outcome.as_str() {
         "ended" => (recovery.end_ms, false),
@@ -31,9 +39,17 @@ fn down(recovery: &Recovery, (boot, now): (u64, u64), runs: impl FnOnce() -> Vec
         },
         _ if recovery.timestamp < boot => (None, false),
         _ => {
-            let began = runs().into_iter().filter(|run| run.start != StartKind::Condition).filter_map(|run| run.up);
-            let back = began.map(|up| up.main).filter(|main| *main > recovery.timestamp).min();
-            back.map_or((Some(so_far), true), |back| (Some(back - recovery.timestamp), false))
+            let began = runs()
+                .into_iter()
+                .filter(|run| run.start != StartKind::Condition)
+                .filter_map(|run| run.up);
+            let back = began
+                .map(|up| up.main)
+                .filter(|main| *main > recovery.timestamp)
+                .min();
+            back.map_or((Some(so_far), true), |back| {
+                (Some(back - recovery.timestamp), false)
+            })
         }
     }
 }
@@ -68,14 +84,28 @@ mod tests {
     #[test]
     fn a_ward_that_was_given_up_is_down_until_it_runs_again() {
         let run = |main: u64| RunRecord {
-            up: Some(Up { main, at: main + 5, since_boot: None }),
+            up: Some(Up {
+                main,
+                at: main + 5,
+                since_boot: None,
+            }),
             ..RunRecord::new("web", "web.service", "i", StartKind::First)
         };
-        let check = |outcome: &str, boot: u64, runs: Vec<RunRecord>, expect: (Option<u64>, bool)| {
-            assert_eq!(down(&recovery(outcome), (boot, 9_000), || runs), expect, "{outcome}");
-        };
+        let check =
+            |outcome: &str, boot: u64, runs: Vec<RunRecord>, expect: (Option<u64>, bool)| {
+                assert_eq!(
+                    down(&recovery(outcome), (boot, 9_000), || runs),
+                    expect,
+                    "{outcome}"
+                );
+            };
         check("excluded", 10, vec![run(500)], (Some(8_000), true));
-        check("excluded", 10, vec![run(500), run(6_000), run(4_000)], (Some(3_000), false));
+        check(
+            "excluded",
+            10,
+            vec![run(500), run(6_000), run(4_000)],
+            (Some(3_000), false),
+        );
         check("excluded", 2_000, vec![], (None, false));
         check("ended", 10, vec![], (Some(70), false));
         check("under-way", 10, vec![], (Some(8_000), true));

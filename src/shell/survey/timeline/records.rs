@@ -29,11 +29,19 @@ pub(super) fn recoveries(wards: &[String]) -> Vec<Recovery> {
 /// are read once more after that: a unit that came up in between has noted it there.
 fn told(states: Vec<WardState>, look: impl FnOnce(&[&str]) -> Vec<Properties>) -> Vec<Recovery> {
     let nothing = Properties::default();
-    let recorded = states.into_iter().filter_map(|state| Some((Recorded::read(&state, &nothing)?, state)));
+    let recorded = states
+        .into_iter()
+        .filter_map(|state| Some((Recorded::read(&state, &nothing)?, state)));
     let recorded: Vec<_> = recorded.collect();
-    let units: Vec<_> = recorded.iter().map(|(recorded, _)| recorded.latest.unit.as_str()).collect();
+    let units: Vec<_> = recorded
+        .iter()
+        .map(|(recorded, _)| recorded.latest.unit.as_str())
+        .collect();
     let seen = look(&units);
-    let again = recorded.iter().zip(&seen).map(|((_, state), seen)| Some(Recorded::read(state, seen)?.tell(seen)));
+    let again = recorded
+        .iter()
+        .zip(&seen)
+        .map(|((_, state), seen)| Some(Recorded::read(state, seen)?.tell(seen)));
     again.flatten().flatten().collect()
 }
 
@@ -45,7 +53,13 @@ fn look(units: &[&str]) -> Vec<Properties> {
     }
     let own = [&[MAIN_PID, MAIN_STARTED], &TIME_LIMITS[..]].concat();
     let of_unit = [&["SubState"], &up::OF_UNIT[..]].concat();
-    let seen = pid1::ask_all(units, Wanted { unit: &of_unit, own: &own });
+    let seen = pid1::ask_all(
+        units,
+        Wanted {
+            unit: &of_unit,
+            own: &own,
+        },
+    );
     seen.unwrap_or_else(|_| units.iter().map(|_| Properties::default()).collect())
 }
 
@@ -64,23 +78,49 @@ impl Recorded {
 
     fn tell(&self, seen: &Properties) -> Vec<Recovery> {
         let over = self.over.iter().filter_map(|chain| self.over(chain, seen));
-        let open = self.open.iter().filter(|_| comes_back(seen)).filter_map(|open| self.going_on(open, seen));
+        let open = self
+            .open
+            .iter()
+            .filter(|_| comes_back(seen))
+            .filter_map(|open| self.going_on(open, seen));
         over.chain(open).collect()
     }
 
     fn over(&self, chain: &Chain, seen: &Properties) -> Option<Recovery> {
-        let Chain { invocation, died: end, attempts, ended } = chain;
-        let told = account(&self.latest.ward, died((invocation, end), &seen.time_limits())?, attempts, *ended);
+        let Chain {
+            invocation,
+            died: end,
+            attempts,
+            ended,
+        } = chain;
+        let told = account(
+            &self.latest.ward,
+            died((invocation, end), &seen.time_limits())?,
+            attempts,
+            *ended,
+        );
         let at = match ended {
-            Ended::Up => attempts.last().and_then(|attempt| attempt.up).map(|up| up.at),
+            Ended::Up => attempts
+                .last()
+                .and_then(|attempt| attempt.up)
+                .map(|up| up.at),
             Ended::GivenUp(_) => self.latest.end.as_ref().map(|end| end.at),
             Ended::Early(at) => Some(*at),
         };
-        Some(course::recorded(&told, attempts, (&self.latest.unit, Progress::Over(at.unwrap_or(end.at)))))
+        Some(course::recorded(
+            &told,
+            attempts,
+            (&self.latest.unit, Progress::Over(at.unwrap_or(end.at))),
+        ))
     }
 
     fn going_on(&self, open: &UnderWay, seen: &Properties) -> Option<Recovery> {
-        let UnderWay { invocation, died: end, attempts, has_begun: _ } = open;
+        let UnderWay {
+            invocation,
+            died: end,
+            attempts,
+            has_begun: _,
+        } = open;
         let mut attempts = attempts.clone();
         // Until a step has ended, its record says killed.
         if self.latest.end.is_none()
@@ -89,10 +129,20 @@ impl Recorded {
         {
             last.steps.pop();
         }
-        let told = account(&self.latest.ward, died((invocation, end), &seen.time_limits())?, &attempts, Ended::Up);
+        let told = account(
+            &self.latest.ward,
+            died((invocation, end), &seen.time_limits())?,
+            &attempts,
+            Ended::Up,
+        );
         let mut told = course::recorded(&told, &attempts, (&self.latest.unit, Progress::UnderWay));
-        if let Some(last) = told.attempts.last_mut().filter(|last| last.failed_ms.is_none()) {
-            last.main_ms = main_started(seen, self.latest.begun).map(|at| at.saturating_sub(told.timestamp));
+        if let Some(last) = told
+            .attempts
+            .last_mut()
+            .filter(|last| last.failed_ms.is_none())
+        {
+            last.main_ms =
+                main_started(seen, self.latest.begun).map(|at| at.saturating_sub(told.timestamp));
         }
         Some(told)
     }
@@ -101,7 +151,8 @@ impl Recorded {
 /// Returns the start time of the main process, in milliseconds since the epoch, of a start that
 /// began at `begun` and runs the steps after the main process.
 fn main_started(seen: &Properties, begun: Option<u64>) -> Option<u64> {
-    let runs = seen.text("SubState") == "start-post" && seen.number(MAIN_PID).is_some_and(|pid: u32| pid > 0);
+    let runs = seen.text("SubState") == "start-post"
+        && seen.number(MAIN_PID).is_some_and(|pid: u32| pid > 0);
     let at = clock::epoch_of_monotonic(seen.number(MAIN_STARTED).filter(|_| runs)?);
     // Before the main process starts, PID 1 has the time of the previous one.
     Some(at).filter(|at| *at >= begun.unwrap_or(0))
@@ -109,7 +160,10 @@ fn main_started(seen: &Properties, begun: Option<u64>) -> Option<u64> {
 
 /// Returns true if systemd is about to start the unit again, or is starting it.
 fn comes_back(seen: &Properties) -> bool {
-    matches!(seen.text("ActiveState"), "activating" | "deactivating" | "reloading")
+    matches!(
+        seen.text("ActiveState"),
+        "activating" | "deactivating" | "reloading"
+    )
 }
 
 #[cfg(test)]
@@ -119,26 +173,53 @@ mod tests {
 
     fn end(given_up: Option<GivenUp>) -> End {
         let (result, status) = ("watchdog".into(), "ABRT".into());
-        End { result, status, pid: Some(7), limit_reached: given_up.is_some(), given_up, ..End::killed(5) }
+        End {
+            result,
+            status,
+            pid: Some(7),
+            limit_reached: given_up.is_some(),
+            given_up,
+            ..End::killed(5)
+        }
     }
 
     /// Makes a restart after such a death, which runs its step.
     fn restarted(state: &WardState) -> RunRecord {
         let died = RunRecord::new("web", "web.service", &"e".repeat(32), StartKind::First);
-        state.save_run(&RunRecord { begun: Some(1), end: Some(end(None)), ..died.clone() }).unwrap();
+        state
+            .save_run(&RunRecord {
+                begun: Some(1),
+                end: Some(end(None)),
+                ..died.clone()
+            })
+            .unwrap();
         let step = |step: &str, status: i32| StepResult {
             condition: "OnDeath".into(),
             step: step.into(),
             action: "WaitFor".into(),
             argument: "1s".into(),
-            outcome: if status == 0 { Outcome::Ok } else { Outcome::Failed },
+            outcome: if status == 0 {
+                Outcome::Ok
+            } else {
+                Outcome::Failed
+            },
             status,
             at: 8,
             ms: 1,
         };
-        let restart = RunRecord::new("web", "web.service", &"f".repeat(32), StartKind::AfterAbnormalDeath);
+        let restart = RunRecord::new(
+            "web",
+            "web.service",
+            &"f".repeat(32),
+            StartKind::AfterAbnormalDeath,
+        );
         let results = vec![step("1", 0), step("2", KILLED)];
-        let restart = RunRecord { begun: Some(6), follows: Some(died.invocation), results, ..restart };
+        let restart = RunRecord {
+            begun: Some(6),
+            follows: Some(died.invocation),
+            results,
+            ..restart
+        };
         state.save_run(&restart).unwrap();
         restart
     }
@@ -151,13 +232,22 @@ mod tests {
         let comes_up = |units: &[&str]| {
             assert_eq!(units, ["web.service"]);
             state
-                .save_run(&RunRecord { up: Some(Up { main: 8, at: 9, since_boot: None }), ..restart.clone() })
+                .save_run(&RunRecord {
+                    up: Some(Up {
+                        main: 8,
+                        at: 9,
+                        since_boot: None,
+                    }),
+                    ..restart.clone()
+                })
                 .unwrap();
             vec![watched("active")]
         };
         let told = told(vec![state.clone()], comes_up);
         assert_eq!(
-            told.iter().map(|one| (one.outcome.as_str(), one.end_ms)).collect::<Vec<_>>(),
+            told.iter()
+                .map(|one| (one.outcome.as_str(), one.end_ms))
+                .collect::<Vec<_>>(),
             [("step-failed", Some(4))]
         );
     }
@@ -168,7 +258,11 @@ mod tests {
         let state = WardState::below(place.path(), "web");
         restarted(&state);
         let told = told(vec![state], |_| vec![watched("activating")]);
-        let steps: Vec<_> = told[0].attempts[0].steps.iter().map(|step| step.result.as_str()).collect();
+        let steps: Vec<_> = told[0].attempts[0]
+            .steps
+            .iter()
+            .map(|step| step.result.as_str())
+            .collect();
         assert_eq!((told[0].outcome.as_str(), steps), ("under-way", vec!["ok"]));
     }
 
@@ -177,7 +271,14 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let state = WardState::below(place.path(), "web");
         restarted(&state);
-        state.save_run(&RunRecord::new("web", "", &"z".repeat(32), StartKind::Condition)).unwrap();
+        state
+            .save_run(&RunRecord::new(
+                "web",
+                "",
+                &"z".repeat(32),
+                StartKind::Condition,
+            ))
+            .unwrap();
         assert_eq!(told(vec![state], |_| vec![watched("activating")]).len(), 1);
     }
 
@@ -186,10 +287,17 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let state = WardState::below(place.path(), "web");
         let run = RunRecord::new("web", "web.service", &"e".repeat(32), StartKind::First);
-        state.save_run(&RunRecord { end: Some(end(given_up)), ..run }).unwrap();
+        state
+            .save_run(&RunRecord {
+                end: Some(end(given_up)),
+                ..run
+            })
+            .unwrap();
         let told = Recorded::read(&state, seen).unwrap().tell(seen);
-        let told: Vec<_> =
-            told.iter().map(|one| format!("{}: {}", one.outcome, one.reason.as_deref().unwrap_or("-"))).collect();
+        let told: Vec<_> = told
+            .iter()
+            .map(|one| format!("{}: {}", one.outcome, one.reason.as_deref().unwrap_or("-")))
+            .collect();
         assert_eq!(told, expect);
     }
 
@@ -212,12 +320,19 @@ mod tests {
     }
 
     fn watched(state: &'static str) -> Properties {
-        Properties::from([("ActiveState", state.into()), ("WatchdogUSec", 30_000_000_u64.into())])
+        Properties::from([
+            ("ActiveState", state.into()),
+            ("WatchdogUSec", 30_000_000_u64.into()),
+        ])
     }
 
     #[test]
     fn a_recovery_goes_on_while_systemd_says_so_and_its_time_limit_has_a_number() {
-        check(None, &watched("activating"), &["under-way: Watchdog timeout (30s)"]);
+        check(
+            None,
+            &watched("activating"),
+            &["under-way: Watchdog timeout (30s)"],
+        );
         let activating = Properties::from([("ActiveState", "activating".into())]);
         check(None, &activating, &["under-way: Watchdog timeout"]);
         check(None, &watched("failed"), &[]);
@@ -227,7 +342,11 @@ mod tests {
     #[test]
     fn one_that_was_given_up_is_over_whatever_the_unit_does() {
         for state in ["activating", "failed"] {
-            check(Some(GivenUp::Exclude), &watched(state), &["excluded: Watchdog timeout (30s)"]);
+            check(
+                Some(GivenUp::Exclude),
+                &watched(state),
+                &["excluded: Watchdog timeout (30s)"],
+            );
         }
     }
 }

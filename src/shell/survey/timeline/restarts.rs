@@ -17,7 +17,11 @@ impl Recorded {
     /// Reads the records of the subject.
     pub(super) fn read(subject: &Subject) -> Self {
         let records = record::all();
-        Self::of(records.iter().filter(|record| subject.has_restarts_of(&record.stack, &record.unit)))
+        Self::of(
+            records
+                .iter()
+                .filter(|record| subject.has_restarts_of(&record.stack, &record.unit)),
+        )
     }
 
     fn of<'r>(records: impl IntoIterator<Item = &'r RestartRecord>) -> Self {
@@ -26,7 +30,12 @@ impl Recorded {
 
     /// Keeps those that began since then, in milliseconds since the epoch.
     pub(super) fn since(self, since: u64) -> Self {
-        Self(self.0.into_iter().filter(|restart| restart.timestamp >= since).collect())
+        Self(
+            self.0
+                .into_iter()
+                .filter(|restart| restart.timestamp >= since)
+                .collect(),
+        )
     }
 
     /// Returns the one that began last.
@@ -36,13 +45,22 @@ impl Recorded {
 
     /// Returns the one whose ID begins with `id`.
     pub(super) fn with_id(&self, id: &str) -> Option<&FullRestart> {
-        self.0.iter().find(|restart| restart.invocation.starts_with(id))
+        self.0
+            .iter()
+            .find(|restart| restart.invocation.starts_with(id))
     }
 
     /// Replaces restarts whose end the history does not know yet.
     pub(super) fn complete(&self, restarts: &mut [FullRestart]) {
-        for restart in restarts.iter_mut().filter(|restart| restart.end_ms.is_none()) {
-            if let Some(known) = self.0.iter().find(|known| known.invocation == restart.invocation) {
+        for restart in restarts
+            .iter_mut()
+            .filter(|restart| restart.end_ms.is_none())
+        {
+            if let Some(known) = self
+                .0
+                .iter()
+                .find(|known| known.invocation == restart.invocation)
+            {
                 known.clone_into(restart);
             }
         }
@@ -52,7 +70,10 @@ impl Recorded {
     pub(super) fn add(self, restarts: &mut Vec<FullRestart>) {
         self.complete(restarts);
         for restart in self.0 {
-            if restarts.iter().all(|known| known.invocation != restart.invocation) {
+            if restarts
+                .iter()
+                .all(|known| known.invocation != restart.invocation)
+            {
                 restarts.push(restart);
             }
         }
@@ -61,7 +82,10 @@ impl Recorded {
 }
 
 /// Returns all full restarts that the history or a record knows, oldest first.
-pub(in crate::shell::survey) fn full_restarts(history: &[Told], records: &[RestartRecord]) -> Vec<FullRestart> {
+pub(in crate::shell::survey) fn full_restarts(
+    history: &[Told],
+    records: &[RestartRecord],
+) -> Vec<FullRestart> {
     let mut restarts = history.iter().filter_map(course::full_restart).collect();
     Recorded::of(records).add(&mut restarts);
     restarts
@@ -70,6 +94,9 @@ pub(in crate::shell::survey) fn full_restarts(history: &[Told], records: &[Resta
 /// Makes the document of one full restart.
 impl From<&FullRestart> for Document {
     fn from(restart: &FullRestart) -> Self {
-        Self { full_restarts: vec![restart.clone()], ..Self::default() }
+        Self {
+            full_restarts: vec![restart.clone()],
+            ..Self::default()
+        }
     }
 }

@@ -29,33 +29,58 @@ impl Sources {
     /// Returns all of the subject since then.
     pub(super) fn since(&mut self, since: u64, subject: &Subject) -> anyhow::Result<Document> {
         let (whose, restarts) = (subject.whose(), Recorded::read(subject).since(since));
-        let told = self.reader.as_ref().map(|reader| reader.courses(since, whose.as_ref())).transpose()?;
+        let told = self
+            .reader
+            .as_ref()
+            .map(|reader| reader.courses(since, whose.as_ref()))
+            .transpose()?;
         let mut document = gather(&told.unwrap_or_default());
         restarts.add(&mut document.full_restarts);
         document.since = Some(since);
-        let stored: HashSet<String> = document.recoveries.iter().map(|recovery| recovery.invocation.clone()).collect();
+        let stored: HashSet<String> = document
+            .recoveries
+            .iter()
+            .map(|recovery| recovery.invocation.clone())
+            .collect();
         for recovery in recorded(subject) {
             if recovery.timestamp >= since && !stored.contains(&recovery.invocation) {
                 document.recoveries.push(recovery);
             }
         }
-        document.recoveries.sort_by_key(|recovery| recovery.timestamp);
+        document
+            .recoveries
+            .sort_by_key(|recovery| recovery.timestamp);
         Ok(document)
     }
 
     /// Returns the latest of the subject.
     pub(super) fn latest(&mut self, subject: &Subject) -> anyhow::Result<Option<Document>> {
         let (whose, restarts) = (subject.whose(), Recorded::read(subject));
-        let stored = self.reader.as_ref().map(|reader| reader.latest_course(whose.as_ref())).transpose()?.flatten();
-        let recovery = recorded(subject).into_iter().max_by_key(|recovery| recovery.timestamp);
+        let stored = self
+            .reader
+            .as_ref()
+            .map(|reader| reader.latest_course(whose.as_ref()))
+            .transpose()?
+            .flatten();
+        let recovery = recorded(subject)
+            .into_iter()
+            .max_by_key(|recovery| recovery.timestamp);
         let found = [
             recovery.map(|recovery| (recovery.timestamp, Document::from(recovery))),
-            restarts.latest().map(|restart| (restart.timestamp, Document::from(restart))),
+            restarts
+                .latest()
+                .map(|restart| (restart.timestamp, Document::from(restart))),
             stored.map(|told| (told.death.at, gather(&[told]))),
         ];
         // If both have the same one, the stored one, which is the last of these, is used.
-        let mut latest = found.into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, document)| document);
-        latest.iter_mut().for_each(|document| restarts.complete(&mut document.full_restarts));
+        let mut latest = found
+            .into_iter()
+            .flatten()
+            .max_by_key(|(at, _)| *at)
+            .map(|(_, document)| document);
+        latest
+            .iter_mut()
+            .for_each(|document| restarts.complete(&mut document.full_restarts));
         Ok(latest)
     }
 
@@ -63,16 +88,24 @@ impl Sources {
     /// it.
     pub(super) fn with_id(&mut self, id: &str) -> anyhow::Result<Option<Result<Document, String>>> {
         let restarts = Recorded::read(&Subject::All);
-        let mut told = self.reader.as_ref().map_or_else(|| Ok(Vec::new()), |reader| reader.find(id))?;
+        let mut told = self
+            .reader
+            .as_ref()
+            .map_or_else(|| Ok(Vec::new()), |reader| reader.find(id))?;
         let id = id.to_ascii_lowercase();
         let begins = |recovery: &Recovery| recovery.invocation.starts_with(&id);
         let fresh: Vec<_> = recorded(&Subject::All).into_iter().filter(begins).collect();
         if told.len() > 1 {
             let advice = "give more digits; \"unitward reports\" lists what is known";
-            return Ok(Some(Err(format!("{} deaths begin with \"{id}\": {advice}.", told.len()))));
+            return Ok(Some(Err(format!(
+                "{} deaths begin with \"{id}\": {advice}.",
+                told.len()
+            ))));
         }
         let mut found = told.pop().map(|told| gather(&[told]));
-        found.iter_mut().for_each(|document| restarts.complete(&mut document.full_restarts));
+        found
+            .iter_mut()
+            .for_each(|document| restarts.complete(&mut document.full_restarts));
         if let Some(document) = found.as_ref().filter(|document| !document.is_empty()) {
             return Ok(Some(Ok(document.clone())));
         }
@@ -89,16 +122,27 @@ impl Sources {
     /// Adds the members of the full restarts.
     pub(super) fn add_members(config: &Config, document: &mut Document) {
         for restart in &mut document.full_restarts {
-            let FullRestart { stack, timestamp, end_ms, .. } = &*restart;
+            let FullRestart {
+                stack,
+                timestamp,
+                end_ms,
+                ..
+            } = &*restart;
             let within = (*timestamp, end_ms.map(|end| timestamp + end));
-            let is_member = |ward: &&Ward| ward.stack.as_ref().is_some_and(|name| name.as_str() == stack.as_str());
+            let is_member = |ward: &&Ward| {
+                ward.stack
+                    .as_ref()
+                    .is_some_and(|name| name.as_str() == stack.as_str())
+            };
             let wards = config.wards.iter().filter(is_member);
             let runs = wards.map(|ward| {
                 let mut runs = WardState::of(ward.name.as_str()).runs();
                 up::complete(&mut runs);
                 runs
             });
-            let members: Vec<_> = runs.filter_map(|runs| members::member(&runs, within)).collect();
+            let members: Vec<_> = runs
+                .filter_map(|runs| members::member(&runs, within))
+                .collect();
             restart.members = members;
         }
     }
@@ -112,7 +156,10 @@ impl Document {
 
 impl From<Recovery> for Document {
     fn from(recovery: Recovery) -> Self {
-        Self { recoveries: vec![recovery], ..Self::default() }
+        Self {
+            recoveries: vec![recovery],
+            ..Self::default()
+        }
     }
 }
 
@@ -127,6 +174,9 @@ fn gather(told: &[Told]) -> Document {
 /// Returns the recoveries of the subject from the run records. Its name is only compared with
 /// existing names, never used as a path.
 fn recorded(subject: &Subject) -> Vec<Recovery> {
-    let wards: Vec<_> = record::wards().into_iter().filter(|ward| subject.has_records_of(ward)).collect();
+    let wards: Vec<_> = record::wards()
+        .into_iter()
+        .filter(|ward| subject.has_records_of(ward))
+        .collect();
     records::recoveries(&wards)
 }

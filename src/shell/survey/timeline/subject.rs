@@ -21,9 +21,15 @@ impl Subject {
     pub(super) fn of(config: &Config, name: Option<&str>) -> Self {
         let Some(name) = name else { return Self::All };
         let chosen = Chosen::find(config, name);
-        let Some(chosen) = chosen else { return Self::Other(name.to_owned()) };
+        let Some(chosen) = chosen else {
+            return Self::Other(name.to_owned());
+        };
         let mut stacks = config.stacks.iter().filter(|stack| chosen.has_stack(stack));
-        let ward = if let Chosen::Ward(name) = &chosen { config.ward_meant_by(name) } else { None };
+        let ward = if let Chosen::Ward(name) = &chosen {
+            config.ward_meant_by(name)
+        } else {
+            None
+        };
         match (stacks.next(), ward) {
             (Some(stack), _) => Self::Stack(stack.name.to_string(), stack.unit().to_string()),
             (None, Some(ward)) => Self::Ward(ward.name.to_string(), ward.unit().to_string()),
@@ -33,7 +39,12 @@ impl Subject {
 
     /// Returns the filter for courses of the history; `None`: all.
     pub(super) fn whose(&self) -> Option<Whose> {
-        let whose = |name: &str, unit: &str| Some(Whose { name: name.to_owned(), unit: unit.to_owned() });
+        let whose = |name: &str, unit: &str| {
+            Some(Whose {
+                name: name.to_owned(),
+                unit: unit.to_owned(),
+            })
+        };
         match self {
             Self::All => None,
             Self::Ward(name, unit) | Self::Stack(name, unit) => whose(name, unit),
@@ -74,11 +85,16 @@ impl Subject {
             return why;
         }
         let wards = config.wards.iter().map(|ward| ward.name.as_str());
-        let end = match nearest(name, wards.chain(config.stacks.iter().map(|stack| stack.name.as_str()))) {
+        let end = match nearest(
+            name,
+            wards.chain(config.stacks.iter().map(|stack| stack.name.as_str())),
+        ) {
             Some(meant) => format!(", did you mean \"{meant}\"?"),
             None => ".".to_owned(),
         };
-        format!("There is no ward and no death called {name:?}{end} \"unitward reports\" lists what is known.")
+        format!(
+            "There is no ward and no death called {name:?}{end} \"unitward reports\" lists what is known."
+        )
     }
 }
 
@@ -92,7 +108,13 @@ mod tests {
         let subject = Subject::of(&sample::scene().config, Some(name));
         assert_eq!(subject, *expect, "{name}");
         let all = ["telldus", "telldusd", "fs-nfs2", "gone", "../gone"];
-        assert_eq!(all.into_iter().filter(|ward| subject.has_records_of(ward)).collect::<Vec<_>>(), records, "{name}");
+        assert_eq!(
+            all.into_iter()
+                .filter(|ward| subject.has_records_of(ward))
+                .collect::<Vec<_>>(),
+            records,
+            "{name}"
+        );
     }
 
     #[test]
@@ -105,10 +127,22 @@ mod tests {
 
     #[test]
     fn a_stack_has_no_records_and_what_is_gone_may_have() {
-        check("opensync", &Subject::Stack("opensync".into(), "opensync.target".into()), &[]);
-        check("opensync.target", &Subject::Stack("opensync".into(), "opensync.target".into()), &[]);
+        check(
+            "opensync",
+            &Subject::Stack("opensync".into(), "opensync.target".into()),
+            &[],
+        );
+        check(
+            "opensync.target",
+            &Subject::Stack("opensync".into(), "opensync.target".into()),
+            &[],
+        );
         check("gone", &Subject::Other("gone".into()), &["gone"]);
-        check("gone.service", &Subject::Other("gone.service".into()), &["gone"]);
+        check(
+            "gone.service",
+            &Subject::Other("gone.service".into()),
+            &["gone"],
+        );
         assert!(Subject::of(&sample::scene().config, None).has_records_of("gone"));
     }
 
@@ -117,7 +151,9 @@ mod tests {
         let config = sample::scene().config;
         let said = Subject::Other("fs-nfs3".into()).nothing((&config, &[]));
         assert!(
-            said.starts_with("There is no ward and no death called \"fs-nfs3\", did you mean \"fs-nfs2\"?"),
+            said.starts_with(
+                "There is no ward and no death called \"fs-nfs3\", did you mean \"fs-nfs2\"?"
+            ),
             "{said}"
         );
         assert!(

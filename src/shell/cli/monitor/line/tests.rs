@@ -34,8 +34,15 @@ fn every_kind() -> Vec<News> {
             downtime_ms: 0,
             recovery_ms: 0,
         }),
-        News::Excluded(Excluded { ward: ward(), by: words("hand"), why: words("it eats the disk") }),
-        News::Readmitted(Readmitted { ward: ward(), by: words("start") }),
+        News::Excluded(Excluded {
+            ward: ward(),
+            by: words("hand"),
+            why: words("it eats the disk"),
+        }),
+        News::Readmitted(Readmitted {
+            ward: ward(),
+            by: words("start"),
+        }),
         News::StateChanged(StateChanged {
             ward: ward(),
             unit: words("web.service"),
@@ -59,20 +66,45 @@ fn every_kind() -> Vec<News> {
 #[test]
 fn json_has_these_keys_in_this_order_for_ever() {
     let news = every_kind();
-    let lines = news.iter().map(|news| Line { at: AT, what: What::News(news) });
-    let presence = [Presence::Gone, Presence::Here].map(|presence| Line { at: AT, what: What::Presence(presence) });
-    let found: String = lines.chain(presence).map(|line| line.to_json() + "\n").collect();
-    assert_eq!(found, include_str!("../fixtures/monitor.jsonl"), "found:\n{found}");
+    let lines = news.iter().map(|news| Line {
+        at: AT,
+        what: What::News(news),
+    });
+    let presence = [Presence::Gone, Presence::Here].map(|presence| Line {
+        at: AT,
+        what: What::Presence(presence),
+    });
+    let found: String = lines
+        .chain(presence)
+        .map(|line| line.to_json() + "\n")
+        .collect();
+    assert_eq!(
+        found,
+        include_str!("../fixtures/monitor.jsonl"),
+        "found:\n{found}"
+    );
 }
 
 #[test]
 fn every_key_and_event_is_in_the_man_page() {
     let page = include_str!("../../../../../docs/man/unitward.1").replace("\\-", "-");
-    let section = page.split_once(".Sh EVENTS").unwrap().1.split_once(".Sh ").unwrap().0;
+    let section = page
+        .split_once(".Sh EVENTS")
+        .unwrap()
+        .1
+        .split_once(".Sh ")
+        .unwrap()
+        .0;
     let words: Vec<&str> = section.split([' ', '\n']).collect();
     for line in include_str!("../fixtures/monitor.jsonl").lines() {
         let object: serde_json::Value = serde_json::from_str(line).unwrap();
-        for key in object.as_object().unwrap().keys().map(String::as_str).chain(object["event"].as_str()) {
+        for key in object
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .chain(object["event"].as_str())
+        {
             assert!(words.contains(&key), "{key} in EVENTS of unitward(1)");
         }
     }
@@ -98,7 +130,14 @@ fn people_read_who_and_what() {
 
 #[test]
 fn text_from_elsewhere_does_nothing_to_the_terminal() {
-    let odd = News::Readmitted(Readmitted { ward: "\u{1b}[2J".into(), by: "a\nb".into() });
-    let printed = Line { at: AT, what: What::News(&odd) }.to_string();
+    let odd = News::Readmitted(Readmitted {
+        ward: "\u{1b}[2J".into(),
+        by: "a\nb".into(),
+    });
+    let printed = Line {
+        at: AT,
+        what: What::News(&odd),
+    }
+    .to_string();
     assert!(!printed.contains(['\u{1b}', '\n']), "{printed}");
 }

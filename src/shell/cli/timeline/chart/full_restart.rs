@@ -13,22 +13,47 @@ pub(super) fn chart(restart: &FullRestart, (now, zone): (u64, &TimeZone)) -> Cha
     let end = restart.end_ms.unwrap_or(now).max(1);
     let is_over = restart.end_ms.is_some();
     let word = if is_over { "full restart" } else { "under way" };
-    let whole = Bar { from: 0, to: end, kind: Kind::Starting, label: word.to_owned() };
-    let mut lanes = vec![Lane { label: visible(&restart.unit), rank: Rank::Unit, bars: vec![whole] }];
+    let whole = Bar {
+        from: 0,
+        to: end,
+        kind: Kind::Starting,
+        label: word.to_owned(),
+    };
+    let mut lanes = vec![Lane {
+        label: visible(&restart.unit),
+        rank: Rank::Unit,
+        bars: vec![whole],
+    }];
     lanes.extend(restart.members.iter().map(|member| lane(member, end)));
     let outcome = restart.outcome.as_deref().unwrap_or("end not known");
     let members = u64::try_from(restart.members.len()).unwrap_or(u64::MAX);
-    let beginning = Moment { at: 0, label: "restart asked for".to_owned() };
-    let over = restart.end_ms.map(|at| Moment { at, label: format!("full restart over: {outcome}") });
-    let trouble = restart.trouble.as_ref().map(|trouble| visible(&format!("Trouble: {trouble}.")));
+    let beginning = Moment {
+        at: 0,
+        label: "restart asked for".to_owned(),
+    };
+    let over = restart.end_ms.map(|at| Moment {
+        at,
+        label: format!("full restart over: {outcome}"),
+    });
+    let trouble = restart
+        .trouble
+        .as_ref()
+        .map(|trouble| visible(&format!("Trouble: {trouble}.")));
     let unknown = restart.members.is_empty().then(|| {
         "Nothing is known of the members: run records are of this boot, and only the newest are kept.".to_owned()
     });
     Chart {
-        title: visible(&format!("{} restarted by {}, {outcome}", restart.name, restart.caller)),
+        title: visible(&format!(
+            "{} restarted by {}, {outcome}",
+            restart.name, restart.caller
+        )),
         summary: listed([
             Some(time(restart.timestamp, zone)),
-            Some(format!("{} {}", if is_over { "took" } else { "for" }, span(end))),
+            Some(format!(
+                "{} {}",
+                if is_over { "took" } else { "for" },
+                span(end)
+            )),
             Some(counted(members, "member")).filter(|_| members > 0),
         ]),
         notes: trouble.into_iter().chain(unknown).collect(),
@@ -41,7 +66,12 @@ pub(super) fn chart(restart: &FullRestart, (now, zone): (u64, &TimeZone)) -> Cha
 
 /// Returns the lane of a member: running, down, starting, running.
 fn lane(member: &Member, end: Ms) -> Lane {
-    let Member { down_ms, begin_ms, up_ms, .. } = *member;
+    let Member {
+        down_ms,
+        begin_ms,
+        up_ms,
+        ..
+    } = *member;
     let down = down_ms.or(begin_ms).unwrap_or(0).min(end);
     let begin = begin_ms.unwrap_or(end).max(down).min(end);
     let up = up_ms.unwrap_or(end).max(begin).min(end);
@@ -52,6 +82,17 @@ fn lane(member: &Member, end: Ms) -> Lane {
         (up, end, Kind::Running, ""),
     ];
     let drawn = parts.into_iter().filter(|(from, to, ..)| from < to);
-    let bars = drawn.map(|(from, to, kind, label)| Bar { from, to, kind, label: label.to_owned() }).collect();
-    Lane { label: visible(&member.unit), rank: Rank::Part, bars }
+    let bars = drawn
+        .map(|(from, to, kind, label)| Bar {
+            from,
+            to,
+            kind,
+            label: label.to_owned(),
+        })
+        .collect();
+    Lane {
+        label: visible(&member.unit),
+        rank: Rank::Part,
+        bars,
+    }
 }

@@ -12,12 +12,22 @@ use std::collections::BTreeMap;
 pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Chart {
     let mut bars: BTreeMap<(Family, String), Vec<Bar>> = BTreeMap::new();
     for restart in &document.full_restarts {
-        bars.entry((Family::Stack, visible(&restart.stack))).or_default().extend(restart_bar(restart, document.now));
+        bars.entry((Family::Stack, visible(&restart.stack)))
+            .or_default()
+            .extend(restart_bar(restart, document.now));
     }
     for recovery in &document.recoveries {
-        bars.entry((Family::Ward, visible(&recovery.ward))).or_default().extend(recovery_bars(recovery, document.now));
+        bars.entry((Family::Ward, visible(&recovery.ward)))
+            .or_default()
+            .extend(recovery_bars(recovery, document.now));
     }
-    let label = |name: String, count: usize| if count > 1 { format!("{name} ({count})") } else { name };
+    let label = |name: String, count: usize| {
+        if count > 1 {
+            format!("{name} ({count})")
+        } else {
+            name
+        }
+    };
     let lane = |((_, name), bars): ((Family, String), Vec<Bar>)| Lane {
         label: label(name, bars.len()),
         rank: Rank::Unit,
@@ -26,13 +36,32 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
     let lanes: Vec<_> = bars.into_iter().map(lane).collect();
     // The axis begins at the first bar and ends at the last one, so long times without events are
     // not drawn.
-    let first = lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.from).min().unwrap_or(since);
-    let last = lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.to).max().unwrap_or(document.now);
+    let first = lanes
+        .iter()
+        .flat_map(|lane| &lane.bars)
+        .map(|bar| bar.from)
+        .min()
+        .unwrap_or(since);
+    let last = lanes
+        .iter()
+        .flat_map(|lane| &lane.bars)
+        .map(|bar| bar.to)
+        .max()
+        .unwrap_or(document.now);
     let margin = (last.saturating_sub(first) / 40).max(20);
     let wards = lanes.len() - stacks(document);
-    let down: Ms = document.recoveries.iter().filter_map(|recovery| recovery.down_ms.or(recovery.downtime_ms)).sum();
-    let still = document.recoveries.iter().filter(|recovery| recovery.is_down).count() as u64;
-    let is_unknown = |recovery: &&Recovery| recovery.down_ms.is_none() && recovery.downtime_ms.is_none();
+    let down: Ms = document
+        .recoveries
+        .iter()
+        .filter_map(|recovery| recovery.down_ms.or(recovery.downtime_ms))
+        .sum();
+    let still = document
+        .recoveries
+        .iter()
+        .filter(|recovery| recovery.is_down)
+        .count() as u64;
+    let is_unknown =
+        |recovery: &&Recovery| recovery.down_ms.is_none() && recovery.downtime_ms.is_none();
     let unknown = document.recoveries.iter().filter(is_unknown).count() as u64;
     let restarts = u64::try_from(document.full_restarts.len()).unwrap_or(u64::MAX);
     let count = match document.recoveries.len() {
@@ -40,7 +69,11 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
         count => format!("{count} recoveries"),
     };
     Chart {
-        title: format!("{count} of {} since {}", counted(wards as u64, "ward"), time(since, zone)),
+        title: format!(
+            "{count} of {} since {}",
+            counted(wards as u64, "ward"),
+            time(since, zone)
+        ),
         summary: listed([
             Some(format!("down for {} altogether", span(down))).filter(|_| down > 0),
             Some(format!("{still} still down")).filter(|_| still > 0),
@@ -63,7 +96,11 @@ enum Family {
 }
 
 fn stacks(document: &Document) -> usize {
-    let mut names: Vec<_> = document.full_restarts.iter().map(|restart| &restart.stack).collect();
+    let mut names: Vec<_> = document
+        .full_restarts
+        .iter()
+        .map(|restart| &restart.stack)
+        .collect();
     names.sort_unstable();
     names.dedup();
     names.len()
@@ -71,8 +108,17 @@ fn stacks(document: &Document) -> usize {
 
 fn restart_bar(restart: &FullRestart, now: u64) -> Vec<Bar> {
     let to = restart.end_ms.map_or(now, |end| restart.timestamp + end);
-    let kind = if restart.outcome.as_deref() == Some("failed") { Kind::GivenUp } else { Kind::FullRestart };
-    vec![Bar { from: restart.timestamp, to, kind, label: String::new() }]
+    let kind = if restart.outcome.as_deref() == Some("failed") {
+        Kind::GivenUp
+    } else {
+        Kind::FullRestart
+    };
+    vec![Bar {
+        from: restart.timestamp,
+        to,
+        kind,
+        label: String::new(),
+    }]
 }
 
 /// Returns one bar for the whole recovery: its outcome matters more than its parts.
@@ -84,5 +130,10 @@ fn recovery_bars(recovery: &Recovery, now: u64) -> Vec<Bar> {
         "under-way" => Kind::Backoff,
         _ => Kind::GivenUp,
     };
-    vec![Bar { from: recovery.timestamp, to, kind, label: String::new() }]
+    vec![Bar {
+        from: recovery.timestamp,
+        to,
+        kind,
+        label: String::new(),
+    }]
 }

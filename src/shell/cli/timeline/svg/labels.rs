@@ -31,7 +31,10 @@ pub(super) struct Label {
 /// Returns an upper bound of the width of a text, in pixels.
 pub(super) fn width(text: &str, letter: f64) -> f64 {
     // Letters of East Asia are twice as wide.
-    let letters: u32 = text.chars().map(|c| if c > '\u{2e80}' { 2 } else { 1 }).sum();
+    let letters: u32 = text
+        .chars()
+        .map(|c| if c > '\u{2e80}' { 2 } else { 1 })
+        .sum();
     f64::from(letters) * letter
 }
 
@@ -59,7 +62,9 @@ pub(super) fn cut_inside(text: &str, room: f64, letter: f64) -> String {
     let begin = cut(text, room * 0.6, letter);
     let mut end: Vec<char> = Vec::new();
     for c in text.chars().rev() {
-        if width(&begin, letter) + width(&end.iter().collect::<String>(), letter) + 2.0 * letter > room {
+        if width(&begin, letter) + width(&end.iter().collect::<String>(), letter) + 2.0 * letter
+            > room
+        {
             break;
         }
         end.push(c);
@@ -74,7 +79,13 @@ pub(super) fn cut_inside(text: &str, room: f64, letter: f64) -> String {
 pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], (left, right): (f64, f64)) -> Vec<Label> {
     let mut labels = Vec::new();
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    let said = |label: &str, ms| if label.is_empty() { span(ms) } else { format!("{label} {}", span(ms)) };
+    let said = |label: &str, ms| {
+        if label.is_empty() {
+            span(ms)
+        } else {
+            format!("{label} {}", span(ms))
+        }
+    };
     for (bar, (from, to)) in lane.bars.iter().zip(drawn) {
         let text = if bar.kind == Kind::Running {
             bar.label.clone()
@@ -82,15 +93,27 @@ pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], (left, right): (f64, f64
             said(&bar.label, bar.to.saturating_sub(bar.from))
         };
         if width(&text, SMALL) + 6.0 <= to - from {
-            labels.push(Label { x: (from + to) / 2.0, spot: Spot::Middle, text, on: Some(bar.kind) });
+            labels.push(Label {
+                x: (from + to) / 2.0,
+                spot: Spot::Middle,
+                text,
+                on: Some(bar.kind),
+            });
         } else if bar.kind != Kind::Running {
-            if labels.is_empty() { &mut before } else { &mut after }.push(text);
+            if labels.is_empty() {
+                &mut before
+            } else {
+                &mut after
+            }
+            .push(text);
         }
     }
     if labels.is_empty() {
         after = std::mem::take(&mut before);
     }
-    let (Some((first, _)), Some((_, last))) = (drawn.first(), drawn.last()) else { return labels };
+    let (Some((first, _)), Some((_, last))) = (drawn.first(), drawn.last()) else {
+        return labels;
+    };
     let (mut is_free_before, mut is_free_after) = (true, true);
     for (texts, prefers) in [(before, Spot::Before), (after, Spot::After)] {
         let text = texts.join(", ");
@@ -102,10 +125,20 @@ pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], (left, right): (f64, f64
         }
         if fits_before && (prefers == Spot::Before || !fits_after) {
             is_free_before = false;
-            labels.push(Label { x: first - 5.0, spot: Spot::Before, text, on: None });
+            labels.push(Label {
+                x: first - 5.0,
+                spot: Spot::Before,
+                text,
+                on: None,
+            });
         } else {
             is_free_after = false;
-            labels.push(Label { x: last + 5.0, spot: Spot::After, text, on: None });
+            labels.push(Label {
+                x: last + 5.0,
+                spot: Spot::After,
+                text,
+                on: None,
+            });
         }
     }
     labels
@@ -117,14 +150,28 @@ mod tests {
     use crate::shell::cli::timeline::chart::{Bar, Rank};
 
     fn lane(bars: &[(u64, u64)]) -> Lane {
-        let bar = |&(from, to): &(u64, u64)| Bar { from, to, kind: Kind::Done, label: String::new() };
-        Lane { label: "x".into(), rank: Rank::Part, bars: bars.iter().map(bar).collect() }
+        let bar = |&(from, to): &(u64, u64)| Bar {
+            from,
+            to,
+            kind: Kind::Done,
+            label: String::new(),
+        };
+        Lane {
+            label: "x".into(),
+            rank: Rank::Part,
+            bars: bars.iter().map(bar).collect(),
+        }
     }
 
     fn check(drawn: &[(f64, f64)], expect: &[(&str, Spot)]) {
         let bars: Vec<_> = drawn.iter().map(|_| (0, 4_312)).collect();
         let told = beside(&lane(&bars), drawn, (300.0, 1_000.0));
-        assert_eq!(told.iter().map(|label| (label.text.as_str(), label.spot)).collect::<Vec<_>>(), expect);
+        assert_eq!(
+            told.iter()
+                .map(|label| (label.text.as_str(), label.spot))
+                .collect::<Vec<_>>(),
+            expect
+        );
     }
 
     #[test]
@@ -132,18 +179,30 @@ mod tests {
         check(&[(400.0, 500.0)], &[("4.312s", Spot::Middle)]);
         check(&[(400.0, 410.0)], &[("4.312s", Spot::After)]);
         check(&[(985.0, 999.0)], &[("4.312s", Spot::Before)]);
-        check(&[(400.0, 404.0), (404.0, 990.0)], &[("4.312s", Spot::Middle), ("4.312s", Spot::Before)]);
+        check(
+            &[(400.0, 404.0), (404.0, 990.0)],
+            &[("4.312s", Spot::Middle), ("4.312s", Spot::Before)],
+        );
         let both = [("4.312s", Spot::Middle), ("4.312s", Spot::Before)];
         check(&[(400.0, 404.0), (404.0, 800.0)], &both);
-        check(&[(301.0, 304.0), (304.0, 800.0)], &[("4.312s", Spot::Middle), ("4.312s", Spot::After)]);
-        check(&[(301.0, 304.0), (304.0, 990.0)], &[("4.312s", Spot::Middle)]);
+        check(
+            &[(301.0, 304.0), (304.0, 800.0)],
+            &[("4.312s", Spot::Middle), ("4.312s", Spot::After)],
+        );
+        check(
+            &[(301.0, 304.0), (304.0, 990.0)],
+            &[("4.312s", Spot::Middle)],
+        );
     }
 
     #[test]
     fn what_has_no_room_is_shortened() {
         assert_eq!(cut("abcdef", 60.0, 10.0), "abcdef");
         assert_eq!(cut("abcdefg", 60.0, 10.0), "abcd\u{2026}");
-        assert_eq!(cut_inside("abcdefghijklmnopqrst", 100.0, 10.0), "abcd\u{2026}qrst");
+        assert_eq!(
+            cut_inside("abcdefghijklmnopqrst", 100.0, 10.0),
+            "abcd\u{2026}qrst"
+        );
         assert_eq!(cut_inside("abcdef", 60.0, 10.0), "abcdef");
     }
 }

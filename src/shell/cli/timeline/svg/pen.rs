@@ -35,8 +35,12 @@ impl Pen {
         let mut pen = Self(Writer::new_with_indent(Vec::new(), b' ', 1));
         let (width, height) = (number(width), number(height));
         let view = format!("0 0 {width} {height}");
-        let root =
-            [("xmlns", "http://www.w3.org/2000/svg"), ("width", &width), ("height", &height), ("viewBox", &view)];
+        let root = [
+            ("xmlns", "http://www.w3.org/2000/svg"),
+            ("width", &width),
+            ("height", &height),
+            ("viewBox", &view),
+        ];
         pen.event(Event::Start(BytesStart::new("svg").with_attributes(root)));
         pen.element("title", &[], title);
         pen.element("style", &[], STYLE);
@@ -45,7 +49,10 @@ impl Pen {
         pen.hatch("cross", ("#d55e00", "M0,0 L8,8 M0,8 L8,0"));
         pen.hatch("waiting", ("#888888", "M4,0 L4,8"));
         pen.close("defs");
-        pen.empty("rect", &[("width", &width), ("height", &height), ("fill", "#ffffff")]);
+        pen.empty(
+            "rect",
+            &[("width", &width), ("height", &height), ("fill", "#ffffff")],
+        );
         pen
     }
 
@@ -79,13 +86,33 @@ impl Pen {
             Spot::After => "start",
         };
         let (x, y) = (number(x), number(y));
-        self.element("text", &[("x", &x), ("y", &y), ("class", class), ("text-anchor", anchor)], text);
+        self.element(
+            "text",
+            &[
+                ("x", &x),
+                ("y", &y),
+                ("class", class),
+                ("text-anchor", anchor),
+            ],
+            text,
+        );
     }
 
     /// Draws a straight line, dashed if `dashes` is not empty.
-    pub(super) fn line(&mut self, (from, to): ((f64, f64), (f64, f64)), colour: &str, dashes: &str) {
+    pub(super) fn line(
+        &mut self,
+        (from, to): ((f64, f64), (f64, f64)),
+        colour: &str,
+        dashes: &str,
+    ) {
         let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(number);
-        let mut attributes = vec![("x1", x1.as_str()), ("y1", &y1), ("x2", &x2), ("y2", &y2), ("stroke", colour)];
+        let mut attributes = vec![
+            ("x1", x1.as_str()),
+            ("y1", &y1),
+            ("x2", &x2),
+            ("y2", &y2),
+            ("stroke", colour),
+        ];
         if !dashes.is_empty() {
             attributes.push(("stroke-dasharray", dashes));
         }
@@ -96,7 +123,12 @@ impl Pen {
     pub(super) fn bar(&mut self, (at, size): ((f64, f64), (f64, f64)), kind: Kind, told: &str) {
         let [x, y, width, height] = [at.0, at.1, size.0, size.1].map(number);
         let (fill, stroke) = colours(kind);
-        let mut attributes = vec![("x", x.as_str()), ("y", &y), ("width", &width), ("height", &height)];
+        let mut attributes = vec![
+            ("x", x.as_str()),
+            ("y", &y),
+            ("width", &width),
+            ("height", &height),
+        ];
         attributes.extend([("fill", fill), ("stroke", stroke)]);
         if kind == Kind::Untimed {
             attributes.push(("stroke-dasharray", "3 2"));
@@ -107,10 +139,21 @@ impl Pen {
     }
 
     fn hatch(&mut self, id: &str, (colour, path): (&str, &str)) {
-        let size = [("id", id), ("width", "8"), ("height", "8"), ("patternUnits", "userSpaceOnUse")];
+        let size = [
+            ("id", id),
+            ("width", "8"),
+            ("height", "8"),
+            ("patternUnits", "userSpaceOnUse"),
+        ];
         self.open("pattern", &size);
-        self.empty("rect", &[("width", "8"), ("height", "8"), ("fill", "#ffffff")]);
-        self.empty("path", &[("d", path), ("stroke", colour), ("stroke-width", "1.5")]);
+        self.empty(
+            "rect",
+            &[("width", "8"), ("height", "8"), ("fill", "#ffffff")],
+        );
+        self.empty(
+            "path",
+            &[("d", path), ("stroke", colour), ("stroke-width", "1.5")],
+        );
         self.close("pattern");
     }
 
@@ -121,11 +164,15 @@ impl Pen {
     }
 
     fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        self.event(Event::Empty(BytesStart::new(name).with_attributes(attributes.iter().copied())));
+        self.event(Event::Empty(
+            BytesStart::new(name).with_attributes(attributes.iter().copied()),
+        ));
     }
 
     fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        self.event(Event::Start(BytesStart::new(name).with_attributes(attributes.iter().copied())));
+        self.event(Event::Start(
+            BytesStart::new(name).with_attributes(attributes.iter().copied()),
+        ));
     }
 
     fn close(&mut self, name: &str) {

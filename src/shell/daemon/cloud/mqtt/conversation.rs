@@ -74,13 +74,20 @@ impl Conversation {
             (Stage::Greeting, Kind::ConnAck) => Ok(()),
             (Stage::Greeting, _) => Err(Failure::Garbage("it is no answer to the greeting")),
             (Stage::In { .. }, Kind::ConnAck) => Err(Failure::Violation(Violation::SecondGreeting)),
-            (Stage::In { .. }, Kind::PublishExactlyOnce) => Err(Failure::Violation(Violation::ExactlyOnce)),
+            (Stage::In { .. }, Kind::PublishExactlyOnce) => {
+                Err(Failure::Violation(Violation::ExactlyOnce))
+            }
             (Stage::In { .. }, Kind::PubAck) if self.in_flight.is_empty() => {
                 Err(Failure::Violation(Violation::Acknowledgement))
             }
-            (Stage::In { .. }, Kind::PingResp) if self.ping == Ping::None => Err(Failure::Violation(Violation::Pong)),
+            (Stage::In { .. }, Kind::PingResp) if self.ping == Ping::None => {
+                Err(Failure::Violation(Violation::Pong))
+            }
             (Stage::In { .. }, Kind::Other) => Err(Failure::Violation(Violation::Packet)),
-            (Stage::In { .. }, Kind::Publish | Kind::PubAck | Kind::PingResp | Kind::Disconnect) => Ok(()),
+            (
+                Stage::In { .. },
+                Kind::Publish | Kind::PubAck | Kind::PingResp | Kind::Disconnect,
+            ) => Ok(()),
         }
     }
 
@@ -91,17 +98,25 @@ impl Conversation {
     ///
     /// The packet answers nothing that we sent, is one message too many, or sets limits that leave
     /// no room.
-    pub(super) fn hear(&mut self, packet: Packet, now: Instant) -> Result<Option<Progress>, Failure> {
+    pub(super) fn hear(
+        &mut self,
+        packet: Packet,
+        now: Instant,
+    ) -> Result<Option<Progress>, Failure> {
         match packet {
             Packet::LetIn(terms) => {
                 // MQTT 5, 3.2.2.3.3 and 3.2.2.3.6: neither may be 0.
                 if terms.at_once == Some(0) || terms.largest == Some(0) {
                     return Err(Failure::Violation(Violation::Terms));
                 }
-                self.stage = Stage::In { at_once: terms.at_once.map_or(usize::MAX, usize::from) };
+                self.stage = Stage::In {
+                    at_once: terms.at_once.map_or(usize::MAX, usize::from),
+                };
                 Ok(Some(Progress::Connected(terms.largest)))
             }
-            Packet::Answer(packet, progress) if self.in_flight.remove(&packet) => Ok(Some(progress)),
+            Packet::Answer(packet, progress) if self.in_flight.remove(&packet) => {
+                Ok(Some(progress))
+            }
             Packet::Answer(..) => Err(Failure::Violation(Violation::Acknowledgement)),
             Packet::Pong => {
                 self.ping = Ping::None;
@@ -147,11 +162,21 @@ impl Conversation {
 
 impl Messages {
     fn count(&mut self, now: Instant) -> Result<(), Failure> {
-        if self.since.is_none_or(|since| now.saturating_duration_since(since) >= WINDOW) {
-            *self = Self { count: 0, since: Some(now) };
+        if self
+            .since
+            .is_none_or(|since| now.saturating_duration_since(since) >= WINDOW)
+        {
+            *self = Self {
+                count: 0,
+                since: Some(now),
+            };
         }
         self.count += 1;
-        if self.count > MESSAGES { Err(Failure::Violation(Violation::Message)) } else { Ok(()) }
+        if self.count > MESSAGES {
+            Err(Failure::Violation(Violation::Message))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -171,7 +196,9 @@ mod tests {
 
     fn let_in() -> Conversation {
         let mut conversation = Conversation::default();
-        conversation.hear(Packet::LetIn(Terms::default()), Instant::now()).unwrap();
+        conversation
+            .hear(Packet::LetIn(Terms::default()), Instant::now())
+            .unwrap();
         conversation
     }
 
@@ -181,7 +208,10 @@ mod tests {
 
     /// Checks that of [`KINDS`] exactly these may come.
     fn check(conversation: &Conversation, expect: &[Kind]) {
-        let fine: Vec<_> = KINDS.into_iter().filter(|kind| conversation.expect(*kind).is_ok()).collect();
+        let fine: Vec<_> = KINDS
+            .into_iter()
+            .filter(|kind| conversation.expect(*kind).is_ok())
+            .collect();
         assert_eq!(fine, expect, "{conversation:?}");
     }
 
@@ -191,12 +221,21 @@ mod tests {
         let mut conversation = let_in();
         check(&conversation, &[Kind::Publish, Kind::Disconnect]);
         conversation.ping().unwrap();
-        check(&conversation, &[Kind::Publish, Kind::PingResp, Kind::Disconnect]);
+        check(
+            &conversation,
+            &[Kind::Publish, Kind::PingResp, Kind::Disconnect],
+        );
         assert_eq!(conversation.hear(Packet::Pong, Instant::now()), Ok(None));
         check(&conversation, &[Kind::Publish, Kind::Disconnect]);
         let packet = conversation.number();
-        check(&conversation, &[Kind::Publish, Kind::PubAck, Kind::Disconnect]);
-        assert_eq!(conversation.hear(acknowledge(packet), Instant::now()), Ok(Some(Progress::Acknowledged(packet))));
+        check(
+            &conversation,
+            &[Kind::Publish, Kind::PubAck, Kind::Disconnect],
+        );
+        assert_eq!(
+            conversation.hear(acknowledge(packet), Instant::now()),
+            Ok(Some(Progress::Acknowledged(packet)))
+        );
         check(&conversation, &[Kind::Publish, Kind::Disconnect]);
     }
 
@@ -205,12 +244,22 @@ mod tests {
         let mut conversation = let_in();
         let (first, second) = (conversation.number(), conversation.number());
         assert_ne!(first, second);
-        conversation.hear(acknowledge(second), Instant::now()).unwrap();
+        conversation
+            .hear(acknowledge(second), Instant::now())
+            .unwrap();
         for packet in [second, 7, 0] {
-            let failure = conversation.hear(acknowledge(packet), Instant::now()).expect_err("it is not on its way");
-            assert_eq!(failure, Failure::Violation(Violation::Acknowledgement), "{packet}");
+            let failure = conversation
+                .hear(acknowledge(packet), Instant::now())
+                .expect_err("it is not on its way");
+            assert_eq!(
+                failure,
+                Failure::Violation(Violation::Acknowledgement),
+                "{packet}"
+            );
         }
-        conversation.hear(acknowledge(first), Instant::now()).unwrap();
+        conversation
+            .hear(acknowledge(first), Instant::now())
+            .unwrap();
     }
 
     #[test]
@@ -224,12 +273,29 @@ mod tests {
     fn limits_are_kept_and_those_without_room_are_refused() {
         let mut conversation = Conversation::default();
         assert!(!conversation.has_room());
-        conversation.hear(Packet::LetIn(Terms { at_once: Some(2), ..Terms::default() }), Instant::now()).unwrap();
+        conversation
+            .hear(
+                Packet::LetIn(Terms {
+                    at_once: Some(2),
+                    ..Terms::default()
+                }),
+                Instant::now(),
+            )
+            .unwrap();
         conversation.number();
         assert!(conversation.has_room());
         conversation.number();
         assert!(!conversation.has_room());
-        for terms in [Terms { at_once: Some(0), ..Terms::default() }, Terms { largest: Some(0), ..Terms::default() }] {
+        for terms in [
+            Terms {
+                at_once: Some(0),
+                ..Terms::default()
+            },
+            Terms {
+                largest: Some(0),
+                ..Terms::default()
+            },
+        ] {
             let failure = Conversation::default().hear(Packet::LetIn(terms), Instant::now());
             assert_eq!(failure, Err(Failure::Violation(Violation::Terms)));
         }
@@ -241,7 +307,9 @@ mod tests {
         assert_eq!(conversation.number(), 1);
         for _ in 1..u16::MAX {
             let packet = conversation.number();
-            conversation.hear(acknowledge(packet), Instant::now()).unwrap();
+            conversation
+                .hear(acknowledge(packet), Instant::now())
+                .unwrap();
         }
         assert_eq!(conversation.number(), 2);
     }
@@ -255,7 +323,10 @@ mod tests {
                 assert_eq!(conversation.hear(Packet::Message(None), at), Ok(None));
             }
         }
-        let failure = conversation.hear(Packet::Message(Some(1)), end + WINDOW - Duration::from_millis(1));
+        let failure = conversation.hear(
+            Packet::Message(Some(1)),
+            end + WINDOW - Duration::from_millis(1),
+        );
         assert_eq!(failure, Err(Failure::Violation(Violation::Message)));
     }
 }

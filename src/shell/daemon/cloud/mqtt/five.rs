@@ -6,8 +6,8 @@ use super::conversation::Packet;
 use super::{CONTENT_TYPE, Greeting, KEEP_ALIVE, Outgoing, Progress, Terms, frame};
 use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, Connect, ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Login, Packet as RawPacket, PubAck,
-    PubAckReason, Publish, PublishProperties,
+    ConnAck, Connect, ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Login,
+    Packet as RawPacket, PubAck, PubAckReason, Publish, PublishProperties,
 };
 use rumqttc::v5::mqttbytes::{Error, QoS};
 use std::time::Duration;
@@ -40,13 +40,19 @@ pub(super) fn connect(greeting: Greeting) -> Result<BytesMut, Failure> {
         clean_start: true,
         properties: Some(properties),
     };
-    let login = greeting.login.map(|(name, password)| Login::new(name, password));
+    let login = greeting
+        .login
+        .map(|(name, password)| Login::new(name, password));
     encode(&RawPacket::Connect(connect, None, login), None)
 }
 
 /// Encodes a report with this packet id, for a broker that takes packets of at most `largest`
 /// bytes.
-pub(super) fn publish(post: Outgoing, number: u16, largest: Option<u32>) -> Result<BytesMut, Failure> {
+pub(super) fn publish(
+    post: Outgoing,
+    number: u16,
+    largest: Option<u32>,
+) -> Result<BytesMut, Failure> {
     let Outgoing { topic, id, payload } = post;
     let mut packet = Publish::new(topic, QoS::AtLeastOnce, payload, Some(properties(&id)));
     packet.pkid = number;
@@ -56,7 +62,12 @@ pub(super) fn publish(post: Outgoing, number: u16, largest: Option<u32>) -> Resu
 /// Returns the size of a report's packet without the payload, in bytes.
 pub(super) fn overhead(letter: Letter<'_>) -> usize {
     let payload = letter.payload.to_vec();
-    let mut packet = Publish::new(letter.topic, QoS::AtLeastOnce, payload, Some(properties(letter.id)));
+    let mut packet = Publish::new(
+        letter.topic,
+        QoS::AtLeastOnce,
+        payload,
+        Some(properties(letter.id)),
+    );
     packet.pkid = 1;
     packet.size() - letter.payload.len()
 }
@@ -74,7 +85,9 @@ fn encode(packet: &RawPacket, largest: Option<u32>) -> Result<BytesMut, Failure>
     match packet.write(&mut bytes, largest) {
         Ok(_) => Ok(bytes),
         Err(Error::OutgoingPacketTooLarge { .. }) => Err(Failure::Oversized),
-        Err(error) => Err(Failure::Network(format!("failed to encode a packet: {error}"))),
+        Err(error) => Err(Failure::Network(format!(
+            "failed to encode a packet: {error}"
+        ))),
     }
 }
 
@@ -93,9 +106,10 @@ pub(super) fn read(mut packet: BytesMut) -> Result<Packet, Failure> {
         Ok(RawPacket::ConnAck(ack)) => let_in(&ack),
         Ok(RawPacket::PubAck(ack)) => acknowledgement(&ack),
         Ok(RawPacket::Disconnect(goodbye)) => Err(farewell(goodbye.reason_code)),
-        Err(Error::InvalidReason(PACKET_TOO_LARGE) | Error::InvalidConnectReturnCode(PACKET_TOO_LARGE)) => {
-            Err(Failure::Oversized)
-        }
+        Err(
+            Error::InvalidReason(PACKET_TOO_LARGE)
+            | Error::InvalidConnectReturnCode(PACKET_TOO_LARGE),
+        ) => Err(Failure::Oversized),
         Ok(_) | Err(_) => Err(Failure::MALFORMED),
     }
 }
@@ -107,7 +121,9 @@ fn let_in(ack: &ConnAck) -> Result<Packet, Failure> {
     let terms = ack.properties.as_ref().map(|properties| Terms {
         largest: properties.max_packet_size,
         at_once: properties.receive_max,
-        keep_alive: properties.server_keep_alive.map(|seconds| Duration::from_secs(seconds.into())),
+        keep_alive: properties
+            .server_keep_alive
+            .map(|seconds| Duration::from_secs(seconds.into())),
     });
     Ok(Packet::LetIn(terms.unwrap_or_default()))
 }
@@ -117,8 +133,12 @@ fn let_in(ack: &ConnAck) -> Result<Packet, Failure> {
 fn acknowledgement(ack: &PubAck) -> Result<Packet, Failure> {
     let why = || format!("{:?}", ack.reason);
     let progress = match ack.reason {
-        PubAckReason::Success | PubAckReason::NoMatchingSubscribers => Progress::Acknowledged(ack.pkid),
-        PubAckReason::TopicNameInvalid | PubAckReason::PayloadFormatInvalid => Progress::Refused(ack.pkid, why()),
+        PubAckReason::Success | PubAckReason::NoMatchingSubscribers => {
+            Progress::Acknowledged(ack.pkid)
+        }
+        PubAckReason::TopicNameInvalid | PubAckReason::PayloadFormatInvalid => {
+            Progress::Refused(ack.pkid, why())
+        }
         PubAckReason::NotAuthorized => Progress::Declined(ack.pkid, "not authorized".to_owned()),
         PubAckReason::QuotaExceeded
         | PubAckReason::UnspecifiedError
@@ -132,13 +152,16 @@ fn refusal(code: ConnectReturnCode) -> Failure {
     match code {
         ConnectReturnCode::BadUserNamePassword => Failure::Login,
         ConnectReturnCode::NotAuthorized => Failure::NotAuthorized,
-        ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => Failure::Version,
+        ConnectReturnCode::RefusedProtocolVersion
+        | ConnectReturnCode::UnsupportedProtocolVersion => Failure::Version,
         ConnectReturnCode::BadClientId | ConnectReturnCode::ClientIdentifierNotValid => {
             Failure::Refused("the client id is not valid (check ClientId=)".to_owned())
         }
         ConnectReturnCode::ServerBusy
         | ConnectReturnCode::ServiceUnavailable
-        | ConnectReturnCode::ServerUnavailable => Failure::Refused("it is not available".to_owned()),
+        | ConnectReturnCode::ServerUnavailable => {
+            Failure::Refused("it is not available".to_owned())
+        }
         other => Failure::Refused(format!("{other:?}")),
     }
 }
@@ -147,10 +170,12 @@ fn farewell(reason: DisconnectReasonCode) -> Failure {
     match reason {
         DisconnectReasonCode::PacketTooLarge => Failure::Oversized,
         DisconnectReasonCode::NotAuthorized => Failure::Unauthorized(format!("{reason:?}")),
-        DisconnectReasonCode::SessionTakenOver => {
-            Failure::Refused("another client with the same client id took our place (check ClientId=)".to_owned())
+        DisconnectReasonCode::SessionTakenOver => Failure::Refused(
+            "another client with the same client id took our place (check ClientId=)".to_owned(),
+        ),
+        DisconnectReasonCode::ServerShuttingDown => {
+            Failure::Refused("it is shutting down".to_owned())
         }
-        DisconnectReasonCode::ServerShuttingDown => Failure::Refused("it is shutting down".to_owned()),
         DisconnectReasonCode::NormalDisconnection
         | DisconnectReasonCode::UnspecifiedError
         | DisconnectReasonCode::MalformedPacket
@@ -177,7 +202,11 @@ mod tests {
 
     #[test]
     fn the_limits_of_a_broker_are_read() {
-        let terms = Terms { largest: Some(256), at_once: Some(3), keep_alive: Some(Duration::from_secs(5)) };
+        let terms = Terms {
+            largest: Some(256),
+            at_once: Some(3),
+            keep_alive: Some(Duration::from_secs(5)),
+        };
         let packet = [0x20, 14, 0, 0, 11, 0x27, 0, 0, 1, 0, 0x21, 0, 3, 0x13, 0, 5];
         check(&packet, Ok(Packet::LetIn(terms)));
         check(&[0x20, 3, 0, 0, 0], Ok(Packet::LetIn(Terms::default())));
@@ -193,10 +222,28 @@ mod tests {
 
     #[test]
     fn reasons_of_acknowledgements_are_told_apart() {
-        check(&[0x40, 2, 0, 7], Ok(Packet::Answer(7, Progress::Acknowledged(7))));
-        check(&[0x40, 3, 0, 7, 0x10], Ok(Packet::Answer(7, Progress::Acknowledged(7))));
-        check(&[0x40, 3, 0, 7, 0x90], Ok(Packet::Answer(7, Progress::Refused(7, "TopicNameInvalid".to_owned()))));
-        check(&[0x40, 3, 0, 7, 0x87], Ok(Packet::Answer(7, Progress::Declined(7, "not authorized".to_owned()))));
+        check(
+            &[0x40, 2, 0, 7],
+            Ok(Packet::Answer(7, Progress::Acknowledged(7))),
+        );
+        check(
+            &[0x40, 3, 0, 7, 0x10],
+            Ok(Packet::Answer(7, Progress::Acknowledged(7))),
+        );
+        check(
+            &[0x40, 3, 0, 7, 0x90],
+            Ok(Packet::Answer(
+                7,
+                Progress::Refused(7, "TopicNameInvalid".to_owned()),
+            )),
+        );
+        check(
+            &[0x40, 3, 0, 7, 0x87],
+            Ok(Packet::Answer(
+                7,
+                Progress::Declined(7, "not authorized".to_owned()),
+            )),
+        );
         check(&[0x40, 3, 0, 7, 0x95], Err(Failure::Oversized));
     }
 
@@ -209,7 +256,10 @@ mod tests {
             (&[0xe0, 2, 0x8e, 0], Failure::Refused(taken_over.to_owned())),
             (&[0xe0, 1, 0x95], Failure::Oversized),
             (&[0xe0, 2, 0x95, 0], Failure::Oversized),
-            (&[0xe0, 1, 0x8b], Failure::Refused("it is shutting down".to_owned())),
+            (
+                &[0xe0, 1, 0x8b],
+                Failure::Refused("it is shutting down".to_owned()),
+            ),
             // No reason has this number, and no DISCONNECT these flags.
             (&[0xe0, 1, 0x7f], Failure::MALFORMED),
             (&[0xe1, 0], Failure::MALFORMED),

@@ -72,15 +72,31 @@ pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Failure> {
 /// It ends before its packet id does, or that is 0.
 pub(super) fn message_id(packet: &[u8]) -> Result<Option<u16>, Failure> {
     let first = packet.first().copied().unwrap_or_default();
-    let length = packet.iter().skip(1).take_while(|byte| **byte & 0x80 != 0).count() + 1;
-    let word = |bytes: &[u8]| bytes.first_chunk().map(|word| u16::from_be_bytes(*word)).ok_or(Failure::MALFORMED);
+    let length = packet
+        .iter()
+        .skip(1)
+        .take_while(|byte| **byte & 0x80 != 0)
+        .count()
+        + 1;
+    let word = |bytes: &[u8]| {
+        bytes
+            .first_chunk()
+            .map(|word| u16::from_be_bytes(*word))
+            .ok_or(Failure::MALFORMED)
+    };
     let topic = packet.get(1 + length..).ok_or(Failure::MALFORMED)?;
-    let rest = topic.get(2 + usize::from(word(topic)?)..).ok_or(Failure::MALFORMED)?;
+    let rest = topic
+        .get(2 + usize::from(word(topic)?)..)
+        .ok_or(Failure::MALFORMED)?;
     if first & QOS_1 == 0 {
         return Ok(None);
     }
     let id = word(rest)?;
-    if id == 0 { Err(Failure::MALFORMED) } else { Ok(Some(id)) }
+    if id == 0 {
+        Err(Failure::MALFORMED)
+    } else {
+        Ok(Some(id))
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +126,10 @@ mod tests {
         check(&[0x20, 0x80, 0x50], Ok(None));
         check(&[0x20, 0x81, 0x50], Err(large));
         check(&[0x20, 0xff, 0xff, 0xff, 0x7f], Err(large));
-        check(&[0x20, 0x80, 0x80, 0x80, 0x80], Err("a packet has no length"));
+        check(
+            &[0x20, 0x80, 0x80, 0x80, 0x80],
+            Err("a packet has no length"),
+        );
     }
 
     #[test]
@@ -132,7 +151,10 @@ mod tests {
             (&[0x30, 4, 0, 1, b'a', b'x'][..], Ok(None)),
             (&[0x30, 3, 0, 1, b'a'], Ok(None)),
             (&[0x32, 5, 0, 1, b'a', 1, 2], Ok(Some(258))),
-            (&[0x32, 0x80 | 7, 0, 0, 1, b'a', 1, 2, b'x', b'y'], Ok(Some(258))),
+            (
+                &[0x32, 0x80 | 7, 0, 0, 1, b'a', 1, 2, b'x', b'y'],
+                Ok(Some(258)),
+            ),
             (&[0x32, 5, 0, 1, b'a', 0, 0], Err(Failure::MALFORMED)),
             (&[0x32, 4, 0, 1, b'a', 1], Err(Failure::MALFORMED)),
             (&[0x30, 3, 0, 2, b'a'], Err(Failure::MALFORMED)),

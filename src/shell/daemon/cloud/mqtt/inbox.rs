@@ -18,7 +18,10 @@ pub(super) struct Inbox {
 impl Inbox {
     /// Returns an empty buffer.
     pub(super) fn new(version: Version) -> Self {
-        Self { version, buffer: BytesMut::new() }
+        Self {
+            version,
+            buffer: BytesMut::new(),
+        }
     }
 
     /// Takes the next packet; `None`: it is incomplete.
@@ -27,9 +30,13 @@ impl Inbox {
     ///
     /// It is of a kind that may not come now, which its first byte shows, or it cannot be decoded.
     pub(super) fn next(&mut self, conversation: &Conversation) -> Result<Option<Packet>, Failure> {
-        let Some(kind) = frame::kind(&self.buffer) else { return Ok(None) };
+        let Some(kind) = frame::kind(&self.buffer) else {
+            return Ok(None);
+        };
         conversation.expect(kind)?;
-        let Some(packet) = frame::take(&mut self.buffer)? else { return Ok(None) };
+        let Some(packet) = frame::take(&mut self.buffer)? else {
+            return Ok(None);
+        };
         match (kind, self.version) {
             (Kind::PingResp, _) if packet.len() == 2 => Ok(Packet::Pong),
             (Kind::PingResp, _) => Err(Failure::MALFORMED),

@@ -39,7 +39,13 @@ struct Allowance {
 impl<S> Metered<S> {
     /// Wraps a new connection.
     pub(super) fn new(inner: S) -> Self {
-        Self { inner, allowance: Allowance { bytes: SAVED, at: Instant::now() } }
+        Self {
+            inner,
+            allowance: Allowance {
+                bytes: SAVED,
+                at: Instant::now(),
+            },
+        }
     }
 }
 
@@ -59,20 +65,33 @@ impl Allowance {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.inner).poll_read(context, buffer))?;
         let read = buffer.filled().len() - before;
-        Poll::Ready(this.allowance.spend(read, Instant::now()).map_err(io::Error::other))
+        Poll::Ready(
+            this.allowance
+                .spend(read, Instant::now())
+                .map_err(io::Error::other),
+        )
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.inner).poll_write(context, bytes))?;
-        this.allowance.add((written as u64).saturating_mul(PER_BYTE));
+        this.allowance
+            .add((written as u64).saturating_mul(PER_BYTE));
         Poll::Ready(Ok(written))
     }
 
@@ -93,7 +112,10 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_is_allowed_only_so_fast() {
         let start = Instant::now();
-        let mut allowance = Allowance { bytes: SAVED, at: start };
+        let mut allowance = Allowance {
+            bytes: SAVED,
+            at: start,
+        };
         allowance.spend(SAVED as usize, start).unwrap();
         allowance.spend(1, start).expect_err("all is spent");
         let later = start + Duration::from_secs(3);
@@ -101,18 +123,27 @@ mod tests {
         allowance.spend(1, later).expect_err("all is spent again");
         allowance.add(100);
         allowance.spend(100, later).unwrap();
-        allowance.spend(1, later).expect_err("what was asked for has come");
+        allowance
+            .spend(1, later)
+            .expect_err("what was asked for has come");
     }
 
     #[test]
     fn nothing_is_saved_beyond_the_limit_and_no_fraction_of_a_second_is_lost() {
         let start = Instant::now();
-        let mut allowance = Allowance { bytes: 0, at: start };
+        let mut allowance = Allowance {
+            bytes: 0,
+            at: start,
+        };
         for tenth in 1..=10 {
-            allowance.spend(0, start + Duration::from_millis(100) * tenth).unwrap();
+            allowance
+                .spend(0, start + Duration::from_millis(100) * tenth)
+                .unwrap();
         }
         assert_eq!(allowance.bytes, PER_SECOND);
-        allowance.spend(0, start + Duration::from_secs(1_000_000)).unwrap();
+        allowance
+            .spend(0, start + Duration::from_secs(1_000_000))
+            .unwrap();
         assert_eq!(allowance.bytes, SAVED);
     }
 }

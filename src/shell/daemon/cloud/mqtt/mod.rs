@@ -126,9 +126,16 @@ impl Client {
     /// There is no room.
     pub(super) fn publish(&self, letter: Letter<'_>) -> Result<(), Failure> {
         let (topic, id) = (letter.topic.to_owned(), letter.id.to_owned());
-        match self.queue.try_send(Outgoing { topic, id, payload: letter.payload.to_vec() }) {
+        match self.queue.try_send(Outgoing {
+            topic,
+            id,
+            payload: letter.payload.to_vec(),
+        }) {
             Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
-            Err(TrySendError::Full(_)) => Err(Failure::Network(format!("failed to publish on {:?}", letter.topic))),
+            Err(TrySendError::Full(_)) => Err(Failure::Network(format!(
+                "failed to publish on {:?}",
+                letter.topic
+            ))),
         }
     }
 

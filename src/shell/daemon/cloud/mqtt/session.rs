@@ -5,7 +5,9 @@ use super::super::failure::Failure;
 use super::conversation::{Conversation, Packet};
 use super::inbox::Inbox;
 use super::stream::{self, Stream};
-use super::{CONNECT_TIMEOUT, Greeting, KEEP_ALIVE, Outgoing, Progress, WRITE_TIMEOUT, five, three};
+use super::{
+    CONNECT_TIMEOUT, Greeting, KEEP_ALIVE, Outgoing, Progress, WRITE_TIMEOUT, five, three,
+};
 use bytes::BufMut;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -80,7 +82,11 @@ impl Session {
     }
 
     /// Runs the accepted connection; returns its failure.
-    async fn follow(mut self, mut outgoing: mpsc::Receiver<Outgoing>, progress: &mpsc::Sender<Progress>) -> Failure {
+    async fn follow(
+        mut self,
+        mut outgoing: mpsc::Receiver<Outgoing>,
+        progress: &mpsc::Sender<Progress>,
+    ) -> Failure {
         let mut ping = Instant::now() + self.keep_alive;
         loop {
             let room = self.conversation.has_room();
@@ -138,7 +144,11 @@ impl Session {
             let wanted = terms.keep_alive.filter(|time| !time.is_zero());
             self.keep_alive = wanted.map_or(KEEP_ALIVE, |time| time.min(KEEP_ALIVE));
         }
-        let id = if let Packet::Message(id) = packet { id } else { None };
+        let id = if let Packet::Message(id) = packet {
+            id
+        } else {
+            None
+        };
         let progress = self.conversation.hear(packet, Instant::now())?;
         if let Some(id) = id {
             // Otherwise the broker would keep the message for us.
@@ -188,10 +198,25 @@ mod tests {
     fn session() -> (Session, DuplexStream) {
         let (ours, theirs) = duplex(READ);
         let mut conversation = Conversation::default();
-        conversation.hear(Packet::LetIn(super::super::Terms::default()), Instant::now()).unwrap();
+        conversation
+            .hear(
+                Packet::LetIn(super::super::Terms::default()),
+                Instant::now(),
+            )
+            .unwrap();
         let version = Version::Five;
         let (stream, inbox) = (Box::new(ours), Inbox::new(version));
-        (Session { version, stream, conversation, inbox, largest: None, keep_alive: SOON }, theirs)
+        (
+            Session {
+                version,
+                stream,
+                conversation,
+                inbox,
+                largest: None,
+                keep_alive: SOON,
+            },
+            theirs,
+        )
     }
 
     #[tokio::test]
@@ -221,7 +246,12 @@ mod tests {
         let (progress, mut received) = mpsc::channel(1);
         let follow = session.follow(outgoing, &progress);
         let talk = async {
-            broker.write_all(&[0x30, 5, 0, 1, b'a', 0, b'x', 0x32, 7, 0, 1, b'a', 1, 2, 0, b'x']).await.unwrap();
+            broker
+                .write_all(&[
+                    0x30, 5, 0, 1, b'a', 0, b'x', 0x32, 7, 0, 1, b'a', 1, 2, 0, b'x',
+                ])
+                .await
+                .unwrap();
             let mut answer = [0; 6];
             broker.read_exact(&mut answer).await.unwrap();
             // The acknowledgement, and then nothing until a ping is due.

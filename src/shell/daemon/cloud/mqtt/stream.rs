@@ -20,15 +20,22 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 ///
 /// No address answers, or the TLS handshake fails.
 pub(super) async fn connect(greeting: &Greeting) -> Result<Box<dyn Stream>, Failure> {
-    let tcp = reach(&greeting.host, greeting.port).await.map_err(|error| Failure::of_io(&error))?;
+    let tcp = reach(&greeting.host, greeting.port)
+        .await
+        .map_err(|error| Failure::of_io(&error))?;
     // What is written is written as a whole, so waiting for more gains nothing.
-    tcp.set_nodelay(true).map_err(|error| Failure::of_io(&error))?;
+    tcp.set_nodelay(true)
+        .map_err(|error| Failure::of_io(&error))?;
     let tcp = Metered::new(tcp);
-    let Some(tls) = &greeting.tls else { return Ok(Box::new(tcp)) };
+    let Some(tls) = &greeting.tls else {
+        return Ok(Box::new(tcp));
+    };
     let name = ServerName::try_from(greeting.host.clone())
         .map_err(|_| Failure::Tls("the host in Broker= is no name for a certificate".to_owned()))?;
     let stream = TlsConnector::from(tls.clone()).connect(name, tcp).await;
-    Ok(Box::new(stream.map_err(|error| Failure::of_handshake(&error))?))
+    Ok(Box::new(
+        stream.map_err(|error| Failure::of_handshake(&error))?,
+    ))
 }
 
 async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {

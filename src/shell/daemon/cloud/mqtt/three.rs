@@ -34,9 +34,13 @@ fn encode(packet: &RawPacket) -> Result<BytesMut, Failure> {
 /// Decodes one whole packet of the broker.
 pub(super) fn read(mut packet: BytesMut) -> Result<Packet, Failure> {
     match RawPacket::read(&mut packet, usize::MAX) {
-        Ok(RawPacket::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => Ok(Packet::LetIn(Terms::default())),
+        Ok(RawPacket::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => {
+            Ok(Packet::LetIn(Terms::default()))
+        }
         Ok(RawPacket::ConnAck(ack)) => Err(refusal(ack.code)),
-        Ok(RawPacket::PubAck(ack)) => Ok(Packet::Answer(ack.pkid, Progress::Acknowledged(ack.pkid))),
+        Ok(RawPacket::PubAck(ack)) => {
+            Ok(Packet::Answer(ack.pkid, Progress::Acknowledged(ack.pkid)))
+        }
         // Only a client may send it.
         Ok(RawPacket::Disconnect) => Err(Failure::Violation(Violation::Packet)),
         Ok(_) | Err(_) => Err(Failure::MALFORMED),
@@ -48,7 +52,9 @@ fn refusal(code: ConnectReturnCode) -> Failure {
         ConnectReturnCode::BadUserNamePassword => Failure::Login,
         ConnectReturnCode::NotAuthorized => Failure::NotAuthorized,
         ConnectReturnCode::RefusedProtocolVersion => Failure::Version,
-        ConnectReturnCode::BadClientId => Failure::Refused("the client id is not valid (check ClientId=)".to_owned()),
+        ConnectReturnCode::BadClientId => {
+            Failure::Refused("the client id is not valid (check ClientId=)".to_owned())
+        }
         ConnectReturnCode::ServiceUnavailable => Failure::Refused("it is not available".to_owned()),
         ConnectReturnCode::Success => Failure::MALFORMED,
     }
@@ -68,7 +74,10 @@ mod tests {
         check(&[0x20, 2, 0, 1], Err(Failure::Version));
         check(&[0x20, 2, 0, 5], Err(Failure::NotAuthorized));
         check(&[0x20, 2, 0, 6], Err(Failure::MALFORMED));
-        check(&[0x40, 2, 1, 2], Ok(Packet::Answer(258, Progress::Acknowledged(258))));
+        check(
+            &[0x40, 2, 1, 2],
+            Ok(Packet::Answer(258, Progress::Acknowledged(258))),
+        );
         check(&[0xe0, 0], Err(Failure::Violation(Violation::Packet)));
         check(&[0x40, 1, 0], Err(Failure::MALFORMED));
     }

@@ -67,7 +67,12 @@ struct Crowd {
 impl Default for Gate {
     fn default() -> Self {
         let position = Position::Open { declined: 0 };
-        Self { position, rest: FIRST_REST, left: BTreeMap::new(), tried: String::new() }
+        Self {
+            position,
+            rest: FIRST_REST,
+            left: BTreeMap::new(),
+            tried: String::new(),
+        }
     }
 }
 
@@ -80,7 +85,11 @@ impl Aside {
 
     /// Notes that this report is left to the disk because of its channel.
     pub(super) fn leave(&mut self, report: &StoredReport) {
-        note(&mut self.gate_mut(report.channel).left, &report.lane, report.seq);
+        note(
+            &mut self.gate_mut(report.channel).left,
+            &report.lane,
+            report.seq,
+        );
     }
 
     /// Notes that this parked report is left to the disk to make room.
@@ -95,12 +104,16 @@ impl Aside {
         match gate.position {
             Position::Shut { .. } => return false,
             Position::Open { declined } if declined + 1 < DECLINES => {
-                gate.position = Position::Open { declined: declined + 1 };
+                gate.position = Position::Open {
+                    declined: declined + 1,
+                };
                 return false;
             }
             Position::Open { .. } | Position::Ajar { .. } => {}
         }
-        gate.position = Position::Shut { until: now + gate.rest };
+        gate.position = Position::Shut {
+            until: now + gate.rest,
+        };
         gate.rest = gate.rest.saturating_mul(2).min(LONGEST_REST);
         true
     }
@@ -139,7 +152,14 @@ impl Aside {
 
     /// Returns the next time for [`Aside::release`].
     pub(super) fn deadline(&self) -> Option<Instant> {
-        [self.crash.deadline(), self.recovery.deadline(), self.crowd.due].into_iter().flatten().min()
+        [
+            self.crash.deadline(),
+            self.recovery.deadline(),
+            self.crowd.due,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     const fn gate(&self, channel: Channel) -> &Gate {
@@ -167,7 +187,9 @@ impl Gate {
         match self.position {
             Position::Open { .. } => std::mem::take(&mut self.left).into_iter().collect(),
             Position::Shut { until } | Position::Ajar { until } if until <= now => {
-                self.position = Position::Ajar { until: now + FIRST_REST };
+                self.position = Position::Ajar {
+                    until: now + FIRST_REST,
+                };
                 self.next_lane().into_iter().collect()
             }
             Position::Shut { .. } | Position::Ajar { .. } => Vec::new(),
@@ -177,7 +199,10 @@ impl Gate {
     /// Takes the next lane in turn: the reports of one may be gone from the disk, or be declined by
     /// their own fault.
     fn next_lane(&mut self) -> Option<(String, u64)> {
-        let after = self.left.range::<str, _>((Excluded(self.tried.as_str()), Unbounded)).next();
+        let after = self
+            .left
+            .range::<str, _>((Excluded(self.tried.as_str()), Unbounded))
+            .next();
         let (lane, _) = after.or_else(|| self.left.first_key_value())?;
         self.tried = lane.clone();
         self.left.remove_entry(&self.tried)
@@ -185,12 +210,16 @@ impl Gate {
 
     fn deadline(&self) -> Option<Instant> {
         match self.position {
-            Position::Shut { until } | Position::Ajar { until } if !self.left.is_empty() => Some(until),
+            Position::Shut { until } | Position::Ajar { until } if !self.left.is_empty() => {
+                Some(until)
+            }
             Position::Open { .. } | Position::Shut { .. } | Position::Ajar { .. } => None,
         }
     }
 }
 
 fn note(left: &mut BTreeMap<String, u64>, lane: &str, seq: u64) {
-    left.entry(lane.to_owned()).and_modify(|lowest| *lowest = seq.min(*lowest)).or_insert(seq);
+    left.entry(lane.to_owned())
+        .and_modify(|lowest| *lowest = seq.min(*lowest))
+        .or_insert(seq);
 }

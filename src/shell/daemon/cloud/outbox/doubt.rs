@@ -71,7 +71,11 @@ impl Doubt {
 
     /// Returns the parked report that is longest overdue; it is in flight from then on.
     pub(super) fn try_parked(&mut self, now: Instant) -> Option<u64> {
-        let due = self.parked.iter().enumerate().filter(|(_, parked)| parked.due <= now);
+        let due = self
+            .parked
+            .iter()
+            .enumerate()
+            .filter(|(_, parked)| parked.due <= now);
         let (index, _) = due.min_by_key(|(_, parked)| (parked.due, parked.seq))?;
         let parked = self.parked.swap_remove(index);
         self.trial = Some(parked);
@@ -96,15 +100,23 @@ impl Doubt {
     /// Returns the parked report to be left to the disk if there are too many: the one that is due
     /// last, but never the one parked last, which is still to be logged.
     pub(super) fn one_too_many(&self) -> Option<u64> {
-        let (_, others) = self.parked.split_last().filter(|(_, others)| others.len() >= PARKED)?;
-        others.iter().max_by_key(|parked| (parked.due, parked.seq)).map(|parked| parked.seq)
+        let (_, others) = self
+            .parked
+            .split_last()
+            .filter(|(_, others)| others.len() >= PARKED)?;
+        others
+            .iter()
+            .max_by_key(|parked| (parked.due, parked.seq))
+            .map(|parked| parked.seq)
     }
 
     /// Notes that the broker has acknowledged this report; `true`: that clears the parked ones.
     pub(super) fn acknowledged(&mut self, seq: u64, now: Instant) -> bool {
         let clears = self.is_on_trial(seq) || (self.strikes > 0 && self.suspect() == Some(seq));
         if clears {
-            self.parked.iter_mut().for_each(|parked| parked.due = parked.due.min(now));
+            self.parked
+                .iter_mut()
+                .for_each(|parked| parked.due = parked.due.min(now));
         }
         self.forget(seq);
         clears
@@ -114,12 +126,18 @@ impl Doubt {
     /// they may be declined as well.
     pub(super) fn declined(&mut self, seq: u64, now: Instant) {
         let trial = self.trial.filter(|trial| trial.seq == seq);
-        let rest = trial.map_or(FIRST_REST, |trial| trial.rest.saturating_mul(2).min(LONGEST_DECLINED));
+        let rest = trial.map_or(FIRST_REST, |trial| {
+            trial.rest.saturating_mul(2).min(LONGEST_DECLINED)
+        });
         self.forget(seq);
         for parked in self.parked.iter_mut().filter(|parked| parked.due <= now) {
             parked.due = now + FIRST_REST;
         }
-        self.parked.push(Parked { seq, due: now + rest, rest });
+        self.parked.push(Parked {
+            seq,
+            due: now + rest,
+            rest,
+        });
     }
 
     /// Removes this report from the suspects and the trial.
@@ -142,7 +160,11 @@ impl Doubt {
     pub(super) fn lost(&mut self, flying: &[u64], now: Instant) -> Option<u64> {
         if let Some(trial) = self.trial.take() {
             let rest = trial.rest.saturating_mul(2).min(LONGEST_REST);
-            self.parked.push(Parked { due: now + rest, rest, ..trial });
+            self.parked.push(Parked {
+                due: now + rest,
+                rest,
+                ..trial
+            });
             return None;
         }
         if self.suspects.is_empty() {
@@ -157,14 +179,19 @@ impl Doubt {
         }
         self.strikes = 0;
         let seq = self.suspects.pop_front()?;
-        self.parked.push(Parked { seq, due: now + FIRST_REST, rest: FIRST_REST });
+        self.parked.push(Parked {
+            seq,
+            due: now + FIRST_REST,
+            rest: FIRST_REST,
+        });
         Some(seq)
     }
 
     /// Notes that the connection was lost for a reason that is no report's; one on trial is tried
     /// again. Returns `None`.
     pub(super) fn interrupted(&mut self, now: Instant) -> Option<u64> {
-        self.parked.extend(self.trial.take().map(|trial| Parked { due: now, ..trial }));
+        self.parked
+            .extend(self.trial.take().map(|trial| Parked { due: now, ..trial }));
         None
     }
 
@@ -173,6 +200,8 @@ impl Doubt {
     pub(super) fn trust(&mut self, now: Instant) {
         self.suspects.clear();
         self.strikes = 0;
-        self.parked.iter_mut().for_each(|parked| parked.due = parked.due.min(now));
+        self.parked
+            .iter_mut()
+            .for_each(|parked| parked.due = parked.due.min(now));
     }
 }

@@ -82,7 +82,9 @@ impl Lanes {
 
     /// Removes a waiting report out of turn.
     pub(super) fn remove(&mut self, lane: &str, seq: u64) {
-        let Some(entry) = self.lanes.get_mut(lane) else { return };
+        let Some(entry) = self.lanes.get_mut(lane) else {
+            return;
+        };
         if entry.waiting.remove(&seq) && entry.waiting.is_empty() {
             self.turns.retain(|name| name != lane);
             self.forget_if_idle(lane);
@@ -104,7 +106,9 @@ impl Lanes {
 
     /// Returns true if a lane may have more on disk than is held.
     pub(super) fn is_behind(&self, lane: &str) -> bool {
-        self.lanes.get(lane).is_some_and(|entry| !matches!(entry.shelf, Shelf::Complete))
+        self.lanes
+            .get(lane)
+            .is_some_and(|entry| !matches!(entry.shelf, Shelf::Complete))
     }
 
     /// Notes that reports after this `seq` are on disk and not held.
@@ -125,7 +129,10 @@ impl Lanes {
     /// for before all later ones. A question about later ones is withdrawn.
     pub(super) fn rewind(&mut self, lane: &str, from: u64) {
         let after = from.saturating_sub(1);
-        if let Some(Lane { shelf: shelf @ Shelf::Asked(_), .. }) = self.lanes.get_mut(lane)
+        if let Some(Lane {
+            shelf: shelf @ Shelf::Asked(_),
+            ..
+        }) = self.lanes.get_mut(lane)
             && let Shelf::Asked(question) = &*shelf
             && after < question.asked.after
         {
@@ -144,10 +151,13 @@ impl Lanes {
 
     /// Returns the time at which a question is to be asked again.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let questions = self.asked.iter().filter_map(|lane| match &self.lanes.get(lane)?.shelf {
-            Shelf::Asked(question) => Some(question.until),
-            Shelf::Complete | Shelf::Behind(_) => None,
-        });
+        let questions = self
+            .asked
+            .iter()
+            .filter_map(|lane| match &self.lanes.get(lane)?.shelf {
+                Shelf::Asked(question) => Some(question.until),
+                Shelf::Complete | Shelf::Behind(_) => None,
+            });
         questions.min()
     }
 
@@ -155,7 +165,10 @@ impl Lanes {
     /// answer to the earlier question is ignored from then on.
     pub(super) fn ask_again(&mut self, limit: usize, now: Instant) -> Option<(String, u64)> {
         for lane in &self.asked {
-            if let Some(Lane { shelf: Shelf::Asked(question), .. }) = self.lanes.get_mut(lane)
+            if let Some(Lane {
+                shelf: Shelf::Asked(question),
+                ..
+            }) = self.lanes.get_mut(lane)
                 && question.until <= now
             {
                 question.patience = question.patience.saturating_mul(2);
@@ -172,10 +185,20 @@ impl Lanes {
         for _ in 0..self.hungry.len() {
             let lane = self.hungry.pop_front()?;
             match self.lanes.get_mut(&lane) {
-                Some(Lane { waiting, shelf: shelf @ Shelf::Behind(_) }) if waiting.len() < ENOUGH => {
-                    let Shelf::Behind(after) = *shelf else { continue };
+                Some(Lane {
+                    waiting,
+                    shelf: shelf @ Shelf::Behind(_),
+                }) if waiting.len() < ENOUGH => {
+                    let Shelf::Behind(after) = *shelf else {
+                        continue;
+                    };
                     let (patience, until) = (PATIENCE, now + PATIENCE);
-                    *shelf = Shelf::Asked(Question { asked: Portion { after, limit }, patience, until, again: None });
+                    *shelf = Shelf::Asked(Question {
+                        asked: Portion { after, limit },
+                        patience,
+                        until,
+                        again: None,
+                    });
                     self.asked.push(lane.clone());
                     return Some((lane, after));
                 }
@@ -194,7 +217,9 @@ impl Lanes {
             Shelf::Asked(question) if question.asked == asked => {
                 self.asked.retain(|name| name != lane);
                 self.forget_if_idle(lane);
-                Some(Answered { again: question.again })
+                Some(Answered {
+                    again: question.again,
+                })
             }
             other => {
                 entry.shelf = other;
@@ -204,7 +229,10 @@ impl Lanes {
     }
 
     fn forget_if_idle(&mut self, lane: &str) {
-        if self.lanes.get(lane).is_some_and(|entry| entry.waiting.is_empty() && matches!(entry.shelf, Shelf::Complete))
+        if self
+            .lanes
+            .get(lane)
+            .is_some_and(|entry| entry.waiting.is_empty() && matches!(entry.shelf, Shelf::Complete))
         {
             self.lanes.remove(lane);
         }

@@ -149,15 +149,25 @@ impl Outbox {
             None if free => self.lanes.ask(limit, now)?,
             None => return None,
         };
-        self.limit = if limit < LARGEST_PORTION { limit + 1 } else { PORTION };
+        self.limit = if limit < LARGEST_PORTION {
+            limit + 1
+        } else {
+            PORTION
+        };
         Some(News::Wanted { lane, after, limit })
     }
 
     /// Takes in an answer; one to no question under way is ignored.
     pub(super) fn loaded(&mut self, lane: &str, asked: Portion, reports: Vec<StoredReport>) {
-        let Some(Answered { again }) = self.lanes.answered(lane, asked) else { return };
+        let Some(Answered { again }) = self.lanes.answered(lane, asked) else {
+            return;
+        };
         let more = reports.len() >= asked.limit;
-        let last = reports.iter().map(|report| report.seq).max().filter(|last| *last > asked.after);
+        let last = reports
+            .iter()
+            .map(|report| report.seq)
+            .max()
+            .filter(|last| *last > asked.after);
         for report in reports {
             let known = self.left_set.contains(&report.seq) || self.held.contains_key(&report.seq);
             if report.lane != lane || known {
@@ -181,7 +191,11 @@ impl Outbox {
     pub(super) fn next(&mut self, now: Instant) -> Option<&StoredReport> {
         let alone = self.flying.is_empty();
         let seq = if let Some(suspect) = self.doubt.suspect() {
-            let lane = self.held.get(&suspect).filter(|_| alone).map(|report| report.lane.as_str())?;
+            let lane = self
+                .held
+                .get(&suspect)
+                .filter(|_| alone)
+                .map(|report| report.lane.as_str())?;
             self.lanes.remove(lane, suspect);
             suspect
         } else if self.doubt.on_trial() || (self.doubt.is_due(now) && !alone) {
@@ -199,7 +213,11 @@ impl Outbox {
 
     /// Sets the packet id of the oldest report in flight without one.
     pub(super) fn numbered(&mut self, packet: u16) {
-        if let Some(flying) = self.flying.iter_mut().find(|flying| flying.packet.is_none()) {
+        if let Some(flying) = self
+            .flying
+            .iter_mut()
+            .find(|flying| flying.packet.is_none())
+        {
             flying.packet = Some(packet);
         }
     }
@@ -264,7 +282,9 @@ impl Outbox {
             Blame::Nobody => self.doubt.interrupted(now),
         };
         for seq in flying {
-            let Some(report) = self.held.get(&seq).filter(|_| !self.doubt.is_parked(seq)) else { continue };
+            let Some(report) = self.held.get(&seq).filter(|_| !self.doubt.is_parked(seq)) else {
+                continue;
+            };
             if self.aside.keeps_out(report) {
                 self.put_aside(seq);
             } else {
@@ -288,7 +308,11 @@ impl Outbox {
 
     /// Returns the time at which a question is to be asked again, or a new one is due.
     pub(super) fn question_deadline(&self) -> Option<Instant> {
-        self.lanes.deadline().into_iter().chain(self.aside.deadline()).min()
+        self.lanes
+            .deadline()
+            .into_iter()
+            .chain(self.aside.deadline())
+            .min()
     }
 
     /// Returns the number of acknowledged reports.
@@ -313,7 +337,8 @@ impl Outbox {
     }
 
     fn room(&self) -> usize {
-        self.window.saturating_sub(self.held.len() + LARGEST_PORTION * self.lanes.questions())
+        self.window
+            .saturating_sub(self.held.len() + LARGEST_PORTION * self.lanes.questions())
     }
 
     fn take_in(&mut self, report: StoredReport) {
@@ -324,7 +349,10 @@ impl Outbox {
     /// Leaves the reports of a shut channel to the disk, except those in flight.
     fn clear(&mut self, channel: Channel) {
         let flying: HashSet<_> = self.flying.iter().map(|flying| flying.seq).collect();
-        let held = self.held.values().filter(|report| report.channel == channel && !flying.contains(&report.seq));
+        let held = self
+            .held
+            .values()
+            .filter(|report| report.channel == channel && !flying.contains(&report.seq));
         let seqs: Vec<_> = held.map(|report| report.seq).collect();
         seqs.into_iter().for_each(|seq| self.put_aside(seq));
     }
@@ -358,7 +386,10 @@ impl Outbox {
 
     /// Removes the report of this packet from those in flight.
     fn land(&mut self, packet: u16) -> Option<u64> {
-        let index = self.flying.iter().position(|flying| flying.packet == Some(packet))?;
+        let index = self
+            .flying
+            .iter()
+            .position(|flying| flying.packet == Some(packet))?;
         self.flying.remove(index).map(|flying| flying.seq)
     }
 

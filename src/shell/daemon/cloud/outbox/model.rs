@@ -26,9 +26,25 @@ fn no_report_is_lost_doubled_or_overtaken() {
         seen.add(&world.seen);
     }
     // The model would show nothing if these had not happened.
-    let Seen { crashes, asked, forgotten, losses, parked, refused, unanswered, declined, shut } = seen;
-    assert!(crashes > 10_000 && asked > 2_000 && forgotten > 10_000 && forgotten < crashes - 5_000, "{seen:?}");
-    assert!(losses > 2_000 && parked > 50 && refused > 100 && unanswered > 100, "{seen:?}");
+    let Seen {
+        crashes,
+        asked,
+        forgotten,
+        losses,
+        parked,
+        refused,
+        unanswered,
+        declined,
+        shut,
+    } = seen;
+    assert!(
+        crashes > 10_000 && asked > 2_000 && forgotten > 10_000 && forgotten < crashes - 5_000,
+        "{seen:?}"
+    );
+    assert!(
+        losses > 2_000 && parked > 50 && refused > 100 && unanswered > 100,
+        "{seen:?}"
+    );
     assert!(declined > 2_000 && shut > 500, "{seen:?}");
 }
 
@@ -152,7 +168,11 @@ impl World {
             let report = world.make();
             world.disk.insert(report.seq, report);
         }
-        let lanes: BTreeSet<_> = world.disk.values().map(|report| report.lane.clone()).collect();
+        let lanes: BTreeSet<_> = world
+            .disk
+            .values()
+            .map(|report| report.lane.clone())
+            .collect();
         world.orders.extend(lanes.into_iter().map(Order::Behind));
         world
     }
@@ -173,13 +193,23 @@ impl World {
             31 if self.random.one_in(20) => self.deny(),
             _ => self.now += Duration::from_secs(u64::try_from(self.random.below(8)).unwrap()),
         }
-        assert!(self.outbox.held() + LARGEST_PORTION * self.outbox.lanes.questions() <= SMALL, "memory is bounded");
+        assert!(
+            self.outbox.held() + LARGEST_PORTION * self.outbox.lanes.questions() <= SMALL,
+            "memory is bounded"
+        );
         assert!(self.outbox.flying() <= IN_FLIGHT && self.outbox.flying() == self.wire.len());
         assert!(self.outbox.doubt.parked() <= doubt::PARKED);
         for (seq, report) in &self.outbox.held {
-            assert!(!self.settled.contains(seq), "{seq} is held though the broker has spoken");
-            let excused = self.wire.iter().any(|(_, flying)| flying == seq) || self.outbox.doubt.is_parked(*seq);
-            assert!(excused || !self.outbox.aside.keeps_out(report), "{seq} is held though it is not wanted");
+            assert!(
+                !self.settled.contains(seq),
+                "{seq} is held though the broker has spoken"
+            );
+            let excused = self.wire.iter().any(|(_, flying)| flying == seq)
+                || self.outbox.doubt.is_parked(*seq);
+            assert!(
+                excused || !self.outbox.aside.keeps_out(report),
+                "{seq} is held though it is not wanted"
+            );
         }
     }
 
@@ -187,8 +217,18 @@ impl World {
     fn make(&mut self) -> StoredReport {
         let lanes = 1 + self.random.below(12);
         self.next_seq += 1;
-        let channel = if self.random.one_in(3) { Channel::Recovery } else { Channel::Crash };
-        StoredReport { channel, ..report(&format!("lane{}", self.random.below(lanes)), self.next_seq - 1) }
+        let channel = if self.random.one_in(3) {
+            Channel::Recovery
+        } else {
+            Channel::Crash
+        };
+        StoredReport {
+            channel,
+            ..report(
+                &format!("lane{}", self.random.below(lanes)),
+                self.next_seq - 1,
+            )
+        }
     }
 
     /// Changes the channel that is not allowed.
@@ -212,7 +252,11 @@ impl World {
     }
 
     fn settle_debts(&mut self) {
-        self.orders.extend(std::mem::take(&mut self.owed).into_iter().map(Order::Behind));
+        self.orders.extend(
+            std::mem::take(&mut self.owed)
+                .into_iter()
+                .map(Order::Behind),
+        );
     }
 
     fn obey(&mut self) {
@@ -222,7 +266,8 @@ impl World {
                 self.outbox.publish(report.clone());
                 if !self.outbox.held.contains_key(&seq) && !self.settled.contains(&seq) {
                     self.seen.forgotten += 1;
-                    let kept = self.outbox.lanes.is_behind(&lane) || self.outbox.aside.keeps_out(&report);
+                    let kept =
+                        self.outbox.lanes.is_behind(&lane) || self.outbox.aside.keeps_out(&report);
                     assert!(kept, "the disk is asked for {seq}");
                 }
             }
@@ -233,19 +278,26 @@ impl World {
     }
 
     fn hear(&mut self) {
-        self.deeds.extend(self.news.pop_front().map(|news| match news {
-            News::Sent(seq) | News::Refused(seq, _) => Deed::Settle(seq),
-            News::Wanted { lane, after, limit } => Deed::Fetch(lane, Portion { after, limit }),
-        }));
+        self.deeds
+            .extend(self.news.pop_front().map(|news| match news {
+                News::Sent(seq) | News::Refused(seq, _) => Deed::Settle(seq),
+                News::Wanted { lane, after, limit } => Deed::Fetch(lane, Portion { after, limit }),
+            }));
     }
 
     fn do_a_deed(&mut self) {
         match self.deeds.pop_front() {
             Some(Deed::Store(report)) => assert!(self.disk.insert(report.seq, report).is_none()),
-            Some(Deed::Settle(seq)) => assert!(self.disk.remove(&seq).is_some(), "{seq} is told of once"),
+            Some(Deed::Settle(seq)) => {
+                assert!(self.disk.remove(&seq).is_some(), "{seq} is told of once")
+            }
             Some(Deed::Fetch(lane, asked)) => {
                 let waiting = self.disk.range(asked.after + 1..).map(|(_, report)| report);
-                let reports: Vec<_> = waiting.filter(|report| report.lane == lane).take(asked.limit).cloned().collect();
+                let reports: Vec<_> = waiting
+                    .filter(|report| report.lane == lane)
+                    .take(asked.limit)
+                    .cloned()
+                    .collect();
                 if self.random.one_in(8) {
                     self.seen.unanswered += 1;
                 } else {
@@ -264,12 +316,26 @@ impl World {
     }
 
     fn send(&mut self) {
-        let Some(report) = self.outbox.next(self.now) else { return };
-        let (seq, lane) = (report.seq, (report.lane.clone(), report.channel == Channel::Crash));
-        assert!(!self.settled.contains(&seq), "{seq} is sent though the broker has spoken");
-        assert!(!self.wire.iter().any(|(_, flying)| *flying == seq), "{seq} is on its way already");
+        let Some(report) = self.outbox.next(self.now) else {
+            return;
+        };
+        let (seq, lane) = (
+            report.seq,
+            (report.lane.clone(), report.channel == Channel::Crash),
+        );
+        assert!(
+            !self.settled.contains(&seq),
+            "{seq} is sent though the broker has spoken"
+        );
+        assert!(
+            !self.wire.iter().any(|(_, flying)| *flying == seq),
+            "{seq} is on its way already"
+        );
         let reached = self.reached.entry(lane).or_default();
-        assert!(!self.ever.insert(seq) || seq > *reached, "{seq} was overtaken by {reached}");
+        assert!(
+            !self.ever.insert(seq) || seq > *reached,
+            "{seq} was overtaken by {reached}"
+        );
         *reached = seq.max(*reached);
         self.outbox.numbered(self.next_packet);
         self.wire.push_back((self.next_packet, seq));
@@ -284,7 +350,11 @@ impl World {
         if self.wire.is_empty() {
             return;
         }
-        let index = if self.random.one_in(4) { self.random.below(self.wire.len()) } else { 0 };
+        let index = if self.random.one_in(4) {
+            self.random.below(self.wire.len())
+        } else {
+            0
+        };
         let (packet, seq) = self.wire.remove(index).unwrap();
         let channel = self.outbox.held[&seq].channel;
         if self.denied == Some(channel) || (self.poison > 0 && self.random.one_in(50)) {
@@ -294,11 +364,19 @@ impl World {
             return;
         }
         let refused = self.random.one_in(50);
-        let report = if refused { self.outbox.refused(packet) } else { self.outbox.acknowledged(packet, self.now) };
+        let report = if refused {
+            self.outbox.refused(packet)
+        } else {
+            self.outbox.acknowledged(packet, self.now)
+        };
         assert_eq!(report.map(|report| report.seq), Some(seq));
         assert!(self.settled.insert(seq));
         self.seen.refused += u32::from(refused);
-        self.news.push_back(if refused { News::Refused(seq, String::new()) } else { News::Sent(seq) });
+        self.news.push_back(if refused {
+            News::Refused(seq, String::new())
+        } else {
+            News::Sent(seq)
+        });
     }
 
     fn lose(&mut self, blame: Blame) {

@@ -8,13 +8,26 @@ use std::time::Duration;
 /// Returns a report of this lane.
 pub(super) fn report(lane: &str, seq: u64) -> StoredReport {
     let invocation = InvocationId::parse(&format!("{seq:032x}")).unwrap();
-    let death = Key { boot: String::new(), unit: format!("{lane}.service"), invocation };
-    StoredReport { seq, id: seq.to_string(), lane: lane.into(), channel: Channel::Crash, death, payload: Vec::new() }
+    let death = Key {
+        boot: String::new(),
+        unit: format!("{lane}.service"),
+        invocation,
+    };
+    StoredReport {
+        seq,
+        id: seq.to_string(),
+        lane: lane.into(),
+        channel: Channel::Crash,
+        death,
+        payload: Vec::new(),
+    }
 }
 
 fn holding(reports: &[(&str, u64)]) -> Outbox {
     let mut outbox = Outbox::default();
-    reports.iter().for_each(|(lane, seq)| outbox.publish(report(lane, *seq)));
+    reports
+        .iter()
+        .for_each(|(lane, seq)| outbox.publish(report(lane, *seq)));
     outbox
 }
 
@@ -30,20 +43,29 @@ pub(super) fn send(outbox: &mut Outbox, now: Instant) -> Vec<u64> {
 
 /// Returns the bounds of the question, which must be of this lane and after this `seq`.
 pub(super) fn asked(outbox: &mut Outbox, now: Instant, expect: (&str, u64)) -> Portion {
-    let Some(News::Wanted { lane, after, limit }) = outbox.wanted(now) else { panic!("nothing is wanted") };
+    let Some(News::Wanted { lane, after, limit }) = outbox.wanted(now) else {
+        panic!("nothing is wanted")
+    };
     assert_eq!((lane.as_str(), after), expect);
     Portion { after, limit }
 }
 
 fn load(outbox: &mut Outbox, lane: &str, asked: Portion, seqs: impl IntoIterator<Item = u64>) {
-    outbox.loaded(lane, asked, seqs.into_iter().map(|seq| report(lane, seq)).collect());
+    outbox.loaded(
+        lane,
+        asked,
+        seqs.into_iter().map(|seq| report(lane, seq)).collect(),
+    );
 }
 
 #[test]
 fn a_lost_connection_brings_back_what_was_not_acknowledged_in_order() {
     let (mut outbox, now) = (holding(&[("a", 1), ("a", 2), ("a", 3)]), Instant::now());
     assert_eq!(send(&mut outbox, now), [1, 2, 3]);
-    assert_eq!(outbox.acknowledged(2, now).map(|report| report.seq), Some(2));
+    assert_eq!(
+        outbox.acknowledged(2, now).map(|report| report.seq),
+        Some(2)
+    );
     assert_eq!(outbox.acknowledged(2, now), None);
     assert_eq!(outbox.acknowledged(9, now), None);
     assert_eq!(outbox.lost(now, Blame::Nobody), None);
@@ -75,7 +97,9 @@ fn a_crowd_of_one_lane_does_not_hold_up_another() {
     assert_eq!(outbox.wanted(now), None, "enough of one lane");
     outbox.publish(report("fresh", 10_001));
     outbox.publish(report("fresh", 10_002));
-    let mut first: Vec<_> = (0..4).filter_map(|_| outbox.next(now).map(|report| report.seq)).collect();
+    let mut first: Vec<_> = (0..4)
+        .filter_map(|_| outbox.next(now).map(|report| report.seq))
+        .collect();
     first.sort_unstable();
     assert_eq!(first, [1, 2, 10_001, 10_002], "they take turns");
 }
@@ -97,15 +121,23 @@ fn what_finds_no_room_is_fetched_from_the_disk_later_and_in_order() {
     outbox.publish(report("a", 37));
     load(&mut outbox, "b", question, [34, 36]);
     assert_eq!(send(&mut outbox, now), [33, 34, 36]);
-    [33, 34].into_iter().for_each(|packet| drop(outbox.acknowledged(packet, now)));
+    [33, 34]
+        .into_iter()
+        .for_each(|packet| drop(outbox.acknowledged(packet, now)));
     let question = asked(&mut outbox, now, ("a", 34));
     load(&mut outbox, "a", question, [35, 37]);
     assert_eq!(send(&mut outbox, now), [35, 37]);
-    [35, 36, 37].into_iter().for_each(|packet| drop(outbox.acknowledged(packet, now)));
+    [35, 36, 37]
+        .into_iter()
+        .for_each(|packet| drop(outbox.acknowledged(packet, now)));
     // 36 came while b was asked for, so it is looked for once more.
     let question = asked(&mut outbox, now, ("b", 35));
     load(&mut outbox, "b", question, []);
-    assert_eq!((outbox.wanted(now), outbox.held(), outbox.lanes.len()), (None, 0, 0), "nothing is left behind");
+    assert_eq!(
+        (outbox.wanted(now), outbox.held(), outbox.lanes.len()),
+        (None, 0, 0),
+        "nothing is left behind"
+    );
 }
 
 #[test]
@@ -121,7 +153,10 @@ fn an_answer_that_is_lost_is_asked_for_again_and_then_does_not_count() {
     assert_eq!(outbox.held(), 0);
     load(&mut outbox, "a", again, [1]);
     load(&mut outbox, "a", again, [1, 2]);
-    assert_eq!((send(&mut outbox, now), outbox.question_deadline()), (vec![1], None));
+    assert_eq!(
+        (send(&mut outbox, now), outbox.question_deadline()),
+        (vec![1], None)
+    );
 }
 
 #[test]
@@ -136,7 +171,11 @@ fn whatever_way_a_report_comes_in_it_is_there_once() {
     load(&mut outbox, "a", question, [1, 2, 3, 4]);
     outbox.publish(report("a", 1));
     outbox.publish(report("a", 3));
-    assert_eq!(send(&mut outbox, now), [3], "1 has left, 2 is on its way, and nobody asked for the second answer");
+    assert_eq!(
+        send(&mut outbox, now),
+        [3],
+        "1 has left, 2 is on its way, and nobody asked for the second answer"
+    );
     (2..=3).for_each(|packet| drop(outbox.acknowledged(packet, now)));
     outbox.publish(report("a", 3));
     assert_eq!((outbox.held(), outbox.wanted(now)), (0, None));
@@ -150,7 +189,11 @@ fn after_a_loss_suspects_go_alone_until_all_are_cleared() {
     outbox.publish(report("c", 4));
     for alone in [1, 3, 2] {
         assert_eq!(send(&mut outbox, now), [alone]);
-        assert!(outbox.acknowledged(u16::try_from(alone).unwrap(), now).is_some());
+        assert!(
+            outbox
+                .acknowledged(u16::try_from(alone).unwrap(), now)
+                .is_some()
+        );
     }
     outbox.publish(report("c", 5));
     assert_eq!(send(&mut outbox, now), [4, 5]);
@@ -162,12 +205,20 @@ fn a_report_that_kills_three_connections_in_a_row_is_parked_and_tried_again_ever
     assert_eq!(send(&mut outbox, now), [1, 2]);
     assert_eq!(outbox.lost(now, Blame::OnTheirWay), None);
     for strike in 1..=3 {
-        assert_eq!(outbox.lost(now, Blame::OnTheirWay), None, "nothing was on its way");
+        assert_eq!(
+            outbox.lost(now, Blame::OnTheirWay),
+            None,
+            "nothing was on its way"
+        );
         assert_eq!(send(&mut outbox, now), [1]);
         let parked = outbox.lost(now, Blame::OnTheirWay).map(|report| report.seq);
         assert_eq!(parked, (strike == 3).then_some(1), "{strike}");
     }
-    assert_eq!(send(&mut outbox, now), [2], "the others go first, those of its lane among them");
+    assert_eq!(
+        send(&mut outbox, now),
+        [2],
+        "the others go first, those of its lane among them"
+    );
     assert!(outbox.acknowledged(2, now).is_some() && outbox.is_drained());
     for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
         let due = now + Duration::from_secs(60 * minutes);
@@ -178,9 +229,15 @@ fn a_report_that_kills_three_connections_in_a_row_is_parked_and_tried_again_ever
         assert_eq!(send(&mut outbox, now), [1], "alone");
         assert_eq!(outbox.lost(now, Blame::OnTheirWay), None, "said once");
         let other = send(&mut outbox, now);
-        other.iter().for_each(|seq| drop(outbox.acknowledged(u16::try_from(*seq).unwrap(), now)));
+        other
+            .iter()
+            .for_each(|seq| drop(outbox.acknowledged(u16::try_from(*seq).unwrap(), now)));
     }
-    assert_eq!((outbox.held(), outbox.sent()), (1, 8), "it is never dropped");
+    assert_eq!(
+        (outbox.held(), outbox.sent()),
+        (1, 8),
+        "it is never dropped"
+    );
 }
 
 #[test]
@@ -221,9 +278,16 @@ fn a_trial_that_is_interrupted_is_repeated_and_still_alone() {
     assert_eq!(send(&mut outbox, due), [1]);
     outbox.lost(due, Blame::Nobody);
     outbox.publish(report("a", 2));
-    assert_eq!(send(&mut outbox, due), [1], "and before all others, as its time has come");
+    assert_eq!(
+        send(&mut outbox, due),
+        [1],
+        "and before all others, as its time has come"
+    );
     outbox.lost(due, Blame::OnTheirWay);
-    assert_eq!((send(&mut outbox, due), outbox.deadline()), (vec![2], Some(due + Duration::from_secs(120))));
+    assert_eq!(
+        (send(&mut outbox, due), outbox.deadline()),
+        (vec![2], Some(due + Duration::from_secs(120)))
+    );
 }
 
 #[test]
@@ -249,8 +313,16 @@ fn a_declined_report_waits_while_others_go_and_is_tried_within_minutes() {
     now += Duration::from_secs(60);
     for declined in [1, 3] {
         assert_eq!(send(&mut outbox, now), [declined], "alone");
-        assert!(outbox.declined(u16::try_from(declined).unwrap(), now).is_some());
-        assert_eq!(send(&mut outbox, now), [0; 0], "the other is not asked about at once");
+        assert!(
+            outbox
+                .declined(u16::try_from(declined).unwrap(), now)
+                .is_some()
+        );
+        assert_eq!(
+            send(&mut outbox, now),
+            [0; 0],
+            "the other is not asked about at once"
+        );
         now += Duration::from_secs(60);
     }
     for _ in 0..20 {
@@ -259,11 +331,19 @@ fn a_declined_report_waits_while_others_go_and_is_tried_within_minutes() {
         now = due.max(now);
         let tried = send(&mut outbox, now);
         assert_eq!(tried.len(), 1);
-        assert!(outbox.declined(u16::try_from(tried[0]).unwrap(), now).is_some());
+        assert!(
+            outbox
+                .declined(u16::try_from(tried[0]).unwrap(), now)
+                .is_some()
+        );
     }
     now += Duration::from_secs(300);
     let tried = send(&mut outbox, now);
-    assert!(outbox.acknowledged(u16::try_from(tried[0]).unwrap(), now).is_some());
+    assert!(
+        outbox
+            .acknowledged(u16::try_from(tried[0]).unwrap(), now)
+            .is_some()
+    );
     assert_eq!(send(&mut outbox, now).len(), 1, "the other follows at once");
 }
 
@@ -277,7 +357,11 @@ fn another_broker_is_met_without_suspicion() {
     assert_eq!(send(&mut outbox, now), [2, 3]);
     outbox.lost(now, Blame::OnTheirWay);
     outbox.trust(now);
-    assert_eq!(send(&mut outbox, now), [1], "what was parked is tried at once, alone");
+    assert_eq!(
+        send(&mut outbox, now),
+        [1],
+        "what was parked is tried at once, alone"
+    );
     assert!(outbox.acknowledged(1, now).is_some());
     assert_eq!(send(&mut outbox, now), [2, 3]);
 }
@@ -295,5 +379,8 @@ fn lanes_without_number_leave_nothing_behind() {
         assert!(outbox.acknowledged(1, now).is_some());
         load(&mut outbox, &lane, question, [seq]);
     }
-    assert_eq!((outbox.lanes.len(), outbox.held(), outbox.left_set.len()), (0, 0, REMEMBERED * WINDOW));
+    assert_eq!(
+        (outbox.lanes.len(), outbox.held(), outbox.left_set.len()),
+        (0, 0, REMEMBERED * WINDOW)
+    );
 }

@@ -23,18 +23,31 @@ fn guarding(report: bool) -> State {
         timeout: Stack::TIMEOUT,
         report,
     });
-    let _ = state.step(at(1), Event::Configured(Box::new(config), Box::default(), Vec::new()));
+    let _ = state.step(
+        at(1),
+        Event::Configured(Box::new(config), Box::default(), Vec::new()),
+    );
     let actions = state.step(at(1), Event::Bus(Sight::Listed(vec![])));
-    let asked = |action: &Action| matches!(action, Action::Ask(Question::Stack(at)) if at.unit == UNIT);
+    let asked =
+        |action: &Action| matches!(action, Action::Ask(Question::Stack(at)) if at.unit == UNIT);
     assert!(actions.iter().any(asked), "{actions:?}");
-    let _ = state.step(at(1), Event::Bus(Sight::Unanswered(Question::Find("w.service".into()))));
+    let _ = state.step(
+        at(1),
+        Event::Bus(Sight::Unanswered(Question::Find("w.service".into()))),
+    );
     let _ = state.step(at(1), recalled(vec![]));
     assert!(told(&mut state, &[up(1)]).is_empty());
     state
 }
 
 fn stack(is_up: bool, number: u32, job: Option<u32>) -> Event {
-    let seen = StackSeen { is_up, run: Some(run(number)), job, left_active: 1_700_000_001_000_000, requires: None };
+    let seen = StackSeen {
+        is_up,
+        run: Some(run(number)),
+        job,
+        left_active: 1_700_000_001_000_000,
+        requires: None,
+    };
     Event::Bus(Sight::StackChanged(UNIT.into(), seen))
 }
 
@@ -51,7 +64,11 @@ fn done() -> Event {
 }
 
 fn job(unit: &str, id: u32) -> JobAt {
-    JobAt { unit: unit.into(), id, path: String::new() }
+    JobAt {
+        unit: unit.into(),
+        id,
+        path: String::new(),
+    }
 }
 
 /// Returns the reports of these events; the archive has no records.
@@ -59,12 +76,19 @@ fn told(state: &mut State, events: &[Event]) -> Vec<String> {
     let mut all = Vec::new();
     for event in events {
         let event = match event {
-            Event::Bus(Sight::StackChanged(unit, seen)) => Event::Bus(Sight::StackChanged(unit.clone(), seen.clone())),
-            Event::Bus(Sight::JobDone(unit, result)) => Event::Bus(Sight::JobDone(unit.clone(), result.clone())),
+            Event::Bus(Sight::StackChanged(unit, seen)) => {
+                Event::Bus(Sight::StackChanged(unit.clone(), seen.clone()))
+            }
+            Event::Bus(Sight::JobDone(unit, result)) => {
+                Event::Bus(Sight::JobDone(unit.clone(), result.clone()))
+            }
             other => panic!("{other:?}"),
         };
         let actions = state.step(at(1_000), event);
-        if actions.iter().any(|action| matches!(action, Action::Order(Order::Restarts(_)))) {
+        if actions
+            .iter()
+            .any(|action| matches!(action, Action::Order(Order::Restarts(_))))
+        {
             all.extend(reports(&state.step(at(1_000), records(vec![]))));
         }
         all.extend(reports(&actions));
@@ -73,7 +97,10 @@ fn told(state: &mut State, events: &[Event]) -> Vec<String> {
 }
 
 fn records(records: Vec<(RestartRecord, RestartKnown)>) -> Event {
-    Event::Archive(Tale::Restarts(Notes { records, inhibited: vec![] }))
+    Event::Archive(Tale::Restarts(Notes {
+        records,
+        inhibited: vec![],
+    }))
 }
 
 fn record(ended: u32) -> RestartRecord {
@@ -87,8 +114,15 @@ fn record(ended: u32) -> RestartRecord {
         members: vec![],
         caller: "cm2_trigger_restart_managers".into(),
         backtrace: Some("0 > 0x1: f 0x2 /usr/bin/cm\n".into()),
-        cause: Some(DeathRef { unit: "w.service".into(), invocation: run(7).to_string() }),
-        by: Asker { pid: 7, uid: 0, unit: None },
+        cause: Some(DeathRef {
+            unit: "w.service".into(),
+            invocation: run(7).to_string(),
+        }),
+        by: Asker {
+            pid: 7,
+            uid: 0,
+            unit: None,
+        },
         at: at(900).epoch_ms,
         joined: vec![],
         end: None,
@@ -96,14 +130,27 @@ fn record(ended: u32) -> RestartRecord {
 }
 
 fn over(outcome: RestartOutcome, trouble: &str) -> RestartRecord {
-    RestartRecord { end: Some(RestartEnd { outcome, trouble: trouble.into(), at: at(2_000).epoch_ms }), ..record(1) }
+    RestartRecord {
+        end: Some(RestartEnd {
+            outcome,
+            trouble: trouble.into(),
+            at: at(2_000).epoch_ms,
+        }),
+        ..record(1)
+    }
 }
 
 #[test]
 fn a_restart_by_hand_is_told_and_known_by_the_run_it_ended() {
     let by_hand = ["OpenSync OpenSync restarted by systemctl"];
     let mut state = guarding(true);
-    assert_eq!(told(&mut state, &[down(1, 5), stack(true, 2, Some(5)), done(), up(2)]), by_hand);
+    assert_eq!(
+        told(
+            &mut state,
+            &[down(1, 5), stack(true, 2, Some(5)), done(), up(2)]
+        ),
+        by_hand
+    );
     // One whose units stop at once shows no intermediate state.
     let _ = state.step(at(1_000), stack(true, 3, Some(6)));
     let _ = state.step(at(1_000), done());
@@ -116,7 +163,13 @@ fn a_restart_by_hand_is_told_and_known_by_the_run_it_ended() {
 fn stops_starts_crashes_and_jobs_that_change_nothing_are_no_restarts() {
     let crashed = Event::Bus(Sight::StackChanged(
         UNIT.into(),
-        StackSeen { is_up: false, run: Some(run(1)), job: None, left_active: 0, requires: None },
+        StackSeen {
+            is_up: false,
+            run: Some(run(1)),
+            job: None,
+            left_active: 0,
+            requires: None,
+        },
     ));
     let failed = Event::Bus(Sight::JobDone(job(UNIT, 5), "failed".into()));
     for events in [
@@ -134,9 +187,15 @@ fn stops_starts_crashes_and_jobs_that_change_nothing_are_no_restarts() {
 fn a_restart_that_somebody_asked_for_is_told_once_with_its_caller() {
     let mut state = guarding(true);
     let actions = state.step(at(1_000), records(vec![(record(1), RestartKnown::No)]));
-    assert_eq!(reports(&actions), ["OpenSync OpenSync restarted by cm2_trigger_restart_managers"]);
+    assert_eq!(
+        reports(&actions),
+        ["OpenSync OpenSync restarted by cm2_trigger_restart_managers"]
+    );
     let said = incident(&actions);
-    assert_eq!((said.pid, said.at, said.key.invocation.clone()), (None, at(900).epoch_ms, run(0xf00)));
+    assert_eq!(
+        (said.pid, said.at, said.key.invocation.clone()),
+        (None, at(900).epoch_ms, run(0xf00))
+    );
     assert!(said.backtrace.is_some());
     let linked = |action: &Action| match action {
         Action::Order(Order::Store(changes)) => match &changes[..] {
@@ -145,35 +204,74 @@ fn a_restart_that_somebody_asked_for_is_told_once_with_its_caller() {
         },
         _ => None,
     };
-    assert_eq!(actions.iter().find_map(linked).map(|cause| cause.invocation), Some(run(7)));
-    assert!(reports(&state.step(at(1_001), records(vec![(record(1), RestartKnown::Begun)]))).is_empty());
+    assert_eq!(
+        actions
+            .iter()
+            .find_map(linked)
+            .map(|cause| cause.invocation),
+        Some(run(7))
+    );
+    assert!(
+        reports(&state.step(at(1_001), records(vec![(record(1), RestartKnown::Begun)]))).is_empty()
+    );
     // The job of the restarter is not one by hand, also if the record is gone by then.
-    assert_eq!(told(&mut state, &[down(1, 5), stack(true, 2, Some(5)), done(), up(2)]), [""; 0]);
+    assert_eq!(
+        told(
+            &mut state,
+            &[down(1, 5), stack(true, 2, Some(5)), done(), up(2)]
+        ),
+        [""; 0]
+    );
     let ended = over(RestartOutcome::Restarted, "");
-    let actions = state.step(at(2_000), records(vec![(ended.clone(), RestartKnown::Begun)]));
+    let actions = state.step(
+        at(2_000),
+        records(vec![(ended.clone(), RestartKnown::Begun)]),
+    );
     assert!(reports(&actions).is_empty(), "all went well: {actions:?}");
     assert!(
-        actions.iter().any(|action| matches!(action, Action::Order(Order::Restarts(_)))),
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::Order(Order::Restarts(_)))),
         "to be removed: {actions:?}"
     );
-    assert!(reports(&state.step(at(2_001), records(vec![(ended, RestartKnown::Begun)]))).is_empty());
+    assert!(
+        reports(&state.step(at(2_001), records(vec![(ended, RestartKnown::Begun)]))).is_empty()
+    );
 }
 
 #[test]
 fn a_restart_that_went_wrong_is_told_again() {
     for (outcome, text) in [
-        (RestartOutcome::Failed, "OpenSync restart by cm2_trigger_restart_managers failed: x"),
-        (RestartOutcome::Restarted, "OpenSync restarted by cm2_trigger_restart_managers, but x"),
+        (
+            RestartOutcome::Failed,
+            "OpenSync restart by cm2_trigger_restart_managers failed: x",
+        ),
+        (
+            RestartOutcome::Restarted,
+            "OpenSync restarted by cm2_trigger_restart_managers, but x",
+        ),
     ] {
         let mut state = guarding(true);
-        let actions = state.step(at(2_000), records(vec![(over(outcome, "x"), RestartKnown::No)]));
+        let actions = state.step(
+            at(2_000),
+            records(vec![(over(outcome, "x"), RestartKnown::No)]),
+        );
         let told = reports(&actions);
-        assert_eq!(told, ["OpenSync OpenSync restarted by cm2_trigger_restart_managers", &format!("OpenSync {text}")]);
+        assert_eq!(
+            told,
+            [
+                "OpenSync OpenSync restarted by cm2_trigger_restart_managers",
+                &format!("OpenSync {text}")
+            ]
+        );
         let ids = actions.iter().filter_map(|action| match action {
             Action::Publish(report) => Some(report.id.clone()),
             _ => None,
         });
-        assert_eq!(ids.collect::<Vec<_>>(), [run(0xf00).to_string(), format!("{}-over", run(0xf00))]);
+        assert_eq!(
+            ids.collect::<Vec<_>>(),
+            [run(0xf00).to_string(), format!("{}-over", run(0xf00))]
+        );
     }
 }
 
@@ -182,7 +280,13 @@ fn a_stack_that_is_not_to_be_reported_is_not() {
     let mut state = guarding(false);
     let failed = over(RestartOutcome::Failed, "x");
     assert!(reports(&state.step(at(2_000), records(vec![(failed, RestartKnown::No)]))).is_empty());
-    assert!(told(&mut state, &[down(2, 5), stack(true, 3, Some(5)), done(), up(3)]).is_empty());
+    assert!(
+        told(
+            &mut state,
+            &[down(2, 5), stack(true, 3, Some(5)), done(), up(3)]
+        )
+        .is_empty()
+    );
 }
 
 #[test]
@@ -194,25 +298,54 @@ fn what_nobody_completes_does_not_hide_a_later_restart_by_hand() {
         }
         reports(&state.step(at(now), open()))
     };
-    assert_eq!(restart(&mut guarding(true), 10_000), [""; 0], "the script of the one under way did it");
-    assert_eq!(restart(&mut guarding(true), 400_000), ["OpenSync OpenSync restarted by systemctl"]);
+    assert_eq!(
+        restart(&mut guarding(true), 10_000),
+        [""; 0],
+        "the script of the one under way did it"
+    );
+    assert_eq!(
+        restart(&mut guarding(true), 400_000),
+        ["OpenSync OpenSync restarted by systemctl"]
+    );
 }
 
 #[test]
 fn a_restart_by_hand_that_only_the_journal_tells_is_told_with_its_time() {
     let journal = |unit: &str| {
-        let key = Key { boot: "earlier".into(), unit: unit.into(), invocation: run(77) };
-        let restarts = vec![HandMade { key, at: at(500).epoch_ms, scheduled: vec!["w.service".into()] }];
-        Event::Archive(Tale::Recalled(Box::new(Recollection { restarts, boot: boot(), ..Recollection::default() })))
+        let key = Key {
+            boot: "earlier".into(),
+            unit: unit.into(),
+            invocation: run(77),
+        };
+        let restarts = vec![HandMade {
+            key,
+            at: at(500).epoch_ms,
+            scheduled: vec!["w.service".into()],
+        }];
+        Event::Archive(Tale::Recalled(Box::new(Recollection {
+            restarts,
+            boot: boot(),
+            ..Recollection::default()
+        })))
     };
-    let asks = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Order(Order::Restarts(_))));
+    let asks = |actions: &[Action]| {
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::Order(Order::Restarts(_))))
+    };
     let mut state = guarding(true);
     assert!(!asks(&state.step(at(60_000), journal("other.target"))));
     assert!(asks(&state.step(at(60_000), journal(UNIT))));
     let actions = state.step(at(60_001), records(vec![]));
-    assert_eq!(reports(&actions), ["OpenSync OpenSync restarted by systemctl"]);
+    assert_eq!(
+        reports(&actions),
+        ["OpenSync OpenSync restarted by systemctl"]
+    );
     let said = incident(&actions);
-    assert_eq!((said.at, said.key.boot.as_str()), (at(500).epoch_ms, "earlier"));
+    assert_eq!(
+        (said.at, said.key.boot.as_str()),
+        (at(500).epoch_ms, "earlier")
+    );
     let _ = state.step(at(60_002), journal(UNIT));
     assert!(reports(&state.step(at(60_003), records(vec![]))).is_empty());
 }
@@ -220,7 +353,13 @@ fn a_restart_by_hand_that_only_the_journal_tells_is_told_with_its_time() {
 /// The change of a stack's unit that requires the ward's.
 fn requiring() -> Event {
     let requires = Some(vec!["w.service".to_owned()]);
-    let seen = StackSeen { is_up: true, run: Some(run(1)), job: None, left_active: 0, requires };
+    let seen = StackSeen {
+        is_up: true,
+        run: Some(run(1)),
+        job: None,
+        left_active: 0,
+        requires,
+    };
     Event::Bus(Sight::StackChanged(UNIT.into(), seen))
 }
 
@@ -247,13 +386,33 @@ fn a_restart_that_follows_from_a_members_is_none_by_hand() {
 
 #[test]
 fn a_restart_that_follows_from_a_members_is_none_by_hand_in_the_journal_either() {
-    let key = Key { boot: "earlier".into(), unit: UNIT.into(), invocation: run(77) };
-    let restarts = vec![HandMade { key, at: at(500).epoch_ms, scheduled: vec!["w.service".into()] }];
-    let recollection = Recollection { restarts, boot: boot(), ..Recollection::default() };
+    let key = Key {
+        boot: "earlier".into(),
+        unit: UNIT.into(),
+        invocation: run(77),
+    };
+    let restarts = vec![HandMade {
+        key,
+        at: at(500).epoch_ms,
+        scheduled: vec!["w.service".into()],
+    }];
+    let recollection = Recollection {
+        restarts,
+        boot: boot(),
+        ..Recollection::default()
+    };
     let mut state = guarding(true);
     let _ = state.step(at(1), requiring());
-    let actions = state.step(at(60_000), Event::Archive(Tale::Recalled(Box::new(recollection))));
-    assert!(!actions.iter().any(|action| matches!(action, Action::Order(Order::Restarts(_)))), "{actions:?}");
+    let actions = state.step(
+        at(60_000),
+        Event::Archive(Tale::Recalled(Box::new(recollection))),
+    );
+    assert!(
+        !actions
+            .iter()
+            .any(|action| matches!(action, Action::Order(Order::Restarts(_)))),
+        "{actions:?}"
+    );
 }
 
 #[test]
@@ -267,8 +426,17 @@ fn a_restart_by_hand_is_not_reported_while_the_inhibit_file_is_there() {
         Action::Order(Order::Restarts(files)) => Some(files.clone()),
         _ => None,
     };
-    assert_eq!(actions.iter().find_map(files), Some(vec![(UNIT.to_owned(), "/run/no-restart".into())]));
-    let notes = Notes { records: vec![], inhibited: vec![UNIT.into()] };
+    assert_eq!(
+        actions.iter().find_map(files),
+        Some(vec![(UNIT.to_owned(), "/run/no-restart".into())])
+    );
+    let notes = Notes {
+        records: vec![],
+        inhibited: vec![UNIT.into()],
+    };
     let actions = state.step(at(1_001), Event::Archive(Tale::Restarts(notes)));
-    assert!(matches!(&actions[..], [Action::Say(Remark::Inhibited(unit))] if unit == UNIT), "{actions:?}");
+    assert!(
+        matches!(&actions[..], [Action::Say(Remark::Inhibited(unit))] if unit == UNIT),
+        "{actions:?}"
+    );
 }

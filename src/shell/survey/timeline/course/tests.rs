@@ -13,7 +13,11 @@ const CUT: &str = r#"{"first":[{"begun":1738838543970,"steps":[1738838543985]}],
 
 fn told(record: &str, course: Option<&str>) -> Told {
     let invocation = InvocationId::parse("9e3779b97f4a7c15f39cc0605cedc835").unwrap();
-    let key = Key { boot: "7".repeat(32), unit: "fs-nfs2.service".into(), invocation };
+    let key = Key {
+        boot: "7".repeat(32),
+        unit: "fs-nfs2.service".into(),
+        invocation,
+    };
     let recovery = StoredRecovery {
         death: key.clone(),
         ward: "fs-nfs2".into(),
@@ -34,13 +38,28 @@ fn told(record: &str, course: Option<&str>) -> Told {
         fate: Fate::Silent,
     };
     let recovery = Some(recovery);
-    Told { id: 1, death, report: None, recovery, recovery_report: None, restart: None, led_to: None }
+    Told {
+        id: 1,
+        death,
+        report: None,
+        recovery,
+        recovery_report: None,
+        restart: None,
+        led_to: None,
+    }
 }
 
 #[test]
 fn the_document_has_the_keys_that_the_manual_describes() {
-    let recoveries = [told(RECORD, Some(COURSE)), told(RECORD, None)].iter().filter_map(stored).collect();
-    let document = Document { now: DIED + 60_000, recoveries, ..Document::default() };
+    let recoveries = [told(RECORD, Some(COURSE)), told(RECORD, None)]
+        .iter()
+        .filter_map(stored)
+        .collect();
+    let document = Document {
+        now: DIED + 60_000,
+        recoveries,
+        ..Document::default()
+    };
     let path = "src/shell/survey/timeline/fixtures/document.json";
     let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
     if std::env::var_os("UNITWARD_BLESS").is_some() {
@@ -53,9 +72,19 @@ fn the_document_has_the_keys_that_the_manual_describes() {
 #[test]
 fn attempts_that_were_left_out_take_their_steps_with_them() {
     let recovery = stored(&told(RECORD, Some(CUT))).unwrap();
-    let steps = |attempt: &Attempt| attempt.steps.iter().map(|step| step.step.clone()).collect::<Vec<_>>().join(" ");
+    let steps = |attempt: &Attempt| {
+        attempt
+            .steps
+            .iter()
+            .map(|step| step.step.clone())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let shown: Vec<_> = recovery.attempts.iter().map(steps).collect();
-    assert_eq!((recovery.attempts_left_out, shown), (7, vec!["Execute".to_owned(), "Restart".to_owned()]));
+    assert_eq!(
+        (recovery.attempts_left_out, shown),
+        (7, vec!["Execute".to_owned(), "Restart".to_owned()])
+    );
 }
 
 #[test]
@@ -63,12 +92,20 @@ fn times_that_do_not_belong_to_the_steps_are_not_believed() {
     for course in [r#"{"first":[{"steps":[1,2]}]}"#, "{}", "nonsense"] {
         let recovery = stored(&told(RECORD, Some(course))).unwrap();
         assert_eq!(recovery.times, Times::DurationsOnly, "{course}");
-        assert!(recovery.attempts[0].steps.iter().all(|step| step.begin_ms.is_none()));
+        assert!(
+            recovery.attempts[0]
+                .steps
+                .iter()
+                .all(|step| step.begin_ms.is_none())
+        );
     }
 }
 
 #[test]
 fn a_record_that_cannot_be_read_still_is_a_recovery() {
     let recovery = stored(&told("{", None)).unwrap();
-    assert_eq!((recovery.restarts, recovery.attempts.len(), recovery.end_ms), (0, 0, Some(1812)));
+    assert_eq!(
+        (recovery.restarts, recovery.attempts.len(), recovery.end_ms),
+        (0, 0, Some(1812))
+    );
 }
