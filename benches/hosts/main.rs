@@ -30,18 +30,13 @@ use results::Results;
 /// A run of the bench.
 struct Bench {
     results: Results,
-    /// True for a tenth of the rounds, to see that the bench works; `UNITWARD_BENCH_QUICK` asks for
-    /// it.
+    /// True for a part of the rounds; `UNITWARD_BENCH_QUICK` asks for it.
     quick: bool,
 }
 
 impl Bench {
     fn rounds(&self, rounds: usize) -> usize {
-        if self.quick {
-            rounds.div_ceil(10)
-        } else {
-            rounds
-        }
+        rounds.div_ceil(results::divisor().unwrap_or(1))
     }
 
     /// Returns a host's name in the results.
@@ -87,7 +82,7 @@ fn main() {
     }
     let mut bench = Bench {
         results: Results::open(),
-        quick: results::is_quick(),
+        quick: results::divisor().is_some(),
     };
     let unknown = arguments
         .iter()

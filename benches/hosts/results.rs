@@ -206,16 +206,24 @@ fn short(value: f64) -> String {
 fn file() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    target.join(if is_quick() {
+    target.join(if divisor().is_some() {
         "bench/quick.json"
     } else {
         "bench/results.json"
     })
 }
 
-/// Returns true if the bench only shows that it works: such results go into a file of their own.
-pub(crate) fn is_quick() -> bool {
-    std::env::var_os("UNITWARD_BENCH_QUICK").is_some()
+/// Divisor of the rounds, if only a part of them is wanted: a number above 1, or 10 for anything
+/// else. Such results go into a file of their own.
+pub(crate) fn divisor() -> Option<usize> {
+    let wanted = std::env::var("UNITWARD_BENCH_QUICK").ok()?;
+    Some(
+        wanted
+            .parse()
+            .ok()
+            .filter(|wanted| *wanted > 1)
+            .unwrap_or(10),
+    )
 }
 
 /// Returns the package's version and, if it is known, the commit that it was made from.
