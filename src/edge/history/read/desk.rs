@@ -8,7 +8,7 @@ use rusqlite::params;
 impl Reader {
     /// Returns the deaths with this name in reports that were stored last, at most `count`.
     ///
-    /// The query sets no order: SQLite returns the rows by their numbers. There is no index for the
+    /// They come in the order of their times. There is no index for the
     /// name: rows are read from the newest on until there are enough, so for a name that never died
     /// all of them are. `HistoryMaxUse=` bounds that.
     ///
@@ -16,7 +16,7 @@ impl Reader {
     ///
     /// The file cannot be read.
     pub fn last_deaths(&self, name: &str, count: u32) -> Result<Vec<Told>, HistoryError> {
-        let condition = "d.id IN (SELECT id FROM deaths WHERE name = ?1 ORDER BY id DESC LIMIT ?2)";
+        let condition = "d.id IN (SELECT id FROM deaths WHERE name = ?1 ORDER BY id DESC LIMIT ?2) ORDER BY d.at, d.id";
         self.all(condition, params![name, count])
     }
 
@@ -31,7 +31,7 @@ impl Reader {
             return Ok(Vec::new());
         }
         let condition =
-            "d.id IN (SELECT death FROM restarts WHERE stack = ?1 ORDER BY death DESC LIMIT ?2)";
+            "d.id IN (SELECT death FROM restarts WHERE stack = ?1 ORDER BY death DESC LIMIT ?2) ORDER BY d.at, d.id";
         self.all(condition, params![stack, count])
     }
 
