@@ -1,5 +1,5 @@
-//! The worker process that answers one D-Bus query: `unitwardd --answer root|user WORD ARGUMENT…`,
-//! started by the daemon for each query.
+//! The worker process that answers one D-Bus query: `unitwardd --answer root|user WORD ARGUMENT…`.
+//! The daemon starts one for each query.
 //!
 //! So an answer cannot block the daemon, however slow the disk is, nor leave anything in its
 //! memory; a worker that takes too long is killed. Another reason: closing a file drops all locks
@@ -32,28 +32,22 @@ const USER: &str = "user";
 /// Encodes a question as arguments, for a caller with this user id, which the bus supplies.
 pub(super) fn words(user: u32, question: &Question) -> Vec<String> {
     let who = if user == 0 { ROOT } else { USER };
-    let words = |word: &str, more: &[&str]| {
-        [who, word]
-            .iter()
-            .chain(more)
-            .map(|text| (*text).to_owned())
-            .collect()
-    };
     match question {
-        Question::List => words("list", &[]),
-        Question::Status(ward) => words("status", &[ward]),
-        Question::Tree(ward) => words("tree", &[ward]),
-        Question::Timeline(Which(which)) => words("timeline", &[which]),
-        Question::Report(id) => words("report", &[id]),
-        Question::Reports(Wanted { after, since, name }) => words(
-            "reports",
-            &[
-                &after.to_string(),
-                &since.to_string(),
-                name.as_deref().unwrap_or_default(),
-            ],
-        ),
+        Question::List => owned([who, "list"]),
+        Question::Status(ward) => owned([who, "status", ward]),
+        Question::Tree(ward) => owned([who, "tree", ward]),
+        Question::Timeline(Which(which)) => owned([who, "timeline", which]),
+        Question::Report(id) => owned([who, "report", id]),
+        Question::Reports(Wanted { after, since, name }) => {
+            let name = name.as_deref().unwrap_or_default();
+            owned([who, "reports", &after.to_string(), &since.to_string(), name])
+        }
     }
+}
+
+/// Copies words.
+fn owned<const COUNT: usize>(words: [&str; COUNT]) -> Vec<String> {
+    words.map(str::to_owned).to_vec()
 }
 
 /// Decodes the arguments to a question, and to the form in which its caller may see addresses.

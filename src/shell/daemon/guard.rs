@@ -1,7 +1,7 @@
 //! The units that the daemon guards and watches, looked up by unit name.
 
 use super::systemd::{UnitAt, WatchList};
-use crate::core::config::{Config, ReportOn, template};
+use crate::core::config::{Config, ReportOn, Stack, Ward, template};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -44,29 +44,36 @@ pub(super) struct Stacked {
     inhibit_file: Option<PathBuf>,
 }
 
+impl Guarded {
+    /// Returns what this configuration says of a ward.
+    fn new(ward: &Ward, config: &Config) -> Self {
+        let scripted = config.stacks.iter().any(|stack| {
+            stack.restart_script.is_some() && ward.stack.as_ref() == Some(&stack.name)
+        });
+        Self {
+            ward: ward.name.as_str().to_owned(),
+            report: ward.report,
+            scripted,
+        }
+    }
+}
+
+impl Stacked {
+    /// Returns the settings of this stack.
+    fn new(stack: &Stack) -> Self {
+        Self {
+            name: stack.name.as_str().to_owned(),
+            identifier: stack.identifier.clone(),
+            report: stack.report,
+            timeout: stack.timeout,
+            inhibit_file: stack.inhibit_file.clone(),
+        }
+    }
+}
+
 impl Guard {
     /// Reads the configuration; returns the invalid patterns beside.
     pub(super) fn new(config: &Config) -> (Self, Vec<String>) {
-        let stacks = config
-            .stacks
-            .iter()
-            .filter(|stack| stack.restart_script.is_some());
-        let scripted: Vec<_> = stacks.map(|stack| &stack.name).collect();
-        let ward = |ward: &crate::core::config::Ward| {
-            let name = ward.name.as_str().to_owned();
-            let scripted = ward
-                .stack
-                .as_ref()
-                .is_some_and(|stack| scripted.contains(&stack));
-            (
-                ward.unit().as_str().to_owned(),
-                Guarded {
-                    ward: name,
-                    report: ward.report,
-                    scripted,
-                },
-            )
-        };
         let mut bad = Vec::new();
         let mut patterns = Vec::new();
         for text in &config.settings.watch {
@@ -75,7 +82,11 @@ impl Guard {
                 Err(_) => bad.push(text.clone()),
             }
         }
-        let wards = config.wards.iter().map(ward).collect();
+        let wards = config
+            .wards
+            .iter()
+            .map(|ward| (ward.unit().as_str().to_owned(), Guarded::new(ward, config)))
+            .collect();
         let named = config.wards.iter().map(|ward| {
             (
                 ward.name.as_str().to_owned(),
@@ -83,17 +94,10 @@ impl Guard {
             )
         });
         let units = Arc::new(named.collect());
-        let stacked = |stack: &crate::core::config::Stack| Stacked {
-            name: stack.name.as_str().to_owned(),
-            identifier: stack.identifier.clone(),
-            report: stack.report,
-            timeout: stack.timeout,
-            inhibit_file: stack.inhibit_file.clone(),
-        };
         let stacks = config
             .stacks
             .iter()
-            .map(|stack| (stack.unit().as_str().to_owned(), stacked(stack)))
+            .map(|stack| (stack.unit().as_str().to_owned(), Stacked::new(stack)))
             .collect();
         let mut guard = Self {
             wards,
@@ -108,14 +112,10 @@ impl Guard {
 
     /// Takes over the known aliases that are still valid.
     pub(super) fn inherit(&mut self, earlier: &Self) {
-        let holds = |own: &str, asked: &str| {
-            self.wards.contains_key(asked) && !self.wards.contains_key(own)
-        };
-        let known = earlier
-            .aliases
-            .iter()
-            .filter(|(own, asked)| holds(own, asked));
-        self.aliases = known
+        let valid = earlier.aliases.iter().filter(|(own, asked)| {
+            self.wards.contains_key(*asked) && !self.wards.contains_key(*own)
+        });
+        self.aliases = valid
             .map(|(own, asked)| (own.clone(), asked.clone()))
             .collect();
         self.renew_watch_list();
@@ -159,12 +159,10 @@ impl Guard {
 
     /// Whether there is a ward of this name, be it an instance's.
     pub(super) fn has_ward(&self, name: &str) -> bool {
-        let of_template = || {
-            name.split_once('@')
-                .filter(|(_, instance)| !instance.is_empty())
-        };
-        let is_there = |(prefix, _): (&str, &str)| self.units.contains_key(&[prefix, "@"].concat());
-        self.units.contains_key(name) || of_template().is_some_and(is_there)
+        self.units.contains_key(name)
+            || name.split_once('@').is_some_and(|(prefix, instance)| {
+                !instance.is_empty() && self.units.contains_key(&[prefix, "@"].concat())
+            })
     }
 
     /// Returns true if only the run record tells an asked end of this unit from a crash: a restart
@@ -180,9 +178,10 @@ impl Guard {
 
     /// Returns the files that inhibit full restarts, each with the stack's unit.
     pub(super) fn inhibit_files(&self) -> Vec<(String, PathBuf)> {
-        let file =
-            |(unit, stack): (&String, &Stacked)| Some((unit.clone(), stack.inhibit_file.clone()?));
-        self.stacks.iter().filter_map(file).collect()
+        self.stacks
+            .iter()
+            .filter_map(|(unit, stack)| Some((unit.clone(), stack.inhibit_file.clone()?)))
+            .collect()
     }
 
     /// Returns the units that represent stacks.
@@ -202,7 +201,8 @@ impl Guard {
             .unwrap_or(Cow::Borrowed(unit.strip_suffix(".service").unwrap_or(unit)))
     }
 
-    /// The wards' units that are not listed: not loaded, or listed under another name. Nobody can ask for a template.
+    /// The wards' units that are not listed: not loaded, or listed under another name. Templates
+    /// are left out, because PID 1 has no answer about them.
     pub(super) fn not_among(&self, listed: &[UnitAt]) -> Vec<String> {
         let names: std::collections::HashSet<_> =
             listed.iter().map(|at| at.unit.as_str()).collect();

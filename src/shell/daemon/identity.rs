@@ -32,13 +32,9 @@ impl Default for Identity {
 impl Identity {
     /// Returns the configured values; those that `node` leaves open are read below `root`.
     pub(super) fn of(node: &Node, root: &Path) -> Self {
-        let or = |configured: &Option<String>, found: &dyn Fn() -> Option<String>| {
-            configured
-                .clone()
-                .or_else(found)
-                .unwrap_or_else(|| UNKNOWN.to_owned())
-        };
-        let node_id = or(&node.node_id, &|| node_id(&read(root, "etc/machine-id")?));
+        let node_id = known(node.node_id.as_ref(), || {
+            node_id(&read(root, "etc/machine-id")?)
+        });
         // A shared client id would make hosts without an id disconnect each other; the boot id is
         // unique.
         let own = if node_id == UNKNOWN {
@@ -49,13 +45,13 @@ impl Identity {
         Self {
             client_id: format!("unitward-{}", own.as_ref().unwrap_or(&node_id)),
             node_id,
-            location_id: or(&node.location_id, &|| None),
-            firmware_version: or(&node.firmware_version, &|| {
+            location_id: known(node.location_id.as_ref(), || None),
+            firmware_version: known(node.firmware_version.as_ref(), || {
                 let text =
                     read(root, "etc/os-release").or_else(|| read(root, "usr/lib/os-release"))?;
                 firmware_version(&text)
             }),
-            model: or(&node.model, &|| {
+            model: known(node.model.as_ref(), || {
                 let sources = ["proc/device-tree/model", "sys/class/dmi/id/product_name"];
                 sources.iter().find_map(|source| read(root, source))
             }),
@@ -65,6 +61,15 @@ impl Identity {
 
 /// File with the id of this boot.
 const BOOT: &str = "proc/sys/kernel/random/boot_id";
+
+/// Returns the configured value, or else the one that `found` finds, or else the word for an
+/// unknown one.
+fn known(configured: Option<&String>, found: impl FnOnce() -> Option<String>) -> String {
+    configured
+        .cloned()
+        .or_else(found)
+        .unwrap_or_else(|| UNKNOWN.to_owned())
+}
 
 /// Returns a file's text without the white space and NULs around it; `None` if nothing else is
 /// left.
@@ -91,15 +96,11 @@ fn node_id(machine_id: &str) -> Option<String> {
 /// in a shell.
 fn firmware_version(os_release: &str) -> Option<String> {
     let file = ini::Ini::load_from_str(os_release).ok()?;
-    let value = |key| {
-        file.general_section()
-            .get_all(key)
-            .last()
-            .filter(|text| !text.is_empty())
-    };
+    let assignments = file.general_section();
     ["IMAGE_VERSION", "VERSION_ID", "BUILD_ID", "VERSION"]
         .into_iter()
-        .find_map(value)
+        .filter_map(|key| assignments.get_all(key).last())
+        .find(|version| !version.is_empty())
         .map(str::to_owned)
 }
 

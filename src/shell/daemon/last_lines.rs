@@ -39,21 +39,23 @@ pub(super) struct Logs {
 /// # Errors
 /// The thread cannot be started.
 pub(super) fn read_last_lines() -> std::io::Result<Logs> {
-    let (wanted, mut waiting) = mpsc::channel::<Wanted>(RUNS);
+    let (wanted, waiting) = mpsc::channel(RUNS);
     let (answers, found) = mpsc::channel(FOUND);
-    let work = move || {
-        while let Some(Wanted { unit, run, count }) = waiting.blocking_recv() {
-            let lines = last_lines(&unit, &run, count).unwrap_or_else(|error| {
-                warn!("Failed to read the last log lines of run {run}, ignoring: {error}");
-                Vec::new()
-            });
-            if answers.blocking_send(Lines { run, lines }).is_err() {
-                return;
-            }
-        }
-    };
     std::thread::Builder::new()
         .name("last-lines".to_owned())
-        .spawn(work)?;
+        .spawn(move || answer_all(waiting, &answers))?;
     Ok(Logs { wanted, found })
+}
+
+/// Answers requests until a channel is closed.
+fn answer_all(mut waiting: mpsc::Receiver<Wanted>, answers: &mpsc::Sender<Lines>) {
+    while let Some(Wanted { unit, run, count }) = waiting.blocking_recv() {
+        let lines = last_lines(&unit, &run, count).unwrap_or_else(|error| {
+            warn!("Failed to read the last log lines of run {run}, ignoring: {error}");
+            Vec::new()
+        });
+        if answers.blocking_send(Lines { run, lines }).is_err() {
+            return;
+        }
+    }
 }

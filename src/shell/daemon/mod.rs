@@ -41,7 +41,7 @@ use alarm::Alarm;
 use anyhow::Context;
 use event::{Action, Event, Now};
 use perform::World;
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{ClockId, clock_gettime};
 use state::State;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -237,16 +237,18 @@ fn watchdog_interval() -> Option<Duration> {
 }
 
 fn now() -> Now {
-    let span = |time: Timespec| {
-        let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
-        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
-    };
-    let epoch = span(clock_gettime(ClockId::Realtime)).as_millis();
-    let boot_ms =
-        u64::try_from(span(clock_gettime(ClockId::Boottime)).as_millis()).unwrap_or(u64::MAX);
+    let epoch = time_of(ClockId::Realtime).as_millis();
+    let boot = time_of(ClockId::Boottime).as_millis();
     Now {
-        monotonic: span(clock_gettime(ClockId::Monotonic)),
-        boot_ms,
+        monotonic: time_of(ClockId::Monotonic),
+        boot_ms: u64::try_from(boot).unwrap_or(u64::MAX),
         epoch_ms: u64::try_from(epoch).unwrap_or(u64::MAX),
     }
+}
+
+/// Returns the time that a clock shows, since its own beginning.
+fn time_of(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
 }

@@ -7,7 +7,7 @@ use super::cloud::{Cloud, Command};
 use super::cores::{Cores, Found, Seek};
 use super::event::{Action, Event, Notice};
 use super::identity::Identity;
-use super::last_lines::{Lines, Logs};
+use super::last_lines::{Lines, Logs, Wanted};
 use super::messages;
 use super::records;
 use super::say;
@@ -17,6 +17,7 @@ use crate::core::config::Config;
 use crate::core::crash::report::UNKNOWN;
 use crate::edge::coredump;
 use crate::edge::exclusion::{self, Standing};
+use crate::edge::history::entry::StoredReport;
 use crate::edge::record::{self, WardState};
 use crate::shell::news::News;
 use sd_notify::NotifyState;
@@ -55,21 +56,10 @@ impl World {
         match action {
             Action::LoadConfiguration => {
                 let (config, identity) = load_configuration(Path::new(ROOT));
-                let known: HashSet<&str> =
-                    config.wards.iter().map(|ward| ward.name.as_str()).collect();
-                let is_instance =
-                    |name: &str| name.contains('@') && config.ward_meant_by(name).is_some();
-                let is_ward = |name: &String| known.contains(name.as_str()) || is_instance(name);
-                let names = record::wards().into_iter().filter(is_ward);
-                // Nobody knows yet how their units stand; a start that was written down has ended an exclusion.
-                let excluded = names
-                    .filter(|ward| exclusion::of(&WardState::of(ward), Standing::Down).is_some());
-                let excluded = excluded.collect();
-                self.inbox.push_back(Event::Configured(
-                    Box::new(config),
-                    Box::new(identity),
-                    excluded,
-                ));
+                let excluded = excluded_wards(&config);
+                let (config, identity) = (Box::new(config), Box::new(identity));
+                self.inbox
+                    .push_back(Event::Configured(config, identity, excluded));
             }
             Action::Watch(list) => {
                 self.bus.watched.send_replace(list);
@@ -81,7 +71,7 @@ impl World {
                 invocation,
                 up,
             } => {
-                let witness = records::read(unit.clone(), (&ward, &invocation), up).unwrap_or_else(|error| {
+                let witness = records::read(unit.clone(), &ward, &invocation, up).unwrap_or_else(|error| {
                     warn!("Failed to read the record of run {invocation} of ward {ward}, ignoring: {error}");
                     records::silence(unit, invocation)
                 });
@@ -95,12 +85,7 @@ impl World {
             Action::Order(order) => self.order(order),
             Action::Journal(incident) => say::incident(&incident),
             Action::JournalRecovery(recovery) => say::recovery(&recovery.0, &recovery.1),
-            Action::Publish(report) => {
-                let lane = report.lane.clone();
-                if !self.command(Command::Publish(report)) {
-                    self.behind.insert(lane);
-                }
-            }
+            Action::Publish(report) => self.publish(report),
             Action::Tell(command) => self.tell(command),
             Action::SeekCore {
                 key,
@@ -117,22 +102,34 @@ impl World {
                     until,
                 });
             }
-            Action::ReadLog(wanted) => {
-                if let Err(TrySendError::Full(wanted) | TrySendError::Closed(wanted)) =
-                    self.logs.wanted.try_send(wanted)
-                {
-                    self.inbox.push_back(Event::Log(Lines {
-                        run: wanted.run,
-                        lines: Vec::new(),
-                    }));
-                }
-            }
+            Action::ReadLog(wanted) => self.read_log(wanted),
             Action::Notify(notice) => notify(&notice),
             Action::Announce(news) => self.announce(*news),
             Action::Know(facts) => {
                 self.service.facts.send_replace(*facts);
             }
             Action::Say(remark) => say::remark(&remark),
+        }
+    }
+
+    /// Sends a report to the publisher. One that finds no room is in the history, and its lane is
+    /// noted as behind.
+    fn publish(&mut self, report: Box<StoredReport>) {
+        let lane = report.lane.clone();
+        if !self.command(Command::Publish(report)) {
+            self.behind.insert(lane);
+        }
+    }
+
+    /// Asks for the last log lines of a run; answers at once without any if there is no room.
+    fn read_log(&mut self, wanted: Wanted) {
+        if let Err(TrySendError::Full(wanted) | TrySendError::Closed(wanted)) =
+            self.logs.wanted.try_send(wanted)
+        {
+            self.inbox.push_back(Event::Log(Lines {
+                run: wanted.run,
+                lines: Vec::new(),
+            }));
         }
     }
 
@@ -239,6 +236,20 @@ fn load_configuration(root: &Path) -> (Config, Identity) {
         say::nameless();
     }
     (config, identity)
+}
+
+/// Returns the wards that are excluded: their units' states are not known yet, and a start that was
+/// written down has ended an exclusion.
+fn excluded_wards(config: &Config) -> Vec<String> {
+    let known: HashSet<&str> = config.wards.iter().map(|ward| ward.name.as_str()).collect();
+    record::wards()
+        .into_iter()
+        .filter(|name| {
+            known.contains(name.as_str())
+                || (name.contains('@') && config.ward_meant_by(name).is_some())
+        })
+        .filter(|ward| exclusion::of(&WardState::of(ward), Standing::Down).is_some())
+        .collect()
 }
 
 /// Notifies systemd. Errors are ignored: a failing socket has no remedy, and without systemd there

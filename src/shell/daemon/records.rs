@@ -15,7 +15,8 @@ use std::io;
 /// There is a record and it cannot be read.
 pub(super) fn read(
     unit: String,
-    (ward, invocation): (&str, &InvocationId),
+    ward: &str,
+    invocation: &InvocationId,
     up: Option<UpSeen>,
 ) -> io::Result<Witness> {
     let (state, invocation) = (WardState::of(ward), invocation.clone());

@@ -11,31 +11,26 @@
 //! Invariants: a restart is reported once, and its end once, in this life of the daemon; one that
 //! the history has is not reported again.
 
+mod noted;
+mod report;
+
 use super::archive::{HandMade, Notes, Order};
-use super::desk::{Core, Desk, Judged, Tense};
+use super::desk::Desk;
 use super::event::{Action, Remark};
-use super::incident::{Incident, IncidentKind};
 use super::recent::Recent;
 use super::rules::{Rules, Scene};
-use super::standings::announce;
 use super::systemd::{JobAt, StackSeen};
 use crate::core::crash::observation::InvocationId;
-use crate::core::full_restart::request::Cause;
-use crate::core::full_restart::{self, BY_HAND, RestartOutcome};
-use crate::edge::full_restart::record::{RestartEnd, RestartRecord};
-use crate::edge::history::entry::{
-    Change, Key, RestartKnown, StoredRestart, StoredRestartEnd, Witness,
-};
-use crate::shell::news::{self, News};
+use crate::edge::full_restart::record::RestartRecord;
+use crate::edge::history::entry::{Key, RestartKnown, Witness};
+use noted::Noted;
+use report::tell_end;
 use std::collections::HashMap;
 use std::time::Duration;
 
 /// Time beyond the restart's time limit after which an incomplete record no longer counts as under
 /// way.
 const GRACE: Duration = Duration::from_secs(60);
-/// Age from which a restart counts as past, in milliseconds.
-const PRESENT: u64 = 5_000;
-
 /// Longest time between the queueing of a job and of one that follows from it.
 const TOGETHER: Duration = Duration::from_secs(1);
 
@@ -174,7 +169,8 @@ impl Stacks {
     /// Takes in the records, each with its state in the history, and decides on the suspects.
     pub(super) fn hear(
         &mut self,
-        (scene, desk): (Scene<'_>, &mut Desk),
+        scene: Scene<'_>,
+        desk: &mut Desk,
         Notes { records, inhibited }: Notes,
     ) -> Vec<Action> {
         let mut under_way = Vec::new();
@@ -192,17 +188,13 @@ impl Stacks {
             else {
                 continue;
             };
-            let key = Key {
-                boot: record.boot.clone(),
-                unit: record.unit.clone(),
-                invocation: id,
-            };
-            actions.extend(self.tell((scene, desk), (&key, &record), known));
+            let noted = Noted::new(id, &record, known);
+            actions.extend(self.tell(scene, desk, &noted));
             if let Some(end) = &record.end
-                && !self.over.knows(&key.invocation)
+                && !self.over.knows(&noted.key.invocation)
             {
-                self.over.remember(key.invocation.clone());
-                actions.extend(tell_end((scene, desk), (key, &record), end));
+                self.over.remember(noted.key.invocation.clone());
+                actions.extend(tell_end(scene, desk, &noted, end));
                 completed = true;
             }
         }
@@ -217,149 +209,12 @@ impl Stacks {
             if inhibited.contains(&suspect.key.unit) {
                 actions.push(Action::Say(Remark::Inhibited(suspect.key.unit)));
             } else {
-                actions.extend(self.tell_by_hand((scene, desk), suspect));
+                actions.extend(self.tell_by_hand(scene, desk, suspect));
             }
         }
         actions.extend(desk.past_is_over(scene));
         actions
     }
-
-    /// Reports a restart, unless that was done, and stores it.
-    fn tell(
-        &mut self,
-        (scene, desk): (Scene<'_>, &mut Desk),
-        (key, record): (&Key, &RestartRecord),
-        known: RestartKnown,
-    ) -> Vec<Action> {
-        let mut actions = Vec::new();
-        if known == RestartKnown::No && !self.told.knows(&key.invocation) {
-            self.told.remember(key.invocation.clone());
-            let reason = full_restart::restarted(&record.name, &record.caller);
-            actions.push(begun(
-                &record.stack,
-                &record.caller,
-                (reason.clone(), record.at),
-            ));
-            actions.extend(receive(
-                (scene, desk),
-                incident(key, record, (IncidentKind::FullRestart, reason)),
-            ));
-        }
-        // Also where the death's row was stored and this was not: the daemon may have been killed in between.
-        actions.push(store(vec![Change::Restart(Box::new(stored(key, record)))]));
-        actions
-    }
-
-    /// Reports a restart that was requested of systemd directly. Its id is the run it ended, and it
-    /// is over.
-    fn tell_by_hand(
-        &mut self,
-        (scene, desk): (Scene<'_>, &mut Desk),
-        suspect: Suspect,
-    ) -> Vec<Action> {
-        let Suspect { key, at, witness } = suspect;
-        let Some(stack) = scene.rules.guard.stack(&key.unit) else {
-            return Vec::new();
-        };
-        if self.told.knows(&key.invocation) {
-            return Vec::new();
-        }
-        self.told.remember(key.invocation.clone());
-        let incident = Incident {
-            key: key.clone(),
-            name: stack.identifier.clone(),
-            kind: IncidentKind::FullRestart,
-            pid: None,
-            reason: full_restart::restarted(&stack.identifier, BY_HAND),
-            at,
-            backtrace: None,
-            witness,
-        };
-        let restart = StoredRestart {
-            death: key.clone(),
-            stack: stack.name.clone(),
-            caller: BY_HAND.to_owned(),
-            ended: Some(key.invocation.clone()),
-            cause: None,
-        };
-        let mut actions = vec![begun(&stack.name, BY_HAND, (incident.reason.clone(), at))];
-        actions.push(over(&stack.name, RestartOutcome::Restarted, ""));
-        // PID 1's own job was done; the journal does not have the exact time.
-        let at = if witness == Witness::Bus {
-            scene.now.epoch_ms
-        } else {
-            at
-        };
-        let end = StoredRestartEnd {
-            at,
-            outcome: RestartOutcome::Restarted,
-            trouble: String::new(),
-        };
-        actions.extend(receive((scene, desk), incident));
-        actions.push(store(vec![
-            Change::Restart(Box::new(restart)),
-            Change::RestartOver { death: key, end },
-        ]));
-        actions
-    }
-}
-
-/// Reports the end of a restart.
-fn tell_end(
-    (scene, desk): (Scene<'_>, &mut Desk),
-    (key, record): (Key, &RestartRecord),
-    end: &RestartEnd,
-) -> Vec<Action> {
-    let trouble = match end.outcome {
-        RestartOutcome::Failed => Some(full_restart::failed(
-            &record.name,
-            &record.caller,
-            &end.trouble,
-        )),
-        RestartOutcome::Restarted if end.trouble.is_empty() => None,
-        RestartOutcome::Restarted => Some(full_restart::troubled(
-            &record.name,
-            &record.caller,
-            &end.trouble,
-        )),
-    };
-    let told = trouble.map(|reason| {
-        let incident = Incident {
-            at: end.at,
-            ..incident(&key, record, (IncidentKind::RestartTrouble, reason))
-        };
-        desk.follow_up(scene, incident)
-    });
-    let mut actions = vec![over(&record.stack, end.outcome, &end.trouble)];
-    actions.extend(told.unwrap_or_default());
-    let end = StoredRestartEnd {
-        at: end.at,
-        outcome: end.outcome,
-        trouble: end.trouble.clone(),
-    };
-    actions.push(store(vec![Change::RestartOver { death: key, end }]));
-    actions
-}
-
-/// Returns the signal for the begin of a restart.
-fn begun(stack: &str, caller: &str, (reason, at): (String, u64)) -> Action {
-    let (stack, caller) = (stack.to_owned(), caller.to_owned());
-    announce(News::FullRestart(news::FullRestart {
-        stack,
-        caller,
-        reason,
-        at,
-    }))
-}
-
-/// Returns the signal for the end of a restart.
-fn over(stack: &str, outcome: RestartOutcome, trouble: &str) -> Action {
-    let (outcome, trouble) = (outcome.word().to_owned(), trouble.to_owned());
-    announce(News::FullRestartOver(news::FullRestartOver {
-        stack: stack.to_owned(),
-        outcome,
-        trouble,
-    }))
 }
 
 /// Returns true if the restarter may still be at work on this restart.
@@ -369,57 +224,6 @@ fn is_under_way(scene: Scene<'_>, record: &RestartRecord) -> bool {
     };
     let age = Duration::from_millis(scene.now.epoch_ms.saturating_sub(record.at));
     record.end.is_none() && record.boot == scene.rules.boot && age < stack.timeout + GRACE
-}
-
-fn incident(key: &Key, record: &RestartRecord, (kind, reason): (IncidentKind, String)) -> Incident {
-    Incident {
-        key: key.clone(),
-        name: record.name.clone(),
-        kind,
-        pid: None,
-        reason,
-        at: record.at,
-        backtrace: record.backtrace.clone(),
-        witness: Witness::Record,
-    }
-}
-
-fn stored(key: &Key, record: &RestartRecord) -> StoredRestart {
-    let cause = record.cause.as_ref().and_then(|cause| {
-        Some(Cause {
-            unit: cause.unit.clone(),
-            invocation: InvocationId::parse(&cause.invocation)?,
-        })
-    });
-    let ended = record.ended.as_deref().and_then(InvocationId::parse);
-    StoredRestart {
-        death: key.clone(),
-        stack: record.stack.clone(),
-        caller: record.caller.clone(),
-        ended,
-        cause,
-    }
-}
-
-fn receive((scene, desk): (Scene<'_>, &mut Desk), incident: Incident) -> Vec<Action> {
-    let age = scene.now.epoch_ms.saturating_sub(incident.at);
-    let tense = if age < PRESENT {
-        Tense::Present
-    } else {
-        Tense::Past
-    };
-    desk.receive(
-        scene,
-        Judged {
-            incident,
-            core: Core::None,
-            tense,
-        },
-    )
-}
-
-fn store(changes: Vec<Change>) -> Action {
-    Action::Order(Order::Store(changes))
 }
 
 /// Returns the order to read the records.

@@ -69,7 +69,7 @@ impl Standings {
     /// Takes in a ruling of root over a ward.
     pub(super) fn ruled(&mut self, ruling: Ruling) -> Vec<Action> {
         match ruling {
-            Ruling::Exclude { ward, why } => vec![self.exclude(ward, (By::Hand, why))],
+            Ruling::Exclude { ward, why } => vec![self.exclude(ward, By::Hand, why)],
             Ruling::Readmitting(ward) => {
                 self.excluded.remove(&ward);
                 Vec::new()
@@ -84,10 +84,10 @@ impl Standings {
 
     /// Notes that a recovery has ended at the death limit.
     pub(super) fn given_up(&mut self, account: &Account) -> Action {
-        self.exclude(account.ward.clone(), (By::Limit, account.reason.clone()))
+        self.exclude(account.ward.clone(), By::Limit, account.reason.clone())
     }
 
-    fn exclude(&mut self, ward: String, (by, why): (By, String)) -> Action {
+    fn exclude(&mut self, ward: String, by: By, why: String) -> Action {
         self.excluded.insert(ward.clone());
         announce(News::Excluded(news::Excluded {
             ward,

@@ -3,7 +3,11 @@
 //! [`State::step`] is pure: an event and the time go in, actions come out. It reads no clock,
 //! touches no file and waits for nothing; side effects are up to [`super::perform`].
 
-use super::archive::{Order, Recollection, Tale};
+mod answers;
+mod sights;
+mod status;
+
+use super::archive::{Order, Tale};
 use super::bus::Facts;
 use super::cloud::{self, Command, Endpoint};
 use super::ends::Ends;
@@ -12,12 +16,10 @@ use super::guard::Guard;
 use super::identity::Identity;
 use super::resync::{Progress, Resync};
 use super::rules::{Rules, Scene};
-use super::stacks::{self, Stacks};
-use super::systemd::{JobAt, Question, Sight, StackSeen, UnitAt};
+use super::stacks::Stacks;
+use super::systemd::Sight;
 use crate::core::config::Config;
 use crate::edge::history::Bounds;
-use crate::edge::history::entry::Change;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Time that reports have to be sent once the daemon was asked to stop.
@@ -235,212 +237,6 @@ impl State {
         actions
     }
 
-    fn see(&mut self, now: Now, sight: Sight) -> Vec<Action> {
-        let scene = Scene {
-            now,
-            rules: &self.rules,
-        };
-        match sight {
-            Sight::Connected => {
-                self.resync.connected();
-                std::iter::once(Action::Say(Remark::Listening))
-                    .chain(self.ask_for_all(now))
-                    .collect()
-            }
-            Sight::Lost(error) => self.lost(now, error).into_iter().collect(),
-            Sight::Overflow => {
-                self.ends.recall.expect(now.monotonic);
-                let news = self.resync.postpone(now.monotonic);
-                news.then_some(Action::Say(Remark::Overflow))
-                    .into_iter()
-                    .collect()
-            }
-            Sight::ManagerReplaced => std::iter::once(Action::Ask(Question::Subscribe))
-                .chain(self.ask_for_all(now))
-                .collect(),
-            Sight::ReloadBegins => {
-                self.resync.hold(now.monotonic);
-                Vec::new()
-            }
-            // A daemon-reload has the generator read the wards anew, so they are read here too: what is guarded and what is
-            // reported never differ. Once they are read everything is asked for again.
-            Sight::ReloadEnds => vec![Action::LoadConfiguration],
-            Sight::Changed(unit, observation, state) => {
-                if scene.rules.guard.stack(&unit).is_some() {
-                    self.stacks.observe(&unit, &StackSeen::of(&observation));
-                }
-                let told = self.ends.standings.observe(scene, &unit, state);
-                self.ends
-                    .observe(scene, &unit, &observation)
-                    .into_iter()
-                    .chain(told)
-                    .collect()
-            }
-            Sight::StackChanged(unit, seen) => {
-                self.stacks.observe(&unit, &seen);
-                Vec::new()
-            }
-            Sight::JobDone(at, result) => self
-                .stacks
-                .job_done(scene, &at, &result)
-                .into_iter()
-                .collect(),
-            Sight::Restarter => vec![stacks::look(&self.rules)],
-            // During a reload every unit goes and comes back.
-            Sight::Removed(_) if self.resync.is_held() => Vec::new(),
-            Sight::Removed(unit) => self.ends.removed(scene, &unit),
-            Sight::JobQueued(at) => self.job_queued(now, at).into_iter().collect(),
-            Sight::JobKnown(at, kind) => {
-                self.ends.job_known(&at, kind);
-                Vec::new()
-            }
-            Sight::Listed(units) => self.listed(now, units),
-            Sight::Found(asked, at) => {
-                let news = self.rules.guard.learn_alias(&asked, &at.unit);
-                self.resync.found(&asked, at);
-                news.then(|| Action::Watch(self.rules.guard.watch_list()))
-                    .into_iter()
-                    .collect()
-            }
-            Sight::Described(unit, description) => {
-                let told = self
-                    .ends
-                    .standings
-                    .observe(scene, &unit, description.state.clone());
-                let actions = self.ends.describe(scene, &unit, &description);
-                self.resync.described(&unit);
-                actions.into_iter().chain(told).collect()
-            }
-            Sight::Unanswered(question) => {
-                self.ends.hurry(now, |unit| question.is_to_describe(unit));
-                self.resync.unanswered(&question);
-                Vec::new()
-            }
-        }
-    }
-
-    fn job_queued(&mut self, now: Now, at: JobAt) -> Option<Action> {
-        self.stacks.job_queued(&at, now.monotonic);
-        self.ends.job_queued(at)
-    }
-
-    /// The bus is lost; questions on it stay unanswered.
-    fn lost(&mut self, now: Now, error: String) -> Option<Action> {
-        self.ends.hurry(now, |_| true);
-        self.resync
-            .lost()
-            .then(|| Action::Say(Remark::BusLost(error)))
-    }
-
-    fn listed(&mut self, now: Now, units: Vec<UnitAt>) -> Vec<Action> {
-        let mut actions = self.ends.listed(
-            Scene {
-                now,
-                rules: &self.rules,
-            },
-            &units,
-        );
-        let stacks = self
-            .rules
-            .guard
-            .stacks()
-            .map(|unit| Question::Stack(UnitAt::new(unit)));
-        actions.extend(stacks.map(Action::Ask));
-        if self.rules.guard.stacks().next().is_some() {
-            // The news of a restarter may have been missed.
-            actions.push(stacks::look(&self.rules));
-        }
-        let missing = self.rules.guard.not_among(&units);
-        self.resync.listed(units, missing);
-        actions
-    }
-
-    /// Takes in an answer of the archive.
-    fn learn(&mut self, now: Now, tale: Tale) -> Vec<Action> {
-        match tale {
-            Tale::Opened {
-                next_seq,
-                lanes,
-                unfinished,
-                told,
-            } => {
-                let scene = Scene {
-                    now,
-                    rules: &self.rules,
-                };
-                self.ends.recall.opened();
-                self.ends.told_before(told);
-                if let Some(next_seq) = next_seq {
-                    self.ends.desk.number_from(next_seq);
-                }
-                let behind = Action::Tell(Command::Behind(lanes));
-                let resumed = self.ends.desk.resume(scene, unfinished);
-                std::iter::once(behind)
-                    .chain(resumed)
-                    .chain([stacks::look(&self.rules)])
-                    .collect()
-            }
-            Tale::Fetched {
-                lane,
-                after,
-                limit,
-                reports,
-            } => {
-                vec![Action::Tell(Command::Loaded {
-                    lane,
-                    after,
-                    reports,
-                    limit,
-                })]
-            }
-            Tale::Recalled(recollection) => {
-                let Recollection {
-                    memories,
-                    restarts,
-                    boot,
-                    cursor,
-                    left_out,
-                    unfinished,
-                    trouble,
-                } = *recollection;
-                self.rules.boot = boot;
-                let scene = Scene {
-                    now,
-                    rules: &self.rules,
-                };
-                let mut actions: Vec<_> = trouble
-                    .into_iter()
-                    .map(|why| Action::Say(Remark::NoJournal(why)))
-                    .collect();
-                if left_out > 0 {
-                    actions.push(Action::Say(Remark::TooMany(left_out)));
-                }
-                actions.extend(self.ends.recollect(scene, memories));
-                actions.extend(self.stacks.recall(scene, restarts));
-                if unfinished {
-                    actions.push(Action::Say(Remark::RecallUnfinished));
-                    self.ends.recall.missed(now.monotonic);
-                }
-                // Last: only when all is on its way to the disk need it not be read again.
-                actions.extend(
-                    cursor.map(|cursor| Action::Order(Order::Store(vec![Change::Cursor(cursor)]))),
-                );
-                actions
-            }
-            Tale::Restarts(notes) => {
-                let scene = Scene {
-                    now,
-                    rules: &self.rules,
-                };
-                self.stacks.hear((scene, &mut self.ends.desk), notes)
-            }
-            Tale::Waiting(unsent) => {
-                self.unsent = unsent;
-                Vec::new()
-            }
-        }
-    }
-
     fn ask_for_all(&mut self, now: Now) -> Option<Action> {
         self.ends.natures_may_have_changed();
         self.ends.recall.expect(now.monotonic);
@@ -474,60 +270,6 @@ impl State {
             actions.push(Action::Say(Remark::LeftBehind(self.unsent)));
         }
         actions
-    }
-
-    /// Returns the notices to systemd and the facts for the bus that this step has changed.
-    fn news(&mut self) -> Vec<Action> {
-        let mut actions = Vec::new();
-        if self.phase == Phase::Starting
-            && self.resync.is_complete()
-            && self.ends.recall.is_complete()
-        {
-            self.phase = Phase::Running;
-            actions.push(Action::Notify(Notice::Ready));
-        }
-        let status = self.story();
-        if status != self.status {
-            self.status.clone_from(&status);
-            actions.push(Action::Notify(Notice::Status(status)));
-        }
-        let facts = Facts {
-            node_id: self.rules.identity.node_id.clone(),
-            cloud: self.cloud.words(self.nowhere()),
-            pending_reports: self.unsent,
-            wards: Arc::clone(self.rules.guard.units()),
-        };
-        if facts != self.facts {
-            self.facts.clone_from(&facts);
-            actions.push(Action::Know(Box::new(facts)));
-        }
-        actions
-    }
-
-    /// `Guarding 12 wards, watching 3 units; 2 messages sent, 1 waiting; connected to mqtt://…`.
-    fn story(&self) -> String {
-        let others = self.others;
-        let wards = self.rules.guard.wards();
-        let ear = if self.resync.is_connected() {
-            ""
-        } else {
-            "; not connected to systemd"
-        };
-        let cloud = self.cloud.story(self.unsent, self.nowhere());
-        let plural = |number: usize| if number == 1 { "" } else { "s" };
-        format!(
-            "Guarding {wards} ward{}, watching {others} unit{}; {cloud}{ear}",
-            plural(wards),
-            plural(others)
-        )
-    }
-
-    /// Words for the status while no broker is in use.
-    fn nowhere(&self) -> &'static str {
-        match (&self.rules.settings.mqtt.broker, self.rules.has_cloud()) {
-            (None, true) => "Broker= cannot be understood, reports wait",
-            (None, false) | (Some(_), _) => "no broker, reports stay local",
-        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Worker that notes deaths in the place of their units' lines, where PID 1 could run none.
 //!
-//! It asks PID 1, writes records and, where the death limit is reached, has the unit stopped or its stack restarted, which may take
-//! seconds. So it is a thread of its own, with one beside it for each limit that was reached, and the main loop only hands over.
-//! Wards take turns, so that one whose unit dies again and again does not hold up the limit of another; the deaths of one are noted in
-//! the order they come. A full channel, or too many deaths of one ward, means a death that does not count.
+//! It asks PID 1, writes records and, where the death limit is reached, has the unit stopped or its
+//! stack restarted, which may take seconds. So it is a thread of its own, with one beside it for
+//! each limit that was reached, and the main loop only hands over. Wards take turns, so that one
+//! whose unit dies again and again does not hold up the limit of another; the deaths of one are
+//! noted in the order they come. A full channel, or too many deaths of one ward, means a death that
+//! does not count.
 
 use super::event::Witness;
 use super::records;
-use crate::edge::step::stand_in::{self, Unnoted};
+use crate::edge::step::stand_in::{self, Consequence, Unnoted};
 use std::collections::VecDeque;
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -31,21 +33,23 @@ pub(super) struct Notes {
 /// # Errors
 /// The thread cannot be started.
 pub(super) fn note_deaths() -> std::io::Result<Notes> {
-    let (deaths, mut waiting) = mpsc::channel::<Unnoted>(DEATHS);
+    let (deaths, waiting) = mpsc::channel(DEATHS);
     let (answers, noted) = mpsc::channel(NOTED);
-    let run = move || {
-        let mut turns = Turns::default();
-        while let Some(death) = turns.next().or_else(|| waiting.blocking_recv()) {
-            note(death, &answers);
-            while let Ok(death) = waiting.try_recv() {
-                turns.queue(death);
-            }
-        }
-    };
     std::thread::Builder::new()
         .name("unnoted".to_owned())
-        .spawn(run)?;
+        .spawn(move || note_all(waiting, &answers))?;
     Ok(Notes { deaths, noted })
+}
+
+/// Notes deaths, each in its ward's turn, until the channel is closed.
+fn note_all(mut waiting: mpsc::Receiver<Unnoted>, answers: &mpsc::Sender<Witness>) {
+    let mut turns = Turns::default();
+    while let Some(death) = turns.next().or_else(|| waiting.blocking_recv()) {
+        note(death, answers);
+        while let Ok(death) = waiting.try_recv() {
+            turns.queue(death);
+        }
+    }
 }
 
 /// Deaths that wait, ward by ward.
@@ -57,12 +61,12 @@ struct Turns {
 
 impl Turns {
     fn queue(&mut self, death: Unnoted) {
-        let is_same = |waiting: &&mut VecDeque<Unnoted>| {
+        let of_its_ward = self.wards.iter_mut().find(|waiting| {
             waiting
                 .front()
                 .is_some_and(|first| first.ward == death.ward)
-        };
-        match self.wards.iter_mut().find(is_same) {
+        });
+        match of_its_ward {
             Some(waiting) if waiting.len() >= OF_A_WARD => {}
             Some(waiting) => waiting.push_back(death),
             None => self.wards.push_back(VecDeque::from([death])),
@@ -83,35 +87,34 @@ impl Iterator for Turns {
     }
 }
 
-/// Notes a death. What the death limit demands is done beside the deaths of others, each of which is one more restart.
+/// Notes a death. The demands of the death limit are met beside the deaths of others, each of which
+/// is one more restart.
 fn note(death: Unnoted, answers: &mpsc::Sender<Witness>) {
     let consequence = match stand_in::note(&death) {
         Ok(None) => return,
         Ok(Some(consequence)) => consequence,
         Err(error) => return failed(&death, &error),
     };
-    let is_long = consequence.takes_long();
+    if !consequence.takes_long() {
+        return carry_out(consequence, &death, answers);
+    }
     let answers = answers.clone();
-    let go_on = move || {
-        if let Err(error) = consequence.carry_out() {
-            failed(&death, &error);
-        }
-        if let Ok(witness) =
-            records::read(death.unit.clone(), (&death.ward, &death.invocation), None)
-        {
-            // Without a main loop the daemon is about to end.
-            let _ = answers.blocking_send(witness);
-        }
-    };
-    if is_long {
-        let spawned = std::thread::Builder::new()
-            .name("limit".to_owned())
-            .spawn(go_on);
-        if let Err(error) = spawned {
-            warn!("Failed to start a thread for what a death limit demands: {error}");
-        }
-    } else {
-        go_on();
+    let spawned = std::thread::Builder::new()
+        .name("limit".to_owned())
+        .spawn(move || carry_out(consequence, &death, &answers));
+    if let Err(error) = spawned {
+        warn!("Failed to start a thread for what a death limit demands: {error}");
+    }
+}
+
+/// Does what follows from a noted death, then sends the contents of its record.
+fn carry_out(consequence: Consequence, death: &Unnoted, answers: &mpsc::Sender<Witness>) {
+    if let Err(error) = consequence.carry_out() {
+        failed(death, &error);
+    }
+    if let Ok(witness) = records::read(death.unit.clone(), &death.ward, &death.invocation, None) {
+        // Without a main loop the daemon is about to end.
+        let _ = answers.blocking_send(witness);
     }
 }
 

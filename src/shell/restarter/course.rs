@@ -191,13 +191,12 @@ impl Course {
         // By the ended runs the daemon tells this restart from others.
         match self.look_patiently() {
             Ok(looks) => {
-                let run = |look: &Look| look.run.clone().filter(|_| look.stage != Stage::Ended);
-                let member = |look: &Look| Member {
+                self.record.ended = looks.first().and_then(present_run);
+                let members = looks.iter().skip(1).map(|look| Member {
                     unit: look.unit.clone(),
-                    run: run(look),
-                };
-                self.record.ended = looks.first().and_then(run);
-                self.record.members = looks.iter().skip(1).map(member).collect();
+                    run: present_run(look),
+                });
+                self.record.members = members.collect();
             }
             Err(error) => tracing::warn!(
                 "Failed to look at {} before its restart: {error}",
@@ -365,6 +364,11 @@ impl Course {
             }
         }
     }
+}
+
+/// Returns the run that goes on, if one does.
+fn present_run(look: &Look) -> Option<String> {
+    look.run.clone().filter(|_| look.stage != Stage::Ended)
 }
 
 /// Sets the service's status text at systemd, for all who read it there, unitwardd among them.

@@ -44,10 +44,9 @@ impl Leftovers {
             .filter(|record| record.end.is_none())
             .collect();
         let noted = underway::last_note(stack.as_str()).map(|note| note.id);
-        let takes_over = |record: &RestartRecord| {
+        let (to_resume, others) = divide(open, &boot::id(), noted.as_deref(), |record| {
             takes_over(stack) && timeout.is_some_and(|timeout| age(record) < timeout)
-        };
-        let (to_resume, others) = divide(open, (&boot::id(), noted.as_deref()), takes_over);
+        });
         Self {
             restarts,
             to_resume,
@@ -88,13 +87,13 @@ fn takes_over(stack: &StackName) -> bool {
 /// `noted` is the id of the restart that began last in this boot.
 fn divide(
     mut open: Vec<RestartRecord>,
-    (boot, noted): (&str, Option<&str>),
+    boot: &str,
+    noted: Option<&str>,
     takes_over: impl Fn(&RestartRecord) -> bool,
 ) -> (Option<RestartRecord>, Vec<RestartRecord>) {
-    let is_noted = |record: &RestartRecord| noted == Some(record.id.as_str());
     let latest = open
         .iter()
-        .rposition(|record| record.boot == boot && is_noted(record));
+        .rposition(|record| record.boot == boot && noted == Some(record.id.as_str()));
     let latest = latest.or_else(|| open.iter().rposition(|record| record.boot == boot));
     let to_resume = latest
         .filter(|place| takes_over(&open[*place]))
@@ -154,7 +153,7 @@ mod tests {
                      failed: &[(&str, &str)]| {
             let open = [("a", "now"), ("b", "then"), ("c", "now"), ("d", "then")]
                 .map(|(id, boot)| record(id, boot));
-            let (to_resume, others) = divide(open.to_vec(), ("now", noted), |_| takes_over);
+            let (to_resume, others) = divide(open.to_vec(), "now", noted, |_| takes_over);
             assert_eq!(to_resume.map(|record| record.id).as_deref(), resumed);
             let ends = others.iter().map(|record| {
                 (

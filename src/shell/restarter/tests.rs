@@ -6,6 +6,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 /// Ends the flood, also when an assertion fails: the threads of a scope are waited for.
 struct EndOfFlood<'a>(&'a AtomicBool);

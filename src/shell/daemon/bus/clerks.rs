@@ -7,19 +7,18 @@
 //! A process that does not end in time is killed and keeps its turn until it is gone: one that
 //! hangs in the kernel cannot be killed, and must not be followed by another.
 
+use super::caller::Caller;
 use super::refusal::Refusal;
-use super::rule::user_of;
 use crate::edge::program;
 use crate::shell::daemon::answer::{self, OPTION};
 use crate::shell::survey::Question;
 use std::collections::HashMap;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use zbus::Connection;
 
 /// Upper bound of processes: a disk that hangs blocks no more than these.
 const AT_ONCE: usize = 2;
@@ -33,7 +32,8 @@ const USERS_KNOWN: usize = 1_024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest argument of a question, in bytes: longer than any possible name.
 const LONGEST_ARGUMENT: usize = 512;
-/// Largest answer, in bytes. The bus takes 32 MB at most, and holds them in its memory for a caller that does not read.
+/// Largest answer, in bytes. The bus takes 32 MB at most, and holds them in its memory for a caller
+/// that does not read.
 const LARGEST: u64 = 8 << 20;
 
 const TOO_LARGE: &str = "The answer is too large: ask for less of it, of reports with \"--since=yesterday\" or \"--ward=NAME\".";
@@ -70,13 +70,13 @@ impl Default for Clerks {
 }
 
 impl Clerks {
-    /// Answers a question of a caller, given by its connection's name.
+    /// Answers a question of a caller.
     pub(super) async fn answer(
         &self,
-        (bus, caller): (&Connection, &str),
+        caller: Caller<'_>,
         question: Question,
     ) -> Result<String, Refusal> {
-        let user = self.user((bus, caller)).await?;
+        let user = self.user(caller).await?;
         let words = answer::words(user, &question);
         if words
             .iter()
@@ -91,27 +91,30 @@ impl Clerks {
         let Ok(Ok(turn)) = turn else {
             return Err(busy());
         };
-        let process = start(&words).map_err(|error| failed(&error))?;
+        let process = start(&words).map_err(failed)?;
         let (answer, answered) = oneshot::channel();
-        tokio::spawn(attend((process, PATIENCE), turn, answer));
+        tokio::spawn(attend(process, PATIENCE, turn, answer));
         answered.await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn user(&self, (bus, caller): (&Connection, &str)) -> Result<u32, Refusal> {
-        let known = || self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(user) = known().get(caller).copied() {
+    async fn user(&self, caller: Caller<'_>) -> Result<u32, Refusal> {
+        if let Some(user) = self.users().get(caller.name).copied() {
             return Ok(user);
         }
-        let asked = user_of(bus, caller).await;
-        let user = asked.map_err(|error| {
+        let user = caller.user().await.map_err(|error| {
             Refusal::Failed(format!("Failed to ask the bus who asks: {error}."))
         })?;
-        let mut users = known();
+        let mut users = self.users();
         if users.len() >= USERS_KNOWN {
             users.clear();
         }
-        users.insert(caller.to_owned(), user);
+        users.insert(caller.name.to_owned(), user);
         Ok(user)
+    }
+
+    /// The users of connections, locked.
+    fn users(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,7 +128,7 @@ fn late() -> Refusal {
     )
 }
 
-fn failed(error: &std::io::Error) -> Refusal {
+fn failed(error: std::io::Error) -> Refusal {
     Refusal::Failed(format!("Failed to run the process that answers: {error}."))
 }
 
@@ -177,7 +180,8 @@ fn start(words: &[String]) -> std::io::Result<Child> {
 
 /// Sends the answer of a process, kills one that is late, and gives its turn back when it is gone.
 async fn attend(
-    (mut process, patience): (Child, Duration),
+    mut process: Child,
+    patience: Duration,
     turn: OwnedSemaphorePermit,
     answer: oneshot::Sender<Result<String, Refusal>>,
 ) {
@@ -190,7 +194,6 @@ async fn attend(
 }
 
 async fn read(process: &mut Child) -> Result<String, Refusal> {
-    let failed = |error| failed(&error);
     let mut text = String::new();
     let out = process.stdout.take().expect("it was asked for above");
     out.take(LARGEST + 1)
@@ -254,7 +257,7 @@ mod tests {
                 .unwrap();
             let place = format!("/proc/{}", process.id().unwrap());
             let (answer, answered) = oneshot::channel();
-            tokio::spawn(attend((process, Duration::ZERO), turn, answer));
+            tokio::spawn(attend(process, Duration::ZERO, turn, answer));
             assert_eq!(answered.await.unwrap(), Err(late()));
             let _turn = free.acquire().await.unwrap();
             assert!(!std::path::Path::new(&place).exists(), "it was waited for");

@@ -6,9 +6,9 @@
 )]
 
 use super::Facts;
+use super::caller::Caller;
 use super::clerks::Clerks;
 use super::refusal::Refusal;
-use super::wards::caller;
 use crate::shell::survey::Question;
 use crate::shell::survey::reports::Wanted;
 use crate::shell::survey::timeline::Which;
@@ -59,7 +59,7 @@ impl Manager {
         let name = Some(name).filter(|name| !name.is_empty());
         self.clerks
             .answer(
-                (bus, caller(&call)),
+                Caller::of(bus, &call),
                 Question::Reports(Wanted { after, since, name }),
             )
             .await
@@ -73,7 +73,7 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
         self.clerks
-            .answer((bus, caller(&call)), Question::Report(id))
+            .answer(Caller::of(bus, &call), Question::Report(id))
             .await
     }
 
@@ -85,7 +85,7 @@ impl Manager {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
         self.clerks
-            .answer((bus, caller(&call)), Question::Timeline(Which(which)))
+            .answer(Caller::of(bus, &call), Question::Timeline(Which(which)))
             .await
     }
 

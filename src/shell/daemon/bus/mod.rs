@@ -11,6 +11,7 @@
 //! the channel full are dropped: a client that must miss nothing reads the reports. While there is
 //! no bus, news are dropped, too.
 
+mod caller;
 mod clerks;
 mod manager;
 mod refusal;

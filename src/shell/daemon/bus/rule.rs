@@ -1,13 +1,12 @@
 //! Excludes and readmits wards for root, one ruling at a time; see [`crate::edge::ruling`].
 
 use super::Facts;
+use super::caller::Caller;
 use super::refusal::Refusal;
 use crate::edge::ruling::{self, Ruling, Subject};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, watch};
-use zbus::Connection;
 
-const BUS: &str = "org.freedesktop.DBus";
 /// Number of looks for the news of a daemon-reload; [`RELOAD_TICK`] is the pause before the next
 /// look.
 const RELOAD_LOOKS: u32 = 30;
@@ -32,11 +31,11 @@ impl Ruler {
     /// Keeps a ward down; `false`: it is excluded already.
     pub(super) async fn exclude(
         &self,
-        call: (&Connection, &str),
+        caller: Caller<'_>,
         name: &str,
         why: &str,
     ) -> Result<bool, Refusal> {
-        must_be_root(call, ("exclude", name)).await?;
+        must_be_root(caller, "exclude", name).await?;
         let why = why.to_owned();
         self.rule(name, move |subject, tell| {
             ruling::exclude(&subject, &why, tell)
@@ -45,12 +44,8 @@ impl Ruler {
     }
 
     /// Starts an excluded ward anew; `false`: it is not excluded.
-    pub(super) async fn readmit(
-        &self,
-        call: (&Connection, &str),
-        name: &str,
-    ) -> Result<bool, Refusal> {
-        must_be_root(call, ("readmit", name)).await?;
+    pub(super) async fn readmit(&self, caller: Caller<'_>, name: &str) -> Result<bool, Refusal> {
+        must_be_root(caller, "readmit", name).await?;
         self.rule(name, |subject, tell| ruling::readmit(&subject, tell))
             .await
     }
@@ -81,9 +76,10 @@ impl Ruler {
     /// main loop has it.
     async fn find(&self, name: &str) -> Result<Subject, Refusal> {
         let on_disk = on_disk(name).await;
-        let found = || ruling::find(&self.facts.borrow().wards, name);
         for _ in 0..RELOAD_LOOKS {
-            if found().ok().as_ref() == on_disk.as_ref().and_then(|on_disk| on_disk.as_ref().ok()) {
+            if self.known(name).ok().as_ref()
+                == on_disk.as_ref().and_then(|on_disk| on_disk.as_ref().ok())
+            {
                 break;
             }
             // A number of looks, not a time: on a busy machine the time may pass without a turn for
@@ -91,7 +87,13 @@ impl Ruler {
             tokio::time::sleep(RELOAD_TICK).await;
         }
         // The configuration on disk has the better reason.
-        found().map_err(|why| Refusal::Refused(on_disk.and_then(Result::err).unwrap_or(why)))
+        self.known(name)
+            .map_err(|why| Refusal::Refused(on_disk.and_then(Result::err).unwrap_or(why)))
+    }
+
+    /// Returns the ward of this name as the main loop has it, or the reason why there is none.
+    fn known(&self, name: &str) -> Result<Subject, String> {
+        ruling::find(&self.facts.borrow().wards, name)
     }
 }
 
@@ -108,25 +110,10 @@ async fn on_disk(name: &str) -> Option<Result<Subject, String>> {
 
 /// Refuses callers other than root, as the bus' policy does; an administrator may have widened the
 /// policy, but not this check.
-async fn must_be_root(
-    (bus, caller): (&Connection, &str),
-    (verb, name): (&str, &str),
-) -> Result<(), Refusal> {
-    if user_of(bus, caller).await.is_ok_and(|user| user == 0) {
+async fn must_be_root(caller: Caller<'_>, verb: &str, name: &str) -> Result<(), Refusal> {
+    if caller.user().await.is_ok_and(|user| user == 0) {
         return Ok(());
     }
     let advice = format!("Only root may {verb} a ward: try \"sudo unitward {verb} {name}\".");
     Err(Refusal::AccessDenied(advice))
-}
-
-/// Returns the user id of a connection.
-pub(super) async fn user_of(bus: &Connection, caller: &str) -> zbus::Result<u32> {
-    let reply = bus.call_method(
-        Some(BUS),
-        "/org/freedesktop/DBus",
-        Some(BUS),
-        "GetConnectionUnixUser",
-        &caller,
-    );
-    reply.await?.body().deserialize::<u32>()
 }

@@ -5,6 +5,7 @@
     reason = "the arguments of methods and signals are the interface"
 )]
 
+use super::caller::Caller;
 use super::clerks::Clerks;
 use super::refusal::Refusal;
 use super::rule::Ruler;
@@ -20,11 +21,6 @@ pub(super) struct Wards {
     pub(super) ruler: Ruler,
 }
 
-/// Returns the name of the caller's connection, which the bus itself fills in.
-pub(super) fn caller<'h>(call: &'h Header<'_>) -> &'h str {
-    call.sender().map_or("", |name| name.as_str())
-}
-
 #[zbus::interface(name = "org.unitward1.Wards", introspection_docs = false)]
 impl Wards {
     #[zbus(out_args("document"))]
@@ -35,7 +31,7 @@ impl Wards {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
         self.clerks
-            .answer((bus, caller(&call)), Question::List)
+            .answer(Caller::of(bus, &call), Question::List)
             .await
     }
 
@@ -47,7 +43,7 @@ impl Wards {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
         self.clerks
-            .answer((bus, caller(&call)), Question::Status(name))
+            .answer(Caller::of(bus, &call), Question::Status(name))
             .await
     }
 
@@ -59,7 +55,7 @@ impl Wards {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, Refusal> {
         self.clerks
-            .answer((bus, caller(&call)), Question::Tree(name))
+            .answer(Caller::of(bus, &call), Question::Tree(name))
             .await
     }
 
@@ -71,7 +67,9 @@ impl Wards {
         #[zbus(header)] call: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<bool, Refusal> {
-        self.ruler.exclude((bus, caller(&call)), &name, &why).await
+        self.ruler
+            .exclude(Caller::of(bus, &call), &name, &why)
+            .await
     }
 
     #[zbus(out_args("changed"))]
@@ -81,7 +79,7 @@ impl Wards {
         #[zbus(header)] call: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<bool, Refusal> {
-        self.ruler.readmit((bus, caller(&call)), &name).await
+        self.ruler.readmit(Caller::of(bus, &call), &name).await
     }
 
     #[zbus(signal)]

@@ -3,13 +3,12 @@
 //! Invariants: ends that are held back are reported after those that happened before; a recovery is
 //! reported after its death.
 
-use super::end::{End, Held, Source};
-use super::unit::{Standing, Unit};
+use super::end::{End, Held, Recovered, Source};
+use super::unit::Standing;
 use super::{Ends, Scene};
 use crate::core::crash::tracker::{Ended, Waited};
 use crate::core::recovery::account::{Account, Outcome, account};
 use crate::edge::history::entry::Key;
-use crate::edge::recoveries::Chain;
 use crate::shell::daemon::archive::{Memory, Recalled};
 use crate::shell::daemon::event::Action;
 use crate::shell::daemon::records;
@@ -45,16 +44,17 @@ impl Ends {
                 Memory::UnderWay(key, under_way) => {
                     if scene.rules.guard.ward(&key.unit).is_some() {
                         // A unit that systemd has unloaded is not seen at all.
-                        let is_down =
-                            |unit: &Unit| unit.is_down || unit.standing == Standing::Unseen;
-                        let is_down = self.units.get(&key.unit).is_none_or(is_down);
-                        self.open
-                            .learn((&key.unit, is_down), Some(under_way), scene.now.monotonic);
+                        let is_down = self
+                            .units
+                            .get(&key.unit)
+                            .is_none_or(|unit| unit.is_down || unit.standing == Standing::Unseen);
+                        self.open.learn(&key.unit, Some(under_way));
+                        self.open.observe(&key.unit, is_down, scene.now.monotonic);
                     }
                 }
-                Memory::Recovery(key, chain) => {
-                    if scene.rules.guard.ward(&key.unit).is_some() {
-                        actions.extend(self.settle(scene, &key.unit, (key.boot, chain)));
+                Memory::Recovery(Key { boot, unit, .. }, chain) => {
+                    if scene.rules.guard.ward(&unit).is_some() {
+                        actions.extend(self.settle(scene, &unit, Recovered { boot, chain }));
                     }
                 }
             }
@@ -79,39 +79,26 @@ impl Ends {
     /// the time would never be reported.
     fn keep_the_unseen(&mut self) -> Vec<(String, Held)> {
         let mut units = HashSet::new();
-        let (kept, held) = std::mem::take(&mut self.held)
-            .into_iter()
-            .partition(|(unit, held)| {
-                let unseen = |end: &End| {
-                    end.source == Source::Bus && end.ended.last.is_none() && end.testimony.is_none()
-                };
-                if matches!(held, Held::End(end) if unseen(end)) {
-                    units.insert(unit.clone());
-                }
-                units.contains(unit)
-            });
-        self.held = held;
-        let once = |(unit, held)| match held {
-            Held::End(end) => (
-                unit,
-                Held::End(Box::new(End {
-                    source: Source::Unseen,
-                    ..*end
-                })),
-            ),
-            Held::Recovery(..) => (unit, held),
-        };
-        let kept: Vec<_> = kept;
-        kept.into_iter().map(once).collect()
+        let mut kept = Vec::new();
+        for (unit, held) in std::mem::take(&mut self.held) {
+            if matches!(&held, Held::End(end) if end.source == Source::Bus && end.is_unobserved()) {
+                units.insert(unit.clone());
+            }
+            if units.contains(&unit) {
+                kept.push((unit, held.unseen()));
+            } else {
+                self.held.push((unit, held));
+            }
+        }
+        kept
     }
 
     /// Takes out the end of this run, if it was held back.
     fn held_end(&mut self, key: &Key) -> Option<End> {
-        let is_it = |(name, held): &(String, Held)| match held {
-            Held::End(end) => *name == key.unit && end.ended.invocation == key.invocation,
-            Held::Recovery(..) => false,
-        };
-        let index = self.held.iter().position(is_it)?;
+        let index = self
+            .held
+            .iter()
+            .position(|(name, held)| *name == key.unit && held.is_end_of(&key.invocation))?;
         match self.held.remove(index).1 {
             Held::End(end) => Some(*end),
             Held::Recovery(..) => None,
@@ -150,13 +137,14 @@ impl Ends {
         &mut self,
         scene: Scene<'_>,
         name: &str,
-        (boot, chain): (String, Chain),
+        recovered: Recovered,
     ) -> Vec<Action> {
-        if self.recall.holds() || self.is_undecided(name, &chain.invocation) {
+        if self.recall.holds() || self.is_undecided(name, &recovered.chain.invocation) {
             self.held
-                .push((name.to_owned(), Held::Recovery(boot, Box::new(chain))));
+                .push((name.to_owned(), Held::Recovery(Box::new(recovered))));
             return Vec::new();
         }
+        let Recovered { boot, chain } = recovered;
         let limits = self
             .units
             .get(name)
@@ -210,9 +198,9 @@ impl Ends {
         if self.recall.holds() {
             return Vec::new();
         }
-        let is_one =
-            |(unit, held): &(String, Held)| unit == name && matches!(held, Held::Recovery(..));
-        let (late, held) = std::mem::take(&mut self.held).into_iter().partition(is_one);
+        let (late, held) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(unit, held)| unit == name && matches!(held, Held::Recovery(..)));
         self.held = held;
         self.let_go_of(scene, late)
     }
@@ -224,18 +212,17 @@ impl Ends {
     }
 
     fn let_go_of(&mut self, scene: Scene<'_>, held: Vec<(String, Held)>) -> Vec<Action> {
-        let settle = |(name, held): (String, Held)| match held {
-            Held::End(end) => self.decide(
-                scene,
-                &name,
-                End {
-                    source: Source::Late,
-                    ..*end
-                },
-            ),
-            Held::Recovery(boot, chain) => self.settle(scene, &name, (boot, *chain)),
-        };
-        held.into_iter().flat_map(settle).collect()
+        let mut actions = Vec::new();
+        for (name, held) in held {
+            actions.extend(match held {
+                Held::End(mut end) => {
+                    end.source = Source::Late;
+                    self.decide(scene, &name, *end)
+                }
+                Held::Recovery(recovered) => self.settle(scene, &name, *recovered),
+            });
+        }
+        actions
     }
 
     /// Returns true if this end was not reported before, and notes it; one of another boot is

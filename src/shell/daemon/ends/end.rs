@@ -1,5 +1,6 @@
 //! The end of a run before its verdict, and the causes of its waiting.
 
+use crate::core::crash::observation::InvocationId;
 use crate::core::crash::tracker::Ended;
 use crate::core::crash::verdict::{FailedControl, Testimony};
 use crate::edge::history::entry;
@@ -13,6 +14,13 @@ pub(super) struct End {
     pub(super) testimony: Option<Testimony>,
     pub(super) control: Option<FailedControl>,
     pub(super) source: Source,
+}
+
+impl End {
+    /// Returns true if the bus has shown only that the run is over, and no record says more.
+    pub(super) fn is_unobserved(&self) -> bool {
+        self.ended.last.is_none() && self.testimony.is_none()
+    }
 }
 
 /// The source of an end.
@@ -33,8 +41,36 @@ pub(super) enum Source {
 #[derive(Debug)]
 pub(super) enum Held {
     End(Box<End>),
-    /// The end of a recovery, with its boot.
-    Recovery(String, Box<Chain>),
+    Recovery(Box<Recovered>),
+}
+
+/// The end of a recovery.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    /// The boot in which the recovery's death was.
+    pub(super) boot: String,
+    pub(super) chain: Chain,
+}
+
+impl Held {
+    /// Returns true if it is the end of this run.
+    pub(super) fn is_end_of(&self, run: &InvocationId) -> bool {
+        match self {
+            Self::End(end) => end.ended.invocation == *run,
+            Self::Recovery(..) => false,
+        }
+    }
+
+    /// Returns the same, marked to wait for the next catch-up if it is an end.
+    pub(super) fn unseen(self) -> Self {
+        match self {
+            Self::End(end) => Self::End(Box::new(End {
+                source: Source::Unseen,
+                ..*end
+            })),
+            Self::Recovery(..) => self,
+        }
+    }
 }
 
 /// An end that waits for its last witness.

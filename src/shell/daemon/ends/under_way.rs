@@ -8,6 +8,7 @@
 //! Invariant: a recovery is forgotten here when its end is reported, or when a record shows that it
 //! is over.
 
+use super::end::Recovered;
 use super::{Ends, Scene};
 use crate::core::crash::observation::{Observation, Stage};
 use crate::edge::recoveries::UnderWay;
@@ -36,17 +37,11 @@ pub(super) fn is_down(observation: &Observation) -> bool {
 }
 
 impl Open {
-    /// Takes in a record's recovery under way; `None`: there is none.
-    pub(super) fn learn(
-        &mut self,
-        (unit, is_down): (&str, bool),
-        under_way: Option<UnderWay>,
-        now: Duration,
-    ) {
+    /// Takes in a record's recovery under way; `None`: there is none. [`Open::observe`] follows.
+    pub(super) fn learn(&mut self, unit: &str, under_way: Option<UnderWay>) {
         match under_way {
             Some(under_way) => {
                 self.recoveries.insert(unit.to_owned(), under_way);
-                self.observe(unit, is_down, now);
             }
             None => self.forget(unit),
         }
@@ -78,12 +73,12 @@ impl Open {
 
     /// Returns the questions that are due.
     pub(super) fn overdue(&mut self, now: Duration) -> Vec<Action> {
-        let due = self.looks.iter_mut().filter(|(_, at)| **at <= now);
-        let ask = |(unit, at): (&String, &mut Duration)| {
+        let mut questions = Vec::new();
+        for (unit, at) in self.looks.iter_mut().filter(|(_, at)| **at <= now) {
             *at = now + PATIENCE;
-            Action::Ask(Question::Describe(UnitAt::new(unit)))
-        };
-        due.map(ask).collect()
+            questions.push(Action::Ask(Question::Describe(UnitAt::new(unit))));
+        }
+        questions
     }
 }
 
@@ -109,32 +104,33 @@ impl Ends {
             Duration::ZERO
         };
         let at = open.told_at((scene.now.epoch_ms, scene.now.boot_ms), ago);
-        self.settle(
-            scene,
-            unit,
-            (scene.rules.boot.clone(), open.ended_early(at)),
-        )
+        let recovered = Recovered {
+            boot: scene.rules.boot.clone(),
+            chain: open.ended_early(at),
+        };
+        self.settle(scene, unit, recovered)
     }
 
     /// Ends the recoveries of wards that are gone from the next configuration.
     pub(in crate::shell::daemon) fn part(&mut self, scene: Scene<'_>, next: &Guard) -> Vec<Action> {
-        let is_gone = |unit: &&String| next.ward(unit) != scene.rules.guard.ward(unit);
         let gone: Vec<String> = self
             .open
             .recoveries
             .keys()
-            .filter(is_gone)
+            .filter(|unit| next.ward(unit) != scene.rules.guard.ward(unit))
             .cloned()
             .collect();
-        let end = |unit: String| {
-            let open = self.open.take(&unit)?;
-            let at = open.told_at((scene.now.epoch_ms, scene.now.boot_ms), Duration::ZERO);
-            Some(self.settle(
-                scene,
-                &unit,
-                (scene.rules.boot.clone(), open.ended_early(at)),
-            ))
-        };
-        gone.into_iter().filter_map(end).flatten().collect()
+        let mut actions = Vec::new();
+        for unit in gone {
+            if let Some(open) = self.open.take(&unit) {
+                let at = open.told_at((scene.now.epoch_ms, scene.now.boot_ms), Duration::ZERO);
+                let recovered = Recovered {
+                    boot: scene.rules.boot.clone(),
+                    chain: open.ended_early(at),
+                };
+                actions.extend(self.settle(scene, &unit, recovered));
+            }
+        }
+        actions
     }
 }

@@ -9,7 +9,8 @@ use crate::edge::step::stand_in::Unnoted;
 /// Returns the death to be noted; `None`: the unit has no ward, the end was asked for, or it was
 /// not observed.
 pub(super) fn death(
-    (scene, name): (Scene<'_>, &str),
+    scene: Scene<'_>,
+    name: &str,
     ended: &Ended,
     nature: &Nature,
 ) -> Option<Unnoted> {

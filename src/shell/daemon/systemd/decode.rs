@@ -82,10 +82,9 @@ pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option
 
 /// Decodes the two words of a unit's state.
 pub(super) fn state(unit: &Properties<'_>) -> Option<UnitState> {
-    let word = |key| unit.get(key).and_then(text).map(str::to_owned);
     Some(UnitState {
-        active: word("ActiveState")?,
-        sub: word("SubState")?,
+        active: text(unit.get("ActiveState")?)?.to_owned(),
+        sub: text(unit.get("SubState")?)?.to_owned(),
     })
 }
 
@@ -106,15 +105,20 @@ pub(super) fn stack_seen(unit: &Properties<'_>) -> Option<StackSeen> {
 /// Decodes the units that a unit requires: when those are restarted, so is it. Signals do not have
 /// them.
 fn required(unit: &Properties<'_>) -> Option<Vec<String>> {
-    let lists = ["Requires", "BindsTo", "PartOf"]
+    let lists: Vec<Vec<String>> = ["Requires", "BindsTo", "PartOf"]
         .iter()
-        .filter_map(|key| unit.get(*key));
-    let names = |list: &Variant<'_>| match list {
+        .filter_map(|key| unit.get(*key))
+        .map(names)
+        .collect();
+    (!lists.is_empty()).then(|| lists.concat())
+}
+
+/// Decodes a list of names.
+fn names(list: &Variant<'_>) -> Vec<String> {
+    match list {
         Variant::Array(names) => names.iter().filter_map(text).map(str::to_owned).collect(),
         _ => Vec::new(),
-    };
-    let lists: Vec<Vec<String>> = lists.map(names).collect();
-    (!lists.is_empty()).then(|| lists.concat())
+    }
 }
 
 /// Decodes the job that is queued or running, if there is one.
@@ -128,10 +132,6 @@ fn job(unit: &Properties<'_>) -> Option<Option<u32>> {
 
 /// Decodes the reply to `GetAll` of all interfaces.
 pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
-    let span = |key| {
-        let micros = properties.get(key).and_then(number)?;
-        (micros != 0 && micros != u64::MAX).then(|| Duration::from_micros(micros))
-    };
     let kind = properties
         .get("Type")
         .and_then(text)
@@ -140,27 +140,22 @@ pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
             _ => Kind::Lasting,
         });
     let limits = TimeLimits {
-        watchdog: span("WatchdogUSec"),
-        start: span("TimeoutStartUSec"),
-        run: span("RuntimeMaxUSec"),
-        stop: span("TimeoutStopUSec"),
-    };
-    let failed = |key: &&str| {
-        properties
-            .get(*key)
-            .map(failed_commands)
-            .unwrap_or_default()
+        watchdog: time_limit(properties, "WatchdogUSec"),
+        start: time_limit(properties, "TimeoutStartUSec"),
+        run: time_limit(properties, "RuntimeMaxUSec"),
+        stop: time_limit(properties, "TimeoutStopUSec"),
     };
     let latest = CONTROL_COMMANDS
         .iter()
-        .flat_map(failed)
+        .flat_map(|list| failed_commands(properties, list))
         .max_by_key(|control| control.at);
     let observation = observation(service_part(properties)?, properties)?;
     // A start command that fails stops the main process; its stop may make other commands fail
     // later.
-    let is_first =
-        |control: &FailedControl| observation.main.ended_at.is_some_and(|at| control.at <= at);
-    let first = failed(&"ExecStartPost").into_iter().find(is_first);
+    let main_ended_at = observation.main.ended_at;
+    let first = failed_commands(properties, "ExecStartPost")
+        .into_iter()
+        .find(|control| main_ended_at.is_some_and(|at| control.at <= at));
     Some(Description {
         observation,
         state: state(properties)?,
@@ -169,10 +164,16 @@ pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
     })
 }
 
+/// Decodes a time limit; `None`: there is none.
+fn time_limit(properties: &Properties<'_>, key: &str) -> Option<Duration> {
+    let micros = number(properties.get(key)?)?;
+    (micros != 0 && micros != u64::MAX).then(|| Duration::from_micros(micros))
+}
+
 /// Decodes the commands of one `Exec…=` list, `a(sasbttttuii)`, that failed and whose failure is
 /// not ignored.
-fn failed_commands(list: &Variant<'_>) -> Vec<FailedControl> {
-    let Variant::Array(commands) = list else {
+fn failed_commands(properties: &Properties<'_>, list: &str) -> Vec<FailedControl> {
+    let Some(Variant::Array(commands)) = properties.get(list) else {
         return Vec::new();
     };
     let structures = commands.iter().filter_map(|command| match command {
@@ -220,9 +221,11 @@ fn bytes(value: &Variant<'_>) -> Option<Vec<u8>> {
     let Variant::Array(array) = value else {
         return None;
     };
-    let byte = |value: &Variant<'_>| match value {
-        Variant::U8(byte) => Some(*byte),
-        _ => None,
-    };
-    array.iter().map(byte).collect()
+    array
+        .iter()
+        .map(|value| match value {
+            Variant::U8(byte) => Some(*byte),
+            _ => None,
+        })
+        .collect()
 }

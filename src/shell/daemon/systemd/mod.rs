@@ -27,9 +27,16 @@
 //! of `org.freedesktop.systemd1` count, and only the bus itself is trusted on ownership.
 
 pub(in crate::shell) mod decode;
+mod question;
 mod reduce;
+mod sight;
+mod watch_list;
 
-use crate::core::config::template;
+pub(super) use question::{JobAt, Question, UnitAt};
+pub(super) use sight::{Description, Sight, StackSeen, UnitState};
+pub(in crate::shell) use watch_list::WatchList;
+
+use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
 use futures_util::StreamExt;
 use reduce::Reducer;
 use std::collections::HashMap;
@@ -37,13 +44,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use zbus::message::Message;
+use zbus::message::{Builder, Message};
 use zbus::{Connection, MessageStream};
-
-use crate::core::crash::observation::{InvocationId, Observation, Stage};
-use crate::core::crash::tracker::JobKind;
-use crate::core::crash::verdict::{FailedControl, Nature};
-use crate::edge::pid1::{MANAGER_PATH, SYSTEMD, label};
 
 /// The manager's interface.
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
@@ -61,205 +63,6 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Pause before connecting anew: first, and longest. The bus is local, so a longer pause has no
 /// use.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
-/// An event on the bus that concerns the main loop.
-#[derive(Debug)]
-pub(super) enum Sight {
-    /// The connection is up and subscribed; the state of all units is unknown.
-    Connected,
-    /// The connection is lost, or could not be made, with the reason.
-    Lost(String),
-    /// Sights were dropped.
-    Overflow,
-    /// PID 1 executed itself anew and has forgotten its subscribers.
-    ManagerReplaced,
-    /// `Reloading(true)`.
-    ReloadBegins,
-    /// `Reloading(false)`.
-    ReloadEnds,
-    /// A watched unit changed.
-    Changed(String, Box<Observation>, UnitState),
-    /// systemd has unloaded a watched unit.
-    Removed(String),
-    /// A job for a watched unit or a stack's was queued.
-    JobQueued(JobAt),
-    /// A job of a stack's unit came to its end, with this result.
-    JobDone(JobAt, String),
-    /// A stack's unit changed, or it was asked about.
-    StackChanged(String, StackSeen),
-    /// The service that restarts a stack has news.
-    Restarter,
-    /// The reply to [`Question::Units`]: the loaded units that are watched.
-    Listed(Vec<UnitAt>),
-    /// The reply to [`Question::Find`]: the name asked for, and the unit under its own name.
-    Found(String, UnitAt),
-    /// The reply to [`Question::Describe`].
-    Described(String, Box<Description>),
-    /// The reply to [`Question::JobType`].
-    JobKnown(JobAt, JobKind),
-    /// The answer is an error or unreadable: mostly the subject of the question is gone.
-    Unanswered(Question),
-}
-
-/// A question to PID 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Question {
-    /// `Subscribe`; a reply to it gives no sight.
-    Subscribe,
-    /// `ListUnits`.
-    Units,
-    /// `GetUnit`, which finds aliases and does not load anything.
-    Find(String),
-    /// All properties of a unit.
-    Describe(UnitAt),
-    /// The state of a stack's unit.
-    Stack(UnitAt),
-    /// The kind of a job.
-    JobType(JobAt),
-}
-
-impl Question {
-    /// Returns true if it asks for all properties of this unit.
-    pub(super) fn is_to_describe(&self, unit: &str) -> bool {
-        matches!(self, Self::Describe(at) if at.unit == unit)
-    }
-}
-
-/// The state of a stack's unit; a target has no more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StackSeen {
-    pub(super) is_up: bool,
-    pub(super) run: Option<InvocationId>,
-    pub(super) job: Option<u32>,
-    /// Time at which it last left `active`, in microseconds since the epoch.
-    pub(super) left_active: u64,
-    /// The units that it requires; `None`: not known, as in a signal.
-    pub(super) requires: Option<Vec<String>>,
-}
-
-impl StackSeen {
-    /// Returns the same for a service that is watched itself.
-    pub(super) fn of(observation: &Observation) -> Self {
-        let Observation {
-            stage,
-            invocation,
-            job,
-            left_active,
-            ..
-        } = observation;
-        Self {
-            is_up: matches!(stage, Stage::Running | Stage::Exited | Stage::Reloading),
-            run: invocation.clone(),
-            job: *job,
-            left_active: *left_active,
-            requires: None,
-        }
-    }
-}
-
-/// A unit's state in systemd's own words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct UnitState {
-    /// `ActiveState`.
-    pub(super) active: String,
-    /// `SubState`.
-    pub(super) sub: String,
-}
-
-impl UnitState {
-    /// Returns true if a run goes on or begins, not if it only waits. While `ExecCondition=` runs
-    /// the start may still be refused.
-    pub(super) fn is_a_start(&self) -> bool {
-        let stage = Stage::of(&self.active, &self.sub);
-        matches!(
-            stage,
-            Stage::Starting | Stage::Running | Stage::Exited | Stage::Reloading
-        ) && self.sub != "condition"
-    }
-}
-
-/// A unit and the path of its object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct UnitAt {
-    pub(super) unit: String,
-    pub(super) path: String,
-}
-
-impl UnitAt {
-    /// Returns the object of a unit; systemd derives the path from the name.
-    pub(super) fn new(unit: &str) -> Self {
-        Self {
-            unit: unit.to_owned(),
-            path: format!("{MANAGER_PATH}/unit/{}", label::escape(unit)),
-        }
-    }
-}
-
-/// A job and the path of its object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct JobAt {
-    pub(super) unit: String,
-    pub(super) id: u32,
-    pub(super) path: String,
-}
-
-/// The full state of one unit.
-#[derive(Debug)]
-pub(super) struct Description {
-    pub(super) observation: Observation,
-    pub(super) state: UnitState,
-    pub(super) nature: Nature,
-    /// The control process that failed and had the main process stopped, or else the latest that failed.
-    pub(super) failed_control: Option<FailedControl>,
-}
-
-/// The watched units; the reducer drops the signals of all others.
-#[derive(Debug, Default)]
-pub(in crate::shell) struct WatchList {
-    units: std::collections::HashSet<String>,
-    /// The units that represent stacks.
-    stacks: std::collections::HashSet<String>,
-    patterns: Vec<glob::Pattern>,
-}
-
-/// Prefix of the services that restart stacks: `unitward-stack@NAME.service`.
-const RESTARTER: &str = "unitward-stack@";
-
-impl WatchList {
-    pub(in crate::shell) fn new(
-        units: impl IntoIterator<Item = String>,
-        stacks: impl IntoIterator<Item = String>,
-        patterns: Vec<glob::Pattern>,
-    ) -> Self {
-        Self {
-            units: units.into_iter().collect(),
-            stacks: stacks.into_iter().collect(),
-            patterns,
-        }
-    }
-
-    /// Returns true if this unit represents a stack.
-    pub(super) fn is_stack(&self, unit: &str) -> bool {
-        self.stacks.contains(unit)
-    }
-
-    /// Returns true if a unit of this name is watched. Patterns do not match the services of a
-    /// ward's conditions and those that restart stacks: their failures are in the reports of the
-    /// ward and the stack.
-    pub(in crate::shell) fn covers(&self, unit: &str) -> bool {
-        let of_template =
-            || template::split(unit).is_some_and(|(template, _)| self.units.contains(&template));
-        if self.units.contains(unit) || of_template() {
-            return true;
-        }
-        let ours = unit
-            .strip_prefix("unitward-")
-            .is_some_and(|rest| rest.contains("-On") || rest.starts_with("stack@"));
-        unit.ends_with(".service")
-            && !ours
-            && self.patterns.iter().any(|pattern| pattern.matches(unit))
-    }
-}
 
 /// The main loop's side of the channels.
 pub(super) struct Bus {
@@ -304,7 +107,7 @@ async fn stay_connected(
                 pause = PAUSES.0;
                 tokio::select! {
                     () = listen(stream, reducer, sights.clone()) => "the bus closed the connection".to_owned(),
-                    error = converse(&connection, (&pending, &mut questions), &sights) => error.to_string(),
+                    error = converse(&connection, &pending, &mut questions, &sights) => error.to_string(),
                     () = sights.closed() => return,
                 }
             }
@@ -348,7 +151,8 @@ async fn listen(mut stream: MessageStream, mut reducer: Reducer, sights: mpsc::S
 /// the daemon stops.
 async fn converse(
     connection: &Connection,
-    (pending, questions): (&Pending, &mut mpsc::Receiver<Question>),
+    pending: &Pending,
+    questions: &mut mpsc::Receiver<Question>,
     sights: &mpsc::Sender<Sight>,
 ) -> zbus::Error {
     if let Err(error) = tokio::time::timeout(HANDSHAKE, subscribe(connection))
@@ -403,26 +207,16 @@ async fn subscribe(connection: &Connection) -> zbus::Result<()> {
 
 /// Sends one question; its reply is recognised by the serial.
 async fn ask(connection: &Connection, pending: &Pending, question: Question) -> zbus::Result<()> {
-    const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-    let call = |path: String, method| Message::method_call(path, method).destination(SYSTEMD);
     let message = match &question {
-        Question::Subscribe => call(MANAGER_PATH.to_owned(), "Subscribe")
-            .interface(MANAGER)
-            .build(&())?,
-        Question::Units => call(MANAGER_PATH.to_owned(), "ListUnits")
-            .interface(MANAGER)
-            .build(&())?,
-        Question::Find(unit) => call(MANAGER_PATH.to_owned(), "GetUnit")
-            .interface(MANAGER)
-            .build(&unit)?,
-        Question::Describe(at) | Question::Stack(at) => call(at.path.clone(), "GetAll")
-            .interface(PROPERTIES)
-            .build(&"")?,
+        Question::Subscribe => to_manager("Subscribe").build(&())?,
+        Question::Units => to_manager("ListUnits").build(&())?,
+        Question::Find(unit) => to_manager("GetUnit").build(&unit)?,
+        Question::Describe(at) | Question::Stack(at) => {
+            for_properties(&at.path, "GetAll").build(&"")?
+        }
         Question::JobType(at) => {
             let arguments = ("org.freedesktop.systemd1.Job", "JobType");
-            call(at.path.clone(), "Get")
-                .interface(PROPERTIES)
-                .build(&arguments)?
+            for_properties(&at.path, "Get").build(&arguments)?
         }
     };
     let serial = message.primary_header().serial_num().get();
@@ -431,4 +225,18 @@ async fn ask(connection: &Connection, pending: &Pending, question: Question) -> 
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .insert(serial, question);
     connection.send(&message).await
+}
+
+/// Begins a call of one of the manager's methods.
+fn to_manager(method: &'static str) -> Builder<'static> {
+    Message::method_call(MANAGER_PATH, method)
+        .destination(SYSTEMD)
+        .interface(MANAGER)
+}
+
+/// Begins a call that asks an object for properties.
+fn for_properties<'p>(path: &'p str, method: &'static str) -> Builder<'p> {
+    Message::method_call(path, method)
+        .destination(SYSTEMD)
+        .interface("org.freedesktop.DBus.Properties")
 }

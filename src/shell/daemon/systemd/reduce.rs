@@ -2,7 +2,8 @@
 //! the owner of systemd's name and the half of an observation that waits for the next message.
 
 use super::decode::{self, Properties, ServicePart};
-use super::{JobAt, MANAGER, Pending, Question, RESTARTER, Sight, UnitAt, WatchList};
+use super::watch_list::RESTARTER;
+use super::{JobAt, MANAGER, Pending, Question, Sight, UnitAt, WatchList};
 use crate::core::crash::tracker::JobKind;
 use crate::edge::pid1::{SYSTEMD, label};
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use zbus::{OwnedObjectPath, Variant};
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT_PATH: &str = "/org/freedesktop/systemd1/unit/";
 
-/// `ListUnits`: name, description, load, active, sub state, followed unit, path, job's id, type and path.
+/// `ListUnits`: name, description, load, active, sub state, followed unit, path, job's id, type and
+/// path.
 type ListedUnit = (
     String,
     String,
@@ -223,17 +225,15 @@ impl Reducer {
 
     fn listed(&self, units: Vec<ListedUnit>) -> Sight {
         let watched = self.watched.borrow();
-        let at = |unit: ListedUnit| UnitAt {
-            unit: unit.0,
-            path: unit.6.as_str().to_owned(),
-        };
-        Sight::Listed(
-            units
-                .into_iter()
-                .filter(|unit| watched.covers(&unit.0))
-                .map(at)
-                .collect(),
-        )
+        let units = units
+            .into_iter()
+            .filter(|unit| watched.covers(&unit.0))
+            .map(|unit| UnitAt {
+                unit: unit.0,
+                path: unit.6.as_str().to_owned(),
+            })
+            .collect();
+        Sight::Listed(units)
     }
 
     fn taken(&self, header: &Header<'_>) -> Option<Question> {

@@ -148,8 +148,9 @@ impl Course {
         self.since = note.as_ref().map_or(self.since, |note| note.since);
         let by = note.and_then(|note| note.by);
         let own = format!("unitward-stack@{}.service", self.record.stack);
-        let is_ours = |pid: &u32| peer::unit_of(*pid).as_deref() == Some(&own);
-        let process = by.filter(is_ours).and_then(Process::left_over);
+        let process = by
+            .filter(|pid| peer::unit_of(*pid).as_deref() == Some(&own))
+            .and_then(Process::left_over);
         let script = self.charge.stack.restart_script.is_some();
         match process {
             Some(process) if script => self.follow_script(process),

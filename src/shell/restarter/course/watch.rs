@@ -53,16 +53,18 @@ impl Course {
     fn is_any_stopping(&self) -> bool {
         // The first look is at the stack's own unit. If systemd does not answer, some may be
         // stopping.
-        let is_its_doing = |look: &Look| {
-            let killed = self
-                .record
-                .members
+        self.look().map_or(true, |looks| {
+            looks
                 .iter()
-                .any(|member| member.unit == look.unit && member.run == look.run);
-            killed && look.stage == Stage::Stopping
-        };
-        self.look()
-            .map_or(true, |looks| looks.iter().skip(1).any(is_its_doing))
+                .skip(1)
+                .any(|look| look.stage == Stage::Stopping && self.is_ended_run(look))
+        })
+    }
+
+    /// Returns true if a member's unit is still in the run that this restart ends.
+    fn is_ended_run(&self, look: &Look) -> bool {
+        let mut members = self.record.members.iter();
+        members.any(|member| member.unit == look.unit && member.run == look.run)
     }
 
     /// Watches the units until they stay as they are, but not longer than `at_most`.
