@@ -3,11 +3,13 @@
 //! Six of them are tested with all else; `make matrix` tests all and writes `docs/matrix.md`.
 
 mod checks;
+mod guarded;
 mod table;
 
 use crate::host::{Debian, Host};
 use crate::on_both;
-use checks::{CHECKS, Guarded, Verdict};
+use checks::{CHECKS, Verdict};
+use guarded::Guarded;
 use std::env;
 use table::{Daemon, daemons};
 

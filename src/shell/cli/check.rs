@@ -22,9 +22,8 @@ mod unread;
 mod user_reach;
 mod verify;
 
-use crate::core::config::{
-    Condition, ConditionKind, Cost, Form, Mistake, Place, Problem, SourceFiles, Ward,
-};
+use super::reports::table::counted;
+use crate::core::config::{ConditionKind, Cost, Form, Mistake, Place, Problem, SourceFiles, Ward};
 use crate::core::unit::{AdoptedUnit, Output};
 use crate::core::visible::visible;
 use crate::edge::dependants::Dependants;
@@ -92,28 +91,7 @@ fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Che
         if let Some(ward) = ward {
             checked
                 .problems
-                .extend(hidden(below, &ward).or_else(|| not_restarted(&ward, adopted.as_ref())));
-            checked
-                .problems
-                .extend(undone::warnings(below, &ward, &outputs));
-            checked
-                .problems
-                .extend(root_commands::warnings(below, &ward, adopted.as_ref()));
-            checked
-                .problems
-                .extend(user_reach::warnings(&ward, adopted.as_ref()));
-            checked
-                .problems
-                .extend(instances::warnings(below, &ward, adopted.as_ref()));
-            checked
-                .problems
-                .extend(own_ground::warning(&ward, adopted.as_ref()));
-            checked.problems.extend(not_stopped::warning(below, &ward));
-            if unit_files::has_system(below) {
-                checked
-                    .problems
-                    .extend(absent::warnings(below, &ward, adopted.as_ref()));
-            }
+                .extend(warnings_of_ward(below, &ward, adopted.as_ref(), &outputs));
             checked.guarded.push((ward, checked.outputs.len()));
         }
         checked.outputs.extend(outputs);
@@ -138,23 +116,41 @@ fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Che
     if unit_files::has_system(below) {
         let mentions = Mentions::new(below, &checked.outputs);
         mentions.name_nearest(&mut checked.problems);
-        checked.problems.extend(
-            checked
-                .guarded
-                .iter()
-                .flat_map(|(ward, _)| mentions.warnings(ward)),
-        );
         let all = Dependants::read(below, checked.guarded.iter().map(|(ward, _)| ward));
-        checked.problems.extend(
-            checked
-                .guarded
-                .iter()
-                .flat_map(|(ward, _)| dependants::warnings(&all, ward)),
-        );
+        let wards = checked.guarded.iter().map(|(ward, _)| ward);
+        checked
+            .problems
+            .extend(wards.clone().flat_map(|ward| mentions.warnings(ward)));
+        checked
+            .problems
+            .extend(wards.flat_map(|ward| dependants::warnings(&all, ward)));
     }
     checked.problems.extend(unread::warnings(below));
     checked.problems.sort_by(|a, b| a.at.cmp(&b.at));
     Ok(checked)
+}
+
+/// Returns the warnings about one ward and its unit; `outputs`: those of the ward.
+fn warnings_of_ward(
+    below: &Path,
+    ward: &Ward,
+    adopted: Option<&AdoptedUnit>,
+    outputs: &[Output],
+) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = hidden(below, ward)
+        .or_else(|| not_restarted(ward, adopted))
+        .into_iter()
+        .collect();
+    problems.extend(undone::warnings(below, ward, outputs));
+    problems.extend(root_commands::warnings(below, ward, adopted));
+    problems.extend(user_reach::warnings(ward, adopted));
+    problems.extend(instances::warnings(below, ward, adopted));
+    problems.extend(own_ground::warning(ward, adopted));
+    problems.extend(not_stopped::warning(below, ward));
+    if unit_files::has_system(below) {
+        problems.extend(absent::warnings(below, ward, adopted));
+    }
+    problems
 }
 
 /// Returns true if no mistake caused anything to be left out; warnings alone leave nothing out.
@@ -223,19 +219,17 @@ fn print(
     for problem in problems {
         writeln!(out, "{}", visible(&problem.sentence()))?;
     }
-    let count =
-        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let stacks = if *stacks == 0 {
         String::new()
     } else {
-        [" and ", &count(*stacks, "stack")].concat()
+        [" and ", &counted(*stacks, "stack")].concat()
     };
     let verdict = match problems.len() {
         0 => "no problem found".to_owned(),
         1 => "1 problem found".to_owned(),
         count => format!("{count} problems found"),
     };
-    eprintln!("{}{stacks} in effect, {verdict}.", count(*wards, "ward"));
+    eprintln!("{}{stacks} in effect, {verdict}.", counted(*wards, "ward"));
     Ok(())
 }
 
@@ -258,13 +252,12 @@ fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> 
         Form::Defined => Some("on-failure"),
         Form::Adopted(_) => adopted?.restart.as_deref(),
     };
-    let needs_restart = |condition: &&Condition| {
+    let vain = ward.conditions.iter().find(|condition| {
         matches!(
             condition.kind,
             ConditionKind::Death | ConditionKind::AbnormalDeath | ConditionKind::Restart
         )
-    };
-    let vain = ward.conditions.iter().find(needs_restart);
+    });
     let is_meant = here.is_some_and(|line| line.value == "no") && vain.is_none();
     let is_down = matches!(
         here.map(|line| line.value.as_str()).or(default),
@@ -282,6 +275,13 @@ fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> 
     })
 }
 
+/// Returns true if the file is in one of these directories.
+fn is_in(directories: &[&str], file: &Path) -> bool {
+    directories
+        .iter()
+        .any(|directory| file.starts_with(directory))
+}
+
 /// Warns of a unit that is masked, and of a defined ward beside which another file of the same unit
 /// exists.
 fn hidden(below: &Path, ward: &Ward) -> Option<Problem> {
@@ -295,18 +295,13 @@ fn hidden(below: &Path, ward: &Ward) -> Option<Problem> {
         });
     }
     let file = unit_files::file_of(below, &unit).filter(|_| ward.form == Form::Defined)?;
-    let stands_in = |directories: &[&str]| {
-        directories
-            .iter()
-            .any(|directory| file.starts_with(directory))
-    };
     // Only these directories precede those of generators (systemd.generator(7)).
-    let text = if stands_in(&["/etc/systemd/system", "/run/systemd/system"]) {
+    let text = if is_in(&["/etc/systemd/system", "/run/systemd/system"], &file) {
         format!(
             "{} overrides this ward; remove it, or adopt it with Unit= instead of ExecStart=",
             file.display()
         )
-    } else if stands_in(&["/usr", "/lib"]) {
+    } else if is_in(&["/usr", "/lib"], &file) {
         let file = file.display();
         format!(
             "this ward replaces {file}; to guard that service write Unit={unit} in [Ward] instead of ExecStart=, else rename the ward"

@@ -55,25 +55,24 @@ fn with_names(command: Command) -> Command {
 
 fn with_values(argument: Arg, which: fn() -> Vec<CompletionCandidate>) -> Arg {
     let calls = argument.get_value_names().unwrap_or_default().iter();
-    let called: Vec<_> = calls
+    let called: BTreeSet<String> = calls
         .flat_map(|name| name.split('|'))
         .map(str::to_owned)
         .collect();
-    let is = |wanted: &str| called.iter().any(|name| name == wanted);
-    let (names, ids) = (is("NAME"), is("ID"));
+    let (names, ids) = (called.contains("NAME"), called.contains("ID"));
     if names || ids {
         argument.add(ArgValueCandidates::new(move || {
             let names = names.then(which).unwrap_or_default().into_iter();
             names.chain(ids.then(deaths).unwrap_or_default()).collect()
         }))
-    } else if is("UNIT") {
+    } else if called.contains("UNIT") {
         argument.add(ArgValueCandidates::new(|| {
             guard::unguarded()
                 .into_iter()
                 .map(CompletionCandidate::new)
                 .collect()
         }))
-    } else if is("DIR") {
+    } else if called.contains("DIR") {
         argument.value_hint(ValueHint::DirPath)
     } else {
         argument
@@ -107,7 +106,7 @@ fn wards() -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// The instances of templates that are loaded or have left records since boot.
+/// Returns the instances of templates that are loaded or have left records since boot.
 fn instances(config: &Config) -> BTreeSet<String> {
     let templates = config.wards.iter().filter(|ward| ward.is_template());
     let patterns: Vec<_> = templates
@@ -118,14 +117,13 @@ fn instances(config: &Config) -> BTreeSet<String> {
     }
     let patterns: Vec<_> = patterns.iter().map(String::as_str).collect();
     let loaded = systemctl::loaded_services(&patterns).unwrap_or_default();
-    let instance = |name: &String| match config.ward_meant_by(name)? {
-        Cow::Owned(ward) => Some(ward.name.to_string()),
-        Cow::Borrowed(_) => None,
-    };
     loaded
         .into_iter()
         .chain(record::wards())
-        .filter_map(|name| instance(&name))
+        .filter_map(|name| match config.ward_meant_by(&name)? {
+            Cow::Owned(ward) => Some(ward.name.to_string()),
+            Cow::Borrowed(_) => None,
+        })
         .collect()
 }
 
@@ -142,16 +140,19 @@ fn deaths() -> Vec<CompletionCandidate> {
     let since = clock::since_epoch().saturating_sub(RECENT);
     let told = reports::latest(since, OFFERED).unwrap_or_default();
     let zone = TimeZone::system();
-    let candidate = |(order, told): (usize, &Document)| {
-        let reason = told.reason.as_deref().unwrap_or("unknown");
-        let help = visible(&format!(
-            "{}, {reason}, {}",
-            told.ward,
-            time(told.timestamp, &zone)
-        ));
-        CompletionCandidate::new(reports::id(told))
-            .help(Some(help.into()))
-            .display_order(Some(order))
-    };
-    told.iter().rev().enumerate().map(candidate).collect()
+    told.iter()
+        .rev()
+        .enumerate()
+        .map(|(order, told)| candidate(told, &zone).display_order(Some(order)))
+        .collect()
+}
+
+fn candidate(told: &Document, zone: &TimeZone) -> CompletionCandidate {
+    let reason = told.reason.as_deref().unwrap_or("unknown");
+    let help = visible(&format!(
+        "{}, {reason}, {}",
+        told.ward,
+        time(told.timestamp, zone)
+    ));
+    CompletionCandidate::new(reports::id(told)).help(Some(help.into()))
 }

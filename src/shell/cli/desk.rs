@@ -131,7 +131,8 @@ pub(super) fn answer<D: DeserializeOwned>(
 
 /// Returns a table: columns two blanks apart, the header bold.
 pub(super) fn columns<'a>(
-    (header, rows): (Vec<String>, Vec<Vec<String>>),
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
     colours: impl Iterator<Item = &'a str>,
     sheet: Sheet,
 ) -> String {

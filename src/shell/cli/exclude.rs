@@ -72,8 +72,9 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
         Ok(subject) => (subject, arguments.reason.as_str()),
         Err(why) => return Ok(refuse(&why)),
     };
-    let by_hand = || ruling::exclude(&subject, reason, drop);
-    let changed = match rule("Exclude", &(subject.ward.as_str(), reason), by_hand)? {
+    let changed = match rule("Exclude", &(subject.ward.as_str(), reason), || {
+        ruling::exclude(&subject, reason, drop)
+    })? {
         Ok(changed) => changed,
         Err(why) => return Ok(refuse(&why)),
     };
@@ -83,11 +84,12 @@ pub(super) fn exclude(arguments: &Exclude) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let ward = WardState::of(&name);
+    let until = format!("until \"unitward readmit {name}\"");
     // The state is read first: a unit that was down before its ward was seen to be excluded was not
     // started in between.
-    let look = || Ok(kept(&state(&unit)?, exclusion::load(&ward).as_ref()));
-    let until = format!("until \"unitward readmit {name}\"");
-    let became = while_waiting(&format!("Stopping {unit}"), || wait(look))?;
+    let became = while_waiting(&format!("Stopping {unit}"), || {
+        wait(|| Ok(kept(&state(&unit)?, exclusion::load(&ward).as_ref())))
+    })?;
     let with = with_it(exclusion::load(&ward).as_ref());
     Ok(match became {
         Some(Kept::Down) => said(&format!(
@@ -124,11 +126,12 @@ pub(super) fn readmit(arguments: &Readmit) -> anyhow::Result<ExitCode> {
     let mut lasting = Lasting::default();
     let ward = WardState::of(&name);
     // The state is read first: an exclusion marks the ward before it has its unit stopped.
-    let look = || {
-        let shown = pid1::ask(&unit, SHOWN)?;
-        Ok(lasting.look(&shown, exclusion::load(&ward).as_ref()))
-    };
-    let became = while_waiting(&format!("Starting {unit}"), || wait(look))?;
+    let became = while_waiting(&format!("Starting {unit}"), || {
+        wait(|| {
+            let shown = pid1::ask(&unit, SHOWN)?;
+            Ok(lasting.look(&shown, exclusion::load(&ward).as_ref()))
+        })
+    })?;
     let advice = format!("\"systemctl status {unit}\" shows why");
     Ok(match became {
         Some(Became::Up) => said(&format!("{name} is readmitted: {unit} is up.")),
@@ -181,8 +184,8 @@ fn said(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Has a ward ruled over by the daemon, or, where that does not run, here and now by `rule`. Tells whether anything was to be done, or
-/// gives the sentence that refuses.
+/// Has a ward ruled over by the daemon, or, where that does not run, here and now by `rule`.
+/// Returns true if anything was to be done, or the sentence that refuses.
 fn rule(
     method: &str,
     body: &(impl serde::Serialize + DynamicType),

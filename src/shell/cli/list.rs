@@ -33,8 +33,12 @@ pub(super) fn list(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 fn text(list: &List, sheet: Sheet) -> String {
     let now = list.timestamp;
-    let stacked = list.wards.iter().any(|ward| ward.stack.is_some());
-    let mut text = wards(&list.wards, (now, stacked), sheet);
+    let wards = Wards {
+        lines: &list.wards,
+        now,
+        with_stack: list.wards.iter().any(|ward| ward.stack.is_some()),
+    };
+    let mut text = wards.table(sheet);
     if !list.stacks.is_empty() {
         if !text.is_empty() {
             text.push('\n');
@@ -42,7 +46,7 @@ fn text(list: &List, sheet: Sheet) -> String {
         let cells = list.stacks.iter().map(|stack| stack_cells(stack, now));
         let colours = list.stacks.iter().map(|stack| colour(stack.state));
         let header = ["STACK", "STATE", "SINCE", "UP", "MEMBERS"].map(str::to_owned);
-        text.push_str(&columns((header.into(), cells.collect()), colours, sheet));
+        text.push_str(&columns(header.into(), cells.collect(), colours, sheet));
     }
     let watched = shown(&list.watched);
     if !watched.is_empty() {
@@ -58,7 +62,7 @@ fn text(list: &List, sheet: Sheet) -> String {
         });
         let header = ["WATCHED ONLY", "STATE", "DESCRIPTION"].map(str::to_owned);
         let colours = watched.iter().map(|one| colour(one.state));
-        text.push_str(&columns((header.into(), cells.collect()), colours, sheet));
+        text.push_str(&columns(header.into(), cells.collect(), colours, sheet));
     }
     text
 }
@@ -66,8 +70,10 @@ fn text(list: &List, sheet: Sheet) -> String {
 /// Returns the units without a ward that have a line: all, or, if there are many, those that need
 /// attention.
 fn shown(watched: &[Watched]) -> Vec<&Watched> {
-    let is_shown = |one: &&Watched| watched.len() <= MANY || !colour(one.state).is_empty();
-    watched.iter().filter(is_shown).collect()
+    watched
+        .iter()
+        .filter(|one| watched.len() <= MANY || !colour(one.state).is_empty())
+        .collect()
 }
 
 /// Level of detail of a ward's line.
@@ -78,65 +84,70 @@ enum Detail {
     Brief,
 }
 
-/// Returns the lines of these wards, below a header.
-pub(super) fn wards(wards: &[Line], (now, stacked): (u64, bool), sheet: Sheet) -> String {
-    if wards.is_empty() {
-        return String::new();
+/// The table of wards.
+pub(super) struct Wards<'a> {
+    pub(super) lines: &'a [Line],
+    /// The present, in milliseconds since the epoch.
+    pub(super) now: u64,
+    /// True if it has a column with the stacks.
+    pub(super) with_stack: bool,
+}
+
+impl Wards<'_> {
+    /// Returns the lines of the wards, below a header; brief if they do not fit.
+    pub(super) fn table(&self, sheet: Sheet) -> String {
+        if self.lines.is_empty() {
+            return String::new();
+        }
+        let plain = Sheet {
+            paint: Paint::Plain,
+            width: None,
+        };
+        let whole = self.in_detail(Detail::Full, plain);
+        let fits = sheet
+            .width
+            .is_none_or(|width| whole.lines().all(|line| line.chars().count() <= width));
+        self.in_detail(if fits { Detail::Full } else { Detail::Brief }, sheet)
     }
-    let stack: &[&str] = if stacked { &["STACK"] } else { &[] };
-    let header = [
-        &["WARD", "STATE", "SINCE", "DEATHS"],
-        stack,
-        &["LAST DEATH"],
-    ]
-    .concat();
-    let lines = |detail: Detail, sheet: Sheet| {
-        let cells = wards
-            .iter()
-            .map(|ward| ward_cells(ward, (now, stacked), detail))
-            .collect();
-        let colours = wards.iter().map(|ward| match desk::ward_colour(ward) {
+
+    fn in_detail(&self, detail: Detail, sheet: Sheet) -> String {
+        let stack: &[&str] = if self.with_stack { &["STACK"] } else { &[] };
+        let header = [
+            &["WARD", "STATE", "SINCE", "DEATHS"],
+            stack,
+            &["LAST DEATH"],
+        ]
+        .concat();
+        let header = header.iter().map(ToString::to_string).collect();
+        let cells = self.lines.iter().map(|ward| self.cells(ward, detail));
+        let colours = self.lines.iter().map(|ward| match desk::ward_colour(ward) {
             "" if ward.needs_reload => "33",
             colour => colour,
         });
-        columns(
-            (header.iter().map(ToString::to_string).collect(), cells),
-            colours,
-            sheet,
-        )
-    };
-    let whole = lines(
-        Detail::Full,
-        Sheet {
-            paint: Paint::Plain,
-            width: None,
-        },
-    );
-    let fits = sheet
-        .width
-        .is_none_or(|width| whole.lines().all(|line| line.chars().count() <= width));
-    lines(if fits { Detail::Full } else { Detail::Brief }, sheet)
-}
-
-fn ward_cells(ward: &Line, (now, stacked): (u64, bool), detail: Detail) -> Vec<String> {
-    let (name, state) = match detail {
-        Detail::Full => (name(ward), state(ward, now)),
-        Detail::Brief => (visible(&ward.name), changed(ward, ward.word().to_owned())),
-    };
-    let mut cells = vec![name, state, ago(ward.since, now), deaths(ward)];
-    if stacked {
-        cells.push(
-            ward.stack
-                .as_deref()
-                .map_or_else(|| NOTHING.to_owned(), visible),
-        );
+        columns(header, cells.collect(), colours, sheet)
     }
-    cells.push(
-        ward.last_death
-            .as_ref()
-            .map_or_else(|| NOTHING.to_owned(), |death| last(death, now)),
-    );
-    cells
+
+    fn cells(&self, ward: &Line, detail: Detail) -> Vec<String> {
+        let now = self.now;
+        let (name, state) = match detail {
+            Detail::Full => (name(ward), state(ward, now)),
+            Detail::Brief => (visible(&ward.name), changed(ward, ward.word().to_owned())),
+        };
+        let mut cells = vec![name, state, ago(ward.since, now), deaths(ward)];
+        if self.with_stack {
+            cells.push(
+                ward.stack
+                    .as_deref()
+                    .map_or_else(|| NOTHING.to_owned(), visible),
+            );
+        }
+        cells.push(
+            ward.last_death
+                .as_ref()
+                .map_or_else(|| NOTHING.to_owned(), |death| last(death, now)),
+        );
+        cells
+    }
 }
 
 /// Formats the name as `web` or `telldus (telldusd.service)`.
@@ -204,17 +215,11 @@ fn deaths(ward: &Line) -> String {
             .exclusion
             .as_ref()
             .is_some_and(|mark| mark.by == "limit");
-    let count = |limit: u32| {
-        if at_limit {
-            u64::from(limit) + 1
-        } else {
-            ward.deaths
-        }
-    };
-    ward.death_limit.map_or_else(
-        || NOTHING.to_owned(),
-        |limit| format!("{}/{limit}", count(limit)),
-    )
+    match ward.death_limit {
+        None => NOTHING.to_owned(),
+        Some(limit) if at_limit => format!("{}/{limit}", u64::from(limit) + 1),
+        Some(limit) => format!("{}/{limit}", ward.deaths),
+    }
 }
 
 fn last(death: &DeathTold, now: u64) -> String {
@@ -309,10 +314,7 @@ fn daemon(daemon: &Daemon) -> String {
         .reports_waiting
         .filter(|waiting| *waiting > 0 && !says_so)
     {
-        text.push_str(&format!(
-            " {} waiting.",
-            counted(usize::try_from(waiting).unwrap_or(usize::MAX), "message")
-        ));
+        text.push_str(&format!(" {} waiting.", counted(waiting, "message")));
     }
     if let Some(problem) = &daemon.history_problem {
         text.push_str(&format!(" No history: {}.", visible(problem)));

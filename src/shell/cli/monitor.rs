@@ -150,8 +150,9 @@ impl Printer {
     }
 
     fn takes(&self, news: &News) -> bool {
-        let is_of = |ward: &String| news.is_of_a_ward() && news.subject() == ward;
-        self.ward.as_ref().is_none_or(is_of)
+        self.ward
+            .as_ref()
+            .is_none_or(|ward| news.is_of_a_ward() && news.subject() == ward)
             && (self.states || !matches!(news, News::StateChanged(_)))
     }
 
@@ -185,10 +186,9 @@ struct Ear {
 
 impl Ear {
     async fn open() -> zbus::Result<Self> {
-        let late = |_| zbus::Error::Failure("the bus did not answer in time".to_owned());
         tokio::time::timeout(PATIENCE, Self::listen())
             .await
-            .map_err(late)?
+            .map_err(|_| zbus::Error::Failure("the bus did not answer in time".to_owned()))?
     }
 
     async fn listen() -> zbus::Result<Self> {

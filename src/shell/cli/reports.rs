@@ -177,16 +177,14 @@ impl Source {
     }
 }
 
+/// Parses the value of an option, if it is given, into milliseconds since the epoch.
+fn time_given(option: &str, text: Option<&str>) -> anyhow::Result<Option<u64>> {
+    text.map(|text| since::time(option, text)).transpose()
+}
+
 fn list(arguments: &List) -> anyhow::Result<ExitCode> {
-    let time = |option, text: &Option<String>| {
-        text.as_deref()
-            .map(|text| since::time(option, text))
-            .transpose()
-    };
-    let (since, until) = (
-        time("--since", &arguments.since)?,
-        time("--until", &arguments.until)?,
-    );
+    let since = time_given("--since", arguments.since.as_deref())?;
+    let until = time_given("--until", arguments.until.as_deref())?;
     let mut source = match Source::of(&arguments.common)? {
         Ok(source) => source,
         Err(why) => return Ok(super::refuse(&why)),
@@ -215,8 +213,10 @@ fn list(arguments: &List) -> anyhow::Result<ExitCode> {
         );
     }
     wanted.after = last(&found, 0);
-    let is_wanted = |told: &Document| !arguments.failed || told.has_failed();
-    found.retain(|told| is_wanted(told) && until.is_none_or(|until| told.timestamp <= until));
+    found.retain(|told| {
+        let is_wanted = !arguments.failed || told.has_failed();
+        is_wanted && until.is_none_or(|until| told.timestamp <= until)
+    });
     found.drain(
         ..found
             .len()
@@ -299,7 +299,7 @@ fn follow(mut source: Source, mut wanted: Wanted, mut view: View) -> anyhow::Res
 fn show(id: &str, common: &Common) -> anyhow::Result<ExitCode> {
     let told = match Source::of(common)? {
         Ok(Source::History(reader, _, root)) => {
-            pick(reader.find(id)?, id).map(|told| whole(&told, (&root, Addresses::Shown)))
+            pick(reader.find(id)?, id).map(|told| whole(&told, &root, Addresses::Shown))
         }
         Ok(Source::Daemon(runtime)) => {
             match runtime.block_on(ask(&Question::Report(id.to_owned())))? {

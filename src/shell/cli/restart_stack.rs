@@ -67,32 +67,18 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             &left_out.unwrap_or_else(|| no_such_stack(&name, &stacks)),
         ));
     }
-    let caller = arguments.caller.clone().unwrap_or_else(calling_program);
-    anyhow::ensure!(!caller.trim().is_empty(), "--caller= names nobody");
-    let request = Request {
-        caller,
-        cause: None,
-        answer: if arguments.wait {
-            AnswerWhen::Over
-        } else {
-            AnswerWhen::Begun
-        },
-        backtrace: arguments
-            .backtrace
-            .as_deref()
-            .map(read_backtrace)
-            .transpose()?,
-    };
+    let request = request(arguments)?;
     let patience = match request.answer {
         AnswerWhen::Begun => PATIENCE,
         AnswerWhen::Over => stack.map_or(Stack::TIMEOUT, |stack| stack.timeout) + MORE,
     };
     let begun = Instant::now();
-    let asked = || ask(&name, &request, patience);
     let answer = if arguments.wait {
-        while_waiting(&format!("Restarting {name}"), asked)
+        while_waiting(&format!("Restarting {name}"), || {
+            ask(&name, &request, patience)
+        })
     } else {
-        asked()
+        ask(&name, &request, patience)
     };
     Ok(match answer {
         Ok(answer) => tell(&name, &answer, arguments.wait.then(|| begun.elapsed())),
@@ -112,11 +98,33 @@ pub(super) fn restart_stack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Returns the request for the restart.
+fn request(arguments: &Arguments) -> anyhow::Result<Request> {
+    let caller = arguments.caller.clone().unwrap_or_else(calling_program);
+    anyhow::ensure!(!caller.trim().is_empty(), "--caller= names nobody");
+    Ok(Request {
+        caller,
+        cause: None,
+        answer: if arguments.wait {
+            AnswerWhen::Over
+        } else {
+            AnswerWhen::Begun
+        },
+        backtrace: arguments
+            .backtrace
+            .as_deref()
+            .map(read_backtrace)
+            .transpose()?,
+    })
+}
+
 /// Prints the answer; `took` is given if the end was awaited.
 fn tell(name: &StackName, answer: &Answer, took: Option<Duration>) -> ExitCode {
-    let span = |took: Duration| time_span::render(Duration::from_millis(time_span::millis(took)));
     match (answer.errno, took) {
-        (0, Some(took)) => say(&format!("Done in {}: {}.", span(took), answer.words)),
+        (0, Some(took)) => {
+            let took = time_span::render(Duration::from_millis(time_span::millis(took)));
+            say(&format!("Done in {took}: {}.", answer.words));
+        }
         (0, None) => say(&format!("Restarting {name}.")),
         // The script runs, or systemd is busy; without `--wait` that is enough.
         (errno::INPROGRESS, None) => say(&format!("Restarting {name}; {}.", answer.words)),
@@ -126,16 +134,13 @@ fn tell(name: &StackName, answer: &Answer, took: Option<Duration>) -> ExitCode {
 }
 
 fn no_such_stack(name: &StackName, stacks: &[Stack]) -> String {
-    let names = || stacks.iter().map(|stack| stack.name.as_str());
-    match nearest(name.as_str(), names()) {
+    let names: Vec<&str> = stacks.iter().map(|stack| stack.name.as_str()).collect();
+    match nearest(name.as_str(), names.iter().copied()) {
         Some(other) => format!("There is no stack {name}, did you mean {other}?"),
         None if stacks.is_empty() => {
             format!("There is no stack {name}, nor any other: see unitward.stack(5).")
         }
-        None => format!(
-            "There is no stack {name}, only {}.",
-            names().collect::<Vec<_>>().join(", ")
-        ),
+        None => format!("There is no stack {name}, only {}.", names.join(", ")),
     }
 }
 

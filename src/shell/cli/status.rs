@@ -1,18 +1,20 @@
 //! `unitward status`: everything about one ward, or one stack.
 
-use super::desk::{self, Form, Sheet, ago, colour, span, step};
-use super::list::{stands, wards};
-use super::reports::table::{counted, time};
+mod page;
+mod stack;
+
+use super::desk::{self, Form, Sheet, span, step};
+use super::list::stands;
+use super::reports::table::counted;
 use super::tree::{condition, counters, draw};
 use crate::core::visible::visible;
-use crate::shell::survey::status::{RestartTold, StackStatus, Status, WardStatus};
+use crate::shell::survey::status::{Status, WardStatus};
 use crate::shell::survey::{CrashTold, Question, State};
 use clap::Args;
 use jiff::tz::TimeZone;
+use page::{INDENT, Page};
+use stack::of_stack;
 use std::process::ExitCode;
-
-/// Columns before the colons.
-const INDENT: usize = 13;
 
 /// The command's arguments.
 #[derive(Debug, Args)]
@@ -33,75 +35,30 @@ pub(super) fn status(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         &question,
         Form::new(arguments.json),
         |status: &Status, sheet| match status {
-            Status::Ward(ward) => (of_ward(ward, (sheet, &zone)), hint(ward)),
-            Status::Stack(stack) => (of_stack(stack, (sheet, &zone)), String::new()),
+            Status::Ward(ward) => (of_ward(ward, sheet, &zone), hint(ward)),
+            Status::Stack(stack) => (of_stack(stack, sheet, &zone), String::new()),
         },
     )
 }
 
 fn hint(ward: &WardStatus) -> String {
-    let of = |unit: &String| {
-        format!(
-            "There is also a stack {}: \"unitward status {}\" tells of it.\n",
-            visible(&ward.line.name),
-            visible(unit)
-        )
+    let Some(unit) = &ward.stack_of_same_name else {
+        return String::new();
     };
-    ward.stack_of_same_name.as_ref().map(of).unwrap_or_default()
+    format!(
+        "There is also a stack {}: \"unitward status {}\" tells of it.\n",
+        visible(&ward.line.name),
+        visible(unit)
+    )
 }
 
-/// Text of lines with a key and a value, and of blocks.
-struct Page<'a> {
-    sheet: Sheet,
-    zone: &'a TimeZone,
-    now: u64,
-    text: String,
-}
-
-impl Page<'_> {
-    fn line(&mut self, key: &str, value: &str) {
-        self.painted((key, value), "");
-    }
-
-    fn painted(&mut self, (key, value): (&str, &str), colour: &str) {
-        let colon = if key.is_empty() { ' ' } else { ':' };
-        let line = format!("{key:>INDENT$}{colon} {}", visible(value));
-        for part in self.sheet.folded(&line, INDENT + 2).lines() {
-            self.text.push_str(&self.sheet.paint.line(part, colour));
-        }
-    }
-
-    /// Adds several values, one below the other.
-    fn lines(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
-        let mut key = key;
-        for value in values {
-            self.line(key, &value);
-            key = "";
-        }
-    }
-
-    /// Formats a time as `2025-02-06 10:42:23.968, 3min ago`.
-    fn at(&self, at: u64) -> String {
-        format!("{}, {}", time(at, self.zone), ago(Some(at), self.now))
-    }
-
-    fn since(&self, at: Option<u64>) -> String {
-        at.map_or_else(String::new, |at| format!(" since {}", self.at(at)))
-    }
-}
-
-fn of_ward(ward: &WardStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
-    let mut page = Page {
-        sheet,
-        zone,
-        now: ward.timestamp,
-        text: String::new(),
-    };
+fn of_ward(ward: &WardStatus, sheet: Sheet, zone: &TimeZone) -> String {
+    let mut page = Page::new(sheet, zone, ward.timestamp);
     let description = ward
         .description
         .as_ref()
         .map_or_else(String::new, |text| format!(" - {text}"));
-    page.painted(("Ward", &format!("{}{description}", ward.line.name)), "1");
+    page.painted("Ward", &format!("{}{description}", ward.line.name), "1");
     place(&mut page, ward);
     standing(&mut page, ward);
     outlook(&mut page, ward);
@@ -155,7 +112,7 @@ fn place(page: &mut Page<'_>, ward: &WardStatus) {
         page.line("Stack", stack);
     }
     if let Some(error) = &ward.load_error {
-        page.painted(("Not loaded", error), "31");
+        page.painted("Not loaded", error, "31");
     }
 }
 
@@ -164,7 +121,8 @@ fn standing(page: &mut Page<'_>, ward: &WardStatus) {
     let line = &ward.line;
     let since = page.since(line.since);
     page.painted(
-        ("State", &format!("{}{since}", stands(line, ward.timestamp))),
+        "State",
+        &format!("{}{since}", stands(line, ward.timestamp)),
         desk::ward_colour(line),
     );
     if let Some(at) = &line.step {
@@ -221,30 +179,12 @@ fn advice(ward: &WardStatus) -> Option<String> {
 
 /// Adds the recovery settings, and the consequence of the next crash.
 fn outlook(page: &mut Page<'_>, ward: &WardStatus) {
-    let set = &ward.recovery;
-    let mut restart = set
-        .restart
-        .as_deref()
-        .map_or_else(String::new, |word| format!("Restart={word}, "));
-    let waits = set.restart_ms.is_some_and(|ms| ms > 0);
-    if let Some(ms) = set.restart_ms.filter(|_| waits) {
-        restart.push_str(&format!("RestartSec={}, ", span(ms)));
-    }
-    let backoff = match (set.delay_ms, set.max_delay_ms) {
-        (0, 0) => "no back-off".to_owned(),
-        (delay, max) if max <= delay => format!("each after {}", span(delay)),
-        (0, max) if waits => format!(
-            "from the second restart on also back-off from 100ms to {}",
-            span(max)
-        ),
-        (0, max) => format!("first at once, then back-off from 100ms to {}", span(max)),
-        (delay, max) => format!("back-off from {} to {}", span(delay), span(max)),
-    };
     page.line(
         "Recovery",
         &format!(
-            "{restart}{backoff}, afresh after {} without a death",
-            span(set.reset_after_ms)
+            "{}, afresh after {} without a death",
+            restarts(ward),
+            span(ward.recovery.reset_after_ms)
         ),
     );
     let within = ward
@@ -288,6 +228,30 @@ fn outlook(page: &mut Page<'_>, ward: &WardStatus) {
     page.line("Next", &text);
 }
 
+/// Describes the unit's own settings for restarts, and the back-off.
+fn restarts(ward: &WardStatus) -> String {
+    let set = &ward.recovery;
+    let mut restart = set
+        .restart
+        .as_deref()
+        .map_or_else(String::new, |word| format!("Restart={word}, "));
+    let waits = set.restart_ms.is_some_and(|ms| ms > 0);
+    if let Some(ms) = set.restart_ms.filter(|_| waits) {
+        restart.push_str(&format!("RestartSec={}, ", span(ms)));
+    }
+    let backoff = match (set.delay_ms, set.max_delay_ms) {
+        (0, 0) => "no back-off".to_owned(),
+        (delay, max) if max <= delay => format!("each after {}", span(delay)),
+        (0, max) if waits => format!(
+            "from the second restart on also back-off from 100ms to {}",
+            span(max)
+        ),
+        (0, max) => format!("first at once, then back-off from 100ms to {}", span(max)),
+        (delay, max) => format!("back-off from {} to {}", span(delay), span(max)),
+    };
+    format!("{restart}{backoff}")
+}
+
 /// Returns the action of the death limit, as it continues "the next death".
 fn consequence(then: &str) -> &'static str {
     match then {
@@ -318,10 +282,7 @@ fn past(page: &mut Page<'_>, ward: &WardStatus) {
     if let Some(recovery) = &ward.last_recovery {
         let mut text = format!("{} {}", recovery.outcome, page.at(recovery.timestamp));
         if let Some(restarts) = recovery.restarts {
-            text.push_str(&format!(
-                "; {}",
-                counted(usize::try_from(restarts).unwrap_or(usize::MAX), "restart")
-            ));
+            text.push_str(&format!("; {}", counted(restarts, "restart")));
         }
         if let Some(ms) = recovery.downtime_ms {
             text.push_str(&format!(", {} down", span(ms)));
@@ -352,82 +313,14 @@ fn death(page: &mut Page<'_>, key: &str, crash: &CrashTold) {
     page.line(key, &format!("{at}: {reason}{pid}{report}, ID {digits}"));
     page.lines("", crash.frames.iter().map(|frame| format!("    {frame}")));
     if crash.more_frames > 0 {
-        let more = usize::try_from(crash.more_frames).unwrap_or(usize::MAX);
         page.line(
             "",
             &format!(
                 "    and {}: unitward reports show {digits}",
-                counted(more, "frame").replace(' ', " more ")
+                counted(crash.more_frames, "frame").replace(' ', " more ")
             ),
         );
     }
-}
-
-fn of_stack(stack: &StackStatus, (sheet, zone): (Sheet, &TimeZone)) -> String {
-    let mut page = Page {
-        sheet,
-        zone,
-        now: stack.timestamp,
-        text: String::new(),
-    };
-    let line = &stack.line;
-    let description = stack
-        .description
-        .as_ref()
-        .map_or_else(String::new, |text| format!(" - {text}"));
-    page.painted(("Stack", &format!("{}{description}", line.name)), "1");
-    page.line("Unit", &line.unit);
-    page.line("File", &stack.file);
-    if line.identifier != line.name {
-        page.line("Reported as", &line.identifier);
-    }
-    let since = page.since(line.since);
-    page.painted(
-        ("State", &format!("{}{since}", line.state.word())),
-        colour(line.state),
-    );
-    if line.needs_reload {
-        page.line(
-            "",
-            "systemd has not read what has changed: run systemctl daemon-reload",
-        );
-    }
-    page.line(
-        "Members",
-        &format!("{} of {} up", line.up, line.members.len()),
-    );
-    let mut key = "Restarted";
-    for restart in &stack.full_restarts {
-        let text = restarted(&page, restart);
-        page.line(key, &text);
-        key = "";
-    }
-    if stack.full_restarts.is_empty() && stack.history_problem.is_none() {
-        page.line(key, "never as a whole, as far as the history goes");
-    }
-    if let Some(problem) = &stack.history_problem {
-        page.line("History", problem);
-    }
-    page.lines("Problems", stack.problems.iter().cloned());
-    let members = wards(&stack.wards, (stack.timestamp, false), sheet);
-    if !members.is_empty() {
-        page.text.push('\n');
-        page.text.push_str(&members);
-    }
-    page.text
-}
-
-fn restarted(page: &Page<'_>, restart: &RestartTold) -> String {
-    let outcome = restart.outcome.as_deref().unwrap_or("outcome not known");
-    let trouble = restart
-        .trouble
-        .as_ref()
-        .map_or_else(String::new, |trouble| format!(" ({trouble})"));
-    format!(
-        "{}: by {}, {outcome}{trouble}",
-        page.at(restart.timestamp),
-        restart.caller
-    )
 }
 
 #[cfg(test)]

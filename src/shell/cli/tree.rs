@@ -58,11 +58,11 @@ fn text(tree: &Tree, sheet: Sheet) -> String {
 /// Draws the node and all below it, as `systemctl list-dependencies` does.
 pub(super) fn draw(node: &Node, sheet: Sheet) -> String {
     let mut lines = sheet.line(&node.text, node.colour);
-    below(node, "", (sheet, &mut lines));
+    below(node, "", sheet, &mut lines);
     lines
 }
 
-fn below(node: &Node, before: &str, (sheet, lines): (Sheet, &mut String)) {
+fn below(node: &Node, before: &str, sheet: Sheet, lines: &mut String) {
     for (index, child) in node.below.iter().enumerate() {
         let (branch, after) = if index + 1 == node.below.len() {
             ("└─", "  ")
@@ -70,7 +70,7 @@ fn below(node: &Node, before: &str, (sheet, lines): (Sheet, &mut String)) {
             ("├─", "│ ")
         };
         lines.push_str(&sheet.line(&format!("{before}{branch}{}", child.text), child.colour));
-        below(child, &format!("{before}{after}"), (sheet, lines));
+        below(child, &format!("{before}{after}"), sheet, lines);
     }
 }
 
@@ -111,8 +111,6 @@ fn ward(branch: &WardBranch, now: u64) -> Node {
 
 /// Formats counters as `1 start, 2 restarts, 2 deaths, 2 of them crashes`.
 pub(super) fn counters(counters: &Counters) -> String {
-    let count =
-        |count: u64, noun: &str| counted(usize::try_from(count).unwrap_or(usize::MAX), noun);
     let Counters {
         starts,
         restarts,
@@ -130,9 +128,9 @@ pub(super) fn counters(counters: &Counters) -> String {
     };
     format!(
         "{}, {}, {}{crashes}",
-        count(starts, "start"),
-        count(restarts, "restart"),
-        count(deaths, "death")
+        counted(starts, "start"),
+        counted(restarts, "restart"),
+        counted(deaths, "death")
     )
 }
 
@@ -227,19 +225,11 @@ mod tests {
     #[test]
     fn the_tree_is_drawn_with_its_counters() {
         let tree: Tree = fixture::document("tree.json");
-        fixture::check(
-            "tree.txt",
-            (
-                text(
-                    &tree,
-                    Sheet {
-                        paint: Paint::Plain,
-                        width: None,
-                    },
-                ),
-                none(&tree),
-            ),
-        );
+        let plain = Sheet {
+            paint: Paint::Plain,
+            width: None,
+        };
+        fixture::check("tree.txt", &text(&tree, plain), &none(&tree));
     }
 
     #[test]

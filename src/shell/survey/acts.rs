@@ -81,78 +81,172 @@ pub(super) fn conditions(scene: &Scene, ward: &Ward) -> Vec<ConditionTold> {
     let book = scene.book(ward);
     ward.conditions
         .iter()
-        .map(|condition| told(scene, (ward, condition), book))
+        .map(|condition| {
+            Counted {
+                scene,
+                ward,
+                condition,
+                book,
+            }
+            .told()
+        })
         .collect()
 }
 
-fn told(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> ConditionTold {
-    let none = Fired::default();
-    let counted = book.totals.conditions.get(&condition.id).unwrap_or(&none);
-    let restarts = restarts(condition, &book.totals);
-    let own_steps = condition
-        .steps
-        .iter()
-        .any(|step| step.action != Action::RestartSelf);
-    let fired = if own_steps { counted.count } else { restarts };
-    let pending = pending(scene, (ward, condition), book);
-    let mut steps = Vec::new();
-    for (number, step) in (1..).zip(&condition.steps) {
-        let id = number.to_string();
-        if step.action == Action::RestartSelf {
-            let done =
-                restarts.saturating_sub(u64::from(is_to_come(scene, (ward, condition), book)));
-            steps.extend(wording(condition, &id).map(|words| restart(words, (id, done))));
-            continue;
-        }
-        let turns = fired
-            - u64::from(fired > 0 && pending.is_some_and(|run| !acted(run, &condition.id, &id)));
-        steps.extend(step_told(condition, (id, turns), counted));
-        let failed = steps.last().map_or(0, |step| step.failed);
-        let below = (1..=step.otherwise.len()).map(|below| (format!("{number}.{below}"), failed));
-        steps.extend(below.filter_map(|of| step_told(condition, of, counted)));
-    }
-    let running = at_work(scene, (ward, condition), book);
-    if let Some(step) = running.and_then(|at| steps.iter_mut().find(|told| told.step == at)) {
-        run(step);
-    }
-    let spent = book
-        .series
-        .spent
-        .iter()
-        .any(|spent| *spent == condition.id || *spent == service_name(ward, condition));
-    let kind = condition.kind.section().to_owned();
-    ConditionTold {
-        id: condition.id.clone(),
-        kind,
-        fired,
-        spent: condition.once && spent,
-        steps,
-    }
+/// A condition of a ward, with the data that its counters are computed from.
+struct Counted<'a> {
+    scene: &'a Scene,
+    ward: &'a Ward,
+    condition: &'a Condition,
+    book: &'a Book,
 }
 
-/// Returns the number of the condition's step that runs.
-fn at_work<'a>(
-    scene: &'a Scene,
-    (ward, condition): (&Ward, &Condition),
-    book: &'a Book,
-) -> Option<&'a str> {
-    let (unit, run) = if stands_alone(condition) {
-        let own = |run: &&RunRecord| {
-            run.results
-                .iter()
-                .any(|result| result.condition == condition.id)
-        };
-        let run = book
-            .runs
+impl<'a> Counted<'a> {
+    /// Returns the condition with its steps.
+    fn told(&self) -> ConditionTold {
+        let Self {
+            ward,
+            condition,
+            book,
+            ..
+        } = self;
+        let none = Fired::default();
+        let counted = book.totals.conditions.get(&condition.id).unwrap_or(&none);
+        let mut steps = self.steps(counted);
+        if let Some(step) = self
+            .at_work()
+            .and_then(|at| steps.iter_mut().find(|told| told.step == at))
+        {
+            run(step);
+        }
+        let spent = book
+            .series
+            .spent
             .iter()
-            .filter(|run| run.start == StartKind::Condition)
-            .find(own);
-        (scene.unit_called(&service_name(ward, condition)), run)
-    } else {
-        (scene.unit(&ward.unit()), book.latest())
-    };
-    let (of, step, _) = line::at_work(ward, unit, run).filter(|_| unit.is_changing())?;
-    (of == condition.id).then_some(step)
+            .any(|spent| *spent == condition.id || *spent == service_name(ward, condition));
+        ConditionTold {
+            id: condition.id.clone(),
+            kind: condition.kind.section().to_owned(),
+            fired: self.fired(counted),
+            spent: condition.once && spent,
+            steps,
+        }
+    }
+
+    /// Returns how often the condition has fired. One without steps of its own leaves no results
+    /// in the records: its restarts count.
+    fn fired(&self, counted: &Fired) -> u64 {
+        let own_steps = self
+            .condition
+            .steps
+            .iter()
+            .any(|step| step.action != Action::RestartSelf);
+        if own_steps {
+            counted.count
+        } else {
+            self.restarts()
+        }
+    }
+
+    /// Returns the steps with their counters.
+    fn steps(&self, counted: &Fired) -> Vec<StepTold> {
+        let (condition, fired, pending) = (self.condition, self.fired(counted), self.pending());
+        let mut steps = Vec::new();
+        for (number, step) in (1..).zip(&condition.steps) {
+            let id = number.to_string();
+            if step.action == Action::RestartSelf {
+                let done = self.restarts().saturating_sub(u64::from(self.is_to_come()));
+                steps.extend(restart_told(condition, id, done));
+                continue;
+            }
+            let turns = fired
+                - u64::from(
+                    fired > 0 && pending.is_some_and(|run| !acted(run, &condition.id, &id)),
+                );
+            steps.extend(step_told(condition, id, turns, counted));
+            let failed = steps.last().map_or(0, |step| step.failed);
+            steps.extend((1..=step.otherwise.len()).filter_map(|below| {
+                step_told(condition, format!("{number}.{below}"), failed, counted)
+            }));
+        }
+        steps
+    }
+
+    /// Returns the number of the step that runs.
+    fn at_work(&self) -> Option<&'a str> {
+        let (unit, run) = if stands_alone(self.condition) {
+            let run = self.book.runs.iter().find(|run| {
+                let mut results = run.results.iter();
+                run.start == StartKind::Condition
+                    && results.any(|result| result.condition == self.condition.id)
+            });
+            let service = service_name(self.ward, self.condition);
+            (self.scene.unit_called(&service), run)
+        } else {
+            (self.scene.unit(&self.ward.unit()), self.book.latest())
+        };
+        let (of, step, _) = line::at_work(self.ward, unit, run).filter(|_| unit.is_changing())?;
+        (of == self.condition.id).then_some(step)
+    }
+
+    /// Returns the number of automatic restarts that count for this condition: those after crashes
+    /// for an abnormal death, all for a death, else 0.
+    fn restarts(&self) -> u64 {
+        match self.condition.kind {
+            ConditionKind::AbnormalDeath => self.book.totals.restarts_after_crash,
+            ConditionKind::Death => self.book.totals.restarts(),
+            ConditionKind::Start
+            | ConditionKind::Restart
+            | ConditionKind::Stop
+            | ConditionKind::Limit => 0,
+        }
+    }
+
+    /// Returns true if the restart that is counted for the latest run is not done yet: its main
+    /// process has not been started.
+    fn is_to_come(&self) -> bool {
+        let unit = self.scene.unit(&self.ward.unit());
+        let is_before = matches!(unit.sub.as_str(), "condition" | "start-pre");
+        is_before
+            && self
+                .book
+                .latest()
+                .is_some_and(|run| run.end.is_none() && self.counts(run.start))
+    }
+
+    /// Returns true if a start of this kind counts as a restart by this condition.
+    fn counts(&self, start: StartKind) -> bool {
+        match start {
+            StartKind::AfterAbnormalDeath => true,
+            StartKind::AfterDeath => self.condition.kind == ConditionKind::Death,
+            StartKind::First | StartKind::Condition => false,
+        }
+    }
+
+    /// Returns the run in which the condition is at work now, so that steps without a result are
+    /// still to come.
+    fn pending(&self) -> Option<&'a RunRecord> {
+        if stands_alone(self.condition) {
+            let service = service_name(self.ward, self.condition);
+            let at_work = self.scene.unit_called(&service).is_changing();
+            return self
+                .book
+                .runs
+                .iter()
+                .find(|run| run.start == StartKind::Condition && self.has_fired_in(run))
+                .filter(|_| at_work);
+        }
+        self.book
+            .latest()
+            .filter(|run| run.up.is_none() && run.end.is_none() && self.has_fired_in(run))
+    }
+
+    /// Returns true if the condition has fired in this run.
+    fn has_fired_in(&self, run: &RunRecord) -> bool {
+        run.results
+            .iter()
+            .any(|result| result.condition == self.condition.id && result.step != "0")
+    }
 }
 
 /// Marks a step as running. Until a step ends, its record says killed, so that a real kill is on
@@ -165,40 +259,10 @@ fn run(told: &mut StepTold) {
     }
 }
 
-/// Returns the number of automatic restarts that count for this condition: those after crashes for
-/// an abnormal death, all for a death, else 0.
-fn restarts(condition: &Condition, totals: &Totals) -> u64 {
-    match condition.kind {
-        ConditionKind::AbnormalDeath => totals.restarts_after_crash,
-        ConditionKind::Death => totals.restarts(),
-        ConditionKind::Start
-        | ConditionKind::Restart
-        | ConditionKind::Stop
-        | ConditionKind::Limit => 0,
-    }
-}
-
-/// Returns true if the restart that is counted for the latest run is not done yet: its main process
-/// has not been started.
-fn is_to_come(scene: &Scene, (ward, condition): (&Ward, &Condition), book: &Book) -> bool {
-    let is_counted = |run: &RunRecord| match run.start {
-        StartKind::AfterAbnormalDeath => true,
-        StartKind::AfterDeath => condition.kind == ConditionKind::Death,
-        StartKind::First | StartKind::Condition => false,
-    };
-    let is_before = matches!(
-        scene.unit(&ward.unit()).sub.as_str(),
-        "condition" | "start-pre"
-    );
-    is_before
-        && book
-            .latest()
-            .filter(|run| run.end.is_none())
-            .is_some_and(is_counted)
-}
-
-fn restart((action, argument): (String, String), (step, done): (String, u64)) -> StepTold {
-    StepTold {
+/// Returns the step that restarts the ward, and was done so often.
+fn restart_told(condition: &Condition, step: String, done: u64) -> Option<StepTold> {
+    let (action, argument) = wording(condition, &step)?;
+    Some(StepTold {
         step,
         action,
         argument,
@@ -207,25 +271,22 @@ fn restart((action, argument): (String, String), (step, done): (String, u64)) ->
         skipped: 0,
         running: false,
         last: None,
-    }
+    })
 }
 
 /// Returns a step whose turn came `turns` times; counters of another step that was in its place
 /// before are ignored.
-fn step_told(
-    condition: &Condition,
-    (step, turns): (String, u64),
-    counted: &Fired,
-) -> Option<StepTold> {
+fn step_told(condition: &Condition, step: String, turns: u64, counted: &Fired) -> Option<StepTold> {
     let (action, argument) = wording(condition, &step)?;
     let none = StepTotals::default();
-    let same = |totals: &&StepTotals| {
-        totals
-            .last
-            .as_ref()
-            .is_some_and(|last| last.action == action)
-    };
-    let totals = counted.steps.get(&step).filter(same).unwrap_or(&none);
+    let totals = counted
+        .steps
+        .get(&step)
+        .filter(|totals| {
+            let last = totals.last.as_ref();
+            last.is_some_and(|last| last.action == action)
+        })
+        .unwrap_or(&none);
     let last = totals.last.as_ref().map(|last| StepDone {
         timestamp: last.at,
         result: if last.outcome == Outcome::Ok {
@@ -248,32 +309,6 @@ fn step_told(
         running: false,
         last,
     })
-}
-
-/// Returns the run in which the condition is at work now, so that steps without a result are still
-/// to come.
-fn pending<'a>(
-    scene: &Scene,
-    (ward, condition): (&Ward, &Condition),
-    book: &'a Book,
-) -> Option<&'a RunRecord> {
-    let fired = |run: &&RunRecord| {
-        run.results
-            .iter()
-            .any(|result| result.condition == condition.id && result.step != "0")
-    };
-    if stands_alone(condition) {
-        let at_work = scene
-            .unit_called(&service_name(ward, condition))
-            .is_changing();
-        return book
-            .runs
-            .iter()
-            .find(|run| run.start == StartKind::Condition && fired(run))
-            .filter(|_| at_work);
-    }
-    let starts = |run: &&RunRecord| run.up.is_none() && run.end.is_none();
-    book.latest().filter(starts).filter(fired)
 }
 
 fn acted(run: &RunRecord, condition: &str, step: &str) -> bool {

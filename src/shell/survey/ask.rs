@@ -105,31 +105,22 @@ async fn seen(bus: &Connection) -> anyhow::Result<UnitSeen> {
 }
 
 async fn ask_daemon(bus: &Connection, question: &Question) -> anyhow::Result<Answer> {
-    let call = |interface, method| (interface, method);
-    let (place, reply) = match question {
-        Question::List => (call(WARDS_INTERFACE, "List"), None),
-        Question::Status(ward) => (call(WARDS_INTERFACE, "Status"), Some(ward.clone())),
-        Question::Tree(ward) => (call(WARDS_INTERFACE, "Tree"), Some(ward.clone())),
-        Question::Timeline(Which(which)) => {
-            (call(MANAGER_INTERFACE, "Timeline"), Some(which.clone()))
-        }
-        Question::Report(id) => (call(MANAGER_INTERFACE, "Report"), Some(id.clone())),
+    let (interface, method, argument) = match question {
+        Question::List => (WARDS_INTERFACE, "List", None),
+        Question::Status(ward) => (WARDS_INTERFACE, "Status", Some(ward)),
+        Question::Tree(ward) => (WARDS_INTERFACE, "Tree", Some(ward)),
+        Question::Timeline(Which(which)) => (MANAGER_INTERFACE, "Timeline", Some(which)),
+        Question::Report(id) => (MANAGER_INTERFACE, "Report", Some(id)),
         Question::Reports(wanted) => return reports(bus, wanted).await,
     };
-    let ((interface, method), argument) = (place, reply);
+    let (daemon, interface) = (Some(BUS_NAME), Some(interface));
     let reply = match argument {
         Some(argument) => {
-            bus.call_method(
-                Some(BUS_NAME),
-                OBJECT_PATH,
-                Some(interface),
-                method,
-                &argument,
-            )
-            .await
+            bus.call_method(daemon, OBJECT_PATH, interface, method, argument)
+                .await
         }
         None => {
-            bus.call_method(Some(BUS_NAME), OBJECT_PATH, Some(interface), method, &())
+            bus.call_method(daemon, OBJECT_PATH, interface, method, &())
                 .await
         }
     };

@@ -10,21 +10,14 @@ use std::path::Path;
 /// Returns the name that reports use for the ward, stack or watched unit of this name below `root`;
 /// `None`: there is none.
 pub(in crate::shell) fn in_reports(config: &Config, name: &str, root: &Path) -> Option<String> {
-    let wards = || config.wards.iter();
-    let ward = wards().find(|ward| ward.name.as_str() == name);
-    if let Some(ward) = ward {
+    let mut wards = config.wards.iter();
+    if let Some(ward) = wards.find(|ward| ward.name.as_str() == name) {
         // Its instances are reported, each by its own name.
         return (!ward.is_template()).then(|| ward.name.to_string());
     }
-    let is_stack =
-        |called: &str, identifier: &str, unit: &str| [called, identifier, unit].contains(&name);
     let mut stacks = config.stacks.iter();
     if let Some(stack) = stacks.find(|stack| {
-        is_stack(
-            stack.name.as_str(),
-            &stack.identifier,
-            stack.unit().as_str(),
-        )
+        [stack.name.as_str(), &stack.identifier].contains(&name) || stack.unit().as_str() == name
     }) {
         return Some(stack.identifier.clone());
     }
@@ -35,10 +28,12 @@ pub(in crate::shell) fn in_reports(config: &Config, name: &str, root: &Path) -> 
         return Some(ward.name.to_string());
     }
     let unit = [name.strip_suffix(".service").unwrap_or(name), ".service"].concat();
-    let matches =
-        |text: &String| glob::Pattern::new(text).is_ok_and(|pattern| pattern.matches(&unit));
-    let is_watched = config.settings.watch.iter().any(matches) && exists(root, &unit);
-    is_watched.then(|| unit.trim_end_matches(".service").to_owned())
+    let is_watched = config
+        .settings
+        .watch
+        .iter()
+        .any(|text| glob::Pattern::new(text).is_ok_and(|pattern| pattern.matches(&unit)));
+    (is_watched && exists(root, &unit)).then(|| unit.trim_end_matches(".service").to_owned())
 }
 
 /// Returns true if there is a unit of this name, in whatever directory. Also true if no system is

@@ -58,7 +58,7 @@ pub(in crate::shell) struct Daemon {
 /// Answers the question.
 pub(super) async fn answer(bus: &Connection) -> anyhow::Result<Answer> {
     let mut scene = Scene::read();
-    scene.look(bus, (Depth::Line, &Chosen::All)).await?;
+    scene.look(bus, Depth::Line, &Chosen::All).await?;
     let daemon = scene.unit_called(DAEMON);
     let status = if daemon.is_down() {
         None
@@ -99,7 +99,10 @@ fn list(scene: &Scene, daemon: Daemon) -> List {
 pub(super) fn stack_line(scene: &Scene, stack: &Stack) -> StackLine {
     let unit = scene.unit(&stack.unit());
     let members: Vec<Line> = scene.members(stack).map(|ward| line(scene, ward)).collect();
-    let is_up = |member: &&Line| matches!(member.state, State::Running | State::Done);
+    let up = members
+        .iter()
+        .filter(|member| matches!(member.state, State::Running | State::Done))
+        .count();
     let needs_reload = scene.stale.contains_key(&stack.unit());
     StackLine {
         name: stack.name.to_string(),
@@ -108,7 +111,7 @@ pub(super) fn stack_line(scene: &Scene, stack: &Stack) -> StackLine {
         state: unit_state(unit, needs_reload),
         since: unit.changed,
         needs_reload,
-        up: members.iter().filter(is_up).count() as u64,
+        up: up as u64,
         members: members.into_iter().map(|member| member.name).collect(),
     }
 }

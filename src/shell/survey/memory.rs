@@ -74,7 +74,6 @@ pub(in crate::shell) struct RecoveryTold {
 /// Converts a death of the history.
 pub(super) fn crash(told: &Told) -> CrashTold {
     let death = &told.death;
-    let known = |text: &str| (text != UNKNOWN).then(|| text.to_owned());
     let backtrace = death
         .backtrace
         .as_deref()
@@ -103,6 +102,11 @@ pub(super) fn crash(told: &Told) -> CrashTold {
     }
 }
 
+/// Returns the text; `None`: it says that nothing is known.
+fn known(text: &str) -> Option<String> {
+    (text != UNKNOWN).then(|| text.to_owned())
+}
+
 fn report(told: &Told) -> Option<&'static str> {
     Some(match told.death.fate {
         Fate::Open => "waiting",
@@ -125,12 +129,11 @@ const fn delivered(delivery: &Delivery) -> &'static str {
 /// Converts a recovery of the history.
 pub(super) fn recovery(stored: &StoredRecovery) -> RecoveryTold {
     let record: serde_json::Value = serde_json::from_str(&stored.record).unwrap_or_default();
-    let number = |key: &str| record.get(key).and_then(serde_json::Value::as_u64);
     RecoveryTold {
         timestamp: stored.at,
         outcome: stored.outcome.clone(),
-        restarts: number("restarts"),
-        downtime_ms: number("downtimeMs"),
-        recovery_ms: number("recoveryMs"),
+        restarts: record["restarts"].as_u64(),
+        downtime_ms: record["downtimeMs"].as_u64(),
+        recovery_ms: record["recoveryMs"].as_u64(),
     }
 }

@@ -52,7 +52,7 @@ pub(super) const fn on_limit(on_limit: OnLimit) -> &'static str {
 }
 
 /// Computes the consequences; `now` is boot time in milliseconds.
-pub(super) fn outlook(ward: &Ward, series: &Series, (now, details): (u64, &Details)) -> Outlook {
+pub(super) fn outlook(ward: &Ward, series: &Series, now: u64, details: &Details) -> Outlook {
     let recovery = &ward.recovery;
     let limit = limit(recovery);
     let mut next = series.clone();
@@ -96,7 +96,7 @@ mod tests {
             let _ = series.start(Some(u32::try_from(count).unwrap() + 1), false);
             series.up(*at + 1);
         }
-        let told = outlook(&ward, &series, (100_000, &details));
+        let told = outlook(&ward, &series, 100_000, &details);
         assert_eq!((told.restarts, told.after_ms, told.deaths_left), expect);
     }
 

@@ -1,12 +1,14 @@
 //! Unit data from PID 1, in few calls: the states of all units in one, and all properties only of
 //! chosen ones, in parallel. Reading loads units that are not loaded; systemd unloads them again.
 
+mod properties;
+
 use crate::core::crash::reason::TimeLimits;
 use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
-use crate::edge::up;
-use crate::shell::daemon::systemd::decode::{Properties, number, text};
+use crate::shell::daemon::systemd::decode::{number, text};
 use anyhow::{Context as _, bail};
 use futures_util::future::{join_all, try_join_all};
+use properties::UP_SINCE;
 use std::time::Duration;
 use zbus::message::Message;
 use zbus::{Connection, OwnedObjectPath, Variant};
@@ -14,18 +16,7 @@ use zbus::{Connection, OwnedObjectPath, Variant};
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
-/// Property with the time at which a unit last became `active`.
-const UP_SINCE: &str = "ActiveEnterTimestampMonotonic";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-
-/// Properties that may contain generated lines. The main process, which lasts, comes last.
-const LINES: [&str; 5] = [
-    "ExecCondition",
-    "ExecStartPre",
-    "ExecStartPost",
-    "ExecStopPost",
-    "ExecStart",
-];
 
 /// Time limit of one question to PID 1, which is silent for seconds while it reloads many units.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -126,38 +117,17 @@ impl UnitSeen {
 
     /// Returns true if lines of it run and PID 1 cannot say which.
     pub(super) fn has_forgotten_its_line(&self) -> bool {
-        let is_known = |details: &Details| details.line.is_some();
         self.is_changing()
             && !self.waits_for_systemd()
-            && self.details.as_ref().is_some_and(|told| !is_known(told))
+            && self
+                .details
+                .as_ref()
+                .is_some_and(|told| told.line.is_none())
     }
 
     /// Returns true while systemd waits for `RestartSec=`.
     pub(super) fn waits_for_systemd(&self) -> bool {
         self.active == "activating" && self.sub.starts_with("auto-restart")
-    }
-
-    /// Takes over the properties from one answer, so that all of them are of one moment. The type
-    /// of a job is not among them.
-    fn renew(&mut self, properties: &Properties<'_>) {
-        let told = |key: &str| properties.get(key).and_then(text).map(str::to_owned);
-        for (own, key) in [
-            (&mut self.description, "Description"),
-            (&mut self.load, "LoadState"),
-            (&mut self.active, "ActiveState"),
-            (&mut self.sub, "SubState"),
-        ] {
-            *own = told(key).unwrap_or_default();
-        }
-        self.job = self
-            .job
-            .take()
-            .filter(|_| properties.get("Job").is_some_and(is_job));
-        let changed = properties.get("StateChangeTimestamp").and_then(number);
-        self.changed = changed.filter(|at| *at > 0).map(|at| at / 1_000);
-        let up_since = properties.get(UP_SINCE).and_then(number);
-        self.up_since = up_since.filter(|at| *at > 0 && up::is_up(&self.active));
-        self.details = Some(details(properties));
     }
 
     /// Returns true if it is activating or deactivating.
@@ -168,7 +138,7 @@ impl UnitSeen {
 
 /// Returns the states of these units, in their order.
 pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<Vec<UnitSeen>> {
-    let reply = call(bus, (MANAGER_PATH, MANAGER, "ListUnitsByNames"), &names).await?;
+    let reply = call(bus, Method::of_manager("ListUnitsByNames"), &names).await?;
     let listed: Vec<Listed> = reply
         .body()
         .deserialize()
@@ -183,7 +153,8 @@ pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<V
     Ok(listed.into_iter().map(seen).collect())
 }
 
-/// The loaded services that match one of these patterns, with their names, those that are referred to and not there too.
+/// Returns the loaded services that match one of these patterns, with their names; also those that
+/// are referred to and do not exist.
 pub(super) async fn services(
     bus: &Connection,
     patterns: &[&str],
@@ -191,7 +162,7 @@ pub(super) async fn services(
     let states: [&str; 0] = [];
     let reply = call(
         bus,
-        (MANAGER_PATH, MANAGER, "ListUnitsByPatterns"),
+        Method::of_manager("ListUnitsByPatterns"),
         &(&states[..], patterns),
     )
     .await?;
@@ -223,7 +194,7 @@ fn seen((_, description, load, active, sub, _, path, job, job_type, _): Listed) 
 pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> anyhow::Result<()> {
     let asked = units
         .iter()
-        .map(|unit| call(bus, (&unit.path, PROPERTIES, "GetAll"), &""));
+        .map(|unit| call(bus, Method::of_properties(unit, "GetAll"), &""));
     let replies = try_join_all(asked).await?;
     for (unit, reply) in units.iter_mut().zip(replies) {
         let body = reply.body();
@@ -241,7 +212,7 @@ pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> a
 pub(super) async fn date_up(bus: &Connection, units: &mut [&mut UnitSeen]) {
     let asked = units
         .iter()
-        .map(|unit| call(bus, (&unit.path, PROPERTIES, "Get"), &(UNIT, UP_SINCE)));
+        .map(|unit| call(bus, Method::of_properties(unit, "Get"), &(UNIT, UP_SINCE)));
     let replies = join_all(asked).await;
     for (unit, reply) in units.iter_mut().zip(replies) {
         unit.up_since = reply.ok().and_then(|reply| time(&reply));
@@ -254,7 +225,7 @@ pub(super) async fn date(bus: &Connection, units: &mut [&mut UnitSeen]) {
     let asked = units.iter().map(|unit| {
         call(
             bus,
-            (&unit.path, PROPERTIES, "Get"),
+            Method::of_properties(unit, "Get"),
             &(UNIT, "StateChangeTimestamp"),
         )
     });
@@ -278,7 +249,7 @@ fn time(reply: &Message) -> Option<u64> {
 pub(super) async fn status_text(bus: &Connection, unit: &UnitSeen) -> Option<String> {
     let reply = call(
         bus,
-        (&unit.path, PROPERTIES, "Get"),
+        Method::of_properties(unit, "Get"),
         &(SERVICE, "StatusText"),
     )
     .await
@@ -290,15 +261,44 @@ pub(super) async fn status_text(bus: &Connection, unit: &UnitSeen) -> Option<Str
         .map(str::to_owned)
 }
 
-async fn call<B>(
-    bus: &Connection,
-    (path, interface, method): (&str, &str, &str),
-    body: &B,
-) -> anyhow::Result<Message>
+/// A method of one of systemd's objects.
+#[derive(Debug, Clone, Copy)]
+struct Method<'a> {
+    path: &'a str,
+    interface: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Method<'a> {
+    /// Makes a method of the manager.
+    const fn of_manager(name: &'a str) -> Self {
+        Self {
+            path: MANAGER_PATH,
+            interface: MANAGER,
+            name,
+        }
+    }
+
+    /// Makes a method that reads properties of a unit.
+    fn of_properties(unit: &'a UnitSeen, name: &'a str) -> Self {
+        Self {
+            path: &unit.path,
+            interface: PROPERTIES,
+            name,
+        }
+    }
+}
+
+async fn call<B>(bus: &Connection, method: Method<'_>, body: &B) -> anyhow::Result<Message>
 where
     B: serde::Serialize + zbus::DynamicType,
 {
-    let called = bus.call_method(Some(SYSTEMD), path, Some(interface), method, body);
+    let Method {
+        path,
+        interface,
+        name,
+    } = method;
+    let called = bus.call_method(Some(SYSTEMD), path, Some(interface), name, body);
     match tokio::time::timeout(PATIENCE, called).await {
         Ok(reply) => reply.context("failed to ask systemd"),
         Err(_) => bail!(
@@ -306,100 +306,6 @@ where
             PATIENCE.as_secs()
         ),
     }
-}
-
-fn details(properties: &Properties<'_>) -> Details {
-    let word = |key: &str| {
-        properties
-            .get(key)
-            .and_then(text)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let span = |key: &str| {
-        let micros = properties.get(key).and_then(number)?;
-        (micros != 0 && micros != u64::MAX).then(|| Duration::from_micros(micros))
-    };
-    let main = std::iter::once(word("FragmentPath")).filter(|path| !path.is_empty());
-    let start_timeout = span("TimeoutStartUSec");
-    Details {
-        pid: properties
-            .get("MainPID")
-            .and_then(number)
-            .and_then(|pid| u32::try_from(pid).ok())
-            .filter(|pid| *pid > 0),
-        files: main
-            .chain(properties.get("DropInPaths").map(words).unwrap_or_default())
-            .collect(),
-        file_state: word("UnitFileState"),
-        load_error: properties.get("LoadError").and_then(load_error),
-        restart: word("Restart"),
-        restart_delay: span("RestartUSec").unwrap_or_default(),
-        start_timeout,
-        limits: TimeLimits {
-            watchdog: span("WatchdogUSec"),
-            start: start_timeout,
-            run: span("RuntimeMaxUSec"),
-            stop: span("TimeoutStopUSec"),
-        },
-        restarts: properties.get("NRestarts").and_then(number),
-        line: LINES
-            .iter()
-            .filter_map(|key| properties.get(key))
-            .find_map(running),
-        status_text: word("StatusText"),
-        main_started: properties
-            .get(up::MAIN_STARTED)
-            .and_then(number)
-            .unwrap_or(0),
-    }
-}
-
-fn words(list: &Variant<'_>) -> Vec<String> {
-    let Variant::Array(list) = list else {
-        return Vec::new();
-    };
-    list.iter().filter_map(text).map(str::to_owned).collect()
-}
-
-/// Reads a job, its number and its path: returns true if the number is not 0, which means no job.
-fn is_job(job: &Variant<'_>) -> bool {
-    let Variant::Structure(job) = job else {
-        return false;
-    };
-    job.fields()
-        .first()
-        .and_then(number)
-        .is_some_and(|number| number > 0)
-}
-
-/// Reads the text of an error, `(ss)`: name and text; empty if the unit could be loaded.
-fn load_error(error: &Variant<'_>) -> Option<String> {
-    let Variant::Structure(error) = error else {
-        return None;
-    };
-    error
-        .fields()
-        .get(1)
-        .and_then(text)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
-}
-
-/// Returns the command of a list, `a(sasbttttuii)`, that has begun and not ended: its words, and
-/// its start time in milliseconds since the epoch.
-fn running(list: &Variant<'_>) -> Option<(Vec<String>, u64)> {
-    let Variant::Array(commands) = list else {
-        return None;
-    };
-    commands.iter().find_map(|command| {
-        let Variant::Structure(command) = command else {
-            return None;
-        };
-        let fields = command.fields();
-        let (began, ended) = (number(fields.get(3)?)?, number(fields.get(5)?)?);
-        (began > 0 && ended == 0).then(|| Some((words(fields.get(1)?), began / 1_000)))?
-    })
 }
 
 #[cfg(test)]

@@ -30,13 +30,14 @@ pub(in crate::shell) fn open(
     root: &Path,
     addresses: Addresses,
 ) -> anyhow::Result<Result<Reader, String>> {
-    let none = || {
-        format!(
-            "There is no history yet: unitwardd begins {} when it starts.",
-            root.join(FILE).display()
-        )
-    };
-    Ok(open_if_any(root, addresses)?.and_then(|reader| reader.ok_or_else(none)))
+    Ok(open_if_any(root, addresses)?.and_then(|reader| {
+        reader.ok_or_else(|| {
+            format!(
+                "There is no history yet: unitwardd begins {} when it starts.",
+                root.join(FILE).display()
+            )
+        })
+    }))
 }
 
 /// Opens the history, if there is one, or returns the reason why it cannot be read.
@@ -94,12 +95,13 @@ pub(in crate::shell) fn documents(
     wanted: &Wanted,
     root: &Path,
 ) -> anyhow::Result<Result<Vec<Document>, String>> {
-    let of = |found: Vec<Told>| {
-        let mut documents: Vec<_> = found.iter().map(Document::new).collect();
-        standing::tell(&mut documents, root);
-        documents
+    let found = match deaths(reader, wanted, root)? {
+        Ok(found) => found,
+        Err(why) => return Ok(Err(why)),
     };
-    Ok(deaths(reader, wanted, root)?.map(of))
+    let mut documents: Vec<_> = found.iter().map(Document::new).collect();
+    standing::tell(&mut documents, root);
+    Ok(Ok(documents))
 }
 
 /// Returns the deaths that are wanted. A name without deaths is looked up below `root`: it may be
@@ -118,18 +120,30 @@ fn deaths(
         return Ok(Ok(found));
     };
     let (config, problems) = root::load(root);
-    let of = |name: &str, since: u64| Wanted {
-        since,
-        name: Some(name.to_owned()),
-        ..wanted.clone()
-    };
     match called::in_reports(&config, name, root) {
-        Some(other) if other != name => Ok(Ok(reader.deaths(&of(&other, wanted.since))?)),
-        None if reader.deaths(&of(name, 0))?.is_empty() => {
+        Some(other) if other != name => Ok(Ok(reader.deaths(&wanted_of(&other, wanted))?)),
+        None if !is_known(reader, wanted, name)? => {
             Ok(Err(called::unknown(&config, &problems, name)))
         }
         Some(_) | None => Ok(Ok(found)),
     }
+}
+
+/// Returns the same selection for another name.
+fn wanted_of(name: &str, wanted: &Wanted) -> Wanted {
+    Wanted {
+        name: Some(name.to_owned()),
+        ..wanted.clone()
+    }
+}
+
+/// Returns true if the history has a death of this name, at whatever time.
+fn is_known(reader: &Reader, wanted: &Wanted, name: &str) -> anyhow::Result<bool> {
+    let ever = Wanted {
+        since: 0,
+        ..wanted_of(name, wanted)
+    };
+    Ok(!reader.deaths(&ever)?.is_empty())
 }
 
 /// Answers with one death, by its ID or the first digits of it.
@@ -139,7 +153,7 @@ pub(super) fn answer_one(id: &str, addresses: Addresses) -> anyhow::Result<Answe
         Err(why) => return Ok(Answer::Refused(why)),
     };
     Ok(match pick(reader.find(id)?, id) {
-        Ok(told) => Answer::Document(whole(&told, (Path::new("/"), addresses)).to_json()),
+        Ok(told) => Answer::Document(whole(&told, Path::new("/"), addresses).to_json()),
         Err(why) => Answer::Refused(why),
     })
 }
@@ -149,7 +163,7 @@ const LOG_LINES: usize = 20;
 
 /// Returns everything about one death of this host. Only those who may read the journal get the log
 /// of a run, and only root is known to be one of them.
-pub(in crate::shell) fn whole(told: &Told, (root, addresses): (&Path, Addresses)) -> Document {
+pub(in crate::shell) fn whole(told: &Told, root: &Path, addresses: Addresses) -> Document {
     let mut document = Document::new(told);
     standing::tell(std::slice::from_mut(&mut document), root);
     let is_a_run =

@@ -21,23 +21,23 @@ pub(in crate::shell) struct RestartTold {
 /// Returns the last full restarts, from the history and from the records of those that it does not
 /// know, or whose end it does not know.
 pub(super) fn full_restarts(history: &[Told], records: &[RestartRecord]) -> Vec<RestartTold> {
-    let all = timeline::full_restarts(history, records)
+    timeline::full_restarts(history, records)
         .into_iter()
         .rev()
-        .take(TOLD);
-    let told = |FullRestart {
-                    timestamp,
-                    caller,
-                    outcome,
-                    trouble,
-                    ..
-                }| RestartTold {
-        timestamp,
-        caller,
-        outcome,
-        trouble,
-    };
-    all.map(told).collect()
+        .take(TOLD)
+        .map(RestartTold::from)
+        .collect()
+}
+
+impl From<FullRestart> for RestartTold {
+    fn from(restart: FullRestart) -> Self {
+        Self {
+            timestamp: restart.timestamp,
+            caller: restart.caller,
+            outcome: restart.outcome,
+            trouble: restart.trouble,
+        }
+    }
 }
 
 #[cfg(test)]

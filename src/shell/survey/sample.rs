@@ -16,7 +16,7 @@ const STACK: &str = "[Stack]\nName=OpenSync\n";
 const NFS: &str = "[Ward]\nStack=opensync\n[OnDeath]\nExecute=/usr/bin/umount -l /armle-v7\nRestart=%n\nWaitFor=2s\n\
     Execute=/usr/bin/mount /armle-v7\nElseLog=could not mount armle-v7\n[OnDeath once]\nOnce=yes\nLog=for the first time\n";
 
-fn files(name: &str, (kind, text): (&str, &str)) -> SourceFiles {
+fn files(name: &str, kind: &str, text: &str) -> SourceFiles {
     let path = Path::new("/etc/unitward")
         .join(format!("{name}.{kind}"))
         .into();
@@ -30,7 +30,7 @@ fn files(name: &str, (kind, text): (&str, &str)) -> SourceFiles {
 }
 
 fn stacks() -> Stacks {
-    Stacks::settle(read_stack(&files("opensync", ("stack", STACK)))).0
+    Stacks::settle(read_stack(&files("opensync", "stack", STACK))).0
 }
 
 /// Makes a ward of this text, which may name the stack `opensync`.
@@ -41,7 +41,7 @@ pub(super) fn ward(name: &str, text: &str) -> Ward {
         format!("[Service]\nExecStart=/usr/sbin/{name}\n{text}")
     };
     let stacks = stacks();
-    let read: ReadWard = read_ward(&files(name, ("ward", &text)), &stacks).unwrap();
+    let read: ReadWard = read_ward(&files(name, "ward", &text), &stacks).unwrap();
     let (ward, problems) = Assembly::beside(&stacks).admit(read);
     assert_eq!(problems, []);
     ward.unwrap()
@@ -67,13 +67,17 @@ pub(super) fn died(ago: u64) -> End {
 }
 
 /// Makes the record of a run that has begun, with this number.
-pub(super) fn run(ward: &Ward, (number, start): (u64, StartKind)) -> RunRecord {
-    let id = |number: u64| format!("{number:032x}");
+pub(super) fn run(ward: &Ward, number: u64, start: StartKind) -> RunRecord {
     let follows = (start != StartKind::First).then(|| id(number - 1));
     RunRecord {
         follows,
         ..RunRecord::new(ward.name.as_str(), ward.unit().as_str(), &id(number), start)
     }
+}
+
+/// Returns the ID of the run with this number.
+fn id(number: u64) -> String {
+    format!("{number:032x}")
 }
 
 pub(super) fn step(step: &str, action: &str, outcome: Outcome) -> StepResult {
@@ -126,10 +130,7 @@ pub(super) fn scene() -> Scene {
     };
     scene.stale.insert(scene.config.wards[1].unit(), Vec::new());
     place_nfs(&mut scene);
-    scene.place(
-        ("telldusd.service", unit("not-found", "inactive", "dead")),
-        None,
-    );
+    scene.place("telldusd.service", unit("not-found", "inactive", "dead"));
     let worker = scene.config.wards[3].clone();
     let ended = End {
         given_up: Some(GivenUp::Exclude),
@@ -138,7 +139,7 @@ pub(super) fn scene() -> Scene {
     };
     let last = RunRecord {
         end: Some(ended),
-        ..run(&worker, (9, StartKind::AfterAbnormalDeath))
+        ..run(&worker, 9, StartKind::AfterAbnormalDeath)
     };
     let why = "its death limit was reached".to_owned();
     let exclusion = Some(Exclusion {
@@ -147,35 +148,23 @@ pub(super) fn scene() -> Scene {
         why,
         triggers: Vec::new(),
     });
-    scene.place(
-        ("worker.service", unit("loaded", "failed", "failed")),
-        Some((
-            "worker",
-            Book {
-                exclusion,
-                ..book(vec![last])
-            },
-        )),
-    );
-    scene.place(
-        (
-            "opensync.target",
-            UnitSeen {
-                changed: Some(NOW - 7_200_000),
-                ..unit("loaded", "active", "active")
-            },
-        ),
-        None,
-    );
-    scene.place(
-        ("unitwardd.service", unit("loaded", "active", "running")),
-        None,
-    );
+    scene.place("worker.service", unit("loaded", "failed", "failed"));
+    let kept = Book {
+        exclusion,
+        ..book(vec![last])
+    };
+    scene.place_book("worker", kept);
+    let stack = UnitSeen {
+        changed: Some(NOW - 7_200_000),
+        ..unit("loaded", "active", "active")
+    };
+    scene.place("opensync.target", stack);
+    scene.place("unitwardd.service", unit("loaded", "active", "running"));
     scene
 }
 
-fn place_nfs(scene: &mut Scene) {
-    let nfs = scene.config.wards[0].clone();
+/// Makes the runs of `fs-nfs2`, newest first.
+fn runs_of_nfs(nfs: &Ward) -> Vec<RunRecord> {
     let first = RunRecord {
         up: Some(Up {
             main: NOW - 7_200_000,
@@ -183,12 +172,12 @@ fn place_nfs(scene: &mut Scene) {
             since_boot: None,
         }),
         end: Some(died(61_000)),
-        ..run(&nfs, (1, StartKind::First))
+        ..run(nfs, 1, StartKind::First)
     };
     let failed = RunRecord {
         end: Some(died(60_500)),
         results: vec![step("1", "Execute", Outcome::Ok)],
-        ..run(&nfs, (2, StartKind::AfterAbnormalDeath))
+        ..run(nfs, 2, StartKind::AfterAbnormalDeath)
     };
     let again = ["1 Execute", "3 WaitFor", "4 Execute", "4.1 ElseLog"].map(|words| {
         let (number, action) = words.split_once(' ').unwrap();
@@ -210,8 +199,13 @@ fn place_nfs(scene: &mut Scene) {
             at: NOW - 57_500,
             since_boot: None,
         }),
-        ..run(&nfs, (3, StartKind::AfterAbnormalDeath))
+        ..run(nfs, 3, StartKind::AfterAbnormalDeath)
     };
+    vec![up, failed, first]
+}
+
+fn place_nfs(scene: &mut Scene) {
+    let nfs = scene.config.wards[0].clone();
     let series = Series {
         restarts: 2,
         deaths: vec![39_000, 41_000],
@@ -237,16 +231,12 @@ fn place_nfs(scene: &mut Scene) {
         details: Some(details),
         ..unit("loaded", "active", "running")
     };
-    scene.place(
-        ("fs-nfs2.service", seen),
-        Some((
-            "fs-nfs2",
-            Book {
-                series,
-                ..book(vec![up, failed, first])
-            },
-        )),
-    );
+    scene.place("fs-nfs2.service", seen);
+    let kept = Book {
+        series,
+        ..book(runs_of_nfs(&nfs))
+    };
+    scene.place_book("fs-nfs2", kept);
 }
 
 /// Compares a document with its fixture, as text; `UNITWARD_BLESS=1` rewrites the fixture. The

@@ -1,16 +1,21 @@
 //! Input of the answers about wards and stacks: configuration, unit data from PID 1 and run
 //! records, each read once.
 
-use super::instances;
+mod book;
+mod chosen;
+
+pub(super) use book::Book;
+pub(super) use chosen::Chosen;
+
 use super::pid1::{self, UnitSeen};
-use crate::core::config::{Config, Problem, Stack, UnitName, Ward, find_called};
-use crate::core::recovery::Series;
+use super::{instances, line};
+use crate::core::config::{Config, Problem, Stack, UnitName, Ward};
 use crate::core::unit::{Content, Output, Rank, service_name, stands_alone};
-use crate::edge::exclusion::{self, Exclusion, Standing};
+use crate::edge::exclusion::Standing;
 use crate::edge::planner::Planner;
-use crate::edge::record::{Present, RunRecord, StartKind, Totals, WardState};
+use crate::edge::record::{Present, WardState};
 use crate::edge::root::Files;
-use crate::edge::{clock, series_file, up};
+use crate::edge::{clock, up};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -45,74 +50,6 @@ pub(super) struct Scene {
     pub(super) stale: HashMap<UnitName, Vec<Output>>,
     pub(super) units: HashMap<String, UnitSeen>,
     pub(super) books: HashMap<String, Book>,
-}
-
-/// Records of a ward.
-#[derive(Debug, Default)]
-pub(super) struct Book {
-    pub(super) totals: Totals,
-    /// Runs, newest first; for [`Depth::Line`] only as many as a line needs.
-    pub(super) runs: Vec<RunRecord>,
-    pub(super) series: Series,
-    pub(super) exclusion: Option<Exclusion>,
-}
-
-impl Book {
-    pub(super) fn read(state: &WardState, (depth, standing): (Depth, Standing)) -> Self {
-        let (totals, runs) = if depth == Depth::Line {
-            glance(state)
-        } else {
-            state.sum()
-        };
-        Self {
-            totals,
-            runs,
-            series: series_file::load(state),
-            exclusion: exclusion::of(state, standing),
-        }
-    }
-
-    /// Returns the run of the ward's unit that began last.
-    pub(super) fn latest(&self) -> Option<&RunRecord> {
-        self.runs
-            .iter()
-            .find(|run| run.start != StartKind::Condition)
-    }
-}
-
-impl Book {
-    /// Sets the time since which the latest run is up.
-    fn complete(&mut self, unit: &UnitSeen) {
-        let Some(since) = unit.up_since else { return };
-        let main = unit
-            .details
-            .as_ref()
-            .map_or(0, |details| details.main_started);
-        if let Some(run) = self
-            .runs
-            .iter_mut()
-            .find(|run| run.start != StartKind::Condition)
-        {
-            run.up = Some(up::at(since, main));
-        }
-        self.series
-            .up_since
-            .get_or_insert_with(|| clock::since_boot_of_monotonic(since));
-    }
-}
-
-/// Returns the records back to the last death, and, if there is none, the totals of those that are
-/// gone.
-fn glance(state: &WardState) -> (Totals, Vec<RunRecord>) {
-    let mut runs = Vec::new();
-    for run in state.newest_runs() {
-        let died = run.end.as_ref().is_some_and(|end| end.is_death());
-        runs.push(run);
-        if died {
-            return (Totals::default(), runs);
-        }
-    }
-    (state.totals(), runs)
 }
 
 impl Scene {
@@ -164,12 +101,17 @@ impl Scene {
     pub(super) async fn look(
         &mut self,
         bus: &Connection,
-        (depth, chosen): (Depth, &Chosen),
+        depth: Depth,
+        chosen: &Chosen,
     ) -> anyhow::Result<()> {
         self.add_instances(&instances::known(bus, &self.config, chosen).await?);
         // A template is no unit that PID 1 could be asked about.
-        let is_unit = |ward: &&Ward| chosen.has_ward(ward) && !ward.is_template();
-        let wards: Vec<&Ward> = self.config.wards.iter().filter(is_unit).collect();
+        let wards: Vec<&Ward> = self
+            .config
+            .wards
+            .iter()
+            .filter(|ward| chosen.has_ward(ward) && !ward.is_template())
+            .collect();
         let stacks = self
             .config
             .stacks
@@ -182,12 +124,11 @@ impl Scene {
         }
         names.push(DAEMON.to_owned());
         let mut units = pid1::list(bus, &names).await?;
-        let wanted = |unit: &&mut UnitSeen| depth == Depth::Whole || unit.is_changing();
-        pid1::describe(
-            bus,
-            &mut units.iter_mut().filter(wanted).collect::<Vec<_>>(),
-        )
-        .await?;
+        let mut described: Vec<&mut UnitSeen> = units
+            .iter_mut()
+            .filter(|unit| depth == Depth::Whole || unit.is_changing())
+            .collect();
+        pid1::describe(bus, &mut described).await?;
         self.units = names.into_iter().zip(units).collect();
         // During a daemon-reload the generator's directory is empty; PID 1 answers after it.
         self.stale
@@ -198,7 +139,7 @@ impl Scene {
             } else {
                 Standing::Up
             };
-            let mut book = Book::read(&WardState::of(ward.name.as_str()), (depth, standing));
+            let mut book = Book::read(&WardState::of(ward.name.as_str()), depth, standing);
             let now = Present {
                 epoch: self.epoch,
                 boot: self.boot,
@@ -243,11 +184,10 @@ impl Scene {
             books,
             ..
         } = self;
-        let is_open = |book: &Book| book.latest().is_some_and(up::is_open);
-        let open = config
-            .wards
-            .iter()
-            .filter(|ward| books.get(ward.name.as_str()).is_some_and(is_open));
+        let open = config.wards.iter().filter(|ward| {
+            let latest = books.get(ward.name.as_str()).and_then(Book::latest);
+            latest.is_some_and(up::is_open)
+        });
         let open: HashMap<String, String> = open
             .map(|ward| (ward.unit().to_string(), ward.name.to_string()))
             .collect();
@@ -268,31 +208,23 @@ impl Scene {
 
     /// Requests the times that no record knows.
     async fn date(&mut self, bus: &Connection) {
-        let Self {
-            config,
-            units,
-            books,
-            ..
-        } = self;
-        let is_known = |ward: &Ward| {
-            let latest = books.get(ward.name.as_str()).and_then(Book::latest);
-            let unit = units.get(ward.unit().as_str());
-            latest
-                .zip(unit)
-                .is_some_and(|(latest, unit)| super::line::since_by_record(unit, latest).is_some())
-        };
-        let wards = config
-            .wards
-            .iter()
-            .filter(|ward| !is_known(ward))
-            .map(Ward::unit);
-        let stacks = config.stacks.iter().map(Stack::unit);
+        let wards = self.config.wards.iter();
+        let wards = wards.filter(|ward| !self.is_dated(ward)).map(Ward::unit);
+        let stacks = self.config.stacks.iter().map(Stack::unit);
         let unknown: HashSet<String> = wards.chain(stacks).map(|unit| unit.to_string()).collect();
-        let undated = units.iter_mut().filter(|(name, unit)| {
+        let undated = self.units.iter_mut().filter(|(name, unit)| {
             let is_wanted = unit.changed.is_none() && unit.load != "not-found";
             is_wanted && unknown.contains(*name)
         });
         pid1::date(bus, &mut undated.map(|(_, unit)| unit).collect::<Vec<_>>()).await;
+    }
+
+    /// Returns true if the record of the ward's latest run has the time of its present state.
+    fn is_dated(&self, ward: &Ward) -> bool {
+        let unit = self.units.get(ward.unit().as_str());
+        let latest = self.book(ward).latest();
+        unit.zip(latest)
+            .is_some_and(|(unit, latest)| line::since_by_record(unit, latest).is_some())
     }
 
     /// Returns the state of a unit; one that was not requested counts as not loaded.
@@ -320,60 +252,16 @@ impl Scene {
             .filter(move |ward| ward.stack.as_ref() == Some(&stack.name))
     }
 
-    /// Sets a unit and a ward's records, as [`Scene::look`] does.
+    /// Sets the state of a unit, as [`Scene::look`] does.
     #[cfg(test)]
-    pub(super) fn place(&mut self, unit: (&str, UnitSeen), book: Option<(&str, Book)>) {
-        self.units.insert(unit.0.to_owned(), unit.1);
-        self.books
-            .extend(book.map(|(ward, book)| (ward.to_owned(), book)));
-    }
-}
-
-/// Selection of wards and stacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Chosen {
-    All,
-    /// One ward, by its name.
-    Ward(String),
-    /// One stack and its members, by its name.
-    Stack(String),
-}
-
-impl Chosen {
-    pub(super) fn has_ward(&self, ward: &Ward) -> bool {
-        match self {
-            Self::All => true,
-            Self::Ward(name) => ward.name.as_str() == name,
-            Self::Stack(name) => ward
-                .stack
-                .as_ref()
-                .is_some_and(|stack| stack.as_str() == name),
-        }
+    pub(super) fn place(&mut self, name: &str, unit: UnitSeen) {
+        self.units.insert(name.to_owned(), unit);
     }
 
-    pub(super) fn has_stack(&self, stack: &Stack) -> bool {
-        match self {
-            Self::All => true,
-            Self::Ward(_) => false,
-            Self::Stack(name) => stack.name.as_str() == name,
-        }
-    }
-
-    /// Returns the selection that a name means: a ward, a ward's unit, a stack or a stack's unit.
-    pub(super) fn find(config: &Config, name: &str) -> Option<Self> {
-        let ward = find_called(config.wards.iter(), name);
-        if let Some(ward) = ward.filter(|ward| ward.name.as_str() == name) {
-            return Some(Self::Ward(ward.name.to_string()));
-        }
-        let mut stacks = config.stacks.iter();
-        if let Some(stack) =
-            stacks.find(|stack| stack.name.as_str() == name || stack.unit().as_str() == name)
-        {
-            return Some(Self::Stack(stack.name.to_string()));
-        }
-        config
-            .ward_meant_by(name)
-            .map(|ward| Self::Ward(ward.name.to_string()))
+    /// Sets the records of a ward, as [`Scene::look`] does.
+    #[cfg(test)]
+    pub(super) fn place_book(&mut self, ward: &str, book: Book) {
+        self.books.insert(ward.to_owned(), book);
     }
 }
 

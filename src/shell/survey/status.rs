@@ -113,7 +113,7 @@ pub(super) async fn answer(
             name,
         )));
     };
-    scene.look(bus, (Depth::Whole, &chosen)).await?;
+    scene.look(bus, Depth::Whole, &chosen).await?;
     // The daemon removes a restart's record once the history has it, so the records come first.
     let stack = scene
         .config
@@ -130,12 +130,12 @@ pub(super) async fn answer(
         .iter()
         .find(|ward| matches!(chosen, Chosen::Ward(_)) && chosen.has_ward(ward));
     let status = match (ward, stack) {
-        (Some(ward), _) => {
-            Status::Ward(Box::new(of_ward(&scene, ward, &remembered(&memory, ward))))
-        }
-        (None, Some(stack)) => {
-            Status::Stack(Box::new(of_stack(&scene, stack, (&memory, &records))))
-        }
+        (Some(ward), _) => Status::Ward(Box::new(of_ward(
+            &scene,
+            ward,
+            &Remembered::of(&memory, ward),
+        ))),
+        (None, Some(stack)) => Status::Stack(Box::new(of_stack(&scene, stack, &memory, &records))),
         (None, None) => anyhow::bail!("failed to find {name:?} again"),
     };
     Ok(Answer::Document(serde_json::to_string(&status)?))
@@ -149,25 +149,27 @@ struct Remembered {
     problem: Option<String>,
 }
 
-fn remembered(memory: &Memory, ward: &Ward) -> Remembered {
-    let read = |name: &str| {
+impl Remembered {
+    /// Reads the data of the ward with this name.
+    fn read(memory: &Memory, name: &str) -> Result<Self, String> {
         let reader = memory.as_ref().map_err(Clone::clone)?;
         let deaths = reader
             .last_deaths(name, TOLD as u32)
             .map_err(memory::whole)?;
         let waiting = reader.waiting_of(name).map_err(memory::whole)?;
-        Ok((deaths, waiting))
-    };
-    match read(ward.name.as_str()) {
-        Ok((deaths, waiting)) => Remembered {
+        Ok(Self {
             deaths,
             waiting: Some(waiting),
             problem: None,
-        },
-        Err(problem) => Remembered {
+        })
+    }
+
+    /// Returns the data of a ward, or the problem with the history.
+    fn of(memory: &Memory, ward: &Ward) -> Self {
+        Self::read(memory, ward.name.as_str()).unwrap_or_else(|problem| Self {
             problem: Some(problem),
-            ..Remembered::default()
-        },
+            ..Self::default()
+        })
     }
 }
 
@@ -175,10 +177,9 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
     let (unit, book) = (scene.unit(&ward.unit()), scene.book(ward));
     let unknown = Details::default();
     let details = unit.details.as_ref().unwrap_or(&unknown);
-    let known = |word: &str| Some(word.to_owned()).filter(|word| !word.is_empty());
     let recovery = &ward.recovery;
     let unseen = unseen(ward, unit);
-    let mut next = (!unit.is_down()).then(|| outlook(ward, &book.series, (scene.boot, details)));
+    let mut next = (!unit.is_down()).then(|| outlook(ward, &book.series, scene.boot, details));
     if let Some(next) = next.as_mut().filter(|_| unseen.is_some()) {
         (next.restarts, next.after_ms, next.deaths_left) = (false, None, None);
     }
@@ -215,7 +216,7 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
         since_boot: counters(&book.totals),
         conditions: conditions(scene, ward),
         crashes: crashes(&history.deaths, book, details),
-        last_recovery: last_recovery(&history.deaths, (ward, book), details),
+        last_recovery: last_recovery(&history.deaths, ward, book, details),
         reports_waiting: history.waiting,
         history_problem: history.problem.clone(),
         problems: problems(&scene.problems, &ward.path)
@@ -226,7 +227,13 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
     }
 }
 
-/// That systemd would not see the unit die: it is up, and systemd knows no main process of it.
+/// Returns the word; `None`: it is empty.
+fn known(word: &str) -> Option<String> {
+    Some(word.to_owned()).filter(|word| !word.is_empty())
+}
+
+/// Returns the warning that systemd would not see the unit die: it is up, and systemd knows no main
+/// process of it.
 fn unseen(ward: &Ward, unit: &UnitSeen) -> Option<String> {
     let details = unit.details.as_ref()?;
     // What is "exited" has done its work.
@@ -285,17 +292,12 @@ fn recorded(run: &RunRecord, details: &Details) -> Option<CrashTold> {
 /// not, else from the history, which has the earlier ones.
 fn last_recovery(
     history: &[Told],
-    (ward, book): (&Ward, &Book),
+    ward: &Ward,
+    book: &Book,
     details: &Details,
 ) -> Option<RecoveryTold> {
-    let lookup = |run: &str| {
-        book.runs
-            .iter()
-            .find(|known| known.invocation == run)
-            .cloned()
-    };
     let recorded = book.runs.iter().find_map(|run| {
-        let chain = recoveries::chain(run, &lookup)?;
+        let chain = recoveries::chain(run, &|run| book.run(run).cloned())?;
         let died = died((&chain.invocation, &chain.died), &details.limits)?;
         let account = account(ward.name.as_str(), died, &chain.attempts, chain.ended);
         let given_up = run.end.as_ref().map_or(account.timestamp, |end| end.at);
@@ -321,7 +323,8 @@ fn last_recovery(
 fn of_stack(
     scene: &Scene,
     stack: &Stack,
-    (memory, records): (&Memory, &[RestartRecord]),
+    memory: &Memory,
+    records: &[RestartRecord],
 ) -> StackStatus {
     let told = memory.as_ref().map_err(Clone::clone).and_then(|reader| {
         reader
@@ -352,16 +355,13 @@ fn problems(problems: &[Problem], file: &Path) -> Vec<String> {
         "{}.d",
         file.file_name().unwrap_or_default().to_string_lossy()
     );
-    let of_file = |path: &Path| {
-        path == file
-            || path
-                .parent()
-                .and_then(Path::file_name)
-                .is_some_and(|folder| *folder == *drop_ins)
-    };
     problems
         .iter()
-        .filter(|problem| of_file(&problem.at.path))
+        .filter(|problem| {
+            let path: &Path = &problem.at.path;
+            let folder = path.parent().and_then(Path::file_name);
+            path == file || folder.is_some_and(|folder| *folder == *drop_ins)
+        })
         .map(Problem::sentence)
         .collect()
 }

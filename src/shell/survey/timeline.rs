@@ -20,7 +20,6 @@ pub(super) use restarts::full_restarts;
 
 use super::Answer;
 use super::reports::FEWEST_DIGITS;
-use crate::core::config::{Config, Problem};
 use crate::core::crash::backtrace::Addresses;
 use crate::edge::{clock, root};
 use sources::Sources;
@@ -66,58 +65,52 @@ pub(super) fn answer(which: &Which, addresses: Addresses) -> anyhow::Result<Answ
         Ok(sources) => sources,
         Err(why) => return Ok(Answer::Refused(why)),
     };
-    let read = root::load(Path::new("/"));
-    let (config, problems) = (&read.0, read.1.as_slice());
+    let (config, problems) = root::load(Path::new("/"));
+    let (Wanted::Since(_, name) | Wanted::Latest(name)) = wanted;
+    let subject = Subject::of(&config, name);
     let found = match wanted {
-        Wanted::Since(since, name) => all(&mut sources, (since, name), (config, problems))?,
-        Wanted::Latest(name) => find(&mut sources, name, (config, problems))?,
+        Wanted::Since(since, _) => all(&mut sources, since, &subject)?.map(Ok),
+        Wanted::Latest(name) => find(&mut sources, name, &subject)?,
     };
     let mut document = match found {
-        Ok(found) => found,
-        Err(why) => return Ok(Answer::Refused(why)),
+        Some(Ok(found)) => found,
+        Some(Err(why)) => return Ok(Answer::Refused(why)),
+        None => return Ok(Answer::Refused(subject.nothing(&config, &problems))),
     };
     document.now = now;
-    Sources::add_members(config, &mut document);
+    Sources::add_members(&config, &mut document);
     downtime::add(&mut document, now.saturating_sub(clock::since_boot()));
     Ok(Answer::Document(document.to_json()))
 }
 
-/// Returns all since then, of a name if there is one; or a sentence if nothing ever had this name.
-fn all(
-    sources: &mut Sources,
-    (since, name): (u64, Option<&str>),
-    read: (&Config, &[Problem]),
-) -> anyhow::Result<Result<Document, String>> {
-    let subject = Subject::of(read.0, name);
-    let found = sources.since(since, &subject)?;
-    if found.is_empty()
+/// Returns all of the subject since then; `None`: nothing ever had its name.
+fn all(sources: &mut Sources, since: u64, subject: &Subject) -> anyhow::Result<Option<Document>> {
+    let found = sources.since(since, subject)?;
+    let is_unknown = found.is_empty()
         && matches!(subject, Subject::Other(_))
-        && sources.latest(&subject)?.is_none()
-    {
-        return Ok(Err(subject.nothing(read)));
-    }
-    Ok(Ok(found))
+        && sources.latest(subject)?.is_none();
+    Ok((!is_unknown).then_some(found))
 }
 
-/// Returns the latest of a name, or the one with an ID; or the reason why there is none.
+/// Returns the latest of the subject, or the one with an ID, which `name` may be too; `None`: there
+/// is none. The inner error is the reason why there is no course of a known ID.
 fn find(
     sources: &mut Sources,
     name: Option<&str>,
-    read: (&Config, &[Problem]),
-) -> anyhow::Result<Result<Document, String>> {
-    let subject = Subject::of(read.0, name);
-    if let Some(found) = sources.latest(&subject)? {
-        return Ok(Ok(found));
+    subject: &Subject,
+) -> anyhow::Result<Option<Result<Document, String>>> {
+    if let Some(found) = sources.latest(subject)? {
+        return Ok(Some(Ok(found)));
     }
-    let is_id = |name: &str| {
-        name.len() >= FEWEST_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
-    if let Some(id) = name.filter(|name| is_id(name))
-        && let Some(found) = sources.with_id(id)?
-    {
-        return Ok(found);
+    match name.filter(|name| is_id(name)) {
+        Some(id) => sources.with_id(id),
+        None => Ok(None),
     }
-    Ok(Err(subject.nothing(read)))
+}
+
+/// Returns true if the name can be an ID, or the first digits of one.
+fn is_id(name: &str) -> bool {
+    name.len() >= FEWEST_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

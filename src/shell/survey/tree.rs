@@ -7,7 +7,7 @@ use super::called;
 use super::line::{State, line};
 use super::list::stack_line;
 use super::scene::{Chosen, Depth, Scene};
-use crate::core::config::Ward;
+use crate::core::config::{Stack, Ward};
 use serde::{Deserialize, Serialize};
 use zbus::Connection;
 
@@ -56,45 +56,42 @@ pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answe
             }
         },
     };
-    scene.look(bus, (Depth::Counters, &chosen)).await?;
+    scene.look(bus, Depth::Counters, &chosen).await?;
     Ok(Answer::Document(serde_json::to_string(&tree(
         &scene, &chosen,
     ))?))
 }
 
 fn tree(scene: &Scene, chosen: &Chosen) -> Tree {
-    let branch = |ward: &Ward| ward_branch(scene, ward);
-    let chosen_stacks: Vec<_> = scene
+    let stacks: Vec<_> = scene
         .config
         .stacks
         .iter()
         .filter(|stack| chosen.has_stack(stack))
         .collect();
-    let stacks = chosen_stacks.iter().map(|stack| {
-        let stood = stack_line(scene, stack);
-        let wards = scene.members(stack).map(branch).collect();
-        StackBranch {
-            name: stood.name,
-            unit: stood.unit,
-            state: stood.state,
-            wards,
-        }
+    let alone = scene.config.wards.iter().filter(|ward| {
+        let mut names = stacks.iter().map(|stack| &stack.name);
+        chosen.has_ward(ward) && !names.any(|name| ward.stack.as_ref() == Some(name))
     });
-    let alone = |ward: &&Ward| {
-        let is_member = chosen_stacks
-            .iter()
-            .any(|stack| ward.stack.as_ref() == Some(&stack.name));
-        chosen.has_ward(ward) && !is_member
-    };
     Tree {
         timestamp: scene.epoch,
-        stacks: stacks.collect(),
-        wards: scene
-            .config
-            .wards
+        wards: alone.map(|ward| ward_branch(scene, ward)).collect(),
+        stacks: stacks
             .iter()
-            .filter(alone)
-            .map(branch)
+            .map(|stack| stack_branch(scene, stack))
+            .collect(),
+    }
+}
+
+fn stack_branch(scene: &Scene, stack: &Stack) -> StackBranch {
+    let stood = stack_line(scene, stack);
+    StackBranch {
+        name: stood.name,
+        unit: stood.unit,
+        state: stood.state,
+        wards: scene
+            .members(stack)
+            .map(|ward| ward_branch(scene, ward))
             .collect(),
     }
 }

@@ -15,16 +15,14 @@ use std::path::Path;
 /// Directories whose content may appear after boot, created by other programs.
 const VOLATILE: [&str; 4] = ["/run", "/tmp", "/var/tmp", "/dev"];
 
-/// The warnings about one ward.
+/// Returns the warnings about one ward.
 pub(super) fn warnings(below: &Path, ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
     let service = ServiceLines::of(ward, adopted);
-    let says_yes = |key: &str| {
-        service
-            .value(key)
-            .is_some_and(|value| ["yes", "true", "on", "1"].contains(&value))
-    };
+    let is_dynamic = service
+        .value("DynamicUser")
+        .is_some_and(|value| ["yes", "true", "on", "1"].contains(&value));
     let mut lacking: Vec<(&NativeLine, String)> = Vec::new();
-    if !says_yes("DynamicUser") {
+    if !is_dynamic {
         for (key, kind) in [("User", Kind::User), ("Group", Kind::Group)] {
             let line = service
                 .last(key)
@@ -113,26 +111,25 @@ impl Kind {
         else {
             return true;
         };
-        let is_listed = |text: &str| {
-            text.lines()
-                .any(|line| line.split(':').next() == Some(name))
-        };
-        let elsewhere = || {
-            // systemd itself provides root and "nobody".
-            let asked = HostProgram::Getent
-                .command()
-                .args([database, "--", name])
-                .output();
-            below == Path::new("/") && asked.map_or(true, |done| done.status.code() != Some(2))
-        };
+        let mut names = text.lines().map(|line| line.split(':').next());
         let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
         is_number
             || name.contains('%')
             || ["root", "nobody", "nogroup"].contains(&name)
-            || is_listed(&text)
+            || names.any(|listed| listed == Some(name))
             || is_created_at_boot(below, name)
-            || elsewhere()
+            || is_elsewhere(below, database, name)
     }
+}
+
+/// Returns true if another source of the running host's database may have the name.
+fn is_elsewhere(below: &Path, database: &str, name: &str) -> bool {
+    // systemd itself provides root and "nobody".
+    let asked = HostProgram::Getent
+        .command()
+        .args([database, "--", name])
+        .output();
+    below == Path::new("/") && asked.map_or(true, |done| done.status.code() != Some(2))
 }
 
 /// Returns true if sysusers.d(5) makes a user or group of this name.
@@ -142,11 +139,11 @@ fn is_created_at_boot(below: &Path, name: &str) -> bool {
         .any(|folder| {
             let listing = root::resolve(below, Path::new(folder)).map(fs::read_dir);
             let mut files = listing.into_iter().flatten().flatten().flatten();
-            let creates = |text: String| {
+            files.any(|entry| {
+                let text = fs::read_to_string(entry.path()).unwrap_or_default();
                 text.lines()
                     .any(|line| line.split_whitespace().nth(1) == Some(name))
-            };
-            files.any(|entry| fs::read_to_string(entry.path()).is_ok_and(creates))
+            })
         })
 }
 
@@ -158,15 +155,17 @@ fn is_lacking(below: &Path, path: &str) -> bool {
     let is_volatile = VOLATILE
         .iter()
         .any(|folder| Path::new(path).starts_with(folder));
-    let is_there = || {
-        root::resolve(below, Path::new(path)).is_some()
-            || root::below(below, Path::new(path)).exists()
-    };
-    let is_hidden = || {
-        let seen = root::below(below, Path::new(path)).symlink_metadata();
-        seen.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
-    };
-    is_known && !is_volatile && !is_there() && !is_hidden()
+    is_known && !is_volatile && !may_exist(below, Path::new(path))
+}
+
+/// Returns true if the path exists below the root, or if a directory above it may not be searched.
+fn may_exist(below: &Path, path: &Path) -> bool {
+    let whole = root::below(below, path);
+    root::resolve(below, path).is_some()
+        || whole.exists()
+        || whole
+            .symlink_metadata()
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// Returns true if systemd makes the directory for the service.

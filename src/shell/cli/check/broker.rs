@@ -34,77 +34,88 @@ const AUTHORITIES: [&str; 6] = [
 /// Upper bound of the size of a file whose content is examined, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// The warnings.
-pub(super) fn warnings(below: &Path, files: &[SourceFile], settings: &Settings) -> Vec<Problem> {
-    let mut named: Vec<(String, String, Place)> = Vec::new();
-    let is_ours = |key: &str| key == "Broker" || KEYS.contains(&key);
+/// A setting of the connection.
+struct Setting {
+    key: String,
+    value: String,
+    at: Place,
+}
+
+/// Returns the settings of the connection: of each key the last one.
+fn settings_in(files: &[SourceFile]) -> Vec<Setting> {
+    let mut named: Vec<Setting> = Vec::new();
     for file in files {
-        for section in syntax::split(file)
-            .0
+        let (sections, ..) = syntax::split(file);
+        for entry in sections
             .iter()
             .filter(|section| section.name == "MQTT")
+            .flat_map(|section| &section.entries)
+            .filter(|entry| entry.key == "Broker" || KEYS.contains(&&*entry.key))
         {
-            for entry in section.entries.iter().filter(|entry| is_ours(&entry.key)) {
-                named.retain(|(key, ..)| *key != entry.key);
-                named.push((
-                    entry.key.to_string(),
-                    entry.value.to_string(),
-                    entry.place_of(0),
-                ));
-            }
+            named.retain(|known| known.key != entry.key);
+            named.push(Setting {
+                key: entry.key.to_string(),
+                value: entry.value.to_string(),
+                at: entry.place_of(0),
+            });
         }
     }
-    let no_authority = no_authority(below, &named);
+    named
+}
+
+/// Returns the setting with this key, if it has a value.
+fn find<'a>(named: &'a [Setting], key: &str) -> Option<&'a Setting> {
+    named
+        .iter()
+        .find(|setting| setting.key == key && !setting.value.is_empty())
+}
+
+/// Returns the warnings.
+pub(super) fn warnings(below: &Path, files: &[SourceFile], settings: &Settings) -> Vec<Problem> {
+    let named = settings_in(files);
     // A name without a slash is that of a credential, which only the daemon gets.
-    let warning = |(key, path, at): (String, String, Place)| {
-        let no_connection = |why| format!("with {key}={path} there is no connection: {why}");
-        let replaced = || {
-            Some(format!(
-                "{key}={path} is not root's alone: {}",
-                root::in_other_hands(below, Path::new(&path))?
-            ))
-        };
-        let read = || exposed(below, &key, Path::new(&path));
-        let text = trouble(below, &key, Path::new(&path))
-            .map(no_connection)
-            .or_else(replaced)
-            .or_else(read)?;
-        Some(Problem {
-            at,
-            mistake: Mistake::Warning(text),
-        })
-    };
-    let pair = unusable_pair(below, &named);
-    let nameless = nameless(below, settings, &named);
     let paths = named
-        .into_iter()
-        .filter(|(key, path, _)| key != "Broker" && path.starts_with('/'));
+        .iter()
+        .filter(|setting| setting.key != "Broker" && setting.value.starts_with('/'));
     paths
-        .filter_map(warning)
-        .chain(no_authority)
-        .chain(pair)
-        .chain(nameless)
+        .filter_map(|setting| unfit(below, setting))
+        .chain(no_authority(below, &named))
+        .chain(unusable_pair(below, &named))
+        .chain(nameless(below, settings, &named))
         .collect()
 }
 
-/// Warns that no broker's certificate can be trusted on this host.
-fn no_authority(below: &Path, named: &[(String, String, Place)]) -> Option<Problem> {
-    let value = |wanted: &str| {
-        named
-            .iter()
-            .find(|(key, value, _)| key == wanted && !value.is_empty())
+/// Warns of a file that makes a connection impossible, or that users other than root can replace or
+/// read.
+fn unfit(below: &Path, Setting { key, value, at }: &Setting) -> Option<Problem> {
+    let path = Path::new(value);
+    let text = if let Some(why) = trouble(below, key, path) {
+        format!("with {key}={value} there is no connection: {why}")
+    } else if let Some(why) = root::in_other_hands(below, path) {
+        format!("{key}={value} is not root's alone: {why}")
+    } else {
+        exposed(below, key, path)?
     };
-    let (_, _, at) = value("Broker").filter(|(_, broker, _)| broker.starts_with("mqtts://"))?;
-    let there =
-        |path: &&str| root::resolve(below, Path::new(path)).and_then(|path| path.metadata().ok());
-    let is_there = AUTHORITIES
-        .iter()
-        .any(|path| there(path).is_some_and(|data| data.len() > 0));
+    Some(Problem {
+        at: at.clone(),
+        mistake: Mistake::Warning(text),
+    })
+}
+
+/// Warns that no broker's certificate can be trusted on this host.
+fn no_authority(below: &Path, named: &[Setting]) -> Option<Problem> {
+    let Setting { at, .. } =
+        find(named, "Broker").filter(|broker| broker.value.starts_with("mqtts://"))?;
+    let is_there = AUTHORITIES.iter().any(|path| {
+        root::resolve(below, Path::new(path))
+            .and_then(|path| path.metadata().ok())
+            .is_some_and(|data| data.len() > 0)
+    });
     let hashed = root::resolve(below, Path::new("/etc/ssl/certs"))
         .and_then(|folder| fs::read_dir(folder).ok());
     let mut others = hashed.into_iter().flatten().flatten();
     let has_any = is_there || others.any(|entry| entry.file_name() != "ca-certificates.crt");
-    (value("CAFile").is_none() && unit_files::has_system(below) && !has_any).then(|| {
+    (find(named, "CAFile").is_none() && unit_files::has_system(below) && !has_any).then(|| {
         let text = "there is no connection: this host has no authority that a broker's certificate could be from; install \
                     ca-certificates, or name yours with CAFile=";
         Problem { at: at.clone(), mistake: Mistake::Warning(text.to_owned()) }
@@ -112,35 +123,34 @@ fn no_authority(below: &Path, named: &[(String, String, Place)]) -> Option<Probl
 }
 
 /// Warns of a certificate and a key that do not match, or that this program cannot use.
-fn unusable_pair(below: &Path, named: &[(String, String, Place)]) -> Option<Problem> {
-    let file = |wanted: &str| {
-        let (_, path, at) = named
-            .iter()
-            .find(|(key, path, _)| key == wanted && path.starts_with('/'))?;
-        let found = root::resolve(below, Path::new(path))
-            .filter(|path| path.metadata().is_ok_and(|data| data.len() <= LARGEST))?;
-        Some((fs::read(found).ok()?, at))
-    };
-    let ((certificate, at), key) = (file("CertFile")?, file("KeyFile"));
-    let why = tls::trouble(&certificate, key.as_ref().map(|(key, _)| key.as_slice()))?;
+fn unusable_pair(below: &Path, named: &[Setting]) -> Option<Problem> {
+    let certificate = find(named, "CertFile")?;
+    let key = find(named, "KeyFile").and_then(|key| Some((content(below, key)?, &key.at)));
+    let why = tls::trouble(
+        &content(below, certificate)?,
+        key.as_ref().map(|(key, _)| key.as_slice()),
+    )?;
     let at = key
         .filter(|_| why.starts_with("KeyFile"))
-        .map_or(at, |(_, at)| at);
+        .map_or(&certificate.at, |(_, at)| at);
     Some(Problem {
         at: at.clone(),
         mistake: Mistake::Warning(format!("there is no connection: {why}")),
     })
 }
 
+/// Returns the content of the file that a setting names; `None`: it cannot be read, or is too large
+/// to be examined.
+fn content(below: &Path, setting: &Setting) -> Option<Vec<u8>> {
+    let path = Some(setting.value.as_str()).filter(|path| path.starts_with('/'))?;
+    let found = root::resolve(below, Path::new(path))
+        .filter(|path| path.metadata().is_ok_and(|data| data.len() <= LARGEST))?;
+    fs::read(found).ok()
+}
+
 /// Warns that reports do not name the host they come from. An image gets its id at its first boot.
-fn nameless(
-    below: &Path,
-    settings: &Settings,
-    named: &[(String, String, Place)],
-) -> Option<Problem> {
-    let (_, _, at) = named
-        .iter()
-        .find(|(key, value, _)| key == "Broker" && !value.is_empty())?;
+fn nameless(below: &Path, settings: &Settings, named: &[Setting]) -> Option<Problem> {
+    let Setting { at, .. } = find(named, "Broker")?;
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let is_id = id.trim().len() == 32 && id.trim().bytes().all(|byte| byte.is_ascii_hexdigit());
     (below == Path::new("/") && settings.node.node_id.is_none() && !is_id).then(|| {

@@ -12,25 +12,30 @@ pub(super) fn warnings(all: &Dependants, ward: &Ward) -> Vec<Problem> {
         .to(&unit)
         .iter()
         .filter(|dependant| !is_started(ward, &dependant.unit));
-    let warning = |Dependant {
-                       unit: dependant,
-                       is_wanted,
-                   }: &Dependant| {
-        // systemd forgets at once that a unit was up if nothing wants it.
-        let step = if *is_wanted { "Restart" } else { "Start" };
-        let text = format!(
-            "{dependant} is bound to {unit} (BindsTo=), so a death stops it and the restart does not start it again; write \
-             {step}={dependant} in [OnDeath], below Restart=%n if that is there"
-        );
-        Problem {
-            at: ward.unit_at.clone(),
-            mistake: Mistake::Warning(text),
-        }
-    };
     left_down
-        .map(warning)
+        .map(|dependant| left_stopped(ward, dependant))
         .chain(all.upholding(&unit).map(|other| upheld(ward, other)))
         .collect()
+}
+
+/// Warns of a unit that a death of the ward stops, and that the restart does not start again.
+fn left_stopped(ward: &Ward, dependant: &Dependant) -> Problem {
+    let unit = ward.unit();
+    // systemd forgets at once that a unit was up if nothing wants it.
+    let step = if dependant.is_wanted {
+        "Restart"
+    } else {
+        "Start"
+    };
+    let dependant = &dependant.unit;
+    let text = format!(
+        "{dependant} is bound to {unit} (BindsTo=), so a death stops it and the restart does not start it again; write \
+         {step}={dependant} in [OnDeath], below Restart=%n if that is there"
+    );
+    Problem {
+        at: ward.unit_at.clone(),
+        mistake: Mistake::Warning(text),
+    }
 }
 
 /// Warns that systemd keeps starting the unit while the ward is excluded.
@@ -48,11 +53,10 @@ fn upheld(ward: &Ward, other: &UnitName) -> Problem {
 
 /// Returns true if a step of a recovery starts or restarts the unit.
 fn is_started(ward: &Ward, dependant: &UnitName) -> bool {
-    let recovers = |kind: ConditionKind| kind.is_death() || kind == ConditionKind::Restart;
     let conditions = ward
         .conditions
         .iter()
-        .filter(|condition| recovers(condition.kind));
+        .filter(|condition| condition.kind.is_death() || condition.kind == ConditionKind::Restart);
     let mut actions = conditions
         .flat_map(|condition| &condition.steps)
         .map(|step| &step.action);

@@ -27,7 +27,6 @@ pub(in crate::shell::cli) struct Entry {
 
 impl From<&Problem> for Entry {
     fn from(Problem { at, mistake }: &Problem) -> Self {
-        let known = |number: usize| (number > 0).then_some(number);
         let (severity, costs) = match mistake.cost() {
             Cost::Nothing => ("warning", "nothing"),
             Cost::Key => ("error", "key"),
@@ -36,8 +35,8 @@ impl From<&Problem> for Entry {
         };
         Self {
             file: at.path.display().to_string(),
-            line: known(at.line),
-            column: known(at.column),
+            line: Some(at.line).filter(|line| *line > 0),
+            column: Some(at.column).filter(|column| *column > 0),
             severity,
             message: mistake.to_string(),
             nearest: mistake.nearest().map(str::to_owned),

@@ -42,19 +42,23 @@ pub(super) struct Mentions<'a> {
     units: BTreeSet<String>,
 }
 
+/// The name of a unit in the value of a key.
+struct Mention<'a> {
+    key: &'a str,
+    unit: &'a UnitName,
+    at: Place,
+    /// Consequence and remedy if there is no such unit.
+    advice: &'static str,
+}
+
 impl<'a> Mentions<'a> {
     /// Reads the units below `root` and adds those in `outputs`, which the generator writes.
     pub(super) fn new(root: &'a Path, outputs: &[Output]) -> Self {
         let mut units = unit_files::names(root);
-        let is_unit = |output: &&Output| {
+        let planned = outputs.iter().filter(|output| {
             !output.path.contains('/') || matches!(output.content, Content::Link(_))
-        };
-        units.extend(
-            outputs
-                .iter()
-                .filter(is_unit)
-                .map(|output| output.path.clone()),
-        );
+        });
+        units.extend(planned.map(|output| output.path.clone()));
         Self { root, units }
     }
 
@@ -81,7 +85,12 @@ impl<'a> Mentions<'a> {
                     };
                     let at = line.place_of(offset_in(&line.value, word));
                     let advice = "the ward is not started with it; correct the name";
-                    problems.extend(self.unit(&unit, (key, advice), at));
+                    problems.extend(self.unit(Mention {
+                        key,
+                        unit: &unit,
+                        at,
+                        advice,
+                    }));
                 }
             }
         }
@@ -125,19 +134,31 @@ impl<'a> Mentions<'a> {
                     ..at.clone()
                 };
                 let advice = "the step waits its whole time and fails; correct the name, or install what it belongs to";
-                return self.unit(unit, ("WaitFor", advice), at);
+                return self.unit(Mention {
+                    key: "WaitFor",
+                    unit,
+                    at,
+                    advice,
+                });
             }
             _ => return None,
         };
-        self.unit(unit, (key, advice), at.clone())
+        self.unit(Mention {
+            key,
+            unit,
+            at: at.clone(),
+            advice,
+        })
     }
 
-    fn unit(
-        &self,
-        unit: &UnitName,
-        (key, advice): (&str, &'static str),
-        at: Place,
-    ) -> Option<Problem> {
+    /// Warns of a unit that does not exist, or that is masked.
+    fn unit(&self, mention: Mention<'_>) -> Option<Problem> {
+        let Mention {
+            key,
+            unit,
+            at,
+            advice,
+        } = mention;
         if let Some(mask) = unit_files::mask_of(self.root, unit) {
             let mask = mask.display();
             let text = format!(

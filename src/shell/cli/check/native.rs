@@ -287,8 +287,9 @@ impl Judgement<'_> {
         let Some(unit) = self.units.get(name).copied() else {
             return;
         };
-        let is_told = |problem: &Problem| matches!(&problem.mistake, Mistake::NotLoaded { unit, .. } if unit == name);
-        if self.said.iter().any(is_told) {
+        if self.said.iter().any(
+            |problem| matches!(&problem.mistake, Mistake::NotLoaded { unit, .. } if unit == name),
+        ) {
             return;
         }
         match self.last.get(name) {
@@ -319,8 +320,10 @@ impl Judgement<'_> {
         let mut circle = names.to_vec();
         circle.sort_unstable();
         circle.dedup();
-        let planned = |name: &String| Some((name.clone(), *self.units.get(name.as_str())?));
-        let Some((ours, unit)) = circle.iter().find_map(planned) else {
+        let planned = circle
+            .iter()
+            .find_map(|name| Some((name.clone(), *self.units.get(name.as_str())?)));
+        let Some((ours, unit)) = planned else {
             return;
         };
         let text = format!(
@@ -344,17 +347,19 @@ impl Judgement<'_> {
     }
 }
 
-/// Whether this is the file of the unit, or one of its drop-ins.
+/// Returns the last part of a path.
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// Returns true if this is the file of the unit, or one of its drop-ins.
 fn is_file_of(path: &Path, unit: &str) -> bool {
-    let name = |path: &Path| {
-        path.file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default()
-    };
-    let folder = path.parent().map(name).unwrap_or_default();
+    let folder = path.parent().map(file_name).unwrap_or_default();
     let file = folder
         .strip_suffix(".d")
-        .map_or_else(|| name(path), str::to_owned);
+        .map_or_else(|| file_name(path), str::to_owned);
     let template = UnitName::new(unit)
         .ok()
         .filter(|unit| !unit.instance().is_empty());

@@ -3,9 +3,10 @@
 use crate::core::config::Ward;
 use crate::core::config::ward::NativeLine;
 
-/// The ward's line that line `number` of its unit was written from, and its section.
+/// Returns the ward's line that line `number` of its unit was written from, and its section.
 ///
-/// Lines are passed through as they are, so the same line for the second time is the ward's second such line.
+/// Lines are passed through as they are, so the same line for the second time is the ward's second
+/// such line.
 pub(super) fn planned<'a>(
     ward: &'a Ward,
     unit: &'a str,
@@ -33,32 +34,40 @@ pub(super) fn planned<'a>(
     Some((section, line))
 }
 
-/// The line of the ward that systemd seems to speak of: it names the key, with `=` or without, or something of the value.
+/// Returns the line of the ward that systemd seems to speak of: it names the key, with `=` or
+/// without, or something of the value.
 pub(super) fn cause<'a>(ward: &'a Ward, text: &str) -> Option<&'a NativeLine> {
-    let lines = || {
-        ward.native
-            .unit
-            .iter()
-            .chain(&ward.native.service)
-            .chain(&ward.native.install)
-            .rev()
-    };
-    let words = || {
-        text.split_whitespace()
-            .map(|word| word.trim_matches(['\'', '"', ',', '.', ':', '(', ')']))
-    };
-    let named = |key: &str| lines().find(|line| line.key.eq_ignore_ascii_case(key));
-    let with_value = |word: &str| {
-        lines().find(|line| {
-            line.value
-                .split_whitespace()
-                .any(|part| part.contains(word))
-        })
-    };
-    let keys = words()
-        .filter_map(|word| word.split_once('='))
-        .find_map(|(key, _)| named(key));
-    let is_name = |word: &&str| word.starts_with('/') || word.contains('.');
-    keys.or_else(|| words().filter(is_name).find_map(with_value))
-        .or_else(|| words().find_map(named))
+    let native = &ward.native;
+    let lines: Vec<&NativeLine> = native
+        .unit
+        .iter()
+        .chain(&native.service)
+        .chain(&native.install)
+        .rev()
+        .collect();
+    let words: Vec<&str> = text
+        .split_whitespace()
+        .map(|word| word.trim_matches(['\'', '"', ',', '.', ':', '(', ')']))
+        .collect();
+    let mut keys = words.iter().filter_map(|word| word.split_once('='));
+    let mut names = words
+        .iter()
+        .filter(|word| word.starts_with('/') || word.contains('.'));
+    keys.find_map(|(key, _)| with_key(&lines, key))
+        .or_else(|| names.find_map(|name| with_value(&lines, name)))
+        .or_else(|| words.iter().find_map(|word| with_key(&lines, word)))
+}
+
+/// Returns the first line with this key.
+fn with_key<'a>(lines: &[&'a NativeLine], key: &str) -> Option<&'a NativeLine> {
+    let mut lines = lines.iter().copied();
+    lines.find(|line| line.key.eq_ignore_ascii_case(key))
+}
+
+/// Returns the first line whose value has this word, or a word that contains it.
+fn with_value<'a>(lines: &[&'a NativeLine], word: &str) -> Option<&'a NativeLine> {
+    lines.iter().copied().find(|line| {
+        let mut parts = line.value.split_whitespace();
+        parts.any(|part| part.contains(word))
+    })
 }

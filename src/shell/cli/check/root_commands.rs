@@ -50,19 +50,22 @@ fn commands(step: &Step) -> impl Iterator<Item = (&str, Place)> {
 }
 
 fn programs(below: &Path, step: &Step) -> Vec<Problem> {
-    let plain = |program: &str| program.starts_with('/') && !program.contains(['%', '$']);
-    let warning = |(program, at): (&str, Place)| {
-        let why = root::in_other_hands(below, Path::new(program))?;
-        let text = format!("what runs as root is not root's alone to choose: {why}");
-        Some(Problem {
-            at,
-            mistake: Mistake::Warning(text),
-        })
-    };
     commands(step)
-        .filter(|(program, _)| plain(program))
-        .filter_map(warning)
+        .filter_map(|(program, at)| program_of_others(below, program, at))
         .collect()
+}
+
+/// Warns of a program that users other than root can replace. A path with variables is not judged.
+fn program_of_others(below: &Path, program: &str, at: Place) -> Option<Problem> {
+    if !program.starts_with('/') || program.contains(['%', '$']) {
+        return None;
+    }
+    let why = root::in_other_hands(below, Path::new(program))?;
+    let text = format!("what runs as root is not root's alone to choose: {why}");
+    Some(Problem {
+        at,
+        mistake: Mistake::Warning(text),
+    })
 }
 
 fn environment_file(below: &Path, value: &str, at: Place) -> Option<Problem> {

@@ -47,13 +47,14 @@ fn unsent(planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
         off.push("Crashes=no stands in [Reports] of unitward.conf; write Crashes=yes there");
     }
     off.retain(|_| planned.described.stack.report);
-    let warning = |why| Problem {
-        at: planned.described.places.report.clone(),
-        mistake: Mistake::Warning(format!(
-            "reports of full restarts cannot be sent: {why}, or write Report=no here"
-        )),
-    };
-    off.into_iter().map(warning).collect()
+    off.into_iter()
+        .map(|why| Problem {
+            at: planned.described.places.report.clone(),
+            mistake: Mistake::Warning(format!(
+                "reports of full restarts cannot be sent: {why}, or write Report=no here"
+            )),
+        })
+        .collect()
 }
 
 /// Warns of a script that cannot be run, or that a user other than root can replace.

@@ -25,16 +25,38 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
     };
     // A drop-in for a generated unit always comes after it.
     let after = (ward.form != Form::Defined).then_some(DROP_IN);
-    let written = |key: &str| {
-        ours.lines()
+    let unit = Generated { ward, ours, after };
+    unit_files::drop_in_lines(root, &ward.unit(), after)
+        .into_iter()
+        .filter_map(|(section, line)| unit.undone_by(&section, line))
+        .collect()
+}
+
+/// A unit that the generator has written.
+struct Generated<'a> {
+    ward: &'a Ward,
+    /// Its text.
+    ours: &'a str,
+    /// The name of the drop-in that it is; `None`: a whole unit.
+    after: Option<&'a str>,
+}
+
+impl<'a> Generated<'a> {
+    /// Returns the last value that the generator has written for this key.
+    fn written(&self, key: &str) -> Option<&'a str> {
+        self.ours
+            .lines()
             .rev()
             .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
-    };
-    let undone = |(section, line): (String, NativeLine)| {
+    }
+
+    /// Warns of the line of a drop-in, if it undoes a line of the unit.
+    fn undone_by(&self, section: &str, line: NativeLine) -> Option<Problem> {
+        let Self { ward, ours, after } = self;
         let key = line.key.as_str();
-        let text = match (section.as_str(), key) {
+        let text = match (section, key) {
             ("Service", _)
-                if LISTS.contains(&key) && line.value.is_empty() && written(key).is_some() =>
+                if LISTS.contains(&key) && line.value.is_empty() && self.written(key).is_some() =>
             {
                 format!(
                     "this takes away the {key}= lines of {}, without which no recovery runs; take the line out{}",
@@ -47,7 +69,7 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
                 )
             }
             ("Service", "TimeoutStartSec" | "TimeoutStopSec") => {
-                let needed = written(key).filter(|needed| *needed != line.value)?;
+                let needed = self.written(key).filter(|needed| *needed != line.value)?;
                 let source = ward.path.display();
                 format!(
                     "this takes the place of {key}={needed}, which the steps in {source} need; write {needed}"
@@ -72,7 +94,9 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
             }
             // A burst of 0 means no limit.
             ("Unit" | "Service", "StartLimitBurst")
-                if written(key).is_some_and(|wide| is_narrower(&line.value, wide)) =>
+                if self
+                    .written(key)
+                    .is_some_and(|wide| is_narrower(&line.value, wide)) =>
             {
                 let source = ward.path.display();
                 format!(
@@ -85,17 +109,13 @@ pub(super) fn warnings(root: &Path, ward: &Ward, outputs: &[Output]) -> Vec<Prob
             at: line.at,
             mistake: Mistake::Warning(text),
         })
-    };
-    unit_files::drop_in_lines(root, &ward.unit(), after)
-        .into_iter()
-        .filter_map(undone)
-        .collect()
+    }
 }
 
 /// Returns true if a drop-in's number of starts is a limit below ours.
 fn is_narrower(theirs: &str, ours: &str) -> bool {
-    let number = |text: &str| text.parse::<u32>().ok();
-    number(theirs)
-        .zip(number(ours))
-        .is_some_and(|(theirs, ours)| 0 < theirs && theirs < ours)
+    let (Ok(theirs), Ok(ours)) = (theirs.parse::<u32>(), ours.parse::<u32>()) else {
+        return false;
+    };
+    0 < theirs && theirs < ours
 }

@@ -101,12 +101,10 @@ fn meant(below: &Path, path: &Path, name: &str) -> Option<Problem> {
     let kept = ["~", ".bak", ".orig", ".old", ".save", ".swp", ".rej"]
         .iter()
         .any(|ending| name.ends_with(ending));
-    let inside = |ending: &&&str| {
-        name.to_ascii_lowercase()
-            .contains(&[**ending, "."].concat())
-            || kept && name.contains(**ending)
-    };
-    if READ.iter().find(inside).is_some() {
+    let lowercase = name.to_ascii_lowercase();
+    if READ.iter().any(|ending| {
+        lowercase.contains(&[*ending, "."].concat()) || kept && name.contains(*ending)
+    }) {
         return Some(unread(
             path,
             "its name does not end in .ward or .stack; rename it, or remove it".to_owned(),

@@ -7,38 +7,38 @@ use crate::core::unit::AdoptedUnit;
 /// Returns the warnings about the unit of one ward, with the lines of both ward and adopted unit.
 pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
     let own = AdoptedUnit::new(ward.native.service.clone(), Vec::new());
-    let known = |setting: fn(&AdoptedUnit) -> Option<&String>| {
-        setting(&own).or_else(|| setting(adopted?)).cloned()
-    };
-    let is_roots = known(|unit| unit.user.as_ref())
-        .is_none_or(|user| ["", "root", "0"].contains(&user.as_str()));
+    let user = own.user.as_ref().or_else(|| adopted?.user.as_ref());
+    let is_roots = user.is_none_or(|user| ["", "root", "0"].contains(&user.as_str()));
     if is_roots {
         return Vec::new();
     }
-    let delegates = known(|unit| unit.delegate.as_ref()).is_some_and(|value| !is_no(&value));
+    let delegate = own.delegate.as_ref();
+    let delegate = delegate.or_else(|| adopted?.delegate.as_ref());
     let directories = own
         .directories
         .iter()
         .chain(adopted.into_iter().flat_map(|unit| &unit.directories));
-    let is_ours = |name: &str| name.split(['/', ':']).next() == Some("unitward");
     let ours = directories
         .flat_map(|value| value.split_whitespace())
-        .find(|name| is_ours(name));
-    let warning = |key: &str, text: String| Problem {
-        at: place(ward, key),
-        mistake: Mistake::Warning(text),
-    };
-    let delegated = delegates.then(|| {
+        .find(|name| name.split(['/', ':']).next() == Some("unitward"));
+    let delegated = delegate.filter(|value| !is_no(value)).map(|_| {
         let text = "Delegate= gives the service's user the control groups in which systemd runs the lines of the unit: it can \
                     end them, or freeze them, on which systemd 257 hangs as a whole; do without Delegate= or without User=";
-        warning("Delegate", text.to_owned())
+        warning(ward, "Delegate", text.to_owned())
     });
     let taken = ours.map(|name| {
         let text =
             format!("the directory {name} of this service is Unitward's, and would be its user's; use another name");
-        warning("RuntimeDirectory", text)
+        warning(ward, "RuntimeDirectory", text)
     });
     delegated.into_iter().chain(taken).collect()
+}
+
+fn warning(ward: &Ward, key: &str, text: String) -> Problem {
+    Problem {
+        at: place(ward, key),
+        mistake: Mistake::Warning(text),
+    }
 }
 
 /// Returns the place of the ward's own line, or of the ward if the line is the adopted unit's.

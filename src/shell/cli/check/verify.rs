@@ -78,6 +78,11 @@ pub(super) fn unit_of(output: &Output) -> &str {
         .map_or(output.path.as_str(), |(unit, _)| unit)
 }
 
+/// Says that the units could not be written for systemd.
+fn not_written(error: io::Error) -> String {
+    format!("failed to write them into a temporary directory: {error}")
+}
+
 /// Shows systemd the units.
 ///
 /// # Errors
@@ -90,17 +95,15 @@ pub(super) fn complaints(outputs: &[Output]) -> Result<Vec<Complaint>, String> {
     if units.is_empty() {
         return Ok(Vec::new());
     }
-    let failed =
-        |error: io::Error| format!("failed to write them into a temporary directory: {error}");
     let place = tempfile::Builder::new()
         .prefix("unitward-check.")
         .tempdir()
-        .map_err(failed)?;
+        .map_err(not_written)?;
     // The directory of a unit that is named comes first in the search path: so that must have nothing in it.
     let [ours, late, empty] =
         ["generator", "generator.late", "empty"].map(|name| place.path().join(name));
     for directory in [&ours, &late, &empty] {
-        fs::create_dir(directory).map_err(failed)?;
+        fs::create_dir(directory).map_err(not_written)?;
     }
     for output in outputs {
         write(
@@ -111,7 +114,7 @@ pub(super) fn complaints(outputs: &[Output]) -> Result<Vec<Complaint>, String> {
             },
             output,
         )
-        .map_err(failed)?;
+        .map_err(not_written)?;
     }
     let (ours, late) = (ours.display().to_string(), late.display().to_string());
     let path: Vec<_> = BEFORE

@@ -11,7 +11,7 @@ pub(in crate::shell::cli) fn document<D: serde::de::DeserializeOwned>(file: &str
 }
 
 /// Compares a text with its fixture; `UNITWARD_BLESS=1` rewrites the fixture.
-pub(in crate::shell::cli) fn check(file: &str, (text, beside): (String, String)) {
+pub(in crate::shell::cli) fn check(file: &str, text: &str, beside: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("src/shell/cli/fixtures")
         .join(file);

@@ -113,17 +113,11 @@ pub(super) fn ask(name: &str) -> anyhow::Result<Result<Asked, String>> {
 
 /// Returns the unit's name; the suffix of a service may be left out.
 fn meant(name: &str) -> Result<UnitName, String> {
-    let with_suffix = || UnitName::new_or_template(&[name, ".service"].concat());
-    match UnitName::new_or_template(name).or_else(|why| {
-        if why == BadName::Suffix {
-            with_suffix()
-        } else {
-            Err(why)
-        }
-    }) {
-        Ok(unit) => Ok(unit),
-        Err(why) => Err(format!("{name:?} is not a unit: {why}.")),
-    }
+    let unit = match UnitName::new_or_template(name) {
+        Err(BadName::Suffix) => UnitName::new_or_template(&[name, ".service"].concat()),
+        unit => unit,
+    };
+    unit.map_err(|why| format!("{name:?} is not a unit: {why}."))
 }
 
 /// An instance of a template: one that is loaded, or any. PID 1 knows a template by its instances alone.
@@ -139,14 +133,19 @@ fn one_of(template: &UnitName) -> UnitName {
         .unwrap_or_else(|| template.clone())
 }
 
+fn list(known: &Properties, property: &str) -> Vec<String> {
+    known.texts(property).map(str::to_owned).collect()
+}
+
 fn found(unit: UnitName, known: &Properties) -> Found {
-    let text = |property: &str| known.text(property).to_owned();
-    let list = |property: &str| known.texts(property).map(str::to_owned).collect::<Vec<_>>();
-    let mut restarted_with = [list("RequiredBy"), list("RequisiteOf"), list("ConsistsOf")].concat();
+    let mut restarted_with: Vec<String> = ["RequiredBy", "RequisiteOf", "ConsistsOf"]
+        .into_iter()
+        .flat_map(|property| list(known, property))
+        .collect();
     restarted_with.sort_unstable();
     restarted_with.dedup();
-    let bound = list("BoundBy");
-    let triggers = list("TriggeredBy");
+    let bound = list(known, "BoundBy");
+    let triggers = list(known, "TriggeredBy");
     restarted_with.retain(|unit| !bound.contains(unit) && !triggers.contains(unit));
     let main = match known.number("MainPID").unwrap_or(0) {
         _ if !up::is_up(known.text("ActiveState")) => Main::Down,
@@ -158,7 +157,7 @@ fn found(unit: UnitName, known: &Properties) -> Found {
         interval: known
             .span("StartLimitIntervalUSec")
             .unwrap_or(Duration::MAX),
-        action: text("StartLimitAction"),
+        action: known.text("StartLimitAction").to_owned(),
     };
     let default_start_limit = pid1::default_start_limit().map_or_else(
         || start_limit.clone(),
@@ -170,13 +169,13 @@ fn found(unit: UnitName, known: &Properties) -> Found {
     );
     Found {
         unit,
-        kind: text("Type"),
-        restart: text("Restart"),
+        kind: known.text("Type").to_owned(),
+        restart: known.text("Restart").to_owned(),
         restart_delay: known.span("RestartUSec").unwrap_or(Duration::MAX),
         watchdog: known.span("WatchdogUSec").filter(|span| !span.is_zero()),
-        pid_file: text("PIDFile"),
+        pid_file: known.text("PIDFile").to_owned(),
         remains: known.flag("RemainAfterExit") == Some(true),
-        user: text("User"),
+        user: known.text("User").to_owned(),
         main,
         triggers,
         bound,

@@ -139,13 +139,15 @@ fn name_taken(name: &str) -> Option<PathBuf> {
 pub(in crate::shell::cli) fn unguarded() -> Vec<String> {
     let (config, _) = root::load(Path::new("/"));
     let mut services = systemctl::loaded_services(&[]).unwrap_or_default();
-    let is_ours = |name: &String| {
-        let mut files = ["/run/systemd/generator", "/run/systemd/generator.late"].iter();
-        name.starts_with("unitward")
-            || files.any(|folder| unit_files::is_ours(&Path::new(folder).join(name)))
-    };
     services.retain(|name| guards(&config, name).is_none() && !is_ours(name));
     services
+}
+
+/// Returns true if this service is one of Unitward's own.
+fn is_ours(name: &str) -> bool {
+    let mut folders = ["/run/systemd/generator", "/run/systemd/generator.late"].iter();
+    name.starts_with("unitward")
+        || folders.any(|folder| unit_files::is_ours(&Path::new(folder).join(name)))
 }
 
 #[cfg(test)]

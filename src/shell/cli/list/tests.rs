@@ -1,3 +1,5 @@
+//! Tests of the list as text, from the document that is kept as a fixture.
+
 use super::*;
 use crate::shell::cli::desk::fixture;
 use crate::shell::survey::{DownBy, ExclusionTold, StepAt};
@@ -10,7 +12,7 @@ const PLAIN: Sheet = Sheet {
 #[test]
 fn the_list_is_aligned_and_says_what_is_to_be_done() {
     let list: List = fixture::document("list.json");
-    fixture::check("list.txt", (text(&list, PLAIN), sum(&list)));
+    fixture::check("list.txt", &text(&list, PLAIN), &sum(&list));
     let narrow = text(
         &list,
         Sheet {
@@ -18,7 +20,7 @@ fn the_list_is_aligned_and_says_what_is_to_be_done() {
             width: Some(60),
         },
     );
-    fixture::check("list-narrow.txt", (narrow, String::new()));
+    fixture::check("list-narrow.txt", &narrow, "");
 }
 
 #[test]
@@ -33,7 +35,7 @@ fn without_wards_it_says_how_one_is_written() {
         reports_waiting: Some(2),
         history_problem: Some("it is damaged".into()),
     };
-    fixture::check("list-empty.txt", (text(&list, PLAIN), sum(&list)));
+    fixture::check("list-empty.txt", &text(&list, PLAIN), &sum(&list));
 }
 
 #[test]
@@ -91,22 +93,13 @@ fn a_state_tells_what_it_waits_for() {
         },
         "running, changed",
     );
-    check(
-        Line {
-            state: State::Restarting,
-            until: Some(now + 3_200),
-            ..any.clone()
-        },
-        "restarting (in 3s)",
-    );
-    check(
-        Line {
-            state: State::Restarting,
-            until: Some(now),
-            ..any.clone()
-        },
-        "restarting (in less than 1s)",
-    );
+    let restarting = |until| Line {
+        state: State::Restarting,
+        until: Some(until),
+        ..any.clone()
+    };
+    check(restarting(now + 3_200), "restarting (in 3s)");
+    check(restarting(now), "restarting (in less than 1s)");
     check(
         Line {
             state: State::Recovering,
@@ -122,6 +115,21 @@ fn a_state_tells_what_it_waits_for() {
         },
         "recovering",
     );
+    check(
+        Line {
+            state: State::Excluded,
+            exclusion: Some(by_hand),
+            ..any.clone()
+        },
+        "excluded (by hand)",
+    );
+}
+
+#[test]
+fn a_stopped_ward_tells_what_took_it_down() {
+    let list: List = fixture::document("list.json");
+    let (now, any) = (list.timestamp, &list.wards[0]);
+    let check = |ward: Line, expect: &str| assert_eq!(super::state(&ward, now), expect);
     let down = |by, unit: Option<&str>, reason: Option<&str>| {
         Some(Down {
             by,
@@ -142,13 +150,5 @@ fn a_state_tells_what_it_waits_for() {
     check(
         stopped(down(DownBy::Unit, Some("db.service"), None)),
         "pulled down (by db.service)",
-    );
-    check(
-        Line {
-            state: State::Excluded,
-            exclusion: Some(by_hand),
-            ..any.clone()
-        },
-        "excluded (by hand)",
     );
 }

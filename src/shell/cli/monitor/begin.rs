@@ -16,23 +16,31 @@ pub(super) struct Begin {
     pub(super) words: Option<String>,
 }
 
+impl Begin {
+    /// Makes the first message of a watch over this ward, or over everything; `what` describes it.
+    fn watching(ward: Option<&str>, what: &str) -> Self {
+        Self {
+            ward: ward.map(str::to_owned),
+            words: Some(format!("Watching {what}.")),
+        }
+    }
+}
+
 /// Looks up the wards. Without an answer, as before the bus is there, the name is not checked and
 /// all signals are printed.
 ///
 /// # Errors
 /// A sentence, if there is no such ward.
 pub(super) async fn begin(ward: Option<&str>) -> Result<Begin, String> {
-    let unknown = || {
-        Ok(Begin {
-            ward: ward.map(str::to_owned),
-            words: None,
-        })
+    let unknown = Begin {
+        ward: ward.map(str::to_owned),
+        words: None,
     };
     let Ok(Answer::Document(document)) = ask(&Question::List).await else {
-        return unknown();
+        return Ok(unknown);
     };
     let Ok(list) = serde_json::from_str::<List>(&document) else {
-        return unknown();
+        return Ok(unknown);
     };
     if let Some(begin) = of(&list, ward) {
         return begin;
@@ -43,29 +51,17 @@ pub(super) async fn begin(ward: Option<&str>) -> Result<Begin, String> {
         Ok(Answer::Document(document)) => match serde_json::from_str::<Status>(&document) {
             Ok(Status::Ward(status)) => {
                 let (shown, unit) = (visible(&status.line.name), visible(&status.line.unit));
-                let words = Some(format!(
-                    "Watching {shown} ({unit}, {}).",
-                    status.line.state.word()
-                ));
-                Ok(Begin {
-                    ward: Some(status.line.name.clone()),
-                    words,
-                })
+                let what = format!("{shown} ({unit}, {})", status.line.state.word());
+                Ok(Begin::watching(Some(&status.line.name), &what))
             }
-            _ => unknown(),
+            _ => Ok(unknown),
         },
-        _ => unknown(),
+        _ => Ok(unknown),
     }
 }
 
 /// Does the same from the list; `None`: the list has nothing of this name.
 fn of(list: &List, ward: Option<&str>) -> Option<Result<Begin, String>> {
-    let begin = |ward: Option<&String>, words| {
-        Some(Ok(Begin {
-            ward: ward.cloned(),
-            words: Some(words),
-        }))
-    };
     let Some(name) = ward else {
         let mut parts = vec![counted(list.wards.len(), "ward")];
         parts.extend(
@@ -81,27 +77,23 @@ fn of(list: &List, ward: Option<&str>) -> Option<Result<Begin, String>> {
         } else {
             format!("{} and {last}", parts.join(", "))
         };
-        return begin(None, format!("Watching {all}."));
+        return Some(Ok(Begin::watching(None, &all)));
     };
     if let Some(ward) = find_called(list.wards.iter(), name) {
         if ward.state == State::Template {
             return Some(Err(template::name_an_instance(&visible(&ward.name))));
         }
         let (shown, unit, state) = (visible(&ward.name), visible(&ward.unit), ward.state.word());
-        return begin(
-            Some(&ward.name),
-            format!("Watching {shown} ({unit}, {state})."),
-        );
+        let what = format!("{shown} ({unit}, {state})");
+        return Some(Ok(Begin::watching(Some(&ward.name), &what)));
     }
     if let Some(one) = list
         .watched
         .iter()
         .find(|one| one.name == name || one.unit == name)
     {
-        return begin(
-            Some(&one.name),
-            format!("Watching {}, which has no ward.", visible(&one.unit)),
-        );
+        let what = format!("{}, which has no ward", visible(&one.unit));
+        return Some(Ok(Begin::watching(Some(&one.name), &what)));
     }
     let stack = list
         .stacks

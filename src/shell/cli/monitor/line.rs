@@ -144,7 +144,7 @@ fn words(news: &News) -> String {
             recovery_ms,
             ..
         }) => {
-            let restarts = counted(usize::try_from(*restarts).unwrap_or(usize::MAX), "restart");
+            let restarts = counted(*restarts, "restart");
             match outcome.as_str() {
                 "recovered" | "step-failed" => {
                     let (down, whole) = (span(*downtime_ms), span(*recovery_ms));

@@ -91,29 +91,34 @@ fn written(below: &Path, planned: &Tree) -> anyhow::Result<Tree> {
         read(&folder, place, &mut found)
             .with_context(|| format!("failed to read {}", folder.display()))?;
     }
-    let is_ours = |path: &Path, content: &Content| match content {
-        Content::File(text) => planned.contains_key(path) || text.starts_with(HEADING),
-        Content::Link(_) => planned.contains_key(path),
-    };
     let units: Vec<PathBuf> = found
         .iter()
-        .filter(|(path, content)| is_ours(path, content))
+        .filter(|(path, content)| is_ours(planned, path, content))
         .map(|(path, _)| path.clone())
         .collect();
-    let leads_to_ours = |target: &str| {
-        let file = Path::new(target)
-            .file_name()
-            .and_then(|file| file.to_str())
-            .unwrap_or_default();
-        file.starts_with(SOCKET)
-            || units
-                .iter()
-                .any(|unit| unit.file_name().is_some_and(|name| name == file))
-    };
     found.retain(|path, content| {
-        is_ours(path, content) || matches!(content, Content::Link(target) if leads_to_ours(target))
+        is_ours(planned, path, content)
+            || matches!(content, Content::Link(target) if leads_to(&units, target))
     });
     Ok(found)
+}
+
+/// Returns true if our generator writes this, or has written it.
+fn is_ours(planned: &Tree, path: &Path, content: &Content) -> bool {
+    match content {
+        Content::File(text) => planned.contains_key(path) || text.starts_with(HEADING),
+        Content::Link(_) => planned.contains_key(path),
+    }
+}
+
+/// Returns true if the target of a link is one of these units, or a socket of ours.
+fn leads_to(units: &[PathBuf], target: &str) -> bool {
+    let file = Path::new(target)
+        .file_name()
+        .and_then(|file| file.to_str())
+        .unwrap_or_default();
+    let mut names = units.iter().filter_map(|unit| unit.file_name());
+    file.starts_with(SOCKET) || names.any(|name| name == file)
 }
 
 /// Reads everything below a folder; nothing if there is no such folder.
@@ -148,27 +153,26 @@ fn compare(written: &Tree, planned: &Tree) -> String {
     let mut paths: Vec<_> = written.keys().chain(planned.keys()).collect();
     paths.sort_unstable();
     paths.dedup();
-    let differs = |path: &&&PathBuf| written.get(**path) != planned.get(**path);
+    paths.retain(|path| written.get(*path) != planned.get(*path));
     paths
-        .iter()
-        .filter(differs)
-        .map(|path| unified(path, written.get(*path), planned.get(*path)))
+        .into_iter()
+        .map(|path| unified(path, written.get(path), planned.get(path)))
         .collect()
 }
 
 fn unified(path: &Path, before: Option<&Content>, after: Option<&Content>) -> String {
-    let name = |content: Option<&Content>| {
-        content.map_or_else(|| "/dev/null".to_owned(), |_| path.display().to_string())
-    };
+    let path = path.display().to_string();
+    let old_name = before.map_or("/dev/null", |_| path.as_str());
+    let new_name = after.map_or("/dev/null", |_| path.as_str());
     let (old, new) = (lines(before), lines(after));
     let diff = TextDiff::from_lines(&old, &new);
-    let text = diff
-        .unified_diff()
-        .header(&name(before), &name(after))
-        .to_string();
-    // An empty file has no lines to show.
-    let names = || format!("--- {}\n+++ {}\n", name(before), name(after));
-    if text.is_empty() { names() } else { text }
+    let text = diff.unified_diff().header(old_name, new_name).to_string();
+    if text.is_empty() {
+        // An empty file has no lines to show.
+        format!("--- {old_name}\n+++ {new_name}\n")
+    } else {
+        text
+    }
 }
 
 fn lines(content: Option<&Content>) -> String {

@@ -79,10 +79,7 @@ fn restarted(text: &mut Text, restart: &FullRestart, zone: &TimeZone) {
 fn recovered(text: &mut Text, recovery: &Recovery, zone: &TimeZone) {
     let mut line = format!("{} {}", recovery.outcome, time(recovery.timestamp, zone));
     if let Some(restarts) = recovery.restarts {
-        line.push_str(&format!(
-            ", {}",
-            counted(usize::try_from(restarts).unwrap_or(usize::MAX), "restart")
-        ));
+        line.push_str(&format!(", {}", counted(restarts, "restart")));
     }
     if let Some(ms) = recovery.downtime_ms {
         line.push_str(&format!(", {} down", span(ms)));
@@ -112,18 +109,15 @@ fn standing(told: &Document) -> String {
 
 /// Returns the steps, in columns.
 fn steps(steps: &[Step]) -> impl Iterator<Item = String> {
-    let shown = |word: &Option<String>| visible(word.as_deref().unwrap_or("-"));
     let mut table = Table::new();
     table.load_style(TableStyle::new());
     table.add_rows(steps.iter().map(|step| {
         let took = step.ms.map_or_else(|| "-".to_owned(), span);
-        [
-            shown(&step.condition),
-            shown(&step.step),
-            shown(&step.argument),
-            shown(&step.result),
-            took,
-        ]
+        let words = [&step.condition, &step.step, &step.argument, &step.result];
+        words
+            .map(|word| visible(word.as_deref().unwrap_or("-")))
+            .into_iter()
+            .chain([took])
     }));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

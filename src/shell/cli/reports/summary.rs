@@ -25,6 +25,19 @@ pub(super) struct Window {
     pub(super) now: u64,
 }
 
+/// The same with both ends known.
+#[derive(Debug, Clone, Copy)]
+struct Period {
+    since: u64,
+    until: u64,
+}
+
+impl Period {
+    fn contains(self, at: u64) -> bool {
+        (self.since..=self.until).contains(&at)
+    }
+}
+
 /// The document. The order of the fields is the order of the keys.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Summary {
@@ -60,10 +73,10 @@ impl Summary {
     /// Sums up the deaths of the history, which are in the order of their times.
     pub(super) fn of(found: &[Document], window: &Window) -> Self {
         let first = found.first().map_or(window.now, |told| told.timestamp);
-        let (since, until) = (
-            window.since.unwrap_or(first),
-            window.until.unwrap_or(window.now),
-        );
+        let period = Period {
+            since: window.since.unwrap_or(first),
+            until: window.until.unwrap_or(window.now),
+        };
         let mut wards: BTreeMap<(&str, &str), Vec<&Document>> = BTreeMap::new();
         for told in found.iter().filter(|told| told.full_restart.is_none()) {
             wards
@@ -73,73 +86,81 @@ impl Summary {
         }
         let wards = wards
             .into_values()
-            .filter_map(|deaths| OfWard::of(&deaths, (since, until)));
+            .filter_map(|deaths| OfWard::of(&deaths, period));
         Self {
-            since,
-            until,
+            since: period.since,
+            until: period.until,
             wards: wards.collect(),
         }
     }
 }
 
 impl OfWard {
-    fn of(all: &[&Document], (since, until): (u64, u64)) -> Option<Self> {
-        let is_within = |told: &&&Document| (since..=until).contains(&told.timestamp);
-        let deaths: Vec<&Document> = all.iter().filter(is_within).copied().collect();
+    fn of(all: &[&Document], period: Period) -> Option<Self> {
+        let deaths: Vec<&Document> = all
+            .iter()
+            .copied()
+            .filter(|told| period.contains(told.timestamp))
+            .collect();
         let (first, last) = (deaths.first()?, deaths.last()?);
-        let times = all.iter().filter_map(|told| down(told, (since, until)));
+        let times = all.iter().filter_map(|told| down(told, period));
         let longest_downtime_ms = times.clone().max().unwrap_or(0);
         let downtime_ms = times.sum::<u64>();
-        let count =
-            |is: &dyn Fn(&Document) -> bool| deaths.iter().filter(|told| is(told)).count() as u64;
         let between = last
             .timestamp
             .saturating_sub(first.timestamp)
             .checked_div(deaths.len() as u64 - 1);
-        let length = until.saturating_sub(since);
+        let length = period.until.saturating_sub(period.since);
         Some(Self {
             ward: first.ward.clone(),
             unit: first.unit.clone(),
             deaths: deaths.len() as u64,
-            crashes: count(&|told| told.severity == "crash"),
-            failed: count(&Document::has_failed),
+            crashes: count(&deaths, |told| told.severity == "crash"),
+            failed: count(&deaths, Document::has_failed),
             downtime_ms,
             longest_downtime_ms,
-            downtime_unknown: count(&|told| is_open(told, all)),
+            downtime_unknown: count(&deaths, |told| is_open(told, all)),
             availability: part(length.saturating_sub(downtime_ms), length),
             mean_time_between_deaths_ms: between,
         })
     }
 }
 
+/// Returns the number of deaths that are such.
+fn count(deaths: &[&Document], is_such: impl Fn(&Document) -> bool) -> u64 {
+    deaths.iter().filter(|told| is_such(told)).count() as u64
+}
+
 /// Returns the downtime of this death within the period, in milliseconds.
-fn down(told: &Document, (since, until): (u64, u64)) -> Option<u64> {
-    let down = told.recovery.as_ref()?.downtime_ms?;
+fn down(told: &Document, period: Period) -> Option<u64> {
+    let down = downtime(told)?;
     let (begin, end) = (
-        told.timestamp.max(since),
-        told.timestamp.saturating_add(down).min(until),
+        told.timestamp.max(period.since),
+        told.timestamp.saturating_add(down).min(period.until),
     );
-    (begin <= end && told.timestamp <= until).then(|| end - begin)
+    (begin <= end && told.timestamp <= period.until).then(|| end - begin)
+}
+
+/// Returns the downtime of the recovery from this death, in milliseconds.
+fn downtime(told: &Document) -> Option<u64> {
+    told.recovery.as_ref()?.downtime_ms
 }
 
 /// Returns true if a death has no downtime of its own and is not covered by another's: the downtime
 /// of one recovery belongs to the death that began it.
 fn is_open(told: &Document, all: &[&Document]) -> bool {
-    let downtime = |told: &Document| {
-        told.recovery
-            .as_ref()
-            .and_then(|recovery| recovery.downtime_ms)
-    };
-    let covers = |other: &&Document| {
-        let end = other
-            .recovery
-            .as_ref()
-            .map_or(0, |recovery| recovery.timestamp);
-        downtime(other).is_some() && (other.timestamp..=end).contains(&told.timestamp)
-    };
-    let is_part =
-        || told.recovery.is_none() && (told.recovery_of.is_some() || all.iter().any(covers));
-    downtime(told).is_none() && !is_part()
+    let is_part = told.recovery.is_none()
+        && (told.recovery_of.is_some() || all.iter().any(|other| covers(other, told)));
+    downtime(told).is_none() && !is_part
+}
+
+/// Returns true if the downtime of this death ended after the other death.
+fn covers(death: &Document, other: &Document) -> bool {
+    let end = death
+        .recovery
+        .as_ref()
+        .map_or(0, |recovery| recovery.timestamp);
+    downtime(death).is_some() && (death.timestamp..=end).contains(&other.timestamp)
 }
 
 /// Returns a quotient to six places, never rounded up.
@@ -184,7 +205,7 @@ fn text(summary: &Summary, sheet: Sheet) -> String {
         .iter()
         .map(|ward| if ward.failed > 0 { "31" } else { "" });
     let cells = summary.wards.iter().map(cells).collect();
-    columns((header.map(str::to_owned).into(), cells), colours, sheet)
+    columns(header.map(str::to_owned).into(), cells, colours, sheet)
 }
 
 fn cells(ward: &OfWard) -> Vec<String> {
@@ -216,11 +237,9 @@ fn cells(ward: &OfWard) -> Vec<String> {
 /// `2025-02-06 11:42:24.963 to 2025-02-06 11:42:44.963, 20s: 8 deaths of 2 wards.`
 fn below(summary: &Summary, zone: &TimeZone) -> String {
     let deaths: u64 = summary.wards.iter().map(|ward| ward.deaths).sum();
-    let counted =
-        |count: u64, noun: &str| counted(usize::try_from(count).unwrap_or(usize::MAX), noun);
     let (since, until) = (time(summary.since, zone), time(summary.until, zone));
     let length = coarse(summary.until.saturating_sub(summary.since));
-    let wards = counted(summary.wards.len() as u64, "ward");
+    let wards = counted(summary.wards.len(), "ward");
     format!(
         "{since} to {until}, {length}: {} of {wards}.",
         counted(deaths, "death")

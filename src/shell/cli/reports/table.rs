@@ -83,19 +83,22 @@ impl Table {
             (REASON, cut),
             (WARD, cut),
         ] {
-            let width = |row: &Vec<String>| row[place].chars().count();
             let lines = self.laid(rows.clone()).0;
             let longest = lines
                 .iter()
                 .map(|line| line.chars().count())
                 .max()
                 .unwrap_or(0);
-            let widest = rows.iter().map(width).max().unwrap_or(0);
+            let widest = rows
+                .iter()
+                .map(|row| letters(&row[place]))
+                .max()
+                .unwrap_or(0);
             let left = widest
                 .saturating_sub(longest.saturating_sub(room))
                 .max(SHORTEST);
             rows.iter_mut()
-                .filter(|row| width(row) > left)
+                .filter(|row| letters(&row[place]) > left)
                 .for_each(|row| shorten(&mut row[place], left));
         }
         let (lines, widths) = self.laid(rows);
@@ -267,24 +270,31 @@ pub(in crate::shell::cli) fn time(ms: u64, zone: &TimeZone) -> String {
     )
 }
 
+/// Returns the number of letters of a text.
+fn letters(text: &str) -> usize {
+    text.chars().count()
+}
+
 /// Formats a span as `4s 312ms`.
 pub(in crate::shell::cli) fn span(ms: u64) -> String {
     humantime::format_duration(Duration::from_millis(ms)).to_string()
 }
 
+/// Returns the number of deaths whose reports have become this.
+fn became(found: &[Document], wanted: Became) -> usize {
+    found
+        .iter()
+        .filter(|told| told.report == Some(wanted))
+        .count()
+}
+
 /// Returns the line below the table: `12 deaths, 10 reports sent, 2 waiting.` Without the tallies
 /// of the history, dropped deaths are not known.
 pub(super) fn sum(found: &[Document], stored: Option<Tallies>) -> String {
-    let became = |wanted: Became| {
-        found
-            .iter()
-            .filter(|told| told.report == Some(wanted))
-            .count()
-    };
     let (sent, waiting, refused) = (
-        became(Became::Sent),
-        became(Became::Waiting),
-        became(Became::Refused),
+        became(found, Became::Sent),
+        became(found, Became::Waiting),
+        became(found, Became::Refused),
     );
     let restarts = found
         .iter()
@@ -324,7 +334,8 @@ pub(super) fn sum(found: &[Document], stored: Option<Tallies>) -> String {
 }
 
 /// Formats a count: `1 death`, `2 deaths`.
-pub(in crate::shell::cli) fn counted(count: usize, noun: &str) -> String {
+pub(in crate::shell::cli) fn counted(count: impl TryInto<usize>, noun: &str) -> String {
+    let count = count.try_into().unwrap_or(usize::MAX);
     if count == 1 {
         format!("1 {noun}")
     } else {
@@ -333,63 +344,4 @@ pub(in crate::shell::cli) fn counted(count: usize, noun: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shell::cli::reports::tests::{check, every_kind, zone};
-
-    #[test]
-    fn a_list_fits_on_a_terminal_of_80_columns() {
-        let found = every_kind().all();
-        let list = |width, found: &[Document]| {
-            Table::new(Sheet {
-                paint: Paint::Plain,
-                width: Some(width),
-            })
-            .lines(found, &zone())
-        };
-        let expect = "
-TIME            ID        WARD      REASON         REPORT        RECOVERY
-02-06 11:42:24  11111111  web       SIG 11         sent          recovered 184ms
-02-06 11:42:25  22222222  web       EXIT 3         refused       excluded
-02-06 11:42:26  33333333  web       EXIT 3         waiting       -
-02-06 11:42:27  44444444  web       EXIT 3         held          -
-02-06 11:42:28  55555555  web       EXIT 3         summed up     -
-02-06 11:42:29  66666666  web       EXIT 3         local         -
-02-06 11:42:30  77777777  other     -              not reported  -
-02-06 11:42:31  88888888  web       EXIT 3         waiting       -
-02-06 11:42:32  99999999  OpenSync  OpenSync res…  local         failed
-";
-        check(&list(80, &found), expect);
-        assert!(
-            list(140, &found).contains("  PID  "),
-            "{}",
-            list(140, &found)
-        );
-        assert!(
-            list(80, &found[1..4]).starts_with("TIME                     ID"),
-            "what has room for all is told in full"
-        );
-        let narrow = list(50, &found);
-        assert!(
-            narrow.lines().all(|line| line.chars().count() <= 50),
-            "{narrow}"
-        );
-    }
-
-    #[test]
-    fn a_followers_later_line_without_room_has_a_header_of_its_own() {
-        let found = every_kind().all();
-        let mut table = Table::new(Sheet {
-            paint: Paint::Plain,
-            width: Some(80),
-        });
-        let lines = table.lines(&found[1..2], &zone()) + &table.lines(&found[..1], &zone());
-        let expect = "
-TIME                     ID        WARD  REASON  PID   REPORT   RECOVERY
-2025-02-06 11:42:25.963  22222222  web   EXIT 3  1002  refused  excluded
-TIME            ID        WARD  REASON  REPORT  RECOVERY
-02-06 11:42:24  11111111  web   SIG 11  sent    recovered 184ms
-";
-        check(&lines, expect);
-    }
-}
+mod tests;

@@ -18,13 +18,13 @@ fn ward() -> WardStatus {
 }
 
 fn text(ward: &WardStatus) -> String {
-    of_ward(ward, (PLAIN, &TimeZone::UTC))
+    of_ward(ward, PLAIN, &TimeZone::UTC)
 }
 
 #[test]
 fn a_ward_is_told_whole() {
     let ward = ward();
-    fixture::check("status-ward.txt", (text(&ward), hint(&ward)));
+    fixture::check("status-ward.txt", &text(&ward), &hint(&ward));
 }
 
 #[test]
@@ -34,7 +34,8 @@ fn a_stack_is_told_with_its_members() {
     };
     fixture::check(
         "status-stack.txt",
-        (of_stack(&stack, (PLAIN, &TimeZone::UTC)), String::new()),
+        &of_stack(&stack, PLAIN, &TimeZone::UTC),
+        "",
     );
 }
 

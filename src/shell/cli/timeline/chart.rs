@@ -163,9 +163,9 @@ impl Chart {
             document.recoveries.as_slice(),
             document.full_restarts.as_slice(),
         ) {
-            (None, [recovery, ..], _) => recovery::chart(recovery, (document.now, zone)),
-            (None, [], [restart, ..]) => full_restart::chart(restart, (document.now, zone)),
-            (since, ..) => overview::chart(document, (since.unwrap_or(0), zone)),
+            (None, [recovery, ..], _) => recovery::chart(recovery, document.now, zone),
+            (None, [], [restart, ..]) => full_restart::chart(restart, document.now, zone),
+            (since, ..) => overview::chart(document, since.unwrap_or(0), zone),
         }
     }
 }

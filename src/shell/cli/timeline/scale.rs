@@ -86,13 +86,16 @@ impl Scale {
         moments.retain(|at| (from..=to).contains(at));
         moments.sort_unstable();
         moments.dedup();
-        let width = |pair: &[Ms]| part(pair[1] - pair[0], 1).powf(POWER);
-        let sum: f64 = moments.windows(2).map(width).sum();
+        let widths: Vec<f64> = moments
+            .windows(2)
+            .map(|pair| part(pair[1] - pair[0], 1).powf(POWER))
+            .collect();
+        let sum: f64 = widths.iter().sum();
         let mut points = vec![(from, 0.0)];
         let mut at = 0.0;
-        for pair in moments.windows(2) {
-            at += width(pair) / sum;
-            points.push((pair[1], at));
+        for (width, moment) in widths.into_iter().zip(moments.into_iter().skip(1)) {
+            at += width / sum;
+            points.push((moment, at));
         }
         Self {
             points,
@@ -126,9 +129,6 @@ impl Scale {
     /// the axis.
     pub(super) fn ticks(&self, gap: f64, zero: i64) -> Vec<Ms> {
         let mut ticks: Vec<(Ms, f64)> = Vec::new();
-        let free = |ticks: &[(Ms, f64)], place: f64| {
-            ticks.iter().all(|(_, other)| (place - other).abs() >= gap)
-        };
         for step in STEPS.into_iter().rev() {
             let Some(multiples) = self.multiples(step, zero) else {
                 break;
@@ -136,7 +136,7 @@ impl Scale {
             let new = multiples.into_iter().map(|at| (at, self.place(at)));
             if self.stretched {
                 for (at, place) in new {
-                    if free(&ticks, place) {
+                    if ticks.iter().all(|(_, other)| (place - other).abs() >= gap) {
                         ticks.push((at, place));
                     }
                 }

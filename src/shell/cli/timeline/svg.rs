@@ -9,7 +9,7 @@ use super::scale::Ms;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labels::Spot;
-use pen::{Ink, Pen};
+use pen::{Anchor, Area, Ink, Pen, Point, Stroke};
 
 /// Width of the picture, in pixels.
 const WIDTH: f64 = 1160.0;
@@ -26,7 +26,22 @@ const BAR: f64 = 16.0;
 const NARROWEST: f64 = 3.0;
 /// Minimum distance of two ticks, as a share of the axis.
 const TICK_GAP: f64 = 0.09;
-const GREY: &str = "#666666";
+
+/// Line at a tick.
+const GRID: Stroke = Stroke {
+    colour: "#d0d0d0",
+    dashes: "",
+};
+/// Line of the axis.
+const AXIS: Stroke = Stroke {
+    colour: "#666666",
+    dashes: "",
+};
+/// Line at a moment.
+const MOMENT: Stroke = Stroke {
+    colour: "#000000",
+    dashes: "4 3",
+};
 
 /// Returns the picture of a drawing.
 pub(super) fn svg(chart: &Chart, zone: &TimeZone) -> String {
@@ -40,46 +55,47 @@ pub(super) fn svg(chart: &Chart, zone: &TimeZone) -> String {
         bottom + 34.0 + 20.0 * count(legend.iter().map(|entry| entry.row + 1).max().unwrap_or(0));
     let mut pen = Pen::begin(WIDTH, height, &chart.title);
     pen.text(
-        (MARGIN, 30.0),
+        Point::new(MARGIN, 30.0),
         &labels::cut(&chart.title, WIDTH - 2.0 * MARGIN, labels::TITLE),
         Ink::Title,
     );
-    pen.text((MARGIN, 50.0), &chart.summary, Ink::Plain);
+    pen.text(Point::new(MARGIN, 50.0), &chart.summary, Ink::Plain);
     let stretched =
         "The time axis is stretched where much happens: read times from its ticks and the bars.";
     for (number, note) in chart.notes.iter().enumerate() {
-        pen.text((MARGIN, 68.0 + 16.0 * count(number)), note, Ink::Small);
+        let at = Point::new(MARGIN, 68.0 + 16.0 * count(number));
+        pen.text(at, note, Ink::Small);
     }
     let ticks = ticks(chart, zone);
     for (at, _) in &ticks {
         let x = place(chart, *at);
-        pen.line(((x, axis), (x, bottom)), "#d0d0d0", "");
+        pen.line(Point::new(x, axis), Point::new(x, bottom), GRID);
     }
-    pen.line(((LEFT, axis), (RIGHT, axis)), GREY, "");
+    pen.line(Point::new(LEFT, axis), Point::new(RIGHT, axis), AXIS);
     for head in &heads {
         let x = place(chart, head.at);
         let y = notes + 12.0 + 15.0 * count(head.row);
-        pen.line(((x, y + 3.0), (x, bottom)), "#000000", "4 3");
-        pen.anchored((head.x, y), &head.label, (Ink::Outlined, head.spot));
+        pen.line(Point::new(x, y + 3.0), Point::new(x, bottom), MOMENT);
+        let anchor = Anchor {
+            at: Point::new(head.x, y),
+            spot: head.spot,
+        };
+        pen.anchored(anchor, &head.label, Ink::Outlined);
     }
     for (at, label) in &ticks {
-        pen.anchored(
-            (place(chart, *at), axis - 4.0),
-            label,
-            (Ink::Tick, Spot::Middle),
-        );
+        let anchor = Anchor {
+            at: Point::new(place(chart, *at), axis - 4.0),
+            spot: Spot::Middle,
+        };
+        pen.anchored(anchor, label, Ink::Tick);
     }
     for (number, lane) in chart.lanes.iter().enumerate() {
         draw_lane(&mut pen, chart, lane, axis + LANE * count(number) + 6.0);
     }
     if chart.scale.is_stretched() {
-        pen.text((MARGIN, bottom + 20.0), stretched, Ink::Small);
+        pen.text(Point::new(MARGIN, bottom + 20.0), stretched, Ink::Small);
     }
-    for entry in &legend {
-        let y = bottom + 30.0 + 20.0 * count(entry.row);
-        pen.bar(((entry.x, y), (26.0, 12.0)), entry.kind, entry.kind.words());
-        pen.text((entry.x + 32.0, y + 10.0), entry.kind.words(), Ink::Small);
-    }
+    draw_legend(&mut pen, &legend, bottom + 30.0);
     pen.end()
 }
 
@@ -102,11 +118,14 @@ fn ticks(chart: &Chart, zone: &TimeZone) -> Vec<(Ms, String)> {
     let ticks = chart.scale.ticks(TICK_GAP, zero);
     // Ticks a day or more apart are labelled with dates only.
     let days = ticks.windows(2).all(|pair| pair[1] - pair[0] >= 86_400_000) && ticks.len() > 1;
-    let label = |at| match chart.clock {
-        Clock::Since => span(at),
-        Clock::OfDay => of_day(at, zone, if days { "%F" } else { "%T%.f" }),
-    };
-    ticks.into_iter().map(|at| (at, label(at))).collect()
+    let form = if days { "%F" } else { "%T%.f" };
+    ticks
+        .into_iter()
+        .map(|at| match chart.clock {
+            Clock::Since => (at, span(at)),
+            Clock::OfDay => (at, of_day(at, zone, form)),
+        })
+        .collect()
 }
 
 /// Returns the offset of the zone from UTC, in milliseconds.
@@ -139,7 +158,7 @@ fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
     };
     let room = LEFT - MARGIN - indent - 12.0;
     pen.text(
-        (MARGIN + indent, y + 12.0),
+        Point::new(MARGIN + indent, y + 12.0),
         &labels::cut_inside(&lane.label, room, labels::PLAIN),
         ink,
     );
@@ -148,11 +167,16 @@ fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
         let (from, to) = (place(chart, bar.from), place(chart, bar.to));
         let width = (to - from).max(NARROWEST);
         let from = from.min(RIGHT - width);
-        pen.bar(((from, y), (width, BAR)), bar.kind, &told(lane, bar));
+        let area = Area {
+            at: Point::new(from, y),
+            width,
+            height: BAR,
+        };
+        pen.bar(area, bar.kind, &told(lane, bar));
         drawn.push((from, from + width));
     }
     if chart.clock == Clock::Since {
-        for label in labels::beside(lane, &drawn, (LEFT, WIDTH - MARGIN)) {
+        for label in labels::beside(lane, &drawn, LEFT, WIDTH - MARGIN) {
             let ink = match label.on {
                 Some(Kind::Done) => Ink::Light,
                 Some(Kind::Down | Kind::Starting | Kind::Dependant | Kind::Running) => Ink::Small,
@@ -161,7 +185,11 @@ fn draw_lane(pen: &mut Pen, chart: &Chart, lane: &Lane, y: f64) {
                     Ink::Outlined
                 }
             };
-            pen.anchored((label.x, y + 12.0), &label.text, (ink, label.spot));
+            let anchor = Anchor {
+                at: Point::new(label.x, y + 12.0),
+                spot: label.spot,
+            };
+            pen.anchored(anchor, &label.text, ink);
         }
     }
 }
@@ -242,16 +270,15 @@ struct Entry {
 
 /// Returns the entries of the kinds that are drawn, in rows.
 fn legend(chart: &Chart) -> Vec<Entry> {
-    let drawn = |kind: &Kind| {
-        chart
-            .lanes
-            .iter()
-            .flat_map(|lane| &lane.bars)
-            .any(|bar| bar.kind == *kind)
-    };
+    let drawn: Vec<Kind> = chart
+        .lanes
+        .iter()
+        .flat_map(|lane| &lane.bars)
+        .map(|bar| bar.kind)
+        .collect();
     let (mut x, mut row) = (MARGIN, 0);
     let mut entries = Vec::new();
-    for kind in Kind::ALL.into_iter().filter(drawn) {
+    for kind in Kind::ALL.into_iter().filter(|kind| drawn.contains(kind)) {
         let width = 32.0 + labels::width(kind.words(), labels::SMALL) + 24.0;
         if x + width > WIDTH {
             (x, row) = (MARGIN, row + 1);
@@ -260,4 +287,18 @@ fn legend(chart: &Chart) -> Vec<Entry> {
         x += width;
     }
     entries
+}
+
+fn draw_legend(pen: &mut Pen, legend: &[Entry], top: f64) {
+    for entry in legend {
+        let y = top + 20.0 * count(entry.row);
+        let area = Area {
+            at: Point::new(entry.x, y),
+            width: 26.0,
+            height: 12.0,
+        };
+        pen.bar(area, entry.kind, entry.kind.words());
+        let beside = Point::new(entry.x + 32.0, y + 10.0);
+        pen.text(beside, entry.kind.words(), Ink::Small);
+    }
 }

@@ -69,19 +69,22 @@ struct Row<'a> {
 
 /// Returns all lines in chronological order; simultaneous events are in the order of the lanes.
 fn rows(chart: &Chart) -> Vec<Row<'_>> {
-    let moment = |moment: &Moment| Row {
+    let (first, later) = chart.moments.split_at(chart.moments.len().min(1));
+    let mut rows: Vec<Row<'_>> = first.iter().map(of_moment).collect();
+    rows.extend(chart.lanes.iter().map(of_lane));
+    rows.extend(later.iter().map(of_moment));
+    rows.sort_by_key(|row| row.at.unwrap_or(0));
+    rows
+}
+
+fn of_moment(moment: &Moment) -> Row<'_> {
+    Row {
         at: Some(moment.at),
         took: None,
         words: moment.label.clone(),
         bars: &[],
         moment: Some(moment.at),
-    };
-    let (first, later) = chart.moments.split_at(chart.moments.len().min(1));
-    let mut rows: Vec<Row<'_>> = first.iter().map(moment).collect();
-    rows.extend(chart.lanes.iter().map(of_lane));
-    rows.extend(later.iter().map(moment));
-    rows.sort_by_key(|row| row.at.unwrap_or(0));
-    rows
+    }
 }
 
 fn of_lane(lane: &Lane) -> Row<'_> {
@@ -97,16 +100,11 @@ fn of_lane(lane: &Lane) -> Row<'_> {
     );
     // The duration of the whole has a column of its own; of several parts, the first one's duration
     // is added.
-    let said = |(place, bar): (usize, &&Bar)| match (place, told.len()) {
-        (0, 2..) => format!("{} {}", bar.label, span(bar.to.saturating_sub(bar.from))),
-        _ => bar.label.clone(),
-    };
-    let said: Vec<_> = told
-        .iter()
-        .enumerate()
-        .map(said)
-        .filter(|word| !word.is_empty())
-        .collect();
+    let mut said: Vec<String> = told.iter().map(|bar| bar.label.clone()).collect();
+    if let (Some(first), [bar, _, ..]) = (said.first_mut(), told.as_slice()) {
+        *first = format!("{first} {}", span(bar.to.saturating_sub(bar.from)));
+    }
+    said.retain(|word| !word.is_empty());
     let colon = if said.is_empty() { "" } else { ": " };
     let indent = match lane.rank {
         Rank::Unit => "",

@@ -1,3 +1,5 @@
+//! Tests of the counters of steps.
+
 use super::*;
 use crate::edge::record::StepResult;
 use crate::shell::survey::pid1::{Details, UnitSeen};
@@ -9,10 +11,9 @@ const TEXT: &str = "[OnDeath]\nExecute=/bin/a\nRestart=%n\nWaitFor=1s\nLog=x\n";
 fn check(run: impl FnOnce(&Ward) -> RunRecord, expect: [&str; 4]) {
     let mut scene = sample::scene();
     let ward = sample::ward("web", TEXT);
-    scene.place(
-        ("web.service", sample::unit("loaded", "active", "running")),
-        Some(("web", sample::book(vec![run(&ward)]))),
-    );
+    let unit = sample::unit("loaded", "active", "running");
+    scene.place("web.service", unit);
+    scene.place_book("web", sample::book(vec![run(&ward)]));
     let told: Vec<_> = conditions(&scene, &ward)[0]
         .steps
         .iter()
@@ -30,7 +31,7 @@ fn restart(ward: &Ward) -> RunRecord {
     let results = vec![step("1", "Execute", Outcome::Failed)];
     RunRecord {
         results,
-        ..sample::run(ward, (2, StartKind::AfterAbnormalDeath))
+        ..sample::run(ward, 2, StartKind::AfterAbnormalDeath)
     }
 }
 
@@ -58,10 +59,8 @@ fn a_step_that_runs_has_not_failed() {
         details,
         ..sample::unit("loaded", "activating", "start-post")
     };
-    scene.place(
-        ("web.service", unit),
-        Some(("web", sample::book(vec![run]))),
-    );
+    scene.place("web.service", unit);
+    scene.place_book("web", sample::book(vec![run]));
     let told = &conditions(&scene, &ward)[0].steps;
     assert_eq!(
         (told[2].running, told[2].failed, told[2].last.as_ref()),
@@ -81,13 +80,9 @@ fn a_restart_is_done_once_its_main_process_is_started() {
         results: Vec::new(),
         ..restart(&ward)
     }]);
-    scene.place(
-        (
-            "web.service",
-            sample::unit("loaded", "activating", "condition"),
-        ),
-        Some(("web", book)),
-    );
+    let unit = sample::unit("loaded", "activating", "condition");
+    scene.place("web.service", unit);
+    scene.place_book("web", book);
     assert_eq!(conditions(&scene, &ward)[0].steps[1].done, 0);
 }
 
@@ -108,7 +103,7 @@ fn what_a_run_that_is_over_did_not_do_was_skipped() {
 #[test]
 fn a_condition_that_did_not_fire_skipped_nothing() {
     check(
-        |ward| sample::run(ward, (1, StartKind::First)),
+        |ward| sample::run(ward, 1, StartKind::First),
         ["1 0/0/0", "2 0/0/0", "3 0/0/0", "4 0/0/0"],
     );
 }

@@ -14,8 +14,6 @@ use std::path::Path;
 /// Sets the state of these deaths, which are in the order of their times; `root` is the directory
 /// below which the wards are.
 pub(in crate::shell) fn tell(documents: &mut [Document], root: &Path) {
-    let is_open =
-        |document: &Document| document.recovery.is_none() && document.full_restart.is_none();
     if !documents.iter().any(is_open) {
         return;
     }
@@ -26,12 +24,6 @@ pub(in crate::shell) fn tell(documents: &mut [Document], root: &Path) {
     }
     let parts = parts(documents);
     for document in documents.iter_mut().filter(|document| is_open(document)) {
-        let recorded = || {
-            is_here
-                .then(|| recorded(&document.ward, &document.invocation))
-                .flatten()
-        };
-        let earlier = || parts.get(&document.invocation).cloned();
         let template = document
             .ward
             .split_once('@')
@@ -39,8 +31,11 @@ pub(in crate::shell) fn tell(documents: &mut [Document], root: &Path) {
         let is_ward = wards.contains(&document.ward)
             || template.is_some_and(|template| wards.contains(&template));
         let standing = if is_ward {
-            recorded()
-                .or_else(|| Some(Standing::PartOf(earlier()?)))
+            let earlier = parts.get(&document.invocation).cloned();
+            is_here
+                .then(|| recorded(&document.ward, &document.invocation))
+                .flatten()
+                .or(earlier.map(Standing::PartOf))
                 .unwrap_or(Standing::NotKnown)
         } else {
             Standing::NoWard
@@ -49,12 +44,17 @@ pub(in crate::shell) fn tell(documents: &mut [Document], root: &Path) {
     }
 }
 
+/// Returns true if the document lacks the state: nothing is stored of what followed the death.
+fn is_open(document: &Document) -> bool {
+    document.recovery.is_none() && document.full_restart.is_none()
+}
+
 /// Returns the state of the recovery from this death by the run records; `None`: they do not know
 /// the run.
 fn recorded(ward: &str, invocation: &str) -> Option<Standing> {
     let state = WardState::of(ward);
-    let lookup = |run: &str| state.run(run).ok();
-    Some(match recoveries::part(&lookup(invocation)?, &lookup)? {
+    let run = state.run(invocation).ok()?;
+    Some(match recoveries::part(&run, &|run| state.run(run).ok())? {
         Part::Of(first) => Standing::PartOf(first),
         Part::Nothing => Standing::NotRestarted,
         Part::Beginning => Standing::UnderWay,

@@ -1,3 +1,5 @@
+//! Tests of the documents of `unitward status`.
+
 use super::*;
 use crate::core::crash::observation::InvocationId;
 use crate::core::full_restart::RestartOutcome;
@@ -74,7 +76,7 @@ fn a_unit_whose_main_process_systemd_does_not_know_is_not_said_to_be_restarted()
             details,
             ..sample::unit("loaded", "active", sub)
         };
-        scene.place((ward.unit().as_str(), unit), None);
+        scene.place(ward.unit().as_str(), unit);
         let WardStatus { next, problems, .. } = status(&scene);
         (
             next.unwrap().restarts,
@@ -159,7 +161,8 @@ fn the_document_of_a_stack_stays_as_it_is() {
     let mut status = of_stack(
         &scene,
         &scene.config.stacks[0],
-        (&Err("there is none yet".into()), &[]),
+        &Err("there is none yet".into()),
+        &[],
     );
     let death = told(8, 7_200_000);
     let restart = StoredRestart {

@@ -3,7 +3,7 @@
 use super::document::{Attempt, FullRestart, Recovery, Step, Times};
 use crate::core::crash::report::UNKNOWN;
 use crate::core::recovery::account::{self, Account, StepDone, StepOutcome};
-use crate::core::recovery::course::{AttemptTimes, Attempts, LeftOut};
+use crate::core::recovery::course::{AttemptTimes, Attempts};
 use crate::edge::full_restart::record::RestartRecord;
 use crate::edge::history::read::{Told, ToldRestart};
 use serde::Deserialize;
@@ -67,44 +67,46 @@ pub(super) fn stored(told: &Told) -> Option<Recovery> {
 
 /// Returns true if the times belong to the record's steps.
 fn fits(course: &Attempts, record: &Record) -> bool {
-    let count = |attempts: &[AttemptTimes]| {
-        attempts
-            .iter()
-            .map(|attempt| attempt.steps.len())
-            .sum::<usize>()
-    };
-    count(&course.first) + course.left_out.steps + count(&course.last) == record.steps.len()
+    let timed = step_count(&course.first) + step_count(&course.last);
+    timed + course.left_out.steps == record.steps.len()
+}
+
+/// Returns the number of steps of these attempts.
+fn step_count(attempts: &[AttemptTimes]) -> usize {
+    attempts.iter().map(|attempt| attempt.steps.len()).sum()
 }
 
 fn timed(course: &Attempts, record: &Record, died: u64) -> Vec<Attempt> {
-    let LeftOut {
-        steps: left_out, ..
-    } = course.left_out;
     let mut steps = record.steps.iter();
-    let mut next = |times: &AttemptTimes| {
-        let since = |at: u64| at.saturating_sub(died);
-        let own = times
-            .steps
-            .iter()
-            .zip(steps.by_ref().take(times.steps.len()));
-        Attempt {
-            begin_ms: times.begun.map(since),
-            down_ms: times.down.and_then(|at| at.checked_sub(died)),
-            backoff_ms: times.backoff_ms,
-            steps: own.map(|(at, step)| step.at(Some(since(*at)))).collect(),
-            main_ms: times.main.map(since),
-            up_ms: times.up.map(since),
-            failed_ms: times.failed.map(since),
-        }
-    };
-    let mut attempts: Vec<_> = course.first.iter().map(&mut next).collect();
-    let skipped = AttemptTimes {
-        steps: vec![0; left_out],
-        ..AttemptTimes::default()
-    };
-    let _ = next(&skipped);
-    attempts.extend(course.last.iter().map(next));
+    let mut attempts = Vec::new();
+    for times in &course.first {
+        attempts.push(timed_attempt(times, &mut steps, died));
+    }
+    steps.by_ref().take(course.left_out.steps).for_each(drop);
+    for times in &course.last {
+        attempts.push(timed_attempt(times, &mut steps, died));
+    }
     attempts
+}
+
+/// Returns an attempt with these times; its steps are the next ones of the record.
+fn timed_attempt<'a>(
+    times: &AttemptTimes,
+    steps: &mut impl Iterator<Item = &'a RecordedStep>,
+    died: u64,
+) -> Attempt {
+    let own = times.steps.iter().zip(steps.take(times.steps.len()));
+    Attempt {
+        begin_ms: times.begun.map(|at| at.saturating_sub(died)),
+        down_ms: times.down.and_then(|at| at.checked_sub(died)),
+        backoff_ms: times.backoff_ms,
+        steps: own
+            .map(|(at, step)| step.at(Some(at.saturating_sub(died))))
+            .collect(),
+        main_ms: times.main.map(|at| at.saturating_sub(died)),
+        up_ms: times.up.map(|at| at.saturating_sub(died)),
+        failed_ms: times.failed.map(|at| at.saturating_sub(died)),
+    }
 }
 
 /// Returns all that is known without times: the steps, as if one attempt had executed them.
@@ -149,9 +151,9 @@ pub(super) enum Progress {
 pub(super) fn recorded(
     account: &Account,
     attempts: &[account::Attempt],
-    about: (&str, Progress),
+    unit: &str,
+    progress: Progress,
 ) -> Recovery {
-    let (unit, progress) = about;
     let died = account.timestamp;
     let (outcome, end_ms) = match progress {
         Progress::UnderWay => ("under-way", None),
@@ -181,27 +183,35 @@ pub(super) fn recorded(
 }
 
 fn attempt_of(attempt: &account::Attempt, died: u64) -> Attempt {
-    let since = |at: u64| at.saturating_sub(died);
-    let step = |done: &StepDone| Step {
+    Attempt {
+        begin_ms: attempt.begun.map(|at| at.saturating_sub(died)),
+        down_ms: attempt.down.and_then(|at| at.checked_sub(died)),
+        backoff_ms: attempt.backoff_ms,
+        steps: attempt
+            .steps
+            .iter()
+            .map(|done| step_of(done, died))
+            .collect(),
+        main_ms: attempt.up.map(|up| up.main.saturating_sub(died)),
+        up_ms: attempt.up.map(|up| up.at.saturating_sub(died)),
+        failed_ms: attempt.failed_at.map(|at| at.saturating_sub(died)),
+    }
+}
+
+fn step_of(done: &StepDone, died: u64) -> Step {
+    let result = match done.result {
+        StepOutcome::Ok => "ok",
+        StepOutcome::Failed => "failed",
+        StepOutcome::Dropped => "dropped",
+    };
+    let ended = done.at.saturating_sub(died);
+    Step {
         condition: done.condition.clone(),
         step: done.step.clone(),
         argument: done.argument.clone(),
-        result: match done.result {
-            StepOutcome::Ok => "ok".to_owned(),
-            StepOutcome::Failed => "failed".to_owned(),
-            StepOutcome::Dropped => "dropped".to_owned(),
-        },
-        begin_ms: Some(since(done.at).saturating_sub(done.ms)),
+        result: result.to_owned(),
+        begin_ms: Some(ended.saturating_sub(done.ms)),
         ms: done.ms,
-    };
-    Attempt {
-        begin_ms: attempt.begun.map(since),
-        down_ms: attempt.down.and_then(|at| at.checked_sub(died)),
-        backoff_ms: attempt.backoff_ms,
-        steps: attempt.steps.iter().map(step).collect(),
-        main_ms: attempt.up.map(|up| since(up.main)),
-        up_ms: attempt.up.map(|up| since(up.at)),
-        failed_ms: attempt.failed_at.map(since),
     }
 }
 

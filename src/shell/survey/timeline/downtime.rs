@@ -15,19 +15,23 @@ pub(super) fn add(document: &mut Document, boot: u64) {
         .iter_mut()
         .filter(|recovery| recovery.downtime_ms.is_none())
     {
-        let runs = || {
-            let mut runs = WardState::of(&recovery.ward).runs();
-            up::complete(&mut runs);
-            runs
-        };
-        (recovery.down_ms, recovery.is_down) = down(recovery, (boot, document.now), runs);
+        let ward = &recovery.ward;
+        (recovery.down_ms, recovery.is_down) = down(recovery, boot, document.now, || runs(ward));
     }
+}
+
+/// Returns the runs of a ward, each with the time since which it is up.
+fn runs(ward: &str) -> Vec<RunRecord> {
+    let mut runs = WardState::of(ward).runs();
+    up::complete(&mut runs);
+    runs
 }
 
 /// Returns the downtime in milliseconds, and true if the ward is still down.
 fn down(
     recovery: &Recovery,
-    (boot, now): (u64, u64),
+    boot: u64,
+    now: u64,
     runs: impl FnOnce() -> Vec<RunRecord>,
 ) -> (Option<u64>, bool) {
     let so_far = now.saturating_sub(recovery.timestamp);
@@ -94,7 +98,7 @@ mod tests {
         let check =
             |outcome: &str, boot: u64, runs: Vec<RunRecord>, expect: (Option<u64>, bool)| {
                 assert_eq!(
-                    down(&recovery(outcome), (boot, 9_000), || runs),
+                    down(&recovery(outcome), boot, 9_000, || runs),
                     expect,
                     "{outcome}"
                 );

@@ -3,25 +3,40 @@
 use super::document::Member;
 use crate::edge::record::RunRecord;
 
-/// Returns the member with these runs, in a full restart that began and, if it is over, ended at
-/// these times. `None`: it was not touched.
-pub(super) fn member(runs: &[RunRecord], (began, over): (u64, Option<u64>)) -> Option<Member> {
-    let within = |at: u64| at >= began && over.is_none_or(|over| at <= over);
-    let since = |at: u64| at.saturating_sub(began);
-    let ended = |run: &RunRecord| run.end.as_ref().map(|end| end.at).filter(|at| within(*at));
-    let down = runs.iter().filter_map(ended).min();
-    let begun = |run: &RunRecord| run.begun.filter(|at| within(*at));
+/// Time of a full restart, in milliseconds since the epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) began: u64,
+    /// `None`: it is not over.
+    pub(super) over: Option<u64>,
+}
+
+impl Span {
+    fn contains(self, at: u64) -> bool {
+        at >= self.began && self.over.is_none_or(|over| at <= over)
+    }
+
+    /// Returns the milliseconds from its beginning to then.
+    const fn since(self, at: u64) -> u64 {
+        at.saturating_sub(self.began)
+    }
+}
+
+/// Returns the member with these runs, in a full restart of this time. `None`: it was not touched.
+pub(super) fn member(runs: &[RunRecord], restart: Span) -> Option<Member> {
+    let ended = runs.iter().filter_map(|run| Some(run.end.as_ref()?.at));
+    let down = ended.filter(|at| restart.contains(*at)).min();
     let next = runs
         .iter()
-        .filter(|run| begun(run).is_some())
+        .filter(|run| run.begun.is_some_and(|at| restart.contains(at)))
         .min_by_key(|run| run.begun);
     let any = runs.first().filter(|_| down.is_some() || next.is_some())?;
     Some(Member {
         ward: any.ward.clone(),
         unit: any.unit.clone(),
-        down_ms: down.map(since),
-        begin_ms: next.and_then(begun).map(since),
-        up_ms: next.and_then(|run| run.up).map(|up| since(up.at)),
+        down_ms: down.map(|at| restart.since(at)),
+        begin_ms: next.and_then(|run| run.begun).map(|at| restart.since(at)),
+        up_ms: next.and_then(|run| run.up).map(|up| restart.since(up.at)),
     })
 }
 
@@ -51,6 +66,11 @@ mod tests {
         }
     }
 
+    /// Makes the time of a restart that began at 1,000.
+    fn span(over: Option<u64>) -> Span {
+        Span { began: 1_000, over }
+    }
+
     #[test]
     fn a_member_goes_down_and_comes_up_within_the_restart() {
         let runs = [
@@ -58,7 +78,7 @@ mod tests {
             run(1_050, 1_080, None),
             run(10, 20, Some(1_005)),
         ];
-        let told = member(&runs, (1_000, Some(1_200))).unwrap();
+        let told = member(&runs, span(Some(1_200))).unwrap();
         assert_eq!(
             (told.down_ms, told.begin_ms, told.up_ms),
             (Some(5), Some(50), Some(80))
@@ -74,10 +94,10 @@ mod tests {
         assert_eq!(
             member(
                 &[run(10, 20, Some(990)), run(2_000, 2_010, None)],
-                (1_000, Some(1_200))
+                span(Some(1_200))
             ),
             None
         );
-        assert_eq!(member(&[], (1_000, None)), None);
+        assert_eq!(member(&[], span(None)), None);
     }
 }

@@ -110,7 +110,8 @@ impl Recorded {
         Some(course::recorded(
             &told,
             attempts,
-            (&self.latest.unit, Progress::Over(at.unwrap_or(end.at))),
+            &self.latest.unit,
+            Progress::Over(at.unwrap_or(end.at)),
         ))
     }
 
@@ -135,7 +136,7 @@ impl Recorded {
             &attempts,
             Ended::Up,
         );
-        let mut told = course::recorded(&told, &attempts, (&self.latest.unit, Progress::UnderWay));
+        let mut told = course::recorded(&told, &attempts, &self.latest.unit, Progress::UnderWay);
         if let Some(last) = told
             .attempts
             .last_mut()

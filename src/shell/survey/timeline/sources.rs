@@ -5,7 +5,7 @@ use super::document::{Document, FullRestart, Recovery};
 use super::restarts::Recorded;
 use super::subject::Subject;
 use super::{course, members, records};
-use crate::core::config::{Config, Ward};
+use crate::core::config::Config;
 use crate::core::crash::backtrace::Addresses;
 use crate::edge::history::read::{Reader, Told};
 use crate::edge::record::{self, WardState};
@@ -93,8 +93,8 @@ impl Sources {
             .as_ref()
             .map_or_else(|| Ok(Vec::new()), |reader| reader.find(id))?;
         let id = id.to_ascii_lowercase();
-        let begins = |recovery: &Recovery| recovery.invocation.starts_with(&id);
-        let fresh: Vec<_> = recorded(&Subject::All).into_iter().filter(begins).collect();
+        let mut fresh = recorded(&Subject::All);
+        fresh.retain(|recovery| recovery.invocation.starts_with(&id));
         if told.len() > 1 {
             let advice = "give more digits; \"unitward reports\" lists what is known";
             return Ok(Some(Err(format!(
@@ -111,12 +111,15 @@ impl Sources {
         }
         let fresh = fresh.into_iter().next().map(Document::from);
         let fresh = fresh.or_else(|| restarts.with_id(&id).map(Document::from));
-        let none = || {
-            "No recovery began with that death: it prolonged one, or nothing restarts the unit. \
-             \"unitward reports\" shows which deaths were recovered from."
-                .to_owned()
-        };
-        Ok(fresh.map(Ok).or_else(|| found.map(|_| Err(none()))))
+        Ok(match (fresh, found) {
+            (Some(fresh), _) => Some(Ok(fresh)),
+            (None, Some(_)) => Some(Err(
+                "No recovery began with that death: it prolonged one, or nothing restarts the unit. \
+                 \"unitward reports\" shows which deaths were recovered from."
+                    .to_owned(),
+            )),
+            (None, None) => None,
+        })
     }
 
     /// Adds the members of the full restarts.
@@ -128,20 +131,22 @@ impl Sources {
                 end_ms,
                 ..
             } = &*restart;
-            let within = (*timestamp, end_ms.map(|end| timestamp + end));
-            let is_member = |ward: &&Ward| {
+            let span = members::Span {
+                began: *timestamp,
+                over: end_ms.map(|end| timestamp + end),
+            };
+            let wards = config.wards.iter().filter(|ward| {
                 ward.stack
                     .as_ref()
                     .is_some_and(|name| name.as_str() == stack.as_str())
-            };
-            let wards = config.wards.iter().filter(is_member);
+            });
             let runs = wards.map(|ward| {
                 let mut runs = WardState::of(ward.name.as_str()).runs();
                 up::complete(&mut runs);
                 runs
             });
             let members: Vec<_> = runs
-                .filter_map(|runs| members::member(&runs, within))
+                .filter_map(|runs| members::member(&runs, span))
                 .collect();
             restart.members = members;
         }

@@ -39,17 +39,15 @@ impl Subject {
 
     /// Returns the filter for courses of the history; `None`: all.
     pub(super) fn whose(&self) -> Option<Whose> {
-        let whose = |name: &str, unit: &str| {
-            Some(Whose {
-                name: name.to_owned(),
-                unit: unit.to_owned(),
-            })
+        let (name, unit) = match self {
+            Self::All => return None,
+            Self::Ward(name, unit) | Self::Stack(name, unit) => (name, unit),
+            Self::Other(name) => (name, name),
         };
-        match self {
-            Self::All => None,
-            Self::Ward(name, unit) | Self::Stack(name, unit) => whose(name, unit),
-            Self::Other(name) => whose(name, name),
-        }
+        Some(Whose {
+            name: name.clone(),
+            unit: unit.clone(),
+        })
     }
 
     /// Returns true if this ward's records belong to it.
@@ -73,7 +71,7 @@ impl Subject {
     }
 
     /// Returns the sentence if there is nothing about it.
-    pub(super) fn nothing(&self, (config, problems): (&Config, &[Problem])) -> String {
+    pub(super) fn nothing(&self, config: &Config, problems: &[Problem]) -> String {
         let name = match self {
             Self::All => return "Nothing has had to recover yet.".to_owned(),
             Self::Ward(name, _) if name.ends_with('@') => return template::name_an_instance(name),
@@ -149,7 +147,7 @@ mod tests {
     #[test]
     fn whoever_is_unknown_is_told_who_is_meant() {
         let config = sample::scene().config;
-        let said = Subject::Other("fs-nfs3".into()).nothing((&config, &[]));
+        let said = Subject::Other("fs-nfs3".into()).nothing(&config, &[]);
         assert!(
             said.starts_with(
                 "There is no ward and no death called \"fs-nfs3\", did you mean \"fs-nfs2\"?"
@@ -158,7 +156,7 @@ mod tests {
         );
         assert!(
             Subject::Other("zzzzzzzz".into())
-                .nothing((&config, &[]))
+                .nothing(&config, &[])
                 .starts_with("There is no ward and no death called \"zzzzzzzz\". ")
         );
     }

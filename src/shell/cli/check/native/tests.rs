@@ -1,3 +1,5 @@
+//! Tests of the warnings that are made of systemd's complaints.
+
 use super::*;
 use crate::core::config::{Assembly, SourceFile, SourceFiles, Stacks, read_ward};
 use crate::core::unit::{Output, Rank};

@@ -8,7 +8,7 @@ use crate::shell::survey::timeline::{FullRestart, Member};
 use jiff::tz::TimeZone;
 
 /// Makes the drawing.
-pub(super) fn chart(restart: &FullRestart, (now, zone): (u64, &TimeZone)) -> Chart {
+pub(super) fn chart(restart: &FullRestart, now: u64, zone: &TimeZone) -> Chart {
     let now = now.saturating_sub(restart.timestamp);
     let end = restart.end_ms.unwrap_or(now).max(1);
     let is_over = restart.end_ms.is_some();

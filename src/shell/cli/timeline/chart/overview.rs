@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
 /// Makes the drawing. Times on its axis are in milliseconds since the epoch.
-pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Chart {
+pub(super) fn chart(document: &Document, since: u64, zone: &TimeZone) -> Chart {
     let mut bars: BTreeMap<(Family, String), Vec<Bar>> = BTreeMap::new();
     for restart in &document.full_restarts {
         bars.entry((Family::Stack, visible(&restart.stack)))
@@ -21,19 +21,10 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
             .or_default()
             .extend(recovery_bars(recovery, document.now));
     }
-    let label = |name: String, count: usize| {
-        if count > 1 {
-            format!("{name} ({count})")
-        } else {
-            name
-        }
-    };
-    let lane = |((_, name), bars): ((Family, String), Vec<Bar>)| Lane {
-        label: label(name, bars.len()),
-        rank: Rank::Unit,
-        bars,
-    };
-    let lanes: Vec<_> = bars.into_iter().map(lane).collect();
+    let lanes: Vec<_> = bars
+        .into_iter()
+        .map(|((_, name), bars)| lane(name, bars))
+        .collect();
     // The axis begins at the first bar and ends at the last one, so long times without events are
     // not drawn.
     let first = lanes
@@ -50,20 +41,6 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
         .unwrap_or(document.now);
     let margin = (last.saturating_sub(first) / 40).max(20);
     let wards = lanes.len() - stacks(document);
-    let down: Ms = document
-        .recoveries
-        .iter()
-        .filter_map(|recovery| recovery.down_ms.or(recovery.downtime_ms))
-        .sum();
-    let still = document
-        .recoveries
-        .iter()
-        .filter(|recovery| recovery.is_down)
-        .count() as u64;
-    let is_unknown =
-        |recovery: &&Recovery| recovery.down_ms.is_none() && recovery.downtime_ms.is_none();
-    let unknown = document.recoveries.iter().filter(is_unknown).count() as u64;
-    let restarts = u64::try_from(document.full_restarts.len()).unwrap_or(u64::MAX);
     let count = match document.recoveries.len() {
         1 => "1 recovery".to_owned(),
         count => format!("{count} recoveries"),
@@ -74,12 +51,7 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
             counted(wards as u64, "ward"),
             time(since, zone)
         ),
-        summary: listed([
-            Some(format!("down for {} altogether", span(down))).filter(|_| down > 0),
-            Some(format!("{still} still down")).filter(|_| still > 0),
-            Some(format!("of {unknown} it is not known how long")).filter(|_| unknown > 0),
-            Some(counted(restarts, "full restart")).filter(|_| restarts > 0),
-        ]),
+        summary: summary(document),
         notes: Vec::new(),
         lanes,
         moments: Vec::new(),
@@ -88,11 +60,50 @@ pub(super) fn chart(document: &Document, (since, zone): (u64, &TimeZone)) -> Cha
     }
 }
 
+fn summary(document: &Document) -> String {
+    let down: Ms = document
+        .recoveries
+        .iter()
+        .filter_map(|recovery| recovery.down_ms.or(recovery.downtime_ms))
+        .sum();
+    let still = document
+        .recoveries
+        .iter()
+        .filter(|recovery| recovery.is_down)
+        .count() as u64;
+    let unknown = document
+        .recoveries
+        .iter()
+        .filter(|recovery| recovery.down_ms.is_none() && recovery.downtime_ms.is_none())
+        .count() as u64;
+    let restarts = u64::try_from(document.full_restarts.len()).unwrap_or(u64::MAX);
+    listed([
+        Some(format!("down for {} altogether", span(down))).filter(|_| down > 0),
+        Some(format!("{still} still down")).filter(|_| still > 0),
+        Some(format!("of {unknown} it is not known how long")).filter(|_| unknown > 0),
+        Some(counted(restarts, "full restart")).filter(|_| restarts > 0),
+    ])
+}
+
 /// Kind of a lane's subject; stacks come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Family {
     Stack,
     Ward,
+}
+
+/// Returns the lane of one ward or stack, labelled with the number of its bars if there are
+/// several.
+fn lane(name: String, bars: Vec<Bar>) -> Lane {
+    let label = match bars.len() {
+        0 | 1 => name,
+        count => format!("{name} ({count})"),
+    };
+    Lane {
+        label,
+        rank: Rank::Unit,
+        bars,
+    }
 }
 
 fn stacks(document: &Document) -> usize {

@@ -15,7 +15,7 @@ const AFTERMATH: Ms = 12;
 const SEEN: Ms = 50;
 
 /// Makes the drawing.
-pub(super) fn chart(recovery: &Recovery, (now, zone): (u64, &TimeZone)) -> Chart {
+pub(super) fn chart(recovery: &Recovery, now: u64, zone: &TimeZone) -> Chart {
     let now = now.saturating_sub(recovery.timestamp);
     let last = recovery.end_ms.unwrap_or(now).max(last_of(recovery)).max(1);
     let is_up = recovery.recovery_ms.is_some();
@@ -35,7 +35,7 @@ pub(super) fn chart(recovery: &Recovery, (now, zone): (u64, &TimeZone)) -> Chart
     let mut before = 0;
     for (number, attempt) in recovery.attempts.iter().enumerate() {
         lanes.extend(waits(attempt, before));
-        lanes.extend(attempt_lanes(recovery, (number, attempt), last));
+        lanes.extend(attempt_lanes(recovery, number, attempt, last));
         before = attempt.failed_ms.unwrap_or(before);
     }
     lanes.extend(dependants(recovery));
@@ -109,21 +109,26 @@ fn counted_attempts(recovery: &Recovery) -> String {
 
 /// Returns the last moment that an attempt or a step has.
 fn last_of(recovery: &Recovery) -> Ms {
-    let of_attempt = |attempt: &Attempt| {
-        let steps = attempt
-            .steps
-            .iter()
-            .filter_map(|step| Some(step.begin_ms?.saturating_add(step.ms)))
-            .max();
-        let own = [
-            attempt.begin_ms,
-            attempt.main_ms,
-            attempt.up_ms,
-            attempt.failed_ms,
-        ];
-        own.into_iter().flatten().chain(steps).max().unwrap_or(0)
-    };
-    recovery.attempts.iter().map(of_attempt).max().unwrap_or(0)
+    recovery
+        .attempts
+        .iter()
+        .map(last_of_attempt)
+        .max()
+        .unwrap_or(0)
+}
+
+fn last_of_attempt(attempt: &Attempt) -> Ms {
+    let steps = attempt
+        .steps
+        .iter()
+        .filter_map(|step| Some(step.begin_ms?.saturating_add(step.ms)));
+    let own = [
+        attempt.begin_ms,
+        attempt.main_ms,
+        attempt.up_ms,
+        attempt.failed_ms,
+    ];
+    own.into_iter().flatten().chain(steps).max().unwrap_or(0)
 }
 
 fn bar(from: Ms, to: Ms, kind: Kind, label: &str) -> Bar {
@@ -157,40 +162,34 @@ fn waits(attempt: &Attempt, before: Ms) -> Vec<Lane> {
     let Some(begin) = attempt.begin_ms else {
         return Vec::new();
     };
-    let lane = |label: &str, (from, to): (Ms, Ms), kind: Kind| {
-        let is_long = to.saturating_sub(from) >= SEEN;
-        is_long.then(|| Lane {
-            label: label.to_owned(),
-            rank: Rank::Part,
-            bars: vec![bar(from, to, kind, "")],
-        })
-    };
-    let lanes = match attempt
+    let ended = attempt
         .down_ms
-        .filter(|down| (before..=begin).contains(down))
-    {
+        .filter(|down| (before..=begin).contains(down));
+    let lanes = match ended {
         Some(down) => [
-            lane(
-                "systemd stops what is left of it",
-                (before, down),
-                Kind::Down,
-            ),
-            lane("systemd waits, RestartSec=", (down, begin), Kind::Backoff),
+            wait_lane("systemd stops what is left of it", before, down, Kind::Down),
+            wait_lane("systemd waits, RestartSec=", down, begin, Kind::Backoff),
         ],
-        None => [
-            lane(
-                "systemd stops it and waits, RestartSec=",
-                (before, begin),
-                Kind::Backoff,
-            ),
-            None,
-        ],
+        None => {
+            let label = "systemd stops it and waits, RestartSec=";
+            [wait_lane(label, before, begin, Kind::Backoff), None]
+        }
     };
     lanes.into_iter().flatten().collect()
 }
 
+/// Returns the lane of a wait; `None`: it is too short to be seen.
+fn wait_lane(label: &str, from: Ms, to: Ms, kind: Kind) -> Option<Lane> {
+    let is_long = to.saturating_sub(from) >= SEEN;
+    is_long.then(|| Lane {
+        label: label.to_owned(),
+        rank: Rank::Part,
+        bars: vec![bar(from, to, kind, "")],
+    })
+}
+
 /// Returns the lane of a start, and below it those of its steps.
-fn attempt_lanes(recovery: &Recovery, (number, attempt): (usize, &Attempt), last: Ms) -> Vec<Lane> {
+fn attempt_lanes(recovery: &Recovery, number: usize, attempt: &Attempt, last: Ms) -> Vec<Lane> {
     let known = recovery.times == Times::Known;
     let mut lanes = Vec::new();
     if known {
@@ -305,13 +304,15 @@ fn dependants(recovery: &Recovery) -> Vec<Lane> {
     lanes
 }
 
+/// Returns a moment, if its time is known.
+fn moment(at: Option<Ms>, label: &str) -> Option<Moment> {
+    Some(Moment {
+        at: at?,
+        label: label.to_owned(),
+    })
+}
+
 fn moments(recovery: &Recovery) -> Vec<Moment> {
-    let moment = |at: Option<Ms>, label: &str| {
-        at.map(|at| Moment {
-            at,
-            label: label.to_owned(),
-        })
-    };
     let ended = match recovery.outcome.as_str() {
         "excluded" => Some("left down"),
         "stack-restarted" => Some("stack restarted"),

@@ -1,7 +1,7 @@
 //! Placement of labels. The width of a letter depends on the viewer's font; these are the widths of
 //! a wide one.
 
-use crate::shell::cli::timeline::chart::{Kind, Lane, span};
+use crate::shell::cli::timeline::chart::{Bar, Kind, Lane, span};
 
 /// Width of a letter in a title, in pixels.
 pub(super) const TITLE: f64 = 10.2;
@@ -76,22 +76,11 @@ pub(super) fn cut_inside(text: &str, room: f64, letter: f64) -> String {
 /// room. The others are joined and stand beside all bars: to the left those of bars before the
 /// first with room, to the right the rest; on the other side if there is no room, and nowhere if
 /// neither side has room.
-pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], (left, right): (f64, f64)) -> Vec<Label> {
+pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], left: f64, right: f64) -> Vec<Label> {
     let mut labels = Vec::new();
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    let said = |label: &str, ms| {
-        if label.is_empty() {
-            span(ms)
-        } else {
-            format!("{label} {}", span(ms))
-        }
-    };
     for (bar, (from, to)) in lane.bars.iter().zip(drawn) {
-        let text = if bar.kind == Kind::Running {
-            bar.label.clone()
-        } else {
-            said(&bar.label, bar.to.saturating_sub(bar.from))
-        };
+        let text = text(bar);
         if width(&text, SMALL) + 6.0 <= to - from {
             labels.push(Label {
                 x: (from + to) / 2.0,
@@ -144,10 +133,20 @@ pub(super) fn beside(lane: &Lane, drawn: &[(f64, f64)], (left, right): (f64, f64
     labels
 }
 
+/// Returns the text of a bar: its label and its length. What runs has no end yet.
+fn text(bar: &Bar) -> String {
+    let length = span(bar.to.saturating_sub(bar.from));
+    match bar.label.as_str() {
+        label if bar.kind == Kind::Running => label.to_owned(),
+        "" => length,
+        label => format!("{label} {length}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::cli::timeline::chart::{Bar, Rank};
+    use crate::shell::cli::timeline::chart::Rank;
 
     fn lane(bars: &[(u64, u64)]) -> Lane {
         let bar = |&(from, to): &(u64, u64)| Bar {
@@ -165,7 +164,7 @@ mod tests {
 
     fn check(drawn: &[(f64, f64)], expect: &[(&str, Spot)]) {
         let bars: Vec<_> = drawn.iter().map(|_| (0, 4_312)).collect();
-        let told = beside(&lane(&bars), drawn, (300.0, 1_000.0));
+        let told = beside(&lane(&bars), drawn, 300.0, 1_000.0);
         assert_eq!(
             told.iter()
                 .map(|label| (label.text.as_str(), label.spot))

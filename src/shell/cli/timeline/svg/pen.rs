@@ -26,6 +26,42 @@ const STYLE: &str = "text{font-family:sans-serif;font-size:12px;fill:#000}\
 .title{font-size:18px;font-weight:bold}.bold{font-weight:bold}.small,.light,.outlined,.tick{font-size:11px}\
 .outlined,.tick{paint-order:stroke;stroke:#fff;stroke-width:3px}.tick{fill:#444}.light{fill:#fff}";
 
+/// A place in the picture, in pixels from its upper left corner.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Point {
+    pub(super) x: f64,
+    pub(super) y: f64,
+}
+
+impl Point {
+    pub(super) const fn new(x: f64, y: f64) -> Self {
+        Self { x, y }
+    }
+}
+
+/// Position of a text relative to a place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Anchor {
+    pub(super) at: Point,
+    pub(super) spot: Spot,
+}
+
+/// Style of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stroke {
+    pub(super) colour: &'static str,
+    /// Lengths of dashes and gaps; empty: the line is solid.
+    pub(super) dashes: &'static str,
+}
+
+/// A rectangle, by its upper left corner and its size in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Area {
+    pub(super) at: Point,
+    pub(super) width: f64,
+    pub(super) height: f64,
+}
+
 /// A picture being drawn.
 pub(super) struct Pen(Writer<Vec<u8>>);
 
@@ -45,9 +81,9 @@ impl Pen {
         pen.element("title", &[], title);
         pen.element("style", &[], STYLE);
         pen.open("defs", &[]);
-        pen.hatch("failed", ("#d55e00", "M0,8 L8,0 M-2,2 L2,-2 M6,10 L10,6"));
-        pen.hatch("cross", ("#d55e00", "M0,0 L8,8 M0,8 L8,0"));
-        pen.hatch("waiting", ("#888888", "M4,0 L4,8"));
+        pen.hatch("failed", "#d55e00", "M0,8 L8,0 M-2,2 L2,-2 M6,10 L10,6");
+        pen.hatch("cross", "#d55e00", "M0,0 L8,8 M0,8 L8,0");
+        pen.hatch("waiting", "#888888", "M4,0 L4,8");
         pen.close("defs");
         pen.empty(
             "rect",
@@ -65,12 +101,13 @@ impl Pen {
     }
 
     /// Draws a line of text that begins at this place.
-    pub(super) fn text(&mut self, at: (f64, f64), text: &str, ink: Ink) {
-        self.anchored(at, text, (ink, Spot::After));
+    pub(super) fn text(&mut self, at: Point, text: &str, ink: Ink) {
+        let spot = Spot::After;
+        self.anchored(Anchor { at, spot }, text, ink);
     }
 
-    /// Draws a line of text before, around or after this place.
-    pub(super) fn anchored(&mut self, (x, y): (f64, f64), text: &str, (ink, spot): (Ink, Spot)) {
+    /// Draws a line of text before, around or after a place.
+    pub(super) fn anchored(&mut self, anchor: Anchor, text: &str, ink: Ink) {
         let class = match ink {
             Ink::Title => "title",
             Ink::Bold => "bold",
@@ -80,48 +117,43 @@ impl Pen {
             Ink::Light => "light",
             Ink::Outlined => "outlined",
         };
-        let anchor = match spot {
+        let side = match anchor.spot {
             Spot::Before => "end",
             Spot::Middle => "middle",
             Spot::After => "start",
         };
-        let (x, y) = (number(x), number(y));
+        let (x, y) = (number(anchor.at.x), number(anchor.at.y));
         self.element(
             "text",
             &[
                 ("x", &x),
                 ("y", &y),
                 ("class", class),
-                ("text-anchor", anchor),
+                ("text-anchor", side),
             ],
             text,
         );
     }
 
-    /// Draws a straight line, dashed if `dashes` is not empty.
-    pub(super) fn line(
-        &mut self,
-        (from, to): ((f64, f64), (f64, f64)),
-        colour: &str,
-        dashes: &str,
-    ) {
-        let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(number);
+    /// Draws a straight line.
+    pub(super) fn line(&mut self, from: Point, to: Point, stroke: Stroke) {
+        let [x1, y1, x2, y2] = [from.x, from.y, to.x, to.y].map(number);
         let mut attributes = vec![
             ("x1", x1.as_str()),
             ("y1", &y1),
             ("x2", &x2),
             ("y2", &y2),
-            ("stroke", colour),
+            ("stroke", stroke.colour),
         ];
-        if !dashes.is_empty() {
-            attributes.push(("stroke-dasharray", dashes));
+        if !stroke.dashes.is_empty() {
+            attributes.push(("stroke-dasharray", stroke.dashes));
         }
         self.empty("line", &attributes);
     }
 
     /// Draws a bar with its tooltip.
-    pub(super) fn bar(&mut self, (at, size): ((f64, f64), (f64, f64)), kind: Kind, told: &str) {
-        let [x, y, width, height] = [at.0, at.1, size.0, size.1].map(number);
+    pub(super) fn bar(&mut self, area: Area, kind: Kind, told: &str) {
+        let [x, y, width, height] = [area.at.x, area.at.y, area.width, area.height].map(number);
         let (fill, stroke) = colours(kind);
         let mut attributes = vec![
             ("x", x.as_str()),
@@ -138,7 +170,7 @@ impl Pen {
         self.close("rect");
     }
 
-    fn hatch(&mut self, id: &str, (colour, path): (&str, &str)) {
+    fn hatch(&mut self, id: &str, colour: &str, path: &str) {
         let size = [
             ("id", id),
             ("width", "8"),
