@@ -58,18 +58,20 @@ impl Backlog {
     /// Returns the `seq`s of reports that the broker has taken or refused, which the history does
     /// not know yet.
     pub(super) fn settled(&self) -> HashSet<u64> {
-        let settled = |change: &Change| match change {
-            Change::Sent { seq, .. } | Change::Refused { seq, .. } => Some(*seq),
-            Change::Death(_)
-            | Change::Fate { .. }
-            | Change::SummedUp { .. }
-            | Change::Report(_)
-            | Change::Recovery(_)
-            | Change::Restart(_)
-            | Change::RestartOver { .. }
-            | Change::Cursor(_) => None,
-        };
-        self.changes.iter().filter_map(settled).collect()
+        self.changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Sent { seq, .. } | Change::Refused { seq, .. } => Some(*seq),
+                Change::Death(_)
+                | Change::Fate { .. }
+                | Change::SummedUp { .. }
+                | Change::Report(_)
+                | Change::Recovery(_)
+                | Change::Restart(_)
+                | Change::RestartOver { .. }
+                | Change::Cursor(_) => None,
+            })
+            .collect()
     }
 
     fn reports(&self) -> impl Iterator<Item = &StoredReport> {

@@ -49,8 +49,8 @@ pub(super) enum Order {
         after: u64,
         limit: usize,
     },
-    /// Read the records of full restarts, and look for these files, each with the stack's unit it belongs to; gives
-    /// [`Tale::Restarts`]. Records that are over and stored are removed.
+    /// Read the records of full restarts, and look for these files, each with the stack's unit it
+    /// belongs to; gives [`Tale::Restarts`]. Records that are over and stored are removed.
     Restarts(Vec<(String, PathBuf)>),
     /// Read the run records and the journal; gives [`Tale::Recalled`].
     Recall,

@@ -7,18 +7,20 @@
 //! journal, which holds also where the clock was set back; what only the run records have is of
 //! this boot, and comes last in the order of its time.
 
-use crate::core::crash::observation::InvocationId;
-use crate::core::crash::tracker::{Activity, Evidence};
+mod order;
+mod runs;
+
+use crate::core::crash::tracker::Activity;
 use crate::core::crash::verdict::Testimony;
-use crate::core::crash::witness::{Restarted, TargetRestart};
-use crate::core::recovery::account::Ended;
+use crate::core::crash::witness::TargetRestart;
 use crate::edge::history::entry::{Key, Witness};
 use crate::edge::history::{HistoryError, Known};
-use crate::edge::journal::{self, From, JournalRun, Scan};
-use crate::edge::record::{self, RunRecord, StartKind, Up};
-use crate::edge::recoveries::{self, Chain, UnderWay};
+use crate::edge::journal::{self, From, Scan};
+use crate::edge::record;
+use crate::edge::recoveries::{Chain, UnderWay};
 use crate::edge::up;
-use std::collections::{BTreeMap, HashSet};
+use runs::Runs;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// The result of a catch-up.
@@ -72,26 +74,6 @@ pub(in crate::shell::daemon) struct Recalled {
     pub(in crate::shell::daemon) witness: Witness,
 }
 
-/// Sort key of a memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    /// Place in the journal.
-    Journal(u64),
-    /// Time of one that only the run records have.
-    Records(u64),
-}
-
-/// All accounts of one run.
-#[derive(Debug, Default)]
-struct Accounts {
-    record: Option<(RunRecord, Witness)>,
-    journal: Option<(Testimony, Activity)>,
-    /// Place of the journal's first entry on the run, which is not before it was up.
-    up: Option<u64>,
-    /// Place of the run's end in the journal.
-    end: Option<u64>,
-}
-
 impl Recollection {
     /// Returns an empty result with this reason.
     pub(super) fn failed(why: String) -> Self {
@@ -99,6 +81,27 @@ impl Recollection {
             boot: crate::edge::boot::id(),
             trouble: Some(why),
             ..Self::default()
+        }
+    }
+}
+
+impl HandMade {
+    fn of(restart: TargetRestart) -> Self {
+        let TargetRestart {
+            boot,
+            unit,
+            ended,
+            at,
+            scheduled,
+        } = restart;
+        Self {
+            key: Key {
+                boot,
+                unit,
+                invocation: ended,
+            },
+            at,
+            scheduled,
         }
     }
 }
@@ -125,28 +128,10 @@ pub(super) fn gather(cursor: Option<&str>) -> Recollection {
     };
     let (cursor, left_out, unfinished) = (scan.cursor.clone(), scan.left_out, scan.unfinished);
     let boot = scan.boot.clone().unwrap_or_else(crate::edge::boot::id);
-    let hand_made = |restart: &TargetRestart| {
-        let TargetRestart {
-            boot,
-            unit,
-            ended,
-            at,
-            scheduled,
-        } = restart.clone();
-        HandMade {
-            key: Key {
-                boot,
-                unit,
-                invocation: ended,
-            },
-            at,
-            scheduled,
-        }
-    };
-    let restarts = scan.restarts.iter().map(hand_made).collect();
+    let restarts = scan.restarts.iter().cloned().map(HandMade::of).collect();
     let mut records = record::all();
     up::complete(&mut records);
-    let memories = remember(&side_by_side(scan, (&boot, records)), &boot);
+    let memories = order::remember(&Runs::collect(scan, &boot, records), &boot);
     Recollection {
         memories,
         restarts,
@@ -155,234 +140,6 @@ pub(super) fn gather(cursor: Option<&str>) -> Recollection {
         left_out,
         unfinished,
         trouble,
-    }
-}
-
-/// Collects the accounts of each run.
-fn side_by_side(scan: Scan, (present, records): (&str, Vec<RunRecord>)) -> BTreeMap<Key, Accounts> {
-    let mut runs: BTreeMap<Key, Accounts> = BTreeMap::new();
-    for JournalRun {
-        boot,
-        record,
-        first,
-        last,
-    } in scan.runs
-    {
-        if let Some(invocation) = InvocationId::parse(&record.invocation) {
-            let accounts = runs
-                .entry(Key {
-                    boot,
-                    unit: record.unit.clone(),
-                    invocation,
-                })
-                .or_default();
-            (accounts.up, accounts.end) = (Some(first), record.end.as_ref().map(|_| last));
-            accounts.record = Some((record, Witness::Journal));
-        }
-    }
-    for end in scan.ends {
-        let accounts = runs
-            .entry(Key {
-                boot: end.boot,
-                unit: end.unit,
-                invocation: end.invocation,
-            })
-            .or_default();
-        accounts.end = Some(end.place);
-        accounts.journal = Some((end.testimony, end.activity));
-    }
-    for Restarted {
-        boot,
-        unit,
-        invocation,
-        follows,
-        at,
-        place,
-    } in scan.restarted
-    {
-        // The run that died has a record if it is a ward's. A run that is up has no copy of its
-        // record in the journal while it goes on, and a power cut takes the record with all of
-        // /run.
-        let died = |runs: &BTreeMap<Key, Accounts>| {
-            let key = Key {
-                boot: boot.clone(),
-                unit: unit.clone(),
-                invocation: follows.clone(),
-            };
-            runs.get(&key)
-                .and_then(|accounts| Some(accounts.record.as_ref()?.0.ward.clone()))
-        };
-        let Some(ward) = died(&runs) else { continue };
-        let accounts = runs
-            .entry(Key {
-                boot,
-                unit: unit.clone(),
-                invocation: invocation.clone(),
-            })
-            .or_default();
-        accounts.up = Some(accounts.up.map_or(place, |up| up.min(place)));
-        let record = || RunRecord {
-            follows: Some(follows.to_string()),
-            ..RunRecord::new(
-                &ward,
-                &unit,
-                invocation.as_str(),
-                StartKind::AfterAbnormalDeath,
-            )
-        };
-        let (record, _) = accounts
-            .record
-            .get_or_insert_with(|| (record(), Witness::Journal));
-        record.up = record.up.or(Some(Up {
-            main: at,
-            at,
-            since_boot: None,
-        }));
-    }
-    for record in records {
-        if let Some(invocation) = InvocationId::parse(&record.invocation) {
-            let key = Key {
-                boot: present.to_owned(),
-                unit: record.unit.clone(),
-                invocation,
-            };
-            runs.entry(key).or_default().record = Some((record, Witness::Record));
-        }
-    }
-    runs
-}
-
-/// Returns the deaths and recoveries among the runs, in their order.
-fn remember(runs: &BTreeMap<Key, Accounts>, present: &str) -> Vec<Memory> {
-    let mut memories = Vec::new();
-    let answered = answered(runs);
-    for (key, accounts) in runs {
-        let end = accounts
-            .ending()
-            .filter(|(testimony, ..)| testimony.evidence == Evidence::Unasked);
-        if let Some((testimony, activity, witness)) = end {
-            let place = Place::of(accounts.end, testimony.at);
-            memories.push((
-                place,
-                testimony.at,
-                Memory::End(Recalled {
-                    key: key.clone(),
-                    testimony,
-                    activity,
-                    witness,
-                }),
-            ));
-        }
-        let lookup = |invocation: &str| {
-            let invocation = InvocationId::parse(invocation)?;
-            let accounts = runs.get(&Key {
-                invocation,
-                ..key.clone()
-            })?;
-            accounts.record.as_ref().map(|(record, _)| record.clone())
-        };
-        let record = accounts.record.as_ref().map(|(record, _)| record);
-        let last = record.filter(|_| !answered.contains(key));
-        if let Some(open) = last
-            .and_then(|record| recoveries::under_way(record, &lookup))
-            .filter(|open| open.has_begun)
-            && let Some(invocation) = InvocationId::parse(&open.invocation)
-        {
-            let key = Key {
-                invocation,
-                ..key.clone()
-            };
-            let at = accounts.ending().map(|(testimony, ..)| testimony.at);
-            let at = at
-                .or(record.and_then(|record| record.begun))
-                .unwrap_or(open.died.at);
-            let place = Place::of(accounts.end.or(accounts.up), at);
-            let memory = if key.boot == present {
-                Memory::UnderWay(key, open)
-            } else {
-                Memory::Recovery(key, open.ended_early(at))
-            };
-            memories.push((place, at, memory));
-        }
-        for chain in record
-            .map(|record| recoveries::chains(record, &lookup))
-            .unwrap_or_default()
-        {
-            let (place, at) = accounts.over(&chain);
-            if let Some(invocation) = InvocationId::parse(&chain.invocation) {
-                memories.push((
-                    place,
-                    at,
-                    Memory::Recovery(
-                        Key {
-                            invocation,
-                            ..key.clone()
-                        },
-                        chain,
-                    ),
-                ));
-            }
-        }
-    }
-    // The sort is stable: of two at one place the death was pushed first, and stays first.
-    memories.sort_by_key(|(place, at, _)| (*place, *at));
-    memories.into_iter().map(|(.., memory)| memory).collect()
-}
-
-/// Returns the runs that a later run's record names.
-fn answered(runs: &BTreeMap<Key, Accounts>) -> HashSet<Key> {
-    let records = runs
-        .iter()
-        .filter_map(|(key, accounts)| Some((key, &accounts.record.as_ref()?.0)));
-    let named = records.flat_map(|(key, record)| {
-        let runs = [record.follows.as_deref(), record.breaks_off.as_deref()];
-        runs.into_iter().flatten().map(move |run| (key, run))
-    });
-    named
-        .filter_map(|(key, run)| {
-            Some(Key {
-                invocation: InvocationId::parse(run)?,
-                ..key.clone()
-            })
-        })
-        .collect()
-}
-
-impl Place {
-    fn of(journal: Option<u64>, at: u64) -> Self {
-        journal.map_or(Self::Records(at), Self::Journal)
-    }
-}
-
-impl Accounts {
-    /// Returns the end of the run by the best account of it.
-    fn ending(&self) -> Option<(Testimony, Activity, Witness)> {
-        let noted = self.record.as_ref().and_then(|(record, witness)| {
-            Some((record.end.as_ref()?.testimony(), Activity::Seen, *witness))
-        });
-        noted.or_else(|| {
-            let (testimony, activity) = self.journal.clone()?;
-            Some((testimony, activity, Witness::Journal))
-        })
-    }
-
-    /// Returns the place and time at which a recovery ended with this run: when it was up, or with
-    /// its end.
-    fn over(&self, chain: &Chain) -> (Place, u64) {
-        let (place, at) = match chain.ended {
-            Ended::Up => (
-                self.up.or(self.end),
-                chain
-                    .attempts
-                    .last()
-                    .and_then(|attempt| attempt.up)
-                    .map(|up| up.at),
-            ),
-            Ended::GivenUp(_) => (self.end, self.ending().map(|(testimony, ..)| testimony.at)),
-            Ended::Early(at) => (self.end.or(self.up), Some(at)),
-        };
-        let at = at.unwrap_or(chain.died.at);
-        (Place::of(place, at), at)
     }
 }
 

@@ -47,16 +47,15 @@ impl Search {
             return Ok(());
         }
         let (back, cursor) = (self.back.clone(), cursor.map(str::to_owned));
-        let search = move || {
-            let found = recollect::gather(cursor.as_deref());
-            if let Some(orders) = back.upgrade() {
-                // The archive's thread lives as long as the queue has a sender.
-                let _ = orders.hand_back(Order::Gathered(Box::new(found)));
-            }
-        };
         std::thread::Builder::new()
             .name("search".to_owned())
-            .spawn(search)?;
+            .spawn(move || {
+                let found = recollect::gather(cursor.as_deref());
+                if let Some(orders) = back.upgrade() {
+                    // The archive's thread lives as long as the queue has a sender.
+                    let _ = orders.hand_back(Order::Gathered(Box::new(found)));
+                }
+            })?;
         self.phase = Phase::Searching;
         Ok(())
     }

@@ -15,9 +15,11 @@
 //! protocol an acknowledgement proves nothing either, until a connection has lasted its minute:
 //! else the broker could acknowledge and flood us every second.
 
+mod progress;
+
 use super::backoff::Backoff;
 use super::connection::Connection;
-use super::dialect::{Dialect, Entry, Retry};
+use super::dialect::Dialect;
 use super::failure::Failure;
 use super::journal::Journal;
 use super::letter::{Letter, Scale};
@@ -29,8 +31,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-/// Age at which a connection works, even if there was nothing to send.
-const STEADY: Duration = Duration::from_secs(60);
 /// Time limit of an acknowledgement. Pings do not detect a broker that takes reports and does not
 /// acknowledge them.
 const ACKNOWLEDGEMENT: Duration = Duration::from_secs(60);
@@ -191,13 +191,14 @@ impl Courier {
 
     fn look_at_the_clock(&mut self) {
         let now = Instant::now();
-        let passed = |time: Option<Instant>| time.is_some_and(|time| time <= now);
         match &self.phase {
             Phase::Idle => {}
             Phase::Resting(until) if *until <= now => self.connect(),
             Phase::Resting(_) => {}
-            Phase::Working(work) if passed(work.patience) => self.fail(&Failure::NoAnswer),
-            Phase::Working(work) if passed(work.steady) => self.prove(),
+            Phase::Working(work) if work.patience.is_some_and(|until| until <= now) => {
+                self.fail(&Failure::NoAnswer);
+            }
+            Phase::Working(work) if work.steady.is_some_and(|since| since <= now) => self.prove(),
             Phase::Working(_) => {}
         }
     }
@@ -251,107 +252,6 @@ impl Courier {
                 }))
             }
         };
-    }
-
-    fn follow(&mut self, progress: Progress) {
-        match progress {
-            Progress::Connected(_) => self.be_let_in(),
-            Progress::Numbered(packet) => self.outbox.numbered(packet),
-            Progress::Acknowledged(packet) => {
-                if let Some(report) = self.outbox.acknowledged(packet, Instant::now()) {
-                    self.untold.push_back(News::Sent(report.seq));
-                }
-                self.be_patient();
-                if self.proof == Proof::Acknowledgement {
-                    self.prove();
-                }
-            }
-            Progress::Refused(packet, why) => {
-                if let Some(report) = self.outbox.refused(packet) {
-                    self.journal.refused(&report, &why);
-                    self.untold.push_back(News::Refused(report.seq, why));
-                }
-                self.be_patient();
-            }
-            Progress::Declined(packet, why) => {
-                if let (Some(channel), Some(endpoint)) =
-                    (self.outbox.declined(packet, Instant::now()), &self.endpoint)
-                {
-                    self.journal
-                        .declined(endpoint, endpoint.topic(channel), &why);
-                }
-                self.be_patient();
-            }
-            Progress::Failed(failure) => self.fail(&failure),
-        }
-    }
-
-    fn be_let_in(&mut self) {
-        if self.dialect.let_in() == Entry::TryOther {
-            return self.connect();
-        }
-        if let (Phase::Working(work), Some(endpoint)) = (&mut self.phase, &self.endpoint) {
-            work.steady = Some(Instant::now() + STEADY);
-            self.journal.let_in(endpoint, work.connection.version());
-        }
-    }
-
-    /// Notes that the connection works.
-    fn prove(&mut self) {
-        if let (Phase::Working(work), Some(endpoint)) = (&mut self.phase, &self.endpoint)
-            && work.steady.take().is_some()
-        {
-            (self.backoff, self.proof) = (Backoff::default(), Proof::Acknowledgement);
-            self.journal.proved(endpoint);
-        }
-    }
-
-    /// Restarts the time limit of the next acknowledgement, if one is due.
-    fn be_patient(&mut self) {
-        if let Phase::Working(work) = &mut self.phase {
-            work.patience = (self.outbox.flying() > 0).then(|| Instant::now() + ACKNOWLEDGEMENT);
-        }
-    }
-
-    /// Drops the connection, and rests, or tries another version of MQTT at once.
-    fn fail(&mut self, failure: &Failure) {
-        let now = Instant::now();
-        let up = matches!(&self.phase, Phase::Working(work) if work.connection.is_up());
-        let blame = self.blame(failure);
-        if up && failure.is_misconduct() {
-            self.proof = Proof::Age;
-        }
-        if let Some(parked) = self.outbox.lost(now, blame) {
-            self.journal.parked(parked);
-        }
-        let retry = if up {
-            Retry::Later
-        } else {
-            self.dialect.not_let_in(failure)
-        };
-        if retry == Retry::AtOnce {
-            return self.connect();
-        }
-        if let Some(endpoint) = &self.endpoint {
-            self.journal.failed(endpoint, failure);
-        }
-        self.phase = Phase::Resting(now + self.backoff.next());
-    }
-
-    /// Returns the blame for a failure. A report that was alone in flight and too large is not
-    /// blamed: it is shortened.
-    fn blame(&mut self, failure: &Failure) -> Blame {
-        match self
-            .outbox
-            .only_one()
-            .filter(|_| *failure == Failure::Oversized)
-        {
-            Some(report) => {
-                self.scale.too_large(report);
-                Blame::Nobody
-            }
-            None => failure.blame(),
-        }
     }
 
     /// Hands over all reports that may be in flight now.

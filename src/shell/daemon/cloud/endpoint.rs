@@ -68,7 +68,6 @@ impl fmt::Display for Endpoint {
 /// wildcards and control characters anywhere, and level separators in the values, so that a value
 /// adds no levels.
 fn expand(template: &str, identity: &Identity) -> String {
-    let value = |text: &str| text.replace('/', "_");
     let mut topic = String::new();
     let mut chars = template.chars();
     while let Some(c) = chars.next() {
@@ -77,13 +76,18 @@ fn expand(template: &str, identity: &Identity) -> String {
             continue;
         }
         match chars.next() {
-            Some('n') => topic.push_str(&value(&identity.node_id)),
-            Some('l') => topic.push_str(&value(&identity.location_id)),
+            Some('n') => topic.push_str(&as_level(&identity.node_id)),
+            Some('l') => topic.push_str(&as_level(&identity.location_id)),
             Some('%') | None => topic.push('%'),
             Some(other) => topic.extend(['%', other]),
         }
     }
     topic.replace(|c: char| c == '+' || c == '#' || c.is_control(), "_")
+}
+
+/// Returns a value as a part of one level of a topic.
+fn as_level(value: &str) -> String {
+    value.replace('/', "_")
 }
 
 #[cfg(test)]

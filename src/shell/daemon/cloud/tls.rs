@@ -1,6 +1,7 @@
 //! The TLS configuration for `mqtts://`: trusted authorities, and our own certificate.
 //!
-//! The broker's name or address is always checked against its certificate; there is no switch that turns it off.
+//! The broker's name or address is always checked against its certificate; there is no switch that
+//! turns it off.
 
 use super::credentials;
 use super::failure::Failure;

@@ -70,15 +70,12 @@ impl Queue {
         if self.under_way.len() >= AT_ONCE {
             return None;
         }
-        let free = |(_, found): &(usize, &Entry)| !self.under_way.contains(&found.seek.unit);
-        let used =
-            |(_, found): &(usize, &Entry)| self.used.get(&found.seek.unit).map(|used| used.time);
         let (place, _) = self
             .waiting
             .iter()
             .enumerate()
-            .filter(free)
-            .min_by_key(used)?;
+            .filter(|(_, found)| !self.under_way.contains(&found.seek.unit))
+            .min_by_key(|(_, found)| self.used.get(&found.seek.unit).map(|used| used.time))?;
         let found = self.remove(place)?;
         self.under_way.push(found.seek.unit.clone());
         Some(found)

@@ -1,10 +1,10 @@
 //! The queue of one lane: reports leave in the order of the deaths, so one that waits for its
 //! backtrace delays those behind it, but never for longer than its time limit.
 
-use super::super::event::Now;
 use super::super::incident::Incident;
-use super::Tense;
-use crate::core::crash::burst::{Burst, Rate};
+use super::super::rules::Scene;
+use super::{Tense, rate};
+use crate::core::crash::burst::Burst;
 use crate::core::crash::observation::InvocationId;
 use crate::core::recovery::account::Account;
 use crate::edge::history::entry::Key;
@@ -83,23 +83,24 @@ impl Lane {
         patience.into_iter().chain(self.burst.ends()).min()
     }
 
-    /// Returns the burst to which a death belongs, and its time by that burst's clock.
+    /// Returns the burst to which a death of this time, in milliseconds since the epoch, belongs,
+    /// and the time by that burst's clock.
     ///
     /// A past death belongs to the running interval if it happened within it.
     pub(super) fn count_for(
         &mut self,
-        told: (Tense, u64),
-        now: Now,
-        rate: Rate,
+        scene: Scene<'_>,
+        tense: Tense,
+        death: u64,
     ) -> (&mut Burst<Incident>, Duration) {
-        let (tense, death) = told;
+        let Scene { now, rules } = scene;
         let age = Duration::from_millis(now.epoch_ms.saturating_sub(death));
         let belongs_to_now = match tense {
             Tense::Present => true,
             Tense::Past => self
                 .burst
                 .ends()
-                .is_some_and(|ends| ends + age <= now.monotonic + rate.interval),
+                .is_some_and(|ends| ends + age <= now.monotonic + rate(rules).interval),
         };
         if belongs_to_now {
             (&mut self.burst, now.monotonic)
@@ -110,7 +111,8 @@ impl Lane {
 
     /// Notes that all past deaths were processed. Returns the deaths to be summed up now, unless
     /// their interval is still running.
-    pub(super) fn past_is_over(&mut self, now: Now, rate: Rate) -> Option<(Incident, u32)> {
+    pub(super) fn past_is_over(&mut self, scene: Scene<'_>) -> Option<(Incident, u32)> {
+        let Scene { now, rules } = scene;
         let running = self
             .past
             .ends()?
@@ -119,7 +121,7 @@ impl Lane {
             return self.past.close();
         }
         // No longer than an interval, even if the clock of the death's time was wrong.
-        let ends = now.monotonic + running.min(rate.interval);
+        let ends = now.monotonic + running.min(rate(rules).interval);
         self.burst.take_over(std::mem::take(&mut self.past), ends);
         None
     }

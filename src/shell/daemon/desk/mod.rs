@@ -10,20 +10,18 @@
 //! [`BacktraceTimeoutSec=`]: crate::core::config::settings::Reports::backtrace_timeout
 
 mod lane;
+mod sending;
 mod unlogged;
 
 use super::archive::Order;
 use super::event::{Action, Now};
-use super::incident::{Incident, IncidentKind};
+use super::incident::Incident;
 use super::last_lines::Wanted;
 use super::recent::Recent;
 use super::rules::{Rules, Scene};
 use crate::core::crash::burst::{Admission, Rate};
-use crate::core::crash::reason::summed_up;
 use crate::core::recovery::account::Account;
-use crate::edge::history::entry::{
-    Change, Channel, Fate, Key, StoredDeath, StoredRecovery, StoredReport,
-};
+use crate::edge::history::entry::{Change, Fate, Key, StoredDeath, StoredRecovery};
 use lane::{Item, Lane, Recovery, Wait};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -123,15 +121,15 @@ impl Desk {
             let more = summaries.get(&incident.name).map_or(0, |(_, more)| *more);
             summaries.insert(incident.name.clone(), (incident, more + 1));
         }
-        for held in summaries.into_values() {
-            actions.extend(self.sum_up(scene.rules, held));
+        for (last, more) in summaries.into_values() {
+            actions.extend(self.sum_up(scene.rules, last, more));
         }
         actions
     }
 
     /// Takes in a death.
     pub(super) fn receive(&mut self, scene: Scene<'_>, judged: Judged) -> Vec<Action> {
-        let Scene { now, rules } = scene;
+        let rules = scene.rules;
         let Judged {
             incident,
             core,
@@ -140,15 +138,14 @@ impl Desk {
         if !rules.wants(&incident.key.unit, incident.kind) {
             return self.keep_quiet(&incident, Fate::Silent);
         }
-        let rate = rate(rules);
         let name = incident.lane();
         let lane = self.lanes.entry(name.clone()).or_default();
-        let (burst, at) = lane.count_for((tense, incident.at), now, rate);
+        let (burst, at) = lane.count_for(scene, tense, incident.at);
         let before = burst.due(at);
-        let admission = burst.admit(rate, at, incident.clone());
+        let admission = burst.admit(rate(rules), at, incident.clone());
         let mut actions: Vec<_> = before
             .into_iter()
-            .flat_map(|held| self.sum_up(rules, held))
+            .flat_map(|(last, more)| self.sum_up(rules, last, more))
             .collect();
         actions.extend(match admission {
             Admission::Held => self.keep_quiet(&incident, Fate::Held),
@@ -193,15 +190,14 @@ impl Desk {
 
     /// Notes that all past deaths were processed.
     pub(super) fn past_is_over(&mut self, scene: Scene<'_>) -> Vec<Action> {
-        let rate = rate(scene.rules);
         let held: Vec<_> = self
             .lanes
             .values_mut()
-            .filter_map(|lane| lane.past_is_over(scene.now, rate))
+            .filter_map(|lane| lane.past_is_over(scene))
             .collect();
         let actions = held
             .into_iter()
-            .flat_map(|held| self.sum_up(scene.rules, held))
+            .flat_map(|(last, more)| self.sum_up(scene.rules, last, more))
             .collect();
         self.lanes.retain(|_, lane| !lane.is_idle());
         actions
@@ -291,7 +287,10 @@ impl Desk {
             .values_mut()
             .filter_map(|lane| lane.burst.due(now.monotonic))
             .collect();
-        actions.extend(due.into_iter().flat_map(|held| self.sum_up(rules, held)));
+        actions.extend(
+            due.into_iter()
+                .flat_map(|(last, more)| self.sum_up(rules, last, more)),
+        );
         self.lanes.retain(|_, lane| !lane.is_idle());
         actions
     }
@@ -302,7 +301,7 @@ impl Desk {
         let free = self.lanes.values_mut().filter(|lane| lane.is_free());
         let held: Vec<_> = free.filter_map(|lane| lane.burst.close()).collect();
         held.into_iter()
-            .flat_map(|held| self.sum_up(rules, held))
+            .flat_map(|(last, more)| self.sum_up(rules, last, more))
             .collect()
     }
 
@@ -335,117 +334,6 @@ impl Desk {
                 patience,
             }])
             .collect()
-    }
-
-    /// Reports all items that need not wait any more.
-    fn release(&mut self, rules: &Rules, now: Now) -> Vec<Action> {
-        let mut items = Vec::new();
-        for lane in self.lanes.values_mut() {
-            while let Some(item) = lane.pop(now.monotonic) {
-                items.push(item);
-            }
-        }
-        self.lanes.retain(|_, lane| !lane.is_idle());
-        let tell = |item| match item {
-            Item::Death(incident, _) => self.report(rules, *incident, Row::Stored),
-            Item::Summary(incident, more) => self.summary(rules, (*incident, more)),
-            Item::Recovery(recovery) => self.report_recovery(rules, *recovery),
-        };
-        items.into_iter().flat_map(tell).collect()
-    }
-
-    /// Reports an incident to the journal and, if there is a broker, to the cloud.
-    fn report(&mut self, rules: &Rules, incident: Incident, row: Row) -> Vec<Action> {
-        let fate = if rules.has_cloud() {
-            Fate::Reported
-        } else {
-            Fate::Local
-        };
-        let change = match row {
-            Row::New => Change::Death(Box::new(incident.stored(fate))),
-            Row::Stored => Change::Fate {
-                key: incident.key.clone(),
-                fate,
-                backtrace: incident.backtrace.clone(),
-                pid: incident.pid,
-            },
-        };
-        self.send(rules, incident, change)
-    }
-
-    /// Reports a summary in its turn: its deaths came after those that still wait.
-    fn sum_up(&mut self, rules: &Rules, (incident, more): (Incident, u32)) -> Vec<Action> {
-        match self.lanes.get_mut(&incident.lane()) {
-            Some(lane) if !lane.is_free() => {
-                lane.push(Item::Summary(Box::new(incident), more));
-                Vec::new()
-            }
-            Some(_) | None => self.summary(rules, (incident, more)),
-        }
-    }
-
-    fn summary(&mut self, rules: &Rules, (mut incident, more): (Incident, u32)) -> Vec<Action> {
-        incident.reason = summed_up(
-            &incident.reason,
-            more,
-            rules.settings.reports.burst_interval,
-        );
-        incident.kind = IncidentKind::SummedUp;
-        let unit = incident.key.unit.clone();
-        self.send(rules, incident, Change::SummedUp { unit })
-    }
-
-    fn send(&mut self, rules: &Rules, incident: Incident, change: Change) -> Vec<Action> {
-        if !rules.has_cloud() {
-            return vec![
-                Action::Journal(Box::new(incident)),
-                Action::Order(Order::Store(vec![change])),
-            ];
-        }
-        let report = incident.report(&rules.identity, self.take_seq());
-        let changes = vec![change, Change::Report(Box::new(report.clone()))];
-        vec![
-            Action::Publish(Box::new(report)),
-            Action::Journal(Box::new(incident)),
-            Action::Order(Order::Store(changes)),
-        ]
-    }
-
-    /// Reports a recovery after its death, if that was reported.
-    fn report_recovery(&mut self, rules: &Rules, recovery: Recovery) -> Vec<Action> {
-        let Recovery {
-            death,
-            account,
-            record,
-        } = recovery;
-        if !rules.wants(&death.unit, IncidentKind::Crash) || self.quiet.knows(&death.invocation) {
-            return Vec::new();
-        }
-        let journal = Action::JournalRecovery(Box::new((death.clone(), account.clone())));
-        if !rules.has_cloud() || !rules.settings.reports.recoveries {
-            return vec![journal];
-        }
-        let report = StoredReport {
-            seq: self.take_seq(),
-            id: format!("{}-recovery", death.invocation),
-            payload: record,
-            lane: account.ward,
-            channel: Channel::Recovery,
-            death,
-        };
-        let stored = Change::Report(Box::new(report.clone()));
-        vec![
-            Action::Publish(Box::new(report)),
-            journal,
-            Action::Order(Order::Store(vec![stored])),
-        ]
-    }
-
-    fn take_seq(&mut self) -> u64 {
-        let seq = self.next_seq;
-        self.numbering = Numbering::Fixed;
-        self.next_seq += 1;
-        seq
     }
 }
 

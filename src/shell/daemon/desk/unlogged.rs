@@ -33,35 +33,32 @@ impl Desk {
         else {
             return Vec::new();
         };
-        let Unlogged { death, account, .. } = self.unlogged.remove(index);
-        self.settled(
-            scene,
-            death,
-            Account {
-                log_lines: Some(read.lines),
-                ..account
-            },
-        )
+        let recovery = self.unlogged.remove(index);
+        self.complete(scene, recovery, read.lines)
     }
 
     /// Processes recoveries whose lines have not come in time.
     pub(super) fn without_log(&mut self, scene: Scene<'_>) -> Vec<Action> {
-        let late = |waiting: &Unlogged| waiting.until <= scene.now.monotonic;
-        let (late, waiting) = std::mem::take(&mut self.unlogged)
+        let (late, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unlogged)
             .into_iter()
-            .partition(late);
+            .partition(|recovery| recovery.until <= scene.now.monotonic);
         self.unlogged = waiting;
-        let late: Vec<Unlogged> = late;
-        let settle = |Unlogged { death, account, .. }| {
-            self.settled(
-                scene,
-                death,
-                Account {
-                    log_lines: Some(Vec::new()),
-                    ..account
-                },
-            )
+        late.into_iter()
+            .flat_map(|recovery| self.complete(scene, recovery, Vec::new()))
+            .collect()
+    }
+
+    /// Processes a recovery with these log lines.
+    fn complete(
+        &mut self,
+        scene: Scene<'_>,
+        recovery: Unlogged,
+        log_lines: Vec<String>,
+    ) -> Vec<Action> {
+        let account = Account {
+            log_lines: Some(log_lines),
+            ..recovery.account
         };
-        late.into_iter().flat_map(settle).collect()
+        self.settled(scene, recovery.death, account)
     }
 }

@@ -1,9 +1,11 @@
 //! Tests of the order of ends and recoveries from the journal and the run records.
 
 use super::*;
-use crate::core::crash::observation::ServiceResult;
-use crate::edge::journal::JournalEnd;
-use crate::edge::record::{End, GivenUp, StartKind, Up};
+use crate::core::crash::observation::{InvocationId, ServiceResult};
+use crate::core::crash::tracker::Evidence;
+use crate::core::recovery::account::Ended;
+use crate::edge::journal::{JournalEnd, JournalRun};
+use crate::edge::record::{End, GivenUp, RunRecord, StartKind, Up};
 
 fn run(number: u64) -> InvocationId {
     InvocationId::parse(&format!("{number:032x}")).unwrap()
@@ -58,7 +60,7 @@ fn told(boot: &str, record: RunRecord, (first, last): (u64, u64)) -> JournalRun 
 }
 
 fn check(scan: Scan, records: Vec<RunRecord>, expect: &[&str]) {
-    let memories = remember(&side_by_side(scan, ("now", records)), "now");
+    let memories = order::remember(&Runs::collect(scan, "now", records), "now");
     let words = |memory: &Memory| {
         let (what, key) = match memory {
             Memory::End(recalled) => ("end", &recalled.key),

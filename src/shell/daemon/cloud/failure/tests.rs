@@ -1,3 +1,5 @@
+//! Tests of how failures are told apart, and of their texts.
+
 use super::*;
 use std::net::ToSocketAddrs;
 

@@ -15,7 +15,8 @@ use std::time::Duration;
 /// `Packet too large` (MQTT 5, 2.4). rumqttc does not know it as the reason of a PUBACK, and
 /// reports a connect code.
 const PACKET_TOO_LARGE: u8 = 0x95;
-/// The first byte of a DISCONNECT. Its reason and its properties may be left out (MQTT 5, 3.14.2.1 and 3.14.2.2.1).
+/// The first byte of a DISCONNECT. Its reason and its properties may be left out (MQTT 5, 3.14.2.1
+/// and 3.14.2.2.1).
 const DISCONNECT: u8 = 0xe0;
 /// Answer of an MQTT 3.1.1 broker to a CONNECT in MQTT 5: its own CONNACK, `unacceptable protocol
 /// version`.
@@ -131,19 +132,20 @@ fn let_in(ack: &ConnAck) -> Result<Packet, Failure> {
 /// Decodes a PUBACK. Refusals that lie in the report itself drop the report. A topic that is not
 /// allowed concerns the reports on it; other refusals may pass, and end the connection.
 fn acknowledgement(ack: &PubAck) -> Result<Packet, Failure> {
-    let why = || format!("{:?}", ack.reason);
     let progress = match ack.reason {
         PubAckReason::Success | PubAckReason::NoMatchingSubscribers => {
             Progress::Acknowledged(ack.pkid)
         }
         PubAckReason::TopicNameInvalid | PubAckReason::PayloadFormatInvalid => {
-            Progress::Refused(ack.pkid, why())
+            Progress::Refused(ack.pkid, format!("{:?}", ack.reason))
         }
         PubAckReason::NotAuthorized => Progress::Declined(ack.pkid, "not authorized".to_owned()),
         PubAckReason::QuotaExceeded
         | PubAckReason::UnspecifiedError
         | PubAckReason::ImplementationSpecificError
-        | PubAckReason::PacketIdentifierInUse => return Err(Failure::Unauthorized(why())),
+        | PubAckReason::PacketIdentifierInUse => {
+            return Err(Failure::Unauthorized(format!("{:?}", ack.reason)));
+        }
     };
     Ok(Packet::Answer(ack.pkid, progress))
 }

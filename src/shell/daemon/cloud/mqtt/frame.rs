@@ -78,12 +78,6 @@ pub(super) fn message_id(packet: &[u8]) -> Result<Option<u16>, Failure> {
         .take_while(|byte| **byte & 0x80 != 0)
         .count()
         + 1;
-    let word = |bytes: &[u8]| {
-        bytes
-            .first_chunk()
-            .map(|word| u16::from_be_bytes(*word))
-            .ok_or(Failure::MALFORMED)
-    };
     let topic = packet.get(1 + length..).ok_or(Failure::MALFORMED)?;
     let rest = topic
         .get(2 + usize::from(word(topic)?)..)
@@ -97,6 +91,14 @@ pub(super) fn message_id(packet: &[u8]) -> Result<Option<u16>, Failure> {
     } else {
         Ok(Some(id))
     }
+}
+
+/// Returns the number in the first two bytes.
+fn word(bytes: &[u8]) -> Result<u16, Failure> {
+    bytes
+        .first_chunk()
+        .map(|word| u16::from_be_bytes(*word))
+        .ok_or(Failure::MALFORMED)
 }
 
 #[cfg(test)]

@@ -19,7 +19,9 @@
 mod aside;
 #[cfg(test)]
 mod declines;
+mod departed;
 mod doubt;
+mod flight;
 mod lanes;
 #[cfg(test)]
 mod model;
@@ -29,9 +31,11 @@ mod tests;
 use super::News;
 use crate::edge::history::entry::{Channel, StoredReport};
 use aside::Aside;
+use departed::Departed;
 use doubt::Doubt;
+use flight::Flight;
 use lanes::{Answered, Lanes};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use tokio::time::Instant;
 
 /// Upper bound of reports held in memory.
@@ -45,8 +49,7 @@ const PORTION: usize = 16;
 const LARGEST_PORTION: usize = 31;
 /// Upper bound of questions under way.
 const QUESTIONS: usize = 4;
-/// Number of reports that have left and are remembered, as a multiple of the window, so that none
-/// is taken in again: from the other source, or from an answer that was given before it left.
+/// Number of reports that have left and are remembered, as a multiple of the window.
 const REMEMBERED: usize = 4;
 
 /// The outbox.
@@ -58,20 +61,11 @@ pub(super) struct Outbox {
     lanes: Lanes,
     /// Number of reports that the next question asks for.
     limit: usize,
-    flying: VecDeque<Flying>,
+    flight: Flight,
     doubt: Doubt,
     aside: Aside,
-    /// The latest reports that have left, in that order.
-    left: VecDeque<u64>,
-    left_set: HashSet<u64>,
+    departed: Departed,
     sent: u64,
-}
-
-#[derive(Debug)]
-struct Flying {
-    /// The packet id, once the client has given one; it does so in the order of publishing.
-    packet: Option<u16>,
-    seq: u64,
 }
 
 /// The possible culprit of a lost connection.
@@ -106,11 +100,10 @@ impl Outbox {
             held: HashMap::new(),
             lanes: Lanes::default(),
             limit: PORTION,
-            flying: VecDeque::new(),
+            flight: Flight::default(),
             doubt: Doubt::default(),
             aside: Aside::default(),
-            left: VecDeque::new(),
-            left_set: HashSet::new(),
+            departed: Departed::default(),
             sent: 0,
         }
     }
@@ -119,7 +112,7 @@ impl Outbox {
     /// or older ones have to come first.
     pub(super) fn publish(&mut self, report: StoredReport) {
         let seq = report.seq;
-        if self.held.contains_key(&seq) || self.left_set.contains(&seq) {
+        if self.held.contains_key(&seq) || self.departed.contains(seq) {
             return;
         }
         if self.aside.keeps_out(&report) {
@@ -169,7 +162,7 @@ impl Outbox {
             .max()
             .filter(|last| *last > asked.after);
         for report in reports {
-            let known = self.left_set.contains(&report.seq) || self.held.contains_key(&report.seq);
+            let known = self.departed.contains(report.seq) || self.held.contains_key(&report.seq);
             if report.lane != lane || known {
                 continue;
             }
@@ -189,7 +182,7 @@ impl Outbox {
 
     /// Returns the next report to publish, which from then on is in flight.
     pub(super) fn next(&mut self, now: Instant) -> Option<&StoredReport> {
-        let alone = self.flying.is_empty();
+        let alone = self.flight.is_empty();
         let seq = if let Some(suspect) = self.doubt.suspect() {
             let lane = self
                 .held
@@ -202,24 +195,18 @@ impl Outbox {
             return None;
         } else if let Some(parked) = self.doubt.try_parked(now) {
             parked
-        } else if self.flying.len() < IN_FLIGHT {
+        } else if self.flight.len() < IN_FLIGHT {
             self.lanes.take_turn()?
         } else {
             return None;
         };
-        self.flying.push_back(Flying { packet: None, seq });
+        self.flight.add(seq);
         self.held.get(&seq)
     }
 
     /// Sets the packet id of the oldest report in flight without one.
     pub(super) fn numbered(&mut self, packet: u16) {
-        if let Some(flying) = self
-            .flying
-            .iter_mut()
-            .find(|flying| flying.packet.is_none())
-        {
-            flying.packet = Some(packet);
-        }
+        self.flight.numbered(packet);
     }
 
     /// Notes that the broker has acknowledged the report of this packet.
@@ -243,7 +230,7 @@ impl Outbox {
     /// Notes that the broker declines the report of this packet for now: it is tried again later.
     /// Returns its channel.
     pub(super) fn declined(&mut self, packet: u16, now: Instant) -> Option<Channel> {
-        let seq = self.land(packet)?;
+        let seq = self.flight.remove(packet)?;
         let report = self.held.get(&seq)?;
         let channel = report.channel;
         // One that was parked before is no new sign about its channel.
@@ -260,23 +247,20 @@ impl Outbox {
 
     /// Drops the report that [`Outbox::next`] returned last: it can never be published.
     pub(super) fn give_up_last(&mut self) -> Option<StoredReport> {
-        let flying = self.flying.pop_back()?;
-        self.doubt.forget(flying.seq);
-        self.leave(flying.seq)
+        let seq = self.flight.remove_last()?;
+        self.doubt.forget(seq);
+        self.leave(seq)
     }
 
     /// Returns the report in flight, if it is the only one.
     pub(super) fn only_one(&self) -> Option<&StoredReport> {
-        match self.flying.len() {
-            1 => self.held.get(&self.flying[0].seq),
-            _ => None,
-        }
+        self.held.get(&self.flight.only_one()?)
     }
 
     /// Notes that the connection is lost: the reports in flight wait again. Returns the report that
     /// is parked for it for the first time.
     pub(super) fn lost(&mut self, now: Instant, blame: Blame) -> Option<&StoredReport> {
-        let flying: Vec<_> = self.flying.drain(..).map(|flying| flying.seq).collect();
+        let flying = self.flight.take_all();
         let parked = match blame {
             Blame::OnTheirWay => self.doubt.lost(&flying, now),
             Blame::Nobody => self.doubt.interrupted(now),
@@ -328,7 +312,7 @@ impl Outbox {
 
     /// Returns the number of reports in flight.
     pub(super) fn flying(&self) -> usize {
-        self.flying.len()
+        self.flight.len()
     }
 
     /// Returns true if all reports that are held are parked.
@@ -348,11 +332,10 @@ impl Outbox {
 
     /// Leaves the reports of a shut channel to the disk, except those in flight.
     fn clear(&mut self, channel: Channel) {
-        let flying: HashSet<_> = self.flying.iter().map(|flying| flying.seq).collect();
         let held = self
             .held
             .values()
-            .filter(|report| report.channel == channel && !flying.contains(&report.seq));
+            .filter(|report| report.channel == channel && !self.flight.contains(report.seq));
         let seqs: Vec<_> = held.map(|report| report.seq).collect();
         seqs.into_iter().for_each(|seq| self.put_aside(seq));
     }
@@ -380,28 +363,13 @@ impl Outbox {
     }
 
     fn arrive(&mut self, packet: u16) -> Option<StoredReport> {
-        let seq = self.land(packet)?;
+        let seq = self.flight.remove(packet)?;
         self.leave(seq)
-    }
-
-    /// Removes the report of this packet from those in flight.
-    fn land(&mut self, packet: u16) -> Option<u64> {
-        let index = self
-            .flying
-            .iter()
-            .position(|flying| flying.packet == Some(packet))?;
-        self.flying.remove(index).map(|flying| flying.seq)
     }
 
     fn leave(&mut self, seq: u64) -> Option<StoredReport> {
         let report = self.held.remove(&seq)?;
-        self.left.push_back(seq);
-        self.left_set.insert(seq);
-        if self.left.len() > REMEMBERED * self.window
-            && let Some(oldest) = self.left.pop_front()
-        {
-            self.left_set.remove(&oldest);
-        }
+        self.departed.add(seq, REMEMBERED * self.window);
         Some(report)
     }
 }

@@ -380,7 +380,7 @@ fn lanes_without_number_leave_nothing_behind() {
         load(&mut outbox, &lane, question, [seq]);
     }
     assert_eq!(
-        (outbox.lanes.len(), outbox.held(), outbox.left_set.len()),
+        (outbox.lanes.len(), outbox.held(), outbox.departed.len()),
         (0, 0, REMEMBERED * WINDOW)
     );
 }
