@@ -64,9 +64,12 @@ pub fn visible(text: &str) -> String {
 /// U+FFFD.
 #[must_use]
 pub fn visible_lines(text: &str) -> String {
-    let passes = |letter: char| is_visible(letter) || letter == '\n' || letter == '\t';
     text.chars()
-        .map(|letter| if passes(letter) { letter } else { INSTEAD })
+        .map(|letter| match letter {
+            '\n' | '\t' => letter,
+            _ if is_visible(letter) => letter,
+            _ => INSTEAD,
+        })
         .collect()
 }
 

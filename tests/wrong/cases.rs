@@ -1,5 +1,8 @@
 //! The wrong configurations. Each is one that users of systemd, supervisors and this product have written.
 
+mod secrets;
+mod unit_files;
+
 /// A configuration with one mistake.
 pub(crate) struct Case {
     /// Paths below `/etc`, and texts; `-> X` is a link to X.
@@ -315,65 +318,10 @@ pub(crate) const CASES: &[Case] = &[
         mend: Mend::Remove("unitward/c.ward"),
     },
     // The administrator's own unit files.
-    Case {
-        files: &[
-            ("unitward/b.ward", "[Ward]\nUnit=telldusd.service\n"),
-            ("systemd/system/telldusd.service", "-> /dev/null"),
-        ],
-        at: "unitward/b.ward:2:6:",
-        says: &[
-            "masks telldusd.service",
-            "systemctl unmask telldusd.service",
-        ],
-        mend: Mend::Remove("systemd/system/telldusd.service"),
-    },
-    Case {
-        files: &[
-            WEB,
-            (
-                "/usr/lib/systemd/system/web.service",
-                "[Service]\nExecStart=/usr/bin/true\n",
-            ),
-        ],
-        at: "unitward/web.ward:",
-        says: &[
-            "replaces /usr/lib/systemd/system/web.service",
-            "Unit=web.service",
-            "rename the ward",
-        ],
-        mend: Mend::Rename("unitward/web.ward", "unitward/shop.ward"),
-    },
-    Case {
-        files: &[
-            WEB,
-            (
-                "systemd/system/web.service",
-                "[Service]\nExecStart=/usr/bin/true\n",
-            ),
-        ],
-        at: "unitward/web.ward:",
-        says: &[
-            "/etc/systemd/system/web.service overrides this ward",
-            "remove it",
-        ],
-        mend: Mend::Remove("systemd/system/web.service"),
-    },
-    Case {
-        files: &[
-            ("unitward/b.ward", "[Ward]\nUnit=telldusd.service\n"),
-            (
-                "systemd/system/telldusd.service.d/override.conf",
-                "[Service]\nExecCondition=\nNice=5\n",
-            ),
-        ],
-        at: "systemd/system/telldusd.service.d/override.conf:2:1:",
-        says: &["takes away the ExecCondition= lines", "take the line out"],
-        mend: Mend::Write {
-            file: "systemd/system/telldusd.service.d/override.conf",
-            wrong: "ExecCondition=\n",
-            right: "",
-        },
-    },
+    unit_files::MASKED,
+    unit_files::SHADOWS_A_PACKAGE,
+    unit_files::OVERRIDDEN,
+    unit_files::TAKES_A_LIST_AWAY,
     // Settings.
     file!("unitward/unitward.conf", "[MQTT]\nBroker=tcp://broker:1883\n", "2:8:", ["did you mean \"mqtt://broker:1883\"?"], "tcp:" => "mqtt:"),
     file!("unitward/unitward.conf", "[MQTT]\nBroker=mqtt://::1:1884\n", "2:8:", ["stands in brackets", "did you mean \"mqtt://[::1]:1884\"?"], "::1:" => "[::1]:"),
@@ -384,69 +332,9 @@ pub(crate) const CASES: &[Case] = &[
     file!("unitward/unitward.conf", "[Reports]\nHistoryMaxUse=16 MB\n", "2:15:", ["expected a size", "as in 16M"], "16 MB" => "16M"),
     file!("unitward/unitward.conf", "[Reports]\nHistoryMaxUse=1\n", "2:15:", ["at least 256K", "as in 16M"], "=1" => "=1M"),
     file!("unitward/unitward.conf", "NodeId=x\n", "1:1:", ["before the first [Section]"], "NodeId" => "[Node]\nNodeId"),
-    Case {
-        files: &[(
-            "unitward/unitward.conf",
-            "[MQTT]\nBroker=mqtt://h\nUsername=u\nPasswordFile=/etc/unitward/password\n",
-        )],
-        at: "unitward/unitward.conf:4:14:",
-        says: &["does not exist", "put it there"],
-        mend: Mend::Add("unitward/password", "secret\n"),
-    },
-    Case {
-        files: &[
-            (
-                "unitward/unitward.conf",
-                "[MQTT]\nBroker=mqtt://h\nUsername=u\nPasswordFile=/etc/unitward/password\n",
-            ),
-            ("unitward/password", "# the password\nsecret\n"),
-        ],
-        at: "unitward/unitward.conf:4:14:",
-        says: &["several lines", "leave only the password"],
-        mend: Mend::Write {
-            file: "unitward/password",
-            wrong: "# the password\n",
-            right: "",
-        },
-    },
-    Case {
-        files: &[
-            (
-                "unitward/unitward.conf",
-                "[MQTT]\nBroker=mqtt://h\nUsername=u\nPasswordFile=/etc/unitward/secret\n",
-            ),
-            ("unitward/secret", "secret\n"),
-        ],
-        at: "unitward/unitward.conf:4:14:",
-        says: &["can be read by every user", "chmod 600"],
-        mend: Mend::Mode("unitward/secret", 0o600),
-    },
-    Case {
-        files: &[
-            ("unitward/unitward.conf", "[MQTT]\nBroker=mqtts://h\n"),
-            ("ssl/certs/ca-certificates.crt", ""),
-        ],
-        at: "unitward/unitward.conf:2:8:",
-        says: &["no authority", "install ca-certificates", "CAFile="],
-        mend: Mend::Add(
-            "ssl/certs/ca-certificates.crt",
-            "-----BEGIN CERTIFICATE-----\n",
-        ),
-    },
-    Case {
-        files: &[
-            (
-                "unitward/unitward.conf",
-                "[MQTT]\nBroker=mqtts://h\nCAFile=/etc/unitward/ca.der\n",
-            ),
-            ("unitward/ca.der", "0\u{82}"),
-        ],
-        at: "unitward/unitward.conf:3:8:",
-        says: &["no certificate in PEM", "openssl x509"],
-        mend: Mend::Write {
-            file: "unitward/ca.der",
-            wrong: "0",
-            right: "-----BEGIN CERTIFICATE-----",
-        },
-    },
+    secrets::NO_PASSWORD,
+    secrets::PASSWORD_AND_MORE,
+    secrets::PASSWORD_FOR_ALL,
+    secrets::NO_AUTHORITIES,
+    secrets::NO_PEM,
 ];

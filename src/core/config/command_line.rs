@@ -39,28 +39,14 @@ impl CommandLine {
             });
         }
         let words = split_words(rest).map_err(|wrong| wrong.moved(prefixes.len()))?;
-        let wrong = |why: String| Wrong {
-            offset: prefixes.len(),
-            ..why.into()
-        };
-        let Some(program) = words.first() else {
-            return Err(wrong("a command is expected, as in /usr/bin/true".into()));
-        };
-        if !program.starts_with('/') {
-            let name = program.rsplit('/').next().unwrap_or_default();
-            return Err(wrong(format!(
-                "write the absolute path of {program:?}, as in /usr/bin/{name}"
-            )));
-        }
-        if program.ends_with('/') {
-            return Err(wrong(format!(
-                "{program:?} is a folder, not a program; write the program's own path"
-            )));
-        }
+        check_program(&words).map_err(|wrong| wrong.moved(prefixes.len()))?;
         check_specifiers(rest).map_err(|wrong| wrong.moved(prefixes.len()))?;
         // The split words are checked too, since \x25 is a percent sign.
         for word in &words {
-            check_specifiers(word).map_err(|Wrong { why, .. }| wrong(why))?;
+            check_specifiers(word).map_err(|wrong| Wrong {
+                offset: prefixes.len(),
+                ..wrong
+            })?;
         }
         Ok(Self {
             ignore_failure: prefixes.contains('-'),
@@ -97,6 +83,23 @@ impl CommandLine {
 
 /// Specifiers systemd 252 knows (systemd.unit(5)); any other makes it drop the line.
 const SPECIFIERS: &str = "aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY%";
+
+/// Checks that the first word is the absolute path of a program.
+fn check_program(words: &[String]) -> Result<(), Wrong> {
+    let Some(program) = words.first() else {
+        return Err("a command is expected, as in /usr/bin/true".into());
+    };
+    if !program.starts_with('/') {
+        let name = program.rsplit('/').next().unwrap_or_default();
+        let why = format!("write the absolute path of {program:?}, as in /usr/bin/{name}");
+        return Err(why.into());
+    }
+    if program.ends_with('/') {
+        let why = format!("{program:?} is a folder, not a program; write the program's own path");
+        return Err(why.into());
+    }
+    Ok(())
+}
 
 fn check_specifiers(text: &str) -> Result<(), Wrong> {
     if !text.contains('%') {
@@ -198,19 +201,10 @@ const SHELL_BEGINNINGS: [&str; 7] = [">", "<", "1>", "2>", "&>", "$(", "`"];
 /// Returns the first unquoted word that only a shell would interpret: no shell runs the command.
 pub(super) fn shell_word(text: &str) -> Option<Wrong> {
     let words = bare_words(text);
-    let is_shells = |(place, (_, word)): &(usize, &(usize, &str))| {
-        // A `;` argument, as of nft(8), is not followed by a path as a second command is.
-        let ends_command = || {
-            word.ends_with(';')
-                && words
-                    .get(place + 1)
-                    .is_some_and(|(_, next)| next.starts_with('/'))
-        };
-        SHELL_WORDS.contains(word)
-            || SHELL_BEGINNINGS.iter().any(|begin| word.starts_with(begin))
-            || ends_command()
-    };
-    let (_, (offset, word)) = words.iter().enumerate().find(is_shells)?;
+    let (_, (offset, word)) = words.iter().enumerate().find(|(index, (_, word))| {
+        let next = words.get(index + 1).map(|(_, next)| *next);
+        is_for_shell(word, next)
+    })?;
     let why = format!(
         "{word:?} is an argument of the command, which no shell runs; write /bin/sh -c '…' around it all, or '{word}' if it is meant so"
     );
@@ -218,6 +212,15 @@ pub(super) fn shell_word(text: &str) -> Option<Wrong> {
         offset: *offset,
         ..why.into()
     })
+}
+
+/// Returns true if only a shell would interpret the word; `next` is the word after it.
+fn is_for_shell(word: &str, next: Option<&str>) -> bool {
+    // A `;` argument, as of nft(8), is not followed by a path as a second command is.
+    let ends_command = word.ends_with(';') && next.is_some_and(|next| next.starts_with('/'));
+    ends_command
+        || SHELL_WORDS.contains(&word)
+        || SHELL_BEGINNINGS.iter().any(|begin| word.starts_with(begin))
 }
 
 /// Returns the words without quotes and escapes, each with its offset.

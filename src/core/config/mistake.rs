@@ -2,6 +2,8 @@
 //!
 //! The sentence says what is wrong, why, and what to write; most end with what is left out.
 
+mod cost;
+
 use super::problem::Cost;
 use super::timeout_not_known::TimeoutNotKnown;
 use super::wrong::{Wrong, did_you_mean};
@@ -339,52 +341,6 @@ pub enum Mistake {
 }
 
 impl Mistake {
-    /// Returns the cost of the mistake.
-    #[must_use]
-    pub fn cost(&self) -> Cost {
-        match self {
-            Self::Warning(_)
-            | Self::NoUnit { .. }
-            | Self::TimeoutNotKnown(_)
-            | Self::NoProgram { .. }
-            | Self::UnknownNative { .. }
-            | Self::Misplaced { .. }
-            | Self::Unread { .. } => Cost::Nothing,
-            Self::UnknownSection { .. }
-            | Self::UnknownKey { .. }
-            | Self::WrongSection { .. }
-            | Self::BadValue { .. }
-            | Self::BadWord { .. }
-            | Self::NotALine { .. }
-            | Self::OutsideSection { .. }
-            | Self::NoStack { .. } => Cost::Key,
-            Self::UnknownStep { .. }
-            | Self::BadStep { .. }
-            | Self::ConditionName { .. }
-            | Self::NoSteps { .. }
-            | Self::NotAStep { .. }
-            | Self::Loop { .. } => Cost::Condition,
-            Self::NotYet { cost, .. } => *cost,
-            Self::BadNative { .. }
-            | Self::NotANativeLine { .. }
-            | Self::File { .. }
-            | Self::WardName { .. }
-            | Self::NoForm
-            | Self::NoStart { .. }
-            | Self::TwoForms
-            | Self::BadUnit { .. }
-            | Self::Twice { .. }
-            | Self::BesideTemplate(_)
-            | Self::WardOfStack { .. }
-            | Self::StackName { .. }
-            | Self::BadStackUnit { .. }
-            | Self::TargetExists { .. }
-            | Self::StackTwice { .. }
-            | Self::Collision { .. }
-            | Self::NotLoaded { .. } => Cost::Ward,
-        }
-    }
-
     /// Returns the nearest valid word, if one resembles the wrong one.
     #[must_use]
     pub fn nearest(&self) -> Option<&str> {

@@ -86,6 +86,15 @@ impl SourceFile {
         });
         Self { path, text }
     }
+
+    /// Returns a place in the file.
+    fn place(&self, line: usize, column: usize) -> Place {
+        Place {
+            path: self.path.clone(),
+            line,
+            column,
+        }
+    }
 }
 
 /// The files of one ward or stack: its name, its main file and its drop-ins, in the order they
@@ -187,15 +196,8 @@ impl Assembly {
             unit: unit.to_string(),
             other: other.display().to_string(),
         });
-        let of_stack = || {
-            let stack = self.stacks.get(&unit)?.display().to_string();
-            Some(Mistake::WardOfStack {
-                unit: unit.to_string(),
-                stack,
-            })
-        };
         if let Some(mistake) = guarded
-            .or_else(of_stack)
+            .or_else(|| self.of_stack(&unit))
             .or_else(|| self.templates.refuse(&ward))
         {
             problems.push(Problem {
@@ -208,6 +210,15 @@ impl Assembly {
         self.templates.admit(&ward);
         problems.extend(self.circles.admit(&mut ward));
         (Some(ward), problems)
+    }
+
+    /// Returns the mistake of a ward for this unit if it is the unit of a stack.
+    fn of_stack(&self, unit: &UnitName) -> Option<Mistake> {
+        let stack = self.stacks.get(unit)?.display().to_string();
+        Some(Mistake::WardOfStack {
+            unit: unit.to_string(),
+            stack,
+        })
     }
 }
 

@@ -63,22 +63,17 @@ pub(super) struct Piece {
 }
 
 impl Written {
-    /// Locates a value that begins `begin` bytes into `text`, a line at `(line, column)` joined of
-    /// `pieces` if it has any.
-    pub(super) fn new(
-        (line, column): (usize, usize),
-        text: &str,
-        begin: usize,
-        pieces: Vec<Piece>,
-    ) -> Self {
+    /// Locates a value that begins `begin` bytes into `text`, a line that begins with `first` and
+    /// is joined of `pieces` if it has any.
+    pub(super) fn new(first: &Piece, text: &str, begin: usize, pieces: Vec<Piece>) -> Self {
         if pieces.is_empty() {
             return Self {
-                line,
-                column: column + text[..begin].chars().count(),
+                line: first.line,
+                column: first.column + text[..begin].chars().count(),
                 more: pieces,
             };
         }
-        let (line, column) = locate(text, begin, &pieces).unwrap_or((line, column));
+        let (line, column) = locate(text, begin, &pieces).unwrap_or((first.line, first.column));
         let later = pieces.into_iter().filter(|piece| piece.begin > begin);
         let more = later
             .map(|piece| Piece {

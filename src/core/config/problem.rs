@@ -6,6 +6,8 @@
 pub use super::mistake::Mistake;
 use super::place::Place;
 use crate::core::visible::visible;
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 
@@ -62,35 +64,32 @@ pub fn left_out(problems: &[Problem], name: &str) -> Option<String> {
         .iter()
         .find_map(|ending| name.strip_suffix(ending))
         .unwrap_or(name);
-    let is_its = |path: &Path| {
-        let file = |path: &Path| {
-            path.file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default()
-        };
-        let names = [
-            file(path),
-            path.parent()
-                .map(file)
-                .unwrap_or_default()
-                .trim_end_matches(".d")
-                .to_owned(),
-        ];
-        names.iter().any(|name| {
-            [".ward", ".stack"]
-                .iter()
-                .any(|ending| name.strip_suffix(ending) == Some(stem))
-        })
-    };
-    let costs = |problem: &&Problem| problem.mistake.cost() == Cost::Ward;
-    let problem = problems
-        .iter()
-        .filter(costs)
-        .find(|problem| is_its(&problem.at.path))?;
+    let problem = problems.iter().find(|problem| {
+        problem.mistake.cost() == Cost::Ward && is_file_of(stem, &problem.at.path)
+    })?;
     let file = visible(&problem.at.path.display().to_string());
     Some(format!(
         "{file} was left out because of a mistake: \"unitward check\" shows which and what to write."
     ))
+}
+
+/// Returns true if the file is the main file or a drop-in of the ward or stack `stem`.
+fn is_file_of(stem: &str, path: &Path) -> bool {
+    let folder = path.parent().map(file_name).unwrap_or_default();
+    [&*file_name(path), folder.trim_end_matches(".d")]
+        .iter()
+        .any(|name| {
+            [".ward", ".stack"]
+                .iter()
+                .any(|ending| name.strip_suffix(ending) == Some(stem))
+        })
+}
+
+/// Returns the last part of a path, empty if it has none.
+fn file_name(path: &Path) -> Cow<'_, str> {
+    path.file_name()
+        .map(OsStr::to_string_lossy)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

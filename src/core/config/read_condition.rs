@@ -4,6 +4,9 @@
 //! drop-in for example, continues the condition of that name. An empty step assignment clears the
 //! steps given so far under the same header. A mistake in a condition costs the whole condition.
 
+mod draft;
+mod whole;
+
 use super::Stacks;
 use super::command_line::shell_word;
 use super::condition::{Condition, ConditionKind, OnStepFailure};
@@ -14,6 +17,7 @@ use super::read_step;
 use super::step::{Action, Otherwise, Step};
 use super::syntax::{Entry, Section};
 use super::wrong::{Wrong, nearest, offset_in};
+use draft::Draft;
 
 /// Keys of a condition beside its steps.
 const KEYS: [&str; 4] = ["DoNow", "Once", "Independent", "OnStepFailure"];
@@ -35,20 +39,6 @@ pub(super) struct Conditions<'a> {
     stacks: &'a Stacks,
     drafts: Vec<Draft>,
     problems: Vec<Problem>,
-}
-
-#[derive(Debug)]
-struct Draft {
-    condition: Condition,
-    label: String,
-    header: String,
-    at: Place,
-    /// Places of its plain keys.
-    keys: Vec<(String, Place)>,
-    /// True after an empty assignment with no step since: the condition is dropped without a
-    /// message.
-    cleared: bool,
-    broken: bool,
 }
 
 /// Returns kind and label of the condition that a section's header names, if it names one.
@@ -121,10 +111,11 @@ impl<'a> Conditions<'a> {
     }
 
     fn draft(&mut self, section: &Section<'_>, kind: ConditionKind, label: &str) -> usize {
-        let named = |draft: &Draft| {
-            draft.condition.kind == kind && !label.is_empty() && draft.label == label
-        };
-        if let Some(index) = self.drafts.iter().position(named) {
+        if let Some(index) = self
+            .drafts
+            .iter()
+            .position(|draft| !label.is_empty() && draft.is_under(kind, label))
+        {
             return index;
         }
         let before = self
@@ -260,115 +251,11 @@ impl<'a> Conditions<'a> {
         for draft in self
             .drafts
             .iter_mut()
-            .filter(|d| d.condition.kind == kind && d.label == label)
+            .filter(|draft| draft.is_under(kind, &label))
         {
             draft.condition.steps.clear();
             draft.cleared = true;
         }
-    }
-
-    fn check_whole(&mut self, index: usize) {
-        let Draft {
-            condition,
-            header,
-            at,
-            cleared,
-            broken,
-            ..
-        } = &self.drafts[index];
-        if *cleared || *broken {
-            return;
-        }
-        if condition.kind == ConditionKind::Stop && condition.on_step_failure == OnStepFailure::Fail
-        {
-            return self.fails_no_start(index);
-        }
-        if condition.steps.is_empty() {
-            return self.breaks(
-                index,
-                at.clone(),
-                Mistake::NoSteps {
-                    section: header.clone(),
-                },
-            );
-        }
-        let mut restarts = condition
-            .steps
-            .iter()
-            .filter(|step| step.action == Action::RestartSelf)
-            .map(|step| &step.at);
-        let (first, second) = (restarts.next(), restarts.next());
-        let key_at = |key: &str| {
-            self.drafts[index]
-                .keys
-                .iter()
-                .rfind(|(known, _)| known == key)
-                .map(|(_, at)| at)
-        };
-        let (key, value, at, why) = match (first, second) {
-            (Some(at), _) if !condition.kind.is_death() => (
-                "Restart",
-                "%n",
-                Some(at),
-                "the ward's own restart has its place in [OnDeath] and [OnAbnormalDeath] only; take the line out",
-            ),
-            (_, at @ Some(_)) => (
-                "Restart",
-                "%n",
-                at,
-                "the ward restarts once; keep one of these lines",
-            ),
-            (at @ Some(_), None) if condition.independent => (
-                "Restart",
-                "%n",
-                at,
-                "an independent condition runs beside the restart; take the line out",
-            ),
-            _ if condition.do_now && !condition.kind.is_death() => (
-                "DoNow",
-                "yes",
-                key_at("DoNow"),
-                "it belongs in [OnDeath] and [OnAbnormalDeath]; other conditions need no such exception, take the line out",
-            ),
-            _ if condition.independent && condition.kind == ConditionKind::Stop => (
-                "Independent",
-                "yes",
-                key_at("Independent"),
-                "a stop does not wait for a start; take the line out",
-            ),
-            _ => return,
-        };
-        let at = at.unwrap_or(&self.drafts[index].at).clone();
-        let (section, wrong) = (header.clone(), Wrong::from(why));
-        self.breaks(
-            index,
-            at,
-            Mistake::BadStep {
-                section,
-                key: key.into(),
-                value: value.into(),
-                wrong,
-            },
-        );
-    }
-
-    /// Turns `fail` in `[OnStop]` into `break`: a stop depends on no step, since the unit's own
-    /// lines that follow must run.
-    fn fails_no_start(&mut self, index: usize) {
-        let draft = &mut self.drafts[index];
-        draft.condition.on_step_failure = OnStepFailure::Break;
-        let key = draft
-            .keys
-            .iter()
-            .rfind(|(known, _)| known == "OnStepFailure");
-        let at = key.map_or_else(|| draft.at.clone(), |(_, at)| at.clone());
-        let text =
-            "OnStepFailure=fail in [OnStop] has no start to fail, and counts as break; write break";
-        self.problems.push(Problem {
-            at,
-            mistake: Mistake::Warning(text.to_owned()),
-        });
-        self.check_whole(index);
     }
 
     fn bad_step(&mut self, index: usize, entry: &Entry<'_>, wrong: Wrong) {

@@ -3,7 +3,9 @@
 
 use super::problem::{Cost, Mistake, Problem};
 use super::syntax::{Entry, Section};
+use super::time_span;
 use super::wrong::{Wrong, nearest};
+use std::time::Duration;
 
 /// The reason for refusing a line.
 pub(super) enum Refusal {
@@ -83,25 +85,44 @@ pub(super) fn sent_home(
     problems: Vec<Problem>,
     home: impl Fn(&str) -> Option<&'static str>,
 ) -> Vec<Problem> {
-    let send = |problem: Problem| match problem.mistake {
+    problems
+        .into_iter()
+        .map(|Problem { at, mistake }| Problem {
+            at,
+            mistake: with_home(mistake, &home),
+        })
+        .collect()
+}
+
+/// Returns the mistake, or instead of an unknown key one of another section if `home` returns that.
+fn with_home(mistake: Mistake, home: &impl Fn(&str) -> Option<&'static str>) -> Mistake {
+    match mistake {
         Mistake::UnknownKey {
             section,
             key,
             nearest,
-        } => {
-            let mistake = match home(&key) {
-                Some(home) => Mistake::WrongSection { section, key, home },
-                None => Mistake::UnknownKey {
-                    section,
-                    key,
-                    nearest,
-                },
-            };
-            Problem { mistake, ..problem }
-        }
-        mistake => Problem { mistake, ..problem },
-    };
-    problems.into_iter().map(send).collect()
+        } => match home(&key) {
+            Some(home) => Mistake::WrongSection { section, key, home },
+            None => Mistake::UnknownKey {
+                section,
+                key,
+                nearest,
+            },
+        },
+        other => other,
+    }
+}
+
+/// Parses a time span; an empty value stands for the default.
+///
+/// # Errors
+/// As [`time_span::parse`].
+pub(super) fn span_or(default: Duration, value: &str) -> Result<Duration, Wrong> {
+    if value.is_empty() {
+        Ok(default)
+    } else {
+        time_span::parse(value)
+    }
 }
 
 /// Parses a boolean as systemd does (systemd.syntax(7)).

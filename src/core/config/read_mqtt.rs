@@ -167,8 +167,10 @@ fn topic(value: &str) -> Result<Option<String>, Refusal> {
     Ok(text(value))
 }
 
+/// The form of a broker's address.
+const SHAPE: &str = "expected mqtt://HOST:1883 or mqtts://HOST:8883";
+
 fn broker(value: &str) -> Result<Broker, Wrong> {
-    const SHAPE: &str = "expected mqtt://HOST:1883 or mqtts://HOST:8883";
     let Some((scheme, rest)) = value.split_once("://") else {
         let meant = ["mqtt://", value].concat();
         let fits = !value.contains('/') && broker(&meant).is_ok();
@@ -177,23 +179,7 @@ fn broker(value: &str) -> Result<Broker, Wrong> {
             ..SHAPE.into()
         });
     };
-    let (security, default_port) = match scheme {
-        "mqtt" => (Security::Plain, 1883),
-        "mqtts" => (Security::Tls, 8883),
-        "tcp" => {
-            return Err(Wrong {
-                nearest: Some(["mqtt://", rest].concat()),
-                ..SHAPE.into()
-            });
-        }
-        "ssl" | "tls" => {
-            return Err(Wrong {
-                nearest: Some(["mqtts://", rest].concat()),
-                ..SHAPE.into()
-            });
-        }
-        _ => return Err(Wrong::from(SHAPE).near(scheme, ["mqtt", "mqtts"])),
-    };
+    let (security, default_port) = security(scheme, rest)?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.contains('@') {
         return Err(
@@ -236,20 +222,39 @@ fn broker(value: &str) -> Result<Broker, Wrong> {
     })
 }
 
+/// Returns what a scheme means for the connection to `rest`, with the default port.
+fn security(scheme: &str, rest: &str) -> Result<(Security, u16), Wrong> {
+    match scheme {
+        "mqtt" => Ok((Security::Plain, 1883)),
+        "mqtts" => Ok((Security::Tls, 8883)),
+        "tcp" => Err(Wrong {
+            nearest: Some(["mqtt://", rest].concat()),
+            ..SHAPE.into()
+        }),
+        "ssl" | "tls" => Err(Wrong {
+            nearest: Some(["mqtts://", rest].concat()),
+            ..SHAPE.into()
+        }),
+        _ => Err(Wrong::from(SHAPE).near(scheme, ["mqtt", "mqtts"])),
+    }
+}
+
 /// Puts an IPv6 address in brackets, with the port after them. If both readings are possible the
 /// last number is the port: few addresses end in one.
 fn in_brackets(text: &str) -> Option<String> {
-    let is_address = |text: &str| {
-        text.split('%')
-            .next()
-            .is_some_and(|text| text.parse::<Ipv6Addr>().is_ok())
-    };
     match text.rsplit_once(':') {
         Some((host, port)) if is_address(host) && port.parse::<u16>().is_ok() => {
             Some(format!("[{host}]:{port}"))
         }
         _ => is_address(text).then(|| format!("[{text}]")),
     }
+}
+
+/// Returns true if the text is an IPv6 address, with a zone or without.
+fn is_address(text: &str) -> bool {
+    text.split('%')
+        .next()
+        .is_some_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
 #[cfg(test)]

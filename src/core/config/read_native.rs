@@ -45,12 +45,11 @@ pub(crate) fn values<'a>(
     lines: &'a [NativeLine],
     key: &'a str,
 ) -> impl Iterator<Item = &'a NativeLine> {
-    let same = move |line: &&NativeLine| line.key == key;
     let reset = lines
         .iter()
         .rposition(|line| line.key == key && line.value.is_empty())
         .map_or(0, |at| at + 1);
-    lines[reset..].iter().filter(same)
+    lines[reset..].iter().filter(move |line| line.key == key)
 }
 
 /// Returns the one effective value of `key`: the last.
@@ -64,33 +63,24 @@ pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
     let mut problems: Vec<_> = misplaced("Unit", &native.unit)
         .chain(misplaced("Service", &native.service))
         .collect();
-    let mut refuse = |line: &NativeLine, wrong: Wrong| {
-        let at = line.place_of(wrong.offset);
-        let mistake = Mistake::BadNative {
-            key: line.key.clone(),
-            value: line.value.clone(),
-            wrong,
-        };
-        problems.push(Problem { at, mistake });
-    };
     for line in &native.service {
         match line.key.as_str() {
             "Type" if !line.value.is_empty() && !TYPES.contains(&line.value.as_str()) => {
-                refuse(line, Wrong::none_of(&line.value, TYPES));
+                problems.push(refused(line, Wrong::none_of(&line.value, TYPES)));
             }
             "Restart" if !line.value.is_empty() && !RESTARTS.contains(&line.value.as_str()) => {
-                refuse(line, Wrong::none_of(&line.value, RESTARTS));
+                problems.push(refused(line, Wrong::none_of(&line.value, RESTARTS)));
             }
             key if COMMANDS.contains(&key)
                 && !line.value.is_empty()
                 && !is_command(&line.value) =>
             {
-                refuse(
+                problems.push(refused(
                     line,
                     Wrong::from(
                         "expected a program, best with its absolute path, as in /usr/bin/true",
                     ),
-                );
+                ));
             }
             _ => {}
         }
@@ -114,21 +104,33 @@ pub(super) fn check(native: &Native, form: Option<&Form>) -> Vec<Problem> {
             .last()
             .filter(|line| ["always", "on-success"].contains(&line.value.as_str()));
         if let (true, Some(line)) = (kind == "oneshot", restart) {
-            refuse(
+            problems.push(refused(
                 line,
                 Wrong::from("systemd refuses it with Type=oneshot; write on-failure"),
-            );
+            ));
         }
         let starts: Vec<_> = values(&native.service, "ExecStart").collect();
         if let (true, Some(line)) = (kind != "oneshot" && starts.len() > 1, starts.last()) {
-            refuse(
+            problems.push(refused(
                 line,
                 Wrong::from("only Type=oneshot may have more than one; take this line out"),
-            );
+            ));
         }
     }
     problems.extend(warnings);
     problems
+}
+
+/// Returns the problem of a value for which systemd would refuse the unit or ignore the line.
+fn refused(line: &NativeLine, wrong: Wrong) -> Problem {
+    Problem {
+        at: line.place_of(wrong.offset),
+        mistake: Mistake::BadNative {
+            key: line.key.clone(),
+            value: line.value.clone(),
+            wrong,
+        },
+    }
 }
 
 /// Returns a warning for each of Unitward's own keys, which systemd would ignore.

@@ -2,11 +2,10 @@
 
 use super::SourceFile;
 use super::problem::{Mistake, Problem};
-use super::read_keys::{self, Refusal, boolean};
+use super::read_keys::{self, Refusal, boolean, span_or};
 use super::read_mqtt::{self, MqttReader};
 use super::settings::{LEAST_HISTORY, Node, Reports, Settings};
 use super::syntax;
-use super::time_span;
 use super::wrong::{nearest, offset_in};
 
 const SECTIONS: [&str; 4] = ["Node", "MQTT", "Reports", "Watch"];
@@ -92,13 +91,6 @@ fn set_node(node: &mut Node, key: &str, value: &str) -> Result<(), Refusal> {
 
 fn set_reports(reports: &mut Reports, key: &str, value: &str) -> Result<(), Refusal> {
     let default = Reports::default();
-    let span = |default| {
-        if value.is_empty() {
-            Ok(default)
-        } else {
-            time_span::parse(value)
-        }
-    };
     match key {
         "Crashes" => {
             reports.crashes = if value.is_empty() {
@@ -120,8 +112,10 @@ fn set_reports(reports: &mut Reports, key: &str, value: &str) -> Result<(), Refu
                 .parse()
                 .map_err(|_| "expected a number of reports, 0 or more, as in Burst=20")?
         }
-        "BurstIntervalSec" => reports.burst_interval = span(default.burst_interval)?,
-        "BacktraceTimeoutSec" => reports.backtrace_timeout = span(default.backtrace_timeout)?,
+        "BurstIntervalSec" => reports.burst_interval = span_or(default.burst_interval, value)?,
+        "BacktraceTimeoutSec" => {
+            reports.backtrace_timeout = span_or(default.backtrace_timeout, value)?
+        }
         "LogLines" if value.is_empty() => reports.log_lines = default.log_lines,
         "LogLines" => {
             let lines = value.parse().ok().filter(|lines| *lines <= MOST_LINES);
@@ -130,7 +124,7 @@ fn set_reports(reports: &mut Reports, key: &str, value: &str) -> Result<(), Refu
         }
         "HistoryMaxUse" if value.is_empty() => reports.history_max_use = default.history_max_use,
         "HistoryMaxUse" => reports.history_max_use = history_size(value)?,
-        "HistoryMaxAge" => reports.history_max_age = span(default.history_max_age)?,
+        "HistoryMaxAge" => reports.history_max_age = span_or(default.history_max_age, value)?,
         _ => return Err(Refusal::Unknown),
     }
     Ok(())
@@ -151,7 +145,7 @@ fn watched_in_vain(entry: &syntax::Entry<'_>) -> Vec<Problem> {
         .value
         .split_whitespace()
         .filter(|word| entry.key == "Units" && !may_match_a_service(word));
-    let warning = |word: &str| {
+    let warnings = words.map(|word| {
         let meant = word.rsplit_once('.').map_or(word, |(stem, _)| stem);
         let text = format!(
             "{word} takes no unit: crashes are those of services, whose names end in .service; write {meant}.service"
@@ -160,8 +154,8 @@ fn watched_in_vain(entry: &syntax::Entry<'_>) -> Vec<Problem> {
             at: entry.place_of(offset_in(&entry.value, word)),
             mistake: Mistake::Warning(text),
         }
-    };
-    words.map(warning).collect()
+    });
+    warnings.collect()
 }
 
 fn may_match_a_service(pattern: &str) -> bool {
@@ -175,19 +169,12 @@ fn text(value: &str) -> Option<String> {
 }
 
 fn history_size(value: &str) -> Result<u64, Refusal> {
-    let too_small = || {
-        format!(
-            "expected at least {}K, as in 16M: less holds no history",
-            LEAST_HISTORY >> 10
-        )
-    };
-    bytes(value).and_then(|size| {
-        if size < LEAST_HISTORY {
-            Err(too_small().into())
-        } else {
-            Ok(size)
-        }
-    })
+    let size = bytes(value)?;
+    if size < LEAST_HISTORY {
+        let least = LEAST_HISTORY >> 10;
+        return Err(format!("expected at least {least}K, as in 16M: less holds no history").into());
+    }
+    Ok(size)
 }
 
 /// Parses a size as systemd writes it: a number of bytes, or with K, M, G, T to the base 1024.

@@ -62,19 +62,20 @@ pub(super) fn read(
         _ => name.target(),
     };
     let restart_script = draft.script(&unit);
-    let whole = |problem: &Problem| problem.mistake.cost() == super::Cost::Ward;
-    let stack = form
-        .filter(|_| !draft.problems.iter().any(whole))
-        .map(|form| Stack {
-            name: name.clone(),
-            path,
-            identifier: draft.identifier.unwrap_or_else(|| name.to_string()),
-            form,
-            inhibit_file: draft.inhibit_file,
-            restart_script,
-            timeout: draft.timeout,
-            report: draft.report,
-        });
+    let is_lost = draft
+        .problems
+        .iter()
+        .any(|problem| problem.mistake.cost() == super::Cost::Ward);
+    let stack = form.filter(|_| !is_lost).map(|form| Stack {
+        name: name.clone(),
+        path,
+        identifier: draft.identifier.unwrap_or_else(|| name.to_string()),
+        form,
+        inhibit_file: draft.inhibit_file,
+        restart_script,
+        timeout: draft.timeout,
+        report: draft.report,
+    });
     Some((stack, draft.places, draft.problems))
 }
 

@@ -41,11 +41,6 @@ pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Acti
     } else {
         argument.into()
     };
-    // What is wrong after the name stands as far from the end as before the name was put in.
-    let back = |wrong: Wrong| match (argument.len() + wrong.offset).checked_sub(named.len()) {
-        Some(offset) if wrong.offset > 0 => Wrong { offset, ..wrong },
-        _ => Wrong { offset: 0, ..wrong },
-    };
     match keyword {
         "Execute" => {
             CommandLine::parse(argument).map(|command| Action::Execute(command.for_unit(own)))
@@ -54,13 +49,24 @@ pub(super) fn read(keyword: &str, argument: &str, own: &UnitName) -> Result<Acti
         "Start" | "Stop" | "Reload" if named == own.as_str() => {
             Err("the ward's own unit can only be restarted, by Restart=%n".into())
         }
-        "Restart" | "Start" | "Stop" | "Reload" | "Signal" if own.is_specified() => {
-            read_with(UnitName::read_specified, keyword, &named).map_err(back)
-        }
         "Restart" | "Start" | "Stop" | "Reload" | "Signal" => {
-            read_built_in(keyword, &named).map_err(back)
+            let read = if own.is_specified() {
+                read_with(UnitName::read_specified, keyword, &named)
+            } else {
+                read_built_in(keyword, &named)
+            };
+            read.map_err(|wrong| put_back(wrong, argument, &named))
         }
         _ => read_built_in(keyword, argument),
+    }
+}
+
+/// Returns what is wrong with `named` as what is wrong with `argument`, in which the name was put.
+/// After the name it stands as far from the end in both.
+fn put_back(wrong: Wrong, argument: &str, named: &str) -> Wrong {
+    match (argument.len() + wrong.offset).checked_sub(named.len()) {
+        Some(offset) if wrong.offset > 0 => Wrong { offset, ..wrong },
+        _ => Wrong { offset: 0, ..wrong },
     }
 }
 
@@ -214,22 +220,22 @@ fn read_wait(argument: &str) -> Result<Wait, Wrong> {
 
 /// Checks a well-known name (D-Bus specification, "Valid Names").
 fn is_bus_name(name: &str) -> bool {
-    let element = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with(|c: char| c.is_ascii_digit())
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
-    };
-    name.len() <= 255 && name.contains('.') && name.split('.').all(element)
+    name.len() <= 255 && name.contains('.') && name.split('.').all(is_bus_name_element)
+}
+
+fn is_bus_name_element(part: &str) -> bool {
+    !part.is_empty()
+        && !part.starts_with(|c: char| c.is_ascii_digit())
+        && part
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
 }
 
 /// Checks a host and a port; the host is an address or a name.
 fn tcp_address(text: &str) -> Result<String, &'static str> {
-    let port_of = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
     let (host, _) = text
         .rsplit_once(':')
-        .filter(|(host, port)| !host.is_empty() && port_of(port))
+        .filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
         .ok_or("write a host and a port, as in tcp:127.0.0.1:111 5s")?;
     match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
         Some(None) => Err(

@@ -5,8 +5,8 @@ use super::names::{StackName, UnitName, WardName};
 use super::place::Place;
 use super::problem::{Cost, Mistake, Problem};
 use super::read_condition::{self, Conditions};
-use super::read_keys::{self, Refusal};
-use super::syntax::{self, Section};
+use super::read_keys::{self, Refusal, span_or};
+use super::syntax::{self, Entry, Section};
 use super::time_span;
 use super::ward::{Form, Native, NativeLine, OnLimit, Recovery, ReportOn, Ward};
 use super::wrong::{Wrong, nearest};
@@ -117,13 +117,9 @@ impl Draft {
                 self.problems
                     .extend(read_keys::sent_home(wrong, read_native::home_of));
                 for entry in &section.entries {
-                    let given = || {
-                        (!entry.value.is_empty())
-                            .then(|| (entry.value.to_string(), entry.place_of(0)))
-                    };
                     match entry.key.as_ref() {
-                        "Unit" => self.unit = given(),
-                        "Stack" => self.stack = given(),
+                        "Unit" => self.unit = given(entry),
+                        "Stack" => self.stack = given(entry),
                         _ => {}
                     }
                 }
@@ -134,17 +130,8 @@ impl Draft {
                 });
                 self.problems
                     .extend(read_keys::sent_home(wrong, read_native::home_of));
-                let last = |key: &str| {
-                    Some(
-                        section
-                            .entries
-                            .iter()
-                            .rfind(|entry| entry.key == key)?
-                            .place_of(0),
-                    )
-                };
-                self.on_limit = last("OnLimit").or(self.on_limit.take());
-                self.delay = last("DelaySec").or(self.delay.take());
+                self.on_limit = last_place(section, "OnLimit").or(self.on_limit.take());
+                self.delay = last_place(section, "DelaySec").or(self.delay.take());
             }
             name if name.starts_with("X-") || read_condition::kind_of(name).is_some() => {}
             name if read_condition::LATER.contains(&word) => {
@@ -312,6 +299,17 @@ impl Draft {
     }
 }
 
+/// Returns the value and its place, unless it is empty.
+fn given(entry: &Entry<'_>) -> Option<(String, Place)> {
+    (!entry.value.is_empty()).then(|| (entry.value.to_string(), entry.place_of(0)))
+}
+
+/// Returns the place of the last value of a key.
+fn last_place(section: &Section<'_>, key: &str) -> Option<Place> {
+    let entry = section.entries.iter().rfind(|entry| entry.key == key)?;
+    Some(entry.place_of(0))
+}
+
 fn set_ward(report: &mut ReportOn, key: &str, value: &str) -> Result<(), Refusal> {
     match key {
         "Unit" | "Stack" => Ok(()),
@@ -331,21 +329,14 @@ fn set_ward(report: &mut ReportOn, key: &str, value: &str) -> Result<(), Refusal
 
 fn set_recovery(recovery: &mut Recovery, key: &str, value: &str) -> Result<(), Refusal> {
     let default = Recovery::default();
-    let span = |default| {
-        if value.is_empty() {
-            Ok(default)
-        } else {
-            time_span::parse(value)
-        }
-    };
     match key {
-        "DelaySec" => recovery.delay = span(default.delay)?,
-        "MaxDelaySec" => recovery.max_delay = span(default.max_delay)?,
-        "ResetAfterSec" => recovery.reset_after = span(default.reset_after)?,
+        "DelaySec" => recovery.delay = span_or(default.delay, value)?,
+        "MaxDelaySec" => recovery.max_delay = span_or(default.max_delay, value)?,
+        "ResetAfterSec" => recovery.reset_after = span_or(default.reset_after, value)?,
         "DeathLimit" if value.is_empty() => recovery.death_limit = default.death_limit,
         "DeathLimit" => recovery.death_limit = death_limit(value)?,
         "DeathLimitIntervalSec" => {
-            recovery.death_limit_interval = span(default.death_limit_interval)?
+            recovery.death_limit_interval = span_or(default.death_limit_interval, value)?
         }
         "OnLimit" => {
             recovery.on_limit = match value {

@@ -83,88 +83,99 @@ pub fn lines_of(file: &SourceFile, section: &str) -> Vec<NativeLine> {
 #[must_use]
 pub fn split(file: &SourceFile) -> (Vec<Section<'_>>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let place = |line, column| Place {
-        path: file.path.clone(),
-        line,
-        column,
-    };
     if let Some(nul) = file.text.find('\0') {
-        let line = file.text[..nul].matches('\n').count() + 1;
-        let column = file.text[..nul]
-            .lines()
-            .last()
-            .filter(|_| !file.text[..nul].ends_with('\n'));
-        let at = place(line, column.map_or(1, |before| before.chars().count() + 1));
-        let why = "the file holds a NUL byte and is not text; write it anew as text".into();
-        problems.push(Problem {
-            at,
-            mistake: Mistake::File { why },
-        });
-        return (Vec::new(), problems);
+        return (Vec::new(), vec![no_text_at(file, nul)]);
     }
     if file.text.contains(NO_TEXT) {
         problems.extend(comments_without_text(file));
     }
     let mut sections: Vec<Section<'_>> = Vec::with_capacity(8);
-    logical_lines(
-        &file.text,
-        |Line {
-             number,
-             column,
-             text,
-             pieces,
-         }| match (shape(&text), sections.last_mut()) {
-            (Shape::Header, _) => {
-                let at = place(number, column + 1);
-                // Blanks belong to the name, as for systemd, which has no section of such a name.
-                let name = part(text, |line| &line[1..line.len() - 1]);
-                sections.push(Section {
-                    name,
-                    at,
-                    entries: Vec::with_capacity(8),
-                    strays: Vec::new(),
-                });
-            }
-            (Shape::Assignment { equals }, Some(section)) => {
-                let begin = offset_in(&text, text[equals + 1..].trim_start());
-                let written = Written::new((number, column), &text, begin, pieces);
-                let at = place(number, column);
-                let key = part(text.clone(), |line| line[..equals].trim());
-                let value = part(text, |line| &line[begin..]);
-                section.entries.push(Entry {
-                    key,
-                    value,
-                    at,
-                    written,
-                });
-            }
-            (Shape::Assignment { equals }, None) => {
-                let mistake = Mistake::OutsideSection {
-                    key: shorten(text[..equals].trim()),
-                };
-                problems.push(Problem {
-                    at: place(number, column),
-                    mistake,
-                });
-            }
-            (Shape::Neither, Some(section)) => {
-                section.strays.push(Stray {
-                    at: place(number, column),
-                    found: quote(&text),
-                });
-            }
-            (Shape::Neither, None) => {
-                let mistake = Mistake::NotALine {
-                    found: quote(&text),
-                };
-                problems.push(Problem {
-                    at: place(number, column),
-                    mistake,
-                });
-            }
-        },
-    );
+    logical_lines(&file.text, |line| {
+        add(file, line, &mut sections, &mut problems);
+    });
     (sections, problems)
+}
+
+/// Returns the problem of a file with a NUL byte at the offset `nul`.
+fn no_text_at(file: &SourceFile, nul: usize) -> Problem {
+    let before = &file.text[..nul];
+    let line = before.matches('\n').count() + 1;
+    let last = before.lines().last().filter(|_| !before.ends_with('\n'));
+    let why = "the file holds a NUL byte and is not text; write it anew as text".into();
+    Problem {
+        at: file.place(line, last.map_or(1, |last| last.chars().count() + 1)),
+        mistake: Mistake::File { why },
+    }
+}
+
+/// Adds a line to the sections, or its mistake to the problems.
+fn add<'a>(
+    file: &SourceFile,
+    line: Line<'a>,
+    sections: &mut Vec<Section<'a>>,
+    problems: &mut Vec<Problem>,
+) {
+    let Line {
+        number,
+        column,
+        text,
+        pieces,
+    } = line;
+    match (shape(&text), sections.last_mut()) {
+        (Shape::Header, _) => {
+            let at = file.place(number, column + 1);
+            // Blanks belong to the name, as for systemd, which has no section of such a name.
+            let name = part(text, |line| &line[1..line.len() - 1]);
+            sections.push(Section {
+                name,
+                at,
+                entries: Vec::with_capacity(8),
+                strays: Vec::new(),
+            });
+        }
+        (Shape::Assignment { equals }, Some(section)) => {
+            let begin = offset_in(&text, text[equals + 1..].trim_start());
+            let first = Piece {
+                begin: 0,
+                line: number,
+                column,
+            };
+            let written = Written::new(&first, &text, begin, pieces);
+            let at = file.place(number, column);
+            let key = part(text.clone(), |line| line[..equals].trim());
+            let value = part(text, |line| &line[begin..]);
+            section.entries.push(Entry {
+                key,
+                value,
+                at,
+                written,
+            });
+        }
+        (Shape::Assignment { equals }, None) => {
+            let mistake = Mistake::OutsideSection {
+                key: shorten(text[..equals].trim()),
+            };
+            problems.push(Problem {
+                at: file.place(number, column),
+                mistake,
+            });
+        }
+        (Shape::Neither, Some(section)) => {
+            section.strays.push(Stray {
+                at: file.place(number, column),
+                found: quote(&text),
+            });
+        }
+        (Shape::Neither, None) => {
+            let mistake = Mistake::NotALine {
+                found: quote(&text),
+            };
+            problems.push(Problem {
+                at: file.place(number, column),
+                mistake,
+            });
+        }
+    }
 }
 
 /// Returns a warning for each comment that holds bytes that are not UTF-8: it may have been meant
@@ -176,11 +187,7 @@ fn comments_without_text(file: &SourceFile) -> impl Iterator<Item = Problem> {
             .starts_with(['#', ';'])
             .then(|| line.split_once(NO_TEXT))??
             .0;
-        let at = Place {
-            path: file.path.clone(),
-            line: index + 1,
-            column: before.chars().count() + 1,
-        };
+        let at = file.place(index + 1, before.chars().count() + 1);
         let why = "the comment is not UTF-8 text here; write it as UTF-8".to_owned();
         Some(Problem {
             at,
@@ -262,11 +269,6 @@ impl Line<'_> {
 /// Joins continued lines, drops comments and empty lines, and passes each remaining line to
 /// `hand_over`.
 fn logical_lines<'a>(text: &'a str, mut hand_over: impl FnMut(Line<'a>)) {
-    let mut hand_over = |line: Line<'a>| {
-        if !line.text.is_empty() {
-            hand_over(line);
-        }
-    };
     let mut open: Option<(String, Vec<Piece>)> = None;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, raw) in text.lines().enumerate() {
@@ -294,7 +296,7 @@ fn logical_lines<'a>(text: &'a str, mut hand_over: impl FnMut(Line<'a>)) {
                 });
                 whole.push_str(part.unwrap_or(line));
                 match part {
-                    None => hand_over(joined(whole, pieces)),
+                    None => joined(whole, pieces).into_iter().for_each(&mut hand_over),
                     Some(_) => {
                         whole.push(' ');
                         open = Some((whole, pieces));
@@ -304,21 +306,23 @@ fn logical_lines<'a>(text: &'a str, mut hand_over: impl FnMut(Line<'a>)) {
         }
     }
     if let Some((whole, pieces)) = open {
-        hand_over(joined(whole, pieces));
+        joined(whole, pieces).into_iter().for_each(hand_over);
     }
 }
 
-fn joined<'a>(whole: String, pieces: Vec<Piece>) -> Line<'a> {
+/// Returns the line that is joined of `pieces`, if it is not empty.
+fn joined<'a>(whole: String, pieces: Vec<Piece>) -> Option<Line<'a>> {
     let (number, column) = pieces
         .first()
         .map_or((0, 0), |first| (first.line, first.column));
-    Line {
+    let line = Line {
         number,
         column,
         text: Cow::Owned(whole),
         pieces,
     }
-    .trimmed()
+    .trimmed();
+    (!line.text.is_empty()).then_some(line)
 }
 
 /// Returns the line without its final `\` if the next line continues it; an even number of them is

@@ -89,16 +89,19 @@ pub fn instance_meant_by<'n>(ward: &WardName, unit: &UnitName, name: &'n str) ->
     if !ward.is_template() {
         return None;
     }
-    let of_unit = |rest: &'n str| {
-        let instance = rest.strip_prefix(unit.prefix())?.strip_prefix('@')?;
-        unit.of_instance(instance).map(|_| instance)
-    };
-    let of_ward = || {
-        name.strip_prefix(ward.as_str())
-            .filter(|instance| ward.of_instance(instance).is_some())
-    };
-    let with_suffix = name.strip_suffix(".service").and_then(of_unit);
-    with_suffix.or_else(of_ward).or_else(|| of_unit(name))
+    name.strip_suffix(".service")
+        .and_then(|stem| instance_of_unit(unit, stem))
+        .or_else(|| {
+            name.strip_prefix(ward.as_str())
+                .filter(|instance| ward.of_instance(instance).is_some())
+        })
+        .or_else(|| instance_of_unit(unit, name))
+}
+
+/// Returns the instance of the template `unit` that `stem`, a name without its suffix, names.
+fn instance_of_unit<'n>(unit: &UnitName, stem: &'n str) -> Option<&'n str> {
+    let instance = stem.strip_prefix(unit.prefix())?.strip_prefix('@')?;
+    unit.of_instance(instance).map(|_| instance)
 }
 
 /// What is said of a template's ward where one of its instances must be named.
@@ -122,9 +125,10 @@ impl Config {
         if let Some(ward) = find_called(self.wards.iter(), name) {
             return Some(Cow::Borrowed(ward));
         }
-        let of_instance =
-            |ward: &Ward| ward.instance(instance_meant_by(&ward.name, &ward.unit(), name)?);
-        let instance = self.wards.iter().find_map(of_instance)?;
+        let instance = self
+            .wards
+            .iter()
+            .find_map(|ward| ward.instance(instance_meant_by(&ward.name, &ward.unit(), name)?))?;
         // The unit may have a ward of its own, by another name.
         let own = self
             .wards

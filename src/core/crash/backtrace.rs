@@ -100,9 +100,12 @@ fn is_head(text: &str) -> bool {
     let Some((number, address)) = text.trim_start().split_once(" > 0x") else {
         return false;
     };
-    let is_hexadecimal =
-        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hexadecimal(number) && is_hexadecimal(address)
+}
+
+/// Returns true if the text is a hexadecimal number, without a prefix.
+fn is_hexadecimal(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Longest offset within a function, in digits; a longer number counts as an address.
@@ -176,7 +179,6 @@ impl Frame {
         let address = u64::from_str_radix(address, 16).ok()?;
         let (function, rest) = rest.split_once(" (")?;
         let (module, _offset) = rest.strip_suffix(')')?.rsplit_once(" + 0x")?;
-        let known = |word: &str| (word != "n/a").then(|| word.to_owned());
         let (function, module) = (known(function), known(module));
         Some(Self {
             address,
@@ -198,6 +200,11 @@ impl Frame {
         }
         self
     }
+}
+
+/// Returns the word, unless it stands for something unknown.
+fn known(word: &str) -> Option<String> {
+    (word != "n/a").then(|| word.to_owned())
 }
 
 /// The end of a text that is kept if the text is too long.

@@ -124,15 +124,19 @@ impl Mapping {
         let (_device, rest) = rest.split_once(' ')?;
         let (inode, path) = rest.split_once(' ')?;
         let path = path.trim_start_matches(' ');
-        let number = |digits| u64::from_str_radix(digits, 16).ok();
         (!path.is_empty()).then_some(Self {
-            start: number(start)?,
-            end: number(end)?,
-            offset: number(offset)?,
+            start: hexadecimal(start)?,
+            end: hexadecimal(end)?,
+            offset: hexadecimal(offset)?,
             inode: Some(inode.parse().ok()?),
             path: path.to_owned(),
         })
     }
+}
+
+/// Parses a hexadecimal number without a prefix.
+fn hexadecimal(digits: &str) -> Option<u64> {
+    u64::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]

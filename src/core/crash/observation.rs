@@ -249,9 +249,9 @@ impl Observation {
     #[must_use]
     pub fn died_before_a_stop(&self) -> bool {
         const AT_ONCE: u64 = 1_000_000;
-        let is_it =
-            |died| 0 < died && died <= self.left_active && self.left_active - died < AT_ONCE;
-        self.main.ended_at.is_some_and(is_it)
+        self.main.ended_at.is_some_and(|died| {
+            0 < died && died <= self.left_active && self.left_active - died < AT_ONCE
+        })
     }
 
     /// Returns true if the main process has failed by itself and the run is only being shut down:

@@ -47,10 +47,12 @@
 //! reported at once, and later, without another end, that the run is over.
 
 mod end;
+mod phase;
 
 pub use end::{Activity, Ended, Evidence, Findings, JobKind, Waited};
 
 use super::observation::{InvocationId, Life, Observation, ServiceResult, Stage};
+use phase::{Phase, Run};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -66,43 +68,6 @@ pub struct Tracker {
     /// The last job whose kind the bus has reported.
     job: Option<(u32, JobKind)>,
     told: VecDeque<InvocationId>,
-}
-
-#[derive(Debug, Clone)]
-enum Phase {
-    /// No observation yet.
-    Unseen,
-    /// No run goes on.
-    Idle {
-        last: Option<InvocationId>,
-        restarts: u32,
-    },
-    /// A run goes on.
-    Alive(Run),
-    /// A run is being shut down.
-    Ending { run: Run, evidence: Evidence },
-    /// A run is over, and its doubtful job may still be a stop.
-    Doubtful { run: Run, last: Observation },
-}
-
-#[derive(Debug, Clone)]
-struct Run {
-    invocation: InvocationId,
-    /// `NRestarts` of this run, for the count of missed runs.
-    restarts: u32,
-    /// The job it began under.
-    start_job: Option<u32>,
-    /// The job under which it was seen reloading.
-    reload_job: Option<u32>,
-    /// The latest job that may have requested its end, while its work went on.
-    request: Option<u32>,
-    /// A job of unknown kind that was first seen when the unit was stopping already: a stop, or a
-    /// start that waits for the end.
-    doubtful: Option<u32>,
-    waited: Waited,
-    activity: Activity,
-    /// True if its end was reported before it was over.
-    foretold: bool,
 }
 
 impl Tracker {
@@ -397,50 +362,5 @@ impl Tracker {
             Some(JobKind::Other) => None,
             None => (run.start_job != now.job && run.reload_job != now.job).then_some(job),
         }
-    }
-}
-
-impl Phase {
-    /// Returns the run that goes on although its end was reported.
-    fn foretold(&self) -> Option<&Run> {
-        match self {
-            Self::Ending { run, .. } if run.foretold => Some(run),
-            Self::Unseen
-            | Self::Idle { .. }
-            | Self::Alive(_)
-            | Self::Ending { .. }
-            | Self::Doubtful { .. } => None,
-        }
-    }
-
-    /// Returns the number of runs between the latest one known and the one shown now.
-    fn runs_missed_before(&self, now: &Observation) -> u32 {
-        let before = match self {
-            Self::Unseen | Self::Idle { last: None, .. } => return 0,
-            Self::Idle {
-                last: Some(id),
-                restarts,
-            } => (id, *restarts),
-            Self::Alive(run) | Self::Ending { run, .. } | Self::Doubtful { run, .. } => {
-                (&run.invocation, run.restarts)
-            }
-        };
-        if now.invocation.as_ref().is_none_or(|id| id == before.0) {
-            return 0;
-        }
-        now.restarts.saturating_sub(before.1).saturating_sub(1)
-    }
-}
-
-impl Run {
-    fn idle(self) -> Phase {
-        Phase::Idle {
-            last: Some(self.invocation),
-            restarts: self.restarts,
-        }
-    }
-
-    fn is_shown_by(&self, now: &Observation) -> bool {
-        now.invocation.as_ref() == Some(&self.invocation)
     }
 }

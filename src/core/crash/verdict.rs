@@ -129,7 +129,7 @@ pub fn judge(
         )
     });
     Death {
-        verdict: verdict(result, evidence, (nature, ended.activity)),
+        verdict: verdict(result, evidence, nature, ended.activity),
         cause,
         pid: control.map(|failed| failed.pid).or(main_pid),
         process: control.map(|failed| failed.end).or(process),
@@ -189,9 +189,9 @@ fn is_unharmed(main: Option<ProcessEnd>) -> bool {
 fn verdict(
     result: Option<&ServiceResult>,
     evidence: Evidence,
-    about: (&Nature, Activity),
+    nature: &Nature,
+    activity: Activity,
 ) -> Verdict {
-    let (nature, activity) = about;
     let oneshot = match nature.kind {
         Some(Kind::Oneshot) => true,
         Some(Kind::Lasting) => false,

@@ -85,23 +85,33 @@ pub fn text(parts: &[Part], width: usize) -> String {
                 }
                 Line::Below(sentence) => ("      ".to_owned(), "      ", sentence),
             };
-            wrap(&mut text, (&first, rest), (sentence, width));
+            let indent = Indent {
+                first: &first,
+                rest,
+            };
+            wrap(&mut text, indent, sentence, width);
         }
     }
     text
 }
 
-pub(super) fn wrap(
-    text: &mut String,
-    (first, rest): (&str, &str),
-    (sentence, width): (&str, usize),
-) {
-    let mut line = first.to_owned();
+/// The text before a sentence, and before each further line of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Indent<'a> {
+    /// Begins the first line.
+    pub(super) first: &'a str,
+    /// Begins each other line.
+    pub(super) rest: &'a str,
+}
+
+/// Adds a sentence to the text, in lines of at most `width` columns.
+pub(super) fn wrap(text: &mut String, indent: Indent<'_>, sentence: &str, width: usize) {
+    let mut line = indent.first.to_owned();
     let mut is_empty = true;
     for word in sentence.split(' ').filter(|word| !word.is_empty()) {
         if !is_empty && line.chars().count() + 1 + word.chars().count() > width {
             text.extend([line.trim_end(), "\n"]);
-            rest.clone_into(&mut line);
+            indent.rest.clone_into(&mut line);
             is_empty = true;
         }
         if !is_empty {

@@ -122,10 +122,9 @@ fn verdicts(policy: &str) -> [(&'static str, &'static str); 2] {
 pub(super) fn comes_back(subject: Subject<'_>) -> Part {
     let policy = policy(subject);
     let seen = sight(subject);
-    let is_told = |after: &str| seen == Sight::Main || after == CLEAN;
     let told = verdicts(policy)
         .into_iter()
-        .filter(|(after, _)| is_told(after));
+        .filter(|(after, _)| seen == Sight::Main || *after == CLEAN);
     let mut lines: Vec<_> = told
         .map(|(after, what)| Line::Plain(format!("{after} {what}.")))
         .collect();
@@ -186,31 +185,33 @@ pub(super) fn waits(subject: Subject<'_>) -> Part {
     Part { heading, lines }
 }
 
+/// Renders one wait.
+fn rendered(wait: Duration) -> String {
+    if wait.is_zero() {
+        "no time".to_owned()
+    } else {
+        time_span::render(wait)
+    }
+}
+
 /// Renders the waits in a row, as far as they grow.
 fn series(backoff: Backoff) -> String {
     let longest = backoff.wait(u32::MAX);
-    let said = |wait: Duration| {
-        if wait.is_zero() {
-            "no time".to_owned()
-        } else {
-            time_span::render(wait)
-        }
-    };
     if backoff.wait(1) == longest {
-        return format!("Every restart waits {}.", said(longest));
+        return format!("Every restart waits {}.", rendered(longest));
     }
     let waits: Vec<_> = (1..=TOLD)
         .map(|restart| backoff.wait(restart))
         .take_while(|wait| *wait < longest)
         .collect();
-    let grown: Vec<String> = waits.iter().skip(1).map(|wait| said(*wait)).collect();
-    let first = format!("The first restart waits {}", said(backoff.wait(1)));
+    let grown: Vec<String> = waits.iter().skip(1).map(|wait| rendered(*wait)).collect();
+    let first = format!("The first restart waits {}", rendered(backoff.wait(1)));
     if grown.is_empty() {
-        return format!("{first}, each one that follows {}.", said(longest));
+        return format!("{first}, each one that follows {}.", rendered(longest));
     }
     format!(
         "{first}, those that follow {}, then {} each.",
         listed(&grown),
-        said(longest)
+        rendered(longest)
     )
 }

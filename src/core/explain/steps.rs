@@ -3,6 +3,7 @@
 use super::{Line, Part, Subject, listed, native, restart};
 use crate::core::config::step::{Action, Awaited, RebootGuard, Step, Wait};
 use crate::core::config::{Condition, ConditionKind, OnStepFailure, Ward, time_span};
+use crate::core::unit::stands_alone;
 
 /// Explains the recovery itself, step by step.
 pub(super) fn recovery(subject: Subject<'_>) -> Part {
@@ -15,14 +16,17 @@ pub(super) fn recovery(subject: Subject<'_>) -> Part {
         };
     }
     let mut lines = Vec::new();
-    let in_line = |condition: &&Condition| !condition.independent;
-    let deaths = || {
-        ward.conditions
-            .iter()
-            .filter(in_line)
-            .filter(|condition| condition.kind.is_death())
-    };
-    for condition in deaths() {
+    let in_line: Vec<&Condition> = ward
+        .conditions
+        .iter()
+        .filter(|condition| !condition.independent)
+        .collect();
+    let deaths: Vec<&Condition> = in_line
+        .iter()
+        .copied()
+        .filter(|condition| condition.kind.is_death())
+        .collect();
+    for condition in &deaths {
         lines.extend(
             condition.steps[..split(condition)]
                 .iter()
@@ -31,16 +35,14 @@ pub(super) fn recovery(subject: Subject<'_>) -> Part {
     }
     let unit = ward.unit();
     lines.push(Line::Numbered(format!("{unit} is started again.")));
-    for condition in deaths() {
+    for condition in &deaths {
         let after = condition.steps[split(condition)..]
             .iter()
             .filter(|step| step.action != Action::RestartSelf);
         lines.extend(after.flat_map(|step| told(condition, step)));
     }
-    for condition in ward
-        .conditions
-        .iter()
-        .filter(in_line)
+    for condition in in_line
+        .into_iter()
         .filter(|condition| condition.kind == ConditionKind::Restart)
     {
         lines.push(Line::Numbered(format!(
@@ -57,6 +59,13 @@ pub(super) fn recovery(subject: Subject<'_>) -> Part {
     lines.push(Line::Numbered(format!(
         "{unit} counts as up again, and the recovery as over."
     )));
+    lines.extend(beside_it(ward));
+    Part { heading, lines }
+}
+
+/// Explains the conditions that run beside a recovery.
+fn beside_it(ward: &Ward) -> Vec<Line> {
+    let mut lines = Vec::new();
     for condition in ward
         .conditions
         .iter()
@@ -66,14 +75,9 @@ pub(super) fn recovery(subject: Subject<'_>) -> Part {
             "Beside all that, in a service of its own that holds nothing up, [{}] runs once the main process is started:",
             name(condition)
         )));
-        lines.extend(
-            condition
-                .steps
-                .iter()
-                .flat_map(|step| below(ward, condition, step)),
-        );
+        lines.extend(all_below(ward, condition));
     }
-    Part { heading, lines }
+    lines
 }
 
 /// Returns true if it fires after a death.
@@ -116,24 +120,27 @@ fn told(condition: &Condition, step: &Step) -> Vec<Line> {
 
 /// Renders a step below the line that names its condition.
 fn below(ward: &Ward, condition: &Condition, step: &Step) -> Vec<Line> {
-    let own_service = condition.independent || condition.kind == ConditionKind::Limit;
-    let plain = |action: &Action| match action {
+    let failed = step.otherwise.iter().map(|below| {
+        let what = sentence_in(ward, condition, &below.action);
+        Line::Below(format!("If that fails: {what}"))
+    });
+    std::iter::once(Line::Below(sentence_in(ward, condition, &step.action)))
+        .chain(failed)
+        .collect()
+}
+
+/// Renders an action of a condition, which may run in a service of its own.
+fn sentence_in(ward: &Ward, condition: &Condition, action: &Action) -> String {
+    match action {
         // The sandbox applies to the ward's unit only. The user is looked up in the ward alone.
-        Action::Execute(command) if own_service => {
+        Action::Execute(command) if stands_alone(condition) => {
             let user = native(ward, "User")
                 .filter(|_| !command.privileged)
                 .unwrap_or("root");
             format!("runs {} as {user}, and waits for it.", command.text())
         }
         action => sentence(action),
-    };
-    let failed = step
-        .otherwise
-        .iter()
-        .map(|below| Line::Below(format!("If that fails: {}", plain(&below.action))));
-    std::iter::once(Line::Below(plain(&step.action)))
-        .chain(failed)
-        .collect()
+    }
 }
 
 fn otherwise(step: &Step) -> impl Iterator<Item = Line> {
@@ -198,28 +205,18 @@ pub(super) fn failures(subject: Subject<'_>) -> Part {
         .conditions
         .iter()
         .filter(|_| restart::is_restarted(subject));
-    let acting = |condition: &&Condition| {
-        condition
-            .steps
-            .iter()
-            .any(|step| step.action != Action::RestartSelf)
-    };
-    let line = |condition: &Condition| {
-        let what = match condition.on_step_failure {
-            OnStepFailure::Continue => "the next step runs all the same.",
-            OnStepFailure::Break => {
-                "the rest of it is skipped, and the unit is started all the same."
-            }
-            OnStepFailure::Fail => {
-                "the start fails: that counts as one more death, and Restart= decides what follows."
-            }
-        };
-        Line::Plain(format!("[{}]: {what}", name(condition)))
-    };
-    let mut lines: Vec<_> = conditions
-        .filter(|condition| fires(condition))
-        .filter(acting)
-        .map(line)
+    let acting = conditions.filter(|condition| {
+        fires(condition)
+            && condition
+                .steps
+                .iter()
+                .any(|step| step.action != Action::RestartSelf)
+    });
+    let mut lines: Vec<_> = acting
+        .map(|condition| {
+            let what = after_failure(condition.on_step_failure);
+            Line::Plain(format!("[{}]: {what}", name(condition)))
+        })
         .collect();
     if !lines.is_empty() {
         let record = "The record of the recovery then says \"step-failed\", if the last restart had such a step.";
@@ -228,6 +225,17 @@ pub(super) fn failures(subject: Subject<'_>) -> Part {
     Part {
         heading: "If a step fails".to_owned(),
         lines,
+    }
+}
+
+/// Renders what follows a failed step.
+fn after_failure(on_step_failure: OnStepFailure) -> &'static str {
+    match on_step_failure {
+        OnStepFailure::Continue => "the next step runs all the same.",
+        OnStepFailure::Break => "the rest of it is skipped, and the unit is started all the same.",
+        OnStepFailure::Fail => {
+            "the start fails: that counts as one more death, and Restart= decides what follows."
+        }
     }
 }
 

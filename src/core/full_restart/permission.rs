@@ -17,27 +17,27 @@ pub fn may_ask<'u>(uid: u32, unit: Option<&str>, own: impl IntoIterator<Item = &
 /// hierarchy that line is missing or names the root, and the line `name=systemd` names the unit.
 #[must_use]
 pub fn unit_of(cgroup: &str, first: &str) -> Option<String> {
-    let in_hierarchy = |prefix: &str| {
-        let path = |text: &str| {
-            text.lines()
-                .find_map(|line| path_in(line, prefix))
-                .map(str::to_owned)
-        };
-        let base = path(first).unwrap_or_default();
-        let base = base.strip_suffix("/init.scope").unwrap_or(&base);
-        let path = path(cgroup)?;
-        path.strip_prefix(base)
-            .filter(|below| below.starts_with('/'))
-            .and_then(unit_in_path)
-            .map(str::to_owned)
-    };
-    in_hierarchy("").or_else(|| in_hierarchy("name=systemd"))
+    unit_by(cgroup, first, "")
+        .or_else(|| unit_by(cgroup, first, "name=systemd"))
+        .map(str::to_owned)
 }
 
-/// Returns the path of a line `NUMBER:CONTROLLERS:PATH` with these controllers.
-fn path_in<'l>(line: &'l str, controllers: &str) -> Option<&'l str> {
-    let (_, rest) = line.split_once(':')?;
-    rest.strip_prefix(controllers)?.strip_prefix(':')
+/// Returns the unit in the hierarchy with these controllers.
+fn unit_by<'c>(cgroup: &'c str, first: &str, controllers: &str) -> Option<&'c str> {
+    let base = path_in(first, controllers).unwrap_or_default();
+    let base = base.strip_suffix("/init.scope").unwrap_or(base);
+    path_in(cgroup, controllers)?
+        .strip_prefix(base)
+        .filter(|below| below.starts_with('/'))
+        .and_then(unit_in_path)
+}
+
+/// Returns the path of the first line `NUMBER:CONTROLLERS:PATH` with these controllers.
+fn path_in<'c>(cgroup: &'c str, controllers: &str) -> Option<&'c str> {
+    cgroup.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        rest.strip_prefix(controllers)?.strip_prefix(':')
+    })
 }
 
 /// Returns the first group below the slices. systemd puts `_` before names that the kernel might

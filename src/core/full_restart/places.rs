@@ -47,6 +47,18 @@ pub struct Holder {
     pub user: u32,
 }
 
+impl Holder {
+    /// Returns true if both take their places from one pool.
+    fn shares_pool(&self, other: &Self) -> bool {
+        self.pool == other.pool
+    }
+
+    /// Returns true if both take their places from one pool and are of one user.
+    fn shares_user(&self, other: &Self) -> bool {
+        self.shares_pool(other) && self.user == other.user
+    }
+}
+
 /// Decision on a caller's place.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +81,7 @@ impl Places {
     /// Gives a caller a place, if there is one for it. Callers' numbers grow in the order of
     /// arrival.
     pub fn take(&mut self, caller: CallerId, holder: Holder) -> Verdict {
-        let of_pool = |other: &Holder| other.pool == holder.pool;
-        let of_user = |other: &Holder| other.pool == holder.pool && other.user == holder.user;
-        let own = self.count(|other| of_pool(other) && other.unit == holder.unit);
+        let own = self.count(|other| other.shares_pool(&holder) && other.unit == holder.unit);
         let (all, most_of_unit, most_of_user) = match holder.pool {
             Pool::Root => (ROOT, ROOT, ROOT),
             Pool::Members => (MEMBERS, UNIT, USER),
@@ -79,10 +89,10 @@ impl Places {
         if own >= most_of_unit {
             return Verdict::Refused;
         }
-        let loser = if self.count(of_user) >= most_of_user {
-            Some(self.newest_of_greediest(of_user, own))
-        } else if self.count(of_pool) >= all {
-            Some(self.newest_of_greediest(of_pool, own))
+        let loser = if self.count(|other| other.shares_user(&holder)) >= most_of_user {
+            Some(self.newest_of_greediest(|other| other.shares_user(&holder), own))
+        } else if self.count(|other| other.shares_pool(&holder)) >= all {
+            Some(self.newest_of_greediest(|other| other.shares_pool(&holder), own))
         } else {
             None
         };

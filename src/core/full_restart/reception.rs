@@ -11,7 +11,15 @@
 //! which are answered at the end. The number of callers at a time is decided by [`super::places`].
 //! Every event is valid in every state.
 
+pub mod errno;
+
+mod caller;
+mod event;
+
+pub use event::{Action, CallerId, Event, Standing};
+
 use super::request::{Answer, AnswerWhen};
+use caller::{Arrival, Caller, Waiting};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -39,84 +47,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// All of them get one restart.
 pub const MOST_WISHES: usize = 256;
 
-/// The errnos of answers (errno(3)), the same on all Linux platforms of Debian.
-pub mod errno {
-    /// There is no such stack.
-    pub const NOENT: i32 = 2;
-    /// The restart failed.
-    pub const IO: i32 = 5;
-    /// The members have asked too often.
-    pub const AGAIN: i32 = 11;
-    /// Neither root nor a member.
-    pub const ACCES: i32 = 13;
-    /// Too many requests of the same unit or user are open.
-    pub const BUSY: i32 = 16;
-    /// The request is invalid.
-    pub const INVAL: i32 = 22;
-    /// The restart was not over in time, or the request did not come to its end.
-    pub const TIMEDOUT: i32 = 110;
-    /// The result is not known yet.
-    pub const INPROGRESS: i32 = 115;
-    /// The inhibit file exists.
-    pub const CANCELED: i32 = 125;
-}
-
-/// Number of a caller's connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallerId(pub u64);
-
-/// Relation of a caller to the stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// A process of the stack's own.
-    Member,
-    /// A member in a run that has begun since systemd was told to restart, known to be under way or
-    /// not.
-    NewMember,
-    /// A process of root's that is no member.
-    Outsider,
-}
-
-/// An event. `W` is a request without the time of its answer.
-#[derive(Debug)]
-pub enum Event<W> {
-    /// A caller with permission has connected.
-    Arrived(CallerId, Standing),
-    /// … and has made its request.
-    Asked(CallerId, AnswerWhen, W),
-    /// … or has made none, or has lost its place.
-    Left(CallerId),
-    /// A caller without permission has connected.
-    Refused,
-    /// The restart is inhibited: the inhibit file exists.
-    Inhibited(String),
-    /// systemd has accepted the restart, or the restart script has succeeded.
-    Begun,
-    /// All units have been started, as far as they start; now they must stay up.
-    Started,
-    /// The restart script has failed, but its effects are not over.
-    Failed(Answer),
-    /// The restart is over.
-    Over(Answer),
-    /// Time has passed.
-    Tick,
-}
-
-/// An action for the restarter.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Action<W> {
-    /// Restart the stack, unless it is inhibited.
-    Restart(W),
-    /// Record one more caller of the restart under way.
-    Join(W),
-    /// Stop watching the units: the next restart waits.
-    Hurry,
-    /// Answer and close the connection.
-    Answer(CallerId, Answer),
-    /// End the program.
-    Leave,
-}
-
 /// State of the reception.
 #[derive(Debug)]
 pub struct Reception<W> {
@@ -143,31 +73,6 @@ enum Phase {
     Looking,
     /// It has failed and all have their answers; new callers request the next one.
     Ending,
-}
-
-/// A caller that has not made its request yet.
-#[derive(Debug, Clone)]
-struct Caller {
-    arrival: Arrival,
-    standing: Standing,
-}
-
-/// Time of a caller's arrival.
-#[derive(Debug, Clone)]
-enum Arrival {
-    /// While no restart was under way, or too late to join one.
-    Apart,
-    /// While this restart was under way.
-    During,
-    /// During a restart that is over by now.
-    Before(Answer),
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Waiting {
-    caller: CallerId,
-    when: AnswerWhen,
-    until: Option<Duration>,
 }
 
 impl<W> Reception<W> {
@@ -228,7 +133,9 @@ impl<W> Reception<W> {
                     },
                 );
             }
-            Event::Asked(caller, when, wish) => actions = self.asked(now, (caller, when), wish),
+            Event::Asked(caller, when, wish) => {
+                actions = self.asked(now, Waiting::new(caller, when, now), wish);
+            }
             Event::Left(caller) => self.left(caller),
             Event::Refused => self.stays_until = now + LINGER_REFUSED,
             Event::Inhibited(words) => self.over(
@@ -269,18 +176,13 @@ impl<W> Reception<W> {
         }
     }
 
-    fn asked(
-        &mut self,
-        now: Duration,
-        (caller, when): (CallerId, AnswerWhen),
-        wish: W,
-    ) -> Vec<Action<W>> {
-        let seen = self.arrived.remove(&caller);
-        let unseen = || Caller {
+    /// Handles a request; `waiting` is its caller, as one that waits for the answer.
+    fn asked(&mut self, now: Duration, waiting: Waiting, wish: W) -> Vec<Action<W>> {
+        let caller = waiting.caller;
+        let Caller { arrival, standing } = self.arrived.remove(&caller).unwrap_or_else(|| Caller {
             arrival: self.arrival(Standing::Outsider),
             standing: Standing::Outsider,
-        };
-        let Caller { arrival, standing } = seen.unwrap_or_else(unseen);
+        });
         let begins = match (self.phase, &arrival) {
             (Phase::Idle { .. }, Arrival::Apart | Arrival::During) => true,
             (_, Arrival::Before(_))
@@ -299,12 +201,6 @@ impl<W> Reception<W> {
                 },
             )];
         }
-        let until = (when == AnswerWhen::Begun).then_some(now + PATIENCE);
-        let waiting = Waiting {
-            caller,
-            when,
-            until,
-        };
         match (self.phase, arrival) {
             (_, Arrival::Before(answer)) => vec![Action::Answer(caller, answer)],
             (Phase::Idle { .. }, Arrival::Apart | Arrival::During) => {
@@ -315,7 +211,7 @@ impl<W> Reception<W> {
                 self.waiting.push(waiting);
                 vec![Action::Join(wish)]
             }
-            (Phase::Begun | Phase::Looking, Arrival::During) => match when {
+            (Phase::Begun | Phase::Looking, Arrival::During) => match waiting.when {
                 AnswerWhen::Begun => vec![Action::Join(wish), Action::Answer(caller, under_way())],
                 AnswerWhen::Over => {
                     self.waiting.push(waiting);
@@ -429,13 +325,15 @@ impl<W> Reception<W> {
     }
 
     fn tick(&mut self, now: Duration, actions: &mut Vec<Action<W>>) {
-        let is_late = |waiting: &mut Waiting| waiting.until.is_some_and(|until| until <= now);
-        let mut late: Vec<_> = self.waiting.extract_if(.., is_late).collect();
+        let mut late: Vec<_> = self
+            .waiting
+            .extract_if(.., |waiting| waiting.is_late(now))
+            .collect();
         // The request itself stays: it is for the next restart.
         late.extend(
             self.next
                 .iter_mut()
-                .filter_map(|(waiting, _)| waiting.take_if(is_late)),
+                .filter_map(|(waiting, _)| waiting.take_if(|waiting| waiting.is_late(now))),
         );
         let words = "it is not known yet how the restart goes";
         let answer = Answer {

@@ -69,14 +69,14 @@ impl Watch {
     /// Begins to watch these units, until `deadline` at most.
     #[must_use]
     pub fn new(units: Vec<Before>, now: Duration, deadline: Duration) -> Self {
-        let watched = |before| Watched {
+        let units = units.into_iter().map(|before| Watched {
             before,
             runs: BTreeSet::new(),
             state: None,
             since: now,
-        };
+        });
         Self {
-            units: units.into_iter().map(watched).collect(),
+            units: units.collect(),
             looks: Vec::new(),
             deadline,
             dying_until: now + DYING,
@@ -91,7 +91,6 @@ impl Watch {
         }
         self.looks = looks;
         let fates = self.fates(now);
-        let is_settled = |fate: &Fate| matches!(fate, Fate::Back | Fate::Missing(_));
         let on_their_way = fates.iter().any(|fate| matches!(fate, Fate::OnItsWay(_)));
         let dying = fates.iter().any(|fate| matches!(fate, Fate::Dying(_)));
         let calm = self
@@ -100,7 +99,10 @@ impl Watch {
             .map(|unit| unit.since + CALM)
             .max()
             .unwrap_or(now);
-        let settled = fates.iter().all(is_settled) && calm <= now;
+        let settled = calm <= now
+            && fates
+                .iter()
+                .all(|fate| matches!(fate, Fate::Back | Fate::Missing(_)));
         if settled || now >= self.deadline || (dying && !on_their_way && now >= self.dying_until) {
             return Next::Known(self.conclude(&fates));
         }

@@ -9,7 +9,7 @@ mod limit;
 mod restart;
 
 use super::config::UnitName;
-use super::explain::wrap;
+use super::explain::{Indent, wrap};
 use super::visible::visible;
 use std::time::Duration;
 
@@ -121,7 +121,11 @@ pub fn propose(found: &Found) -> Proposal {
 
 /// Adds a comment. Text of the unit may contain anything and remains a comment.
 fn comment(text: &mut String, sentence: &str) {
-    wrap(text, ("# ", "# "), (&visible(sentence), WIDTH));
+    let indent = Indent {
+        first: "# ",
+        rest: "# ",
+    };
+    wrap(text, indent, &visible(sentence), WIDTH);
 }
 
 #[cfg(test)]

@@ -160,8 +160,6 @@ pub fn account(ward: &str, died: Died, attempts: &[Attempt], ended: Ended) -> Ac
             .iter()
             .any(|step| step.result != StepOutcome::Ok)
     });
-    // The clock may have been set back in between.
-    let since = |at: u64| at.saturating_sub(died.at);
     Account {
         ward: ward.to_owned(),
         timestamp: died.at,
@@ -178,8 +176,9 @@ pub fn account(ward: &str, died: Died, attempts: &[Attempt], ended: Ended) -> Ac
             Ended::Early(_) => Outcome::Ended,
         },
         restarts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
-        downtime_ms: up.map(|up| since(up.main)),
-        recovery_ms: up.map(|up| since(up.at)),
+        // The clock may have been set back in between.
+        downtime_ms: up.map(|up| up.main.saturating_sub(died.at)),
+        recovery_ms: up.map(|up| up.at.saturating_sub(died.at)),
         over: match ended {
             Ended::Up => up.map(|up| up.at.max(died.at)),
             Ended::Early(at) => Some(at.max(died.at)),

@@ -40,12 +40,12 @@ impl Place {
     /// Returns true if the step acts.
     #[must_use]
     pub fn acts(&self, past: Past<'_>) -> bool {
-        let failed = |condition: &str, step: &str| {
-            past.failed.iter().any(|(c, s)| c == condition && s == step)
-        };
         if let Some((above, _)) = self.step.split_once('.') {
             // An Else… step depends only on the failure of the step above it.
-            return failed(&self.condition, above);
+            return past
+                .failed
+                .iter()
+                .any(|(condition, step)| *condition == self.condition && step == above);
         }
         let broken = self.breaks
             && past

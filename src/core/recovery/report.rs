@@ -27,19 +27,15 @@ const LOG: usize = 4 << 10;
 /// Returns the last of these lines that fit into [`LOG`].
 fn within_bounds(lines: &[String]) -> Vec<&str> {
     let mut room = LOG;
-    let size = |line: &str| serde_json::to_string(line).map_or(LOG, |json| json.len() + 1);
-    let fits = |line: &&String| {
-        let size = size(line);
-        let fits = size <= room;
-        room = room.saturating_sub(size);
-        fits
-    };
-    let mut kept: Vec<&str> = lines
-        .iter()
-        .rev()
-        .take_while(fits)
-        .map(String::as_str)
-        .collect();
+    let mut kept = Vec::new();
+    for line in lines.iter().rev() {
+        let size = serde_json::to_string(line).map_or(LOG, |json| json.len() + 1);
+        if size > room {
+            break;
+        }
+        room -= size;
+        kept.push(line.as_str());
+    }
     kept.reverse();
     kept
 }

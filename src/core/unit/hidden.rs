@@ -74,18 +74,9 @@ impl Mount<'_> {
 /// lines need.
 pub(super) fn warnings<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec<Problem> {
     let mounts = mounts(service);
-    let nearest = |need: &Need| {
-        let above = mounts
-            .iter()
-            .enumerate()
-            .filter(|(_, mount)| Path::new(need.path).starts_with(&mount.destination));
-        let (index, mount) =
-            above.max_by_key(|(_, mount)| mount.destination.components().count())?;
-        mount.keeps_back(need).then_some(index)
-    };
     let kept: Vec<_> = NEEDS
         .iter()
-        .filter_map(|need| Some((nearest(need)?, need.directory)))
+        .filter_map(|need| Some((keeper(&mounts, need)?, need.directory)))
         .collect();
     let said = mounts.iter().enumerate().filter_map(|(index, mount)| {
         let directories: Vec<_> = kept
@@ -96,6 +87,16 @@ pub(super) fn warnings<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec
         (!directories.is_empty()).then(|| mount.problem(&directories))
     });
     said.collect()
+}
+
+/// Returns the index of the mount that keeps back what our lines need: the nearest one above it.
+fn keeper(mounts: &[Mount<'_>], need: &Need) -> Option<usize> {
+    let above = mounts
+        .iter()
+        .enumerate()
+        .filter(|(_, mount)| Path::new(need.path).starts_with(&mount.destination));
+    let (index, mount) = above.max_by_key(|(_, mount)| mount.destination.components().count())?;
+    mount.keeps_back(need).then_some(index)
 }
 
 impl Mount<'_> {

@@ -57,6 +57,13 @@ pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Proble
             mistake: Mistake::Warning(text),
         });
     }
+    problems.extend(forbidden_steps(ward, &rules));
+    problems
+}
+
+/// Returns a warning for each step whose program cannot run.
+fn forbidden_steps(ward: &Ward, rules: &[Rule<'_>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
     for step in ward
         .conditions
         .iter()
@@ -75,7 +82,7 @@ pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Proble
                 .first()
                 .map(String::as_str)
                 .unwrap_or_default();
-            if program.starts_with('/') && forbids(&rules, program).is_some() {
+            if program.starts_with('/') && forbids(rules, program).is_some() {
                 let text = format!(
                     "NoExecPaths= of {} forbids to run {program}; add ExecPaths={program}",
                     ward.unit()

@@ -33,7 +33,6 @@ fn refusal(service: ServiceLines<'_>) -> Option<(&NativeLine, String)> {
     let kind = service.last("Type");
     let starts = service.values("ExecStart");
     let is_oneshot = kind.map_or(starts.is_empty(), |kind| kind.value == "oneshot");
-    let of_ward = |line: &&NativeLine| service.is_of_ward(line);
     let restart = service
         .last("Restart")
         .filter(|line| ["always", "on-success"].contains(&line.value.as_str()));
@@ -53,7 +52,7 @@ fn refusal(service: ServiceLines<'_>) -> Option<(&NativeLine, String)> {
                     format!("systemd refuses it with Type=oneshot, which UNIT has; {advice}"),
                 ));
             }
-            if let Some(kind) = kind.filter(of_ward) {
+            if let Some(kind) = kind.filter(|line| service.is_of_ward(line)) {
                 let why = format!(
                     "systemd refuses it with {}={}, which UNIT has; take the line out",
                     line.key, line.value
@@ -62,13 +61,18 @@ fn refusal(service: ServiceLines<'_>) -> Option<(&NativeLine, String)> {
             }
         }
     } else if starts.len() > 1 {
-        let line = kind.into_iter().chain(starts).find(of_ward)?;
+        let line = kind
+            .into_iter()
+            .chain(starts)
+            .find(|line| service.is_of_ward(line))?;
         let why = "UNIT has more than one ExecStart=, which only Type=oneshot may have; take the line out";
         return Some((line, why.to_owned()));
     }
     let is_nameless =
         kind.is_some_and(|kind| kind.value == "dbus") && service.last("BusName").is_none();
-    let line = kind.filter(of_ward).filter(|_| is_nameless)?;
+    let line = kind
+        .filter(|line| service.is_of_ward(line))
+        .filter(|_| is_nameless)?;
     Some((
         line,
         "systemd refuses it without BusName=, which UNIT lacks; write that too, or take the line out".to_owned(),

@@ -17,19 +17,21 @@ impl Sight {
     /// Of a service with these lines. Where systemd may guess the main process it is taken to guess well.
     #[must_use]
     pub fn of(service: ServiceLines<'_>) -> Self {
-        let is = |key: &str, words: [&str; 4]| {
-            service
-                .value(key)
-                .is_some_and(|value| words.contains(&value))
-        };
-        let guesses = !is("GuessMainPID", ["no", "false", "off", "0"]);
+        let guesses = !is_set(service, "GuessMainPID", ["no", "false", "off", "0"]);
         if service.value("Type") != Some("forking") || service.value("PIDFile").is_some() || guesses
         {
             Self::Main
-        } else if is("RemainAfterExit", ["yes", "true", "on", "1"]) {
+        } else if is_set(service, "RemainAfterExit", ["yes", "true", "on", "1"]) {
             Self::Nothing
         } else {
             Self::Last
         }
     }
+}
+
+/// Returns true if a key has one of these values.
+fn is_set(service: ServiceLines<'_>, key: &str, values: [&str; 4]) -> bool {
+    service
+        .value(key)
+        .is_some_and(|value| values.contains(&value))
 }

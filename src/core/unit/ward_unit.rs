@@ -53,36 +53,7 @@ pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> (String, Vec<Problem>) 
             write_default(&mut text, ward, "Restart", "on-failure");
             write_default(&mut text, ward, "RestartSec", "0");
         }
-        Form::Adopted(_) => {
-            let native: Vec<_> = without_start_limit(ward.native.service.iter()).collect();
-            let lists: Vec<_> = FIRST
-                .into_iter()
-                .filter(|list| lines.stand_in(list))
-                .collect();
-            let is_in_them = |line: &&NativeLine| lists.contains(&line.key.as_str());
-            let own = adopted
-                .map(|unit| unit.lines.iter())
-                .into_iter()
-                .flatten()
-                .chain(native.iter().copied());
-            let own: Vec<_> = own.filter(is_in_them).collect();
-            write_native(
-                &mut text,
-                native.iter().copied().filter(|line| !is_in_them(line)),
-            );
-            for list in lists
-                .iter()
-                .filter(|list| own.iter().any(|line| line.key == **list))
-            {
-                // These lines are written again, after ours.
-                text.extend([*list, "=\n"]);
-            }
-            lines.write_first(&mut text);
-            write_native(
-                &mut text,
-                lists.iter().flat_map(|list| standing(&own, list)),
-            );
-        }
+        Form::Adopted(_) => lines.write_into_adopted(&mut text, ward, adopted),
     }
     let (root, root_warning) = root_of_its_own(ward, adopted);
     for setting in [start, stop, root].into_iter().flatten() {
@@ -169,14 +140,6 @@ impl Lines {
         let limit = limit_options(ward);
         let tied = tied(ward, adopted);
         let stretch = HelperLine::new("steps", ward, ward.unit().as_str()).part(tied);
-        let with_steps = |line: HelperLine, steps: &Steps| {
-            if steps.is_empty() {
-                line
-            } else {
-                line.part(tied)
-            }
-            .steps(steps)
-        };
         // A failing line of ExecCondition=, even one that PID 1 cannot run, skips the start
         // silently (systemd.service(5)).
         let with_begin = if before.is_required() {
@@ -184,16 +147,16 @@ impl Lines {
         } else {
             before.take_first()
         };
-        let begin = with_steps(begin(ward, &limit), &with_begin);
+        let begin = with_steps(begin(ward, &limit), tied, &with_begin);
         let before = before.closed();
         let mut lines_after = Vec::new();
         if !after.is_empty() {
-            let last = with_steps(end(ward), &after.take_last());
+            let last = with_steps(end(ward), tied, &after.take_last());
             lines_after.extend(after.into_lines(&stretch));
             lines_after.push(last);
         }
         let stopped = HelperLine::new("stopped", ward, ward.unit().as_str()).part(&limit);
-        let mut lines_stop = vec![with_steps(stopped, &stop.take_first())];
+        let mut lines_stop = vec![with_steps(stopped, tied, &stop.take_first())];
         lines_stop.extend(stop.closed().into_lines(&stretch));
         Self {
             begin,
@@ -214,6 +177,48 @@ impl Lines {
         write_lines(text, "ExecStartPre", &self.before);
         write_lines(text, "ExecStopPost", &self.stop);
     }
+
+    /// Writes the lines of a ward that adopts its unit. Lists in which ours come first are emptied
+    /// and written again after them.
+    fn write_into_adopted(&self, text: &mut String, ward: &Ward, adopted: Option<&AdoptedUnit>) {
+        let native: Vec<_> = without_start_limit(ward.native.service.iter()).collect();
+        let lists: Vec<_> = FIRST
+            .into_iter()
+            .filter(|list| self.stand_in(list))
+            .collect();
+        let own = adopted
+            .map(|unit| unit.lines.iter())
+            .into_iter()
+            .flatten()
+            .chain(native.iter().copied());
+        let own: Vec<_> = own
+            .filter(|line| lists.contains(&line.key.as_str()))
+            .collect();
+        let others = native
+            .iter()
+            .copied()
+            .filter(|line| !lists.contains(&line.key.as_str()));
+        write_native(text, others);
+        for list in lists
+            .iter()
+            .filter(|list| own.iter().any(|line| line.key == **list))
+        {
+            // These lines are written again, after ours.
+            text.extend([*list, "=\n"]);
+        }
+        self.write_first(text);
+        write_native(text, lists.iter().flat_map(|list| standing(&own, list)));
+    }
+}
+
+/// Returns the line with the steps that it runs, if any, and then with the option `tied`.
+fn with_steps(line: HelperLine, tied: &str, steps: &Steps) -> String {
+    if steps.is_empty() {
+        line
+    } else {
+        line.part(tied)
+    }
+    .steps(steps)
 }
 
 /// Returns ` --tied`, by which a line's commands end with the line, if systemd ends only the line
@@ -301,16 +306,12 @@ fn without_first_resets(service: &[NativeLine]) -> impl Iterator<Item = &NativeL
             .iter()
             .rposition(|line| line.key == list && line.value.is_empty())
     });
-    let stands = move |(index, line): &(usize, &NativeLine)| {
+    let standing = service.iter().enumerate().filter(move |(index, line)| {
         let list = FIRST.iter().position(|list| *list == line.key);
         list.and_then(|list| resets[list])
             .is_none_or(|reset| *index > reset)
-    };
-    service
-        .iter()
-        .enumerate()
-        .filter(stands)
-        .map(|(_, line)| line)
+    });
+    standing.map(|(_, line)| line)
 }
 
 fn without_start_limit<'a>(

@@ -1,3 +1,5 @@
+//! Tests of commands: prefixes, quotes, specifiers, words of a shell.
+
 use super::*;
 
 fn check(text: &str, expected: &[&str]) {

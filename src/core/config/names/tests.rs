@@ -1,3 +1,5 @@
+//! Tests of the names of units, wards and stacks.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Tests of the section `[MQTT]`, of broker addresses most of all.
+
 use super::super::{SourceFile, read_settings};
 use super::*;
 

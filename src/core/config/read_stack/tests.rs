@@ -1,3 +1,5 @@
+//! Tests of stacks as read, with the mistakes in them.
+
 use super::*;
 use std::path::Path;
 

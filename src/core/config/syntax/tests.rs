@@ -1,3 +1,5 @@
+//! Tests of the dialect: continued lines, comments, headers, lines that are none.
+
 use super::*;
 
 /// A section's name, its line, and its keys and values with theirs.

@@ -1,3 +1,5 @@
+//! Tests of wards of templates and of their instances.
+
 use super::*;
 use crate::core::config::names::UnitName;
 use crate::core::config::{Assembly, SourceFile, SourceFiles, read_ward};

@@ -36,6 +36,10 @@ fn recorded_hosts_give_the_ends_that_were_brought_about() {
             "{version}"
         );
     }
+}
+
+#[test]
+fn recorded_hosts_give_these_ends_and_no_other() {
     check(
         RECORDED[0].0,
         &[

@@ -184,10 +184,6 @@ fn event<'f>(id: &str, field: &dyn Fn(&str) -> Option<&'f str>) -> Option<RunEve
 /// Parses the entry of a core dump. The environment of the process shows the run, its parent, PID
 /// 1, that it is the main process: a watchdog makes all processes of a service dump core.
 fn dump<'f>(field: &dyn Fn(&str) -> Option<&'f str>) -> Option<Fact> {
-    let of_run = |line: &'f str| {
-        line.strip_prefix("INVOCATION_ID=")
-            .and_then(InvocationId::parse)
-    };
     if !field("COREDUMP_PROC_STATUS")?
         .lines()
         .any(|line| line == "PPid:\t1")
@@ -200,7 +196,10 @@ fn dump<'f>(field: &dyn Fn(&str) -> Option<&'f str>) -> Option<Fact> {
     );
     Some(Fact::Run {
         unit: field("COREDUMP_UNIT")?.to_owned(),
-        invocation: field("COREDUMP_ENVIRON")?.lines().find_map(of_run)?,
+        invocation: field("COREDUMP_ENVIRON")?.lines().find_map(|line| {
+            line.strip_prefix("INVOCATION_ID=")
+                .and_then(InvocationId::parse)
+        })?,
         event: RunEvent::Dumped { pid, signal },
     })
 }

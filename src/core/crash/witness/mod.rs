@@ -20,12 +20,14 @@
 //! and its ends not here.
 
 pub mod entry;
+mod run;
 
 pub use entry::{Entry, Fact, Role, RunEvent};
 
 use super::observation::{InvocationId, ProcessEnd, ServiceResult};
-use super::tracker::{Activity, Evidence, Waited};
+use super::tracker::{Activity, Evidence};
 use super::verdict::Testimony;
+use run::{CoreDump, End, Run, Start};
 use std::collections::{HashMap, VecDeque};
 
 /// Number of ends that are kept.
@@ -112,42 +114,8 @@ pub struct Witness {
     left_out: usize,
     /// Position of the latest entry.
     place: u64,
-}
-
-/// A unit's present run.
-#[derive(Debug)]
-struct Run {
-    invocation: InvocationId,
-    /// The run whose death it answers.
-    follows: Option<InvocationId>,
-    start: Start,
-    /// Origin of its end, as far as is seen.
-    evidence: Evidence,
-    main: Option<(ProcessEnd, u64)>,
-    control: Option<(ProcessEnd, u64)>,
-    /// True if a control process failed before the main process ended.
-    control_first: bool,
-    /// The main process, if it dumped core before the end was reported: id and signal.
-    dumped: Option<(u32, i32)>,
-    end: End,
-}
-
-/// End of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    NotYet,
-    /// Over at this time; later entries may still show a request.
-    At(u64),
-    /// Over, and systemd restarts the unit by itself.
-    Settled,
-}
-
-/// Progress of a run's start, as far as was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Start {
-    Unseen,
-    Begun,
-    Done,
+    /// Time of the latest entry for the witness, in milliseconds since the epoch.
+    at: u64,
 }
 
 impl Witness {
@@ -159,10 +127,9 @@ impl Witness {
             self.going_down = false;
         }
         self.pass();
+        self.at = entry.at;
         match entry.fact {
-            Fact::TargetRestarted { unit, invocation } => {
-                self.restarted(unit, (invocation, entry.at))
-            }
+            Fact::TargetRestarted { unit, invocation } => self.restarted(unit, invocation),
             Fact::GoingDown => self.going_down = true,
             Fact::ComeUp => self.going_down = false,
             Fact::Run {
@@ -170,32 +137,32 @@ impl Witness {
                 invocation,
                 event: RunEvent::Dumped { pid, signal },
             } => {
-                self.dumped(&unit, &invocation, (pid, signal));
+                self.dumped(&unit, &invocation, CoreDump { pid, signal });
             }
             Fact::Run {
                 unit,
                 invocation,
                 event,
-            } => self.happened(unit, invocation, (event, entry.at)),
+            } => self.happened(unit, invocation, event),
         }
     }
 
-    fn restarted(&mut self, unit: String, (ended, at): (InvocationId, u64)) {
+    /// Records the restart of a target, which ended this run of it.
+    fn restarted(&mut self, unit: String, ended: InvocationId) {
         if self.restarts.len() == RESTARTS_KEPT {
             self.restarts.pop_front();
         }
-        let is_now = |(_, scheduled): &&(String, u64)| at.abs_diff(*scheduled) <= AT_ONCE;
         let scheduled = self
             .scheduled
             .iter()
-            .filter(is_now)
+            .filter(|(_, at)| self.at.abs_diff(*at) <= AT_ONCE)
             .map(|(unit, _)| unit.clone())
             .collect();
         self.restarts.push_back(TargetRestart {
             boot: self.boot.clone(),
             unit,
             ended,
-            at,
+            at: self.at,
             scheduled,
         });
     }
@@ -260,8 +227,9 @@ impl Witness {
         ends.into_iter().for_each(|end| self.tell(end));
     }
 
-    fn happened(&mut self, unit: String, invocation: InvocationId, (event, at): (RunEvent, u64)) {
-        let going_down = self.going_down;
+    /// Processes an event of a run.
+    fn happened(&mut self, unit: String, invocation: InvocationId, event: RunEvent) {
+        let (at, going_down) = (self.at, self.going_down);
         let run = self.run(&unit, &invocation);
         if going_down && run.main.is_none() && run.end == End::NotYet {
             run.evidence = Evidence::Asked;
@@ -306,13 +274,7 @@ impl Witness {
             }
             RunEvent::RestartScheduled => {
                 run.end = End::Settled;
-                if self.scheduled.len() == SCHEDULED_KEPT {
-                    self.scheduled.pop_front();
-                }
-                self.scheduled.push_back((unit, at));
-                self.correct(&invocation, |testimony| {
-                    testimony.evidence = Evidence::Unasked
-                });
+                self.restart_scheduled(unit, &invocation);
             }
             RunEvent::Stopped if matches!(run.end, End::At(over) if at.saturating_sub(over) <= AT_ONCE) =>
             {
@@ -329,19 +291,29 @@ impl Witness {
         }
     }
 
-    fn dumped(&mut self, unit: &str, invocation: &InvocationId, (pid, signal): (u32, i32)) {
+    /// Records that systemd restarts the unit by itself, after this run of it.
+    fn restart_scheduled(&mut self, unit: String, invocation: &InvocationId) {
+        if self.scheduled.len() == SCHEDULED_KEPT {
+            self.scheduled.pop_front();
+        }
+        self.scheduled.push_back((unit, self.at));
+        self.correct(invocation, |testimony| {
+            testimony.evidence = Evidence::Unasked
+        });
+    }
+
+    /// Records a core dump for the run under way, and for the end of a run that has one already.
+    fn dumped(&mut self, unit: &str, invocation: &InvocationId, dump: CoreDump) {
         let other_run_goes_on = self
             .runs
             .get(unit)
             .is_some_and(|run| run.invocation != *invocation);
         if !other_run_goes_on {
-            self.run(unit, invocation)
-                .dumped
-                .get_or_insert((pid, signal));
+            self.run(unit, invocation).dumped.get_or_insert(dump);
         }
         self.correct(invocation, |testimony| {
-            if testimony.process == Some(ProcessEnd::Dumped(signal)) {
-                testimony.pid = testimony.pid.or(Some(pid));
+            if testimony.process == Some(ProcessEnd::Dumped(dump.signal)) {
+                testimony.pid = testimony.pid.or(Some(dump.pid));
             }
         });
     }
@@ -393,72 +365,6 @@ impl Witness {
             .find(|end| end.invocation == *invocation)
         {
             correction(&mut end.testimony);
-        }
-    }
-}
-
-impl Run {
-    fn new(invocation: &InvocationId) -> Self {
-        Self {
-            invocation: invocation.clone(),
-            follows: None,
-            start: Start::Unseen,
-            evidence: Evidence::Unasked,
-            main: None,
-            control: None,
-            control_first: false,
-            dumped: None,
-            end: End::NotYet,
-        }
-    }
-
-    fn testimony(&self, result: ServiceResult, over: u64) -> (Testimony, Activity) {
-        let process = self.process(&result);
-        let waited = match (self.evidence, self.start) {
-            (Evidence::Asked, _) => Some(Waited::Stop),
-            (Evidence::Unasked, Start::Begun) => Some(Waited::Start),
-            (Evidence::Unasked, Start::Done | Start::Unseen) => None,
-        };
-        let testimony = Testimony {
-            evidence: self.evidence,
-            waited: waited.filter(|_| result == ServiceResult::Timeout),
-            result,
-            process: process.map(|(end, _)| end),
-            pid: self
-                .dumped
-                .filter(|(_, signal)| {
-                    process.is_some_and(|(end, _)| end == ProcessEnd::Dumped(*signal))
-                })
-                .map(|(pid, _)| pid),
-            at: process.map_or(over, |(_, at)| at),
-        };
-        let activity = if self.start == Start::Begun {
-            Activity::NotSeen
-        } else {
-            Activity::Seen
-        };
-        (testimony, activity)
-    }
-
-    /// Returns the process whose end is the run's result: the main process if its end is of that
-    /// kind, else a control process. A control process that failed in the start caused the stop of
-    /// the main process.
-    fn process(&self, result: &ServiceResult) -> Option<(ProcessEnd, u64)> {
-        let fits = |(end, _): &(ProcessEnd, u64)| match result {
-            ServiceResult::Success | ServiceResult::ExecCondition => false,
-            ServiceResult::ExitCode => matches!(end, ProcessEnd::Exited(_)),
-            ServiceResult::Signal => matches!(end, ProcessEnd::Killed(_)),
-            ServiceResult::CoreDump => matches!(end, ProcessEnd::Dumped(_)),
-            ServiceResult::Watchdog
-            | ServiceResult::Timeout
-            | ServiceResult::OomKill
-            | ServiceResult::StartLimitHit
-            | ServiceResult::Other(_) => true,
-        };
-        let (main, control) = (self.main.filter(fits), self.control.filter(fits));
-        match (main, control) {
-            (Some(_), Some(_)) if self.control_first && self.start != Start::Done => control,
-            _ => main.or(control),
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of the fate of each unit, and of the result of the whole restart.
+
 use super::*;
 
 const OLD: Part<'_> = Part::Member(Some("old"));

@@ -1,3 +1,5 @@
+//! Tests of what carries over from run to run.
+
 use super::*;
 
 const LIMIT: DeathLimit = DeathLimit {
