@@ -46,6 +46,23 @@ struct Directories {
     late: PathBuf,
 }
 
+/// A writer for each of the directories.
+struct Writers<'a> {
+    normal: Writer<'a>,
+    late: Writer<'a>,
+}
+
+impl Writers<'_> {
+    fn write(&mut self, outputs: &[Output]) {
+        for output in outputs {
+            match output.rank {
+                Rank::Normal => self.normal.write(output),
+                Rank::Late => self.late.write(output),
+            }
+        }
+    }
+}
+
 /// Reads below `root`, writes into `directories`.
 ///
 /// With many wards one thread reads and plans while another writes, which takes about as long. A
@@ -55,15 +72,9 @@ fn generate(root: &Path, directories: &Directories) {
     let mut files = Files::list(root);
     let stacks = files.stacks();
     let mut planner = Planner::new(root, &stacks);
-    let mut normal = Writer::new(&directories.normal);
-    let mut late = Writer::new(&directories.late);
-    let mut write = |outputs: &[Output]| {
-        for output in outputs {
-            match output.rank {
-                Rank::Normal => normal.write(output),
-                Rank::Late => late.write(output),
-            }
-        }
+    let mut writers = Writers {
+        normal: Writer::new(&directories.normal),
+        late: Writer::new(&directories.late),
     };
     let mut problems = Vec::new();
     conveyor::convey(
@@ -74,10 +85,10 @@ fn generate(root: &Path, directories: &Directories) {
                 hand_over(planned.outputs);
             });
         },
-        |outputs: Vec<Output>| write(&outputs),
+        |outputs: Vec<Output>| writers.write(&outputs),
     );
     for stack in planner.stacks() {
-        write(&stack.outputs);
+        writers.write(&stack.outputs);
         problems.extend(stack.problem);
     }
     let (_, unread) = files.settings();
@@ -89,6 +100,7 @@ fn generate(root: &Path, directories: &Directories) {
         };
         kmsg::log(priority, &problem.to_string());
     }
+    let Writers { normal, late } = writers;
     for (path, error) in normal.failed.iter().chain(&late.failed) {
         kmsg::log(
             Priority::Warning,

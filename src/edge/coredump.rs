@@ -233,10 +233,10 @@ impl Core {
 fn build_ids(packages: &str) -> BuildIds {
     let packages: BTreeMap<String, serde_json::Value> =
         serde_json::from_str(packages).unwrap_or_default();
-    let id = |(module, about): (String, serde_json::Value)| {
-        Some((module, about.get("buildId")?.as_str()?.to_owned()))
-    };
-    packages.into_iter().filter_map(id).collect()
+    packages
+        .into_iter()
+        .filter_map(|(module, about)| Some((module, about.get("buildId")?.as_str()?.to_owned())))
+        .collect()
 }
 
 /// The fields of an entry, as journalctl writes them.

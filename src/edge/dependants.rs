@@ -50,17 +50,16 @@ impl Dependants {
                 is_wanted,
                 of_unit.map(|(_, line)| line.value.as_str()),
             );
-            let of = |wanted: &'static str, key: &'static str| {
-                let lines = lines
-                    .iter()
-                    .filter(move |(section, line)| section == wanted && line.key == key);
-                lines.flat_map(|(_, line)| line.value.split_whitespace())
-            };
-            of("Unit", "Upholds").for_each(|other| all.uphold(&unit, other));
-            let enabled = of("Install", "UpheldBy").filter_map(|other| UnitName::new(other).ok());
-            enabled
-                .filter(|other| is_enabled(root, other, &unit))
-                .for_each(|other| all.uphold(&other, unit.as_str()));
+            for (section, line) in &lines {
+                match (section.as_str(), line.key.as_str()) {
+                    ("Unit", "Upholds") => words(line).for_each(|other| all.uphold(&unit, other)),
+                    ("Install", "UpheldBy") => words(line)
+                        .filter_map(|other| UnitName::new(other).ok())
+                        .filter(|other| is_enabled(root, other, &unit))
+                        .for_each(|other| all.uphold(&other, unit.as_str())),
+                    _ => {}
+                }
+            }
         }
         for ward in wards {
             let lines = ward.native.unit.iter().filter(|line| line.key == "BindsTo");
@@ -72,21 +71,15 @@ impl Dependants {
                 is_wanted,
                 lines.map(|line| line.value.as_str()),
             );
-            let words = |line: &NativeLine| {
-                line.value
-                    .split_whitespace()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>()
-            };
             let upholds = ward
                 .native
                 .unit
                 .iter()
                 .filter(|line| line.key == "Upholds")
                 .flat_map(words);
-            upholds.for_each(|other| all.uphold(&ward.unit(), &other));
+            upholds.for_each(|other| all.uphold(&ward.unit(), other));
             let by = values(&ward.native.install, "UpheldBy").flat_map(words);
-            by.filter_map(|other| UnitName::new(&other).ok())
+            by.filter_map(|other| UnitName::new(other).ok())
                 .for_each(|other| all.uphold(&other, ward.unit().as_str()));
         }
         all
@@ -121,6 +114,11 @@ impl Dependants {
     pub fn upholding(&self, unit: &UnitName) -> impl Iterator<Item = &UnitName> {
         self.upholding.get(unit.as_str()).into_iter().flatten()
     }
+}
+
+/// Iterates over the words of a line's value.
+fn words(line: &NativeLine) -> impl Iterator<Item = &str> {
+    line.value.split_whitespace()
 }
 
 /// Returns true if `systemctl enable` has made the link by which `other` upholds the unit, as

@@ -36,9 +36,8 @@ impl DropIns {
             .flatten()
             .flatten()
             .filter_map(|entry| entry.file_name().into_string().ok());
-        let is_of_service = |name: &String| name.ends_with(SUFFIX) || *name == SUFFIX[1..];
         let of = names
-            .filter(is_of_service)
+            .filter(|name| name.ends_with(SUFFIX) || *name == SUFFIX[1..])
             .map(|name| name.trim_end_matches(".d").to_owned())
             .collect();
         Self {
@@ -51,8 +50,11 @@ impl DropIns {
     /// order in which they apply.
     #[must_use]
     pub fn service_lines(&self, unit: &UnitName) -> Vec<NativeLine> {
-        let is_there = |name: &str| self.of.contains(name);
-        if !is_there(unit.suffix()) && !drop_in_names(unit).iter().any(|name| is_there(name)) {
+        if !self.of.contains(unit.suffix())
+            && !drop_in_names(unit)
+                .iter()
+                .any(|name| self.of.contains(name))
+        {
             return Vec::new();
         }
         let lines = drop_in_lines(&self.root, unit, None);

@@ -10,7 +10,7 @@
 //! of the run that ended last shows the exclusion. A unit that is up is not excluded, whatever the
 //! mark says: PID 1 may have refused to stop it.
 
-use super::record::{GivenUp, RunRecord, StartKind, WardState};
+use super::record::{GivenUp, StartKind, WardState};
 use super::series_file;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -210,8 +210,10 @@ fn by_limit(state: &WardState) -> Option<Exclusion> {
         .iter()
         .filter_map(|run| run.end.as_ref())
         .max_by_key(|end| end.in_order())?;
-    let is_later = |run: &RunRecord| run.start != StartKind::Condition && run.has_begun_after(end);
-    let holds = end.given_up == Some(GivenUp::Exclude) && !runs.iter().any(is_later);
+    let is_over = runs
+        .iter()
+        .any(|run| run.start != StartKind::Condition && run.has_begun_after(end));
+    let holds = end.given_up == Some(GivenUp::Exclude) && !is_over;
     holds.then(|| Exclusion::by_limit(end.at))
 }
 
@@ -219,13 +221,13 @@ fn by_limit(state: &WardState) -> Option<Exclusion> {
 mod tests {
     use super::*;
     use crate::core::unit::mark_of;
-    use crate::edge::record::{End, STATE_DIRECTORY};
+    use crate::edge::record::{End, RunRecord, STATE_DIRECTORY};
 
     fn state(place: &tempfile::TempDir) -> WardState {
         WardState::below(place.path(), "a")
     }
 
-    fn ended(state: &WardState, invocation: &str, (at, given_up): (u64, Option<GivenUp>)) {
+    fn ended(state: &WardState, invocation: &str, at: u64, given_up: Option<GivenUp>) {
         let end = End {
             asked: given_up.is_none(),
             limit_reached: given_up.is_some(),
@@ -355,7 +357,7 @@ mod tests {
     fn a_death_limit_excludes_until_a_later_run() {
         let place = tempfile::tempdir().unwrap();
         let state = state(&place);
-        ended(&state, "1", (5, Some(GivenUp::Exclude)));
+        ended(&state, "1", 5, Some(GivenUp::Exclude));
         let exclusion = of(&state, Standing::Down).unwrap();
         assert_eq!((exclusion.at, exclusion.by), (5, By::Limit));
         assert_eq!(of(&state, Standing::Up), None);
@@ -376,13 +378,13 @@ mod tests {
             None,
             "somebody has started it, and it has not ended"
         );
-        ended(&state, "2", (9, None));
+        ended(&state, "2", 9, None);
         assert_eq!(
             of(&state, Standing::Down),
             None,
             "somebody has started it, and stopped it again"
         );
-        ended(&state, "3", (12, Some(GivenUp::RestartStack)));
+        ended(&state, "3", 12, Some(GivenUp::RestartStack));
         assert_eq!(of(&state, Standing::Down), None, "its stack was restarted");
     }
 }

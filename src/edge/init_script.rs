@@ -41,14 +41,16 @@ pub(super) fn service_lines(root: &Path, unit: &UnitName) -> Option<Vec<NativeLi
 /// name.
 fn script_of(root: &Path, unit: &UnitName) -> Option<PathBuf> {
     let name = unit.is_service().then(|| unit.stem())?;
-    let is_script = |path: &PathBuf| {
-        let data = below(root, path).metadata();
-        data.is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o100 != 0)
-    };
     [name.to_owned(), [name, ".sh"].concat()]
         .iter()
         .map(|name| Path::new("/etc/init.d").join(name))
-        .find(is_script)
+        .find(|path| is_script(&below(root, path)))
+}
+
+/// Returns true if this is a file that its owner may execute.
+fn is_script(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o100 != 0)
 }
 
 /// Returns the path in a comment such as `# pidfile: /run/x.pid`, as chkconfig(8) has it.

@@ -61,12 +61,8 @@ impl Planned {
         let Some(known) = unit_files::elsewhere(root, unit) else {
             return self;
         };
-        let is_enough = |problem: &Problem| match &problem.mistake {
-            Mistake::TimeoutNotKnown(unknown) => known.lets_take(unknown.key, unknown.growth),
-            _ => false,
-        };
         self.problems
-            .retain(|problem| !is_missing(problem, unit) && !is_enough(problem));
+            .retain(|problem| !is_missing(problem, unit) && !is_solved(problem, &known));
         self.problems
             .extend(unit::refused(ward, &known).map(|Problem { at, mistake }| {
                 let text = mistake
@@ -99,6 +95,14 @@ impl PlannedStack<'_> {
     }
 }
 
+/// Returns true if the problem is a time-out that these lines of the unit make long enough.
+fn is_solved(problem: &Problem, known: &AdoptedUnit) -> bool {
+    match &problem.mistake {
+        Mistake::TimeoutNotKnown(unknown) => known.lets_take(unknown.key, unknown.growth),
+        _ => false,
+    }
+}
+
 /// Returns true if the problem is that this unit has no file.
 fn is_missing(problem: &Problem, unit: &UnitName) -> bool {
     matches!(&problem.mistake, Mistake::NoUnit { unit: named, .. } if named == unit.as_str())
@@ -121,17 +125,9 @@ impl<'a> Planner<'a> {
     /// Returns a planner that has seen no ward yet.
     #[must_use]
     pub fn new(root: &'a Path, stacks: &'a Stacks) -> Self {
-        let gathering = |described: &'a DescribedStack| {
-            let unit = described.stack.unit();
-            Gathering {
-                described,
-                unit,
-                members: BTreeSet::new(),
-            }
-        };
         Self {
             root,
-            stacks: stacks.described().iter().map(gathering).collect(),
+            stacks: stacks.described().iter().map(Gathering::new).collect(),
             assembly: Assembly::beside(stacks),
             names: Names::default(),
             drop_ins: DropIns::below(root),
@@ -224,19 +220,30 @@ impl<'a> Planner<'a> {
     /// Plans the stacks, once all wards are planned.
     #[must_use]
     pub fn stacks(self) -> Vec<PlannedStack<'a>> {
-        let Self { root, stacks, .. } = self;
-        let plan = |Gathering {
-                        described, members, ..
-                    }: Gathering<'a>| {
-            let members: Vec<_> = members.into_iter().collect();
-            let outputs = unit::stack_outputs(&described.stack, &members);
-            PlannedStack {
-                described,
-                members,
-                outputs,
-                problem: unit_files::missing(root, described),
-            }
-        };
-        stacks.into_iter().map(plan).collect()
+        self.stacks
+            .into_iter()
+            .map(|stack| stack.plan(self.root))
+            .collect()
+    }
+}
+
+impl<'a> Gathering<'a> {
+    fn new(described: &'a DescribedStack) -> Self {
+        Self {
+            described,
+            unit: described.stack.unit(),
+            members: BTreeSet::new(),
+        }
+    }
+
+    fn plan(self, root: &Path) -> PlannedStack<'a> {
+        let described = self.described;
+        let members: Vec<_> = self.members.into_iter().collect();
+        PlannedStack {
+            described,
+            outputs: unit::stack_outputs(&described.stack, &members),
+            members,
+            problem: unit_files::missing(root, described),
+        }
     }
 }

@@ -98,13 +98,12 @@ pub enum Inherited {
 impl Inherited {
     /// The variables, without those that would change what a program loads.
     fn harmless(&self) -> BTreeMap<OsString, OsString> {
-        let is_harmless = |name: &str, value: &str| environment::is_harmless(name, value);
         match self {
             Self::All => std::env::vars_os()
                 .filter(|(name, value)| {
                     name.to_str()
                         .zip(value.to_str())
-                        .is_some_and(|(a, b)| is_harmless(a, b))
+                        .is_some_and(|(name, value)| environment::is_harmless(name, value))
                 })
                 .collect(),
             Self::Only(these) => {
@@ -112,7 +111,7 @@ impl Inherited {
                     these.iter().filter_map(|one| one.split_once('=')).collect();
                 let kept = assigned
                     .into_iter()
-                    .filter(|(name, value)| is_harmless(name, value));
+                    .filter(|(name, value)| environment::is_harmless(name, value));
                 kept.map(|(name, value)| (name.into(), value.into()))
                     .collect()
             }
@@ -211,12 +210,11 @@ fn of(
     variables: &BTreeMap<OsString, OsString>,
     life: Life,
 ) -> io::Result<Command> {
-    let value = |name: &str| {
+    let words = expand(words, &|name| {
         variables
             .get(OsStr::new(name))
             .map(|value| value.to_string_lossy().into_owned())
-    };
-    let words = expand(words, &value);
+    });
     let (program, arguments) = words
         .split_first()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command"))?;

@@ -14,6 +14,7 @@ mod end;
 mod planned;
 mod present;
 mod secure;
+mod state;
 mod told;
 mod totals;
 mod turn;
@@ -21,16 +22,11 @@ mod turn;
 pub use end::{End, GivenUp, TimedOut};
 pub use planned::Planned;
 pub use present::Present;
+pub use state::{WardState, all, wards};
 pub use totals::{Fired, StepTotals, Totals};
 pub use turn::Turn;
 
-use self::contents::contents;
-use super::replace::{Durability, replace};
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 /// Directory of the state of all wards. A tmpfs: the records are of this boot.
 pub const STATE_DIRECTORY: &str = "/run/unitward/wards";
@@ -39,17 +35,9 @@ pub const STATE_DIRECTORY: &str = "/run/unitward/wards";
 /// daemon reads.
 pub const RUNS_KEPT: usize = 64;
 
-/// Time within which the order of two records cannot be told from their files: the times of files
-/// advance in ticks of the kernel.
-const TICK: Duration = Duration::from_millis(50);
-
 /// Status of a step that SIGKILL ended, as shells number it. A running step is recorded with it
 /// until it ends.
 pub const KILLED: i32 = 128 + 9;
-
-/// Replacement for a name that leads elsewhere: no path can contain it, so nothing is found or
-/// created there.
-const NOWHERE: &str = "\0";
 
 /// One run of a ward's unit, identified by its InvocationID.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,216 +200,6 @@ pub enum Outcome {
     Ok,
     /// The step failed.
     Failed,
-}
-
-/// The records of one ward.
-#[derive(Debug, Clone)]
-pub struct WardState {
-    directory: PathBuf,
-}
-
-impl WardState {
-    /// Returns the state of `ward` below [`STATE_DIRECTORY`]. A name that leads elsewhere, such as
-    /// `../x`, has no state.
-    #[must_use]
-    pub fn of(ward: &str) -> Self {
-        Self::below(Path::new(STATE_DIRECTORY), ward)
-    }
-
-    /// Returns the state of `ward` below another directory, for tests.
-    #[must_use]
-    pub fn below(states: &Path, ward: &str) -> Self {
-        Self {
-            directory: states.join(plain(ward)),
-        }
-    }
-
-    /// Reads the run with this InvocationID.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::NotFound`] if there is none, [`io::ErrorKind::InvalidData`] if the file is
-    /// damaged.
-    pub fn run(&self, invocation: &str) -> io::Result<RunRecord> {
-        Ok(serde_json::from_slice(&contents(
-            &self.run_path(invocation),
-        )?)?)
-    }
-
-    /// Returns the run that died last, if its record is still kept.
-    #[must_use]
-    pub fn latest_death(&self) -> Option<RunRecord> {
-        let died = |record: &RunRecord| {
-            record
-                .end
-                .as_ref()
-                .filter(|end| !end.asked && !end.finished)
-                .map(End::in_order)
-        };
-        runs_in(&self.directory)
-            .filter(|record| died(record).is_some())
-            .max_by_key(died)
-    }
-
-    /// Returns the run that ended last, in any way, if its record is still kept.
-    #[must_use]
-    pub fn latest_end(&self) -> Option<RunRecord> {
-        let ended = |record: &RunRecord| record.end.as_ref().map(End::in_order);
-        runs_in(&self.directory)
-            .filter(|record| record.end.is_some())
-            .max_by_key(ended)
-    }
-
-    /// Returns the run of the ward's unit that began last.
-    #[must_use]
-    pub fn latest_run(&self) -> Option<RunRecord> {
-        self.newest_runs()
-            .find(|run| run.start != StartKind::Condition)
-    }
-
-    /// Returns all runs that are kept. Damaged records are left out.
-    #[must_use]
-    pub fn runs(&self) -> Vec<RunRecord> {
-        runs_in(&self.directory).collect()
-    }
-
-    /// Writes a run's record.
-    ///
-    /// # Errors
-    /// The directory cannot be created or the file cannot be written.
-    pub fn save_run(&self, record: &RunRecord) -> io::Result<()> {
-        replace(
-            &self.run_path(&record.invocation),
-            &serde_json::to_vec(record)?,
-            Durability::Process,
-        )
-    }
-
-    /// Iterates over the records, newest first. A record is read together with those written at
-    /// about the same time, and only when it is requested. Damaged ones are left out.
-    pub fn newest_runs(&self) -> impl Iterator<Item = RunRecord> + use<> {
-        let mut listed = self.dated().unwrap_or_default();
-        let together = move || {
-            let mut first = listed.len().checked_sub(1)?;
-            let is_near = |later: usize| {
-                listed[later]
-                    .0
-                    .duration_since(listed[later - 1].0)
-                    .is_ok_and(|gap| gap < TICK)
-            };
-            while first > 0 && is_near(first) {
-                first -= 1;
-            }
-            let files = listed.split_off(first).into_iter().rev();
-            let mut runs: Vec<RunRecord> = files.filter_map(|(_, path)| read(&path)).collect();
-            runs.sort_by_key(|run| std::cmp::Reverse(run.begun));
-            Some(runs)
-        };
-        std::iter::from_fn(together).flatten()
-    }
-
-    /// Returns the files of the records, in the order in which they were last written.
-    fn listed(&self) -> io::Result<Vec<PathBuf>> {
-        Ok(self.dated()?.into_iter().map(|(_, path)| path).collect())
-    }
-
-    /// Returns the same files with the times at which they were last written.
-    fn dated(&self) -> io::Result<Vec<(SystemTime, PathBuf)>> {
-        let mut runs: Vec<_> = fs::read_dir(self.directory.join("runs"))?
-            .flatten()
-            // Another process may be about to rename a file that it has just written.
-            .filter(|entry| entry.path().extension().is_some_and(|kind| kind == "json"))
-            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-            .collect();
-        runs.sort_unstable();
-        Ok(runs)
-    }
-
-    /// Reads a state file beside the runs.
-    ///
-    /// # Errors
-    /// As [`fs::read`], and if it is not a regular file, does not belong to root, or is larger than
-    /// any state file.
-    pub fn read(&self, file: &str) -> io::Result<Vec<u8>> {
-        contents(&self.directory.join(file))
-    }
-
-    /// Replaces a state file beside the runs.
-    ///
-    /// # Errors
-    /// The directory cannot be created or the file cannot be written.
-    pub fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
-        replace(&self.directory.join(file), bytes, Durability::Process)
-    }
-
-    /// Renames a state file beside the runs.
-    ///
-    /// # Errors
-    /// As [`fs::rename`].
-    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.directory.join(from), self.directory.join(to))
-    }
-
-    /// Removes a state file beside the runs.
-    ///
-    /// # Errors
-    /// As [`fs::remove_file`].
-    pub fn remove(&self, file: &str) -> io::Result<()> {
-        fs::remove_file(self.directory.join(file))
-    }
-
-    fn run_path(&self, invocation: &str) -> PathBuf {
-        self.directory
-            .join("runs")
-            .join(format!("{}.json", plain(invocation)))
-    }
-}
-
-/// Returns the name if it is a plain file name, else [`NOWHERE`].
-fn plain(name: &str) -> &str {
-    if Path::new(name).file_name().is_some_and(|file| file == name) {
-        name
-    } else {
-        NOWHERE
-    }
-}
-
-/// Returns the records of all wards. Damaged ones are left out.
-#[must_use]
-pub fn all() -> Vec<RunRecord> {
-    all_below(Path::new(STATE_DIRECTORY))
-}
-
-fn all_below(states: &Path) -> Vec<RunRecord> {
-    entries(states).flat_map(|ward| runs_in(&ward)).collect()
-}
-
-/// Returns the names of the wards that have a state directory.
-#[must_use]
-pub fn wards() -> Vec<String> {
-    let name = |path: PathBuf| Some(path.file_name()?.to_str()?.to_owned());
-    entries(Path::new(STATE_DIRECTORY))
-        .filter_map(name)
-        .collect()
-}
-
-fn runs_in(ward: &Path) -> impl Iterator<Item = RunRecord> + use<> {
-    paths_in(ward).filter_map(|path| read(&path))
-}
-
-fn read(path: &Path) -> Option<RunRecord> {
-    serde_json::from_slice(&contents(path).ok()?).ok()
-}
-
-fn paths_in(ward: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    entries(&ward.join("runs")).filter(|path| path.extension().is_some_and(|kind| kind == "json"))
-}
-
-fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
 }
 
 #[cfg(test)]

@@ -58,10 +58,11 @@ pub fn chains(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) ->
                 trail(record, lookup, ended)
             }
         });
-    let is_early = |end: &&End| record.up.is_none() && (end.asked || end.finished);
-    let early = record.end.as_ref().filter(is_early);
-    let early =
-        early.and_then(|end| trail(record, lookup, Finish::Early((end.at, end.since_boot))));
+    let early = record
+        .end
+        .as_ref()
+        .filter(|end| record.up.is_none() && (end.asked || end.finished))
+        .and_then(|end| trail(record, lookup, Finish::Early(moment_of(end))));
     broken_off(record, lookup)
         .into_iter()
         .chain(recovered)
@@ -73,11 +74,22 @@ pub fn chains(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) ->
 /// Returns the recovery that was under way when somebody asked for this start.
 fn broken_off(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Option<Chain> {
     let last = lookup(record.breaks_off.as_ref()?)?;
-    going_on(
-        &last,
-        lookup,
-        Finish::Early((record.begun?, record.begun_since_boot)),
-    )
+    going_on(&last, lookup, Finish::Early(beginning(record)?))
+}
+
+/// Returns the time at which the run's first line ran.
+fn beginning(record: &RunRecord) -> Option<Moment> {
+    Some(Moment {
+        at: record.begun?,
+        since_boot: record.begun_since_boot,
+    })
+}
+
+fn moment_of(end: &End) -> Moment {
+    Moment {
+        at: end.at,
+        since_boot: end.since_boot,
+    }
 }
 
 /// A recovery that is still going on.
@@ -105,7 +117,10 @@ impl UnderWay {
             since_boot: self.died.since_boot,
         };
         clock
-            .tell((epoch.saturating_sub(ago), Some(boot.saturating_sub(ago))))
+            .tell(Moment {
+                at: epoch.saturating_sub(ago),
+                since_boot: Some(boot.saturating_sub(ago)),
+            })
             .max(self.died.at)
     }
 
@@ -262,16 +277,17 @@ enum Finish {
 }
 
 fn attempt(record: &RunRecord, clock: Clock) -> Attempt {
-    let begun = record.begun.map(|at| (at, record.begun_since_boot));
-    let up = record.up.map(|up| (up, up.since_boot));
-    let end = record.end.as_ref().map(|end| (end.at, end.since_boot));
-    let over = up
-        .map(|(up, since)| (up.at, since.map(|since| since.at)))
-        .or(end);
-    let told = |step: StepDone| StepDone {
-        at: clock.tell_between(step.at, (begun, over)),
-        ..step
-    };
+    let begun = beginning(record);
+    let main_up = record.up.map(|up| Moment {
+        at: up.main,
+        since_boot: up.since_boot.map(|since| since.main),
+    });
+    let up = record.up.map(|up| Moment {
+        at: up.at,
+        since_boot: up.since_boot.map(|since| since.at),
+    });
+    let end = record.end.as_ref().map(moment_of);
+    let over = up.or(end);
     // Step 0 is no step of the ward's: it starts the service of a condition with Independent=.
     let steps = record.results.iter().filter(|result| result.step != "0");
     let dropped = record.dropped().into_iter().map(|planned| StepDone {
@@ -282,17 +298,27 @@ fn attempt(record: &RunRecord, clock: Clock) -> Attempt {
         ms: 0,
         at: record.up.map_or(0, |up| up.at),
     });
-    let steps = steps.map(StepDone::from).chain(dropped).map(told).collect();
+    let steps = steps
+        .map(StepDone::from)
+        .chain(dropped)
+        .map(|step| StepDone {
+            at: clock.tell_between(step.at, begun, over),
+            ..step
+        })
+        .collect();
     Attempt {
         begun: begun.map(|at| clock.tell(at)),
-        down: record
-            .down
-            .map(|at| clock.tell((at, record.down_since_boot))),
+        down: record.down.map(|at| {
+            clock.tell(Moment {
+                at,
+                since_boot: record.down_since_boot,
+            })
+        }),
         backoff_ms: record.backoff_ms.unwrap_or(0),
         steps,
-        up: up.map(|(up, since)| UpTimes {
-            main: clock.tell((up.main, since.map(|since| since.main))),
-            at: clock.tell((up.at, since.map(|since| since.at))),
+        up: main_up.zip(up).map(|(main, up)| UpTimes {
+            main: clock.tell(main),
+            at: clock.tell(up),
         }),
         failed_at: end.filter(|_| up.is_none()).map(|at| clock.tell(at)),
     }

@@ -14,7 +14,7 @@ use super::pid1::{self, Wanted};
 use super::record::WardState;
 use super::systemctl::{self, Wait};
 use super::{clock, root, series_file, triggers};
-use crate::core::config::{UnitName, Ward, WardName, find_called, left_out, nearest, template};
+use crate::core::config::{UnitName, WardName, find_called, left_out, nearest, template};
 use crate::core::visible::is_visible;
 use std::collections::BTreeMap;
 use std::io;
@@ -124,14 +124,14 @@ fn instance(ward: &str, unit: &str, name: &str) -> Option<Subject> {
 /// A sentence if there is none.
 pub fn find_on_disk(name: &str) -> Result<Subject, String> {
     let (config, problems) = root::load(Path::new("/"));
-    let pair = |ward: &Ward| {
-        (
+    let mut wards = BTreeMap::new();
+    for ward in &config.wards {
+        wards.insert(
             ward.name.as_str().to_owned(),
             ward.unit().as_str().to_owned(),
-        )
-    };
-    find(&config.wards.iter().map(pair).collect(), name)
-        .map_err(|why| left_out(&problems, name).unwrap_or(why))
+        );
+    }
+    find(&wards, name).map_err(|why| left_out(&problems, name).unwrap_or(why))
 }
 
 /// Excludes a ward; `false`: it is excluded already.
@@ -153,18 +153,14 @@ pub fn exclude(subject: &Subject, why: &str, tell: impl Fn(Ruling)) -> Result<bo
         why: why.clone(),
         triggers: triggers.clone(),
     };
-    let unmarked = |error| Refusal::Failed(format!("Failed to mark {ward} as excluded: {error}."));
-    exclusion::save(&state, &mark).map_err(unmarked)?;
-    let stop = || {
-        with_triggers(triggers::stop(&triggers))
-            .and_then(|()| systemctl::job("stop", unit, Wait::ForQueue))
-    };
+    exclusion::save(&state, &mark)
+        .map_err(|error| Refusal::Failed(format!("Failed to mark {ward} as excluded: {error}.")))?;
     let told = Ruling::Exclude {
         ward: ward.clone(),
         why: why.clone(),
     };
     if shown.load != "not-found"
-        && let Err(error) = stop()
+        && let Err(error) = stop(unit, &triggers)
         && !is_down(unit)
     {
         if systemctl::is_unanswered(&error) {
@@ -222,10 +218,10 @@ pub fn readmit(subject: &Subject, tell: impl Fn(Ruling)) -> Result<bool, Refusal
         }
         _ => {}
     }
-    let failed = |error| Refusal::Failed(format!("Failed to readmit {ward}: {error}."));
     let turn = state.turn();
-    series_file::remove(&state).map_err(failed)?;
-    let mark = exclusion::remove(&state).map_err(failed)?;
+    let mark = series_file::remove(&state)
+        .and_then(|()| exclusion::remove(&state))
+        .map_err(|error| not_readmitted(ward, &error))?;
     drop(turn);
     tell(Ruling::Readmitting(ward.clone()));
     let stopped = mark.as_ref().map_or(&[][..], |mark| &mark.triggers);
@@ -246,7 +242,7 @@ pub fn readmit(subject: &Subject, tell: impl Fn(Ruling)) -> Result<bool, Refusal
         let _ = with_triggers(triggers::stop(stopped));
         let kept = mark.map_or(Ok(()), |mark| exclusion::save(&state, &mark));
         tell(Ruling::StillExcluded(ward.clone()));
-        kept.map_err(failed)?;
+        kept.map_err(|error| not_readmitted(ward, &error))?;
         return Err(Refusal::Failed(format!(
             "{ward} stays excluded: {unit} could not be started: {error}."
         )));
@@ -258,6 +254,16 @@ pub fn readmit(subject: &Subject, tell: impl Fn(Ruling)) -> Result<bool, Refusal
     );
     tell(Ruling::Readmit(ward.clone()));
     Ok(true)
+}
+
+fn not_readmitted(ward: &str, error: &io::Error) -> Refusal {
+    Refusal::Failed(format!("Failed to readmit {ward}: {error}."))
+}
+
+/// Stops the unit with its triggers, which come first.
+fn stop(unit: &str, triggers: &[String]) -> io::Result<()> {
+    with_triggers(triggers::stop(triggers))
+        .and_then(|()| systemctl::job("stop", unit, Wait::ForQueue))
 }
 
 /// Turns a refusal to stop or start triggers into a warning: the result for the unit itself

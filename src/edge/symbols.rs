@@ -158,7 +158,7 @@ impl Resolver {
                 }
             }
         });
-        let object = |(number, file): (usize, _)| {
+        let objects = opened.into_iter().map(|(number, file)| {
             let places = std::mem::take(&mut wanted[number].places);
             let build_id = places
                 .iter()
@@ -168,8 +168,8 @@ impl Resolver {
                 build_id: build_id.cloned(),
                 places,
             }
-        };
-        opened.into_iter().map(object).collect()
+        });
+        objects.collect()
     }
 
     fn halfway(&self) -> Instant {

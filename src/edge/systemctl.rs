@@ -40,14 +40,15 @@ pub fn job(verb: &str, unit: &str, wait: Wait) -> io::Result<()> {
 /// # Errors
 /// If it is refused.
 pub fn queue(arguments: &[&str]) -> io::Result<()> {
-    let tell = || output(&[&["--no-block"], arguments].concat()).map(drop);
-    match tell() {
+    let arguments = [&["--no-block"], arguments].concat();
+    let told = match output(&arguments) {
         Err(error) if was_cut_off(&error.to_string()) => {
             pid1::await_answer();
-            tell()
+            output(&arguments)
         }
         told => told,
-    }
+    };
+    told.map(drop)
 }
 
 /// Returns true if systemctl says in the C locale that the connection to PID 1 was not there or did

@@ -3,6 +3,10 @@
 //! The directories are those of systemd.unit(5) that hold files, not those of other generators:
 //! these run at the same time as ours.
 
+mod drop_in_files;
+
+pub(super) use drop_in_files::{conf_files, drop_in_names};
+
 use super::drop_ins::DropIns;
 use super::init_script;
 use super::root::{below, resolve};
@@ -11,6 +15,7 @@ use crate::core::config::{
     DescribedStack, Form, Mistake, Problem, SourceFile, UnitName, Ward, syntax,
 };
 use crate::core::unit::{self, AdoptedUnit, DROP_IN, HEADING};
+use drop_in_files::{drop_ins, names_of};
 use rustix::fs::{Mode, OFlags, open};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -170,13 +175,14 @@ pub fn is_ours(path: &Path) -> bool {
 #[must_use]
 pub fn elsewhere(root: &Path, unit: &UnitName) -> Option<AdoptedUnit> {
     let names = names_of(unit);
-    let in_directory = |name: &String| {
-        let mut paths = OTHERS
-            .iter()
-            .map(|directory| Path::new("/").join(directory).join(name));
-        paths.find(|path| exists(root, path) && !is_ours(&below(root, path)))
-    };
-    let main = names.iter().find_map(in_directory)?;
+    let main = names
+        .iter()
+        .flat_map(|name| {
+            OTHERS
+                .iter()
+                .map(move |directory| Path::new("/").join(directory).join(name))
+        })
+        .find(|path| exists(root, path) && !is_ours(&below(root, path)))?;
     let directories: Vec<&str> = DIRECTORIES.iter().chain(&OTHERS).copied().collect();
     let mut drop_ins = drop_ins(root, unit, &directories);
     drop_ins.retain(|name, path| name != DROP_IN || !is_ours(&below(root, path)));
@@ -198,13 +204,13 @@ pub fn lines(root: &Path, unit: &UnitName) -> Vec<(String, NativeLine)> {
 
 fn with_sections(file: &SourceFile) -> Vec<(String, NativeLine)> {
     let (sections, _) = syntax::split(file);
-    let named = |section: &syntax::Section<'_>| {
-        let lines = section.entries.iter().map(NativeLine::from);
-        lines
-            .map(|line| (section.name.to_string(), line))
-            .collect::<Vec<_>>()
-    };
-    sections.iter().flat_map(named).collect()
+    let mut lines = Vec::new();
+    for section in &sections {
+        for entry in &section.entries {
+            lines.push((section.name.to_string(), NativeLine::from(entry)));
+        }
+    }
+    lines
 }
 
 /// Returns the assignments in the unit's drop-ins, with their sections; only those in files named
@@ -283,88 +289,16 @@ fn adopted_unit(
     root: &Path,
     drop_ins: &BTreeMap<String, PathBuf>,
 ) -> AdoptedUnit {
-    let (later, before): (Vec<_>, Vec<_>) = drop_ins
-        .iter()
-        .partition(|(name, _)| name.as_str() > DROP_IN);
-    let of = |drop_ins: Vec<(&String, &PathBuf)>| {
-        drop_ins
-            .into_iter()
-            .flat_map(|(_, path)| service_lines(root, path))
-            .collect::<Vec<_>>()
-    };
-    let (later, before) = (of(later), of(before));
-    AdoptedUnit::new(main.into_iter().chain(before).collect(), later)
-}
-
-/// Returns the drop-ins of a unit in these directories, in the order in which they apply.
-fn drop_ins(root: &Path, unit: &UnitName, directories: &[&str]) -> BTreeMap<String, PathBuf> {
-    // Of files of one name that of a directory higher up counts, of one directory that of the more
-    // specific name; drop-ins for all units of the kind come last.
-    let names = drop_in_names(unit);
-    let own = directories
-        .iter()
-        .flat_map(|directory| names.iter().map(move |name| (directory, name.as_str())));
-    let of_all = directories
-        .iter()
-        .map(|directory| (directory, unit.suffix()));
-    conf_files(
-        root,
-        own.chain(of_all)
-            .map(|(at, name)| Path::new("/").join(at).join([name, ".d"].concat())),
-    )
-}
-
-/// Returns the files `*.conf` in these directories, by their names; of those of one name that of
-/// the first directory.
-pub(super) fn conf_files(
-    root: &Path,
-    directories: impl Iterator<Item = PathBuf>,
-) -> BTreeMap<String, PathBuf> {
-    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for directory in directories {
-        for entry in fs::read_dir(below(root, &directory))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let file = entry.file_name().into_string().unwrap_or_default();
-            if file.ends_with(".conf") {
-                let path = directory.join(&file);
-                files.entry(file).or_insert(path);
-            }
-        }
+    let (mut before, mut later) = (main, Vec::new());
+    for (name, path) in drop_ins {
+        let lines = if name.as_str() > DROP_IN {
+            &mut later
+        } else {
+            &mut before
+        };
+        lines.extend(service_lines(root, path));
     }
-    files
-}
-
-/// Returns the unit's own name and, for an instance, its template's.
-fn names_of(unit: &UnitName) -> Vec<String> {
-    let mut names = vec![unit.as_str().to_owned()];
-    if !unit.instance().is_empty() {
-        names.push(format!("{}@.{}", unit.prefix(), unit.suffix()));
-    }
-    names
-}
-
-/// Returns the names whose drop-ins apply: the unit's own, its template's, and those cut off after
-/// a dash, `a-b-` and `a-` for `a-b-c` (systemd.unit(5)), of an instance also as templates.
-pub(super) fn drop_in_names(unit: &UnitName) -> Vec<String> {
-    let mut names = names_of(unit);
-    let prefix = unit.prefix();
-    for (at, _) in prefix
-        .char_indices()
-        .rev()
-        .filter(|(at, letter)| *letter == '-' && at + 1 < prefix.len())
-    {
-        let (cut, suffix) = (&prefix[..=at], unit.suffix());
-        names.extend(
-            unit.stem()
-                .contains('@')
-                .then(|| format!("{cut}@.{suffix}")),
-        );
-        names.push(format!("{cut}.{suffix}"));
-    }
-    names
+    AdoptedUnit::new(before, later)
 }
 
 /// Returns the `[Service]` lines of a unit file; none if there is no such file.

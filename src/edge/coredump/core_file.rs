@@ -119,12 +119,15 @@ fn files_of_note(mut words: Words<'_>) -> Option<Vec<MappedFile>> {
         .bytes
         .split(|byte| *byte == 0)
         .map(|path| String::from_utf8_lossy(path).into_owned());
-    let file = |((addresses, offset), path)| MappedFile {
-        addresses,
-        offset,
-        path,
-    };
-    Some(places.into_iter().zip(paths).map(file).collect())
+    let files = places
+        .into_iter()
+        .zip(paths)
+        .map(|((addresses, offset), path)| MappedFile {
+            addresses,
+            offset,
+            path,
+        });
+    Some(files.collect())
 }
 
 #[cfg(test)]

@@ -61,19 +61,8 @@ pub enum AskError {
 pub fn ask(stack: &StackName, request: &Request, patience: Duration) -> Result<Answer, AskError> {
     let deadline = Instant::now() + patience;
     let path = Path::new(SOCKETS).join(stack.as_str());
-    let once = || {
-        let connection = match Bounded::connect(&path, deadline) {
-            Err(error) if is_nobody(&error) && rustix::process::geteuid().is_root() => {
-                listen(stack, &path, deadline)
-            }
-            connected => connected,
-        };
-        connection
-            .map_err(Failure::Untaken)
-            .and_then(|connection| converse(connection, request))
-    };
-    let answer = match once() {
-        Err(failure) if is_silence(failure.error()) => once(),
+    let answer = match ask_once(stack, &path, request, deadline) {
+        Err(failure) if is_silence(failure.error()) => ask_once(stack, &path, request, deadline),
         answered => answered,
     };
     answer.map_err(|failure| match (failure.error().kind(), failure) {
@@ -91,6 +80,24 @@ pub fn ask(stack: &StackName, request: &Request, patience: Duration) -> Result<A
             AskError::Socket(stack.clone(), error)
         }
     })
+}
+
+/// Makes one attempt; starts the socket unit if there is no listener.
+fn ask_once(
+    stack: &StackName,
+    path: &Path,
+    request: &Request,
+    deadline: Instant,
+) -> Result<Answer, Failure> {
+    let connection = match Bounded::connect(path, deadline) {
+        Err(error) if is_nobody(&error) && rustix::process::geteuid().is_root() => {
+            listen(stack, path, deadline)
+        }
+        connected => connected,
+    };
+    connection
+        .map_err(Failure::Untaken)
+        .and_then(|connection| converse(connection, request))
 }
 
 /// Error of one attempt, and the time of its occurrence.

@@ -41,8 +41,8 @@ fn named_by(backtrace: &str, map: &MemoryMap, root: &Path, resolver: &Resolver) 
         .lines()
         .map(|text| (text, Line::parse(text)))
         .collect();
-    let known = || lines.iter().filter_map(|(_, line)| line.as_ref());
-    let mut symbols = match frames(known(), map) {
+    let known: Vec<_> = lines.iter().filter_map(|(_, line)| line.as_ref()).collect();
+    let mut symbols = match frames(&known, map) {
         Some(frames) => resolver.look_up(
             root,
             &frames,
@@ -51,7 +51,7 @@ fn named_by(backtrace: &str, map: &MemoryMap, root: &Path, resolver: &Resolver) 
                 ..Marks::default()
             },
         ),
-        None => resolver.as_said(&known().map(Line::frame).collect::<Vec<_>>()),
+        None => resolver.as_said(&known.iter().map(|line| line.frame()).collect::<Vec<_>>()),
     }
     .into_iter();
     let mut named = String::with_capacity(backtrace.len() * 2);
@@ -134,9 +134,13 @@ impl<'l> Line<'l> {
     }
 }
 
+/// Returns the last part of a path.
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
 /// Locates the frames in the process's memory map; `None`: they do not belong to this process.
-fn frames<'l>(lines: impl Iterator<Item = &'l Line<'l>>, map: &MemoryMap) -> Option<Vec<Frame>> {
-    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+fn frames(lines: &[&Line<'_>], map: &MemoryMap) -> Option<Vec<Frame>> {
     let mut frames = Vec::new();
     for line in lines {
         let frame = line.frame();
@@ -145,7 +149,7 @@ fn frames<'l>(lines: impl Iterator<Item = &'l Line<'l>>, map: &MemoryMap) -> Opt
         // folders may differ.
         if place
             .as_ref()
-            .is_none_or(|place| file(&place.object) != file(line.object))
+            .is_none_or(|place| file_name(&place.object) != file_name(line.object))
             && line.object != UNKNOWN
         {
             return None;

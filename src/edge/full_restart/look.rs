@@ -52,7 +52,6 @@ fn look(unit: &str, known: &Properties, since: u64) -> Look {
         "oneshot" => Work::Oneshot,
         _ => Work::Lasting,
     };
-    let number = |property: &str| known.number(property).unwrap_or(0);
     // Only services have a result.
     let result = Some(known.text("Result"))
         .filter(|result| !result.is_empty())
@@ -72,7 +71,10 @@ fn look(unit: &str, known: &Properties, since: u64) -> Look {
         },
         work,
         result: ServiceResult::parse(result),
-        process: ProcessEnd::from_wait(number("ExecMainCode"), number("ExecMainStatus")),
+        process: ProcessEnd::from_wait(
+            known.number_or_zero("ExecMainCode"),
+            known.number_or_zero("ExecMainStatus"),
+        ),
         limits: known.time_limits(),
     }
 }

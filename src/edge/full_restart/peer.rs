@@ -80,8 +80,12 @@ fn name(comm: &[u8]) -> String {
 /// Returns the unit that a process belongs to.
 #[must_use]
 pub fn unit_of(pid: u32) -> Option<String> {
-    let groups = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup"));
     permission::unit_of(&groups(pid).ok()?, &groups(1).unwrap_or_default())
+}
+
+/// Reads the control groups of a process.
+fn groups(pid: u32) -> io::Result<String> {
+    fs::read_to_string(format!("/proc/{pid}/cgroup"))
 }
 
 /// Returns the present run of a unit, its InvocationID; `None`: there is none. systemd records it

@@ -137,20 +137,20 @@ impl Restarts {
     pub fn save(&self, record: &RestartRecord) -> io::Result<Saved> {
         let bytes = serde_json::to_vec(record)?;
         let [disk, memory] = &self.directories;
-        match self.save_below(disk, (&record.id, &bytes)) {
+        match self.save_below(disk, &record.id, &bytes) {
             Ok(()) => {
                 // An earlier version of the record may be in memory because the disk was full.
                 let _ = fs::remove_file(self.path(memory, &record.id));
                 Ok(Saved::OnDisk)
             }
-            Err(error) => match self.save_below(memory, (&record.id, &bytes)) {
+            Err(error) => match self.save_below(memory, &record.id, &bytes) {
                 Ok(()) => Ok(Saved::InMemory(error)),
                 Err(_) => Err(error),
             },
         }
     }
 
-    fn save_below(&self, directory: &Path, (id, bytes): (&str, &[u8])) -> io::Result<()> {
+    fn save_below(&self, directory: &Path, id: &str, bytes: &[u8]) -> io::Result<()> {
         // Only root may read there: a backtrace may contain confidential data.
         trusted::private(directory, Missing::Make(Durability::PowerCut))?;
         replace(&self.path(directory, id), bytes, Durability::PowerCut)
@@ -159,11 +159,11 @@ impl Restarts {
     /// Returns all records, the oldest first. Damaged ones are left out.
     #[must_use]
     pub fn all(&self) -> Vec<RestartRecord> {
-        let read = |path: PathBuf| serde_json::from_slice(&fs::read(path).ok()?).ok();
-        let files = self
+        let mut found: Vec<RestartRecord> = self
             .files()
-            .filter(|path| path.extension().is_some_and(|kind| kind == "json"));
-        let mut found: Vec<RestartRecord> = files.filter_map(read).collect();
+            .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+            .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+            .collect();
         // If a restart has a record in both places, the one that is over is the later one.
         found.sort_by(|a, b| (a.at, &a.id, a.end.is_none()).cmp(&(b.at, &b.id, b.end.is_none())));
         found.dedup_by(|later, first| later.id == first.id);
@@ -183,11 +183,11 @@ impl Restarts {
         for old in all.iter().take(all.len().saturating_sub(RECORDS_KEPT)) {
             let _ = self.remove(&old.id);
         }
-        let is_part = |path: &PathBuf| {
+        let incomplete = self.files().filter(|path| {
             path.extension()
                 .is_some_and(|kind| kind.to_string_lossy().starts_with("tmp"))
-        };
-        for part in self.files().filter(is_part) {
+        });
+        for part in incomplete {
             let _ = fs::remove_file(part);
         }
     }

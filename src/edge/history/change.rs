@@ -31,12 +31,32 @@ pub(super) fn make(db: &Connection, change: &Change, doubles: &mut Doubles) -> R
             fate,
             backtrace,
             pid,
-        } => decide(db, key, *fate, (backtrace.as_deref(), *pid)),
+        } => {
+            let found = Found {
+                backtrace: backtrace.as_deref(),
+                pid: *pid,
+            };
+            decide(db, key, *fate, found)
+        }
         Change::SummedUp { unit } => sum_up(db, unit),
         Change::Report(report) => insert_report(db, report, doubles),
         Change::Sent { seq, .. } | Change::Refused { seq, .. } if doubles.contains(seq) => Ok(()),
-        Change::Sent { seq, at } => settle(db, *seq, (SENT, *at, None)),
-        Change::Refused { seq, at, why } => settle(db, *seq, (REFUSED, *at, Some(why))),
+        Change::Sent { seq, at } => {
+            let end = Settled {
+                state: SENT,
+                at: *at,
+                why: None,
+            };
+            settle(db, *seq, end)
+        }
+        Change::Refused { seq, at, why } => {
+            let end = Settled {
+                state: REFUSED,
+                at: *at,
+                why: Some(why),
+            };
+            settle(db, *seq, end)
+        }
         Change::Recovery(recovery) => insert_recovery(db, recovery),
         Change::Restart(restart) => insert_restart(db, restart),
         Change::RestartOver { death, end } => end_restart(db, death, end),
@@ -87,16 +107,17 @@ pub(super) fn insert_death(db: &Connection, death: &StoredDeath) -> Result<bool>
     Ok(rows > 0)
 }
 
-fn decide(
-    db: &Connection,
-    key: &Key,
-    fate: Fate,
-    found: (Option<&str>, Option<u32>),
-) -> Result<()> {
+/// Facts about a death that were found after it was stored.
+struct Found<'a> {
+    backtrace: Option<&'a str>,
+    pid: Option<u32>,
+}
+
+fn decide(db: &Connection, key: &Key, fate: Fate, found: Found<'_>) -> Result<()> {
     let Some(death) = find(db, key)? else {
         return Ok(());
     };
-    let (backtrace, pid) = found;
+    let Found { backtrace, pid } = found;
     db.execute(
         "UPDATE deaths SET fate = ?2, backtrace = coalesce(?3, backtrace), pid = coalesce(?4, pid) WHERE id = ?1",
         params![death, fate.code(), backtrace, pid],
@@ -151,9 +172,19 @@ fn is_record_of(db: &Connection, death: i64, payload: &[u8]) -> Result<bool> {
         .exists(params![death, payload])
 }
 
+/// The broker's last answer to a report.
+struct Settled<'a> {
+    /// [`SENT`] or [`REFUSED`].
+    state: i64,
+    /// Time of the answer, in milliseconds since the epoch.
+    at: u64,
+    /// Reason of a refusal.
+    why: Option<&'a str>,
+}
+
 /// Marks a report as sent or refused and deletes its payload.
-fn settle(db: &Connection, seq: u64, end: (i64, u64, Option<&String>)) -> Result<()> {
-    let (state, at, why) = end;
+fn settle(db: &Connection, seq: u64, end: Settled<'_>) -> Result<()> {
+    let Settled { state, at, why } = end;
     let seq = number(seq);
     let death: Option<i64> = db
         .query_row(

@@ -28,16 +28,30 @@ const ONE_BY_ONE: u32 = 256;
 const FAILURES: u32 = 20_000;
 /// Upper bound of row numbers, exclusive.
 const MOST: i64 = 1 << 53;
-/// Tables in the order in which rows refer to each other, with the column that numbers them.
-const TABLES: [(&str, &str); 7] = [
-    ("deaths", "id"),
-    ("reports", "seq"),
-    ("payloads", "seq"),
-    ("recoveries", "death"),
-    ("restarts", "death"),
-    ("dropped", "id"),
-    ("ledger", "one"),
+/// Tables in the order in which rows refer to each other.
+const TABLES: [Table; 7] = [
+    Table::new("deaths", "id"),
+    Table::new("reports", "seq"),
+    Table::new("payloads", "seq"),
+    Table::new("recoveries", "death"),
+    Table::new("restarts", "death"),
+    Table::new("dropped", "id"),
+    Table::new("ledger", "one"),
 ];
+
+/// A table whose rows are carried over.
+#[derive(Clone, Copy)]
+struct Table {
+    name: &'static str,
+    /// The column that numbers the rows.
+    number: &'static str,
+}
+
+impl Table {
+    const fn new(name: &'static str, number: &'static str) -> Self {
+        Self { name, number }
+    }
+}
 
 /// Replaces the damaged file by a new one with all readable rows.
 pub(super) fn replace(path: &Path, now_ms: u64, why: &Cause) -> Result<SetAside, HistoryError> {
@@ -154,8 +168,6 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
 
 /// Makes the new file; returns the number of its deaths.
 fn salvage(path: &Path, fresh: &Path) -> Result<u64, HistoryError> {
-    let wrong = |error: rusqlite::Error| HistoryError::new(error, path);
-    let migrated = |error: rusqlite_migration::Error| HistoryError::new(error, path);
     clear(fresh).map_err(|source| {
         HistoryError::new(
             Cause::File {
@@ -167,23 +179,27 @@ fn salvage(path: &Path, fresh: &Path) -> Result<u64, HistoryError> {
     })?;
     let damaged = Damaged::open(path);
     let mut db = schema::begin(fresh)?;
-    schema::MIGRATIONS.to_latest(&mut db).map_err(migrated)?;
-    if let Some(damaged) = &damaged {
-        let work = db.transaction().map_err(wrong)?;
+    schema::MIGRATIONS
+        .to_latest(&mut db)
+        .map_err(|error| HistoryError::new(error, path))?;
+    carry_over(damaged.as_ref(), &mut db).map_err(|error| HistoryError::new(error, path))
+}
+
+/// Copies the readable rows into the new file and mends them; returns the number of its deaths.
+fn carry_over(damaged: Option<&Damaged>, into: &mut Connection) -> rusqlite::Result<u64> {
+    if let Some(damaged) = damaged {
+        let work = into.transaction()?;
         TABLES
-            .iter()
-            .try_for_each(|table| damaged.copy(table, &work))
-            .map_err(wrong)?;
-        work.commit().map_err(wrong)?;
+            .into_iter()
+            .try_for_each(|table| damaged.copy(table, &work))?;
+        work.commit()?;
     }
-    let work = db.transaction().map_err(wrong)?;
-    mend::mend(&work).map_err(wrong)?;
-    let salvaged = work
-        .query_row("SELECT count(*) FROM deaths", [], |found| {
-            row::unsigned(found, 0)
-        })
-        .map_err(wrong)?;
-    work.commit().map_err(wrong)?;
+    let work = into.transaction()?;
+    mend::mend(&work)?;
+    let salvaged = work.query_row("SELECT count(*) FROM deaths", [], |found| {
+        row::unsigned(found, 0)
+    })?;
+    work.commit()?;
     Ok(salvaged)
 }
 
@@ -205,21 +221,28 @@ impl Damaged {
     }
 
     /// Copies all rows of a table that can be read and that pass the checks.
-    fn copy(&self, table: &(&str, &str), into: &Connection) -> rusqlite::Result<()> {
+    fn copy(&self, table: Table, into: &Connection) -> rusqlite::Result<()> {
         // A damaged number skips all that follow it; these are read on the way back.
-        let last = self.walk(table, (Way::Up, 0), into)?;
-        self.walk(table, (Way::Down, last + 1), into).map(drop)
+        let up = Pass {
+            way: Way::Up,
+            from: 0,
+        };
+        let last = self.walk(table, up, into)?;
+        let down = Pass {
+            way: Way::Down,
+            from: last + 1,
+        };
+        self.walk(table, down, into).map(drop)
     }
 
     /// Copies rows in one direction; returns the number of the last.
-    fn walk(
-        &self,
-        &(table, number): &(&str, &str),
-        from: (Way, i64),
-        into: &Connection,
-    ) -> rusqlite::Result<i64> {
-        let (way, mut at) = from;
-        let mut last = at;
+    fn walk(&self, table: Table, pass: Pass, into: &Connection) -> rusqlite::Result<i64> {
+        let Table {
+            name: table,
+            number,
+        } = table;
+        let Pass { way, from } = pass;
+        let (mut at, mut last) = (from, from);
         let order = match way {
             Way::Up => format!("> ?1 ORDER BY {number}"),
             Way::Down => format!("< ?1 ORDER BY {number} DESC"),
@@ -262,6 +285,14 @@ impl Damaged {
         }
         Ok(last)
     }
+}
+
+/// One pass over a table.
+#[derive(Clone, Copy)]
+struct Pass {
+    way: Way,
+    /// Number beyond which the rows begin.
+    from: i64,
 }
 
 /// The order in which a table is read.

@@ -61,7 +61,7 @@ fn orphans(db: &Connection) -> Result<Vec<Orphan>> {
          WHERE r.state = 0 AND r.death NOT IN (SELECT id FROM deaths) AND coalesce(p.seq, v.death) IS NOT NULL
          GROUP BY r.death",
     )?;
-    let orphan = |found: &rusqlite::Row<'_>| {
+    let orphans = found.query_map([], |found| {
         Ok(Orphan {
             seq: row::unsigned(found, 0)?,
             death: found.get(1)?,
@@ -69,8 +69,8 @@ fn orphans(db: &Connection) -> Result<Vec<Orphan>> {
             channel: row::word(found, 3)?,
             payload: found.get_ref(4)?.as_bytes()?.to_vec(),
         })
-    };
-    found.query_map([], orphan)?.collect()
+    })?;
+    orphans.collect()
 }
 
 impl Orphan {
@@ -78,33 +78,39 @@ impl Orphan {
     /// it.
     fn death(&self) -> StoredDeath {
         let message: Value = serde_json::from_slice(&self.payload).unwrap_or_default();
-        let said = |key: &str| {
-            message[key]
-                .as_str()
-                .filter(|text| *text != UNKNOWN)
-                .map(str::to_owned)
-        };
-        let name = said(if self.channel == Channel::Crash {
+        let name = if self.channel == Channel::Crash {
             "name"
         } else {
             "ward"
-        });
-        let invocation = said("invocation").as_deref().and_then(InvocationId::parse);
-        let made_up = || InvocationId::parse(&format!("{:032x}", self.seq)).expect("32 digits");
+        };
+        let invocation = said(&message, "invocation")
+            .as_deref()
+            .and_then(InvocationId::parse)
+            .unwrap_or_else(|| {
+                InvocationId::parse(&format!("{:032x}", self.seq)).expect("32 digits")
+            });
         StoredDeath {
             key: Key {
                 boot: format!("{:032x}", 0),
                 unit: self.lane.clone(),
-                invocation: invocation.unwrap_or_else(made_up),
+                invocation,
             },
-            name: name.unwrap_or_else(|| self.lane.clone()),
+            name: said(&message, name).unwrap_or_else(|| self.lane.clone()),
             severity: Severity::Crash,
-            pid: said("pid").and_then(|pid| pid.parse().ok()),
-            reason: said("reason").unwrap_or_else(|| UNKNOWN.to_owned()),
+            pid: said(&message, "pid").and_then(|pid| pid.parse().ok()),
+            reason: said(&message, "reason").unwrap_or_else(|| UNKNOWN.to_owned()),
             at: message["timestamp"].as_u64().unwrap_or_default(),
-            backtrace: said("backtrace"),
+            backtrace: said(&message, "backtrace"),
             witness: Witness::Bus,
             fate: Fate::Reported,
         }
     }
+}
+
+/// Returns the text of a report's member, unless it says that it is not known.
+fn said(report: &Value, member: &str) -> Option<String> {
+    report[member]
+        .as_str()
+        .filter(|text| *text != UNKNOWN)
+        .map(str::to_owned)
 }

@@ -9,16 +9,16 @@
 
 mod courses;
 mod desk;
+mod told;
 
 pub use courses::Whose;
+pub use told::{Delivery, DeliveryState, Told, ToldRestart};
 
-use super::entry::{StoredDeath, StoredRecovery, StoredRestart, StoredRestartEnd};
 use super::error::{Cause, HistoryError};
-use super::row::{self, DEATH, REFUSED, WAITING, packed};
+use super::row::{self, packed};
 use super::{Known, Tallies, ask, room, schema};
 use crate::core::crash::backtrace::Addresses;
-use crate::core::crash::observation::InvocationId;
-use rusqlite::{Connection, OpenFlags, Result as SqlResult, Row, params};
+use rusqlite::{Connection, OpenFlags, Result as SqlResult, params};
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -31,72 +31,6 @@ pub struct Reader {
     path: PathBuf,
     source: Source,
     addresses: Addresses,
-}
-
-/// A death with all that belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// Its number in the order of storing.
-    pub id: i64,
-    /// The death.
-    pub death: StoredDeath,
-    /// Delivery of its last crash report.
-    pub report: Option<Delivery>,
-    /// The recovery from it, once it is over.
-    pub recovery: Option<StoredRecovery>,
-    /// Delivery of the recovery's last report.
-    pub recovery_report: Option<Delivery>,
-    /// The full restart, if this row is one.
-    pub restart: Option<ToldRestart>,
-    /// Id of the full restart that it led to.
-    pub led_to: Option<InvocationId>,
-}
-
-impl Told {
-    fn telling(mut self, addresses: Addresses) -> Self {
-        self.death.backtrace = self
-            .death
-            .backtrace
-            .map(|backtrace| addresses.tell(backtrace));
-        self
-    }
-}
-
-/// A full restart with its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToldRestart {
-    /// Its caller and its cause.
-    pub restart: StoredRestart,
-    /// Its end; `None`: it is under way, or the restarter was killed.
-    pub end: Option<StoredRestartEnd>,
-}
-
-/// State of a report's delivery to the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// The user property `report-id`.
-    pub id: String,
-    /// State of the delivery.
-    pub state: DeliveryState,
-}
-
-/// State of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeliveryState {
-    /// The broker does not have it yet.
-    Waiting,
-    /// The broker has acknowledged it.
-    Sent {
-        /// Time of the answer, in milliseconds since the epoch.
-        at: u64,
-    },
-    /// The broker has rejected it for good.
-    Refused {
-        /// Time of the answer, in milliseconds since the epoch.
-        at: u64,
-        /// The broker's reason.
-        why: String,
-    },
 }
 
 /// Filter of deaths.
@@ -121,6 +55,26 @@ enum Source {
     Copy(PathBuf),
 }
 
+impl Source {
+    /// Opens the file with its log, the file alone if it has no log, or else a copy of both.
+    fn open(path: &Path) -> Result<(Connection, Self), HistoryError> {
+        let number = fs::metadata(path).map_or(0, |data| data.ino());
+        let log = log_size(path);
+        if log.is_some()
+            && let Ok(db) = open_live(path)
+        {
+            return Ok((db, Self::Live(number)));
+        }
+        let opened = if log.unwrap_or(0) == 0 {
+            open_alone(path).map(|db| (db, Self::Alone(number)))
+        } else {
+            let copied = copy(path).map_err(|error| unusable(path, error))?;
+            open_live(&copied.join("reports.db")).map(|db| (db, Self::Copy(copied)))
+        };
+        opened.map_err(|error| HistoryError::new(error, path))
+    }
+}
+
 impl Drop for Source {
     fn drop(&mut self) {
         if let Self::Copy(directory) = self {
@@ -130,41 +84,6 @@ impl Drop for Source {
     }
 }
 
-/// First schema version with full restarts.
-const RESTARTS_SINCE: i64 = 2;
-/// First schema version with the times of a recovery.
-const COURSES_SINCE: i64 = 3;
-
-/// Returns the query of deaths with their recovery and the last report of each kind. A file of an
-/// older version, which only the daemon may change, has no full restarts or no times of recoveries.
-fn told(condition: &str, version: i64) -> String {
-    let restarts = if version < RESTARTS_SINCE {
-        "(SELECT NULL death, NULL stack, NULL caller, NULL ended, NULL cause_unit, NULL cause_invocation, NULL over, NULL outcome,
-                 NULL trouble LIMIT 0)"
-    } else {
-        "restarts"
-    };
-    let course = if version < COURSES_SINCE {
-        "NULL"
-    } else {
-        "v.course"
-    };
-    let last = |channel: u8| {
-        format!("(SELECT max(seq) FROM reports WHERE death = d.id AND channel = {channel})")
-    };
-    let (crash, recovery) = (last(0), last(1));
-    format!(
-        "SELECT {DEATH}, d.id, c.id, c.state, c.settled, c.why, o.id, o.state, o.settled, o.why, v.ward, v.outcome, v.at, v.record, {course},
-                s.stack, s.caller, s.ended, s.cause_unit, s.cause_invocation, s.over, s.outcome, s.trouble,
-                (SELECT max(l.invocation) FROM {restarts} x JOIN deaths l ON l.id = x.death
-                 WHERE x.cause_invocation = d.invocation AND x.cause_unit = d.unit AND l.boot = d.boot)
-         FROM deaths d LEFT JOIN reports c ON c.seq = {crash} LEFT JOIN reports o ON o.seq = {recovery}
-              LEFT JOIN recoveries v ON v.death = d.id
-              LEFT JOIN {restarts} s ON s.death = d.id
-         WHERE {condition}"
-    )
-}
-
 impl Reader {
     /// Opens the history for reading. `Ok(None)`: there is none yet.
     ///
@@ -172,21 +91,12 @@ impl Reader {
     ///
     /// The file cannot be read, is damaged, or was written by a newer version.
     pub fn open(path: &Path) -> Result<Option<Self>, HistoryError> {
-        let unusable = |source: io::Error| {
-            HistoryError::new(
-                Cause::File {
-                    path: path.to_owned(),
-                    source,
-                },
-                path,
-            )
-        };
         schema::must_be_a_file(path)?;
         match File::open(path).and_then(|file| file.metadata()) {
             Ok(data) if data.len() == 0 && log_size(path).is_none() => return Ok(None),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unusable(error)),
+            Err(error) => return Err(unusable(path, error)),
         }
         let reader = Self::connect(path)?;
         let found = reader.judged(version(&reader.connection))?;
@@ -209,38 +119,13 @@ impl Reader {
     }
 
     fn connect(path: &Path) -> Result<Self, HistoryError> {
-        let wrong = |error: rusqlite::Error| HistoryError::new(error, path);
-        let number = fs::metadata(path).map_or(0, |data| data.ino());
-        let addresses = Addresses::Shown;
-        let reader = |(connection, source)| Self {
+        let (connection, source) = Source::open(path)?;
+        Ok(Self {
             connection,
             path: path.to_owned(),
             source,
-            addresses,
-        };
-        let log = log_size(path);
-        if log.is_some()
-            && let Ok(db) = open_live(path)
-        {
-            return Ok(reader((db, Source::Live(number))));
-        }
-        if log.unwrap_or(0) == 0 {
-            return open_alone(path)
-                .map(|db| reader((db, Source::Alone(number))))
-                .map_err(wrong);
-        }
-        let copied = copy(path).map_err(|source| {
-            HistoryError::new(
-                Cause::File {
-                    path: path.to_owned(),
-                    source,
-                },
-                path,
-            )
-        })?;
-        let db = open_live(&copied.join("reports.db"));
-        db.map(|db| reader((db, Source::Copy(copied))))
-            .map_err(wrong)
+            addresses: Addresses::Shown,
+        })
     }
 
     /// Returns the look-up of rows that are stored already.
@@ -319,8 +204,8 @@ impl Reader {
         values: impl rusqlite::Params,
     ) -> Result<Vec<Told>, HistoryError> {
         let found = version(&self.connection).and_then(|version| {
-            let mut query = self.connection.prepare(&told(condition, version))?;
-            let rows = query.query_map(values, one)?;
+            let mut query = self.connection.prepare(&told::query(condition, version))?;
+            let rows = query.query_map(values, told::one)?;
             rows.map(|told| told.map(|told| told.telling(self.addresses)))
                 .collect()
         });
@@ -332,54 +217,12 @@ impl Reader {
     }
 }
 
-fn one(found: &Row<'_>) -> SqlResult<Told> {
-    let death = row::death(found)?;
-    let recovered = row::optional_text(found, 20)?.is_some();
-    let recovery = recovered
-        .then(|| row::recovery(found, 20, death.key.clone()))
-        .transpose()?;
-    let restarted = row::optional_text(found, 25)?.is_some();
-    let restart = restarted
-        .then(|| row::restart(found, 25, death.key.clone()))
-        .transpose()?;
-    let restart = match restart {
-        Some(restart) => Some(ToldRestart {
-            restart,
-            end: row::restart_end(found, 30)?,
-        }),
-        None => None,
+fn unusable(path: &Path, source: io::Error) -> HistoryError {
+    let cause = Cause::File {
+        path: path.to_owned(),
+        source,
     };
-    let led_to = found
-        .get_ref(33)?
-        .as_bytes_or_null()?
-        .and_then(InvocationId::from_bytes);
-    Ok(Told {
-        restart,
-        led_to,
-        id: found.get(11)?,
-        report: delivery(found, 12)?,
-        recovery_report: delivery(found, 16)?,
-        death,
-        recovery,
-    })
-}
-
-fn delivery(found: &Row<'_>, from: usize) -> SqlResult<Option<Delivery>> {
-    let state = match found.get(from + 1)? {
-        None => return Ok(None),
-        Some(WAITING) => DeliveryState::Waiting,
-        Some(REFUSED) => DeliveryState::Refused {
-            at: row::unsigned(found, from + 2)?,
-            why: row::optional_text(found, from + 3)?.unwrap_or_default(),
-        },
-        Some(_) => DeliveryState::Sent {
-            at: row::unsigned(found, from + 2)?,
-        },
-    };
-    Ok(Some(Delivery {
-        id: row::unpacked(found, from)?,
-        state,
-    }))
+    HistoryError::new(cause, path)
 }
 
 fn version(db: &Connection) -> SqlResult<i64> {

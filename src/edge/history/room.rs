@@ -113,7 +113,7 @@ fn drop_aged(db: &Connection, oldest: u64) -> Result<u64> {
          AND (at >= {RIGHT} OR id < (SELECT max(id) FROM deaths WHERE done = 1 AND at >= {RIGHT} AND at < ?1))
          ORDER BY at LIMIT ?2"
     );
-    let aged = ids(db, &query, (oldest, IN_ONE_GO))?;
+    let aged = ids(db, &query, oldest, IN_ONE_GO)?;
     drop_all(db, &aged)
 }
 
@@ -122,7 +122,7 @@ fn drop_oldest(db: &Connection, dropped: &mut Dropped) -> Result<bool> {
     let of_loudest = "AND unit = (SELECT unit FROM deaths WHERE done = 0 GROUP BY unit ORDER BY count(*) DESC LIMIT 1)";
     for (done, whose) in [(1, ""), (0, of_loudest)] {
         let query = format!("SELECT id FROM deaths WHERE done = ?1 {whose} ORDER BY id LIMIT ?2");
-        let oldest = ids(db, &query, (done, AT_ONCE))?;
+        let oldest = ids(db, &query, done, AT_ONCE)?;
         let gone = drop_all(db, &oldest)?;
         match done {
             1 => dropped.sent += gone,
@@ -135,10 +135,11 @@ fn drop_oldest(db: &Connection, dropped: &mut Dropped) -> Result<bool> {
     Ok(false)
 }
 
-fn ids(db: &Connection, query: &str, bound: (u64, u64)) -> Result<Vec<i64>> {
-    let bound = params![super::row::number(bound.0), super::row::number(bound.1)];
+/// Returns the deaths that a query with this value as its first parameter selects, at most `count`.
+fn ids(db: &Connection, query: &str, value: u64, count: u64) -> Result<Vec<i64>> {
+    let parameters = params![super::row::number(value), super::row::number(count)];
     db.prepare(query)?
-        .query_map(bound, |row| row.get(0))?
+        .query_map(parameters, |row| row.get(0))?
         .collect()
 }
 

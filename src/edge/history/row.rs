@@ -179,21 +179,20 @@ pub(super) fn recovery(row: &Row<'_>, from: usize, death: Key) -> Result<StoredR
     })
 }
 
+/// Reads the invocation of a run, which may be NULL.
+pub(super) fn optional_run(row: &Row<'_>, column: usize) -> Result<Option<InvocationId>> {
+    let bytes = row.get_ref(column)?.as_bytes_or_null()?;
+    Ok(bytes.and_then(InvocationId::from_bytes))
+}
+
 /// Reads a full restart, from `stack, caller, ended, cause_unit, cause_invocation`.
 pub(super) fn restart(row: &Row<'_>, from: usize, death: Key) -> Result<StoredRestart> {
-    let run = |column| {
-        Ok::<_, rusqlite::Error>(
-            row.get_ref(column)?
-                .as_bytes_or_null()?
-                .and_then(InvocationId::from_bytes),
-        )
-    };
-    let cause = optional_text(row, from + 3)?.zip(run(from + 4)?);
+    let cause = optional_text(row, from + 3)?.zip(optional_run(row, from + 4)?);
     Ok(StoredRestart {
         death,
         stack: text(row, from)?,
         caller: text(row, from + 1)?,
-        ended: run(from + 2)?,
+        ended: optional_run(row, from + 2)?,
         cause: cause.map(|(unit, invocation)| Cause { unit, invocation }),
     })
 }

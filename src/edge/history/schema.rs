@@ -28,19 +28,37 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Opens the file, creates it if it does not exist, checks it and migrates it to this version.
 pub(super) fn open(path: &Path) -> Result<Connection, HistoryError> {
-    let wrong = |error: rusqlite::Error| HistoryError::new(error, path);
     must_be_a_file(path)?;
     create(path)?;
     check_format(path)?;
+    let mut connection = connect(path).map_err(|error| HistoryError::new(error, path))?;
+    check_version(&connection, path)?;
+    check(&connection, path)?;
+    configure(&connection).map_err(|error| HistoryError::new(error, path))?;
+    MIGRATIONS
+        .to_latest(&mut connection)
+        .map_err(|error| HistoryError::new(error, path))?;
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+        .map_err(|error| HistoryError::new(error, path))?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(wrong)?;
-    connection.busy_timeout(PATIENCE).map_err(wrong)?;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
     // Until it is known to be of this program and undamaged, nothing of it is changed, not even by
     // closing it.
     keep_as_is(&connection);
+    Ok(connection)
+}
+
+/// Returns an error if a newer version wrote the file, or none at all.
+fn check_version(connection: &Connection, path: &Path) -> Result<(), HistoryError> {
     let found: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(wrong)?;
+        .map_err(|error| HistoryError::new(error, path))?;
     let known = i64::try_from(LATEST).expect("a handful");
     if found > known {
         return Err(HistoryError::new(
@@ -58,15 +76,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, HistoryError> {
             path,
         ));
     }
-    check(&connection, path)?;
-    configure(&connection).map_err(wrong)?;
-    MIGRATIONS
-        .to_latest(&mut connection)
-        .map_err(|error| HistoryError::new(error, path))?;
-    connection
-        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
-        .map_err(wrong)?;
-    Ok(connection)
+    Ok(())
 }
 
 /// Returns an error if the path exists and is not a regular file: opening a pipe would wait for a

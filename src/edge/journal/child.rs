@@ -33,6 +33,16 @@ impl Fields {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Returns true if the field has this value.
+    pub(super) fn is(&self, name: &str, value: &str) -> bool {
+        self.get(name) == Some(value)
+    }
+
+    /// Returns true if the field has this value or is missing.
+    pub(super) fn is_or_lacks(&self, name: &str, value: &str) -> bool {
+        self.get(name).is_none_or(|found| found == value)
+    }
+
     /// Returns the entry's own cursor.
     pub(super) fn cursor(&self) -> Option<&str> {
         self.get("__CURSOR")
@@ -135,20 +145,14 @@ pub(super) fn read(
         .stdout
         .take()
         .map_or(Ok(()), |stdout| lines(&mut BufReader::new(stdout), take));
-    ended(
-        (child, seconds),
-        read,
-        complaint
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default(),
-    )
+    let complaint = complaint
+        .and_then(|thread| thread.join().ok())
+        .unwrap_or_default();
+    ended(child, seconds, read, &complaint)
 }
 
-fn ended(
-    (mut child, seconds): (Child, &str),
-    read: io::Result<()>,
-    complaint: String,
-) -> io::Result<()> {
+/// Waits for the end of the child and returns the result of the reading.
+fn ended(mut child: Child, seconds: &str, read: io::Result<()>, complaint: &str) -> io::Result<()> {
     let status = child.wait()?;
     read?;
     if status.success() {
@@ -292,7 +296,7 @@ mod tests {
                 .args(["-c", &format!("exit {status}")])
                 .spawn()
                 .unwrap();
-            let error = ended((child, READING), Ok(()), String::new()).unwrap_err();
+            let error = ended(child, READING, Ok(()), "").unwrap_err();
             assert_eq!(error.kind() == io::ErrorKind::TimedOut, late, "{error}");
         }
     }

@@ -133,14 +133,11 @@ pub(super) fn run(fields: &Fields) -> Option<(String, RunRecord, Author)> {
         (Some(_), None) => Author::InUnit,
         (None, _) => Author::ShortLived,
     };
-    let is = |field: &str, expected: &str| fields.get(field) == Some(expected);
-    let says =
-        |field: &str, expected: &str| fields.get(field).is_none_or(|value| value == expected);
-    let trusted = is("_UID", "0")
-        && is("_TRANSPORT", TRANSPORT)
-        && says("_SYSTEMD_UNIT", &record.unit)
-        && says("_EXE", HELPER)
-        && says("_COMM", COMM);
+    let trusted = fields.is("_UID", "0")
+        && fields.is("_TRANSPORT", TRANSPORT)
+        && fields.is_or_lacks("_SYSTEMD_UNIT", &record.unit)
+        && fields.is_or_lacks("_EXE", HELPER)
+        && fields.is_or_lacks("_COMM", COMM);
     trusted.then(|| Some((fields.get("_BOOT_ID")?.to_owned(), record, author)))?
 }
 

@@ -123,7 +123,6 @@ pub fn scan(from: From<'_>) -> io::Result<Scan> {
             None => "--boot".to_owned(),
         },
     };
-    let is_late = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
     let mut read = reader.read(place);
     if let (Some(cursor), Err(error), None) = (after, &read, &reader.last)
         && !is_late(error)
@@ -257,13 +256,11 @@ impl Reader {
     fn keep(&mut self, mut run: Run) {
         let from = self.runs.len().saturating_sub(SAME_RUN);
         // A record by an uncertain author replaces none that the helper has written.
-        let is_same = |known: &Run| {
-            let (known, author, new) = (&known.told, known.author, &run.told);
-            known.record.invocation == new.record.invocation
-                && known.boot == new.boot
-                && author == run.author
-        };
-        let earlier = self.runs.range(from..).position(is_same);
+        let earlier = self.runs.range(from..).position(|known| {
+            known.told.record.invocation == run.told.record.invocation
+                && known.told.boot == run.told.boot
+                && known.author == run.author
+        });
         if let Some(mut earlier) = earlier.and_then(|at| self.runs.remove(from + at)) {
             self.size -= earlier.size;
             if earlier.told.follow_up(run.told) {
@@ -283,14 +280,14 @@ impl Reader {
 /// removed unless PID 1 confirms it; one by [`Author::ShortLived`] counts only if PID 1 has logged
 /// the run's end.
 fn believed(runs: VecDeque<Run>, ends: &[JournalEnd]) -> Vec<JournalRun> {
-    let key = |end: &'_ JournalEnd| {
-        (
-            end.boot.clone(),
-            end.unit.clone(),
-            end.invocation.as_str().to_owned(),
-        )
-    };
-    let ends: HashMap<_, _> = ends.iter().map(|end| (key(end), &end.testimony)).collect();
+    let ends: HashMap<_, _> = ends
+        .iter()
+        .map(|end| {
+            let invocation = end.invocation.as_str().to_owned();
+            let key = (end.boot.clone(), end.unit.clone(), invocation);
+            (key, &end.testimony)
+        })
+        .collect();
     let mut places: HashMap<_, usize> = HashMap::new();
     let mut kept: Vec<JournalRun> = Vec::new();
     for Run {
@@ -318,6 +315,10 @@ fn believed(runs: VecDeque<Run>, ends: &[JournalEnd]) -> Vec<JournalRun> {
         }
     }
     kept
+}
+
+fn is_late(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut
 }
 
 impl JournalRun {

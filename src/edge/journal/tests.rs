@@ -147,75 +147,71 @@ fn of_pid_1() -> [Fields; 2] {
     ]
 }
 
-#[test]
-fn without_its_executable_a_helper_is_believed_of_an_end_only_as_pid_1_tells_it() {
+/// An entry of the helper's with a record of this end.
+fn entry(place: &str, end: Option<End>, executable: Option<Value>) -> Fields {
     let record = RunRecord::new(
         "web",
         "web.service",
         "0123456789abcdef0123456789abcdef",
         StartKind::First,
     );
-    let entry = |place: &str, end: Option<End>, executable: Option<Value>| {
-        let record = serde_json::to_string(&RunRecord {
-            end,
-            ..record.clone()
-        })
-        .unwrap();
-        of_helper(&[
-            ("__CURSOR", Some(place.into())),
-            ("_EXE", executable),
-            ("UNITWARD_RUN", Some(record.into())),
-        ])
-    };
-    let ends = |told: &[Fields]| -> Vec<Option<End>> {
-        let mut reader = Reader::default();
-        told.iter().for_each(|fields| reader.take(fields));
-        reader
-            .finish(None)
-            .runs
-            .into_iter()
-            .map(|run| run.record.end)
-            .collect()
-    };
+    let record = serde_json::to_string(&RunRecord { end, ..record }).unwrap();
+    of_helper(&[
+        ("__CURSOR", Some(place.into())),
+        ("_EXE", executable),
+        ("UNITWARD_RUN", Some(record.into())),
+    ])
+}
+
+/// Returns the ends in the records that count.
+fn ends(told: &[Fields]) -> Vec<Option<End>> {
+    let mut reader = Reader::default();
+    told.iter().for_each(|fields| reader.take(fields));
+    reader
+        .finish(None)
+        .runs
+        .into_iter()
+        .map(|run| run.record.end)
+        .collect()
+}
+
+/// Ends that may be told of a kill, and whether PID 1 bears them out.
+fn ends_told_of_a_kill() -> [(End, bool); 6] {
     let killed = End::killed(1);
-    for (end, is_believed) in [
-        (killed.clone(), true),
-        (
-            End {
-                limit_reached: true,
-                ..killed.clone()
-            },
-            true,
-        ),
-        (
-            End {
-                asked: true,
-                ..killed.clone()
-            },
-            false,
-        ),
-        (
-            End {
-                finished: true,
-                ..killed.clone()
-            },
-            false,
-        ),
-        (
-            End {
-                status: "TERM".into(),
-                ..killed.clone()
-            },
-            false,
-        ),
-        (
-            End {
-                result: "success".into(),
-                ..killed.clone()
-            },
-            false,
-        ),
-    ] {
+    let at_the_limit = End {
+        limit_reached: true,
+        ..killed.clone()
+    };
+    let asked = End {
+        asked: true,
+        ..killed.clone()
+    };
+    let finished = End {
+        finished: true,
+        ..killed.clone()
+    };
+    let terminated = End {
+        status: "TERM".into(),
+        ..killed.clone()
+    };
+    let successful = End {
+        result: "success".into(),
+        ..killed.clone()
+    };
+    [
+        (killed, true),
+        (at_the_limit, true),
+        (asked, false),
+        (finished, false),
+        (terminated, false),
+        (successful, false),
+    ]
+}
+
+#[test]
+fn without_its_executable_a_helper_is_believed_of_an_end_only_as_pid_1_tells_it() {
+    let killed = End::killed(1);
+    for (end, is_believed) in ends_told_of_a_kill() {
         let [exit, failed] = of_pid_1();
         let told = ends(&[exit, entry("s=2", Some(end.clone()), None), failed]);
         assert_eq!(told, [Some(end.clone()).filter(|_| is_believed)], "{end:?}");

@@ -79,10 +79,11 @@ impl Connection {
 
     fn try_with<T>(patience: Duration, ask: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
         if rustix::process::geteuid().is_root() {
-            let is_booted = || Path::new(BOOTED).exists();
-            return again_while(patience, is_booted, || {
-                ask(&mut Self::to(Path::new(PRIVATE), None)?)
-            });
+            return again_while(
+                patience,
+                || Path::new(BOOTED).exists(),
+                || ask(&mut Self::to(Path::new(PRIVATE), None)?),
+            );
         }
         let mut connection = Self::to(Path::new(SYSTEM_BUS), Some(SYSTEMD))?;
         connection.hello()?;
@@ -179,8 +180,9 @@ impl Connection {
             .map_or(Ok(known), Err)
     }
 
-    /// Calls a method of PID 1's with two strings, and waits until it has returned.
-    pub(super) fn call(&mut self, member: &str, arguments: (&str, &str)) -> io::Result<()> {
+    /// Calls a method of PID 1's for a unit, with the mode of its job, and waits until it has
+    /// returned.
+    pub(super) fn call(&mut self, member: &str, unit: &str, mode: &str) -> io::Result<()> {
         self.socket.get_mut().lasts(PATIENCE);
         self.serial += 1;
         let interface = format!("{SYSTEMD}.Manager");
@@ -189,7 +191,7 @@ impl Connection {
             path: MANAGER_PATH,
             interface: &interface,
             member,
-            arguments: Some(arguments),
+            arguments: Some((unit, mode)),
         };
         self.socket
             .get_mut()

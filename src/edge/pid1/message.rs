@@ -68,7 +68,15 @@ pub(super) fn write(serial: u32, call: &Call<'_>) -> io::Result<Vec<u8>> {
     } else {
         0
     };
-    whole((CALL, flags, serial), &fields, &body)
+    whole(
+        Preamble {
+            kind: CALL,
+            flags,
+            serial,
+        },
+        &fields,
+        &body,
+    )
 }
 
 /// A header field with a text of one type or another. A [`Variant`] would put brackets around the
@@ -86,11 +94,24 @@ impl Serialize for Field<'_> {
     }
 }
 
+/// What differs between messages in the fixed part of their headers.
+struct Preamble {
+    /// [`CALL`], [`ANSWER`] or [`ERROR`].
+    kind: u8,
+    flags: u8,
+    serial: u32,
+}
+
 fn whole(
-    (kind, flags, serial): (u8, u8, u32),
+    preamble: Preamble,
     fields: &[(u8, impl Serialize + zbus::Type)],
     body: &[u8],
 ) -> io::Result<Vec<u8>> {
+    let Preamble {
+        kind,
+        flags,
+        serial,
+    } = preamble;
     let length = u32::try_from(body.len()).map_err(io::Error::other)?;
     let mut bytes = serialized(&(b'l', kind, flags, VERSION, length, serial, fields))?;
     bytes.resize(bytes.len().next_multiple_of(8), 0);
@@ -107,11 +128,10 @@ fn serialized(value: &(impl Serialize + zbus::wire::DynamicType)) -> io::Result<
 /// Returns the length of the message that begins with `head`, which is [`HEAD`] bytes.
 pub(super) fn length(head: &[u8]) -> io::Result<usize> {
     let endian = endian(head)?;
-    let number = |at: usize| {
+    let [body, fields] = [4, 12].map(|at| {
         head.get(at..at + 4)
             .map_or(0, |bytes| endian.read_u32(bytes) as usize)
-    };
-    let (body, fields) = (number(4), number(12));
+    });
     if body > LONGEST || fields > LONGEST {
         return Err(io::Error::other("the answer is too long"));
     }
@@ -174,6 +194,14 @@ pub(super) fn read(bytes: Vec<u8>) -> io::Result<Option<Reply>> {
 pub(super) mod tests {
     use super::*;
 
+    fn preamble(kind: u8, serial: u32) -> Preamble {
+        Preamble {
+            kind,
+            flags: 0,
+            serial,
+        }
+    }
+
     /// Makes the answer to a query, a string.
     pub(in super::super) fn answer(to: u32, text: &str) -> Vec<u8> {
         let body = serialized(&Variant::from(text)).unwrap();
@@ -181,13 +209,13 @@ pub(super) mod tests {
             (REPLY_SERIAL, Variant::from(to)),
             (SIGNATURE, Variant::Signature(Signature::Variant)),
         ];
-        whole((ANSWER, 0, 7), &fields, &body).unwrap()
+        whole(preamble(ANSWER, 7), &fields, &body).unwrap()
     }
 
     /// Makes a refusal.
     pub(in super::super) fn refusal(to: u32, why: &str) -> Vec<u8> {
         whole(
-            (ERROR, 0, 8),
+            preamble(ERROR, 8),
             &[(REPLY_SERIAL, Variant::from(to))],
             &serialized(&why).unwrap(),
         )
@@ -197,7 +225,7 @@ pub(super) mod tests {
     /// Makes a signal of the bus itself.
     pub(in super::super) fn signal() -> Vec<u8> {
         whole(
-            (4, 0, 9),
+            preamble(4, 9),
             &[(MEMBER, Variant::from("NameAcquired"))],
             &serialized(&":1.5").unwrap(),
         )

@@ -140,7 +140,7 @@ pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, O
 /// When PID 1 cannot be asked or refuses.
 pub fn stop(unit: &str) -> io::Result<()> {
     Connection::with(PATIENTLY, |connection| {
-        connection.call("StopUnit", (unit, "ignore-dependencies"))
+        connection.call("StopUnit", unit, "ignore-dependencies")
     })
 }
 

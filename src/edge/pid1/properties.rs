@@ -75,6 +75,12 @@ impl Properties {
         T::try_from(number).ok()
     }
 
+    /// Returns a number as [`Self::number`] does, and 0 if there is none.
+    #[must_use]
+    pub fn number_or_zero<T: TryFrom<u64> + Default>(&self, property: &str) -> T {
+        self.number(property).unwrap_or_default()
+    }
+
     /// Returns a boolean.
     #[must_use]
     pub fn flag(&self, property: &str) -> Option<bool> {
@@ -208,10 +214,12 @@ fn command(value: &Variant<'_>) -> Option<Command> {
 #[cfg(test)]
 impl<const N: usize> From<[(&str, Variant<'static>); N]> for Properties {
     fn from(known: [(&str, Variant<'static>); N]) -> Self {
-        let owned = |(property, value): (&str, Variant<'static>)| {
-            (property.to_owned(), value.try_into_owned().unwrap())
-        };
-        Self(known.into_iter().map(owned).collect())
+        Self(
+            known
+                .into_iter()
+                .map(|(property, value)| (property.to_owned(), value.try_into_owned().unwrap()))
+                .collect(),
+        )
     }
 }
 

@@ -19,7 +19,6 @@ const LARGEST: u64 = 16 << 20;
 pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = File::from(open(path, flags, Mode::empty())?);
-    let wrong = |why| io::Error::new(io::ErrorKind::InvalidData, why);
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(wrong("this is not a regular file"));
@@ -35,6 +34,11 @@ pub(super) fn contents(path: &Path) -> io::Result<Vec<u8>> {
     } else {
         Ok(bytes)
     }
+}
+
+/// Makes the error of a file that cannot be a state file.
+fn wrong(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 #[cfg(test)]

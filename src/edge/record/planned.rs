@@ -63,7 +63,7 @@ impl RunRecord {
 
     /// The steps that were ahead and of which nothing is noted though the run is up: they did not run, or nobody knows how they ended.
     #[must_use]
-    pub fn dropped<'a>(&'a self) -> Vec<&'a Planned> {
+    pub fn dropped(&self) -> Vec<&Planned> {
         if self.up.is_none() {
             return Vec::new();
         }
@@ -74,39 +74,35 @@ impl RunRecord {
             spent: &self.spent,
             failed: &failed,
         };
-        let is_noted = |planned: &Planned| {
+        let (before, behind): (Vec<_>, Vec<_>) =
+            self.planned.iter().partition(|planned| planned.before);
+        [self.without_result(before), self.without_result(behind)]
+            .concat()
+            .into_iter()
+            .filter(|planned| planned.place().acts(past))
+            .collect()
+    }
+
+    /// Returns the steps of a list behind the last one that has a result.
+    fn without_result<'a>(&self, mut list: Vec<&'a Planned>) -> Vec<&'a Planned> {
+        let last = list.iter().rposition(|planned| {
             self.results
                 .iter()
                 .any(|result| result.condition == planned.condition && result.step == planned.step)
-        };
-        let acts = |planned: &Planned| {
-            let Planned {
-                condition,
-                step,
-                breaks,
-                ..
-            } = planned.clone();
-            Place {
-                condition,
-                step,
-                do_now: false,
-                breaks,
-            }
-            .acts(past)
-        };
-        let (before, behind): (Vec<_>, Vec<_>) =
-            self.planned.iter().partition(|planned| planned.before);
-        let left = |list: Vec<&'a Planned>| {
-            let ran = list
-                .iter()
-                .rposition(|planned| is_noted(planned))
-                .map_or(0, |last| last + 1);
-            list.into_iter()
-                .skip(ran)
-                .filter(|planned| acts(planned))
-                .collect::<Vec<_>>()
-        };
-        [left(before), left(behind)].concat()
+        });
+        list.split_off(last.map_or(0, |last| last + 1))
+    }
+}
+
+impl Planned {
+    /// Returns the step's place, as the gate asks for it.
+    fn place(&self) -> Place {
+        Place {
+            condition: self.condition.clone(),
+            step: self.step.clone(),
+            do_now: false,
+            breaks: self.breaks,
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Tests: the last of a ward's records is found, and none outside its directory.
 
 use super::*;
+use std::fs;
+use std::io;
+use std::time::{Duration, SystemTime};
 
 fn record(invocation: &str) -> RunRecord {
     RunRecord::new("a", "a.service", invocation, StartKind::First)

@@ -209,8 +209,10 @@ impl WardState {
         let mut listed = self.listed()?;
         let surplus = listed.len().saturating_sub(RUNS_KEPT);
         let now = SystemTime::now();
-        let written = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified());
-        listed.sort_by_cached_key(|path| written(path).is_ok_and(|at| at <= now));
+        listed.sort_by_cached_key(|path| {
+            let written = fs::metadata(path).and_then(|file| file.modified());
+            written.is_ok_and(|at| at <= now)
+        });
         listed.retain(|path| stem(path) != own);
         listed.truncate(surplus);
         Ok(listed)

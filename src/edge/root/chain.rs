@@ -16,6 +16,11 @@
 //! opened, and never followed by the kernel, so nothing can change between the check and the use. A
 //! directory is opened and checked once.
 
+mod distrust;
+
+pub(super) use distrust::Distrust;
+
+use distrust::{Met, What, Why};
 use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -70,67 +75,13 @@ pub(super) enum Stop {
     Failed(Errno),
 }
 
-/// A file, directory or link that somebody else than root controls, and the remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Distrust {
-    /// Its path, seen from the root directory.
-    pub(super) place: PathBuf,
-    what: What,
-    why: Why,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    Directory,
-    Link,
-    File,
-}
-
-/// Reason for distrust.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// It belongs to this other user.
-    Owner(u32),
-    /// Others may write it.
-    Mode,
-    /// It is in a FUSE file system, whose owners a program reports.
-    Fuse,
-}
-
-impl Distrust {
-    /// Returns the beginning of a sentence that calls the file `it`.
-    pub(super) fn of_it(&self) -> String {
-        self.words("it")
-    }
-
-    /// Returns the same with the file's kind and place instead of `it`.
-    pub(super) fn on_the_way(&self) -> String {
-        let what = match self.what {
-            What::Directory => "the directory",
-            What::Link => "the link",
-            What::File => "the file",
-        };
-        self.words(&format!("{what} {}", self.place.display()))
-    }
-
-    fn words(&self, what: &str) -> String {
-        match (self.why, self.what) {
-            (Why::Owner(user), What::Link) => {
-                format!(
-                    "{what} belongs to user {user}; make it root's with chown --no-dereference root"
-                )
-            }
-            (Why::Owner(user), What::Directory | What::File) => {
-                format!("{what} belongs to user {user}; make it root's with chown root")
-            }
-            (Why::Mode, _) => {
-                format!("others than its owner may write {what}; take that away with chmod go-w")
-            }
-            (Why::Fuse, _) => {
-                format!(
-                    "a program decides what is seen of {what}, which is in a FUSE file system; move it to another"
-                )
-            }
+impl Stop {
+    /// Returns the reason for an error that came after this many links were followed.
+    fn after(links: usize, error: Errno) -> Self {
+        match error {
+            Errno::NOENT if links == 0 => Self::Missing,
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP if links > 0 => Self::Nowhere,
+            error => Self::Failed(error),
         }
     }
 }
@@ -178,11 +129,6 @@ impl<'r> Walker<'r> {
     pub(super) fn walk_from(&mut self, start: &Arc<Directory>, path: &Path) -> Result<End, Stop> {
         let mut here = start.clone();
         let (mut rest, mut links) = (names(path), 0);
-        let fail = |error: Errno, links: usize| match error {
-            Errno::NOENT if links == 0 => Stop::Missing,
-            Errno::NOENT | Errno::NOTDIR | Errno::LOOP if links > 0 => Stop::Nowhere,
-            error => Stop::Failed(error),
-        };
         while let Some(name) = rest.pop() {
             match name.to_str() {
                 Some("/") => here = self.top()?,
@@ -190,7 +136,7 @@ impl<'r> Walker<'r> {
                 Some("..") => here = self.parent(&here)?,
                 _ if is_null(&here, &name, &rest) => return Ok(End::Null),
                 _ => match self.step(&here, &name).map_err(|stop| match stop {
-                    Stop::Failed(error) => fail(error, links),
+                    Stop::Failed(error) => Stop::after(links, error),
                     stop => stop,
                 })? {
                     Step::Directory(directory) => here = directory,
@@ -203,7 +149,7 @@ impl<'r> Walker<'r> {
                     }
                     Step::File if rest.is_empty() => return Ok(End::File(here, name)),
                     Step::Odd if rest.is_empty() => return Ok(End::Odd),
-                    Step::File | Step::Odd => return Err(fail(Errno::NOTDIR, links)),
+                    Step::File | Step::Odd => return Err(Stop::after(links, Errno::NOTDIR)),
                 },
             }
         }
@@ -221,7 +167,7 @@ impl<'r> Walker<'r> {
         let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
         self.device = Some(data.st_dev);
         if self.root == Path::new("/") {
-            self.judge(&open, &data, (What::Directory, "/".into()))?;
+            self.judge(&open, &data, What::Directory.at(Path::new("/")))?;
         }
         Ok(self.keep("/".into(), open))
     }
@@ -255,11 +201,11 @@ impl<'r> Walker<'r> {
         let data = rustix::fs::fstat(&open).map_err(Stop::Failed)?;
         match FileType::from_raw_mode(data.st_mode) {
             FileType::Directory => {
-                self.judge(&open, &data, (What::Directory, place.clone()))?;
+                self.judge(&open, &data, What::Directory.at(&place))?;
                 Ok(Step::Directory(self.keep(place, open)))
             }
             FileType::Symlink => {
-                self.judge(&open, &data, (What::Link, place))?;
+                self.judge(&open, &data, What::Link.at(&place))?;
                 let target = rustix::fs::readlinkat(&open, "", Vec::new()).map_err(Stop::Failed)?;
                 Ok(Step::Link(OsString::from_vec(target.into_bytes()).into()))
             }
@@ -268,12 +214,8 @@ impl<'r> Walker<'r> {
         }
     }
 
-    fn judge(
-        &self,
-        open: impl AsFd,
-        data: &Stat,
-        (what, place): (What, PathBuf),
-    ) -> Result<(), Stop> {
+    fn judge(&self, open: impl AsFd, data: &Stat, met: Met<'_>) -> Result<(), Stop> {
+        let Met { what, place } = met;
         let why = if data.st_uid != self.owner && data.st_uid != 0 {
             Why::Owner(data.st_uid)
         } else if what != What::Link && data.st_mode & 0o022 != 0 {
@@ -284,7 +226,11 @@ impl<'r> Walker<'r> {
         } else {
             return Ok(());
         };
-        Err(Stop::Distrust(Distrust { place, what, why }))
+        Err(Stop::Distrust(Distrust {
+            place: place.to_owned(),
+            what,
+            why,
+        }))
     }
 
     /// Checks that an open file may be trusted, given that its path may be.
@@ -297,7 +243,7 @@ impl<'r> Walker<'r> {
         data: &Stat,
         place: &Path,
     ) -> Result<(), Stop> {
-        self.judge(open, data, (What::File, place.to_owned()))
+        self.judge(open, data, What::File.at(place))
     }
 
     /// Checks the file that a walk has led to.
@@ -369,8 +315,9 @@ impl Directory {
                 entry.file_type(),
             ))
         });
-        let is_name = |entry: &Result<(OsString, FileType), Errno>| !matches!(entry, Ok((name, _)) if name == "." || name == "..");
-        entries.filter(is_name).collect()
+        entries
+            .filter(|entry| !matches!(entry, Ok((name, _)) if name == "." || name == ".."))
+            .collect()
     }
 }
 

@@ -63,8 +63,6 @@ impl<'a> Reader<'a> {
     /// Returns the entries of a trusted directory by name; none if there is no such directory.
     /// Other failures become problems.
     fn entries(&mut self, path: &Path, end: Result<End, Stop>) -> Vec<(String, Found)> {
-        let cannot =
-            |error: Errno| format!("the directory cannot be read: {}", reason(&error.into()));
         let why = match end {
             Ok(End::Directory(directory)) => match directory.entries() {
                 Ok(entries) => {
@@ -72,22 +70,18 @@ impl<'a> Reader<'a> {
                         path: path.to_owned(),
                         directory,
                     });
-                    let named = |(name, kind): (_, FileType)| {
-                        let is_regular = kind == FileType::RegularFile;
-                        Some((
-                            OsStr::to_str(name)?.to_owned(),
-                            Found {
-                                listed: listed.clone(),
-                                is_regular,
-                            },
-                        ))
-                    };
                     return entries
-                        .iter()
-                        .filter_map(|(name, kind)| named((name.as_os_str(), *kind)))
+                        .into_iter()
+                        .filter_map(|(name, kind)| {
+                            let found = Found {
+                                listed: listed.clone(),
+                                is_regular: kind == FileType::RegularFile,
+                            };
+                            Some((name.into_string().ok()?, found))
+                        })
                         .collect();
                 }
-                Err(error) => cannot(error),
+                Err(error) => unreadable_directory(error),
             },
             Err(Stop::Missing) => return Vec::new(),
             Err(Stop::Nowhere) => {
@@ -102,8 +96,8 @@ impl<'a> Reader<'a> {
                     distrust.on_the_way()
                 )
             }
-            Ok(End::File(..) | End::Odd | End::Null) => cannot(Errno::NOTDIR),
-            Err(Stop::Failed(error)) => cannot(error),
+            Ok(End::File(..) | End::Odd | End::Null) => unreadable_directory(Errno::NOTDIR),
+            Err(Stop::Failed(error)) => unreadable_directory(error),
         };
         self.refuse(path, why);
         Vec::new()
@@ -213,9 +207,8 @@ impl<'a> Reader<'a> {
         opened: rustix::io::Result<OwnedFd>,
         path: &Path,
     ) -> Result<Vec<u8>, String> {
-        let cannot = |error: io::Error| format!("the file cannot be read: {}", reason(&error));
-        let opened = opened.map_err(|error| cannot(error.into()))?;
-        let data = rustix::fs::fstat(&opened).map_err(|error| cannot(error.into()))?;
+        let opened = opened.map_err(unreadable)?;
+        let data = rustix::fs::fstat(&opened).map_err(unreadable)?;
         if FileType::from_raw_mode(data.st_mode) != FileType::RegularFile {
             return Err(NO_FILE.into());
         }
@@ -223,8 +216,8 @@ impl<'a> Reader<'a> {
             .judge_file(&opened, &data, path)
             .map_err(|stop| match stop {
                 Stop::Distrust(distrust) => distrust.of_it(),
-                Stop::Failed(error) => cannot(error.into()),
-                Stop::Missing | Stop::Nowhere => cannot(Errno::NOENT.into()),
+                Stop::Failed(error) => unreadable(error),
+                Stop::Missing | Stop::Nowhere => unreadable(Errno::NOENT),
             })?;
         let size = u64::try_from(data.st_size).unwrap_or_default();
         if size > LARGEST {
@@ -238,7 +231,7 @@ impl<'a> Reader<'a> {
         File::from(opened)
             .take(size)
             .read_to_end(&mut bytes)
-            .map_err(cannot)?;
+            .map_err(unreadable)?;
         Ok(bytes)
     }
 
@@ -252,6 +245,14 @@ impl<'a> Reader<'a> {
 }
 
 const NO_FILE: &str = "this is not a regular file; put one in its place";
+
+fn unreadable(error: impl Into<io::Error>) -> String {
+    format!("the file cannot be read: {}", reason(&error.into()))
+}
+
+fn unreadable_directory(error: Errno) -> String {
+    format!("the directory cannot be read: {}", reason(&error.into()))
+}
 
 /// Describes an error and, if possible, its remedy.
 fn reason(error: &io::Error) -> String {

@@ -68,25 +68,18 @@ fn built_in(line: &StepLine, run: &Run<'_>) -> io::Result<u8> {
     } else {
         Phase::Start
     };
-    let unit_job = |verb, unit: &UnitName| {
-        let wait = if waits_for_us(unit.as_str(), own, phase)? {
-            Wait::ForQueue
-        } else {
-            wait
-        };
-        systemctl::job(verb, unit.as_str(), wait)
-    };
+    let jobs = Jobs { own, phase, wait };
     match action_of(line)? {
         Action::WaitFor(what) => wait::wait(&what)?,
         Action::Restart(unit)
             if line.place.kind().is_some_and(is_after_death) && went_down_with(own, &unit)? =>
         {
-            unit_job("start", &unit)?;
+            jobs.make("start", &unit)?;
         }
-        Action::Restart(unit) => unit_job("try-restart", &unit)?,
-        Action::Start(unit) => unit_job("start", &unit)?,
-        Action::Stop(unit) => unit_job("stop", &unit)?,
-        Action::Reload(unit) => unit_job("try-reload-or-restart", &unit)?,
+        Action::Restart(unit) => jobs.make("try-restart", &unit)?,
+        Action::Start(unit) => jobs.make("start", &unit)?,
+        Action::Stop(unit) => jobs.make("stop", &unit)?,
+        Action::Reload(unit) => jobs.make("try-reload-or-restart", &unit)?,
         Action::Signal(unit, signal) => {
             let signal = format!("--signal={signal}");
             systemctl::output(&["kill", "--kill-whom=main", &signal, "--", unit.as_str()])?;
@@ -148,6 +141,26 @@ enum Phase {
     Stop,
 }
 
+/// Jobs of units that a step demands.
+struct Jobs<'a> {
+    /// The unit that the step belongs to.
+    own: &'a str,
+    phase: Phase,
+    wait: Wait,
+}
+
+impl Jobs<'_> {
+    /// Makes a job of a unit, and does not wait for one that waits for this step.
+    fn make(&self, verb: &str, unit: &UnitName) -> io::Result<()> {
+        let wait = if waits_for_us(unit.as_str(), self.own, self.phase)? {
+            Wait::ForQueue
+        } else {
+            self.wait
+        };
+        systemctl::job(verb, unit.as_str(), wait)
+    }
+}
+
 /// Returns true if a job of `unit` would wait for the very start or stop of `own` that this step is
 /// part of: then it may be queued but not waited for. A unit ordered after `own` waits for its
 /// start; during the stop of `own`, any order between the two waits.
@@ -159,8 +172,13 @@ fn waits_for_us(unit: &str, own: &str, phase: Phase) -> io::Result<bool> {
             own: &[],
         },
     )?;
-    let names_us = |list: &str| order.texts(list).any(|name| name == own);
-    Ok(names_us("After") || (phase == Phase::Stop && names_us("Before")))
+    let waiting: &[&str] = match phase {
+        Phase::Stop => &["After", "Before"],
+        Phase::Start => &["After"],
+    };
+    Ok(waiting
+        .iter()
+        .any(|list| order.texts(list).any(|name| name == own)))
 }
 
 /// Requests a full restart in the name of the ward, for the death that this step answers.

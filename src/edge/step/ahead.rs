@@ -10,14 +10,13 @@ pub(super) const LISTS: [&str; 2] = ["ExecStartPre", "ExecStartPost"];
 
 /// The steps of this unit that will act in the run, as far as it is known now.
 pub(super) fn of(known: &Properties, record: &RunRecord) -> Vec<Planned> {
-    let in_list = |list: &'static str| {
+    let mut all = Vec::new();
+    for list in LISTS {
         let lines = known.commands(list).flat_map(|seen| steps(&seen));
         let ahead = lines.filter(|line| is_ahead(line, record));
-        ahead
-            .map(move |line| planned(line, list))
-            .collect::<Vec<_>>()
-    };
-    LISTS.into_iter().flat_map(in_list).collect()
+        all.extend(ahead.map(|line| planned(line, list)));
+    }
+    all
 }
 
 /// The steps in a command, if it is one of ours.

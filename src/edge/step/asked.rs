@@ -25,12 +25,11 @@ pub(super) struct Stamps {
 
 impl Stamps {
     pub(super) fn of(known: &Properties) -> Self {
-        let at = |key: &str| known.number(key).unwrap_or(0);
         Self {
-            began: at("InactiveExitTimestampMonotonic"),
-            up: at("ActiveEnterTimestampMonotonic"),
-            left: at("ActiveExitTimestampMonotonic"),
-            died: at(super::MAIN_ENDED),
+            began: known.number_or_zero("InactiveExitTimestampMonotonic"),
+            up: known.number_or_zero("ActiveEnterTimestampMonotonic"),
+            left: known.number_or_zero("ActiveExitTimestampMonotonic"),
+            died: known.number_or_zero(super::MAIN_ENDED),
         }
     }
 }
@@ -77,7 +76,7 @@ pub(super) fn timed_out(told: &Told, known: &Properties, kind: Kind) -> Option<T
 
 /// Returns true if a stop or restart is under way that a user or the shutdown requested, by the
 /// type of the unit's job, if it has one.
-pub(super) fn asked(told: &Told, (known, job): (&Properties, Option<&str>)) -> bool {
+pub(super) fn asked(told: &Told, known: &Properties, job: Option<&str>) -> bool {
     match job {
         Some("stop" | "restart" | "try-restart") => {
             !died_before_the_stop(known) && !died_in_a_start(told, known)

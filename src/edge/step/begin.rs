@@ -52,64 +52,42 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     let state = WardState::of(ward);
     // If this line is killed, the lines after it must not take the previous run for this one.
     let _ = state.forget_current();
-    if let Some(record) = begin_at_rest(&state, (ward, unit), arguments) {
+    if let Some(record) = begin_at_rest(&state, ward, unit, arguments) {
         return Ok(Some((state, record)));
     }
-    let own = [&["NRestarts", "TimeoutStartUSec"], &ahead::LISTS[..]].concat();
-    let wanted = Wanted {
-        unit: &["Id", this_run::PROPERTY, DOWN],
-        own: &own,
-    };
-    let known = pid1::ask_patiently(unit, wanted).unwrap_or_default();
+    let known = ask(unit);
     let Some(run) = this_run::known(&known) else {
-        return begin_blindly(&state, (ward, unit), arguments).map(|()| None);
+        return begin_blindly(&state, ward, unit, arguments).map(|()| None);
     };
     let nrestarts = known.number("NRestarts");
     let turn = state.turn();
     let mut series = series_file::load(&state);
     let missed = series.missed_an_end(nrestarts);
-    let one_too_many = missed
-        && limit::death(&mut series, LastEnd::AbnormalDeath, arguments)? == Verdict::LimitReached;
-    let is_turned =
-        series.restart_due.is_some() && nrestarts == Some(0) && is_turned(unit, &series);
-    let due = series
-        .died_in
-        .clone()
-        .filter(|_| series.restart_due.is_some() && !missed);
+    let verdict = count_missed(nrestarts, &mut series, arguments)?;
+    let is_turned = nrestarts == Some(0) && is_turned(unit, &series);
+    let was_due = series.restart_due.is_some() && !missed;
+    let due = series.died_in.clone().filter(|_| was_due);
     let counted_before = series.nrestarts;
     let start = series.start(nrestarts, is_turned);
     let spent = spend(&mut series, start, arguments);
-    let down = known
-        .number(DOWN)
-        .filter(|at| *at > 0 && start.is_restart());
+    let record = RunRecord::new(ward, super::name(unit, &known), run.as_str(), kind(start));
     let mut record = RunRecord {
         restarts: series.restarts,
-        begun: Some(clock::since_epoch()),
-        begun_since_boot: Some(clock::since_boot()),
-        down: down.map(clock::epoch_of_monotonic),
-        down_since_boot: down.map(clock::since_boot_of_monotonic),
         follows: series.answers(start, missed),
         breaks_off: due.filter(|_| !start.is_restart()),
         spent,
-        ..RunRecord::new(ward, super::name(unit, &known), run.as_str(), kind(start))
+        ..begun_now(record, start, &known)
     };
-    let services = if one_too_many {
-        limit::services(&mut series, arguments)
-    } else {
-        Vec::new()
-    };
-    let decision = one_too_many.then(|| limit::decide(arguments)).transpose()?;
+    let services = limit::services(verdict, &mut series, arguments);
+    let decision = limit::decide(verdict, arguments)?;
     let marked = limit::mark(&state, decision.as_ref());
-    let timeout = known
-        .span("TimeoutStartUSec")
-        .map(|timeout| left_by(lines, &record, timeout));
+    let timeout = time_left(&known, lines, &record);
     let backoff = backoff(arguments)?;
-    let is_restart = start.is_restart() && !one_too_many;
+    let is_restart = start.is_restart() && verdict == Verdict::Restart;
     if is_restart {
-        let wait =
-            Some(backoff.wait_below(series.restarts, timeout)).filter(|wait| !wait.is_zero());
-        (record.planned, record.backoff_ms) =
-            (ahead::of(&known, &record), wait.map(time_span::millis));
+        let wait = backoff.wait_below(series.restarts, timeout);
+        record.planned = ahead::of(&known, &record);
+        record.backoff_ms = (!wait.is_zero()).then(|| time_span::millis(wait));
     }
     let saved = save(&state, &run, &record, &series).and(marked);
     drop(turn);
@@ -121,27 +99,62 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
         return saved.map(|()| None);
     }
     if is_restart {
-        // If nothing can be written, systemd's own counter makes the waits grow, starting from its
-        // last stored value.
-        let by_counter = || {
-            nrestarts.map_or(series.restarts, |count| {
-                count.saturating_sub(counted_before).max(1)
-            })
-        };
-        let restart = if saved.is_ok() {
-            series.restarts
-        } else {
-            by_counter()
+        let restart = match nrestarts {
+            // If nothing can be written, systemd's own counter makes the waits grow, starting from
+            // its last stored value.
+            Some(count) if saved.is_err() => count.saturating_sub(counted_before).max(1),
+            _ => series.restarts,
         };
         wait(ward, unit, restart, backoff.wait_below(restart, timeout));
     }
     if let Err(error) = saved {
-        tracing::warn!(
-            UNITWARD_WARD = ward,
-            "Failed to note the beginning of a run of ward {ward}: {error}"
-        );
+        warn_of_unsaved(ward, &error);
     }
     Ok(Some((state, record)))
+}
+
+/// Counts a death whose end was not recorded, if there was one.
+fn count_missed(
+    nrestarts: Option<u32>,
+    series: &mut Series,
+    arguments: &Arguments,
+) -> io::Result<Verdict> {
+    if series.missed_an_end(nrestarts) {
+        limit::death(series, LastEnd::AbnormalDeath, arguments)
+    } else {
+        Ok(Verdict::Restart)
+    }
+}
+
+fn warn_of_unsaved(ward: &str, error: &io::Error) {
+    tracing::warn!(
+        UNITWARD_WARD = ward,
+        "Failed to note the beginning of a run of ward {ward}: {error}"
+    );
+}
+
+/// Queries PID 1 for the start; there are no answers if it does not answer in time.
+fn ask(unit: &str) -> Properties {
+    let own = [&["NRestarts", "TimeoutStartUSec"], &ahead::LISTS[..]].concat();
+    let wanted = Wanted {
+        unit: &["Id", this_run::PROPERTY, DOWN],
+        own: &own,
+    };
+    pid1::ask_patiently(unit, wanted).unwrap_or_default()
+}
+
+/// Adds the times of a start that begins now to its record.
+fn begun_now(record: RunRecord, start: Start, known: &Properties) -> RunRecord {
+    let down = known
+        .number(DOWN)
+        .filter(|at| *at > 0 && start.is_restart());
+    RunRecord {
+        begun: Some(clock::since_epoch()),
+        begun_since_boot: Some(clock::since_boot()),
+        down: down.map(clock::epoch_of_monotonic),
+        down_since_boot: down.map(clock::since_boot_of_monotonic),
+        ..record
+    }
 }
 
 /// Begins the record of a start that, according to the stored state, answers no death. At a boot
@@ -149,7 +162,8 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
 /// answer a death, or nothing can be written, and PID 1 must be asked.
 fn begin_at_rest(
     state: &WardState,
-    (ward, unit): (&str, &str),
+    ward: &str,
+    unit: &str,
     arguments: &Arguments,
 ) -> Option<RunRecord> {
     let run = this_run::linked(unit)?;
@@ -185,14 +199,21 @@ fn backoff(arguments: &Arguments) -> io::Result<Backoff> {
     })
 }
 
+/// Returns the time that is left to the back-off; `None`: any time.
+fn time_left(known: &Properties, lines: &[StepLine], record: &RunRecord) -> Option<Duration> {
+    known
+        .span("TimeoutStartUSec")
+        .map(|timeout| left_by(lines, record, timeout))
+}
+
 /// Returns the time that the steps of this line leave of systemd's time-out: their waits are
 /// subtracted, and half of the rest is reserved if one of them is a command.
 fn left_by(lines: &[StepLine], record: &RunRecord, timeout: Duration) -> Duration {
-    let acting = || lines.iter().filter(|line| line.acts(record));
-    let left = acting().fold(timeout, |left, line| {
+    let acting: Vec<_> = lines.iter().filter(|line| line.acts(record)).collect();
+    let left = acting.iter().fold(timeout, |left, line| {
         left.saturating_sub(act::longest_wait(line))
     });
-    if acting().any(act::is_command) {
+    if acting.into_iter().any(act::is_command) {
         left / 2
     } else {
         left
@@ -204,6 +225,9 @@ fn is_turned(unit: &str, series: &Series) -> bool {
     const TAKE_ALONG: [&str; 4] = ["RequiredBy", "BoundBy", "RequisiteOf", "ConsistsOf"];
     const ARE_TAKEN_BY: [&str; 4] = ["Requires", "BindsTo", "Requisite", "PartOf"];
     const BEGUN: &str = "InactiveExitTimestampMonotonic";
+    if series.restart_due.is_none() {
+        return false;
+    }
     let asked = [&TAKE_ALONG[..], &ARE_TAKEN_BY, &[DOWN, BEGUN]].concat();
     let Ok(known) = pid1::ask_patiently(
         unit,
@@ -214,17 +238,21 @@ fn is_turned(unit: &str, series: &Series) -> bool {
     ) else {
         return false;
     };
-    let of = |lists: [&'static str; 4]| lists.into_iter().flat_map(|list| known.texts(list));
-    let others: BTreeSet<_> = of(TAKE_ALONG).collect();
-    let at = |stamp| known.number(stamp).unwrap_or(0);
-    let is_in_circle = of(ARE_TAKEN_BY).any(|other| others.contains(other));
+    let others: BTreeSet<_> = TAKE_ALONG
+        .into_iter()
+        .flat_map(|list| known.texts(list))
+        .collect();
+    let is_in_circle = ARE_TAKEN_BY
+        .into_iter()
+        .flat_map(|list| known.texts(list))
+        .any(|other| others.contains(other));
     is_turned_restart(
         series,
         Some(0),
         Beginning {
             is_in_circle,
-            down: at(DOWN),
-            begun: at(BEGUN),
+            down: known.number_or_zero(DOWN),
+            begun: known.number_or_zero(BEGUN),
         },
     )
 }
@@ -233,7 +261,8 @@ fn is_turned(unit: &str, series: &Series) -> bool {
 /// skipped. After a death it still waits for the back-off.
 fn begin_blindly(
     state: &WardState,
-    (ward, unit): (&str, &str),
+    ward: &str,
+    unit: &str,
     arguments: &Arguments,
 ) -> io::Result<()> {
     let series = series_file::load(state);
@@ -274,9 +303,9 @@ fn is_refused(arguments: &Arguments) -> io::Result<bool> {
 
 /// Returns true if this run was refused, judged by PID 1's properties after its end.
 pub(super) fn has_refused(state: &WardState, run: &InvocationId, known: &Properties) -> bool {
-    let at = |key| known.number::<u64>(key).unwrap_or(0);
-    let has_run = at(super::MAIN_STARTED) > 0
-        && at(super::MAIN_STARTED) >= at("InactiveExitTimestampMonotonic");
+    let main_started: u64 = known.number_or_zero(super::MAIN_STARTED);
+    let has_run = main_started > 0
+        && main_started >= known.number_or_zero::<u64>("InactiveExitTimestampMonotonic");
     !has_run && exclusion::load(state).is_some() && state.run(run.as_str()).is_err()
 }
 
@@ -350,25 +379,4 @@ fn wait(ward: &str, unit: &str, restart: u32, wait: Duration) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_back_off_leaves_time_for_the_steps_that_act() {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let (_, lines) = list::read(&words(
-            "web web.service --step=OnDeath:1 WaitFor 3s --step=OnStart:1 WaitFor 9s --step=OnDeath:2 Execute /bin/a",
-        ))
-        .unwrap();
-        let left = |start, lines| {
-            let record = RunRecord::new("web", "web.service", "i", start);
-            left_by(lines, &record, Duration::from_secs(13))
-        };
-        assert_eq!(left(StartKind::AfterDeath, &lines), Duration::from_secs(5));
-        assert_eq!(
-            left(StartKind::AfterDeath, &lines[..1]),
-            Duration::from_secs(10)
-        );
-        assert_eq!(left(StartKind::First, &lines[..1]), Duration::from_secs(13));
-    }
-}
+mod tests;

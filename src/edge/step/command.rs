@@ -63,19 +63,9 @@ fn administrators(
         &DIRECTORIES.map(|directory| directory.property),
     ]
     .concat();
-    let ask = |unit| {
-        pid1::ask(
-            unit,
-            Wanted {
-                unit: &[],
-                own: &own,
-            },
-        )
-        .ok()
-    };
-    let known = ask(&run.unit);
+    let known = ask(&run.unit, &own);
     // A condition's own service runs what is the ward's.
-    let wards = run.ward_unit.as_deref().map(ask);
+    let wards = run.ward_unit.as_deref().map(|unit| ask(unit, &own));
     let inherited = inherited(wards.iter().chain([&known]).map(Option::as_ref).collect());
     let mut variables = systemds_own(&run.record, &known.unwrap_or_default());
     variables.extend(told);
@@ -85,14 +75,21 @@ fn administrators(
 /// The properties that define the environment of a unit's commands.
 const ENVIRONMENT: [&str; 3] = ["Environment", "EnvironmentFiles", "UnsetEnvironment"];
 
+/// Returns these properties of a service; `None`: PID 1 does not answer.
+fn ask(unit: &str, own: &[&str]) -> Option<Properties> {
+    pid1::ask(unit, Wanted { unit: &[], own }).ok()
+}
+
 /// The environment taken over from these units, later ones first in rank; `None`: PID 1 does not
 /// answer, so no variable is known to be root's.
 fn inherited(units: Option<Vec<&Properties>>) -> Inherited {
     let Some(units) = units else {
         return Inherited::Only(Vec::new());
     };
-    let has_file = |known: &&Properties| known.first_texts("EnvironmentFiles").next().is_some();
-    if !units.iter().any(has_file) {
+    if units
+        .iter()
+        .all(|known| known.first_texts("EnvironmentFiles").next().is_none())
+    {
         return Inherited::All;
     }
     Inherited::Only(

@@ -20,18 +20,14 @@ pub(super) fn end(words: &[String], umask: Mode) -> io::Result<u8> {
     let state = WardState::of(ward);
     let noted = state.current().and_then(|run| state.run(run.as_str()).ok());
     // At a boot this line usually has nothing to do: then it sends no query.
-    let is_idle = |record: &RunRecord| {
+    let is_idle = noted.as_ref().is_some_and(|record| {
         record.start == StartKind::First && !lines.iter().any(|line| line.acts(record))
-    };
-    let known = match &noted {
-        Some(record) if is_idle(record) && !arguments.has("fetch") && !arguments.has("collect") => {
-            None
-        }
-        _ => Some(ask(unit)),
-    };
+    });
+    let must_ask = !is_idle || arguments.has("fetch") || arguments.has("collect");
+    let known = must_ask.then(|| ask(unit));
     let record = match &known {
         None => noted,
-        Some(known) => Some(record_of((ward, unit), (&state, noted), known)?),
+        Some(known) => Some(record_of(&arguments, &state, noted, known)?),
     };
     let mut run = Run::new(
         &state,
@@ -73,17 +69,19 @@ fn ask(unit: &str) -> Properties {
 
 /// Returns the record of the run that PID 1 names, or of the current run if PID 1 does not answer.
 fn record_of(
-    (ward, unit): (&str, &str),
-    (state, noted): (&WardState, Option<RunRecord>),
+    arguments: &Arguments,
+    state: &WardState,
+    noted: Option<RunRecord>,
     known: &Properties,
 ) -> io::Result<RunRecord> {
+    let (ward, unit) = arguments.ward_and_unit()?;
     let run = this_run::known(known)
         .or_else(|| state.current())
         .ok_or(io::ErrorKind::NotFound)?;
     let noted = noted
         .filter(|record| record.invocation == run.as_str())
         .or_else(|| state.run(run.as_str()).ok());
-    Ok(noted.unwrap_or_else(|| super::lost(ward, unit, (&run, known))))
+    Ok(noted.unwrap_or_else(|| super::lost(ward, unit, &run, known)))
 }
 
 fn note_up(record: &mut RunRecord, known: Option<&Properties>) {

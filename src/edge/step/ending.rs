@@ -48,13 +48,11 @@ impl Told {
             .number::<u32>("ExecMainPID")
             .filter(|pid| *pid > 0)
             .and(at_end);
-        let number = |property| {
-            known
-                .number(property)
-                .and_then(|number: u32| i32::try_from(number).ok())
-        };
         let end = main.and_then(|_| {
-            ProcessEnd::from_wait(number("ExecMainCode")?, number("ExecMainStatus")?)
+            ProcessEnd::from_wait(
+                known.number("ExecMainCode")?,
+                known.number("ExecMainStatus")?,
+            )
         });
         let (code, status) = end.map_or_else(Default::default, words);
         Self {
@@ -84,6 +82,14 @@ pub(super) fn result_of(end: ProcessEnd) -> &'static str {
     }
 }
 
+/// Returns the line with its end, if it failed and its failure is not ignored.
+fn with_failure(line: Command) -> Option<(Command, ProcessEnd)> {
+    let end = line
+        .end
+        .filter(|end| *end != ProcessEnd::Exited(0) && !line.forgiven)?;
+    Some((line, end))
+}
+
 /// The process whose end ended the run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failed {
@@ -100,30 +106,19 @@ impl Failed {
     /// failed before the main process ended has caused its stop.
     pub(super) fn of(told: &Told, known: &Properties) -> Self {
         let main = process_end(&told.code, &told.status);
-        let failed = |line: Command| {
-            let end = line
-                .end
-                .filter(|end| *end != ProcessEnd::Exited(0) && !line.forgiven)?;
-            Some((line, end))
-        };
-        let lines = || LISTS.iter().flat_map(|list| known.commands(list));
-        let is_a_lines = no_main_process_failed(&ServiceResult::parse(&told.result), main);
-        let last = || {
-            lines()
-                .filter_map(failed)
+        let line = if no_main_process_failed(&ServiceResult::parse(&told.result), main) {
+            LISTS
+                .iter()
+                .flat_map(|list| known.commands(list))
+                .filter_map(with_failure)
                 .max_by_key(|(line, _)| line.ended)
-        };
-        let main_ended = known.number::<u64>(MAIN_ENDED_AT).unwrap_or(0);
-        let stopped_it = |(line, end): &(Command, ProcessEnd)| {
-            line.ended <= main_ended && result_of(*end) == told.result
-        };
-        let first = || {
+        } else {
+            let main_ended: u64 = known.number_or_zero(MAIN_ENDED_AT);
             known
                 .commands("ExecStartPost")
-                .filter_map(failed)
-                .find(stopped_it)
+                .filter_map(with_failure)
+                .find(|(line, end)| line.ended <= main_ended && result_of(*end) == told.result)
         };
-        let line = if is_a_lines { last() } else { first() };
         let Some((line, end)) = line else {
             return Self {
                 code: told.code.clone(),

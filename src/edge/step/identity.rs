@@ -15,13 +15,17 @@ pub(super) const PROPERTIES: [&str; 4] = ["User", "Group", "SupplementaryGroups"
 /// Returns true if the commands run as root; `None`: PID 1 did not tell.
 pub(super) fn is_roots(known: &Properties) -> Option<bool> {
     let dynamic = known.flag("DynamicUser")?;
-    let is_root = |property| matches!(known.text(property), "" | "root" | "0");
     Some(
         !dynamic
-            && is_root("User")
-            && is_root("Group")
+            && is_root(known.text("User"))
+            && is_root(known.text("Group"))
             && known.texts("SupplementaryGroups").next().is_none(),
     )
+}
+
+/// Returns true if this name of a user or group, empty by default, is root's.
+fn is_root(name: &str) -> bool {
+    matches!(name, "" | "root" | "0")
 }
 
 /// Returns an error unless the commands of the unit, and of its ward's unit, run as root.

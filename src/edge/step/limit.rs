@@ -72,9 +72,16 @@ fn tolerated(arguments: &Arguments) -> u32 {
         .unwrap_or(0)
 }
 
-/// Returns the services of the `[OnLimit]` conditions that fire now; those with `Once=` are marked
-/// in `series`, which must be saved first.
-pub(super) fn services<'a>(series: &mut Series, arguments: &'a Arguments) -> Vec<&'a str> {
+/// Returns the services of the `[OnLimit]` conditions that fire after this verdict; those with
+/// `Once=` are marked in `series`, which must be saved first.
+pub(super) fn services<'a>(
+    verdict: Verdict,
+    series: &mut Series,
+    arguments: &'a Arguments,
+) -> Vec<&'a str> {
+    if verdict != Verdict::LimitReached {
+        return Vec::new();
+    }
     let once = arguments
         .all("run-once")
         .filter(|service| series.spent.insert((*service).to_owned()));
@@ -113,8 +120,12 @@ impl Decision {
     }
 }
 
-/// Makes the decision without carrying it out, so that it can be recorded first.
-pub(super) fn decide(arguments: &Arguments) -> io::Result<Decision> {
+/// Makes the decision without carrying it out, so that it can be recorded first; `None`: the limit
+/// is not reached.
+pub(super) fn decide(verdict: Verdict, arguments: &Arguments) -> io::Result<Option<Decision>> {
+    if verdict != Verdict::LimitReached {
+        return Ok(None);
+    }
     let (_, unit) = arguments.ward_and_unit()?;
     let within = time_span::render(arguments.span("within")?);
     let next = match arguments.all("on-limit").next() {
@@ -129,10 +140,10 @@ pub(super) fn decide(arguments: &Arguments) -> io::Result<Decision> {
         1 => "once".to_owned(),
         deaths => format!("{deaths} times"),
     };
-    Ok(Decision {
+    Ok(Some(Decision {
         next,
         why: format!("{unit} died more than {borne} within {within}"),
-    })
+    }))
 }
 
 fn own_stack(arguments: &Arguments) -> io::Result<StackName> {
@@ -222,11 +233,11 @@ fn end_restarts(
         ),
         Next::Exclude | Next::RestartUnstoppable => {}
     }
-    leave_down((ward, unit), why, "it")
+    leave_down(ward, unit, why, "it")
 }
 
 /// Excludes the ward, unless systemd must not stop its unit: then it returns `None`.
-fn leave_down((ward, unit): (&str, &str), why: &str, whom: &str) -> io::Result<Option<GivenUp>> {
+fn leave_down(ward: &str, unit: &str, why: &str, whom: &str) -> io::Result<Option<GivenUp>> {
     let is_stoppable = !must_not_be_stopped(unit);
     let what = if is_stoppable {
         format!("leaving {whom} down until \"unitward readmit {ward}\".")
@@ -293,11 +304,8 @@ fn restart_stack(
     let Err(error) = asked else {
         return stopped.map(|()| Some(GivenUp::RestartStack));
     };
-    leave_down(
-        (ward, unit),
-        &format!("Failed to have stack {stack} restarted: {error}"),
-        unit,
-    )
+    let why = format!("Failed to have stack {stack} restarted: {error}");
+    leave_down(ward, unit, &why, unit)
 }
 
 #[cfg(test)]

@@ -58,26 +58,25 @@ impl StepLine {
         let (keyword, arguments) = rest
             .split_first()
             .ok_or_else(|| bad_line("the step's keyword is missing"))?;
-        let has = |flag: &str| flags.iter().any(|word| word == flag);
         Ok(Self {
             ward: ward.to_owned(),
             place: Place {
                 condition,
                 step,
-                do_now: has("--do-now"),
-                breaks: has("--break"),
+                do_now: has(flags, "--do-now"),
+                breaks: has(flags, "--break"),
             },
             keyword: keyword.clone(),
             arguments: arguments.to_vec(),
-            ignore_failure: has("--ignore-failure"),
-            as_root: has("--as-root"),
-            own_service: has("--own-service"),
+            ignore_failure: has(flags, "--ignore-failure"),
+            as_root: has(flags, "--as-root"),
+            own_service: has(flags, "--own-service"),
             ward_unit: flags
                 .iter()
                 .find_map(|word| word.strip_prefix("--unit="))
                 .map(str::to_owned),
-            no_wait: has("--no-wait"),
-            required: has("--required"),
+            no_wait: has(flags, "--no-wait"),
+            required: has(flags, "--required"),
         })
     }
 
@@ -119,10 +118,9 @@ impl StepLine {
 
     /// Returns the recorded result of the step. A verdict returns that of the step that it checks.
     pub(super) fn noted<'r>(&self, record: &'r RunRecord) -> Option<&'r StepResult> {
-        let is_its = |result: &&StepResult| {
+        record.results.iter().find(|result| {
             result.condition == self.place.condition && result.step == self.place.step
-        };
-        record.results.iter().find(is_its)
+        })
     }
 
     /// Returns true if the entry runs nothing and only checks whether the start may go on.
@@ -134,4 +132,8 @@ impl StepLine {
     pub(super) fn replaces_guard(&self) -> bool {
         !self.as_root && matches!(self.keyword.as_str(), "Execute" | "ElseExecute")
     }
+}
+
+fn has(flags: &[String], flag: &str) -> bool {
+    flags.iter().any(|word| word == flag)
 }

@@ -11,7 +11,7 @@ use crate::core::recovery::list;
 use crate::edge::clock;
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::program::{Life, TIED};
-use crate::edge::record::{KILLED, Outcome, RunRecord, WardState};
+use crate::edge::record::{KILLED, Outcome, RunRecord, StepResult, WardState};
 use rustix::fs::Mode;
 use std::io;
 use std::time::{Duration, Instant};
@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
     /// The run is not recorded, or its record cannot be read.
     pub(super) fn of_line(line: &StepLine, state: &'a WardState, umask: Mode) -> io::Result<Self> {
         if line.own_service {
-            return this_run::condition_run(state, (&line.ward, &line.place.condition), umask);
+            return this_run::condition_run(state, &line.ward, &line.place.condition, umask);
         }
         let record = state.run(this_run::of_ward(state)?.as_str())?;
         let phase = if line.place.kind() == Some(ConditionKind::Stop) {
@@ -214,19 +214,12 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, line: &StepLine) -> u8 {
         let begun = Instant::now();
-        let result = |status| {
-            line.result(
-                status,
-                clock::since_epoch(),
-                time_span::millis(begun.elapsed()),
-            )
-        };
         // If this process is killed, the step is recorded as failed: later steps depend on that.
         let noted = self.record.results.len();
-        self.record.results.push(result(KILLED));
+        self.record.results.push(result_since(begun, line, KILLED));
         self.save();
         let status = act::act(line, self);
-        self.record.results[noted] = result(status.into());
+        self.record.results[noted] = result_since(begun, line, status.into());
         self.save();
         self.looked = None;
         status
@@ -258,6 +251,15 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Makes the result of a step that began then and ends now.
+fn result_since(begun: Instant, line: &StepLine, status: i32) -> StepResult {
+    line.result(
+        status,
+        clock::since_epoch(),
+        time_span::millis(begun.elapsed()),
+    )
+}
+
 /// `steps WARD UNIT [--fetch] [--step=…]`: runs steps between or after commands that have lines of
 /// their own.
 pub(super) fn steps(words: &[String], umask: Mode) -> io::Result<u8> {
@@ -282,7 +284,7 @@ pub(super) fn condition(words: &[String], umask: Mode) -> io::Result<u8> {
     let (arguments, lines) = read(words)?;
     let (ward, condition) = (arguments.word(0)?, arguments.word(1)?);
     let state = WardState::of(ward);
-    let run = this_run::condition_run(&state, (ward, condition), umask)?;
+    let run = this_run::condition_run(&state, ward, condition, umask)?;
     let ward_unit = arguments.all("unit").next().map(str::to_owned);
     Ok(run_list(Run { ward_unit, ..run }, &arguments, &lines))
 }

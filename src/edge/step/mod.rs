@@ -162,8 +162,8 @@ const EXITED: i32 = 1;
 /// count, continues with the next one; after a death it continues with all of them. If PID 1 could
 /// not be asked, the start is assumed to go on.
 fn start_has_failed(shown: &Properties) -> bool {
-    let at = |key: &str| shown.number::<u64>(key).unwrap_or(0);
-    let (began, ended) = (at(MAIN_STARTED), at(MAIN_ENDED));
+    let began: u64 = shown.number_or_zero(MAIN_STARTED);
+    let ended: u64 = shown.number_or_zero(MAIN_ENDED);
     let state = shown.text("SubState");
     let is_done =
         shown.number("ExecMainCode") == Some(EXITED) && shown.number("ExecMainStatus") == Some(0);
@@ -174,8 +174,8 @@ fn start_has_failed(shown: &Properties) -> bool {
 }
 
 /// The record of a run whose beginning could not be written down: PID 1's own counter says what kind of start it was.
-fn lost(ward: &str, unit: &str, (invocation, known): (&InvocationId, &Properties)) -> RunRecord {
-    let restarts = known.number("NRestarts").unwrap_or(0);
+fn lost(ward: &str, unit: &str, invocation: &InvocationId, known: &Properties) -> RunRecord {
+    let restarts = known.number_or_zero("NRestarts");
     let start = if restarts > 0 {
         StartKind::AfterAbnormalDeath
     } else {

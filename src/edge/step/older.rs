@@ -47,7 +47,7 @@ pub(super) fn collect(arguments: &Arguments, umask: Mode) -> io::Result<u8> {
         .and_then(|rest| rest.strip_suffix(".service"))
     {
         Some(condition) if this_run::is_in_condition(ward, condition) => {
-            this_run::condition_run(&state, (ward, condition), umask)?
+            this_run::condition_run(&state, ward, condition, umask)?
         }
         _ => Run::new(
             &state,

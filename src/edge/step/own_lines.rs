@@ -17,10 +17,7 @@ pub(super) const LISTS: [&str; 4] = ["ExecStartPre", "ExecStart", "ExecStartPost
 
 /// Adds the results that are in `known` but not in `record`.
 pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
-    let main = known
-        .number(super::MAIN_STARTED)
-        .filter(|at| *at > 0)
-        .map(clock::epoch_of_monotonic);
+    let main = time_of(known, super::MAIN_STARTED);
     let mut over = record
         .begun
         .map(|begun| begun.saturating_add(record.backoff_ms.unwrap_or(0)));
@@ -37,11 +34,19 @@ pub(super) fn add_results(record: &mut RunRecord, known: &Properties) {
                     .as_ref()
                     .is_some_and(|cut| cut.passes(&seen, line.as_ref()))
             {
-                over = over.max(visit(record, (&seen, line.as_ref()), over));
+                over = over.max(visit(record, &seen, line.as_ref(), over));
                 over = over.max((seen.ended > 0).then_some(seen.ended / 1_000));
             }
         }
     }
+}
+
+/// Returns the time of a change of the unit, in milliseconds since the epoch.
+fn time_of(known: &Properties, property: &str) -> Option<u64> {
+    known
+        .number(property)
+        .filter(|at| *at > 0)
+        .map(clock::epoch_of_monotonic)
 }
 
 /// A start that failed while its lines ran: PID 1 continued with them, and they did nothing.
@@ -55,16 +60,11 @@ impl Cut {
         let begun = record
             .begun
             .filter(|_| record.up.is_none() && super::start_has_failed(known))?;
-        let at = |key| {
-            known
-                .number(key)
-                .filter(|at| *at > 0)
-                .map(clock::epoch_of_monotonic)
-        };
         // Before the main process starts, PID 1 reports the previous one.
-        let is_of_this_start = at(super::MAIN_STARTED).is_some_and(|main| main >= begun);
-        let died =
-            at(super::MAIN_ENDED).filter(|_| is_of_this_start && known.text("Type") != "oneshot");
+        let is_of_this_start =
+            time_of(known, super::MAIN_STARTED).is_some_and(|main| main >= begun);
+        let died = time_of(known, super::MAIN_ENDED)
+            .filter(|_| is_of_this_start && known.text("Type") != "oneshot");
         Some(Self { died })
     }
 
@@ -91,7 +91,8 @@ impl Cut {
 /// Returns the end of a step that was recorded already.
 fn visit(
     record: &mut RunRecord,
-    (seen, line): (&Command, Option<&StepLine>),
+    seen: &Command,
+    line: Option<&StepLine>,
     over: Option<u64>,
 ) -> Option<u64> {
     let line = line?;
@@ -100,12 +101,13 @@ fn visit(
     }
     let is_ours = line.replaces_guard() && line.ward == record.ward;
     if let Some(status) = status(seen).filter(|_| is_ours && line.acts(record)) {
-        // Each line begins at the end of the previous one.
-        let since_then = || over.map_or(0, |over| (seen.ended / 1_000).saturating_sub(over));
-        let ms = seen.took.map_or_else(since_then, time_span::millis);
-        record
-            .results
-            .push(line.result(status, seen.ended / 1_000, ms));
+        let ended = seen.ended / 1_000;
+        let ms = match seen.took {
+            Some(took) => time_span::millis(took),
+            // Each line begins at the end of the previous one.
+            None => over.map_or(0, |over| ended.saturating_sub(over)),
+        };
+        record.results.push(line.result(status, ended, ms));
     }
     None
 }

@@ -13,7 +13,8 @@ use super::arguments::Arguments;
 use super::ending::{self, Failed, LISTS, TOLD, Told};
 use super::limit::{self, Counted, Decision};
 use super::stack::{self, Death};
-use super::{stopped, this_run};
+use super::stopped::{self, Demands};
+use super::this_run;
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::core::recovery::{Series, list, policy, turned};
@@ -117,14 +118,8 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     if saved.is_err() && verdict == Verdict::Restart {
         verdict = limit::death_by_counter(by_counter, arguments)?;
     }
-    let decision = (verdict == Verdict::LimitReached)
-        .then(|| limit::decide(arguments))
-        .transpose()?;
-    let services = if decision.is_some() {
-        limit::services(&mut series, arguments)
-    } else {
-        Vec::new()
-    };
+    let decision = limit::decide(verdict, arguments)?;
+    let services = limit::services(verdict, &mut series, arguments);
     let services = services.into_iter().map(str::to_owned).collect();
     record.end = Some(end(death, decision.as_ref(), &line));
     let marked = limit::mark(&state, decision.as_ref());
@@ -185,12 +180,13 @@ impl Consequence {
             unit: &unit,
             invocation: &invocation,
         };
-        let done = stopped::finish(
-            &state,
-            &mut record,
-            (decision, &services),
-            (&arguments, death),
-        );
+        let demands = Demands {
+            decision,
+            services: &services,
+            arguments: &arguments,
+            death,
+        };
+        let done = stopped::finish(&state, &mut record, demands);
         if is_excluded {
             await_down(&unit);
         }
@@ -319,14 +315,11 @@ fn end(death: &Unnoted, decision: Option<&Decision>, line: &Line) -> End {
     let given_up = decision.and_then(Decision::given_up);
     let (code, status) = death.process.map_or_else(Default::default, ending::words);
     let failed = failed_line(death);
-    // Its age, by the clock that it was reported by.
-    let by_wall_clock =
-        || clock::since_boot().saturating_sub(clock::since_epoch().saturating_sub(death.at));
-    let since_boot = Some(
-        failed
-            .as_ref()
-            .map_or_else(by_wall_clock, |failed| failed.since_boot),
-    );
+    let since_boot = Some(match &failed {
+        Some(failed) => failed.since_boot,
+        // Its age, by the clock that it was reported by.
+        None => clock::since_boot().saturating_sub(clock::since_epoch().saturating_sub(death.at)),
+    });
     let seen = Failed {
         code,
         status,
@@ -381,19 +374,18 @@ fn failed_line(death: &Unnoted) -> Option<Failed> {
 /// Waits until the unit is down, at most [`PATIENCE`].
 fn await_down(unit: &str) {
     let until = Instant::now() + PATIENCE;
-    let is_down = || {
-        let shown = pid1::ask(
-            unit,
-            Wanted {
-                unit: &["ActiveState"],
-                own: &[],
-            },
-        );
-        shown.is_ok_and(|shown| matches!(shown.text("ActiveState"), "inactive" | "failed"))
-    };
-    while !is_down() && Instant::now() < until {
+    while !is_down(unit) && Instant::now() < until {
         std::thread::sleep(PAUSE);
     }
+}
+
+fn is_down(unit: &str) -> bool {
+    let wanted = Wanted {
+        unit: &["ActiveState"],
+        own: &[],
+    };
+    pid1::ask(unit, wanted)
+        .is_ok_and(|shown| matches!(shown.text("ActiveState"), "inactive" | "failed"))
 }
 
 #[cfg(test)]

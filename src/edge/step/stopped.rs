@@ -75,67 +75,48 @@ fn note_end(
     state: &WardState,
 ) -> io::Result<Option<(RunRecord, io::Result<()>)>> {
     let (ward, unit) = arguments.ward_and_unit()?;
-    let own = [&OF_SERVICE[..], &ending::LISTS].concat();
-    let of_unit = [&OF_UNIT[..], &pulled::LISTS].concat();
-    let (known, job) = pid1::ask_with_job(
-        unit,
-        Wanted {
-            unit: &of_unit,
-            own: &own,
-        },
-    )?;
+    let (known, job) = ask(unit)?;
     let run = this_run::required(&known)?;
     let invocation = run.as_str();
     if begin::has_refused(state, &run, &known) {
         return Ok(None);
     }
     let told = Told::of(&known);
-    let asked = asked(&told, (&known, job.as_deref()))
-        || was_restarted_with_its_stack(&told, arguments, &known);
-    let kind = kind_of_end(&told, &known, asked);
+    let kind = kind_of(&told, &known, job.as_deref(), arguments);
     let is_stop = kind == Kind::Asked && job.as_deref() == Some("stop");
     let pulled_by = if is_stop { pulled::by(&known) } else { None };
     let mut record = state
         .run(invocation)
-        .unwrap_or_else(|_| super::lost(ward, unit, (&run, &known)));
+        .unwrap_or_else(|_| super::lost(ward, unit, &run, &known));
     let turn = state.turn();
     let mut series = series_file::load(state);
-    let is_news = complete(&mut record, &mut series, (kind, &known));
+    let is_news = complete(&mut record, &mut series, kind, &known);
     let counted = counted(&series, &known);
     let mut verdict = note(&mut series, kind, arguments)?;
     series.ended(known.number("NRestarts"));
     series.died_in = kind.is_death().then(|| invocation.to_owned());
     series.restart_due = restart_due(kind, &known);
-    let mut services = services(verdict, &mut series, arguments);
-    let mut decision = decide(verdict, arguments)?;
+    let mut services = limit::services(verdict, &mut series, arguments);
+    let mut decision = limit::decide(verdict, arguments)?;
     let marked = limit::mark(state, decision.as_ref());
     let mut saved = series_file::save(state, &series);
     // A full disk must not make the limit unreachable.
     if saved.is_err() && kind.is_death() && verdict == Verdict::Restart {
         verdict = limit::death_by_counter(counted, arguments)?;
-        services = self::services(verdict, &mut series, arguments);
-        decision = decide(verdict, arguments)?;
+        services = limit::services(verdict, &mut series, arguments);
+        decision = limit::decide(verdict, arguments)?;
     }
     own_lines::add_results(&mut record, &known);
     if is_news {
         tell::dropped(&record);
     }
-    let failed = Failed::of(&told, &known);
     let given_up = decision.as_ref().and_then(Decision::given_up);
     record.end = Some(End {
-        timed_out: timed_out(&told, &known, kind),
-        asked: kind == Kind::Asked,
-        finished: kind == Kind::Finished,
-        result: told.result,
-        code: failed.code,
-        status: failed.status,
-        pid: failed.pid,
-        at: failed.at,
-        since_boot: Some(failed.since_boot),
         limit_reached: decision.is_some(),
         given_up,
         pulled_by,
         restart_follows: Some(series.restart_due.is_some() && given_up.is_none()),
+        ..end(told, &known, kind)
     });
     if state.current().as_ref() != Some(&run) {
         // The lines of [OnStop] read it.
@@ -146,15 +127,61 @@ fn note_end(
         unit: super::name(unit, &known),
         invocation,
     };
-    let done = finish(
-        state,
-        &mut record,
-        (decision, &services),
-        (arguments, death),
-    )
-    .and(saved)
-    .and(marked);
+    let demands = Demands {
+        decision,
+        services: &services,
+        arguments,
+        death,
+    };
+    let done = finish(state, &mut record, demands).and(saved).and(marked);
     Ok(Some((record, done)))
+}
+
+/// Queries PID 1 for the unit and the type of its job.
+fn ask(unit: &str) -> io::Result<(Properties, Option<String>)> {
+    let own = [&OF_SERVICE[..], &ending::LISTS].concat();
+    let of_unit = [&OF_UNIT[..], &pulled::LISTS].concat();
+    let wanted = Wanted {
+        unit: &of_unit,
+        own: &own,
+    };
+    pid1::ask_with_job(unit, wanted)
+}
+
+/// Returns the kind of the end, by the type of the unit's job, if it has one.
+fn kind_of(told: &Told, known: &Properties, job: Option<&str>, arguments: &Arguments) -> Kind {
+    let asked = asked(told, known, job) || was_restarted_with_its_stack(told, arguments, known);
+    kind_of_end(told, known, asked)
+}
+
+/// Returns the end as PID 1 shows it, without its consequences.
+fn end(told: Told, known: &Properties, kind: Kind) -> End {
+    let failed = Failed::of(&told, known);
+    End {
+        timed_out: timed_out(&told, known, kind),
+        asked: kind == Kind::Asked,
+        finished: kind == Kind::Finished,
+        result: told.result,
+        code: failed.code,
+        status: failed.status,
+        pid: failed.pid,
+        at: failed.at,
+        since_boot: Some(failed.since_boot),
+        limit_reached: false,
+        given_up: None,
+        pulled_by: None,
+        restart_follows: None,
+    }
+}
+
+/// The demands of the death limit at the end of a run.
+pub(super) struct Demands<'a> {
+    /// `None`: the limit is not reached.
+    pub(super) decision: Option<Decision>,
+    /// The services of `[OnLimit]` that are started.
+    pub(super) services: &'a [&'a str],
+    pub(super) arguments: &'a Arguments,
+    pub(super) death: Death<'a>,
 }
 
 /// Saves the record of a run that has ended, logs it and carries out the demands of the death
@@ -162,9 +189,14 @@ fn note_end(
 pub(super) fn finish(
     state: &WardState,
     record: &mut RunRecord,
-    (decision, services): (Option<Decision>, &[&str]),
-    (arguments, death): (&Arguments, Death<'_>),
+    demands: Demands<'_>,
 ) -> io::Result<()> {
+    let Demands {
+        decision,
+        services,
+        arguments,
+        death,
+    } = demands;
     // The outcome of a stack restart is known only after the request. The record is saved before it
     // all the same: the restarter may end this very process.
     let is_open = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::RestartStack);
@@ -207,10 +239,9 @@ fn counted(series: &Series, known: &Properties) -> Counted {
 /// Returns the time before which systemd does not restart the unit, in microseconds of the
 /// monotonic clock; `None`: it does not restart it by itself.
 fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
-    let is_named = |property| known.names_end(property, "ExecMainCode", "ExecMainStatus");
-    let by_policy = || policy::restarts(known.text("Restart"), known.text("Result"));
-    let shall_restart = !is_named("RestartPreventExitStatus")
-        && (is_named("RestartForceExitStatus") || by_policy());
+    let shall_restart = !names_end(known, "RestartPreventExitStatus")
+        && (names_end(known, "RestartForceExitStatus")
+            || policy::restarts(known.text("Restart"), known.text("Result")));
     let is_restarted = kind.is_death() && shall_restart;
     // systemd tells the next delay since version 254; if it adds a random time, since 262, only the
     // minimum is known.
@@ -224,27 +255,13 @@ fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
     is_restarted.then(|| turned::restart_due(clock::monotonic(), next.unwrap_or(0)))
 }
 
-fn decide(verdict: Verdict, arguments: &Arguments) -> io::Result<Option<Decision>> {
-    (verdict == Verdict::LimitReached)
-        .then(|| limit::decide(arguments))
-        .transpose()
-}
-
-/// Returns the services that `[OnLimit]` starts, if the limit was reached.
-fn services<'a>(verdict: Verdict, series: &mut Series, arguments: &'a Arguments) -> Vec<&'a str> {
-    if verdict == Verdict::LimitReached {
-        limit::services(series, arguments)
-    } else {
-        Vec::new()
-    }
+/// Returns true if this set of exit statuses and signals contains the end of the main process.
+fn names_end(known: &Properties, set: &str) -> bool {
+    known.names_end(set, "ExecMainCode", "ExecMainStatus")
 }
 
 /// Notes when the run was up, where no line of the unit has; gives whether it was.
-fn complete(
-    record: &mut RunRecord,
-    series: &mut Series,
-    (kind, known): (Kind, &Properties),
-) -> bool {
+fn complete(record: &mut RunRecord, series: &mut Series, kind: Kind, known: &Properties) -> bool {
     let Stamps { up, .. } = Stamps::of(known);
     let was_up = was_up(record.begun_since_boot, known);
     if was_up {
@@ -252,16 +269,15 @@ fn complete(
             .up_since
             .get_or_insert_with(|| clock::since_boot_of_monotonic(up));
     }
-    let at = || {
-        if was_up {
-            Some(up::at(up, main_started(known)))
-        } else {
-            work_done(kind, known)
-        }
+    if record.up.is_some() {
+        return false;
+    }
+    record.up = if was_up {
+        Some(up::at(up, main_started(known)))
+    } else {
+        work_done(kind, known)
     };
-    let is_news = record.up.is_none();
-    record.up = record.up.or_else(at);
-    is_news && record.up.is_some()
+    record.up.is_some()
 }
 
 /// Returns true if the unit became `active` in this run.
@@ -272,8 +288,9 @@ fn complete(
 fn was_up(begun: Option<u64>, known: &Properties) -> bool {
     let Stamps { began, up, .. } = Stamps::of(known);
     let is_direct = known.text("RestartMode") == "direct";
-    let is_later = || begun.is_none_or(|begun| clock::since_boot_of_monotonic(up) >= begun);
-    0 < up && began <= up && (!is_direct || is_later())
+    0 < up
+        && began <= up
+        && (!is_direct || begun.is_none_or(|begun| clock::since_boot_of_monotonic(up) >= begun))
 }
 
 /// Returns the time at which a oneshot that was never `active` had done its work.
@@ -284,7 +301,7 @@ fn work_done(kind: Kind, known: &Properties) -> Option<Up> {
 }
 
 fn main_started(known: &Properties) -> u64 {
-    known.number(super::MAIN_STARTED).unwrap_or(0)
+    known.number_or_zero(super::MAIN_STARTED)
 }
 
 fn note(series: &mut Series, kind: Kind, arguments: &Arguments) -> io::Result<Verdict> {

@@ -75,7 +75,8 @@ pub(super) fn of_condition(ward: &str, condition: &str) -> io::Result<Invocation
 /// As [`of_condition`].
 pub(super) fn condition_run<'a>(
     state: &'a WardState,
-    (ward, condition): (&str, &str),
+    ward: &str,
+    condition: &str,
     umask: Mode,
 ) -> io::Result<Run<'a>> {
     let run = of_condition(ward, condition)?;

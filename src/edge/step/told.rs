@@ -36,33 +36,35 @@ pub(super) fn variables(
 
 /// Returns the run whose end the step answers: its invocation, its end, its unit.
 fn ended_run(state: &WardState, record: &RunRecord) -> Option<(String, End, String)> {
-    let of = |record: RunRecord| Some((record.invocation, record.end?, record.unit));
-    match record.start {
-        _ if record.end.is_some() => of(record.clone()),
-        StartKind::Condition => of(state.latest_death()?),
-        StartKind::First => None,
+    let ended = match record.start {
+        _ if record.end.is_some() => record.clone(),
+        StartKind::Condition => state.latest_death()?,
+        StartKind::First => return None,
         StartKind::AfterDeath | StartKind::AfterAbnormalDeath => {
-            of(state.run(record.follows.as_ref()?).ok()?)
+            state.run(record.follows.as_ref()?).ok()?
         }
-    }
+    };
+    Some((ended.invocation, ended.end?, ended.unit))
 }
 
 /// Returns the reason of the end, in the words of a report.
 fn reason(end: &End, unit: &str) -> String {
     let has_limit = matches!(end.result.as_str(), "watchdog" | "timeout");
-    let ask = || {
-        Some(
-            pid1::ask(
-                unit,
-                Wanted {
-                    unit: &[],
-                    own: &TIME_LIMITS,
-                },
-            )
-            .ok()?
-            .time_limits(),
-        )
+    let limits = if has_limit {
+        limits_of(unit)
+    } else {
+        TimeLimits::default()
     };
-    let limits = if has_limit { ask() } else { None }.unwrap_or_else(TimeLimits::default);
     end.cause(&limits).to_string()
+}
+
+/// Returns the unit's time limits; none if PID 1 does not answer.
+fn limits_of(unit: &str) -> TimeLimits {
+    let wanted = Wanted {
+        unit: &[],
+        own: &TIME_LIMITS,
+    };
+    pid1::ask(unit, wanted)
+        .map(|known| known.time_limits())
+        .unwrap_or_default()
 }

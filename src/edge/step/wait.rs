@@ -38,7 +38,7 @@ pub(super) fn wait(wait: &Wait) -> io::Result<()> {
         let Err(why) = look(what, deadline) else {
             return Ok(());
         };
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = left_until(deadline);
         if left.is_zero() {
             let span = time_span::render(limit);
             return Err(io::Error::new(
@@ -143,13 +143,16 @@ fn candidates(address: &str, patience: Duration) -> Vec<SocketAddr> {
         .collect()
 }
 
+fn left_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
 fn tcp_accepts(address: &str, deadline: Instant) -> Result<(), String> {
-    let left = || deadline.saturating_duration_since(Instant::now());
     let mut why = "it has no address".to_owned();
-    for candidate in candidates(address, left().max(DEAR_LOOK)) {
+    for candidate in candidates(address, left_until(deadline).max(DEAR_LOOK)) {
         match TcpStream::connect_timeout(
             &candidate,
-            left().clamp(Duration::from_millis(1), ONE_CONNECTION),
+            left_until(deadline).clamp(Duration::from_millis(1), ONE_CONNECTION),
         ) {
             Ok(_) => return Ok(()),
             Err(error) => why = format!("{candidate}: {error}"),

@@ -49,12 +49,13 @@ pub fn demangle(name: &str) -> String {
 /// Returns the readable form of each frame's own function name.
 #[must_use]
 pub fn as_said(frames: &[Frame]) -> Vec<Option<Symbol>> {
-    let symbol = |name: &String| Symbol {
-        name: demangle(name),
-        offset: None,
-    };
     frames
         .iter()
-        .map(|frame| frame.function.as_ref().map(symbol))
+        .map(|frame| {
+            Some(Symbol {
+                name: demangle(frame.function.as_ref()?),
+                offset: None,
+            })
+        })
         .collect()
 }

@@ -89,12 +89,13 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Object<'data, Elf> {
         let endian = header.endian().ok()?;
         let segments = header.program_headers(endian, data).ok()?;
         let sections = header.section_headers(endian, data).ok()?;
-        let of_type = |kind| {
-            sections
-                .iter()
-                .find(|section| section.sh_type(endian) == kind)
-        };
-        let table = of_type(elf::SHT_SYMTAB).or_else(|| of_type(elf::SHT_DYNSYM))?;
+        let table = [elf::SHT_SYMTAB, elf::SHT_DYNSYM]
+            .into_iter()
+            .find_map(|kind| {
+                sections
+                    .iter()
+                    .find(|section| section.sh_type(endian) == kind)
+            })?;
         let symbols = table.data_as_array(endian, data).ok()?;
         let strings = sections
             .get(table.link(endian).0)?

@@ -91,20 +91,6 @@ pub(super) fn apply() -> io::Result<()> {
 }
 
 fn program(architecture: u32) -> Vec<sock_filter> {
-    let step = |code, k| sock_filter {
-        code,
-        jt: 0,
-        jf: 0,
-        k,
-    };
-    // Skips this many instructions unless the loaded value is equal to `k`.
-    let unless = |k, left_out| sock_filter {
-        code: JUMP_IF_EQUAL,
-        jt: 0,
-        jf: left_out,
-        k,
-    };
-    let number = |call: libc::c_long| u32::try_from(call).expect("numbers of calls are small");
     let calls = ALLOWED.into_iter().chain(ALLOWED_BY_WIDTH);
     let mut allowed = vec![step(LOAD, NUMBER)];
     allowed.extend(calls.flat_map(|call| [unless(number(call), 1), step(RETURN, ALLOW)]));
@@ -119,4 +105,29 @@ fn program(architecture: u32) -> Vec<sock_filter> {
     program.extend(allowed);
     program.push(step(RETURN, KILL_PROCESS));
     program
+}
+
+/// Makes an instruction without a jump.
+const fn step(code: u16, k: u32) -> sock_filter {
+    sock_filter {
+        code,
+        jt: 0,
+        jf: 0,
+        k,
+    }
+}
+
+/// Makes an instruction that leaves out this many others unless the loaded value is equal to `k`.
+const fn unless(k: u32, left_out: u8) -> sock_filter {
+    sock_filter {
+        code: JUMP_IF_EQUAL,
+        jt: 0,
+        jf: left_out,
+        k,
+    }
+}
+
+/// Returns the number of a call, as the filter loads it.
+fn number(call: libc::c_long) -> u32 {
+    u32::try_from(call).expect("numbers of calls are small")
 }

@@ -35,6 +35,39 @@ struct Function {
     readable: Readable,
 }
 
+impl Function {
+    /// Returns the function by the name that the frame has itself.
+    fn named_by(frame: &Frame) -> Self {
+        let name = frame.function.clone();
+        let readable = match &name {
+            Some(name) if name.len() > NAME => Readable::GivenUp,
+            _ => Readable::Wanted,
+        };
+        Self {
+            name,
+            behind: None,
+            readable,
+        }
+    }
+
+    /// Returns the function as it is shown in this frame.
+    fn symbol(self, frame: &Frame) -> Option<Symbol> {
+        let name = match self.readable {
+            Readable::Known(name) => name,
+            Readable::Wanted | Readable::GivenUp => self.name?,
+        };
+        // Names that are shown have no control characters.
+        let name = name
+            .chars()
+            .map(|c| if c.is_control() { '?' } else { c })
+            .collect();
+        let offset = self
+            .behind
+            .and_then(|behind| behind.checked_add(frame.address - frame.instruction));
+        Some(Symbol { name, offset })
+    }
+}
+
 /// The readable form of a name.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Readable {
@@ -48,18 +81,8 @@ enum Readable {
 impl Known {
     /// Starts with the names that the frames have themselves.
     pub(super) fn new(frames: &[Frame], objects: Vec<Object>) -> Self {
-        let function = |frame: &Frame| Function {
-            name: frame.function.clone(),
-            ..Function::default()
-        };
-        let mut functions: Vec<_> = frames.iter().map(function).collect();
-        for function in &mut functions {
-            if function.name.as_ref().is_some_and(|name| name.len() > NAME) {
-                function.readable = Readable::GivenUp;
-            }
-        }
         Self {
-            functions,
+            functions: frames.iter().map(Function::named_by).collect(),
             objects,
             under_way: None,
         }
@@ -67,14 +90,17 @@ impl Known {
 
     /// Returns the next request, with the files that it is about; `None` if nothing is left to ask.
     pub(super) fn request(&self) -> Option<(Request, Vec<&File>)> {
-        let asked = |function: &Function| Asked {
-            said: function
-                .name
-                .clone()
-                .filter(|_| function.readable == Readable::Wanted),
-            place: None,
-        };
-        let mut frames: Vec<_> = self.functions.iter().map(asked).collect();
+        let mut frames: Vec<_> = self
+            .functions
+            .iter()
+            .map(|function| Asked {
+                said: function
+                    .name
+                    .clone()
+                    .filter(|_| function.readable == Readable::Wanted),
+                place: None,
+            })
+            .collect();
         for (number, object) in self.objects.iter().enumerate() {
             for (frame, offset) in &object.places {
                 frames[*frame].place = Some(ObjectPlace {
@@ -160,21 +186,10 @@ impl Known {
 
     /// Returns the functions, each at the place of its frame.
     pub(super) fn symbols(self, frames: &[Frame]) -> Vec<Option<Symbol>> {
-        let symbol = |(function, frame): (Function, &Frame)| {
-            let name = match function.readable {
-                Readable::Known(name) => name,
-                Readable::Wanted | Readable::GivenUp => function.name?,
-            };
-            // Names that are shown have no control characters.
-            let name = name
-                .chars()
-                .map(|c| if c.is_control() { '?' } else { c })
-                .collect();
-            let offset = function
-                .behind
-                .and_then(|behind| behind.checked_add(frame.address - frame.instruction));
-            Some(Symbol { name, offset })
-        };
-        self.functions.into_iter().zip(frames).map(symbol).collect()
+        self.functions
+            .into_iter()
+            .zip(frames)
+            .map(|(function, frame)| function.symbol(frame))
+            .collect()
     }
 }

@@ -59,9 +59,8 @@ pub(super) fn open_below(
     let known = found.metadata().ok()?;
     // Most of the kernel's files claim to be empty. The type's number has a sign and a width that
     // depend on the machine.
-    let of_the_kernel = |kind| OF_THE_KERNEL.contains(&(kind as u32));
-    let keeps_data =
-        known.len() > 0 && fstatfs(&found).is_ok_and(|system| !of_the_kernel(system.f_type));
+    let keeps_data = known.len() > 0
+        && fstatfs(&found).is_ok_and(|system| !OF_THE_KERNEL.contains(&(system.f_type as u32)));
     if !known.is_file() || !keeps_data || !is_right(&known) {
         return None;
     }
@@ -76,8 +75,10 @@ pub(super) fn open_below(
         )
         .ok()?,
     );
-    let same = |is: &Metadata| is.is_file() && (is.dev(), is.ino()) == (known.dev(), known.ino());
-    file.metadata().is_ok_and(|is| same(&is)).then_some(file)
+    let is_same = file
+        .metadata()
+        .is_ok_and(|is| is.is_file() && is.dev() == known.dev() && is.ino() == known.ino());
+    is_same.then_some(file)
 }
 
 /// Looks up a path without opening the file. The kernel gives paths without links, so none is
@@ -133,9 +134,10 @@ struct Place;
 
 impl Place {
     fn take() -> Option<Self> {
-        let more = |taken| (taken < THREADS).then_some(taken + 1);
         AT_WORK
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+                (taken < THREADS).then_some(taken + 1)
+            })
             .is_ok()
             .then_some(Self)
     }

@@ -16,6 +16,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 /// The only argument of the process.
@@ -173,7 +174,6 @@ impl Drop for Session {
             }
             std::thread::sleep(PAUSE);
         }
-        let wait = move |_: &std::sync::mpsc::Sender<()>| drop(process.wait());
-        gather(Instant::now(), wait);
+        gather(Instant::now(), move |_: &Sender<()>| drop(process.wait()));
     }
 }

@@ -8,7 +8,7 @@
 use super::confine::confine;
 use super::demangle::demangle;
 use super::elf::{self, Query};
-use super::wire::{Answer, Asked, FILES, Functions, Job, Mapped, Request};
+use super::wire::{Answer, FILES, Functions, Job, Mapped, Request};
 use crate::edge::coredump::core_file;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use std::collections::BTreeMap;
@@ -86,11 +86,14 @@ fn name(functions: Functions, files: Vec<File>) -> io::Result<()> {
     let mut names: Vec<Option<String>> = frames.iter().map(|frame| frame.said.clone()).collect();
     for (object, (file, build_id)) in files.into_iter().zip(build_ids).enumerate() {
         tell(&Answer::Begun(Job::Object(object)))?;
-        let inside = |(frame, asked): (usize, &'_ Asked)| {
-            let place = asked.place.filter(|place| place.object == object)?;
-            Some((frame, place.offset))
-        };
-        let places: Vec<_> = frames.iter().enumerate().filter_map(inside).collect();
+        let places: Vec<_> = frames
+            .iter()
+            .enumerate()
+            .filter_map(|(frame, asked)| {
+                let place = asked.place.filter(|place| place.object == object)?;
+                Some((frame, place.offset))
+            })
+            .collect();
         let queries = places.iter().map(|(frame, offset)| Query {
             offset: *offset,
             said: frames[*frame].said.as_deref(),

@@ -1,6 +1,7 @@
 //! Queries of a status, which shows few rows.
 
-use super::{RESTARTS_SINCE, Reader, Told, version};
+use super::told::RESTARTS_SINCE;
+use super::{Reader, Told, version};
 use crate::edge::history::HistoryError;
 use crate::edge::history::row;
 use rusqlite::params;

@@ -116,13 +116,8 @@ fn the_oldest_that_is_done_goes_first_and_then_the_oldest() {
     );
     assert_eq!(tallies.deaths + all.sent, 3000);
     assert!(tallies.deaths > 1000, "{tallies:?}");
-    let left =
-        history
-            .connection
-            .query_row("SELECT min(at) FROM deaths WHERE done = 1", [], |row| {
-                row.get(0)
-            });
-    assert_eq!(left, Ok(i64::try_from(NOW + 500 + all.sent).unwrap()));
+    let left = count(&history, "SELECT min(at) FROM deaths WHERE done = 1");
+    assert_eq!(left, i64::try_from(NOW + 500 + all.sent).unwrap());
     // No death is done any more: the oldest waiting one is dropped.
     for number in (3000..6000).step_by(4) {
         history

@@ -263,31 +263,35 @@ fn full_restarts_are_read_with_what_led_to_them_and_how_they_went() {
     assert_eq!(told.iter().filter(|told| told.restart.is_some()).count(), 2);
 }
 
+/// A full restart, death 2, that death 1 has caused.
+fn restart(caller: &str) -> Change {
+    let cause = Some(crate::core::full_restart::request::Cause {
+        unit: "fs-nfs2.service".into(),
+        invocation: key(1).invocation,
+    });
+    Change::Restart(Box::new(StoredRestart {
+        death: key(2),
+        stack: "os".into(),
+        caller: caller.into(),
+        ended: Some(key(5).invocation),
+        cause,
+    }))
+}
+
+/// The end of that restart.
+fn over(at: u64) -> Change {
+    let end = StoredRestartEnd {
+        at,
+        outcome: RestartOutcome::Restarted,
+        trouble: String::new(),
+    };
+    Change::RestartOver { death: key(2), end }
+}
+
 #[test]
 fn a_full_restart_is_stored_once_and_its_end_too() {
     let place = Place::new();
     let mut history = place.open().history;
-    let restart = |caller: &str| {
-        let cause = Some(crate::core::full_restart::request::Cause {
-            unit: "fs-nfs2.service".into(),
-            invocation: key(1).invocation,
-        });
-        Change::Restart(Box::new(StoredRestart {
-            death: key(2),
-            stack: "os".into(),
-            caller: caller.into(),
-            ended: Some(key(5).invocation),
-            cause,
-        }))
-    };
-    let over = |at| {
-        let end = StoredRestartEnd {
-            at,
-            outcome: RestartOutcome::Restarted,
-            trouble: String::new(),
-        };
-        Change::RestartOver { death: key(2), end }
-    };
     assert_eq!(
         history.known().restart_known(&key(2)).unwrap(),
         RestartKnown::No

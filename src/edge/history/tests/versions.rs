@@ -10,6 +10,17 @@ fn made_by(sql: &str) -> Place {
     place
 }
 
+/// The tallies of the file of version 1.
+const OF_VERSION_1: Tallies = Tallies {
+    deaths: 8,
+    waiting: 2,
+    sent: 2,
+    refused: 1,
+    recoveries: 2,
+    dropped_sent: 40,
+    dropped_unsent: 2,
+};
+
 #[test]
 fn a_history_of_version_1_is_read_whole() {
     let place = made_by(include_str!("../fixtures/version-1.sql"));
@@ -30,16 +41,7 @@ fn a_history_of_version_1_is_read_whole() {
         stored(history.waiting("fs-nfs2", 0, 10).unwrap()),
         [recovery_report(0), report(1)]
     );
-    let expect = Tallies {
-        deaths: 8,
-        waiting: 2,
-        sent: 2,
-        refused: 1,
-        recoveries: 2,
-        dropped_sent: 40,
-        dropped_unsent: 2,
-    };
-    assert_eq!(history.tallies().unwrap(), expect);
+    assert_eq!(history.tallies().unwrap(), OF_VERSION_1);
     let other = Key {
         unit: "other.service".into(),
         ..key(7)
@@ -72,7 +74,7 @@ fn a_history_of_version_1_is_read_whole() {
             deaths: 9,
             waiting: 0,
             sent: 4,
-            ..expect
+            ..OF_VERSION_1
         }
     );
     assert_eq!(
