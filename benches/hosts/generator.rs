@@ -118,6 +118,10 @@ fn scaled(figures: Figures, factor: f64) -> Figures {
 /// Boots, in turns, the host with our packages and two without, on which the same services are
 /// units of systemd's alone: as they are, and with as many lines as a ward has. `alone` is the time
 /// that our generator takes by itself for as many wards, in milliseconds.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one measurement, from the first boot to the last"
+)]
 fn boots(bench: &mut Bench, installed: &mut Host, alone: f64) {
     let (services, rounds) = BOOTED;
     let service = "[Unit]\nDescription=Service $n\n[Service]\nExecStart=/usr/bin/sleep infinity\n";

@@ -96,6 +96,7 @@ pub(crate) fn all(debian: Debian) -> Vec<Recipe> {
     recipes
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of recipes")]
 fn of(debian: Debian) -> Vec<Recipe> {
     // Before systemd 254 a unit that will be restarted does not count as failed
     // (systemd.service(5), Restart=).

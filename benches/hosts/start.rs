@@ -28,6 +28,10 @@ struct Contestant {
 }
 
 /// Measures on a host of this version.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one measurement, from the first host to the last"
+)]
 pub(crate) fn measure(bench: &mut Bench, debian: Debian) {
     let wards = |host: &Host| write(host, "/etc/unitward", "ward", &[SERVICE, STEPS].concat());
     let services = |host: &Host, lines: &str| {

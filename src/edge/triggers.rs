@@ -7,7 +7,8 @@ use super::pid1::{self, Wanted};
 use super::systemctl;
 use std::io;
 
-/// Returns the triggers of a unit that are up.
+/// Returns the triggers of a unit that are up. A socket with `Accept=yes` is none: it starts another
+/// instance for each connection, and is there for all of them.
 ///
 /// # Errors
 /// If PID 1 cannot be asked.
@@ -27,13 +28,12 @@ pub fn active(unit: &str) -> io::Result<Vec<String>> {
         &all,
         Wanted {
             unit: &["ActiveState"],
-            own: &[],
+            own: &["Accept"],
         },
     )?;
-    let up = all
-        .iter()
-        .zip(&states)
-        .filter(|(_, shown)| is_up(shown.text("ActiveState")));
+    let up = all.iter().zip(&states).filter(|(_, shown)| {
+        is_up(shown.text("ActiveState")) && shown.flag("Accept") != Some(true)
+    });
     Ok(up.map(|(trigger, _)| (*trigger).to_owned()).collect())
 }
 

@@ -42,9 +42,9 @@ impl Cause {
     pub fn new(
         result: &ServiceResult,
         process: Option<ProcessEnd>,
-        time: (Waited, &TimeLimits),
+        waited: Waited,
+        limits: &TimeLimits,
     ) -> Self {
-        let (waited, limits) = time;
         match result {
             ServiceResult::Watchdog => Self::Watchdog(limits.watchdog),
             ServiceResult::Timeout => Self::Timeout(waited, limits.of(waited)),
@@ -132,7 +132,7 @@ mod tests {
             run: None,
             stop: Some(Duration::from_millis(1500)),
         };
-        let cause = Cause::new(&ServiceResult::parse(result), process, (waited, &limits));
+        let cause = Cause::new(&ServiceResult::parse(result), process, waited, &limits);
         assert_eq!(cause.to_string(), expect, "{result} {process:?} {waited:?}");
     }
 

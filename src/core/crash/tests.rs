@@ -87,7 +87,7 @@ fn told(observations: &[(String, Observation)]) -> Vec<String> {
             .entry(unit.clone())
             .or_insert_with(|| Tracker::new(Duration::ZERO));
         for ended in tracker.observe(now).ended {
-            let death = judge(&ended, None, (&nature, None));
+            let death = judge(&ended, None, &nature, None);
             if death.verdict != Verdict::Requested {
                 let run = &ended.invocation.as_str()[..4];
                 told.push(format!("{unit} {run} {:?} {}", death.verdict, death.cause));
@@ -172,7 +172,7 @@ fn every_state_meets_every_stage() {
 }
 
 fn letter(ended: &Ended) -> char {
-    match judge(ended, None, (&Nature::default(), None)).verdict {
+    match judge(ended, None, &Nature::default(), None).verdict {
         Verdict::Crash => 'C',
         Verdict::Death => 'D',
         Verdict::Requested => 'R',

@@ -101,9 +101,9 @@ pub struct FailedControl {
 pub fn judge(
     ended: &Ended,
     testimony: Option<&Testimony>,
-    about: (&Nature, Option<FailedControl>),
+    nature: &Nature,
+    control: Option<FailedControl>,
 ) -> Death {
-    let (nature, control) = about;
     let seen = ended.last.as_ref();
     let result = testimony
         .map(|end| &end.result)
@@ -125,7 +125,8 @@ pub fn judge(
         Cause::new(
             result,
             control.map(|failed| failed.end).or(process),
-            (waited, &nature.limits),
+            waited,
+            &nature.limits,
         )
     });
     Death {

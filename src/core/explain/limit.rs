@@ -59,7 +59,7 @@ pub(super) fn too_often(subject: Subject<'_>) -> Part {
             "[{}] then runs in a service of its own:",
             condition.id
         )));
-        lines.extend(steps::all_below(ward, condition));
+        lines.extend(steps::all_below(condition));
     }
     Part { heading, lines }
 }

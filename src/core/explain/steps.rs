@@ -1,6 +1,6 @@
 //! Explains the steps: before the restart, after it, after a failed step; and at other times.
 
-use super::{Line, Part, Subject, listed, native, restart};
+use super::{Line, Part, Subject, listed, restart};
 use crate::core::config::step::{Action, Awaited, RebootGuard, Step, Wait};
 use crate::core::config::{Condition, ConditionKind, OnStepFailure, Ward, time_span};
 use crate::core::unit::stands_alone;
@@ -75,7 +75,7 @@ fn beside_it(ward: &Ward) -> Vec<Line> {
             "Beside all that, in a service of its own that holds nothing up, [{}] runs once the main process is started:",
             name(condition)
         )));
-        lines.extend(all_below(ward, condition));
+        lines.extend(all_below(condition));
     }
     lines
 }
@@ -119,25 +119,22 @@ fn told(condition: &Condition, step: &Step) -> Vec<Line> {
 }
 
 /// Renders a step below the line that names its condition.
-fn below(ward: &Ward, condition: &Condition, step: &Step) -> Vec<Line> {
+fn below(condition: &Condition, step: &Step) -> Vec<Line> {
     let failed = step.otherwise.iter().map(|below| {
-        let what = sentence_in(ward, condition, &below.action);
+        let what = sentence_in(condition, &below.action);
         Line::Below(format!("If that fails: {what}"))
     });
-    std::iter::once(Line::Below(sentence_in(ward, condition, &step.action)))
+    std::iter::once(Line::Below(sentence_in(condition, &step.action)))
         .chain(failed)
         .collect()
 }
 
 /// Renders an action of a condition, which may run in a service of its own.
-fn sentence_in(ward: &Ward, condition: &Condition, action: &Action) -> String {
+fn sentence_in(condition: &Condition, action: &Action) -> String {
     match action {
-        // The sandbox applies to the ward's unit only. The user is looked up in the ward alone.
-        Action::Execute(command) if stands_alone(condition) => {
-            let user = native(ward, "User")
-                .filter(|_| !command.privileged)
-                .unwrap_or("root");
-            format!("runs {} as {user}, and waits for it.", command.text())
+        // A service whose commands are all root's has no sandbox.
+        Action::Execute(command) if command.privileged && stands_alone(condition) => {
+            format!("runs {} as root, and waits for it.", command.text())
         }
         action => sentence(action),
     }
@@ -254,7 +251,7 @@ pub(super) fn other_times(ward: &Ward) -> Part {
             .steps
             .iter()
             .filter(|step| step.action != Action::RestartSelf);
-        lines.extend(steps.flat_map(|step| below(ward, condition, step)));
+        lines.extend(steps.flat_map(|step| below(condition, step)));
     }
     Part {
         heading: "At other times".to_owned(),
@@ -263,11 +260,11 @@ pub(super) fn other_times(ward: &Ward) -> Part {
 }
 
 /// Renders all steps of a condition, below the line that introduces them.
-pub(super) fn all_below(ward: &Ward, condition: &Condition) -> impl Iterator<Item = Line> {
+pub(super) fn all_below(condition: &Condition) -> impl Iterator<Item = Line> {
     condition
         .steps
         .iter()
-        .flat_map(|step| below(ward, condition, step))
+        .flat_map(|step| below(condition, step))
 }
 
 /// Explains the effects on other units.

@@ -147,7 +147,7 @@ impl Look {
 
     /// Renders the cause, ` (EXIT 203 (EXEC))`, if one is known.
     fn why(&self) -> String {
-        let cause = Cause::new(&self.result, self.process, (Waited::Start, &self.limits));
+        let cause = Cause::new(&self.result, self.process, Waited::Start, &self.limits);
         match (&cause, &self.result) {
             (Cause::Unknown, _)
             | (Cause::Process(ProcessEnd::Exited(0)), ServiceResult::Success)

@@ -23,6 +23,27 @@ const SURROUNDINGS: [&str; 4] = [
 /// could make it too large for any command line, the helper's among them.
 const FILE: &str = "EnvironmentFile";
 
+/// Settings of the control group and the like, which `+` does not lift and which a command of the
+/// service has in its own unit, by how their names begin.
+const RESOURCES: [&str; 16] = [
+    "Allowed",
+    "BPFProgram",
+    "CPU",
+    "Device",
+    "IO",
+    "IPAddress",
+    "IPEgressFilterPath",
+    "IPIngressFilterPath",
+    "KeyringMode",
+    "Memory",
+    "RestrictNetworkInterfaces",
+    "RootHash",
+    "RootVerity",
+    "Slice",
+    "SocketBind",
+    "Tasks",
+];
+
 /// Returns the names of the services of such conditions.
 pub fn names(ward: &Ward) -> impl Iterator<Item = String> {
     alone(ward).map(move |condition| lists::service_name(ward, condition))
@@ -61,6 +82,11 @@ struct Needed {
     surroundings: bool,
 }
 
+/// True for the name of such a setting.
+fn limits_resources(key: &str) -> bool {
+    RESOURCES.iter().any(|family| key.starts_with(family))
+}
+
 impl Needed {
     fn of(condition: &Condition) -> Self {
         let actions = condition.steps.iter().flat_map(|step| {
@@ -74,7 +100,7 @@ impl Needed {
     }
 
     fn has(self, key: &str) -> bool {
-        (self.confinement && (key == FILE || confined::confines(key)))
+        (self.confinement && (key == FILE || confined::confines(key) || limits_resources(key)))
             || (self.surroundings && SURROUNDINGS.contains(&key))
     }
 }

@@ -119,8 +119,13 @@ fn drop_aged(db: &Connection, oldest: u64) -> Result<u64> {
 
 /// Drops a few of the oldest deaths; `false`: there is nothing to drop.
 fn drop_oldest(db: &Connection, dropped: &mut Dropped) -> Result<bool> {
-    let of_loudest = "AND unit = (SELECT unit FROM deaths WHERE done = 0 GROUP BY unit ORDER BY count(*) DESC LIMIT 1)";
-    for (done, whose) in [(1, ""), (0, of_loudest)] {
+    // All instances of a template count as one: whoever starts them chooses how many there are.
+    let family =
+        "substr(unit, 1, CASE instr(unit, '@') WHEN 0 THEN length(unit) ELSE instr(unit, '@') END)";
+    let of_loudest = format!(
+        "AND {family} = (SELECT {family} FROM deaths WHERE done = 0 GROUP BY 1 ORDER BY count(*) DESC LIMIT 1)"
+    );
+    for (done, whose) in [(1, ""), (0, of_loudest.as_str())] {
         let query = format!("SELECT id FROM deaths WHERE done = ?1 {whose} ORDER BY id LIMIT ?2");
         let oldest = ids(db, &query, done, AT_ONCE)?;
         let gone = drop_all(db, &oldest)?;

@@ -41,7 +41,7 @@ impl End {
             waited,
             ..
         } = self.testimony();
-        Cause::new(&result, process, (waited.unwrap_or(Waited::Run), limits))
+        Cause::new(&result, process, waited.unwrap_or(Waited::Run), limits)
     }
 }
 

@@ -16,7 +16,7 @@ use tracing::warn;
 
 /// Upper bound of deaths that wait: hundreds of units that fail at once.
 const DEATHS: usize = 1_024;
-/// Those of one ward among them.
+/// Those of one ward, or of all instances of a template, among them.
 const OF_A_WARD: usize = 64;
 /// Answers that may wait for the main loop; the thread pauses when there are more.
 const NOTED: usize = 64;
@@ -64,7 +64,7 @@ impl Turns {
         let of_its_ward = self.wards.iter_mut().find(|waiting| {
             waiting
                 .front()
-                .is_some_and(|first| first.ward == death.ward)
+                .is_some_and(|first| family(&first.ward) == family(&death.ward))
         });
         match of_its_ward {
             Some(waiting) if waiting.len() >= OF_A_WARD => {}
@@ -72,6 +72,11 @@ impl Turns {
             None => self.wards.push_back(VecDeque::from([death])),
         }
     }
+}
+
+/// The part of a ward's name that it shares with the other instances of its template.
+fn family(ward: &str) -> &str {
+    ward.split_inclusive('@').next().unwrap_or(ward)
 }
 
 impl Iterator for Turns {

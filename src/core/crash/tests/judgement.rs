@@ -24,10 +24,10 @@ fn the_run_record_overrules_the_bus() {
         at: 1_234,
         waited: None,
     };
-    let about = (&Nature::default(), None);
-    assert_eq!(judge(&by_bus, None, about).verdict, Verdict::Crash);
+    let nature = &Nature::default();
+    assert_eq!(judge(&by_bus, None, nature, None).verdict, Verdict::Crash);
     assert_eq!(
-        judge(&by_bus, Some(&record), about).verdict,
+        judge(&by_bus, Some(&record), nature, None).verdict,
         Verdict::Requested
     );
     (record.evidence, record.result, record.process) = (
@@ -35,21 +35,29 @@ fn the_run_record_overrules_the_bus() {
         ServiceResult::CoreDump,
         Some(ProcessEnd::Dumped(11)),
     );
-    let death = judge(&by_bus, Some(&record), about);
+    let death = judge(&by_bus, Some(&record), nature, None);
     assert_eq!(
         (death.verdict, death.pid, death.at),
         (Verdict::Crash, Some(7), Some(1_234))
     );
     assert_eq!(death.cause.to_string(), "SIG 11 (Segmentation fault)");
-    assert_eq!(judge(&by_bus, None, about).at, Some(2_000), "milliseconds");
+    assert_eq!(
+        judge(&by_bus, None, nature, None).at,
+        Some(2_000),
+        "milliseconds"
+    );
     record.result = ServiceResult::Timeout;
     assert_eq!(
-        judge(&by_bus, Some(&record), about).cause.to_string(),
+        judge(&by_bus, Some(&record), nature, None)
+            .cause
+            .to_string(),
         "Runtime timeout"
     );
     record.waited = Some(Waited::Start);
     assert_eq!(
-        judge(&by_bus, Some(&record), about).cause.to_string(),
+        judge(&by_bus, Some(&record), nature, None)
+            .cause
+            .to_string(),
         "Start timeout"
     );
 }
@@ -81,7 +89,7 @@ fn a_failed_control_process_is_the_cause_where_no_main_process_failed() {
         let ended = ended(text);
         assert_eq!(needs_control(&ended, None), needed, "{text}");
         assert_eq!(
-            judge(&ended, None, (&Nature::default(), Some(failed)))
+            judge(&ended, None, &Nature::default(), Some(failed))
                 .cause
                 .to_string(),
             reason,
@@ -121,7 +129,7 @@ fn a_line_that_failed_before_the_main_process_ended_is_the_cause_of_a_failed_sta
             .unwrap();
         let line = FailedControl { at, ..line };
         assert_eq!(
-            judge(&ended, None, (&Nature::default(), Some(line)))
+            judge(&ended, None, &Nature::default(), Some(line))
                 .cause
                 .to_string(),
             expect,

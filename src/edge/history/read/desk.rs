@@ -31,8 +31,7 @@ impl Reader {
         if self.judged(version(&self.connection))? < RESTARTS_SINCE {
             return Ok(Vec::new());
         }
-        let condition =
-            "d.id IN (SELECT death FROM restarts WHERE stack = ?1 ORDER BY death DESC LIMIT ?2) ORDER BY d.at, d.id";
+        let condition = "d.id IN (SELECT death FROM restarts WHERE stack = ?1 ORDER BY death DESC LIMIT ?2) ORDER BY d.at, d.id";
         self.all(condition, params![stack, count])
     }
 

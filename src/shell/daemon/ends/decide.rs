@@ -41,7 +41,7 @@ impl Ends {
             .get(name)
             .map(|unit| unit.nature)
             .unwrap_or_default();
-        let cause = verdict::judge(&end.ended, end.testimony.as_ref(), (&nature, None)).cause;
+        let cause = verdict::judge(&end.ended, end.testimony.as_ref(), &nature, None).cause;
         matches!(cause, Cause::Watchdog(None) | Cause::Timeout(_, None))
     }
 
@@ -76,7 +76,7 @@ impl Ends {
             .get(name)
             .map(|unit| unit.nature)
             .unwrap_or_default();
-        let death = verdict::judge(&end.ended, end.testimony.as_ref(), (&nature, end.control));
+        let death = verdict::judge(&end.ended, end.testimony.as_ref(), &nature, end.control);
         let kind = match death.verdict {
             Verdict::Crash => IncidentKind::Crash,
             // Services without a ward often end cleanly by themselves, which is not reported.

@@ -16,7 +16,7 @@ pub(super) fn death(
 ) -> Option<Unnoted> {
     let ward = scene.rules.guard.ward(name)?;
     let last = ended.last.as_ref()?;
-    let judged = verdict::judge(ended, None, (nature, None));
+    let judged = verdict::judge(ended, None, nature, None);
     let kind = match judged.verdict {
         Verdict::Crash => LastEnd::AbnormalDeath,
         Verdict::Death => LastEnd::Death,
