@@ -1,3 +1,5 @@
+//! Tests of exclusions and readmissions by hand.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Tests of the search for unit files.
+
 use super::*;
 use crate::core::unit::Timeout;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Tests of the totals of a ward's runs.
+
 use super::*;
 use std::fs::File;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Tests of deaths that are noted in place of lines that could not run.
+
 use super::*;
 use crate::edge::exclusion::Exclusion;
 

@@ -1,3 +1,5 @@
+//! Tests of the connections at a stack's socket.
+
 use super::*;
 use crate::core::full_restart::places::Pool;
 
