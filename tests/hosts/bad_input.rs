@@ -31,7 +31,6 @@ fn odd_files(host: &Host) -> Vec<(&'static str, &'static str)> {
     put("odd-group", S.as_bytes(), 0o664, 0);
     put("odd-others", S.as_bytes(), 0o646, 0);
     put("odd name", S.as_bytes(), 0o644, 0);
-    put("odd@", S.as_bytes(), 0o644, 0);
     host.sh("cd /etc/unitward; mkdir odd-folder.ward; mkfifo odd-pipe.ward; ln -s nowhere odd-link.ward; ln -s odd-loop.ward odd-loop.ward; ln -s /dev/zero odd-device.ward");
     vec![
         ("odd-binary", "not"),
@@ -41,7 +40,6 @@ fn odd_files(host: &Host) -> Vec<(&'static str, &'static str)> {
         ("odd-group", "chmod go-w"),
         ("odd-others", "chmod go-w"),
         ("odd name", "only letters"),
-        ("odd@", "instance"),
         ("odd-folder", "not a regular file"),
         ("odd-pipe", "not a regular file"),
         ("odd-link", "nowhere"),
