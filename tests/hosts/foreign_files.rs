@@ -94,4 +94,32 @@ on_both! {
         assert_eq!(count(), before);
         host.sh("chmod +x /usr/bin/systemctl");
     }
+
+    fn a_sandbox_in_the_drop_in_of_an_alias_keeps_a_command_from_running_outside_it(host: Host) {
+        host.write("/etc/systemd/system/db.service", "[Service]\nExecStart=/bin/sleep infinity\nRestart=always\n");
+        host.sh("ln -s db.service /etc/systemd/system/mysql.service");
+        host.write("/etc/systemd/system/mysql.service.d/x.conf", "[Service]\nCapabilityBoundingSet=CAP_CHOWN\n");
+        let steps = "[OnDeath]\nExecute=/usr/bin/touch /run/steps-ran\nLog=the rest goes on\n";
+        host.write("/etc/unitward/db.ward", &format!("[Ward]\nUnit=db.service\n{steps}"));
+        host.sh("systemctl daemon-reload; systemctl start mysql db");
+        let (_, run) = kill(&host, "db");
+        wait_for_restart(&host, "db", &run);
+        host.wait_for("the step behind it", || host.journal(&["-o", "cat", "UNITWARD_WARD=db"]).contains("the rest goes on").then_some(()));
+        assert!(!host.has("/run/steps-ran"));
+    }
+
+    fn a_socket_that_serves_all_instances_stays_open_when_one_is_given_up(host: Host) {
+        host.write("/etc/systemd/system/def.socket", "[Socket]\nListenStream=/run/def.sock\nAccept=yes\n");
+        host.write(
+            "/etc/unitward/def@.ward",
+            &format!("[Service]\nExecStart=/bin/false\nStandardInput=socket\n{LIMIT}"),
+        );
+        host.sh("systemctl daemon-reload; systemctl start def.socket");
+        host.sh("perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Peer => \"/run/def.sock\") or die'");
+        host.wait_for_within(Duration::from_secs(30), "the exclusion", || {
+            (host.sh("(ls /run/unitward/wards/def@*/excluded.json 2>/dev/null || true) | wc -l") == "1").then_some(())
+        });
+        host.sh("sleep 1");
+        assert_eq!(host.systemctl_show("def.socket", "ActiveState"), "active");
+    }
 }
