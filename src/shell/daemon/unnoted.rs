@@ -169,4 +169,14 @@ mod tests {
         );
         assert_eq!(order.len(), OF_A_WARD + 1);
     }
+
+    #[test]
+    fn instances_of_a_template_share_one_turn() {
+        let mut turns = Turns::default();
+        for at in 0..100 {
+            turns.queue(death(&format!("loud@{at}"), at));
+        }
+        turns.queue(death("quiet", 7));
+        assert_eq!(turns.nth(1).map(|death| death.ward), Some("quiet".into()));
+    }
 }

@@ -29,6 +29,17 @@ fn waits(number: u64) -> [Change; 2] {
     [death(number, Fate::Reported), report(number)]
 }
 
+/// The same of this unit.
+fn waits_of(number: u64, unit: &str) -> [Change; 2] {
+    let mut changes = waits(number);
+    let [Change::Death(death), Change::Report(report)] = &mut changes else {
+        unreachable!()
+    };
+    death.key.unit = unit.into();
+    report.death = death.key.clone();
+    changes
+}
+
 fn large(number: u64, bytes: usize) -> [Change; 1] {
     let mut large = death(number, Fate::Silent);
     let Change::Death(inner) = &mut large else {
@@ -151,30 +162,20 @@ fn the_oldest_that_is_done_goes_first_and_then_the_oldest() {
 fn a_unit_that_dies_again_and_again_does_not_cost_another_its_report() {
     let place = Place::new();
     let mut history = History::open(&place.path(), SMALL, NOW).unwrap().history;
-    let quiet = |number| {
-        let mut changes = waits(number);
-        let [Change::Death(death), Change::Report(report)] = &mut changes else {
-            unreachable!()
-        };
-        death.key.unit = "quiet.service".into();
-        report.death = death.key.clone();
-        changes
-    };
-    history.apply(NOW, &quiet(0)).unwrap();
-    for number in (1..6000).step_by(4) {
-        history
-            .apply(
-                NOW,
-                &(number..number + 4).flat_map(waits).collect::<Vec<_>>(),
-            )
-            .unwrap();
+    let quiet = (0..4).flat_map(|number| waits_of(number, "quiet.service"));
+    history.apply(NOW, &quiet.collect::<Vec<_>>()).unwrap();
+    // All instances of a template count as one unit.
+    let loud = |number| waits_of(number, &format!("loud@{number}.service"));
+    for number in (4..6000).step_by(4) {
+        let batch: Vec<_> = (number..number + 4).flat_map(loud).collect();
+        history.apply(NOW, &batch).unwrap();
     }
     assert!(history.tallies().unwrap().dropped_unsent > 500);
     let left = count(
         &history,
         "SELECT count(*) FROM deaths WHERE unit = 'quiet.service'",
     );
-    assert_eq!(left, 1);
+    assert_eq!(left, 4);
 }
 
 #[test]
