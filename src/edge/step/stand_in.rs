@@ -123,9 +123,11 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     let services = services.into_iter().map(str::to_owned).collect();
     record.end = Some(end(death, decision.as_ref(), &line));
     let marked = limit::mark(&state, decision.as_ref());
-    let noted = state.save_run(&record).and(saved);
-    // Conditions of [OnLimit] that fire once are stored before they run.
-    let noted = noted.and_then(|()| series_file::save(&state, &series));
+    let mut noted = state.save_run(&record).and(saved);
+    if decision.is_some() {
+        // Conditions of [OnLimit] that fire once are stored before they run.
+        noted = noted.and_then(|()| series_file::save(&state, &series));
+    }
     // Old records do no harm for the time being.
     let _ = state.prune_runs(death.invocation.as_str());
     Ok(Some(Consequence {

@@ -153,14 +153,10 @@ async fn behave(listener: &TcpListener) {
     }
 }
 
-/// A real broker accepts, acknowledges, answers pings, and may subscribe its clients by itself.
-#[tokio::test]
-async fn a_broker_that_behaves_is_told_of_once_and_gets_every_report() {
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.clone());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut cloud = connect_to_cloud();
-    let endpoint = endpoint(listener.local_addr().unwrap().port());
+/// A publisher that was told to connect to this broker and has a hundred reports to deliver.
+async fn with_a_hundred_reports(broker: &TcpListener) -> Cloud {
+    let cloud = connect_to_cloud();
+    let endpoint = endpoint(broker.local_addr().unwrap().port());
     cloud
         .commands
         .send(Command::Connect(Some(Box::new(endpoint))))
@@ -173,6 +169,16 @@ async fn a_broker_that_behaves_is_told_of_once_and_gets_every_report() {
             .await
             .unwrap();
     }
+    cloud
+}
+
+/// A real broker accepts, acknowledges, answers pings, and may subscribe its clients by itself.
+#[tokio::test]
+async fn a_broker_that_behaves_is_told_of_once_and_gets_every_report() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut cloud = with_a_hundred_reports(&listener).await;
     let mut sent = 0;
     let news = async {
         while let Some(news) = cloud.news.recv().await {

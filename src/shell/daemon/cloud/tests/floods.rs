@@ -61,20 +61,7 @@ async fn deliver(behaviour: Behaviour) -> Outcome {
     let lines = Lines::default();
     let _guard = tracing::subscriber::set_default(lines.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut cloud = connect_to_cloud();
-    let endpoint = endpoint(listener.local_addr().unwrap().port());
-    cloud
-        .commands
-        .send(Command::Connect(Some(Box::new(endpoint))))
-        .await
-        .unwrap();
-    for seq in 1..=100 {
-        cloud
-            .commands
-            .send(Command::Publish(Box::new(report(seq))))
-            .await
-            .unwrap();
-    }
+    let mut cloud = with_a_hundred_reports(&listener).await;
     let (begun, taken) = (Instant::now(), AtomicUsize::new(0));
     let (mut connections, mut changes) = (Vec::new(), 0);
     let broker = async {
