@@ -160,7 +160,7 @@ impl<'a> Planner<'a> {
                     }
                     let joined = self.join(&ward);
                     let stack = joined.as_ref();
-                    let of_conditions = self.of_conditions(&ward);
+                    let of_conditions = self.of_conditions(&ward, adopted.as_ref());
                     let beside = Beside {
                         adopted: adopted.as_ref(),
                         stack,
@@ -195,8 +195,12 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the lines in drop-ins for the services of the ward's conditions, by their names.
-    fn of_conditions(&self, ward: &Ward) -> BTreeMap<String, Vec<NativeLine>> {
-        let names = unit::condition_services(ward);
+    fn of_conditions(
+        &self,
+        ward: &Ward,
+        adopted: Option<&AdoptedUnit>,
+    ) -> BTreeMap<String, Vec<NativeLine>> {
+        let names = unit::condition_services(ward, adopted);
         let with_lines = names.map(|name| {
             let lines = UnitName::new_or_template(&name)
                 .map(|unit| self.drop_ins.service_lines(&unit))

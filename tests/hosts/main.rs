@@ -92,6 +92,7 @@ mod timeline;
 mod torture;
 mod trust;
 mod up_by_pid1;
+mod unrestarted;
 mod upgrade;
 mod views;
 mod views_bench;

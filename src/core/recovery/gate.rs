@@ -70,7 +70,9 @@ impl Place {
     }
 }
 
-fn kind_of(id: &str) -> Option<ConditionKind> {
+/// Returns the kind of condition that an id belongs to.
+#[must_use]
+pub fn kind_of(id: &str) -> Option<ConditionKind> {
     let word = id.split(['-', '.']).next().unwrap_or_default();
     ConditionKind::SECTIONS
         .iter()

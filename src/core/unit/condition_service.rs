@@ -1,11 +1,11 @@
-//! The service of a condition that is not part of a start: `unitward-WARD-CONDITION.service`, of a template's ward
-//! `unitward-PREFIX-CONDITION@.service`.
+//! The service of a condition that is not part of a start, or fires at a death which no restart follows:
+//! `unitward-WARD-CONDITION.service`, of a template's ward `unitward-PREFIX-CONDITION@.service`.
 
-use super::confined;
 use super::lists::{self, COMMAND_TIMEOUT, HelperLine, List, Site, Writer};
 use super::ward_unit::{write_lines, write_native};
 use super::words::command_of;
-use super::{Beside, Content, Output, Rank, ServiceLines, header};
+use super::{AdoptedUnit, Beside, Content, Output, Rank, ServiceLines, header};
+use super::{confined, unrestarted};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Condition, Ward, time_span};
 use std::fmt::Write as _;
@@ -45,18 +45,18 @@ const RESOURCES: [&str; 16] = [
 ];
 
 /// Returns the names of the services of such conditions.
-pub fn names(ward: &Ward) -> impl Iterator<Item = String> {
-    alone(ward).map(move |condition| lists::service_name(ward, condition))
+pub fn names<'a>(ward: &'a Ward, adopted: Option<&'a AdoptedUnit>) -> impl Iterator<Item = String> {
+    unrestarted::with_services(ward, adopted).map(|condition| lists::service_name(ward, condition))
 }
 
 /// One service for each such condition of a ward, whose files have these names; `lines`: the same as its lines say it.
-pub(super) fn render(
-    ward: &Ward,
-    lines: &Ward,
-    beside: Beside<'_>,
+pub(super) fn render<'a>(
+    ward: &'a Ward,
+    lines: &'a Ward,
+    beside: Beside<'a>,
 ) -> impl Iterator<Item = Output> {
-    names(ward)
-        .zip(alone(lines))
+    names(ward, beside.adopted)
+        .zip(unrestarted::with_services(lines, beside.adopted))
         .map(move |(name, condition)| service(lines, condition, Named { name, beside }))
 }
 
@@ -64,12 +64,6 @@ pub(super) fn render(
 struct Named<'a> {
     name: String,
     beside: Beside<'a>,
-}
-
-fn alone(ward: &Ward) -> impl Iterator<Item = &Condition> {
-    ward.conditions
-        .iter()
-        .filter(|condition| lists::stands_alone(condition))
 }
 
 /// The parts of the ward's service that the steps need. Others are left out, so that they cannot

@@ -9,7 +9,8 @@
 //!   no such steps;
 //! * `stopped` as the first `ExecStopPost=`: the end of the run, the death limit, and the steps of
 //!   a stop;
-//! * a service of its own for each condition that is not part of a start.
+//! * a service of its own for each condition that is not part of a start, or that fires at a death
+//!   which no restart follows ([`unrestarted`]).
 //!
 //! Each of them runs its list of steps itself ([`lists`]). Ours come first and depend on nothing of
 //! the unit's.
@@ -32,6 +33,7 @@ mod sight;
 mod stack_unit;
 mod start_limit;
 mod timeouts;
+mod unrestarted;
 mod ward_unit;
 mod words;
 

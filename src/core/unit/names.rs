@@ -19,7 +19,7 @@ impl Names {
     /// The problem, when one of them is taken; nothing of that ward may then be written.
     pub fn admit(&mut self, ward: &Ward) -> Result<(), Box<Problem>> {
         let names: Vec<_> = std::iter::once(ward_unit::path(ward))
-            .chain(condition_service::names(ward))
+            .chain(condition_service::names(ward, None))
             .collect();
         let family = family(ward);
         if let Some(twice) = names.iter().find(|name| self.is_taken(name, family)) {

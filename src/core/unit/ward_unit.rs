@@ -4,7 +4,9 @@ use super::adopted::{self, AdoptedUnit, ServiceLines};
 use super::lists::{self, HelperLine, List, Site, Steps, Writer};
 use super::stack_unit::socket;
 use super::timeouts::{self, Phase};
-use super::{Beside, DROP_IN, excluded, header, hidden, no_exec, pid_file, start_limit};
+use super::{
+    Beside, DROP_IN, excluded, header, hidden, no_exec, pid_file, start_limit, unrestarted,
+};
 use crate::core::config::read_native::value;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{
@@ -156,6 +158,7 @@ impl Lines {
             lines_after.push(last);
         }
         let stopped = HelperLine::new("stopped", ward, ward.unit().as_str()).part(&limit);
+        let stopped = unrestarted::conditions(ward, adopted).fold(stopped, unrestarted_option);
         let mut lines_stop = vec![with_steps(stopped, tied, &stop.take_first())];
         lines_stop.extend(stop.closed().into_lines(&stretch));
         Self {
@@ -251,6 +254,16 @@ fn begin(ward: &Ward, limit: &str) -> HelperLine {
 fn once_option(line: HelperLine, condition: &Condition) -> HelperLine {
     let now = if condition.do_now { ":now" } else { "" };
     line.option("once", &[condition.id.as_str(), now].concat())
+}
+
+/// Names a condition whose service `stopped` starts after a death that no restart follows.
+fn unrestarted_option(line: HelperLine, condition: &Condition) -> HelperLine {
+    let option = if condition.once {
+        "unrestarted-once"
+    } else {
+        "unrestarted"
+    };
+    line.option(option, &condition.id)
 }
 
 fn end(ward: &Ward) -> HelperLine {

@@ -28,6 +28,7 @@ mod stopped;
 mod tell;
 mod this_run;
 mod told;
+mod unrestarted;
 mod wait;
 
 use crate::core::crash::observation::InvocationId;

@@ -9,19 +9,22 @@
 //! turns; the death of a run that the next start has found unrecorded, and has counted, is
 //! recognised by that start. Units without lines of Unitward are ignored.
 
+mod line;
+
 use super::arguments::Arguments;
 use super::ending::{self, Failed, LISTS, TOLD, Told};
 use super::limit::{self, Counted, Decision};
 use super::stack::{self, Death};
 use super::stopped::{self, Demands};
-use super::this_run;
+use super::{this_run, unrestarted};
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
 use crate::core::recovery::series::{LastEnd, Verdict};
-use crate::core::recovery::{Series, list, policy, turned};
+use crate::core::recovery::{Series, turned};
 use crate::edge::exclusion::{self, By};
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{End, GivenUp, RunRecord, StartKind, WardState};
 use crate::edge::{clock, series_file};
+use line::Line;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
@@ -65,6 +68,8 @@ pub struct Consequence {
     noted: io::Result<()>,
     decision: Option<Decision>,
     services: Vec<String>,
+    /// The services of the conditions that fire where no restart follows.
+    alone: Vec<String>,
     arguments: Arguments,
 }
 
@@ -73,7 +78,7 @@ pub struct Consequence {
 /// # Errors
 /// PID 1 cannot be asked, or the line's options are damaged.
 pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
-    let Some(line) = line(death)? else {
+    let Some(line) = Line::of(death)? else {
         return Ok(None);
     };
     let arguments = &line.arguments;
@@ -121,11 +126,15 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     let decision = limit::decide(verdict, arguments)?;
     let services = limit::services(verdict, &mut series, arguments);
     let services = services.into_iter().map(str::to_owned).collect();
+    let alone = match is_late {
+        true => Vec::new(),
+        false => unrestarted::services(death.kind, decision.as_ref(), &mut series, arguments)?,
+    };
     record.end = Some(end(death, decision.as_ref(), &line));
     let marked = limit::mark(&state, decision.as_ref());
     let mut noted = state.save_run(&record).and(saved);
-    if decision.is_some() {
-        // Conditions of [OnLimit] that fire once are stored before they run.
+    if decision.is_some() || !alone.is_empty() {
+        // Conditions that fire once are stored before they run.
         noted = noted.and_then(|()| series_file::save(&state, &series));
     }
     // Old records do no harm for the time being.
@@ -136,6 +145,7 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
         noted: noted.and(marked),
         decision,
         services,
+        alone,
         arguments: line.arguments,
     }))
 }
@@ -158,7 +168,7 @@ impl Consequence {
     /// Returns true if the actions may take long.
     #[must_use]
     pub fn takes_long(&self) -> bool {
-        self.decision.is_some()
+        self.decision.is_some() || !self.alone.is_empty()
     }
 
     /// Carries the actions out, and waits until a unit that is given up is down, so that its state
@@ -173,6 +183,7 @@ impl Consequence {
             noted,
             decision,
             services,
+            alone,
             arguments,
         } = self;
         let is_excluded = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude);
@@ -185,6 +196,7 @@ impl Consequence {
         let demands = Demands {
             decision,
             services: &services,
+            alone: &alone,
             arguments: &arguments,
             death,
         };
@@ -194,46 +206,6 @@ impl Consequence {
         }
         done.and(noted)
     }
-}
-
-/// The line that records the ends of the unit's runs.
-struct Line {
-    arguments: Arguments,
-    /// The unit's `Restart=`.
-    restart: String,
-}
-
-impl Line {
-    /// Returns true if systemd restarts the unit after this death.
-    fn restarts(&self, death: &Unnoted) -> bool {
-        policy::restarts(&self.restart, &death.result)
-    }
-}
-
-/// Reads that line from PID 1; `None`: the unit has none.
-fn line(death: &Unnoted) -> io::Result<Option<Line>> {
-    let known = pid1::ask_patiently(
-        &death.unit,
-        Wanted {
-            unit: &[],
-            own: &["ExecStopPost", "Restart"],
-        },
-    )?;
-    let arguments = known
-        .commands("ExecStopPost")
-        .find_map(|line| match line.words.as_slice() {
-            [_, command, rest @ ..]
-                if command == "stopped" && rest.first() == Some(&death.ward) =>
-            {
-                // Without the steps of a stop.
-                Some(Arguments::parse(list::split(rest).0))
-            }
-            _ => None,
-        });
-    Ok(arguments.map(|arguments| Line {
-        arguments,
-        restart: known.text("Restart").to_owned(),
-    }))
 }
 
 /// State of the run's record.

@@ -10,7 +10,7 @@ use super::ending::{Failed, MAIN_ENDED_AT, Told};
 use super::limit::{Counted, Decision, Site};
 use super::list::{self, Phase, Run};
 use super::stack::Death;
-use super::{begin, ending, limit, own_lines, pulled, tell, this_run};
+use super::{begin, ending, limit, own_lines, pulled, tell, this_run, unrestarted};
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::core::recovery::{Series, policy, turned};
 use crate::edge::pid1::{self, Properties, Wanted};
@@ -99,6 +99,7 @@ fn note_end(
     let mut services = limit::services(verdict, &mut series, arguments);
     let mut decision = limit::decide(verdict, arguments)?;
     let marked = limit::mark(state, decision.as_ref());
+    let alone = alone(kind, decision.as_ref(), &mut series, arguments)?;
     let mut saved = series_file::save(state, &series);
     // A full disk must not make the limit unreachable.
     if saved.is_err() && kind.is_death() && verdict == Verdict::Restart {
@@ -130,6 +131,7 @@ fn note_end(
     let demands = Demands {
         decision,
         services: &services,
+        alone: &alone,
         arguments,
         death,
     };
@@ -174,18 +176,35 @@ fn end(told: Told, known: &Properties, kind: Kind) -> End {
     }
 }
 
-/// The demands of the death limit at the end of a run.
+/// Returns the services of the conditions that fire at this end and are part of no restart.
+fn alone(
+    kind: Kind,
+    decision: Option<&Decision>,
+    series: &mut Series,
+    arguments: &Arguments,
+) -> io::Result<Vec<String>> {
+    match kind {
+        Kind::Death => unrestarted::services(LastEnd::Death, decision, series, arguments),
+        Kind::AbnormalDeath => {
+            unrestarted::services(LastEnd::AbnormalDeath, decision, series, arguments)
+        }
+        Kind::Asked | Kind::Finished => Ok(Vec::new()),
+    }
+}
+
+/// The consequences of the end of a run.
 pub(super) struct Demands<'a> {
     /// `None`: the limit is not reached.
     pub(super) decision: Option<Decision>,
     /// The services of `[OnLimit]` that are started.
     pub(super) services: &'a [&'a str],
+    /// The services of the conditions that fire where no restart follows.
+    pub(super) alone: &'a [String],
     pub(super) arguments: &'a Arguments,
     pub(super) death: Death<'a>,
 }
 
-/// Saves the record of a run that has ended, logs it and carries out the demands of the death
-/// limit.
+/// Saves the record of a run that has ended, logs it and carries out the consequences.
 pub(super) fn finish(
     state: &WardState,
     record: &mut RunRecord,
@@ -194,6 +213,7 @@ pub(super) fn finish(
     let Demands {
         decision,
         services,
+        alone,
         arguments,
         death,
     } = demands;
@@ -204,8 +224,9 @@ pub(super) fn finish(
         tell::ended(record);
     }
     let mut saved = state.save_run(record);
+    let started = unrestarted::start(alone);
     let Some(decision) = decision else {
-        return saved;
+        return started.and(saved);
     };
     let came = limit::carry_out(&decision, services, arguments, Site::Ended(death));
     if let (Ok(came), Some(end)) = (&came, &mut record.end)
@@ -217,7 +238,7 @@ pub(super) fn finish(
     if is_open {
         tell::ended(record);
     }
-    came.map(drop).and(saved)
+    came.map(drop).and(started).and(saved)
 }
 
 /// Returns the input of the death limit if nothing can be written; `series` is in its last stored

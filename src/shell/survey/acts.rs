@@ -1,6 +1,7 @@
 //! Conditions and their steps with their counters since boot, for the tree and the status.
 
 use super::line::{self, wording};
+use super::pid1::UnitSeen;
 use super::scene::{Book, Scene};
 use crate::core::config::step::Action;
 use crate::core::config::{Condition, ConditionKind, Ward};
@@ -172,16 +173,23 @@ impl<'a> Counted<'a> {
         steps
     }
 
+    /// Returns the condition's own service, if its steps always run there, or do so now because no
+    /// restart follows a death.
+    fn own_service(&self) -> Option<&'a UnitSeen> {
+        let service = service_name(self.ward, self.condition);
+        let unit = self.scene.unit_called(&service);
+        (stands_alone(self.condition) || unit.is_changing()).then_some(unit)
+    }
+
     /// Returns the number of the step that runs.
     fn at_work(&self) -> Option<&'a str> {
-        let (unit, run) = if stands_alone(self.condition) {
+        let (unit, run) = if let Some(service) = self.own_service() {
             let run = self.book.runs.iter().find(|run| {
                 let mut results = run.results.iter();
                 run.start == StartKind::Condition
                     && results.any(|result| result.condition == self.condition.id)
             });
-            let service = service_name(self.ward, self.condition);
-            (self.scene.unit_called(&service), run)
+            (service, run)
         } else {
             (self.scene.unit(&self.ward.unit()), self.book.latest())
         };
@@ -226,9 +234,8 @@ impl<'a> Counted<'a> {
     /// Returns the run in which the condition is at work now, so that steps without a result are
     /// still to come.
     fn pending(&self) -> Option<&'a RunRecord> {
-        if stands_alone(self.condition) {
-            let service = service_name(self.ward, self.condition);
-            let at_work = self.scene.unit_called(&service).is_changing();
+        if let Some(service) = self.own_service() {
+            let at_work = service.is_changing();
             return self
                 .book
                 .runs

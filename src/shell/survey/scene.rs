@@ -265,12 +265,12 @@ impl Scene {
     }
 }
 
-/// Returns the services of the ward's conditions that have a unit of their own.
+/// Returns the services that the ward's conditions have or may have.
 fn services(ward: &Ward) -> impl Iterator<Item = String> {
     let alone = ward
         .conditions
         .iter()
-        .filter(|condition| stands_alone(condition));
+        .filter(|condition| stands_alone(condition) || condition.kind.is_death());
     alone.map(move |condition| service_name(ward, condition))
 }
 

@@ -38,7 +38,7 @@ fn accepted(below: &Path, ward: &Ward) -> Option<String> {
 }
 
 fn as_others(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<String> {
-    let service = condition_services(ward).next()?;
+    let service = condition_services(ward, adopted).next()?;
     let line = adopted?
         .of_instances
         .iter()
