@@ -10,7 +10,7 @@ use std::io;
 pub(super) struct Line {
     pub(super) arguments: Arguments,
     /// The unit's `Restart=`.
-    restart: String,
+    pub(super) restart: String,
 }
 
 impl Line {
