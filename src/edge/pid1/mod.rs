@@ -15,9 +15,10 @@ mod properties;
 use super::clock;
 pub use connection::PATIENCE;
 use connection::{BRIEFLY, Connection, PATIENTLY, Question};
-pub use properties::{Command, Properties};
+pub use properties::{Command, Dictionary, Properties, PropertiesOf, text};
 use std::io;
 use std::time::Duration;
+use zbus::OwnedObjectPath;
 
 /// Properties of a service that [`Properties::time_limits`] reads.
 pub const TIME_LIMITS: [&str; 4] = [
@@ -32,6 +33,21 @@ pub const SYSTEMD: &str = "org.freedesktop.systemd1";
 
 /// Object path of PID 1 itself; its units and jobs are below.
 pub const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+
+/// Element of PID 1's lists of units: name, description, load, active and sub state, followed unit,
+/// path, and the job's number, type and path; number 0: it has none.
+pub type ListedUnit = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    u32,
+    String,
+    OwnedObjectPath,
+);
 
 /// Parses bytes as PID 1's answer, without a connection. For fuzz targets.
 #[cfg(feature = "full")]
@@ -116,7 +132,7 @@ fn interface_of_kind(unit: &str) -> String {
 pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, Option<String>)> {
     Connection::with(PATIENTLY, |connection| {
         let known = of_unit(connection, unit, wanted)?;
-        let Some(path) = known.job() else {
+        let Some((_, path)) = known.job() else {
             return Ok((known, None));
         };
         let interface = format!("{SYSTEMD}.Job");

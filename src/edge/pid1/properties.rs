@@ -1,16 +1,20 @@
-//! Answers of PID 1. A missing value or one of another type is empty, zero or `None`, never a
-//! panic.
+//! Answers of PID 1, at its own socket or on the bus. A missing value or one of another type is
+//! empty, zero or `None`, never a panic.
 
 use super::TIME_LIMITS;
 use crate::core::crash::observation::ProcessEnd;
 use crate::core::crash::reason::TimeLimits;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::Duration;
 use zbus::{OwnedVariant, Variant};
 
-/// Properties by their names.
+/// Properties by their names, which borrow from a message.
 #[derive(Debug, Default)]
-pub struct Properties(BTreeMap<String, OwnedVariant>);
+pub struct PropertiesOf<'m>(HashMap<Cow<'m, str>, Variant<'m>>);
+
+/// Properties by their names.
+pub type Properties = PropertiesOf<'static>;
 
 /// A line such as `ExecStartPre=`, and its last end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct Command {
     pub words: Vec<String>,
     /// True if `-` makes systemd ignore its failure.
     pub forgiven: bool,
+    /// Time of its start, in microseconds since the epoch; 0: never.
+    pub began: u64,
     /// Id of its process.
     pub pid: u32,
     /// End of the process; `None`: it has not ended.
@@ -31,13 +37,39 @@ pub struct Command {
     pub took: Option<Duration>,
 }
 
+/// Properties as a message carries them.
+pub type Dictionary<'m> = HashMap<&'m str, Variant<'m>>;
+
+impl<'m> From<Dictionary<'m>> for PropertiesOf<'m> {
+    fn from(known: Dictionary<'m>) -> Self {
+        let known = known.into_iter();
+        Self(
+            known
+                .map(|(property, value)| (Cow::Borrowed(property), value))
+                .collect(),
+        )
+    }
+}
+
 impl Properties {
     pub(super) fn put(&mut self, property: &str, value: OwnedVariant) {
-        self.0.insert(property.to_owned(), value);
+        self.0.insert(Cow::Owned(property.to_owned()), value.into());
+    }
+}
+
+impl PropertiesOf<'_> {
+    fn value(&self, property: &str) -> Option<&Variant<'_>> {
+        self.0.get(property)
     }
 
-    fn value(&self, property: &str) -> Option<&Variant<'static>> {
-        self.0.get(property).map(|value| &**value)
+    fn list(&self, property: &str) -> &[Variant<'_>] {
+        self.value(property).map_or(&[], list)
+    }
+
+    /// Returns true if there is a value, of whatever type.
+    #[must_use]
+    pub fn has(&self, property: &str) -> bool {
+        self.0.contains_key(property)
     }
 
     /// Returns a text; empty if there is none.
@@ -48,18 +80,14 @@ impl Properties {
 
     /// Iterates over the texts of a list.
     pub fn texts(&self, property: &str) -> impl Iterator<Item = &str> {
-        self.value(property).map_or(&[][..], list).iter().map(text)
+        self.list(property).iter().map(text)
     }
 
     /// Iterates over the first fields, texts, of a list of structures.
     pub fn first_texts(&self, property: &str) -> impl Iterator<Item = &str> {
-        self.value(property)
-            .map_or(&[][..], list)
+        self.list(property)
             .iter()
-            .map(|value| match value {
-                Variant::Structure(parts) => parts.fields().first().map_or("", text),
-                _ => "",
-            })
+            .map(|value| fields(value).first().map_or("", text))
     }
 
     /// Returns a number of type `u64`, `u32` or `i32`; `None` if it is negative or too large for
@@ -90,21 +118,28 @@ impl Properties {
         }
     }
 
+    /// Returns the end of a process that two properties describe, each of type `i32`; `None`: they
+    /// are missing, or it has not ended.
+    #[must_use]
+    pub fn process_end(&self, code: &str, status: &str) -> Option<ProcessEnd> {
+        match (self.value(code)?, self.value(status)?) {
+            (Variant::I32(code), Variant::I32(status)) => ProcessEnd::from_wait(*code, *status),
+            _ => None,
+        }
+    }
+
     /// Returns true if a set of exit statuses and signals, `(aiai)`, contains the end of a process,
     /// which the properties `code` and `status` describe.
     #[must_use]
     pub fn names_end(&self, set: &str, code: &str, status: &str) -> bool {
-        let Some(Variant::Structure(parts)) = self.value(set) else {
-            return false;
-        };
         let (Some(code), Some(status)) = (self.number::<u32>(code), self.number::<u32>(status))
         else {
             return false;
         };
         // 1 is CLD_EXITED; others are signals.
-        let of_kind = parts
-            .fields()
-            .get(usize::from(code != 1))
+        let of_kind = self
+            .value(set)
+            .and_then(|set| fields(set).get(usize::from(code != 1)))
             .map_or(&[][..], list);
         code != 0
             && of_kind
@@ -115,8 +150,7 @@ impl Properties {
     /// Returns an id as systemd prints it; `None` if it has no bytes.
     #[must_use]
     pub fn id(&self, property: &str) -> Option<String> {
-        let bytes = self.value(property).map_or(&[][..], list);
-        let digits = bytes.iter().filter_map(|byte| match byte {
+        let digits = self.list(property).iter().filter_map(|byte| match byte {
             Variant::U8(byte) => Some(format!("{byte:02x}")),
             _ => None,
         });
@@ -131,27 +165,30 @@ impl Properties {
             .map(Duration::from_micros)
     }
 
-    /// Returns the object path of the unit's job, if it has one and `Job` was requested.
+    /// Returns the number and the object path of the unit's job, if it has one and `Job` is there.
     #[must_use]
-    pub fn job(&self) -> Option<&str> {
-        let Variant::Structure(job) = self.value("Job")? else {
-            return None;
-        };
-        match job.fields() {
-            [Variant::U32(number), Variant::ObjectPath(path)] if *number > 0 => Some(path.as_str()),
+    pub fn job(&self) -> Option<(u32, &str)> {
+        match fields(self.value("Job")?) {
+            [Variant::U32(number), Variant::ObjectPath(path)] if *number > 0 => {
+                Some((*number, path.as_str()))
+            }
             _ => None,
         }
     }
 
-    /// Iterates over a list of commands, in the order in which they run.
-    pub fn commands(&self, property: &str) -> impl Iterator<Item = Command> {
-        self.value(property)
-            .map_or(&[][..], list)
-            .iter()
-            .filter_map(command)
+    /// Returns the text of an error, `(ss)`: name and text; `None`: there is no error.
+    #[must_use]
+    pub fn error(&self, property: &str) -> Option<&str> {
+        let error = fields(self.value(property)?).get(1).map_or("", text);
+        Some(error).filter(|error| !error.is_empty())
     }
 
-    /// Returns a service's time limits, if [`TIME_LIMITS`] were requested.
+    /// Iterates over a list of commands, in the order in which they run.
+    pub fn commands(&self, property: &str) -> impl Iterator<Item = Command> {
+        self.list(property).iter().filter_map(command)
+    }
+
+    /// Returns a service's time limits, if [`TIME_LIMITS`] are there.
     #[must_use]
     pub fn time_limits(&self) -> TimeLimits {
         let [watchdog, start, run, stop] =
@@ -165,49 +202,60 @@ impl Properties {
     }
 }
 
-fn text<'v>(value: &'v Variant<'_>) -> &'v str {
-    if let Variant::Str(text) = value {
-        text.as_str()
-    } else {
-        ""
+/// Returns a text or an object path; empty if the value is neither.
+pub fn text<'v>(value: &'v Variant<'_>) -> &'v str {
+    match value {
+        Variant::Str(text) => text.as_str(),
+        Variant::ObjectPath(path) => path.as_str(),
+        _ => "",
     }
 }
 
 fn list<'v, 'm>(value: &'v Variant<'m>) -> &'v [Variant<'m>] {
-    if let Variant::Array(values) = value {
-        values.inner()
-    } else {
-        &[]
+    match value {
+        Variant::Array(values) => values.inner(),
+        _ => &[],
+    }
+}
+
+fn fields<'v, 'm>(value: &'v Variant<'m>) -> &'v [Variant<'m>] {
+    match value {
+        Variant::Structure(parts) => parts.fields(),
+        _ => &[],
     }
 }
 
 /// Parses `(sasbttttuii)`: program, words, ignored failure, start and end by the wall clock and by
 /// the monotonic one in turn, process, code and status.
 fn command(value: &Variant<'_>) -> Option<Command> {
-    let Variant::Structure(command) = value else {
-        return None;
-    };
-    let [_, words, forgiven, _, began, ended, over, pid, code, status] = command.fields() else {
-        return None;
-    };
-    let (Variant::U64(began), Variant::U64(ended), Variant::U64(over)) = (began, ended, over)
+    let [
+        _,
+        words,
+        Variant::Bool(forgiven),
+        Variant::U64(began),
+        Variant::U64(began_since_boot),
+        Variant::U64(ended),
+        Variant::U64(over),
+        Variant::U32(pid),
+        Variant::I32(code),
+        Variant::I32(status),
+    ] = fields(value)
     else {
         return None;
     };
-    let (Variant::U32(pid), Variant::I32(code), Variant::I32(status)) = (pid, code, status) else {
-        return None;
-    };
+    let took = Duration::from_micros(over.saturating_sub(*began_since_boot));
     Some(Command {
         words: list(words)
             .iter()
             .map(|word| text(word).to_owned())
             .collect(),
-        forgiven: *forgiven == Variant::Bool(true),
+        forgiven: *forgiven,
+        began: *began,
         pid: *pid,
         end: ProcessEnd::from_wait(*code, *status),
         ended: *ended,
         over: *over,
-        took: (*began > 0).then(|| Duration::from_micros(over.saturating_sub(*began))),
+        took: (*began_since_boot > 0).then_some(took),
     })
 }
 
@@ -217,7 +265,7 @@ impl<const N: usize> From<[(&str, Variant<'static>); N]> for Properties {
         Self(
             known
                 .into_iter()
-                .map(|(property, value)| (property.to_owned(), value.try_into_owned().unwrap()))
+                .map(|(property, value)| (Cow::Owned(property.to_owned()), value))
                 .collect(),
         )
     }
@@ -284,8 +332,27 @@ mod tests {
         assert_eq!(known.texts("After").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(
             (known.job(), Properties::from([("Job", job(0))]).job()),
-            (Some("/job/3"), None)
+            (Some((3, "/job/3")), None)
         );
+    }
+
+    #[test]
+    fn errors_and_ends_are_read_whole() {
+        let known = Properties::from([
+            ("LoadError", ("org.x.Error", "it is broken").into()),
+            ("ExecMainCode", 2_i32.into()),
+            ("ExecMainStatus", 9_i32.into()),
+            ("NRestarts", 3_u32.into()),
+        ]);
+        assert_eq!(
+            (known.error("LoadError"), known.error("NRestarts")),
+            (Some("it is broken"), None)
+        );
+        assert_eq!(
+            known.process_end("ExecMainCode", "ExecMainStatus"),
+            Some(ProcessEnd::Killed(9))
+        );
+        assert_eq!(known.process_end("ExecMainCode", "NRestarts"), None);
     }
 
     #[test]
@@ -310,6 +377,7 @@ mod tests {
         let expect = Command {
             words,
             forgiven: true,
+            began: 1_000,
             pid: 7,
             end: Some(ProcessEnd::Exited(3)),
             ended: 2_000,
@@ -317,6 +385,7 @@ mod tests {
             took: Some(Duration::from_micros(50)),
         };
         let reloaded = Command {
+            began: 0,
             took: None,
             ..expect.clone()
         };

@@ -7,6 +7,7 @@
 use super::arguments::Arguments;
 use super::ending::Told;
 use super::{said, stack, this_run};
+use crate::core::recovery::series::LastEnd;
 use crate::edge::pid1::{self, Properties};
 use crate::edge::record::TimedOut;
 
@@ -49,7 +50,16 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) fn is_death(self) -> bool {
-        matches!(self, Self::Death | Self::AbnormalDeath)
+        self.death().is_some()
+    }
+
+    /// Returns the kind of death; `None`: it is none.
+    pub(super) fn death(self) -> Option<LastEnd> {
+        match self {
+            Self::Death => Some(LastEnd::Death),
+            Self::AbnormalDeath => Some(LastEnd::AbnormalDeath),
+            Self::Asked | Self::Finished => None,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! back-off, and runs the steps before the restart.
 
 use super::arguments::Arguments;
+use super::judged::Judged;
 use super::limit::Site;
 use super::line::StepLine;
 use super::list::{self, Phase, Run};
@@ -78,9 +79,8 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
         spent,
         ..begun_now(record, start, &known)
     };
-    let services = limit::services(verdict, &mut series, arguments);
-    let decision = limit::decide(verdict, arguments)?;
-    let marked = limit::mark(&state, decision.as_ref());
+    let judged = Judged::of(verdict, None, &mut series, arguments)?;
+    let marked = judged.mark(&state);
     let timeout = time_left(&known, lines, &record);
     let backoff = backoff(arguments)?;
     let is_restart = start.is_restart() && verdict == Verdict::Restart;
@@ -91,8 +91,8 @@ fn start(arguments: &Arguments, lines: &[StepLine]) -> io::Result<Option<(WardSt
     }
     let saved = save(&state, &run, &record, &series).and(marked);
     drop(turn);
-    if let Some(decision) = decision {
-        if limit::carry_out(&decision, &services, arguments, Site::Starting)?.is_some() {
+    if judged.is_limit_reached() {
+        if judged.carry_out(arguments, Site::Starting)?.is_some() {
             // The main process must not be started meanwhile.
             std::thread::sleep(TO_BE_ENDED);
         }

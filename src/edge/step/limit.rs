@@ -9,7 +9,7 @@ use crate::core::recovery::series::{DeathLimit, LastEnd, Verdict};
 use crate::edge::exclusion;
 use crate::edge::pid1::{self, Wanted};
 use crate::edge::record::{GivenUp, WardState};
-use crate::edge::systemctl::{self, Wait};
+use crate::edge::systemctl;
 use crate::edge::{clock, triggers};
 use std::io;
 use std::time::Duration;
@@ -74,18 +74,19 @@ fn tolerated(arguments: &Arguments) -> u32 {
 
 /// Returns the services of the `[OnLimit]` conditions that fire after this verdict; those with
 /// `Once=` are marked in `series`, which must be saved first.
-pub(super) fn services<'a>(
+pub(super) fn services(
     verdict: Verdict,
     series: &mut Series,
-    arguments: &'a Arguments,
-) -> Vec<&'a str> {
+    arguments: &Arguments,
+) -> Vec<String> {
     if verdict != Verdict::LimitReached {
         return Vec::new();
     }
     let once = arguments
         .all("run-once")
         .filter(|service| series.spent.insert((*service).to_owned()));
-    arguments.all("run").chain(once).collect()
+    let services = arguments.all("run").chain(once);
+    services.map(str::to_owned).collect()
 }
 
 /// Consequence of a death that exceeds the limit.
@@ -175,25 +176,12 @@ pub(super) fn mark(state: &WardState, decision: Option<&Decision>) -> io::Result
     }
 }
 
-/// Starts the services of `[OnLimit]` and ends the restarts, or the host; neither depends on the
-/// success of the other. Returns the result; `None`: the unit is restarted all the same.
+/// Ends the restarts, or the host. Returns how the ward was given up; `None`: the unit is restarted
+/// all the same.
 ///
-/// The end of the restarts comes last: during a start of the unit it ends this very process.
-pub(super) fn carry_out(
-    decision: &Decision,
-    services: &[&str],
-    arguments: &Arguments,
-    site: Site<'_>,
-) -> io::Result<Option<GivenUp>> {
-    let started: Vec<_> = services
-        .iter()
-        .map(|service| systemctl::job("start", service, Wait::ForQueue))
-        .collect();
-    let came = end_restarts(decision, arguments, site);
-    started.into_iter().fold(Ok(()), io::Result::and).and(came)
-}
-
-fn end_restarts(
+/// # Errors
+/// It failed.
+pub(super) fn end_restarts(
     decision: &Decision,
     arguments: &Arguments,
     site: Site<'_>,

@@ -13,6 +13,7 @@ mod command;
 mod end;
 mod ending;
 mod identity;
+mod judged;
 mod limit;
 mod line;
 mod list;

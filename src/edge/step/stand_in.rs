@@ -13,10 +13,11 @@ mod line;
 
 use super::arguments::Arguments;
 use super::ending::{self, Failed, LISTS, TOLD, Told};
-use super::limit::{self, Counted, Decision};
+use super::judged::Judged;
+use super::limit::{self, Counted};
 use super::stack::{self, Death};
 use super::stopped::{self, Demands};
-use super::{this_run, unrestarted};
+use super::this_run;
 use crate::core::crash::observation::{InvocationId, ProcessEnd};
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::core::recovery::{Series, turned};
@@ -66,10 +67,7 @@ pub struct Consequence {
     record: RunRecord,
     /// Result of storing the death.
     noted: io::Result<()>,
-    decision: Option<Decision>,
-    services: Vec<String>,
-    /// The services of the conditions that fire where no restart follows.
-    alone: Vec<String>,
+    judged: Judged,
     arguments: Arguments,
 }
 
@@ -123,17 +121,12 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
     if saved.is_err() && verdict == Verdict::Restart {
         verdict = limit::death_by_counter(by_counter, arguments)?;
     }
-    let decision = limit::decide(verdict, arguments)?;
-    let services = limit::services(verdict, &mut series, arguments);
-    let services = services.into_iter().map(str::to_owned).collect();
-    let alone = match is_late {
-        true => Vec::new(),
-        false => unrestarted::services(death.kind, decision.as_ref(), &mut series, arguments)?,
-    };
-    record.end = Some(end(death, decision.as_ref(), &line));
-    let marked = limit::mark(&state, decision.as_ref());
+    let death_now = (!is_late).then_some(death.kind);
+    let judged = Judged::of(verdict, death_now, &mut series, arguments)?;
+    record.end = Some(end(death, &judged, &line));
+    let marked = judged.mark(&state);
     let mut noted = state.save_run(&record).and(saved);
-    if decision.is_some() || !alone.is_empty() {
+    if !judged.is_nothing() {
         // Conditions that fire once are stored before they run.
         noted = noted.and_then(|()| series_file::save(&state, &series));
     }
@@ -143,9 +136,7 @@ pub fn note(death: &Unnoted) -> io::Result<Option<Consequence>> {
         state,
         record,
         noted: noted.and(marked),
-        decision,
-        services,
-        alone,
+        judged,
         arguments: line.arguments,
     }))
 }
@@ -168,7 +159,7 @@ impl Consequence {
     /// Returns true if the actions may take long.
     #[must_use]
     pub fn takes_long(&self) -> bool {
-        self.decision.is_some() || !self.alone.is_empty()
+        !self.judged.is_nothing()
     }
 
     /// Carries the actions out, and waits until a unit that is given up is down, so that its state
@@ -181,22 +172,17 @@ impl Consequence {
             state,
             mut record,
             noted,
-            decision,
-            services,
-            alone,
+            judged,
             arguments,
         } = self;
-        let is_excluded = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::Exclude);
-        let services: Vec<_> = services.iter().map(String::as_str).collect();
+        let is_excluded = judged.given_up() == Some(GivenUp::Exclude);
         let (unit, invocation) = (record.unit.clone(), record.invocation.clone());
         let death = Death {
             unit: &unit,
             invocation: &invocation,
         };
         let demands = Demands {
-            decision,
-            services: &services,
-            alone: &alone,
+            judged: &judged,
             arguments: &arguments,
             death,
         };
@@ -285,8 +271,8 @@ fn count(series: &mut Series, death: &Unnoted, line: &Line) -> io::Result<Verdic
     Ok(verdict)
 }
 
-fn end(death: &Unnoted, decision: Option<&Decision>, line: &Line) -> End {
-    let given_up = decision.and_then(Decision::given_up);
+fn end(death: &Unnoted, judged: &Judged, line: &Line) -> End {
+    let given_up = judged.given_up();
     let (code, status) = death.process.map_or_else(Default::default, ending::words);
     let failed = failed_line(death);
     let since_boot = Some(match &failed {
@@ -317,7 +303,7 @@ fn end(death: &Unnoted, decision: Option<&Decision>, line: &Line) -> End {
         pid,
         at,
         since_boot,
-        limit_reached: decision.is_some(),
+        limit_reached: judged.is_limit_reached(),
         given_up,
         timed_out: None,
         pulled_by: None,

@@ -7,11 +7,12 @@
 use super::arguments::Arguments;
 use super::asked::{Kind, Stamps, asked, kind_of_end, timed_out, was_restarted_with_its_stack};
 use super::ending::{Failed, MAIN_ENDED_AT, Told};
-use super::limit::{Counted, Decision, Site};
+use super::judged::Judged;
+use super::limit::{Counted, Site};
 use super::list::{self, Phase, Run};
 use super::stack::Death;
-use super::{begin, ending, limit, own_lines, pulled, tell, this_run, unrestarted};
-use crate::core::recovery::series::{LastEnd, Verdict};
+use super::{begin, ending, limit, own_lines, pulled, tell, this_run};
+use crate::core::recovery::series::Verdict;
 use crate::core::recovery::{Series, policy, turned};
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::record::{End, GivenUp, RunRecord, Up, WardState};
@@ -92,28 +93,25 @@ fn note_end(
     let mut series = series_file::load(state);
     let is_news = complete(&mut record, &mut series, kind, &known);
     let counted = counted(&series, &known);
-    let mut verdict = note(&mut series, kind, arguments)?;
+    let verdict = note(&mut series, kind, arguments)?;
     series.ended(known.number("NRestarts"));
     series.died_in = kind.is_death().then(|| invocation.to_owned());
     series.restart_due = restart_due(kind, &known);
-    let mut services = limit::services(verdict, &mut series, arguments);
-    let mut decision = limit::decide(verdict, arguments)?;
-    let marked = limit::mark(state, decision.as_ref());
-    let alone = alone(kind, decision.as_ref(), &mut series, arguments)?;
+    let mut judged = Judged::of(verdict, kind.death(), &mut series, arguments)?;
+    let marked = judged.mark(state);
     let mut saved = series_file::save(state, &series);
     // A full disk must not make the limit unreachable.
     if saved.is_err() && kind.is_death() && verdict == Verdict::Restart {
-        verdict = limit::death_by_counter(counted, arguments)?;
-        services = limit::services(verdict, &mut series, arguments);
-        decision = limit::decide(verdict, arguments)?;
+        let verdict = limit::death_by_counter(counted, arguments)?;
+        judged = Judged::of(verdict, kind.death(), &mut series, arguments)?;
     }
     own_lines::add_results(&mut record, &known);
     if is_news {
         tell::dropped(&record);
     }
-    let given_up = decision.as_ref().and_then(Decision::given_up);
+    let given_up = judged.given_up();
     record.end = Some(End {
-        limit_reached: decision.is_some(),
+        limit_reached: judged.is_limit_reached(),
         given_up,
         pulled_by,
         restart_follows: Some(series.restart_due.is_some() && given_up.is_none()),
@@ -129,9 +127,7 @@ fn note_end(
         invocation,
     };
     let demands = Demands {
-        decision,
-        services: &services,
-        alone: &alone,
+        judged: &judged,
         arguments,
         death,
     };
@@ -176,30 +172,9 @@ fn end(told: Told, known: &Properties, kind: Kind) -> End {
     }
 }
 
-/// Returns the services of the conditions that fire at this end and are part of no restart.
-fn alone(
-    kind: Kind,
-    decision: Option<&Decision>,
-    series: &mut Series,
-    arguments: &Arguments,
-) -> io::Result<Vec<String>> {
-    match kind {
-        Kind::Death => unrestarted::services(LastEnd::Death, decision, series, arguments),
-        Kind::AbnormalDeath => {
-            unrestarted::services(LastEnd::AbnormalDeath, decision, series, arguments)
-        }
-        Kind::Asked | Kind::Finished => Ok(Vec::new()),
-    }
-}
-
 /// The consequences of the end of a run.
 pub(super) struct Demands<'a> {
-    /// `None`: the limit is not reached.
-    pub(super) decision: Option<Decision>,
-    /// The services of `[OnLimit]` that are started.
-    pub(super) services: &'a [&'a str],
-    /// The services of the conditions that fire where no restart follows.
-    pub(super) alone: &'a [String],
+    pub(super) judged: &'a Judged,
     pub(super) arguments: &'a Arguments,
     pub(super) death: Death<'a>,
 }
@@ -211,24 +186,18 @@ pub(super) fn finish(
     demands: Demands<'_>,
 ) -> io::Result<()> {
     let Demands {
-        decision,
-        services,
-        alone,
+        judged,
         arguments,
         death,
     } = demands;
     // The outcome of a stack restart is known only after the request. The record is saved before it
     // all the same: the restarter may end this very process.
-    let is_open = decision.as_ref().and_then(Decision::given_up) == Some(GivenUp::RestartStack);
+    let is_open = judged.given_up() == Some(GivenUp::RestartStack);
     if !is_open {
         tell::ended(record);
     }
     let mut saved = state.save_run(record);
-    let started = unrestarted::start(alone);
-    let Some(decision) = decision else {
-        return started.and(saved);
-    };
-    let came = limit::carry_out(&decision, services, arguments, Site::Ended(death));
+    let came = judged.carry_out(arguments, Site::Ended(death));
     if let (Ok(came), Some(end)) = (&came, &mut record.end)
         && end.given_up != *came
     {
@@ -238,7 +207,7 @@ pub(super) fn finish(
     if is_open {
         tell::ended(record);
     }
-    came.map(drop).and(started).and(saved)
+    came.map(drop).and(saved)
 }
 
 /// Returns the input of the death limit if nothing can be written; `series` is in its last stored
@@ -326,13 +295,12 @@ fn main_started(known: &Properties) -> u64 {
 }
 
 fn note(series: &mut Series, kind: Kind, arguments: &Arguments) -> io::Result<Verdict> {
-    match kind {
-        Kind::Asked | Kind::Finished => {
+    match kind.death() {
+        Some(death) => limit::death(series, death, arguments),
+        None => {
             series.asked();
             Ok(Verdict::Restart)
         }
-        Kind::Death => limit::death(series, LastEnd::Death, arguments),
-        Kind::AbnormalDeath => limit::death(series, LastEnd::AbnormalDeath, arguments),
     }
 }
 

@@ -4,14 +4,13 @@
 mod properties;
 
 use crate::core::crash::reason::TimeLimits;
-use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
-use crate::shell::daemon::systemd::decode::{number, text};
+use crate::edge::pid1::{Dictionary, ListedUnit, MANAGER_PATH, SYSTEMD, text};
 use anyhow::{Context as _, bail};
 use futures_util::future::{join_all, try_join_all};
 use properties::UP_SINCE;
 use std::time::Duration;
 use zbus::message::Message;
-use zbus::{Connection, OwnedObjectPath, Variant};
+use zbus::{Connection, Variant};
 
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
@@ -20,21 +19,6 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// Time limit of one question to PID 1, which is silent for seconds while it reloads many units.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Element of systemd's list of units: name, description, load, active and sub state, followed
-/// unit, path, and the job's id, type and path.
-type Listed = (
-    String,
-    String,
-    String,
-    String,
-    String,
-    String,
-    OwnedObjectPath,
-    u32,
-    String,
-    OwnedObjectPath,
-);
 
 /// State of a unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -139,7 +123,7 @@ impl UnitSeen {
 /// Returns the states of these units, in their order.
 pub(super) async fn list(bus: &Connection, names: &[String]) -> anyhow::Result<Vec<UnitSeen>> {
     let reply = call(bus, Method::of_manager("ListUnitsByNames"), &names).await?;
-    let listed: Vec<Listed> = reply
+    let listed: Vec<ListedUnit> = reply
         .body()
         .deserialize()
         .context("failed to read systemd's list of units")?;
@@ -166,7 +150,7 @@ pub(super) async fn services(
         &(&states[..], patterns),
     )
     .await?;
-    let listed: Vec<Listed> = reply
+    let listed: Vec<ListedUnit> = reply
         .body()
         .deserialize()
         .context("failed to read systemd's list of units")?;
@@ -176,7 +160,7 @@ pub(super) async fn services(
         .collect())
 }
 
-fn seen((_, description, load, active, sub, _, path, job, job_type, _): Listed) -> UnitSeen {
+fn seen((_, description, load, active, sub, _, path, job, job_type, _): ListedUnit) -> UnitSeen {
     let job = (job != 0).then_some(job_type);
     let path = path.as_str().to_owned();
     UnitSeen {
@@ -198,11 +182,10 @@ pub(super) async fn describe(bus: &Connection, units: &mut [&mut UnitSeen]) -> a
     let replies = try_join_all(asked).await?;
     for (unit, reply) in units.iter_mut().zip(replies) {
         let body = reply.body();
-        unit.renew(
-            &body
-                .deserialize()
-                .context("failed to read a unit's properties")?,
-        );
+        let known: Dictionary<'_> = body
+            .deserialize()
+            .context("failed to read a unit's properties")?;
+        unit.renew(&known.into());
     }
     Ok(())
 }
@@ -242,7 +225,10 @@ pub(super) async fn date(bus: &Connection, units: &mut [&mut UnitSeen]) {
 fn time(reply: &Message) -> Option<u64> {
     let body = reply.body();
     let value: Variant<'_> = body.deserialize().ok()?;
-    number(&value).filter(|at| *at > 0)
+    match value {
+        Variant::U64(at) if at > 0 => Some(at),
+        _ => None,
+    }
 }
 
 /// Returns the `STATUS=` text of a service.
@@ -256,9 +242,7 @@ pub(super) async fn status_text(bus: &Connection, unit: &UnitSeen) -> Option<Str
     .ok()?;
     let body = reply.body();
     let value: Variant<'_> = body.deserialize().ok()?;
-    text(&value)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
+    Some(text(&value).to_owned()).filter(|text| !text.is_empty())
 }
 
 /// A method of one of systemd's objects.

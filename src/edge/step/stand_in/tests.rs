@@ -143,7 +143,7 @@ fn what_is_on_record_is_not_counted_again() {
     );
     state
         .save_run(&RunRecord {
-            end: Some(end(&death, None, &line())),
+            end: Some(end(&death, &Judged::default(), &line())),
             ..record
         })
         .unwrap();

@@ -1,19 +1,14 @@
-//! Decodes D-Bus values to observations. A value that is missing or of another type makes `None`,
-//! never a panic.
+//! Makes observations of properties that the bus carries. Where one is missing or of another type
+//! there is no observation.
 
 use super::{Description, StackSeen, UnitState};
 use crate::core::crash::observation::{
     InvocationId, Life, MainProcess, Observation, ProcessEnd, ServiceResult, Stage,
 };
-use crate::core::crash::reason::TimeLimits;
 use crate::core::crash::verdict::{FailedControl, Kind, Nature};
+use crate::edge::pid1::PropertiesOf;
 use crate::edge::up;
-use std::collections::HashMap;
 use std::time::Duration;
-use zbus::{Structure, Variant};
-
-/// A dictionary of properties that borrows from the message.
-pub(in crate::shell) type Properties<'m> = HashMap<&'m str, Variant<'m>>;
 
 /// The lists of commands whose failure may end a run, in the order of their execution.
 const CONTROL_COMMANDS: [&str; 6] = [
@@ -34,198 +29,138 @@ pub(super) struct ServicePart {
     restarts: u32,
 }
 
-/// Decodes the Service interface's half.
-pub(super) fn service_part(properties: &Properties<'_>) -> Option<ServicePart> {
-    let main_pid = number(properties.get("MainPID")?)?;
-    let control_pid = number(properties.get("ControlPID")?)?;
-    let code = integer(properties.get("ExecMainCode")?)?;
-    let status = integer(properties.get("ExecMainStatus")?)?;
-    let started_at = number(properties.get("ExecMainStartTimestamp")?)?;
-    let ended_at = number(properties.get("ExecMainExitTimestamp")?)?;
+/// Takes the Service interface's half.
+pub(super) fn service_part(known: &PropertiesOf<'_>) -> Option<ServicePart> {
+    let main_pid: u32 = known.number("MainPID")?;
+    let control_pid: u32 = known.number("ControlPID")?;
+    let started_at = known.number("ExecMainStartTimestamp")?;
+    let ended_at = known.number("ExecMainExitTimestamp")?;
+    if !known.has("ExecMainCode") || !known.has("ExecMainStatus") || !known.has("Result") {
+        return None;
+    }
     Some(ServicePart {
-        result: ServiceResult::parse(text(properties.get("Result")?)?),
+        result: ServiceResult::parse(known.text("Result")),
         life: match (main_pid, control_pid) {
             (0, 0) => Life::None,
             (0, _) => Life::Control,
             (_, _) => Life::Main,
         },
         main: MainProcess {
-            pid: u32::try_from(number(properties.get("ExecMainPID")?)?).ok()?,
+            pid: known.number("ExecMainPID")?,
             started_at: (started_at != 0).then_some(started_at),
-            started: number(properties.get(up::MAIN_STARTED)?)?,
-            end: ProcessEnd::from_wait(code, status),
+            started: known.number(up::MAIN_STARTED)?,
+            end: known.process_end("ExecMainCode", "ExecMainStatus"),
             ended_at: (ended_at != 0).then_some(ended_at),
         },
-        restarts: u32::try_from(number(properties.get("NRestarts")?)?).ok()?,
+        restarts: known.number("NRestarts")?,
     })
 }
 
 /// Adds the Unit interface's half, which completes an observation.
-pub(super) fn observation(service: ServicePart, unit: &Properties<'_>) -> Option<Observation> {
+pub(super) fn observation(service: ServicePart, unit: &PropertiesOf<'_>) -> Option<Observation> {
+    let UnitState { active, sub } = state(unit)?;
+    let Identity { run, job } = identity(unit)?;
     Some(Observation {
-        stage: Stage::of(
-            text(unit.get("ActiveState")?)?,
-            text(unit.get("SubState")?)?,
-        ),
-        invocation: InvocationId::from_bytes(&bytes(unit.get("InvocationID")?)?),
-        job: job(unit)?,
+        stage: Stage::of(&active, &sub),
+        invocation: run,
+        job,
         result: service.result,
         life: service.life,
         main: service.main,
         restarts: service.restarts,
-        entered_active: number(unit.get("ActiveEnterTimestampMonotonic")?)?,
-        left_active: number(unit.get("ActiveExitTimestamp")?)?,
-        changed_at: number(unit.get("StateChangeTimestamp")?)?,
-        changed: Duration::from_micros(number(unit.get("StateChangeTimestampMonotonic")?)?),
+        entered_active: unit.number("ActiveEnterTimestampMonotonic")?,
+        left_active: unit.number("ActiveExitTimestamp")?,
+        changed_at: unit.number("StateChangeTimestamp")?,
+        changed: Duration::from_micros(unit.number("StateChangeTimestampMonotonic")?),
     })
 }
 
-/// Decodes the two words of a unit's state.
-pub(super) fn state(unit: &Properties<'_>) -> Option<UnitState> {
-    Some(UnitState {
-        active: text(unit.get("ActiveState")?)?.to_owned(),
-        sub: text(unit.get("SubState")?)?.to_owned(),
+/// Takes the two words of a unit's state.
+pub(super) fn state(unit: &PropertiesOf<'_>) -> Option<UnitState> {
+    let is_known = unit.has("ActiveState") && unit.has("SubState");
+    is_known.then(|| UnitState {
+        active: unit.text("ActiveState").to_owned(),
+        sub: unit.text("SubState").to_owned(),
     })
 }
 
-/// Decodes the Unit interface's properties of a stack's unit.
-pub(super) fn stack_seen(unit: &Properties<'_>) -> Option<StackSeen> {
+/// The run of a unit and the number of the job that is queued or runs, if it has them.
+struct Identity {
+    run: Option<InvocationId>,
+    job: Option<u32>,
+}
+
+fn identity(unit: &PropertiesOf<'_>) -> Option<Identity> {
+    let is_known = unit.has("InvocationID") && unit.has("Job");
+    is_known.then(|| Identity {
+        run: unit
+            .id("InvocationID")
+            .and_then(|run| InvocationId::parse(&run)),
+        job: unit.job().map(|(number, _)| number),
+    })
+}
+
+/// Takes the Unit interface's properties of a stack's unit.
+pub(super) fn stack_seen(unit: &PropertiesOf<'_>) -> Option<StackSeen> {
+    let Identity { run, job } = identity(unit)?;
     Some(StackSeen {
         is_up: matches!(
-            text(unit.get("ActiveState")?)?,
+            state(unit)?.active.as_str(),
             "active" | "reloading" | "refreshing"
         ),
-        run: InvocationId::from_bytes(&bytes(unit.get("InvocationID")?)?),
-        job: job(unit)?,
-        left_active: number(unit.get("ActiveExitTimestamp")?)?,
+        run,
+        job,
+        left_active: unit.number("ActiveExitTimestamp")?,
         requires: required(unit),
     })
 }
 
-/// Decodes the units that a unit requires: when those are restarted, so is it. Signals do not have
+/// Takes the units that a unit requires: when those are restarted, so is it. Signals do not have
 /// them.
-fn required(unit: &Properties<'_>) -> Option<Vec<String>> {
-    let lists: Vec<Vec<String>> = ["Requires", "BindsTo", "PartOf"]
+fn required(unit: &PropertiesOf<'_>) -> Option<Vec<String>> {
+    let lists = ["Requires", "BindsTo", "PartOf"];
+    let names = lists.iter().flat_map(|list| unit.texts(list));
+    lists
         .iter()
-        .filter_map(|key| unit.get(*key))
-        .map(names)
-        .collect();
-    (!lists.is_empty()).then(|| lists.concat())
+        .any(|list| unit.has(list))
+        .then(|| names.map(str::to_owned).collect())
 }
 
-/// Decodes a list of names.
-fn names(list: &Variant<'_>) -> Vec<String> {
-    match list {
-        Variant::Array(names) => names.iter().filter_map(text).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Decodes the job that is queued or running, if there is one.
-fn job(unit: &Properties<'_>) -> Option<Option<u32>> {
-    let Variant::Structure(job) = unit.get("Job")? else {
-        return None;
-    };
-    let id = u32::try_from(number(job.fields().first()?)?).ok()?;
-    Some((id != 0).then_some(id))
-}
-
-/// Decodes the reply to `GetAll` of all interfaces.
-pub(super) fn description(properties: &Properties<'_>) -> Option<Description> {
-    let kind = properties
-        .get("Type")
-        .and_then(text)
-        .map(|kind| match kind {
-            "oneshot" => Kind::Oneshot,
-            _ => Kind::Lasting,
-        });
-    let limits = TimeLimits {
-        watchdog: time_limit(properties, "WatchdogUSec"),
-        start: time_limit(properties, "TimeoutStartUSec"),
-        run: time_limit(properties, "RuntimeMaxUSec"),
-        stop: time_limit(properties, "TimeoutStopUSec"),
-    };
+/// Takes the reply to `GetAll` of all interfaces.
+pub(super) fn description(known: &PropertiesOf<'_>) -> Option<Description> {
+    let kind = known.has("Type").then(|| match known.text("Type") {
+        "oneshot" => Kind::Oneshot,
+        _ => Kind::Lasting,
+    });
     let latest = CONTROL_COMMANDS
         .iter()
-        .flat_map(|list| failed_commands(properties, list))
+        .flat_map(|list| failed_commands(known, list))
         .max_by_key(|control| control.at);
-    let observation = observation(service_part(properties)?, properties)?;
+    let observation = observation(service_part(known)?, known)?;
     // A start command that fails stops the main process; its stop may make other commands fail
     // later.
     let main_ended_at = observation.main.ended_at;
-    let first = failed_commands(properties, "ExecStartPost")
-        .into_iter()
+    let first = failed_commands(known, "ExecStartPost")
         .find(|control| main_ended_at.is_some_and(|at| control.at <= at));
     Some(Description {
         observation,
-        state: state(properties)?,
-        nature: Nature { kind, limits },
+        state: state(known)?,
+        nature: Nature {
+            kind,
+            limits: known.time_limits(),
+        },
         failed_control: first.or(latest),
     })
 }
 
-/// Decodes a time limit; `None`: there is none.
-fn time_limit(properties: &Properties<'_>, key: &str) -> Option<Duration> {
-    let micros = number(properties.get(key)?)?;
-    (micros != 0 && micros != u64::MAX).then(|| Duration::from_micros(micros))
-}
-
-/// Decodes the commands of one `Exec…=` list, `a(sasbttttuii)`, that failed and whose failure is
-/// not ignored.
-fn failed_commands(properties: &Properties<'_>, list: &str) -> Vec<FailedControl> {
-    let Some(Variant::Array(commands)) = properties.get(list) else {
-        return Vec::new();
-    };
-    let structures = commands.iter().filter_map(|command| match command {
-        Variant::Structure(fields) => Some(fields),
-        _ => None,
-    });
-    structures.filter_map(failed_command).collect()
-}
-
-fn failed_command(command: &Structure<'_>) -> Option<FailedControl> {
-    let fields = command.fields();
-    let failure_is_ignored = matches!(fields.get(2)?, Variant::Bool(true));
-    let at = number(fields.get(5)?)?;
-    let pid = u32::try_from(number(fields.get(7)?)?).ok()?;
-    let end = ProcessEnd::from_wait(integer(fields.get(8)?)?, integer(fields.get(9)?)?)?;
-    let failed = end != ProcessEnd::Exited(0) && !failure_is_ignored;
-    failed.then_some(FailedControl { pid, end, at })
-}
-
-/// Returns the text of a string or an object path.
-pub(in crate::shell) fn text<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
-    match value {
-        Variant::Str(text) => Some(text.as_str()),
-        Variant::ObjectPath(path) => Some(path.as_str()),
-        _ => None,
-    }
-}
-
-pub(in crate::shell) fn number(value: &Variant<'_>) -> Option<u64> {
-    match value {
-        Variant::U32(number) => Some(u64::from(*number)),
-        Variant::U64(number) => Some(*number),
-        _ => None,
-    }
-}
-
-fn integer(value: &Variant<'_>) -> Option<i32> {
-    match value {
-        Variant::I32(number) => Some(*number),
-        _ => None,
-    }
-}
-
-fn bytes(value: &Variant<'_>) -> Option<Vec<u8>> {
-    let Variant::Array(array) = value else {
-        return None;
-    };
-    array
-        .iter()
-        .map(|value| match value {
-            Variant::U8(byte) => Some(*byte),
-            _ => None,
+/// Takes the commands of one `Exec…=` list that failed and whose failure is not ignored.
+fn failed_commands(known: &PropertiesOf<'_>, list: &str) -> impl Iterator<Item = FailedControl> {
+    known.commands(list).filter_map(|command| {
+        let end = command.end.filter(|_| !command.forgiven)?;
+        (end != ProcessEnd::Exited(0)).then_some(FailedControl {
+            pid: command.pid,
+            end,
+            at: command.ended,
         })
-        .collect()
+    })
 }

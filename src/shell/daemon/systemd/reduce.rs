@@ -1,11 +1,11 @@
 //! Reduces the bus' messages to the few sights that matter. It never waits, and has no state but
 //! the owner of systemd's name and the half of an observation that waits for the next message.
 
-use super::decode::{self, Properties, ServicePart};
+use super::decode::{self, ServicePart};
 use super::watch_list::RESTARTER;
 use super::{JobAt, MANAGER, Pending, Question, Sight, UnitAt, WatchList};
 use crate::core::crash::tracker::JobKind;
-use crate::edge::pid1::{SYSTEMD, label};
+use crate::edge::pid1::{self, Dictionary, ListedUnit, PropertiesOf, SYSTEMD, label};
 use std::sync::Arc;
 use tokio::sync::watch;
 use zbus::message::{Header, Message, Type};
@@ -13,21 +13,6 @@ use zbus::{OwnedObjectPath, Variant};
 
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT_PATH: &str = "/org/freedesktop/systemd1/unit/";
-
-/// `ListUnits`: name, description, load, active, sub state, followed unit, path, job's id, type and
-/// path.
-type ListedUnit = (
-    String,
-    String,
-    String,
-    String,
-    String,
-    String,
-    OwnedObjectPath,
-    u32,
-    String,
-    OwnedObjectPath,
-);
 
 /// Reader of one connection's messages, in their order.
 pub(super) struct Reducer {
@@ -109,21 +94,22 @@ impl Reducer {
             return self.stack_changed(message, unit);
         }
         let body = message.body();
-        let (interface, properties, _) = body
-            .deserialize::<(&str, Properties<'_>, Vec<&str>)>()
+        let (interface, known, _) = body
+            .deserialize::<(&str, Dictionary<'_>, Vec<&str>)>()
             .ok()?;
+        let known = PropertiesOf::from(known);
         match interface {
             "org.freedesktop.systemd1.Service" => {
-                self.half = decode::service_part(&properties).map(|part| (unit, part));
+                self.half = decode::service_part(&known).map(|part| (unit, part));
                 None
             }
             "org.freedesktop.systemd1.Unit" => {
                 let (_, part) = self.half.take().filter(|(of, _)| *of == unit)?;
-                let observation = decode::observation(part, &properties)?;
+                let observation = decode::observation(part, &known)?;
                 Some(Sight::Changed(
                     unit,
                     Box::new(observation),
-                    decode::state(&properties)?,
+                    decode::state(&known)?,
                 ))
             }
             _ => None,
@@ -137,11 +123,11 @@ impl Reducer {
             return None;
         }
         let body = message.body();
-        let (interface, properties, _) = body
-            .deserialize::<(&str, Properties<'_>, Vec<&str>)>()
+        let (interface, known, _) = body
+            .deserialize::<(&str, Dictionary<'_>, Vec<&str>)>()
             .ok()?;
         let seen = (interface == "org.freedesktop.systemd1.Unit")
-            .then(|| decode::stack_seen(&properties))??;
+            .then(|| decode::stack_seen(&known.into()))??;
         Some(Sight::StackChanged(unit, seen))
     }
 
@@ -205,19 +191,19 @@ impl Reducer {
                 .ok()
                 .and_then(|path| found(unit, &path)),
             Question::Describe(at) => body
-                .deserialize::<Properties<'_>>()
+                .deserialize::<Dictionary<'_>>()
                 .ok()
-                .and_then(|properties| decode::description(&properties))
+                .and_then(|known| decode::description(&known.into()))
                 .map(|description| Sight::Described(at.unit.clone(), Box::new(description))),
             Question::Stack(at) => body
-                .deserialize::<Properties<'_>>()
+                .deserialize::<Dictionary<'_>>()
                 .ok()
-                .and_then(|properties| decode::stack_seen(&properties))
+                .and_then(|known| decode::stack_seen(&known.into()))
                 .map(|seen| Sight::StackChanged(at.unit.clone(), seen)),
             Question::JobType(at) => body
                 .deserialize::<Variant<'_>>()
                 .ok()
-                .and_then(|value| decode::text(&value).map(job_kind))
+                .map(|value| job_kind(pid1::text(&value)))
                 .map(|kind| Sight::JobKnown(at.clone(), kind)),
         };
         Some(sight.unwrap_or(Sight::Unanswered(question)))

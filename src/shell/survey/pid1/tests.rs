@@ -1,7 +1,7 @@
 //! Tests of the conversion of what PID 1 tells.
 
 use super::*;
-use crate::shell::daemon::systemd::decode::Properties;
+use crate::edge::pid1::Properties;
 
 #[test]
 fn what_is_told_of_a_unit_is_of_one_moment() {
