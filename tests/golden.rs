@@ -91,6 +91,35 @@ fn the_generator_writes_the_golden_trees() {
     }
 }
 
+/// A program that PID 1 starts as root is loaded with the variables of the unit, which the service's user may choose: ours is
+/// static, and so the only one.
+#[test]
+fn no_line_of_ours_runs_another_program_as_root() {
+    let mut seen = 0;
+    for case in cases() {
+        let given: String = tree(&case.join("root")).into_values().collect();
+        for (name, text) in tree(&case.join("expected")) {
+            let commands = text.lines().filter_map(|line| {
+                let (key, command) = line.split_once('=')?;
+                key.starts_with("Exec").then_some(command)
+            });
+            for command in commands {
+                let program = command.trim_start_matches(['-', '+', ':']);
+                let is_roots = command[..command.len() - program.len()].contains('+');
+                let is_of_the_unit = given.contains(command);
+                if is_roots && !is_of_the_unit {
+                    assert!(
+                        program.starts_with("/usr/lib/unitward/unitward-step "),
+                        "{name}: {command}"
+                    );
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 80, "{seen}");
+}
+
 #[test]
 fn the_same_input_gives_the_same_bytes_and_leaves_no_temporary_file() {
     for case in cases() {

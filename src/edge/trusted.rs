@@ -53,6 +53,25 @@ pub(crate) enum Missing {
 /// As open(2), and [`io::ErrorKind::PermissionDenied`] if somebody else than root could have
 /// prepared it.
 pub(crate) fn directory(path: &Path, missing: Missing) -> io::Result<OwnedFd> {
+    walk(path, missing, |stat| check(stat, path))
+}
+
+/// Opens a directory that may be anybody's, on a way whose links are root's (`O_PATH`).
+///
+/// # Errors
+/// As open(2), and [`io::ErrorKind::PermissionDenied`] if somebody else has made a link on the way.
+pub(crate) fn way(path: &Path) -> io::Result<OwnedFd> {
+    walk(path, Missing::Refuse, |stat| match is_link(stat) {
+        true => check(stat, path),
+        false => Ok(()),
+    })
+}
+
+fn walk(
+    path: &Path,
+    missing: Missing,
+    check: impl Fn(&Stat) -> io::Result<()>,
+) -> io::Result<OwnedFd> {
     let mut way = Way {
         open: root()?,
         rest: VecDeque::new(),
@@ -65,7 +84,7 @@ pub(crate) fn directory(path: &Path, missing: Missing) -> io::Result<OwnedFd> {
             found => found?,
         };
         let stat = fstat(&found)?;
-        check(&stat, path)?;
+        check(&stat)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => way.open = found,
             FileType::Symlink => way.follow(&found)?,
@@ -165,12 +184,16 @@ pub(crate) fn readable(directory: &OwnedFd) -> io::Result<File> {
     Ok(File::from(openat(directory, ".", flags, Mode::empty())?))
 }
 
+fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
+}
+
 /// Checks that only root can have put this here. The user of this process counts as root, so that
 /// tests need not be.
 fn check(stat: &Stat, path: &Path) -> io::Result<()> {
     let is_roots = stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw();
-    let is_link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
-    if is_roots && (is_link || stat.st_mode & OTHERS_WRITE == 0 || stat.st_mode & STICKY != 0) {
+    if is_roots && (is_link(stat) || stat.st_mode & OTHERS_WRITE == 0 || stat.st_mode & STICKY != 0)
+    {
         return Ok(());
     }
     let why = format!(

@@ -20,7 +20,7 @@ on_both! {
     fn a_pid_file_that_systemd_ignores_is_not_waited_for_and_is_gone_at_the_end(host: Host) {
         host.write("/etc/systemd/system/quick.service", "[Service]\nExecStart=sleep infinity\nPIDFile=/run/quick.pid\nRestart=always\n");
         let begun = Instant::now();
-        guard(&host, "quick", "quick", "[Ward]\nUnit=quick.service\n[Service]\nTimeoutStartSec=20s\n");
+        guard(&host, "quick", "quick", "[Ward]\nUnit=quick.service\n[Service]\nTimeoutStartSec=20s\n[OnDeath]\nRestart=%n\nLog=back\n");
         assert!(begun.elapsed().as_secs() < 15, "the start waits for the file");
         let run = host.systemctl_show("quick", "InvocationID");
         host.sh("touch /run/quick.pid");

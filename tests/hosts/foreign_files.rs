@@ -17,6 +17,31 @@ fn wait_for_end_of(host: &Host, service: &str) {
 }
 
 on_both! {
+    // The dynamic linker leaves a file of each program that it loads with these variables.
+    fn no_program_of_roots_is_loaded_with_a_users_variables(host: Host) {
+        host.sh("useradd --system app; install -d -o app /home/app /home/app/out; touch /home/app/env; chown app /home/app/env");
+        host.write("/home/app/env", "LD_DEBUG=files\nLD_DEBUG_OUTPUT=/home/app/out/ld\nLD_PRELOAD=/home/app/evil.so\n");
+        for (name, more) in [("pid", "PIDFile=/run/app.pid\n"), ("stop", "ExecStop=/bin/true\nExecStopPost=/bin/true\n"), ("plain", "")] {
+            host.write(
+                &format!("/etc/systemd/system/{name}.service"),
+                &format!("[Service]\nExecStart=/bin/sleep infinity\nUser=app\nEnvironmentFile=-/home/app/env\nRestart=always\n{more}"),
+            );
+            guard(&host, name, name, &format!(
+                "[Ward]\nUnit={name}.service\n{LIMIT}[OnStart]\nLog=start\n[OnDeath]\nLog=before\nRestart=%n\nLog=after\nWaitFor=1ms\nExecute=+/bin/true\n\
+                 [OnRestart]\nLog=restarted\n[OnStop]\nLog=stop\nExecute=+/bin/true\n[OnLimit]\nLog=limit\nExecute=+/bin/true\n"
+            ));
+            let (_, run) = kill(&host, name);
+            wait_for_restart(&host, name, &run);
+            host.sh(&format!("systemctl stop {name}; systemctl start {name}"));
+            for _ in 0..2 {
+                host.sh(&format!("systemctl kill --kill-whom=main --signal=KILL {name}; sleep 0.5"));
+            }
+            wait_for_end_of(&host, &format!("unitward-{name}-OnLimit.service"));
+        }
+        assert_ne!(host.sh("find /home/app/out -type f -user app | head -1"), "", "the test sees what is loaded");
+        assert_eq!(host.sh("find /home/app/out -type f -user root -exec head -3 {} +"), "");
+    }
+
     fn a_file_that_was_a_users_gives_roots_commands_nothing_once_it_is_gone(host: Host) {
         host.sh("useradd --system app");
         host.script("/opt/main", "#!/bin/sh\necho MARK=/etc/apps >/run/rcd/env\nexec sleep infinity\n");

@@ -3,11 +3,12 @@
 //! systemd ignores it there, except that it removes the file at the end. With a line in
 //! `ExecStartPost=` it does not ignore it: after that line the start waits for the file, and fails
 //! if it does not appear (service.c, `service_load_pid_file()`). So if all such lines are ours the
-//! setting is reset, and a line of ours removes the file.
+//! setting is reset, and the helper removes the file: every other program that PID 1 starts as root
+//! would be loaded with the variables of the unit, which its user may have a hand in.
 
+use super::lists::{HelperLine, Steps};
 use super::{AdoptedUnit, ServiceLines};
 use crate::core::config::Ward;
-use crate::core::config::command_line::is_plain;
 
 /// Returns the lines that keep the file ignored; empty if systemd uses the file anyway, or none is
 /// set.
@@ -25,13 +26,9 @@ pub(super) fn ignored(ward: &Ward, adopted: Option<&AdoptedUnit>) -> String {
     } else {
         "/run/"
     };
-    let is_simple = is_plain(&path.replace('%', ""));
-    let removal = if is_simple {
-        format!("ExecStopPost=-+/usr/bin/rm -f {folder}{path}\n")
-    } else {
-        String::new()
-    };
-    ["PIDFile=\n", &removal].concat()
+    let path = [folder, &path.replace('$', "$$")].concat();
+    let removal = HelperLine::new("remove-pid-file", ward, &path).steps(&Steps::default());
+    ["PIDFile=\nExecStopPost=", &removal, "\n"].concat()
 }
 
 #[cfg(test)]
@@ -39,7 +36,14 @@ mod tests {
     use super::*;
     use crate::core::unit::tests::{adopted, ward};
 
-    fn check(own: &str, native: &str, expected: &str) {
+    /// Checks the path in the helper's line; empty: there is none.
+    fn check(own: &str, native: &str, path: &str) {
+        let expected = match path {
+            "" => String::new(),
+            path => format!(
+                "PIDFile=\nExecStopPost=-+/usr/lib/unitward/unitward-step remove-pid-file w {path}\n"
+            ),
+        };
         let ward = ward(&format!("[Ward]\nUnit=a.service\n[Service]\n{native}"));
         assert_eq!(
             ignored(&ward, Some(&adopted(own, ""))),
@@ -50,22 +54,10 @@ mod tests {
 
     #[test]
     fn a_pid_file_that_systemd_ignores_stays_ignored_and_is_removed() {
-        check(
-            "PIDFile=/run/a.pid",
-            "",
-            "PIDFile=\nExecStopPost=-+/usr/bin/rm -f /run/a.pid\n",
-        );
-        check(
-            "Type=notify\nPIDFile=%p/%i.pid",
-            "",
-            "PIDFile=\nExecStopPost=-+/usr/bin/rm -f %p/%i.pid\n",
-        );
-        check(
-            "Type=simple",
-            "PIDFile=a.pid",
-            "PIDFile=\nExecStopPost=-+/usr/bin/rm -f /run/a.pid\n",
-        );
-        check("PIDFile=/run/a b.pid", "", "PIDFile=\n");
+        check("PIDFile=/run/a.pid", "", "/run/a.pid");
+        check("Type=notify\nPIDFile=%p/%i.pid", "", "%p/%i.pid");
+        check("Type=simple", "PIDFile=a.pid", "/run/a.pid");
+        check("PIDFile=/run/a b$X.pid", "", "\"/run/a b$$X.pid\"");
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod messages;
 mod older;
 mod own;
 mod own_lines;
+mod pid_file;
 mod pulled;
 mod said;
 mod stack;
@@ -90,6 +91,7 @@ pub fn main() -> ExitCode {
         "steps" => list::steps(rest, umask),
         "condition" => list::condition(rest, umask),
         "own" => own::own(rest, umask),
+        "remove-pid-file" => pid_file::remove(rest),
         "step" => older::step(rest, umask),
         "collect" => older::collect(&Arguments::parse(rest), umask),
         "verdict" => older::verdict(&Arguments::parse(rest)),
