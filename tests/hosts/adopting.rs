@@ -27,6 +27,15 @@ on_both! {
         kill(&host, "quick");
         wait_for_restart(&host, "quick", &run);
         assert!(!host.has("/run/quick.pid"), "systemd removes it where it is not adopted");
+        // Of a template too, whose instance has a name that looks like a variable.
+        host.write("/etc/systemd/system/quick@.service", "[Service]\nExecStart=sleep infinity\nEnvironment=X=victim\nPIDFile=/run/%I.pid\nRestart=always\n");
+        host.write("/etc/unitward/quick@.ward", "[Ward]\nUnit=quick@.service\n[OnDeath]\nRestart=%n\nLog=back\n");
+        let instance = host.sh("systemctl daemon-reload; systemd-escape --template=quick@.service '${X}'").trim().to_owned();
+        host.sh(&format!("systemctl start '{instance}'; touch /run/victim.pid '/run/${{X}}.pid'"));
+        let run = host.systemctl_show(&instance, "InvocationID");
+        host.sh(&format!("systemctl kill --kill-whom=main --signal=KILL '{instance}'"));
+        wait_for_restart(&host, &instance, &run);
+        assert!(host.has("/run/victim.pid") && !host.has("/run/${X}.pid"), "{}", host.sh("ls /run/*.pid"));
         // With a line of the unit's own systemd heeds the file, and goes on doing so.
         host.write("/etc/systemd/system/quick.service.d/own.conf", "[Service]\nExecStartPost=/bin/true\nExecStartPre=touch /run/quick.pid\n");
         host.sh("systemctl daemon-reload");

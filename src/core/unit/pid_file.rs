@@ -6,9 +6,10 @@
 //! setting is reset, and the helper removes the file: every other program that PID 1 starts as root
 //! would be loaded with the variables of the unit, which its user may have a hand in.
 
-use super::lists::{HelperLine, Steps};
+use super::lists::HELPER;
 use super::{AdoptedUnit, ServiceLines};
 use crate::core::config::Ward;
+use crate::core::config::command_line::quote;
 
 /// Returns the lines that keep the file ignored; empty if systemd uses the file anyway, or none is
 /// set.
@@ -26,9 +27,11 @@ pub(super) fn ignored(ward: &Ward, adopted: Option<&AdoptedUnit>) -> String {
     } else {
         "/run/"
     };
-    let path = [folder, &path.replace('$', "$$")].concat();
-    let removal = HelperLine::new("remove-pid-file", ward, &path).steps(&Steps::default());
-    ["PIDFile=\nExecStopPost=", &removal, "\n"].concat()
+    let path = [folder, path].concat();
+    let words = [ward.name.as_str(), &path].map(quote);
+    // Without variables (`:`): the unescaped name of an instance may hold one.
+    let line = ["-+:", HELPER, " remove-pid-file ", &words.join(" ")].concat();
+    ["PIDFile=\nExecStopPost=", &line, "\n"].concat()
 }
 
 #[cfg(test)]
@@ -41,7 +44,7 @@ mod tests {
         let expected = match path {
             "" => String::new(),
             path => format!(
-                "PIDFile=\nExecStopPost=-+/usr/lib/unitward/unitward-step remove-pid-file w {path}\n"
+                "PIDFile=\nExecStopPost=-+:/usr/lib/unitward/unitward-step remove-pid-file w {path}\n"
             ),
         };
         let ward = ward(&format!("[Ward]\nUnit=a.service\n[Service]\n{native}"));
@@ -57,7 +60,7 @@ mod tests {
         check("PIDFile=/run/a.pid", "", "/run/a.pid");
         check("Type=notify\nPIDFile=%p/%i.pid", "", "%p/%i.pid");
         check("Type=simple", "PIDFile=a.pid", "/run/a.pid");
-        check("PIDFile=/run/a b$X.pid", "", "\"/run/a b$$X.pid\"");
+        check("PIDFile=/run/a b$X.pid", "", "\"/run/a b$X.pid\"");
     }
 
     #[test]

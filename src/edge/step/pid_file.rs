@@ -3,7 +3,7 @@
 use super::bad_line;
 use crate::edge::trusted;
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// `remove-pid-file WARD PATH`: removes the file, and returns an exit status of 0.
 ///
@@ -14,6 +14,12 @@ pub(super) fn remove(words: &[String]) -> io::Result<u8> {
         return Err(bad_line("the path of the PID file is missing"));
     };
     let path = Path::new(path);
+    // systemd refuses such a path, and an instance's name may have put it in.
+    if path.components().any(|part| part == Component::ParentDir) {
+        return Err(io::Error::other(
+            "the path of the PID file has \"..\" in it",
+        ));
+    }
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(bad_line("the PID file has no name"));
     };
@@ -44,6 +50,7 @@ mod tests {
         assert_eq!(remove(&file).unwrap(), 0);
         assert!(!file.exists());
         assert_eq!(remove(&file).unwrap(), 0, "it is gone already");
+        assert!(remove(&own.join("../own/a.pid")).is_err());
         assert_eq!(remove(Path::new("/nowhere/at/all.pid")).unwrap(), 0);
         if rustix::process::geteuid().is_root() {
             fs::write(place.path().join("b.pid"), "1").unwrap();
