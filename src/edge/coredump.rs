@@ -24,8 +24,6 @@
 //! unit. A process of a user's service manager has `user@UID.service` as its unit and a run that is
 //! not of that unit, so it matches nothing.
 
-pub(super) mod core_file;
-
 use super::symbols::{BuildIds, Marks, Resolver, digest};
 use crate::core::crash::backtrace::{Frame, frames, render};
 use crate::core::crash::memory_map::{MappedFile, MemoryMap};

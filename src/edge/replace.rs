@@ -4,7 +4,7 @@
 //! ([`super::trusted`]), and renamed. It has its mode from the first moment: everybody may read it,
 //! only its owner may write it.
 
-use super::trusted::{self, Missing};
+use super::trusted::{self, Durability, Missing};
 use rustix::fs::{Mode, OFlags, RenameFlags, fchmod, openat, renameat_with};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -16,16 +16,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The mode of the file.
 const MODE: Mode = Mode::from_raw_mode(0o644);
-
-/// The event that a file is to survive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// The end of any process.
-    Process,
-    /// A power cut: it is on the disk when the call returns, together with the directories that
-    /// were made for it.
-    PowerCut,
-}
 
 /// Replaces the file, in a directory that is made if it is missing.
 ///

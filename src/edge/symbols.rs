@@ -24,6 +24,7 @@
 //! of the file.
 
 mod confine;
+pub(super) mod core_file;
 mod demangle;
 pub(crate) mod digest;
 mod elf;

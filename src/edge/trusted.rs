@@ -7,7 +7,6 @@
 //! Missing directories are made with their mode from the first moment, because `unitward-step` sets
 //! its umask before anything else.
 
-use super::replace::Durability;
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, openat, readlinkat,
 };
@@ -37,6 +36,16 @@ pub(crate) const NOFOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Flag for the same: a pipe in the place of the file does not block.
 pub(crate) const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
+
+/// The event that a file is to survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// The end of any process.
+    Process,
+    /// A power cut: it is on the disk when the call returns, together with the directories that
+    /// were made for it.
+    PowerCut,
+}
 
 /// Treatment of a missing directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,8 @@
 //! [`RECORDS_KEPT`] records.
 
 use crate::core::full_restart::RestartOutcome;
-use crate::edge::replace::{Durability, replace};
-use crate::edge::trusted::{self, Missing};
+use crate::edge::replace::replace;
+use crate::edge::trusted::{self, Durability, Missing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;

@@ -12,8 +12,7 @@
 //! the place of the old one. The end of a restart ends the lock, even if the script has left
 //! processes behind.
 
-use crate::edge::replace::Durability;
-use crate::edge::trusted::{self, Missing, NOFOLLOW};
+use crate::edge::trusted::{self, Durability, Missing, NOFOLLOW};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};

@@ -2,7 +2,8 @@
 
 use super::contents::contents;
 use super::{End, RunRecord, STATE_DIRECTORY, StartKind};
-use crate::edge::replace::{Durability, replace};
+use crate::edge::replace::replace;
+use crate::edge::trusted::Durability;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -3,11 +3,11 @@
 //! Only the length of a name limits their time: reading one that is made for it takes exponentially
 //! long.
 
+use super::core_file;
 use super::demangle;
 use super::elf::{self, Query};
 use crate::core::crash::backtrace::{Frame, Symbol};
 use crate::core::crash::memory_map::MappedFile;
-use crate::edge::coredump::core_file;
 use std::fs::File;
 
 pub use super::wire::Compression;

@@ -6,10 +6,10 @@
 //! takes too long.
 
 use super::confine::confine;
+use super::core_file;
 use super::demangle::demangle;
 use super::elf::{self, Query};
 use super::wire::{Answer, FILES, Functions, Job, Mapped, Request};
-use crate::edge::coredump::core_file;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use std::collections::BTreeMap;
 use std::fs::File;

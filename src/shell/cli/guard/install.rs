@@ -3,8 +3,9 @@
 use super::Fitting;
 use crate::core::unit::DROP_IN;
 use crate::edge::pid1::{self, Wanted};
-use crate::edge::replace::{self, Durability};
+use crate::edge::replace;
 use crate::edge::systemctl;
+use crate::edge::trusted::Durability;
 use crate::edge::up;
 use anyhow::Context as _;
 use std::io::ErrorKind;
