@@ -102,6 +102,44 @@ on_both! {
         assert_eq!((said, beside.matches("Units were not shown to systemd: failed to run systemd-analyze").count()), (Vec::new(), 1), "{beside}");
     }
 
+    fn what_a_drop_in_behind_ours_undoes_is_told_beforehand(host: Host) {
+        host.write("/etc/systemd/system/plain.service", SOUND);
+        host.write("/etc/systemd/system/plain.service.d/zz.conf", "[Service]\nRestart=no\n");
+        host.sh("systemctl daemon-reload");
+        let guard = host.try_run(&["unitward", "guard", "plain"]);
+        let beside = String::from_utf8_lossy(&guard.stderr).into_owned();
+        assert!(beside.contains("/etc/systemd/system/plain.service.d/zz.conf:2:1: "), "{beside}");
+        host.write("/etc/unitward/plain.ward", "[Ward]\nUnit=plain.service\n[Service]\nRestart=always\n");
+        host.sh("systemctl daemon-reload");
+        assert_eq!(host.systemctl_show("plain", "Restart"), "no", "that is what systemd does");
+        let (said, _) = lines(&host.try_run(&["unitward", "check"]));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("zz.conf:2:1: warning: this sets Restart=no behind"), "{said:?}");
+        let explained = host.sh("unitward plan --explain plain 2>&1");
+        assert!(explained.contains("Nothing starts it again: Restart=no."), "{explained}");
+        host.sh("cd /etc/systemd/system/plain.service.d; mv zz.conf 10-first.conf; systemctl daemon-reload");
+        assert_eq!(host.systemctl_show("plain", "Restart"), "always", "the advice mends it");
+        assert_eq!(host.try_run(&["unitward", "check", "--strict"]).status.code(), Some(0));
+    }
+
+    fn a_unit_without_a_file_is_known_by_asking_systemd(host: Host) {
+        // Only systemd knows this directory.
+        host.write("/etc/systemd/system.control/odd.service", SOUND);
+        host.write("/etc/init.d/old", "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: old\n# Default-Start: 2 3 4 5\n# Default-Stop: 0\n### END INIT INFO\nexec true\n");
+        host.write("/etc/unitward/odd.ward", "[Ward]\nUnit=odd.service\n[Service]\nRestart=always\n[OnDeath]\nRestart=odd.service\n");
+        host.write("/etc/unitward/old.ward", "[Ward]\nUnit=old.service\n[Service]\nRestart=on-failure\nRemainAfterExit=no\nGuessMainPID=yes\n");
+        host.write("/etc/unitward/none.ward", "[Ward]\nUnit=none.service\n[Service]\nRestart=always\n");
+        host.sh("chmod 755 /etc/init.d/old; systemctl daemon-reload");
+        let (said, beside) = lines(&host.try_run(&["unitward", "check"]));
+        println!("{said:?} {beside}");
+        let is_made = host.systemctl_show("old", "LoadState") == "loaded";
+        assert!(said.iter().any(|line| line.contains("names none.service, which has no unit file")), "{said:?}");
+        assert!(!said.iter().any(|line| line.contains("odd.service")), "{said:?}");
+        assert_eq!(said.iter().any(|line| line.contains("old.service")), !is_made, "{said:?}");
+        let (_, beside) = lines(&host.try_run(&["unitward", "check", "--root", "/etc/.."]));
+        assert!(beside.contains("units that other generators make at boot"), "{beside}");
+    }
+
     fn two_hundred_wards_are_checked_at_once(host: Host) {
         host.sh(&format!("mkdir -p /etc/unitward; for n in $(seq 200); do printf '{}[OnDeath]\\nExecute=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/unitward/w$n.ward; done", SOUND.replace('\n', "\\n")));
         let begin = Instant::now();

@@ -103,6 +103,35 @@ on_both! {
         assert_eq!(seen, ["alone nobody mint", "else nobody mint", "else-plus root mint", "plain nobody mint", "plus root mint"]);
     }
 
+    fn a_conditions_own_service_has_the_bounds_and_the_variables_of_the_service(host: Host) {
+        host.script("/usr/local/bin/bounds", "#!/bin/sh\ncd \"/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)\"\n\
+            echo \"$FLAVOUR,$GONE,$(ulimit -n),$(cat pids.max 2>/dev/null),$(cat memory.max 2>/dev/null)\" >>/var/log/notes\n");
+        host.write_mode("/var/log/notes", b"", crate::host::Access { mode: 0o666, uid: 0 });
+        host.write("/etc/unitward/web.ward",
+            "[Service]\nExecStart=sleep infinity\nTasksMax=33\nMemoryMax=64M\nDevicePolicy=closed\nCPUWeight=7\nLimitNOFILE=99\nUser=nobody\n\
+             Environment=FLAVOUR=mint GONE=there\nUnsetEnvironment=GONE\n[Recovery]\nMaxDelaySec=0\n\
+             [OnDeath alone]\nIndependent=yes\nExecute=/usr/local/bin/bounds\n");
+        host.sh("systemctl daemon-reload; systemctl start web");
+        die(&host, "KILL");
+        host.wait_for("the independent step", || host.read("/var/log/notes").contains("mint").then_some(()));
+        host.wait_for_property("unitward-web-OnDeath-alone.service", "ActiveState", "inactive");
+        for (bound, value) in [("TasksMax", "33"), ("MemoryMax", "67108864"), ("DevicePolicy", "closed"), ("CPUWeight", "7")] {
+            assert_eq!(host.systemctl_show("unitward-web-OnDeath-alone.service", bound), value, "{bound}");
+        }
+        let notes = notes(&host);
+        let seen: Vec<_> = notes[0].split(',').collect();
+        assert_eq!(seen[..3], ["mint", "", "99"], "UnsetEnvironment= and LimitNOFILE= count: {seen:?}");
+        // A bound of a control group can be seen where the kernel gives PID 1 that controller.
+        let controllers = host.read("/sys/fs/cgroup/cgroup.controllers");
+        for (controller, seen, bound) in [("pids", seen[3], "33"), ("memory", seen[4], "67108864")] {
+            if controllers.split_whitespace().any(|known| known == controller) {
+                assert_eq!(seen, bound, "{controller}");
+            } else {
+                println!("no controller {controller} here");
+            }
+        }
+    }
+
     fn waits_end_when_the_thing_is_there_or_fail_at_their_time(host: Host) {
         host.write("/etc/systemd/system/late.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=sleep 1\n");
         set_up(&host, "[OnDeath]\n\

@@ -108,6 +108,8 @@ on_both! {
         assert!(ward.contains("An instance of many@.service") && ward.contains("Unit=many@one.service\n"), "{ward}");
         assert!(beside.contains("\"unitward guard many@.service\" guards each of them"), "{beside}");
         refused(&host, "web.timer", "it starts web.service: \"unitward guard web.service\"");
+        unit(&host, "lone.timer", "[Timer]\nOnActiveSec=1d\nUnit=web.service\n");
+        refused(&host, "lone", "There is no lone.service, but lone.timer, and a ward guards a service");
         refused(&host, "multi-user.target", "unitward.stack(5)");
         refused(&host, "gone", "is masked (/etc/systemd/system/gone.service)");
         refused(&host, "mosquito", "did you mean mosquitto.service?");

@@ -2,7 +2,7 @@
 
 use crate::host::Host;
 use crate::on_both;
-use crate::report::{kill, told};
+use crate::report::{kill, told, wait_for_restart};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -15,6 +15,13 @@ const SETTINGS: [(&str, &str, &str); 3] = [
         "EnvironmentFile=/etc/gone",
         "Start failed (resources)",
     ),
+];
+/// Settings that let the service run, and not the helper, or not all that it needs.
+const HIDING: [(&str, &str); 4] = [
+    ("covered", "TemporaryFileSystem=/usr/lib/unitward"),
+    ("state", "TemporaryFileSystem=/run/unitward"),
+    ("readonly", "BindReadOnlyPaths=/run"),
+    ("manager", "TemporaryFileSystem=/run/systemd"),
 ];
 const LIMIT: &str =
     "[Recovery]\nDeathLimit=3\n[OnLimit]\nExecute=+/bin/sh -c 'echo limit >>/var/log/limit-%N'\n";
@@ -105,6 +112,44 @@ on_both! {
             let line = listed(&host, "defined-user");
             (line["state"] == "running" && line["deaths"] == 0 && line["exclusion"].is_null()).then_some(())
         });
+    }
+
+    fn the_limit_holds_where_the_sandbox_keeps_the_helper_from_its_work_and_check_says_so(host: Host) {
+        for (name, setting) in HIDING {
+            let lines = format!("[Service]\nExecStart=/bin/false\n{setting}\nRestart=always\nRestartSec=300ms\n[Recovery]\nDeathLimit=2\n");
+            host.write(&format!("/etc/unitward/{name}.ward"), &lines);
+        }
+        let said = host.sh("unitward check || true");
+        println!("{said}");
+        host.sh("systemctl daemon-reload; systemctl start --no-block covered state readonly manager");
+        for (name, _) in HIDING {
+            let mine: Vec<_> = said.lines().filter(|line| line.contains(&format!("/{name}.ward"))).collect();
+            assert_eq!(mine.len(), 1, "{said}");
+            assert!(!mine[0].contains("no death limit"), "{said}");
+            wait_for_exclusion(&host, name);
+        }
+        host.write("/etc/unitward/endless.ward", "[Service]\nExecStart=/bin/true\nUser=ghost\nRestart=always\nRestartSec=300ms\n[Recovery]\nDeathLimit=0\n");
+        let said = host.sh("unitward check || true");
+        assert!(said.contains("DeathLimit=0"), "{said}");
+    }
+
+    fn a_service_that_may_execute_little_has_its_lines_and_its_commands_with_plus(host: Host) {
+        let ward = |path: &str| format!("[Service]\nExecStart=sleep infinity\nNoExecPaths={path}\n[OnDeath]\nExecute=/usr/bin/touch /tmp/plain-%N\nExecute=+/usr/bin/touch /tmp/plus-%N\nRestart=%n\n");
+        let forbidden = [("helper", "/usr/lib/unitward"), ("program", "/usr/bin/touch /usr/bin/systemctl")];
+        for (name, path) in forbidden {
+            host.write(&format!("/etc/unitward/{name}.ward"), &ward(path));
+        }
+        host.sh("systemctl daemon-reload; systemctl start helper program");
+        let said = host.sh("unitward check || true");
+        for (name, _) in forbidden {
+            let (_, run) = kill(&host, name);
+            wait_for_restart(&host, name, &run);
+            host.wait_for("the record", || host.has(&format!("/tmp/plus-{name}")).then_some(()));
+            assert!(!host.has(&format!("/tmp/plain-{name}")), "{name}");
+            let warned: Vec<_> = said.lines().filter(|line| line.contains(&format!("{name}.ward:5:9"))).collect();
+            assert!(warned.len() == 1 && warned[0].contains("forbids to run"), "{said}");
+            assert_eq!(listed(&host, name)["deaths"], 1);
+        }
     }
 
     fn deaths_are_counted_while_it_goes_on(host: Host) {

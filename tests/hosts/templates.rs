@@ -55,6 +55,19 @@ fn refused(host: &Host, command: &str, why: &str) {
 }
 
 on_both! {
+    fn an_instance_with_a_name_too_long_for_the_service_of_its_limit_is_excluded_all_the_same(host: Host) {
+        let name = ["worker@", &"x".repeat(235)].concat();
+        guard(&host, "worker@", &name, "[Service]\nExecStart=sleep infinity\n[Recovery]\nDeathLimit=1\nMaxDelaySec=0\n[OnLimit]\nLog=over\n");
+        let (_, first) = kill(&host, &name);
+        wait_for_restart(&host, &name, &first);
+        let (_, second) = kill(&host, &name);
+        wait_for_restart_or_end(&host, &name, &second);
+        host.wait_for("the exclusion", || (state_in_list(&host, &name)? == "excluded").then_some(()));
+        println!("{}", host.sh("journalctl -b --no-pager -o cat -t unitward-step -t unitwardd -t systemd | tail -30"));
+        let said = host.sh("journalctl -b --no-pager -o cat -t unitward-step");
+        assert!(said.contains("Failed to run the steps of a condition, the name") && said.contains("longer than 255 bytes"), "{said}");
+    }
+
     fn one_instance_recovers_and_reaches_its_limit_and_the_other_is_left_alone(host: Host) {
         let reports = cloud(&host, "");
         set_up(&host);
@@ -157,6 +170,18 @@ on_both! {
         wait_for_restart(&host, &unit, &first);
         let whole = "--step=OnDeath:7 x";
         assert_eq!(host.read("/var/log/steps"), format!("[{whole}][{whole}.][{name}][{whole}]"));
+    }
+
+    fn no_name_of_an_instance_reads_a_variable(host: Host) {
+        // Unescaped it reads "${SECRET}".
+        let name = "\\x24\\x7bSECRET\\x7d";
+        let say = "/bin/sh -c 'printf \"[%%s]\" \"$$0\" \"$$1\" \"$$2\" >>/var/log/steps'";
+        let text = format!("[Service]\nExecStart=sleep infinity\nEnvironment=SECRET=told OTHER=open\n[OnDeath]\nExecute={say} %I %f ${{OTHER}}\nExecute=+{say} a%I %%I $OTHER\nRestart=%n\n");
+        guard(&host, "worker@", &format!("'worker@{name}'"), &text);
+        let unit = format!("worker@{name}");
+        let (_, first) = kill(&host, &unit);
+        wait_for_restart(&host, &unit, &first);
+        assert_eq!(host.read("/var/log/steps"), "[${SECRET}][/${SECRET}][open][a${SECRET}][%I][open]");
     }
 
     fn instances_that_are_part_of_a_stack_are_restarted_with_it(host: Host) {

@@ -317,11 +317,53 @@ pub(crate) const CASES: &[Case] = &[
         says: &["guarded by /etc/unitward/b.ward already", "remove one"],
         mend: Mend::Remove("unitward/c.ward"),
     },
+    Case {
+        files: &[WEB, ("unitward/web.conf", "# my settings\nDeathLimit=1\n")],
+        at: "unitward/web.conf:",
+        says: &[
+            "nobody reads this file",
+            "a ward is called web.ward",
+            "unitward.conf.d/web.conf",
+        ],
+        mend: Mend::Remove("unitward/web.conf"),
+    },
+    Case {
+        files: &[WEB, ("unitward/web.ward.d/x.conf", "-> /nowhere")],
+        at: "unitward/web.ward.d/x.conf:",
+        says: &[
+            "the link leads nowhere",
+            "the ward web is ignored as a whole",
+        ],
+        mend: Mend::Remove("unitward/web.ward.d/x.conf"),
+    },
+    Case {
+        files: &[
+            (
+                "unitward/web.ward",
+                "[Service]\nExecStart=/usr/bin/sleep 1\n[Recovery]\nDeathLimit=3\n",
+            ),
+            ("unitward/web.ward.d/x.conf", "[Recovery]\nDeathLimit=x\n"),
+        ],
+        at: "unitward/web.ward.d/x.conf:2:12:",
+        says: &["what the files before this drop-in say applies, else the default"],
+        mend: Mend::Write {
+            file: "unitward/web.ward.d/x.conf",
+            wrong: "=x",
+            right: "=4",
+        },
+    },
     // The administrator's own unit files.
     unit_files::MASKED,
     unit_files::SHADOWS_A_PACKAGE,
     unit_files::OVERRIDDEN,
     unit_files::TAKES_A_LIST_AWAY,
+    unit_files::RESTART_BEHIND,
+    unit_files::RESTART_OFF,
+    unit_files::RESTART_OF_DEFINED,
+    unit_files::WAIT_BEHIND,
+    unit_files::STATUSES_BEHIND,
+    unit_files::LIMIT_ACTS,
+    unit_files::BOTH_TIMEOUTS,
     // Settings.
     file!("unitward/unitward.conf", "[MQTT]\nBroker=tcp://broker:1883\n", "2:8:", ["did you mean \"mqtt://broker:1883\"?"], "tcp:" => "mqtt:"),
     file!("unitward/unitward.conf", "[MQTT]\nBroker=mqtt://::1:1884\n", "2:8:", ["stands in brackets", "did you mean \"mqtt://[::1]:1884\"?"], "::1:" => "[::1]:"),

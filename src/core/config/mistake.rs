@@ -3,6 +3,9 @@
 //! The sentence says what is wrong, why, and what to write; most end with what is left out.
 
 mod cost;
+mod instead;
+
+pub use instead::Applies;
 
 use super::problem::Cost;
 use super::timeout_not_known::TimeoutNotKnown;
@@ -50,7 +53,7 @@ pub enum Mistake {
         nearest: Option<String>,
     },
     /// A value that does not fit its key.
-    #[error("{key}={value:?} is not valid: {wrong}; the default applies")]
+    #[error("{key}={value:?} is not valid: {wrong}; {applies}")]
     BadValue {
         /// The key.
         key: String,
@@ -58,6 +61,8 @@ pub enum Mistake {
         value: String,
         /// The reason, with what is expected.
         wrong: Wrong,
+        /// What applies instead.
+        applies: Applies,
     },
     /// An invalid word in a value of several words.
     #[error("{word:?} in {key}= is not valid: {wrong}; the word is ignored")]
@@ -148,10 +153,12 @@ pub enum Mistake {
         key: String,
     },
     /// A file that is not text, too large, unsafe or unreadable.
-    #[error("{why}; the ward, the stack or the settings in it are ignored")]
+    #[error("{why}; {left_out}")]
     File {
         /// The reason, with what to do.
         why: String,
+        /// What does not take effect: a ward or a stack as a whole, or the settings in the file.
+        left_out: String,
     },
     /// A ward's name that cannot name a unit.
     #[error("{name:?} cannot name a ward: {why}; rename the file")]

@@ -270,6 +270,12 @@ impl WardName {
         }
     }
 
+    /// Returns true if it is a template's as its own lines say it ([`Self::specified`]).
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.ends_with(&["@", INSTANCE].concat())
+    }
+
     /// Returns the name as written.
     #[must_use]
     pub fn as_str(&self) -> &str {

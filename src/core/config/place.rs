@@ -28,6 +28,13 @@ impl Place {
             column: 0,
         }
     }
+
+    /// Returns true if the file is a drop-in: it stands in a directory `NAME.d`.
+    #[must_use]
+    pub fn is_in_drop_in(&self) -> bool {
+        let folder = self.path.parent().and_then(Path::extension);
+        folder.is_some_and(|extension| extension == "d")
+    }
 }
 
 /// Writes `path:line:column:`, as far as it is known.

@@ -1,6 +1,7 @@
 //! Sections that hold plain keys: each key once or more, the last value counts, an empty one resets
 //! it.
 
+use super::mistake::Applies;
 use super::problem::{Cost, Mistake, Problem};
 use super::syntax::{Entry, Section};
 use super::time_span;
@@ -42,15 +43,28 @@ pub(super) fn read(
     mut set: impl FnMut(&str, &str) -> Result<(), Refusal>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
+    // Keys whose last line so far has a value that fits; an empty one is the default.
+    let mut set_before: Vec<&str> = Vec::new();
     for entry @ Entry { key, value, at, .. } in &section.entries {
         let mistake = match set(key, value) {
-            Ok(()) => continue,
+            Ok(()) => {
+                set_before.retain(|before| *before != key.as_ref());
+                set_before.extend((!value.is_empty()).then_some(key.as_ref()));
+                continue;
+            }
             Err(Refusal::Bad(wrong)) => {
                 let at = entry.place_of(wrong.offset);
                 let mistake = Mistake::BadValue {
                     key: key.to_string(),
                     value: value.to_string(),
                     wrong,
+                    applies: if set_before.contains(&key.as_ref()) {
+                        Applies::Earlier
+                    } else if at.is_in_drop_in() {
+                        Applies::Before
+                    } else {
+                        Applies::Default
+                    },
                 };
                 problems.push(Problem { at, mistake });
                 continue;

@@ -4,6 +4,7 @@
 //! complete the main file. Files are named here, never opened: they may come and go while the
 //! daemon runs.
 
+use super::mistake::Applies;
 use super::place::Place;
 use super::problem::{Mistake, Problem};
 use super::read_keys::{self, Refusal};
@@ -118,6 +119,7 @@ impl MqttReader {
                 key: key.to_owned(),
                 value,
                 wrong,
+                applies: Applies::Default,
             },
         })
     }

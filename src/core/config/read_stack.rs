@@ -5,6 +5,7 @@
 //! that only systemd or a shell could replace are refused.
 
 use super::command_line::CommandLine;
+use super::mistake::Applies;
 use super::names::{StackName, UnitName};
 use super::place::Place;
 use super::problem::{Mistake, Problem};
@@ -193,6 +194,7 @@ impl Draft {
                     key: line.key,
                     value: line.value,
                     wrong,
+                    applies: Applies::Default,
                 };
                 self.problems.push(Problem { at, mistake });
             })

@@ -1,6 +1,7 @@
 //! From the files of one ward, main file first, to a [`Ward`].
 
 use super::condition::ConditionKind;
+use super::mistake::Applies;
 use super::names::{StackName, UnitName, WardName};
 use super::place::Place;
 use super::problem::{Cost, Mistake, Problem};
@@ -242,6 +243,7 @@ impl Draft {
                         key: "Stack".to_owned(),
                         value,
                         wrong,
+                        applies: Applies::Default,
                     },
                 );
                 return None;
@@ -266,7 +268,16 @@ impl Draft {
             self.recovery.on_limit = OnLimit::default();
             let (key, value) = ("OnLimit".to_owned(), "restart-stack".to_owned());
             let wrong = Wrong::from("the ward belongs to no stack; name one with Stack= in [Ward]");
-            self.say(&at, Mistake::BadValue { key, value, wrong });
+            let applies = Applies::Default;
+            self.say(
+                &at,
+                Mistake::BadValue {
+                    key,
+                    value,
+                    wrong,
+                    applies,
+                },
+            );
         }
         stack
     }

@@ -104,7 +104,7 @@ fn no_text_at(file: &SourceFile, nul: usize) -> Problem {
     let why = "the file holds a NUL byte and is not text; write it anew as text".into();
     Problem {
         at: file.place(line, last.map_or(1, |last| last.chars().count() + 1)),
-        mistake: Mistake::File { why },
+        mistake: Mistake::file(&file.path, why),
     }
 }
 

@@ -123,11 +123,6 @@ pub(super) fn wrap(text: &mut String, indent: Indent<'_>, sentence: &str, width:
     text.extend([line.trim_end(), "\n"]);
 }
 
-/// Returns the last value of a key in the ward's `[Service]`.
-fn native<'a>(ward: &'a Ward, key: &'static str) -> Option<&'a str> {
-    super::config::read_native::value(&ward.native.service, key)
-}
-
 /// `a`, `a and b`, `a, b and c`.
 pub(crate) fn listed(words: &[String]) -> String {
     match words {

@@ -1,6 +1,7 @@
 //! Explains how systemd notices a death and restarts the unit, and after which wait.
 
-use super::{Line, Part, Subject, listed, native};
+use super::{Line, Part, Subject, listed};
+use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, Ward, time_span};
 use crate::core::recovery::backoff::Backoff;
 use crate::core::unit::{ServiceLines, Sight};
@@ -39,7 +40,10 @@ pub(super) fn noticed(subject: Subject<'_>) -> Part {
                 .into(),
         ));
     }
-    if let Some(span) = native(ward, "WatchdogSec").filter(|span| *span != "0") {
+    if let Some(span) = service(subject)
+        .value("WatchdogSec")
+        .filter(|span| *span != "0")
+    {
         lines.push(Line::Plain(format!(
             "When it has sent no sign of life for {span}, systemd kills it: WatchdogSec=."
         )));
@@ -61,16 +65,23 @@ fn heading(ward: &Ward) -> String {
 
 /// What systemd sees of its end.
 fn sight(subject: Subject<'_>) -> Sight {
-    Sight::of(ServiceLines::of(subject.ward, subject.adopted))
+    Sight::of(service(subject))
+}
+
+/// The lines in force: those of its files, of the ward, and of later drop-ins.
+fn service(subject: Subject<'_>) -> ServiceLines<'_> {
+    ServiceLines::of(subject.ward, subject.adopted)
 }
 
 fn kind(subject: Subject<'_>) -> Option<&str> {
-    native(subject.ward, "Type").or(subject.adopted.and_then(|unit| unit.kind.as_deref()))
+    service(subject)
+        .value("Type")
+        .or(subject.adopted.and_then(|unit| unit.kind.as_deref()))
 }
 
 /// Returns the effective `Restart=`.
 pub(super) fn policy(subject: Subject<'_>) -> &str {
-    let own = native(subject.ward, "Restart");
+    let own = service(subject).value("Restart");
     let default = match subject.ward.form {
         Form::Defined => "on-failure",
         Form::Adopted(_) => subject
@@ -79,6 +90,19 @@ pub(super) fn policy(subject: Subject<'_>) -> &str {
             .unwrap_or("no"),
     };
     own.unwrap_or(default)
+}
+
+/// Returns a sentence about a line of a drop-in that is read after what we write; else nothing.
+fn last_word(subject: Subject<'_>, line: &NativeLine) -> String {
+    if service(subject).is_later(line) {
+        let place = line.at.to_string();
+        format!(
+            " It stands in {}, which has the last word.",
+            place.trim_end_matches(':')
+        )
+    } else {
+        String::new()
+    }
 }
 
 /// Returns true if systemd ever starts it again.
@@ -134,20 +158,34 @@ pub(super) fn comes_back(subject: Subject<'_>) -> Part {
             Sight::Last if !matches!(policy, "no" | "") => ("systemd sees no crash", "PIDFile="),
             Sight::Main | Sight::Last => ("Restart=no", "Restart=on-failure"),
         };
-        let text = format!(
-            "Nothing starts it again: {why}. No recovery ever runs: write {advice} in [Service] of the ward."
-        );
+        let last = service(subject)
+            .last("Restart")
+            .map(|line| last_word(subject, line));
+        let text = match last.filter(|last| !last.is_empty() && seen == Sight::Main) {
+            Some(last) => format!(
+                "Nothing starts it again: {why}.{last} No recovery ever runs: take that line out."
+            ),
+            None => format!(
+                "Nothing starts it again: {why}. No recovery ever runs: write {advice} in [Service] of the ward."
+            ),
+        };
         lines = vec![Line::Plain(text)];
+    } else if let Some(line) = service(subject).last("Restart") {
+        let last = last_word(subject, line);
+        if !last.is_empty() {
+            lines.push(Line::Plain(format!("Restart={policy} is in force.{last}")));
+        }
     }
     for key in [
         "RestartPreventExitStatus",
         "RestartForceExitStatus",
         "SuccessExitStatus",
     ] {
-        lines.extend(
-            native(subject.ward, key)
-                .map(|value| Line::Plain(format!("{key}={value} makes exceptions."))),
-        );
+        let standing = service(subject).values(key);
+        lines.extend(standing.into_iter().map(|line| {
+            let (value, last) = (&line.value, last_word(subject, line));
+            Line::Plain(format!("{key}={value} makes exceptions.{last}"))
+        }));
     }
     Part {
         heading: format!("Whether it comes back: Restart={policy}"),
@@ -165,9 +203,12 @@ pub(super) fn waits(subject: Subject<'_>) -> Part {
             lines: Vec::new(),
         };
     }
-    let own = native(ward, "RestartSec");
-    let systemd = match (own, &ward.form) {
-        (Some(value), _) => format!("systemd itself waits {value} first: RestartSec=."),
+    let systemd = match (service(subject).last("RestartSec"), &ward.form) {
+        (Some(line), _) => format!(
+            "systemd itself waits {} first: RestartSec=.{}",
+            line.value,
+            last_word(subject, line)
+        ),
         (None, Form::Defined) => "systemd itself adds no wait: RestartSec=0.".to_owned(),
         (None, Form::Adopted(_)) => {
             "systemd itself waits as long as RestartSec= of the unit says, 100ms if it says nothing.".to_owned()

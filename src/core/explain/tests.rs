@@ -103,6 +103,46 @@ fn an_adopted_unit_that_nothing_restarts() {
 }
 
 #[test]
+fn a_drop_in_behind_ours_has_the_last_word() {
+    let lines = |path: &str, text: &str| {
+        let path = Path::new(path).into();
+        let text = ["[Service]\n", text].concat();
+        crate::core::config::syntax::lines_of(&SourceFile { path, text }, "Service")
+    };
+    let said = |later: &str| {
+        let own = lines("/lib/a.service", "Restart=always\nSuccessExitStatus=7\n");
+        let unit = AdoptedUnit::new(own, lines("/etc/zz.conf", later));
+        let ward = "[Ward]\nUnit=a.service\n[Service]\nRestart=on-failure\nRestartSec=1s\n";
+        let said = explained(ward, Some(&unit), "");
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let last = |key: &str, line: u32| {
+        format!("{key} It stands in /etc/zz.conf:{line}:1, which has the last word.")
+    };
+    let never = said("Restart=no\n");
+    let why = last("Nothing starts it again: Restart=no.", 2);
+    assert!(never.contains(&why), "{never}");
+    assert!(never.contains("take that line out."), "{never}");
+    let other = said("RestartSec=9\nRestart=on-abort\nRestartPreventExitStatus=3\n");
+    for said in [
+        last("Restart=on-abort is in force.", 3),
+        last("RestartPreventExitStatus=3 makes exceptions.", 4),
+        last("systemd itself waits 9 first: RestartSec=.", 2),
+    ] {
+        assert!(other.contains(&said), "{said}: {other}");
+    }
+    assert!(
+        other.contains("SuccessExitStatus=7 makes exceptions."),
+        "{other}"
+    );
+    let plain = said("Nice=5\n");
+    assert!(
+        !plain.contains("last word") && plain.contains("waits 1s first"),
+        "{plain}"
+    );
+}
+
+#[test]
 fn a_service_whose_main_process_systemd_does_not_know() {
     let said = |more: &str| {
         let unit =

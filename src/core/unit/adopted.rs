@@ -143,6 +143,15 @@ impl<'a> ServiceLines<'a> {
         self.last(key).map(|line| line.value.as_str())
     }
 
+    /// Returns true if the line is one of a drop-in that sorts after ours, and so has the last word.
+    #[must_use]
+    pub fn is_later(self, line: &NativeLine) -> bool {
+        self.adopted
+            .into_iter()
+            .flat_map(|unit| &unit.later)
+            .any(|later| std::ptr::eq(later, line))
+    }
+
     /// Returns the effective lines of a list, resets applied.
     #[must_use]
     pub fn values(self, key: &str) -> Vec<&'a NativeLine> {

@@ -12,10 +12,11 @@ use std::fmt::Write as _;
 use std::iter;
 
 /// Settings of the ward's unit that commands here get too.
-const SURROUNDINGS: [&str; 4] = [
+const SURROUNDINGS: [&str; 5] = [
     "WorkingDirectory",
     "Environment",
     "PassEnvironment",
+    "UnsetEnvironment",
     "UMask",
 ];
 

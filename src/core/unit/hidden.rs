@@ -5,10 +5,10 @@
 //! several mounts the one with the nearest destination counts, so one mount may restore what
 //! another hides.
 
-use super::HELPER;
+use super::{HELPER, without_lines};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::wrong::offset_in;
-use crate::core::config::{Mistake, Problem};
+use crate::core::config::{Mistake, Problem, Ward};
 use std::path::{Path, PathBuf};
 
 /// The settings that mount.
@@ -72,7 +72,10 @@ impl Mount<'_> {
 
 /// Returns a warning for each mount among `service`, in the order they apply, that hides what our
 /// lines need.
-pub(super) fn warnings<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec<Problem> {
+pub(super) fn warnings<'a>(
+    ward: &Ward,
+    service: impl Iterator<Item = &'a NativeLine>,
+) -> Vec<Problem> {
     let mounts = mounts(service);
     let kept: Vec<_> = NEEDS
         .iter()
@@ -84,7 +87,7 @@ pub(super) fn warnings<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec
             .filter(|(by, _)| *by == index)
             .map(|(_, directory)| *directory)
             .collect();
-        (!directories.is_empty()).then(|| mount.problem(&directories))
+        (!directories.is_empty()).then(|| mount.problem(ward, &directories))
     });
     said.collect()
 }
@@ -100,7 +103,7 @@ fn keeper(mounts: &[Mount<'_>], need: &Need) -> Option<usize> {
 }
 
 impl Mount<'_> {
-    fn problem(&self, directories: &[&str]) -> Problem {
+    fn problem(&self, ward: &Ward, directories: &[&str]) -> Problem {
         // Binding the very same place again would only compete with the present mount.
         let above = directories.iter().map(Path::new).all(|directory| {
             directory
@@ -113,10 +116,10 @@ impl Mount<'_> {
             "take it out".to_owned()
         };
         let text = format!(
-            "{}= keeps {} from the lines that Unitward adds to the unit, which then have no death limit, no back-off and no \
-             steps; {advice}",
+            "{}= keeps {} from the lines that Unitward adds to the unit: {}; {advice}",
             self.line.key,
-            directories.join(" and ")
+            directories.join(" and "),
+            without_lines(ward)
         );
         Problem {
             at: self.line.place_of(self.offset),
@@ -177,13 +180,14 @@ mod tests {
         };
         let (sections, _) = syntax::split(&file);
         let service: Vec<_> = sections[0].entries.iter().map(NativeLine::from).collect();
-        let said: Vec<_> = warnings(service.iter())
+        let ward = crate::core::unit::tests::ward("[Service]\nExecStart=/a\n");
+        let said: Vec<_> = warnings(&ward, service.iter())
             .iter()
             .map(ToString::to_string)
             .collect();
         assert_eq!(said.len(), expected.len(), "{lines}: {said:?}");
         for (said, expected) in said.iter().zip(expected) {
-            let middle = " from the lines that Unitward adds to the unit, which then have no death limit, no back-off and no steps; ";
+            let middle = " from the lines that Unitward adds to the unit: there is no back-off and no step, and its death limit is kept by unitwardd alone; ";
             let (head, tail) = expected.split_once(" .. ").unwrap();
             assert_eq!(*said, [head, middle, tail].concat(), "{lines}");
         }

@@ -35,6 +35,7 @@ mod start_limit;
 mod timeouts;
 mod unrestarted;
 mod ward_unit;
+mod without_lines;
 mod words;
 
 pub use adopted::{AdoptedUnit, ServiceLines};
@@ -46,6 +47,7 @@ pub use refused::refused;
 pub use sight::Sight;
 pub use stack_unit::outputs as stack_outputs;
 pub use timeouts::{DefaultTimeouts, Timeout};
+pub use without_lines::without_lines;
 pub use words::words;
 
 use super::config::ward::NativeLine;

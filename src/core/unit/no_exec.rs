@@ -1,30 +1,26 @@
-//! `NoExecPaths=` of a service that prevents our lines, or the steps' programs, from running.
+//! `NoExecPaths=` of a service that prevents its steps' programs from running.
 //!
-//! It is made of mounts, which apply to the `+` lines as well (systemd.exec(5)). The path nearest
-//! to a program counts.
+//! It is made of mounts, which `+` lifts (seen on systemd 252 and 257): lines of Unitward's own run
+//! all the same, and so do commands with `+`. Any other command runs as the service does, and before
+//! it the helper, which decides there whether the command runs. The path nearest to a program counts.
 
 use super::{AdoptedUnit, HELPER, ServiceLines};
+use crate::core::config::command_line::CommandLine;
 use crate::core::config::step::Action;
 use crate::core::config::ward::NativeLine;
-use crate::core::config::wrong::offset_in;
-use crate::core::config::{Mistake, Problem, Ward};
+use crate::core::config::{Mistake, Place, Problem, Ward};
 use std::path::{Path, PathBuf};
 
 /// The two settings, the one that forbids first.
 const KEYS: [&str; 2] = ["NoExecPaths", "ExecPaths"];
 
-/// Programs that our lines run.
-const PROGRAMS: [&str; 2] = [HELPER, "/usr/bin/systemctl"];
-
 /// A path of one of the settings.
 struct Rule<'a> {
     line: &'a NativeLine,
-    /// Offset of the word in the line's value, in bytes.
-    offset: usize,
     path: PathBuf,
 }
 
-/// Returns warnings: one if our own lines cannot run, and one for each step whose program cannot.
+/// Returns a warning for each step whose program, or the helper before it, cannot run.
 pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Problem> {
     let service = ServiceLines::of(ward, adopted);
     let rules: Vec<Rule<'_>> = KEYS
@@ -34,67 +30,57 @@ pub(super) fn warnings(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Vec<Proble
     if rules.is_empty() {
         return Vec::new();
     }
-    let ours = PROGRAMS
-        .iter()
-        .filter_map(|program| Some((*program, forbids(&rules, program)?)));
-    let ours: Vec<_> = ours.collect();
-    let mut problems = Vec::new();
-    if let Some((_, rule)) = ours.first() {
-        let programs: Vec<_> = ours.iter().map(|(program, _)| *program).collect();
-        let text = format!(
-            "NoExecPaths= keeps the lines that Unitward adds to {} from running, so that it has no death limit, no back-off and no \
-             steps; add ExecPaths={}",
-            ward.unit(),
-            programs.join(" ")
-        );
-        let at = if service.is_of_ward(rule.line) {
-            rule.line.place_of(rule.offset)
-        } else {
-            ward.unit_at.clone()
-        };
-        problems.push(Problem {
-            at,
-            mistake: Mistake::Warning(text),
-        });
-    }
-    problems.extend(forbidden_steps(ward, &rules));
-    problems
-}
-
-/// Returns a warning for each step whose program cannot run.
-fn forbidden_steps(ward: &Ward, rules: &[Rule<'_>]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for step in ward
+    let steps = ward
         .conditions
         .iter()
-        .flat_map(|condition| &condition.steps)
-    {
-        let others = step
-            .otherwise
-            .iter()
-            .map(|other| (&other.action, &other.at));
-        for (action, at) in std::iter::once((&step.action, &step.at)).chain(others) {
-            let Action::Execute(command) = action else {
-                continue;
-            };
-            let program = command
-                .words
-                .first()
-                .map(String::as_str)
-                .unwrap_or_default();
-            if program.starts_with('/') && forbids(rules, program).is_some() {
-                let text = format!(
-                    "NoExecPaths= of {} forbids to run {program}; add ExecPaths={program}",
-                    ward.unit()
-                );
-                problems.push(Problem {
-                    at: at.clone(),
-                    mistake: Mistake::Warning(text),
-                });
-            }
-        }
-    }
-    problems
+        .flat_map(|condition| &condition.steps);
+    let actions = steps.flat_map(|step| {
+        let others = step.otherwise.iter();
+        std::iter::once((&step.action, &step.at))
+            .chain(others.map(|other| (&other.action, &other.at)))
+    });
+    let commands = actions.filter_map(|(action, at)| match action {
+        Action::Execute(command) if !command.privileged => Some((command, at)),
+        _ => None,
+    });
+    commands
+        .filter_map(|(command, at)| forbidden(ward, &rules, command, at))
+        .collect()
+}
+
+/// Returns the warning about a command that does not run.
+fn forbidden(
+    ward: &Ward,
+    rules: &[Rule<'_>],
+    command: &CommandLine,
+    at: &Place,
+) -> Option<Problem> {
+    let program = command.words.first().map(String::as_str);
+    let programs: Vec<_> = [Some(HELPER), program]
+        .into_iter()
+        .flatten()
+        .filter(|program| program.starts_with('/') && forbids(rules, program))
+        .collect();
+    let (first, last) = (programs.first()?, programs.last()?);
+    let beside = if *first == HELPER {
+        ", the helper that every command without + begins with"
+    } else {
+        ""
+    };
+    let what = if first == last {
+        (*first).to_owned()
+    } else {
+        format!("{last} and {first}")
+    };
+    let text = format!(
+        "NoExecPaths= of {} forbids to run {what}{beside}; add ExecPaths={}",
+        ward.unit(),
+        programs.join(" ")
+    );
+    Some(Problem {
+        at: at.clone(),
+        mistake: Mistake::Warning(text),
+    })
 }
 
 fn rules<'a>(lines: &[&'a NativeLine]) -> Vec<Rule<'a>> {
@@ -108,23 +94,21 @@ fn rules<'a>(lines: &[&'a NativeLine]) -> Vec<Rule<'a>> {
                 .trim_start_matches(['-', '+']);
             Rule {
                 line,
-                offset: offset_in(&line.value, word),
                 path: Path::new(path).components().collect(),
             }
         })
         .collect()
 }
 
-/// Returns the rule that prevents the program from running: the one with the nearest path, unless
-/// it allows.
-fn forbids<'r, 'a>(rules: &'r [Rule<'a>], program: &str) -> Option<&'r Rule<'a>> {
+/// Returns true if the program cannot run: the nearest path forbids it.
+fn forbids(rules: &[Rule<'_>], program: &str) -> bool {
     let above = rules
         .iter()
         .filter(|rule| Path::new(program).starts_with(&rule.path));
     // Of two rules for one path the last counts, which is one that allows.
     above
         .max_by_key(|rule| rule.path.components().count())
-        .filter(|rule| rule.line.key == KEYS[0])
+        .is_some_and(|rule| rule.line.key == KEYS[0])
 }
 
 #[cfg(test)]
@@ -132,11 +116,11 @@ mod tests {
     use super::*;
     use crate::core::unit::tests::{adopted, ward};
 
+    const STEPS: &str = "[OnDeath]\nExecute=-/usr/bin/rm /run/x\nLog=x\nExecute=+/usr/bin/rm\n";
+
     fn check(lines: &str, expected: &[&str]) {
-        let defined = ward(&format!(
-            "[Service]\nExecStart=/usr/bin/web\n{lines}\n[OnDeath]\nExecute=-/usr/bin/rm /run/x\nLog=x\n"
-        ));
-        let said: Vec<_> = warnings(&defined, None)
+        let text = ["[Service]\nExecStart=/usr/bin/web\n", lines, "\n", STEPS].concat();
+        let said: Vec<_> = warnings(&ward(&text), None)
             .iter()
             .map(ToString::to_string)
             .collect();
@@ -148,15 +132,21 @@ mod tests {
         check(
             "NoExecPaths=/\nExecPaths=/usr/bin/web /lib",
             &[
-                "/etc/unitward/w.ward:3:13: NoExecPaths= keeps the lines that Unitward adds to w.service from running, so that it has no \
-                 death limit, no back-off and no steps; add ExecPaths=/usr/lib/unitward/unitward-step /usr/bin/systemctl",
-                "/etc/unitward/w.ward:6:9: NoExecPaths= of w.service forbids to run /usr/bin/rm; add ExecPaths=/usr/bin/rm",
+                "/etc/unitward/w.ward:6:9: NoExecPaths= of w.service forbids to run /usr/bin/rm and /usr/lib/unitward/unitward-step, \
+                 the helper that every command without + begins with; add ExecPaths=/usr/lib/unitward/unitward-step /usr/bin/rm",
             ],
         );
         check(
-            "NoExecPaths=/\nExecPaths=/usr/bin/web /usr/bin/systemctl /usr/lib",
+            "NoExecPaths=/usr/bin",
             &[
-                "/etc/unitward/w.ward:6:9: NoExecPaths= of w.service forbids to run /usr/bin/rm; add ExecPaths=/usr/bin/rm",
+                "/etc/unitward/w.ward:5:9: NoExecPaths= of w.service forbids to run /usr/bin/rm; add ExecPaths=/usr/bin/rm",
+            ],
+        );
+        check(
+            "NoExecPaths=/usr/lib",
+            &[
+                "/etc/unitward/w.ward:5:9: NoExecPaths= of w.service forbids to run /usr/lib/unitward/unitward-step, \
+                 the helper that every command without + begins with; add ExecPaths=/usr/lib/unitward/unitward-step",
             ],
         );
     }
@@ -165,7 +155,7 @@ mod tests {
     fn programs_that_may_run_are_not_named() {
         for lines in [
             "NoExecPaths=/\nExecPaths=/usr",
-            "NoExecPaths=/home -/var",
+            "NoExecPaths=/home -/var /usr/bin/systemctl",
             "NoExecPaths=/\nNoExecPaths=",
             "ExecPaths=/usr",
         ] {
@@ -174,26 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn the_line_of_an_adopted_unit_is_told_at_the_wards_own() {
-        let adopting = ward("[Ward]\nUnit=a.service\n");
-        let said = warnings(
-            &adopting,
-            Some(&adopted("NoExecPaths=/\nExecPaths=/usr/bin", "")),
-        );
-        assert_eq!(said.len(), 1);
-        assert!(
-            said[0]
-                .to_string()
-                .starts_with("/etc/unitward/w.ward:2:6: NoExecPaths= keeps"),
-            "{}",
-            said[0]
-        );
-        assert!(
-            said[0]
-                .to_string()
-                .ends_with("add ExecPaths=/usr/lib/unitward/unitward-step"),
-            "{}",
-            said[0]
-        );
+    fn the_lines_of_an_adopted_unit_count_and_a_ward_without_such_steps_needs_nothing() {
+        let unit = adopted("NoExecPaths=/\nExecPaths=/usr/bin", "");
+        let with_steps = ward(&["[Ward]\nUnit=a.service\n", STEPS].concat());
+        assert_eq!(warnings(&with_steps, Some(&unit)).len(), 1);
+        assert!(warnings(&ward("[Ward]\nUnit=a.service\n"), Some(&unit)).is_empty());
     }
 }

@@ -85,18 +85,20 @@ pub(super) fn grown(
     }
     let key = phase.key();
     let own = given(&ward.native.service, key);
-    if own != Timeout::Default {
-        return (None, too_small(ward, key, own, growth));
-    }
     let default = default_timeouts.of_phase(phase);
+    if own != Timeout::Default {
+        let is_short = matches!(own, Timeout::After(span) if span < growth);
+        let warning = is_short.then(|| too_small(ward, key, default, growth));
+        return (None, warning.flatten());
+    }
     if matches!(ward.form, Form::Adopted(_)) && adopted.is_none() {
         return (None, unknown(ward, key, growth, default));
     }
     let kind =
         value(&ward.native.service, "Type").or(adopted.and_then(|unit| unit.kind.as_deref()));
     let base = match (&ward.form, adopted) {
-        (Form::Adopted(_), Some(unit)) if phase == Phase::Start => unit.start,
-        (Form::Adopted(_), Some(unit)) => unit.stop,
+        // A later drop-in takes the place of what is written, so it is no base for that.
+        (Form::Adopted(_), Some(unit)) => given(&unit.lines, key),
         _ => Timeout::Default,
     };
     let base = match base {
@@ -138,24 +140,27 @@ fn unknown(ward: &Ward, key: &'static str, growth: Duration, default: Timeout) -
     })
 }
 
-fn too_small(ward: &Ward, key: &str, own: Timeout, growth: Duration) -> Option<Problem> {
-    let Timeout::After(span) = own else {
-        return None;
-    };
+/// Warns about the ward's own time-out, in which there is no room for `growth`. systemd's default,
+/// which counts without that line, grows by as much.
+fn too_small(ward: &Ward, key: &str, default: Timeout, growth: Duration) -> Option<Problem> {
     let line = ward
         .native
         .service
         .iter()
         .rfind(|line| line.key == key || line.key == "TimeoutSec")?;
-    (span < growth).then(|| {
-        let needed = time_span::render(DEFAULT + growth);
-        let mistake = Mistake::Warning(format!(
-            "{}={} is less than the steps and the back-off may take ({}); take the line out, or write {needed}",
-            line.key,
-            line.value,
-            time_span::render(growth)
-        ));
-        Problem { at: line.place_of(0), mistake }
+    let needed = match default {
+        Timeout::After(default) => time_span::render(default + growth),
+        Timeout::Never | Timeout::Default => "infinity".to_owned(),
+    };
+    let mistake = Mistake::Warning(format!(
+        "{}={} is less than the steps and the back-off may take ({}); take the line out, or write {needed}",
+        line.key,
+        line.value,
+        time_span::render(growth)
+    ));
+    Some(Problem {
+        at: line.place_of(0),
+        mistake,
     })
 }
 
@@ -172,5 +177,46 @@ pub(super) fn given(service: &[NativeLine], key: &str) -> Timeout {
             Ok(span) => Timeout::After(span),
             Err(_) => Timeout::Default,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::config::{SourceFile, syntax};
+    use crate::core::unit::tests::ward;
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    #[test]
+    fn the_advice_begins_with_the_hosts_own_default() {
+        let ward = ward("[Service]\nExecStart=/a\nTimeoutStartSec=5\n");
+        let said = |system: &str| {
+            let path = Path::new("/etc/systemd/system.conf").into();
+            let text = ["[Manager]\n", system].concat();
+            let manager = syntax::lines_of(&SourceFile { path, text }, "Manager");
+            let beside = Beside {
+                adopted: None,
+                stack: None,
+                default_timeouts: DefaultTimeouts::of(&manager),
+                of_conditions: &BTreeMap::new(),
+            };
+            let (line, warning) = grown(&ward, beside, Phase::Start, Duration::from_secs(30));
+            assert_eq!(line, None);
+            warning.expect("a warning").to_string()
+        };
+        for (system, end) in [
+            ("", "take the line out, or write 2min"),
+            (
+                "DefaultTimeoutStartSec=15s\n",
+                "take the line out, or write 45s",
+            ),
+            (
+                "DefaultTimeoutStartSec=infinity\n",
+                "take the line out, or write infinity",
+            ),
+        ] {
+            assert!(said(system).ends_with(end), "{}", said(system));
+        }
     }
 }

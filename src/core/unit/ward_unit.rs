@@ -75,7 +75,7 @@ pub(super) fn render(ward: &Ward, beside: Beside<'_>) -> (String, Vec<Problem>) 
         .collect();
     problems.extend(start_limit::warnings(ward));
     let mounts = adopted.into_iter().flat_map(|unit| &unit.mounts);
-    problems.extend(hidden::warnings(mounts.chain(&ward.native.service)));
+    problems.extend(hidden::warnings(ward, mounts.chain(&ward.native.service)));
     problems.extend(no_exec::warnings(ward, adopted));
     (text, problems)
 }

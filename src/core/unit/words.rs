@@ -2,7 +2,7 @@
 
 use crate::core::config::command_line::{CommandLine, literal, quote};
 use crate::core::config::step::{Action, Awaited, RebootGuard, Wait};
-use crate::core::config::time_span;
+use crate::core::config::{Ward, time_span};
 use crate::core::recovery::list;
 
 /// Returns a step's keyword and argument, nearly as in the ward's file.
@@ -28,13 +28,20 @@ pub fn words(action: &Action) -> String {
 /// Returns the words for the helper. It replaces the variables in a command itself: replaced by PID
 /// 1, from an environment file of the service for example, they could look like the beginning of
 /// another step.
-pub(super) fn helper_words(action: &Action) -> String {
+///
+/// Of a template's ward the lines leave the name of the instance open.
+pub(super) fn helper_words(action: &Action, ward: &Ward) -> String {
     let Action::Execute(command) = action else {
         return words(action);
     };
+    let guarded = if ward.name.is_open() {
+        list::guarded_in_template
+    } else {
+        list::guarded
+    };
     let mut text = String::from("Execute");
     for word in &command.words {
-        text.extend([" ", &quote(&list::guarded(&word.replace('$', "$$")))]);
+        text.extend([" ", &quote(&guarded(&word.replace('$', "$$")))]);
     }
     text
 }

@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
     fn refuse(&mut self, path: &Path, why: String) -> Read {
         self.problems.push(Problem {
             at: Place::whole(path.into()),
-            mistake: Mistake::File { why },
+            mistake: Mistake::file(path, why),
         });
         Read::Refused
     }

@@ -4,6 +4,7 @@
 use super::arguments::Arguments;
 use super::limit::{self, Decision, Site};
 use super::unrestarted;
+use crate::core::config::UnitName;
 use crate::core::recovery::Series;
 use crate::core::recovery::series::{LastEnd, Verdict};
 use crate::edge::record::{GivenUp, WardState};
@@ -80,6 +81,7 @@ impl Judged {
         let started: Vec<_> = self
             .services
             .iter()
+            .filter(|service| is_possible(service, arguments))
             .map(|service| systemctl::job("start", service, Wait::ForQueue))
             .collect();
         let came = match &self.decision {
@@ -88,4 +90,19 @@ impl Judged {
         };
         started.into_iter().fold(Ok(()), io::Result::and).and(came)
     }
+}
+
+/// Returns true if there can be a unit of this name. That of a condition's service is longer than
+/// an instance's own, which may be as long as systemd allows.
+fn is_possible(service: &str, arguments: &Arguments) -> bool {
+    let Err(why) = UnitName::new(service) else {
+        return true;
+    };
+    let (ward, unit) = arguments.ward_and_unit().unwrap_or_default();
+    tracing::error!(
+        UNITWARD_WARD = ward,
+        OBJECT_SYSTEMD_UNIT = unit,
+        "Failed to run the steps of a condition, the name of their service is not possible: {service} ({why})."
+    );
+    false
 }

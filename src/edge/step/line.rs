@@ -32,13 +32,12 @@ impl StepLine {
         let [ward, condition, step, rest @ ..] = words else {
             return Err(bad_line("a step names its ward, condition and number"));
         };
-        let words = rest.iter().map(|word| list::plain(word)).collect();
         Self::of(
             ward,
             Entry {
                 condition: condition.clone(),
                 step: step.clone(),
-                words,
+                words: rest.to_vec(),
             },
         )
     }
@@ -67,7 +66,10 @@ impl StepLine {
                 breaks: has(flags, "--break"),
             },
             keyword: keyword.clone(),
-            arguments: arguments.to_vec(),
+            arguments: arguments
+                .iter()
+                .map(|word| list::plain(word, ward))
+                .collect(),
             ignore_failure: has(flags, "--ignore-failure"),
             as_root: has(flags, "--as-root"),
             own_service: has(flags, "--own-service"),

@@ -10,6 +10,7 @@ mod dependants;
 mod instances;
 pub(super) mod json;
 mod keys;
+mod loaded;
 mod mentions;
 mod native;
 mod not_stopped;
@@ -17,14 +18,14 @@ mod origin;
 mod own_ground;
 mod root_commands;
 mod stacks;
-mod undone;
+pub(super) mod undone;
 mod unread;
 mod user_reach;
 mod verify;
 
 use super::reports::table::counted;
 use crate::core::config::{ConditionKind, Cost, Form, Mistake, Place, Problem, SourceFiles, Ward};
-use crate::core::unit::{AdoptedUnit, Output};
+use crate::core::unit::{AdoptedUnit, Output, ServiceLines};
 use crate::core::visible::visible;
 use crate::edge::dependants::Dependants;
 use crate::edge::planner::{Planned, Planner};
@@ -61,6 +62,9 @@ pub(super) struct Checked {
     pub(super) guarded: Vec<(Ward, usize)>,
     /// Where the stacks in effect name their units, and where in `outputs` those of each begin.
     stack_units: Vec<(Place, usize)>,
+    /// True if units without a file are missing as far as files tell, and systemd, which may have
+    /// them from other generators, does not run.
+    units_not_known: bool,
 }
 
 /// Reads and plans as the generator does, and adds the warnings that need the host's own units.
@@ -114,20 +118,30 @@ fn read_with(below: &Path, proposed: Option<&SourceFiles>) -> anyhow::Result<Che
         checked.outputs.extend(stack.outputs);
     }
     if unit_files::has_system(below) {
-        let mentions = Mentions::new(below, &checked.outputs);
-        mentions.name_nearest(&mut checked.problems);
-        let all = Dependants::read(below, checked.guarded.iter().map(|(ward, _)| ward));
-        let wards = checked.guarded.iter().map(|(ward, _)| ward);
-        checked
-            .problems
-            .extend(wards.clone().flat_map(|ward| mentions.warnings(ward)));
-        checked
-            .problems
-            .extend(wards.flat_map(|ward| dependants::warnings(&all, ward)));
+        compare(below, &mut checked);
     }
     checked.problems.extend(unread::warnings(below));
     checked.problems.sort_by(|a, b| a.at.cmp(&b.at));
     Ok(checked)
+}
+
+/// Compares the names in all wards with the units and programs of the host.
+fn compare(below: &Path, checked: &mut Checked) {
+    let mentions = Mentions::new(below, &checked.outputs);
+    mentions.name_nearest(&mut checked.problems);
+    let all = Dependants::read(below, checked.guarded.iter().map(|(ward, _)| ward));
+    let wards = checked.guarded.iter().map(|(ward, _)| ward);
+    checked
+        .problems
+        .extend(wards.clone().flat_map(|ward| mentions.warnings(ward)));
+    checked
+        .problems
+        .extend(wards.flat_map(|ward| dependants::warnings(&all, ward)));
+    checked.units_not_known = !loaded::settle(
+        below,
+        &mut checked.problems,
+        checked.guarded.iter().map(|(ward, _)| ward),
+    );
 }
 
 /// Returns the warnings about one ward and its unit; `outputs`: those of the ward.
@@ -183,6 +197,16 @@ pub(super) fn check(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !unit_files::has_system(below) {
         super::complain(&format!(
             "No system is installed below {}: units and programs were not looked for.",
+            below.display()
+        ));
+    }
+    let is_missing = checked
+        .problems
+        .iter()
+        .any(|problem| loaded::missing(problem).is_some());
+    if checked.units_not_known && is_missing {
+        super::complain(&format!(
+            "systemd does not run below {}: units that other generators make at boot, of /etc/fstab or /etc/init.d, are not known.",
             below.display()
         ));
     }
@@ -248,6 +272,14 @@ fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> 
         .service
         .iter()
         .rfind(|line| line.key == "Restart");
+    let service = ServiceLines::of(ward, adopted);
+    let last = service.last("Restart");
+    if last.is_some_and(|last| {
+        service.is_later(last) && here.is_none_or(|here| here.value != last.value)
+    }) {
+        // The drop-in decides, and is told of by itself.
+        return None;
+    }
     let default = match &ward.form {
         Form::Defined => Some("on-failure"),
         Form::Adopted(_) => adopted?.restart.as_deref(),

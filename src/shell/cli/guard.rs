@@ -107,12 +107,17 @@ fn fit(asked: &Asked) -> anyhow::Result<Result<Fitting, String>> {
         files: vec![file],
     };
     let (checked, _) = check::whole(Path::new("/"), Some(&ward))?;
-    let is_in_effect = checked.guarded.iter().any(|(ward, _)| *ward.path == *path);
-    let problems: Vec<_> = checked
+    let own = checked.guarded.iter().find(|(ward, _)| *ward.path == *path);
+    let is_in_effect = own.is_some();
+    let undone = own.map(|(ward, first)| {
+        check::undone::warnings(Path::new("/"), ward, &checked.outputs[*first..])
+    });
+    let mut problems: Vec<_> = checked
         .problems
         .into_iter()
         .filter(|problem| *problem.at.path == *path)
         .collect();
+    problems.extend(undone.into_iter().flatten());
     if !is_in_effect {
         let why: Vec<_> = problems.iter().map(Problem::sentence).collect();
         return Ok(Err(format!(

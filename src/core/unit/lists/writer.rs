@@ -133,7 +133,7 @@ impl<'a> Writer<'a> {
             }
             let forgiven = if required { "" } else { "-" };
             let ward = quote(self.ward.name.as_str());
-            let words = helper_words(action);
+            let words = helper_words(action, self.ward);
             let place = [" own ", &ward, " ", &condition.id, " ", step];
             list.stretches.push(Stretch::Own(
                 [
@@ -158,7 +158,7 @@ impl<'a> Writer<'a> {
             &flags,
             " ",
             keyword,
-            &helper_words(action),
+            &helper_words(action, self.ward),
         ]);
     }
 

@@ -1,12 +1,12 @@
 //! Users, groups, directories and files of variables that a service needs before systemd can run
 //! any of its lines, and that the host does not have.
 //!
-//! None of the ward's own lines runs then either. systemd's own start limit ends the attempts,
-//! later and without giving the reason.
+//! None of the lines that Unitward adds runs then either: there is no back-off and no step. unitwardd
+//! counts the deaths in their place.
 
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Mistake, Problem, Ward};
-use crate::core::unit::{AdoptedUnit, ServiceLines};
+use crate::core::unit::{AdoptedUnit, ServiceLines, without_lines};
 use crate::edge::program::HostProgram;
 use crate::edge::root;
 use std::fs;
@@ -76,8 +76,10 @@ fn problem(ward: &Ward, service: ServiceLines<'_>, line: &NativeLine, why: &str)
         ),
     };
     let text = format!(
-        "{}={}{of}: {why}, so systemd can run no line of {unit} and no death limit is kept; correct it, or make what is missing",
-        line.key, line.value
+        "{}={}{of}: {why}, so systemd can run no line of {unit}: {}; correct it, or make what is missing",
+        line.key,
+        line.value,
+        without_lines(ward)
     );
     Problem {
         at,
@@ -113,6 +115,7 @@ impl Kind {
         };
         let mut names = text.lines().map(|line| line.split(':').next());
         let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+        // systemd itself provides root and "nobody".
         is_number
             || name.contains('%')
             || ["root", "nobody", "nogroup"].contains(&name)
@@ -124,12 +127,14 @@ impl Kind {
 
 /// Returns true if another source of the running host's database may have the name.
 fn is_elsewhere(below: &Path, database: &str, name: &str) -> bool {
-    // systemd itself provides root and "nobody".
+    if below != Path::new("/") {
+        return false;
+    }
     let asked = HostProgram::Getent
         .command()
         .args([database, "--", name])
         .output();
-    below == Path::new("/") && asked.map_or(true, |done| done.status.code() != Some(2))
+    asked.map_or(true, |done| done.status.code() != Some(2))
 }
 
 /// Returns true if sysusers.d(5) makes a user or group of this name.

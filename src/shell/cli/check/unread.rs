@@ -1,8 +1,8 @@
 //! Files in the configuration's directories that look like configuration and are not read.
 //!
 //! Passwords, certificates and notes may lie beside the wards. A file counts as configuration if
-//! its name has `.ward`, `.stack` or `.sr` before another ending, or, below `/etc`, if its first
-//! section is one of ours or of a service.
+//! its name has `.ward`, `.stack` or `.sr` before another ending or ends in `.conf`, or, below `/etc`,
+//! if its first section is one of ours or of a service.
 
 use crate::core::config::{ConditionKind, Mistake, Place, Problem};
 use crate::edge::root::{self, SEARCH_PATH};
@@ -110,16 +110,23 @@ fn meant(below: &Path, path: &Path, name: &str) -> Option<Problem> {
             "its name does not end in .ward or .stack; rename it, or remove it".to_owned(),
         ));
     }
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let in_etc = path.starts_with("/etc");
-    let ending = match first_section(&outside).filter(|_| in_etc)?.as_str() {
-        "Stack" => ".stack",
-        "Node" | "MQTT" | "Reports" | "Watch" => {
+    let ending = match first_section(&outside).filter(|_| in_etc).as_deref() {
+        Some("Stack") => ".stack",
+        Some("Node" | "MQTT" | "Reports" | "Watch") => {
             let why = "settings stand in unitward.conf or unitward.conf.d/*.conf; move it there, or remove it";
             return Some(unread(path, why.to_owned()));
         }
-        _ => ".ward",
+        Some(_) => ".ward",
+        None if name.ends_with(".conf") => {
+            let why = format!(
+                "a ward is called {stem}.ward, and settings stand in unitward.conf.d/{name}; rename it, or move it there"
+            );
+            return Some(unread(path, why));
+        }
+        None => return None,
     };
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let nearest = Some([stem, ending].concat());
     let why = format!("the name of a {} ends in {ending}; rename it", &ending[1..]);
     Some(Problem {

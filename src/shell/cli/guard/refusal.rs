@@ -8,6 +8,7 @@ use crate::edge::pid1::Properties;
 use crate::edge::root::{self, Files, SEARCH_PATH};
 use crate::edge::{systemctl, unit_files};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Returns the refusal of a unit that is not a service.
@@ -61,6 +62,13 @@ pub(super) fn by_state(unit: &UnitName, known: &Properties) -> Option<String> {
 
 fn missing(unit: &UnitName) -> String {
     let names = unit_files::names(Path::new("/"));
+    if let Some(other) = other_kind(unit, &names) {
+        let suffix = other.rsplit_once('.').map_or("unit", |(_, suffix)| suffix);
+        return format!(
+            "There is no {unit}, but {other}, and a ward guards a service; \"unitward guard {other}\" tells which to guard \
+             for this {suffix}."
+        );
+    }
     let services = names
         .iter()
         .filter(|name| name.ends_with(".service"))
@@ -71,6 +79,14 @@ fn missing(unit: &UnitName) -> String {
     };
     let service = "\"systemctl list-unit-files --type=service\" lists those there are, and a ward with ExecStart= makes one";
     format!("There is no {unit}; {advice}{service}.")
+}
+
+/// Returns the unit of another kind with the name of this service: its suffix was left out.
+fn other_kind(unit: &UnitName, names: &BTreeSet<String>) -> Option<String> {
+    ["socket", "timer", "path", "target", "mount", "automount"]
+        .iter()
+        .map(|suffix| [unit.stem(), ".", suffix].concat())
+        .find(|other| names.contains(other))
 }
 
 /// Why a unit gets no ward: it has one, it is ours, or the name is taken.
@@ -170,6 +186,14 @@ mod tests {
         check("a.target", &[], "unitward.stack(5)");
         check("a.automount", &[], "is an automount");
         check("a.slice", &[], "guard the service behind it");
+    }
+
+    #[test]
+    fn a_name_without_its_suffix_may_be_that_of_another_kind() {
+        let names = BTreeSet::from(["web.timer".to_owned(), "a.service".to_owned()]);
+        let other = |unit: &str| other_kind(&UnitName::new(unit).unwrap(), &names);
+        assert_eq!(other("web.service").as_deref(), Some("web.timer"));
+        assert_eq!(other("a.service"), None);
     }
 
     #[test]

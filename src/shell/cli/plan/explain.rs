@@ -7,6 +7,7 @@ use crate::core::visible::{visible, visible_lines};
 use crate::edge::dependants::Dependants;
 use crate::edge::planner::Planner;
 use crate::edge::root::Files;
+use crate::shell::cli::check::undone;
 use crate::shell::cli::complain;
 use anyhow::Context as _;
 use std::io::Write as _;
@@ -23,7 +24,13 @@ pub(in crate::shell::cli) struct Told {
 }
 
 /// A ward, and what the files of its unit say.
-type Explained = (Ward, Option<AdoptedUnit>);
+#[derive(Debug, Clone)]
+struct Explained {
+    ward: Ward,
+    adopted: Option<AdoptedUnit>,
+    /// Problems of what is planned for it: what later drop-ins undo.
+    undone: Vec<Problem>,
+}
 
 /// Runs the command.
 pub(super) fn explain(below: &Path, name: &str) -> anyhow::Result<ExitCode> {
@@ -63,10 +70,19 @@ pub(in crate::shell::cli) fn told(
     files.wards(&stacks, &mut |read| {
         let planned = planner.plan(read).on_running_host(below);
         problems.extend(planned.problems);
-        wards.extend(planned.ward.map(|ward| (ward, planned.adopted)));
+        wards.extend(planned.ward.map(|ward| Explained {
+            undone: undone::warnings(below, &ward, &planned.outputs),
+            ward,
+            adopted: planned.adopted,
+        }));
     });
     let (settings, _) = files.settings();
-    let Some((ward, adopted)) = meant(&wards, name) else {
+    let Some(Explained {
+        ward,
+        adopted,
+        undone,
+    }) = meant(&wards, name)
+    else {
         return Ok(Err(unknown(name, &wards)));
     };
     let members: Vec<(_, Vec<UnitName>)> = planner
@@ -79,7 +95,7 @@ pub(in crate::shell::cli) fn told(
         .as_ref()
         .and_then(|name| members.iter().find(|(stack, _)| stack.name == *name));
     let stack = stack.map(|(stack, members)| (*stack, members.as_slice()));
-    let bound = Dependants::read(below, wards.iter().map(|(ward, _)| ward));
+    let bound = Dependants::read(below, wards.iter().map(|known| &known.ward));
     let bound: Vec<_> = bound
         .to(&ward.unit())
         .iter()
@@ -96,27 +112,31 @@ pub(in crate::shell::cli) fn told(
         WIDTH,
     );
     problems.retain(|problem| problem.at.path == ward.path);
+    problems.extend(undone);
     Ok(Ok(Told { text, problems }))
 }
 
 /// The ward of this name or unit, be it that of an instance of a template.
 fn meant(wards: &[Explained], name: &str) -> Option<Explained> {
     let config = Config {
-        wards: wards.iter().map(|(ward, _)| ward.clone()).collect(),
+        wards: wards.iter().map(|known| known.ward.clone()).collect(),
         ..Config::default()
     };
     let meant = config.ward_meant_by(name)?;
     // A template and its instances have one file.
-    let (_, adopted) = wards.iter().find(|(ward, _)| ward.path == meant.path)?;
+    let known = wards.iter().find(|known| known.ward.path == meant.path)?;
     // What happens to a template happens to each of its instances.
     let ward = meant
         .instance("INSTANCE")
         .unwrap_or_else(|| meant.into_owned());
-    Some((ward, adopted.clone()))
+    Some(Explained {
+        ward,
+        ..known.clone()
+    })
 }
 
 fn unknown(name: &str, wards: &[Explained]) -> String {
-    let meant = nearest(name, wards.iter().map(|(ward, _)| ward.name.as_str()));
+    let meant = nearest(name, wards.iter().map(|known| known.ward.name.as_str()));
     let advice = "\"unitward check\" says what is wrong with wards that were left out";
     match meant {
         Some(meant) => format!("There is no ward {name:?}, did you mean {meant:?}? {advice}."),

@@ -42,6 +42,7 @@ fn judged(complaints: Vec<Complaint>) -> Vec<String> {
         problems: Vec::new(),
         guarded: vec![(web, 0), (old, 2)],
         stack_units: vec![(Place::whole(Path::new("/etc/unitward/all.stack").into()), 3)],
+        units_not_known: false,
     };
     let mut judgement = Judgement {
         units: units(&checked),
