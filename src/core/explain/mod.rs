@@ -54,6 +54,7 @@ pub fn explain(subject: Subject<'_>) -> Vec<Part> {
         restart::comes_back(subject),
         restart::waits(subject),
         steps::recovery(subject),
+        steps::unrestarted(subject),
         steps::failures(subject),
         limit::too_often(subject),
         steps::other_times(subject.ward),

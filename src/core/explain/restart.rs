@@ -73,6 +73,11 @@ fn service(subject: Subject<'_>) -> ServiceLines<'_> {
     ServiceLines::of(subject.ward, subject.adopted)
 }
 
+/// Returns true if systemd notices a death of it.
+pub(super) fn is_seen(subject: Subject<'_>) -> bool {
+    sight(subject) != Sight::Nothing
+}
+
 fn kind(subject: Subject<'_>) -> Option<&str> {
     service(subject)
         .value("Type")
@@ -163,10 +168,10 @@ pub(super) fn comes_back(subject: Subject<'_>) -> Part {
             .map(|line| last_word(subject, line));
         let text = match last.filter(|last| !last.is_empty() && seen == Sight::Main) {
             Some(last) => format!(
-                "Nothing starts it again: {why}.{last} No recovery ever runs: take that line out."
+                "Nothing starts it again: {why}.{last} To have it restarted take that line out."
             ),
             None => format!(
-                "Nothing starts it again: {why}. No recovery ever runs: write {advice} in [Service] of the ward."
+                "Nothing starts it again: {why}. To have it restarted write {advice} in [Service] of the ward."
             ),
         };
         lines = vec![Line::Plain(text)];

@@ -3,7 +3,7 @@
 use super::{Line, Part, Subject, listed, restart};
 use crate::core::config::step::{Action, Awaited, RebootGuard, Step, Wait};
 use crate::core::config::{Condition, ConditionKind, OnStepFailure, Ward, time_span};
-use crate::core::unit::stands_alone;
+use crate::core::unit::{service_name, stands_alone, unrestarted_conditions};
 
 /// Explains the recovery itself, step by step.
 pub(super) fn recovery(subject: Subject<'_>) -> Part {
@@ -61,6 +61,24 @@ pub(super) fn recovery(subject: Subject<'_>) -> Part {
     )));
     lines.extend(beside_it(ward));
     Part { heading, lines }
+}
+
+/// Explains the conditions that fire at a death which no restart follows.
+pub(super) fn unrestarted(subject: Subject<'_>) -> Part {
+    let is_seen = restart::is_seen(subject);
+    let conditions = unrestarted_conditions(subject.ward, subject.adopted).filter(|_| is_seen);
+    let lines = conditions.flat_map(|condition| {
+        let service = service_name(subject.ward, condition);
+        let first = Line::Plain(format!(
+            "[{}] runs in a service of its own, {service}:",
+            name(condition)
+        ));
+        std::iter::once(first).chain(all_below(condition))
+    });
+    Part {
+        heading: "What is done where no restart follows".to_owned(),
+        lines: lines.collect(),
+    }
 }
 
 /// Explains the conditions that run beside a recovery.
@@ -247,11 +265,7 @@ pub(super) fn other_times(ward: &Ward) -> Part {
             _ => continue,
         };
         lines.push(Line::Plain(format!("[{}] {when}:", name(condition))));
-        let steps = condition
-            .steps
-            .iter()
-            .filter(|step| step.action != Action::RestartSelf);
-        lines.extend(steps.flat_map(|step| below(condition, step)));
+        lines.extend(all_below(condition));
     }
     Part {
         heading: "At other times".to_owned(),
@@ -264,6 +278,7 @@ pub(super) fn all_below(condition: &Condition) -> impl Iterator<Item = Line> {
     condition
         .steps
         .iter()
+        .filter(|step| step.action != Action::RestartSelf)
         .flat_map(|step| below(condition, step))
 }
 

@@ -159,7 +159,7 @@ fn a_service_whose_main_process_systemd_does_not_know() {
     );
     assert!(
         never.contains(
-            "Nothing starts it again: systemd sees no death. No recovery ever runs: write PIDFile="
+            "Nothing starts it again: systemd sees no death. To have it restarted write PIDFile="
         ),
         "{never}"
     );

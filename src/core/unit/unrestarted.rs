@@ -10,14 +10,14 @@ use crate::core::config::{Condition, ConditionKind, Form, Ward};
 pub(super) fn policy<'a>(ward: &'a Ward, adopted: Option<&'a AdoptedUnit>) -> Option<&'a str> {
     let default = match ward.form {
         Form::Defined => Some("on-failure"),
-        Form::Adopted(_) => adopted.map(|_| "no"),
+        Form::Adopted(_) => adopted.map(|unit| unit.restart.as_deref().unwrap_or("no")),
     };
     ServiceLines::of(ward, adopted).value("Restart").or(default)
 }
 
 /// Iterates over the conditions that fire at a death which no restart follows, if this unit can
 /// have one.
-pub(super) fn conditions<'a>(
+pub fn conditions<'a>(
     ward: &'a Ward,
     adopted: Option<&'a AdoptedUnit>,
 ) -> impl Iterator<Item = &'a Condition> + Clone {

@@ -284,12 +284,10 @@ fn not_restarted(ward: &Ward, adopted: Option<&AdoptedUnit>) -> Option<Problem> 
         Form::Defined => Some("on-failure"),
         Form::Adopted(_) => adopted?.restart.as_deref(),
     };
-    let vain = ward.conditions.iter().find(|condition| {
-        matches!(
-            condition.kind,
-            ConditionKind::Death | ConditionKind::AbnormalDeath | ConditionKind::Restart
-        )
-    });
+    let vain = ward
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == ConditionKind::Restart);
     let is_meant = here.is_some_and(|line| line.value == "no") && vain.is_none();
     let is_down = matches!(
         here.map(|line| line.value.as_str()).or(default),
