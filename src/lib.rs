@@ -40,6 +40,7 @@
 //! * `death_clock`: the clock by which the times of a recovery are told.
 //! * `dependants`: which units are bound to another one.
 //! * `drop_ins`: what drop-ins say of units that our generator writes.
+//! * `dying`: a death that PID 1 shows before the line that records it runs.
 //! * `exclusion`: which wards are kept down, and why.
 //! * `full_restart`: asking for one, who asks, and its record on disk.
 //! * `history`: every death, report and recovery, in SQLite.

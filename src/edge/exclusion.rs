@@ -20,13 +20,17 @@ const FILE: &str = "excluded.json";
 /// Reason of an exclusion by the death limit, in words.
 const BY_LIMIT: &str = "its death limit was reached";
 
-/// Reason that stands for a mark that cannot be read.
-const DAMAGED: &str = "the mark of its exclusion is damaged";
+/// Reasons that stand for a mark that is empty, as one is that was made on a full disk, or cannot
+/// be read. The time of its file stands for the time of the exclusion.
+const EMPTY: &str =
+    "the mark is empty: by whom is not known, since when by the time of the mark's file";
+const DAMAGED: &str =
+    "the mark is damaged: by whom is not known, since when by the time of the mark's file";
 
 /// An exclusion in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exclusion {
-    /// Time of the exclusion, in milliseconds since the epoch.
+    /// Time of the exclusion, in milliseconds since the epoch; 0: not known.
     pub at: u64,
     /// The one who decided it.
     pub by: By,
@@ -57,6 +61,8 @@ pub enum By {
     Hand,
     /// The death limit.
     Limit,
+    /// Not known: the mark is empty or damaged. It holds like that of an administrator.
+    Unknown,
 }
 
 impl By {
@@ -66,6 +72,7 @@ impl By {
         match self {
             Self::Hand => "hand",
             Self::Limit => "limit",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -101,7 +108,11 @@ enum StoredBy {
 pub fn of(state: &WardState, standing: Standing) -> Option<Exclusion> {
     match standing {
         Standing::Up => None,
-        Standing::Down => load(state).or_else(|| by_limit(state)),
+        // A record may know more than a mark that is empty.
+        Standing::Down => match load(state) {
+            Some(mark) if mark.by == By::Unknown => by_limit(state).or(Some(mark)),
+            mark => mark.or_else(|| by_limit(state)),
+        },
     }
 }
 
@@ -115,9 +126,9 @@ pub fn load(state: &WardState) -> Option<Exclusion> {
     };
     let Ok(stored) = serde_json::from_slice::<Stored>(&bytes) else {
         return Some(Exclusion {
-            at: 0,
-            by: By::Hand,
-            why: DAMAGED.to_owned(),
+            at: state.written(FILE).unwrap_or(0),
+            by: By::Unknown,
+            why: if bytes.is_empty() { EMPTY } else { DAMAGED }.to_owned(),
             triggers: Vec::new(),
         });
     };
@@ -139,7 +150,7 @@ pub fn load(state: &WardState) -> Option<Exclusion> {
 /// If it cannot be written.
 pub fn save(state: &WardState, exclusion: &Exclusion) -> io::Result<()> {
     let by = match exclusion.by {
-        By::Hand => StoredBy::Hand,
+        By::Hand | By::Unknown => StoredBy::Hand,
         By::Limit => StoredBy::Limit,
     };
     let stored = Stored {
@@ -169,7 +180,7 @@ fn save_without_room(state: &WardState) -> io::Result<()> {
 /// If it cannot be written.
 pub fn save_by_limit(state: &WardState, triggers: Vec<String>, now: u64) -> io::Result<()> {
     let mark = match load(state) {
-        Some(mark) if mark.by == By::Hand => return Ok(()),
+        Some(mark) if mark.by != By::Limit => return Ok(()),
         // Triggers that were stopped before are down, and still to be started by a readmission.
         Some(mark) => Exclusion {
             triggers: merged(mark.triggers, triggers),
@@ -218,173 +229,4 @@ fn by_limit(state: &WardState) -> Option<Exclusion> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::unit::mark_of;
-    use crate::edge::record::{End, RunRecord, STATE_DIRECTORY};
-
-    fn state(place: &tempfile::TempDir) -> WardState {
-        WardState::below(place.path(), "a")
-    }
-
-    fn ended(state: &WardState, invocation: &str, at: u64, given_up: Option<GivenUp>) {
-        let end = End {
-            asked: given_up.is_none(),
-            limit_reached: given_up.is_some(),
-            given_up,
-            ..End::killed(at)
-        };
-        save_ended(state, invocation, end);
-    }
-
-    fn save_ended(state: &WardState, invocation: &str, end: End) {
-        let record = RunRecord::new("a", "a.service", invocation, StartKind::First);
-        state
-            .save_run(&RunRecord {
-                end: Some(end),
-                ..record
-            })
-            .unwrap();
-    }
-
-    #[test]
-    fn a_mark_holds_while_the_unit_is_down_and_until_it_is_removed() {
-        let place = tempfile::tempdir().unwrap();
-        let state = state(&place);
-        assert_eq!(
-            (of(&state, Standing::Down), remove(&state).unwrap()),
-            (None, None)
-        );
-        let triggers = vec!["a.socket".to_owned()];
-        let mark = Exclusion {
-            at: 7,
-            by: By::Hand,
-            why: "it eats the disk".into(),
-            triggers,
-        };
-        save(&state, &mark).unwrap();
-        assert_eq!(of(&state, Standing::Down), Some(mark.clone()));
-        assert_eq!(of(&state, Standing::Up), None);
-        assert_eq!(remove(&state).unwrap(), Some(mark));
-        assert_eq!(load(&state), None);
-    }
-
-    #[test]
-    fn a_damaged_mark_excludes_as_it_does_for_systemd_and_can_be_removed() {
-        let place = tempfile::tempdir().unwrap();
-        let state = state(&place);
-        state.write(FILE, b"{").unwrap();
-        assert_eq!(of(&state, Standing::Down).unwrap().why, DAMAGED);
-        remove(&state).unwrap();
-        assert_eq!(of(&state, Standing::Down), None);
-    }
-
-    #[test]
-    fn a_file_that_only_gets_its_name_is_a_mark() {
-        let place = tempfile::tempdir().unwrap();
-        let state = state(&place);
-        state.write(series_file::FILE, b"{}").unwrap();
-        save_without_room(&state).unwrap();
-        assert_eq!(load(&state).unwrap().by, By::Hand);
-        remove(&state).unwrap();
-        state.rename(series_file::FILE, FILE).unwrap();
-        assert_eq!(load(&state).unwrap().why, DAMAGED);
-    }
-
-    #[test]
-    fn the_mark_is_the_file_that_systemd_looks_for_and_an_older_one_is_read() {
-        assert_eq!(mark_of("a"), format!("{STATE_DIRECTORY}/a/{FILE}"));
-        let place = tempfile::tempdir().unwrap();
-        let state = state(&place);
-        state
-            .write(FILE, br#"{"at":7,"by":"hand","why":"x"}"#)
-            .unwrap();
-        let mark = Exclusion {
-            at: 7,
-            by: By::Hand,
-            why: "x".into(),
-            triggers: Vec::new(),
-        };
-        assert_eq!(load(&state), Some(mark));
-    }
-
-    #[test]
-    fn what_was_last_is_told_by_the_boots_clock_whatever_the_wall_clock_says() {
-        let given_up = |at, since_boot| End {
-            limit_reached: true,
-            given_up: Some(GivenUp::Exclude),
-            since_boot: Some(since_boot),
-            ..End::killed(at)
-        };
-        let place = tempfile::tempdir().unwrap();
-        let state = state(&place);
-        // The clock was a year ahead at the first end, and was set right before the second.
-        save_ended(
-            &state,
-            "1",
-            End {
-                asked: true,
-                since_boot: Some(1_000),
-                ..End::killed(31_536_000_000)
-            },
-        );
-        save_ended(&state, "2", given_up(7_000, 5_000));
-        assert_eq!(
-            of(&state, Standing::Down).map(|exclusion| exclusion.at),
-            Some(7_000)
-        );
-        // It goes back once more before a run that readmits the ward.
-        let record = RunRecord::new("a", "a.service", "3", StartKind::First);
-        state
-            .save_run(&RunRecord {
-                begun: Some(3_000),
-                begun_since_boot: Some(6_000),
-                ..record.clone()
-            })
-            .unwrap();
-        assert_eq!(of(&state, Standing::Down), None);
-        // Or forward, after a run that came before.
-        let early = RunRecord {
-            begun: Some(90_000),
-            begun_since_boot: Some(4_000),
-            ..record
-        };
-        state.save_run(&early).unwrap();
-        assert!(of(&state, Standing::Down).is_some());
-    }
-
-    #[test]
-    fn a_death_limit_excludes_until_a_later_run() {
-        let place = tempfile::tempdir().unwrap();
-        let state = state(&place);
-        ended(&state, "1", 5, Some(GivenUp::Exclude));
-        let exclusion = of(&state, Standing::Down).unwrap();
-        assert_eq!((exclusion.at, exclusion.by), (5, By::Limit));
-        assert_eq!(of(&state, Standing::Up), None);
-        let later = |name, start| RunRecord {
-            begun: Some(8),
-            ..RunRecord::new("a", "a.service", name, start)
-        };
-        state
-            .save_run(&later("services", StartKind::Condition))
-            .unwrap();
-        assert!(
-            of(&state, Standing::Down).is_some(),
-            "what [OnLimit] starts is no run of the unit"
-        );
-        state.save_run(&later("2", StartKind::First)).unwrap();
-        assert_eq!(
-            of(&state, Standing::Down),
-            None,
-            "somebody has started it, and it has not ended"
-        );
-        ended(&state, "2", 9, None);
-        assert_eq!(
-            of(&state, Standing::Down),
-            None,
-            "somebody has started it, and stopped it again"
-        );
-        ended(&state, "3", 12, Some(GivenUp::RestartStack));
-        assert_eq!(of(&state, Standing::Down), None, "its stack was restarted");
-    }
-}
+mod tests;

@@ -167,12 +167,12 @@ impl<S: Subscriber> Layer<S> for Journal {
     }
 }
 
-/// Returns the syslog priority of a level; `INFO` is a notice.
+/// Returns the syslog priority of a level (syslog(3)).
 fn priority(level: Level) -> &'static str {
     match level {
         Level::ERROR => "3",
         Level::WARN => "4",
-        Level::INFO => "5",
+        Level::INFO => "6",
         _ => "7",
     }
 }
@@ -331,5 +331,11 @@ mod tests {
             text.contains("words") && text.contains("éé…\n") && count > 10_000,
             "{count} bytes"
         );
+    }
+
+    #[test]
+    fn a_level_has_the_priority_that_syslog_calls_so() {
+        let all = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG];
+        assert_eq!(all.map(priority), ["3", "4", "6", "7"]);
     }
 }

@@ -9,6 +9,8 @@ pub mod coredump;
 mod death_clock;
 pub mod dependants;
 pub mod drop_ins;
+#[cfg(feature = "full")]
+pub mod dying;
 pub mod exclusion;
 pub mod full_restart;
 #[cfg(feature = "full")]

@@ -213,6 +213,15 @@ pub fn part(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> O
     )
 }
 
+/// Returns the part that the death of this run has in a recovery while its end is not recorded yet.
+#[must_use]
+pub fn part_without_end(record: &RunRecord, lookup: &dyn Fn(&str) -> Option<RunRecord>) -> Part {
+    if begins_one(record) {
+        return Part::Beginning;
+    }
+    trail(record, lookup, Finish::Up).map_or(Part::NotKnown, |chain| Part::Of(chain.invocation))
+}
+
 /// Returns true if the death of this run began a recovery and did not prolong one.
 fn begins_one(record: &RunRecord) -> bool {
     record.up.is_some() || record.follows.is_none()

@@ -12,6 +12,9 @@ use super::record::{RunRecord, StartKind, Up, UpSinceBoot};
 /// Property with the time at which PID 1 started the main process, by its monotonic clock.
 pub const MAIN_STARTED: &str = "ExecMainStartTimestampMonotonic";
 
+/// Property with the time at which PID 1 saw the main process end, by the same clock.
+pub const MAIN_ENDED: &str = "ExecMainExitTimestampMonotonic";
+
 /// The properties of every unit that [`of_present`] reads.
 pub const OF_UNIT: [&str; 3] = [
     "ActiveState",

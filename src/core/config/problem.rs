@@ -75,14 +75,19 @@ pub fn left_out(problems: &[Problem], name: &str) -> Option<String> {
 
 /// Returns true if the file is the main file or a drop-in of the ward or stack `stem`.
 fn is_file_of(stem: &str, path: &Path) -> bool {
+    let main = main_file(path);
+    main.is_some_and(|main| main.rsplit_once('.').is_some_and(|(name, _)| name == stem))
+}
+
+/// Returns the name of the main file of the ward or stack that this main file or drop-in belongs
+/// to, such as `web.ward`; `None`: it belongs to neither.
+#[must_use]
+pub fn main_file(path: &Path) -> Option<String> {
     let folder = path.parent().map(file_name).unwrap_or_default();
     [&*file_name(path), folder.trim_end_matches(".d")]
-        .iter()
-        .any(|name| {
-            [".ward", ".stack"]
-                .iter()
-                .any(|ending| name.strip_suffix(ending) == Some(stem))
-        })
+        .into_iter()
+        .find(|name| name.ends_with(".ward") || name.ends_with(".stack"))
+        .map(str::to_owned)
 }
 
 /// Returns the last part of a path, empty if it has none.

@@ -10,7 +10,7 @@ use super::problem::{Mistake, Problem};
 use super::read_keys::{self, Refusal};
 use super::settings::{Broker, ClientCertificate, FileAt, Mqtt, Security};
 use super::syntax::Section;
-use super::wrong::Wrong;
+use super::wrong::{Wrong, nearest};
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
@@ -171,6 +171,8 @@ fn topic(value: &str) -> Result<Option<String>, Refusal> {
 
 /// The form of a broker's address.
 const SHAPE: &str = "expected mqtt://HOST:1883 or mqtts://HOST:8883";
+/// What is wrong with the address of a web server.
+const NOT_MQTT: &str = "MQTT is spoken over TCP here, not over HTTP or WebSocket: expected mqtt://HOST:1883 or mqtts://HOST:8883";
 
 fn broker(value: &str) -> Result<Broker, Wrong> {
     let Some((scheme, rest)) = value.split_once("://") else {
@@ -237,7 +239,12 @@ fn security(scheme: &str, rest: &str) -> Result<(Security, u16), Wrong> {
             nearest: Some(["mqtts://", rest].concat()),
             ..SHAPE.into()
         }),
-        _ => Err(Wrong::from(SHAPE).near(scheme, ["mqtt", "mqtts"])),
+        "http" | "https" | "ws" | "wss" => Err(Wrong::from(NOT_MQTT)),
+        _ => Err(Wrong {
+            nearest: nearest(scheme, ["mqtt", "mqtts"])
+                .map(|scheme| [&scheme, "://", rest].concat()),
+            ..SHAPE.into()
+        }),
     }
 }
 

@@ -144,18 +144,42 @@ fn watched_in_vain(entry: &syntax::Entry<'_>) -> Vec<Problem> {
     let words = entry
         .value
         .split_whitespace()
-        .filter(|word| entry.key == "Units" && !may_match_a_service(word));
+        .filter(|word| entry.key == "Units" && (is_unclosed(word) || !may_match_a_service(word)));
     let warnings = words.map(|word| {
         let meant = word.rsplit_once('.').map_or(word, |(stem, _)| stem);
-        let text = format!(
-            "{word} takes no unit: crashes are those of services, whose names end in .service; write {meant}.service"
-        );
+        let text = if is_unclosed(word) {
+            format!(
+                "{word} takes no unit: its [ begins a set of letters that no ] ends; write ], as in [ab]*.service"
+            )
+        } else {
+            format!(
+                "{word} takes no unit: crashes are those of services, whose names end in .service; write {meant}.service"
+            )
+        };
         Problem {
             at: entry.place_of(offset_in(&entry.value, word)),
             mistake: Mistake::Warning(text),
         }
     });
     warnings.collect()
+}
+
+/// Returns true if a set of letters in the pattern has no end.
+fn is_unclosed(pattern: &str) -> bool {
+    let mut rest = pattern;
+    while let Some((_, set)) = rest.split_once('[') {
+        // The first letter of a set may be a bracket.
+        let first = set.strip_prefix('!').unwrap_or(set);
+        let inner = first
+            .char_indices()
+            .nth(1)
+            .map_or("", |(at, _)| &first[at..]);
+        match inner.split_once(']') {
+            Some((_, behind)) => rest = behind,
+            None => return true,
+        }
+    }
+    false
 }
 
 fn may_match_a_service(pattern: &str) -> bool {
@@ -302,6 +326,23 @@ mod tests {
             problems[3].starts_with("unitward.conf:7:"),
             "{}",
             problems[3]
+        );
+    }
+
+    #[test]
+    fn a_set_of_letters_without_an_end_is_called_so() {
+        let all = [
+            "[a",
+            "a[.service",
+            "[]",
+            "[a]*.service",
+            "[]]x.service",
+            "[!a]",
+            "a]",
+        ];
+        assert_eq!(
+            all.map(is_unclosed),
+            [true, true, true, false, false, false, false]
         );
     }
 }

@@ -93,6 +93,7 @@ pub(super) fn read(
     let ward = form.filter(|_| !lost).map(|form| Ward {
         name: name.clone(),
         path: main.path.clone(),
+        drop_ins: files.iter().skip(1).map(|file| file.path.clone()).collect(),
         form,
         native: draft.native,
         unit_at,

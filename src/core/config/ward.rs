@@ -15,6 +15,8 @@ pub struct Ward {
     pub name: WardName,
     /// The main file, for `SourcePath=` and messages.
     pub path: Arc<Path>,
+    /// The drop-ins, in the order they apply.
+    pub drop_ins: Vec<Arc<Path>>,
     /// The origin of the service: generated for the ward, or existing.
     pub form: Form,
     /// Native lines, which are copied unchanged.

@@ -31,6 +31,8 @@ pub struct Reader {
     path: PathBuf,
     source: Source,
     addresses: Addresses,
+    /// Number of times it was opened again.
+    renewals: i64,
 }
 
 /// Filter of deaths.
@@ -49,8 +51,9 @@ pub struct Wanted {
 enum Source {
     /// The file with its log.
     Live(u64),
-    /// The file without a log, which no daemon has open.
-    Alone(u64),
+    /// The file without a log, or with an empty one: no daemon has written it since. The second
+    /// value is the size of the log.
+    Alone(u64, Option<u64>),
     /// A copy, deleted with the reader.
     Copy(PathBuf),
 }
@@ -66,10 +69,13 @@ impl Source {
             return Ok((db, Self::Live(number)));
         }
         let opened = if log.unwrap_or(0) == 0 {
-            open_alone(path).map(|db| (db, Self::Alone(number)))
+            open_alone(path).map(|db| (db, Self::Alone(number, log)))
         } else {
             let copied = copy(path).map_err(|error| unusable(path, error))?;
-            open_live(&copied.join("reports.db")).map(|db| (db, Self::Copy(copied)))
+            let file = copied.join("reports.db");
+            // Dropped, and with it the copy deleted, if that cannot be opened.
+            let source = Self::Copy(copied);
+            open_live(&file).map(|db| (db, source))
         };
         opened.map_err(|error| HistoryError::new(error, path))
     }
@@ -125,6 +131,7 @@ impl Reader {
             path: path.to_owned(),
             source,
             addresses: Addresses::Shown,
+            renewals: 0,
         })
     }
 
@@ -174,7 +181,7 @@ impl Reader {
 
     /// Returns a number that changes with the history. If the file was replaced, or a log has
     /// appeared beside a file without one (a daemon has started), the history is opened again and
-    /// the result is -1.
+    /// the result is a negative number, another one each time.
     ///
     /// # Errors
     ///
@@ -183,14 +190,16 @@ impl Reader {
         let number = fs::metadata(&self.path).map_or(0, |data| data.ino());
         let stands = match &self.source {
             Source::Live(opened) => *opened == number,
-            Source::Alone(opened) => *opened == number && log_size(&self.path).is_none(),
+            Source::Alone(opened, log) => *opened == number && log_size(&self.path) == *log,
             Source::Copy(_) => true,
         };
         if !stands {
+            let renewals = self.renewals + 1;
             if let Some(again) = Self::open(&self.path)? {
                 *self = again.telling(self.addresses);
             }
-            return Ok(-1);
+            self.renewals = renewals;
+            return Ok(-1 - renewals);
         }
         self.judged(
             self.connection

@@ -1,5 +1,6 @@
 //! The end of a run and its consequences.
 
+use crate::core::crash::exit_status::systemd_name;
 use serde::{Deserialize, Serialize};
 
 /// The end of a run, as systemd reports it to `ExecStopPost=` (systemd.exec(5), `$SERVICE_RESULT`).
@@ -42,6 +43,9 @@ pub struct End {
     /// versions.
     #[serde(default)]
     pub restart_follows: Option<bool>,
+    /// The step whose failure ended the start, `step 1 of [OnDeath] failed: Execute`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
 }
 
 impl End {
@@ -49,6 +53,16 @@ impl End {
     #[must_use]
     pub fn in_order(&self) -> (Option<u64>, u64) {
         (self.since_boot, self.at)
+    }
+}
+
+impl End {
+    /// Returns true if the status is one with which systemd's child exits if it cannot execute the
+    /// program.
+    #[must_use]
+    pub fn may_be_of_systemd(&self) -> bool {
+        let status = self.status.parse().ok();
+        self.code == "exited" && status.is_some_and(|status| systemd_name(status).is_some())
     }
 }
 
@@ -71,6 +85,7 @@ impl End {
             timed_out: None,
             pulled_by: None,
             restart_follows: Some(true),
+            step: None,
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use super::contents::contents;
 use super::{End, RunRecord, STATE_DIRECTORY, StartKind};
+use crate::core::config::time_span::millis;
 use crate::edge::replace::replace;
 use crate::edge::trusted::Durability;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Time within which the order of two records cannot be told from their files: the times of files
 /// advance in ticks of the kernel.
@@ -132,6 +133,15 @@ impl WardState {
     /// any state file.
     pub fn read(&self, file: &str) -> io::Result<Vec<u8>> {
         contents(&self.directory.join(file))
+    }
+
+    /// Returns the time at which a state file beside the runs was last written, in milliseconds
+    /// since the epoch.
+    #[must_use]
+    pub fn written(&self, file: &str) -> Option<u64> {
+        let found = self.directory.join(file).symlink_metadata().ok()?;
+        let since = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(millis(since))
     }
 
     /// Replaces a state file beside the runs.

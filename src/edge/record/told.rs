@@ -29,6 +29,7 @@ impl End {
                 TimedOut::Run => Waited::Run,
                 TimedOut::Stop => Waited::Stop,
             }),
+            step: self.step.clone(),
         }
     }
 
@@ -39,9 +40,10 @@ impl End {
             result,
             process,
             waited,
+            step,
             ..
         } = self.testimony();
-        Cause::new(&result, process, waited.unwrap_or(Waited::Run), limits)
+        Cause::new(&result, process, waited.unwrap_or(Waited::Run), limits).in_step(step.as_deref())
     }
 }
 

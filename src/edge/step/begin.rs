@@ -14,6 +14,7 @@ use crate::core::recovery::backoff::Backoff;
 use crate::core::recovery::gate::{Past, Place};
 use crate::core::recovery::series::{LastEnd, Start, Verdict};
 use crate::core::recovery::turned::{Beginning, is_turned_restart};
+use crate::edge::exclusion::By;
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::record::{RunRecord, StartKind, WardState};
 use crate::edge::{clock, exclusion, series_file, triggers};
@@ -291,12 +292,15 @@ fn is_refused(arguments: &Arguments) -> io::Result<bool> {
     };
     // The lines of [OnStop] that PID 1 runs next would take the previous run for this one.
     let _ = state.forget_current();
-    let by = mark.by.word();
+    let by = match mark.by {
+        By::Hand | By::Limit => format!(", by {}", mark.by.word()),
+        By::Unknown => String::new(),
+    };
     tracing::warn!(
         MESSAGE_ID = messages::REFUSED,
         UNITWARD_WARD = ward,
         OBJECT_SYSTEMD_UNIT = unit,
-        "Not starting {unit}: ward {ward} is excluded, by {by}; \"unitward readmit {ward}\" takes it back."
+        "Not starting {unit}: ward {ward} is excluded{by}; \"unitward readmit {ward}\" takes it back."
     );
     Ok(true)
 }

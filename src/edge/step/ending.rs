@@ -3,8 +3,10 @@
 use crate::core::crash::exit_status::signal_name;
 use crate::core::crash::observation::{ProcessEnd, ServiceResult};
 use crate::core::crash::verdict::{no_main_process_failed, process_end};
+use crate::core::unit::HELPER;
 use crate::edge::clock;
 use crate::edge::pid1::{Command, Properties};
+use crate::edge::record::{Outcome, RunRecord};
 
 /// Properties that [`Told::of`] reads.
 pub(super) const TOLD: [&str; 5] = [
@@ -64,7 +66,7 @@ impl Told {
 }
 
 /// Returns the end of a process as `$EXIT_CODE` and `$EXIT_STATUS`.
-pub(super) fn words(end: ProcessEnd) -> (String, String) {
+pub(in crate::edge) fn words(end: ProcessEnd) -> (String, String) {
     let (code, status) = match end {
         ProcessEnd::Exited(status) => ("exited", status.to_string()),
         ProcessEnd::Killed(signal) => ("killed", signal_name(signal)),
@@ -98,6 +100,8 @@ pub(super) struct Failed {
     pub(super) pid: Option<u32>,
     pub(super) at: u64,
     pub(super) since_boot: u64,
+    /// True if it was a line of ours.
+    pub(super) is_ours: bool,
 }
 
 impl Failed {
@@ -126,9 +130,11 @@ impl Failed {
                 pid: known.number("ExecMainPID").filter(|pid| *pid > 0),
                 at: time_of_death(known),
                 since_boot: died_since_boot(known),
+                is_ours: false,
             };
         };
         let (code, status) = words(end);
+        let is_ours = line.words.first().is_some_and(|program| program == HELPER);
         let since_boot = clock::since_boot_of_monotonic(line.over);
         Self {
             code,
@@ -136,6 +142,7 @@ impl Failed {
             pid: Some(line.pid),
             at: line.ended / 1_000,
             since_boot,
+            is_ours,
         }
     }
 }
@@ -153,9 +160,20 @@ fn died_since_boot(known: &Properties) -> u64 {
     died.map_or_else(clock::since_boot, clock::since_boot_of_monotonic)
 }
 
+/// Returns the step whose failure ended the start: the last of the ward's own that failed in it.
+pub(super) fn failed_step(record: &RunRecord) -> Option<String> {
+    let mut failed = record.results.iter().rev().filter(|result| {
+        result.outcome == Outcome::Failed && result.step != "0" && !result.step.contains('.')
+    });
+    let result = failed.next()?;
+    let (step, condition, action) = (&result.step, &result.condition, &result.action);
+    Some(format!("step {step} of [{condition}] failed: {action}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::record::{StartKind, StepResult};
 
     #[test]
     fn a_run_that_no_main_process_failed_in_ended_with_the_line_that_did() {
@@ -244,5 +262,33 @@ mod tests {
         check(6_000, "exit-code", (false, 0), 77);
         check(6_000, "signal", (false, 6), 77);
         check(6_000, "timeout", (false, 6), 77);
+    }
+
+    #[test]
+    fn a_step_that_failed_is_named_and_what_came_in_its_place_is_not() {
+        let result = |step: &str, outcome| StepResult {
+            condition: "OnDeath".into(),
+            step: step.into(),
+            action: "Execute".into(),
+            argument: String::new(),
+            outcome,
+            status: 1,
+            at: 5,
+            ms: 1,
+        };
+        let mut record = RunRecord::new(
+            "web",
+            "web.service",
+            &"a".repeat(32),
+            StartKind::AfterAbnormalDeath,
+        );
+        assert_eq!(failed_step(&record), None);
+        record.results = vec![
+            result("1", Outcome::Ok),
+            result("2", Outcome::Failed),
+            result("2.1", Outcome::Failed),
+        ];
+        let told = failed_step(&record);
+        assert_eq!(told.as_deref(), Some("step 2 of [OnDeath] failed: Execute"));
     }
 }

@@ -9,6 +9,7 @@ mod ahead;
 mod arguments;
 mod asked;
 mod begin;
+mod came_up;
 mod command;
 mod end;
 mod ending;
@@ -33,12 +34,15 @@ mod told;
 mod unrestarted;
 mod wait;
 
+#[cfg(feature = "full")]
+pub(in crate::edge) use ending::words;
+
 use crate::core::crash::observation::InvocationId;
 use crate::edge::full_restart::peer;
 use crate::edge::pid1::Properties;
 use crate::edge::program::TIED;
 use crate::edge::record::{RunRecord, StartKind, WardState};
-use crate::edge::up::MAIN_STARTED;
+use crate::edge::up::{MAIN_ENDED, MAIN_STARTED};
 use crate::edge::{log, program};
 use arguments::Arguments;
 use rustix::fs::Mode;
@@ -142,9 +146,6 @@ fn usage() -> ExitCode {
     );
     ExitCode::from(USAGE)
 }
-
-/// Property: the time at which PID 1 saw the main process end, by its monotonic clock.
-const MAIN_ENDED: &str = "ExecMainExitTimestampMonotonic";
 
 /// Properties of the service that [`start_has_failed`] reads.
 const STATE_OF_START: [&str; 6] = [

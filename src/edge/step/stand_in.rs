@@ -286,6 +286,7 @@ fn end(death: &Unnoted, judged: &Judged, line: &Line) -> End {
         pid: death.pid,
         at: death.at,
         since_boot: 0,
+        is_ours: false,
     };
     let Failed {
         code,
@@ -306,6 +307,7 @@ fn end(death: &Unnoted, judged: &Judged, line: &Line) -> End {
         limit_reached: judged.is_limit_reached(),
         given_up,
         timed_out: None,
+        step: None,
         pulled_by: None,
         restart_follows: Some(line.restarts(death) && given_up.is_none()),
     }

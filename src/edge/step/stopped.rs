@@ -6,6 +6,7 @@
 
 use super::arguments::Arguments;
 use super::asked::{Kind, Stamps, asked, kind_of_end, timed_out, was_restarted_with_its_stack};
+use super::came_up::{complete, main_started};
 use super::ending::{Failed, MAIN_ENDED_AT, Told};
 use super::judged::Judged;
 use super::limit::{Counted, Site};
@@ -15,8 +16,8 @@ use super::{begin, ending, limit, own_lines, pulled, tell, this_run};
 use crate::core::recovery::series::Verdict;
 use crate::core::recovery::{Series, policy, turned};
 use crate::edge::pid1::{self, Properties, Wanted};
-use crate::edge::record::{End, GivenUp, RunRecord, Up, WardState};
-use crate::edge::{clock, series_file, up};
+use crate::edge::record::{End, GivenUp, RunRecord, WardState};
+use crate::edge::{clock, series_file};
 use rustix::fs::Mode;
 use std::io;
 use std::time::Duration;
@@ -115,7 +116,7 @@ fn note_end(
         given_up,
         pulled_by,
         restart_follows: Some(series.restart_due.is_some() && given_up.is_none()),
-        ..end(told, &known, kind)
+        ..end(told, &known, kind, &record)
     });
     if state.current().as_ref() != Some(&run) {
         // The lines of [OnStop] read it.
@@ -153,9 +154,11 @@ fn kind_of(told: &Told, known: &Properties, job: Option<&str>, arguments: &Argum
 }
 
 /// Returns the end as PID 1 shows it, without its consequences.
-fn end(told: Told, known: &Properties, kind: Kind) -> End {
+fn end(told: Told, known: &Properties, kind: Kind, record: &RunRecord) -> End {
     let failed = Failed::of(&told, known);
+    let is_step = kind.is_death() && failed.is_ours && record.up.is_none();
     End {
+        step: is_step.then(|| ending::failed_step(record)).flatten(),
         timed_out: timed_out(&told, known, kind),
         asked: kind == Kind::Asked,
         finished: kind == Kind::Finished,
@@ -250,50 +253,6 @@ fn names_end(known: &Properties, set: &str) -> bool {
     known.names_end(set, "ExecMainCode", "ExecMainStatus")
 }
 
-/// Notes when the run was up, where no line of the unit has; gives whether it was.
-fn complete(record: &mut RunRecord, series: &mut Series, kind: Kind, known: &Properties) -> bool {
-    let Stamps { up, .. } = Stamps::of(known);
-    let was_up = was_up(record.begun_since_boot, known);
-    if was_up {
-        series
-            .up_since
-            .get_or_insert_with(|| clock::since_boot_of_monotonic(up));
-    }
-    if record.up.is_some() {
-        return false;
-    }
-    record.up = if was_up {
-        Some(up::at(up, main_started(known)))
-    } else {
-        work_done(kind, known)
-    };
-    record.up.is_some()
-}
-
-/// Returns true if the unit became `active` in this run.
-///
-/// With `RestartMode=direct` the unit does not become `inactive` between two runs, so the time at
-/// which it left that state tells nothing. The start time of the run's first line (`begun`,
-/// milliseconds since boot) is used instead.
-fn was_up(begun: Option<u64>, known: &Properties) -> bool {
-    let Stamps { began, up, .. } = Stamps::of(known);
-    let is_direct = known.text("RestartMode") == "direct";
-    0 < up
-        && began <= up
-        && (!is_direct || begun.is_none_or(|begun| clock::since_boot_of_monotonic(up) >= begun))
-}
-
-/// Returns the time at which a oneshot that was never `active` had done its work.
-fn work_done(kind: Kind, known: &Properties) -> Option<Up> {
-    let Stamps { died, .. } = Stamps::of(known);
-    let is_done = kind == Kind::Finished && known.text("Result") == "success" && died > 0;
-    is_done.then(|| up::at(died, main_started(known)))
-}
-
-fn main_started(known: &Properties) -> u64 {
-    known.number_or_zero(super::MAIN_STARTED)
-}
-
 fn note(series: &mut Series, kind: Kind, arguments: &Arguments) -> io::Result<Verdict> {
     match kind.death() {
         Some(death) => limit::death(series, death, arguments),
@@ -301,42 +260,5 @@ fn note(series: &mut Series, kind: Kind, arguments: &Arguments) -> io::Result<Ve
             series.asked();
             Ok(Verdict::Restart)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_was_up_whose_unit_became_active_in_it() {
-        let now = clock::monotonic();
-        let known = |began: u64, up: u64, mode: &'static str| {
-            let at = |ago: u64| if ago == 0 { 0 } else { now - ago * 1_000_000 };
-            Properties::from([
-                ("InactiveExitTimestampMonotonic", at(began).into()),
-                ("ActiveEnterTimestampMonotonic", at(up).into()),
-                ("RestartMode", mode.into()),
-            ])
-        };
-        let begun = Some(clock::since_boot_of_monotonic(now - 50_000_000));
-        for (began, up, mode, expect) in [
-            (50, 40, "normal", true),
-            (50, 60, "normal", false),
-            (50, 0, "", false),
-            // An earlier run.
-            (90, 80, "direct", false),
-            (90, 40, "direct", true),
-        ] {
-            assert_eq!(
-                was_up(begun, &known(began, up, mode)),
-                expect,
-                "{began} {up} {mode}"
-            );
-        }
-        assert!(
-            was_up(None, &known(90, 80, "direct")),
-            "nobody noted when it began"
-        );
     }
 }

@@ -27,6 +27,8 @@ pub(super) fn ended(record: &RunRecord) {
 pub(super) fn restarted(record: &RunRecord, failed: usize) {
     let steps = match (record.results.len(), failed) {
         (0, _) => String::new(),
+        (1, 0) => ", its step done".to_owned(),
+        (1, _) => ", its step failed".to_owned(),
         (steps, 0) => format!(", all of its {steps} steps done"),
         (steps, failed) => format!(", {failed} of its {steps} steps failed"),
     };
@@ -73,6 +75,14 @@ fn tell(id: &str, record: &RunRecord, text: &str) {
 }
 
 fn how(end: &End) -> String {
+    let step = end
+        .step
+        .as_ref()
+        .map_or_else(String::new, |step| format!(" ({step})"));
+    format!("{}{step}", ended_how(end))
+}
+
+fn ended_how(end: &End) -> String {
     match (end.result.as_str(), end.code.as_str()) {
         ("success" | "exit-code", "exited") => format!("exit status {}", end.status),
         ("success" | "signal", "killed") => format!("signal {}", end.status),

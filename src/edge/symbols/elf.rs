@@ -40,7 +40,7 @@ pub(super) struct Function {
 }
 
 /// Answers the queries in their order. The result is empty if the object cannot be read, or has
-/// another build-id.
+/// another build-id, or none where one is known of the object that crashed.
 pub(super) fn find<'a>(
     file: File,
     build_id: Option<&str>,
@@ -67,7 +67,7 @@ fn find_in<'a, Elf: FileHeader<Endian = Endianness>>(
     let other = build_id.is_some_and(|wanted| {
         object
             .build_id()
-            .is_some_and(|id| !id.eq_ignore_ascii_case(wanted))
+            .is_none_or(|id| !id.eq_ignore_ascii_case(wanted))
     });
     (!other).then(|| queries.map(|query| object.function(query)).collect())
 }

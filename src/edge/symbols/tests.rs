@@ -127,6 +127,21 @@ fn a_file_that_took_the_programs_place_is_not_believed() {
         0
     ));
     assert_eq!(look_up_one(place.path(), &copied, &foreign), only_said());
+
+    // Nor is one that has no build-id, where that of the program is known.
+    let mut bytes = fs::read(&path).unwrap();
+    let note = [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, b'G', b'N', b'U', 0];
+    let at = bytes
+        .windows(note.len())
+        .position(|found| found == note)
+        .unwrap();
+    bytes[at + 8] = 9;
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(look_up_one(place.path(), &copied, &foreign), only_said());
+    assert!(is_found(
+        look_up_one(place.path(), &copied, &elsewhere).as_ref(),
+        0
+    ));
 }
 
 #[test]

@@ -186,6 +186,7 @@ pub(super) const fn colour(state: State) -> &'static str {
         | State::Restarting
         | State::Recovering
         | State::Stopping
+        | State::Dying
         | State::NotLoaded => "33",
         State::Running | State::Done | State::Stopped | State::Template | State::Masked => "",
     }

@@ -272,7 +272,7 @@ impl Lasting {
     fn look(&mut self, shown: &Properties, mark: Option<&Exclusion>) -> Option<Became> {
         // A unit that is up is not excluded despite a mark: systemd may refuse to stop it. The mark
         // of the death limit says no more than the state.
-        let by_hand = mark.is_some_and(|mark| mark.by == By::Hand);
+        let by_hand = mark.is_some_and(|mark| mark.by != By::Limit);
         if by_hand
             && matches!(
                 shown.text("ActiveState"),

@@ -3,6 +3,7 @@
 use super::desk::{self, Form, Sheet, ago, coarse, colour, columns};
 use super::reports::table::{NOTHING, Paint, counted};
 use crate::core::visible::visible;
+use crate::shell::survey::left_out::{LeftOut, Why};
 use crate::shell::survey::list::{Daemon, List, StackLine};
 use crate::shell::survey::watched::Watched;
 use crate::shell::survey::{DeathTold, Down, Line, Question, State};
@@ -64,7 +65,30 @@ fn text(list: &List, sheet: Sheet) -> String {
         let colours = watched.iter().map(|one| colour(one.state));
         text.push_str(&columns(header.into(), cells.collect(), colours, sheet));
     }
+    if !list.left_out.is_empty() {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&left_out(&list.left_out, sheet));
+    }
     text
+}
+
+/// Returns the table of wards and stacks that are left out.
+fn left_out(left_out: &[LeftOut], sheet: Sheet) -> String {
+    let cells = left_out.iter().map(|one| {
+        let why = match one.why {
+            Why::Removed => "file removed",
+            Why::Mistake => "mistake",
+        };
+        let state = one.state.map_or(NOTHING, State::word).to_owned();
+        let guarded = if one.guarded { "as before" } else { "no" }.to_owned();
+        let unit = visible(one.unit.as_deref().unwrap_or(NOTHING));
+        vec![visible(&one.name), why.to_owned(), unit, state, guarded]
+    });
+    let header = ["LEFT OUT", "WHY", "UNIT", "STATE", "GUARDED"].map(str::to_owned);
+    let colours = left_out.iter().map(|_| "31");
+    columns(header.into(), cells.collect(), colours, sheet)
 }
 
 /// Returns the units without a ward that have a line: all, or, if there are many, those that need
@@ -166,13 +190,19 @@ fn state(ward: &Line, now: u64) -> String {
 /// Formats the state in words: `recovering (step 2 of 4: Execute)`.
 pub(super) fn stands(ward: &Line, now: u64) -> String {
     let more = match ward.state {
+        State::Restarting | State::Dying if ward.cleaning_up && ward.step.is_none() => {
+            Some("cleaning up".to_owned())
+        }
         State::Restarting => ward
             .until
             .map(|until| format!("in {}", wait(until.saturating_sub(now)))),
         State::Excluded => ward
             .exclusion
             .as_ref()
-            .map(|exclusion| format!("by {}", exclusion.by)),
+            .map(|exclusion| match &exclusion.why {
+                Some(why) if exclusion.by == "unknown" => visible(why),
+                _ => format!("by {}", exclusion.by),
+            }),
         State::Stopped => ward.down.as_ref().and_then(down),
         _ => ward.step.as_ref().map(desk::step),
     };
@@ -207,18 +237,24 @@ fn wait(ms: u64) -> String {
     }
 }
 
-/// Formats the deaths that count now and the limit. At the limit the count is reset: there, one
-/// more than the limit is shown.
+/// Formats the deaths that count now and the limit.
 fn deaths(ward: &Line) -> String {
-    let at_limit = ward.state == State::Excluded
-        && ward
-            .exclusion
-            .as_ref()
-            .is_some_and(|mark| mark.by == "limit");
     match ward.death_limit {
         None => NOTHING.to_owned(),
-        Some(limit) if at_limit => format!("{}/{limit}", u64::from(limit) + 1),
-        Some(limit) => format!("{}/{limit}", ward.deaths),
+        Some(limit) => format!("{}/{limit}", counting(ward)),
+    }
+}
+
+/// Returns the number of deaths that count now. At the limit the count is reset: there it is one
+/// more than the limit.
+pub(super) fn counting(ward: &Line) -> u64 {
+    let by_limit = ward
+        .exclusion
+        .as_ref()
+        .is_some_and(|mark| mark.by == "limit");
+    match ward.death_limit {
+        Some(limit) if by_limit && ward.state == State::Excluded => u64::from(limit) + 1,
+        _ => ward.deaths,
     }
 }
 
@@ -255,7 +291,11 @@ fn sum(list: &List) -> String {
         *states.entry(ward.word()).or_default() += 1;
     }
     let mut text = if list.wards.is_empty() {
-        "There are no wards: unitward.ward(5) says how one is written.".to_owned()
+        if list.left_out.is_empty() {
+            "There are no wards: unitward.ward(5) says how one is written.".to_owned()
+        } else {
+            "There are no wards that count.".to_owned()
+        }
     } else {
         let each: Vec<_> = states
             .iter()
@@ -290,6 +330,9 @@ fn sum(list: &List) -> String {
         > 0
     {
         text.push_str("systemd has not read what has changed in the configuration: run systemctl daemon-reload.\n");
+    }
+    for one in &list.left_out {
+        text.push_str(&format!("{}\n", one.sentence()));
     }
     text.push_str(&daemon(&list.daemon));
     text

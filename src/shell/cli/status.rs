@@ -4,7 +4,7 @@ mod page;
 mod stack;
 
 use super::desk::{self, Form, Sheet, span, step};
-use super::list::stands;
+use super::list::{counting, stands};
 use super::reports::table::counted;
 use super::tree::{condition, counters, draw};
 use crate::core::visible::visible;
@@ -108,6 +108,8 @@ fn place(page: &mut Page<'_>, ward: &WardStatus) {
             .map(|file| format!("with {file}")),
     );
     page.line("File", &ward.file);
+    let drop_ins = ward.drop_ins.iter();
+    page.lines("", drop_ins.map(|file| format!("with {file}")));
     if let Some(stack) = &ward.line.stack {
         page.line("Stack", stack);
     }
@@ -161,6 +163,7 @@ fn advice(ward: &WardStatus) -> Option<String> {
     Some(match ward.line.state {
         State::Excluded => {
             let why = by
+                .filter(|by| by.by != "unknown")
                 .and_then(|by| by.why.as_deref())
                 .map_or_else(String::new, |why| format!("{why}; "));
             format!("{why}\"unitward readmit {name}\" takes it back")
@@ -194,7 +197,7 @@ fn outlook(page: &mut Page<'_>, ward: &WardStatus) {
         .unwrap_or_default();
     let limit = ward.line.death_limit.map_or_else(
         || "no limit".to_owned(),
-        |limit| format!("{} of {limit} within {within}", ward.line.deaths),
+        |limit| format!("{} of {limit} within {within}", counting(&ward.line)),
     );
     page.line(
         "Deaths",

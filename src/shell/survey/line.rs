@@ -28,7 +28,7 @@ pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
     };
     let (until, step) = match (state, unit.details.as_ref()) {
         (State::Restarting, Some(details)) => (until(book, unit, details), None),
-        (State::Recovering | State::Starting | State::Stopping, Some(_)) => {
+        (State::Recovering | State::Starting | State::Stopping | State::Dying, Some(_)) => {
             (None, step(ward, unit, book))
         }
         _ => (None, None),
@@ -44,6 +44,8 @@ pub(super) fn line(scene: &Scene, ward: &Ward) -> Line {
         state,
         down: (state == State::Stopped).then(|| down(book)).flatten(),
         since: since(unit, book, state),
+        cleaning_up: unit.active == "deactivating"
+            && matches!(state, State::Restarting | State::Dying),
         until,
         step,
         needs_reload,
@@ -99,6 +101,7 @@ pub(super) fn state(unit: &UnitSeen, book: &Book, needs_reload: bool) -> State {
         ("activating", _) if restarts => return State::Recovering,
         ("activating", _) => return State::Starting,
         ("deactivating", _) if comes_back(unit, book) => return State::Restarting,
+        ("deactivating", _) if has_died(unit, book) => return State::Dying,
         ("deactivating", _) => return State::Stopping,
         _ => {}
     }
@@ -150,6 +153,13 @@ fn comes_back(unit: &UnitSeen, book: &Book) -> bool {
     policy::restarts(&details.restart, &end.result)
 }
 
+/// Returns true if a unit that goes down has died: a stop that is requested meanwhile is a job, but
+/// not one that the death limit has queued.
+fn has_died(unit: &UnitSeen, book: &Book) -> bool {
+    let end = book.latest().and_then(|run| run.end.as_ref());
+    end.is_some_and(|end| end.is_death() && (unit.job.is_none() || end.given_up.is_some()))
+}
+
 /// Returns true if a restart waits according to its record, while PID 1 has forgotten which line
 /// runs.
 fn still_waits(unit: &UnitSeen, book: &Book, now: u64) -> bool {
@@ -191,13 +201,17 @@ fn until(book: &Book, unit: &UnitSeen, details: &Details) -> Option<u64> {
 
 fn since(unit: &UnitSeen, book: &Book, state: State) -> Option<u64> {
     match state {
-        State::Restarting | State::Recovering => book
+        State::Restarting | State::Recovering | State::Dying => book
             .runs
             .iter()
             .filter_map(|run| run.end.as_ref())
             .find(|end| end.is_death())
             .map(|end| end.at),
-        State::Excluded => book.exclusion.as_ref().map(|exclusion| exclusion.at),
+        State::Excluded => book
+            .exclusion
+            .as_ref()
+            .map(|exclusion| exclusion.at)
+            .filter(|at| *at > 0),
         _ => None,
     }
     .or_else(|| book.latest().and_then(|run| since_by_record(unit, run)))

@@ -1,6 +1,7 @@
 //! The document of `unitward list`.
 
 use super::Answer;
+use super::left_out::{self, LeftOut};
 use super::line::{Line, State, line};
 use super::memory::{self, Memory};
 use super::pid1::{self, UnitSeen};
@@ -13,6 +14,7 @@ use zbus::Connection;
 
 /// The document. The order of the fields is the order of the keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(in crate::shell) struct List {
     /// Time of the answer, in milliseconds since the epoch.
     pub(in crate::shell) timestamp: u64,
@@ -22,6 +24,9 @@ pub(in crate::shell) struct List {
     /// Units without a ward.
     #[serde(default)]
     pub(in crate::shell) watched: Vec<Watched>,
+    /// Wards and stacks whose file is gone or has a mistake that costs the whole of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::shell) left_out: Vec<LeftOut>,
 }
 
 /// One stack.
@@ -68,6 +73,7 @@ pub(super) async fn answer(bus: &Connection) -> anyhow::Result<Answer> {
     let daemon = daemon_told(daemon, status, &memory::open(Addresses::Masked));
     let list = List {
         watched: watched::look(bus, &scene.config).await?,
+        left_out: left_out::look(bus, &scene).await?,
         ..list(&scene, daemon)
     };
     Ok(Answer::Document(serde_json::to_string(&list)?))
@@ -92,6 +98,7 @@ fn list(scene: &Scene, daemon: Daemon) -> List {
         stacks,
         daemon,
         watched: Vec::new(),
+        left_out: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ mod acts;
 mod ask;
 pub(super) mod called;
 mod instances;
+pub(super) mod left_out;
 mod line;
 pub(super) mod list;
 mod memory;

@@ -4,6 +4,7 @@
 mod properties;
 
 use crate::core::crash::reason::TimeLimits;
+use crate::edge::dying::Shown;
 use crate::edge::pid1::{Dictionary, ListedUnit, MANAGER_PATH, SYSTEMD, text};
 use anyhow::{Context as _, bail};
 use futures_util::future::{join_all, try_join_all};
@@ -60,6 +61,8 @@ pub(super) struct Details {
     /// forgets it at a daemon-reload.
     pub(super) line: Option<(Vec<String>, u64)>,
     pub(super) status_text: String,
+    /// Its end as far as PID 1 shows it, while it goes down without a request.
+    pub(super) dying: Option<Shown>,
     /// Start time of its main process, by PID 1's monotonic clock in microseconds; 0: never.
     pub(super) main_started: u64,
 }

@@ -1,6 +1,7 @@
 //! The documents of `unitward reports`.
 
 pub(in crate::shell) mod document;
+mod downtime;
 pub(in crate::shell) mod standing;
 
 use super::{Answer, called};
@@ -101,6 +102,9 @@ pub(in crate::shell) fn documents(
     };
     let mut documents: Vec<_> = found.iter().map(Document::new).collect();
     standing::tell(&mut documents, root);
+    if root == Path::new("/") {
+        downtime::tell(&mut documents);
+    }
     Ok(Ok(documents))
 }
 
@@ -166,6 +170,10 @@ const LOG_LINES: usize = 20;
 pub(in crate::shell) fn whole(told: &Told, root: &Path, addresses: Addresses) -> Document {
     let mut document = Document::new(told);
     standing::tell(std::slice::from_mut(&mut document), root);
+    // Of a unit without a ward later deaths must be known, too.
+    if root == Path::new("/") && document.recovery_state.as_deref() != Some("no-ward") {
+        downtime::tell(std::slice::from_mut(&mut document));
+    }
     let is_a_run =
         told.restart.is_none() && root == Path::new("/") && addresses == Addresses::Shown;
     if is_a_run {

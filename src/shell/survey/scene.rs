@@ -140,6 +140,10 @@ impl Scene {
                 Standing::Up
             };
             let mut book = Book::read(&WardState::of(ward.name.as_str()), depth, standing);
+            let details = self.unit(&ward.unit()).details.as_ref();
+            if let Some(dying) = details.and_then(|details| details.dying.as_ref()) {
+                book.dies(dying);
+            }
             let now = Present {
                 epoch: self.epoch,
                 boot: self.boot,

@@ -2,7 +2,7 @@
 
 use super::Answer;
 use super::acts::{ConditionTold, Counters, conditions, counters};
-use super::called;
+use super::left_out;
 use super::line::{DeathTold, Line, line, reason};
 use super::list::{StackLine, stack_line};
 use super::memory::{self, CrashTold, Memory, RecoveryTold};
@@ -45,6 +45,9 @@ pub(in crate::shell) struct WardStatus {
     pub(in crate::shell) description: Option<String>,
     /// Path of the ward's own file.
     pub(in crate::shell) file: String,
+    /// Paths of the ward's drop-ins, in the order they apply.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::shell) drop_ins: Vec<String>,
     pub(in crate::shell) unit_files: Vec<String>,
     pub(in crate::shell) unit_file_state: Option<String>,
     pub(in crate::shell) load_state: String,
@@ -107,11 +110,7 @@ pub(super) async fn answer(
 ) -> anyhow::Result<Answer> {
     let mut scene = Scene::read();
     let Some(chosen) = Chosen::find(&scene.config, name) else {
-        return Ok(Answer::Refused(called::unknown(
-            &scene.config,
-            &scene.problems,
-            name,
-        )));
+        return Ok(Answer::Refused(left_out::unknown(bus, &scene, name).await?));
     };
     scene.look(bus, Depth::Whole, &chosen).await?;
     // The daemon removes a restart's record once the history has it, so the records come first.
@@ -193,6 +192,11 @@ fn of_ward(scene: &Scene, ward: &Ward, history: &Remembered) -> WardStatus {
         line: line(scene, ward),
         description: known(&unit.description).filter(|text| *text != ward.unit().as_str()),
         file: ward.path.display().to_string(),
+        drop_ins: ward
+            .drop_ins
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect(),
         unit_files: details.files.clone(),
         unit_file_state: known(&details.file_state),
         load_state: unit.load.clone(),

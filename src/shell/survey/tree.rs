@@ -3,7 +3,7 @@
 
 use super::Answer;
 use super::acts::{ConditionTold, Counters, conditions, counters};
-use super::called;
+use super::left_out;
 use super::line::{State, line};
 use super::list::stack_line;
 use super::scene::{Chosen, Depth, Scene};
@@ -48,11 +48,7 @@ pub(super) async fn answer(bus: &Connection, name: &str) -> anyhow::Result<Answe
         name => match Chosen::find(&scene.config, name) {
             Some(chosen) => chosen,
             None => {
-                return Ok(Answer::Refused(called::unknown(
-                    &scene.config,
-                    &scene.problems,
-                    name,
-                )));
+                return Ok(Answer::Refused(left_out::unknown(bus, &scene, name).await?));
             }
         },
     };

@@ -148,3 +148,16 @@ fn topics_have_their_defaults_back_when_emptied() {
     assert_eq!(problems, [""; 0]);
     assert_eq!(check("RecoveryTopic=a/#\n").1.len(), 1);
 }
+
+#[test]
+fn the_address_of_a_web_server_is_refused_as_such_and_a_scheme_is_corrected_whole() {
+    for text in ["http://b:8080/x", "https://b", "wss://b"] {
+        let (_, problems) = check(&format!("Broker={text}\n"));
+        assert!(
+            problems[0].contains("not over HTTP or WebSocket: expected mqtt://HOST:1883"),
+            "{problems:?}"
+        );
+    }
+    let nearest = broker("mqtt+ssl://b:8883").unwrap_err().nearest;
+    assert_eq!(nearest.as_deref(), Some("mqtts://b:8883"));
+}

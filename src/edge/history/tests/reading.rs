@@ -336,6 +336,30 @@ fn a_full_restart_is_stored_once_and_its_end_too() {
 }
 
 #[test]
+fn a_history_that_is_gone_is_another_version_each_time() {
+    let place = Place::new();
+    let mut history = place.open().history;
+    history.apply(NOW, &[death(1, Fate::Silent)]).unwrap();
+    drop(history);
+    let mut reader = reader(&place);
+    fs::remove_file(place.path()).unwrap();
+    let seen = [0; 3].map(|_| reader.version().unwrap());
+    assert_eq!(std::collections::BTreeSet::from(seen).len(), 3, "{seen:?}");
+}
+
+#[test]
+fn a_copy_that_cannot_be_opened_is_not_left_behind() {
+    let place = Place::new();
+    let garbage = "garbage of a history that is copied".repeat(99);
+    fs::write(place.path(), &garbage).unwrap();
+    fs::write(room::log_of(&place.path()), "garbage").unwrap();
+    assert!(Reader::open(&place.path()).is_err());
+    let left = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    let mut copies = left.map(|entry| entry.path().join("reports.db"));
+    assert!(!copies.any(|copy| fs::read_to_string(copy).is_ok_and(|text| text == garbage)));
+}
+
+#[test]
 fn a_reader_that_masks_addresses_masks_them_in_whatever_it_tells() {
     let place = Place::new();
     let mut history = place.open().history;

@@ -152,3 +152,29 @@ fn a_stopped_ward_tells_what_took_it_down() {
         "pulled down (by db.service)",
     );
 }
+
+#[test]
+fn a_ward_that_is_left_out_has_a_line_that_says_what_to_do() {
+    let mut list: List = fixture::document("list.json");
+    list.wards.clear();
+    list.stacks.clear();
+    list.watched.clear();
+    list.left_out = vec![LeftOut {
+        name: "web".into(),
+        file: Some("/etc/unitward/web.ward".into()),
+        why: Why::Removed,
+        problem: None,
+        unit: Some("web.service".into()),
+        state: Some(State::Running),
+        guarded: true,
+    }];
+    assert_eq!(
+        text(&list, PLAIN),
+        "LEFT OUT  WHY           UNIT         STATE    GUARDED\nweb       file removed  web.service  running  as before\n"
+    );
+    let sum = sum(&list);
+    assert!(
+        sum.starts_with("There are no wards that count.\nweb: /etc/unitward/web.ward is gone; "),
+        "{sum}"
+    );
+}

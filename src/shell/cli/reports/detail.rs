@@ -52,8 +52,11 @@ pub(super) fn detail(told: &Document, zone: &TimeZone) -> String {
         text.line("Led to", &format!("full restart {id}"));
     }
     match &told.recovery {
-        Some(recovery) => recovered(&mut text, recovery, zone),
-        None => text.line("Recovery", &standing(told)),
+        Some(recovery) => recovered(&mut text, recovery, &left_down(told), zone),
+        None => text.line(
+            "Recovery",
+            &format!("{}{}", standing(told), left_down(told)),
+        ),
     }
     text.0
 }
@@ -76,7 +79,15 @@ fn restarted(text: &mut Text, restart: &FullRestart, zone: &TimeZone) {
     }
 }
 
-fn recovered(text: &mut Text, recovery: &Recovery, zone: &TimeZone) {
+/// Formats the downtime that no recovery has: `, 4s down so far`.
+fn left_down(told: &Document) -> String {
+    let so_far = if told.is_down { " so far" } else { "" };
+    told.down_ms
+        .map_or_else(String::new, |ms| format!(", {} down{so_far}", span(ms)))
+}
+
+/// Adds the recovery; `left_down`: the downtime if it has none.
+fn recovered(text: &mut Text, recovery: &Recovery, left_down: &str, zone: &TimeZone) {
     let mut line = format!("{} {}", recovery.outcome, time(recovery.timestamp, zone));
     if let Some(restarts) = recovery.restarts {
         line.push_str(&format!(", {}", counted(restarts, "restart")));
@@ -84,6 +95,7 @@ fn recovered(text: &mut Text, recovery: &Recovery, zone: &TimeZone) {
     if let Some(ms) = recovery.downtime_ms {
         line.push_str(&format!(", {} down", span(ms)));
     }
+    line.push_str(left_down);
     if let Some(ms) = recovery.recovery_ms {
         line.push_str(&format!(", {} to the last step", span(ms)));
     }

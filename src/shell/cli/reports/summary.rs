@@ -1,9 +1,10 @@
 //! Summary of deaths, one line a ward: number of deaths, downtime, and the share of time in which
 //! the ward was up.
 //!
-//! Downtime is taken from recoveries: from a death until the main process ran again. A death
-//! without that time, as after the last of too many, makes the sum a lower bound, and the
-//! availability an upper bound. Time in which the host was off counts as up.
+//! Downtime is taken from recoveries: from a death until the main process ran again; after one
+//! that brought nothing back, or without one, until a later run was up, or so far. A death without
+//! that time makes the sum a lower bound, and the availability an upper bound. Time in which the
+//! host was off counts as up.
 
 use super::table::{counted, time};
 use crate::core::visible::visible;
@@ -141,9 +142,12 @@ fn down(told: &Document, period: Period) -> Option<u64> {
     (begin <= end && told.timestamp <= period.until).then(|| end - begin)
 }
 
-/// Returns the downtime of the recovery from this death, in milliseconds.
+/// Returns the downtime after this death, in milliseconds.
 fn downtime(told: &Document) -> Option<u64> {
-    told.recovery.as_ref()?.downtime_ms
+    let recovery = told.recovery.as_ref();
+    recovery
+        .and_then(|recovery| recovery.downtime_ms)
+        .or(told.down_ms)
 }
 
 /// Returns true if a death has no downtime of its own and is not covered by another's: the downtime
@@ -156,10 +160,12 @@ fn is_open(told: &Document, all: &[&Document]) -> bool {
 
 /// Returns true if the downtime of this death ended after the other death.
 fn covers(death: &Document, other: &Document) -> bool {
-    let end = death
+    let recovered = death
         .recovery
         .as_ref()
-        .map_or(0, |recovery| recovery.timestamp);
+        .filter(|recovery| recovery.downtime_ms.is_some());
+    let down = death.down_ms.map(|down| death.timestamp + down);
+    let end = recovered.map_or(down.unwrap_or(0), |recovery| recovery.timestamp);
     downtime(death).is_some() && (death.timestamp..=end).contains(&other.timestamp)
 }
 
@@ -333,6 +339,27 @@ mod tests {
             [],
             "what did not die has no line"
         );
+    }
+
+    #[test]
+    fn time_down_without_a_recovery_counts_and_such_a_crash_has_failed() {
+        let mut found = every_kind().all();
+        found.retain(|told| told.ward == "web" && told.full_restart.is_none());
+        found.truncate(1);
+        (found[0].recovery, found[0].down_ms, found[0].is_down) = (None, Some(90_000), true);
+        found[0].stand(Standing::NotRestarted);
+        let web = Summary::of(&found, &window(Some(0), Some(60)))
+            .wards
+            .remove(0);
+        assert_eq!((web.failed, web.downtime_unknown), (1, 0));
+        assert!(web.downtime_ms > 50_000, "to the end of the window");
+        // Without a ward it counts while it is down.
+        for (is_down, failed) in [(true, 1), (false, 0)] {
+            found[0].is_down = is_down;
+            found[0].stand(Standing::NoWard);
+            let web = &Summary::of(&found, &window(Some(0), None)).wards[0];
+            assert_eq!(web.failed, failed);
+        }
     }
 
     #[test]

@@ -184,6 +184,7 @@ fn colour(told: &Document) -> &'static str {
     match told.report {
         Some(Became::Refused) => "31",
         _ if matches!(outcome, Some("step-failed" | "excluded" | "failed")) => "31",
+        _ if told.is_left_down() => "31",
         Some(Became::Waiting | Became::Held) => "33",
         _ => "",
     }

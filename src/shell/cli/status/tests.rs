@@ -153,3 +153,36 @@ fn a_wait_of_systemds_own_and_a_change_of_the_configuration_are_told_rightly() {
     assert!(text.contains("State: running since 2025"), "{text}");
     assert!(text.contains("run systemctl daemon-reload"), "{text}");
 }
+
+#[test]
+fn an_excluded_ward_has_the_deaths_that_the_list_has_and_an_empty_mark_is_called_so() {
+    let mut ward = ward();
+    ward.line.state = State::Excluded;
+    ward.line.deaths = 0;
+    let mut by = |by: &str, why: &str| {
+        ward.line.exclusion = Some(ExclusionTold {
+            timestamp: 0,
+            by: by.into(),
+            why: Some(why.into()),
+        });
+        text(&ward)
+    };
+    let told = by("limit", "its death limit was reached");
+    assert!(told.contains("Deaths: 6 of 5 within 1min; since"), "{told}");
+    let told = by("unknown", "the mark is empty");
+    assert!(
+        told.contains("State: excluded (the mark is empty) since"),
+        "{told}"
+    );
+    assert!(!told.contains("the mark is empty; "), "{told}");
+}
+
+#[test]
+fn a_wards_drop_ins_are_named_below_its_file() {
+    let drop_ins = vec!["/etc/unitward/fs-nfs2.ward.d/more.conf".to_owned()];
+    let told = text(&WardStatus { drop_ins, ..ward() });
+    assert!(
+        told.contains("fs-nfs2.ward\n               with /etc/unitward/fs-nfs2.ward.d/more.conf\n"),
+        "{told}"
+    );
+}

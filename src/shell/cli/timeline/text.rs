@@ -1,5 +1,5 @@
 //! The text form: one line for each event, with the time since the death, its duration, and a bar.
-//! Its lines have 80 columns; only the line with the summary may be longer.
+//! Its lines have 80 columns.
 
 use super::chart::{Bar, Chart, Kind, Lane, Moment, Rank, span};
 use super::scale::Ms;
@@ -20,7 +20,7 @@ const BARS: usize = WIDTH - 2 * TIME - WORDS - 4;
 /// Returns the text of a drawing of one recovery or full restart.
 pub(super) fn text(chart: &Chart) -> String {
     let mut lines = wrapped(&chart.title, WIDTH);
-    lines.push(chart.summary.clone());
+    lines.extend(wrapped(&chart.summary, WIDTH));
     lines.extend(chart.notes.iter().flat_map(|note| wrapped(note, WIDTH)));
     lines.push(String::new());
     let last = chart

@@ -17,6 +17,9 @@ pub(in crate::shell) struct Line {
     pub(in crate::shell) down: Option<Down>,
     /// Time since which it is in this state, in milliseconds since the epoch, as all times.
     pub(in crate::shell) since: Option<u64>,
+    /// True while systemd still ends what a run that died has left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::shell) cleaning_up: bool,
     /// End of the wait before the restart.
     pub(in crate::shell) until: Option<u64>,
     pub(in crate::shell) step: Option<StepAt>,
@@ -54,6 +57,8 @@ pub(in crate::shell) enum State {
     Restarting,
     /// It died and its restart is under way.
     Recovering,
+    /// It died, systemd does not restart it, and still ends what the run has left.
+    Dying,
     /// It is being stopped.
     Stopping,
     /// It is a template: its instances are the wards that run.
@@ -83,6 +88,7 @@ impl State {
             Self::Starting => "starting",
             Self::Restarting => "restarting",
             Self::Recovering => "recovering",
+            Self::Dying => "dying",
             Self::Stopping => "stopping",
             Self::Template => "template",
             Self::Stopped => "stopped",
@@ -146,7 +152,7 @@ pub(in crate::shell) struct StepAt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::shell) struct ExclusionTold {
     pub(in crate::shell) timestamp: u64,
-    /// `hand` or `limit`.
+    /// `hand`, `limit` or `unknown`.
     pub(in crate::shell) by: String,
     pub(in crate::shell) why: Option<String>,
 }

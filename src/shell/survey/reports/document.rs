@@ -41,6 +41,12 @@ pub(in crate::shell) struct Document {
     /// Invocation of the death that began the recovery of which this one is a part.
     #[serde(default)]
     pub(in crate::shell) recovery_of: Option<String>,
+    /// Downtime after it, in milliseconds, where no recovery has it; so far, if it is down still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::shell) down_ms: Option<u64>,
+    /// True if it is down still.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::shell) is_down: bool,
     pub(in crate::shell) full_restart: Option<FullRestart>,
     pub(in crate::shell) led_to: Option<String>,
     /// Its position in the order of storing.
@@ -186,14 +192,26 @@ impl Document {
             recovery: recovery(told),
             recovery_state: None,
             recovery_of: None,
+            down_ms: None,
+            is_down: false,
             full_restart: told.restart.as_ref().map(FullRestart::new),
             led_to: told.led_to.as_ref().map(InvocationId::to_string),
             sequence: told.id,
         }
     }
 
+    /// Returns true if it was a crash that nothing restarts the service after.
+    pub(in crate::shell) fn is_left_down(&self) -> bool {
+        let is_left = match self.recovery_state.as_deref() {
+            Some("not-restarted") => true,
+            Some("no-ward") => self.is_down,
+            _ => false,
+        };
+        self.severity == "crash" && self.recovery.is_none() && is_left
+    }
+
     /// Returns true if the service, or the stack, did not come back as it should have: a step
-    /// failed, or it was given up.
+    /// failed, it was given up, or nothing restarts it.
     pub(in crate::shell) fn has_failed(&self) -> bool {
         let restarted = self
             .full_restart
@@ -204,10 +222,11 @@ impl Document {
             .as_ref()
             .map(|recovery| recovery.outcome.as_str())
             .or(restarted);
-        matches!(
+        let has_failed = matches!(
             outcome,
             Some("step-failed" | "excluded" | "stack-restarted" | "rebooting" | "failed")
-        )
+        );
+        has_failed || self.is_left_down()
     }
 
     /// Sets the state of the recovery, if none is stored.

@@ -54,7 +54,20 @@ fn is_open(document: &Document) -> bool {
 fn recorded(ward: &str, invocation: &str) -> Option<Standing> {
     let state = WardState::of(ward);
     let run = state.run(invocation).ok()?;
-    Some(match recoveries::part(&run, &|run| state.run(run).ok())? {
+    let lookup = |run: &str| state.run(run).ok();
+    // The line that records the end runs once systemd has ended what the run has left.
+    let is_latest = || {
+        state
+            .latest_run()
+            .is_some_and(|latest| latest.invocation == invocation)
+    };
+    if run.end.is_none() && is_latest() {
+        return Some(match recoveries::part_without_end(&run, &lookup) {
+            Part::Of(first) => Standing::PartOf(first),
+            Part::Beginning | Part::Nothing | Part::NotKnown => Standing::UnderWay,
+        });
+    }
+    Some(match recoveries::part(&run, &lookup)? {
         Part::Of(first) => Standing::PartOf(first),
         Part::Nothing => Standing::NotRestarted,
         Part::Beginning => Standing::UnderWay,

@@ -2,6 +2,7 @@
 
 use super::Depth;
 use crate::core::recovery::Series;
+use crate::edge::dying::Shown;
 use crate::edge::exclusion::{self, Exclusion, Standing};
 use crate::edge::record::{RunRecord, StartKind, Totals, WardState};
 use crate::edge::{clock, series_file, up};
@@ -46,6 +47,23 @@ impl Book {
     /// Returns the record of this run.
     pub(in crate::shell::survey) fn run(&self, invocation: &str) -> Option<&RunRecord> {
         self.runs.iter().find(|run| run.invocation == invocation)
+    }
+
+    /// Adds the death that PID 1 shows of the latest run, whose lines have not recorded it yet.
+    pub(in crate::shell::survey) fn dies(&mut self, shown: &Shown) {
+        let latest = self
+            .runs
+            .iter_mut()
+            .find(|run| run.start != StartKind::Condition);
+        let Some(end) = latest.and_then(|run| shown.complete(run)) else {
+            return;
+        };
+        self.totals.deaths += 1;
+        self.totals.crashes += u64::from(end.result != "success");
+        let counts = end.result != "success" || end.restart_follows == Some(true);
+        if let Some(at) = end.since_boot.filter(|_| counts) {
+            self.series.deaths.push(at);
+        }
     }
 
     /// Sets the time since which the latest run is up.

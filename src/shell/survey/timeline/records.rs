@@ -3,11 +3,11 @@
 use super::course::{self, Progress};
 use super::document::Recovery;
 use crate::core::recovery::account::{Ended, account};
-use crate::edge::clock;
 use crate::edge::pid1::{self, Properties, TIME_LIMITS, Wanted};
 use crate::edge::record::{RunRecord, WardState};
 use crate::edge::recoveries::{Chain, UnderWay, chains, under_way};
 use crate::edge::up::{self, MAIN_STARTED};
+use crate::edge::{clock, dying};
 use crate::shell::daemon::records::died;
 
 const MAIN_PID: &str = "MainPID";
@@ -51,8 +51,13 @@ fn look(units: &[&str]) -> Vec<Properties> {
     if units.is_empty() {
         return Vec::new();
     }
-    let own = [&[MAIN_PID, MAIN_STARTED], &TIME_LIMITS[..]].concat();
-    let of_unit = [&["SubState"], &up::OF_UNIT[..]].concat();
+    let own = [
+        &[MAIN_PID, MAIN_STARTED],
+        &TIME_LIMITS[..],
+        &dying::OF_SERVICE,
+    ]
+    .concat();
+    let of_unit = [&["SubState", "Job"], &up::OF_UNIT[..]].concat();
     let seen = pid1::ask_all(
         units,
         Wanted {
@@ -71,9 +76,13 @@ impl Recorded {
         if up::is_open(&latest) {
             latest.up = up::of_present(&latest.invocation, seen);
         }
+        if let Some(dying) = dying::Shown::of(seen) {
+            dying.complete(&mut latest);
+        }
+        let may_be_dying = latest.end.is_none() && seen.text("ActiveState").is_empty();
         let lookup = |run: &str| state.run(run).ok();
         let (over, open) = (chains(&latest, &lookup), under_way(&latest, &lookup));
-        (!over.is_empty() || open.is_some()).then_some(Self { latest, over, open })
+        (may_be_dying || !over.is_empty() || open.is_some()).then_some(Self { latest, over, open })
     }
 
     fn tell(&self, seen: &Properties) -> Vec<Recovery> {
@@ -81,7 +90,7 @@ impl Recorded {
         let open = self
             .open
             .iter()
-            .filter(|_| comes_back(seen))
+            .filter(|open| comes_back(open, seen))
             .filter_map(|open| self.going_on(open, seen));
         over.chain(open).collect()
     }
@@ -160,11 +169,12 @@ fn main_started(seen: &Properties, begun: Option<u64>) -> Option<u64> {
 }
 
 /// Returns true if systemd is about to start the unit again, or is starting it.
-fn comes_back(seen: &Properties) -> bool {
-    matches!(
-        seen.text("ActiveState"),
-        "activating" | "deactivating" | "reloading"
-    )
+fn comes_back(open: &UnderWay, seen: &Properties) -> bool {
+    match seen.text("ActiveState") {
+        "activating" | "reloading" => true,
+        "deactivating" => open.has_begun,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -300,6 +310,37 @@ mod tests {
             .map(|one| format!("{}: {}", one.outcome, one.reason.as_deref().unwrap_or("-")))
             .collect();
         assert_eq!(told, expect);
+    }
+
+    #[test]
+    fn a_crash_whose_left_over_is_being_ended_has_begun_a_recovery() {
+        let place = tempfile::tempdir().unwrap();
+        let state = WardState::below(place.path(), "web");
+        let run = RunRecord::new("web", "web.service", &"ab".repeat(16), StartKind::First);
+        state.save_run(&run).unwrap();
+        let dies = |restart: &'static str| {
+            Properties::from([
+                ("ActiveState", "deactivating".into()),
+                ("InvocationID", vec![0xab_u8; 16].into()),
+                ("Result", "exit-code".into()),
+                ("Restart", restart.into()),
+                ("ExecMainCode", 1_i32.into()),
+                ("ExecMainStatus", 3_i32.into()),
+                (up::MAIN_ENDED, 5_000_000_u64.into()),
+            ])
+        };
+        let all = |seen: Properties| {
+            let told = told(vec![state.clone()], |units| {
+                assert_eq!(units, ["web.service"]);
+                vec![seen]
+            });
+            let told = told.into_iter().map(|one| (one.outcome, one.reason));
+            told.collect::<Vec<_>>()
+        };
+        let under_way = ("under-way".to_owned(), Some("EXIT 3".to_owned()));
+        assert_eq!(all(dies("on-failure")), [under_way]);
+        assert_eq!(all(dies("no")), []);
+        assert_eq!(all(watched("active")), []);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Tests of the states around a restart.
 
 use super::*;
+use crate::core::crash::observation::ProcessEnd;
+use crate::edge::dying::Shown;
 
 #[test]
 fn a_restart_waits_and_then_recovers() {
@@ -157,13 +159,13 @@ fn who_has_died_and_goes_down_is_restarting_unless_it_stays_down() {
         ..died(3_000)
     };
     check("on-failure", None, died(3_000), State::Restarting);
-    check("on-failure", None, exit("success"), State::Stopping);
+    check("on-failure", None, exit("success"), State::Dying);
     check("always", None, exit("success"), State::Restarting);
     check("on-abnormal", None, died(3_000), State::Restarting);
-    check("on-abnormal", None, exit("exit-code"), State::Stopping);
+    check("on-abnormal", None, exit("exit-code"), State::Dying);
     check("on-abort", None, exit("core-dump"), State::Restarting);
-    check("on-watchdog", None, exit("exit-code"), State::Stopping);
-    check("no", None, died(3_000), State::Stopping);
+    check("on-watchdog", None, exit("exit-code"), State::Dying);
+    check("no", None, died(3_000), State::Dying);
     check("on-failure", Some("stop"), died(3_000), State::Stopping);
     check(
         "on-failure",
@@ -181,7 +183,7 @@ fn who_has_died_and_goes_down_is_restarting_unless_it_stays_down() {
             given_up: Some(GivenUp::Exclude),
             ..died(3_000)
         },
-        State::Stopping,
+        State::Dying,
     );
 }
 
@@ -211,4 +213,28 @@ fn while_a_start_has_no_record_yet_systemds_own_counter_tells_whether_it_is_a_re
         (State::Restarting, Some(NOW + 9_000)),
     );
     check(0, after(StartKind::First), (State::Starting, None));
+}
+
+#[test]
+fn a_death_whose_left_over_is_being_ended_counts_before_a_line_records_it() {
+    let ward = sample::ward("web", TEXT);
+    let mut book = sample::book(vec![run(&ward, 1, StartKind::First)]);
+    let dying = Shown {
+        kind: "simple".into(),
+        result: "exit-code".into(),
+        restart: "no".into(),
+        pid: Some(7),
+        process: Some(ProcessEnd::Exited(3)),
+        ended: 5_000_000,
+        invocation: book.runs[0].invocation.clone(),
+    };
+    let deaths = book.series.deaths.len();
+    book.dies(&dying);
+    assert_eq!((book.totals.deaths, book.totals.crashes), (1, 1));
+    assert_eq!(book.series.deaths.len(), deaths + 1);
+    book.dies(&dying);
+    assert_eq!(book.totals.deaths, 1, "once");
+    let told = stands(seen("loaded deactivating stop-sigterm", ""), book, false);
+    assert_eq!((told.state, told.cleaning_up), (State::Dying, true));
+    assert_eq!(told.last_death.unwrap().reason.as_deref(), Some("EXIT 3"));
 }

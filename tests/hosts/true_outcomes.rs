@@ -1,0 +1,69 @@
+//! Outcomes as they were: programs that could not be executed, steps that failed, crashes that nothing restarts.
+
+use crate::host::Host;
+use crate::on_both;
+use crate::report::{guard, kill};
+use serde_json::{Value, json};
+
+const LASTING: &str = "[Service]\nExecStart=sleep infinity\n";
+
+fn documents(host: &Host, command: &[&str]) -> Vec<Value> {
+    let output = host.run(&[&["unitward"], command, &["--json"]].concat());
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a document"))
+        .collect()
+}
+
+on_both! {
+    fn a_program_that_cannot_be_executed_is_never_recovered(host: Host) {
+        guard(&host, "gone", "--no-block gone", "[Service]\nExecStart=/usr/bin/nothing-there\n[Recovery]\nDeathLimit=3\n");
+        let told = host.wait_for("the exclusion", || {
+            let told = documents(&host, &["reports", "--ward", "gone"]);
+            told.iter().any(|one| one["recovery"]["outcome"] == "excluded").then_some(told)
+        });
+        let outcomes: Vec<_> = told.iter().map(|one| (&one["reason"], &one["recovery"]["outcome"], &one["recoveryState"])).collect();
+        let (reason, none) = (json!("EXIT 203 (EXEC)"), Value::Null);
+        let (excluded, part) = (json!("excluded"), json!("part-of"));
+        assert_eq!(outcomes, [(&reason, &excluded, &none), (&reason, &none, &part), (&reason, &none, &part), (&reason, &none, &part)], "{told:?}");
+        assert_eq!(told[0]["recovery"]["restarts"], 3);
+        assert!(!host.sh("journalctl -o cat -t unitwardd").contains("Recovered gone.service"));
+    }
+
+    fn a_step_that_the_start_cannot_do_without_is_named(host: Host) {
+        guard(&host, "web", "web", &format!("{LASTING}[OnDeath]\nOnStepFailure=fail\nExecute=/bin/false\nRestart=%n\n[Recovery]\nDeathLimit=1\n"));
+        kill(&host, "web");
+        let told = host.wait_for("both deaths", || Some(documents(&host, &["reports", "--ward", "web"])).filter(|told| told.len() == 2));
+        assert_eq!(told[1]["reason"], "EXIT 1 (step 1 of [OnDeath] failed: Execute)");
+        host.wait_for("the line in the list", || {
+            host.sh("unitward list 2>/dev/null").contains("EXIT 1 (step 1 of [OnDeath] failed: Execute), ").then_some(())
+        });
+    }
+
+    fn crashes_that_nothing_restarts_have_failed_and_are_down(host: Host) {
+        host.write("/etc/unitward/unitward.conf", "[Watch]\nUnits=plain.service\n");
+        host.write("/etc/systemd/system/plain.service", LASTING);
+        guard(&host, "cleans", "cleans", &format!("{LASTING}Restart=no\n[OnDeath]\nExecute=/bin/true\n"));
+        guard(&host, "limit", "limit plain", &format!("{LASTING}[Recovery]\nDeathLimit=1\n"));
+        host.sh("systemctl reload unitwardd");
+        for unit in ["cleans", "plain"] { kill(&host, unit); }
+        let (_, run) = kill(&host, "limit");
+        crate::report::wait_for_restart(&host, "limit", &run);
+        kill(&host, "limit");
+        let failed = host.wait_for("all that failed", || {
+            let failed = documents(&host, &["reports", "--failed"]);
+            (failed.len() == 3).then_some(failed)
+        });
+        assert!(failed.iter().all(|one| one["isDown"] == true && one["downMs"].as_u64().is_some()), "{failed:?}");
+        let summary = documents(&host, &["reports", "--summary"]).remove(0);
+        for ward in summary["wards"].as_array().unwrap() {
+            assert_eq!(json!([ward["failed"], ward["downtimeUnknown"]]), json!([1, 0]), "{ward}");
+            assert!(ward["availability"].as_f64().unwrap() < 1.0, "{ward}");
+        }
+        host.sh("systemctl start cleans plain");
+        host.wait_for("both to be up", || {
+            let told = documents(&host, &["reports", "--ward", "cleans"]);
+            (told[0]["isDown"].is_null() && told[0]["downMs"].as_u64().is_some_and(|ms| ms > 0)).then_some(())
+        });
+    }
+}
