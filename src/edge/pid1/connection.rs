@@ -2,8 +2,9 @@
 //!
 //! As with `systemctl`, root uses PID 1's private socket, which exists early in the boot and while
 //! the message bus is down; that line has two ends only, and needs no Hello. All other users use
-//! the bus.
+//! the bus, and for questions root too while it is there ([`super::bus`]).
 
+use super::bus;
 use super::message::{self, Call, HEAD, Reply};
 use super::properties::Properties;
 use super::{MANAGER_PATH, SYSTEMD};
@@ -52,6 +53,8 @@ pub(super) struct Connection {
     socket: BufReader<Bounded>,
     /// Destination of the calls, on a bus.
     destination: Option<&'static str>,
+    /// Longest time that the queries which are sent together may take.
+    patience: Duration,
     /// Serial number of the last call.
     serial: u32,
 }
@@ -82,20 +85,43 @@ impl Connection {
             return again_while(
                 patience,
                 || Path::new(BOOTED).exists(),
-                || ask(&mut Self::to(Path::new(PRIVATE), None)?),
+                || ask(&mut Self::to(Path::new(PRIVATE), None, PATIENCE)?),
             );
         }
-        let mut connection = Self::to(Path::new(SYSTEM_BUS), Some(SYSTEMD))?;
-        connection.hello()?;
-        ask(&mut connection)
+        ask(&mut Self::to_bus(PATIENCE)?)
     }
 
-    fn to(path: &Path, destination: Option<&'static str>) -> io::Result<Self> {
-        let mut socket = BufReader::new(Bounded::connect(path, Instant::now() + PATIENCE)?);
+    /// Like [`Self::with`] for questions alone, which may be asked twice: root asks by way of the
+    /// bus first where that is quick ([`bus`]).
+    ///
+    /// # Errors
+    /// As [`Self::with`].
+    pub(super) fn for_questions<T>(
+        patience: Duration,
+        ask: impl Fn(&mut Self) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let place = if rustix::process::geteuid().is_root() {
+            bus::place()
+        } else {
+            None
+        };
+        let answer = place.and_then(|_place| ask(&mut Self::to_bus(bus::PATIENCE).ok()?).ok());
+        answer.map_or_else(|| Self::with(patience, &ask), Ok)
+    }
+
+    fn to_bus(patience: Duration) -> io::Result<Self> {
+        let mut connection = Self::to(Path::new(SYSTEM_BUS), Some(SYSTEMD), patience)?;
+        connection.hello()?;
+        Ok(connection)
+    }
+
+    fn to(path: &Path, destination: Option<&'static str>, patience: Duration) -> io::Result<Self> {
+        let mut socket = BufReader::new(Bounded::connect(path, Instant::now() + patience)?);
         socket.get_mut().write_all(AUTHENTICATION)?;
         let mut connection = Self {
             socket,
             destination,
+            patience,
             serial: 0,
         };
         // A message that came with the authentication could lie unread in PID 1: it waits for more on the socket.
@@ -132,7 +158,7 @@ impl Connection {
     /// Sends all queries at once. A refused one, because the object has no such property, is left
     /// out; if all are refused, the result is an error.
     pub(super) fn ask(&mut self, questions: &[Question<'_>]) -> io::Result<Properties> {
-        self.socket.get_mut().lasts(PATIENCE);
+        self.socket.get_mut().lasts(self.patience);
         let first = self.serial + 1;
         let mut calls = Vec::new();
         for Question {
@@ -183,7 +209,7 @@ impl Connection {
     /// Calls a method of PID 1's for a unit, with the mode of its job, and waits until it has
     /// returned.
     pub(super) fn call(&mut self, member: &str, unit: &str, mode: &str) -> io::Result<()> {
-        self.socket.get_mut().lasts(PATIENCE);
+        self.socket.get_mut().lasts(self.patience);
         self.serial += 1;
         let interface = format!("{SYSTEMD}.Manager");
         let call = Call {
@@ -267,8 +293,8 @@ mod tests {
             interface: "org.freedesktop.systemd1.Unit",
             property,
         };
-        let answers =
-            Connection::to(&path, None).and_then(|mut pid1| pid1.ask(&["A", "B"].map(question)));
+        let answers = Connection::to(&path, None, PATIENCE)
+            .and_then(|mut pid1| pid1.ask(&["A", "B"].map(question)));
         server.join().unwrap();
         answers
     }

@@ -7,6 +7,7 @@
 //!
 //! Commands for PID 1 go through [`super::systemctl`].
 
+mod bus;
 mod connection;
 pub mod label;
 mod message;
@@ -76,7 +77,7 @@ pub struct Wanted<'a> {
 /// # Errors
 /// PID 1 cannot be asked or refuses.
 pub fn ask(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
-    Connection::with(BRIEFLY, |connection| of_unit(connection, unit, wanted))
+    Connection::for_questions(BRIEFLY, |connection| of_unit(connection, unit, wanted))
 }
 
 /// Like [`ask`], for important queries: waits longer while PID 1 executes itself anew.
@@ -84,7 +85,7 @@ pub fn ask(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
 /// # Errors
 /// As [`ask`].
 pub fn ask_patiently(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
-    Connection::with(PATIENTLY, |connection| of_unit(connection, unit, wanted))
+    Connection::for_questions(PATIENTLY, |connection| of_unit(connection, unit, wanted))
 }
 
 /// Like [`ask`] for several units, in their order.
@@ -92,7 +93,7 @@ pub fn ask_patiently(unit: &str, wanted: Wanted<'_>) -> io::Result<Properties> {
 /// # Errors
 /// As [`ask`].
 pub fn ask_all(units: &[&str], wanted: Wanted<'_>) -> io::Result<Vec<Properties>> {
-    Connection::with(BRIEFLY, |connection| {
+    Connection::for_questions(BRIEFLY, |connection| {
         units
             .iter()
             .map(|unit| of_unit(connection, unit, wanted))
@@ -130,7 +131,7 @@ fn interface_of_kind(unit: &str) -> String {
 /// # Errors
 /// As [`ask`].
 pub fn ask_with_job(unit: &str, wanted: Wanted<'_>) -> io::Result<(Properties, Option<String>)> {
-    Connection::with(PATIENTLY, |connection| {
+    Connection::for_questions(PATIENTLY, |connection| {
         let known = of_unit(connection, unit, wanted)?;
         let Some((_, path)) = known.job() else {
             return Ok((known, None));
@@ -163,7 +164,7 @@ pub fn stop(unit: &str) -> io::Result<()> {
 /// Returns when PID 1 answers, or has not answered for long enough.
 pub fn await_answer() {
     let question = of_itself("Version");
-    let _ = Connection::with(PATIENTLY, |connection| connection.ask(&[question]));
+    let _ = Connection::for_questions(PATIENTLY, |connection| connection.ask(&[question]));
 }
 
 /// Returns the milliseconds since the start of PID 1. In a container the kernel's own clocks count
@@ -203,7 +204,7 @@ pub fn default_start_limit() -> Option<(u32, Duration)> {
 }
 
 fn ask_itself(property: &str) -> Properties {
-    Connection::with(BRIEFLY, |connection| connection.ask(&[of_itself(property)]))
+    Connection::for_questions(BRIEFLY, |connection| connection.ask(&[of_itself(property)]))
         .unwrap_or_default()
 }
 
