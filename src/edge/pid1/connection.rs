@@ -4,11 +4,13 @@
 //! the message bus is down; that line has two ends only, and needs no Hello. All other users use
 //! the bus, and for questions root too while it is there ([`super::bus`]).
 
+mod queries;
+
 use super::bus;
 use super::message::{self, Call, HEAD, Reply};
-use super::properties::Properties;
 use super::{MANAGER_PATH, SYSTEMD};
 use crate::edge::bounded::Bounded;
+pub(super) use queries::Question;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -38,14 +40,6 @@ const AUTHENTICATION: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
 
 /// Longest line of the other end during authentication, in bytes.
 const LONGEST_LINE: u64 = 512;
-
-/// Query of one property.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Question<'a> {
-    pub(super) path: &'a str,
-    pub(super) interface: &'a str,
-    pub(super) property: &'a str,
-}
 
 /// An authenticated connection for queries.
 #[derive(Debug)]
@@ -148,62 +142,11 @@ impl Connection {
             path: "/org/freedesktop/DBus",
             interface: bus,
             member: "Hello",
-            arguments: None,
+            arguments: &[],
         };
         self.socket
             .get_mut()
             .write_all(&message::write(self.serial, &hello)?)
-    }
-
-    /// Sends all queries at once. A refused one, because the object has no such property, is left
-    /// out; if all are refused, the result is an error.
-    pub(super) fn ask(&mut self, questions: &[Question<'_>]) -> io::Result<Properties> {
-        self.socket.get_mut().lasts(self.patience);
-        let first = self.serial + 1;
-        let mut calls = Vec::new();
-        for Question {
-            path,
-            interface,
-            property,
-        } in questions
-        {
-            self.serial += 1;
-            let call = Call {
-                destination: self.destination,
-                path,
-                interface: "org.freedesktop.DBus.Properties",
-                member: "Get",
-                arguments: Some((interface, property)),
-            };
-            calls.extend(message::write(self.serial, &call)?);
-        }
-        self.socket.get_mut().write_all(&calls)?;
-        let (mut known, mut refused, mut open) =
-            (Properties::default(), Vec::new(), questions.len());
-        while open > 0 {
-            let Some(Reply { to, value }) = self.reply()? else {
-                continue;
-            };
-            // A reply to none of the queries comes from the bus itself.
-            let Some(question) = to
-                .checked_sub(first)
-                .and_then(|index| questions.get(index as usize))
-            else {
-                continue;
-            };
-            open -= 1;
-            match value {
-                Ok(Some(value)) => known.put(question.property, value),
-                Ok(None) => return Err(ErrorKind::InvalidData.into()),
-                Err(error) => refused.push(error),
-            }
-        }
-        let all = refused.len() == questions.len();
-        refused
-            .into_iter()
-            .next()
-            .filter(|_| all)
-            .map_or(Ok(known), Err)
     }
 
     /// Calls a method of PID 1's for a unit, with the mode of its job, and waits until it has
@@ -217,16 +160,17 @@ impl Connection {
             path: MANAGER_PATH,
             interface: &interface,
             member,
-            arguments: Some((unit, mode)),
+            arguments: &[unit, mode],
         };
         self.socket
             .get_mut()
             .write_all(&message::write(self.serial, &call)?)?;
         loop {
             // Signals come between.
-            if let Some(Reply { value, .. }) = self.reply()?.filter(|reply| reply.to == self.serial)
+            if let Some(Reply { answer, .. }) =
+                self.reply()?.filter(|reply| reply.to == self.serial)
             {
-                return value.map(drop);
+                return answer.map(drop);
             }
         }
     }
@@ -274,7 +218,9 @@ mod tests {
     use std::os::unix::net::{UnixListener, UnixStream};
 
     /// Sends two queries to a simulated PID 1 with this behaviour.
-    fn check(behave: impl FnOnce(UnixStream) + Send + 'static) -> io::Result<Properties> {
+    fn check(
+        behave: impl FnOnce(UnixStream) + Send + 'static,
+    ) -> io::Result<crate::edge::pid1::Properties> {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("private");
         let listener = UnixListener::bind(&path).unwrap();

@@ -2,6 +2,7 @@
 //! Protocol").
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use std::collections::HashMap;
 use std::io;
 use zbus::wire::serialized::{Context, Data};
 use zbus::wire::{Endian, to_bytes};
@@ -37,14 +38,14 @@ const REPLY_SERIAL: u8 = 5;
 const DESTINATION: u8 = 6;
 const SIGNATURE: u8 = 8;
 
-/// A call of a method with two strings, or none.
+/// A call of a method with at most two strings.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) destination: Option<&'a str>,
     pub(super) path: &'a str,
     pub(super) interface: &'a str,
     pub(super) member: &'a str,
-    pub(super) arguments: Option<(&'a str, &'a str)>,
+    pub(super) arguments: &'a [&'a str],
 }
 
 /// Returns the call's bytes; `serial` is the number that its reply will name.
@@ -58,10 +59,13 @@ pub(super) fn write(serial: u32, call: &Call<'_>) -> io::Result<Vec<u8>> {
         call.destination
             .map(|name| (DESTINATION, Field(Signature::Str, name))),
     );
-    let mut body = Vec::new();
-    if let Some(arguments) = call.arguments {
-        body = serialized(&arguments)?;
-        fields.push((SIGNATURE, Field(Signature::Signature, "ss")));
+    let (body, types) = match call.arguments {
+        [] => (Vec::new(), ""),
+        [one] => (serialized(one)?, "s"),
+        [one, two, ..] => (serialized(&(one, two))?, "ss"),
+    };
+    if !types.is_empty() {
+        fields.push((SIGNATURE, Field(Signature::Signature, types)));
     }
     let flags = if call.destination.is_some() {
         NO_AUTO_START
@@ -151,8 +155,19 @@ fn endian(message: &[u8]) -> io::Result<Endian> {
 pub(super) struct Reply {
     /// Serial number of the call.
     pub(super) to: u32,
-    /// The value, or why there is none; `None`: the answer is of another type.
-    pub(super) value: io::Result<Option<OwnedVariant>>,
+    /// What is answered, or why nothing is.
+    pub(super) answer: io::Result<Answer>,
+}
+
+/// Contents of an answer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// One value.
+    Value(OwnedVariant),
+    /// Values by their names.
+    Values(HashMap<String, OwnedVariant>),
+    /// Nothing, or something else.
+    Other,
 }
 
 /// Parses a whole message; `None`: it is not a reply.
@@ -166,20 +181,22 @@ pub(super) fn read(bytes: Vec<u8>) -> io::Result<Option<Reply>> {
         _ => None,
     });
     let Some(to) = to else { return Ok(None) };
-    let is_value = fields
-        .iter()
-        .any(|field| matches!(field, (SIGNATURE, Variant::Signature(Signature::Variant))));
+    let types = fields.iter().find_map(|field| match field {
+        (SIGNATURE, Variant::Signature(types)) => Some(types.to_string()),
+        _ => None,
+    });
     let begin = end.next_multiple_of(8);
     if begin > message.len() {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let body = message.slice(begin..);
-    let value = match kind {
-        ANSWER if !is_value => Ok(None),
-        ANSWER => body
-            .deserialize()
-            .map(|(value, _)| Some(value))
-            .map_err(io::Error::other),
+    let answer = match kind {
+        ANSWER => match types.as_deref() {
+            Some("v") => body.deserialize().map(|(value, _)| Answer::Value(value)),
+            Some("a{sv}") => body.deserialize().map(|(values, _)| Answer::Values(values)),
+            _ => Ok(Answer::Other),
+        }
+        .map_err(io::Error::other),
         ERROR => Err(io::Error::other(
             body.deserialize::<&str>()
                 .map_or("refused", |(why, _)| why)
@@ -187,7 +204,7 @@ pub(super) fn read(bytes: Vec<u8>) -> io::Result<Option<Reply>> {
         )),
         _ => return Ok(None),
     };
-    Ok(Some(Reply { to, value }))
+    Ok(Some(Reply { to, answer }))
 }
 
 #[cfg(test)]
@@ -239,7 +256,7 @@ pub(super) mod tests {
             path: "/a",
             interface: "b.c",
             member: "Get",
-            arguments: Some(("i.j", "p")),
+            arguments: &["i.j", "p"],
         };
         let expect = b"l\x01\0\x01\x0e\0\0\0\x05\0\0\0\x38\0\0\0\x01\x01o\0\x02\0\0\0/a\0\0\0\0\0\0\x02\x01s\0\x03\0\0\0b.c\0\0\0\0\0\
                        \x03\x01s\0\x03\0\0\0Get\0\0\0\0\0\x08\x01g\0\x02ss\0\x03\0\0\0i.j\0\x01\0\0\0p\0";
