@@ -42,7 +42,7 @@ on_both! {
         let list = host.sh("unitward list 2>&1");
         assert!(list.contains("web       file removed  web.service       running  as before"), "{list}");
         host.sh("systemctl daemon-reload");
-        assert_eq!(left_out(&host), json!([["other", "mistake", null, false], ["web", "removed", "running", false]]));
+        assert_eq!(left_out(&host), json!([["other", "mistake", "running", false], ["web", "removed", "running", false]]));
         let said = status(&host, "web");
         assert!(said.contains("web.service runs on and is not guarded: \"systemctl stop web.service\" ends it."), "{said}");
         host.sh("systemctl stop web; rm /etc/unitward/other.ward");
