@@ -30,8 +30,10 @@
 //! * `recovery`: the limit, the back-off, which steps act, and the account of a recovery.
 //! * `unit`: from wards and stacks to the unit files that are generated.
 //! * `visible`: foreign text, made safe to be shown.
+//! * `watch_list`: the units that the daemon watches.
 //!
 //! In [`edge`]:
+//! * `beside`: the settings in files beside a ward.
 //! * `boot`: which boot this is.
 //! * `bounded`: a connection on which nothing lasts longer than it was told to.
 //! * `clock`: the two clocks a recovery needs.
@@ -39,6 +41,7 @@
 //! * `coredump`: core dumps, as systemd-coredump tells of them.
 //! * `death_clock`: the clock by which the times of a recovery are told.
 //! * `dependants`: which units are bound to another one.
+//! * `drop_in_files`: the files of a unit's drop-ins, and the names by which they apply.
 //! * `drop_ins`: what drop-ins say of units that our generator writes.
 //! * `dying`: a death that PID 1 shows before the line that records it runs.
 //! * `exclusion`: which wards are kept down, and why.
@@ -50,7 +53,8 @@
 //! * `manager_conf`: how systemd itself is configured.
 //! * `messages`: the MESSAGE_IDs of rulings.
 //! * `log`: the journal, for those who do recoveries.
-//! * `pid1`: PID 1, asked at its own socket.
+//! * `paths`: paths below a root directory that need not be the host's own.
+//! * `pid1`: PID 1, asked by way of the bus or at its own socket.
 //! * `planner`: ward by ward, what is to be written.
 //! * `program`: the one place where programs are started.
 //! * `record`: the run record, a file for each run of a ward.
@@ -70,6 +74,7 @@
 //! In `shell`:
 //! * `cli`: `unitward`, a file for each command.
 //! * `daemon`: `unitwardd`.
+//! * `interface`: the names of the D-Bus service, for both of its ends.
 //! * `news`: what the daemon tells on the bus, and `unitward monitor` prints.
 //! * `restarter`: the service behind a stack's socket, which restarts it.
 //! * `survey`: the answers that the command prints and the bus gives, from one code.

@@ -11,3 +11,5 @@ pub mod proposal;
 pub mod recovery;
 pub mod unit;
 pub mod visible;
+#[cfg(feature = "full")]
+pub mod watch_list;

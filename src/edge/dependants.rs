@@ -5,7 +5,7 @@
 //! back with it: a unit that runs no command at its end and has `RestartSec=0` is restarted before
 //! they are down. A ward's unit runs one at its end, and they stay down.
 
-use super::{root, unit_files};
+use super::{paths, unit_files};
 use crate::core::config::read_native::values;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, UnitName, Ward};
@@ -127,7 +127,7 @@ fn is_enabled(root: &Path, other: &UnitName, unit: &UnitName) -> bool {
     let link = Path::new("/etc/systemd/system")
         .join([other.as_str(), ".upholds"].concat())
         .join(unit.as_str());
-    root::below(root, &link).symlink_metadata().is_ok()
+    paths::below(root, &link).symlink_metadata().is_ok()
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 //! Thousands of wards are planned in one go, and hardly one has a drop-in. So each directory is
 //! listed once, and only units that have drop-ins are looked up.
 
-use super::root::below;
-use super::unit_files::{DIRECTORIES, drop_in_lines, drop_in_names};
+use super::drop_in_files::drop_in_names;
+use super::paths::below;
+use super::unit_files::{DIRECTORIES, drop_in_lines};
 use crate::core::config::UnitName;
 use crate::core::config::ward::NativeLine;
 use std::collections::BTreeSet;

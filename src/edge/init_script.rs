@@ -3,7 +3,7 @@
 //! That generator runs at the same time as ours, so its output has to be predicted. All of it but
 //! dependencies follows from the script's comments.
 
-use super::root::{below, resolve};
+use super::paths::{below, resolve};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{SourceFile, UnitName, syntax};
 use std::fs;

@@ -1,6 +1,6 @@
 //! The configuration of systemd itself: systemd-system.conf(5), read from its files.
 
-use super::root::{below, resolve};
+use super::paths::{below, resolve};
 use super::unit_files::{conf_files, regular};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{SourceFile, syntax};

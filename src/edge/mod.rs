@@ -1,5 +1,6 @@
 //! The synchronous layer: files, PID 1, and the program `unitward-step`.
 
+mod beside;
 pub mod boot;
 pub(crate) mod bounded;
 pub mod clock;
@@ -8,6 +9,7 @@ pub mod conveyor;
 pub mod coredump;
 mod death_clock;
 pub mod dependants;
+mod drop_in_files;
 pub mod drop_ins;
 #[cfg(feature = "full")]
 pub mod dying;
@@ -23,6 +25,7 @@ pub(crate) mod log;
 mod manager_conf;
 #[cfg(feature = "full")]
 mod messages;
+pub mod paths;
 pub mod pid1;
 pub mod planner;
 pub mod program;

@@ -5,7 +5,7 @@
 
 use super::drop_ins::DropIns;
 use super::manager_conf;
-use super::unit_files;
+use super::{beside, unit_files};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{
     Assembly, DescribedStack, Form, Mistake, Problem, ReadWard, Stacks, UnitName, Ward,
@@ -147,7 +147,7 @@ impl<'a> Planner<'a> {
         if let Some(ward) = ward {
             match self.names.admit(&ward) {
                 Ok(()) => {
-                    let (adopted, missing) = unit_files::beside(self.root, &self.drop_ins, &ward);
+                    let (adopted, missing) = beside::beside(self.root, &self.drop_ins, &ward);
                     if let Some(refused) = adopted
                         .as_ref()
                         .and_then(|adopted| unit::refused(&ward, adopted))

@@ -9,8 +9,6 @@
 mod chain;
 mod reader;
 
-pub use reader::{below, resolve};
-
 use super::unit_files;
 use crate::core::config::{
     self, Assembly, Config, Problem, ReadWard, Settings, SourceFile, SourceFiles, Stacks, UnitName,

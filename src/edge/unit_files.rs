@@ -3,19 +3,16 @@
 //! The directories are those of systemd.unit(5) that hold files, not those of other generators:
 //! these run at the same time as ours.
 
-mod drop_in_files;
+pub(super) use super::drop_in_files::conf_files;
 
-pub(super) use drop_in_files::{conf_files, drop_in_names};
-
-use super::drop_ins::DropIns;
+use super::drop_in_files::{drop_ins, names_of};
 use super::init_script;
-use super::root::{below, resolve};
+use super::paths::{below, resolve};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{
     DescribedStack, Form, Mistake, Problem, SourceFile, UnitName, Ward, syntax,
 };
 use crate::core::unit::{self, AdoptedUnit, DROP_IN, HEADING};
-use drop_in_files::{drop_ins, names_of};
 use rustix::fs::{Mode, OFlags, open};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,45 +27,6 @@ pub(super) const DIRECTORIES: [&str; 5] = [
     "usr/lib/systemd/system",
     "lib/systemd/system",
 ];
-
-/// Returns the settings that the files of the ward's unit have and the ward does not. For an
-/// adopted unit: those of its files, or a warning if it has none; for a defined one: those of its
-/// drop-ins.
-#[must_use]
-pub fn beside(
-    root: &Path,
-    drop_ins: &DropIns,
-    ward: &Ward,
-) -> (Option<AdoptedUnit>, Option<Problem>) {
-    let of_instances = if ward.is_template() {
-        drop_ins.lines_of_instances(&ward.unit())
-    } else {
-        Vec::new()
-    };
-    let Form::Adopted(unit) = &ward.form else {
-        let lines = drop_ins.service_lines(&ward.unit());
-        let has_any = !lines.is_empty() || !of_instances.is_empty();
-        return (
-            has_any.then(|| AdoptedUnit {
-                of_instances,
-                ..AdoptedUnit::new(Vec::new(), lines)
-            }),
-            None,
-        );
-    };
-    let found = read(root, unit).map(|found| AdoptedUnit {
-        of_instances,
-        ..found
-    });
-    let missing = found.is_none().then(|| {
-        let advice = "the ward takes effect when there is one; check the name";
-        Problem {
-            at: ward.unit_at.clone(),
-            mistake: no_unit(unit, advice),
-        }
-    });
-    (found, missing)
-}
 
 /// Returns the reason why systemd would not load the unit that `ward` adopts; `None` if it would.
 #[must_use]
@@ -96,7 +54,7 @@ pub fn missing(root: &Path, described: &DescribedStack) -> Option<Problem> {
     })
 }
 
-fn no_unit(unit: &UnitName, advice: &'static str) -> Mistake {
+pub(super) fn no_unit(unit: &UnitName, advice: &'static str) -> Mistake {
     Mistake::NoUnit {
         key: "Unit".to_owned(),
         unit: unit.to_string(),

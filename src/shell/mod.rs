@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod daemon;
+mod interface;
 mod news;
 mod restarter;
 mod survey;

@@ -4,7 +4,7 @@
 //! Invariants: a signal's arguments are the fields of its type in their order, and the JSON has
 //! them by their camelCase names. Fields may be added to the JSON, never to a signal.
 
-use super::survey::{MANAGER_INTERFACE, WARDS_INTERFACE};
+use crate::shell::interface::{MANAGER_INTERFACE, WARDS_INTERFACE};
 use serde::{Deserialize, Serialize};
 use zbus::Type;
 use zbus::message::Message;

@@ -1,6 +1,9 @@
 //! The end of a run and its consequences.
 
 use crate::core::crash::exit_status::systemd_name;
+use crate::core::crash::observation::InvocationId;
+use crate::core::crash::reason::TimeLimits;
+use crate::core::recovery::account::Died;
 use serde::{Deserialize, Serialize};
 
 /// The end of a run, as systemd reports it to `ExecStopPost=` (systemd.exec(5), `$SERVICE_RESULT`).
@@ -54,9 +57,18 @@ impl End {
     pub fn in_order(&self) -> (Option<u64>, u64) {
         (self.since_boot, self.at)
     }
-}
 
-impl End {
+    /// Returns the death that a recovery began with, of this run; `limits` are the time limits to
+    /// name in its reason.
+    #[must_use]
+    pub fn died(&self, invocation: &str, limits: &TimeLimits) -> Option<Died> {
+        Some(Died {
+            invocation: InvocationId::parse(invocation)?,
+            reason: self.cause(limits).to_string(),
+            at: self.at,
+        })
+    }
+
     /// Returns true if the status is one with which systemd's child exits if it cannot execute the
     /// program.
     #[must_use]

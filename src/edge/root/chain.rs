@@ -20,6 +20,7 @@ mod distrust;
 
 pub(super) use distrust::Distrust;
 
+use crate::edge::paths::{LINKS, names};
 use distrust::{Met, What, Why};
 use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -31,9 +32,6 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Maximum number of links followed for one path, as in the kernel (path_resolution(7)).
-pub(super) const LINKS: usize = 40;
 
 /// The type of FUSE's file systems in statfs(2), `FUSE_SUPER_MAGIC` of linux/magic.h.
 const FUSE: u64 = 0x6573_5546;
@@ -328,11 +326,6 @@ fn is_null(here: &Directory, name: &OsStr, rest: &[OsString]) -> bool {
         [last] => name == "dev" && last == "null" && here.is_at(Path::new("/")),
         _ => false,
     }
-}
-
-/// Returns the names of a path in reverse order.
-pub(super) fn names(path: &Path) -> Vec<OsString> {
-    path.iter().rev().map(OsStr::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -9,9 +9,8 @@ use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::record::WardState;
 use crate::edge::ruling::{self, Refusal, Subject};
 use crate::shell::cli::say;
-use crate::shell::survey::{
-    BUS_NAME, OBJECT_PATH, WARDS_INTERFACE, connect_to_daemon, is_absent, sentence,
-};
+use crate::shell::interface::{BUS_NAME, OBJECT_PATH, WARDS_INTERFACE};
+use crate::shell::survey::{connect_to_daemon, is_absent, sentence};
 use anyhow::Context as _;
 use clap::Args;
 use std::process::ExitCode;

@@ -7,8 +7,8 @@ mod begin;
 mod line;
 
 use super::desk::{Form, Sheet};
+use crate::shell::interface::{BUS_NAME, OBJECT_PATH};
 use crate::shell::news::News;
-use crate::shell::survey::{BUS_NAME, OBJECT_PATH};
 use begin::{Begin, begin};
 use clap::Args;
 use futures_util::StreamExt as _;

@@ -1,7 +1,8 @@
 //! The units that the daemon guards and watches, looked up by unit name.
 
-use super::systemd::{UnitAt, WatchList};
+use super::systemd::UnitAt;
 use crate::core::config::{Config, ReportOn, Stack, Ward, template};
+use crate::core::watch_list::WatchList;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

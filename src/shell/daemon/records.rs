@@ -2,8 +2,6 @@
 
 use super::event::{UpSeen, Witness};
 use crate::core::crash::observation::InvocationId;
-use crate::core::crash::reason::TimeLimits;
-use crate::core::recovery::account::Died;
 use crate::edge::record::{End, WardState};
 use crate::edge::{recoveries, up};
 use std::io;
@@ -63,15 +61,4 @@ pub(super) fn silence(unit: String, invocation: InvocationId) -> Witness {
         recoveries: Vec::new(),
         under_way: None,
     }
-}
-
-/// Returns the death that a recovery began with; `limits` are the time limits to name in its
-/// reason.
-pub(in crate::shell) fn died((invocation, end): (&str, &End), limits: &TimeLimits) -> Option<Died> {
-    let reason = end.cause(limits).to_string();
-    Some(Died {
-        invocation: InvocationId::parse(invocation)?,
-        reason,
-        at: end.at,
-    })
 }

@@ -5,6 +5,7 @@ use super::scene::DAEMON;
 use super::timeline::Which;
 use super::{Answer, Question, answer, pid1};
 use crate::core::crash::backtrace::Addresses;
+use crate::shell::interface::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, REFUSED, WARDS_INTERFACE};
 use anyhow::Context as _;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -18,18 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// that is checked.
 const STARTING: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(100);
-
-/// The daemon's name on the system bus.
-pub(in crate::shell) const BUS_NAME: &str = "org.unitward1";
-/// Path of the daemon's only object.
-pub(in crate::shell) const OBJECT_PATH: &str = "/org/unitward1";
-/// Interface for the whole host.
-pub(in crate::shell) const MANAGER_INTERFACE: &str = "org.unitward1.Manager";
-/// Interface for wards.
-pub(in crate::shell) const WARDS_INTERFACE: &str = "org.unitward1.Wards";
-
-/// Name of the D-Bus error for [`Answer::Refused`].
-pub(in crate::shell) const REFUSED: &str = "org.unitward1.Error.Refused";
 
 /// Answers a question: in this process for root, by the daemon for other users.
 ///

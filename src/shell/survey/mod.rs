@@ -29,10 +29,7 @@ pub(super) mod watched;
 
 pub(super) use acts::{ConditionTold, Counters, StepTold};
 use ask::connect;
-pub(super) use ask::{
-    BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH, REFUSED, WARDS_INTERFACE, ask, connect_to_daemon,
-    is_absent, sentence,
-};
+pub(super) use ask::{ask, connect_to_daemon, is_absent, sentence};
 #[cfg(test)]
 pub(super) use line::ExclusionTold;
 pub(super) use line::{DeathTold, Down, DownBy, Line, State, StepAt};

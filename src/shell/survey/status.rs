@@ -19,7 +19,6 @@ use crate::edge::full_restart::record::{RestartRecord, Restarts};
 use crate::edge::history::read::Told;
 use crate::edge::record::RunRecord;
 use crate::edge::recoveries;
-use crate::shell::daemon::records::died;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use zbus::Connection;
@@ -302,7 +301,7 @@ fn last_recovery(
 ) -> Option<RecoveryTold> {
     let recorded = book.runs.iter().find_map(|run| {
         let chain = recoveries::chain(run, &|run| book.run(run).cloned())?;
-        let died = died((&chain.invocation, &chain.died), &details.limits)?;
+        let died = chain.died.died(&chain.invocation, &details.limits)?;
         let account = account(ward.name.as_str(), died, &chain.attempts, chain.ended);
         let given_up = run.end.as_ref().map_or(account.timestamp, |end| end.at);
         Some(RecoveryTold {

@@ -4,7 +4,7 @@ use super::line::State;
 use super::list::unit_state;
 use super::pid1::{self, UnitSeen};
 use crate::core::config::Config;
-use crate::shell::daemon::systemd::WatchList;
+use crate::core::watch_list::WatchList;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use zbus::Connection;

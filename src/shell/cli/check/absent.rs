@@ -7,8 +7,8 @@
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Mistake, Problem, Ward};
 use crate::core::unit::{AdoptedUnit, ServiceLines, without_lines};
+use crate::edge::paths;
 use crate::edge::program::HostProgram;
-use crate::edge::root;
 use std::fs;
 use std::path::Path;
 
@@ -109,7 +109,7 @@ impl Kind {
             ("/etc/group", "group")
         };
         let Some(text) =
-            root::resolve(below, Path::new(file)).and_then(|path| fs::read_to_string(path).ok())
+            paths::resolve(below, Path::new(file)).and_then(|path| fs::read_to_string(path).ok())
         else {
             return true;
         };
@@ -142,7 +142,7 @@ fn is_created_at_boot(below: &Path, name: &str) -> bool {
     ["/etc/sysusers.d", "/run/sysusers.d", "/usr/lib/sysusers.d"]
         .iter()
         .any(|folder| {
-            let listing = root::resolve(below, Path::new(folder)).map(fs::read_dir);
+            let listing = paths::resolve(below, Path::new(folder)).map(fs::read_dir);
             let mut files = listing.into_iter().flatten().flatten().flatten();
             files.any(|entry| {
                 let text = fs::read_to_string(entry.path()).unwrap_or_default();
@@ -165,8 +165,8 @@ fn is_lacking(below: &Path, path: &str) -> bool {
 
 /// Returns true if the path exists below the root, or if a directory above it may not be searched.
 fn may_exist(below: &Path, path: &Path) -> bool {
-    let whole = root::below(below, path);
-    root::resolve(below, path).is_some()
+    let whole = paths::below(below, path);
+    paths::resolve(below, path).is_some()
         || whole.exists()
         || whole
             .symlink_metadata()

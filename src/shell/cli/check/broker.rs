@@ -4,7 +4,7 @@
 //! The daemon opens them anew for each connection, so all of it is warnings: a file may come later.
 
 use crate::core::config::{Mistake, Place, Problem, Settings, SourceFile, syntax};
-use crate::edge::{root, unit_files};
+use crate::edge::{paths, root, unit_files};
 use crate::shell::daemon::cloud::tls;
 use std::fs;
 use std::io::ErrorKind;
@@ -107,11 +107,11 @@ fn no_authority(below: &Path, named: &[Setting]) -> Option<Problem> {
     let Setting { at, .. } =
         find(named, "Broker").filter(|broker| broker.value.starts_with("mqtts://"))?;
     let is_there = AUTHORITIES.iter().any(|path| {
-        root::resolve(below, Path::new(path))
+        paths::resolve(below, Path::new(path))
             .and_then(|path| path.metadata().ok())
             .is_some_and(|data| data.len() > 0)
     });
-    let hashed = root::resolve(below, Path::new("/etc/ssl/certs"))
+    let hashed = paths::resolve(below, Path::new("/etc/ssl/certs"))
         .and_then(|folder| fs::read_dir(folder).ok());
     let mut others = hashed.into_iter().flatten().flatten();
     let has_any = is_there || others.any(|entry| entry.file_name() != "ca-certificates.crt");
@@ -143,7 +143,7 @@ fn unusable_pair(below: &Path, named: &[Setting]) -> Option<Problem> {
 /// to be examined.
 fn content(below: &Path, setting: &Setting) -> Option<Vec<u8>> {
     let path = Some(setting.value.as_str()).filter(|path| path.starts_with('/'))?;
-    let found = root::resolve(below, Path::new(path))
+    let found = paths::resolve(below, Path::new(path))
         .filter(|path| path.metadata().is_ok_and(|data| data.len() <= LARGEST))?;
     fs::read(found).ok()
 }
@@ -164,7 +164,7 @@ fn nameless(below: &Path, settings: &Settings, named: &[Setting]) -> Option<Prob
 fn exposed(below: &Path, key: &str, path: &Path) -> Option<String> {
     let data = SECRETS
         .contains(&key)
-        .then(|| root::resolve(below, path)?.metadata().ok())
+        .then(|| paths::resolve(below, path)?.metadata().ok())
         .flatten()?;
     let who = match (
         data.mode() & 0o004 != 0,
@@ -187,8 +187,8 @@ fn trouble(below: &Path, key: &str, path: &Path) -> Option<String> {
             "unitwardd.service does not see {unseen}; put the file into /etc/unitward"
         ));
     }
-    let Some(found) = root::resolve(below, path) else {
-        let seen = root::below(below, path).symlink_metadata();
+    let Some(found) = paths::resolve(below, path) else {
+        let seen = paths::below(below, path).symlink_metadata();
         let hidden = seen.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
         return (!hidden)
             .then(|| "the file does not exist; correct the path, or put it there".to_owned());

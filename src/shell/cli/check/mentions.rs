@@ -6,7 +6,7 @@ use crate::core::config::step::{Action, Awaited, Wait};
 use crate::core::config::wrong::offset_in;
 use crate::core::config::{Mistake, Place, Problem, UnitName, Ward, most_like};
 use crate::core::unit::{Content, Output};
-use crate::edge::{root, unit_files};
+use crate::edge::{paths, unit_files};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
@@ -244,8 +244,8 @@ impl<'a> Mentions<'a> {
     /// Returns the reason why the program cannot be run; `None` if it can, or if that cannot be
     /// seen.
     fn lacks(&self, program: &Path) -> Option<&'static str> {
-        let Some(found) = root::resolve(self.root, program) else {
-            let seen = root::below(self.root, program).symlink_metadata();
+        let Some(found) = paths::resolve(self.root, program) else {
+            let seen = paths::below(self.root, program).symlink_metadata();
             let hidden = seen.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
             return (!hidden).then_some("does not exist");
         };
@@ -258,6 +258,6 @@ impl<'a> Mentions<'a> {
         let mut paths = PROGRAMS
             .iter()
             .map(|directory| Path::new(directory).join(name));
-        paths.find(|path| root::resolve(self.root, path).is_some() && self.lacks(path).is_none())
+        paths.find(|path| paths::resolve(self.root, path).is_some() && self.lacks(path).is_none())
     }
 }

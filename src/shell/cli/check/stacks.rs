@@ -3,7 +3,7 @@
 use super::warning;
 use crate::core::config::{DescribedStack, Mistake, Place, Problem, Settings, Stack};
 use crate::edge::planner::PlannedStack;
-use crate::edge::{root, unit_files};
+use crate::edge::{paths, root, unit_files};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -60,7 +60,7 @@ fn unsent(planned: &PlannedStack<'_>, settings: &Settings) -> Vec<Problem> {
 /// Warns of a script that cannot be run, or that a user other than root can replace.
 fn script(below: &Path, stack: &Stack, at: &Place) -> Option<Problem> {
     let program = stack.restart_script.as_ref()?.words.first()?;
-    let found = root::resolve(below, Path::new(program)).and_then(|path| path.metadata().ok());
+    let found = paths::resolve(below, Path::new(program)).and_then(|path| path.metadata().ok());
     let why = match found {
         None => "does not exist",
         Some(data) if !data.is_file() || data.permissions().mode() & 0o111 == 0 => {

@@ -5,7 +5,8 @@
 //! if its first section is one of ours or of a service.
 
 use crate::core::config::{ConditionKind, Mistake, Place, Problem};
-use crate::edge::root::{self, SEARCH_PATH};
+use crate::edge::paths;
+use crate::edge::root::SEARCH_PATH;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
@@ -51,7 +52,7 @@ fn is_read(name: &str) -> bool {
 }
 
 fn names(below: &Path, directory: &Path) -> Vec<String> {
-    let listing = root::resolve(below, directory).map(fs::read_dir);
+    let listing = paths::resolve(below, directory).map(fs::read_dir);
     let entries = listing.into_iter().flatten().flatten().flatten();
     let mut names: Vec<_> = entries
         .filter_map(|entry| entry.file_name().into_string().ok())
@@ -66,7 +67,7 @@ fn drop_ins(below: &Path, directory: &Path, has_main: bool) -> Vec<Problem> {
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
-    if !root::below(below, directory).is_dir() {
+    if !paths::below(below, directory).is_dir() {
         return vec![unread(
             directory,
             format!("{name} is the name of a directory of drop-ins; rename the file"),
@@ -94,7 +95,7 @@ fn drop_ins(below: &Path, directory: &Path, has_main: bool) -> Vec<Problem> {
 
 /// Warns of a file that looks like configuration and is not read.
 fn meant(below: &Path, path: &Path, name: &str) -> Option<Problem> {
-    let outside = root::resolve(below, path)?;
+    let outside = paths::resolve(below, path)?;
     if !outside.is_file() {
         return None;
     }

@@ -19,8 +19,8 @@ mod rule;
 mod wards;
 
 use crate::edge::ruling::Ruling;
+use crate::shell::interface::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH};
 use crate::shell::news::News;
-use crate::shell::survey::{BUS_NAME, MANAGER_INTERFACE, OBJECT_PATH};
 use clerks::Clerks;
 use manager::Manager;
 use rule::Ruler;

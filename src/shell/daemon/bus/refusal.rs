@@ -1,7 +1,7 @@
 //! The error replies of the service.
 
 use crate::edge::ruling;
-use crate::shell::survey::REFUSED;
+use crate::shell::interface::REFUSED;
 use zbus::message::{Header, Message};
 use zbus::names::ErrorName;
 use zbus::{DBusError, Result};

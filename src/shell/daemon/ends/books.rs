@@ -11,7 +11,6 @@ use crate::core::recovery::account::{Account, Outcome, account};
 use crate::edge::history::entry::Key;
 use crate::shell::daemon::archive::{Memory, Recalled};
 use crate::shell::daemon::event::Action;
-use crate::shell::daemon::records;
 use crate::shell::daemon::standings::announce;
 use crate::shell::news::{self, News};
 use std::collections::HashSet;
@@ -150,7 +149,7 @@ impl Ends {
             .get(name)
             .map(|unit| unit.nature.limits)
             .unwrap_or_default();
-        let Some(died) = records::died((&chain.invocation, &chain.died), &limits) else {
+        let Some(died) = chain.died.died(&chain.invocation, &limits) else {
             return Vec::new();
         };
         if self.settled.knows(&died.invocation) {

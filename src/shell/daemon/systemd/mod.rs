@@ -26,16 +26,15 @@
 //! Any client of the system bus may send a signal to us alone. Only signals from the present owner
 //! of `org.freedesktop.systemd1` count, and only the bus itself is trusted on ownership.
 
-pub(in crate::shell) mod decode;
+mod decode;
 mod question;
 mod reduce;
 mod sight;
-mod watch_list;
 
 pub(super) use question::{JobAt, Question, UnitAt};
 pub(super) use sight::{Description, Sight, StackSeen, UnitState};
-pub(in crate::shell) use watch_list::WatchList;
 
+use crate::core::watch_list::WatchList;
 use crate::edge::pid1::{MANAGER_PATH, SYSTEMD};
 use futures_util::StreamExt;
 use reduce::Reducer;

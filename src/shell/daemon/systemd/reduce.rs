@@ -2,9 +2,9 @@
 //! the owner of systemd's name and the half of an observation that waits for the next message.
 
 use super::decode::{self, ServicePart};
-use super::watch_list::RESTARTER;
-use super::{JobAt, MANAGER, Pending, Question, Sight, UnitAt, WatchList};
+use super::{JobAt, MANAGER, Pending, Question, Sight, UnitAt};
 use crate::core::crash::tracker::JobKind;
+use crate::core::watch_list::{RESTARTER, WatchList};
 use crate::edge::pid1::{self, Dictionary, ListedUnit, PropertiesOf, SYSTEMD, label};
 use std::sync::Arc;
 use tokio::sync::watch;

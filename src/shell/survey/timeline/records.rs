@@ -8,7 +8,6 @@ use crate::edge::record::{RunRecord, WardState};
 use crate::edge::recoveries::{Chain, UnderWay, chains, under_way};
 use crate::edge::up::{self, MAIN_STARTED};
 use crate::edge::{clock, dying};
-use crate::shell::daemon::records::died;
 
 const MAIN_PID: &str = "MainPID";
 
@@ -104,7 +103,7 @@ impl Recorded {
         } = chain;
         let told = account(
             &self.latest.ward,
-            died((invocation, end), &seen.time_limits())?,
+            end.died(invocation, &seen.time_limits())?,
             attempts,
             *ended,
         );
@@ -141,7 +140,7 @@ impl Recorded {
         }
         let told = account(
             &self.latest.ward,
-            died((invocation, end), &seen.time_limits())?,
+            end.died(invocation, &seen.time_limits())?,
             &attempts,
             Ended::Up,
         );

@@ -1,7 +1,7 @@
 //! The files of a unit's drop-ins, and the names by which they apply.
 
 use crate::core::config::UnitName;
-use crate::edge::root::below;
+use crate::edge::paths::below;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

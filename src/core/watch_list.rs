@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 /// The watched units; the reducer drops the signals of all others.
 #[derive(Debug, Default)]
-pub(in crate::shell) struct WatchList {
+pub struct WatchList {
     units: HashSet<String>,
     /// The units that represent stacks.
     stacks: HashSet<String>,
@@ -13,10 +13,12 @@ pub(in crate::shell) struct WatchList {
 }
 
 /// Prefix of the services that restart stacks: `unitward-stack@NAME.service`.
-pub(super) const RESTARTER: &str = "unitward-stack@";
+pub const RESTARTER: &str = "unitward-stack@";
 
 impl WatchList {
-    pub(in crate::shell) fn new(
+    /// Takes the names of units, those of the units that represent stacks, and patterns.
+    #[must_use]
+    pub fn new(
         units: impl IntoIterator<Item = String>,
         stacks: impl IntoIterator<Item = String>,
         patterns: Vec<glob::Pattern>,
@@ -29,14 +31,16 @@ impl WatchList {
     }
 
     /// Returns true if this unit represents a stack.
-    pub(super) fn is_stack(&self, unit: &str) -> bool {
+    #[must_use]
+    pub fn is_stack(&self, unit: &str) -> bool {
         self.stacks.contains(unit)
     }
 
     /// Returns true if a unit of this name is watched. Patterns do not match the services of a
     /// ward's conditions and those that restart stacks: their failures are in the reports of the
     /// ward and the stack.
-    pub(in crate::shell) fn covers(&self, unit: &str) -> bool {
+    #[must_use]
+    pub fn covers(&self, unit: &str) -> bool {
         if self.units.contains(unit)
             || template::split(unit).is_some_and(|(template, _)| self.units.contains(&template))
         {
