@@ -129,7 +129,10 @@ fn leads(uses: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> boo
 #[test]
 fn no_room_uses_itself_by_way_of_another() {
     let uses = uses();
-    assert!(uses.len() > 50 && uses["shell::daemon"].len() > 10, "{uses:?}");
+    assert!(
+        uses.len() > 50 && uses["shell::daemon"].len() > 10,
+        "{uses:?}"
+    );
     let round: Vec<&String> = uses
         .keys()
         .filter(|room| leads(&uses, room, room))
@@ -140,7 +143,10 @@ fn no_room_uses_itself_by_way_of_another() {
 #[test]
 fn a_use_declaration_is_read_whole() {
     let read = paths("super::{a, b::{self, c}, d as e}");
-    assert_eq!(read, ["super::a", "super::b::self", "super::b::c", "super::d as e"]);
+    assert_eq!(
+        read,
+        ["super::a", "super::b::self", "super::b::c", "super::d as e"]
+    );
     let from = ["edge", "x", "y"].map(str::to_owned);
     assert_eq!(target(&from, "super::z").unwrap(), ["edge", "x", "z"]);
     assert_eq!(target(&from, "crate::core::a").unwrap(), ["core", "a"]);

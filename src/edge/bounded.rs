@@ -2,6 +2,7 @@
 //! the socket's queue, each read and each write.
 
 use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -43,6 +44,14 @@ impl Bounded {
     /// Sets the deadline to `patience` from now.
     pub(crate) fn lasts(&mut self, patience: Duration) {
         self.deadline = Instant::now() + patience;
+    }
+
+    /// Returns true if the other end's socket has been opened by root.
+    ///
+    /// # Errors
+    /// As getsockopt(2).
+    pub(crate) fn is_roots(&self) -> io::Result<bool> {
+        Ok(socket_peercred(&self.stream)?.uid.is_root())
     }
 
     /// Shuts down the writing side of the connection.

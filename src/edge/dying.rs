@@ -2,21 +2,28 @@
 //! the end runs after that, up to `TimeoutStopSec=` later.
 
 use super::clock;
-use super::pid1::Properties;
+use super::pid1::PropertiesOf;
 use super::record::{End, RunRecord};
 use super::step::words;
-use super::up::MAIN_ENDED;
+use super::up::{MAIN_ENDED, MAIN_STARTED};
 use crate::core::crash::observation::ProcessEnd;
 use crate::core::recovery::policy;
 
-/// The properties of a service that [`Shown::of`] reads; of the unit it reads `ActiveState`, `InvocationID` and `Job`.
-pub const OF_SERVICE: [&str; 7] = [
+/// Property with the time at which the unit began to start.
+const BEGAN: &str = "InactiveExitTimestampMonotonic";
+
+/// The properties of a unit that [`Shown::of`] reads.
+pub const OF_UNIT: [&str; 4] = ["ActiveState", "InvocationID", "Job", BEGAN];
+
+/// The properties of a service that it reads.
+pub const OF_SERVICE: [&str; 8] = [
     "Type",
     "Result",
     "Restart",
     "ExecMainPID",
     "ExecMainCode",
     "ExecMainStatus",
+    MAIN_STARTED,
     MAIN_ENDED,
 ];
 
@@ -42,18 +49,23 @@ pub struct Shown {
 impl Shown {
     /// Reads the properties; `None`: the unit does not go down, or was asked to.
     #[must_use]
-    pub fn of(known: &Properties) -> Option<Self> {
+    pub fn of(known: &PropertiesOf<'_>) -> Option<Self> {
         if known.text("ActiveState") != "deactivating" || known.job().is_some() {
             return None;
         }
-        let code = known.number("ExecMainCode").unwrap_or(0);
+        // PID 1 keeps the main process of the run before until it starts another one.
+        let has_begun: u64 = known.number_or_zero(BEGAN);
+        let is_this_runs = known.number_or_zero::<u64>(MAIN_STARTED) >= has_begun;
+        let process = known.process_end("ExecMainCode", "ExecMainStatus");
         Some(Self {
             kind: known.text("Type").to_owned(),
             result: known.text("Result").to_owned(),
             restart: known.text("Restart").to_owned(),
-            pid: known.number("ExecMainPID").filter(|pid| *pid > 0),
-            process: ProcessEnd::from_wait(code, known.number("ExecMainStatus").unwrap_or(0)),
-            ended: known.number(MAIN_ENDED).unwrap_or(0),
+            pid: known
+                .number("ExecMainPID")
+                .filter(|pid| *pid > 0 && is_this_runs),
+            process: process.filter(|_| is_this_runs),
+            ended: known.number_or_zero(MAIN_ENDED),
             invocation: known.id("InvocationID")?,
         })
     }
@@ -150,7 +162,7 @@ mod tests {
     #[test]
     fn only_a_unit_that_goes_down_without_a_job_shows_a_death() {
         let known = |state: &'static str| {
-            Properties::from([
+            PropertiesOf::from([
                 ("ActiveState", state.into()),
                 ("InvocationID", vec![0xab_u8; 16].into()),
                 ("Result", "exit-code".into()),

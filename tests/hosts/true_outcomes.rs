@@ -1,4 +1,4 @@
-//! Outcomes as they were: programs that could not be executed, steps that failed, crashes that nothing restarts.
+//! Outcomes as they were: steps that failed, crashes that nothing restarts.
 
 use crate::host::Host;
 use crate::on_both;
@@ -16,20 +16,6 @@ fn documents(host: &Host, command: &[&str]) -> Vec<Value> {
 }
 
 on_both! {
-    fn a_program_that_cannot_be_executed_is_never_recovered(host: Host) {
-        guard(&host, "gone", "--no-block gone", "[Service]\nExecStart=/usr/bin/nothing-there\n[Recovery]\nDeathLimit=3\n");
-        let told = host.wait_for("the exclusion", || {
-            let told = documents(&host, &["reports", "--ward", "gone"]);
-            told.iter().any(|one| one["recovery"]["outcome"] == "excluded").then_some(told)
-        });
-        let outcomes: Vec<_> = told.iter().map(|one| (&one["reason"], &one["recovery"]["outcome"], &one["recoveryState"])).collect();
-        let (reason, none) = (json!("EXIT 203 (EXEC)"), Value::Null);
-        let (excluded, part) = (json!("excluded"), json!("part-of"));
-        assert_eq!(outcomes, [(&reason, &excluded, &none), (&reason, &none, &part), (&reason, &none, &part), (&reason, &none, &part)], "{told:?}");
-        assert_eq!(told[0]["recovery"]["restarts"], 3);
-        assert!(!host.sh("journalctl -o cat -t unitwardd").contains("Recovered gone.service"));
-    }
-
     fn a_step_that_the_start_cannot_do_without_is_named(host: Host) {
         guard(&host, "web", "web", &format!("{LASTING}[OnDeath]\nOnStepFailure=fail\nExecute=/bin/false\nRestart=%n\n[Recovery]\nDeathLimit=1\n"));
         kill(&host, "web");

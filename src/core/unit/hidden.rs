@@ -161,10 +161,22 @@ fn mounts<'a>(service: impl Iterator<Item = &'a NativeLine>) -> Vec<Mount<'a>> {
 
 /// Normalises a path; `%t` is `/run` for the system's units.
 fn path(text: &str) -> PathBuf {
-    Path::new(&text.replace("%t", "/run"))
+    let path: PathBuf = Path::new(&text.replace("%t", "/run"))
         .components()
-        .collect()
+        .collect();
+    let moved = LINKS
+        .iter()
+        .find_map(|(link, target)| Some(Path::new(target).join(path.strip_prefix(link).ok()?)));
+    moved.unwrap_or(path)
 }
+
+/// Links of Debian's root directory, which systemd follows before it mounts.
+const LINKS: [(&str, &str); 4] = [
+    ("/var/run", "/run"),
+    ("/lib", "/usr/lib"),
+    ("/bin", "/usr/bin"),
+    ("/sbin", "/usr/sbin"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -215,6 +227,10 @@ mod tests {
             (
                 "BindPaths=/srv:/run/systemd/private",
                 "a:2:11: BindPaths= keeps /run/systemd .. take it out",
+            ),
+            (
+                "BindPaths=/srv/lib:/lib/unitward",
+                "a:2:11: BindPaths= keeps /usr/lib/unitward .. take it out",
             ),
             (
                 "BindReadOnlyPaths=/run",

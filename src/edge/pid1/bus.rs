@@ -7,24 +7,38 @@
 //!
 //! The bus is never depended on: it is asked only while it runs, with little patience, and PID 1's
 //! own socket is next. Few ask at a time, since a bus has room for some hundred connections of root
-//! and others need them too.
+//! and others need them too. Lines of the bus itself never ask by it: between its runs a connection
+//! would wait, and have it started.
 
+use super::BUSES;
+use crate::edge::replace::replace;
 use crate::edge::trusted::{self, Durability, Missing, NOFOLLOW};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Longest time that questions by way of the bus may take.
-pub(super) const PATIENCE: Duration = Duration::from_millis(250);
+/// Longest time until the bus has taken this process in. Any user can fill the queue of those that
+/// wait for that.
+pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Systemd's links to the present runs of the units that may be the bus. They are there while such
-/// a unit is up: a connection to the socket of one that is not would have it started.
-const RUNS: [&str; 2] = [
-    "/run/systemd/units/invocation:dbus.service",
-    "/run/systemd/units/invocation:dbus-broker.service",
-];
+/// Longest time that PID 1 may take to answer by way of the bus.
+pub(super) const PATIENCE_WITH_SYSTEMD: Duration = Duration::from_secs(2);
+
+/// Time for which nobody asks by way of a bus that has been silent.
+const REST: Duration = Duration::from_secs(10);
+
+/// File in the directory of the places whose time says when the bus has been silent.
+const SILENT: &str = "silent";
+
+/// True if this process does not ask by way of the bus.
+static AVOIDED: AtomicBool = AtomicBool::new(false);
+
+/// Systemd's link to the present run of a unit, which is there while the unit is up. Of a bus
+/// that is not: a connection to the socket of one that is not would have it started.
+const LINK: &str = "/run/systemd/units/invocation:";
 
 /// Directory of the places.
 const PLACES: &str = "/run/unitward/bus";
@@ -32,11 +46,35 @@ const PLACES: &str = "/run/unitward/bus";
 /// Number of places, and so of connections at a time.
 const MOST: u32 = 64;
 
+/// Has this process ask at PID 1's own socket from now on.
+pub(super) fn avoid() {
+    AVOIDED.store(true, Ordering::Relaxed);
+}
+
+/// Has no process ask by way of the bus for a while, because it has been silent.
+pub(super) fn avoid_for_a_while() {
+    avoid();
+    // Without that note the next process finds out by itself.
+    let _ = replace(&Path::new(PLACES).join(SILENT), b"", Durability::Process);
+}
+
+fn has_been_silent(directory: &Path) -> bool {
+    fs::metadata(directory.join(SILENT))
+        .and_then(|silent| silent.modified())
+        .is_ok_and(|at| at.elapsed().is_ok_and(|ago| ago < REST))
+}
+
 /// Takes a place among those that may ask by the bus now; it is free again when the value is
-/// dropped. `None`: the bus does not run, or the place is taken.
+/// dropped. `None`: the bus does not run, or the place is taken or cannot be made: only root's lines
+/// may write there.
 pub(super) fn place() -> Option<OwnedFd> {
-    let is_up = RUNS.iter().any(|run| fs::symlink_metadata(run).is_ok());
-    is_up.then(|| place_in(Path::new(PLACES), std::process::id()))?
+    let is_avoided = AVOIDED.load(Ordering::Relaxed);
+    let is_up = !is_avoided
+        && BUSES
+            .iter()
+            .any(|bus| fs::symlink_metadata([LINK, bus].concat()).is_ok());
+    let may_ask = is_up && !has_been_silent(Path::new(PLACES));
+    may_ask.then(|| place_in(Path::new(PLACES), std::process::id()))?
 }
 
 fn place_in(directory: &Path, process: u32) -> Option<OwnedFd> {
@@ -64,5 +102,8 @@ mod tests {
         drop(first);
         assert!(place_in(folder.path(), 5 + MOST).is_some());
         assert!(place_in(Path::new("/proc/none"), 5).is_none());
+        assert!(!has_been_silent(folder.path()));
+        replace(&folder.path().join(SILENT), b"", Durability::Process).unwrap();
+        assert!(has_been_silent(folder.path()));
     }
 }

@@ -38,6 +38,9 @@ const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 /// that the kernel reports to the other end.
 const AUTHENTICATION: &[u8] = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
 
+/// The kinds of errors of which either tells that the deadline of a socket has passed.
+const TIMED_OUT: [ErrorKind; 2] = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+
 /// Longest line of the other end during authentication, in bytes.
 const LONGEST_LINE: u64 = 512;
 
@@ -47,8 +50,10 @@ pub(super) struct Connection {
     socket: BufReader<Bounded>,
     /// Destination of the calls, on a bus.
     destination: Option<&'static str>,
-    /// Longest time that the queries which are sent together may take.
+    /// Longest time that queries which are sent together may take.
     patience: Duration,
+    /// True if a refusal makes all answers void: it may come from the bus, which PID 1 has left.
+    is_strict: bool,
     /// Serial number of the last call.
     serial: u32,
 }
@@ -65,8 +70,7 @@ impl Connection {
         ask: impl Fn(&mut Self) -> io::Result<T>,
     ) -> io::Result<T> {
         Self::try_with(patience, ask).map_err(|error| match error.kind() {
-            // Either kind tells that the deadline of a socket has passed.
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => io::Error::new(
+            kind if TIMED_OUT.contains(&kind) => io::Error::new(
                 ErrorKind::TimedOut,
                 format!("systemd has not answered within {} s", PATIENCE.as_secs()),
             ),
@@ -99,8 +103,21 @@ impl Connection {
         } else {
             None
         };
-        let answer = place.and_then(|_place| ask(&mut Self::to_bus(bus::PATIENCE).ok()?).ok());
-        answer.map_or_else(|| Self::with(patience, &ask), Ok)
+        if place.is_some() {
+            match Self::quickly(&ask) {
+                Ok(answer) => return Ok(answer),
+                Err(error) if TIMED_OUT.contains(&error.kind()) => bus::avoid_for_a_while(),
+                Err(_) => {}
+            }
+        }
+        Self::with(patience, &ask)
+    }
+
+    fn quickly<T>(ask: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
+        let mut connection = Self::to_bus(bus::PATIENCE)?;
+        connection.patience = bus::PATIENCE_WITH_SYSTEMD;
+        connection.is_strict = true;
+        ask(&mut connection)
     }
 
     fn to_bus(patience: Duration) -> io::Result<Self> {
@@ -111,11 +128,17 @@ impl Connection {
 
     fn to(path: &Path, destination: Option<&'static str>, patience: Duration) -> io::Result<Self> {
         let mut socket = BufReader::new(Bounded::connect(path, Instant::now() + patience)?);
+        // The unit's mounts, which hold for root's lines too, may have put another one's socket
+        // there.
+        if rustix::process::geteuid().is_root() && !socket.get_ref().is_roots()? {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
         socket.get_mut().write_all(AUTHENTICATION)?;
         let mut connection = Self {
             socket,
             destination,
-            patience,
+            patience: PATIENCE,
+            is_strict: false,
             serial: 0,
         };
         // A message that came with the authentication could lie unread in PID 1: it waits for more on the socket.
@@ -146,7 +169,20 @@ impl Connection {
         };
         self.socket
             .get_mut()
-            .write_all(&message::write(self.serial, &hello)?)
+            .write_all(&message::write(self.serial, &hello)?)?;
+        self.reply_to_last()
+    }
+
+    /// Waits for the reply to the last call.
+    fn reply_to_last(&mut self) -> io::Result<()> {
+        loop {
+            // Signals come between.
+            if let Some(Reply { answer, .. }) =
+                self.reply()?.filter(|reply| reply.to == self.serial)
+            {
+                return answer.map(drop);
+            }
+        }
     }
 
     /// Calls a method of PID 1's for a unit, with the mode of its job, and waits until it has
@@ -165,14 +201,7 @@ impl Connection {
         self.socket
             .get_mut()
             .write_all(&message::write(self.serial, &call)?)?;
-        loop {
-            // Signals come between.
-            if let Some(Reply { answer, .. }) =
-                self.reply()?.filter(|reply| reply.to == self.serial)
-            {
-                return answer.map(drop);
-            }
-        }
+        self.reply_to_last()
     }
 
     fn reply(&mut self) -> io::Result<Option<Reply>> {

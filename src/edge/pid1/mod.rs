@@ -50,6 +50,16 @@ pub type ListedUnit = (
     OwnedObjectPath,
 );
 
+/// Units that are a message bus.
+const BUSES: [&str; 2] = ["dbus.service", "dbus-broker.service"];
+
+/// Has this process, a line of `unit`, not ask by way of the bus if the unit is the bus.
+pub fn belongs_to(unit: &str) {
+    if BUSES.contains(&unit) {
+        bus::avoid();
+    }
+}
+
 /// Parses bytes as PID 1's answer, without a connection. For fuzz targets.
 #[cfg(feature = "full")]
 pub(crate) fn digest(bytes: &[u8]) {

@@ -128,23 +128,20 @@ impl PropertiesOf<'_> {
         }
     }
 
-    /// Returns true if a set of exit statuses and signals, `(aiai)`, contains the end of a process,
-    /// which the properties `code` and `status` describe.
+    /// Returns true if a set of exit statuses and signals, `(aiai)`, contains this end.
     #[must_use]
-    pub fn names_end(&self, set: &str, code: &str, status: &str) -> bool {
-        let (Some(code), Some(status)) = (self.number::<u32>(code), self.number::<u32>(status))
-        else {
-            return false;
+    pub fn names(&self, set: &str, end: ProcessEnd) -> bool {
+        let (kind, number) = match end {
+            ProcessEnd::Exited(status) => (0, status),
+            ProcessEnd::Killed(signal) | ProcessEnd::Dumped(signal) => (1, signal),
         };
-        // 1 is CLD_EXITED; others are signals.
         let of_kind = self
             .value(set)
-            .and_then(|set| fields(set).get(usize::from(code != 1)))
+            .and_then(|set| fields(set).get(kind))
             .map_or(&[][..], list);
-        code != 0
-            && of_kind
-                .iter()
-                .any(|one| matches!(one, Variant::I32(one) if u32::try_from(*one) == Ok(status)))
+        of_kind
+            .iter()
+            .any(|one| matches!(one, Variant::I32(one) if *one == number))
     }
 
     /// Returns an id as systemd prints it; `None` if it has no bytes.

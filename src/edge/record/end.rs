@@ -1,6 +1,5 @@
 //! The end of a run and its consequences.
 
-use crate::core::crash::exit_status::systemd_name;
 use crate::core::crash::observation::InvocationId;
 use crate::core::crash::reason::TimeLimits;
 use crate::core::recovery::account::Died;
@@ -67,14 +66,6 @@ impl End {
             reason: self.cause(limits).to_string(),
             at: self.at,
         })
-    }
-
-    /// Returns true if the status is one with which systemd's child exits if it cannot execute the
-    /// program.
-    #[must_use]
-    pub fn may_be_of_systemd(&self) -> bool {
-        let status = self.status.parse().ok();
-        self.code == "exited" && status.is_some_and(|status| systemd_name(status).is_some())
     }
 }
 

@@ -1,29 +1,12 @@
 //! When a run that has ended was up, where no line of the unit has noted it.
 
 use super::asked::{Kind, Stamps};
-use crate::core::crash::exit_status::systemd_name;
 use crate::core::recovery::Series;
 use crate::edge::pid1::Properties;
 use crate::edge::record::{RunRecord, Up};
 use crate::edge::{clock, up};
 
-/// Longest time, in microseconds, that systemd's child takes to find out that it cannot execute the
-/// program.
-const EXECUTING: u64 = 5_000_000;
-
-/// Returns true if the main process has ended before its program was executed, by systemd's own
-/// exit statuses. With `Type=simple` the unit is `active` before that shows.
-fn was_not_executed(known: &Properties) -> bool {
-    let Stamps { died, .. } = Stamps::of(known);
-    let exited = known.number::<u32>("ExecMainCode") == Some(1);
-    let status = known.number::<i32>("ExecMainStatus").unwrap_or(0);
-    let lived = died.saturating_sub(main_started(known));
-    let in_time = main_started(known) > 0 && died > 0 && lived < EXECUTING;
-    exited && in_time && known.text("Result") == "exit-code" && systemd_name(status).is_some()
-}
-
-/// Notes when the run was up, where no line of the unit has; gives whether it was. One whose
-/// program was not executed never was.
+/// Notes when the run was up, where no line of the unit has; returns true if it was.
 pub(super) fn complete(
     record: &mut RunRecord,
     series: &mut Series,
@@ -31,10 +14,6 @@ pub(super) fn complete(
     known: &Properties,
 ) -> bool {
     let Stamps { up, .. } = Stamps::of(known);
-    if was_not_executed(known) {
-        (record.up, series.up_since) = (None, None);
-        return false;
-    }
     let was_up = was_up(record.begun_since_boot, known);
     if was_up {
         series
@@ -81,40 +60,6 @@ pub(super) fn main_started(known: &Properties) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_run_whose_program_was_not_executed_was_never_up() {
-        let now = clock::monotonic();
-        let known = |status: i32, lived: u64| {
-            Properties::from([
-                ("InactiveExitTimestampMonotonic", (now - 9_000_000).into()),
-                ("ActiveEnterTimestampMonotonic", (now - 8_000_000).into()),
-                (super::super::MAIN_STARTED, (now - 8_000_000).into()),
-                (super::super::MAIN_ENDED, (now - 8_000_000 + lived).into()),
-                ("Result", "exit-code".into()),
-                ("ExecMainCode", 1_i32.into()),
-                ("ExecMainStatus", status.into()),
-            ])
-        };
-        let was_up = |known: &Properties| {
-            let mut record = RunRecord::new(
-                "web",
-                "web.service",
-                &"a".repeat(32),
-                crate::edge::record::StartKind::First,
-            );
-            complete(
-                &mut record,
-                &mut Series::default(),
-                Kind::AbnormalDeath,
-                known,
-            );
-            record.up.is_some()
-        };
-        assert!(!was_up(&known(203, 20_000)));
-        assert!(was_up(&known(203, 7_000_000)), "the program's own status");
-        assert!(was_up(&known(3, 20_000)));
-    }
 
     #[test]
     fn a_run_was_up_whose_unit_became_active_in_it() {

@@ -73,7 +73,10 @@ fn administrators(
 }
 
 /// The properties that define the environment of a unit's commands.
-const ENVIRONMENT: [&str; 3] = ["Environment", "EnvironmentFiles", "UnsetEnvironment"];
+const ENVIRONMENT: [&str; 3] = ["Environment", FILES, "UnsetEnvironment"];
+
+/// Property with the files of variables. Without it nothing is known of them.
+const FILES: &str = "EnvironmentFiles";
 
 /// Returns these properties of a service; `None`: PID 1 does not answer.
 fn ask(unit: &str, own: &[&str]) -> Option<Properties> {
@@ -88,7 +91,7 @@ fn inherited(units: Option<Vec<&Properties>>) -> Inherited {
     };
     if units
         .iter()
-        .all(|known| known.first_texts("EnvironmentFiles").next().is_none())
+        .all(|known| known.has(FILES) && known.first_texts(FILES).next().is_none())
     {
         return Inherited::All;
     }
@@ -108,7 +111,7 @@ fn of_unit(known: &Properties) -> impl Iterator<Item = String> {
     let own = known.texts("Environment").map(str::to_owned);
     let all = directories
         .chain(own)
-        .chain(known.first_texts("EnvironmentFiles").flat_map(of_file));
+        .chain(known.first_texts(FILES).flat_map(of_file));
     all.filter(|assignment| !is_unset(known, assignment))
 }
 

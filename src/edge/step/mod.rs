@@ -43,7 +43,7 @@ use crate::edge::pid1::Properties;
 use crate::edge::program::TIED;
 use crate::edge::record::{RunRecord, StartKind, WardState};
 use crate::edge::up::{MAIN_ENDED, MAIN_STARTED};
-use crate::edge::{log, program};
+use crate::edge::{log, pid1, program};
 use arguments::Arguments;
 use rustix::fs::Mode;
 use std::io;
@@ -88,6 +88,9 @@ pub fn main() -> ExitCode {
         return usage();
     }
     secure(&rest[0]);
+    rest.get(1)
+        .into_iter()
+        .for_each(|unit| pid1::belongs_to(unit));
     let done = match command.as_str() {
         "begin" => begin::begin(rest, umask),
         "end" => end::end(rest, umask),

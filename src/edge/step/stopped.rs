@@ -104,7 +104,10 @@ fn note_end(
     // A full disk must not make the limit unreachable.
     if saved.is_err() && kind.is_death() && verdict == Verdict::Restart {
         let verdict = limit::death_by_counter(counted, arguments)?;
-        judged = Judged::of(verdict, kind.death(), &mut series, arguments)?;
+        // Else what was judged stands: conditions with Once= are marked by now.
+        if verdict == Verdict::LimitReached {
+            judged = Judged::of(verdict, kind.death(), &mut series, arguments)?;
+        }
     }
     own_lines::add_results(&mut record, &known);
     if is_news {
@@ -250,7 +253,9 @@ fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
 
 /// Returns true if this set of exit statuses and signals contains the end of the main process.
 fn names_end(known: &Properties, set: &str) -> bool {
-    known.names_end(set, "ExecMainCode", "ExecMainStatus")
+    known
+        .process_end("ExecMainCode", "ExecMainStatus")
+        .is_some_and(|end| known.names(set, end))
 }
 
 fn note(series: &mut Series, kind: Kind, arguments: &Arguments) -> io::Result<Verdict> {

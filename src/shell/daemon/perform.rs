@@ -5,7 +5,7 @@ use super::archive::{Archive, Order};
 use super::bus::Service;
 use super::cloud::{Cloud, Command};
 use super::cores::{Cores, Found, Seek};
-use super::event::{Action, Event, Notice, UpSeen, Witness};
+use super::event::{Action, Event, Notice};
 use super::identity::Identity;
 use super::last_lines::{Lines, Logs, Wanted};
 use super::messages;
@@ -14,7 +14,6 @@ use super::say;
 use super::systemd::{Bus, Question};
 use super::unnoted::Notes;
 use crate::core::config::Config;
-use crate::core::crash::observation::InvocationId;
 use crate::core::crash::report::UNKNOWN;
 use crate::edge::coredump;
 use crate::edge::exclusion::{self, Standing};
@@ -24,7 +23,6 @@ use crate::shell::news::News;
 use sd_notify::NotifyState;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::path::Path;
-use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{error, warn};
 
@@ -52,36 +50,6 @@ pub(super) struct World {
     pub(super) inbox: VecDeque<Event>,
 }
 
-/// Time after which it shows that the program of a service could not be executed. Until then
-/// systemd may call the service `active`, and a recovery is not over.
-const SETTLED: Duration = Duration::from_millis(300);
-
-/// A run whose record is to be read.
-struct Run {
-    unit: String,
-    ward: String,
-    invocation: InvocationId,
-    up: Option<UpSeen>,
-}
-
-impl Run {
-    /// Reads the record.
-    fn read(self) -> Witness {
-        let Self {
-            unit,
-            ward,
-            invocation,
-            up,
-        } = self;
-        records::read(unit.clone(), &ward, &invocation, up).unwrap_or_else(|error| {
-            warn!(
-                "Failed to read the record of run {invocation} of ward {ward}, ignoring: {error}"
-            );
-            records::silence(unit, invocation)
-        })
-    }
-}
-
 impl World {
     /// Performs one action.
     pub(super) fn perform(&mut self, action: Action) {
@@ -103,13 +71,11 @@ impl World {
                 invocation,
                 up,
             } => {
-                let run = Run {
-                    unit,
-                    ward,
-                    invocation,
-                    up,
-                };
-                self.read_record(run);
+                let witness = records::read(unit.clone(), &ward, &invocation, up).unwrap_or_else(|error| {
+                    warn!("Failed to read the record of run {invocation} of ward {ward}, ignoring: {error}");
+                    records::silence(unit, invocation)
+                });
+                self.inbox.push_back(Event::Record(Box::new(witness)));
             }
             Action::Note(death) => {
                 if self.notes.deaths.try_send(*death).is_err() {
@@ -144,20 +110,6 @@ impl World {
             }
             Action::Say(remark) => say::remark(&remark),
         }
-    }
-
-    /// Reads a run's record: at once, or once it has settled that the run is up.
-    fn read_record(&mut self, run: Run) {
-        if run.up.is_none() || !records::is_unsettled(&run.ward, &run.invocation) {
-            self.inbox.push_back(Event::Record(Box::new(run.read())));
-            return;
-        }
-        let answers = self.notes.answers.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(SETTLED).await;
-            // Without a main loop the daemon is about to end.
-            let _ = answers.send(run.read()).await;
-        });
     }
 
     /// Sends a report to the publisher. One that finds no room is in the history, and its lane is

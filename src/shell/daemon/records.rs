@@ -20,13 +20,10 @@ pub(super) fn read(
     let (state, invocation) = (WardState::of(ward), invocation.clone());
     match state.run(invocation.as_str()) {
         Ok(mut record) => {
-            // The line after the steps, if the unit has one, has noted their end more exactly; the
-            // line at the end of the run knows if its program was executed at all.
-            let end = record.end.as_ref();
-            let seen = up.filter(|_| end.is_none_or(|end| !end.may_be_of_systemd()));
+            // The line after the steps, if the unit has one, has noted their end more exactly.
             record.up = record
                 .up
-                .or_else(|| seen.map(|seen| up::at(seen.active, seen.main)));
+                .or_else(|| up.map(|seen| up::at(seen.active, seen.main)));
             let lookup = |earlier: &str| state.run(earlier).ok();
             let recoveries = recoveries::chains(&record, &lookup);
             let under_way =
@@ -43,13 +40,6 @@ pub(super) fn read(
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(silence(unit, invocation)),
         Err(error) => Err(error),
     }
-}
-
-/// Returns true if only the bus shows that a restarted run is up: whether its program could be
-/// executed shows a moment later.
-pub(super) fn is_unsettled(ward: &str, invocation: &InvocationId) -> bool {
-    let run = WardState::of(ward).run(invocation.as_str());
-    run.is_ok_and(|run| run.follows.is_some() && up::is_open(&run))
 }
 
 /// Returns the answer for a run without a record.

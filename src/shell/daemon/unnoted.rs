@@ -24,10 +24,8 @@ const NOTED: usize = 64;
 /// The main loop's side of the channels.
 pub(super) struct Notes {
     pub(super) deaths: mpsc::Sender<Unnoted>,
-    /// Contents of the records once the deaths are noted, and of those that are read later.
+    /// Contents of the records once the deaths are noted.
     pub(super) noted: mpsc::Receiver<Witness>,
-    /// The other end of the same channel.
-    pub(super) answers: mpsc::Sender<Witness>,
 }
 
 /// Starts the thread; it ends when the returned value is dropped.
@@ -37,15 +35,10 @@ pub(super) struct Notes {
 pub(super) fn note_deaths() -> std::io::Result<Notes> {
     let (deaths, waiting) = mpsc::channel(DEATHS);
     let (answers, noted) = mpsc::channel(NOTED);
-    let noter = answers.clone();
     std::thread::Builder::new()
         .name("unnoted".to_owned())
-        .spawn(move || note_all(waiting, &noter))?;
-    Ok(Notes {
-        deaths,
-        noted,
-        answers,
-    })
+        .spawn(move || note_all(waiting, &answers))?;
+    Ok(Notes { deaths, noted })
 }
 
 /// Notes deaths, each in its ward's turn, until the channel is closed.

@@ -57,11 +57,14 @@ impl Connection {
                 Err(error) => refused.push(error),
             }
         }
-        let all = refused.len() == batches.len();
+        if self.is_strict && !refused.is_empty() {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        let is_void = refused.len() == batches.len();
         refused
             .into_iter()
             .next()
-            .filter(|_| all)
+            .filter(|_| is_void)
             .map_or(Ok(known), Err)
     }
 

@@ -6,11 +6,19 @@ use crate::edge::pid1::{self, Wanted};
 use crate::edge::step::arguments::Arguments;
 use std::io;
 
+/// Properties with the ends after which systemd does otherwise than `Restart=` says.
+const PREVENT: &str = "RestartPreventExitStatus";
+const FORCE: &str = "RestartForceExitStatus";
+
 /// The line that records the ends of the unit's runs.
 pub(super) struct Line {
     pub(super) arguments: Arguments,
     /// The unit's `Restart=`.
     pub(super) restart: String,
+    /// True if `RestartPreventExitStatus=` has this end.
+    pub(super) is_prevented: bool,
+    /// True if `RestartForceExitStatus=` has it.
+    pub(super) is_forced: bool,
 }
 
 impl Line {
@@ -20,7 +28,7 @@ impl Line {
             &death.unit,
             Wanted {
                 unit: &[],
-                own: &["ExecStopPost", "Restart"],
+                own: &["ExecStopPost", "Restart", PREVENT, FORCE],
             },
         )?;
         let arguments =
@@ -38,11 +46,13 @@ impl Line {
         Ok(arguments.map(|arguments| Self {
             arguments,
             restart: known.text("Restart").to_owned(),
+            is_prevented: death.process.is_some_and(|end| known.names(PREVENT, end)),
+            is_forced: death.process.is_some_and(|end| known.names(FORCE, end)),
         }))
     }
 
     /// Returns true if systemd restarts the unit after this death.
     pub(super) fn restarts(&self, death: &Unnoted) -> bool {
-        policy::restarts(&self.restart, &death.result)
+        !self.is_prevented && (self.is_forced || policy::restarts(&self.restart, &death.result))
     }
 }

@@ -7,6 +7,8 @@ fn line() -> Line {
     Line {
         arguments: arguments(),
         restart: "always".into(),
+        is_prevented: false,
+        is_forced: false,
     }
 }
 

@@ -41,17 +41,19 @@ pub(super) fn settle<'w>(
 
 /// Asks systemd for the load states; `None`: it does not run below this root.
 fn states(below: &Path, names: &[String]) -> Option<States> {
-    if below != Path::new("/") {
+    if below != Path::new("/") || !Path::new("/run/systemd/system").exists() {
         return None;
     }
-    let asked: Vec<_> = names.iter().map(String::as_str).collect();
     let wanted = Wanted {
         unit: &["LoadState"],
         own: &[],
     };
-    let known = pid1::ask_all(&asked, wanted).ok()?;
-    let states = known.iter().map(|known| known.text("LoadState").to_owned());
-    Some(names.iter().cloned().zip(states).collect())
+    // Of a unit about which systemd cannot be asked nothing is known.
+    let states = names.iter().filter_map(|name| {
+        let known = pid1::ask(name, wanted).ok()?;
+        Some((name.clone(), known.text("LoadState").to_owned()))
+    });
+    Some(states.collect())
 }
 
 /// Returns the name of the unit that a problem says is missing. Templates cannot be asked about.

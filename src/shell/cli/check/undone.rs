@@ -123,6 +123,12 @@ impl<'a> Generated<'a> {
                 )
             }
             ("Service", "TimeoutStartSec" | "TimeoutStopSec") => {
+                let is_replaced = later
+                    .iter()
+                    .any(|(at, other)| at == section && [key, "TimeoutSec"].contains(&&*other.key));
+                if is_replaced {
+                    return None;
+                }
                 let needed = self
                     .written(key)
                     .filter(|needed| is_shorter(value, needed))?;
@@ -216,7 +222,7 @@ impl<'a> Generated<'a> {
         let (unit, source) = (self.ward.unit(), self.ward.path.display());
         let effect = match written {
             _ if stops => {
-                format!("so systemd does not restart {unit}, and no step of a recovery runs")
+                format!("so systemd does not restart {unit}")
             }
             _ if key == "RootDirectoryStartOnly" => {
                 format!("so the lines that Unitward adds to {unit} cannot run")

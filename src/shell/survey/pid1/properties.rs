@@ -1,7 +1,6 @@
 //! Conversion of the properties that PID 1 tells of a unit.
 
 use super::{Details, UnitSeen};
-use crate::core::crash::observation::InvocationId;
 use crate::edge::dying::Shown;
 use crate::edge::pid1::{Command, PropertiesOf};
 use crate::edge::up;
@@ -59,25 +58,9 @@ fn details(known: &PropertiesOf<'_>) -> Details {
             .find(|command| command.began > 0 && command.ended == 0)
             .map(running),
         status_text: known.text("StatusText").to_owned(),
-        dying: dying(known),
+        dying: Shown::of(known),
         main_started: known.number_or_zero(up::MAIN_STARTED),
     }
-}
-
-/// Returns the end that PID 1 shows of a unit that goes down without a job.
-fn dying(known: &PropertiesOf<'_>) -> Option<Shown> {
-    if known.text("ActiveState") != "deactivating" || known.job().is_some() {
-        return None;
-    }
-    Some(Shown {
-        kind: known.text("Type").to_owned(),
-        result: known.text("Result").to_owned(),
-        restart: known.text("Restart").to_owned(),
-        pid: known.number("ExecMainPID").filter(|pid| *pid > 0),
-        process: known.process_end("ExecMainCode", "ExecMainStatus"),
-        ended: known.number_or_zero(up::MAIN_ENDED),
-        invocation: InvocationId::parse(&known.id("InvocationID")?)?.to_string(),
-    })
 }
 
 /// Returns a time in microseconds; `None`: never.

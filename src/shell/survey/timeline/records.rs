@@ -50,13 +50,8 @@ fn look(units: &[&str]) -> Vec<Properties> {
     if units.is_empty() {
         return Vec::new();
     }
-    let own = [
-        &[MAIN_PID, MAIN_STARTED],
-        &TIME_LIMITS[..],
-        &dying::OF_SERVICE,
-    ]
-    .concat();
-    let of_unit = [&["SubState", "Job"], &up::OF_UNIT[..]].concat();
+    let own = [&[MAIN_PID], &TIME_LIMITS[..], &dying::OF_SERVICE].concat();
+    let of_unit = [&["SubState"], &up::OF_UNIT[..], &dying::OF_UNIT].concat();
     let seen = pid1::ask_all(
         units,
         Wanted {
