@@ -219,7 +219,7 @@ pub fn readmit(subject: &Subject, tell: impl Fn(Ruling)) -> Result<bool, Refusal
         _ => {}
     }
     let turn = state.turn();
-    let mark = series_file::remove(&state)
+    let mark = series_file::readmit(&state)
         .and_then(|()| exclusion::remove(&state))
         .map_err(|error| not_readmitted(ward, &error))?;
     drop(turn);

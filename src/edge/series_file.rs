@@ -55,16 +55,22 @@ pub fn save(state: &WardState, series: &Series) -> io::Result<()> {
     state.write(FILE, &serde_json::to_vec(&Stored::from(series))?)
 }
 
-/// Removes the series of a ward. That needs no room.
+/// Takes back what the series of a ward says, at its readmission. That needs no room.
 ///
 /// # Errors
 /// If it is there and cannot be removed.
 #[cfg(feature = "full")]
-pub fn remove(state: &WardState) -> io::Result<()> {
+pub fn readmit(state: &WardState) -> io::Result<()> {
+    let series = load(state);
     match state.remove(FILE) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        removed => removed?,
     }
+    if let Some(series) = series.readmitted() {
+        // Without room a recovery that was under way is not told as ended.
+        let _ = save(state, &series);
+    }
+    Ok(())
 }
 
 impl From<Stored> for Series {

@@ -26,6 +26,17 @@ on_both! {
         });
     }
 
+    fn a_recovery_that_an_exclusion_breaks_off_has_ended_though_the_ward_is_back_at_once(host: Host) {
+        guard(&host, "fm", "fm", &format!("{LASTING}Restart=on-failure\nRestartSec=2\n"));
+        host.sh("systemctl kill --kill-whom=main -s KILL fm; sleep 0.3; unitward exclude fm; unitward readmit fm");
+        let told = host.wait_for("the end of the recovery", || {
+            let told = documents(&host, &["reports", "--ward", "fm"]);
+            (told.len() == 1 && told[0]["recovery"]["outcome"].is_string()).then_some(told)
+        });
+        assert_eq!(told[0]["recovery"]["outcome"], "ended", "{told:?}");
+        assert_eq!(host.systemctl_show("fm", "ActiveState"), "active");
+    }
+
     fn crashes_that_nothing_restarts_have_failed_and_are_down(host: Host) {
         host.write("/etc/unitward/unitward.conf", "[Watch]\nUnits=plain.service\n");
         host.write("/etc/systemd/system/plain.service", LASTING);

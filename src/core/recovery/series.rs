@@ -130,6 +130,19 @@ impl Series {
         Start::First
     }
 
+    /// Returns the state after a readmission: nothing of before counts, but the next start ends a
+    /// recovery that was under way. `None`: there was none.
+    #[must_use]
+    pub fn readmitted(self) -> Option<Self> {
+        self.restart_due?;
+        Some(Self {
+            died_in: Some(self.died_in?),
+            // So late that no start is taken for the restart itself.
+            restart_due: Some(u64::MAX),
+            ..Self::default()
+        })
+    }
+
     /// Returns the run whose death this start answers; none if that death was `missed`.
     pub fn answers(&mut self, start: Start, missed: bool) -> Option<String> {
         self.died_in

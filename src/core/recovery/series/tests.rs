@@ -256,3 +256,26 @@ fn without_the_counter_the_last_end_decides() {
     series.asked();
     assert_eq!(series.start(None, false), Start::First);
 }
+
+#[test]
+fn a_readmission_forgets_all_but_the_recovery_that_the_next_start_ends() {
+    let died = Series {
+        died_in: Some("a".into()),
+        restart_due: Some(7),
+        deaths: vec![1, 2],
+        last_end: LastEnd::AbnormalDeath,
+        ..Series::default()
+    };
+    let back = died.clone().readmitted().unwrap();
+    assert_eq!(
+        (back.died_in.as_deref(), back.restart_due),
+        (Some("a"), Some(u64::MAX))
+    );
+    assert!(back.deaths.is_empty() && !back.is_at_rest());
+    assert_eq!(back.clone().start(Some(0), false), Start::First);
+    let over = Series {
+        restart_due: None,
+        ..died
+    };
+    assert_eq!(over.readmitted(), None);
+}
