@@ -75,6 +75,7 @@ on_both! {
         // As part of the restart, once.
         assert_eq!(wait_for_note(&host, "abnormal"), ["death", "abnormal"]);
         host.sh("systemctl stop web");
+        host.wait_for("quiet", || host.sh("systemctl list-jobs --no-legend").is_empty().then_some(()));
         assert_eq!(wait_for_note(&host, "abnormal"), ["death", "abnormal"]);
     }
 
@@ -92,12 +93,21 @@ on_both! {
     fn once_holds_and_the_daemon_is_not_needed(host: Host) {
         host.sh("systemctl stop unitwardd dbus.service dbus.socket");
         let steps = format!("[OnDeath]\nOnce=yes\n{}[OnDeath each]\n{}", note("once"), note("each"));
-        set_up(&host, "ExecStart=/bin/sleep infinity\nRestart=no", &steps);
-        end(&host, "KILL");
+        set_up(&host, "ExecStart=/bin/sleep infinity", &steps);
+        let run = host.systemctl_show("web", "InvocationID");
+        host.sh("systemctl kill --kill-whom=main --signal=KILL web");
+        crate::report::wait_for_restart(&host, "web", &run);
+        let first = wait_for_note(&host, "each");
+        assert!(first.contains(&"once".to_owned()), "in the restart: {first:?}");
+        // A clean end, which on-failure leaves.
+        host.sh("rm /run/notes");
+        end(&host, "TERM");
         wait_for_note(&host, "each");
-        wait_for_note(&host, "once");
+        host.wait_for("quiet", || host.sh("systemctl list-jobs --no-legend").is_empty().then_some(()));
+        assert_eq!(wait_for_note(&host, "each"), ["each"]);
+        // A start by hand arms it again.
         host.sh("rm /run/notes; systemctl start web");
-        end(&host, "KILL");
+        end(&host, "TERM");
         wait_for_note(&host, "once");
     }
 

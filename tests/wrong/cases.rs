@@ -78,7 +78,7 @@ pub(crate) const CASES: &[Case] = &[
     // Sections of systemd and of ours.
     ward!("DeathLimit=3\n", "3:1", ["DeathLimit= belongs in [Recovery]"], "DeathLimit" => "[Recovery]\nDeathLimit"),
     ward!("StartLimitBurst=3\n", "3:1", ["has no effect in a ward", "DeathLimit= in [Recovery]"], "StartLimitBurst" => "[Recovery]\nDeathLimit"),
-    ward!("Restart=no\n[OnDeath]\nLog=x\n", "3:9", ["nothing restarts it", "write Restart=on-failure"], "no\n" => "on-failure\n"),
+    ward!("Restart=no\n[OnRestart]\nLog=x\n", "3:9", ["nothing restarts it", "write Restart=on-failure"], "no\n" => "on-failure\n"),
     ward!("TimeoutStartSec=5s\n[OnDeath]\nWaitFor=1min\n", "3:17", ["less than the steps", "write 2min 30s"], "5s" => "2min 30s"),
     ward!("[Recovery]\nRestart=always\n", "4:1", ["Restart= belongs in [Service], not in [Recovery]"], "[Recovery]\n" => ""),
     ward!("[Ward]\nDeathLimit=3\n", "4:1", ["DeathLimit= belongs in [Recovery]"], "[Ward]" => "[Recovery]"),

@@ -7,26 +7,27 @@ use crate::core::config::{ConditionKind, OnLimit, Stack, UnitName, time_span};
 pub(super) fn too_often(subject: Subject<'_>) -> Part {
     let (ward, recovery) = (subject.ward, &subject.ward.recovery);
     let heading = "If it dies too often".to_owned();
-    if !restart::is_restarted(subject) {
+    if !restart::is_seen(subject) {
         return Part {
             heading,
             lines: Vec::new(),
         };
     }
     if recovery.death_limit == 0 {
-        let lines = vec![Line::Plain(
-            "There is no limit: it is restarted for ever.".to_owned(),
-        )];
+        let lines = vec![Line::Plain(match restart::is_restarted(subject) {
+            true => "There is no limit: it is restarted for ever.".to_owned(),
+            false => "There is no limit.".to_owned(),
+        })];
         return Part { heading, lines };
     }
     let (deaths, within) = (
         recovery.death_limit,
         time_span::render(recovery.death_limit_interval),
     );
-    let times = if deaths == 1 {
-        "1 death".to_owned()
+    let (times, borne) = if deaths == 1 {
+        ("1 death".to_owned(), "is tolerated")
     } else {
-        format!("{deaths} deaths")
+        (format!("{deaths} deaths"), "are tolerated")
     };
     let unit = ward.unit();
     let what = match recovery.on_limit {
@@ -45,10 +46,10 @@ pub(super) fn too_often(subject: Subject<'_>) -> Part {
             "the host reboots, unless it booted less than 10min ago: then it is excluded instead."
                 .to_owned()
         }
-        OnLimit::None => "it is restarted all the same.".to_owned(),
+        OnLimit::None => "everything goes on as before.".to_owned(),
     };
     let mut lines = vec![Line::Plain(format!(
-        "{times} within {within} are borne. At the next one within {within} {what}"
+        "{times} within {within} {borne}. At the next one within {within} {what}"
     ))];
     for condition in ward
         .conditions

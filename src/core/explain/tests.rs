@@ -226,14 +226,15 @@ fn limits_of_every_kind() {
         "There is no limit: it is restarted for ever."
     );
     assert!(
-        said("DeathLimit=1\nOnLimit=none\n")
-            .starts_with("1 death within 1min are borne. At the next one within 1min it is")
+        said("DeathLimit=1\nOnLimit=none\n").starts_with(
+            "1 death within 1min is tolerated. At the next one within 1min everything"
+        )
     );
     assert!(
         said("OnLimit=reboot\n").contains("the host reboots, unless it booted less than 10min ago")
     );
     assert!(
-        said("").contains("5 deaths within 1min are borne")
+        said("").contains("5 deaths within 1min are tolerated")
             && said("").contains("unitward readmit web")
     );
 }

@@ -1,6 +1,6 @@
 //! Explains the reports of deaths and recoveries.
 
-use super::{Line, Part, Subject};
+use super::{Line, Part, Subject, restart};
 use crate::core::config::ReportOn;
 use crate::core::config::settings::{Mqtt, Reports};
 
@@ -52,16 +52,24 @@ pub(super) fn told(subject: Subject<'_>) -> Part {
     } else {
         String::new()
     };
-    let record = format!(
-        "What was done and how long it took stands in one record when it is over{published}."
-    );
-    lines.push(Line::Plain(record));
-    lines.push(Line::Plain(format!(
-        "\"unitward timeline {}\" shows the last one.",
-        subject.ward.name
-    )));
+    lines.extend(of_recovery(subject, &published));
     Part {
         heading: "Who is told".to_owned(),
         lines,
     }
+}
+
+/// Explains the record of a recovery, which is `published` or not.
+fn of_recovery(subject: Subject<'_>, published: &str) -> Vec<Line> {
+    let ward = &subject.ward.name;
+    if !restart::is_restarted(subject) {
+        return vec![Line::Plain(format!(
+            "There is no record of a recovery; \"unitward tree {ward}\" shows what was done."
+        ))];
+    }
+    let record = format!(
+        "What was done and how long it took stands in one record when it is over{published}."
+    );
+    let last = format!("\"unitward timeline {ward}\" shows the last one.");
+    vec![Line::Plain(record), Line::Plain(last)]
 }

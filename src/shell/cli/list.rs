@@ -347,7 +347,7 @@ fn daemon(daemon: &Daemon) -> String {
         }
         (State::Running, None) => "unitwardd runs".to_owned(),
         (state, _) => format!(
-            "unitwardd does not run ({}), nothing is reported",
+            "unitwardd does not run ({}), crashes are reported when it does again",
             state.word()
         ),
     };
