@@ -101,6 +101,7 @@ struct Stored {
 enum StoredBy {
     Hand,
     Limit,
+    Unknown,
 }
 
 /// Returns the exclusion of a ward whose unit is in this state; `None` if it is not excluded.
@@ -135,6 +136,7 @@ pub fn load(state: &WardState) -> Option<Exclusion> {
     let by = match stored.by {
         StoredBy::Hand => By::Hand,
         StoredBy::Limit => By::Limit,
+        StoredBy::Unknown => By::Unknown,
     };
     Some(Exclusion {
         at: stored.at,
@@ -150,7 +152,8 @@ pub fn load(state: &WardState) -> Option<Exclusion> {
 /// If it cannot be written.
 pub fn save(state: &WardState, exclusion: &Exclusion) -> io::Result<()> {
     let by = match exclusion.by {
-        By::Hand | By::Unknown => StoredBy::Hand,
+        By::Hand => StoredBy::Hand,
+        By::Unknown => StoredBy::Unknown,
         By::Limit => StoredBy::Limit,
     };
     let stored = Stored {

@@ -12,6 +12,7 @@ mod host;
 mod page;
 
 mod adopting;
+mod asked_by_bus;
 #[cfg(feature = "full")]
 mod backtraces;
 mod bad_broker;
