@@ -63,7 +63,8 @@ on_both! {
             for command in ["reports --ward typo", "monitor --ward typo", "status typo", "status typo.service", "tree typo", "timeline typo"] {
                 let (status, words) = said(&host, user, command);
                 assert_eq!(status, 1, "{user}: {command}: {words}");
-                assert!(words.starts_with("/etc/unitward/typo.ward was left out") && words.contains("\"unitward check\""), "{user}: {command}: {words}");
+                assert!(words.contains("/etc/unitward/typo.ward") && words.contains("left out because of a mistake"), "{user}: {command}: {words}");
+                assert!(words.contains("\"unitward check\""), "{user}: {command}: {words}");
             }
             let by_unit = said(&host, user, "reports --ward web.service --json");
             assert_eq!((by_unit.0, by_unit.1.lines().count()), (0, 1), "{user}: {}", by_unit.1);

@@ -11,8 +11,6 @@ use std::time::Duration;
 pub enum Cause {
     /// `SIG 11 (Segmentation fault)`, `EXIT 3`, `EXIT 203 (EXEC)`.
     Process(ProcessEnd),
-    /// `EXIT 1 (step 1 of [OnDeath] failed: Execute)`: a step that the start could not do without.
-    Step(ProcessEnd, String),
     /// `Watchdog timeout (30s)`.
     Watchdog(Option<Duration>),
     /// `Start timeout (90s)`, `Stop timeout (90s)`, `Runtime timeout (1h)`.
@@ -68,17 +66,6 @@ impl Cause {
     }
 }
 
-impl Cause {
-    /// Adds the step whose failure was the cause, if it was one.
-    #[must_use]
-    pub fn in_step(self, step: Option<&str>) -> Self {
-        match (self, step) {
-            (Self::Process(end), Some(step)) => Self::Step(end, step.to_owned()),
-            (cause, _) => cause,
-        }
-    }
-}
-
 impl TimeLimits {
     fn of(&self, waited: Waited) -> Option<Duration> {
         match waited {
@@ -98,10 +85,6 @@ impl fmt::Display for Cause {
             },
             Self::Process(ProcessEnd::Killed(signal) | ProcessEnd::Dumped(signal)) => {
                 write!(out, "SIG {signal} ({})", signal_text(*signal))
-            }
-            Self::Step(ProcessEnd::Exited(status), step) => write!(out, "EXIT {status} ({step})"),
-            Self::Step(ProcessEnd::Killed(signal) | ProcessEnd::Dumped(signal), step) => {
-                write!(out, "SIG {signal} ({step})")
             }
             Self::Watchdog(limit) => write!(out, "Watchdog timeout{}", Bracketed(*limit)),
             Self::Timeout(waited, limit) => {
@@ -151,21 +134,6 @@ mod tests {
         };
         let cause = Cause::new(&ServiceResult::parse(result), process, waited, &limits);
         assert_eq!(cause.to_string(), expect, "{result} {process:?} {waited:?}");
-    }
-
-    #[test]
-    fn a_step_that_failed_is_named_in_place_of_the_service() {
-        let step = Some("step 1 of [OnDeath] failed: Execute");
-        let cause = |end| Cause::Process(end).in_step(step).to_string();
-        assert_eq!(
-            cause(ProcessEnd::Exited(1)),
-            "EXIT 1 (step 1 of [OnDeath] failed: Execute)"
-        );
-        assert_eq!(
-            cause(ProcessEnd::Killed(9)),
-            "SIG 9 (step 1 of [OnDeath] failed: Execute)"
-        );
-        assert_eq!(Cause::OutOfMemory.in_step(step), Cause::OutOfMemory);
     }
 
     #[test]

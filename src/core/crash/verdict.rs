@@ -39,8 +39,6 @@ pub struct Testimony {
     pub at: u64,
     /// Phase in which a time limit was reached, if the result is a time-out and the witness knows.
     pub waited: Option<Waited>,
-    /// The step of the ward whose failure ended the start.
-    pub step: Option<String>,
 }
 
 /// A run's end, judged.
@@ -131,7 +129,6 @@ pub fn judge(
             &nature.limits,
         )
     });
-    let cause = cause.in_step(testimony.and_then(|end| end.step.as_deref()));
     Death {
         verdict: verdict(result, evidence, nature, ended.activity),
         cause,

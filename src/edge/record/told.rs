@@ -29,7 +29,6 @@ impl End {
                 TimedOut::Run => Waited::Run,
                 TimedOut::Stop => Waited::Stop,
             }),
-            step: self.step.clone(),
         }
     }
 
@@ -40,10 +39,9 @@ impl End {
             result,
             process,
             waited,
-            step,
             ..
         } = self.testimony();
-        Cause::new(&result, process, waited.unwrap_or(Waited::Run), limits).in_step(step.as_deref())
+        Cause::new(&result, process, waited.unwrap_or(Waited::Run), limits)
     }
 }
 

@@ -57,7 +57,9 @@ impl LeftOut {
         let why = match (self.why, &self.problem) {
             (Why::Removed, _) => format!("{file} is gone"),
             (Why::Mistake, None) => format!("{file} was left out because of a mistake"),
-            (Why::Mistake, Some(problem)) => format!("left out because of a mistake: {problem}"),
+            (Why::Mistake, Some(problem)) => {
+                format!("left out because of a mistake: {problem} (\"unitward check\")")
+            }
         };
         let stands = if self.guarded {
             format!("systemd still guards {unit} as an earlier file said")
@@ -81,7 +83,7 @@ impl LeftOut {
                 "mend the file, or \"systemctl daemon-reload\" ends that".to_owned()
             }
             (Why::Mistake, false) => {
-                "mend the file (\"unitward check\"), then systemctl daemon-reload".to_owned()
+                "mend the file, then systemctl daemon-reload".to_owned()
             }
             (Why::Removed, true) => "\"systemctl daemon-reload\" ends that".to_owned(),
             (Why::Removed, false) => format!("\"systemctl stop {unit}\" ends it"),

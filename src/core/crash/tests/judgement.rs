@@ -17,7 +17,6 @@ fn the_run_record_overrules_the_bus() {
         "u a active/running main pid=7\nu a failed/failed result=exit-code pid=7 exited=3 t=2000000",
     );
     let mut record = Testimony {
-        step: None,
         evidence: Evidence::Asked,
         result: ServiceResult::ExitCode,
         process: Some(ProcessEnd::Exited(3)),

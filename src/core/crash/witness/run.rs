@@ -75,7 +75,6 @@ impl Run {
             (Evidence::Unasked, Start::Done | Start::Unseen) => None,
         };
         let testimony = Testimony {
-            step: None,
             evidence: self.evidence,
             waited: waited.filter(|_| result == ServiceResult::Timeout),
             result,

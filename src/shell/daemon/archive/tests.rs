@@ -275,7 +275,6 @@ fn what_a_history_that_can_only_be_read_knows_is_not_told_again() {
 fn recalled(number: u64) -> Recalled {
     let (evidence, result) = (Evidence::Unasked, ServiceResult::Signal);
     let testimony = Testimony {
-        step: None,
         evidence,
         result,
         process: None,

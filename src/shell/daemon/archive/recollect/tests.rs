@@ -15,7 +15,6 @@ fn run(number: u64) -> InvocationId {
 fn end(boot: &str, number: u64, (place, at): (u64, u64)) -> JournalEnd {
     let (evidence, result) = (Evidence::Unasked, ServiceResult::Signal);
     let testimony = Testimony {
-        step: None,
         evidence,
         result,
         process: None,

@@ -215,7 +215,6 @@ fn incident(actions: &[Action]) -> &super::super::incident::Incident {
 
 fn testimony(evidence: Evidence) -> Testimony {
     Testimony {
-        step: None,
         evidence,
         result: ServiceResult::Signal,
         process: Some(ProcessEnd::Killed(9)),
