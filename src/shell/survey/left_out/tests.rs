@@ -95,8 +95,8 @@ fn a_sentence_says_what_happened_and_what_to_do() {
     };
     check(
         typo,
-        "typo: left out because of a mistake: /etc/unitward/typo.ward: unknown; its unit is not guarded: mend the file (\"unitward \
-         check\"), then systemctl daemon-reload.",
+        "typo: left out because of a mistake: /etc/unitward/typo.ward: unknown (\"unitward check\"); its unit is not guarded: mend \
+         the file, then systemctl daemon-reload.",
     );
     let mut packaged = LeftOut::of_record("packaged".into(), "packaged.service".into());
     packaged.stand(&seen);
