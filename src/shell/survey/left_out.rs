@@ -82,9 +82,7 @@ impl LeftOut {
             (Why::Mistake, true) => {
                 "mend the file, or \"systemctl daemon-reload\" ends that".to_owned()
             }
-            (Why::Mistake, false) => {
-                "mend the file, then systemctl daemon-reload".to_owned()
-            }
+            (Why::Mistake, false) => "mend the file, then systemctl daemon-reload".to_owned(),
             (Why::Removed, true) => "\"systemctl daemon-reload\" ends that".to_owned(),
             (Why::Removed, false) => format!("\"systemctl stop {unit}\" ends it"),
         }
