@@ -1,7 +1,8 @@
 //! The configuration of systemd itself: systemd-system.conf(5), read from its files.
 
+use super::drop_in_files::conf_files;
 use super::paths::{below, resolve};
-use super::unit_files::{conf_files, regular};
+use super::unit_files::regular;
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{SourceFile, syntax};
 use std::path::Path;

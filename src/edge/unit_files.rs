@@ -3,8 +3,6 @@
 //! The directories are those of systemd.unit(5) that hold files, not those of other generators:
 //! these run at the same time as ours.
 
-pub(super) use super::drop_in_files::conf_files;
-
 use super::drop_in_files::{drop_ins, names_of};
 use super::init_script;
 use super::paths::{below, resolve};

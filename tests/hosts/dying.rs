@@ -2,19 +2,11 @@
 
 use crate::host::Host;
 use crate::on_both;
-use crate::report::{guard, kill};
+use crate::report::{documents, guard, kill};
 use serde_json::{Value, json};
 
 /// Its child ignores SIGTERM, so that systemd waits for it.
 const CLINGS: &str = "[Service]\nExecStart=/bin/sh -c '(trap \"\" TERM; while :; do sleep 1; done) & exec sleep infinity'\nTimeoutStopSec=15s\n";
-
-fn documents(host: &Host, command: &[&str]) -> Vec<Value> {
-    let output = host.run(&[&["unitward"], command, &["--json"]].concat());
-    let text = String::from_utf8(output.stdout).expect("text");
-    text.lines()
-        .map(|line| serde_json::from_str(line).expect("a document"))
-        .collect()
-}
 
 fn line(host: &Host, ward: &str) -> Value {
     let list = documents(host, &["list"]).remove(0);

@@ -52,6 +52,15 @@ pub(crate) fn wait_for_restart_or_end(host: &Host, unit: &str, run: &str) {
     });
 }
 
+/// The documents that a command prints with `--json`, one a line.
+pub(crate) fn documents(host: &Host, command: &[&str]) -> Vec<Value> {
+    let output = host.run(&[&["unitward"], command, &["--json"]].concat());
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a document"))
+        .collect()
+}
+
 /// A report's keys in their order.
 pub(crate) fn keys(payload: &str) -> Vec<String> {
     let whole: Value = serde_json::from_str(payload).expect("a report is JSON");

@@ -2,18 +2,10 @@
 
 use crate::host::Host;
 use crate::on_both;
-use crate::report::{guard, kill};
-use serde_json::{Value, json};
+use crate::report::{documents, guard, kill};
+use serde_json::json;
 
 const LASTING: &str = "[Service]\nExecStart=sleep infinity\n";
-
-fn documents(host: &Host, command: &[&str]) -> Vec<Value> {
-    let output = host.run(&[&["unitward"], command, &["--json"]].concat());
-    let text = String::from_utf8(output.stdout).expect("text");
-    text.lines()
-        .map(|line| serde_json::from_str(line).expect("a document"))
-        .collect()
-}
 
 on_both! {
     fn a_step_that_the_start_cannot_do_without_is_named(host: Host) {

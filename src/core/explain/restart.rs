@@ -4,7 +4,7 @@ use super::{Line, Part, Subject, listed};
 use crate::core::config::ward::NativeLine;
 use crate::core::config::{Form, Ward, time_span};
 use crate::core::recovery::backoff::Backoff;
-use crate::core::unit::{ServiceLines, Sight};
+use crate::core::unit::{ServiceLines, Sight, restart_policy};
 use std::time::Duration;
 
 /// Number of restarts in a row whose waits are listed.
@@ -86,15 +86,7 @@ fn kind(subject: Subject<'_>) -> Option<&str> {
 
 /// Returns the effective `Restart=`.
 pub(super) fn policy(subject: Subject<'_>) -> &str {
-    let own = service(subject).value("Restart");
-    let default = match subject.ward.form {
-        Form::Defined => "on-failure",
-        Form::Adopted(_) => subject
-            .adopted
-            .and_then(|unit| unit.restart.as_deref())
-            .unwrap_or("no"),
-    };
-    own.unwrap_or(default)
+    restart_policy(subject.ward, subject.adopted).unwrap_or("no")
 }
 
 /// Returns a sentence about a line of a drop-in that is read after what we write; else nothing.

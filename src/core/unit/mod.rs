@@ -47,7 +47,7 @@ pub use refused::refused;
 pub use sight::Sight;
 pub use stack_unit::outputs as stack_outputs;
 pub use timeouts::{DefaultTimeouts, Timeout};
-pub use unrestarted::conditions as unrestarted_conditions;
+pub use unrestarted::{conditions as unrestarted_conditions, policy as restart_policy};
 pub use without_lines::without_lines;
 pub use words::words;
 

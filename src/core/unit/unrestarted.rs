@@ -7,7 +7,8 @@ use crate::core::config::{Condition, ConditionKind, Form, Ward};
 
 /// Returns the effective `Restart=` of a ward's unit; `None`: the files of the unit that it adopts
 /// are not known.
-pub(super) fn policy<'a>(ward: &'a Ward, adopted: Option<&'a AdoptedUnit>) -> Option<&'a str> {
+#[must_use]
+pub fn policy<'a>(ward: &'a Ward, adopted: Option<&'a AdoptedUnit>) -> Option<&'a str> {
     let default = match ward.form {
         Form::Defined => Some("on-failure"),
         Form::Adopted(_) => adopted.map(|unit| unit.restart.as_deref().unwrap_or("no")),

@@ -1,6 +1,6 @@
 //! State of the units of a stack.
 
-use crate::core::crash::observation::{ProcessEnd, ServiceResult, Stage};
+use crate::core::crash::observation::{ServiceResult, Stage};
 use crate::core::full_restart::outcome::{Job, Load, Look, Work};
 use crate::edge::pid1::{self, Properties, Wanted};
 use std::io;
@@ -71,10 +71,7 @@ fn look(unit: &str, known: &Properties, since: u64) -> Look {
         },
         work,
         result: ServiceResult::parse(result),
-        process: ProcessEnd::from_wait(
-            known.number_or_zero("ExecMainCode"),
-            known.number_or_zero("ExecMainStatus"),
-        ),
+        process: known.process_end("ExecMainCode", "ExecMainStatus"),
         limits: known.time_limits(),
     }
 }
@@ -82,6 +79,7 @@ fn look(unit: &str, known: &Properties, since: u64) -> Look {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::crash::observation::ProcessEnd;
     use std::time::Duration;
     use zbus::ObjectPath;
 

@@ -88,16 +88,6 @@ fn groups(pid: u32) -> io::Result<String> {
     fs::read_to_string(format!("/proc/{pid}/cgroup"))
 }
 
-/// Returns the present run of a unit, its InvocationID; `None`: there is none. systemd records it
-/// for the journal, and it can be read without a query.
-#[must_use]
-pub fn run_of(unit: &str) -> Option<String> {
-    fs::read_link(format!("/run/systemd/units/invocation:{unit}"))
-        .ok()?
-        .to_str()
-        .map(str::to_owned)
-}
-
 /// Returns the effective user of a process.
 fn user_of(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

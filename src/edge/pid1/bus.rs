@@ -10,7 +10,7 @@
 //! and others need them too. Lines of the bus itself never ask by it: between its runs a connection
 //! would wait, and have it started.
 
-use super::BUSES;
+use super::{BUSES, run_of};
 use crate::edge::replace::replace;
 use crate::edge::trusted::{self, Durability, Missing, NOFOLLOW};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
@@ -35,10 +35,6 @@ const SILENT: &str = "silent";
 
 /// True if this process does not ask by way of the bus.
 static AVOIDED: AtomicBool = AtomicBool::new(false);
-
-/// Systemd's link to the present run of a unit, which is there while the unit is up. Of a bus
-/// that is not: a connection to the socket of one that is not would have it started.
-const LINK: &str = "/run/systemd/units/invocation:";
 
 /// Directory of the places.
 const PLACES: &str = "/run/unitward/bus";
@@ -69,10 +65,8 @@ fn has_been_silent(directory: &Path) -> bool {
 /// may write there.
 pub(super) fn place() -> Option<OwnedFd> {
     let is_avoided = AVOIDED.load(Ordering::Relaxed);
-    let is_up = !is_avoided
-        && BUSES
-            .iter()
-            .any(|bus| fs::symlink_metadata([LINK, bus].concat()).is_ok());
+    // A connection to the socket of one that is not up would have it started.
+    let is_up = !is_avoided && BUSES.iter().any(|bus| run_of(bus).is_some());
     let may_ask = is_up && !has_been_silent(Path::new(PLACES));
     may_ask.then(|| place_in(Path::new(PLACES), std::process::id()))?
 }

@@ -17,8 +17,8 @@ use super::clock;
 pub use connection::PATIENCE;
 use connection::{BRIEFLY, Connection, PATIENTLY, Question};
 pub use properties::{Command, Dictionary, Properties, PropertiesOf, text};
-use std::io;
 use std::time::Duration;
+use std::{fs, io};
 use zbus::OwnedObjectPath;
 
 /// Properties of a service that [`Properties::time_limits`] reads.
@@ -80,6 +80,16 @@ pub struct Wanted<'a> {
     pub unit: &'a [&'a str],
     /// Properties of the unit's kind, such as services.
     pub own: &'a [&'a str],
+}
+
+/// Returns the present run of a unit, its InvocationID; `None`: there is none. systemd records it
+/// for the journal, and it can be read without a query.
+#[must_use]
+pub fn run_of(unit: &str) -> Option<String> {
+    fs::read_link(format!("/run/systemd/units/invocation:{unit}"))
+        .ok()?
+        .to_str()
+        .map(str::to_owned)
 }
 
 /// Requests properties of a unit. Those that it does not have are left out.

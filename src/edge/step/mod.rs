@@ -6,6 +6,7 @@
 
 mod act;
 mod ahead;
+mod answer;
 mod arguments;
 mod asked;
 mod begin;

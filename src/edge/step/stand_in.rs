@@ -266,7 +266,7 @@ fn count(series: &mut Series, death: &Unnoted, line: &Line) -> io::Result<Verdic
     series.died_in = Some(death.invocation.to_string());
     // systemd's restart delay is not known here; a start before this time is no turned restart.
     series.restart_due = line
-        .restarts(death)
+        .restarts
         .then(|| turned::restart_due(clock::monotonic(), 0));
     Ok(verdict)
 }
@@ -309,7 +309,7 @@ fn end(death: &Unnoted, judged: &Judged, line: &Line) -> End {
         timed_out: None,
         step: None,
         pulled_by: None,
-        restart_follows: Some(line.restarts(death) && given_up.is_none()),
+        restart_follows: Some(line.restarts && given_up.is_none()),
     }
 }
 

@@ -12,9 +12,9 @@ use super::judged::Judged;
 use super::limit::{Counted, Site};
 use super::list::{self, Phase, Run};
 use super::stack::Death;
-use super::{begin, ending, limit, own_lines, pulled, tell, this_run};
+use super::{answer, begin, ending, limit, own_lines, pulled, tell, this_run};
 use crate::core::recovery::series::Verdict;
-use crate::core::recovery::{Series, policy, turned};
+use crate::core::recovery::{Series, turned};
 use crate::edge::pid1::{self, Properties, Wanted};
 use crate::edge::record::{End, GivenUp, RunRecord, WardState};
 use crate::edge::{clock, series_file};
@@ -235,10 +235,8 @@ fn counted(series: &Series, known: &Properties) -> Counted {
 /// Returns the time before which systemd does not restart the unit, in microseconds of the
 /// monotonic clock; `None`: it does not restart it by itself.
 fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
-    let shall_restart = !names_end(known, "RestartPreventExitStatus")
-        && (names_end(known, "RestartForceExitStatus")
-            || policy::restarts(known.text("Restart"), known.text("Result")));
-    let is_restarted = kind.is_death() && shall_restart;
+    let end = known.process_end("ExecMainCode", "ExecMainStatus");
+    let is_restarted = kind.is_death() && answer::restarts(known, known.text("Result"), end);
     // systemd tells the next delay since version 254; if it adds a random time, since 262, only the
     // minimum is known.
     let is_random = known
@@ -249,13 +247,6 @@ fn restart_due(kind: Kind, known: &Properties) -> Option<u64> {
         .filter(|_| !is_random)
         .or(known.number("RestartUSec"));
     is_restarted.then(|| turned::restart_due(clock::monotonic(), next.unwrap_or(0)))
-}
-
-/// Returns true if this set of exit statuses and signals contains the end of the main process.
-fn names_end(known: &Properties, set: &str) -> bool {
-    known
-        .process_end("ExecMainCode", "ExecMainStatus")
-        .is_some_and(|end| known.names(set, end))
 }
 
 fn note(series: &mut Series, kind: Kind, arguments: &Arguments) -> io::Result<Verdict> {

@@ -30,7 +30,7 @@ pub(super) fn known(known: &Properties) -> Option<InvocationId> {
 /// repeat the link.
 pub(super) fn linked(unit: &str) -> Option<InvocationId> {
     let said = std::env::var("INVOCATION_ID").ok()?;
-    peer::run_of(unit)
+    pid1::run_of(unit)
         .filter(|run| *run == said)
         .and_then(|run| InvocationId::parse(&run))
 }
@@ -65,7 +65,7 @@ pub(super) fn of_ward(state: &WardState) -> io::Result<InvocationId> {
 /// There is no link, and PID 1 cannot be asked.
 pub(super) fn of_condition(ward: &str, condition: &str) -> io::Result<InvocationId> {
     let unit = condition_service_name(ward, condition);
-    let linked = peer::run_of(&unit).and_then(|run| InvocationId::parse(&run));
+    let linked = pid1::run_of(&unit).and_then(|run| InvocationId::parse(&run));
     linked.map_or_else(|| of_unit(&unit), Ok)
 }
 

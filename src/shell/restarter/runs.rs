@@ -5,8 +5,8 @@
 //! caller has connected: one that was started by the restart comes after the note. Before it every
 //! run is an old one.
 
-use crate::edge::full_restart::peer;
 use crate::edge::full_restart::record::RestartRecord;
+use crate::edge::pid1;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,7 +37,7 @@ impl Runs {
 
     /// Notes the runs that these units are in now.
     pub(super) fn note_those_of<'u>(&self, units: impl Iterator<Item = &'u str>) {
-        self.note(units.map(|unit| (unit.to_owned(), peer::run_of(unit))));
+        self.note(units.map(|unit| (unit.to_owned(), pid1::run_of(unit))));
     }
 
     /// Notes these runs, and no others.
@@ -48,7 +48,7 @@ impl Runs {
 
     /// Returns true if this unit was started anew since.
     pub(super) fn has_renewed(&self, unit: &str) -> bool {
-        peer::run_of(unit).is_some_and(|now| self.is_another(unit, &now))
+        pid1::run_of(unit).is_some_and(|now| self.is_another(unit, &now))
     }
 
     fn is_another(&self, unit: &str, now: &str) -> bool {

@@ -6,9 +6,7 @@ use crate::edge::exclusion::Exclusion;
 fn line() -> Line {
     Line {
         arguments: arguments(),
-        restart: "always".into(),
-        is_prevented: false,
-        is_forced: false,
+        restarts: true,
     }
 }
 
